@@ -1,0 +1,58 @@
+/** The one table of everything that can be refused: a stable code, its sentence, its HTTP status and its close code. */
+
+/**
+ * What happens to whoever caused it.
+ * - `status`: HTTP status on the plain HTTP transport and at the WebSocket handshake.
+ * - `close`: WebSocket close code; absent = the connection goes on after an `error` message.
+ *   4000–4499 invite the client back (after `bye.retry` milliseconds), 4500–4999 do not.
+ * - `retry`: milliseconds after which the same message, or a new connection, may be tried again. A refusal without it is
+ *   final and settles the message's number `n`; one with it leaves `n` open, to be sent again.
+ */
+export type Fate = { message: string; status: number; close?: number; retry?: number };
+
+export const errors = {
+  // Messages that nobody can understand.
+  'bad-json': { message: 'Messages are JSON text, one object each.', status: 400, close: 4500 },
+  'too-long': { message: 'The message is longer than this server accepts.', status: 413, close: 4501 },
+  'unknown-type': { message: 'There is no message of this type.', status: 400 },
+  'bad-message': { message: 'The message does not have the form its type asks for.', status: 400 },
+  // Messages at the wrong time, or to the wrong place.
+  'not-joined': { message: 'Join the room first.', status: 401 },
+  'already-joined': { message: 'This connection has joined already.', status: 409 },
+  'unknown-session': { message: 'This session is over, or never was; join again.', status: 401 },
+  'unknown-peer': { message: 'No such peer is in this room.', status: 404 },
+  'stale-epoch': {
+    message: 'One of the two peers has joined anew since; this signal is for the connection before.',
+    status: 409,
+  },
+  'out-of-order': { message: 'Messages are numbered 1, 2, 3 … without gaps.', status: 409, retry: 0 },
+  'rate-limited': { message: 'Too many messages in too short a time.', status: 429, close: 4002, retry: 1000 },
+  'events-gone': { message: 'The events asked for are no longer kept; join again with this session.', status: 410 },
+  // Rooms that cannot be entered.
+  'bad-room-name': { message: 'A room name has 1 to 64 letters, digits, "-" or "_".', status: 400, close: 4504 },
+  'room-full': { message: 'The room is full.', status: 409, close: 4503 },
+  'too-many-rooms': { message: 'This server has no place for another room.', status: 503, close: 4004, retry: 10_000 },
+  'origin-refused': { message: 'Pages of this origin may not use this server.', status: 403, close: 4505 },
+  // Ends that are nobody's mistake.
+  'join-timeout': { message: 'No join arrived in time.', status: 408, close: 4001, retry: 1000 },
+  'slow-consumer': { message: 'Too much was waiting to be read.', status: 503, close: 4003, retry: 500 },
+  replaced: { message: 'This session goes on over a newer connection.', status: 409, close: 4506 },
+  left: { message: 'The peer has left the room.', status: 200, close: 4507 },
+  draining: { message: 'The server is restarting.', status: 503, close: 4000, retry: 1000 },
+  internal: { message: 'The server made a mistake; it has been logged.', status: 500, close: 4005, retry: 2000 },
+} as const satisfies Record<string, Fate>;
+
+export type ErrorCode = keyof typeof errors;
+
+/** The fate of a code, with its optional parts. */
+export const fateOf = (code: ErrorCode): Fate => errors[code];
+
+/** A refusal as a value; `detail` names what was wrong and where, for this one case. */
+export type Refusal = { refused: ErrorCode; detail?: string };
+
+export const refuse = (refused: ErrorCode, detail?: string): Refusal =>
+  detail === undefined ? { refused } : { refused, detail };
+
+/** The sentence a person reads: the table's, and this case's detail after it. */
+export const sentence = ({ refused, detail }: Refusal): string =>
+  detail === undefined ? errors[refused].message : `${errors[refused].message} (${detail})`;
