@@ -1,0 +1,88 @@
+/** The routes of a room: WebSocket, and the same conversation over plain requests. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { explain } from '../protocol/decode.ts';
+import { type Refusal, refuse } from '../protocol/errors.ts';
+import { roomName } from '../protocol/messages.ts';
+import { type Answer, type HttpConversations, refusalAnswer } from '../signaling/http.ts';
+import { turnAway, type WebSockets } from '../signaling/websocket.ts';
+
+export type RoomRoutes = {
+  webSockets: WebSockets;
+  conversations: HttpConversations;
+  /** Origins, besides the server's own, whose pages may use the rooms. */
+  allowedOrigins: string[];
+  ready: () => boolean;
+};
+
+const eventsQuery = z.object({
+  after: z.coerce.number().int().min(0),
+  wait: z.coerce.number().min(0).default(0),
+});
+
+export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Promise<void> => {
+  const { conversations } = options;
+  const mayUse = originCheck(options.allowedOrigins);
+
+  app.get('/rooms/:room/ws', { websocket: true }, (socket, request) => {
+    const refusal = unfit(request) ?? (options.ready() ? undefined : refuse('draining'));
+    if (refusal) return turnAway(socket, refusal);
+    options.webSockets.accept(roomOf(request), socket, request.raw.socket);
+  });
+
+  await app.register(async (rooms) => {
+    rooms.addHook('preHandler', async (request, reply) => {
+      const refusal = unfit(request);
+      if (refusal) return send(reply, refusalAnswer(refusal));
+      reply.header('cache-control', 'no-store');
+    });
+    rooms.post('/rooms/:room/join', async (request, reply) => {
+      const answer = options.ready()
+        ? conversations.join(roomOf(request), request.body ?? {})
+        : refusalAnswer(refuse('draining'));
+      return send(reply, await answer);
+    });
+    rooms.post('/rooms/:room/messages', async (request, reply) =>
+      send(reply, await conversations.messages(roomOf(request), sessionOf(request), request.body)),
+    );
+    rooms.post('/rooms/:room/leave', async (request, reply) =>
+      send(reply, await conversations.leave(roomOf(request), sessionOf(request))),
+    );
+    rooms.get('/rooms/:room/events', async (request, reply) => {
+      const query = eventsQuery.safeParse(request.query);
+      if (!query.success) return send(reply, refusalAnswer(explain(query.error, 'query')));
+      const gone = (callback: () => void) => reply.raw.once('close', callback);
+      return send(reply, await conversations.events(roomOf(request), sessionOf(request), query.data, gone));
+    });
+  });
+
+  /** Refuses what no room should see; the room's name is sound afterwards. */
+  const unfit = (request: FastifyRequest): Refusal | undefined => {
+    const { origin } = request.headers;
+    if (!mayUse(origin, request.host))
+      return refuse('origin-refused', `the page is from ${origin}, this server is ${request.host}`);
+    return roomName.safeParse(paramOf(request)).success ? undefined : refuse('bad-room-name');
+  };
+};
+
+const paramOf = ({ params }: FastifyRequest): unknown =>
+  typeof params === 'object' && params !== null && 'room' in params ? params.room : undefined;
+
+const roomOf = (request: FastifyRequest): string => roomName.parse(paramOf(request));
+
+const sessionOf = ({ headers }: FastifyRequest): string | undefined =>
+  /^Bearer ([\w.-]+)$/i.exec(headers.authorization ?? '')?.[1];
+
+/** A page of the same host may, one of the list may, and so may programs, which send no origin. */
+const originCheck = (allowed: string[]) => {
+  const list = new Set(allowed);
+  return (origin: string | undefined, host: string): boolean => {
+    if (origin === undefined || list.has(origin)) return true;
+    return URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
+  };
+};
+
+const send = (reply: FastifyReply, { status, body }: Answer) => {
+  reply.code(status);
+  return body === '' ? reply.send() : reply.type('application/json; charset=utf-8').send(body);
+};

@@ -1,0 +1,61 @@
+/** All rooms of one process: made by the first who enters, gone with the last who leaves. */
+import { type Refusal, refuse } from '../protocol/errors.ts';
+import type { RoomName } from '../protocol/messages.ts';
+import { type Entry, Log, type LogLimits } from './log.ts';
+import { type Decision, emptyRoom, type Room, type RoomEvent, sweep } from './room.ts';
+
+export type RegistryLimits = { rooms: number; log: LogLimits /** ms */; grace: number };
+export type Command<T> = (room: Room, now: number) => Decision<T>;
+export type Done<T> = { seq: number; result: T; entries: Entry[] };
+type Hosted = { room: Room; log: Log };
+
+export class Registry {
+  readonly #rooms = new Map<RoomName, Hosted>();
+  readonly #limits: RegistryLimits;
+
+  constructor(limits: RegistryLimits) {
+    this.#limits = limits;
+  }
+
+  /** Rooms and peers that there are now. */
+  count(): { rooms: number; peers: number } {
+    let peers = 0;
+    for (const { room } of this.#rooms.values()) peers += room.peers.size;
+    return { rooms: this.#rooms.size, peers };
+  }
+
+  /** Gives the command the room as it is, or an empty one, and keeps what it made of it. */
+  commit<T>(name: RoomName, command: Command<T>, now: number): Done<T> | Refusal {
+    const known = this.#rooms.get(name);
+    const hosted = known ?? { room: emptyRoom(name), log: new Log(this.#limits.log) };
+    const decision = command(hosted.room, now);
+    if ('refused' in decision) return decision;
+    if (!known && hosted.room.peers.size > 0) {
+      if (this.#rooms.size >= this.#limits.rooms) return refuse('too-many-rooms', `at most ${this.#limits.rooms}`);
+      this.#rooms.set(name, hosted);
+    }
+    const entries = this.#record(hosted, decision.events, now);
+    return { seq: hosted.log.seq, result: decision.result, entries };
+  }
+
+  /** The events of a room after a number; `gone` when they are not all there any more. */
+  since(name: RoomName, after: number): Entry[] | 'gone' {
+    return this.#rooms.get(name)?.log.since(after) ?? 'gone';
+  }
+
+  /** Lets time pass: returns, by room, what it did. */
+  sweep(now: number): Map<RoomName, Entry[]> {
+    const happened = new Map<RoomName, Entry[]>();
+    for (const [name, hosted] of this.#rooms) {
+      const events = sweep(hosted.room, now, this.#limits.grace);
+      if (events.length > 0) happened.set(name, this.#record(hosted, events, now));
+    }
+    return happened;
+  }
+
+  #record({ room, log }: Hosted, events: RoomEvent[], now: number): Entry[] {
+    const entries = events.map((event) => log.append(event, now));
+    if (room.peers.size === 0) this.#rooms.delete(room.name);
+    return entries;
+  }
+}

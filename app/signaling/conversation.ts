@@ -1,0 +1,168 @@
+/** What peers say and what the rooms answer, apart from what carries it: entering, coming back, speaking, leaving. */
+import { mintSession, readSession } from '../auth/session.ts';
+import type { Incoming } from '../protocol/decode.ts';
+import { errors, fateOf, type Refusal, refuse, sentence } from '../protocol/errors.ts';
+import type { IceServer, Join, Joined, PeerId, RoomName, ServerMessage } from '../protocol/messages.ts';
+import type { Entry } from '../rooms/log.ts';
+import * as room from '../rooms/room.ts';
+import type { Store } from '../store/store.ts';
+import type { Fanout } from './fanout.ts';
+import type { RateLimits } from './rate.ts';
+
+export type SignalingLimits = RateLimits & {
+  maxPeers: number;
+  /** Bytes of one message. */
+  messageBytes: number;
+  /** Bytes that may wait for a receiver that does not read. */
+  unsentBytes: number;
+  /** ms a connection may take to join, a lost one to come back, a plain HTTP peer to ask again. */
+  joinTimeout: number;
+  grace: number;
+  pollGrace: number;
+  /** ms a request for events may wait. */
+  pollWait: number;
+  /** ms between WebSocket pings, and for the pong to come. */
+  pingInterval: number;
+  /** ms over which acknowledgements are gathered. */
+  ackDelay: number;
+};
+
+/** What every transport needs. */
+export type Signaling = {
+  store: Store;
+  fanout: Fanout;
+  limits: SignalingLimits;
+  ice: IceServer[];
+  /** ms since 1970 */
+  clock: () => number;
+  log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+};
+
+/**
+ * For a session that went on, `missed` is what came since the number the peer named, and `accepted` the last of its own
+ * messages that is settled.
+ */
+export type Entered = { joined: Joined; missed: Entry[]; accepted: number };
+/** Makes the peer's receiver known before the room changes, so that no event can fall between the two. */
+export type Attach = (peer: PeerId) => void;
+
+/**
+ * Enters a room anew or takes a session up again. `until`: how long (ms since 1970) the peer counts as here without
+ * being heard of; Infinity for a transport that notices when it breaks.
+ */
+export const enter = async (
+  signaling: Signaling,
+  name: RoomName,
+  message: Omit<Join, 'type'>,
+  until: number,
+  attach: Attach,
+): Promise<Entered | Refusal> => {
+  const known = message.session === undefined ? undefined : readSession(message.session);
+  if (!known || message.session === undefined) return enterAnew(signaling, name, message, until, attach);
+  const back = await signaling.store.commit(name, (place) => room.resume(place, known.id, known.secretHash, until));
+  if ('refused' in back) return enterAnew(signaling, name, message, until, attach);
+  attach(known.id);
+  const missed = message.after === undefined ? 'gone' : await signaling.store.since(name, message.after);
+  // The session is there but what it missed is not: a real rejoin, in the same seat.
+  if (missed === 'gone') return enterAnew(signaling, name, message, until, attach, known.id);
+  return {
+    joined: joinedMessage(signaling, back.result, back.seq, message.session, true),
+    missed: missed.filter(({ event }) => room.concerns(event, known.id)),
+    accepted: back.result.self.accepted,
+  };
+};
+
+/** Carries out one message of a peer that has joined; the answer has at most one reply, an acknowledgement or an error. */
+export const speak = async (
+  { store }: Signaling,
+  name: RoomName,
+  peer: PeerId,
+  message: Incoming,
+): Promise<ServerMessage | undefined> => {
+  switch (message.type) {
+    case 'signal':
+      return settled(message.n, await store.commit(name, (place) => room.signal(place, peer, message)));
+    case 'chat':
+      return settled(message.n, await store.commit(name, (place, now) => room.chat(place, peer, message, now)));
+    case 'update':
+      return settled(message.n, await store.commit(name, (place) => room.update(place, peer, message)));
+    case 'ping':
+      return { type: 'pong' };
+    case 'join':
+      return errorMessage(refuse('already-joined'));
+    case 'leave':
+      await store.commit(name, (place) => room.leave(place, peer, 'left'));
+      return undefined;
+  }
+};
+
+export const errorMessage = (refusal: Refusal, n?: number): ServerMessage => {
+  const { retry } = fateOf(refusal.refused);
+  return {
+    type: 'error',
+    code: refusal.refused,
+    message: sentence(refusal),
+    ...(n === undefined ? {} : { n }),
+    ...(retry === undefined ? {} : { retry }),
+  };
+};
+
+/** The last message before a close. */
+export const byeMessage = (refusal: Refusal): ServerMessage => ({
+  type: 'bye',
+  code: refusal.refused,
+  message: sentence(refusal),
+  retry: fateOf(refusal.refused).retry ?? null,
+});
+
+/** The close code of a refusal that ends a connection. */
+export const closeCode = (refusal: Refusal): number => fateOf(refusal.refused).close ?? errors.internal.close;
+
+/** The number of a message, for the error that refuses it. */
+export const numberOf = (message: Incoming): number | undefined => ('n' in message ? message.n : undefined);
+
+const enterAnew = async (
+  signaling: Signaling,
+  name: RoomName,
+  message: Omit<Join, 'type'>,
+  until: number,
+  attach: Attach,
+  id?: PeerId,
+): Promise<Entered | Refusal> => {
+  const minted = mintSession(id);
+  attach(minted.id);
+  const { name: own, media } = message;
+  const { maxPeers } = signaling.limits;
+  const entrance = { id: minted.id, secretHash: minted.secretHash, name: own, media, until, maxPeers };
+  const done = await signaling.store.commit(name, (place) => room.join(place, entrance));
+  if ('refused' in done) return done;
+  return { joined: joinedMessage(signaling, done.result, done.seq, minted.session, false), missed: [], accepted: 0 };
+};
+
+const joinedMessage = (
+  { ice, limits }: Signaling,
+  { self, peers }: room.View,
+  seq: number,
+  session: string,
+  recovered: boolean,
+): Joined => ({
+  type: 'joined',
+  self: {
+    id: self.id,
+    ...(self.name === undefined ? {} : { name: self.name }),
+    role: self.role,
+    media: self.media,
+  },
+  peers,
+  seq,
+  session,
+  ice,
+  grace: limits.grace,
+  recovered,
+});
+
+const settled = (n: number, outcome: { result: room.Settled } | Refusal): ServerMessage => {
+  if ('refused' in outcome) return errorMessage(outcome, n);
+  const { accepted, refusal } = outcome.result;
+  return refusal ? errorMessage(refusal, n) : { type: 'ack', n: accepted };
+};

@@ -1,0 +1,12 @@
+/** An event of a room → the text of the message that its receivers get; the same text for all of them. */
+import type { ServerMessage } from '../protocol/messages.ts';
+import type { Entry } from '../rooms/log.ts';
+
+export const encode = ({ seq, event }: Entry): string => {
+  if (event.type !== 'signal') return JSON.stringify({ ...event, seq });
+  const { from, epoch, data } = event;
+  // Ids have no characters that JSON would escape, and data is JSON text already.
+  return `{"type":"signal","seq":${seq},"from":"${from}","epoch":${epoch},"data":${data}}`;
+};
+
+export const encodeMessage = (message: ServerMessage): string => JSON.stringify(message);

@@ -1,0 +1,56 @@
+/** Where rooms live: the contract every store keeps, and the store that is this process's own memory. */
+import type { Refusal } from '../protocol/errors.ts';
+import type { RoomName } from '../protocol/messages.ts';
+import type { Entry } from '../rooms/log.ts';
+import { type Command, Registry, type RegistryLimits } from '../rooms/registry.ts';
+
+/** `seq`: the number of the room's last event once the command was carried out. */
+export type Committed<T> = { seq: number; result: T };
+export type Listener = (entry: Entry) => void;
+
+export interface Store {
+  /**
+   * Runs a command on the room and stores and numbers what it returns; resolves when that is kept. Commands given for
+   * one room are carried out in the order they were given.
+   */
+  commit<T>(room: RoomName, command: Command<T>): Promise<Committed<T> | Refusal>;
+  /** The room's events after a number; `gone` when they are not all kept any more. */
+  since(room: RoomName, after: number): Promise<Entry[] | 'gone'>;
+  /** Hears every event of a room from now on, in order, until the returned function is called. */
+  subscribe(room: RoomName, listener: Listener): () => void;
+  /** Lets time pass, in every room. */
+  sweep(): Promise<void>;
+  count(): { rooms: number; peers: number };
+}
+
+export const memoryStore = (limits: RegistryLimits, clock: () => number): Store => {
+  const registry = new Registry(limits);
+  const listeners = new Map<RoomName, Set<Listener>>();
+  const tell = (room: RoomName, entries: Entry[]): void => {
+    const heard = listeners.get(room);
+    if (heard) for (const entry of entries) for (const listener of heard) listener(entry);
+  };
+  return {
+    async commit(room, command) {
+      const done = registry.commit(room, command, clock());
+      if ('refused' in done) return done;
+      tell(room, done.entries);
+      return done;
+    },
+    async since(room, after) {
+      return registry.since(room, after);
+    },
+    subscribe(room, listener) {
+      const heard = listeners.get(room) ?? new Set();
+      listeners.set(room, heard.add(listener));
+      return () => {
+        heard.delete(listener);
+        if (heard.size === 0 && listeners.get(room) === heard) listeners.delete(room);
+      };
+    },
+    async sweep() {
+      for (const [room, entries] of registry.sweep(clock())) tell(room, entries);
+    },
+    count: () => registry.count(),
+  };
+};

@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest';
+import { Log } from '../../app/rooms/log.ts';
+import type { RoomEvent } from '../../app/rooms/room.ts';
+
+const chat = (text: string): RoomEvent => ({ type: 'chat', from: 'a', text, at: 0 });
+const filled = (count: number, limits = { events: 10, bytes: 1e6, age: 1e6 }) => {
+  const log = new Log(limits);
+  for (let i = 1; i <= count; i += 1) log.append(chat(`${i}`), i);
+  return log;
+};
+const seqs = (log: Log, after: number) => {
+  const entries = log.since(after);
+  return entries === 'gone' ? 'gone' : entries.map(({ seq }) => seq);
+};
+
+describe('a room log', () => {
+  test('has everything after a number while it is kept, and says when it is not', () => {
+    const log = filled(25);
+    expect(seqs(log, 15)).toEqual([16, 17, 18, 19, 20, 21, 22, 23, 24, 25]);
+    expect(seqs(log, 24)).toEqual([25]);
+    expect(seqs(log, 25)).toEqual([]);
+    expect(seqs(log, 14)).toBe('gone');
+    expect(seqs(log, 26)).toBe('gone');
+    expect(seqs(new Log({ events: 1, bytes: 1, age: 1 }), 0)).toEqual([]);
+  });
+
+  test('whatever the number of events, the last ten are kept', () => {
+    for (let count = 0; count < 300; count += 1) {
+      const log = filled(count);
+      const first = Math.max(0, count - 10);
+      expect(seqs(log, first)).toEqual(Array.from({ length: count - first }, (_, i) => first + i + 1));
+      if (first > 0) expect(seqs(log, first - 1)).toBe('gone');
+    }
+  });
+
+  test('is bounded by bytes and by age', () => {
+    const bytes = new Log({ events: 100, bytes: 1000, age: 1e6 });
+    for (let i = 0; i < 10; i += 1) bytes.append(chat('x'.repeat(400)), 0);
+    expect(seqs(bytes, 8)).toEqual([9, 10]);
+    expect(seqs(bytes, 7)).toBe('gone');
+    const age = new Log({ events: 100, bytes: 1e6, age: 100 });
+    age.append(chat('old'), 0);
+    age.append(chat('young'), 100);
+    expect(seqs(age, 1)).toEqual([2]);
+    expect(seqs(age, 0)).toBe('gone');
+  });
+
+  test('one event larger than the limit is not kept, and is not forgotten silently', () => {
+    const log = new Log({ events: 10, bytes: 100, age: 1e6 });
+    log.append(chat('x'.repeat(500)), 0);
+    expect(log.seq).toBe(1);
+    expect(seqs(log, 0)).toBe('gone');
+    expect(seqs(log, 1)).toEqual([]);
+  });
+});

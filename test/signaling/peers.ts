@@ -1,0 +1,324 @@
+/** Peers for the behavioural spec: the same few verbs over a WebSocket and over plain HTTP requests. */
+import WebSocket from 'ws';
+import type { ErrorCode } from '../../app/protocol/errors.ts';
+import { type Joined, protocolVersion, type ServerMessage, serverMessage } from '../../app/protocol/messages.ts';
+
+export type Fields = Record<string, unknown>;
+type Of<T extends ServerMessage['type']> = Extract<ServerMessage, { type: T }>;
+/** How something was refused: the code, and the HTTP status or the close code (0: the connection goes on). */
+export type Refused = { code: ErrorCode; fate: number };
+
+/** What a peer was told and has not been asked about yet; everything is checked against the protocol's schema. */
+class Inbox {
+  readonly all: ServerMessage[] = [];
+  #taken = new Set<ServerMessage>();
+  #waiting = new Set<() => void>();
+
+  put(json: unknown): void {
+    this.all.push(serverMessage.parse(json));
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** The next message of a type that was not taken before; waits up to `ms` for it. */
+  async take<T extends ServerMessage['type']>(type: T, ms = 8000): Promise<Of<T>> {
+    const isWanted = (message: ServerMessage): message is Of<T> => message.type === type && !this.#taken.has(message);
+    const until = Date.now() + ms;
+    for (;;) {
+      const found = this.all.find(isWanted);
+      if (found) {
+        this.#taken.add(found);
+        return found;
+      }
+      if (Date.now() > until)
+        throw new Error(`no ${type} in ${ms} ms; the last: ${JSON.stringify(this.all.slice(-5))}`);
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          clearTimeout(timer);
+          this.#waiting.delete(wake);
+          resolve();
+        };
+        const timer = setTimeout(wake, 50);
+        this.#waiting.add(wake);
+      });
+    }
+  }
+
+  of<T extends ServerMessage['type']>(type: T): Of<T>[] {
+    return this.all.filter((message): message is Of<T> => message.type === type);
+  }
+}
+
+export interface TestPeer {
+  readonly inbox: Inbox;
+  readonly id: string;
+  readonly session: string;
+  /** Joins; resolves with the answer. */
+  join(fields?: Fields): Promise<Joined>;
+  /** Sends a message; signals, chats and updates get the next number unless one is given. */
+  send(message: Fields): Promise<void>;
+  /** Sends several in one go. */
+  sendMany(messages: Fields[]): Promise<void>;
+  /** Loses the connection without a word. */
+  cut(): Promise<void>;
+  /** Takes the session up again after a cut, from the last event seen. */
+  resume(): Promise<Joined>;
+  leave(): Promise<void>;
+  /** Ends everything the test still has open. */
+  dispose(): void;
+}
+
+/** What the tests need from a way to reach the server. */
+export type Transport = {
+  name: 'WebSocket' | 'HTTP';
+  peer(base: string, room: string): TestPeer;
+  /** Sends a text as it is, in a joined session or before one, and tells how it was refused. */
+  refusal(base: string, room: string, texts: string[]): Promise<Refused>;
+};
+
+abstract class Numbered {
+  readonly inbox = new Inbox();
+  #n = 0;
+  protected joined: Joined | undefined;
+
+  get id(): string {
+    return this.#have().self.id;
+  }
+
+  get session(): string {
+    return this.#have().session;
+  }
+
+  protected entered(joined: Joined): Joined {
+    if (!joined.recovered) this.#n = 0;
+    this.joined = joined;
+    return joined;
+  }
+
+  protected number(message: Fields): Fields {
+    if (message.type === 'leave' || message.type === 'ping' || 'n' in message) return message;
+    this.#n += 1;
+    const { type, ...rest } = message;
+    return { type, n: this.#n, ...rest };
+  }
+
+  protected lastSeq(): number {
+    const seqs = this.inbox.all.map((message) => ('seq' in message ? message.seq : 0));
+    return Math.max(0, ...seqs);
+  }
+
+  #have(): Joined {
+    if (!this.joined) throw new Error('the test peer has not joined');
+    return this.joined;
+  }
+}
+
+const url = (base: string, room: string, rest: string): string => `${base}/rooms/${encodeURIComponent(room)}/${rest}`;
+
+export class WebSocketPeer extends Numbered implements TestPeer {
+  #socket: WebSocket | undefined;
+  readonly #url: string;
+  closed: { code: number; reason: string } | undefined;
+
+  constructor(base: string, room: string) {
+    super();
+    this.#url = url(base.replace('http', 'ws'), room, 'ws');
+  }
+
+  async open(): Promise<void> {
+    const socket = new WebSocket(this.#url, protocolVersion);
+    this.#socket = socket;
+    this.closed = undefined;
+    socket.on('message', (data) => this.inbox.put(JSON.parse(String(data))));
+    socket.on('close', (code, reason) => {
+      if (this.#socket === socket) this.closed = { code, reason: reason.toString() };
+    });
+    await new Promise((resolve, reject) => {
+      socket.once('open', resolve);
+      socket.once('error', reject);
+    });
+    socket.on('error', () => {});
+  }
+
+  async join(fields: Fields = {}): Promise<Joined> {
+    if (!this.#socket || this.#socket.readyState !== WebSocket.OPEN) await this.open();
+    this.write(JSON.stringify({ type: 'join', ...fields }));
+    return this.entered(await this.inbox.take('joined'));
+  }
+
+  async send(message: Fields): Promise<void> {
+    this.write(JSON.stringify(this.number(message)));
+  }
+
+  async sendMany(messages: Fields[]): Promise<void> {
+    for (const message of messages) await this.send(message);
+  }
+
+  /** Sends bytes as they are. */
+  write(data: string | Buffer): void {
+    this.#socket?.send(data);
+  }
+
+  /** Reads nothing more from the socket, as a peer whose machine is busy. */
+  stall(): void {
+    this.#socket?.pause();
+  }
+
+  async closing(ms = 8000): Promise<{ code: number; reason: string }> {
+    const until = Date.now() + ms;
+    while (!this.closed) {
+      if (Date.now() > until) throw new Error('the WebSocket was not closed');
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    return this.closed;
+  }
+
+  async cut(): Promise<void> {
+    this.#socket?.terminate();
+  }
+
+  async resume(): Promise<Joined> {
+    await this.open();
+    return this.join({ session: this.session, after: this.lastSeq() });
+  }
+
+  async leave(): Promise<void> {
+    this.write('{"type":"leave"}');
+    await this.closing();
+  }
+
+  dispose(): void {
+    this.#socket?.terminate();
+  }
+}
+
+export class HttpPeer extends Numbered implements TestPeer {
+  readonly #base: string;
+  readonly #room: string;
+  #polling: AbortController | undefined;
+  #after = 0;
+
+  constructor(base: string, room: string) {
+    super();
+    this.#base = base;
+    this.#room = room;
+  }
+
+  async post(rest: string, body: unknown): Promise<{ status: number; json: unknown }> {
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    const answer = await fetch(url(this.#base, this.#room, rest), {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        ...(this.joined ? { authorization: `Bearer ${this.joined.session}` } : {}),
+      },
+      body: text,
+    });
+    const said = await answer.text();
+    return { status: answer.status, json: said === '' ? undefined : JSON.parse(said) };
+  }
+
+  /** One request for events; the answer's status and messages. */
+  async poll(wait = 0, signal?: AbortSignal): Promise<{ status: number; json: Fields }> {
+    const answer = await fetch(url(this.#base, this.#room, `events?after=${this.#after}&wait=${wait}`), {
+      headers: { authorization: `Bearer ${this.session}` },
+      ...(signal ? { signal } : {}),
+    });
+    return { status: answer.status, json: await answer.json() };
+  }
+
+  async join(fields: Fields = {}): Promise<Joined> {
+    const { status, json } = await this.post('join', fields);
+    if (status !== 200) throw new Error(`join was answered ${status} ${JSON.stringify(json)}`);
+    this.inbox.put(json);
+    const joined = this.entered(await this.inbox.take('joined'));
+    if (!joined.recovered) this.#after = joined.seq;
+    this.#listen();
+    return joined;
+  }
+
+  send(message: Fields): Promise<void> {
+    return this.sendMany([message]);
+  }
+
+  async sendMany(messages: Fields[]): Promise<void> {
+    const numbered = messages.map((message) => this.number(message));
+    const { json } = await this.post('messages', numbered.length === 1 ? numbered[0] : numbered);
+    const replies = typeof json === 'object' && json !== null && 'messages' in json ? json.messages : [];
+    for (const reply of Array.isArray(replies) ? replies : [json]) this.inbox.put(reply);
+  }
+
+  async cut(): Promise<void> {
+    this.#polling?.abort();
+  }
+
+  resume(): Promise<Joined> {
+    return this.join({ session: this.session, after: this.#after });
+  }
+
+  async leave(): Promise<void> {
+    this.#polling?.abort();
+    await this.post('leave', '{}');
+  }
+
+  dispose(): void {
+    this.#polling?.abort();
+  }
+
+  /** Asks for events again and again, as a client does. */
+  #listen(): void {
+    this.#polling?.abort();
+    const polling = new AbortController();
+    this.#polling = polling;
+    const again = async () => {
+      while (!polling.signal.aborted) {
+        const { status, json } = await this.poll(5, polling.signal);
+        if (status !== 200 || !Array.isArray(json.messages)) return;
+        for (const message of json.messages) this.inbox.put(message);
+        this.#after = Number(json.seq);
+      }
+    };
+    again().catch(() => {});
+  }
+}
+
+export const webSocket: Transport = {
+  name: 'WebSocket',
+  peer: (base, room) => new WebSocketPeer(base, room),
+  async refusal(base, room, texts) {
+    const peer = new WebSocketPeer(base, room);
+    await peer.open();
+    for (const text of texts) peer.write(text);
+    const isRefusal = (message: ServerMessage) => message.type === 'error' || message.type === 'bye';
+    while (!peer.inbox.all.some(isRefusal)) await new Promise((resolve) => setTimeout(resolve, 5));
+    const refused = peer.inbox.all.find(isRefusal);
+    if (refused?.type === 'bye') return { code: refused.code, fate: (await peer.closing()).code };
+    peer.dispose();
+    if (refused?.type !== 'error') throw new Error('unreachable');
+    return { code: refused.code, fate: 0 };
+  },
+};
+
+export const plainHttp: Transport = {
+  name: 'HTTP',
+  peer: (base, room) => new HttpPeer(base, room),
+  /** A text of type join goes to `join`, every other to `messages`, with the session of the join before. */
+  async refusal(base, room, texts) {
+    const peer = new HttpPeer(base, room);
+    try {
+      for (const text of texts) {
+        const isJoin = text.includes('"type":"join"');
+        if (isJoin && texts.indexOf(text) === 0 && texts.length > 1) {
+          await peer.join(JSON.parse(text));
+          continue;
+        }
+        const { status, json } = await peer.post(isJoin && texts.length === 1 ? 'join' : 'messages', text);
+        const reply = Array.isArray((json as Fields)?.messages) ? (json as { messages: Fields[] }).messages[0] : json;
+        const message = serverMessage.parse(reply);
+        if (message.type === 'error') return { code: message.code, fate: status };
+      }
+    } finally {
+      peer.dispose();
+    }
+    throw new Error('nothing was refused');
+  },
+};
