@@ -218,8 +218,8 @@ export class HttpPeer extends Numbered implements TestPeer {
   }
 
   /** One request for events; the answer's status and messages. */
-  async poll(wait = 0, signal?: AbortSignal): Promise<{ status: number; json: Fields }> {
-    const answer = await fetch(url(this.#base, this.#room, `events?after=${this.#after}&wait=${wait}`), {
+  async poll(wait = 0, signal?: AbortSignal, after = this.#after): Promise<{ status: number; json: Fields }> {
+    const answer = await fetch(url(this.#base, this.#room, `events?after=${after}&wait=${wait}`), {
       headers: { authorization: `Bearer ${this.session}` },
       ...(signal ? { signal } : {}),
     });

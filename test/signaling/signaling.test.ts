@@ -1,18 +1,34 @@
 /** The spec over {WebSocket, HTTP} × {--http, --http-socket, --socket on TCP and unix}, straight and through real nginx. */
 import { afterAll, beforeAll } from 'vitest';
+import { type Nginx, startNginx } from '../nginx/nginx.ts';
+import { describeAncestors } from './ancestors.ts';
 import { plainHttp, webSocket } from './peers.ts';
 import { type Site, startSite } from './site.ts';
 import { describeSignaling, specSettings } from './spec.ts';
 
 let site: Site;
+const fronts: Partial<Record<keyof Site['addresses'], Nginx>> = {};
+const through = (app: keyof Site['addresses']) => () => fronts[app]?.url ?? '';
+
 beforeAll(async () => {
   site = await startSite(specSettings);
+  fronts['http-socket'] = await startNginx({ app: { kind: 'http', address: site.addresses['http-socket'] } });
+  fronts.socket = await startNginx({ app: { kind: 'uwsgi', address: site.addresses.socket } });
+  fronts.unix = await startNginx({ app: { kind: 'uwsgi', address: site.addresses.unix } });
 });
-afterAll(() => site.stop());
+afterAll(async () => {
+  await site.stop();
+  for (const front of Object.values(fronts)) await front.stop();
+});
 
 for (const transport of [webSocket, plainHttp]) {
   describeSignaling('by --http', () => site.direct.http, transport);
   describeSignaling('by --http-socket', () => site.direct['http-socket'], transport);
   describeSignaling('by --socket on TCP', () => site.direct.socket, transport);
   describeSignaling('by --socket on a unix socket', () => site.direct.unix, transport);
+  describeSignaling('through nginx by proxy_pass', through('http-socket'), transport);
+  describeSignaling('through nginx by uwsgi_pass on TCP', through('socket'), transport);
+  describeSignaling('through nginx by uwsgi_pass on a unix socket', through('unix'), transport);
 }
+describeAncestors('through nginx by uwsgi_pass on TCP', through('socket'));
+describeAncestors('through nginx by uwsgi_pass on a unix socket', through('unix'));

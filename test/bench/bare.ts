@@ -1,0 +1,21 @@
+/** The yardstick: a relay on `ws` and node:http that does nothing else. Two sockets of a path get each other's messages. */
+import { createServer } from 'node:http';
+import { type WebSocket, WebSocketServer } from 'ws';
+
+const rooms = new Map<string, Set<WebSocket>>();
+const server = createServer();
+const sockets = new WebSocketServer({ server, perMessageDeflate: false, clientTracking: false });
+sockets.on('connection', (socket, { url = '' }) => {
+  const room = rooms.get(url) ?? new Set();
+  rooms.set(url, room.add(socket));
+  socket.on('message', (data, isBinary) => {
+    const { type } = JSON.parse(String(data));
+    if (type !== 'signal') return;
+    for (const other of room) if (other !== socket) other.send(data, { binary: isBinary });
+  });
+  socket.on('close', () => {
+    room.delete(socket);
+    if (room.size === 0) rooms.delete(url);
+  });
+});
+server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => process.stdout.write('ready\n'));

@@ -1,0 +1,123 @@
+/** The servers that are compared, each in its own process, and what they used. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { freePort, startNginx } from '../nginx/nginx.ts';
+
+export type Server = {
+  base: string;
+  dialect: 'bare' | 'genkan';
+  /** CPU seconds that the server, and what stands before it, has used so far. */
+  cpu(): number;
+  /** kB of resident memory of the server alone. */
+  rss(): number;
+  stop(): Promise<void>;
+};
+
+const bareFile = join(import.meta.dirname, 'bare.ts');
+const cli = join(import.meta.dirname, '../../dist/cli.js');
+const unlimited = [
+  '--message-rate',
+  '1000000',
+  '--message-burst',
+  '10000000',
+  '--max-rooms',
+  '100000',
+  '--log-level',
+  'warn',
+];
+
+/** The server's processor; the load has the other one. Without `taskset` the kernel decides. */
+export const pinned = (core: 0 | 1, command: string[]): string[] =>
+  spawnSync('taskset', ['-c', '0,1', 'true']).status === 0 ? ['taskset', '-c', String(core), ...command] : command;
+
+export const bare = async (): Promise<Server> => {
+  const port = await freePort();
+  const child = await start([process.execPath, bareFile, String(port)], 'ready');
+  return server(`ws://127.0.0.1:${port}`, 'bare', child, []);
+};
+
+export const genkan = async (): Promise<Server> => {
+  const port = await freePort();
+  const child = await start([process.execPath, cli, '--http', `127.0.0.1:${port}`, ...unlimited], 'Genkan is at');
+  return server(`ws://127.0.0.1:${port}`, 'genkan', child, []);
+};
+
+/** Behind the nginx configuration that is shipped. */
+export const genkanBehindNginx = async (kind: 'uwsgi' | 'http'): Promise<Server> => {
+  const directory = mkdtempSync(join(tmpdir(), 'genkan-bench-'));
+  const socket = join(directory, 'app.sock');
+  const flag = kind === 'uwsgi' ? '--socket' : '--http-socket';
+  const flags = [flag, socket, ...unlimited.with(-1, 'info')];
+  const child = await start([process.execPath, cli, ...flags], '"msg":"listening"');
+  return behindNginx(kind, socket, 'genkan', child, () => rmSync(directory, { recursive: true }));
+};
+
+export const bareBehindNginx = async (): Promise<Server> => {
+  const port = await freePort();
+  const child = await start([process.execPath, bareFile, String(port)], 'ready');
+  return behindNginx('http', `127.0.0.1:${port}`, 'bare', child, () => {});
+};
+
+const behindNginx = async (
+  kind: 'uwsgi' | 'http',
+  address: string,
+  dialect: Server['dialect'],
+  child: ChildProcess,
+  clean: () => void,
+): Promise<Server> => {
+  const nginx = await startNginx({ app: { kind, address } });
+  const workers = childrenOf(process.pid).filter((pid) => commandOf(pid).startsWith('nginx'));
+  const all = workers.flatMap((pid) => [pid, ...childrenOf(pid)]);
+  for (const pid of all) spawnSync('taskset', ['-cp', '0', String(pid)]);
+  const plain = server(nginx.url.replace('http', 'ws'), dialect, child, all);
+  return {
+    ...plain,
+    async stop() {
+      await nginx.stop();
+      await plain.stop();
+      clean();
+    },
+  };
+};
+
+const server = (base: string, dialect: Server['dialect'], child: ChildProcess, others: number[]): Server => {
+  const pid = child.pid ?? 0;
+  return {
+    base,
+    dialect,
+    cpu: () => [pid, ...others].reduce((sum, one) => sum + cpuOf(one), 0),
+    rss: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]),
+    stop: () =>
+      new Promise((resolve) => {
+        child.once('exit', () => resolve());
+        child.kill('SIGKILL');
+      }),
+  };
+};
+
+const start = async (command: string[], sign: string): Promise<ChildProcess> => {
+  const [program = '', ...args] = pinned(0, command);
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout });
+  for await (const line of lines) if (line.includes(sign)) break;
+  // Nobody reads on, but a full pipe would stop the server.
+  child.stdout.resume();
+  return child;
+};
+
+/** The time the scheduler gave to all threads of a process, in seconds; finer than the ticks of /proc/PID/stat. */
+const cpuOf = (pid: number): number =>
+  readdirSync(`/proc/${pid}/task`).reduce(
+    (sum, task) => sum + Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]) / 1e9,
+    0,
+  );
+
+const childrenOf = (pid: number): number[] =>
+  readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number),
+  );
+
+const commandOf = (pid: number): string => readFileSync(`/proc/${pid}/comm`, 'utf8');
