@@ -1,0 +1,116 @@
+/** A real Chromium with made-up camera and microphone, and people who use the page by its labels. */
+import { existsSync, mkdirSync } from 'node:fs';
+import { join as joinPath } from 'node:path';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+
+const candidates = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+export const chromiumPath = process.env.CHROMIUM ?? candidates.find((path) => existsSync(path));
+
+/** Nothing may leave the machine: without these flags Chromium looks for updates and accounts. */
+const flags = [
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.local, EXCLUDE 127.0.0.1',
+  '--use-fake-device-for-media-stream',
+  '--use-fake-ui-for-media-stream',
+  '--autoplay-policy=no-user-gesture-required',
+  '--disable-background-timer-throttling',
+  '--disable-renderer-backgrounding',
+];
+
+export const launch = (without: string[] = []): Promise<Browser> =>
+  chromium.launch({
+    ...(chromiumPath === undefined ? {} : { executablePath: chromiumPath }),
+    chromiumSandbox: false,
+    args: flags.filter((flag) => !without.includes(flag)),
+  });
+
+export type Person = {
+  page: Page;
+  context: BrowserContext;
+  /** What the page's console and the browser said was wrong. */
+  complaints: string[];
+};
+
+/** Opens the lobby of a room, in a context of its own, and gives the test its peer connections to count. */
+export const open = async (browser: Browser, url: string, viewport = { width: 1280, height: 800 }): Promise<Person> => {
+  const context = await browser.newContext({ viewport });
+  const page = await context.newPage();
+  await page.addInitScript(() => {
+    const all: RTCPeerConnection[] = [];
+    Object.assign(window, { testConnections: all });
+    window.RTCPeerConnection = class extends RTCPeerConnection {
+      constructor(...given: ConstructorParameters<typeof RTCPeerConnection>) {
+        super(...given);
+        all.push(this);
+      }
+    };
+  });
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  await page.goto(url);
+  return { page, context, complaints };
+};
+
+/** Gives a name, and joins the call once the camera shows. */
+export const join = async ({ page }: Person, name: string): Promise<void> => {
+  await page.waitForFunction(
+    () => (document.querySelector<HTMLVideoElement>('[data-self] video')?.videoWidth ?? 0) > 0,
+  );
+  await page.getByLabel('Your name').fill(name);
+  await page.getByRole('button', { name: 'Join', exact: true }).click();
+  await page.getByRole('toolbar', { name: 'Call controls' }).waitFor();
+};
+
+/** Frames decoded so far over every connection that is open, from getStats. */
+export const framesDecoded = (page: Page): Promise<number> =>
+  page.evaluate(async () => {
+    let frames = 0;
+    const all = 'testConnections' in window ? window.testConnections : [];
+    for (const connection of Array.isArray(all) ? all : []) {
+      if (!(connection instanceof RTCPeerConnection) || connection.signalingState === 'closed') continue;
+      for (const stat of (await connection.getStats()).values())
+        if (stat.type === 'inbound-rtp' && stat.kind === 'video') frames += stat.framesDecoded ?? 0;
+    }
+    return frames;
+  });
+
+/** Resolves when the pictures of so many others are there and go on; @throws after `ms` */
+export const untilSeen = async ({ page }: Person, others: number, ms = 30_000): Promise<void> => {
+  await page.waitForFunction(
+    (count) => {
+      const videos = [...document.querySelectorAll<HTMLVideoElement>('[data-peer] video')];
+      return videos.length === count && videos.every(({ videoWidth }) => videoWidth > 0);
+    },
+    others,
+    { timeout: ms },
+  );
+  const before = await framesDecoded(page);
+  for (const until = Date.now() + ms; ; ) {
+    const frames = await framesDecoded(page);
+    if (frames >= before + 10 * others) return;
+    if (Date.now() > until) throw new Error(`${frames - before} frames were decoded in ${ms} ms`);
+    await page.waitForTimeout(200);
+  }
+};
+
+/** Writes into the chat, opening it where it is closed. */
+export const say = async ({ page }: Person, text: string): Promise<void> => {
+  const box = page.getByRole('textbox', { name: 'Message' });
+  if (!(await box.isVisible())) await page.getByRole('button', { name: /^Chat/ }).click();
+  await box.fill(text);
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+};
+
+/** A picture for people to look at, in test/artifacts, which git does not keep. */
+export const picture = async ({ page }: Person, name: string): Promise<void> => {
+  const directory = joinPath(import.meta.dirname, '../artifacts');
+  mkdirSync(directory, { recursive: true });
+  await page.screenshot({ path: joinPath(directory, `${name}.png`) });
+};

@@ -1,0 +1,125 @@
+/** Standalone, as `npm start` runs it: the page and its failures in a real browser, without nginx or containers. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join as joinPath } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocketPeer } from '../signaling/peers.ts';
+import { join, launch, open, picture, say, untilSeen } from './browser.ts';
+import { describeCall } from './call.ts';
+import { startCuttable } from './cuttable.ts';
+
+const start = async (...flags: string[]): Promise<{ url: string; child: ChildProcess }> => {
+  const cli = joinPath(import.meta.dirname, '../../dist/cli.js');
+  const child = spawn(process.execPath, [cli, '--http', '127.0.0.1:0', ...flags], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  for await (const line of createInterface({ input: child.stdout })) {
+    const url = /Genkan is at (\S+)/.exec(line)?.[1];
+    if (url === undefined) continue;
+    child.stdout.resume();
+    return { url: url.replace('localhost', '127.0.0.1'), child };
+  }
+  throw new Error('the server did not start');
+};
+
+let server: { url: string; child: ChildProcess };
+beforeAll(async () => {
+  server = await start();
+});
+afterAll(() => server?.child.kill());
+
+describeCall('standalone', () => server.url);
+
+describe('the page', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launch();
+  });
+  afterAll(() => browser?.close());
+
+  test('the start page makes a room nobody can guess, or takes a name that fits', async () => {
+    const { page, complaints, context } = await open(browser, server.url);
+    await page.getByLabel('Room name').fill('not a name');
+    await page.getByRole('button', { name: 'Go to room' }).click();
+    await page.getByText('Only letters, digits').waitFor();
+    await page.getByLabel('Room name').fill('garden');
+    await page.keyboard.press('Enter');
+    await page.waitForURL('**/rooms/garden');
+    await page.goto(server.url);
+    await page.getByRole('button', { name: 'New room' }).click();
+    await page.waitForURL('**/rooms/*');
+    expect(new URL(page.url()).pathname.length).toBeGreaterThan('/rooms/'.length + 16);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  test('a full room and a refused camera have words of their own', async () => {
+    const small = await start('--max-peers', '2');
+    const peers = [new WebSocketPeer(small.url, 'full'), new WebSocketPeer(small.url, 'full')];
+    for (const peer of peers) await peer.join();
+    const person = await open(browser, `${small.url}/rooms/full`);
+    await person.page.getByRole('button', { name: 'Join', exact: true }).click();
+    await person.page.getByText('The room is full').waitFor();
+    await picture(person, 'room-full');
+    await person.context.close();
+    for (const peer of peers) peer.dispose();
+    small.child.kill();
+
+    const strict = await launch(['--use-fake-ui-for-media-stream']);
+    const refused = await open(strict, `${server.url}/rooms/refused`);
+    await refused.page.getByText(/may not use your camera/).waitFor();
+    await picture(refused, 'camera-refused');
+    await refused.page.getByRole('button', { name: 'Join', exact: true }).click();
+    await refused.page.getByRole('toolbar', { name: 'Call controls' }).waitFor();
+    await strict.close();
+  });
+
+  test('a lost connection to the server leaves the call alone, and what was written arrives afterwards', async () => {
+    const proxy = await startCuttable(server.url);
+    const [a, b] = [await open(browser, `${proxy.url}/rooms/cut`), await open(browser, `${server.url}/rooms/cut`)];
+    await join(a, 'A');
+    await join(b, 'B');
+    await Promise.all([untilSeen(a, 1), untilSeen(b, 1)]);
+    proxy.cut();
+    await a.page.getByText('Reconnecting…').waitFor();
+    await untilSeen(a, 1);
+    await say(a, 'written while cut off');
+    proxy.mend();
+    await b.page.getByRole('button', { name: /1 new message/ }).waitFor({ timeout: 20_000 });
+    await say(b, 'and back');
+    await a.page.getByText('and back').first().waitFor();
+    expect(await b.page.locator('[data-peer]').count()).toBe(1);
+    await Promise.all([a.context.close(), b.context.close()]);
+    proxy.close();
+  });
+
+  test('a whole call by keyboard alone', async () => {
+    const person = await open(browser, `${server.url}/rooms/keys`);
+    const { page } = person;
+    await page.getByRole('button', { name: 'Join', exact: true }).waitFor();
+    const tabTo = async (name: RegExp) => {
+      for (let i = 0; i < 20; i += 1) {
+        await page.keyboard.press('Tab');
+        const focused = await page.evaluate(
+          () => document.activeElement?.getAttribute('aria-label') || document.activeElement?.textContent || '',
+        );
+        if (name.test(focused)) return;
+      }
+      throw new Error(`${name} was not reached`);
+    };
+    await tabTo(/^Join$/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('toolbar', { name: 'Call controls' }).waitFor();
+    await tabTo(/Microphone/);
+    await page.keyboard.press('Space');
+    await tabTo(/^Chat/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('textbox', { name: 'Message' }).waitFor();
+    await page.keyboard.press('Escape');
+    await tabTo(/Leave/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Join again' }).waitFor();
+    await person.context.close();
+  });
+});
