@@ -5,6 +5,7 @@ import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomName } from '../protocol/messages.ts';
 import { byeMessage, closeCode, type Signaling } from './conversation.ts';
 import { encodeMessage } from './encode.ts';
+import { textFrames } from './frames.ts';
 import { Session, type Wire } from './session.ts';
 
 /** ws closes by itself (1009) what is this much longer than a message may be; below, the client gets a `bye` first. */
@@ -83,26 +84,35 @@ export const turnAway = (socket: WebSocket, refusal: Refusal): void => {
   socket.close(closeCode(refusal), refusal.refused);
 };
 
-/** Frames sent within one turn of the event loop leave in one write. */
+/** What is sent within one turn of the event loop leaves in one write; ws itself would take one or two for each. */
 const wireOf = (socket: WebSocket, connection: Socket): Wire => {
-  let corked = false;
-  const uncork = () => {
-    corked = false;
-    connection.uncork();
+  let waiting: string[] = [];
+  const flush = () => {
+    const texts = waiting;
+    waiting = [];
+    if (texts.length > 0 && socket.readyState === socket.OPEN) connection.write(textFrames(texts));
   };
   return {
     send(text) {
-      if (socket.readyState !== socket.OPEN) return;
-      if (!corked) {
-        corked = true;
-        connection.cork();
-        setImmediate(uncork);
-      }
-      socket.send(text);
+      if (waiting.push(text) === 1) atEndOfTurn(flush);
     },
-    close: (code, reason) => socket.close(code, reason),
+    close(code, reason) {
+      flush();
+      socket.close(code, reason);
+    },
     unsent: () => socket.bufferedAmount,
   };
+};
+
+/** Runs once this turn of the event loop has read what it had to read; one immediate for all that wait. */
+const atEndOfTurn = (flush: () => void): void => {
+  if (turn.push(flush) === 1) setImmediate(endTurn);
+};
+let turn: (() => void)[] = [];
+const endTurn = (): void => {
+  const flushes = turn;
+  turn = [];
+  for (const flush of flushes) flush();
 };
 
 const longer = (data: Buffer, limit: number): string => `${data.length} bytes, at most ${limit}`;
