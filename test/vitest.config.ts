@@ -6,11 +6,11 @@ export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
     // The tests of the signaling spec wait far more than they work.
-    maxConcurrency: 12,
+    maxConcurrency: 10,
     projects: [
       {
         extends: true,
-        test: { name: 'code', include: ['test/**/*.test.ts'], exclude: ['test/stack/**'], testTimeout: 20_000 },
+        test: { name: 'code', include: ['test/**/*.test.ts'], exclude: ['test/stack/**'], testTimeout: 40_000 },
       },
       {
         extends: true,

@@ -20,7 +20,7 @@ class Inbox {
   }
 
   /** The next message of a type that was not taken before; waits up to `ms` for it. */
-  async take<T extends ServerMessage['type']>(type: T, ms = 8000): Promise<Of<T>> {
+  async take<T extends ServerMessage['type']>(type: T, ms = 15_000): Promise<Of<T>> {
     const isWanted = (message: ServerMessage): message is Of<T> => message.type === type && !this.#taken.has(message);
     const until = Date.now() + ms;
     for (;;) {
@@ -163,7 +163,7 @@ export class WebSocketPeer extends Numbered implements TestPeer {
     this.#socket?.pause();
   }
 
-  async closing(ms = 8000): Promise<{ code: number; reason: string }> {
+  async closing(ms = 15_000): Promise<{ code: number; reason: string }> {
     const until = Date.now() + ms;
     while (!this.closed) {
       if (Date.now() > until) throw new Error('the WebSocket was not closed');
@@ -193,19 +193,19 @@ export class WebSocketPeer extends Numbered implements TestPeer {
 
 export class HttpPeer extends Numbered implements TestPeer {
   readonly #base: string;
-  readonly #room: string;
+  readonly room: string;
   #polling: AbortController | undefined;
   #after = 0;
 
   constructor(base: string, room: string) {
     super();
     this.#base = base;
-    this.#room = room;
+    this.room = room;
   }
 
   async post(rest: string, body: unknown): Promise<{ status: number; json: unknown }> {
     const text = typeof body === 'string' ? body : JSON.stringify(body);
-    const answer = await fetch(url(this.#base, this.#room, rest), {
+    const answer = await fetch(url(this.#base, this.room, rest), {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
@@ -219,7 +219,7 @@ export class HttpPeer extends Numbered implements TestPeer {
 
   /** One request for events; the answer's status and messages. */
   async poll(wait = 0, signal?: AbortSignal, after = this.#after): Promise<{ status: number; json: Fields }> {
-    const answer = await fetch(url(this.#base, this.#room, `events?after=${after}&wait=${wait}`), {
+    const answer = await fetch(url(this.#base, this.room, `events?after=${after}&wait=${wait}`), {
       headers: { authorization: `Bearer ${this.session}` },
       ...(signal ? { signal } : {}),
     });

@@ -1,18 +1,18 @@
 /** What signaling promises, as one behavioural spec: run over every transport, listener and front. */
 import { afterAll, describe, expect, test } from 'vitest';
 import { type ErrorCode, errors } from '../../app/protocol/errors.ts';
-import { type Fields, plainHttp, type TestPeer, type Transport, WebSocketPeer, webSocket } from './peers.ts';
+import { type Fields, HttpPeer, plainHttp, type TestPeer, type Transport, WebSocketPeer, webSocket } from './peers.ts';
 
 /** The settings the spec counts on: short times, small rooms, a small log. */
 export const specSettings = [
   ['--max-peers', '4'],
-  ['--grace', '2'],
-  ['--poll-grace', '1'],
+  ['--grace', '3'],
+  ['--poll-grace', '2'],
   ['--log-events', '16'],
   ['--message-rate', '50'],
   ['--message-burst', '100'],
   ['--max-message-bytes', '4096'],
-  ['--join-timeout', '1'],
+  ['--join-timeout', '4'],
   ['--drain-timeout', '2'],
 ].flat();
 const messageBytes = 4096;
@@ -52,7 +52,7 @@ export const describeSignaling = (name: string, site: () => string, transport: T
       const room = newRoom();
       const first = peerIn(room);
       const alone = await first.join({ name: ' Aiko ', media: { audio: true, video: false } });
-      expect(alone).toMatchObject({ peers: [], recovered: false, self: { name: 'Aiko', role: 'host' }, grace: 2000 });
+      expect(alone).toMatchObject({ peers: [], recovered: false, self: { name: 'Aiko', role: 'host' }, grace: 3000 });
       const second = peerIn(room);
       const { peers, self } = await second.join({ name: 'Ben' });
       expect(self.role).toBe('guest');
@@ -205,6 +205,7 @@ export const describeSignaling = (name: string, site: () => string, transport: T
       const { room, first, second } = await pair();
       const { id, session } = second;
       const after = Math.max(0, ...second.inbox.all.map((message) => ('seq' in message ? message.seq : 0)));
+      await second.cut();
       const elsewhere = peerIn(room, transport === webSocket ? plainHttp : webSocket);
       const joined = await elsewhere.join({ session, after });
       expect(joined).toMatchObject({ recovered: true, self: { id } });
@@ -288,6 +289,7 @@ export const describeSignaling = (name: string, site: () => string, transport: T
     });
 
     if (transport === webSocket) describeSockets(site, newRoom, (peer) => open.push(peer));
+    else describeRequests(site, newRoom);
   });
 };
 
@@ -342,6 +344,49 @@ const describeSockets = (site: () => string, room: () => string, keep: (peer: Te
     await peer.leave();
     expect(peer.inbox.of('bye')).toMatchObject([{ code: 'left', retry: null }]);
     expect((await peer.closing()).code).toBe(errors.left.close);
+  });
+};
+
+/** What only separate requests can show. */
+const describeRequests = (site: () => string, room: () => string): void => {
+  test('one request for events waits at a time: a newer one ends the older', async () => {
+    const peer = new HttpPeer(site(), room());
+    await peer.join();
+    await peer.cut();
+    const older = peer.poll(8);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    const newer = peer.poll(1);
+    expect(await older).toMatchObject({ status: 409, json: { code: 'replaced' } });
+    expect(await newer).toMatchObject({ status: 200, json: { messages: [] } });
+  });
+
+  test('a request for events waits no longer than it asked, and not at all for what is there', async () => {
+    const name = room();
+    const [peer, other] = [new HttpPeer(site(), name), new HttpPeer(site(), name)];
+    await peer.join();
+    await peer.cut();
+    const empty = await peer.poll(1);
+    expect(empty).toMatchObject({ status: 200, json: { messages: [] } });
+    await other.join();
+    expect((await peer.poll(8)).json.messages).toMatchObject([{ type: 'peer-joined', peer: { id: other.id } }]);
+    other.dispose();
+  });
+
+  test('requests without a session, or with a wrong one, are nobody’s', async () => {
+    const peer = new HttpPeer(site(), room());
+    await peer.join();
+    await peer.cut();
+    const ask = async (authorization: string, rest: string) => {
+      const answer = await fetch(`${site()}/rooms/${peer.room}/${rest}`, { headers: { authorization } });
+      return { status: answer.status, code: (await answer.json()).code };
+    };
+    expect(await ask('', 'events?after=0')).toEqual({ status: 401, code: 'not-joined' });
+    expect(await ask(`Bearer ${peer.id}.${'x'.repeat(32)}`, 'events?after=0')).toEqual({
+      status: 401,
+      code: 'unknown-session',
+    });
+    expect(await ask(`Bearer ${peer.session}`, 'events?after=-1')).toEqual({ status: 400, code: 'bad-message' });
+    expect(await ask(`Bearer ${peer.session}`, 'events?after=99999')).toEqual({ status: 410, code: 'events-gone' });
   });
 };
 
