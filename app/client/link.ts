@@ -1,0 +1,224 @@
+/**
+ * The media link to one peer. It outlives its RTCPeerConnections: one that does not connect in time is replaced by a
+ * fresh one, a generation later, because some never would (first offers that collide leave Chromium gathering nothing
+ * for ever). The initiator begins generations; the other side follows, and may ask.
+ */
+import { Alarm, type Clock } from './clock.ts';
+import { type Negotiable, Negotiation } from './negotiation.ts';
+import type { Rtc, Tracks } from './rtc.ts';
+
+/** `connecting`: not connected so far. `reconnecting`: was, and tries again. `failed`: gave up; retry() tries once more. */
+export type LinkState = 'connecting' | 'connected' | 'reconnecting' | 'failed' | 'closed';
+
+/** The `data` of this library's signals. `link` is the generation, from 1. `renew` asks the initiator for the next one. */
+export type LinkSignal = { link: number } & (Negotiable | { renew: true });
+
+/** Milliseconds, but for `tries`. */
+export type LinkTiming = {
+  /** How long a connection may take; each further try gets half as much more. */
+  connect: number;
+  /** Fresh connections after the first, before the link counts as failed. */
+  tries: number;
+  /** How long a disconnection may last before a new path is looked for; most heal alone. */
+  disconnected: number;
+};
+export const usualLinkTiming: LinkTiming = { connect: 10_000, tries: 3, disconnected: 2_000 };
+
+export type LinkSetup = {
+  initiator: boolean;
+  polite: boolean;
+  ice: RTCIceServer[];
+  tracks: Tracks;
+  rtc: Rtc;
+  clock: Clock;
+  timing: LinkTiming;
+  send(signal: LinkSignal): void;
+  /** Whether a signal would arrive now: while it would not, a link is not to blame for being unconnected. */
+  reachable(): boolean;
+  /** `state` or `stream` changed. */
+  changed(): void;
+  trouble(error: unknown): void;
+};
+
+type Current = { is: 'none' } | { is: 'some'; negotiation: Negotiation };
+
+export class Link {
+  #setup: LinkSetup;
+  #tracks: Tracks;
+  #ice: RTCIceServer[];
+  #generation = 0;
+  #current: Current = { is: 'none' };
+  #state: LinkState = 'connecting';
+  #stream: MediaStream;
+  #wasConnected = false;
+  /** The generation that the tries are counted from. */
+  #base = 1;
+  #tries = 0;
+  #watchdog: Alarm;
+
+  constructor(setup: LinkSetup) {
+    this.#setup = setup;
+    this.#tracks = setup.tracks;
+    this.#ice = setup.ice;
+    this.#stream = setup.rtc.stream();
+    this.#watchdog = new Alarm(setup.clock);
+    if (setup.initiator) this.#begin(1);
+    else this.#watch();
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  /** What the peer sends; another object after a fresh connection. */
+  get stream(): MediaStream {
+    return this.#stream;
+  }
+
+  /** Takes a signal's `data` as it came from the peer; what is not a LinkSignal of this or the next generation is ignored. */
+  receive(data: unknown): void {
+    if (this.#state === 'closed' || !isLinkSignal(data)) return;
+    if ('renew' in data) {
+      if (this.#setup.initiator && data.link === this.#generation) this.#begin(this.#generation + 1);
+      return;
+    }
+    if (!this.#setup.initiator && data.link > this.#generation && isOffer(data)) this.#begin(data.link);
+    if (data.link === this.#generation && this.#current.is === 'some') void this.#current.negotiation.receive(data);
+  }
+
+  /** Sends these tracks from now on; never renegotiates. */
+  setTracks(tracks: Tracks): void {
+    this.#tracks = tracks;
+    if (this.#current.is === 'some') this.#current.negotiation.setTracks(tracks);
+  }
+
+  /** Servers (and their short-lived credentials) for the next path or connection. */
+  setIce(ice: RTCIceServer[]): void {
+    this.#ice = ice;
+  }
+
+  /** Signals arrive again: what waited for that is done now. */
+  heal(): void {
+    if (this.#state === 'reconnecting') this.#restart();
+    if (this.#state === 'failed') this.retry();
+  }
+
+  /** Begins again after a failure. */
+  retry(): void {
+    if (this.#state !== 'failed') return;
+    this.#base = this.#generation;
+    this.#tries = 0;
+    this.#renew();
+  }
+
+  close(): void {
+    this.#watchdog.disarm();
+    this.#drop();
+    this.#state = 'closed';
+  }
+
+  // ── generations ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #begin(generation: number): void {
+    this.#drop();
+    this.#generation = generation;
+    // Both ends count alike, whoever asked for it, and so lose patience in the intended order.
+    this.#tries = Math.min(this.#setup.timing.tries, Math.max(this.#tries, generation - this.#base));
+    this.#stream = this.#setup.rtc.stream();
+    this.#current = { is: 'some', negotiation: this.#negotiation(generation) };
+    this.#become(this.#wasConnected ? 'reconnecting' : 'connecting');
+    this.#watch();
+  }
+
+  #negotiation(generation: number): Negotiation {
+    const { initiator, polite, rtc, send, trouble } = this.#setup;
+    const stream = this.#stream;
+    return new Negotiation({
+      initiator,
+      polite,
+      rtc,
+      trouble,
+      ice: this.#ice,
+      tracks: this.#tracks,
+      send: (data) => send({ link: generation, ...data }),
+      state: (state) => this.#connectionState(state),
+      track: (track) => {
+        stream.addTrack(track);
+        this.#setup.changed();
+      },
+    });
+  }
+
+  #drop(): void {
+    if (this.#current.is === 'some') this.#current.negotiation.close();
+    this.#current = { is: 'none' };
+  }
+
+  // ── the watchdog ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #watch(): void {
+    // The initiator is the first to lose patience, so that the two do not act at once.
+    const patience = this.#setup.initiator ? 1 : 1.3;
+    const delay = this.#setup.timing.connect * (1 + this.#tries / 2) * patience;
+    this.#watchdog.arm(delay, () => this.#overdue());
+  }
+
+  #overdue(): void {
+    if (!this.#setup.reachable()) return this.#watch();
+    if (this.#tries >= this.#setup.timing.tries) return this.#become('failed');
+    this.#tries += 1;
+    this.#renew();
+  }
+
+  #renew(): void {
+    if (this.#setup.initiator) return this.#begin(this.#generation + 1);
+    this.#setup.send({ link: this.#generation, renew: true });
+    this.#become(this.#wasConnected ? 'reconnecting' : 'connecting');
+    this.#watch();
+  }
+
+  #restart(): void {
+    if (this.#current.is === 'some') this.#current.negotiation.restart(this.#ice);
+    this.#watch();
+  }
+
+  #connectionState(state: RTCPeerConnectionState): void {
+    if (state === 'connected') this.#connected();
+    if (state === 'disconnected') this.#disconnected();
+    if (state === 'failed') this.#restart();
+  }
+
+  #connected(): void {
+    this.#watchdog.disarm();
+    this.#base = this.#generation;
+    this.#tries = 0;
+    this.#wasConnected = true;
+    this.#become('connected');
+  }
+
+  #disconnected(): void {
+    this.#become('reconnecting');
+    const patience = this.#setup.initiator ? 1 : 2;
+    this.#watchdog.arm(this.#setup.timing.disconnected * patience, () => this.#restart());
+  }
+
+  #become(state: LinkState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#setup.changed();
+  }
+}
+
+// ── the wire: signals are relayed unread, so this is where they are read ───────────────────────────────────────────────
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
+const isDescription = (value: unknown): boolean =>
+  isObject(value) && typeof value.type === 'string' && (value.sdp === undefined || typeof value.sdp === 'string');
+
+const isLinkSignal = (value: unknown): value is LinkSignal =>
+  isObject(value) &&
+  Number.isSafeInteger(value.link) &&
+  (isDescription(value.description) || isObject(value.candidate) || value.renew === true);
+
+const isOffer = (signal: LinkSignal): boolean => 'description' in signal && signal.description.type === 'offer';

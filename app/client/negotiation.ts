@@ -1,0 +1,166 @@
+/**
+ * One RTCPeerConnection and how both ends agree on it: perfect negotiation, in which only the initiator makes the first
+ * offer. Camera and microphone have their two places in it from that first offer on, whether or not there is a track to
+ * send, so that muting, unmuting and changing a device are `replaceTrack` and need no further negotiation.
+ */
+import { kinds, type PeerConnection, type Rtc, type Tracks } from './rtc.ts';
+
+export type Negotiable = { description: RTCSessionDescriptionInit } | { candidate: RTCIceCandidateInit };
+
+export type NegotiationSetup = {
+  initiator: boolean;
+  polite: boolean;
+  ice: RTCIceServer[];
+  tracks: Tracks;
+  rtc: Rtc;
+  send(data: Negotiable): void;
+  /** The connection's state changed. */
+  state(state: RTCPeerConnectionState): void;
+  track(track: MediaStreamTrack): void;
+  /** Something went wrong that the negotiation itself cannot mend. */
+  trouble(error: unknown): void;
+};
+
+export class Negotiation {
+  #setup: NegotiationSetup;
+  #pc: PeerConnection;
+  #label: MediaStream;
+  #senders: { audio?: RTCRtpSender; video?: RTCRtpSender } = {};
+  #tracks: Tracks;
+  #offering = false;
+  #answering = false;
+  #ignoring = false;
+  #closed = false;
+
+  constructor(setup: NegotiationSetup) {
+    this.#setup = setup;
+    this.#tracks = setup.tracks;
+    this.#pc = setup.rtc.connection({ iceServers: setup.ice, bundlePolicy: 'max-bundle' });
+    // Both tracks of a peer carry the same stream label: receivers keep such tracks in step.
+    this.#label = setup.rtc.stream();
+    this.#listen();
+    if (setup.initiator) this.#offerPlaces();
+  }
+
+  /** Takes what the other side sent. Never rejects: what fails is told as trouble. */
+  async receive(data: Negotiable): Promise<void> {
+    try {
+      await ('description' in data ? this.#describe(data.description) : this.#addCandidate(data.candidate));
+    } catch (error) {
+      this.#trouble(error);
+    }
+  }
+
+  setTracks(tracks: Tracks): void {
+    this.#tracks = tracks;
+    for (const kind of kinds) this.#fill(kind);
+  }
+
+  /** Looks for a new path between the two, with these servers. */
+  restart(ice: RTCIceServer[]): void {
+    this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers: ice });
+    this.#pc.restartIce();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#pc.onnegotiationneeded = null;
+    this.#pc.onicecandidate = null;
+    this.#pc.ontrack = null;
+    this.#pc.onconnectionstatechange = null;
+    this.#pc.close();
+  }
+
+  #listen(): void {
+    const pc = this.#pc;
+    pc.onnegotiationneeded = () => void this.#offer();
+    pc.onicecandidate = ({ candidate }) => {
+      if (candidate) this.#setup.send({ candidate: candidate.toJSON() });
+    };
+    pc.ontrack = ({ track }) => this.#setup.track(track);
+    pc.onconnectionstatechange = () => this.#setup.state(pc.connectionState);
+  }
+
+  async #offer(): Promise<void> {
+    try {
+      this.#offering = true;
+      await this.#pc.setLocalDescription();
+      this.#sendDescription();
+    } catch (error) {
+      this.#trouble(error);
+    } finally {
+      this.#offering = false;
+    }
+  }
+
+  async #describe(description: RTCSessionDescriptionInit): Promise<void> {
+    const isOffer = description.type === 'offer';
+    const ready = !this.#offering && (this.#pc.signalingState === 'stable' || this.#answering);
+    this.#ignoring = isOffer && !ready && !this.#setup.polite;
+    if (this.#ignoring) return;
+    await this.#apply(description);
+    if (!isOffer || this.#closed) return;
+    this.#takePlaces();
+    await this.#pc.setLocalDescription();
+    this.#sendDescription();
+  }
+
+  async #apply(description: RTCSessionDescriptionInit): Promise<void> {
+    try {
+      this.#answering = description.type === 'answer';
+      // With a polite peer's own offer under way this takes that one back by itself.
+      await this.#pc.setRemoteDescription(description);
+    } finally {
+      this.#answering = false;
+    }
+  }
+
+  async #addCandidate(candidate: RTCIceCandidateInit): Promise<void> {
+    // Remembered now: by the time it is refused, the next description may have changed the answer.
+    const ignoring = this.#ignoring;
+    try {
+      await this.#pc.addIceCandidate(candidate);
+    } catch (error) {
+      if (!ignoring) throw error;
+    }
+  }
+
+  #sendDescription(): void {
+    const description = this.#pc.localDescription;
+    if (description && !this.#closed) {
+      this.#setup.send({ description: { type: description.type, sdp: description.sdp } });
+    }
+  }
+
+  #offerPlaces(): void {
+    for (const kind of kinds) {
+      const transceiver = this.#pc.addTransceiver(kind, { direction: 'sendrecv', streams: [this.#label] });
+      this.#senders[kind] = transceiver.sender;
+      this.#fill(kind);
+    }
+  }
+
+  /** The answering side sends in the places that the first offer brought. */
+  #takePlaces(): void {
+    for (const kind of kinds) {
+      if (this.#senders[kind]) continue;
+      const transceiver = this.#pc.getTransceivers().find(({ receiver }) => receiver.track.kind === kind);
+      if (!transceiver) continue;
+      transceiver.direction = 'sendrecv';
+      transceiver.sender.setStreams(this.#label);
+      this.#senders[kind] = transceiver.sender;
+      this.#fill(kind);
+    }
+  }
+
+  #fill(kind: (typeof kinds)[number]): void {
+    const sender = this.#senders[kind];
+    const track = this.#tracks[kind];
+    if (sender && sender.track !== track) sender.replaceTrack(track).catch((error) => this.#trouble(error));
+  }
+
+  #trouble(error: unknown): void {
+    // After close() every pending operation fails, as it should.
+    if (!this.#closed) this.#setup.trouble(error);
+  }
+}

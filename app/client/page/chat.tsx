@@ -1,0 +1,89 @@
+/** The chat panel. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Conversation, Line } from './conversation.ts';
+import { Icon } from './icons.tsx';
+import { words } from './words.ts';
+
+const { chat } = words;
+const longest = 4000;
+const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+
+export const ChatPanel = ({ conversation, close }: { conversation: Conversation; close: () => void }) => (
+  <section id="chat" class="chat" aria-label={chat.title}>
+    <header class="chat-head">
+      <h2>{chat.title}</h2>
+      <button type="button" class="control plain" aria-label={chat.close} onClick={close}>
+        <Icon name="close" />
+      </button>
+    </header>
+    <Lines lines={conversation.lines} />
+    <Writer say={(text) => void conversation.say(text)} />
+  </section>
+);
+
+const Lines = ({ lines }: { lines: readonly Line[] }) => {
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    list.current?.scrollTo({ top: list.current.scrollHeight });
+  }, [lines.length]);
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    <div ref={list} class="lines" role="log" aria-label={chat.messages} tabIndex={0}>
+      {lines.length === 0 && <p class="quiet">{chat.empty}</p>}
+      {lines.map((line) => (
+        <Said key={line.key} line={line} />
+      ))}
+    </div>
+  );
+};
+
+const Said = ({ line: { mine, name, text, at, delivery } }: { line: Line }) => (
+  <article class={mine ? 'line mine' : 'line'} data-delivery={delivery}>
+    <p class="line-head">
+      <span class="line-name">{name}</span>
+      <time dateTime={new Date(at).toISOString()}>{clock.format(at)}</time>
+    </p>
+    <p class="line-text">{text}</p>
+    {delivery === 'sending' && <p class="line-delivery">{chat.sending}</p>}
+    {delivery === 'refused' && <p class="line-delivery refused">{chat.notSent}</p>}
+  </article>
+);
+
+const Writer = ({ say }: { say: (text: string) => void }) => {
+  const field = useRef<HTMLTextAreaElement>(null);
+  const [text, setText] = useState('');
+  useEffect(() => field.current?.focus(), []);
+  const send = (event: Event) => {
+    event.preventDefault();
+    field.current?.focus();
+    if (text.trim() === '') return;
+    say(text.trim());
+    setText('');
+  };
+  const enter = (event: KeyboardEvent) => {
+    // While a word is being composed, Enter chooses it.
+    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) send(event);
+  };
+  return (
+    <form class="writer" onSubmit={send}>
+      <label class="unseen" for="message">
+        {chat.message}
+      </label>
+      <textarea
+        ref={field}
+        id="message"
+        class="field"
+        rows={2}
+        maxLength={longest}
+        placeholder={chat.message}
+        enterkeyhint="send"
+        value={text}
+        onInput={({ currentTarget }) => setText(currentTarget.value)}
+        onKeyDown={enter}
+      />
+      <button type="submit" class="button primary" aria-label={chat.send}>
+        <Icon name="send" />
+      </button>
+    </form>
+  );
+};

@@ -1,0 +1,36 @@
+/** After a call, or in place of one: what happened, and what can be done next. */
+import type { ErrorCode } from '../genkan.ts';
+import { useFirstFocus, useTitle } from './hooks.ts';
+import { Icon } from './icons.tsx';
+import { words } from './words.ts';
+
+type ClosingProps = { code: ErrorCode; again: () => void; newRoom: () => void };
+
+export const Closing = ({ code, again, newRoom }: ClosingProps) => {
+  const { title, text, next } = words.ending(code);
+  useTitle(`${title} – ${words.product}`);
+  const heading = useFirstFocus<HTMLHeadingElement>();
+  const possible = code !== 'bad-room-name';
+  return (
+    <main class="card closing" data-ending={code}>
+      <p class="brand">
+        <Icon name="gate" />
+        {words.product}
+      </p>
+      <h1 ref={heading} tabIndex={-1}>
+        {title}
+      </h1>
+      <p class="lead">{text}</p>
+      <div class={next === 'again' ? 'choices' : 'choices reversed'}>
+        {possible && (
+          <button type="button" class={next === 'again' ? 'button primary' : 'button'} onClick={again}>
+            {words.closing.again}
+          </button>
+        )}
+        <button type="button" class={next === 'again' ? 'button' : 'button primary'} onClick={newRoom}>
+          {words.closing.newRoom}
+        </button>
+      </div>
+    </main>
+  );
+};

@@ -1,0 +1,25 @@
+/** How large the tiles of a call can be. Lengths are CSS pixels. */
+
+export type Size = { width: number; height: number };
+
+/**
+ * The largest size at which `count` tiles fit side by side and below each other into `space`, with `gap` between them.
+ * Tiles are between 4:3 and 16:9, and may be upright (3:4) where the space is.
+ */
+export const tileSize = (space: Size, count: number, gap: number): Size => {
+  const narrowest = space.height > space.width ? 3 / 4 : 4 / 3;
+  let best: Size = { width: 0, height: 0 };
+  for (let columns = 1; columns <= Math.max(1, count); columns++) {
+    const size = fitted(space, columns, Math.ceil(count / columns), gap, narrowest);
+    if (size.width * size.height > best.width * best.height) best = size;
+  }
+  return best;
+};
+
+const fitted = (space: Size, columns: number, rows: number, gap: number, narrowest: number): Size => {
+  const width = Math.max(0, (space.width - gap * (columns - 1)) / columns);
+  const height = Math.max(0, (space.height - gap * (rows - 1)) / Math.max(1, rows));
+  const ratio = Math.min(16 / 9, Math.max(narrowest, width / Math.max(1, height)));
+  const across = Math.min(width, height * ratio);
+  return { width: Math.floor(across), height: Math.floor(across / ratio) };
+};

@@ -1,0 +1,12 @@
+/** Starts the page. */
+import { render } from 'preact';
+import { App } from './app.tsx';
+
+// A page that comes back from the browser's memory has left its room on the way there.
+window.addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
+
+const place = document.getElementById('app');
+if (place) {
+  place.textContent = '';
+  render(<App />, place);
+}

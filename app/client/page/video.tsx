@@ -1,0 +1,27 @@
+/** A video element that shows a stream. */
+import { useEffect, useRef } from 'preact/hooks';
+
+type VideoProps = {
+  stream: MediaStream | null;
+  label: string;
+  /** One's own picture is silent: who hears themselves, howls. */
+  own?: boolean;
+  /** The browser wants a gesture before it plays sound. `play` tries again. */
+  onBlocked?: (play: () => void) => void;
+};
+
+export const Video = ({ stream, label, own = false, onBlocked }: VideoProps) => {
+  const element = useRef<HTMLVideoElement>(null);
+  useEffect(() => {
+    const video = element.current;
+    if (!video || video.srcObject === stream) return;
+    video.srcObject = stream;
+    if (!stream) return;
+    video.play().catch((error: unknown) => {
+      // Any other failure is a stream that was replaced before it could begin.
+      if (error instanceof Error && error.name === 'NotAllowedError')
+        onBlocked?.(() => void video.play().catch(() => {}));
+    });
+  }, [stream]);
+  return <video ref={element} aria-label={label} muted={own} autoPlay playsInline disablePictureInPicture={own} />;
+};

@@ -1,0 +1,214 @@
+/** Every word that the page shows or says. */
+import type { ErrorCode } from '../../protocol/errors.ts';
+import type { Kind, MediaProblem } from './devices.ts';
+
+/** How a call ended, in the caller's words; `next` is what is offered first. */
+export type Ending = { title: string; text: string; next: 'again' | 'new-room' };
+
+const brokenPage: Ending = {
+  title: 'Something does not fit',
+  text: 'This page and the server did not understand each other. Joining again usually helps; if not, reload the page.',
+  next: 'again',
+};
+
+const endings: Record<ErrorCode, Ending> = {
+  left: { title: 'You left the call', text: 'Your camera and microphone are off.', next: 'again' },
+  replaced: {
+    title: 'You are here in another place',
+    text: 'This call goes on in another tab or window. Close this one, or come back into the call here.',
+    next: 'again',
+  },
+  'room-full': {
+    title: 'The room is full',
+    text: 'Nobody else fits in right now. Try again when someone has left, or open a room of your own.',
+    next: 'new-room',
+  },
+  'bad-room-name': {
+    title: 'This room name does not work',
+    text: 'A room name has 1 to 64 letters, digits, “-” or “_”, and no spaces.',
+    next: 'new-room',
+  },
+  'too-many-rooms': {
+    title: 'No place for another room',
+    text: 'The server has as many rooms as it can keep. Please try again in a while.',
+    next: 'again',
+  },
+  'origin-refused': {
+    title: 'This address may not call',
+    text: 'The server does not accept calls from the address that you opened. Ask whoever runs it for the right one.',
+    next: 'again',
+  },
+  draining: {
+    title: 'The server is restarting',
+    text: 'It should be back in a moment. Please join again then.',
+    next: 'again',
+  },
+  internal: {
+    title: 'The server made a mistake',
+    text: 'It was not you. Joining again usually helps.',
+    next: 'again',
+  },
+  'rate-limited': {
+    title: 'That was too fast',
+    text: 'Too much was sent in too short a time. Wait a moment, then join again.',
+    next: 'again',
+  },
+  'slow-consumer': {
+    title: 'Your connection could not keep up',
+    text: 'Too much was waiting to reach you. Join again, with a better network if you can.',
+    next: 'again',
+  },
+  'join-timeout': {
+    title: 'Joining took too long',
+    text: 'The server waited for this page in vain. Please join again.',
+    next: 'again',
+  },
+  'too-long': {
+    title: 'That message was too long',
+    text: 'The server closed the call because of a message that was far too long. Please join again.',
+    next: 'again',
+  },
+  'unknown-session': {
+    title: 'You were away too long',
+    text: 'The room has let your place go. Join again to be back.',
+    next: 'again',
+  },
+  'events-gone': {
+    title: 'You were away too long',
+    text: 'What you missed is no longer kept. Join again to be back.',
+    next: 'again',
+  },
+  'unknown-peer': { title: 'That person has left', text: 'They are no longer in the room.', next: 'again' },
+  'stale-epoch': brokenPage,
+  'bad-json': brokenPage,
+  'unknown-type': brokenPage,
+  'bad-message': brokenPage,
+  'not-joined': brokenPage,
+  'already-joined': brokenPage,
+  'out-of-order': brokenPage,
+};
+
+/** Why a camera, a microphone or both are not on. */
+const problems: Record<MediaProblem, Record<Kind | 'both', string>> = {
+  denied: {
+    camera: 'This page may not use your camera. Allow it in the address bar, then turn it on here.',
+    microphone: 'This page may not use your microphone. Allow it in the address bar, then turn it on here.',
+    both: 'This page may not use your camera and microphone. Allow them in the address bar, then turn them on here.',
+  },
+  missing: {
+    camera: 'No camera was found.',
+    microphone: 'No microphone was found.',
+    both: 'No camera and no microphone were found.',
+  },
+  busy: {
+    camera: 'The camera is in use by another program. Close that one, then try again.',
+    microphone: 'The microphone is in use by another program. Close that one, then try again.',
+    both: 'Camera and microphone are in use by another program. Close that one, then try again.',
+  },
+  gone: {
+    camera: 'The camera was unplugged, or taken away from this page.',
+    microphone: 'The microphone was unplugged, or taken away from this page.',
+    both: 'Camera and microphone were unplugged, or taken away from this page.',
+  },
+  insecure: {
+    camera: 'Browsers give the camera only to secure pages. Open this one with https://.',
+    microphone: 'Browsers give the microphone only to secure pages. Open this one with https://.',
+    both: 'Browsers give camera and microphone only to secure pages. Open this one with https://.',
+  },
+  unsupported: {
+    camera: 'This browser cannot use a camera. A current one can.',
+    microphone: 'This browser cannot use a microphone. A current one can.',
+    both: 'This browser cannot use a camera or a microphone. A current one can.',
+  },
+  broken: {
+    camera: 'The camera did not start. Try again, or choose another.',
+    microphone: 'The microphone did not start. Try again, or choose another.',
+    both: 'Camera and microphone did not start. Try again, or choose others.',
+  },
+};
+
+export const words = {
+  product: 'Genkan',
+  someone: 'Guest',
+
+  landing: {
+    title: 'Talk face to face',
+    text: 'Open a room, send the link, and you are in a call: nothing to install, no account.',
+    newRoom: 'New room',
+    or: 'or go to a room by its name',
+    room: 'Room name',
+    go: 'Go to room',
+    missing: 'Write the name of a room, such as “garden”.',
+    invalid: 'Only letters, digits, “-” and “_”, and no spaces.',
+    tooLong: 'A room name has at most 64 letters.',
+  },
+
+  lobby: {
+    title: 'Ready to join?',
+    room: (room: string) => `Room ${room}`,
+    name: 'Your name',
+    nameHint: 'The others see it. You can leave it empty.',
+    preview: 'Your camera',
+    previewOff: 'Camera is off',
+    previewAsking: 'Your browser is asking whether this page may use your camera and microphone.',
+    camera: 'Camera',
+    microphone: 'Microphone',
+    anyDevice: 'Default',
+    join: 'Join',
+    withoutMedia: 'You can join without camera and microphone: you will see and hear the others.',
+    tooOld: 'This browser is too old for calls. Please open this page in a current Chrome, Edge, Firefox or Safari.',
+  },
+
+  call: {
+    title: (room: string) => `Call in ${room}`,
+    people: 'People in the call',
+    controls: 'Call controls',
+    you: 'You',
+    youNamed: (name: string) => `${name} (you)`,
+    camera: 'Camera',
+    microphone: 'Microphone',
+    chat: 'Chat',
+    unread: (count: number) => (count === 1 ? '1 new message' : `${count} new messages`),
+    copyLink: 'Copy link',
+    copied: 'Link copied',
+    notCopied: 'The link could not be copied. Take it from the address bar.',
+    leave: 'Leave',
+    alone: 'You are the first one here',
+    aloneText: 'Send the link to whoever should come.',
+    joining: 'Joining the room…',
+    unreachable: 'The server does not answer. Trying again…',
+    reconnecting: 'The connection to the server is lost. Reconnecting… You still see and hear each other.',
+    blocked: 'Tap to see and hear everyone',
+    joined: (name: string) => `${name} joined`,
+    left: (name: string) => `${name} left`,
+    lost: (name: string) => `${name} lost the connection`,
+  },
+
+  tile: {
+    microphoneOff: 'Microphone off',
+    cameraOff: 'Camera off',
+    connecting: 'Connecting…',
+    reconnecting: 'Connection lost, trying again…',
+    failed: 'No connection to this person',
+    retry: 'Try again',
+    away: 'Away: reconnecting…',
+  },
+
+  chat: {
+    title: 'Chat',
+    messages: 'Messages',
+    empty: 'No messages yet. What you write is seen by everyone in the room and kept nowhere.',
+    message: 'Message',
+    send: 'Send',
+    close: 'Close chat',
+    you: 'You',
+    sending: 'Sending…',
+    notSent: 'Not sent',
+    said: (name: string, text: string) => `${name}: ${text}`,
+  },
+
+  closing: { again: 'Join again', newRoom: 'New room' },
+
+  problem: (kind: Kind | 'both', problem: MediaProblem): string => problems[problem][kind],
+  ending: (code: ErrorCode): Ending => endings[code],
+} as const;

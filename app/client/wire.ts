@@ -1,0 +1,50 @@
+/** Between messages and the WebSocket that carries them. */
+import { type ErrorCode, errors } from '../protocol/errors.ts';
+import type { ServerMessage } from '../protocol/messages.ts';
+
+/** The part of a WebSocket that is used here. */
+export type Socket = {
+  onopen: ((event: Event) => unknown) | null;
+  onmessage: ((event: MessageEvent) => unknown) | null;
+  onclose: ((event: CloseEvent) => unknown) | null;
+  send(text: string): void;
+  close(code?: number): void;
+};
+
+/** Opens a socket to a `ws:` or `wss:` URL. */
+export type OpenSocket = (url: string) => Socket;
+export const openWebSocket: OpenSocket = (url) => new WebSocket(url, 'genkan.v1');
+
+/** The error that this close code belongs to. */
+export const codeOfClose = (close: number): ErrorCode => {
+  const found = Object.entries(errors).find(([, fate]) => 'close' in fate && fate.close === close);
+  return (found?.[0] ?? 'internal') as ErrorCode;
+};
+
+const types: Record<ServerMessage['type'], true> = {
+  joined: true,
+  'peer-joined': true,
+  'peer-updated': true,
+  'peer-away': true,
+  'peer-back': true,
+  'peer-left': true,
+  signal: true,
+  chat: true,
+  ack: true,
+  pong: true,
+  error: true,
+  bye: true,
+};
+/** The server validates what it sends; here only types of a later protocol are left out. */
+const isServerMessage = (value: unknown): value is ServerMessage =>
+  typeof value === 'object' && value !== null && 'type' in value && Object.hasOwn(types, String(value.type));
+
+/** Text from the server as a message; undefined when it is none, or of a type that this client does not know. */
+export const parse = (data: unknown): ServerMessage | undefined => {
+  try {
+    const value: unknown = JSON.parse(String(data));
+    return isServerMessage(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+};

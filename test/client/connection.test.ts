@@ -1,0 +1,302 @@
+import { describe, expect, it, vi } from 'vitest';
+import { Connection, type ConnectionOptions, type RoomEvent } from '../../app/client/connection.ts';
+import { errors } from '../../app/protocol/errors.ts';
+import { FakeClock, settled } from './fake-clock.ts';
+import { FakeServer, peer } from './fake-server.ts';
+
+const start = (join: ConnectionOptions['join'] = { name: 'Ada' }) => {
+  const clock = new FakeClock();
+  const server = new FakeServer();
+  const connection = new Connection({ url: 'ws://host/rooms/r/ws', join, open: server.open, clock });
+  const events: RoomEvent[] = [];
+  connection.on('event', (event) => events.push(event));
+  return { clock, server, connection, events };
+};
+
+const numbered = (socket: { sent: object[] }) => socket.sent.filter((message) => 'n' in message);
+
+describe('joining', () => {
+  it('sends join first, and what was said before in order after it', () => {
+    const { server, connection } = start({ name: 'Ada', media: { audio: true, video: false } });
+    connection.chat('early');
+    expect(connection.state).toEqual({ is: 'connecting', attempt: 1 });
+    server.latest.accept();
+    expect(server.latest.sent).toEqual([{ type: 'join', name: 'Ada', media: { audio: true, video: false } }]);
+    server.admit();
+    connection.chat('late', 'bob');
+    expect(numbered(server.latest)).toEqual([
+      { type: 'chat', n: 1, text: 'early' },
+      { type: 'chat', n: 2, text: 'late', to: 'bob' },
+    ]);
+    expect(connection.state).toEqual({ is: 'joined' });
+  });
+
+  it('ends with the code of an error that refuses the join for good', () => {
+    const { server, connection, clock } = start();
+    server.latest.accept();
+    server.latest.say({ type: 'error', code: 'bad-message', message: '' });
+    expect(connection.state).toEqual({ is: 'over', code: 'bad-message' });
+    expect(clock.pending).toBe(0);
+  });
+
+  it('gives up a handshake that takes too long, and tries again', async () => {
+    const { server, clock } = start();
+    await clock.pass(10_000);
+    expect(server.latest.closed).toBe(true);
+    await clock.pass(1_000);
+    expect(server.sockets).toHaveLength(2);
+  });
+});
+
+describe('what was sent', () => {
+  it('is settled by cumulative acknowledgements', async () => {
+    const { server, connection } = start();
+    server.admit();
+    const ends = Promise.all([connection.chat('a'), connection.chat('b')]);
+    server.latest.say({ type: 'ack', n: 2 });
+    expect(await ends).toEqual([{ accepted: true }, { accepted: true }]);
+  });
+
+  it('is settled by an error that names it and has no retry', async () => {
+    const { server, connection } = start();
+    const refused: string[] = [];
+    connection.on('refused', ({ code }) => refused.push(code));
+    server.admit();
+    const end = connection.signal('gone', 1, {});
+    server.latest.say({ type: 'error', code: 'unknown-peer', message: '', n: 1 });
+    expect(await end).toEqual({ accepted: false, code: 'unknown-peer' });
+    expect(refused).toEqual(['unknown-peer']);
+  });
+
+  it('goes again in order after an error with retry, and nothing overtakes it', async () => {
+    const { server, connection, clock } = start();
+    server.admit();
+    connection.chat('a');
+    connection.chat('b');
+    server.latest.say({ type: 'error', code: 'rate-limited', message: '', n: 1, retry: 1000 });
+    server.latest.say({ type: 'error', code: 'out-of-order', message: '', n: 2, retry: 0 });
+    connection.chat('c');
+    expect(numbered(server.latest)).toHaveLength(2);
+    await clock.pass(1000);
+    expect(numbered(server.latest).slice(2)).toMatchObject([{ n: 1 }, { n: 2 }, { n: 3 }]);
+  });
+
+  it('goes again after a resume with the same numbers, only what is not settled', async () => {
+    const { server, connection, clock } = start();
+    server.admit({ seq: 4 });
+    for (const text of ['a', 'b', 'c']) connection.chat(text);
+    server.latest.say({ type: 'ack', n: 1 });
+    server.latest.drop(1006);
+    expect(connection.state).toMatchObject({ is: 'reconnecting' });
+    await clock.pass(1000);
+    server.admit({ recovered: true, seq: 9 });
+    expect(server.latest.sent[0]).toEqual({ type: 'join', name: 'Ada', session: 'secret', after: 4 });
+    expect(numbered(server.latest)).toMatchObject([
+      { n: 2, text: 'b' },
+      { n: 3, text: 'c' },
+    ]);
+  });
+
+  it('begins anew when the session is gone: signals dropped, the rest numbered from 1', async () => {
+    const { server, connection, clock } = start();
+    server.admit();
+    const signal = connection.signal('bob', 1, { old: true });
+    connection.chat('kept');
+    connection.update({ name: 'Augusta' });
+    server.latest.drop(1006);
+    await clock.pass(1000);
+    server.admit({ recovered: false, session: 'another', seq: 2 });
+    expect(await signal).toEqual({ accepted: false, code: 'stale-epoch' });
+    expect(server.latest.sent[0]).toMatchObject({ name: 'Augusta' });
+    expect(numbered(server.latest)).toMatchObject([
+      { n: 1, text: 'kept' },
+      { n: 2, type: 'update' },
+    ]);
+    connection.chat('next');
+    expect(numbered(server.latest).at(-1)).toMatchObject({ n: 3 });
+  });
+
+  it('is refused once the connection is over', async () => {
+    const { server, connection } = start();
+    server.admit();
+    const before = connection.chat('a');
+    connection.leave();
+    expect(await before).toEqual({ accepted: false, code: 'left' });
+    expect(await connection.chat('b')).toEqual({ accepted: false, code: 'left' });
+  });
+});
+
+describe('events', () => {
+  it('are told once, in order, also when a resume repeats them', async () => {
+    const { server, clock, events } = start();
+    server.admit({ seq: 3 });
+    server.latest.say({ type: 'peer-away', seq: 3, peer: 'old' });
+    server.latest.say({ type: 'peer-away', seq: 5, peer: 'a' });
+    server.latest.drop(1006);
+    await clock.pass(1000);
+    server.admit({ recovered: true, seq: 7 });
+    expect(server.latest.sent[0]).toMatchObject({ after: 5 });
+    server.latest.say({ type: 'peer-away', seq: 5, peer: 'a' });
+    server.latest.say({ type: 'peer-back', seq: 6, peer: 'a' });
+    server.latest.say({ type: 'peer-left', seq: 7, peer: 'a', reason: 'left' });
+    expect(events.map(({ seq }) => seq)).toEqual([5, 6, 7]);
+  });
+
+  it('of a socket that was given up are not heard', async () => {
+    const { server, clock, events } = start();
+    const old = server.admit();
+    old.drop(1006);
+    await clock.pass(1000);
+    server.admit({ recovered: true });
+    old.say({ type: 'peer-joined', seq: 1, peer: peer('ghost') });
+    expect(events).toEqual([]);
+  });
+
+  it('survive nonsense and messages of a later protocol', () => {
+    const { server, connection, events } = start();
+    server.admit();
+    for (const text of ['', 'null', '[]', '{', '{"type":"toString"}', '{"type":"hologram","seq":1}']) {
+      server.latest.say(text);
+    }
+    server.latest.say({ type: 'peer-away', seq: 1, peer: 'a' });
+    expect(events).toHaveLength(1);
+    expect(connection.state.is).toBe('joined');
+  });
+});
+
+describe('coming back', () => {
+  it('waits longer after each failure and starts over after success', async () => {
+    const { server, clock } = start();
+    const delays: number[] = [];
+    for (let round = 0; round < 7; round++) {
+      const [before, sockets] = [clock.now, server.sockets.length];
+      server.latest.drop(1006);
+      while (server.sockets.length === sockets) await clock.pass(25);
+      delays.push(clock.now - before);
+    }
+    expect(delays).toEqual([450, 900, 1800, 3600, 6000, 6000, 6000]);
+    server.admit();
+    server.latest.drop(1006);
+    const sockets = server.sockets.length;
+    await clock.pass(300);
+    expect(server.sockets).toHaveLength(sockets + 1);
+  });
+
+  it('honours the delay of a bye', async () => {
+    const { server, clock } = start();
+    server.admit();
+    server.latest.say({ type: 'bye', code: 'draining', message: '', retry: 4000 });
+    server.latest.drop(4000);
+    await clock.pass(3999);
+    expect(server.sockets).toHaveLength(1);
+    await clock.pass(2000);
+    expect(server.sockets).toHaveLength(2);
+  });
+
+  it('takes a second after 4000–4499 without a bye', async () => {
+    const { server, clock } = start();
+    server.admit();
+    server.latest.drop(4321);
+    await clock.pass(700);
+    expect(server.sockets).toHaveLength(1);
+    await clock.pass(100);
+    expect(server.sockets).toHaveLength(2);
+  });
+
+  it.each([
+    [4503, 'room-full'],
+    [4506, 'replaced'],
+    [4999, 'internal'],
+    [1009, 'too-long'],
+  ] as const)('does not happen after %i', async (close, code) => {
+    const { server, connection, clock } = start();
+    server.admit();
+    server.latest.drop(close);
+    expect(connection.state).toEqual({ is: 'over', code });
+    await clock.pass(600_000);
+    expect(server.sockets).toHaveLength(1);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('does not happen after a bye without retry', () => {
+    const { server, connection } = start();
+    server.admit();
+    server.latest.say({ type: 'bye', code: 'room-full', message: '', retry: null });
+    expect(connection.state).toEqual({ is: 'over', code: 'room-full' });
+  });
+
+  it('knows a fate for every close code of the table', () => {
+    for (const [code, fate] of Object.entries(errors)) {
+      if (!('close' in fate)) continue;
+      const { server, connection } = start();
+      server.latest.drop(fate.close);
+      const expected = fate.close < 4500 ? { is: 'connecting' } : { is: 'over', code };
+      expect(connection.state, code).toMatchObject(expected);
+    }
+  });
+
+  it('drops a session that the server refuses, and joins without it', async () => {
+    const { server, connection, clock } = start();
+    server.admit();
+    server.latest.drop(1006);
+    await clock.pass(1000);
+    server.latest.accept();
+    server.latest.say({ type: 'error', code: 'unknown-session', message: '' });
+    expect(server.latest.sent.at(-1)).toEqual({ type: 'join', name: 'Ada' });
+    connection.leave();
+  });
+});
+
+describe('a dead connection', () => {
+  it('is found by an unanswered ping', async () => {
+    const { server, clock, connection } = start();
+    const first = server.admit();
+    await clock.pass(20_000);
+    expect(first.sent.at(-1)).toEqual({ type: 'ping' });
+    first.say({ type: 'pong' });
+    await clock.pass(20_000);
+    expect(first.sent.filter(({ type }) => type === 'ping')).toHaveLength(2);
+    await clock.pass(10_000);
+    expect(first.closed).toBe(true);
+    expect(connection.state.is).toBe('reconnecting');
+    expect(server.sockets).toHaveLength(2);
+  });
+
+  it('is looked for when nudged; a waiting one tries at once', async () => {
+    const { server, connection } = start();
+    server.admit();
+    connection.nudge();
+    expect(server.latest.sent.at(-1)).toEqual({ type: 'ping' });
+    server.latest.drop(1006);
+    connection.nudge();
+    expect(server.sockets).toHaveLength(2);
+  });
+});
+
+it('leave() says so, closes, and leaves no timer behind', async () => {
+  const { server, connection, clock } = start();
+  server.admit();
+  connection.leave();
+  await settled();
+  expect(server.latest.sent.at(-1)).toEqual({ type: 'leave' });
+  expect(server.latest.closed).toBe(true);
+  expect(clock.pending).toBe(0);
+});
+
+it('a listener that throws stops neither the others nor the connection', () => {
+  const report = vi.fn();
+  vi.stubGlobal('reportError', report);
+  const { server, connection } = start();
+  const mistake = new Error('mine');
+  const seen: number[] = [];
+  connection.on('event', () => {
+    throw mistake;
+  });
+  connection.on('event', ({ seq }) => seen.push(seq));
+  server.admit();
+  server.latest.say({ type: 'peer-away', seq: 1, peer: 'a' });
+  server.latest.say({ type: 'peer-away', seq: 2, peer: 'a' });
+  vi.unstubAllGlobals();
+  expect(seen).toEqual([1, 2]);
+  expect(report.mock.calls).toEqual([[mistake], [mistake]]);
+});

@@ -1,0 +1,53 @@
+/** A clock that only moves when it is told to, and chance that always gives the middle. */
+import type { Clock } from '../../app/client/clock.ts';
+
+type Due = { at: number; run: () => void };
+
+export class FakeClock implements Clock {
+  #now = 0;
+  #due = new Map<number, Due>();
+  #last = 0;
+
+  get now(): number {
+    return this.#now;
+  }
+
+  /** How many timers are set. */
+  get pending(): number {
+    return this.#due.size;
+  }
+
+  setTimeout(run: () => void, milliseconds: number): number {
+    this.#last += 1;
+    this.#due.set(this.#last, { at: this.#now + milliseconds, run });
+    return this.#last;
+  }
+
+  clearTimeout(timer: object | number): void {
+    this.#due.delete(Number(timer));
+  }
+
+  random(): number {
+    return 0.5;
+  }
+
+  /** Runs what is due within the next `milliseconds`, in order, and lets promises settle in between. */
+  async pass(milliseconds: number): Promise<void> {
+    const end = this.#now + milliseconds;
+    for (;;) {
+      const next = [...this.#due].filter(([, { at }]) => at <= end).sort(([, a], [, b]) => a.at - b.at)[0];
+      if (!next) break;
+      this.#now = Math.max(this.#now, next[1].at);
+      this.#due.delete(next[0]);
+      next[1].run();
+      await settled();
+    }
+    this.#now = end;
+    await settled();
+  }
+}
+
+/** Resolves when all promises and tasks that can settle now have done so. */
+export const settled = async (): Promise<void> => {
+  for (let round = 0; round < 3; round++) await new Promise((resolve) => setImmediate(resolve));
+};

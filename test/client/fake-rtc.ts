@@ -1,0 +1,161 @@
+/** A WebRTC without media or network: descriptions are names, and the test decides when a connection is connected. */
+import type { PeerConnection, Rtc } from '../../app/client/rtc.ts';
+
+type Kind = 'audio' | 'video';
+
+export const fakeTrack = (kind: Kind, label: string = kind): MediaStreamTrack =>
+  ({ kind, label, enabled: true, readyState: 'live' }) as unknown as MediaStreamTrack;
+
+const fakeStream = (): MediaStream => {
+  const tracks: MediaStreamTrack[] = [];
+  return {
+    addTrack: (track: MediaStreamTrack) => tracks.push(track),
+    getTracks: () => tracks,
+  } as unknown as MediaStream;
+};
+
+class FakeSender {
+  track: MediaStreamTrack | null = null;
+  replaced = 0;
+  async replaceTrack(track: MediaStreamTrack | null): Promise<void> {
+    this.replaced += 1;
+    this.track = track;
+  }
+  setStreams(): void {}
+}
+
+type FakeTransceiver = { direction: string; sender: FakeSender; receiver: { track: MediaStreamTrack } };
+
+const transceiver = (kind: Kind, direction: string): FakeTransceiver => ({
+  direction,
+  sender: new FakeSender(),
+  receiver: { track: fakeTrack(kind, `remote ${kind}`) },
+});
+
+export class FakePc {
+  onnegotiationneeded: (() => void) | null = null;
+  onicecandidate: ((event: { candidate: object | null }) => void) | null = null;
+  ontrack: ((event: { track: MediaStreamTrack }) => void) | null = null;
+  onconnectionstatechange: (() => void) | null = null;
+  signalingState = 'stable';
+  connectionState = 'new';
+  localDescription: RTCSessionDescriptionInit | null = null;
+  configuration: RTCConfiguration;
+  transceivers: FakeTransceiver[] = [];
+  offers = 0;
+  rollbacks = 0;
+  restarts = 0;
+  candidates: unknown[] = [];
+  #name: string;
+  #descriptions = 0;
+  #remote: string | undefined;
+
+  constructor(name: string, configuration: RTCConfiguration) {
+    this.#name = name;
+    this.configuration = configuration;
+  }
+
+  addTransceiver(kind: Kind, { direction }: { direction: string }): FakeTransceiver {
+    const added = transceiver(kind, direction);
+    this.transceivers.push(added);
+    if (this.transceivers.length === 1) this.#needNegotiation();
+    return added;
+  }
+
+  getTransceivers = () => this.transceivers;
+  getConfiguration = () => this.configuration;
+  setConfiguration = (configuration: RTCConfiguration) => {
+    this.configuration = configuration;
+  };
+
+  restartIce(): void {
+    this.restarts += 1;
+    this.#needNegotiation();
+  }
+
+  /** As if the page had added something that has to be negotiated. */
+  renegotiate = () => this.#needNegotiation();
+
+  async setLocalDescription(): Promise<void> {
+    await this.#step();
+    this.#descriptions += 1;
+    const type = this.signalingState === 'have-remote-offer' ? 'answer' : 'offer';
+    if (type === 'offer') this.offers += 1;
+    this.signalingState = type === 'answer' ? 'stable' : 'have-local-offer';
+    const sdp = `${this.#name}${this.#descriptions}`;
+    this.localDescription = { type, sdp };
+    // A task of its own, as in browsers: whoever awaits the description goes first.
+    setImmediate(() => {
+      const candidate = { candidate: 'candidate', usernameFragment: sdp };
+      this.onicecandidate?.({ candidate: { ...candidate, toJSON: () => candidate } });
+      this.onicecandidate?.({ candidate: null });
+    });
+  }
+
+  async setRemoteDescription({ type, sdp }: RTCSessionDescriptionInit): Promise<void> {
+    await this.#step();
+    if (sdp === 'nonsense') throw new Error('this is no description');
+    if (type === 'answer' && this.signalingState !== 'have-local-offer')
+      throw new Error(`answer while ${this.signalingState}`);
+    if (type === 'offer' && this.signalingState === 'have-local-offer') this.rollbacks += 1;
+    const first = this.#remote === undefined;
+    this.#remote = sdp;
+    this.signalingState = type === 'offer' ? 'have-remote-offer' : 'stable';
+    if (this.transceivers.length === 0)
+      this.transceivers = [transceiver('audio', 'recvonly'), transceiver('video', 'recvonly')];
+    if (first) for (const { receiver } of this.transceivers) this.ontrack?.({ track: receiver.track });
+  }
+
+  async addIceCandidate(candidate: RTCIceCandidateInit): Promise<void> {
+    await this.#step();
+    if (candidate.usernameFragment !== this.#remote) throw new Error('a candidate of another description');
+    this.candidates.push(candidate);
+  }
+
+  close(): void {
+    this.connectionState = 'closed';
+    this.signalingState = 'closed';
+  }
+
+  become(state: string): void {
+    this.connectionState = state;
+    this.onconnectionstatechange?.();
+  }
+
+  /** What is sent, by kind. */
+  sends(kind: Kind): MediaStreamTrack | null | undefined {
+    return this.transceivers.find(({ receiver }) => receiver.track.kind === kind)?.sender.track;
+  }
+
+  #needNegotiation(): void {
+    queueMicrotask(() => this.signalingState === 'stable' && this.onnegotiationneeded?.());
+  }
+
+  async #step(): Promise<void> {
+    await Promise.resolve();
+    if (this.connectionState === 'closed') throw new Error('the connection is closed');
+  }
+}
+
+export class FakeRtc implements Rtc {
+  made: FakePc[] = [];
+  #name: string;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  connection(configuration: RTCConfiguration): PeerConnection {
+    const pc = new FakePc(`${this.#name}${this.made.length + 1}.`, configuration);
+    this.made.push(pc);
+    return pc as unknown as PeerConnection;
+  }
+
+  stream = fakeStream;
+
+  get latest(): FakePc {
+    const pc = this.made.at(-1);
+    if (!pc) throw new Error('no connection was made');
+    return pc;
+  }
+}

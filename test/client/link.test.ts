@@ -1,0 +1,281 @@
+import { describe, expect, it } from 'vitest';
+import { Link, type LinkSignal, usualLinkTiming } from '../../app/client/link.ts';
+import { FakeClock, settled } from './fake-clock.ts';
+import { FakeRtc, fakeTrack } from './fake-rtc.ts';
+
+const silence = { audio: null, video: null };
+
+/** One end of a link; what it sends is kept until the test delivers it. */
+const end = (initiator: boolean, clock: FakeClock) => {
+  const rtc = new FakeRtc(initiator ? 'a' : 'b');
+  const sent: LinkSignal[] = [];
+  const troubles: unknown[] = [];
+  const reachable = { now: true };
+  const tracks = { audio: fakeTrack('audio'), video: fakeTrack('video') };
+  const link = new Link({
+    initiator,
+    polite: initiator,
+    ice: [],
+    tracks,
+    rtc,
+    clock,
+    timing: usualLinkTiming,
+    send: (signal) => sent.push(structuredClone(signal)),
+    reachable: () => reachable.now,
+    changed: () => {},
+    trouble: (error) => troubles.push(error),
+  });
+  return { rtc, sent, troubles, reachable, tracks, link };
+};
+
+const pair = () => {
+  const clock = new FakeClock();
+  const [a, b] = [end(true, clock), end(false, clock)];
+  const deliver = async () => {
+    await settled();
+    while (a.sent.length + b.sent.length > 0) {
+      for (const signal of a.sent.splice(0)) b.link.receive(signal);
+      for (const signal of b.sent.splice(0)) a.link.receive(signal);
+      await settled();
+    }
+  };
+  const connect = async () => {
+    await deliver();
+    a.rtc.latest.become('connected');
+    b.rtc.latest.become('connected');
+  };
+  return { clock, a, b, deliver, connect };
+};
+
+const kindsOf = (signals: LinkSignal[]) =>
+  signals.map((signal) => ('description' in signal ? signal.description.type : Object.keys(signal)[1]));
+
+describe('the first offer', () => {
+  it('comes from the initiator alone, and the answer brings the other side’s tracks', async () => {
+    const { a, b, deliver } = pair();
+    await settled();
+    expect(kindsOf(a.sent)).toEqual(['offer', 'candidate']);
+    expect(b.rtc.made).toHaveLength(0);
+    await deliver();
+    expect([a.rtc.latest.offers, b.rtc.latest.offers]).toEqual([1, 0]);
+    expect(b.rtc.latest.sends('audio')).toBe(b.tracks.audio);
+    expect(a.rtc.latest.sends('video')).toBe(a.tracks.video);
+    expect(b.rtc.latest.getTransceivers().map(({ direction }) => direction)).toEqual(['sendrecv', 'sendrecv']);
+    expect(a.link.stream.getTracks()).toHaveLength(2);
+    expect(b.link.stream.getTracks()).toHaveLength(2);
+    expect([...a.troubles, ...b.troubles]).toEqual([]);
+  });
+
+  it('has places for camera and microphone that do not exist yet; filling them negotiates nothing', async () => {
+    const { a, b, connect, deliver } = pair();
+    a.link.setTracks(silence);
+    await connect();
+    expect(a.rtc.latest.sends('video')).toBeNull();
+    const camera = fakeTrack('video', 'another camera');
+    a.link.setTracks({ audio: null, video: camera });
+    b.link.setTracks(silence);
+    await deliver();
+    expect(a.rtc.latest.sends('video')).toBe(camera);
+    expect(b.rtc.latest.sends('audio')).toBeNull();
+    expect([a.rtc.latest.offers, b.rtc.latest.offers]).toEqual([1, 0]);
+  });
+});
+
+describe('colliding offers later on', () => {
+  it('the polite side takes its own back, the impolite side ignores the other’s and its candidates', async () => {
+    const { a, b, connect, deliver } = pair();
+    await connect();
+    a.rtc.latest.renegotiate();
+    b.rtc.latest.renegotiate();
+    await settled();
+    expect(kindsOf(a.sent)).toEqual(['offer', 'candidate']);
+    expect(kindsOf(b.sent)).toEqual(['offer', 'candidate']);
+    await deliver();
+    expect([a.rtc.latest.rollbacks, b.rtc.latest.rollbacks]).toEqual([1, 0]);
+    expect([a.rtc.latest.signalingState, b.rtc.latest.signalingState]).toEqual(['stable', 'stable']);
+    expect([...a.troubles, ...b.troubles]).toEqual([]);
+  });
+
+  it('a refused candidate of an offer that was ignored is swallowed, even if an answer came in between', async () => {
+    const { a, b, connect } = pair();
+    await connect();
+    a.rtc.latest.renegotiate();
+    b.rtc.latest.renegotiate();
+    await settled();
+    const [offer, candidate] = a.sent.splice(0);
+    const [ownOffer] = b.sent.splice(0);
+    b.link.receive(offer);
+    b.link.receive(candidate);
+    a.link.receive(ownOffer);
+    await settled();
+    for (const signal of a.sent.splice(0)) b.link.receive(signal);
+    await settled();
+    expect(b.troubles).toEqual([]);
+  });
+
+  it('other refused candidates and descriptions are told as trouble and break nothing', async () => {
+    const { a, b, connect } = pair();
+    await connect();
+    b.link.receive({ link: 1, candidate: { candidate: 'x', usernameFragment: 'stranger' } });
+    b.link.receive({ link: 1, description: { type: 'offer', sdp: 'nonsense' } });
+    await settled();
+    expect(b.troubles).toHaveLength(2);
+    expect(a.link.state).toBe('connected');
+  });
+});
+
+describe('the watchdog', () => {
+  it('the initiator replaces a connection that does not connect, and the other side follows', async () => {
+    const { a, b, clock, deliver } = pair();
+    await deliver();
+    await clock.pass(10_000);
+    expect(a.sent[0]).toMatchObject({ link: 2, description: { type: 'offer' } });
+    await deliver();
+    expect([a.rtc.made.length, b.rtc.made.length]).toEqual([2, 2]);
+    expect([a.rtc.made[0]?.connectionState, b.rtc.made[0]?.connectionState]).toEqual(['closed', 'closed']);
+    a.rtc.latest.become('connected');
+    b.rtc.latest.become('connected');
+    expect([a.link.state, b.link.state]).toEqual(['connected', 'connected']);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('the other side asks for it, once per generation', async () => {
+    const { a, b, clock, deliver } = pair();
+    await deliver();
+    a.rtc.latest.become('connected');
+    await clock.pass(13_000);
+    expect(b.sent).toEqual([{ link: 1, renew: true }]);
+    a.link.receive(b.sent[0]);
+    a.link.receive(b.sent[0]);
+    await deliver();
+    expect([a.rtc.made.length, b.rtc.made.length]).toEqual([2, 2]);
+  });
+
+  it('takes longer each time, gives up after three, and tries again when told', async () => {
+    const { a, clock, deliver } = pair();
+    const begun: number[] = [];
+    for (let made = 1; a.link.state !== 'failed'; ) {
+      await clock.pass(500);
+      await deliver();
+      if (a.rtc.made.length > made) begun.push(clock.now);
+      made = a.rtc.made.length;
+    }
+    expect(begun).toEqual([10_000, 25_000, 45_000]);
+    expect(clock.now).toBe(70_000);
+    a.link.retry();
+    expect(a.link.state).toBe('connecting');
+    expect(a.rtc.made).toHaveLength(5);
+  });
+
+  it('does not count time in which signals would not arrive', async () => {
+    const { a, clock } = pair();
+    a.reachable.now = false;
+    await clock.pass(300_000);
+    expect(a.rtc.made).toHaveLength(1);
+    a.reachable.now = true;
+    await clock.pass(10_000);
+    expect(a.rtc.made).toHaveLength(2);
+  });
+
+  it('signals of an older generation and of later ones without an offer are ignored', async () => {
+    const { a, b, clock, deliver } = pair();
+    await settled();
+    const old = a.sent.splice(0);
+    await clock.pass(10_000);
+    await deliver();
+    for (const signal of old) b.link.receive(signal);
+    b.link.receive({ link: 9, candidate: { candidate: 'x' } });
+    await settled();
+    expect(b.rtc.made).toHaveLength(1);
+    expect(b.troubles).toEqual([]);
+  });
+});
+
+describe('a lost connection', () => {
+  it('gets a new path after a while, with the newest servers, through the same negotiation', async () => {
+    const { a, b, clock, connect, deliver } = pair();
+    await connect();
+    const servers = [{ urls: ['turn:new'] }];
+    a.link.setIce(servers);
+    a.rtc.latest.become('disconnected');
+    expect(a.link.state).toBe('reconnecting');
+    await clock.pass(1_999);
+    expect(a.rtc.latest.restarts).toBe(0);
+    await clock.pass(1);
+    expect(a.rtc.latest.restarts).toBe(1);
+    expect(a.rtc.latest.configuration.iceServers).toEqual(servers);
+    await deliver();
+    a.rtc.latest.become('connected');
+    expect(a.link.state).toBe('connected');
+    expect([a.rtc.made.length, b.rtc.made.length]).toEqual([1, 1]);
+  });
+
+  it('that heals alone is left alone', async () => {
+    const { a, clock, connect } = pair();
+    await connect();
+    a.rtc.latest.become('disconnected');
+    await clock.pass(1_000);
+    a.rtc.latest.become('connected');
+    await clock.pass(60_000);
+    expect(a.rtc.latest.restarts).toBe(0);
+  });
+
+  it('is replaced when the new path does not help', async () => {
+    const { a, clock, connect } = pair();
+    await connect();
+    a.rtc.latest.become('failed');
+    expect(a.rtc.latest.restarts).toBe(1);
+    await clock.pass(10_000);
+    expect(a.rtc.made).toHaveLength(2);
+    expect(a.link.state).toBe('reconnecting');
+  });
+
+  it('tries at once when signals arrive again', async () => {
+    const { a, clock, connect } = pair();
+    await connect();
+    a.rtc.latest.become('disconnected');
+    a.link.heal();
+    expect(a.rtc.latest.restarts).toBe(1);
+    a.link.close();
+    expect(clock.pending).toBe(0);
+  });
+});
+
+it.each([
+  null,
+  7,
+  'x',
+  [],
+  {},
+  { link: 1 },
+  { link: '1', renew: true },
+  { link: 1.5, renew: true },
+  { link: Number.MAX_VALUE, description: { type: 'offer', sdp: '' } },
+  { link: 2, description: 'offer' },
+  { link: 2, description: { type: 'offer', sdp: {} } },
+  { link: 1, candidate: null },
+])('nonsense from a peer is ignored: %j', async (data) => {
+  const { b } = pair();
+  b.link.receive(data);
+  await settled();
+  expect(b.rtc.made).toHaveLength(0);
+  expect(b.troubles).toEqual([]);
+});
+
+it('close() closes everything, stops every timer, and ends all talk', async () => {
+  const { a, b, clock, connect } = pair();
+  await connect();
+  a.rtc.latest.renegotiate();
+  a.rtc.latest.become('disconnected');
+  a.link.close();
+  b.link.close();
+  await settled();
+  a.link.receive({ link: 1, renew: true });
+  b.link.receive({ link: 5, description: { type: 'offer', sdp: 'late' } });
+  await settled();
+  expect([...a.rtc.made, ...b.rtc.made].every((pc) => pc.connectionState === 'closed')).toBe(true);
+  expect([a.rtc.made.length, b.rtc.made.length]).toEqual([1, 1]);
+  expect(a.sent).toEqual([]);
+  expect([...a.troubles, ...b.troubles]).toEqual([]);
+  expect(clock.pending).toBe(0);
+});

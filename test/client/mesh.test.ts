@@ -1,0 +1,127 @@
+import { describe, expect, it } from 'vitest';
+import { Connection } from '../../app/client/connection.ts';
+import { Mesh } from '../../app/client/mesh.ts';
+import type { Peer } from '../../app/protocol/messages.ts';
+import { FakeClock, settled } from './fake-clock.ts';
+import { FakeRtc, fakeTrack } from './fake-rtc.ts';
+import { FakeServer, peer } from './fake-server.ts';
+
+const room = (peers: Peer[]) => {
+  const [clock, server, rtc] = [new FakeClock(), new FakeServer(), new FakeRtc('me')];
+  const connection = new Connection({ url: 'ws://host', join: {}, open: server.open, clock });
+  const mesh = new Mesh(connection, { tracks: { audio: null, video: null }, rtc, clock });
+  const told: string[] = [];
+  mesh.on('peer-added', ({ id }) => told.push(`+${id}`));
+  mesh.on('peer-changed', ({ id }) => told.push(`~${id}`));
+  mesh.on('peer-removed', ({ peer: { id }, reason }) => told.push(`-${id} ${reason}`));
+  server.admit({ peers, seq: 10, ice: [{ urls: ['stun:one'] }] });
+  const sent = () => server.latest.sent.filter((message) => message.type === 'signal');
+  return { clock, server, rtc, connection, mesh, told, sent };
+};
+
+describe('who is in the room', () => {
+  it('each gets a link; only where we are the initiator do we offer', async () => {
+    const { mesh, rtc, told, sent } = room([peer('a'), peer('b', { initiator: false, polite: false, epoch: 4 })]);
+    await settled();
+    expect(told).toEqual(['+a', '+b']);
+    expect(mesh.peers.map(({ id, link }) => [id, link])).toEqual([
+      ['a', 'connecting'],
+      ['b', 'connecting'],
+    ]);
+    expect(rtc.made).toHaveLength(1);
+    expect(rtc.latest.configuration.iceServers).toEqual([{ urls: ['stun:one'] }]);
+    expect(sent().map(({ to, epoch }) => [to, epoch])).toEqual([
+      ['a', 1],
+      ['a', 1],
+    ]);
+  });
+
+  it('follows names, media, absence and leaving', () => {
+    const { mesh, server, told, rtc } = room([peer('a')]);
+    const media = { audio: false, video: true };
+    server.latest.say({ type: 'peer-updated', seq: 11, peer: 'a', name: 'Ada', media });
+    server.latest.say({ type: 'peer-away', seq: 12, peer: 'a' });
+    expect(mesh.peers[0]).toMatchObject({ name: 'Ada', media, away: true });
+    server.latest.say({ type: 'peer-back', seq: 13, peer: 'a' });
+    expect(mesh.peers[0]).toMatchObject({ away: false });
+    server.latest.say({ type: 'peer-left', seq: 14, peer: 'a', reason: 'timeout' });
+    expect(mesh.peers).toEqual([]);
+    expect(told.at(-1)).toBe('-a timeout');
+    expect(rtc.latest.connectionState).toBe('closed');
+  });
+
+  it('a known peer that joined anew gets a new link in the same place', () => {
+    const { mesh, server, told, rtc } = room([peer('a')]);
+    server.latest.say({ type: 'peer-joined', seq: 11, peer: peer('a', { epoch: 1 }) });
+    expect(rtc.made).toHaveLength(1);
+    server.latest.say({ type: 'peer-joined', seq: 12, peer: peer('a', { epoch: 2, initiator: false }) });
+    expect(rtc.made[0]?.connectionState).toBe('closed');
+    expect(told).toEqual(['+a', '~a']);
+    expect(mesh.peers).toHaveLength(1);
+  });
+
+  it('a session that begins anew drops every link and starts from the new list', async () => {
+    const { mesh, server, told, rtc, clock } = room([peer('a'), peer('b')]);
+    server.latest.drop(1006);
+    await clock.pass(1_000);
+    server.admit({ peers: [peer('b', { epoch: 2 }), peer('c')], seq: 1 });
+    expect(rtc.made.map(({ connectionState }) => connectionState)).toEqual(['closed', 'closed', 'new', 'new']);
+    expect(mesh.peers.map(({ id }) => id)).toEqual(['b', 'c']);
+    expect(told.slice(2)).toEqual(['-a left', '~b', '+c']);
+  });
+
+  it('a session that goes on keeps every link and mends broken ones with the new servers', async () => {
+    const { server, rtc, clock } = room([peer('a'), peer('b')]);
+    rtc.made[0]?.become('connected');
+    rtc.made[1]?.become('connected');
+    rtc.made[1]?.become('disconnected');
+    server.latest.drop(1006);
+    await clock.pass(400);
+    server.admit({ recovered: true, ice: [{ urls: ['stun:two'] }] });
+    expect(rtc.made.map(({ restarts }) => restarts)).toEqual([0, 1]);
+    expect(rtc.made[1]?.configuration.iceServers).toEqual([{ urls: ['stun:two'] }]);
+    expect(rtc.made).toHaveLength(2);
+  });
+});
+
+describe('signals', () => {
+  const offer = { link: 1, description: { type: 'offer', sdp: 'theirs' } };
+
+  it('of the pair’s epoch are answered', async () => {
+    const { server, sent } = room([peer('a', { initiator: false, epoch: 3 })]);
+    server.latest.say({ type: 'signal', seq: 11, from: 'a', epoch: 3, data: offer });
+    await settled();
+    expect(sent()[0]).toMatchObject({ to: 'a', epoch: 3, data: { link: 1, description: { type: 'answer' } } });
+  });
+
+  it.each([
+    ['an older epoch', 'a', 2],
+    ['a future epoch', 'a', 4],
+    ['a stranger', 'nobody', 3],
+  ])('of %s are ignored', async (_, from, epoch) => {
+    const { server, sent, rtc } = room([peer('a', { initiator: false, epoch: 3 })]);
+    server.latest.say({ type: 'signal', seq: 11, from, epoch, data: offer });
+    await settled();
+    expect(sent()).toEqual([]);
+    expect(rtc.made).toHaveLength(0);
+  });
+});
+
+it('new tracks go to everyone, now and later', async () => {
+  const { mesh, server, rtc } = room([peer('a')]);
+  const camera = fakeTrack('video');
+  mesh.setTracks({ audio: null, video: camera });
+  server.latest.say({ type: 'peer-joined', seq: 11, peer: peer('b') });
+  await settled();
+  expect(rtc.made.map((pc) => pc.sends('video'))).toEqual([camera, camera]);
+});
+
+it('close() closes every link and listens no more', () => {
+  const { mesh, server, rtc, connection, clock } = room([peer('a'), peer('b')]);
+  mesh.close();
+  server.latest.say({ type: 'peer-joined', seq: 11, peer: peer('c') });
+  expect(mesh.peers).toEqual([]);
+  expect(rtc.made.every(({ connectionState }) => connectionState === 'closed')).toBe(true);
+  connection.leave();
+  expect(clock.pending).toBe(0);
+});

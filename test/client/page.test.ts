@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { tileSize } from '../../app/client/page/layout.ts';
+import { newRoomName, normalRoomName, roomNameProblem, roomUrl, routeOf } from '../../app/client/page/route.ts';
+import { words } from '../../app/client/page/words.ts';
+import { type ErrorCode, errors } from '../../app/protocol/errors.ts';
+import { roomName } from '../../app/protocol/messages.ts';
+
+describe('words', () => {
+  it.each(Object.keys(errors) as ErrorCode[])('has an ending for %s', (code) => {
+    const { title, text, next } = words.ending(code);
+    expect(title).toMatch(/^[A-Z].+[^.]$/);
+    expect(text).toMatch(/^[A-Z].+\.$/);
+    expect(['again', 'new-room']).toContain(next);
+    expect(`${title} ${text}`).not.toContain(code === 'left' || code === 'replaced' ? 'undefined' : `${code} `);
+  });
+});
+
+describe('room names', () => {
+  it.each(['garden', 'Zürich', '玄関', 'हिन्दी', 'a_b-C9', 'x'.repeat(64), '', 'a b', 'a/b', 'x'.repeat(65), 'é!', '%'])(
+    'agrees with the protocol about %j',
+    (typed) => {
+      expect(roomNameProblem(normalRoomName(typed)) === undefined).toBe(roomName.safeParse(typed).success);
+    },
+  );
+
+  it('makes names that cannot be guessed and need no encoding', () => {
+    const names = new Set(Array.from({ length: 200 }, newRoomName));
+    expect(names.size).toBe(200);
+    for (const name of names) expect(name).toMatch(/^([0-9a-hjkmnp-tv-z]{4}-){3}[0-9a-hjkmnp-tv-z]{4}$/);
+  });
+});
+
+describe('addresses', () => {
+  it.each(['https://host/', 'https://host/deep/path/'])('lead to a room and back below %s', (base) => {
+    for (const room of ['garden', '玄関', 'a-b_c']) {
+      expect(routeOf(roomUrl(room, base), base)).toEqual({ is: 'room', room });
+    }
+    expect(routeOf(base, base)).toEqual({ is: 'landing' });
+  });
+
+  it.each(['%', 'a%20b', '%2F', 'x'.repeat(65)])('with the impossible room %s are told apart', (room) => {
+    expect(routeOf(`https://host/rooms/${room}`, 'https://host/')).toEqual({ is: 'bad-room' });
+  });
+});
+
+describe('tiles', () => {
+  it.each([
+    [1440, 800],
+    [820, 1100],
+    [360, 660],
+    [740, 280],
+  ])('fit into %i × %i, and use it well', (width, height) => {
+    for (let count = 1; count <= 8; count++) {
+      const tile = tileSize({ width, height }, count, 8);
+      const columns = Math.floor((width + 8) / (tile.width + 8));
+      const rows = Math.ceil(count / columns);
+      expect(rows * (tile.height + 8) - 8, `${count} tiles`).toBeLessThanOrEqual(height);
+      expect((tile.width * tile.height * count) / (width * height), `${count} tiles`).toBeGreaterThan(0.4);
+    }
+  });
+});
