@@ -73,26 +73,26 @@ export const enter = async (
 };
 
 /** Carries out one message of a peer that has joined; the answer has at most one reply, an acknowledgement or an error. */
-export const speak = async (
+export const speak = (
   { store }: Signaling,
   name: RoomName,
   peer: PeerId,
   message: Incoming,
 ): Promise<ServerMessage | undefined> => {
+  const settle = (outcome: { result: room.Settled } | Refusal) => settled(numberOf(message) ?? 0, outcome);
   switch (message.type) {
     case 'signal':
-      return settled(message.n, await store.commit(name, (place) => room.signal(place, peer, message)));
+      return store.commit(name, (place) => room.signal(place, peer, message)).then(settle);
     case 'chat':
-      return settled(message.n, await store.commit(name, (place, now) => room.chat(place, peer, message, now)));
+      return store.commit(name, (place, now) => room.chat(place, peer, message, now)).then(settle);
     case 'update':
-      return settled(message.n, await store.commit(name, (place) => room.update(place, peer, message)));
+      return store.commit(name, (place) => room.update(place, peer, message)).then(settle);
     case 'ping':
-      return { type: 'pong' };
+      return Promise.resolve({ type: 'pong' });
     case 'join':
-      return errorMessage(refuse('already-joined'));
+      return Promise.resolve(errorMessage(refuse('already-joined')));
     case 'leave':
-      await store.commit(name, (place) => room.leave(place, peer, 'left'));
-      return undefined;
+      return store.commit(name, (place) => room.leave(place, peer, 'left')).then(() => undefined);
   }
 };
 

@@ -1,7 +1,7 @@
 /** A peer's conversation over a connection that stays open: what comes in order, what goes out in order, and its end. */
 import { decode, type Incoming } from '../protocol/decode.ts';
 import { fateOf, type Refusal, refuse } from '../protocol/errors.ts';
-import type { Join, LeaveReason, PeerId, RoomName } from '../protocol/messages.ts';
+import type { Join, LeaveReason, PeerId, RoomName, ServerMessage } from '../protocol/messages.ts';
 import type { Entry } from '../rooms/log.ts';
 import * as room from '../rooms/room.ts';
 import {
@@ -124,14 +124,14 @@ export class Session implements Receiver {
 
   #speak(peer: PeerId, message: Incoming): void {
     if (message.type === 'leave') return this.end(refuse('left'), 'left');
-    this.#told(
-      speak(this.#signaling, this.#room, peer, message).then((reply) => {
-        if (this.#state.at !== 'joined' || reply === undefined) return;
-        if (reply.type === 'ack') this.#acknowledge(reply.n);
-        else this.#wire.send(encodeMessage(reply));
-      }),
-    );
+    speak(this.#signaling, this.#room, peer, message).then(this.#answer, this.#failed);
   }
+
+  readonly #answer = (reply: ServerMessage | undefined): void => {
+    if (this.#state.at !== 'joined' || reply === undefined) return;
+    if (reply.type === 'ack') this.#acknowledge(reply.n);
+    else this.#wire.send(encodeMessage(reply));
+  };
 
   #acknowledge(n: number): void {
     if (this.#ackDue === 0) acknowledgements.add(this, this.#signaling.limits.ackDelay);
@@ -197,13 +197,15 @@ export class Session implements Receiver {
     return peer;
   }
 
-  /** A failure of the store is nobody's message: it is logged, and the connection ends with an invitation to return. */
   #told(outcome: Promise<unknown>): void {
-    outcome.catch((error: unknown) => {
-      this.#signaling.log.warn({ err: error, room: this.#room }, 'a command could not be carried out');
-      this.#finish(refuse('internal'));
-    });
+    outcome.catch(this.#failed);
   }
+
+  /** A failure of the store is nobody's message: it is logged, and the connection ends with an invitation to return. */
+  readonly #failed = (error: unknown): void => {
+    this.#signaling.log.warn({ err: error, room: this.#room }, 'a command could not be carried out');
+    this.#finish(refuse('internal'));
+  };
 }
 
 /** Sessions whose acknowledgement waits for company, gathered so that a guarantee does not cost a frame per message. */

@@ -1,0 +1,52 @@
+// Copies the static files of this build to where nginx reads them, and keeps those of the build before: a tab that was opened
+// before an upgrade still finds its scripts. `node deploy/publish.mjs TARGET`; what is there already is left alone.
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const [target] = process.argv.slice(2);
+if (!target) throw new Error('where to? node deploy/publish.mjs TARGET');
+const source = join(import.meta.dirname, '../dist/public');
+const record = join(target, '.builds.json');
+
+/** The files of this build and of the one before, newest first. A build that is published again changes nothing. */
+const files = filesBelow(source, 'js');
+const [last = [], beforeLast = []] = existsSync(record) ? JSON.parse(readFileSync(record, 'utf8')) : [];
+const builds = last.join() === files.join() ? [last, beforeLast] : [files, last];
+
+for (const file of files) publish(file);
+writeFileSync(record, JSON.stringify(builds));
+const wanted = new Set(builds.flat());
+const old = filesBelow(target, 'js').filter((file) => !wanted.has(file));
+for (const file of old) rmSync(join(target, file));
+console.log(
+  `${files.length} static files are published; ${wanted.size - files.length} of the build before stay, ${old.length} older ones are gone`,
+);
+
+/** Under another name first, so that nobody reads half a file. */
+function publish(file) {
+  const place = join(target, file);
+  if (existsSync(place)) return;
+  mkdirSync(dirname(place), { recursive: true });
+  copyFileSync(join(source, file), `${place}.part`);
+  renameSync(`${place}.part`, place);
+}
+
+function filesBelow(root, folder) {
+  if (!existsSync(join(root, folder))) return [];
+  const entries = readdirSync(join(root, folder), { withFileTypes: true });
+  return entries
+    .flatMap((entry) => {
+      const name = `${folder}/${entry.name}`;
+      return entry.isDirectory() ? filesBelow(root, name) : [name];
+    })
+    .sort();
+}

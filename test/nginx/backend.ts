@@ -1,0 +1,89 @@
+/** A stand-in for the app behind nginx, by uwsgi or HTTP: it answers with what it was told about the request. */
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { securityHeaders } from '../../app/http/security.ts';
+
+/** What a backend was told, under the same names for both protocols; what did not come is left out. */
+export type Told = Record<string, string>;
+export type Backend = { address: string; count(): number; stop(): Promise<void> };
+
+export const startBackend = async (kind: 'uwsgi' | 'http'): Promise<Backend> => {
+  let count = 0;
+  const heard = (told: Told, socket: Socket) => {
+    count++;
+    answer(told, socket);
+  };
+  const server: Server =
+    kind === 'uwsgi'
+      ? createServer((socket) => readUwsgi(socket, (told) => heard(told, socket)))
+      : createHttpServer((message) => readHttp(message, (told) => heard(told, message.socket)));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const stop = () => new Promise<void>((resolve) => server.close(() => resolve()));
+  return { address: `127.0.0.1:${port}`, count: () => count, stop };
+};
+
+/** Says back what it was told, with the app's own copies of the security headers; /slow sends an event and never ends. */
+const answer = (told: Told, socket: Socket) => {
+  const own = Object.entries(securityHeaders).map(([name, value]) => `${name}: ${value}\r\n`);
+  const head = `HTTP/1.1 200 OK\r\nconnection: close\r\n${own.join('')}`;
+  socket.on('error', () => socket.destroy());
+  if (told.url?.endsWith('/slow')) {
+    socket.write(`${head}content-type: text/event-stream\r\n\r\ndata: first\n\n`);
+    return;
+  }
+  const body = JSON.stringify(told);
+  socket.end(`${head}content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+};
+
+const readUwsgi = (socket: Socket, done: (told: Told) => void) => {
+  let bytes = Buffer.alloc(0);
+  const onData = (chunk: Buffer) => {
+    bytes = Buffer.concat([bytes, chunk]);
+    if (bytes.length < 4 || bytes.length < 4 + bytes.readUInt16LE(1)) return;
+    const end = 4 + bytes.readUInt16LE(1);
+    const vars = readVariables(bytes.subarray(4, end));
+    const body = bytes.subarray(end);
+    if (body.length < Number(vars.CONTENT_LENGTH || 0)) return;
+    socket.off('data', onData);
+    const told = { method: vars.REQUEST_METHOD, url: vars.REQUEST_URI, body: body.toString() };
+    done(named({ ...told, type: vars.CONTENT_TYPE, length: vars.CONTENT_LENGTH }, (name) => vars[`HTTP_${name}`]));
+  };
+  socket.on('data', onData);
+};
+
+const readVariables = (bytes: Buffer): Told => {
+  const vars: Told = {};
+  let at = 0;
+  const text = () => {
+    const start = at + 2;
+    at = start + bytes.readUInt16LE(at);
+    return bytes.toString('latin1', start, at);
+  };
+  while (at < bytes.length) vars[text()] = text();
+  return vars;
+};
+
+const readHttp = async (message: IncomingMessage, done: (told: Told) => void) => {
+  let body = '';
+  for await (const chunk of message.setEncoding('utf8')) body += chunk;
+  const { headers, method, url } = message;
+  const header = (name: string) => headers[name.toLowerCase().replaceAll('_', '-')]?.toString();
+  done(named({ method, url, body, type: header('CONTENT_TYPE'), length: header('CONTENT_LENGTH') }, header));
+};
+
+const named = (told: Record<string, string | undefined>, header: (name: string) => string | undefined): Told => {
+  const all = {
+    ...told,
+    host: header('HOST'),
+    forwardedFor: header('X_FORWARDED_FOR'),
+    forwardedProto: header('X_FORWARDED_PROTO'),
+    forwardedHost: header('X_FORWARDED_HOST'),
+    realIp: header('X_REAL_IP'),
+    requestId: header('X_REQUEST_ID'),
+    forwarded: header('FORWARDED'),
+    proxy: header('PROXY'),
+    transferEncoding: header('TRANSFER_ENCODING'),
+  };
+  return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined));
+};

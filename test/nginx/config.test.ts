@@ -1,0 +1,260 @@
+/** The shipped nginx configuration, run by a real nginx in front of a stand-in for the app that answers with what it was told. */
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { securityHeaders } from '../../app/http/security.ts';
+import { type Backend, startBackend, type Told } from './backend.ts';
+import { freePort, type Nginx, prepare, shipped, startNginx, testConfiguration } from './nginx.ts';
+
+const deploy = join(shipped, '../deploy');
+const missing = process.env.TEST_WITHOUT?.split(',').includes('nginx') ?? false;
+const kinds = ['uwsgi', 'http'] as const;
+const bundle = 'export const hello = 1;\n'.repeat(50);
+
+/** Headers of ours that a client might forge; each must reach the app as nginx sees it, or not at all. */
+const forged = {
+  'X-Forwarded-For': '6.6.6.6',
+  'X-Forwarded-Proto': 'https',
+  'X-Forwarded-Host': 'evil.example',
+  'X-Real-IP': '6.6.6.6',
+  'X-Request-Id': 'forged',
+  Forwarded: 'for=6.6.6.6',
+  Proxy: 'http://6.6.6.6',
+};
+
+describe.skipIf(missing)('the configuration is sound', () => {
+  const port = 8080;
+
+  test.each(kinds)('as shipped, by %s', async (kind) => {
+    await expectSound(await prepare({ app: { kind, address: '127.0.0.1:3031' }, port }));
+  });
+
+  test('with each of the compose files’ ways to reach the app', async () => {
+    const files = (await readdir(join(deploy, 'nginx'))).sort();
+    expect(files).toEqual(['app-http.conf', 'app-unix.conf', 'app-uwsgi.conf']);
+    for (const file of files) {
+      const prefix = await prepare({ app: { kind: 'uwsgi', address: '127.0.0.1:3031' }, port });
+      await cp(join(deploy, 'nginx', file), join(prefix, 'snippets/genkan-app.conf'));
+      await expectSound(prefix);
+    }
+  });
+
+  test('copied beside a site that exists', async () => {
+    const prefix = await prepare({ app: { kind: 'uwsgi', address: '127.0.0.1:3031' }, port });
+    const site = `server { listen 127.0.0.1:${port} default_server; server_name other.example; root /var/www; }`;
+    const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${prefix}/t;`);
+    await writeFile(
+      join(prefix, 'nginx.conf'),
+      `pid ${prefix}/pid; events {} http { access_log off; ${paths.join(' ')} ${site} include conf.d/*.conf; }`,
+    );
+    await expectSound(prefix);
+  });
+
+  test('every snippet is included by somebody', async () => {
+    const files = [...(await configurations(shipped)), ...(await configurations(deploy))];
+    const text = (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join('\n');
+    for (const snippet of await readdir(join(shipped, 'snippets'))) {
+      expect(text).toMatch(new RegExp(`^\\s*include snippets/${snippet};`, 'm'));
+    }
+  });
+});
+
+describe.skipIf(missing).each(kinds)('in front of the app, by %s', (kind) => {
+  let app: Backend;
+  let nginx: Nginx;
+  let publicDir: string;
+
+  beforeAll(async () => {
+    publicDir = await mkdtemp(join(tmpdir(), 'genkan-public-'));
+    await mkdir(join(publicDir, 'js'));
+    await writeFile(join(publicDir, 'js/page-0a1b2c3d.js'), bundle);
+    await writeFile(join(publicDir, 'js/page-0a1b2c3d.js.gz'), gzipSync(bundle));
+    await writeFile(join(publicDir, 'js/page-0a1b2c3d.css'), 'body{}');
+    app = await startBackend(kind);
+    nginx = await startNginx({ app: { kind, address: app.address }, publicDir });
+  });
+  afterAll(async () => {
+    await nginx.stop();
+    await app.stop();
+    await rm(publicDir, { recursive: true });
+  });
+
+  test('a bundle comes from disk, to be kept for ever', async () => {
+    const answer = await ask(nginx, '/js/page-0a1b2c3d.js');
+    expect(answer).toMatchObject({ status: 200, body: bundle });
+    expect(answer.headers).toMatchObject({
+      'content-type': 'text/javascript',
+      'cache-control': 'public, max-age=31536000, immutable',
+      vary: 'Accept-Encoding',
+    });
+    expect(answer.headers['content-encoding']).toBeUndefined();
+    expect((await ask(nginx, '/js/page-0a1b2c3d.css')).headers['content-type']).toBe('text/css');
+  });
+
+  test('the packed copy goes to who can read it', async () => {
+    const { headers } = await ask(nginx, '/js/page-0a1b2c3d.js', { headers: { 'Accept-Encoding': 'br, gzip' } });
+    expect(headers).toMatchObject({
+      'content-encoding': 'gzip',
+      'content-type': 'text/javascript',
+      'content-length': String(gzipSync(bundle).length),
+    });
+  });
+
+  test('a part of a bundle, and one that the browser has already', async () => {
+    const part = await ask(nginx, '/js/page-0a1b2c3d.js', { headers: { Range: 'bytes=0-5' } });
+    expect(part).toMatchObject({ status: 206, body: 'export' });
+    const same = { 'If-None-Match': String(part.headers.etag) };
+    expect((await ask(nginx, '/js/page-0a1b2c3d.js', { headers: same })).status).toBe(304);
+  });
+
+  test('a bundle that is missing is a 404 that nobody keeps, and the app is not asked', async () => {
+    const before = app.count();
+    const answer = await ask(nginx, '/js/page-00000000.js');
+    expect(answer.status).toBe(404);
+    expect(answer.headers['cache-control']).toBeUndefined();
+    expect(app.count()).toBe(before);
+  });
+
+  test.each(['/healthz', '/readyz', '/metrics', '/stats', '/healthz/', '//healthz', '/%68ealthz', '/x/../stats?a=1'])(
+    'what is for the operator is not there: %s',
+    async (path) => {
+      const before = app.count();
+      expect((await ask(nginx, path)).status).toBe(404);
+      expect(app.count()).toBe(before);
+    },
+  );
+
+  test.each([
+    ['a page', '/', 200],
+    ['a room', '/rooms/x', 200],
+    ['an event', '/rooms/x/events?after=1&wait=5', 200],
+    ['a bundle', '/js/page-0a1b2c3d.js', 200],
+    ['a missing bundle', '/js/nothing.js', 404],
+    ['a private path', '/healthz', 404],
+  ])('every security header once: %s', async (_what, path, status) => {
+    const answer = await ask(nginx, path);
+    expect(answer.status).toBe(status);
+    expectSecurityHeadersOnce(answer);
+  });
+
+  test('a body over the limit is refused, with the security headers', async () => {
+    const answer = await ask(nginx, '/rooms/x/messages', { method: 'POST', body: 'x'.repeat(1024 * 1024 + 1) });
+    expect(answer.status).toBe(413);
+    expectSecurityHeadersOnce(answer);
+  });
+
+  test('the app learns of the request as the client wrote it', async () => {
+    const told = await toldTo(nginx, '/rooms/a%2Fb/../c%20d?x=%31', { headers: { Host: 'meet.example:8080' } });
+    expect(told).toMatchObject({ method: 'GET', url: '/rooms/a%2Fb/../c%20d?x=%31', host: 'meet.example:8080' });
+  });
+
+  test('a client cannot forge its address', async () => {
+    const told = await toldTo(nginx, '/', { headers: { Host: 'meet.example', ...forged } });
+    expect(told).toMatchObject({
+      forwardedFor: '127.0.0.1',
+      forwardedProto: 'http',
+      forwardedHost: 'meet.example',
+      realIp: '127.0.0.1',
+      requestId: expect.stringMatching(/^[0-9a-f]{32}$/),
+    });
+    expect(told).not.toHaveProperty('forwarded');
+    expect(told).not.toHaveProperty('proxy');
+    expect(JSON.stringify(told)).not.toContain('6.6.6.6');
+    // The same id stands in nginx's log.
+    await expect.poll(nginx.logs).toContain(`id=${told.requestId}`);
+  });
+
+  test('a chunked body arrives whole, with its length', async () => {
+    const told = await toldTo(nginx, '/rooms/x/messages', {
+      method: 'POST',
+      headers: { 'Transfer-Encoding': 'chunked', 'Content-Type': 'application/json' },
+      body: '[1,2,3]',
+    });
+    expect(told).toMatchObject({ method: 'POST', body: '[1,2,3]', length: '7', type: 'application/json' });
+    expect(told).not.toHaveProperty('transferEncoding');
+  });
+
+  test('events go out as they come', async () => {
+    expect(await firstBytes(nginx, '/rooms/x/slow')).toBe('data: first\n\n');
+  });
+
+  test('what is said in a query stays out of the log', async () => {
+    await ask(nginx, '/rooms/x?token=secret-of-mine');
+    await expect.poll(nginx.logs).toContain('"GET /rooms/x HTTP/1.1" 200');
+    expect(await nginx.logs()).not.toContain('secret-of-mine');
+  });
+
+  test('it answers on after a reload', async () => {
+    await nginx.reload();
+    expect((await ask(nginx, '/')).status).toBe(200);
+  });
+});
+
+describe.skipIf(missing).each(kinds)('without the app, by %s', (kind) => {
+  test('visitors read one plain sentence', async () => {
+    const nginx = await startNginx({ app: { kind, address: `127.0.0.1:${await freePort()}` } });
+    const answer = await ask(nginx, '/rooms/x');
+    await nginx.stop();
+    expect(answer).toMatchObject({
+      status: 502,
+      body: 'Genkan is not there at the moment. Please try again in a few seconds.\n',
+    });
+    expect(answer.headers).toMatchObject({
+      'content-type': 'text/plain',
+      'retry-after': '5',
+      'cache-control': 'no-store',
+    });
+    expectSecurityHeadersOnce(answer);
+  });
+});
+
+const expectSound = async (prefix: string) => {
+  const { code, output } = testConfiguration(prefix);
+  await rm(prefix, { recursive: true });
+  expect(output).not.toMatch(/\[(warn|emerg|alert|error)\]/);
+  expect(code).toBe(0);
+};
+
+const configurations = async (folder: string): Promise<string[]> => {
+  const entries = await readdir(folder, { recursive: true });
+  return entries.filter((name) => name.endsWith('.conf')).map((name) => join(folder, name));
+};
+
+type Answer = { status: number; headers: IncomingMessage['headers']; rawHeaders: string[]; body: string };
+type Question = { method?: string; headers?: Record<string, string>; body?: string };
+
+/** Not fetch: it would join repeated headers, normalise the path, and refuse to send Host. */
+const open = (nginx: Nginx, path: string, { method = 'GET', headers = {}, body = '' }: Question = {}) =>
+  new Promise<IncomingMessage>((resolve, reject) => {
+    const { port } = nginx;
+    const sending = request({ host: '127.0.0.1', port, path, method, headers, agent: false }, resolve);
+    sending.on('error', reject);
+    sending.end(body);
+  });
+
+const ask = async (nginx: Nginx, path: string, question?: Question): Promise<Answer> => {
+  const answer = await open(nginx, path, question);
+  let body = '';
+  for await (const chunk of answer.setEncoding('utf8')) body += chunk;
+  return { status: answer.statusCode ?? 0, headers: answer.headers, rawHeaders: answer.rawHeaders, body };
+};
+
+const toldTo = async (nginx: Nginx, path: string, question?: Question): Promise<Told> =>
+  JSON.parse((await ask(nginx, path, question)).body);
+
+const firstBytes = async (nginx: Nginx, path: string): Promise<string> => {
+  const answer = await open(nginx, path);
+  for await (const chunk of answer.setEncoding('utf8')) return chunk;
+  return '';
+};
+
+const expectSecurityHeadersOnce = ({ rawHeaders }: Answer) => {
+  const names = rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
+  for (const [name, value] of Object.entries(securityHeaders)) {
+    expect(names.filter((candidate) => candidate === name)).toHaveLength(1);
+    expect(rawHeaders[2 * names.indexOf(name) + 1]).toBe(value);
+  }
+};

@@ -1,0 +1,89 @@
+// The whole of `npm test`: makes the checkout and the machine ready, checks the code, runs the tests, cleans up.
+// Plain JavaScript for Node 18 and later. Words after `npm test --` go to vitest; Docker is left alone when they name
+// only tests outside test/stack. Tests learn from TEST_WITHOUT (names with commas) what the machine lacks.
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { npmCommand } from '../deploy/prepare.mjs';
+import { path, quiet, root, say, show } from './setup/child.mjs';
+import { baseImages, completeMachine, removeOldImages, startEngine, stopEngine, sweep } from './setup/machine.mjs';
+
+const words = process.argv.slice(2);
+const wantsDocker = !words.some((word) => word.startsWith('test')) || words.some((word) => word.includes('stack'));
+const skipped = new Map();
+const failures = [];
+let engineStarted = false;
+// Ctrl-C reaches every child as well; this process stays to clean up.
+let interrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => (interrupted = true));
+
+/** Notes a step that failed; → whether it went well. */
+function note(step, { code, output = '' }) {
+  if (code === 0) return true;
+  if (output) console.log(output.trimEnd());
+  failures.push({ step, code });
+  return false;
+}
+
+async function ready() {
+  const [prepared, missing] = await Promise.all([
+    show(process.execPath, ['deploy/prepare.mjs']),
+    completeMachine(wantsDocker),
+  ]);
+  for (const [name, sentence] of missing) skipped.set(name, sentence);
+  return note('deploy/prepare.mjs', { code: prepared });
+}
+
+/** Engine, base images, the app's image; → environment for the tests. */
+async function stack() {
+  if (!wantsDocker || skipped.has('docker')) return {};
+  const engine = await startEngine();
+  engineStarted = Boolean(engine.started);
+  const images = engine.missing ? engine : await baseImages();
+  if (images.missing) {
+    skipped.set('docker', images.missing);
+    return {};
+  }
+  const built = await quiet('docker', ['compose', 'build', '--quiet']);
+  note('docker compose build', built);
+  // testcontainers pulls its cleaner from a registry; sweep() does its work on an engine of ours
+  return images.standins ? { TESTCONTAINERS_RYUK_DISABLED: 'true' } : {};
+}
+
+async function check() {
+  const { command, args, env } = npmCommand();
+  const result = await quiet(command, [...args, 'run', '--silent', 'check'], { env });
+  if (note('npm run check', result)) say('biome and the three type checks are content');
+}
+
+async function vitest(env) {
+  const bin = join(root, 'node_modules', '.bin');
+  const node = existsSync(join(bin, 'node')) ? join(bin, 'node') : process.execPath;
+  const args = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts', ...words];
+  const settings = { ...env, PATH: bin + delimiter + path, TEST_WITHOUT: [...skipped.keys()].join(',') };
+  // A process that a test forgot can keep vitest from ending after its report.
+  const code = await show(node, args, { env: settings, limit: 30 * 60 });
+  note('vitest', { code });
+}
+
+async function cleanUp() {
+  if (wantsDocker && !skipped.has('docker')) await removeOldImages();
+  if (!engineStarted) return;
+  await sweep();
+  note('stopping the Docker engine', await stopEngine());
+}
+
+function summary() {
+  if (!wantsDocker) say('Docker was left alone: the tests asked for do not need it');
+  for (const sentence of skipped.values()) say(sentence);
+  if (interrupted) say('interrupted');
+  for (const { step, code } of failures) say(`${step} failed with exit code ${code}`);
+  if (!failures.length && !interrupted) say(skipped.size ? 'all that could run here passed' : 'all passed');
+}
+
+if (await ready()) {
+  const [env] = await Promise.all([stack(), check()]);
+  if (!interrupted) await vitest(env);
+}
+await cleanUp();
+summary();
+process.exitCode = failures[0]?.code ?? (interrupted ? 130 : 0);

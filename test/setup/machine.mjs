@@ -1,0 +1,148 @@
+// What the tests need of the machine: nginx, a browser, network tools, Docker. On Debian as root what is missing is
+// installed from Debian's packages; elsewhere one sentence says what is missing and how to get it.
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { quiet, root, say, works } from './child.mjs';
+
+const debian = process.getuid?.() === 0 && /^ID=debian$/m.test(text('/etc/os-release'));
+const engine = (word) => quiet(`${root}/test/setup/engine.sh`, [word]);
+
+const programs = [
+  { name: 'nginx', file: 'nginx', version: '-v', for: 'the tests that put a real nginx in front of the app' },
+  { name: 'chromium', file: 'chromium', version: '--version', for: 'the calls between real browsers' },
+  { name: 'iproute2', file: 'ip', version: '-V', for: 'the tests that cut networks' },
+];
+
+/** Installs what can be installed; → what is still missing, as [name, sentence] pairs. */
+export async function completeMachine(wantsDocker) {
+  const lacking = [];
+  for (const program of programs) if (!(await works(program.file, program.version))) lacking.push(program);
+  const docker = wantsDocker && !(await dockerInstalled());
+  if (debian && (lacking.length || docker)) return install(lacking, docker);
+  const missing = lacking.map((program) => [
+    program.name,
+    `${program.for} are skipped: ${program.name} is not here; install the package ${program.name}`,
+  ]);
+  if (docker)
+    missing.push(['docker', noDocker('install Docker Engine 25 or later with its compose and buildx plugins')]);
+  return missing;
+}
+
+/** Starts an engine if none answers; → { started } or { missing: sentence }. */
+export async function startEngine() {
+  const started = !(await works('docker', 'version')) && debian;
+  if (started) {
+    say('starting the Docker engine');
+    const { code, output } = await engine('start');
+    if (code !== 0) return { missing: noDocker(lastLine(output)) };
+  }
+  const { code, output } = await quiet('docker', ['version', '--format', '{{.Server.Version}}']);
+  if (code !== 0) return { missing: noDocker('Docker does not answer; start it') };
+  if (Number.parseInt(output, 10) < 25)
+    return { started, missing: noDocker(`Docker Engine 25 is needed, ${output.trim()} is here`) };
+  return { started };
+}
+
+export function stopEngine() {
+  return engine('stop');
+}
+
+/** Gets the base images; → { standins } telling whether they are ours, or { missing: sentence }. */
+export async function baseImages() {
+  const images = ['node:24-trixie-slim', process.env.NGINX_IMAGE || 'nginx:1.30'];
+  const pulled = await Promise.all(images.map(getImage));
+  if (pulled.every(Boolean)) return { standins: await isStandin(images[0]) };
+  if (!debian) return { missing: noDocker(`no registry with ${images.join(' and ')} can be reached`) };
+  say(`no registry can be reached: building stand-ins for ${images.join(' and ')} from Debian's packages`);
+  const { code, output } = await quiet(`${root}/test/setup/standins.sh`, images);
+  return code === 0
+    ? { standins: true }
+    : { missing: noDocker(`the stand-ins could not be built: ${lastLine(output)}`) };
+}
+
+/** After a killed run containers may be left. Only for an engine of our own: nobody else's are on it. */
+export async function sweep() {
+  const mine = ['label=org.testcontainers=true', 'name=genkan-test-'];
+  for (const filter of mine) {
+    await removeAll(['ps', '-aq'], filter, ['rm', '-fv']);
+    await removeAll(['network', 'ls', '-q'], filter, ['network', 'rm']);
+    await removeAll(['volume', 'ls', '-q'], filter, ['volume', 'rm']);
+  }
+}
+
+/** Every project that builds the image leaves one without a name behind; only those of Genkan are removed. */
+export function removeOldImages() {
+  return quiet('docker', ['image', 'prune', '-f', '--filter', 'label=org.opencontainers.image.title=genkan']);
+}
+
+async function removeAll(list, filter, remove) {
+  const { output } = await quiet('docker', [...list, '--filter', filter]);
+  const ids = output.split('\n').filter(Boolean);
+  if (ids.length) await quiet('docker', [...remove, ...ids]);
+}
+
+async function install(lacking, docker) {
+  const names = lacking.map((program) => program.name);
+  say(
+    `installing from Debian's packages: ${[...names, ...(docker ? ['a Docker engine with compose and buildx'] : [])].join(', ')}`,
+  );
+  const release = keepServicesStopped();
+  try {
+    const missing = [];
+    if (names.length) missing.push(...(await installPackages(lacking)));
+    if (docker) {
+      const { code, output } = await engine('install');
+      if (code !== 0) missing.push(['docker', noDocker(`it could not be installed: ${lastLine(output)}`)]);
+    }
+    return missing;
+  } finally {
+    release();
+  }
+}
+
+async function installPackages(lacking) {
+  const apt = (...words) =>
+    quiet('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=300', ...words], {
+      env: { DEBIAN_FRONTEND: 'noninteractive' },
+    });
+  await apt('update');
+  const { code, output } = await apt('install', '-y', '--no-install-recommends', ...lacking.map(({ name }) => name));
+  return code === 0 ? [] : lacking.map((program) => [program.name, `${program.for} are skipped: ${lastLine(output)}`]);
+}
+
+/** Debian starts a service when its package is installed; nginx would take port 80. This file tells it not to. */
+function keepServicesStopped() {
+  const policy = '/usr/sbin/policy-rc.d';
+  if (existsSync(policy)) return () => {};
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  return () => rmSync(policy);
+}
+
+async function getImage(image) {
+  if (await works('docker', 'image', 'inspect', image)) return true;
+  return (await quiet('docker', ['pull', '-q', image], { limit: 300 })).code === 0;
+}
+
+async function isStandin(image) {
+  const { output } = await quiet('docker', ['image', 'inspect', '-f', '{{index .Config.Labels "standin"}}', image]);
+  return output.trim() === '1';
+}
+
+async function dockerInstalled() {
+  const answers = await works('docker', 'version');
+  const startable =
+    debian && ((await works('dockerd', '--version')) || (await works('/usr/sbin/dockerd', '--version')));
+  if (!answers && !startable) return false;
+  return (await works('docker', 'compose', 'version')) && (await works('docker', 'buildx', 'version'));
+}
+
+function noDocker(reason) {
+  return `the whole-stack tests are skipped: ${reason}`;
+}
+
+function lastLine(output) {
+  return output.trim().split('\n').at(-1);
+}
+
+function text(path) {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}

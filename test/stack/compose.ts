@@ -1,0 +1,83 @@
+/** Brings up the very docker-compose.yml that is shipped, as a project of its own, with an image built from this checkout. */
+import { execFile } from 'node:child_process';
+import { BlockList } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { DockerComposeEnvironment, type StartedTestContainer, Wait } from 'testcontainers';
+import { freePort } from '../nginx/nginx.ts';
+
+export type Stack = {
+  /** http://127.0.0.1:port, without a slash at the end; it stays when nginx is restarted. */
+  url: string;
+  /** The project's name: the app's container is `${project}-app-1`, the network `${project}_default`. */
+  project: string;
+  /** The container of a service. After the service was recreated it is the old one: use `compose` then. */
+  container(service: 'nginx' | 'app'): StartedTestContainer;
+  /** `docker compose …` for this project; → its output. */
+  compose(...words: string[]): Promise<string>;
+  /** Stops everything and removes it, volumes too. */
+  down(): Promise<void>;
+};
+
+/** Whether the test run found no Docker; `npm test` says so and goes on. */
+export const withoutDocker = process.env.TEST_WITHOUT?.split(',').includes('docker') ?? false;
+
+const root = join(import.meta.dirname, '../..');
+const run = promisify(execFile);
+let count = 0;
+
+/**
+ * Resolves when nginx and the app are healthy.
+ * @param files further compose files, from the top of the checkout: 'deploy/compose.unix.yml'
+ * @param environment variables for the compose files
+ */
+export const startStack = async (
+  options: { files?: string[]; environment?: Record<string, string> } = {},
+): Promise<Stack> => {
+  const files = ['docker-compose.yml', ...(options.files ?? [])];
+  const project = `genkan-test-${process.pid}-${++count}`;
+  // A port chosen here and not by Docker, which would choose another one when nginx is restarted.
+  const port = await freePort();
+  const environment = {
+    GENKAN_PORT: `127.0.0.1:${port}`,
+    GENKAN_SUBNET: await freeSubnet(),
+    ...options.environment,
+  };
+  const started = await new DockerComposeEnvironment(root, files)
+    .withProjectName(project)
+    .withEnvironment(environment)
+    .withBuild()
+    .withDefaultWaitStrategy(Wait.forHealthCheck())
+    .withStartupTimeout(60_000)
+    .up();
+  const compose = async (...words: string[]) => {
+    const given = ['compose', '-p', project, ...files.flatMap((file) => ['-f', join(root, file)]), ...words];
+    return (await run('docker', given, { cwd: root, env: { ...process.env, ...environment } })).stdout;
+  };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    project,
+    container: (service) => started.getContainer(`${service}-1`),
+    compose,
+    down: async () => {
+      await started.down({ removeVolumes: true });
+    },
+  };
+};
+
+/** A network of 16 addresses that no other Docker network has. */
+const freeSubnet = async (): Promise<string> => {
+  const { stdout: ids } = await run('docker', ['network', 'ls', '-q']);
+  const format = '{{range .IPAM.Config}}{{.Subnet}} {{end}}';
+  const { stdout } = await run('docker', ['network', 'inspect', '-f', format, ...ids.split('\n').filter(Boolean)]);
+  const taken = new BlockList();
+  for (const subnet of stdout.split(/\s+/)) {
+    const [address = '', bits] = subnet.split('/');
+    if (address.includes('.')) taken.addSubnet(address, Number(bits), 'ipv4');
+  }
+  for (;;) {
+    const block = Math.floor(Math.random() * 4096);
+    const address = `10.214.${block >> 4}.${(block & 15) * 16}`;
+    if (!taken.check(address)) return `${address}/28`;
+  }
+};
