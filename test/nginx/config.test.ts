@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { securityHeaders } from '../../app/http/security.ts';
+import { without } from '../setup/without.ts';
 import { type Backend, startBackend, type Told } from './backend.ts';
 import { freePort, type Nginx, prepare, shipped, startNginx, testConfiguration } from './nginx.ts';
 
 const deploy = join(shipped, '../deploy');
-const missing = process.env.TEST_WITHOUT?.split(',').includes('nginx') ?? false;
+const missing = without('nginx');
 const kinds = ['uwsgi', 'http'] as const;
 const bundle = 'export const hello = 1;\n'.repeat(50);
 

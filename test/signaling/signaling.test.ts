@@ -1,6 +1,7 @@
 /** The spec over {WebSocket, HTTP} × {--http, --http-socket, --socket on TCP and unix}, straight and through real nginx. */
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, describe } from 'vitest';
 import { type Nginx, startNginx } from '../nginx/nginx.ts';
+import { without } from '../setup/without.ts';
 import { describeAncestors } from './ancestors.ts';
 import { plainHttp, webSocket } from './peers.ts';
 import { type Site, startSite } from './site.ts';
@@ -12,6 +13,7 @@ const through = (app: keyof Site['addresses']) => () => fronts[app]?.url ?? '';
 
 beforeAll(async () => {
   site = await startSite(specSettings);
+  if (without('nginx')) return;
   fronts['http-socket'] = await startNginx({ app: { kind: 'http', address: site.addresses['http-socket'] } });
   fronts.socket = await startNginx({ app: { kind: 'uwsgi', address: site.addresses.socket } });
   fronts.unix = await startNginx({ app: { kind: 'uwsgi', address: site.addresses.unix } });
@@ -26,9 +28,13 @@ for (const transport of [webSocket, plainHttp]) {
   describeSignaling('by --http-socket', () => site.direct['http-socket'], transport);
   describeSignaling('by --socket on TCP', () => site.direct.socket, transport);
   describeSignaling('by --socket on a unix socket', () => site.direct.unix, transport);
-  describeSignaling('through nginx by proxy_pass', through('http-socket'), transport);
-  describeSignaling('through nginx by uwsgi_pass on TCP', through('socket'), transport);
-  describeSignaling('through nginx by uwsgi_pass on a unix socket', through('unix'), transport);
 }
-describeAncestors('through nginx by uwsgi_pass on TCP', through('socket'));
-describeAncestors('through nginx by uwsgi_pass on a unix socket', through('unix'));
+describe.skipIf(without('nginx'))('through nginx', () => {
+  for (const transport of [webSocket, plainHttp]) {
+    describeSignaling('by proxy_pass', through('http-socket'), transport);
+    describeSignaling('by uwsgi_pass on TCP', through('socket'), transport);
+    describeSignaling('by uwsgi_pass on a unix socket', through('unix'), transport);
+  }
+  describeAncestors('by uwsgi_pass on TCP', through('socket'));
+  describeAncestors('by uwsgi_pass on a unix socket', through('unix'));
+});

@@ -39,6 +39,7 @@ export type Person = {
 export const open = async (browser: Browser, url: string, viewport = { width: 1280, height: 800 }): Promise<Person> => {
   const context = await browser.newContext({ viewport });
   const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
   await page.addInitScript(() => {
     const all: RTCPeerConnection[] = [];
     Object.assign(window, { testConnections: all });
@@ -65,7 +66,7 @@ export const join = async ({ page }: Person, name: string): Promise<void> => {
   );
   await page.getByLabel('Your name').fill(name);
   await page.getByRole('button', { name: 'Join', exact: true }).click();
-  await page.getByRole('toolbar', { name: 'Call controls' }).waitFor();
+  await page.getByRole('list', { name: 'People in the call' }).waitFor();
 };
 
 /** Frames decoded so far over every connection that is open, from getStats. */

@@ -1,11 +1,12 @@
 /** The main job: people in one room see each other, write, leave. Run against whatever serves the page. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { without } from '../setup/without.ts';
 import { join, launch, open, type Person, picture, say, untilSeen } from './browser.ts';
 
 /** @param site the base URL */
 export const describeCall = (name: string, site: () => string): void => {
-  describe(`a call, ${name}`, () => {
+  describe.skipIf(without('chromium'))(`a call, ${name}`, () => {
     let browser: Browser;
     const people: Person[] = [];
     beforeAll(async () => {

@@ -1,8 +1,9 @@
 /** The stack as it ships, from docker-compose.yml and its switches: pages, scripts, signaling and calls through it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { without } from '../setup/without.ts';
 import { HttpPeer, WebSocketPeer } from '../signaling/peers.ts';
 import { describeCall } from './call.ts';
-import { type Stack, startStack, withoutDocker } from './compose.ts';
+import { type Stack, startStack } from './compose.ts';
 
 const variants = [
   { name: 'by uwsgi over TCP, as it is', files: [] },
@@ -10,8 +11,7 @@ const variants = [
   { name: 'by HTTP', files: ['deploy/compose.http.yml'] },
 ];
 
-// Without Docker there is nothing to bring up; `npm test` has said so.
-describe.skipIf(withoutDocker).each(variants)('docker compose, $name', ({ name, files }) => {
+describe.skipIf(without('docker')).each(variants)('docker compose, $name', ({ name, files }) => {
   let stack: Stack;
   beforeAll(async () => {
     stack = await startStack({ files });

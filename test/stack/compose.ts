@@ -19,9 +19,6 @@ export type Stack = {
   down(): Promise<void>;
 };
 
-/** Whether the test run found no Docker; `npm test` says so and goes on. */
-export const withoutDocker = process.env.TEST_WITHOUT?.split(',').includes('docker') ?? false;
-
 const root = join(import.meta.dirname, '../..');
 const run = promisify(execFile);
 let count = 0;

@@ -1,0 +1,128 @@
+/**
+ * The uwsgi packet, bytes in and variables out: `modifier1 u8 | size u16le | modifier2 u8`, then `size` bytes of
+ * pairs, each half of a pair a u16le length and that many bytes. Source: uwsgi-docs, "The uwsgi Protocol".
+ */
+
+/** A variable as it stood in the packet; bytes are read as latin1, which is how node:http reads headers. */
+export type Variable = readonly [name: string, value: string];
+
+/** What can be wrong with a packet. */
+export type PacketFault =
+  | 'modifier-not-served'
+  | 'block-too-large'
+  | 'truncated-pair'
+  | 'length-beyond-block'
+  | 'empty-name';
+
+export type Packet = {
+  kind: 'packet';
+  modifier1: number;
+  modifier2: number;
+  /** In the order of the packet, repeats kept. */
+  vars: Variable[];
+  /** What followed the packet in the last chunk: the beginning of the body, often empty. */
+  rest: Buffer;
+};
+
+/** `more`: the packet is not complete yet. A `packet` or a `fault` is final; the parser takes no chunks after it. */
+export type PacketResult = { kind: 'more' } | Packet | { kind: 'fault'; fault: PacketFault; message: string };
+
+type Fault = Extract<PacketResult, { kind: 'fault' }>;
+
+export type PacketParser = (chunk: Buffer) => PacketResult;
+
+const headLength = 4;
+const more: PacketResult = { kind: 'more' };
+const nothing = Buffer.alloc(0);
+
+/**
+ * A parser for one packet, fed with chunks cut anywhere. A packet that arrives in one piece is read where it lies; one in
+ * pieces is gathered in one buffer of its announced size, so every byte is copied at most once.
+ * @param bufferSize The longest block of variables accepted, in bytes; 65535 is all the format can say.
+ * @param served The values of modifier1 that are served; 0 is a web request.
+ */
+export const createPacketParser = (bufferSize: number, served: readonly number[] = [0]): PacketParser => {
+  let packet = nothing;
+  let filled = 0;
+
+  const gather = (chunk: Buffer): PacketResult => {
+    if (packet === nothing) packet = Buffer.allocUnsafe(headLength);
+    const taken = fill(packet, filled, chunk);
+    filled += taken;
+    if (filled < packet.length) return more;
+    return packet.length === headLength
+      ? gatherBlock(chunk.subarray(taken))
+      : readPacket(packet, chunk.subarray(taken));
+  };
+
+  const gatherBlock = (chunk: Buffer): PacketResult => {
+    const fault = headFault(packet, bufferSize, served);
+    if (fault !== undefined) return fault;
+    // A packet without variables is complete with its head; waiting for another chunk could be for ever.
+    if (blockSize(packet) === 0) return readPacket(packet, chunk);
+    const whole = Buffer.allocUnsafe(headLength + blockSize(packet));
+    packet.copy(whole);
+    packet = whole;
+    return gather(chunk);
+  };
+
+  return (chunk) => {
+    if (filled > 0 || chunk.length < headLength) return gather(chunk);
+    const fault = headFault(chunk, bufferSize, served);
+    if (fault !== undefined) return fault;
+    const end = headLength + blockSize(chunk);
+    if (chunk.length < end) return gather(chunk);
+    return readPacket(chunk, chunk.length === end ? nothing : chunk.subarray(end));
+  };
+};
+
+/** Copies as much of `chunk` as still fits into `target` from `offset` on; returns how many bytes that was. */
+const fill = (target: Buffer, offset: number, chunk: Buffer): number => {
+  const room = target.length - offset;
+  return chunk.copy(target, offset, 0, room);
+};
+
+const blockSize = (packet: Buffer): number => packet.readUInt16LE(1);
+
+const headFault = (packet: Buffer, bufferSize: number, served: readonly number[]): Fault | undefined => {
+  const modifier1 = packet.readUInt8(0);
+  if (!served.includes(modifier1)) return fault('modifier-not-served', `modifier1 ${modifier1} is not served`);
+  const size = blockSize(packet);
+  if (size > bufferSize) return fault('block-too-large', `${size} bytes of variables, at most ${bufferSize} are read`);
+  return undefined;
+};
+
+const readPacket = (packet: Buffer, rest: Buffer): PacketResult => {
+  const vars = readVariables(packet.toString('latin1', headLength, headLength + blockSize(packet)));
+  if (!Array.isArray(vars)) return vars;
+  return { kind: 'packet', modifier1: packet.readUInt8(0), modifier2: packet.readUInt8(3), vars, rest };
+};
+
+/**
+ * The block is decoded once, as latin1, so that a character is a byte: cutting variables out of one string costs a
+ * quarter of decoding each of them.
+ */
+const readVariables = (block: string): Variable[] | Fault => {
+  const vars: Variable[] = [];
+  let at = 0;
+  while (at < block.length) {
+    const name = at + 2;
+    const nameEnd = name + lengthAt(block, at);
+    const value = nameEnd + 2;
+    if (name > block.length || (nameEnd <= block.length && value > block.length)) return truncated(at);
+    const valueEnd = value + lengthAt(block, nameEnd);
+    if (nameEnd > block.length || valueEnd > block.length) return beyond(at);
+    if (nameEnd === name) return fault('empty-name', `the variable at byte ${at} of the block has no name`);
+    vars.push([block.slice(name, nameEnd), block.slice(value, valueEnd)]);
+    at = valueEnd;
+  }
+  return vars;
+};
+
+/** NaN beyond the end becomes 0 by the bitwise operators; the caller has checked, or checks, that it is not used. */
+const lengthAt = (block: string, at: number): number => block.charCodeAt(at) | (block.charCodeAt(at + 1) << 8);
+
+const fault = (code: PacketFault, message: string): Fault => ({ kind: 'fault', fault: code, message });
+const truncated = (at: number): Fault => fault('truncated-pair', `the pair at byte ${at} of the block is cut off`);
+const beyond = (at: number): Fault =>
+  fault('length-beyond-block', `the pair at byte ${at} of the block is longer than the block`);

@@ -1,0 +1,96 @@
+/** The uwsgi listener: an http.Server whose connections speak the uwsgi protocol, for `uwsgi_pass` of nginx. */
+import { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { Connection, type Host } from './connection.ts';
+
+export type UwsgiOptions = {
+  /** Bytes of the variable block, at most 65535; more is answered with 431. */
+  bufferSize: number;
+  /** Bytes of request body; more is answered with 413. */
+  limitPost: number;
+  /** Milliseconds until the packet must be complete, else 408. */
+  headerTimeout: number;
+  /** Milliseconds the body may stand still, else 408. */
+  bodyTimeout: number;
+  /** TCP peers (IPv4 in dotted form) whose word about the client is believed; peers on a unix socket always are. */
+  allowFrom: (address: string) => boolean;
+  log: { warn(fields: object, message: string): void };
+};
+
+/**
+ * A server that emits `request` (IncomingMessage, ServerResponse) and `upgrade` (IncomingMessage, Socket, head) as one
+ * of http.createServer() does, with the client's address, scheme and host in x-forwarded-for, -proto and -host.
+ * Every connection carries one request. `close()` ends those on which none has begun, `closeAllConnections()` all but
+ * the upgraded ones; those belong to whoever took them. Node's own timeouts (`requestTimeout` …) do nothing here.
+ */
+export const createUwsgiServer = (options: UwsgiOptions): Server => new UwsgiServer(options);
+
+class UwsgiServer extends Server {
+  readonly #options: UwsgiOptions;
+  readonly #connections = new Set<Connection>();
+  readonly #host: Host;
+  #sweep: NodeJS.Timeout | undefined;
+
+  constructor(options: UwsgiOptions) {
+    super();
+    this.#options = options;
+    this.#host = {
+      server: this,
+      limits: options,
+      log: options.log,
+      forget: (connection) => this.#connections.delete(connection),
+    };
+    // The one that node:http has put there would read HTTP.
+    this.removeAllListeners('connection');
+    this.on('connection', (socket) => this.#accept(socket));
+    this.on('close', () => this.#stopSweep());
+  }
+
+  /** node:http calls this from close(); its own list of connections knows none of ours. */
+  override closeIdleConnections(): void {
+    for (const connection of this.#connections) if (connection.idle) connection.socket.destroy();
+  }
+
+  override closeAllConnections(): void {
+    for (const connection of this.#connections) connection.socket.destroy();
+  }
+
+  #accept(socket: Socket): void {
+    if (!this.#isAllowed(socket)) {
+      this.#options.log.warn({ peer: socket.remoteAddress }, 'uwsgi: a peer that is not allowed was turned away');
+      socket.destroy();
+      return;
+    }
+    this.#connections.add(new Connection(socket, this.#host));
+    this.#startSweep();
+  }
+
+  /** A unix socket has no addresses at all; a TCP socket without a remote one has lost its peer already. */
+  #isAllowed(socket: Socket): boolean {
+    const { remoteAddress } = socket;
+    if (remoteAddress === undefined) return socket.localAddress === undefined;
+    return this.#options.allowFrom(remoteAddress.replace(/^::ffff:(?=\d+\.)/, ''));
+  }
+
+  /**
+   * One coarse timer for all deadlines, and only while there are connections: a timer for each would be started and
+   * stopped for every request, and the sockets' own are put off by every dribbled byte.
+   */
+  #startSweep(): void {
+    if (this.#sweep !== undefined) return;
+    const { headerTimeout, bodyTimeout } = this.#options;
+    const interval = Math.min(Math.max(Math.min(headerTimeout, bodyTimeout) / 8, 10), 1000);
+    this.#sweep = setInterval(() => this.#expire(), interval).unref();
+  }
+
+  #stopSweep(): void {
+    clearInterval(this.#sweep);
+    this.#sweep = undefined;
+  }
+
+  #expire(): void {
+    if (this.#connections.size === 0) this.#stopSweep();
+    const now = performance.now();
+    for (const connection of this.#connections) if (connection.deadline <= now) connection.expire();
+  }
+}

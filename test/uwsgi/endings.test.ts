@@ -1,0 +1,239 @@
+/** How connections of the uwsgi listener end: peers that go away, or may not come, and the server's own end. */
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { connectTo, encodePacket, readAll, readAnswer, requestVariables, uwsgiRequest } from './client.ts';
+import { buildApp, connections, type Family, gone, listen, listenWith, watch } from './listener.ts';
+
+const families: Family[] = ['tcp', 'unix'];
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const post = (length: number): Buffer =>
+  encodePacket(requestVariables({ method: 'POST', vars: { CONTENT_LENGTH: String(length) } }));
+
+describe.each(families)('a peer that goes away on %s', (family) => {
+  test('before the whole body has come: 400, and the handler is told', async () => {
+    const seen: string[][] = [];
+    const handler = (request: IncomingMessage, response: ServerResponse) =>
+      void seen.push(watch(request.resume(), response));
+    const { address, lines } = await listenWith(handler, {}, family);
+    const socket = connectTo(address);
+    socket.end(Buffer.concat([post(10), Buffer.from('12345')]));
+    const answer = readAnswer(await readAll(socket));
+    expect([answer.status, JSON.parse(answer.body.toString()).code]).toEqual([400, 'bad-request']);
+    await expect.poll(() => seen[0]?.toSorted()).toEqual(gone);
+    expect(lines).toMatchObject([{ fields: { code: 'bad-request' }, message: /before the whole body/ }]);
+  });
+
+  test('before the whole body has come, after the headers of the answer: closed, and the handler is told', async () => {
+    const seen: string[][] = [];
+    const { address, lines } = await listenWith(
+      (request, response) => {
+        seen.push(watch(request.resume(), response));
+        response.writeHead(200).write('part');
+      },
+      {},
+      family,
+    );
+    const socket = connectTo(address);
+    socket.end(Buffer.concat([post(10), Buffer.from('12345')]));
+    expect(readAnswer(await readAll(socket)).body.toString()).toBe('part');
+    await expect.poll(() => seen[0]?.toSorted()).toEqual(gone);
+    expect(lines).toHaveLength(1);
+  });
+
+  test('while Fastify reads the body', async () => {
+    const listener = await listen(family);
+    await buildApp(listener);
+    const headers = { 'Content-Type': 'application/json' };
+    const vars = { CONTENT_LENGTH: '10' };
+    const socket = connectTo(listener.address);
+    socket.end(encodePacket(requestVariables({ method: 'POST', url: '/echo', headers, vars })));
+    expect(readAnswer(await readAll(socket)).status).toBe(400);
+  });
+
+  test('within the packet: 400', async () => {
+    const { address, lines } = await listen(family);
+    const socket = connectTo(address);
+    socket.end(encodePacket(requestVariables()).subarray(0, 50));
+    expect(readAnswer(await readAll(socket)).status).toBe(400);
+    expect(lines).toHaveLength(1);
+  });
+
+  test('having sent nothing: nothing', async () => {
+    const { address, lines } = await listen(family);
+    const socket = connectTo(address);
+    socket.end();
+    expect(await readAll(socket)).toHaveLength(0);
+    expect(lines).toEqual([]);
+  });
+
+  test('while the handler works: request and response are told, nothing is logged', async () => {
+    const seen = Promise.withResolvers<string[]>();
+    const { address, lines } = await listenWith(
+      (request, response) => seen.resolve(watch(request, response)),
+      {},
+      family,
+    );
+    const socket = connectTo(address);
+    socket.write(encodePacket(requestVariables()));
+    const events = await seen.promise;
+    socket.destroy();
+    await expect.poll(() => events.toSorted()).toEqual(gone);
+    expect(lines).toEqual([]);
+  });
+
+  test('while an answer is streamed to it', async () => {
+    const seen = Promise.withResolvers<string[]>();
+    const { address } = await listenWith(
+      (request, response) => {
+        seen.resolve(watch(request, response));
+        const writing = setInterval(() => response.write(Buffer.alloc(100_000)), 1);
+        response.on('close', () => clearInterval(writing));
+      },
+      {},
+      family,
+    );
+    const socket = connectTo(address);
+    socket.write(encodePacket(requestVariables()));
+    await once(socket, 'data');
+    socket.destroy();
+    const events = await seen.promise;
+    await expect.poll(() => events.toSorted()).toEqual(gone);
+  });
+});
+
+test('a reset at any moment crashes nothing', async () => {
+  const { address, server } = await listenWith((request, response) => {
+    request.resume();
+    response.write('part');
+    setTimeout(() => response.end(Buffer.alloc(200_000)), 2);
+  });
+  const bytes = Buffer.concat([post(10), Buffer.from('1234567890')]);
+  for (let end = 0; end < bytes.length; end += 3) {
+    const socket = connectTo(address);
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    socket.write(bytes.subarray(0, end));
+    await pause(end % 4);
+    socket.resetAndDestroy();
+  }
+  await expect.poll(() => connections(server), { timeout: 5000 }).toBe(0);
+  expect((await uwsgiRequest(address)).status).toBe(200);
+});
+
+test('a peer that stands still after the answer to half its body is not waited for', async () => {
+  const { address, server, lines } = await listenWith((_request, response) => response.end('enough'));
+  const socket = connectTo(address);
+  socket.allowHalfOpen = true;
+  socket.resume().write(Buffer.concat([post(10), Buffer.from('12345')]));
+  await once(socket, 'end');
+  expect(await connections(server)).toBe(1);
+  await expect.poll(() => connections(server), { timeout: 5000 }).toBe(0);
+  expect(lines).toEqual([]);
+  socket.destroy();
+});
+
+test('a handler that goes on reading after its answer gets the whole body', async () => {
+  const size = 8 * 1024 * 1024;
+  const read = Promise.withResolvers<number>();
+  const { address } = await listenWith(async (request, response) => {
+    response.end('thanks');
+    let length = 0;
+    for await (const chunk of request) {
+      length += chunk.length;
+      if (length % 1_000_000 < 65_536) await pause(5);
+    }
+    read.resolve(length);
+  });
+  const answer = await uwsgiRequest(address, { method: 'POST', body: Buffer.alloc(size) });
+  expect(answer.body.toString()).toBe('thanks');
+  expect(await read.promise).toBe(size);
+});
+
+describe('a peer that is not allowed', () => {
+  test('is turned away unread', async () => {
+    const asked: string[] = [];
+    const allowFrom = (address: string) => asked.push(address) < 0;
+    const { address, lines, server } = await listen('tcp', { allowFrom });
+    server.on('request', () => expect.unreachable());
+    const socket = connectTo(address);
+    socket.on('error', () => {});
+    socket.write(encodePacket(requestVariables()));
+    await once(socket, 'close');
+    expect(asked).toEqual(['127.0.0.1']);
+    expect(lines).toMatchObject([{ fields: { peer: '127.0.0.1' }, message: /not allowed/ }]);
+  });
+
+  test('is never on a unix socket', async () => {
+    const { address } = await listenWith(
+      (_request, response) => response.end('ok'),
+      { allowFrom: () => false },
+      'unix',
+    );
+    expect((await uwsgiRequest(address)).body.toString()).toBe('ok');
+  });
+});
+
+describe('the end of the server', () => {
+  test('waits for requests and ends connections without one', async () => {
+    const held = Promise.withResolvers<ServerResponse>();
+    const { address, server } = await listenWith((_request, response) => held.resolve(response));
+    const idle = connectTo(address);
+    const half = connectTo(address);
+    half.write(encodePacket(requestVariables()).subarray(0, 20));
+    const ended = Promise.all([readAll(idle), readAll(half)]);
+    const answer = uwsgiRequest(address);
+    const response = await held.promise;
+    await expect.poll(() => connections(server)).toBe(3);
+    let closed = false;
+    server.close(() => {
+      closed = true;
+    });
+    expect((await ended).map((bytes) => bytes.length)).toEqual([0, 0]);
+    expect(closed).toBe(false);
+    response.end('last');
+    expect((await answer).body.toString()).toBe('last');
+    await expect.poll(() => closed).toBe(true);
+  });
+
+  test('closeAllConnections ends requests too, but not what was upgraded', async () => {
+    const upgraded = Promise.withResolvers<Socket>();
+    const begun = Promise.withResolvers<void>();
+    const { address, server } = await listenWith(() => begun.resolve());
+    server.on('upgrade', (_request, socket: Socket) => upgraded.resolve(socket));
+    const running = connectTo(address);
+    running.write(encodePacket(requestVariables()));
+    const tunnel = connectTo(address);
+    tunnel.write(encodePacket(requestVariables({ headers: { Connection: 'upgrade', Upgrade: 'websocket' } })));
+    const socket = await upgraded.promise;
+    await begun.promise;
+    server.closeAllConnections();
+    expect(await readAll(running)).toHaveLength(0);
+    expect(socket.destroyed).toBe(false);
+    socket.destroy();
+    await once(tunnel.resume(), 'close');
+  });
+
+  test('leaves nothing that keeps the process alive', async () => {
+    const script = `
+      import { connect } from 'node:net';
+      import { createUwsgiServer } from './app/uwsgi/server.ts';
+      const log = { warn: () => {} };
+      const limits = { bufferSize: 65535, limitPost: 1000, headerTimeout: 60000, bodyTimeout: 60000 };
+      const server = createUwsgiServer({ ...limits, allowFrom: () => true, log });
+      server.on('request', (request, response) => response.end('ok'));
+      server.listen(0, '127.0.0.1', () => {
+        const socket = connect(server.address().port, '127.0.0.1');
+        socket.write(Buffer.from('${encodePacket(requestVariables()).toString('hex')}', 'hex'));
+        socket.on('data', (data) => process.stdout.write(data));
+        socket.on('end', () => server.close());
+      });`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+      timeout: 10_000,
+    });
+    expect(stdout).toMatch(/^HTTP\/1\.1 200 OK/);
+  });
+});
