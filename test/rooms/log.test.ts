@@ -33,16 +33,33 @@ describe('a room log', () => {
     }
   });
 
-  test('is bounded by bytes and by age', () => {
-    const bytes = new Log({ events: 100, bytes: 1000, age: 1e6 });
-    for (let i = 0; i < 10; i += 1) bytes.append(chat('x'.repeat(400)), 0);
-    expect(seqs(bytes, 8)).toEqual([9, 10]);
-    expect(seqs(bytes, 7)).toBe('gone');
-    const age = new Log({ events: 100, bytes: 1e6, age: 100 });
-    age.append(chat('old'), 0);
-    age.append(chat('young'), 100);
-    expect(seqs(age, 1)).toEqual([2]);
-    expect(seqs(age, 0)).toBe('gone');
+  test('is bounded by bytes', () => {
+    const log = new Log({ events: 100, bytes: 1000, age: 1e6 });
+    for (let i = 0; i < 10; i += 1) log.append(chat('x'.repeat(400)), 0);
+    expect(seqs(log, 8)).toEqual([9, 10]);
+    expect(seqs(log, 7)).toBe('gone');
+  });
+
+  test('gives up what is too old, when as much again has come since', () => {
+    const log = new Log({ events: 1000, bytes: 1e6, age: 100 });
+    for (let i = 0; i < 100; i += 1) log.append(chat('old'.repeat(20)), 0);
+    for (let i = 0; i < 100; i += 1) log.append(chat('young'.repeat(20)), 200);
+    expect(seqs(log, 0)).toBe('gone');
+    expect(seqs(log, 100)).toHaveLength(100);
+  });
+
+  test('gives back what it was given, in every script, and the data of signals to the letter', () => {
+    const log = new Log({ events: 100, bytes: 1e6, age: 1e6 });
+    const events: RoomEvent[] = [
+      chat('玄関 😀 "\\\n'),
+      { type: 'signal', from: 'a', to: 'b-_1', epoch: 7, data: '{"a" : 1.0, "b":"\\u0041玄"}' },
+      { type: 'signal', from: 'a', to: 'b', epoch: 7, data: '0' },
+      { type: 'peer-updated', peer: 'a', name: 'é', media: { audio: true, video: false } },
+      { type: 'peer-left', peer: 'a', reason: 'timeout' },
+      { type: 'signal', from: 'b', to: 'a', epoch: 8, data: `"${'玄'.repeat(40_000)}"` },
+    ];
+    for (const [i, event] of events.entries()) log.append(event, 1000.5 + i);
+    expect(log.since(0)).toEqual(events.map((event, i) => ({ seq: i + 1, at: 1000.5 + i, event })));
   });
 
   test('one event larger than the limit is not kept, and is not forgotten silently', () => {
