@@ -1,54 +1,139 @@
 #!/usr/bin/env node
 /** The command line: argv → what to do. The only place that exits. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { environmentName, load } from './config/load.ts';
-import { isList, schema, settingNames } from './config/schema.ts';
-import { untilStopped } from './ops/lifecycle.ts';
-import { createLogger, serve } from './serve.ts';
+import { resolve } from 'node:path';
+import { explain, explainAll } from './config/explain.ts';
+import { helpText } from './config/help.ts';
+import { jsonSchema } from './config/json-schema.ts';
+import { type Loaded, load } from './config/load.ts';
+import { nearest } from './config/nearest.ts';
+import { printConfig } from './config/print.ts';
+import type { Settings } from './config/schema.ts';
+import { type CommandName, command } from './ops/commands.ts';
+import { impossibleToRun } from './ops/processes.ts';
+import { run } from './ops/run.ts';
 
-/** Exit codes: 0 done, 1 could not go on, 2 the settings are wrong. */
+type Sound = Extract<Loaded, { settings: Settings }>;
+
+/** Exit codes: 0 done, 1 could not go on, 2 the settings or the command are wrong. */
 const main = async (argv: string[]): Promise<number> => {
-  if (argv.includes('--help') || argv.includes('-h')) return say(help());
+  if (argv.includes('--help') || argv.includes('-h')) return say(helpText());
   if (argv.includes('--version') || argv.includes('-v')) return say(`genkan ${version()}`);
-  const [command, ...rest] = argv[0]?.startsWith('-') === false ? argv : ['serve', ...argv];
-  if (command !== 'serve' && command !== 'check-config') return fail([`${command}: there is no such command`]);
-  const loaded = load(rest, process.env);
-  if ('faults' in loaded) return fail(loaded.faults);
-  if (command === 'check-config') return say('The settings are sound.');
-  return run(loaded.settings);
+  const [command = 'serve', ...rest] = argv[0]?.startsWith('-') === false ? argv : ['serve', ...argv];
+  const known = Object.hasOwn(commands, command) ? commands[command] : undefined;
+  if (known) return known(rest);
+  const near = nearest(command, Object.keys(commands));
+  return fail([`${command}: there is no such command${near ? `; did you mean ${near}?` : ''}`]);
 };
 
-type Settings = Parameters<typeof serve>[0];
+const commands: Record<string, (words: string[]) => number | Promise<number>> = {
+  serve: (words) => {
+    const startedIn = process.cwd();
+    return withSettings(words, ({ settings }) => serve(settings, () => loadAgain(words, startedIn)));
+  },
+  // Started by a supervisor, never by hand: it is told everything else.
+  worker: async () => (await import('./ops/worker.ts')).work(),
+  status: (words) => tell('status', words),
+  reload: (words) => tell('reload', words),
+  stop: (words) => tell('stop', words),
+  pause: (words) => tell('pause', words),
+  resume: (words) => tell('resume', words),
+  'check-config': (words) => {
+    const { rest, nginx } = takeNginx(words);
+    // 1, not 2: as nginx -t, which scripts ask in the same breath.
+    const sound = withSettings(rest, () => say('The settings are sound.'), 1);
+    return nginx ? Math.max(Number(sound), testNginx(nginx.file)) : sound;
+  },
+  'print-config': (words) => {
+    if (words.includes('--json-schema')) return say(JSON.stringify(jsonSchema(), null, 2));
+    return withSettings(words, ({ given }) => say(printConfig(given)));
+  },
+  explain: ([option]) => {
+    const found = option === undefined ? { text: explainAll() } : explain(option);
+    return 'fault' in found ? fail([found.fault]) : say(found.text);
+  },
+};
 
-const run = async (given: Settings): Promise<number> => {
-  const listens = given.http.length + given['http-socket'].length + given.socket.length > 0;
-  const settings: Settings = listens ? given : { ...given, http: [{ kind: 'tcp', host: '127.0.0.1', port: 9090 }] };
-  const logger = createLogger(settings);
+/** Loads the settings and goes to their directory; tells what is to be told. */
+const withSettings = <T>(words: string[], then: (sound: Sound) => T, faulty = 2): T | number => {
+  const loaded = load(words, process.env);
+  for (const note of loaded.notes) process.stderr.write(`genkan: warning: ${note}\n`);
+  if ('faults' in loaded) return fail(loaded.faults, faulty);
+  const directory = loaded.settings.chdir;
   try {
-    const running = await serve(settings, logger);
-    for (const { setting, address, url } of running.listening) logger.info({ setting, address, url }, 'listening');
-    const url = running.listening.find(({ setting }) => setting === 'http')?.url;
-    if (url) say(`Genkan is at ${url}`);
-    return await untilStopped(running.stop, logger);
+    if (directory !== undefined) process.chdir(directory);
+  } catch {
+    const place = loaded.given.get('chdir')?.source ?? 'chdir';
+    return fail([`${place}: cannot go to the directory ${directory}`], faulty);
+  }
+  const sound = withListener(loaded);
+  const faults = impossibleToRun(sound.settings);
+  return faults.length > 0 ? fail(faults, faulty) : then(sound);
+};
+
+/** For a reload: paths of files to read are those of the start, whatever `chdir` said since. */
+const loadAgain = (words: string[], startedIn: string): Loaded => {
+  const here = process.cwd();
+  try {
+    process.chdir(startedIn);
+    const loaded = load(words, process.env);
+    return 'faults' in loaded ? loaded : withListener(loaded);
+  } catch (error) {
+    return { faults: [`${startedIn}: ${error instanceof Error ? error.message : error}`], notes: [] };
+  } finally {
+    process.chdir(here);
+  }
+};
+
+/** Someone who gives no address wants to see the page on this machine. */
+const withListener = (sound: Sound): Sound => {
+  const { settings } = sound;
+  if (settings.http.length + settings['http-socket'].length + settings.socket.length > 0) return sound;
+  // systemd opened what there is to listen on.
+  if (Number(process.env.LISTEN_PID) === process.pid) return sound;
+  const source = 'the default without any listener';
+  const http = { name: 'http', parts: [{ value: '127.0.0.1:9090', source }], source, fromFile: false };
+  return {
+    ...sound,
+    settings: { ...settings, http: [{ kind: 'tcp', host: '127.0.0.1', port: 9090 }] },
+    given: new Map([...sound.given, ['http', http]]),
+  };
+};
+
+const serve = async (settings: Settings, reload: () => Loaded): Promise<number> => {
+  try {
+    return await run({ settings, reload, say });
   } catch (error) {
     return fail([error instanceof Error ? error.message : String(error)], 1);
   }
 };
 
-const help = (): string => {
-  const lines = settingNames.map((name) => {
-    const { description, def } = schema.shape[name];
-    const preset = isList(name) ? 'may be given several times' : `default ${String(def.defaultValue)}`;
-    return `  --${name} VALUE\n      ${description} (${preset}; ${environmentName(name)})`;
+/** Asks the server that runs with these settings. */
+const tell = (name: CommandName, words: string[]): number | Promise<number> =>
+  withSettings(words, async ({ settings }) => {
+    const { code, text } = await command(name, settings);
+    return code === 0 ? say(text) : fail([text], code);
   });
-  return [
-    'genkan [serve] [settings]      run the server; without a listener: --http 127.0.0.1:9090',
-    'genkan check-config [settings] say whether the settings are sound',
-    'genkan --help | --version',
-    '',
-    'Settings, each as a flag or from the environment; flags win:',
-    ...lines,
-  ].join('\n');
+
+/** `--nginx`, `--nginx FILE` or `--nginx=FILE`, which is a word of check-config and no setting. */
+const takeNginx = (words: string[]): { rest: string[]; nginx?: { file?: string } } => {
+  const at = words.findIndex((word) => /^--nginx(=|$)/.test(word));
+  if (at < 0) return { rest: words };
+  const [word = '', next] = words.slice(at);
+  const inline = word.slice('--nginx='.length);
+  const follows = !word.includes('=') && next !== undefined && !next.startsWith('-');
+  const file = follows ? next : inline;
+  return { rest: words.toSpliced(at, follows ? 2 : 1), nginx: file ? { file: resolve(file) } : {} };
+};
+
+/** What nginx says goes to stderr as it is. */
+const testNginx = (file: string | undefined): number => {
+  const { error, status } = spawnSync('nginx', ['-t', ...(file === undefined ? [] : ['-c', file])], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (error) return fail([`nginx -t cannot be run: ${error.message}`], 1);
+  return status === 0 ? 0 : 1;
 };
 
 const version = (): string => {

@@ -1,13 +1,29 @@
 /** The command line as a user meets it: the compiled program, its words and its exit codes. */
 import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
+import { parse } from 'yaml';
 import { settingNames } from '../app/config/schema.ts';
 
 const cli = join(import.meta.dirname, '../dist/cli.js');
-const run = (...args: string[]) => spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', timeout: 10_000 });
+const directory = mkdtempSync(join(tmpdir(), 'genkan-cli-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+/** A file of the test's directory; → its path. */
+const put = (name: string, text: string): string => {
+  writeFileSync(join(directory, name), text);
+  return join(directory, name);
+};
+const runWith = (environment: Record<string, string>, ...args: string[]) =>
+  spawnSync(process.execPath, [cli, ...args], {
+    encoding: 'utf8',
+    timeout: 10_000,
+    env: { ...process.env, ...environment },
+  });
+const run = (...args: string[]) => runWith({}, ...args);
 
 describe('words and exit codes', () => {
   test('--help names every setting, --version the version', () => {
@@ -26,7 +42,53 @@ describe('words and exit codes', () => {
       stderr: expect.stringContaining('dance: there is no such command'),
     });
     expect(run('check-config', '--max-peers', '3').status).toBe(0);
-    expect(run('check-config', '--max-peers', 'x').status).toBe(2);
+    expect(run('chekc-config').stderr).toContain('did you mean check-config?');
+  });
+  test('check-config ends with 1 for faults, as nginx -t does, and tells them and what does not apply', () => {
+    const file = put('wrong.yaml', 'genkan:\n  grace: 0\n  threads: 4\n');
+    expect(run('check-config', '--yaml', file, '--max-peers', 'x')).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: [
+        `genkan: warning: ${file}:3: threads: does not apply: a worker runs one event loop, which serves all its peers; for more cores use processes (the pool for files and DNS is Node's UV_THREADPOOL_SIZE)`,
+        'genkan: --max-peers: write a whole number from 2 to 1000',
+        `genkan: ${file}:2: grace: write a whole number from 1 to 86400`,
+        '',
+      ].join('\n'),
+    });
+    expect(run('check-config', '--chdir', join(directory, 'none'))).toMatchObject({
+      status: 1,
+      stderr: `genkan: --chdir: cannot go to the directory ${join(directory, 'none')}\n`,
+    });
+  });
+  test('check-config --nginx asks nginx -t as well', () => {
+    // A stand-in says what it was asked: whether nginx likes its files is for the tests of nginx/.
+    const nginx = put('nginx', '#!/bin/sh\necho "nginx $*" >&2\ntest "$3" != /bad.conf\n');
+    chmodSync(nginx, 0o755);
+    const path = { PATH: `${directory}${delimiter}${process.env.PATH}` };
+    expect(runWith(path, 'check-config', '--nginx')).toMatchObject({ status: 0, stderr: 'nginx -t\n' });
+    expect(runWith(path, 'check-config', '--nginx', '/a.conf', '--grace', '5')).toMatchObject({
+      status: 0,
+      stderr: 'nginx -t -c /a.conf\n',
+    });
+    expect(runWith(path, 'check-config', '--nginx=/bad.conf').status).toBe(1);
+    expect(runWith(path, 'check-config', '--nginx', '--grace', '0').status).toBe(1);
+    expect(runWith({ PATH: '/nowhere' }, 'check-config', '--nginx')).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('nginx -t cannot be run'),
+    });
+  });
+  test('print-config prints YAML, with --json-schema JSON', () => {
+    const { status, stdout } = run('print-config', '--max-peers', '5');
+    expect(status).toBe(0);
+    expect(parse(stdout)).toMatchObject({ genkan: { 'max-peers': 5, http: ['127.0.0.1:9090'] } });
+    expect(JSON.parse(run('print-config', '--json-schema').stdout)).toHaveProperty('definitions');
+    expect(run('print-config', '--max-peers', '1').status).toBe(2);
+  });
+  test('explain tells one, or all', () => {
+    expect(run('explain', 'harakiri').stdout).toContain('uWSGI:');
+    expect(run('explain').stdout).toContain('thunder-lock');
+    expect(run('explain', 'harakari')).toMatchObject({ status: 2, stderr: expect.stringContaining('harakiri?') });
   });
   test('an address that is taken ends it with code 1 and a sentence', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
@@ -57,6 +119,13 @@ describe('running', () => {
       await new Promise((resolve) => setTimeout(resolve, 10));
     return { child, exited, url: /Genkan is at (\S+)/.exec(said)?.[1] ?? `nothing but ${said}` };
   };
+
+  test("the ancestors' command line starts, in another directory, from a file", async () => {
+    const file = put('standalone-uwsgi.yaml', 'uwsgi:\n  http: 127.0.0.1:0\n  enable-threads: true\n');
+    const { child, url } = await start(['--master', '--yaml', file, '--chdir', directory, '--enable-threads']);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    expect(realpathSync(`/proc/${child.pid}/cwd`)).toBe(realpathSync(directory));
+  });
 
   test('SIGTERM says bye to those inside, and ends with code 0', async () => {
     const { child, exited, url } = await start(['--http', '127.0.0.1:0']);

@@ -1,61 +1,138 @@
-/** Flags and environment → settings, or every fault in them at once. Flags > environment > default. */
-import { parseArgs } from 'node:util';
-import { isList, type SettingName, type Settings, schema, settingNames } from './schema.ts';
+/** Flags, environment and files → settings, or every fault in them at once. Flags > environment > file > default. */
+import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import type { z } from 'zod';
+import { aboutOf } from './about.ts';
+import { impossible, type Where } from './combinations.ts';
+import type { Environment } from './expand.ts';
+import { defaultOf, isRepeatable } from './forms.ts';
+import type { Given, Part, Reading } from './given.ts';
+import { type Settings, schema } from './schema.ts';
+import { readEnvironment, readUwsgiEnvironment } from './sources/environment.ts';
+import { readFlags } from './sources/flags.ts';
+import { readYaml } from './sources/yaml.ts';
+import { later } from './uwsgi-options.ts';
 
-export type Loaded = { settings: Settings } | { faults: string[] };
-type Given = { value: string | string[]; source: string };
+export type { Given } from './given.ts';
 
-/** `GENKAN_` names are ours alone, so one that means nothing is a slip of the pen and said to be one. */
-const prefix = 'GENKAN_';
-/** Names that compose files and the test kit use for themselves. */
-const foreign = new Set(['GENKAN_PORT', 'GENKAN_SUBNET']);
+/** `notes`: what is to be told although it is no fault. `given`: by name, what was not left to its default, and where. */
+export type Loaded<S = Settings> =
+  | { settings: S; notes: string[]; given: Map<string, Given> }
+  | { faults: string[]; notes: string[] };
 
-export const load = (argv: string[], environment: Record<string, string | undefined>): Loaded => {
-  const faults: string[] = [];
-  const given = new Map<SettingName, Given>([...fromEnvironment(environment, faults), ...fromFlags(argv, faults)]);
-  const raw = Object.fromEntries([...given].map(([name, { value }]) => [name, value]));
-  const checked = schema.safeParse(raw);
-  if (!checked.success) for (const issue of checked.error.issues) faults.push(describe(issue, given));
-  return checked.success && faults.length === 0 ? { settings: checked.data } : { faults };
+/** @throws when the file cannot be read */
+export type ReadFile = (path: string) => string;
+const readText: ReadFile = (path) => readFileSync(path, 'utf8');
+
+export const load = (argv: string[], environment: Environment, read: ReadFile = readText): Loaded =>
+  loadAs(schema, impossible, argv, environment, read);
+
+/** The same for any schema; `combined` finds what is impossible in settings that are right one by one. */
+export const loadAs = <S extends z.ZodObject>(
+  wanted: S,
+  combined: (settings: z.output<S>, where: Where) => string[],
+  argv: string[],
+  environment: Environment,
+  read: ReadFile = readText,
+): Loaded<z.output<S>> => {
+  const above = [
+    readUwsgiEnvironment(wanted, environment),
+    readEnvironment(wanted, environment),
+    readFlags(wanted, argv),
+  ];
+  const files =
+    merge(above)
+      .get('yaml')
+      ?.parts.map(({ value }) => String(value)) ?? [];
+  const readings = [...files.map((file) => readYaml(wanted, file, environment, read)), ...above];
+  const faults = readings.flatMap((reading) => reading.faults);
+  const notes = readings.flatMap((reading) => reading.notes);
+  const given = openFiles(merge(readings), read, faults);
+  const settings = check(wanted, combined, given, faults);
+  notes.push(...remarks(wanted, given));
+  return settings && faults.length === 0 ? { settings, notes, given } : { faults, notes };
 };
 
-/** The environment's name of a setting: `max-peers` → `GENKAN_MAX_PEERS`. */
-export const environmentName = (name: SettingName): string => prefix + name.toUpperCase().replaceAll('-', '_');
+/** Later readings win over earlier ones. */
+const merge = (readings: Reading[]): Map<string, Given> =>
+  new Map(readings.flatMap(({ given }) => given.map((one) => [one.name, one])));
 
-const fromEnvironment = (environment: Record<string, string | undefined>, faults: string[]): [SettingName, Given][] => {
-  const known = new Map(settingNames.map((name) => [environmentName(name), name]));
-  const given: [SettingName, Given][] = [];
-  for (const [source, text] of Object.entries(environment)) {
-    if (!source.startsWith(prefix) || text === undefined || foreign.has(source)) continue;
-    const name = known.get(source);
-    if (name === undefined) faults.push(`${source}: there is no such setting`);
-    // An empty variable is how compose files say "not set".
-    else if (text !== '') given.push([name, { value: isList(name) ? text.split(/\s*,\s*/) : text, source }]);
-  }
-  return given;
-};
-
-const fromFlags = (argv: string[], faults: string[]): [SettingName, Given][] => {
-  const options = Object.fromEntries(
-    settingNames.map((name) => [name, { type: 'string' as const, multiple: isList(name) }]),
+/** Puts in the place of a secret's file what stands in it. */
+const openFiles = (given: Map<string, Given>, read: ReadFile, faults: string[]): Map<string, Given> =>
+  new Map(
+    [...given].flatMap(([name, one]) => {
+      const [path] = one.parts.slice(-1);
+      if (!one.fromFile || !path) return [[name, one]];
+      try {
+        // Editors end files with a line break, which belongs to no secret.
+        const value = read(String(path.value)).replace(/\r?\n$/, '');
+        return [[name, { ...one, parts: [{ value, source: path.source }], path: String(path.value) }]];
+      } catch (error) {
+        faults.push(`${path.source}: cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+        return [];
+      }
+    }),
   );
-  const { values, tokens } = parseArgs({ args: argv, options, strict: false, allowPositionals: true, tokens: true });
-  for (const token of tokens) {
-    if (token.kind === 'positional') faults.push(`${token.value}: not understood; settings are written --name value`);
-    if (token.kind !== 'option') continue;
-    if (!(token.name in options)) faults.push(`${token.rawName}: there is no such setting`);
-    else if (token.value === undefined) faults.push(`${token.rawName}: a value is missing`);
-  }
-  return settingNames.flatMap((name) => {
-    const value = values[name];
-    const texts = (Array.isArray(value) ? value : [value]).filter((text) => typeof text === 'string');
-    if (texts.length === 0) return [];
-    return [[name, { value: isList(name) ? texts : (texts[0] ?? ''), source: `--${name}` }]];
-  });
+
+/** Undefined when something is wrong. What is impossible together is looked for among that which is right. */
+const check = <S extends z.ZodObject>(
+  wanted: S,
+  combined: (settings: z.output<S>, where: Where) => string[],
+  given: Map<string, Given>,
+  faults: string[],
+): z.output<S> | undefined => {
+  const where: Where = (name, index) => placeOf(given.get(name), index) ?? `${name} (the default)`;
+  const first = wanted.safeParse(rawOf(wanted, given));
+  const wrong = new Set(first.success ? [] : first.error.issues.map(({ path }) => String(path[0])));
+  for (const { path, message } of first.success ? [] : first.error.issues)
+    faults.push(describe(wanted, given.get(String(path[0])), path, message));
+  const right = new Map([...given].filter(([name]) => !wrong.has(name)));
+  const settings = wanted.safeParse(rawOf(wanted, right));
+  if (!settings.success) return undefined;
+  faults.push(...notYet(wanted, right, settings.data), ...combined(settings.data, where));
+  return settings.data;
 };
 
-const describe = (issue: { path: PropertyKey[]; message: string }, given: Map<SettingName, Given>): string => {
-  const name = settingNames.find((candidate) => candidate === issue.path[0]);
-  const source = (name && given.get(name)?.source) ?? String(issue.path[0]);
-  return `${source}: ${issue.message}`;
+const rawOf = (wanted: z.ZodObject, given: Map<string, Given>): Record<string, unknown> =>
+  Object.fromEntries(
+    [...given].map(([name, { parts }]) => {
+      const setting = wanted.shape[name];
+      const values = parts.map(({ value }) => value);
+      return [name, setting && isRepeatable(setting) ? values : values.at(-1)];
+    }),
+  );
+
+const placeOf = (given: Given | undefined, index?: number): string | undefined =>
+  (index === undefined ? given?.parts.at(-1) : given?.parts[index])?.source ?? given?.source;
+
+const describe = (wanted: z.ZodObject, given: Given | undefined, path: PropertyKey[], message: string): string => {
+  const [name, index] = path;
+  const place = placeOf(given, typeof index === 'number' ? index : undefined) ?? String(name);
+  const setting = wanted.shape[String(name)];
+  const secret = setting !== undefined && aboutOf(setting).secret === true;
+  return `${place}: ${secret ? hide(message, given?.parts ?? []) : message}`;
 };
+
+const hide = (message: string, parts: Part[]): string =>
+  parts.reduce((text, { value }) => (value === '' ? text : text.replaceAll(String(value), '…')), message);
+
+/** Settings that nothing implements yet may be given only as what they are anyway. */
+const notYet = (wanted: z.ZodObject, given: Map<string, Given>, settings: Record<string, unknown>): string[] =>
+  [...given.keys()].flatMap((name) => {
+    const setting = wanted.shape[name];
+    if (!setting || aboutOf(setting).planned !== true || isDeepStrictEqual(settings[name], defaultOf(setting)))
+      return [];
+    return [`${placeOf(given.get(name))}: ${later}`];
+  });
+
+const remarks = (wanted: z.ZodObject, given: Map<string, Given>): string[] =>
+  [...given].flatMap(([name, one]) => {
+    const setting = wanted.shape[name];
+    const { planned, secret } = setting ? aboutOf(setting) : {};
+    const place = placeOf(one) ?? name;
+    const exposed = secret && !one.fromFile && place.startsWith('-');
+    return [
+      ...(typeof planned === 'string' ? [`${place}: ${planned}`] : []),
+      ...(exposed ? [`${place}: everyone on this machine can read a command line; use --${name}_file`] : []),
+    ];
+  });

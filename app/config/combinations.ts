@@ -1,0 +1,76 @@
+/** Settings that are right by themselves and impossible together. */
+import { aboutOf } from './about.ts';
+import { type Address, showAddress } from './address.ts';
+import { type SettingName, type Settings, schema } from './schema.ts';
+import { later } from './uwsgi-options.ts';
+
+/** Where a setting (or the nth of its values) was written. */
+export type Where = (name: string, index?: number) => string;
+
+/** What is impossible, each with the places it was written in. */
+export const impossible = (settings: Settings, where: Where): string[] => [
+  ...sameAddress(listenersOf(settings), where),
+  ...workerNumbers(listenersOf(settings), where),
+  ...tooSmall(settings, where),
+];
+
+/** `host`: what `:port` means there. */
+type Listener = { name: SettingName; index: number; address: Address; host: string };
+
+const listenersOf = (settings: Settings): Listener[] => {
+  const of = (name: 'http' | 'http-socket' | 'socket' | 'stats' | 'stats-http', host: string): Listener[] =>
+    settings[name].map((address, index) => ({ name, index, address, host }));
+  const control = settings['control-socket'];
+  return [
+    ...of('http', '::'),
+    ...(['http-socket', 'socket', 'stats', 'stats-http'] as const).flatMap((name) => of(name, '127.0.0.1')),
+    ...(control === undefined
+      ? []
+      : [{ name: 'control-socket', index: 0, address: { kind: 'unix', path: control }, host: '' } as const]),
+  ];
+};
+
+const sameAddress = (listeners: Listener[], where: Where): string[] =>
+  listeners.flatMap((one, at) => {
+    const before = listeners.slice(0, at).find((other) => collide(one, other));
+    if (!before) return [];
+    return [
+      `${where(one.name, one.index)}: ${showAddress(one.address)} is the address of ${where(before.name, before.index)} already`,
+    ];
+  });
+
+const collide = (one: Listener, other: Listener): boolean => {
+  const [a, b] = [one.address, other.address];
+  if (a.kind === 'unix') return b.kind === 'unix' && a.path === b.path;
+  if (a.kind === 'fd') return b.kind === 'fd' && a.fd === b.fd;
+  // Port 0 is any free one.
+  if (b.kind !== 'tcp' || a.port !== b.port || a.port === 0) return false;
+  const hosts = [a.host ?? one.host, b.host ?? other.host];
+  if (hosts[0] === hosts[1] || hosts.includes('::')) return true;
+  // 0.0.0.0 takes every IPv4 address, and leaves IPv6 ones free.
+  return hosts.includes('0.0.0.0') && !hosts.some((host) => host.includes(':'));
+};
+
+/** Until there are workers, %w would become part of a file's name. */
+const workerNumbers = (listeners: Listener[], where: Where): string[] =>
+  aboutOf(schema.shape.processes).planned
+    ? listeners
+        .filter(({ address }) => address.kind === 'unix' && address.path.includes('%w'))
+        .map(({ name, index }) => `${where(name, index)}: %w, the worker's number, is ${later}`)
+    : [];
+
+const tooSmall = (settings: Settings, where: Where): string[] => {
+  const message = settings['max-message-bytes'];
+  const soft = settings['reload-on-rss'];
+  const hard = settings['evil-reload-on-rss'];
+  const faults: string[] = [];
+  if (settings['max-unsent-bytes'] < message)
+    faults.push(`${where('max-unsent-bytes')}: is less than one message may have (${where('max-message-bytes')})`);
+  if (settings['limit-post'] < message)
+    faults.push(`${where('limit-post')}: is less than one message may have (${where('max-message-bytes')})`);
+  if (hard > 0 && hard <= soft)
+    faults.push(
+      `${where('evil-reload-on-rss')}: must be more than ${where('reload-on-rss')}, or no worker ever drains`,
+    );
+  return faults;
+};

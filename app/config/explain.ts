@@ -1,0 +1,79 @@
+/** `genkan explain`: what a name means here, what uWSGI means by it, and where the two differ. */
+import { aboutOf, environmentName, showDefault } from './about.ts';
+import { formOf } from './forms.ts';
+import { beside } from './layout.ts';
+import { meaningOf } from './names.ts';
+import { groups, schema } from './schema.ts';
+import { type Answer, later, uwsgiFamilies, uwsgiOptions, verdictOn } from './uwsgi-options.ts';
+
+/** @param option with or without its dashes */
+export const explain = (option: string): { text: string } | { fault: string } => {
+  const word = option.replace(/^--?/, '');
+  const meaning = meaningOf(schema, word, word.length === 1);
+  switch (meaning.kind) {
+    case 'setting': {
+      const { name, renamed } = meaning;
+      return { text: [...(renamed ? aboutRenamed(word, renamed) : []), ...aboutSetting(name)].join('\n') };
+    }
+    case 'answer':
+      return {
+        text: [word, ...line('uWSGI', meaning.answer.uwsgi), ...line('Here', sentence(meaning.answer))].join('\n'),
+      };
+    case 'unknown': {
+      const hint = meaning.nearest === undefined ? '' : `; did you mean ${meaning.nearest}?`;
+      return { fault: `${option}: neither a setting nor an option of uWSGI that is known here${hint}` };
+    }
+  }
+};
+
+/** Everything in one list: the settings by group, then uWSGI's options that are answered. */
+export const explainAll = (): string =>
+  [
+    ...Object.entries(groups).flatMap(([title, settings]) => [
+      `${title}:`,
+      ...Object.entries(settings).flatMap(([name, setting]) => beside(name, aboutOf(setting).help, 28)),
+      '',
+    ]),
+    'Options of uWSGI that are no settings here:',
+    ...Object.entries(uwsgiOptions).flatMap(([name, answer]) => beside(name, sentence(answer), 28)),
+    ...uwsgiFamilies.flatMap(({ like, answer }) => beside(like, sentence(answer), 28)),
+  ].join('\n');
+
+const line = (label: string, text: string | undefined): string[] =>
+  text === undefined ? [] : beside(`${label}:`, text, 14);
+
+const aboutSetting = (name: string): string[] => {
+  const setting = Object.entries(schema.shape).find(([other]) => other === name)?.[1];
+  if (!setting) return [];
+  const { help, uwsgi, differs, also = [], planned } = aboutOf(setting);
+  const others = also.map((other) => (other.length === 1 ? `-${other}` : other)).join(', ');
+  return [
+    `${name} ${formOf(setting).shown}`,
+    ...line('Here', help),
+    ...line('uWSGI', uwsgi ?? 'has no such option'),
+    ...line('Different', differs),
+    ...line('Not yet', planned === true ? later : planned),
+    ...line('Written', `--${name}, ${environmentName(name)}, ${name}: in YAML; ${showDefault(setting)}`),
+    ...line('Also', others || undefined),
+  ];
+};
+
+const aboutRenamed = (word: string, answer: Extract<Answer, { verdict: 'renamed' }>): string[] => [
+  word,
+  ...line('uWSGI', answer.uwsgi),
+  ...line('Here', sentence(answer)),
+  '',
+];
+
+const sentence = (answer: Answer): string => {
+  if (answer.verdict === 'renamed') return `is called ${answer.to}${answer.here ? `, ${answer.here}` : ''}`;
+  const { verdict, said } = verdictOn(answer);
+  switch (verdict) {
+    case 'always':
+      return `accepted; it is always so: ${said}`;
+    case 'inapplicable':
+      return `accepted with a warning, and does not apply: ${said}`;
+    case 'refused':
+      return `refused: ${said}`;
+  }
+};

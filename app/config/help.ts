@@ -1,0 +1,48 @@
+/** The text of `genkan --help`, made from the schema. */
+import type { z } from 'zod';
+import { aboutOf, type Groups, showDefault } from './about.ts';
+import { formOf } from './forms.ts';
+import { beside, width, wrap } from './layout.ts';
+import { groups } from './schema.ts';
+
+const usage = [
+  ['genkan [serve] [settings]', 'run the server; without a listener: --http 127.0.0.1:9090'],
+  [
+    'genkan check-config [settings]',
+    'say whether the settings are sound; with --nginx [nginx.conf] run nginx -t as well',
+  ],
+  [
+    'genkan print-config [settings]',
+    'the settings in effect as YAML, with comments; --json-schema: a schema for editors',
+  ],
+  ['genkan explain [OPTION]', "what a setting or an option of uWSGI's does here; without OPTION, all of them"],
+  ['genkan --help | --version', 'this; or the version'],
+] as const;
+
+const rules = [
+  'A setting is a flag (--max-peers 5), a variable (GENKAN_MAX_PEERS=5) or a line of YAML (max-peers: 5), in a file given by --yaml. Flags win over the environment, that over files, and those over defaults; a list is replaced, not made longer.',
+  `In a variable, several values are separated by commas. In YAML they are a list, and \${NAME}, \${NAME:-default} and $(NAME) are read from the environment.`,
+  'Exit codes: 0 done; 1 could not go on, did not wait for the end of a drain, or check-config found faults (as nginx -t does); 2 the settings or the command are wrong.',
+];
+
+export const helpText = (shown: Groups = groups): string =>
+  [
+    ...usage.flatMap(([words, text]) => beside(words, text, 36)),
+    ...rules.flatMap((rule) => ['', ...wrap(rule, width)]),
+    ...Object.entries(shown).flatMap(([title, settings]) => [
+      '',
+      `${title}:`,
+      ...Object.entries(settings).flatMap(([name, setting]) => beside(...termOf(name, setting), 32)),
+    ]),
+  ].join('\n');
+
+const termOf = (name: string, setting: z.core.$ZodType): [string, string] => {
+  const { help, also, planned, secret } = aboutOf(setting);
+  const letter = also?.find((other) => other.length === 1);
+  const extras = [
+    showDefault(setting),
+    ...(secret ? [`or --${name}_file PATH`] : []),
+    ...(planned === true ? ['not in this version yet'] : []),
+  ];
+  return [`${letter ? `-${letter}, ` : ''}--${name} ${formOf(setting).shown}`, `${help} (${extras.join('; ')})`];
+};

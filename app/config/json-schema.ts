@@ -1,0 +1,73 @@
+/** A JSON Schema of settings files, so that editors complete and check them. */
+import { z } from 'zod';
+import { aboutOf } from './about.ts';
+import { holdsVariable } from './expand.ts';
+import { defaultOf, formOf, innermost, isRepeatable } from './forms.ts';
+import { schema } from './schema.ts';
+import { uwsgiFamilies, uwsgiOptions, verdictOn } from './uwsgi-options.ts';
+
+type Json = Record<string, unknown>;
+
+/** Draft 7, which editors understand best. */
+export const jsonSchema = (described: z.ZodObject = schema): Json => ({
+  $schema: 'http://json-schema.org/draft-07/schema#',
+  title: 'Settings of Genkan',
+  type: 'object',
+  properties: { genkan: { $ref: '#/definitions/settings' }, uwsgi: { $ref: '#/definitions/settings' } },
+  // Other sections, for --yaml file:section.
+  additionalProperties: { type: 'object' },
+  definitions: {
+    settings: {
+      type: ['object', 'null'],
+      properties: {
+        ...oldNames(described),
+        ...Object.fromEntries(Object.entries(described.shape).flatMap(propertiesOf)),
+      },
+      patternProperties: families(),
+      additionalProperties: false,
+    },
+  },
+});
+
+const propertiesOf = ([name, setting]: [string, z.core.$ZodType]): [string, Json][] => {
+  if (name === 'yaml') return [];
+  const { help, also = [], planned, secret } = aboutOf(setting);
+  const one = { anyOf: [formOf(setting).json ?? generic(setting), { type: 'string', pattern: holdsVariable }] };
+  const value = isRepeatable(setting) ? { anyOf: [one, { type: 'array', items: one }] } : one;
+  const preset = secret ? undefined : defaultOf(setting);
+  const described = { description: planned === true ? `${help} (not in this version yet)` : help, ...value };
+  const others = also.filter((other) => other.length > 1);
+  return [
+    [name, preset === undefined ? described : { ...described, default: preset }],
+    ...others.map((other): [string, Json] => [other, { ...described, description: `the same as ${name}` }]),
+    ...(secret
+      ? [[`${name}_file`, { description: `a file that holds ${name}`, type: 'string' }] as [string, Json]]
+      : []),
+  ];
+};
+
+/** Of a setting whose form says nothing of its own. */
+const generic = (setting: z.core.$ZodType): Json => {
+  const { $schema: _, ...json } = z.toJSONSchema(innermost(setting), { io: 'input', target: 'draft-7' });
+  return json;
+};
+
+/** uWSGI's options that are accepted, without a form: what they are given hardly matters. */
+const oldNames = (described: z.ZodObject): Json =>
+  Object.fromEntries(
+    Object.entries(uwsgiOptions).flatMap(([name, answer]) => {
+      if (answer.verdict === 'renamed')
+        return answer.to in described.shape
+          ? [[name, { deprecated: true, description: `is called ${answer.to} here` }]]
+          : [];
+      const { verdict, said } = verdictOn(answer);
+      return verdict === 'refused' ? [] : [[name, { deprecated: true, description: said }]];
+    }),
+  );
+
+const families = (): Json =>
+  Object.fromEntries(
+    uwsgiFamilies
+      .filter(({ answer }) => answer.verdict === 'inapplicable')
+      .map(({ pattern, answer }) => [pattern.source, { deprecated: true, description: answer.uwsgi }]),
+  );

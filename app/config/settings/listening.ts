@@ -1,0 +1,76 @@
+/** Settings: where the server listens, and whom it believes there. */
+import { about } from '../about.ts';
+import { address, flag, list, network, octalMode, text, whole } from '../forms.ts';
+
+const origin = text(/^https?:\/\/[^\s/]+$/, 'an origin such as https://meet.example, without a path', 'ORIGIN');
+const host = text(
+  /^(\*\.)?[\w-]+(\.[\w-]+)*(:\d{1,5})?$|^\[[\da-fA-F:.]+\](:\d{1,5})?$/,
+  'a host such as meet.example or *.meet.example',
+  'HOST',
+);
+
+export const listening = {
+  http: list(address).register(about, {
+    help: 'listen for browsers: serves everything, believes no forwarding header; :port = every interface. Without any listener: 127.0.0.1:9090',
+    uwsgi: 'starts an HTTP router of its own, which passes requests on to the workers by the uwsgi protocol',
+    differs: 'there is no router and no second hop; keep-alive and WebSocket need no further option',
+  }),
+  'http-socket': list(address).register(about, {
+    help: 'listen for a front end by HTTP and believe what it says of the client; :port = loopback',
+    uwsgi: 'workers speak HTTP themselves, one request for one connection; :port = every interface',
+    differs: 'keep-alive and pipelining work; :port is the loopback: write 0.0.0.0:port for every interface',
+  }),
+  socket: list(address).register(about, {
+    help: 'listen for a front end by the uwsgi protocol; :port = loopback',
+    uwsgi: 'listens by the uwsgi protocol; :port = every interface, @name = abstract',
+    differs: ':port is the loopback: write 0.0.0.0:port for every interface; [v6]:port works, @name does not',
+    also: ['uwsgi-socket', 's'],
+  }),
+  'allow-from': list(network).register(about, {
+    help: 'networks, besides loopback, whose word on --socket and --http-socket is believed',
+  }),
+  'trusted-proxies': list(network).register(about, {
+    help: "networks of further proxies between the front end and the client, to be skipped when looking for the client's address",
+    planned: true,
+  }),
+  'allowed-hosts': list(host).register(about, {
+    help: 'hosts that requests may name; none = every host',
+    planned: true,
+  }),
+  'allowed-origins': list(origin).register(about, {
+    help: "origins, besides the server's own, whose pages may use the rooms",
+  }),
+  'chmod-socket': octalMode()
+    .default('660')
+    .register(about, {
+      help: 'mode of unix sockets, octal',
+      uwsgi: 'mode of unix sockets; 666 when given bare, and whatever the umask leaves when not given',
+      differs: 'needs a value, and is 660 when not given',
+      also: ['C'],
+    }),
+  'chown-socket': text(/^[^:\s]+(:[^:\s]+)?$/, 'user or user:group', 'USER[:GROUP]')
+    .optional()
+    .register(about, {
+      help: 'owner and group of unix sockets',
+      uwsgi: 'owner and group of unix sockets; works only as root',
+    }),
+  listen: whole(1, 65_535)
+    .default(511)
+    .register(about, {
+      help: 'connections that may wait to be accepted',
+      uwsgi: 'length of the listen queue, 100 when not given; refuses to start above net.core.somaxconn',
+      differs: '511 when not given; above net.core.somaxconn the kernel shortens it, which is told',
+      also: ['l'],
+    }),
+  vacuum: flag().default(true).register(about, {
+    help: 'remove unix sockets and the pidfile when stopping',
+    uwsgi: 'removes sockets and pidfiles at a clean stop; off when not given',
+    differs: 'on when not given',
+  }),
+  'static-map': list(text(/^\/[^=]*=.+$/, '/prefix=directory', '/PREFIX=DIR')).register(about, {
+    help: 'serve the files of a directory under a prefix on --http; what is not there is 404',
+    uwsgi: 'serves files under a prefix; what is not there is asked of the app; single ranges only when told to',
+    differs: 'a missing file under the prefix is 404; ETag, ranges and precompressed files always',
+    planned: true,
+  }),
+};

@@ -1,0 +1,47 @@
+/** Settings: limits and times of rooms and of the conversations with their peers. */
+import { about } from '../about.ts';
+import { bytes, list, seconds, text, whole } from '../forms.ts';
+
+export const rooms = {
+  'stun-url': list(text(/^stuns?:\S+$/, 'stun:host:port', 'URL')).register(about, {
+    help: 'STUN servers told to the browsers',
+  }),
+  'max-rooms': whole(1, 10_000_000).default(10_000).register(about, { help: 'rooms in all' }),
+  'max-peers': whole(2, 1000).default(16).register(about, {
+    help: 'peers in a room, those who are away included',
+  }),
+  'max-message-bytes': bytes(1024, 16_777_216).default(65_536).register(about, { help: 'bytes of one message' }),
+  'max-unsent-bytes': bytes(65_536, 1_073_741_824).default(1_048_576).register(about, {
+    help: 'bytes that may wait for a peer that does not read',
+  }),
+  'message-rate': whole(1, 1_000_000).default(100).register(about, {
+    help: 'messages per second a session may send in the long run',
+  }),
+  'message-burst': whole(1, 10_000_000).default(400).register(about, {
+    help: 'messages a session may send at once',
+  }),
+  'log-events': whole(16, 1_000_000).default(1024).register(about, {
+    help: 'events a room keeps for those who come back',
+  }),
+  'log-bytes': bytes(4096, 1_073_741_824).default(4_194_304).register(about, {
+    help: 'bytes of events a room keeps',
+  }),
+  'join-timeout': seconds(1, 3600).default(10).register(about, {
+    help: 'seconds a connection may take to join',
+  }),
+  grace: seconds(1, 86_400).default(30).register(about, {
+    help: 'seconds a lost connection has to come back before the peer has left',
+  }),
+  'poll-wait': seconds(1, 3600).default(25).register(about, {
+    help: 'seconds a request for events may wait',
+  }),
+  'poll-grace': seconds(1, 3600).default(10).register(about, {
+    help: 'seconds between such requests before the peer counts as away',
+  }),
+  'ping-interval': seconds(1, 3600).default(25).register(about, {
+    help: 'seconds between WebSocket pings, and for the pong to come',
+  }),
+  'ack-delay': whole(0, 1000, 'MS').default(10).register(about, {
+    help: 'milliseconds over which acknowledgements are gathered',
+  }),
+};

@@ -1,0 +1,76 @@
+/** Settings from the command line: `--name value`, `--name=value`, `-p 4`, and bare `--name` where it is yes or no. */
+import type { z } from 'zod';
+import { isFlagWord } from '../forms.ts';
+import { emptyReading, type Given, type Reading, take } from '../given.ts';
+import { type Meaning, meaningOf, unknown } from '../names.ts';
+
+export const readFlags = (schema: z.ZodObject, argv: string[]): Reading => {
+  const reading = emptyReading();
+  const words = [...argv];
+  for (let word = words.shift(); word !== undefined; word = words.shift()) {
+    const flag = parse(schema, word);
+    if (!flag) {
+      const hint = /\.ya?ml(:|$)/.test(word)
+        ? `for a file of settings write --yaml ${word}`
+        : 'settings are written --name value';
+      reading.faults.push(`${word}: not understood; ${hint}`);
+      continue;
+    }
+    const value = flag.inline ?? (follows(flag.meaning, words[0]) ? words.shift() : undefined);
+    if (value === undefined && takes(flag.meaning) === 'value')
+      reading.faults.push(`${flag.source}: a value is missing`);
+    else
+      take(
+        reading,
+        flag.meaning,
+        { source: flag.source, parts: [{ value: value ?? true, source: flag.source }] },
+        spell,
+      );
+  }
+  return { ...reading, given: gather(reading.given) };
+};
+
+const spell = (name: string): string => `--${name}`;
+
+type Flag = { source: string; meaning: Meaning; inline?: string | undefined };
+
+const parse = (schema: z.ZodObject, word: string): Flag | undefined => {
+  const [, long, inline] = /^--([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
+  if (long !== undefined) return { source: `--${long}`, meaning: meaningOf(schema, long), inline };
+  const [, short, rest] = /^-([^-])=?(.*)$/s.exec(word) ?? [];
+  if (short === undefined) return undefined;
+  const meaning = meaningOf(schema, short, true);
+  // -p4 and -p=4 are -p 4, but -master and -processes have a dash too few.
+  const whole = word.slice(1);
+  if (rest && (takes(meaning) !== 'value' || meaningOf(schema, whole).kind !== 'unknown'))
+    return { source: word, meaning: unknown(schema, whole) };
+  return { source: `-${short}`, meaning, inline: rest || undefined };
+};
+
+const takes = (meaning: Meaning): 'flag' | 'value' | 'unknown' => {
+  switch (meaning.kind) {
+    case 'setting':
+      return meaning.form.kind === 'flag' ? 'flag' : 'value';
+    case 'answer':
+      return meaning.answer.takes;
+    case 'unknown':
+      return 'unknown';
+  }
+};
+
+/** Whether the next word is this one's value. That of an unknown name is taken along: one fault is enough. */
+const follows = (meaning: Meaning, next: string | undefined): boolean => {
+  if (next === undefined || /^-(?!\d)/.test(next)) return false;
+  return takes(meaning) !== 'flag' || isFlagWord(next);
+};
+
+/** Lists grow with each flag; of anything else the last flag counts, so that a script may append to a command line. */
+const gather = (given: Given[]): Given[] => {
+  const gathered = new Map<string, Given>();
+  for (const next of given) {
+    const before = gathered.get(next.name);
+    const grows = before?.fromFile === next.fromFile;
+    gathered.set(next.name, grows ? { ...next, parts: [...before.parts, ...next.parts] } : next);
+  }
+  return [...gathered.values()];
+};

@@ -1,0 +1,185 @@
+/** Every option of uWSGI in the study of its surface has its answer, and the ancestors' command lines start. */
+import { describe, expect, test } from 'vitest';
+import { aboutOf } from '../../app/config/about.ts';
+import { explain, explainAll } from '../../app/config/explain.ts';
+import { load } from '../../app/config/load.ts';
+import { meaningOf } from '../../app/config/names.ts';
+import { schema, settingNames } from '../../app/config/schema.ts';
+import { answerTo, uwsgiOptions, verdictOn } from '../../app/config/uwsgi-options.ts';
+import { faultsOf, loadYaml, settingsOf } from './loading.ts';
+
+const verdictOf = (name: string): string => {
+  const meaning = meaningOf(schema, name);
+  if (meaning.kind === 'answer') return meaning.answer.verdict;
+  if (meaning.kind === 'unknown') return 'unknown';
+  return meaning.renamed ? `renamed ${meaning.name}` : `setting ${meaning.name}`;
+};
+
+describe('the notes', () => {
+  test.each([
+    ['--master --http :9090 --enable-threads', { http: [{ port: 9090 }], master: true }],
+    ['--master --socket 127.0.0.1:3031 --enable-threads', { socket: [{ host: '127.0.0.1', port: 3031 }] }],
+    ['--master --http-socket 127.0.0.1:9090', { 'http-socket': [{ port: 9090 }] }],
+    ['--chdir /srv --http :9090', { chdir: '/srv' }],
+    ['--http :9090 --processes 1 --threads 2', { processes: 1 }],
+    ['--http :9090 -p 1', { processes: 1 }],
+  ])('%s', (line, settings) => {
+    expect(load(line.split(' '), {})).toMatchObject({ settings });
+  });
+  test.each([
+    ['--stats 127.0.0.1:9191', 'stats'],
+    ['--processes 4', 'processes'],
+    ['-p 4', 'processes'],
+  ] as const)('%s, as soon as it is there', (line, name) => {
+    const planned = aboutOf(schema.shape[name]).planned === true;
+    expect(faultsOf(load(line.split(' '), {}))).toEqual(
+      planned ? [`${line.split(' ')[0]}: recognised, not in this version yet`] : [],
+    );
+  });
+  test('a file in their form', () => {
+    const text =
+      'uwsgi:\n  master: true\n  http: :9090\n  enable-threads: true\n  processes: 1\n  threads: 2\n  chdir: /srv\n';
+    const loaded = loadYaml(text);
+    expect(settingsOf(loaded)).toMatchObject({ http: [{ port: 9090 }], chdir: '/srv' });
+    expect(loaded.notes).toContainEqual(
+      expect.stringMatching(/^f\.yaml:6: threads: does not apply: a worker runs one/),
+    );
+  });
+});
+
+describe('the surface', () => {
+  test.each([
+    [
+      'setting',
+      'socket http-socket http processes master listen chmod-socket chown-socket uid gid buffer-size limit-post',
+    ],
+    [
+      'setting',
+      'touch-reload touch-logreopen harakiri max-worker-lifetime reload-on-rss evil-reload-on-rss static-map pidfile',
+    ],
+    ['setting', 'vacuum logto disable-logging log-4xx log-5xx log-slow log-format stats stats-http yaml chdir'],
+    [
+      'always',
+      'enable-threads http-websockets http-keepalive tcp-nodelay so-keepalive die-on-term lazy-apps need-app memory-report',
+    ],
+    ['always', 'strict log-x-forwarded-for stats-no-metrics enable-metrics manage-script-name'],
+    [
+      'inapplicable',
+      'threads reuse-port thunder-lock post-buffering reload-mercy reload-on-as limit-as cheaper cheaper-initial',
+    ],
+    [
+      'inapplicable',
+      'cheaper-step cheaper-overload cheaper-algo cheap idle offload-threads check-static static-index daemonize',
+    ],
+    [
+      'inapplicable',
+      'log-maxsize metrics-dir stats-push spooler mule mules cache2 snmp log-encoder websockets-pong-tolerance',
+    ],
+    [
+      'refused',
+      'umask stop reload pause max-requests max-requests-delta ini env set show-config mount emperor attach-daemon cron',
+    ],
+    ['refused', 'hook-master-start route log-big log-ioerror stats-minified stats-no-cores'],
+    [
+      'renamed',
+      'socket-timeout worker-reload-mercy touch-chain-reload touch-workers-reload master-fifo websockets-ping-freq',
+    ],
+    ['setting', 'workers safe-pidfile stats-server'],
+  ])('%s: %s', (verdict, names) => {
+    for (const name of names.split(' '))
+      expect(`${name} ${verdictOf(name)}`).toMatch(new RegExp(`^${name} ${verdict}`));
+  });
+  test('no name is answered twice, and every new name is a setting', () => {
+    expect(settingNames.filter((name) => answerTo(name))).toEqual([]);
+    for (const answer of Object.values(uwsgiOptions))
+      if (answer.verdict === 'renamed') expect(settingNames).toContain(answer.to);
+    const others = settingNames.flatMap((name) => [name, ...(aboutOf(schema.shape[name]).also ?? [])]);
+    expect(new Set(others).size).toBe(others.length);
+  });
+});
+
+describe('answers', () => {
+  test('a new name is told, and the value goes there, in its unit', () => {
+    expect(load(['--socket-timeout', '7', '--websockets-max-size', '128'], {})).toMatchObject({
+      settings: { 'header-timeout': 7, 'max-message-bytes': 131_072 },
+      notes: [
+        '--socket-timeout: is called --header-timeout here, for the request head; body-timeout is for the body',
+        '--websockets-max-size: is called --max-message-bytes 131072 here, in bytes',
+      ],
+    });
+    expect(faultsOf(load(['--websockets-max-size', 'x'], {}))).toEqual([
+      '--websockets-max-size: write a whole number from 1024 to 16777216',
+    ]);
+    expect(loadYaml('genkan:\n  websockets-max-size: 64\n')).toMatchObject({
+      settings: { 'max-message-bytes': 65_536 },
+    });
+  });
+  test('what is always so passes without a word, unless it is to be otherwise', () => {
+    expect(load(['--enable-threads', '--lazy-apps', '--die-on-term', '-T', '--strict'], {}).notes).toEqual([]);
+    expect(loadYaml('uwsgi:\n  strict: false\n').notes).toEqual([
+      'f.yaml:2: strict: cannot be switched off: unknown settings are always errors',
+    ]);
+  });
+  test('what does not apply takes its value along and is told', () => {
+    const loaded = load(
+      ['--threads', '4', '--thunder-lock', '--daemonize', '/var/log/x', '--gevent', '100', '--http', ':1'],
+      {},
+    );
+    expect(settingsOf(loaded).http).toHaveLength(1);
+    expect(loaded.notes.map((note) => note.split(':')[0])).toEqual([
+      '--threads',
+      '--thunder-lock',
+      '--daemonize',
+      '--gevent',
+    ]);
+  });
+  test('what will always be so is refused until it is', () => {
+    const takes = 'flag';
+    expect(verdictOn({ verdict: 'always', takes, uwsgi: '', here: 'so', planned: true })).toEqual({
+      verdict: 'refused',
+      said: 'recognised, not in this version yet: so',
+    });
+    expect(verdictOn({ verdict: 'always', takes, uwsgi: '', here: 'so' })).toEqual({ verdict: 'always', said: 'so' });
+  });
+  test('what cannot be left out is refused', () => {
+    expect(faultsOf(load(['--ini', 'a.ini', '--mount', '/a=b'], {}))).toEqual([
+      '--ini: only YAML is read, with --yaml FILE',
+      expect.stringMatching(/^--mount: recognised, not in this version yet/),
+    ]);
+  });
+  test('the environment of uWSGI counts where the name is shared, and GENKAN_ wins over it', () => {
+    const loaded = load([], {
+      UWSGI_HTTP_SOCKET: ':1',
+      UWSGI_THREADS: '2',
+      UWSGI_HTTP: ':2',
+      GENKAN_HTTP: ':3',
+      UWSGI_GRACE: '9',
+    });
+    expect(loaded).toMatchObject({ settings: { 'http-socket': [{ port: 1 }], http: [{ port: 3 }], grace: 30 } });
+    expect(loaded.notes.map((note) => note.split(':')[0])).toEqual(['UWSGI_THREADS', 'UWSGI_GRACE']);
+  });
+});
+
+describe('explain', () => {
+  test('every setting, every option, in lines that fit', () => {
+    for (const name of [...settingNames, ...Object.keys(uwsgiOptions)]) {
+      const told = explain(name);
+      expect('text' in told && told.text.startsWith(name)).toBe(true);
+      expect('text' in told && told.text.split('\n').every((line) => line.length <= 100)).toBe(true);
+      expect(explainAll()).toMatch(new RegExp(`^  ${name}( |$)`, 'm'));
+    }
+  });
+  test('says what uWSGI means, and what is different here', () => {
+    expect(explain('--harakiri')).toMatchObject({
+      text: expect.stringMatching(/Here: .*503[\s\S]*uWSGI: .*kills[\s\S]*Different: /),
+    });
+    expect(explain('worker-reload-mercy')).toMatchObject({
+      text: expect.stringMatching(/called drain-timeout[\s\S]*GENKAN_DRAIN_TIMEOUT/),
+    });
+    expect(explain('cheaper-algo')).toMatchObject({ text: expect.stringContaining('does not apply') });
+    expect(explain('-p')).toEqual(explain('processes'));
+    expect(explain('proceses')).toEqual({
+      fault: 'proceses: neither a setting nor an option of uWSGI that is known here; did you mean processes?',
+    });
+  });
+});
