@@ -6,11 +6,13 @@ import { protocolVersion } from '../protocol/messages.ts';
 import { hardLimit } from '../signaling/websocket.ts';
 import { type Operations, operations } from './ops.ts';
 import { pages } from './pages.ts';
+import { type RequestWatch, requestId, watchRequests } from './requests.ts';
 import { type RoomRoutes, roomRoutes } from './routes.ts';
 import { securityHeaders } from './security.ts';
 
 export type AppOptions = RoomRoutes &
-  Operations & {
+  Operations &
+  RequestWatch & {
     logger: FastifyBaseLogger;
     /** Directory with index.html and js/, as Vite made them. */
     publicDir: string;
@@ -23,6 +25,10 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
   const app = Fastify({
     loggerInstance: options.logger,
     logController: new LogController({ disableRequestLogging: true }),
+    // A logger for each request would cost more than most requests; what is logged of one names its id by itself.
+    childLoggerFactory: (logger) => logger,
+    requestIdHeader: false,
+    genReqId: requestId,
     bodyLimit: options.limitPost,
     // A room name in any script, in percent-encoding.
     routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
@@ -42,12 +48,13 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
     // Otherwise a connection that is kept alive would hold up the end of a server that drains.
     if (!options.ready()) reply.header('connection', 'close');
   });
-  app.addHook('onResponse', async ({ method, url, ip, log }, reply) => {
-    log.info({ method, url, status: reply.statusCode, ms: Math.round(reply.elapsedTime), ip }, 'request');
-  });
+  watchRequests(app, options);
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500;
-    if (status >= 500) request.log.error({ err: error }, 'a request failed');
+    if (status >= 500) {
+      options.counts.answers.failed += 1;
+      options.logger.error({ err: error, reqId: request.id }, 'a request failed');
+    }
     return reply.code(status).send(answerTo(error, status));
   });
   app.setNotFoundHandler((request, reply) =>

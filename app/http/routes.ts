@@ -1,11 +1,13 @@
 /** The routes of a room: WebSocket, and the same conversation over plain requests. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { type Counts, countStatus } from '../ops/counts.ts';
 import { explain } from '../protocol/decode.ts';
-import { type Refusal, refuse } from '../protocol/errors.ts';
+import { fateOf, type Refusal, refuse } from '../protocol/errors.ts';
 import { roomName } from '../protocol/messages.ts';
 import { type Answer, type HttpConversations, refusalAnswer } from '../signaling/http.ts';
 import { turnAway, type WebSockets } from '../signaling/websocket.ts';
+import { listenerOf } from './requests.ts';
 
 export type RoomRoutes = {
   webSockets: WebSockets;
@@ -13,6 +15,7 @@ export type RoomRoutes = {
   /** Origins, besides the server's own, whose pages may use the rooms. */
   allowedOrigins: string[];
   ready: () => boolean;
+  counts: Counts;
 };
 
 const eventsQuery = z.object({
@@ -21,13 +24,18 @@ const eventsQuery = z.object({
 });
 
 export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Promise<void> => {
-  const { conversations } = options;
+  const { conversations, counts } = options;
   const mayUse = originCheck(options.allowedOrigins);
 
   app.get('/rooms/:room/ws', { websocket: true }, (socket, request) => {
+    countStatus(counts, listenerOf(request.raw), 101);
     const refusal = unfit(request) ?? (options.ready() ? undefined : refuse('draining'));
-    if (refusal) return turnAway(socket, refusal);
-    options.webSockets.accept(roomOf(request), socket, request.raw.socket);
+    if (refusal) {
+      counts.refused[refusal.refused] += 1;
+      return turnAway(socket, refusal);
+    }
+    const { id: reqId, ip } = request;
+    options.webSockets.accept(roomOf(request), socket, request.raw.socket, { reqId, ip });
   });
 
   await app.register(async (rooms) => {
@@ -56,6 +64,14 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
     });
   });
 
+  const send = (reply: FastifyReply, { status, body, refused }: Answer) => {
+    if (refused) counts.refused[refused] += 1;
+    const seconds = Math.ceil(((refused && fateOf(refused).retry) ?? 0) / 1000);
+    if (seconds > 0) reply.header('retry-after', seconds);
+    reply.code(status);
+    return body === '' ? reply.send() : reply.type('application/json; charset=utf-8').send(body);
+  };
+
   /** Refuses what no room should see; the room's name is sound afterwards. */
   const unfit = (request: FastifyRequest): Refusal | undefined => {
     const { origin } = request.headers;
@@ -80,9 +96,4 @@ const originCheck = (allowed: string[]) => {
     if (origin === undefined || list.has(origin)) return true;
     return URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
   };
-};
-
-const send = (reply: FastifyReply, { status, body }: Answer) => {
-  reply.code(status);
-  return body === '' ? reply.send() : reply.type('application/json; charset=utf-8').send(body);
 };

@@ -1,54 +1,55 @@
 /** HTTP listeners: the public one, which believes nobody, and the one behind a front end, which is believed. */
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import type { ListenerLog } from '../uwsgi/refusal.ts';
+import type { Admit } from './admission.ts';
+import { believeFrontEnd, believeNobody } from './forwarding.ts';
+import { GuardedServer } from './guarded-server.ts';
+import type { AnswersFor } from './hosts.ts';
 
+/** Times in ms. Every refusal is answered as refusal.ts says. */
 export type HttpServerOptions = {
-  /** Bytes of a request head. */
+  /** Bytes of a request head; more is answered with 431. */
   bufferSize: number;
-  /** ms for a request head to arrive; the whole request may take as long as its body keeps moving. */
+  /** Bytes of a request body; more is answered with 413, by what is announced before any of it is read. */
+  limitPost: number;
+  /** For a request head to arrive, else 408. */
   headerTimeout: number;
+  /** That a body may stand still, else 408; the whole of it may take as long as it keeps moving. */
+  bodyTimeout: number;
+  /** That the peer may take nothing of an answer that waits for it, else it is cut. */
+  idleTimeout: number;
+  /** That a connection may wait for its next request. */
+  keepAliveTimeout: number;
+  /** Until an answer must have begun, else 503; 0 = no limit. WebSockets are exempt. */
+  harakiri: number;
+  admit: Admit;
+  answersFor: AnswersFor;
+  log: ListenerLog;
 };
 
 /** For browsers: what a request says of forwarding is removed before anyone can believe it. */
-export const publicServer = (options: HttpServerOptions): Server => {
-  const server = plainServer(options);
-  server.prependListener('request', dropForwarding);
-  server.prependListener('upgrade', dropForwarding);
-  return server;
-};
+export const publicServer = (options: HttpServerOptions): Server =>
+  new GuardedServer({ ...options, believe: believeNobody });
 
-/**
- * `allowFrom`: whether a TCP peer is the front end; unix sockets are guarded by their mode.
- */
 export type FrontedServerOptions = HttpServerOptions & {
+  /** Whether a TCP peer is the front end; unix sockets are guarded by their mode. */
   allowFrom: (address: string) => boolean;
-  log: { warn(fields: object, message: string): void };
+  /** Whether an address in X-Forwarded-For is a proxy that the front end itself stands behind. */
+  isProxy: (address: string) => boolean;
 };
 
-/** For a front end: `X-Forwarded-For`, `-Proto` and `-Host` are its word. A TCP peer that is not allowed is cut. */
-export const frontedServer = (options: FrontedServerOptions): Server => {
-  const server = plainServer(options);
-  server.prependListener('connection', (socket: Socket) => {
+/** For a front end: `X-Forwarded-For`, `-Proto`, `-Host` and `-Prefix` are its word. A TCP peer that is not allowed is cut. */
+export const frontedServer = ({ allowFrom, isProxy, ...options }: FrontedServerOptions): Server => {
+  const admit = (socket: Socket): boolean => {
     const { remoteAddress } = socket;
-    if (remoteAddress === undefined || options.allowFrom(remoteAddress)) return;
+    if (isFrontEnd(socket, allowFrom)) return options.admit(socket);
     options.log.warn({ peer: remoteAddress }, 'refused: not a front end that --allow-from names');
-    socket.destroy();
-  });
-  return server;
+    return false;
+  };
+  return new GuardedServer({ ...options, admit, believe: believeFrontEnd(isProxy) });
 };
 
-const plainServer = ({ bufferSize, headerTimeout }: HttpServerOptions): Server =>
-  createServer({
-    maxHeaderSize: bufferSize,
-    headersTimeout: headerTimeout,
-    requestTimeout: 0,
-    // Longer than a front end keeps an idle connection (nginx: 60 s), or it would write into one that closes.
-    keepAliveTimeout: 75_000,
-    connectionsCheckingInterval: 1000,
-    noDelay: true,
-  });
-
-const dropForwarding = (request: IncomingMessage): void => {
-  for (const name of Object.keys(request.headers))
-    if (name.startsWith('x-forwarded-') || name === 'forwarded' || name === 'x-real-ip') delete request.headers[name];
-};
+/** A unix socket has no addresses at all; a TCP socket without a remote one has lost its peer already. */
+const isFrontEnd = ({ remoteAddress, localAddress }: Socket, allowFrom: (address: string) => boolean): boolean =>
+  remoteAddress === undefined ? localAddress === undefined : allowFrom(remoteAddress.replace(/^::ffff:(?=\d+\.)/, ''));

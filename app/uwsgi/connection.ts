@@ -1,7 +1,11 @@
 /** One uwsgi connection: it reads the packet, gives node:http's request and response to the server, and ends well. */
-import { type Server, STATUS_CODES } from 'node:http';
+import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { type Exchange, newExchange, type UwsgiLimits } from './exchange.ts';
+import { promptness, watchReader } from './idle.ts';
+import { ping, pong, webRequest } from './modifiers.ts';
 import { createPacketParser, type PacketParser } from './packet.ts';
+import { type ListenerLog, type RefusalCode, refusalOf, refusalText } from './refusal.ts';
 import { UwsgiRequest } from './request.ts';
 import { UwsgiResponse } from './response.ts';
 import { type RequestHead, readHead } from './vars.ts';
@@ -9,39 +13,23 @@ import { type RequestHead, readHead } from './vars.ts';
 /** What a connection needs of the server it belongs to. */
 export type Host = {
   server: Server;
-  limits: { bufferSize: number; limitPost: number; headerTimeout: number; bodyTimeout: number };
-  log: { warn(fields: object, message: string): void };
+  limits: UwsgiLimits;
+  answersFor: (host: string | undefined, client: string) => boolean;
+  log: ListenerLog;
   /** The connection is over, or no longer speaks uwsgi. */
   forget(connection: Connection): void;
 };
 
-/** Answers that the listener gives itself; the client reads the code and the sentence as JSON. */
-const refusals = {
-  'bad-request': { status: 400, message: 'The request could not be understood.' },
-  'request-timeout': { status: 408, message: 'The request did not arrive in time.' },
-  'body-too-large': { status: 413, message: 'The body is longer than this server accepts.' },
-  'header-too-large': { status: 431, message: 'The headers are longer than this server accepts.' },
-} as const;
-type Refusal = keyof typeof refusals;
-
-/**
- * `left`: bytes of body still to come. `extra`: more came than was announced. `answered`: the answer is written out.
- * `unread`: nobody has read the body, so what comes after the answer is thrown away.
- */
-type Exchange = {
-  at: 'request';
-  request: UwsgiRequest;
-  response: UwsgiResponse;
-  left: number;
-  extra: boolean;
-  answered: boolean;
-  unread: boolean;
-};
 type State =
   | { at: 'packet'; parser: PacketParser; started: boolean }
   | Exchange
   /** Everything is written; what still comes in, up to `budget` bytes, is thrown away. */
   | { at: 'closing'; budget: number; request: UwsgiRequest | undefined };
+
+const served = [webRequest, ping];
+
+/** ms without a byte until the system asks whether the peer of a WebSocket is still there. */
+const keepAliveDelay = 60_000;
 
 /** How long (ms), and for how many bytes, input is still read after the answer, so that no reset overtakes it. */
 const lingerTime = 2000;
@@ -49,29 +37,53 @@ const lingerBytes = 4 * 1024 * 1024;
 
 export class Connection {
   readonly socket: Socket;
-  /** When we stop waiting for the peer: a performance.now(), infinite while we wait for the handler. The server looks at it. */
-  deadline: number;
+  /** When we stop waiting for the peer: a performance.now(), infinite while we wait for the handler. */
+  #deadline: number;
   readonly #host: Host;
   #state: State;
 
   constructor(socket: Socket, host: Host) {
     this.socket = socket;
     this.#host = host;
-    this.#state = { at: 'packet', parser: createPacketParser(host.limits.bufferSize), started: false };
-    this.deadline = performance.now() + host.limits.headerTimeout;
+    this.#state = { at: 'packet', parser: createPacketParser(host.limits.bufferSize, served), started: false };
+    this.#deadline = performance.now() + host.limits.headerTimeout;
     socket.on('error', ignore);
     socket.on('close', this.#onClose);
     socket.on('end', this.#onEnd);
     socket.on('data', this.#onData);
   }
 
-  /** No request has begun here yet. */
+  /** No request has come here, and after this time none is to be expected: a front end sends its packet at once. */
   get idle(): boolean {
-    return this.#state.at === 'packet';
+    const since = this.#deadline - this.#host.limits.headerTimeout;
+    return this.#state.at === 'packet' && performance.now() - since > promptness;
   }
 
-  /** The deadline has passed. */
-  expire(): void {
+  /** Ends what has lasted too long; to be called now and then. */
+  check(now: number): void {
+    const state = this.#state;
+    if (this.#deadline <= now) this.#expire();
+    else if (state.at === 'request' && !state.answered) this.#checkAnswer(state, now);
+  }
+
+  #checkAnswer(state: Exchange, now: number): void {
+    const { limits } = this.#host;
+    if (state.due <= now && !state.response.headersSent) {
+      const { method, url } = state.request;
+      // Without the query, where a token may stand.
+      const fields = { method, url: url?.split('?')[0] };
+      this.#fail(state, 'harakiri', `uwsgi: no answer after ${limits.harakiri} ms`, fields);
+    } else {
+      state.watched = watchReader(this.socket, state.watched, limits.idleTimeout, this.#onStuck);
+    }
+  }
+
+  readonly #onStuck = (): void => {
+    this.#host.log.warn({ peer: peerOf(this.socket) }, 'uwsgi: the peer does not read its answer');
+    this.socket.destroy();
+  };
+
+  #expire(): void {
     const state = this.#state;
     if (state.at === 'packet') {
       this.#refuse('request-timeout', 'uwsgi: the packet was not complete in time');
@@ -134,9 +146,15 @@ export class Connection {
       this.#refuse(code, `uwsgi: ${result.message}`, { fault: result.fault });
       return;
     }
+    if (result.modifier1 === ping) {
+      this.socket.write(pong);
+      this.#linger();
+      return;
+    }
     const head = readHead(result.vars, this.#host.limits.limitPost);
     if (head.kind === 'head') {
-      this.#begin(head, result.rest);
+      if (this.#host.answersFor(head.host, head.remoteAddress)) this.#begin(head, result.rest);
+      else this.#refuse('unknown-host', 'uwsgi: a host that is not served', { host: head.host });
     } else {
       const code = head.status === 413 ? 'body-too-large' : 'bad-request';
       this.#refuse(code, `uwsgi: ${head.variable}: ${head.reason}`, { variable: head.variable });
@@ -152,12 +170,12 @@ export class Connection {
     }
     const response = new UwsgiResponse(request);
     const left = head.contentLength;
-    const state: Exchange = { at: 'request', request, response, left, extra: false, answered: false, unread: false };
+    const state = newExchange(request, response, left, limits.harakiri);
     this.#state = state;
     response.assignSocket(this.socket);
     response.on('finish', () => this.#onFinish(state));
     this.socket.on('drain', this.#onDrain);
-    this.deadline = left > 0 ? performance.now() + limits.bodyTimeout : Number.POSITIVE_INFINITY;
+    this.#deadline = left > 0 ? performance.now() + limits.bodyTimeout : Number.POSITIVE_INFINITY;
     if (left === 0) request.endBody();
     if (rest.length > 0) this.#takeBody(state, rest);
     server.emit('request', request, response);
@@ -166,6 +184,10 @@ export class Connection {
   #handOver(request: UwsgiRequest, head: Buffer): void {
     const { socket } = this;
     request.endBody();
+    // Whoever answers with anything but 101 makes a ServerResponse of its own (@fastify/websocket does). That one looks here
+    // whether it may chunk, and it must not.
+    request.httpVersionMinor = 0;
+    socket.setKeepAlive(true, keepAliveDelay);
     socket.removeListener('data', this.#onData);
     socket.removeListener('end', this.#onEnd);
     socket.removeListener('close', this.#onClose);
@@ -187,7 +209,7 @@ export class Connection {
   }
 
   #endBody(state: Exchange): void {
-    this.deadline = Number.POSITIVE_INFINITY;
+    this.#deadline = Number.POSITIVE_INFINITY;
     state.request.endBody();
     if (state.answered) this.#linger();
   }
@@ -198,12 +220,12 @@ export class Connection {
     this.socket.pause();
     if (state.answered) return;
     // The peer does not stand still while we do not read: its time begins anew when the handler asks for more.
-    this.deadline = Number.POSITIVE_INFINITY;
+    this.#deadline = Number.POSITIVE_INFINITY;
     this.socket.once('resume', this.#renew);
   }
 
   readonly #renew = (): void => {
-    this.deadline = performance.now() + this.#host.limits.bodyTimeout;
+    this.#deadline = performance.now() + this.#host.limits.bodyTimeout;
   };
 
   /** The answer has been handed to the kernel. */
@@ -228,26 +250,27 @@ export class Connection {
   /** Answered before the whole body was read: a handler that is reading it may go on, else it is read and thrown away. */
   #readOn(state: Exchange): void {
     this.socket.end();
-    if (state.unread) this.deadline = performance.now() + lingerTime;
+    if (state.unread) this.#deadline = performance.now() + lingerTime;
     else this.#renew();
   }
 
   #linger(request?: UwsgiRequest): void {
     this.#state = { at: 'closing', budget: lingerBytes, request };
-    this.deadline = performance.now() + lingerTime;
+    this.#deadline = performance.now() + lingerTime;
     this.socket.end();
     this.socket.resume();
   }
 
   /** The request was begun and cannot be completed. */
-  #fail({ request, response }: Exchange, code: Refusal, message: string): void {
+  #fail({ request, response }: Exchange, code: RefusalCode, message: string, fields: object = {}): void {
+    // `begun`: the app has the request and counts it by itself, as one whose client has gone.
     if (response.headersSent) {
-      this.#warn(code, message);
+      this.#warn(code, message, { begun: true, ...fields });
       this.socket.destroy();
       return;
     }
     this.#detach(response);
-    this.#refuse(code, message, {}, request);
+    this.#refuse(code, message, { begun: true, ...fields }, request);
   }
 
   /** The response lets go of the socket and tells its 'close'; a handler may still write to it, into nothing. */
@@ -256,30 +279,19 @@ export class Connection {
     response.destroy();
   }
 
-  #refuse(code: Refusal, message: string, fields: object = {}, request?: UwsgiRequest): void {
+  #refuse(code: RefusalCode, message: string, fields: object = {}, request?: UwsgiRequest): void {
     this.#warn(code, message, fields);
-    // Destroying a request destroys its socket, so this waits until the answer is out.
-    this.socket.write(refusalText(code), () => request?.abort());
+    this.socket.write(refusalText(code, request?.method));
+    // The request is told at the connection's end: destroying it destroys its socket, and with it an answer on its way.
     this.#linger(request);
   }
 
-  #warn(code: Refusal, message: string, fields: object = {}): void {
-    this.#host.log.warn({ code, peer: this.socket.remoteAddress ?? 'unix', ...fields }, message);
+  #warn(code: RefusalCode, message: string, fields: object): void {
+    this.#host.log.warn({ code, status: refusalOf(code).status, peer: peerOf(this.socket), ...fields }, message);
   }
 }
 
+const peerOf = (socket: Socket): string => socket.remoteAddress ?? 'unix';
+
 /** A socket that fails is destroyed by Node and says so by 'close'; without a listener here it would end the process. */
 const ignore = (): void => {};
-
-const refusalText = (code: Refusal): string => {
-  const { status, message } = refusals[code];
-  const body = JSON.stringify({ code, message });
-  return [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'Content-Type: application/json; charset=utf-8',
-    `Content-Length: ${body.length}`,
-    'Connection: close',
-    '',
-    body,
-  ].join('\r\n');
-};

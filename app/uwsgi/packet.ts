@@ -3,6 +3,8 @@
  * pairs, each half of a pair a u16le length and that many bytes. Source: uwsgi-docs, "The uwsgi Protocol".
  */
 
+import { modifierName } from './modifiers.ts';
+
 /** A variable as it stood in the packet; bytes are read as latin1, which is how node:http reads headers. */
 export type Variable = readonly [name: string, value: string];
 
@@ -39,7 +41,7 @@ const nothing = Buffer.alloc(0);
  * A parser for one packet, fed with chunks cut anywhere. A packet that arrives in one piece is read where it lies; one in
  * pieces is gathered in one buffer of its announced size, so every byte is copied at most once.
  * @param bufferSize The longest block of variables accepted, in bytes; 65535 is all the format can say.
- * @param served The values of modifier1 that are served; 0 is a web request.
+ * @param served The values of modifier1 that are served, as in modifiers.ts.
  */
 export const createPacketParser = (bufferSize: number, served: readonly number[] = [0]): PacketParser => {
   let packet = nothing;
@@ -86,7 +88,9 @@ const blockSize = (packet: Buffer): number => packet.readUInt16LE(1);
 
 const headFault = (packet: Buffer, bufferSize: number, served: readonly number[]): Fault | undefined => {
   const modifier1 = packet.readUInt8(0);
-  if (!served.includes(modifier1)) return fault('modifier-not-served', `modifier1 ${modifier1} is not served`);
+  if (!served.includes(modifier1)) {
+    return fault('modifier-not-served', `modifier1 ${modifier1} (${modifierName(modifier1)}) is not served`);
+  }
   const size = blockSize(packet);
   if (size > bufferSize) return fault('block-too-large', `${size} bytes of variables, at most ${bufferSize} are read`);
   return undefined;

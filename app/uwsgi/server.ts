@@ -2,19 +2,17 @@
 import { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { Connection, type Host } from './connection.ts';
+import type { UwsgiLimits } from './exchange.ts';
+import type { ListenerLog } from './refusal.ts';
 
-export type UwsgiOptions = {
-  /** Bytes of the variable block, at most 65535; more is answered with 431. */
-  bufferSize: number;
-  /** Bytes of request body; more is answered with 413. */
-  limitPost: number;
-  /** Milliseconds until the packet must be complete, else 408. */
-  headerTimeout: number;
-  /** Milliseconds the body may stand still, else 408. */
-  bodyTimeout: number;
+export type UwsgiOptions = UwsgiLimits & {
   /** TCP peers (IPv4 in dotted form) whose word about the client is believed; peers on a unix socket always are. */
   allowFrom: (address: string) => boolean;
-  log: { warn(fields: object, message: string): void };
+  /** Whether a connection fits in; it counts until its 'close'. Others are closed. */
+  admit: (socket: Socket) => boolean;
+  /** Whether this host, for a client of this address, is served; other hosts are answered with 421. */
+  answersFor: (host: string | undefined, client: string) => boolean;
+  log: ListenerLog;
 };
 
 /**
@@ -37,6 +35,7 @@ class UwsgiServer extends Server {
     this.#host = {
       server: this,
       limits: options,
+      answersFor: options.answersFor,
       log: options.log,
       forget: (connection) => this.#connections.delete(connection),
     };
@@ -61,6 +60,10 @@ class UwsgiServer extends Server {
       socket.destroy();
       return;
     }
+    if (!this.#options.admit(socket)) {
+      socket.destroy();
+      return;
+    }
     this.#connections.add(new Connection(socket, this.#host));
     this.#startSweep();
   }
@@ -78,8 +81,9 @@ class UwsgiServer extends Server {
    */
   #startSweep(): void {
     if (this.#sweep !== undefined) return;
-    const { headerTimeout, bodyTimeout } = this.#options;
-    const interval = Math.min(Math.max(Math.min(headerTimeout, bodyTimeout) / 8, 10), 1000);
+    const { headerTimeout, bodyTimeout, idleTimeout, harakiri } = this.#options;
+    const shortest = Math.min(headerTimeout, bodyTimeout, idleTimeout, harakiri > 0 ? harakiri : idleTimeout);
+    const interval = Math.min(Math.max(shortest / 8, 10), 1000);
     this.#sweep = setInterval(() => this.#expire(), interval).unref();
   }
 
@@ -91,6 +95,8 @@ class UwsgiServer extends Server {
   #expire(): void {
     if (this.#connections.size === 0) this.#stopSweep();
     const now = performance.now();
-    for (const connection of this.#connections) if (connection.deadline <= now) connection.expire();
+    for (const connection of this.#connections) connection.check(now);
+    // close() has spared those who had only just come.
+    if (!this.listening) this.closeIdleConnections();
   }
 }

@@ -1,10 +1,12 @@
 /** The variables of a uwsgi packet (CGI names, as nginx's uwsgi_params sends them) → the head of an HTTP request. */
+import { dropped, headerName, hostForm, invalid, own, token } from './names.ts';
 import type { Variable } from './packet.ts';
+import { belowPrefix, isSamePlace, readPrefix } from './path.ts';
 
 export type RequestHead = {
   kind: 'head';
   method: string;
-  /** REQUEST_URI as the client sent it, neither decoded nor normalised. */
+  /** REQUEST_URI as the client sent it, neither decoded nor normalised; what SCRIPT_NAME names is taken off. */
   url: string;
   /** Of the request, without "HTTP/": "1.1", "2.0". */
   httpVersion: string;
@@ -13,6 +15,8 @@ export type RequestHead = {
   remoteAddress: string;
   remotePort?: number;
   scheme: 'http' | 'https';
+  /** As in the Host header, with its port; absent when there was none. */
+  host?: string;
   /** Bytes of body that follow the packet. */
   contentLength: number;
   /** A WebSocket handshake: after the answer 101 the connection is a tunnel. */
@@ -25,13 +29,13 @@ export type VarsFault = { kind: 'fault'; status: 400 | 413; variable: string; re
 /**
  * Reads the head of a request. Hop-by-hop headers are dropped (nginx passes them on, `Transfer-Encoding: chunked` of a
  * body it has already taken apart among them), except Connection and Upgrade on a WebSocket handshake. What the client
- * said about proxies before nginx is replaced by what nginx says: x-forwarded-for, -proto and -host.
+ * said about proxies before nginx is replaced by what nginx says: x-forwarded-for, -proto, -host and, of SCRIPT_NAME, -prefix.
  * @param limitPost The longest body accepted, in bytes.
  */
 export const readHead = (vars: readonly Variable[], limitPost: number): RequestHead | VarsFault => {
   const seen = collect(vars);
   if ('kind' in seen) return seen;
-  const fault = checkRequestLine(seen) ?? checkClient(seen) ?? checkBody(seen, limitPost);
+  const fault = checkRequestLine(seen) ?? checkPlace(seen) ?? checkClient(seen) ?? checkBody(seen, limitPost);
   return fault ?? assemble(seen);
 };
 
@@ -39,6 +43,8 @@ export const readHead = (vars: readonly Variable[], limitPost: number): RequestH
 type Seen = {
   method: string;
   url: string;
+  pathInfo: string;
+  scriptName: string;
   protocol: string;
   scheme: string;
   https: string;
@@ -56,6 +62,8 @@ const collect = (vars: readonly Variable[]): Seen | VarsFault => {
   const seen: Seen = {
     method: '',
     url: '',
+    pathInfo: '',
+    scriptName: '',
     protocol: '',
     scheme: '',
     https: '',
@@ -83,6 +91,13 @@ const takeVariable = (seen: Seen, name: string, value: string): string | undefin
       break;
     case 'REQUEST_URI':
       seen.url = value;
+      break;
+    case 'PATH_INFO':
+      // Decoded, so that it may contain anything; it is compared and goes no further.
+      seen.pathInfo = value;
+      return undefined;
+    case 'SCRIPT_NAME':
+      seen.scriptName = value === '/' ? '' : value;
       break;
     case 'SERVER_PROTOCOL':
       seen.protocol = value;
@@ -135,7 +150,6 @@ const takeHeader = (seen: Seen, variable: string, value: string): string | undef
 const joined = (earlier: string, value: string): string => (earlier === '' ? value : `${earlier}, ${value}`);
 
 const broken = /[\0\r\n]/;
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const protocol = /^HTTP\/\d\.\d$/;
 const visible = /^[^\0-\x20\x7f]+$/;
 const address = /^[0-9A-Fa-f:.]+$|^unix:$/;
@@ -151,11 +165,22 @@ const checkRequestLine = (seen: Seen): VarsFault | undefined => {
   return undefined;
 };
 
+/**
+ * The front end chose a location by the decoded path; the app routes by the raw one. Where the two are not the same place, a
+ * rule of the front end ("/stats is private") would not hold for what the app does.
+ */
+const checkPlace = ({ url, pathInfo, scriptName }: Seen): VarsFault | undefined => {
+  if (scriptName !== '' && readPrefix(scriptName) === undefined) return bad('SCRIPT_NAME', 'it is not a path');
+  if (pathInfo === '' || url === '*' || isSamePlace(url, pathInfo, scriptName)) return undefined;
+  return bad('PATH_INFO', 'it is not where REQUEST_URI leads');
+};
+
 const checkClient = (seen: Seen): VarsFault | undefined => {
   if (!address.test(seen.address)) return bad('REMOTE_ADDR', seen.address === '' ? absent : 'it is not an address');
   if (seen.port !== '' && !(digits.test(seen.port) && Number(seen.port) <= 65_535)) {
     return bad('REMOTE_PORT', 'it is not a port');
   }
+  if (seen.host !== '' && !hostForm.test(seen.host)) return bad('HTTP_HOST', 'it is not a host');
   if (seen.scheme !== '' && seen.scheme !== 'http' && seen.scheme !== 'https') {
     return bad('REQUEST_SCHEME', 'it is neither http nor https');
   }
@@ -174,21 +199,24 @@ const assemble = (seen: Seen): RequestHead => {
   const upgrade = isHandshake(seen, contentLength);
   const scheme = schemeOf(seen);
   const headers = seen.headers;
+  const prefix = seen.scriptName === '' ? undefined : readPrefix(seen.scriptName);
   if (seen.contentType !== '') headers.push('content-type', seen.contentType);
   if (seen.contentLength !== '') headers.push('content-length', seen.contentLength);
   if (upgrade) headers.push('connection', seen.connection, 'upgrade', seen.upgrade);
   headers.push('x-forwarded-for', seen.address, 'x-forwarded-proto', scheme);
   if (seen.host !== '') headers.push('x-forwarded-host', seen.host);
+  if (prefix !== undefined) headers.push('x-forwarded-prefix', prefix);
   return {
     kind: 'head',
     method: seen.method,
-    url: own(seen.url),
+    url: own(prefix === undefined ? seen.url : belowPrefix(seen.url, prefix)),
     httpVersion: seen.protocol === '' ? '1.1' : seen.protocol.slice('HTTP/'.length),
     // A handshake lives as long as its tunnel, and with it everything its strings were cut from.
     rawHeaders: upgrade ? headers.map(own) : headers,
     remoteAddress: seen.address,
     ...(seen.port === '' ? {} : { remotePort: Number(seen.port) }),
     scheme,
+    ...(seen.host === '' ? {} : { host: seen.host }),
     contentLength,
     upgrade,
   };
@@ -215,61 +243,3 @@ const bad = (variable: string, reason: string): VarsFault => ({
   variable: /^\w{1,64}$/.test(variable) ? variable : 'HTTP_…',
   reason,
 });
-
-/** A copy that does not keep the whole packet in memory, which a string cut out of it does. */
-const own = (text: string): string => Buffer.from(text, 'latin1').toString('latin1');
-
-// ── names of headers ────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** Not passed on: silently, or with an answer 400. Neither can be the name of a header. */
-const dropped = '';
-const invalid = ' ';
-
-/**
- * Headers that end here. The hop-by-hop ones (RFC 9110 §7.6.1) and Expect concern the connection between the client and
- * nginx; content-type and -length have variables of their own; `Proxy` is httpoxy (CVE-2016-5385); the forwarding ones
- * are the client's word about itself.
- */
-const ended = new Set([
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'expect',
-  'content-type',
-  'content-length',
-  'proxy',
-  'forwarded',
-  'x-real-ip',
-]);
-
-/** Names once worked out. Clients choose names, so what is learnt is bounded. */
-const learnt = new Map<string, string>();
-const learntLimit = 512;
-
-const headerName = (variable: string): string => {
-  const name = learnt.get(variable);
-  if (name !== undefined) return name;
-  const worked = workOut(own(variable));
-  if (learnt.size < learntLimit) learnt.set(own(variable), worked);
-  return worked;
-};
-
-const workOut = (variable: string): string => {
-  const name = variable.slice('HTTP_'.length).toLowerCase().replaceAll('_', '-');
-  if (!token.test(name)) return invalid;
-  return ended.has(name) || name.startsWith('x-forwarded') ? dropped : name;
-};
-
-// The common ones are learnt before anybody can fill the table with names of their own.
-for (const name of [
-  'HOST CONNECTION UPGRADE USER_AGENT ACCEPT ACCEPT_ENCODING ACCEPT_LANGUAGE ACCEPT_CHARSET AUTHORIZATION COOKIE',
-  'CACHE_CONTROL PRAGMA ORIGIN REFERER DNT IF_NONE_MATCH IF_MODIFIED_SINCE IF_MATCH RANGE TRANSFER_ENCODING',
-  'CONTENT_TYPE CONTENT_LENGTH KEEP_ALIVE EXPECT TE X_FORWARDED_FOR X_FORWARDED_PROTO X_FORWARDED_HOST X_REAL_IP',
-  'X_REQUEST_ID X_REQUESTED_WITH TRACEPARENT TRACESTATE UPGRADE_INSECURE_REQUESTS PRIORITY SEC_FETCH_SITE',
-  'SEC_FETCH_MODE SEC_FETCH_DEST SEC_FETCH_USER SEC_CH_UA SEC_CH_UA_MOBILE SEC_CH_UA_PLATFORM SEC_WEBSOCKET_KEY',
-  'SEC_WEBSOCKET_VERSION SEC_WEBSOCKET_PROTOCOL SEC_WEBSOCKET_EXTENSIONS LAST_EVENT_ID',
-].flatMap((line) => line.split(' '))) {
-  headerName(`HTTP_${name}`);
-}

@@ -45,7 +45,7 @@ export const requestVariables = (options: UwsgiRequestOptions = {}): [string, st
     CONTENT_TYPE: '',
     CONTENT_LENGTH: length,
     REQUEST_URI: url,
-    PATH_INFO: url.split('?')[0] ?? '',
+    PATH_INFO: decoded(url.split('?')[0] ?? ''),
     DOCUMENT_ROOT: '/usr/share/nginx/html',
     SERVER_PROTOCOL: 'HTTP/1.1',
     REQUEST_SCHEME: 'http',
@@ -65,6 +65,10 @@ export const requestVariables = (options: UwsgiRequestOptions = {}): [string, st
   const kept = Object.entries(standard).filter(([name]) => !named.has(name));
   return [...kept, ...repeated, ...Object.entries(vars)];
 };
+
+/** As nginx decodes a path without dots and double slashes; text that is no escape stays. */
+const decoded = (path: string): string =>
+  path.replaceAll(/%([0-9A-Fa-f]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
 
 export const connectTo = (address: Address): Socket =>
   typeof address === 'number' ? connect(address, '127.0.0.1') : connect(address);

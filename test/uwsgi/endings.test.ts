@@ -6,14 +6,17 @@ import type { Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { connectTo, encodePacket, readAll, readAnswer, requestVariables, uwsgiRequest } from './client.ts';
+import { eventually, keepUntilFileEnds } from './finish.ts';
 import { buildApp, connections, type Family, gone, listen, listenWith, watch } from './listener.ts';
+
+keepUntilFileEnds();
 
 const families: Family[] = ['tcp', 'unix'];
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const post = (length: number): Buffer =>
   encodePacket(requestVariables({ method: 'POST', vars: { CONTENT_LENGTH: String(length) } }));
 
-describe.each(families)('a peer that goes away on %s', (family) => {
+describe.concurrent.each(families)('a peer that goes away on %s', (family) => {
   test('before the whole body has come: 400, and the handler is told', async () => {
     const seen: string[][] = [];
     const handler = (request: IncomingMessage, response: ServerResponse) =>
@@ -23,7 +26,7 @@ describe.each(families)('a peer that goes away on %s', (family) => {
     socket.end(Buffer.concat([post(10), Buffer.from('12345')]));
     const answer = readAnswer(await readAll(socket));
     expect([answer.status, JSON.parse(answer.body.toString()).code]).toEqual([400, 'bad-request']);
-    await expect.poll(() => seen[0]?.toSorted()).toEqual(gone);
+    await eventually(() => expect(seen[0]?.toSorted()).toEqual(gone));
     expect(lines).toMatchObject([{ fields: { code: 'bad-request' }, message: /before the whole body/ }]);
   });
 
@@ -40,7 +43,7 @@ describe.each(families)('a peer that goes away on %s', (family) => {
     const socket = connectTo(address);
     socket.end(Buffer.concat([post(10), Buffer.from('12345')]));
     expect(readAnswer(await readAll(socket)).body.toString()).toBe('part');
-    await expect.poll(() => seen[0]?.toSorted()).toEqual(gone);
+    await eventually(() => expect(seen[0]?.toSorted()).toEqual(gone));
     expect(lines).toHaveLength(1);
   });
 
@@ -81,7 +84,7 @@ describe.each(families)('a peer that goes away on %s', (family) => {
     socket.write(encodePacket(requestVariables()));
     const events = await seen.promise;
     socket.destroy();
-    await expect.poll(() => events.toSorted()).toEqual(gone);
+    await eventually(() => expect(events.toSorted()).toEqual(gone));
     expect(lines).toEqual([]);
   });
 
@@ -101,11 +104,11 @@ describe.each(families)('a peer that goes away on %s', (family) => {
     await once(socket, 'data');
     socket.destroy();
     const events = await seen.promise;
-    await expect.poll(() => events.toSorted()).toEqual(gone);
+    await eventually(() => expect(events.toSorted()).toEqual(gone));
   });
 });
 
-test('a reset at any moment crashes nothing', async () => {
+test.concurrent('a reset at any moment crashes nothing', async () => {
   const { address, server } = await listenWith((request, response) => {
     request.resume();
     response.write('part');
@@ -120,23 +123,23 @@ test('a reset at any moment crashes nothing', async () => {
     await pause(end % 4);
     socket.resetAndDestroy();
   }
-  await expect.poll(() => connections(server), { timeout: 5000 }).toBe(0);
+  await eventually(async () => expect(await connections(server)).toBe(0));
   expect((await uwsgiRequest(address)).status).toBe(200);
 });
 
-test('a peer that stands still after the answer to half its body is not waited for', async () => {
+test.concurrent('a peer that stands still after the answer to half its body is not waited for', async () => {
   const { address, server, lines } = await listenWith((_request, response) => response.end('enough'));
   const socket = connectTo(address);
   socket.allowHalfOpen = true;
   socket.resume().write(Buffer.concat([post(10), Buffer.from('12345')]));
   await once(socket, 'end');
   expect(await connections(server)).toBe(1);
-  await expect.poll(() => connections(server), { timeout: 5000 }).toBe(0);
+  await eventually(async () => expect(await connections(server)).toBe(0));
   expect(lines).toEqual([]);
   socket.destroy();
 });
 
-test('a handler that goes on reading after its answer gets the whole body', async () => {
+test.concurrent('a handler that goes on reading after its answer gets the whole body', async () => {
   const size = 8 * 1024 * 1024;
   const read = Promise.withResolvers<number>();
   const { address } = await listenWith(async (request, response) => {
@@ -153,7 +156,7 @@ test('a handler that goes on reading after its answer gets the whole body', asyn
   expect(await read.promise).toBe(size);
 });
 
-describe('a peer that is not allowed', () => {
+describe.concurrent('a peer that is not allowed', () => {
   test('is turned away unread', async () => {
     const asked: string[] = [];
     const allowFrom = (address: string) => asked.push(address) < 0;
@@ -177,7 +180,7 @@ describe('a peer that is not allowed', () => {
   });
 });
 
-describe('the end of the server', () => {
+describe.concurrent('the end of the server', () => {
   test('waits for requests and ends connections without one', async () => {
     const held = Promise.withResolvers<ServerResponse>();
     const { address, server } = await listenWith((_request, response) => held.resolve(response));
@@ -187,7 +190,7 @@ describe('the end of the server', () => {
     const ended = Promise.all([readAll(idle), readAll(half)]);
     const answer = uwsgiRequest(address);
     const response = await held.promise;
-    await expect.poll(() => connections(server)).toBe(3);
+    await eventually(async () => expect(await connections(server)).toBe(3));
     let closed = false;
     server.close(() => {
       closed = true;
@@ -196,7 +199,7 @@ describe('the end of the server', () => {
     expect(closed).toBe(false);
     response.end('last');
     expect((await answer).body.toString()).toBe('last');
-    await expect.poll(() => closed).toBe(true);
+    await eventually(() => expect(closed).toBe(true));
   });
 
   test('closeAllConnections ends requests too, but not what was upgraded', async () => {
@@ -222,8 +225,10 @@ describe('the end of the server', () => {
       import { connect } from 'node:net';
       import { createUwsgiServer } from './app/uwsgi/server.ts';
       const log = { warn: () => {} };
-      const limits = { bufferSize: 65535, limitPost: 1000, headerTimeout: 60000, bodyTimeout: 60000 };
-      const server = createUwsgiServer({ ...limits, allowFrom: () => true, log });
+      const times = { headerTimeout: 60000, bodyTimeout: 60000, idleTimeout: 60000, harakiri: 0 };
+      const yes = () => true;
+      const ask = { allowFrom: yes, admit: yes, answersFor: yes };
+      const server = createUwsgiServer({ bufferSize: 65535, limitPost: 1000, ...times, ...ask, log });
       server.on('request', (request, response) => response.end('ok'));
       server.listen(0, '127.0.0.1', () => {
         const socket = connect(server.address().port, '127.0.0.1');

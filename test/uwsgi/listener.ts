@@ -5,10 +5,10 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import websocket from '@fastify/websocket';
-import fastify from 'fastify';
-import { onTestFinished } from 'vitest';
+import fastify, { type FastifyReply } from 'fastify';
 import { createUwsgiServer, type UwsgiOptions } from '../../app/uwsgi/server.ts';
 import { type Address, addressOf } from './client.ts';
+import { atEnd } from './finish.ts';
 
 export type Family = 'tcp' | 'unix';
 export type LogLine = { fields: Record<string, unknown>; message: string };
@@ -19,7 +19,11 @@ const defaults: Omit<UwsgiOptions, 'log'> = {
   limitPost: 64 * 1024 * 1024,
   headerTimeout: 5000,
   bodyTimeout: 5000,
+  idleTimeout: 5000,
+  harakiri: 0,
   allowFrom: () => true,
+  admit: () => true,
+  answersFor: () => true,
 };
 
 /** Listens until the test is over; then every connection is ended and the server closed. */
@@ -30,7 +34,7 @@ export const listen = async (family: Family = 'tcp', options: Partial<UwsgiOptio
   if (family === 'tcp') server.listen(0, '127.0.0.1');
   else server.listen(socketPath());
   await once(server, 'listening');
-  onTestFinished(async () => {
+  atEnd(async () => {
     server.closeAllConnections();
     if (server.listening) await new Promise((resolve) => server.close(resolve));
   });
@@ -40,7 +44,7 @@ export const listen = async (family: Family = 'tcp', options: Partial<UwsgiOptio
 /** A path for a unix socket in a directory of its own, removed after the test. */
 export const socketPath = (): string => {
   const directory = mkdtempSync(join(tmpdir(), 'uwsgi-'));
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  atEnd(() => rmSync(directory, { recursive: true, force: true }));
   return join(directory, 'app.sock');
 };
 
@@ -67,10 +71,13 @@ export const buildApp = async (listener: Listener) => {
   app.get('/ws', { websocket: true }, (socket) => {
     socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
   });
+  const refuse = async (_request: unknown, reply: FastifyReply) =>
+    reply.code(403).type('text/plain').send(countingStream(100));
+  app.get('/refused', { websocket: true, preHandler: refuse }, () => {});
   await app.ready();
   listener.server.on('request', (request, response) => app.server.emit('request', request, response));
   listener.server.on('upgrade', (request, socket, head) => app.server.emit('upgrade', request, socket, head));
-  onTestFinished(() => app.close());
+  atEnd(() => app.close());
   return app;
 };
 

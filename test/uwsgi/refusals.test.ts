@@ -2,14 +2,17 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { connectTo, encodePacket, readAll, readAnswer, requestVariables, uwsgiRequest } from './client.ts';
+import { eventually, keepUntilFileEnds } from './finish.ts';
 import { buildApp, connections, type Family, gone, listen, listenWith, watch } from './listener.ts';
+
+keepUntilFileEnds();
 
 const families: Family[] = ['tcp', 'unix'];
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const post = (length: number): Buffer =>
   encodePacket(requestVariables({ method: 'POST', vars: { CONTENT_LENGTH: String(length) } }));
 
-describe.each(families)('refused on %s', (family) => {
+describe.concurrent.each(families)('refused on %s', (family) => {
   const long = encodePacket({ A: 'x'.repeat(5000) });
   test.each<[string, Buffer, number, string, object]>([
     ['HTTP', Buffer.from('GET / HTTP/1.1\r\n\r\n'), 400, 'bad-request', { fault: 'modifier-not-served' }],
@@ -26,10 +29,13 @@ describe.each(families)('refused on %s', (family) => {
     const answer = readAnswer(await readAll(socket));
     expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([
       status,
-      { code, message: expect.any(String) },
+      { type: 'error', code, message: expect.any(String) },
     ]);
     expect(lines).toEqual([
-      { fields: { code, peer: family === 'tcp' ? '127.0.0.1' : 'unix', ...fields }, message: expect.any(String) },
+      {
+        fields: { code, status, peer: family === 'tcp' ? '127.0.0.1' : 'unix', ...fields },
+        message: expect.any(String),
+      },
     ]);
     expect(JSON.stringify(lines)).not.toContain('secret');
   });
@@ -80,8 +86,8 @@ describe.each(families)('refused on %s', (family) => {
   });
 });
 
-describe('a deadline', () => {
-  const short = { headerTimeout: 150, bodyTimeout: 150 };
+describe.concurrent('a deadline', () => {
+  const short = { headerTimeout: 400, bodyTimeout: 400 };
 
   test('ends a connection that sends nothing', async () => {
     const { address, lines } = await listen('tcp', short);
@@ -112,7 +118,7 @@ describe('a deadline', () => {
     socket.write(Buffer.concat([post(10), Buffer.from('12345')]));
     const answer = readAnswer(await readAll(socket));
     expect([answer.status, JSON.parse(answer.body.toString()).code]).toEqual([408, 'request-timeout']);
-    await expect.poll(() => seen[0]?.toSorted()).toEqual(gone);
+    await eventually(() => expect(seen[0]?.toSorted()).toEqual(gone));
     expect(lines).toHaveLength(1);
   });
 
@@ -134,7 +140,7 @@ describe('a deadline', () => {
   test('does not run while the handler does not read, and begins anew when it does', async () => {
     const size = 16 * 1024 * 1024;
     const { address } = await listenWith(async (request, response) => {
-      await pause(400);
+      await pause(900);
       let length = 0;
       for await (const chunk of request) length += chunk.length;
       response.end(String(length));
@@ -144,7 +150,7 @@ describe('a deadline', () => {
   });
 
   test('does not concern the time a handler takes', async () => {
-    const { address } = await listenWith((_request, response) => void setTimeout(() => response.end('ok'), 500), short);
+    const { address } = await listenWith((_request, response) => void setTimeout(() => response.end('ok'), 900), short);
     expect((await uwsgiRequest(address)).body.toString()).toBe('ok');
   });
 
@@ -156,7 +162,7 @@ describe('a deadline', () => {
     socket.resume().write(encodePacket({}));
     await once(socket, 'end');
     expect(await connections(server)).toBe(1);
-    await expect.poll(() => connections(server), { timeout: 4000 }).toBe(0);
+    await eventually(async () => expect(await connections(server)).toBe(0));
     socket.destroy();
   });
 });

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   connectTo,
   encodePacket,
@@ -16,6 +16,7 @@ import {
   requestVariables,
   uwsgiRequest,
 } from './client.ts';
+import { atEnd } from './finish.ts';
 import { buildApp, countingText, type Family, listen, listenWith } from './listener.ts';
 
 const families: Family[] = ['tcp', 'unix'];
@@ -168,7 +169,7 @@ describe('a request', () => {
     const { address, server } = await listen();
     const read = Promise.withResolvers<string>();
     server.on('upgrade', (_request, socket: Socket, head: Buffer) => {
-      onTestFinished(() => void socket.destroy());
+      atEnd(() => void socket.destroy());
       setTimeout(() => socket.on('data', (chunk: Buffer) => read.resolve(`${head} ${chunk}`)), 50);
     });
     const socket = connectTo(address);

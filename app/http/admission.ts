@@ -1,0 +1,26 @@
+/** How many connections there may be, over all listeners together. */
+import type { Socket } from 'node:net';
+import type { ListenerLog } from '../uwsgi/refusal.ts';
+
+/** Whether a connection that has just been made fits in. If it does, it counts until its 'close'. */
+export type Admit = (socket: Socket) => boolean;
+
+/** @param max connections, WebSockets included */
+export const connectionLimit = (max: number, log: ListenerLog): Admit => {
+  let open = 0;
+  // One line for each time it gets full, not one for each connection: those may be many, and on purpose.
+  let told = false;
+  return (socket) => {
+    if (open >= max) {
+      if (!told) log.warn({ max }, 'as many connections as --max-connections allows; more are closed');
+      told = true;
+      return false;
+    }
+    open++;
+    socket.once('close', () => {
+      open--;
+      if (open <= max * 0.9) told = false;
+    });
+    return true;
+  };
+};

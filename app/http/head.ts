@@ -1,0 +1,64 @@
+/** What a request's head must be before anyone answers it: rules that node:http does not know. */
+import type { IncomingMessage } from 'node:http';
+import { hostForm } from '../uwsgi/names.ts';
+import type { RefusalCode } from '../uwsgi/refusal.ts';
+import type { AnswersFor } from './hosts.ts';
+
+/** Why a request is refused; `reason` is for the log and holds nothing the client wrote. */
+export type HeadFault = { code: RefusalCode; reason: string };
+
+/**
+ * Checks a request whose forwarding headers are settled, and makes an absolute URL (RFC 9112 §3.2.2) a plain one.
+ * @param limitPost bytes of body that may be announced
+ */
+export const checkHead = (request: IncomingMessage, limitPost: number, answersFor: AnswersFor): HeadFault | undefined =>
+  checkFraming(request, limitPost) ?? checkHost(request) ?? checkServed(request, answersFor);
+
+const checkFraming = ({ headers, httpVersion }: IncomingMessage, limitPost: number): HeadFault | undefined => {
+  // RFC 9112 §6.1: someone between has changed the version or the framing.
+  const encoding = headers['transfer-encoding'];
+  if (encoding !== undefined && httpVersion === '1.0') return bad('chunks in HTTP/1.0');
+  if (encoding !== undefined && encoding.toLowerCase() !== 'chunked')
+    return bad('a Transfer-Encoding that is not chunked');
+  if (Number(headers['content-length'] ?? 0) <= limitPost) return undefined;
+  return { code: 'body-too-large', reason: `Content-Length is more than ${limitPost}` };
+};
+
+const checkHost = (request: IncomingMessage): HeadFault | undefined => {
+  const { headers, httpVersion, rawHeaders } = request;
+  // node:http keeps the first of several; RFC 9112 §3.2 wants them refused, like an HTTP/1.1 request without any.
+  if (countHosts(rawHeaders) > 1) return bad('more than one Host');
+  if (headers.host === undefined && httpVersion !== '1.0') return bad('no Host');
+  if (headers.host !== undefined && headers.host !== '' && !hostForm.test(headers.host)) return bad('Host is no host');
+  return unwrapUrl(request);
+};
+
+const countHosts = (rawHeaders: string[]): number => {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === 4 && name.toLowerCase() === 'host') count++;
+  }
+  return count;
+};
+
+const unwrapUrl = (request: IncomingMessage): HeadFault | undefined => {
+  const url = request.url ?? '';
+  if (url.startsWith('/') || (url === '*' && request.method === 'OPTIONS')) return undefined;
+  const [, authority, path] = /^https?:\/\/([^/?#]+)(.*)$/i.exec(url) ?? [];
+  if (authority === undefined) return bad('the URL does not begin with "/"');
+  if (authority.toLowerCase() !== request.headers.host?.toLowerCase()) return bad('the URL and Host name two hosts');
+  request.url = path?.startsWith('/') ? path : `/${path ?? ''}`;
+  return undefined;
+};
+
+const checkServed = ({ headers, socket }: IncomingMessage, answersFor: AnswersFor): HeadFault | undefined => {
+  const host = text(headers['x-forwarded-host']) ?? headers.host;
+  const client = text(headers['x-forwarded-for']) ?? socket.remoteAddress ?? 'unix';
+  return answersFor(host, client) ? undefined : { code: 'unknown-host', reason: 'a host that is not served' };
+};
+
+const text = (header: string | string[] | undefined): string | undefined =>
+  typeof header === 'string' ? header : undefined;
+
+const bad = (reason: string): HeadFault => ({ code: 'bad-request', reason });

@@ -1,0 +1,114 @@
+/** Every request: the listener it came by, its id, and what is counted and logged once it is answered. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, Server } from 'node:http';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type Counts, countAnswer, countRefusal, type Listener } from '../ops/counts.ts';
+import type { ListenerLog } from '../uwsgi/refusal.ts';
+
+/** Hands what comes to a listener over to the app. */
+export const attach = (server: Server, app: FastifyInstance, listener: Listener): void => {
+  server.on('request', (request, response) => {
+    cameBy.set(request, listener);
+    app.server.emit('request', request, response);
+  });
+  server.on('upgrade', (request, socket, head) => {
+    cameBy.set(request, listener);
+    app.server.emit('upgrade', request, socket, head);
+  });
+};
+
+const cameBy = new WeakMap<IncomingMessage, Listener>();
+
+/** What nobody has told of counts as public. */
+export const listenerOf = (request: IncomingMessage): Listener => cameBy.get(request) ?? 'http';
+
+/** A listener's log, counting the answers that it gives by itself: those have a code. */
+export const countRefusals = (log: ListenerLog, counts: Counts, listener: Listener): ListenerLog => ({
+  warn(fields, message) {
+    if ('code' in fields && typeof fields.code === 'string') countRefusal(counts, listener, fields.code);
+    log.warn(fields, message);
+  },
+});
+
+/** Behind a front end the id is the front end's, so that both logs have the same; a browser's own word counts for nothing. */
+export const requestId = (request: IncomingMessage): string => {
+  const given = listenerOf(request) === 'http' ? undefined : request.headers['x-request-id'];
+  return typeof given === 'string' && /^[\w.:+/=-]{1,128}$/.test(given) ? given : randomUUID();
+};
+
+/** A request that was answered. */
+export type Answered = {
+  reqId: string;
+  method: string;
+  url: string;
+  status: number;
+  /** µs */
+  us: number;
+  ip: string;
+  host: string;
+  /** Of the body; undefined when its length was not told beforehand. */
+  bytes: number | undefined;
+  protocol: string;
+  agent: string | undefined;
+  referer: string | undefined;
+  room: string | undefined;
+};
+
+export type RequestWatch = {
+  counts: Counts;
+  access: { answered(entry: Answered): void };
+  /** @param route as the program names it; requests that lead nowhere have none */
+  took(route: string, seconds: number): void;
+};
+
+/** As nginx has it: the client left before the answer. */
+const gone = 499;
+
+/** WebSockets are told of by those who have them. */
+export const watchRequests = (app: FastifyInstance, { counts, access, took }: RequestWatch): void => {
+  const done = (request: FastifyRequest, reply: FastifyReply, status: number): void => {
+    const bytes = reply.raw.writableFinished ? bytesOf(request, reply) : undefined;
+    const us = Math.round(reply.elapsedTime * 1000);
+    countAnswer(counts, listenerOf(request.raw), status, us, bytes ?? 0);
+    took(request.routeOptions.url ?? 'none', us / 1e6);
+    access.answered(describe(request, status, us, bytes));
+  };
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    if (request.ws) return;
+    reply.raw.once('close', () => {
+      const { writableFinished, headersSent, statusCode } = reply.raw;
+      if (!writableFinished) done(request, reply, headersSent || statusCode >= 400 ? statusCode : gone);
+    });
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    if (!request.ws) done(request, reply, reply.statusCode);
+  });
+};
+
+const describe = (request: FastifyRequest, status: number, us: number, bytes: number | undefined): Answered => {
+  const { 'user-agent': agent, referer } = request.headers;
+  return {
+    reqId: request.id,
+    method: request.method,
+    url: request.url,
+    status,
+    us,
+    ip: request.ip,
+    host: request.host,
+    bytes,
+    protocol: `HTTP/${request.raw.httpVersion}`,
+    agent,
+    referer,
+    room: roomIn(request.params),
+  };
+};
+
+const roomIn = (params: unknown): string | undefined =>
+  typeof params === 'object' && params !== null && 'room' in params ? String(params.room) : undefined;
+
+const bytesOf = ({ method }: FastifyRequest, reply: FastifyReply): number | undefined => {
+  if (method === 'HEAD' || reply.statusCode === 204 || reply.statusCode === 304) return 0;
+  const length = Number(reply.getHeader('content-length') ?? Number.NaN);
+  return Number.isNaN(length) ? undefined : length;
+};

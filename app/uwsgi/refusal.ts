@@ -1,0 +1,34 @@
+/** Answers that a listener gives by itself, alike for HTTP and uwsgi: the client reads code and sentence as JSON. */
+import { STATUS_CODES } from 'node:http';
+
+const refusals = {
+  'bad-request': { status: 400, message: 'The request could not be understood.' },
+  'request-timeout': { status: 408, message: 'The request did not arrive in time.' },
+  'body-too-large': { status: 413, message: 'The body is longer than this server accepts.' },
+  'unknown-host': { status: 421, message: 'This server does not answer for that host.' },
+  'header-too-large': { status: 431, message: 'The headers are longer than this server accepts.' },
+  harakiri: { status: 503, message: 'The request took too long.' },
+} as const;
+export type RefusalCode = keyof typeof refusals;
+
+/** Where refusals, and what was wrong, are told. */
+export type ListenerLog = { warn(fields: object, message: string): void };
+
+/** Status, headers as node:http wants them, and body. The connection ends after each of them. */
+export const refusalOf = (code: RefusalCode): { status: number; headers: Record<string, string>; body: string } => {
+  const { status, message } = refusals[code];
+  const body = JSON.stringify({ type: 'error', code, message });
+  const headers = {
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': String(body.length),
+    Connection: 'close',
+  };
+  return { status, headers, body };
+};
+
+/** The whole answer as it goes over the wire; `method` of the request, if that is known. */
+export const refusalText = (code: RefusalCode, method?: string): string => {
+  const { status, headers, body } = refusalOf(code);
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${method === 'HEAD' ? '' : body}`;
+};

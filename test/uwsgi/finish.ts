@@ -1,0 +1,26 @@
+/** What tests need that may run side by side: taking down what was started, and waiting. */
+import { afterAll, onTestFinished, vi } from 'vitest';
+
+type Dispose = () => unknown;
+let kept: Dispose[] | undefined;
+
+/** To be called once by a file whose tests run side by side: vitest cannot know then to which of them a call belongs. */
+export const keepUntilFileEnds = (): void => {
+  const disposals: Dispose[] = [];
+  kept = disposals;
+  afterAll(async () => {
+    for (const dispose of disposals.toReversed()) await dispose();
+  });
+};
+
+export const atEnd = (dispose: Dispose): void => {
+  if (kept) kept.push(dispose);
+  else
+    onTestFinished(async () => {
+      await dispose();
+    });
+};
+
+/** Waits for what `check` expects; expect.poll does not work in tests that run side by side. */
+export const eventually = (check: () => unknown, timeout = 10_000): Promise<unknown> =>
+  vi.waitFor(check, { timeout, interval: 20 });
