@@ -2,34 +2,77 @@
 import type { Server } from 'node:http';
 import { BlockList } from 'node:net';
 import { join } from 'node:path';
-import { type Logger, pino } from 'pino';
-import { type Address, showAddress } from './config/address.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { showAddress } from './config/address.ts';
 import type { Settings } from './config/schema.ts';
+import { connectionLimit } from './http/admission.ts';
 import { buildApp } from './http/app.ts';
+import { answersFor } from './http/hosts.ts';
+import { attach, countRefusals } from './http/requests.ts';
 import { frontedServer, publicServer } from './http/server.ts';
+import { createAccessLog } from './ops/access.ts';
+import { waitingAt } from './ops/backlog.ts';
+import { type Counts, zeroCounts } from './ops/counts.ts';
 import { startTicker } from './ops/lifecycle.ts';
-import { listen, localUrl } from './ops/listen.ts';
+import { listen, listenOptions, localUrl } from './ops/listen.ts';
+import { createLogger } from './ops/log.ts';
+import { hostOf, type ListenSetting, type Place, planPlaces } from './ops/places.ts';
+import { createReports, type Reports } from './ops/reports.ts';
+import { version } from './ops/version.ts';
 import type { Signaling } from './signaling/conversation.ts';
 import { Fanout } from './signaling/fanout.ts';
 import { HttpConversations } from './signaling/http.ts';
 import { WebSockets } from './signaling/websocket.ts';
+import { pausable } from './store/pausable.ts';
 import { memoryStore } from './store/store.ts';
 import { createUwsgiServer } from './uwsgi/server.ts';
 
 export type Running = {
   /** Where each listener is, in the order http, http-socket, socket; `url` for those a browser can open. */
   listening: { setting: string; address: string; url?: string }[];
-  /** Stops taking visitors, tells those there to come back, ends requests; resolves when all is closed. */
-  stop(): Promise<void>;
+  count(): { rooms: number; peers: number };
+  /**
+   * Takes visitors for `delay` seconds more while it is no longer ready, then none, tells those there to come back, ends
+   * requests; resolves when all is closed. `within`: seconds until what is still open is cut, the drain-timeout when not
+   * given; asked again, it is the same end, with the earlier cut.
+   */
+  stop(limits?: { within?: number; delay?: number }): Promise<void>;
+  /** Cuts everything at once. */
+  kill(): void;
+  /** False once new visitors should go elsewhere. */
+  ready(): boolean;
+  /** Statistics and metrics of this process; `report` is what a supervisor is told. */
+  readings: Pick<Reports, 'stats' | 'metrics' | 'report'>;
+};
+
+/** `shown`: what the log calls it, when the address is a mere descriptor. */
+type Named = Place & { shown?: string };
+export type ServeOptions = {
+  /** Where to listen instead of where the settings say: a supervisor has bound the sockets already. */
+  places?: Named[];
+  /** Whether new rooms may be opened; asked again and again. */
+  accepting?: () => boolean;
 };
 
 /** @throws when an address cannot be listened on; everything is closed again then */
-export const serve = async (settings: Settings, logger: Logger = createLogger(settings)): Promise<Running> => {
+export const serve = async (
+  settings: Settings,
+  logger: Logger = createLogger(settings),
+  { places = placesOf(settings), accepting = () => true }: ServeOptions = {},
+): Promise<Running> => {
   let ready = true;
   const clock = Date.now;
-  const signaling = createSignaling(settings, clock, logger);
-  const webSockets = new WebSockets(signaling);
+  const signaling = createSignaling(settings, clock, logger, accepting);
+  const access = createAccessLog(logger, settings);
+  const webSockets = new WebSockets(signaling, access);
   const conversations = new HttpConversations(signaling);
+  const { store, counts } = signaling;
+  const sockets = () => waitingAt(listeners.map(describe), settings.listen);
+  const reports = createReports(
+    { counts, store, webSockets, accepting: () => ready && accepting(), sockets },
+    version(),
+  );
   const app = await buildApp({
     logger,
     publicDir: join(import.meta.dirname, '../dist/public'),
@@ -39,13 +82,14 @@ export const serve = async (settings: Settings, logger: Logger = createLogger(se
     conversations,
     allowedOrigins: settings['allowed-origins'],
     ready: () => ready,
-    count: () => signaling.store.count(),
+    count: () => store.count(),
+    counts,
+    access,
+    took: reports.took,
+    readings: reports,
   });
-  const listeners = createListeners(settings, logger);
-  for (const { server } of listeners) {
-    server.on('request', (request, response) => app.server.emit('request', request, response));
-    server.on('upgrade', (request, socket, head) => app.server.emit('upgrade', request, socket, head));
-  }
+  const listeners = createListeners(settings, places, logger, counts);
+  for (const { server, place } of listeners) attach(server, app, place.setting);
   const ticker = startTicker(async () => {
     const now = clock();
     webSockets.tick(now);
@@ -53,38 +97,62 @@ export const serve = async (settings: Settings, logger: Logger = createLogger(se
     await signaling.store.sweep();
   }, logger);
 
-  const stop = async (): Promise<void> => {
+  const removals: (() => void)[] = [];
+
+  const drain = async (delay: number): Promise<void> => {
     ready = false;
+    if (delay > 0) await sleep(delay * 1000);
     const closed = listeners.map(({ server }) => close(server));
     webSockets.drain();
     conversations.drain();
-    for (const { server } of listeners) server.closeIdleConnections();
-    const cut = setTimeout(() => {
-      webSockets.cut();
-      for (const { server } of listeners) server.closeAllConnections();
-    }, settings['drain-timeout'] * 1000);
     await Promise.all(closed);
-    clearTimeout(cut);
     ticker.stop();
+    reports.stop();
     await app.close();
+    vacuum();
+  };
+  const vacuum = (): void => {
+    if (settings.vacuum) for (const remove of removals) remove();
+  };
+  const kill = (): void => {
+    ready = false;
+    cut();
+    vacuum();
+  };
+  const cut = (): void => {
+    webSockets.cut();
+    for (const { server } of listeners) server.closeAllConnections();
+  };
+  let draining: Promise<void> | undefined;
+  const stop: Running['stop'] = async ({ within = settings['drain-timeout'], delay = 0 } = {}) => {
+    draining ??= drain(delay);
+    const late = setTimeout(cut, (within + delay) * 1000);
+    await draining.finally(() => clearTimeout(late));
   };
 
   try {
-    for (const { server, address, host } of listeners) await listen(server, address, host, settings['chmod-socket']);
+    const options = listenOptions(settings);
+    for (const { server, place } of listeners)
+      removals.push(await listen(server, place.address, { ...options, host: hostOf(place.setting) }));
   } catch (error) {
     await stop();
     throw error;
   }
-  return { listening: listeners.map(describe), stop };
+  const listening = listeners.map(describe);
+  return { listening, count: () => store.count(), stop, kill, ready: () => ready, readings: reports };
 };
 
-export const createLogger = (settings: Pick<Settings, 'log-level'>): Logger =>
-  pino({ level: settings['log-level'], base: null });
+/** Those of the one worker that there is. */
+const placesOf = (settings: Settings): Place[] => {
+  const plan = planPlaces({ ...settings, processes: 1 });
+  if ('faults' in plan) throw new Error(plan.faults.join('\n'));
+  return plan.workers.flat();
+};
 
-const createSignaling = (settings: Settings, clock: () => number, log: Logger): Signaling => {
+const createSignaling = (settings: Settings, clock: () => number, log: Logger, accepting: () => boolean): Signaling => {
   const seconds = (name: 'grace' | 'join-timeout' | 'poll-grace' | 'poll-wait' | 'ping-interval') =>
     settings[name] * 1000;
-  const store = memoryStore(
+  const memory = memoryStore(
     {
       rooms: settings['max-rooms'],
       grace: seconds('grace'),
@@ -93,12 +161,14 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger): 
     },
     clock,
   );
+  const store = pausable(memory, accepting);
   return {
     store,
     fanout: new Fanout(store),
     ice: settings['stun-url'].length > 0 ? [{ urls: settings['stun-url'] }] : [],
     clock,
     log,
+    counts: zeroCounts(),
     limits: {
       maxPeers: settings['max-peers'],
       messageBytes: settings['max-message-bytes'],
@@ -108,43 +178,45 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger): 
       joinTimeout: seconds('join-timeout'),
       grace: seconds('grace'),
       pollGrace: seconds('poll-grace'),
-      pollWait: seconds('poll-wait'),
+      // A wait is no hang: it ends, a tick later at most, before harakiri would answer in its place.
+      pollWait: settings.harakiri > 0 ? Math.min(seconds('poll-wait'), settings.harakiri * 700) : seconds('poll-wait'),
       pingInterval: seconds('ping-interval'),
       ackDelay: settings['ack-delay'],
     },
   };
 };
 
-/** `host`: where `:port` listens. */
-type Listening = { setting: string; server: Server; address: Address; host?: string };
+type Listening = { server: Server; place: Named };
 
-const createListeners = (settings: Settings, log: Logger): Listening[] => {
-  const allowFrom = allowed(settings['allow-from']);
-  const http = { bufferSize: settings['buffer-size'], headerTimeout: settings['header-timeout'] * 1000 };
-  const uwsgi = { ...http, limitPost: settings['limit-post'], bodyTimeout: settings['body-timeout'] * 1000 };
-  const loopback = '127.0.0.1';
-  return [
-    ...settings.http.map((address) => ({ setting: 'http', server: publicServer(http), address })),
-    ...settings['http-socket'].map((address) => ({
-      setting: 'http-socket',
-      server: frontedServer({ ...http, allowFrom, log }),
-      address,
-      host: loopback,
-    })),
-    ...settings.socket.map((address) => ({
-      setting: 'socket',
-      server: createUwsgiServer({ ...uwsgi, allowFrom, log }),
-      address,
-      host: loopback,
-    })),
-  ];
+const createListeners = (settings: Settings, places: Named[], logger: Logger, counts: Counts): Listening[] => {
+  const allowFrom = inNetworks(['127.0.0.0/8', '::1', ...settings['allow-from']]);
+  const isProxy = inNetworks(settings['trusted-proxies']);
+  const limits = limitsOf(settings, logger);
+  const log = (setting: ListenSetting) => countRefusals(logger, counts, setting);
+  const create = {
+    http: () => publicServer({ ...limits, log: log('http') }),
+    'http-socket': () => frontedServer({ ...limits, allowFrom, isProxy, log: log('http-socket') }),
+    socket: () => createUwsgiServer({ ...limits, allowFrom, log: log('socket') }),
+  };
+  return places.map((place) => ({ server: create[place.setting](), place }));
 };
 
-/** Loopback and the networks of the setting. */
-const allowed = (networks: string[]): ((address: string) => boolean) => {
+/** What holds for every listener; the connections of all are counted together. */
+const limitsOf = (settings: Settings, log: Logger) => ({
+  bufferSize: settings['buffer-size'],
+  limitPost: settings['limit-post'],
+  headerTimeout: settings['header-timeout'] * 1000,
+  bodyTimeout: settings['body-timeout'] * 1000,
+  idleTimeout: settings['idle-timeout'] * 1000,
+  // The default is longer than a front end keeps an idle connection (nginx: 60 s), or it would write into one that closes.
+  keepAliveTimeout: settings['keep-alive-timeout'] * 1000,
+  harakiri: settings.harakiri * 1000,
+  admit: connectionLimit(settings['max-connections'], log),
+  answersFor: answersFor(settings['allowed-hosts']),
+});
+
+const inNetworks = (networks: string[]): ((address: string) => boolean) => {
   const list = new BlockList();
-  list.addSubnet('127.0.0.0', 8, 'ipv4');
-  list.addAddress('::1', 'ipv6');
   for (const network of networks) {
     const [address = '', bits] = network.split('/');
     const family = address.includes(':') ? 'ipv6' : 'ipv4';
@@ -160,11 +232,12 @@ const close = (server: Server): Promise<void> =>
     server.close(() => resolve());
   });
 
-const describe = ({ setting, server, address }: Listening): Running['listening'][number] => {
+const describe = ({ server, place }: Listening): Running['listening'][number] => {
+  const { setting, address, shown } = place;
   const bound = server.address();
   const url = setting === 'socket' ? undefined : localUrl(server);
   // Port 0 asks for any; what it became is what counts.
   const real =
     address.kind === 'tcp' && bound && typeof bound === 'object' ? { ...address, port: bound.port } : address;
-  return { setting, address: showAddress(real), ...(url === undefined ? {} : { url }) };
+  return { setting, address: shown ?? showAddress(real), ...(url === undefined ? {} : { url }) };
 };

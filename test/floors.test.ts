@@ -24,11 +24,14 @@ const imports = files.flatMap(importsOf);
 /** The floor of a module; the browser's part is a house of its own. */
 const floorOf = (path: string): number | 'client' => {
   if (path.startsWith('client/')) return 'client';
-  if (/^protocol\/|^uwsgi\/(packet|vars)\.ts$/.test(path)) return 0;
-  if (/^rooms\/|^auth\/|^ops\/stats\.ts$|^config\/(schema|address)\.ts$/.test(path)) return 1;
+  if (/^protocol\/|^uwsgi\/(packet|modifiers|vars|names|path)\.ts$/.test(path)) return 0;
+  if (
+    /^rooms\/|^auth\/|^ops\/(stats|counts|log-format|redact)\.ts$|^config\/(?!load\.ts$|sources\/yaml\.ts$)/.test(path)
+  )
+    return 1;
   if (/^signaling\/|^store\/|^uwsgi\//.test(path)) return 2;
   if (/^http\//.test(path)) return 3;
-  if (/^serve\.ts$|^config\/load\.ts$|^ops\//.test(path)) return 4;
+  if (/^serve\.ts$|^config\/|^ops\//.test(path)) return 4;
   if (path === 'cli.ts') return 5;
   throw new Error(`${path} stands on no floor: give it one in app/README.md and here`);
 };
@@ -40,7 +43,7 @@ const outside: Record<string, RegExp> = {
   1: /^zod$|^node:crypto$/,
   2: /^zod$|^node:(crypto|http|net|stream|buffer)$/,
   3: /^zod$|^fastify$|^@fastify\/|^node:/,
-  4: /^zod$|^pino$|^node:/,
+  4: /^yaml$|^zod$|^pino$|^@prometheus-io\/client$|^node:/,
   5: /^node:/,
   client: /^preact(\/|$)/,
 };

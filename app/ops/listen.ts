@@ -1,29 +1,57 @@
 /** Binds a server to an address: TCP, a unix socket with its mode and without stale files, or an inherited descriptor. */
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
-import { connect, type Server } from 'node:net';
+import { readFileSync } from 'node:fs';
+import type { Server } from 'node:net';
 import type { Address } from '../config/address.ts';
+import type { Settings } from '../config/schema.ts';
+import { ownerOf } from './identity.ts';
+import { publish, type UnixFile } from './unix-file.ts';
+
+export type Listen = UnixFile & {
+  /** Where `:port` listens; undefined = every interface. */
+  host?: string | undefined;
+  /** Connections that may wait to be accepted; the kernel shortens it to net.core.somaxconn. */
+  backlog?: number;
+};
 
 /**
- * Resolves when the server listens.
- * @param host where `:port` listens; undefined = every interface
- * @param mode of a unix socket, octal text
+ * Resolves when the server listens, with what removes the socket file again: only its own, never a successor's.
  * @throws when the address is taken or cannot be had
  */
-export const listen = async (
-  server: Server,
-  address: Address,
-  host: string | undefined,
-  mode: string,
-): Promise<void> => {
+export const listen = async (server: Server, address: Address, options: Listen): Promise<() => void> => {
+  const bindAt = (where: Where) => bind(server, where, options.backlog);
   switch (address.kind) {
     case 'tcp': {
-      const where = address.host ?? host;
-      return bind(server, { port: address.port, ...(where === undefined ? {} : { host: where }) });
+      const host = address.host ?? options.host;
+      await bindAt({ port: address.port, ...(host === undefined ? {} : { host }) });
+      return () => {};
     }
     case 'fd':
-      return bind(server, { fd: address.fd });
+      await bindAt({ fd: address.fd });
+      return () => {};
     case 'unix':
-      return bindPath(server, address.path, mode);
+      return publish(address.path, options, (path) => bindAt({ path }));
+  }
+};
+
+/** How unix sockets look and how long queues are, for whoever binds. @throws when chown-socket names nobody */
+export const listenOptions = (settings: Settings): Listen => ({
+  mode: settings['chmod-socket'],
+  owner: ownerOf(settings['chown-socket']),
+  backlog: settings.listen,
+});
+
+/** What there is to say about a queue that the kernel will shorten; undefined when it will not, or cannot be asked. */
+export const backlogWarning = (backlog: number): string | undefined => {
+  const most = somaxconn();
+  if (most === undefined || backlog <= most) return undefined;
+  return `listen is ${backlog}, but the kernel lets only ${most} connections wait: raise sysctl net.core.somaxconn`;
+};
+
+const somaxconn = (): number | undefined => {
+  try {
+    return Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'));
+  } catch {
+    return undefined;
   }
 };
 
@@ -33,43 +61,14 @@ export const localUrl = (server: Server): string | undefined => {
   return bound && typeof bound === 'object' ? `http://localhost:${bound.port}` : undefined;
 };
 
-const bindPath = async (server: Server, path: string, mode: string): Promise<void> => {
-  await removeStale(path);
-  // The file is made with the process's umask before its mode can be set: nobody may slip in between.
-  const umask = process.umask(0o177);
-  try {
-    await bind(server, { path });
-  } finally {
-    process.umask(umask);
-  }
-  chmodSync(path, Number.parseInt(mode, 8));
-};
+type Where = { port?: number; host?: string; fd?: number; path?: string };
 
-const bind = (server: Server, where: { port?: number; host?: string; fd?: number; path?: string }): Promise<void> =>
+const bind = (server: Server, where: Where, backlog: number | undefined): Promise<void> =>
   new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(where, () => {
+    // Beside fd, Node reads the backlog only from the second argument.
+    server.listen(where, backlog, () => {
       server.off('error', reject);
       resolve();
     });
-  });
-
-/** A socket file whose process is gone is removed; one that answers, or a file of another kind, is never touched. */
-const removeStale = async (path: string): Promise<void> => {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (!found) return;
-  if (!found.isSocket()) throw new Error(`${path} is there already and is not a socket`);
-  if (await answers(path)) throw new Error(`${path} is in use by another process`);
-  unlinkSync(path);
-};
-
-const answers = (path: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const probe = connect(path);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    // Anything but a refusal (no permission, backlog full) may be a living process.
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
   });

@@ -1,8 +1,9 @@
 /** What peers say and what the rooms answer, apart from what carries it: entering, coming back, speaking, leaving. */
 import { mintSession, readSession } from '../auth/session.ts';
+import type { Counts } from '../ops/counts.ts';
 import type { Incoming } from '../protocol/decode.ts';
 import { errors, fateOf, type Refusal, refuse, sentence } from '../protocol/errors.ts';
-import type { IceServer, Join, Joined, PeerId, RoomName, ServerMessage } from '../protocol/messages.ts';
+import type { IceServer, Join, Joined, LeaveReason, PeerId, RoomName, ServerMessage } from '../protocol/messages.ts';
 import type { Entry } from '../rooms/log.ts';
 import * as room from '../rooms/room.ts';
 import type { Store } from '../store/store.ts';
@@ -36,6 +37,8 @@ export type Signaling = {
   /** ms since 1970 */
   clock: () => number;
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+  /** Incremented in place: where messages are relayed, counting may cost no more. */
+  counts: Counts;
 };
 
 /**
@@ -65,6 +68,7 @@ export const enter = async (
   const missed = message.after === undefined ? 'gone' : await signaling.store.since(name, message.after);
   // The session is there but what it missed is not: a real rejoin, in the same seat.
   if (missed === 'gone') return enterAnew(signaling, name, message, until, attach, known.id);
+  signaling.counts.resumes += 1;
   return {
     joined: joinedMessage(signaling, back.result, back.seq, message.session, true),
     missed: missed.filter(({ event }) => room.concerns(event, known.id)),
@@ -74,26 +78,50 @@ export const enter = async (
 
 /** Carries out one message of a peer that has joined; the answer has at most one reply, an acknowledgement or an error. */
 export const speak = (
-  { store }: Signaling,
+  signaling: Signaling,
   name: RoomName,
   peer: PeerId,
   message: Incoming,
 ): Promise<ServerMessage | undefined> => {
-  const settle = (outcome: { result: room.Settled } | Refusal) => settled(numberOf(message) ?? 0, outcome);
+  const { store, counts } = signaling;
   switch (message.type) {
     case 'signal':
-      return store.commit(name, (place) => room.signal(place, peer, message)).then(settle);
+      return store
+        .commit(name, (place) => room.signal(place, peer, message))
+        .then((outcome) => settled(counts, message, outcome));
     case 'chat':
-      return store.commit(name, (place, now) => room.chat(place, peer, message, now)).then(settle);
+      return store
+        .commit(name, (place, now) => room.chat(place, peer, message, now))
+        .then((outcome) => settled(counts, message, outcome));
     case 'update':
-      return store.commit(name, (place) => room.update(place, peer, message)).then(settle);
+      return store
+        .commit(name, (place) => room.update(place, peer, message))
+        .then((outcome) => settled(counts, message, outcome));
     case 'ping':
       return Promise.resolve({ type: 'pong' });
     case 'join':
-      return Promise.resolve(errorMessage(refuse('already-joined')));
+      return Promise.resolve(told(counts, refuse('already-joined')));
     case 'leave':
-      return store.commit(name, (place) => room.leave(place, peer, 'left')).then(() => undefined);
+      return depart(signaling, name, peer, 'left').then(() => undefined);
   }
+};
+
+/** Takes the peer out of its room. */
+export const depart = (
+  { store, counts }: Pick<Signaling, 'store' | 'counts'>,
+  name: RoomName,
+  peer: PeerId,
+  reason: Exclude<LeaveReason, 'timeout'>,
+): Promise<unknown> =>
+  store.commit(name, (place) => {
+    if (place.peers.has(peer)) counts.leaves[reason] += 1;
+    return room.leave(place, peer, reason);
+  });
+
+/** The error message of a refusal that is about to be sent, counted. */
+export const told = (counts: Counts, refusal: Refusal, n?: number): ServerMessage => {
+  counts.refused[refusal.refused] += 1;
+  return errorMessage(refusal, n);
 };
 
 export const errorMessage = (refusal: Refusal, n?: number): ServerMessage => {
@@ -136,6 +164,7 @@ const enterAnew = async (
   const entrance = { id: minted.id, secretHash: minted.secretHash, name: own, media, until, maxPeers };
   const done = await signaling.store.commit(name, (place) => room.join(place, entrance));
   if ('refused' in done) return done;
+  signaling.counts[id === undefined ? 'joins' : 'rejoins'] += 1;
   return { joined: joinedMessage(signaling, done.result, done.seq, minted.session, false), missed: [], accepted: 0 };
 };
 
@@ -161,8 +190,14 @@ const joinedMessage = (
   recovered,
 });
 
-const settled = (n: number, outcome: { result: room.Settled } | Refusal): ServerMessage => {
-  if ('refused' in outcome) return errorMessage(outcome, n);
+const settled = (
+  counts: Counts,
+  { type, n }: { type: keyof Counts['relayed']; n: number },
+  outcome: { result: room.Settled } | Refusal,
+): ServerMessage => {
+  if ('refused' in outcome) return told(counts, outcome, n);
   const { accepted, refusal } = outcome.result;
-  return refusal ? errorMessage(refusal, n) : { type: 'ack', n: accepted };
+  if (refusal) return told(counts, refusal, n);
+  counts.relayed[type] += 1;
+  return { type: 'ack', n: accepted };
 };

@@ -1,18 +1,18 @@
 /** The same conversation over plain HTTP requests: join, messages, events by long-poll, leave. */
 import { readSession } from '../auth/session.ts';
 import { check, explain, type Incoming } from '../protocol/decode.ts';
-import { errors, fateOf, type Refusal, refuse } from '../protocol/errors.ts';
+import { type ErrorCode, errors, fateOf, type Refusal, refuse } from '../protocol/errors.ts';
 
 import { join, type PeerId, postedMessages, type RoomName, type ServerMessage } from '../protocol/messages.ts';
 import type { Entry } from '../rooms/log.ts';
 import * as rooms from '../rooms/room.ts';
-import { enter, errorMessage, numberOf, type Signaling, speak } from './conversation.ts';
+import { depart, enter, errorMessage, numberOf, type Signaling, speak, told } from './conversation.ts';
 import { encode } from './encode.ts';
 import type { Receiver } from './fanout.ts';
 import { TokenBucket } from './rate.ts';
 
-/** `body` is JSON text. */
-export type Answer = { status: number; body: string };
+/** `body` is JSON text; `refused` is the code when all of it is a refusal. */
+export type Answer = { status: number; body: string; refused?: ErrorCode };
 
 /** A request for events that waits. `over` settles when something came, or nothing will. */
 type Poll = {
@@ -29,6 +29,7 @@ type Visitor = { bucket: TokenBucket; poll?: Poll; seen: number };
 export const refusalAnswer = (refusal: Refusal): Answer => ({
   status: errors[refusal.refused].status,
   body: JSON.stringify(errorMessage(refusal)),
+  refused: refusal.refused,
 });
 
 export class HttpConversations {
@@ -100,7 +101,7 @@ export class HttpConversations {
     const peer = await this.#recognise(room, session);
     if (typeof peer !== 'string') return refusalAnswer(peer);
     this.#signaling.fanout.displace(room, peer);
-    await this.#signaling.store.commit(room, (place) => rooms.leave(place, peer, 'left'));
+    await depart(this.#signaling, room, peer, 'left');
     this.#visitors.delete(keyOf(room, peer));
     return { status: 204, body: '' };
   }
@@ -142,9 +143,10 @@ export class HttpConversations {
   }
 
   async #speak(room: RoomName, peer: PeerId, message: Incoming | Refusal): Promise<ServerMessage | undefined> {
-    if ('refused' in message) return errorMessage(message);
+    const { counts } = this.#signaling;
+    if ('refused' in message) return told(counts, message);
     if (this.#visitor(room, peer).bucket.take(this.#signaling.clock()) > 0)
-      return errorMessage(refuse('rate-limited'), numberOf(message));
+      return told(counts, refuse('rate-limited'), numberOf(message));
     return speak(this.#signaling, room, peer, message);
   }
 

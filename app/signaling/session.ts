@@ -7,12 +7,13 @@ import * as room from '../rooms/room.ts';
 import {
   byeMessage,
   closeCode,
+  depart,
   type Entered,
   enter,
-  errorMessage,
   numberOf,
   type Signaling,
   speak,
+  told,
 } from './conversation.ts';
 import { encode, encodeMessage } from './encode.ts';
 import type { Receiver } from './fanout.ts';
@@ -39,6 +40,7 @@ type State =
 export class Session implements Receiver {
   #state: State;
   #ackDue = 0;
+  #was: PeerId | undefined;
   readonly #bucket: TokenBucket;
   readonly #signaling: Signaling;
   readonly #room: RoomName;
@@ -55,6 +57,11 @@ export class Session implements Receiver {
 
   get peer(): PeerId | undefined {
     return 'peer' in this.#state ? this.#state.peer : undefined;
+  }
+
+  /** The peer that had joined here, also when the conversation has ended. */
+  get was(): PeerId | undefined {
+    return this.#was;
   }
 
   /** One message from the peer. */
@@ -92,14 +99,14 @@ export class Session implements Receiver {
   }
 
   /** Ends the conversation with a `bye`. With a reason the peer has left; without, it is away and may come back. */
-  end(refusal: Refusal, reason?: LeaveReason): void {
+  end(refusal: Refusal, reason?: Exclude<LeaveReason, 'timeout'>): void {
     const peer = this.peer;
     this.#finish(refusal);
     if (!peer) return;
     this.#told(
-      this.#signaling.store.commit(this.#room, (place, now) =>
-        reason ? room.leave(place, peer, reason) : room.lose(place, peer, now),
-      ),
+      reason
+        ? depart(this.#signaling, this.#room, peer, reason)
+        : this.#signaling.store.commit(this.#room, (place, now) => room.lose(place, peer, now)),
     );
   }
 
@@ -159,8 +166,13 @@ export class Session implements Receiver {
   }
 
   #welcome({ joined, missed, accepted }: Entered, held: Entry[], early: string[]): void {
-    const state: State = { at: 'joined', peer: joined.self.id, seq: joined.recovered ? 0 : joined.seq };
+    const state: State & { at: 'joined' } = {
+      at: 'joined',
+      peer: joined.self.id,
+      seq: joined.recovered ? 0 : joined.seq,
+    };
     this.#state = state;
+    this.#was = state.peer;
     this.#wire.send(encodeMessage(joined));
     if (accepted > 0) this.#acknowledge(accepted);
     for (const entry of missed) this.deliver(entry, encode(entry));
@@ -178,11 +190,12 @@ export class Session implements Receiver {
   }
 
   #refuse(refusal: Refusal, n?: number): void {
-    this.#wire.send(encodeMessage(errorMessage(refusal, n)));
+    this.#wire.send(encodeMessage(told(this.#signaling.counts, refusal, n)));
   }
 
   #finish(refusal: Refusal): void {
     if (this.#state.at === 'closed') return;
+    this.#signaling.counts.refused[refusal.refused] += 1;
     this.flushAck();
     this.#wire.send(encodeMessage(byeMessage(refusal)));
     this.#wire.close(closeCode(refusal), refusal.refused);

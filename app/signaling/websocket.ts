@@ -1,8 +1,9 @@
 /** A WebSocket as the wire of a session: limits, pings, gathered writes, and the sockets that are open now. */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
+import { countClose } from '../ops/counts.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
-import type { RoomName } from '../protocol/messages.ts';
+import type { PeerId, RoomName } from '../protocol/messages.ts';
 import { byeMessage, closeCode, type Signaling } from './conversation.ts';
 import { encodeMessage } from './encode.ts';
 import { textFrames } from './frames.ts';
@@ -13,40 +14,89 @@ export const hardLimit = (messageBytes: number): number => 2 * messageBytes;
 /** ms for the peer to answer a close before its connection is cut. */
 const closeTimeout = 2000;
 
-type Open = { socket: WebSocket; session: Session; heard: boolean; pinged: number; closing?: number };
+/** Whose WebSocket it is, for the log. */
+export type Visitor = { reqId: string; ip: string };
+export type Opened = Visitor & { room: RoomName };
+/** Bytes are those on the connection, framing included; `us` is how long it was open (µs). */
+export type Closed = Opened & Traffic & { peer: PeerId | undefined; us: number; closeCode: number };
+/** Told of every WebSocket. */
+export type Visits = { opened(visit: Opened): void; closed(visit: Closed): void };
+
+type Traffic = { messagesIn: number; messagesOut: number; bytesIn: number; bytesOut: number };
+type Open = {
+  socket: WebSocket;
+  session: Session;
+  heard: boolean;
+  pinged: number;
+  closing?: number;
+  connection: Socket;
+  carried: Carried;
+};
+/** Messages in and out since it began (`at`, a performance.now()), and the bytes of the connection by then. */
+type Carried = { in: number; out: number; at: number; read: number; written: number };
 
 export class WebSockets {
   readonly #open = new Set<Open>();
   readonly #signaling: Signaling;
+  readonly #visits: Visits;
+  /** What went over those that are closed. */
+  readonly #past: Traffic = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 };
 
-  constructor(signaling: Signaling) {
+  constructor(signaling: Signaling, visits: Visits) {
     this.#signaling = signaling;
+    this.#visits = visits;
   }
 
   get size(): number {
     return this.#open.size;
   }
 
+  /** How many are open, what waits for them to read, and what went over all that ever were. */
+  usage(): Traffic & { open: number; unsentBytes: number } {
+    const sum = { ...this.#past, open: this.#open.size, unsentBytes: 0 };
+    for (const open of this.#open) {
+      add(sum, trafficOf(open));
+      sum.unsentBytes += open.socket.bufferedAmount;
+    }
+    return sum;
+  }
+
   /** Starts a conversation about a room on an accepted WebSocket; `connection` is the socket below it. */
-  accept(room: RoomName, socket: WebSocket, connection: Socket): void {
+  accept(room: RoomName, socket: WebSocket, connection: Socket, visitor: Visitor): void {
     const { clock, limits, log } = this.#signaling;
-    const session = new Session(this.#signaling, room, wireOf(socket, connection));
-    const open: Open = { socket, session, heard: true, pinged: clock() };
-    this.#open.add(open);
+    const { bytesRead: read, bytesWritten: written } = connection;
+    const carried: Carried = { in: 0, out: 0, at: performance.now(), read, written };
+    const session = new Session(this.#signaling, room, wireOf(socket, connection, carried));
+    const open: Open = { socket, session, heard: true, pinged: clock(), connection, carried };
+    this.#begin(open, { ...visitor, room });
     socket.on('pong', () => {
       open.heard = true;
     });
     socket.on('message', (data: Buffer, isBinary: boolean) => {
       open.heard = true;
+      carried.in += 1;
       if (data.length > limits.messageBytes)
         session.end(refuse('too-long', longer(data, limits.messageBytes)), 'error');
       else if (isBinary) session.end(refuse('bad-json', 'a binary frame came'), 'error');
       else session.receive(data.toString());
     });
     socket.on('error', (error) => log.info({ room, err: error.message }, 'a WebSocket broke the protocol'));
-    socket.on('close', () => {
+  }
+
+  #begin(open: Open, visit: Opened): void {
+    const { counts } = this.#signaling;
+    const { socket, session, carried } = open;
+    this.#open.add(open);
+    counts.webSockets.opened += 1;
+    this.#visits.opened(visit);
+    socket.on('close', (closeCode) => {
       this.#open.delete(open);
       session.lost();
+      const traffic = trafficOf(open);
+      add(this.#past, traffic);
+      countClose(counts, closeCode);
+      const us = Math.round((performance.now() - carried.at) * 1000);
+      this.#visits.closed({ ...visit, ...traffic, peer: session.was, us, closeCode });
     });
   }
 
@@ -85,11 +135,12 @@ export const turnAway = (socket: WebSocket, refusal: Refusal): void => {
 };
 
 /** What is sent within one turn of the event loop leaves in one write; ws itself would take one or two for each. */
-const wireOf = (socket: WebSocket, connection: Socket): Wire => {
+const wireOf = (socket: WebSocket, connection: Socket, carried: Carried): Wire => {
   let waiting: string[] = [];
   const flush = () => {
     const texts = waiting;
     waiting = [];
+    carried.out += texts.length;
     if (texts.length > 0 && socket.readyState === socket.OPEN) connection.write(textFrames(texts));
   };
   return {
@@ -113,6 +164,21 @@ const endTurn = (): void => {
   const flushes = turn;
   turn = [];
   for (const flush of flushes) flush();
+};
+
+/** The socket counts its bytes anyway, so that it costs nothing for each message. */
+const trafficOf = ({ connection, carried }: Open): Traffic => ({
+  messagesIn: carried.in,
+  messagesOut: carried.out,
+  bytesIn: connection.bytesRead - carried.read,
+  bytesOut: connection.bytesWritten - carried.written,
+});
+
+const add = (sum: Traffic, more: Traffic): void => {
+  sum.messagesIn += more.messagesIn;
+  sum.messagesOut += more.messagesOut;
+  sum.bytesIn += more.bytesIn;
+  sum.bytesOut += more.bytesOut;
 };
 
 const longer = (data: Buffer, limit: number): string => `${data.length} bytes, at most ${limit}`;

@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { listen } from '../../app/ops/listen.ts';
+import { ownerOf } from '../../app/ops/identity.ts';
+import { backlogWarning, listen } from '../../app/ops/listen.ts';
 
 let directory: string;
 let path: string;
@@ -16,11 +17,10 @@ afterEach(() => {
   for (const server of open.splice(0)) server.close();
   rmSync(directory, { recursive: true, force: true });
 });
-const start = async (mode = '660') => {
+const start = async (mode = '660', owner?: { uid: number; gid: number }) => {
   const server = createServer();
   open.push(server);
-  await listen(server, { kind: 'unix', path }, undefined, mode);
-  return server;
+  return listen(server, { kind: 'unix', path }, { mode, owner });
 };
 
 describe('unix sockets', () => {
@@ -40,6 +40,27 @@ describe('unix sockets', () => {
     expect(statSync(path).isSocket()).toBe(true);
     await start();
   });
+  test('are removed at the end, but never those of a successor', async () => {
+    const remove = await start();
+    expect(readdirSync(directory)).toEqual(['app.sock']);
+    renameSync(path, `${path}.old`);
+    const removeOther = await start();
+    remove();
+    expect(readdirSync(directory)).toEqual(['app.sock', 'app.sock.old']);
+    removeOther();
+    expect(readdirSync(directory)).toEqual(['app.sock.old']);
+  });
+  test.runIf(process.getuid?.() === 0)('belong to whom they are given', async () => {
+    await start('660', ownerOf('1234:5678'));
+    expect(statSync(path)).toMatchObject({ uid: 1234, gid: 5678 });
+    expect(ownerOf('root')).toEqual({ user: 'root', uid: 0, gid: 0 });
+    expect(() => ownerOf('nobody-of-this-name')).toThrow('there is no user nobody-of-this-name');
+    expect(() => ownerOf('root:nobodies')).toThrow('there is no group nobodies');
+  });
+  test('whose path is too long are refused before the kernel shortens it', async () => {
+    path = join(directory, 'x'.repeat(90));
+    await expect(start()).rejects.toThrow(/too long for a unix socket/);
+  });
   test('never take the place of another file', async () => {
     writeFileSync(path, 'precious');
     await expect(start()).rejects.toThrow(`${path} is there already and is not a socket`);
@@ -49,10 +70,16 @@ describe('unix sockets', () => {
 test('a TCP port that is taken is an error', async () => {
   const first = createServer();
   open.push(first);
-  await listen(first, { kind: 'tcp', port: 0 }, '127.0.0.1', '660');
+  await listen(first, { kind: 'tcp', port: 0 }, { host: '127.0.0.1', mode: '660' });
   const bound = first.address();
   const port = typeof bound === 'object' && bound ? bound.port : 0;
-  await expect(listen(createServer(), { kind: 'tcp', host: '127.0.0.1', port }, undefined, '660')).rejects.toThrow(
+  await expect(listen(createServer(), { kind: 'tcp', host: '127.0.0.1', port }, { mode: '660' })).rejects.toThrow(
     'EADDRINUSE',
   );
+});
+
+test('a queue longer than the kernel allows is told, by the name of the sysctl', () => {
+  const most = Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'));
+  expect(backlogWarning(most)).toBeUndefined();
+  expect(backlogWarning(most + 1)).toMatch(/net\.core\.somaxconn/);
 });

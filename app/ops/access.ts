@@ -1,0 +1,45 @@
+/** The access log: one line for a request, one when a WebSocket opens, one when it closes; or only those asked for. */
+import type { Answered } from '../http/requests.ts';
+import type { Opened, Visits } from '../signaling/websocket.ts';
+import { redactUrl } from './redact.ts';
+
+export type AccessSettings = {
+  'disable-logging': boolean;
+  'log-4xx': boolean;
+  'log-5xx': boolean;
+  /** ms; 0 = none are slow. */
+  'log-slow': number;
+};
+
+export type AccessLog = Visits & { answered(entry: Answered): void };
+
+export const createAccessLog = (
+  log: { info(fields: object, message: string): void },
+  settings: AccessSettings,
+): AccessLog => {
+  const all = !settings['disable-logging'];
+  const wanted = chosen(settings);
+  return {
+    answered(entry) {
+      if (!all && !wanted(entry)) return;
+      const { us, url, referer, ...rest } = entry;
+      const seen = referer === undefined ? {} : { referer: redactUrl(referer) };
+      log.info({ ...rest, url: redactUrl(url), ...seen, ms: us / 1000 }, 'request');
+    },
+    opened(entry) {
+      if (all) log.info({ ...entry, ...handshake(entry) }, 'WebSocket opened');
+    },
+    closed({ us, ...entry }) {
+      if (all) log.info({ ...entry, ...handshake(entry), ms: us / 1000 }, 'WebSocket closed');
+    },
+  };
+};
+
+const handshake = ({ room }: Opened) => ({ method: 'GET', url: `/rooms/${encodeURIComponent(room)}/ws`, status: 101 });
+
+/** What `disable-logging` lets through. */
+const chosen = (settings: AccessSettings) => {
+  const slow = settings['log-slow'] > 0 ? settings['log-slow'] * 1000 : Number.POSITIVE_INFINITY;
+  return ({ status, us }: Answered): boolean =>
+    (settings['log-4xx'] && status >= 400 && status < 500) || (settings['log-5xx'] && status >= 500) || us > slow;
+};

@@ -1,0 +1,110 @@
+/** What one process counts: plain numbers, so that counting costs an increment, and telling another process is JSON. */
+import { z } from 'zod';
+import { type ErrorCode, errors } from '../protocol/errors.ts';
+import { leaveReason } from '../protocol/messages.ts';
+
+/** Settings that listen for visitors, as counts and logs name them. */
+export const listeners = ['http', 'http-socket', 'socket'] as const;
+export type Listener = (typeof listeners)[number];
+
+const statusClasses = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
+export type StatusClass = (typeof statusClasses)[number];
+
+const errorCodes = Object.keys(errors) as [ErrorCode, ...ErrorCode[]];
+const closes = errorCodes.flatMap((code) => ('close' in errors[code] ? [String(errors[code].close)] : []));
+/** RFC 6455, section 7.4.1, and our own; a client may send any other from 3000 to 4999, so those are one. */
+const closeCodes = ['1000', '1001', '1002', '1003', '1005', '1006', '1007', '1008', '1009', '1011', ...closes];
+
+const count = z.int().min(0);
+export const counts = z.object({
+  /** Peers that came into a room anew. */
+  joins: count,
+  /** Sessions that went on after a lost connection; `rejoins`: those whose missed events were not kept any more. */
+  resumes: count,
+  rejoins: count,
+  /** How peers have left, but for those who did not come back in time: nobody says so of them, see `timeouts`. */
+  leaves: z.record(leaveReason.exclude(['timeout']), count),
+  /** Numbered messages that rooms accepted; a repeat that was recognised as one counts as well. */
+  relayed: z.record(z.enum(['signal', 'chat', 'update']), count),
+  refused: z.record(z.enum(errorCodes), count),
+  webSockets: z.object({ opened: count, closes: z.record(z.string(), count) }),
+  requests: z.record(z.enum(listeners), z.record(z.enum(statusClasses), count)),
+  /** What listeners answered by themselves, before the app or in its place, by their code. */
+  refusals: z.record(z.enum(listeners), z.record(z.string(), count)),
+  /** Requests that were answered, WebSockets apart: how long they took in all and, decaying, of late (µs). */
+  answers: z.object({ count, micros: count, recentMicros: count, bytes: count, failed: count }),
+});
+export type Counts = z.infer<typeof counts>;
+
+export const zeroCounts = (): Counts => ({
+  joins: 0,
+  resumes: 0,
+  rejoins: 0,
+  leaves: { left: 0, error: 0 },
+  relayed: { signal: 0, chat: 0, update: 0 },
+  refused: zeros(errorCodes),
+  webSockets: { opened: 0, closes: zeros([...closeCodes, 'other']) },
+  requests: { http: zeros(statusClasses), 'http-socket': zeros(statusClasses), socket: zeros(statusClasses) },
+  refusals: { http: {}, 'http-socket': {}, socket: {} },
+  answers: { count: 0, micros: 0, recentMicros: 0, bytes: 0, failed: 0 },
+});
+
+const zeros = <K extends string>(keys: readonly K[]): Record<K, number> => {
+  const zero = {} as Record<K, number>;
+  for (const key of keys) zero[key] = 0;
+  return zero;
+};
+
+export const sumCounts = (all: Counts[]): Counts => {
+  const total = zeroCounts();
+  for (const one of all) addInto(total, one);
+  return total;
+};
+
+type Numbers = { [name: string]: number | Numbers };
+const addInto = (total: Numbers, one: Numbers): void => {
+  for (const [name, value] of Object.entries(one)) {
+    const own = total[name];
+    if (typeof value !== 'number') {
+      if (typeof own === 'object') addInto(own, value);
+    } else total[name] = value + (typeof own === 'number' ? own : 0);
+  }
+};
+
+/** Peers whose grace ran out: who came, less who is there and who left otherwise. */
+export const timeouts = ({ joins, leaves }: Counts, peers: number): number =>
+  Math.max(0, joins - leaves.left - leaves.error - peers);
+
+export const countClose = ({ webSockets }: Counts, code: number): void => {
+  const key = String(code) in webSockets.closes ? String(code) : 'other';
+  webSockets.closes[key] = (webSockets.closes[key] ?? 0) + 1;
+};
+
+export const countRefusal = ({ refusals }: Counts, listener: Listener, code: string): void => {
+  refusals[listener][code] = (refusals[listener][code] ?? 0) + 1;
+};
+
+/** Requests that took longer than `harakiri` allows. */
+export const overdue = ({ refusals }: Counts): number =>
+  Object.values(refusals).reduce((sum, codes) => sum + (codes.harakiri ?? 0), 0);
+
+/** One answer more. @param bytes of the body, 0 when not known */
+export const countAnswer = (
+  counted: Counts,
+  listener: Listener,
+  status: number,
+  micros: number,
+  bytes: number,
+): void => {
+  countStatus(counted, listener, status);
+  const { answers } = counted;
+  answers.count += 1;
+  answers.micros += micros;
+  // As uWSGI does: the mean of what it was and the last one.
+  answers.recentMicros = Math.round((answers.recentMicros + micros) / 2);
+  answers.bytes += bytes;
+};
+
+export const countStatus = ({ requests }: Counts, listener: Listener, status: number): void => {
+  requests[listener][statusClasses[Math.trunc(status / 100) - 1] ?? '5xx'] += 1;
+};

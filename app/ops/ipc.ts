@@ -1,0 +1,68 @@
+/** What the supervisor and its workers say to each other, and how it is checked on arrival. */
+import type { ChildProcess } from 'node:child_process';
+import { z } from 'zod';
+import { showAddress } from '../config/address.ts';
+import type { Settings } from '../config/schema.ts';
+import { listenSettings } from './places.ts';
+
+/** One for each place of the worker; `fd` as the worker has it, `address` for people. */
+const given = z.object({ setting: z.enum(listenSettings), address: z.string(), fd: z.int() });
+export type Given = z.infer<typeof given>;
+
+const listening = z.object({ setting: z.string(), address: z.string(), url: z.string().optional() });
+export type Listening = z.infer<typeof listening>;
+
+/**
+ * `start`: who it is, its settings for the schema to read, what it listens on, and ms between beats. `drain`: end within `seconds`, and keep taking visitors
+ * for `delay` seconds before while no longer ready. `accept`: whether new rooms may be opened.
+ * `report`: statistics, to be answered under the same id. `reopen`: the log file.
+ */
+export const toWorker = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('start'),
+    settings: z.record(z.string(), z.unknown()),
+    worker: z.int(),
+    of: z.int(),
+    places: z.array(given),
+    beat: z.number(),
+    accepting: z.boolean(),
+  }),
+  z.object({ type: z.literal('drain'), seconds: z.number(), delay: z.number() }),
+  z.object({ type: z.literal('accept'), rooms: z.boolean() }),
+  z.object({ type: z.literal('report'), id: z.int() }),
+  z.object({ type: z.literal('reopen') }),
+]);
+export type ToWorker = z.infer<typeof toWorker>;
+
+/** `beat`: rss in bytes, lag in ms (how late the last beat was). `failed`: it could not start. */
+export const fromWorker = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('listening'), listening: z.array(listening) }),
+  z.object({
+    type: z.literal('beat'),
+    rss: z.number(),
+    lag: z.number(),
+    rooms: z.int(),
+    peers: z.int(),
+  }),
+  z.object({ type: z.literal('failed'), reason: z.string() }),
+  z.object({ type: z.literal('report'), id: z.int(), report: z.unknown() }),
+]);
+export type FromWorker = z.infer<typeof fromWorker>;
+export type Beat = Extract<FromWorker, { type: 'beat' }>;
+
+/** Says something if the other side is still there; a channel that broke is noticed elsewhere. */
+export const tell = <T extends ToWorker | FromWorker>(
+  to: Pick<ChildProcess, 'connected' | 'send'>,
+  message: T,
+): void => {
+  if (to.connected) to.send(message, () => {});
+};
+
+/** Settings as the schema reads them again: a worker that is respawned gets those it had, whatever the files say by now. */
+export const portable = (settings: Settings): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.map((item) => (typeof item === 'object' ? showAddress(item) : item)) : value,
+    ]),
+  );

@@ -1,0 +1,28 @@
+/** How patient the supervisor is with its workers. */
+
+/** ms and counts. */
+export type Pace = {
+  /** A worker that lived shorter died fast; so many in a row end everything. */
+  fast: number;
+  deaths: number;
+  /** The first wait before a respawn; each fast death doubles it, up to the last. */
+  firstWait: number;
+  lastWait: number;
+  /** For a worker to listen. */
+  start: number;
+  /** Between looks at the workers; between looks at their memory. */
+  look: number;
+  memory: number;
+  /** Before a replacement that failed is tried again. */
+  again: number;
+};
+export const usualPace: Pace = {
+  fast: 10_000,
+  deaths: 5,
+  firstWait: 100,
+  lastWait: 5000,
+  start: 60_000,
+  look: 500,
+  memory: 5000,
+  again: 60_000,
+};

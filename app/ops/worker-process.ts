@@ -1,0 +1,166 @@
+/** One worker as its supervisor sees it: a child process that starts, listens, drains and is gone. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { showAddress } from '../config/address.ts';
+import type { Settings } from '../config/schema.ts';
+import type { Held } from './hold.ts';
+import { type Beat, fromWorker, type Listening, portable, type ToWorker, tell } from './ipc.ts';
+import type { Place } from './places.ts';
+
+/** How workers are started: `module` and `words` are a command line that ends up in `work()`. */
+export type Command = { module: string; words: string[]; cwd: string };
+/** This same program, as its command `worker`: whatever lies at its path by then, so that a reload takes new code. */
+export const workerCommand = (): Command => ({
+  module: process.argv[1] ?? '',
+  words: ['worker'],
+  cwd: process.cwd(),
+});
+
+export type HeldPlace = Place & { held: Held };
+/** `beat`: ms between signs of life. */
+export type Assignment = {
+  worker: number;
+  of: number;
+  settings: Settings;
+  places: HeldPlace[];
+  beat: number;
+  accepting: boolean;
+};
+export type Exit = { code: number | null; signal: NodeJS.Signals | null };
+type State = 'starting' | 'listening' | 'draining' | 'gone';
+
+/** Files 0 to 2 and the channel come first. */
+const firstFd = 4;
+/** ms that a worker may take beyond its time to drain before it is killed. */
+const usualMercy = 2000;
+/** ms for a worker to report; one that hangs does not hold up the others' numbers. */
+const reportPatience = 1000;
+
+export class WorkerProcess {
+  readonly number: number;
+  readonly assignment: Assignment;
+  readonly since = performance.now();
+  /** Settles once: with where it listens, or with why it does not. */
+  readonly listening: Promise<Listening[]>;
+  readonly exited: Promise<Exit>;
+  listens: Listening[] = [];
+  beat: Beat = { type: 'beat', rss: 0, lag: 0, rooms: 0, peers: 0 };
+  /** Of the last sign of life, on the clock of performance.now(). */
+  heard = performance.now();
+  askedToEnd = false;
+  #state: State = 'starting';
+  #asked = 0;
+  readonly #reports = new Map<number, (report: unknown) => void>();
+  readonly #child: ChildProcess;
+
+  /** @param environment of the worker: without what systemd told its supervisor alone */
+  constructor(command: Command, assignment: Assignment, environment: NodeJS.ProcessEnv) {
+    this.number = assignment.worker;
+    this.assignment = assignment;
+    const { places } = assignment;
+    this.#child = fork(command.module, [...command.words, `${assignment.worker}`], {
+      cwd: command.cwd,
+      env: environment,
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...places.map(({ held }) => held.fd)],
+    });
+    this.exited = new Promise((resolve) => {
+      this.#child.once('exit', (code, signal) => {
+        this.#state = 'gone';
+        resolve({ code, signal });
+      });
+      // A program that cannot be started at all never exits.
+      this.#child.once('error', () => this.#child.pid ?? resolve({ code: null, signal: null }));
+    });
+    this.listening = this.#untilListening();
+    // Whoever waits hears of it; nobody may, when it is killed while starting.
+    this.listening.catch(() => {});
+    const given = places.map(({ setting, held }, index) => ({
+      setting,
+      address: showAddress(held.address),
+      fd: firstFd + index,
+    }));
+    this.#tell({ ...assignment, type: 'start', settings: portable(assignment.settings), places: given });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Its statistics, as it sends them; rejects when it does not answer in time. */
+  report(): Promise<unknown> {
+    this.#asked += 1;
+    const id = this.#asked;
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => {
+        this.#reports.delete(id);
+        reject(new Error(`worker ${this.number} gave no report in time`));
+      }, reportPatience);
+      this.#reports.set(id, (report) => {
+        clearTimeout(late);
+        this.#reports.delete(id);
+        resolve(report);
+      });
+      this.#tell({ type: 'report', id });
+    });
+  }
+
+  /** Values that JSON can hold; ms, bytes and seconds as elsewhere. */
+  status(): object {
+    const { type, ...beat } = this.beat;
+    const uptime = Math.round((performance.now() - this.since) / 1000);
+    return { pid: this.pid, state: this.#state, uptime, ...beat, listening: this.listens };
+  }
+
+  /** Lets it open its log file anew. */
+  reopen(): void {
+    this.#tell({ type: 'reopen' });
+  }
+
+  accept(rooms: boolean): void {
+    this.#tell({ type: 'accept', rooms });
+  }
+
+  /** Asks it to drain and end; when it has not ended in time and ms of mercy more, it is killed. Resolves when it is gone. */
+  async drain(seconds: number, { delay = 0, mercy = usualMercy } = {}): Promise<Exit> {
+    this.askedToEnd = true;
+    if (this.#state === 'starting') this.kill();
+    else if (this.#state !== 'gone') this.#state = 'draining';
+    this.#tell({ type: 'drain', seconds, delay });
+    const late = setTimeout(() => this.kill(), (seconds + delay) * 1000 + mercy);
+    const exit = await this.exited;
+    clearTimeout(late);
+    return exit;
+  }
+
+  /** Ends it by force, also when it hangs. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  #untilListening(): Promise<Listening[]> {
+    return new Promise((resolve, reject) => {
+      this.exited.then(({ code, signal }) => reject(new Error(`it ended with ${signal ?? `code ${code}`}`)));
+      this.#child.on('message', (text) => {
+        this.heard = performance.now();
+        const checked = fromWorker.safeParse(text);
+        // A worker of a newer release may have more to say.
+        if (!checked.success) return;
+        const message = checked.data;
+        if (message.type === 'beat') this.beat = message;
+        if (message.type === 'report') this.#reports.get(message.id)?.(message.report);
+        if (message.type === 'failed') reject(new Error(message.reason));
+        if (message.type !== 'listening') return;
+        if (this.#state === 'starting') this.#state = 'listening';
+        this.listens = message.listening;
+        resolve(message.listening);
+      });
+    });
+  }
+
+  #tell(message: ToWorker): void {
+    tell(this.#child, message);
+  }
+}

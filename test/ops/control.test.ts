@@ -1,0 +1,131 @@
+/** The control socket and the commands that use it. */
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { genkan, type Stage, stage, until } from './program.ts';
+
+let here: Stage;
+beforeEach(() => {
+  here = stage();
+});
+afterEach(() => here.clear());
+
+const start = async (...more: string[]) => {
+  const control = here.path('control.sock');
+  const pidfile = here.path('pid');
+  const program = here.start(['--http', '127.0.0.1:0', '--control-socket', control, '--pidfile', pidfile, ...more]);
+  const { address = '', pid: worker = 0 } = await program.said('listening');
+  await until(() => statSync(pidfile, { throwIfNoEntry: false }) !== undefined);
+  return { program, control, pidfile, worker, url: `http://${address}` };
+};
+/** Sends lines and resolves with as many answers. */
+const speak = (path: string, ...lines: string[]): Promise<unknown[]> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(path, () => socket.write(lines.map((line) => `${line}\n`).join('')));
+    let heard = '';
+    socket.on('error', reject);
+    socket.on('data', (data) => {
+      heard += data;
+      const answers = heard.split('\n').slice(0, -1);
+      if (answers.length < lines.length) return;
+      socket.destroy();
+      resolve(answers.map((answer) => JSON.parse(answer)));
+    });
+  });
+const join = (url: string, room: string) =>
+  fetch(`${url}/rooms/${room}/join`, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } });
+
+describe('the control socket', () => {
+  test('is for its owner alone, and answers each line with one', async () => {
+    const { control, worker } = await start();
+    expect(statSync(control).mode & 0o777).toBe(0o600);
+    const answers = await speak(control, '{"command":"status"}', 's', 'dance', '{"command":"dance"}', '[');
+    expect(answers.slice(0, 2)).toEqual([
+      { ok: true, status: expect.objectContaining({ workers: [expect.objectContaining({ pid: worker, worker: 1 })] }) },
+      { ok: true, status: expect.objectContaining({ paused: false, rooms: 0, peers: 0 }) },
+    ]);
+    for (const answer of answers.slice(2)) expect(answer).toMatchObject({ ok: false, error: expect.any(String) });
+  });
+
+  test('outlives those who say nothing sensible', async () => {
+    const { control } = await start();
+    const flood = connect(control, () => flood.write('x'.repeat(100_000)));
+    flood.on('error', () => {});
+    await new Promise((resolve) => flood.once('close', resolve));
+    expect(await speak(control, 's')).toMatchObject([{ ok: true }]);
+  });
+
+  test('pauses: new rooms are refused with 503, those there go on, also across a reload', async () => {
+    const { control, url } = await start();
+    expect((await join(url, 'old')).status).toBe(200);
+    expect(await speak(control, 'p', 's')).toMatchObject([{ ok: true }, { status: { paused: true } }]);
+    expect((await join(url, 'old')).status).toBe(200);
+    const refused = await join(url, 'new');
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '10']);
+    expect(await speak(control, 'r')).toEqual([{ ok: true }]);
+    expect((await join(url, 'new')).status).toBe(503);
+    expect(await speak(control, '{"command":"resume"}')).toEqual([{ ok: true }]);
+    // The master has told its workers; a worker may hear it a moment after us.
+    await expect.poll(async () => (await join(url, 'new')).status).toBe(200);
+  });
+});
+
+describe('commands', () => {
+  test('status, reload, pause, resume and stop wait for the result', async () => {
+    const { program, control, worker } = await start();
+    const by = ['--control-socket', control];
+    expect(JSON.parse(genkan('status', ...by).stdout)).toMatchObject({
+      workers: [{ pid: worker, state: 'listening' }],
+    });
+    expect(genkan('reload', ...by)).toMatchObject({ status: 0, stdout: 'Reloaded.\n' });
+    expect(JSON.parse(genkan('status', ...by).stdout).workers[0].pid).not.toBe(worker);
+    expect(genkan('pause', ...by).status).toBe(0);
+    expect(JSON.parse(genkan('status', ...by).stdout)).toMatchObject({ paused: true });
+    expect(genkan('resume', ...by).status).toBe(0);
+    expect(genkan('stop', ...by)).toMatchObject({ status: 0, stdout: 'Stopped.\n' });
+    expect(await program.exited).toBe(0);
+    expect(genkan('status', ...by)).toMatchObject({ status: 1, stderr: expect.stringContaining('nobody answers') });
+  });
+
+  test('a reload that fails says why, with code 1', async () => {
+    const file = here.path('genkan.yaml');
+    writeFileSync(file, 'genkan:\n  max-peers: 8\n');
+    const { control } = await start('--yaml', file);
+    writeFileSync(file, 'genkan:\n  max-peers: many\n');
+    expect(genkan('reload', '--control-socket', control)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('max-peers'),
+    });
+  });
+
+  test('signals do where there is only a pidfile', async () => {
+    const { program, pidfile } = await start();
+    const by = ['--pidfile', pidfile];
+    expect(readFileSync(pidfile, 'utf8')).toBe(`${program.pid}\n`);
+    expect(genkan('status', ...by).status).toBe(0);
+    expect(genkan('reload', ...by).status).toBe(0);
+    await program.said('reloaded');
+    expect(genkan('pause', ...by).status).toBe(0);
+    await program.said('paused: new rooms are refused');
+    expect(genkan('stop', ...by)).toMatchObject({ status: 0, stdout: 'Stopped.\n' });
+    expect(statSync(pidfile, { throwIfNoEntry: false })).toBeUndefined();
+    expect(genkan('stop', ...by)).toMatchObject({ status: 1, stderr: expect.stringContaining('names nobody') });
+    expect(genkan('stop')).toMatchObject({ status: 2, stderr: expect.stringContaining('whom?') });
+  });
+});
+
+describe('the pidfile', () => {
+  test('is left alone by one that cannot start, and by the end of one whose it is not', async () => {
+    const { program, pidfile, url } = await start();
+    const second = genkan('--http', url.replace('http://', ''), '--pidfile', pidfile);
+    expect(second).toMatchObject({ status: 1, stderr: expect.stringContaining(`names process ${program.pid}`) });
+    const elsewhere = genkan('--http', url.replace('http://', ''), '--pidfile', here.path('pid2'));
+    expect(elsewhere).toMatchObject({ status: 1, stderr: expect.stringContaining('EADDRINUSE') });
+    expect(readFileSync(pidfile, 'utf8')).toBe(`${program.pid}\n`);
+    expect(statSync(here.path('pid2'), { throwIfNoEntry: false })).toBeUndefined();
+    writeFileSync(pidfile, '1\n');
+    program.child.kill('SIGTERM');
+    await program.exited;
+    expect(readFileSync(pidfile, 'utf8')).toBe('1\n');
+  });
+});
