@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Job, Measured } from './load.ts';
-import { bare, bareBehindNginx, genkan, genkanBehindNginx, pinned, type Server } from './servers.ts';
+import { bare, bareBehindNginx, genkan, genkanBehindNginx, median, pinned, type Server } from './servers.ts';
 
 const rounds = Number(process.env.ROUNDS ?? 5);
 const seconds = Number(process.env.SECONDS ?? 3);
@@ -85,7 +85,6 @@ for (let round = 1; round <= rounds; round += 1) {
   }
 }
 
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 const columns = ['lone', 'burst', 'p50', 'p99', 'memory'] as const;
 const shown = (column: keyof Row, value: number): string =>
   column === 'lone' || column === 'burst'

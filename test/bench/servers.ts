@@ -69,8 +69,7 @@ const behindNginx = async (
   clean: () => void,
 ): Promise<Server> => {
   const nginx = await startNginx({ app: { kind, address } });
-  const workers = childrenOf(process.pid).filter((pid) => commandOf(pid).startsWith('nginx'));
-  const all = workers.flatMap((pid) => [pid, ...childrenOf(pid)]);
+  const all = descendantsOf(process.pid).filter((pid) => commandOf(pid).startsWith('nginx'));
   for (const pid of all) spawnSync('taskset', ['-cp', '0', String(pid)]);
   const plain = server(nginx.url.replace('http', 'ws'), dialect, child, all);
   return {
@@ -109,11 +108,31 @@ const start = async (command: string[], sign: string): Promise<ChildProcess> => 
 };
 
 /** The time the scheduler gave to all threads of a process, in seconds; finer than the ticks of /proc/PID/stat. */
-const cpuOf = (pid: number): number =>
+export const cpuOf = (pid: number): number =>
   readdirSync(`/proc/${pid}/task`).reduce(
     (sum, task) => sum + Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]) / 1e9,
     0,
   );
+
+/** Processes that a process started, and theirs. */
+export const descendantsOf = (pid: number): number[] =>
+  childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
+
+export const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+
+export const untilAnswers = async (url: string): Promise<void> => {
+  for (let tries = 0; tries < 200; tries += 1) {
+    if (
+      await fetch(url).then(
+        ({ ok }) => ok,
+        () => false,
+      )
+    )
+      return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${url} does not answer`);
+};
 
 const childrenOf = (pid: number): number[] =>
   readdirSync(`/proc/${pid}/task`).flatMap((task) =>
