@@ -277,6 +277,8 @@ export class Connection {
   #detach(response: UwsgiResponse): void {
     if (response.socket) response.detachSocket(this.socket);
     response.destroy();
+    // Before Node 24 a response without a socket is destroyed in silence.
+    process.nextTick(tellClose, response);
   }
 
   #refuse(code: RefusalCode, message: string, fields: object = {}, request?: UwsgiRequest): void {
@@ -290,6 +292,10 @@ export class Connection {
     this.#host.log.warn({ code, status: refusalOf(code).status, peer: peerOf(this.socket), ...fields }, message);
   }
 }
+
+const tellClose = (response: UwsgiResponse): void => {
+  if (!response.closed) response.emit('close');
+};
 
 const peerOf = (socket: Socket): string => socket.remoteAddress ?? 'unix';
 

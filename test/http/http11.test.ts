@@ -4,7 +4,7 @@ import { answersFor } from '../../app/http/hosts.ts';
 import { startNginx } from '../nginx/nginx.ts';
 import { without } from '../setup/without.ts';
 import { connectTo } from '../uwsgi/client.ts';
-import { atEnd, eventually, keepUntilFileEnds } from '../uwsgi/finish.ts';
+import { atEnd, eventually } from '../uwsgi/finish.ts';
 import { connections } from '../uwsgi/listener.ts';
 import { listenAs, type Options } from './listener.ts';
 import { odd } from './odd-requests.ts';
@@ -42,9 +42,8 @@ const talk = (port: number) => {
   return { socket, reader, ask };
 };
 
-keepUntilFileEnds();
-
-describe.concurrent.each(ways)('%s', (way) => {
+// Not side by side: between finding a free port and nginx taking it another test might be given it.
+describe.each(ways)('%s', (way) => {
   describe.skipIf(way !== 'standalone' && without('nginx'))('', () => {
     test('one connection serves many requests', async () => {
       const { port, server } = await start(way);
