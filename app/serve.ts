@@ -76,6 +76,7 @@ export const serve = async (
   const app = await buildApp({
     logger,
     publicDir: join(import.meta.dirname, '../dist/public'),
+    staticMaps: settings['static-map'],
     limitPost: settings['limit-post'],
     messageBytes: settings['max-message-bytes'],
     webSockets,

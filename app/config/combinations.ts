@@ -1,8 +1,6 @@
 /** Settings that are right by themselves and impossible together. */
-import { aboutOf } from './about.ts';
 import { type Address, showAddress } from './address.ts';
-import { type SettingName, type Settings, schema } from './schema.ts';
-import { later } from './uwsgi-options.ts';
+import type { SettingName, Settings } from './schema.ts';
 
 /** Where a setting (or the nth of its values) was written. */
 export type Where = (name: string, index?: number) => string;
@@ -10,7 +8,6 @@ export type Where = (name: string, index?: number) => string;
 /** What is impossible, each with the places it was written in. */
 export const impossible = (settings: Settings, where: Where): string[] => [
   ...sameAddress(listenersOf(settings), where),
-  ...workerNumbers(listenersOf(settings), where),
   ...tooSmall(settings, where),
 ];
 
@@ -50,14 +47,6 @@ const collide = (one: Listener, other: Listener): boolean => {
   // 0.0.0.0 takes every IPv4 address, and leaves IPv6 ones free.
   return hosts.includes('0.0.0.0') && !hosts.some((host) => host.includes(':'));
 };
-
-/** Until there are workers, %w would become part of a file's name. */
-const workerNumbers = (listeners: Listener[], where: Where): string[] =>
-  aboutOf(schema.shape.processes).planned
-    ? listeners
-        .filter(({ address }) => address.kind === 'unix' && address.path.includes('%w'))
-        .map(({ name, index }) => `${where(name, index)}: %w, the worker's number, is ${later}`)
-    : [];
 
 const tooSmall = (settings: Settings, where: Where): string[] => {
   const message = settings['max-message-bytes'];

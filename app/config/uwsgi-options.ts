@@ -140,10 +140,7 @@ const reports: Record<string, Answer> = {
     'leaves metrics out of the statistics',
     'the JSON has none; /metrics of stats-http has them',
   ),
-  'enable-metrics': {
-    ...always('counts metrics', 'metrics are always counted; stats-http serves them as /metrics'),
-    planned: true,
-  },
+  'enable-metrics': always('counts metrics', 'metrics are always counted; stats-http serves them as /metrics'),
   'metrics-dir': idle('keeps metrics as files', 'metrics are served, not kept: /metrics of stats-http'),
   'stats-push': idle('sends statistics elsewhere', 'let Prometheus fetch /metrics of stats-http'),
   'check-static': idle(
@@ -184,10 +181,7 @@ const files: Record<string, Answer> = {
     'in a file, $(NAME) and the like are read from the environment',
   ),
   mount: refused('serves an app under a prefix', `${later}; nginx can strip a prefix`),
-  'manage-script-name': {
-    ...always('moves the prefix of a mount to SCRIPT_NAME', 'SCRIPT_NAME is always minded'),
-    planned: true,
-  },
+  'manage-script-name': always('moves the prefix of a mount to SCRIPT_NAME', 'SCRIPT_NAME is always minded'),
 };
 
 export const uwsgiOptions: Record<string, Answer> = { ...sockets, ...workers, ...reports, ...files };

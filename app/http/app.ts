@@ -5,17 +5,16 @@ import { errors } from '../protocol/errors.ts';
 import { protocolVersion } from '../protocol/messages.ts';
 import { hardLimit } from '../signaling/websocket.ts';
 import { type Operations, operations } from './ops.ts';
-import { pages } from './pages.ts';
+import { type Pages, pages } from './pages.ts';
 import { type RequestWatch, requestId, watchRequests } from './requests.ts';
 import { type RoomRoutes, roomRoutes } from './routes.ts';
 import { securityHeaders } from './security.ts';
 
 export type AppOptions = RoomRoutes &
   Operations &
-  RequestWatch & {
+  RequestWatch &
+  Pages & {
     logger: FastifyBaseLogger;
-    /** Directory with index.html and js/, as Vite made them. */
-    publicDir: string;
     /** Bytes of a request body. */
     limitPost: number;
     messageBytes: number;
@@ -62,7 +61,7 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
       .code(404)
       .send({ type: 'error', code: 'not-found', message: `There is no ${request.method} ${request.url}.` }),
   );
-  await app.register(pages, { publicDir: options.publicDir });
+  await app.register(pages, options);
   await app.register(roomRoutes, options);
   await app.register(operations, options);
   await app.ready();

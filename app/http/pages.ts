@@ -1,10 +1,17 @@
 /** The page at / and /rooms/:room, and its scripts under /js. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
 
-export const pages = async (app: FastifyInstance, { publicDir }: { publicDir: string }): Promise<void> => {
+export type Pages = {
+  /** Directory with index.html and js/, as Vite made them. */
+  publicDir: string;
+  /** Further directories, each `/prefix=directory`. */
+  staticMaps: string[];
+};
+
+export const pages = async (app: FastifyInstance, { publicDir, staticMaps }: Pages): Promise<void> => {
   const html = readFileSync(join(publicDir, 'index.html'));
   // Names of files under /js change with their content, so a copy never goes stale; the page that names them does.
   await app.register(fastifyStatic, {
@@ -15,6 +22,10 @@ export const pages = async (app: FastifyInstance, { publicDir }: { publicDir: st
     immutable: true,
     maxAge: '1y',
   });
+  for (const map of staticMaps) {
+    const [prefix = '', directory = ''] = map.split(/=(.*)/s);
+    await app.register(fastifyStatic, { root: resolve(directory), prefix, decorateReply: false, preCompressed: true });
+  }
   for (const url of ['/', '/rooms/:room'])
     app.get(url, (_request, reply) =>
       reply.header('cache-control', 'no-cache').type('text/html; charset=utf-8').send(html),

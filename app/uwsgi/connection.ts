@@ -269,6 +269,8 @@ export class Connection {
       this.socket.destroy();
       return;
     }
+    // What the app counts and logs is what the client is told.
+    response.statusCode = refusalOf(code).status;
     this.#detach(response);
     this.#refuse(code, message, { begun: true, ...fields }, request);
   }

@@ -1,8 +1,6 @@
 /** Settings that cannot be together. */
 import { describe, expect, test } from 'vitest';
-import { aboutOf } from '../../app/config/about.ts';
 import { load } from '../../app/config/load.ts';
-import { schema } from '../../app/config/schema.ts';
 import { later } from '../../app/config/uwsgi-options.ts';
 import { faultsOf, loadYaml } from './loading.ts';
 
@@ -32,12 +30,6 @@ describe('impossible together', () => {
     '--max-message-bytes 2000 --limit-post 2000',
   ])('%s can be', (flags) => {
     expect(faultsOf(load(flags.split(' '), {}))).toEqual([]);
-  });
-
-  test("%w, the worker's number, never becomes part of a file's name", () => {
-    const planned = aboutOf(schema.shape.processes).planned === true;
-    const fault = "--socket: %w, the worker's number, is recognised, not in this version yet";
-    expect(faultsOf(load(['--socket', '/run/app-%w.sock'], {}))).toEqual(planned ? [fault] : []);
   });
 
   test('are told together with what is wrong by itself, with lines', () => {

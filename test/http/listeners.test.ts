@@ -1,5 +1,6 @@
 /** What each listener believes, who may come in, and what the pages and their headers are. */
 import { request } from 'node:http';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { securityHeaders } from '../../app/http/security.ts';
@@ -7,7 +8,14 @@ import { type Site, startSite } from '../signaling/site.ts';
 
 let site: Site;
 beforeAll(async () => {
-  site = await startSite(['--allowed-origins', 'https://friend.example', '--drain-timeout', '1']);
+  site = await startSite([
+    '--static-map',
+    `/extra=${join(import.meta.dirname, '../signaling')}`,
+    '--allowed-origins',
+    'https://friend.example',
+    '--drain-timeout',
+    '1',
+  ]);
 });
 afterAll(() => site.stop());
 
@@ -85,6 +93,13 @@ describe('pages', () => {
     expect(Number(packed.headers['content-length'])).toBeLessThan(Number(plain.headers['content-length']));
     const range = await get(`${site.direct.http}/${script}`, { range: 'bytes=5-9' });
     expect([range.status, range.body]).toEqual([206, plain.body.slice(5, 10)]);
+  });
+
+  test('further directories are served under their prefix, and nothing beside them', async () => {
+    const file = await get(`${site.direct.http}/extra/peers.ts`, { range: 'bytes=0-2' });
+    expect([file.status, file.body]).toEqual([206, '/**']);
+    expect((await get(`${site.direct.http}/extra/../http/site.ts`)).status).toBe(404);
+    expect((await get(`${site.direct.http}/extra/gone.ts`)).status).toBe(404);
   });
 
   test('what is not there is 404 in words, with the headers as well', async () => {

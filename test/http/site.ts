@@ -41,7 +41,7 @@ export const buildSite = async (publicDir: string): Promise<Site> => {
     seen.push(`${method} ${url}`);
     reply.headers(securityHeaders);
   });
-  await app.register(pages, { publicDir });
+  await app.register(pages, { publicDir, staticMaps: [] });
   routes(app);
   await app.ready();
   atEnd(() => app.close());

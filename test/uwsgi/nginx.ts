@@ -3,10 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, type RequestOptions, request } from 'node:http';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { freePort } from '../nginx/nginx.ts';
 import type { Address } from './client.ts';
 import { atEnd, eventually } from './finish.ts';
 
@@ -77,7 +78,7 @@ export const proxyPass = (upstream: Address, buffering = true): string => `
 /** Starts nginx in a directory of its own with this server block, until the test is over; gives its port. */
 export const startNginx = async (server: string): Promise<number> => {
   const prefix = mkdtempSync(join(tmpdir(), 'nginx-'));
-  const port = await ownPort();
+  const port = await freePort();
   writeFileSync(join(prefix, 'nginx.conf'), configuration(port, server));
   const nginx = spawn('nginx', ['-p', prefix, '-c', 'nginx.conf', '-e', 'stderr'], {
     env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/usr/local/sbin` },
@@ -103,24 +104,6 @@ const stop = async (child: ChildProcess): Promise<void> => {
   child.kill('SIGTERM');
   await exited;
 };
-
-/**
- * A free port that no `listen(0)` is given meanwhile, because it lies below those that the system gives (from 32768 on). Tests run
- * side by side here, and nginx cannot be told to take any port.
- */
-const ownPort = async (): Promise<number> => {
-  for (;;) {
-    const port = 12_000 + Math.floor(Math.random() * 20_000);
-    if (await isFree(port)) return port;
-  }
-};
-
-const isFree = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 
 const accepts = (port: number): Promise<boolean> =>
   new Promise((resolve) => {

@@ -31,11 +31,9 @@ export const listening = {
   }),
   'trusted-proxies': list(network).register(about, {
     help: "networks of further proxies between the front end and the client, to be skipped when looking for the client's address",
-    planned: true,
   }),
   'allowed-hosts': list(host).register(about, {
     help: 'hosts that requests may name; none = every host',
-    planned: true,
   }),
   'allowed-origins': list(origin).register(about, {
     help: "origins, besides the server's own, whose pages may use the rooms",
@@ -68,9 +66,8 @@ export const listening = {
     differs: 'on when not given',
   }),
   'static-map': list(text(/^\/[^=]*=.+$/, '/prefix=directory', '/PREFIX=DIR')).register(about, {
-    help: 'serve the files of a directory under a prefix on --http; what is not there is 404',
+    help: 'serve the files of a directory under a prefix; what is not there is 404',
     uwsgi: 'serves files under a prefix; what is not there is asked of the app; single ranges only when told to',
     differs: 'a missing file under the prefix is 404; ETag, ranges and precompressed files always',
-    planned: true,
   }),
 };

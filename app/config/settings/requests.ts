@@ -18,16 +18,15 @@ export const requests = {
   }),
   'max-connections': whole(1, 1_000_000).default(65_535).register(about, {
     help: 'connections in all; more are closed at once',
-    planned: true,
   }),
   'header-timeout': seconds(1, 3600).default(10).register(about, { help: 'seconds for a request head to arrive' }),
   'body-timeout': seconds(1, 3600).default(30).register(about, { help: 'seconds a request body may stand still' }),
   'idle-timeout': seconds(1, 3600)
     .default(60)
-    .register(about, { help: 'seconds a client may take nothing of an answer that waits for it', planned: true }),
+    .register(about, { help: 'seconds a client may take nothing of an answer that waits for it' }),
   'keep-alive-timeout': seconds(1, 3600)
     .default(75)
-    .register(about, { help: 'seconds an HTTP connection may wait for its next request', planned: true }),
+    .register(about, { help: 'seconds an HTTP connection may wait for its next request' }),
   harakiri: seconds(0, 86_400)
     .default(0)
     .register(about, {
@@ -35,6 +34,5 @@ export const requests = {
       uwsgi: 'kills the worker whose request takes longer, and with it every other request in that worker',
       differs: 'nothing is killed: the one request is answered 503; see loop-harakiri for a worker that hangs',
       also: ['t'],
-      planned: true,
     }),
 };
