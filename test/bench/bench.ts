@@ -57,15 +57,19 @@ const latency = async (server: Server): Promise<Measured> => {
   return running.measured;
 };
 
-/** kB of resident memory for each silent peer. */
+/** kB of resident memory for each silent peer, beyond what a server needs once it has had some at all. */
 const memory = async (server: Server): Promise<number> => {
-  const before = server.rss();
-  const running = await load({ ...server, rooms: idlePeers / 2, work: { kind: 'idle' } });
-  await running.started;
-  await new Promise((resolve) => setTimeout(resolve, 2000));
-  const used = (server.rss() - before) / idlePeers;
-  running.kill();
-  return used;
+  const settled = async (rooms: number) => {
+    const running = await load({ ...server, rooms, work: { kind: 'idle' } });
+    await running.started;
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    return { rss: server.rss(), kill: running.kill };
+  };
+  const some = await settled(idlePeers / 4);
+  const many = await settled(idlePeers / 2);
+  some.kill();
+  many.kill();
+  return (many.rss - some.rss) / idlePeers;
 };
 
 type Row = Record<'lone' | 'burst' | 'p50' | 'p99' | 'memory', number>;
