@@ -28,6 +28,8 @@ export class HttpConnection {
   /** In the order in which they came; only the last one's body can still be on its way. */
   readonly #exchanges = new Set<Exchange>();
   #state: State = { at: 'open' };
+  /** Bytes that had been read when the last answer was done; -1 before the first. */
+  #restedAt = -1;
   /** When the body will have stood still for too long, and the count of bytes read when it last moved. */
   #bodyDue = 0;
   #read = -1;
@@ -48,6 +50,11 @@ export class HttpConnection {
   /** Opened ahead of need, as browsers do; node:http counts it among the busy ones. */
   get unused(): boolean {
     return this.#socket.bytesRead === 0 && performance.now() - this.#since > promptness;
+  }
+
+  /** Between two requests: nothing has come since the last answer. */
+  get resting(): boolean {
+    return this.#exchanges.size === 0 && this.#restedAt === this.#socket.bytesRead;
   }
 
   /** A request's head has come. @returns whether it is to be answered */
@@ -173,6 +180,7 @@ export class HttpConnection {
   /** The answer is over; the exchange is, when its body is too. */
   #end(exchange: Exchange): void {
     if (exchange.request.complete) this.#exchanges.delete(exchange);
+    this.#restedAt = this.#socket.bytesRead;
   }
 
   /** The exchange whose body is still coming. */
