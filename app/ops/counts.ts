@@ -8,7 +8,6 @@ export const listeners = ['http', 'http-socket', 'socket'] as const;
 export type Listener = (typeof listeners)[number];
 
 const statusClasses = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
-export type StatusClass = (typeof statusClasses)[number];
 
 const errorCodes = Object.keys(errors) as [ErrorCode, ...ErrorCode[]];
 const closes = errorCodes.flatMap((code) => ('close' in errors[code] ? [String(errors[code].close)] : []));

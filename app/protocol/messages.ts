@@ -181,4 +181,3 @@ export type Peer = z.infer<typeof peer>;
 export type IceServer = z.infer<typeof iceServer>;
 export type Joined = z.infer<typeof joined>;
 export type ServerMessage = z.infer<typeof serverMessage>;
-export type EventsAnswer = z.infer<typeof eventsAnswer>;

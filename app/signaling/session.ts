@@ -95,7 +95,7 @@ export class Session implements Receiver {
   /** The connection broke: the peer is away until it comes back. */
   lost(): void {
     const peer = this.#close();
-    if (peer) this.#told(this.#signaling.store.commit(this.#room, (place, now) => room.lose(place, peer, now)));
+    if (peer) this.#lose(peer);
   }
 
   /** Ends the conversation with a `bye`. With a reason the peer has left; without, it is away and may come back. */
@@ -103,11 +103,8 @@ export class Session implements Receiver {
     const peer = this.peer;
     this.#finish(refusal);
     if (!peer) return;
-    this.#told(
-      reason
-        ? depart(this.#signaling, this.#room, peer, reason)
-        : this.#signaling.store.commit(this.#room, (place, now) => room.lose(place, peer, now)),
-    );
+    if (reason) depart(this.#signaling, this.#room, peer, reason).catch(this.#failed);
+    else this.#lose(peer);
   }
 
   /** Lets time pass. */
@@ -154,15 +151,14 @@ export class Session implements Receiver {
       state.peer = peer;
       fanout.attach(this.#room, peer, this);
     };
-    this.#told(
-      enter(this.#signaling, this.#room, message, Number.POSITIVE_INFINITY, attach).then((entered) => {
-        if ('refused' in entered) {
-          if (this.#state === state) this.end(entered, 'error');
-        } else if (this.#state === state) this.#welcome(entered, state.held, state.early);
-        // The connection broke while the room answered: the peer is in the room, and its connection is lost.
-        else if (this.#state.at === 'closed') this.#leftBehind(entered.joined.self.id);
-      }),
-    );
+    const entered = (outcome: Entered | Refusal): void => {
+      if ('refused' in outcome) {
+        if (this.#state === state) this.end(outcome, 'error');
+      } else if (this.#state === state) this.#welcome(outcome, state.held, state.early);
+      // The connection broke while the room answered: the peer is in the room, and its connection is lost.
+      else if (this.#state.at === 'closed') this.#lose(outcome.joined.self.id);
+    };
+    enter(this.#signaling, this.#room, message, Number.POSITIVE_INFINITY, attach).then(entered).catch(this.#failed);
   }
 
   #welcome({ joined, missed, accepted }: Entered, held: Entry[], early: string[]): void {
@@ -180,8 +176,8 @@ export class Session implements Receiver {
     for (const text of early) this.receive(text);
   }
 
-  #leftBehind(peer: PeerId): void {
-    this.#told(this.#signaling.store.commit(this.#room, (place, now) => room.lose(place, peer, now)));
+  #lose(peer: PeerId): void {
+    this.#signaling.store.commit(this.#room, (place, now) => room.lose(place, peer, now)).catch(this.#failed);
   }
 
   #misunderstood(refusal: Refusal): void {
@@ -210,14 +206,10 @@ export class Session implements Receiver {
     return peer;
   }
 
-  #told(outcome: Promise<unknown>): void {
-    outcome.catch(this.#failed);
-  }
-
   /** A failure of the store is nobody's message: it is logged, and the connection ends with an invitation to return. */
   readonly #failed = (error: unknown): void => {
     this.#signaling.log.warn({ err: error, room: this.#room }, 'a command could not be carried out');
-    this.#finish(refuse('internal'));
+    this.end(refuse('internal'));
   };
 }
 

@@ -82,13 +82,6 @@ export const exchange = async (kind: Kind, address: Address, options: UwsgiReque
   return readAll(socket);
 };
 
-/** Sends bytes as they are. */
-export const sendRaw = (address: Address, bytes: Buffer | string): Promise<Buffer> => {
-  const socket = connectTo(address);
-  socket.write(bytes);
-  return readAll(socket);
-};
-
 /** What came in so far, for sockets whose other end may be cut. */
 export const collect = (socket: Socket): (() => string) => {
   let text = '';
