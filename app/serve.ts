@@ -20,6 +20,7 @@ import { createLogger } from './ops/log.ts';
 import { hostOf, type ListenSetting, type Place, planPlaces } from './ops/places.ts';
 import { createReports, type Reports } from './ops/reports.ts';
 import { version } from './ops/version.ts';
+import type { Rules } from './rooms/room.ts';
 import type { Signaling } from './signaling/conversation.ts';
 import { Fanout } from './signaling/fanout.ts';
 import { HttpConversations } from './signaling/http.ts';
@@ -151,16 +152,28 @@ const placesOf = (settings: Settings): Place[] => {
 };
 
 const createSignaling = (settings: Settings, clock: () => number, log: Logger, accepting: () => boolean): Signaling => {
-  const seconds = (name: 'grace' | 'join-timeout' | 'poll-grace' | 'poll-wait' | 'ping-interval') =>
-    settings[name] * 1000;
+  const seconds = (
+    name: 'grace' | 'return-grace' | 'join-timeout' | 'poll-grace' | 'poll-wait' | 'ping-interval',
+  ): number => settings[name] * 1000;
+  const counts = zeroCounts();
+  const rules: Rules = {
+    access: settings['room-access'],
+    maxPeers: settings['max-peers'],
+    maxWaiting: settings['max-waiting'],
+    maxGone: settings['max-bans'],
+    chatHistory: settings['chat-history'],
+    grace: seconds('grace'),
+    returnGrace: seconds('return-grace'),
+  };
   const memory = memoryStore(
     {
       rooms: settings['max-rooms'],
-      grace: seconds('grace'),
+      rules,
       // What is older than a session may be away can be of use to nobody.
       log: { events: settings['log-events'], bytes: settings['log-bytes'], age: 2 * seconds('grace') + 60_000 },
     },
     clock,
+    counts,
   );
   const store = pausable(memory, accepting);
   return {
@@ -169,15 +182,14 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
     ice: settings['stun-url'].length > 0 ? [{ urls: settings['stun-url'] }] : [],
     clock,
     log,
-    counts: zeroCounts(),
+    counts,
     limits: {
-      maxPeers: settings['max-peers'],
+      rules,
       messageBytes: settings['max-message-bytes'],
       unsentBytes: settings['max-unsent-bytes'],
       rate: settings['message-rate'],
       burst: settings['message-burst'],
       joinTimeout: seconds('join-timeout'),
-      grace: seconds('grace'),
       pollGrace: seconds('poll-grace'),
       // A wait is no hang: it ends, a tick later at most, before harakiri would answer in its place.
       pollWait: settings.harakiri > 0 ? Math.min(seconds('poll-wait'), settings.harakiri * 700) : seconds('poll-wait'),

@@ -1,6 +1,6 @@
 /** The signaling connection: one conversation with a room, carried by as many WebSockets as it takes. */
 import type { ErrorCode } from '../protocol/errors.ts';
-import type { Join, Joined, MediaState, PeerId, ServerMessage } from '../protocol/messages.ts';
+import type { Join, Joined, MediaState, PeerId, ServerMessage, Waiting } from '../protocol/messages.ts';
 import { Alarm, browserClock, type Clock } from './clock.ts';
 import { Emitter, type Source } from './events.ts';
 import { Outbox, type Settled, type Unnumbered } from './outbox.ts';
@@ -14,7 +14,7 @@ export type ConnectionState =
   | { is: 'over'; code: ErrorCode };
 
 /** What happens in the room, in the order of `seq`, each once. */
-export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined>;
+export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined | Waiting>;
 
 export type ConnectionEvents = {
   state: ConnectionState;
@@ -235,6 +235,8 @@ export class Connection implements Source<ConnectionEvents> {
         return;
       case 'error':
         return this.#refused(socket, message);
+      case 'waiting':
+        return;
       case 'bye':
         return this.#dismissed(message);
       default:

@@ -8,7 +8,7 @@ import { browserRtc, type Rtc, type Tracks } from './rtc.ts';
 
 /** Another peer as the page shows it: a value, replaced as a whole when anything changes. */
 export type RemotePeer = Readonly<
-  Pick<Peer, 'id' | 'name' | 'role' | 'media' | 'away'> & { link: LinkState; stream: MediaStream }
+  Pick<Peer, 'id' | 'name' | 'role' | 'media' | 'hand' | 'away'> & { link: LinkState; stream: MediaStream }
 >;
 
 export type MeshEvents = {
@@ -105,6 +105,8 @@ export class Mesh implements Source<MeshEvents> {
         return this.#update(event.peer, {
           ...(event.name === undefined ? {} : { name: event.name }),
           ...(event.media === undefined ? {} : { media: event.media }),
+          ...(event.hand === undefined ? {} : { hand: event.hand }),
+          ...(event.role === undefined ? {} : { role: event.role }),
         });
       case 'peer-away':
         return this.#update(event.peer, { away: true });
@@ -116,6 +118,10 @@ export class Mesh implements Source<MeshEvents> {
       case 'signal':
         return this.#deliver(event.from, event.epoch, event.data);
       case 'chat':
+      case 'room-updated':
+      case 'mute-request':
+      case 'lobby':
+      case 'waiting-updated':
         return;
       default:
         return event satisfies never;
@@ -162,7 +168,7 @@ export class Mesh implements Source<MeshEvents> {
     });
   }
 
-  #update(id: PeerId, change: Partial<Pick<Peer, 'name' | 'media' | 'away'>>): void {
+  #update(id: PeerId, change: Partial<Pick<Peer, 'name' | 'media' | 'hand' | 'role' | 'away'>>): void {
     const entry = this.#entries.get(id);
     if (!entry) return;
     entry.peer = { ...entry.peer, ...change };
@@ -183,6 +189,7 @@ const snapshot = ({ peer, link }: Entry): RemotePeer => ({
   ...(peer.name === undefined ? {} : { name: peer.name }),
   role: peer.role,
   media: peer.media,
+  hand: peer.hand,
   away: peer.away,
   link: link.state,
   stream: link.stream,

@@ -1,24 +1,28 @@
 /** What peers say and what the rooms answer, apart from what carries it: entering, coming back, speaking, leaving. */
+import { hashPasscode, saltedHash } from '../auth/passcode.ts';
 import { mintSession, readSession } from '../auth/session.ts';
 import type { Counts } from '../ops/counts.ts';
 import type { Incoming } from '../protocol/decode.ts';
 import { errors, fateOf, type Refusal, refuse, sentence } from '../protocol/errors.ts';
-import type { IceServer, Join, Joined, LeaveReason, PeerId, RoomName, ServerMessage } from '../protocol/messages.ts';
+import type { IceServer, Join, Joined, PeerId, RoomName, ServerMessage, Waiting } from '../protocol/messages.ts';
+import { type Arrival, join, resume } from '../rooms/entering.ts';
+import { leave, leaveForNow } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
-import * as room from '../rooms/room.ts';
+import { admits, concerns, type Rules } from '../rooms/room.ts';
+import type { Said } from '../rooms/speaking.ts';
+import * as rooms from '../rooms/speaking.ts';
 import type { Store } from '../store/store.ts';
 import type { Fanout } from './fanout.ts';
 import type { RateLimits } from './rate.ts';
 
 export type SignalingLimits = RateLimits & {
-  maxPeers: number;
+  rules: Rules;
   /** Bytes of one message. */
   messageBytes: number;
   /** Bytes that may wait for a receiver that does not read. */
   unsentBytes: number;
-  /** ms a connection may take to join, a lost one to come back, a plain HTTP peer to ask again. */
+  /** ms a connection may take to join, a plain HTTP peer to ask again. */
   joinTimeout: number;
-  grace: number;
   pollGrace: number;
   /** ms a request for events may wait. */
   pollWait: number;
@@ -42,10 +46,10 @@ export type Signaling = {
 };
 
 /**
- * For a session that went on, `missed` is what came since the number the peer named, and `accepted` the last of its own
- * messages that is settled.
+ * `first` is what the peer is told first. For a session that went on, `missed` is what came since the number the peer named,
+ * and `accepted` the last of its own messages that is settled.
  */
-export type Entered = { joined: Joined; missed: Entry[]; accepted: number };
+export type Entered = { first: Joined | Waiting; missed: Entry[]; accepted: number };
 /** Makes the peer's receiver known before the room changes, so that no event can fall between the two. */
 export type Attach = (peer: PeerId) => void;
 
@@ -60,63 +64,55 @@ export const enter = async (
   until: number,
   attach: Attach,
 ): Promise<Entered | Refusal> => {
-  const known = message.session === undefined ? undefined : readSession(message.session);
-  if (!known || message.session === undefined) return enterAnew(signaling, name, message, until, attach);
-  const back = await signaling.store.commit(name, (place) => room.resume(place, known.id, known.secretHash, until));
-  if ('refused' in back) return enterAnew(signaling, name, message, until, attach);
-  attach(known.id);
-  const missed = message.after === undefined ? 'gone' : await signaling.store.since(name, message.after);
+  const { session, after } = message;
+  const known = session === undefined ? undefined : readSession(session);
+  if (!known || session === undefined) return enterAnew(signaling, name, message, until, attach);
+  const back = await comeBack(signaling, name, { ...known, session, after, until }, attach);
   // The session is there but what it missed is not: a real rejoin, in the same seat.
-  if (missed === 'gone') return enterAnew(signaling, name, message, until, attach, known.id);
-  signaling.counts.resumes += 1;
-  return {
-    joined: joinedMessage(signaling, back.result, back.seq, message.session, true),
-    missed: missed.filter(({ event }) => room.concerns(event, known.id)),
-    accepted: back.result.self.accepted,
-  };
+  if (back === 'gone') return enterAnew(signaling, name, message, until, attach, known.id);
+  if ('refused' in back && back.refused === 'unknown-session')
+    return enterAnew(signaling, name, message, until, attach);
+  return back;
 };
 
-/** Carries out one message of a peer that has joined; the answer has at most one reply, an acknowledgement or an error. */
+/** Carries out one message of a peer; the answer has at most one reply, an acknowledgement or an error. */
 export const speak = (
   signaling: Signaling,
   name: RoomName,
   peer: PeerId,
   message: Incoming,
 ): Promise<ServerMessage | undefined> => {
-  const { store, counts } = signaling;
   switch (message.type) {
-    case 'signal':
-      return store
-        .commit(name, (place) => room.signal(place, peer, message))
-        .then((outcome) => settled(counts, message, outcome));
-    case 'chat':
-      return store
-        .commit(name, (place, now) => room.chat(place, peer, message, now))
-        .then((outcome) => settled(counts, message, outcome));
-    case 'update':
-      return store
-        .commit(name, (place) => room.update(place, peer, message))
-        .then((outcome) => settled(counts, message, outcome));
     case 'ping':
       return Promise.resolve({ type: 'pong' });
     case 'join':
-      return Promise.resolve(told(counts, refuse('already-joined')));
+      return Promise.resolve(told(signaling.counts, refuse('already-joined')));
     case 'leave':
       return depart(signaling, name, peer, 'left').then(() => undefined);
+    case 'passcode':
+      return prepare(message).then((said) => say(signaling, name, peer, said));
+    default:
+      return say(signaling, name, peer, message);
   }
 };
 
-/** Takes the peer out of its room. */
-export const depart = (
-  { store, counts }: Pick<Signaling, 'store' | 'counts'>,
+/** Whether a message takes time before the room can be asked: those that follow it have to wait. */
+export const takesTime = ({ type }: Incoming): boolean => type === 'passcode';
+
+/** The page went away, and may be one that is loaded again. */
+export const departForNow = (
+  { store, limits }: Pick<Signaling, 'store' | 'limits'>,
   name: RoomName,
   peer: PeerId,
-  reason: Exclude<LeaveReason, 'timeout'>,
-): Promise<unknown> =>
-  store.commit(name, (place) => {
-    if (place.peers.has(peer)) counts.leaves[reason] += 1;
-    return room.leave(place, peer, reason);
-  });
+): Promise<unknown> => store.commit(name, (place, now) => leaveForNow(place, peer, now, limits.rules));
+
+/** Takes the peer out of its room. */
+export const depart = (
+  { store, limits }: Pick<Signaling, 'store' | 'limits'>,
+  name: RoomName,
+  peer: PeerId,
+  reason: 'left' | 'error',
+): Promise<unknown> => store.commit(name, (place, now) => leave(place, peer, reason, now, limits.rules));
 
 /** The error message of a refusal that is about to be sent, counted. */
 export const told = (counts: Counts, refusal: Refusal, n?: number): ServerMessage => {
@@ -149,55 +145,119 @@ export const closeCode = (refusal: Refusal): number => fateOf(refusal.refused).c
 /** The number of a message, for the error that refuses it. */
 export const numberOf = (message: Incoming): number | undefined => ('n' in message ? message.n : undefined);
 
+type Return = { id: PeerId; secretHash: string; session: string; after: number | undefined; until: number };
+
+const comeBack = async (
+  signaling: Signaling,
+  name: RoomName,
+  { session, after, ...who }: Return,
+  attach: Attach,
+): Promise<Entered | Refusal | 'gone'> => {
+  const { store, limits, counts } = signaling;
+  const back = await store.commit(name, (place) => resume(place, who, limits.rules));
+  if ('refused' in back) return back;
+  attach(who.id);
+  if (back.result.at === 'door') return { first: welcome(signaling, back, session), missed: [], accepted: 0 };
+  const missed = after === undefined ? 'gone' : await store.since(name, after);
+  if (missed === 'gone') return 'gone';
+  counts.resumes += 1;
+  // Let in while it was not here: it knows nothing of the room yet.
+  if (missed.some(({ event }) => admits(event, who.id)))
+    return { first: welcome(signaling, back, session), missed: [], accepted: 0 };
+  return {
+    first: welcome(signaling, back, session, true),
+    missed: missed.filter(({ event }) => concerns(event, who.id)),
+    accepted: back.result.view.self.accepted,
+  };
+};
+
 const enterAnew = async (
   signaling: Signaling,
   name: RoomName,
-  message: Omit<Join, 'type'>,
+  { name: own, media, passcode }: Omit<Join, 'type'>,
   until: number,
   attach: Attach,
   id?: PeerId,
 ): Promise<Entered | Refusal> => {
+  const { store, limits, counts } = signaling;
   const minted = mintSession(id);
   attach(minted.id);
-  const { name: own, media } = message;
-  const { maxPeers } = signaling.limits;
-  const entrance = { id: minted.id, secretHash: minted.secretHash, name: own, media, until, maxPeers };
-  const done = await signaling.store.commit(name, (place) => room.join(place, entrance));
+  const passcodeHash = passcode === undefined ? undefined : await proofOf(store, name, passcode);
+  const entrance = { id: minted.id, secretHash: minted.secretHash, name: own, media, passcodeHash, until };
+  const done = await store.commit(name, (place) => join(place, entrance, limits.rules));
   if ('refused' in done) return done;
-  signaling.counts[id === undefined ? 'joins' : 'rejoins'] += 1;
-  return { joined: joinedMessage(signaling, done.result, done.seq, minted.session, false), missed: [], accepted: 0 };
+  if (done.result.at === 'room') counts[id === undefined ? 'joins' : 'rejoins'] += 1;
+  return { first: welcome(signaling, done, minted.session), missed: [], accepted: 0 };
 };
 
-const joinedMessage = (
+/** What a passcode becomes with the salt of the room as it is now; undefined where none is asked for. */
+const proofOf = async (store: Store, name: RoomName, passcode: string): Promise<string | undefined> => {
+  const asked = await store.commit(name, (place) => ({ events: [], result: place.passcode?.salt }));
+  return 'refused' in asked || asked.result === undefined ? undefined : saltedHash(passcode, asked.result);
+};
+
+/** The first message to one who arrived. */
+const welcome = (
   { ice, limits }: Signaling,
-  { self, peers }: room.View,
-  seq: number,
+  { result, seq }: { result: Arrival; seq: number },
   session: string,
-  recovered: boolean,
-): Joined => ({
-  type: 'joined',
-  self: {
-    id: self.id,
-    ...(self.name === undefined ? {} : { name: self.name }),
-    role: self.role,
-    media: self.media,
-  },
-  peers,
-  seq,
-  session,
-  ice,
-  grace: limits.grace,
-  recovered,
+  recovered = false,
+): Joined | Waiting => {
+  const { grace } = limits.rules;
+  if (result.at === 'door') {
+    const { id, name } = result.self;
+    return { type: 'waiting', self: { id, ...optional({ name }) }, host: result.host, seq, session, grace };
+  }
+  const { self, peers, room, said, waiting } = result.view;
+  const { id, name, role, media, hand } = self;
+  return {
+    type: 'joined',
+    self: { id, ...optional({ name }), role, media, hand },
+    peers,
+    room,
+    ...optional({ waiting }),
+    ...(recovered || said.length === 0 ? {} : { chat: said }),
+    seq,
+    session,
+    ice,
+    grace,
+    recovered,
+  };
+};
+
+/** The fields that are there. */
+const optional = <Fields extends object>(fields: Fields): { [Name in keyof Fields]?: NonNullable<Fields[Name]> } =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
+
+const say = async (signaling: Signaling, name: RoomName, peer: PeerId, said: Said): Promise<ServerMessage> => {
+  const { store, limits, counts } = signaling;
+  const outcome = await store.commit(name, (place, now) => rooms.speak(place, peer, said, now, limits.rules));
+  if ('refused' in outcome) return told(counts, outcome, said.n);
+  const { accepted, refusal } = outcome.result;
+  if (refusal) return told(counts, refusal, said.n);
+  counts.relayed[said.type] += 1;
+  if (said.type === 'admit') counts.joins += 1;
+  return { type: 'ack', n: accepted };
+};
+
+const prepare = async ({ passcode, ...message }: Extract<Incoming, { type: 'passcode' }>): Promise<Said> => ({
+  ...message,
+  passcode: passcode === null ? null : await hashPasscode(passcode),
 });
 
-const settled = (
-  counts: Counts,
-  { type, n }: { type: keyof Counts['relayed']; n: number },
-  outcome: { result: room.Settled } | Refusal,
-): ServerMessage => {
-  if ('refused' in outcome) return told(counts, outcome, n);
-  const { accepted, refusal } = outcome.result;
-  if (refusal) return told(counts, refusal, n);
-  counts.relayed[type] += 1;
-  return { type: 'ack', n: accepted };
+/**
+ * Tells one who was let in what it needs to know of the room; `unknown-session` when it has left again already.
+ */
+export const letInto = async (
+  signaling: Signaling,
+  name: RoomName,
+  session: string,
+  until: number,
+): Promise<Entered | Refusal> => {
+  const known = readSession(session);
+  if (!known) return refuse('unknown-session');
+  const { store, limits } = signaling;
+  const done = await store.commit(name, (place) => resume(place, { ...known, until }, limits.rules));
+  if ('refused' in done) return done;
+  return { first: welcome(signaling, done, session), missed: [], accepted: 0 };
 };

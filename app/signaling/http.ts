@@ -4,8 +4,10 @@ import { check, explain, type Incoming } from '../protocol/decode.ts';
 import { type ErrorCode, errors, fateOf, type Refusal, refuse } from '../protocol/errors.ts';
 
 import { join, type PeerId, postedMessages, type RoomName, type ServerMessage } from '../protocol/messages.ts';
+import { resume } from '../rooms/entering.ts';
+import { expectBy } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
-import * as rooms from '../rooms/room.ts';
+import { concerns } from '../rooms/room.ts';
 import { depart, enter, errorMessage, numberOf, type Signaling, speak, told } from './conversation.ts';
 import { encode } from './encode.ts';
 import type { Receiver } from './fanout.ts';
@@ -49,7 +51,7 @@ export class HttpConversations {
     const entered = await enter(this.#signaling, room, message.data, this.#heardUntil(), attach);
     if ('refused' in entered) return refusalAnswer(entered);
     // What was missed comes with the next request for events, so the number to ask after stays the peer's own.
-    return { status: 200, body: JSON.stringify(entered.joined) };
+    return { status: 200, body: JSON.stringify(entered.first) };
   }
 
   /** `POST …/messages`: one message or several. The status is that of the first refusal when nothing was accepted. */
@@ -84,7 +86,7 @@ export class HttpConversations {
     try {
       const kept = await this.#signaling.store.since(room, after);
       if (kept === 'gone') return refusalAnswer(refuse('events-gone'));
-      if (!kept.some(({ event }) => rooms.concerns(event, peer))) await poll.over;
+      if (!kept.some(({ event }) => concerns(event, peer))) await poll.over;
       const last = kept.at(-1)?.seq ?? after;
       return poll.replaced
         ? refusalAnswer(refuse('replaced'))
@@ -92,7 +94,7 @@ export class HttpConversations {
     } finally {
       poll.finish();
       const expected = this.#heardUntil();
-      await this.#signaling.store.commit(room, (place) => rooms.expectBy(place, peer, expected));
+      await this.#signaling.store.commit(room, (place) => expectBy(place, peer, expected));
     }
   }
 
@@ -108,10 +110,10 @@ export class HttpConversations {
 
   /** Lets time pass: ends the waits that are over, forgets who has not asked for long. */
   tick(now: number): void {
-    const { pollWait, pollGrace, grace } = this.#signaling.limits;
+    const { pollWait, pollGrace, rules } = this.#signaling.limits;
     for (const [key, visitor] of this.#visitors) {
       if (visitor.poll && visitor.poll.deadline <= now) visitor.poll.finish();
-      if (!visitor.poll && visitor.seen + pollWait + pollGrace + grace < now) this.#visitors.delete(key);
+      if (!visitor.poll && visitor.seen + pollWait + pollGrace + rules.grace < now) this.#visitors.delete(key);
     }
   }
 
@@ -127,7 +129,7 @@ export class HttpConversations {
     if (!known) return refuse('unknown-session');
     const { fanout, store } = this.#signaling;
     const heard = await store.commit(room, (place) =>
-      rooms.resume(place, known.id, known.secretHash, this.#heardUntil(wait)),
+      resume(place, { ...known, until: this.#heardUntil(wait) }, this.#signaling.limits.rules),
     );
     if ('refused' in heard) return heard;
     const visitor = this.#visitor(room, known.id);
@@ -198,7 +200,7 @@ export class HttpConversations {
 }
 
 const eventsAnswer = (peer: PeerId, after: number, entries: Entry[]): Answer => {
-  const texts = entries.filter(({ event }) => rooms.concerns(event, peer)).map(encode);
+  const texts = entries.filter(({ event }) => concerns(event, peer)).map(encode);
   return { status: 200, body: `{"messages":[${texts.join(',')}],"seq":${entries.at(-1)?.seq ?? after}}` };
 };
 

@@ -5,12 +5,13 @@ import type { Signaling } from '../../app/signaling/conversation.ts';
 import { Fanout } from '../../app/signaling/fanout.ts';
 import { Session } from '../../app/signaling/session.ts';
 import { memoryStore, type Store } from '../../app/store/store.ts';
+import { rules } from '../rooms/rules.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 test('a command that fails ends the connection, and its peer is away', async () => {
-  const limits = { rooms: 9, grace: 1000, log: { events: 99, bytes: 1e5, age: 1e5 } };
-  const kept = memoryStore(limits, () => 0);
+  const limits = { rooms: 9, rules, log: { events: 99, bytes: 1e5, age: 1e5 } };
+  const kept = memoryStore(limits, () => 0, zeroCounts());
   let failures = 0;
   const store: Store = {
     ...kept,
@@ -22,7 +23,7 @@ test('a command that fails ends the connection, and its peer is away', async () 
     store,
     fanout: new Fanout(kept),
     limits: {
-      ...{ rate: 100, burst: 100, maxPeers: 4, messageBytes: 9999, unsentBytes: 9999, joinTimeout: 99, grace: 1000 },
+      ...{ rules, rate: 100, burst: 100, messageBytes: 9999, unsentBytes: 9999, joinTimeout: 99 },
       ...{ pollGrace: 99, pollWait: 99, pingInterval: 99, ackDelay: 0 },
     },
     ice: [],
