@@ -62,6 +62,7 @@ export const describeSignaling = (name: string, site: () => string, transport: T
           name: 'Aiko',
           role: 'host',
           media: { audio: true, video: false },
+          hand: false,
           away: false,
           initiator: true,
           polite: true,
