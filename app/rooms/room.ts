@@ -114,7 +114,7 @@ export const carryOut = <T>(room: Room, command: Command<T>, now: number): Decis
   const before = room.waiting.size > 0 ? doorOf(room) : undefined;
   const decision = command(room, now);
   if (!('refused' in decision) && (before || room.waiting.size > 0))
-    decision.events.push(...atTheDoor(before ?? { waiting: '', hosts: '', host: false }, room));
+    decision.events.push(...atTheDoor(before ?? { waiting: '[]', hosts: '', host: hostIsHere(room) }, room));
   return decision;
 };
 
