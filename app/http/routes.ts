@@ -1,5 +1,8 @@
 /** The routes of a room: WebSocket, and the same conversation over plain requests. */
+import { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { WebSocket } from 'ws';
 import { z } from 'zod';
 import { type Counts, countStatus } from '../ops/counts.ts';
 import { explain } from '../protocol/decode.ts';
@@ -35,7 +38,9 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
       return turnAway(socket, refusal);
     }
     const { id: reqId, ip } = request;
-    options.webSockets.accept(roomOf(request), socket, request.raw.socket, { reqId, ip });
+    const connection = request.raw.socket;
+    release(socket, connection);
+    options.webSockets.accept(roomOf(request), socket, connection, { reqId, ip });
   });
 
   await app.register(async (rooms) => {
@@ -79,6 +84,16 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
       return refuse('origin-refused', `the page is from ${origin}, this server is ${request.host}`);
     return roomName.safeParse(paramOf(request)).success ? undefined : refuse('bad-room-name');
   };
+};
+
+/**
+ * The handshake's request and answer, and Fastify's of both, are 4 kB that would live as long as the WebSocket: the connection
+ * refers to the answer, and the listener that @fastify/websocket sets, in whose place comes ours, to the rest.
+ */
+const release = (socket: WebSocket, connection: Socket): void => {
+  socket.removeAllListeners('error');
+  const answer: unknown = Reflect.get(connection, '_httpMessage');
+  if (answer instanceof ServerResponse) answer.detachSocket(connection);
 };
 
 const paramOf = ({ params }: FastifyRequest): unknown =>
