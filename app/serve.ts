@@ -4,6 +4,7 @@ import { BlockList } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { createGate } from './auth/token.ts';
 import { showAddress } from './config/address.ts';
 import type { Settings } from './config/schema.ts';
 import { connectionLimit } from './http/admission.ts';
@@ -19,10 +20,12 @@ import { listen, listenOptions, localUrl } from './ops/listen.ts';
 import { createLogger } from './ops/log.ts';
 import { hostOf, type ListenSetting, type Place, planPlaces } from './ops/places.ts';
 import { createReports, type Reports } from './ops/reports.ts';
+import { verificationKeys } from './ops/token-keys.ts';
 import { version } from './ops/version.ts';
 import type { Signaling } from './signaling/conversation.ts';
 import { Fanout } from './signaling/fanout.ts';
 import { HttpConversations } from './signaling/http.ts';
+import { Throttle } from './signaling/throttle.ts';
 import { WebSockets } from './signaling/websocket.ts';
 import { pausable } from './store/pausable.ts';
 import { memoryStore } from './store/store.ts';
@@ -55,7 +58,7 @@ export type ServeOptions = {
   accepting?: () => boolean;
 };
 
-/** @throws when an address cannot be listened on; everything is closed again then */
+/** @throws when a key cannot be read, or an address not be listened on; everything is closed again then */
 export const serve = async (
   settings: Settings,
   logger: Logger = createLogger(settings),
@@ -95,6 +98,8 @@ export const serve = async (
     const now = clock();
     webSockets.tick(now);
     conversations.tick(now);
+    signaling.joins.sweep(now);
+    signaling.attempts.sweep(now);
     await signaling.store.sweep();
   }, logger);
 
@@ -163,8 +168,19 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
     clock,
   );
   const store = pausable(memory, accepting);
+  const perMinute = (name: 'join' | 'attempt') =>
+    new Throttle({ rate: settings[`${name}-rate`] / 60, burst: settings[`${name}-burst`] });
   return {
     store,
+    authorise: createGate({
+      required: settings.auth === 'token',
+      keys: verificationKeys(settings),
+      issuer: settings['token-issuer'],
+      audience: settings['token-audience'],
+      leeway: settings['token-leeway'],
+    }),
+    joins: perMinute('join'),
+    attempts: perMinute('attempt'),
     fanout: new Fanout(store),
     ice: settings['stun-url'].length > 0 ? [{ urls: settings['stun-url'] }] : [],
     clock,
@@ -176,6 +192,8 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
       unsentBytes: settings['max-unsent-bytes'],
       rate: settings['message-rate'],
       burst: settings['message-burst'],
+      byteRate: settings['byte-rate'],
+      byteBurst: settings['byte-burst'],
       joinTimeout: seconds('join-timeout'),
       grace: seconds('grace'),
       pollGrace: seconds('poll-grace'),

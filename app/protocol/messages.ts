@@ -21,6 +21,7 @@ export const peerName = z
 /** Which kinds of media the peer sends now; a hint for the others' pages, the tracks themselves tell the truth. */
 export const mediaState = z.object({ audio: z.boolean(), video: z.boolean(), screen: z.boolean().optional() });
 export const role = z.enum(['host', 'guest']);
+const token = z.string().max(8192);
 const n = z.int().min(1);
 const seq = z.int().min(0);
 const epoch = z.int().min(1);
@@ -31,7 +32,7 @@ const epoch = z.int().min(1);
 export const join = z.object({
   type: z.literal('join'),
   name: peerName.optional(),
-  token: z.string().max(8192).optional(),
+  token: token.optional(),
   passcode: z.string().max(256).optional(),
   session: z.string().max(256).optional(),
   after: seq.optional(),
@@ -51,11 +52,13 @@ export const chat = z.object({
   text: z.string().min(1).max(4000),
   to: peerId.optional(),
 });
+/** `token`: a fresh one in place of that of the join; what it grants holds from now on. */
 export const update = z.object({
   type: z.literal('update'),
   n,
   name: peerName.optional(),
   media: mediaState.optional(),
+  token: token.optional(),
 });
 export const leave = z.object({ type: z.literal('leave') });
 export const ping = z.object({ type: z.literal('ping') });
@@ -106,6 +109,7 @@ export const peerUpdated = z.object({
   seq,
   peer: peerId,
   name: peerName.optional(),
+  role: role.optional(),
   media: mediaState.optional(),
 });
 export const peerAway = z.object({ type: z.literal('peer-away'), seq, peer: peerId });
@@ -176,6 +180,7 @@ export type MediaState = z.infer<typeof mediaState>;
 export type Role = z.infer<typeof role>;
 export type LeaveReason = z.infer<typeof leaveReason>;
 export type Join = z.infer<typeof join>;
+export type Update = z.infer<typeof update>;
 export type ClientMessage = z.infer<typeof clientMessage>;
 export type Peer = z.infer<typeof peer>;
 export type IceServer = z.infer<typeof iceServer>;

@@ -17,13 +17,17 @@ export type Peer = {
   /** The last of its message numbers that was settled. */
   accepted: number;
   presence: Presence;
+  granted?: Granted | undefined;
 };
+
+/** What a token says of its bearer: it counts before what the peer says of itself. */
+export type Granted = { role?: Role | undefined; name?: string | undefined };
 
 export type Room = { name: RoomName; joins: number; peers: Map<PeerId, Peer> };
 
 export type RoomEvent =
   | { type: 'peer-joined'; peer: PeerView }
-  | { type: 'peer-updated'; peer: PeerId; name?: string; media?: MediaState }
+  | { type: 'peer-updated'; peer: PeerId; name?: string; role?: Role; media?: MediaState }
   | { type: 'peer-away'; peer: PeerId }
   | { type: 'peer-back'; peer: PeerId }
   | { type: 'peer-left'; peer: PeerId; reason: LeaveReason }
@@ -44,6 +48,7 @@ export type Entrance = {
   secretHash: string;
   name?: string | undefined;
   media?: MediaState | undefined;
+  granted?: Granted | undefined;
   until: number;
   /** Most peers the room may hold, those who are away included. */
   maxPeers: number;
@@ -54,16 +59,19 @@ export const join = (room: Room, entrance: Entrance): Decision<View> => {
   const before = room.peers.get(entrance.id);
   if (!before && room.peers.size >= entrance.maxPeers) return refuse('room-full', `at most ${entrance.maxPeers} peers`);
   room.joins += 1;
+  const granted = entrance.granted ?? before?.granted;
   const self: Peer = {
     id: entrance.id,
-    role: before?.role ?? (room.peers.size === 0 ? 'host' : 'guest'),
+    role: entrance.granted?.role ?? before?.role ?? (room.peers.size === 0 ? 'host' : 'guest'),
     media: entrance.media ?? { audio: false, video: false },
     entered: room.joins,
     secretHash: entrance.secretHash,
     accepted: 0,
     presence: { at: 'here', until: entrance.until },
+    granted,
   };
-  if (entrance.name !== undefined) self.name = entrance.name;
+  const name = granted?.name ?? entrance.name;
+  if (name !== undefined) self.name = name;
   // Taken out first, so that the order of the map stays the order of arrival.
   room.peers.delete(self.id);
   room.peers.set(self.id, self);
@@ -116,12 +124,22 @@ export const chat = (room: Room, from: PeerId, { n, to, text }: Chat, at: number
     return [{ type: 'chat', from, to, text, at }];
   });
 
-export type Update = { n: number; name?: string | undefined; media?: MediaState | undefined };
+/** `granted`: what a fresh token says, or why it says nothing. */
+export type Update = {
+  n: number;
+  name?: string | undefined;
+  media?: MediaState | undefined;
+  granted?: Granted | Refusal | undefined;
+};
 
-export const update = (room: Room, from: PeerId, { n, name, media }: Update): Decision<Settled> =>
+export const update = (room: Room, from: PeerId, { n, name, media, granted }: Update): Decision<Settled> =>
   settle(room, from, n, (self) => {
+    if (granted && 'refused' in granted) return granted;
+    if (granted) self.granted = granted;
     const event: RoomEvent = { type: 'peer-updated', peer: from };
-    if (name !== undefined) self.name = event.name = name;
+    const called = self.granted?.name ?? name;
+    if (called !== undefined) self.name = event.name = called;
+    if (granted?.role !== undefined) self.role = event.role = granted.role;
     if (media !== undefined) self.media = event.media = media;
     return [event];
   });

@@ -1,16 +1,27 @@
 /** What peers say and what the rooms answer, apart from what carries it: entering, coming back, speaking, leaving. */
 import { mintSession, readSession } from '../auth/session.ts';
+import type { Grant } from '../auth/token.ts';
 import type { Counts } from '../ops/counts.ts';
 import type { Incoming } from '../protocol/decode.ts';
-import { errors, fateOf, type Refusal, refuse, sentence } from '../protocol/errors.ts';
-import type { IceServer, Join, Joined, LeaveReason, PeerId, RoomName, ServerMessage } from '../protocol/messages.ts';
+import { errors, fateOf, type Refusal, refuse, retryOf, sentence } from '../protocol/errors.ts';
+import type {
+  IceServer,
+  Join,
+  Joined,
+  LeaveReason,
+  PeerId,
+  RoomName,
+  ServerMessage,
+  Update,
+} from '../protocol/messages.ts';
 import type { Entry } from '../rooms/log.ts';
 import * as room from '../rooms/room.ts';
 import type { Store } from '../store/store.ts';
+import { admit, type Caller, type Doorkeeping, redeem, restore } from './admit.ts';
 import type { Fanout } from './fanout.ts';
-import type { RateLimits } from './rate.ts';
+import type { AllowanceLimits } from './rate.ts';
 
-export type SignalingLimits = RateLimits & {
+export type SignalingLimits = AllowanceLimits & {
   maxPeers: number;
   /** Bytes of one message. */
   messageBytes: number;
@@ -29,13 +40,11 @@ export type SignalingLimits = RateLimits & {
 };
 
 /** What every transport needs. */
-export type Signaling = {
+export type Signaling = Doorkeeping & {
   store: Store;
   fanout: Fanout;
   limits: SignalingLimits;
   ice: IceServer[];
-  /** ms since 1970 */
-  clock: () => number;
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** Incremented in place: where messages are relayed, counting may cost no more. */
   counts: Counts;
@@ -59,15 +68,17 @@ export const enter = async (
   message: Omit<Join, 'type'>,
   until: number,
   attach: Attach,
+  caller: Caller,
 ): Promise<Entered | Refusal> => {
+  const anew = (id?: PeerId) => enterAnew(signaling, name, message, until, attach, caller, id);
   const known = message.session === undefined ? undefined : readSession(message.session);
-  if (!known || message.session === undefined) return enterAnew(signaling, name, message, until, attach);
+  if (!known || message.session === undefined) return anew();
   const back = await signaling.store.commit(name, (place) => room.resume(place, known.id, known.secretHash, until));
-  if ('refused' in back) return enterAnew(signaling, name, message, until, attach);
+  if ('refused' in back) return anew();
   attach(known.id);
   const missed = message.after === undefined ? 'gone' : await signaling.store.since(name, message.after);
   // The session is there but what it missed is not: a real rejoin, in the same seat.
-  if (missed === 'gone') return enterAnew(signaling, name, message, until, attach, known.id);
+  if (missed === 'gone') return anew(known.id);
   signaling.counts.resumes += 1;
   return {
     joined: joinedMessage(signaling, back.result, back.seq, message.session, true),
@@ -82,6 +93,7 @@ export const speak = (
   name: RoomName,
   peer: PeerId,
   message: Incoming,
+  caller: Caller,
 ): Promise<ServerMessage | undefined> => {
   const { store, counts } = signaling;
   switch (message.type) {
@@ -94,9 +106,7 @@ export const speak = (
         .commit(name, (place, now) => room.chat(place, peer, message, now))
         .then((outcome) => settled(counts, message, outcome));
     case 'update':
-      return store
-        .commit(name, (place) => room.update(place, peer, message))
-        .then((outcome) => settled(counts, message, outcome));
+      return change(signaling, name, peer, message, caller).then((outcome) => settled(counts, message, outcome));
     case 'ping':
       return Promise.resolve({ type: 'pong' });
     case 'join':
@@ -125,7 +135,7 @@ export const told = (counts: Counts, refusal: Refusal, n?: number): ServerMessag
 };
 
 export const errorMessage = (refusal: Refusal, n?: number): ServerMessage => {
-  const { retry } = fateOf(refusal.refused);
+  const retry = retryOf(refusal);
   return {
     type: 'error',
     code: refusal.refused,
@@ -140,7 +150,7 @@ export const byeMessage = (refusal: Refusal): ServerMessage => ({
   type: 'bye',
   code: refusal.refused,
   message: sentence(refusal),
-  retry: fateOf(refusal.refused).retry ?? null,
+  retry: retryOf(refusal) ?? null,
 });
 
 /** The close code of a refusal that ends a connection. */
@@ -155,17 +165,47 @@ const enterAnew = async (
   message: Omit<Join, 'type'>,
   until: number,
   attach: Attach,
+  { address, ...caller }: Caller,
   id?: PeerId,
 ): Promise<Entered | Refusal> => {
+  // Whoever has a seat was let in once, and an expired token does not end a call.
+  const granted =
+    id === undefined ? await admit(signaling, name, { token: message.token ?? caller.token, address }) : undefined;
+  if (granted && 'refused' in granted) return granted;
   const minted = mintSession(id);
   attach(minted.id);
   const { name: own, media } = message;
   const { maxPeers } = signaling.limits;
-  const entrance = { id: minted.id, secretHash: minted.secretHash, name: own, media, until, maxPeers };
+  const entrance = { id: minted.id, secretHash: minted.secretHash, name: own, media, granted, until, maxPeers };
   const done = await signaling.store.commit(name, (place) => room.join(place, entrance));
-  if ('refused' in done) return done;
+  if ('refused' in done) {
+    if (granted) await restore(signaling, granted);
+    return done;
+  }
   signaling.counts[id === undefined ? 'joins' : 'rejoins'] += 1;
   return { joined: joinedMessage(signaling, done.result, done.seq, minted.session, false), missed: [], accepted: 0 };
+};
+
+/** Without a token it is carried out at once, like any other message. */
+const change = async (
+  signaling: Signaling,
+  name: RoomName,
+  peer: PeerId,
+  message: Update,
+  { address }: Caller,
+): Promise<{ result: room.Settled } | Refusal> => {
+  const { token, ...update } = message;
+  const commit = (granted?: Grant | Refusal) =>
+    signaling.store.commit(name, (place) => room.update(place, peer, { ...update, granted }));
+  if (token === undefined) return commit();
+  const granted = await redeem(signaling, name, { address, token });
+  if (!('refused' in granted)) {
+    const outcome = await commit(granted);
+    if ('refused' in outcome) await restore(signaling, granted);
+    return outcome;
+  }
+  // What may be tried again leaves the message's number open; what is final settles it.
+  return retryOf(granted) === undefined ? commit(granted) : granted;
 };
 
 const joinedMessage = (

@@ -4,6 +4,7 @@ import { fateOf, type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, LeaveReason, PeerId, RoomName, ServerMessage } from '../protocol/messages.ts';
 import type { Entry } from '../rooms/log.ts';
 import * as room from '../rooms/room.ts';
+import type { Caller } from './admit.ts';
 import {
   byeMessage,
   closeCode,
@@ -17,7 +18,7 @@ import {
 } from './conversation.ts';
 import { encode, encodeMessage } from './encode.ts';
 import type { Receiver } from './fanout.ts';
-import { TokenBucket } from './rate.ts';
+import { Allowance } from './rate.ts';
 
 /** A way to carry text to the peer. */
 export interface Wire {
@@ -41,17 +42,19 @@ export class Session implements Receiver {
   #state: State;
   #ackDue = 0;
   #was: PeerId | undefined;
-  readonly #bucket: TokenBucket;
+  readonly #allowance: Allowance;
   readonly #signaling: Signaling;
   readonly #room: RoomName;
   readonly #wire: Wire;
+  readonly #caller: Caller;
 
-  constructor(signaling: Signaling, name: RoomName, wire: Wire) {
+  constructor(signaling: Signaling, name: RoomName, wire: Wire, caller: Caller) {
     const now = signaling.clock();
     this.#signaling = signaling;
     this.#room = name;
     this.#wire = wire;
-    this.#bucket = new TokenBucket(signaling.limits, now);
+    this.#caller = caller;
+    this.#allowance = new Allowance(signaling.limits, now);
     this.#state = { at: 'greeting', deadline: now + signaling.limits.joinTimeout };
   }
 
@@ -64,8 +67,8 @@ export class Session implements Receiver {
     return this.#was;
   }
 
-  /** One message from the peer. */
-  receive(text: string): void {
+  /** One message from the peer; `bytes` is its length. */
+  receive(text: string, bytes = Buffer.byteLength(text)): void {
     if (this.#state.at === 'closed') return;
     if (this.#state.at === 'joining') {
       // The peer has not been answered yet, so it cannot have much to say.
@@ -73,10 +76,10 @@ export class Session implements Receiver {
       return;
     }
     const message = decode(text);
-    const owed = this.#bucket.take(this.#signaling.clock());
-    if (owed > this.#signaling.limits.burst) return this.end(refuse('rate-limited'));
+    const sent = this.#allowance.take(bytes, this.#signaling.clock());
+    if (sent === 'far-over') return this.end(refuse('rate-limited'));
     if ('refused' in message) return this.#misunderstood(message);
-    if (owed > 0) return this.#refuse(refuse('rate-limited'), numberOf(message));
+    if (sent === 'over') return this.#refuse(refuse('rate-limited'), numberOf(message));
     this.#dispatch(message);
   }
 
@@ -128,7 +131,7 @@ export class Session implements Receiver {
 
   #speak(peer: PeerId, message: Incoming): void {
     if (message.type === 'leave') return this.end(refuse('left'), 'left');
-    speak(this.#signaling, this.#room, peer, message).then(this.#answer, this.#failed);
+    speak(this.#signaling, this.#room, peer, message, this.#caller).then(this.#answer, this.#failed);
   }
 
   readonly #answer = (reply: ServerMessage | undefined): void => {
@@ -158,7 +161,9 @@ export class Session implements Receiver {
       // The connection broke while the room answered: the peer is in the room, and its connection is lost.
       else if (this.#state.at === 'closed') this.#lose(outcome.joined.self.id);
     };
-    enter(this.#signaling, this.#room, message, Number.POSITIVE_INFINITY, attach).then(entered).catch(this.#failed);
+    enter(this.#signaling, this.#room, message, Number.POSITIVE_INFINITY, attach, this.#caller)
+      .then(entered)
+      .catch(this.#failed);
   }
 
   #welcome({ joined, missed, accepted }: Entered, held: Entry[], early: string[]): void {

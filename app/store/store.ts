@@ -18,6 +18,10 @@ export interface Store {
   since(room: RoomName, after: number): Promise<Entry[] | 'gone'>;
   /** Hears every event of a room from now on, in order, until the returned function is called. */
   subscribe(room: RoomName, listener: Listener): () => void;
+  /** Takes a key for one's own until `until` (ms since 1970); false when somebody has it. */
+  claim(key: string, until: number): Promise<boolean>;
+  /** Gives a key back that was taken in vain. */
+  release(key: string): Promise<void>;
   /** Lets time pass, in every room. */
   sweep(): Promise<void>;
   count(): { rooms: number; peers: number };
@@ -26,6 +30,7 @@ export interface Store {
 export const memoryStore = (limits: RegistryLimits, clock: () => number): Store => {
   const registry = new Registry(limits);
   const listeners = new Map<RoomName, Set<Listener>>();
+  const claims = new Map<string, number>();
   const tell = (room: RoomName, entries: Entry[]): void => {
     const heard = listeners.get(room);
     if (heard) for (const entry of entries) for (const listener of heard) listener(entry);
@@ -48,7 +53,16 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number): Store 
         if (heard.size === 0 && listeners.get(room) === heard) listeners.delete(room);
       };
     },
+    async claim(key, until) {
+      if ((claims.get(key) ?? 0) > clock()) return false;
+      claims.set(key, until);
+      return true;
+    },
+    async release(key) {
+      claims.delete(key);
+    },
     async sweep() {
+      for (const [key, until] of claims) if (until <= clock()) claims.delete(key);
       for (const [room, entries] of registry.sweep(clock())) tell(room, entries);
     },
     count: () => registry.count(),
