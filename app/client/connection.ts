@@ -105,7 +105,7 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   /** Tells the others a new name or media state; a later `join` tells it too. */
-  update(change: { name?: string; media?: MediaState }): Promise<Settled> {
+  update(change: { name?: string; media?: MediaState; token?: string }): Promise<Settled> {
     this.#join = { ...this.#join, ...change };
     return this.#post({ type: 'update', ...change });
   }

@@ -84,8 +84,8 @@ export class Room implements Source<RoomEvents> {
     return this.#connection.chat(text, to);
   }
 
-  /** Tells the others a new name or media state. */
-  update(change: { name?: string; media?: MediaState }): Promise<Settled> {
+  /** Tells the others a new name or media state; a fresh token takes the place of that of the join. */
+  update(change: { name?: string; media?: MediaState; token?: string }): Promise<Settled> {
     return this.#connection.update(change);
   }
 

@@ -104,6 +104,7 @@ export class Mesh implements Source<MeshEvents> {
       case 'peer-updated':
         return this.#update(event.peer, {
           ...(event.name === undefined ? {} : { name: event.name }),
+          ...(event.role === undefined ? {} : { role: event.role }),
           ...(event.media === undefined ? {} : { media: event.media }),
           ...(event.hand === undefined ? {} : { hand: event.hand }),
           ...(event.role === undefined ? {} : { role: event.role }),

@@ -5,6 +5,7 @@ import type { Join, Joined, PeerId, RoomName, ServerMessage, Waiting } from '../
 import { lose } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, endedBy } from '../rooms/room.ts';
+import type { Caller } from './admit.ts';
 import {
   byeMessage,
   closeCode,
@@ -21,7 +22,7 @@ import {
 } from './conversation.ts';
 import { encode, encodeMessage } from './encode.ts';
 import type { Receiver } from './fanout.ts';
-import { TokenBucket } from './rate.ts';
+import { Allowance } from './rate.ts';
 
 /** A way to carry text to the peer. */
 export interface Wire {
@@ -47,17 +48,19 @@ export class Session implements Receiver {
   #state: State;
   #ackDue = 0;
   #was: PeerId | undefined;
-  readonly #bucket: TokenBucket;
+  readonly #allowance: Allowance;
   readonly #signaling: Signaling;
   readonly #room: RoomName;
   readonly #wire: Wire;
+  readonly #caller: Caller;
 
-  constructor(signaling: Signaling, name: RoomName, wire: Wire) {
+  constructor(signaling: Signaling, name: RoomName, wire: Wire, caller: Caller) {
     const now = signaling.clock();
     this.#signaling = signaling;
     this.#room = name;
     this.#wire = wire;
-    this.#bucket = new TokenBucket(signaling.limits, now);
+    this.#caller = caller;
+    this.#allowance = new Allowance(signaling.limits, now);
     this.#state = { at: 'greeting', deadline: now + signaling.limits.joinTimeout };
   }
 
@@ -70,8 +73,8 @@ export class Session implements Receiver {
     return this.#was;
   }
 
-  /** One message from the peer. */
-  receive(text: string): void {
+  /** One message from the peer; `bytes` is its length. */
+  receive(text: string, bytes = Buffer.byteLength(text)): void {
     if (this.#state.at === 'closed') return;
     if ('early' in this.#state) {
       // The peer has not been answered yet, so it cannot have much to say.
@@ -79,10 +82,10 @@ export class Session implements Receiver {
       return;
     }
     const message = decode(text);
-    const owed = this.#bucket.take(this.#signaling.clock());
-    if (owed > this.#signaling.limits.burst) return this.end(refuse('rate-limited'));
+    const sent = this.#allowance.take(bytes, this.#signaling.clock());
+    if (sent === 'far-over') return this.end(refuse('rate-limited'));
     if ('refused' in message) return this.#misunderstood(message);
-    if (owed > 0) return this.#refuse(refuse('rate-limited'), numberOf(message));
+    if (sent === 'over') return this.#refuse(refuse('rate-limited'), numberOf(message));
     this.#dispatch(message);
   }
 
@@ -138,7 +141,10 @@ export class Session implements Receiver {
 
   #speak(state: State & { at: 'joined' }, message: Incoming): void {
     if (message.type === 'leave') return this.#leave(state.peer, message.mayReturn);
-    const answered = speak(this.#signaling, this.#room, state.peer, message).then(this.#answer, this.#failed);
+    const answered = speak(this.#signaling, this.#room, state.peer, message, this.#caller).then(
+      this.#answer,
+      this.#failed,
+    );
     if (takesTime(message)) this.#holdUntil(answered, state);
   }
 
@@ -186,7 +192,9 @@ export class Session implements Receiver {
   }
 
   #join(message: Join): void {
-    this.#enter((attach) => enter(this.#signaling, this.#room, message, Number.POSITIVE_INFINITY, attach));
+    this.#enter((attach) =>
+      enter(this.#signaling, this.#room, message, Number.POSITIVE_INFINITY, attach, this.#caller),
+    );
   }
 
   #enter(arrive: (attach: (peer: PeerId) => void) => Promise<Entered | Refusal>): void {

@@ -4,6 +4,7 @@ import { zeroCounts } from '../../app/ops/counts.ts';
 import type { Signaling } from '../../app/signaling/conversation.ts';
 import { Fanout } from '../../app/signaling/fanout.ts';
 import { Session } from '../../app/signaling/session.ts';
+import { Throttle } from '../../app/signaling/throttle.ts';
 import { memoryStore, type Store } from '../../app/store/store.ts';
 import { rules } from '../rooms/rules.ts';
 
@@ -24,17 +25,20 @@ test('a command that fails ends the connection, and its peer is away', async () 
     fanout: new Fanout(kept),
     limits: {
       ...{ rules, rate: 100, burst: 100, messageBytes: 9999, unsentBytes: 9999, joinTimeout: 99 },
-      ...{ pollGrace: 99, pollWait: 99, pingInterval: 99, ackDelay: 0 },
+      ...{ pollGrace: 99, pollWait: 99, pingInterval: 99, ackDelay: 0, byteRate: 9999, byteBurst: 9999 },
     },
     ice: [],
     clock: () => 0,
     log: { info: () => {}, warn: (_fields, message) => warned.push(message) },
     counts: zeroCounts(),
+    authorise: async () => ({}),
+    joins: new Throttle({ rate: 1, burst: 9 }),
+    attempts: new Throttle({ rate: 1, burst: 9 }),
   };
   const sent: string[] = [];
   const closed: number[] = [];
   const wire = { send: (text: string) => sent.push(text), close: (code: number) => closed.push(code), unsent: () => 0 };
-  const session = new Session(signaling, 'room', wire);
+  const session = new Session(signaling, 'room', wire, { address: '192.0.2.1' });
   session.receive('{"type":"join"}');
   await turn();
   const events: unknown[] = [];

@@ -30,6 +30,12 @@ export const rooms = {
   'message-burst': whole(1, 10_000_000).default(400).register(about, {
     help: 'messages a session may send at once',
   }),
+  'byte-rate': bytes(1024, 1_073_741_824).default(1_048_576).register(about, {
+    help: 'bytes of messages per second a session may send in the long run',
+  }),
+  'byte-burst': bytes(1024, 1_073_741_824).default(4_194_304).register(about, {
+    help: 'bytes of messages a session may send at once',
+  }),
   'log-events': whole(16, 1_000_000).default(1024).register(about, {
     help: 'events a room keeps for those who come back',
   }),
