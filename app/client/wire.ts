@@ -32,6 +32,7 @@ const types: Record<ServerMessage['type'], true> = {
   chat: true,
   ack: true,
   pong: true,
+  ice: true,
   error: true,
   bye: true,
 };

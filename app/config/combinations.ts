@@ -9,6 +9,7 @@ export type Where = (name: string, index?: number) => string;
 export const impossible = (settings: Settings, where: Where): string[] => [
   ...sameAddress(listenersOf(settings), where),
   ...tooSmall(settings, where),
+  ...halfTurn(settings, where),
 ];
 
 /** `host`: what `:port` means there. */
@@ -62,4 +63,11 @@ const tooSmall = (settings: Settings, where: Where): string[] => {
       `${where('evil-reload-on-rss')}: must be more than ${where('reload-on-rss')}, or no worker ever drains`,
     );
   return faults;
+};
+
+const halfTurn = (settings: Settings, where: Where): string[] => {
+  const [urls, secret] = [settings['turn-url'].length > 0, settings['turn-secret'] !== undefined];
+  if (urls && !secret) return [`${where('turn-url')}: needs turn-secret, or browsers have no credential to show there`];
+  if (secret && !urls) return [`${where('turn-secret')}: is of no use without turn-url`];
+  return [];
 };

@@ -1,5 +1,6 @@
 /** What peers say and what the rooms answer, apart from what carries it: entering, coming back, speaking, leaving. */
 import { mintSession, readSession } from '../auth/session.ts';
+import type { IceSet } from '../auth/turn.ts';
 import type { Counts } from '../ops/counts.ts';
 import type { Incoming } from '../protocol/decode.ts';
 import { errors, fateOf, type Refusal, refuse, sentence } from '../protocol/errors.ts';
@@ -33,7 +34,8 @@ export type Signaling = {
   store: Store;
   fanout: Fanout;
   limits: SignalingLimits;
-  ice: IceServer[];
+  /** The ICE servers for a peer, from now (ms since 1970) on. */
+  ice: (room: RoomName, peer: PeerId, now: number) => IceSet;
   /** ms since 1970 */
   clock: () => number;
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
@@ -43,9 +45,9 @@ export type Signaling = {
 
 /**
  * For a session that went on, `missed` is what came since the number the peer named, and `accepted` the last of its own
- * messages that is settled.
+ * messages that is settled. `renewIceAt`: when the ICE servers in `joined` are to be replaced, ms since 1970.
  */
-export type Entered = { joined: Joined; missed: Entry[]; accepted: number };
+export type Entered = { joined: Joined; renewIceAt: number; missed: Entry[]; accepted: number };
 /** Makes the peer's receiver known before the room changes, so that no event can fall between the two. */
 export type Attach = (peer: PeerId) => void;
 
@@ -69,8 +71,10 @@ export const enter = async (
   // The session is there but what it missed is not: a real rejoin, in the same seat.
   if (missed === 'gone') return enterAnew(signaling, name, message, until, attach, known.id);
   signaling.counts.resumes += 1;
+  const ice = signaling.ice(name, known.id, signaling.clock());
   return {
-    joined: joinedMessage(signaling, back.result, back.seq, message.session, true),
+    joined: joinedMessage(signaling, ice.servers, back.result, back.seq, message.session, true),
+    renewIceAt: ice.renewAt,
     missed: missed.filter(({ event }) => room.concerns(event, known.id)),
     accepted: back.result.self.accepted,
   };
@@ -165,11 +169,14 @@ const enterAnew = async (
   const done = await signaling.store.commit(name, (place) => room.join(place, entrance));
   if ('refused' in done) return done;
   signaling.counts[id === undefined ? 'joins' : 'rejoins'] += 1;
-  return { joined: joinedMessage(signaling, done.result, done.seq, minted.session, false), missed: [], accepted: 0 };
+  const ice = signaling.ice(name, minted.id, signaling.clock());
+  const joined = joinedMessage(signaling, ice.servers, done.result, done.seq, minted.session, false);
+  return { joined, renewIceAt: ice.renewAt, missed: [], accepted: 0 };
 };
 
 const joinedMessage = (
-  { ice, limits }: Signaling,
+  { limits }: Signaling,
+  ice: IceServer[],
   { self, peers }: room.View,
   seq: number,
   session: string,

@@ -29,12 +29,13 @@ export interface Wire {
 
 /**
  * `joining`: messages that come before the room answered wait in `early`, events that come before `joined` was sent in
- * `held`. `joined`: `seq` is the last event sent. `closed`: nothing is said any more.
+ * `held`. `joined`: `seq` is the last event sent, `renewIceAt` when the peer gets other ICE servers. `closed`: nothing is
+ * said any more.
  */
 type State =
   | { at: 'greeting'; deadline: number }
   | { at: 'joining'; peer?: PeerId; early: string[]; held: Entry[] }
-  | { at: 'joined'; peer: PeerId; seq: number }
+  | { at: 'joined'; peer: PeerId; seq: number; renewIceAt: number }
   | { at: 'closed' };
 
 export class Session implements Receiver {
@@ -110,6 +111,7 @@ export class Session implements Receiver {
   /** Lets time pass. */
   tick(now: number): void {
     if (this.#state.at === 'greeting' && this.#state.deadline <= now) this.end(refuse('join-timeout'));
+    if (this.#state.at === 'joined' && this.#state.renewIceAt <= now) this.#renewIce(this.#state, now);
   }
 
   /** Sends the acknowledgement that is due, one for all that was settled since the last. */
@@ -161,11 +163,18 @@ export class Session implements Receiver {
     enter(this.#signaling, this.#room, message, Number.POSITIVE_INFINITY, attach).then(entered).catch(this.#failed);
   }
 
-  #welcome({ joined, missed, accepted }: Entered, held: Entry[], early: string[]): void {
+  #renewIce(state: State & { at: 'joined' }, now: number): void {
+    const { servers, renewAt } = this.#signaling.ice(this.#room, state.peer, now);
+    state.renewIceAt = renewAt;
+    this.#wire.send(encodeMessage({ type: 'ice', ice: servers }));
+  }
+
+  #welcome({ joined, renewIceAt, missed, accepted }: Entered, held: Entry[], early: string[]): void {
     const state: State & { at: 'joined' } = {
       at: 'joined',
       peer: joined.self.id,
       seq: joined.recovered ? 0 : joined.seq,
+      renewIceAt,
     };
     this.#state = state;
     this.#was = state.peer;

@@ -25,7 +25,7 @@ test('a command that fails ends the connection, and its peer is away', async () 
       ...{ rate: 100, burst: 100, maxPeers: 4, messageBytes: 9999, unsentBytes: 9999, joinTimeout: 99, grace: 1000 },
       ...{ pollGrace: 99, pollWait: 99, pingInterval: 99, ackDelay: 0 },
     },
-    ice: [],
+    ice: () => ({ servers: [], renewAt: Number.POSITIVE_INFINITY }),
     clock: () => 0,
     log: { info: () => {}, warn: (_fields, message) => warned.push(message) },
     counts: zeroCounts(),
