@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createGate } from './auth/token.ts';
+import { iceSet, type Turn } from './auth/turn.ts';
 import { showAddress } from './config/address.ts';
 import type { Settings } from './config/schema.ts';
 import { connectionLimit } from './http/admission.ts';
@@ -183,6 +184,7 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
   const store = pausable(memory, accepting);
   const perMinute = (name: 'join' | 'attempt') =>
     new Throttle({ rate: settings[`${name}-rate`] / 60, burst: settings[`${name}-burst`] });
+  const turn = turnOf(settings);
   return {
     store,
     authorise: createGate({
@@ -195,7 +197,7 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
     joins: perMinute('join'),
     attempts: perMinute('attempt'),
     fanout: new Fanout(store),
-    ice: settings['stun-url'].length > 0 ? [{ urls: settings['stun-url'] }] : [],
+    ice: (room, peer, now) => iceSet(settings['stun-url'], turn, room, peer, now),
     clock,
     log,
     counts,
@@ -215,6 +217,12 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
       ackDelay: settings['ack-delay'],
     },
   };
+};
+
+const turnOf = (settings: Settings): Turn | undefined => {
+  // Of several, the first signs: the TURN server may still know another one while this changes.
+  const secret = settings['turn-secret']?.split(/\s+/)[0];
+  return secret === undefined ? undefined : { urls: settings['turn-url'], secret, life: settings['turn-ttl'] * 1000 };
 };
 
 type Listening = { server: Server; place: Named };

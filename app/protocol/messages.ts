@@ -212,6 +212,8 @@ export const muteRequested = z.object({ type: z.literal('mute-request'), seq, fr
 /** Everything up to and including number `n` is settled: stored, or refused by an `error` that named it. */
 export const ack = z.object({ type: z.literal('ack'), n: z.int().min(0) });
 export const pong = z.object({ type: z.literal('pong') });
+/** Another set of ICE servers in place of the one in `joined`, before credentials in that one expire. */
+export const ice = z.object({ type: z.literal('ice'), ice: z.array(iceServer) });
 const errorCode = z.enum(Object.keys(errors) as [ErrorCode, ...ErrorCode[]]);
 /** `retry`: milliseconds after which the same message may be sent again; without it the refusal is final. */
 export const error = z.object({
@@ -245,6 +247,7 @@ export const serverMessage = z.discriminatedUnion('type', [
   relayedChat,
   ack,
   pong,
+  ice,
   error,
   bye,
 ]);

@@ -1,19 +1,11 @@
 /** What peers say and what the rooms answer, apart from what carries it: entering, coming back, speaking, leaving. */
 import { hashPasscode, saltedHash } from '../auth/passcode.ts';
 import { mintSession, readSession } from '../auth/session.ts';
+import type { IceSet } from '../auth/turn.ts';
 import type { Counts } from '../ops/counts.ts';
 import type { Incoming } from '../protocol/decode.ts';
 import { errors, fateOf, type Refusal, refuse, retryOf, sentence } from '../protocol/errors.ts';
-import type {
-  IceServer,
-  Join,
-  Joined,
-  PeerId,
-  RoomName,
-  ServerMessage,
-  Update,
-  Waiting,
-} from '../protocol/messages.ts';
+import type { Join, Joined, PeerId, RoomName, ServerMessage, Update, Waiting } from '../protocol/messages.ts';
 import { type Arrival, join, resume } from '../rooms/entering.ts';
 import { leave, leaveForNow } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
@@ -47,17 +39,19 @@ export type Signaling = Doorkeeping & {
   store: Store;
   fanout: Fanout;
   limits: SignalingLimits;
-  ice: IceServer[];
+  /** The ICE servers for a peer, from now (ms since 1970) on. */
+  ice: (room: RoomName, peer: PeerId, now: number) => IceSet;
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** Incremented in place: where messages are relayed, counting may cost no more. */
   counts: Counts;
 };
 
 /**
- * `first` is what the peer is told first. For a session that went on, `missed` is what came since the number the peer named,
- * and `accepted` the last of its own messages that is settled.
+ * `first` is what the peer is told first, `renewIceAt` when the ICE servers in it are to be replaced (ms since 1970). For a
+ * session that went on, `missed` is what came since the number the peer named, and `accepted` the last of its own messages
+ * that is settled.
  */
-export type Entered = { first: Joined | Waiting; missed: Entry[]; accepted: number };
+export type Entered = { first: Joined | Waiting; renewIceAt: number; missed: Entry[]; accepted: number };
 /** Makes the peer's receiver known before the room changes, so that no event can fall between the two. */
 export type Attach = (peer: PeerId) => void;
 
@@ -171,17 +165,15 @@ const comeBack = async (
   const back = await store.commit(name, (place) => resume(place, who, limits.rules));
   if ('refused' in back) return back;
   attach(who.id);
-  if (back.result.at === 'door') return { first: welcome(signaling, back, session), missed: [], accepted: 0 };
+  if (back.result.at === 'door') return welcome(signaling, name, back, session);
   const missed = after === undefined ? 'gone' : await store.since(name, after);
   if (missed === 'gone') return 'gone';
   counts.resumes += 1;
   // Let in while it was not here: it knows nothing of the room yet.
-  if (missed.some(({ event }) => admits(event, who.id)))
-    return { first: welcome(signaling, back, session), missed: [], accepted: 0 };
+  if (missed.some(({ event }) => admits(event, who.id))) return welcome(signaling, name, back, session);
   return {
-    first: welcome(signaling, back, session, true),
+    ...welcome(signaling, name, back, session, true),
     missed: missed.filter(({ event }) => concerns(event, who.id)),
-    accepted: back.result.view.self.accepted,
   };
 };
 
@@ -214,7 +206,7 @@ const enterAnew = async (
     return done;
   }
   if (done.result.at === 'room') counts[id === undefined ? 'joins' : 'rejoins'] += 1;
-  return { first: welcome(signaling, done, minted.session), missed: [], accepted: 0 };
+  return welcome(signaling, name, done, minted.session);
 };
 
 /** What passcodes of the room are hashed with, as it is now; undefined where none is asked for. */
@@ -223,33 +215,37 @@ const saltOf = async (store: Store, name: RoomName): Promise<string | undefined>
   return 'refused' in asked ? undefined : asked.result;
 };
 
-/** The first message to one who arrived. */
+/** What one who arrived is told first, with the session's secret; with `recovered` its session went on. */
 const welcome = (
-  { ice, limits }: Signaling,
+  { ice, clock, limits }: Signaling,
+  room: RoomName,
   { result, seq }: { result: Arrival; seq: number },
   session: string,
   recovered = false,
-): Joined | Waiting => {
+): Entered => {
   const { grace } = limits.rules;
   if (result.at === 'door') {
     const { id, name } = result.self;
-    return { type: 'waiting', self: { id, ...optional({ name }) }, host: result.host, seq, session, grace };
+    const self = { id, ...optional({ name }) };
+    const first: Waiting = { type: 'waiting', self, host: result.host, seq, session, grace };
+    return { first, renewIceAt: Number.POSITIVE_INFINITY, missed: [], accepted: 0 };
   }
-  const { self, peers, room, said, waiting } = result.view;
-  const { id, name, role, media, hand } = self;
-  return {
+  const { self, said, waiting, ...view } = result.view;
+  const { id, name, role, media, hand, accepted } = self;
+  const { servers, renewAt } = ice(room, id, clock());
+  const first: Joined = {
     type: 'joined',
     self: { id, ...optional({ name }), role, media, hand },
-    peers,
-    room,
+    ...view,
     ...optional({ waiting }),
     ...(recovered || said.length === 0 ? {} : { chat: said }),
     seq,
     session,
-    ice,
+    ice: servers,
     grace,
     recovered,
   };
+  return { first, renewIceAt: renewAt, missed: [], accepted };
 };
 
 /** The fields that are there. */
@@ -302,5 +298,5 @@ export const letInto = async (
   const { store, limits } = signaling;
   const done = await store.commit(name, (place) => resume(place, { ...known, until }, limits.rules));
   if ('refused' in done) return done;
-  return { first: welcome(signaling, done, session), missed: [], accepted: 0 };
+  return welcome(signaling, name, done, session);
 };

@@ -9,7 +9,7 @@ import type { Entry } from '../rooms/log.ts';
 import { concerns } from '../rooms/room.ts';
 import type { Caller } from './admit.ts';
 import { depart, enter, errorMessage, numberOf, type Signaling, speak, told } from './conversation.ts';
-import { encode } from './encode.ts';
+import { encode, encodeMessage } from './encode.ts';
 import type { Receiver } from './fanout.ts';
 import { Allowance } from './rate.ts';
 
@@ -25,8 +25,8 @@ type Poll = {
   over: Promise<void>;
   finish(): void;
 };
-/** What this process keeps of a peer between its requests. */
-type Visitor = { allowance: Allowance; poll?: Poll; seen: number };
+/** What this process keeps of a peer between its requests; `renewIceAt` 0: whether its ICE servers age is not known. */
+type Visitor = { allowance: Allowance; poll?: Poll; seen: number; renewIceAt: number };
 
 export const refusalAnswer = (refusal: Refusal): Answer => ({
   status: errors[refusal.refused].status,
@@ -51,6 +51,7 @@ export class HttpConversations {
     const attach = (peer: PeerId) => fanout.displace(room, peer);
     const entered = await enter(this.#signaling, room, message.data, this.#heardUntil(), attach, caller);
     if ('refused' in entered) return refusalAnswer(entered);
+    this.#visitor(room, entered.first.self.id).renewIceAt = entered.renewIceAt;
     // What was missed comes with the next request for events, so the number to ask after stays the peer's own.
     return { status: 200, body: JSON.stringify(entered.first) };
   }
@@ -83,15 +84,19 @@ export class HttpConversations {
     const peer = await this.#recognise(room, session, waitMs);
     if (typeof peer !== 'string') return refusalAnswer(peer);
     const poll = this.#startPoll(room, peer, waitMs);
-    gone(poll.finish);
+    let there = true;
+    gone(() => {
+      there = false;
+      poll.finish();
+    });
     try {
       const kept = await this.#signaling.store.since(room, after);
       if (kept === 'gone') return refusalAnswer(refuse('events-gone'));
       if (!kept.some(({ event }) => concerns(event, peer))) await poll.over;
       const last = kept.at(-1)?.seq ?? after;
-      return poll.replaced
-        ? refusalAnswer(refuse('replaced'))
-        : eventsAnswer(peer, after, [...kept, ...poll.heard.filter(({ seq }) => seq > last)]);
+      if (poll.replaced) return refusalAnswer(refuse('replaced'));
+      const entries = [...kept, ...poll.heard.filter(({ seq }) => seq > last)];
+      return eventsAnswer(peer, after, entries, there ? this.#renewal(room, peer) : []);
     } finally {
       poll.finish();
       const expected = this.#heardUntil();
@@ -113,7 +118,7 @@ export class HttpConversations {
   tick(now: number): void {
     const { pollWait, pollGrace, rules } = this.#signaling.limits;
     for (const [key, visitor] of this.#visitors) {
-      if (visitor.poll && visitor.poll.deadline <= now) visitor.poll.finish();
+      if (visitor.poll && Math.min(visitor.poll.deadline, visitor.renewIceAt) <= now) visitor.poll.finish();
       if (!visitor.poll && visitor.seen + pollWait + pollGrace + rules.grace < now) this.#visitors.delete(key);
     }
   }
@@ -183,10 +188,24 @@ export class HttpConversations {
     return poll;
   }
 
+  /** Other ICE servers for the peer, when those it has are to be replaced. */
+  #renewal(room: RoomName, peer: PeerId): ServerMessage[] {
+    const now = this.#signaling.clock();
+    const visitor = this.#visitor(room, peer);
+    if (visitor.renewIceAt > now) return [];
+    const { servers, renewAt } = this.#signaling.ice(room, peer, now);
+    visitor.renewIceAt = renewAt;
+    return renewAt === Number.POSITIVE_INFINITY ? [] : [{ type: 'ice', ice: servers }];
+  }
+
   #visitor(room: RoomName, peer: PeerId): Visitor {
     const now = this.#signaling.clock();
     const key = keyOf(room, peer);
-    const visitor = this.#visitors.get(key) ?? { allowance: new Allowance(this.#signaling.limits, now), seen: now };
+    const visitor = this.#visitors.get(key) ?? {
+      allowance: new Allowance(this.#signaling.limits, now),
+      seen: now,
+      renewIceAt: 0,
+    };
     visitor.seen = now;
     this.#visitors.set(key, visitor);
     return visitor;
@@ -197,9 +216,10 @@ export class HttpConversations {
   }
 }
 
-const eventsAnswer = (peer: PeerId, after: number, entries: Entry[]): Answer => {
+const eventsAnswer = (peer: PeerId, after: number, entries: Entry[], besides: ServerMessage[]): Answer => {
   const texts = entries.filter(({ event }) => concerns(event, peer)).map(encode);
-  return { status: 200, body: `{"messages":[${texts.join(',')}],"seq":${entries.at(-1)?.seq ?? after}}` };
+  const all = [...texts, ...besides.map(encodeMessage)].join(',');
+  return { status: 200, body: `{"messages":[${all}],"seq":${entries.at(-1)?.seq ?? after}}` };
 };
 
 const keyOf = (room: RoomName, peer: PeerId): string => `${room}/${peer}`;

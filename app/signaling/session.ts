@@ -34,14 +34,14 @@ export interface Wire {
 
 /**
  * `joining`: messages that come before the room answered wait in `early`, events that come before `joined` was sent in
- * `held`. `waiting`: at the door. `joined`: `seq` is the last event sent; while a message takes time, those after it wait in
- * `early`. `closed`: nothing is said any more.
+ * `held`. `waiting`: at the door. `joined`: `seq` is the last event sent, `renewIceAt` when the peer gets other ICE servers;
+ * while a message takes time, those after it wait in `early`. `closed`: nothing is said any more.
  */
 type State =
   | { at: 'greeting'; deadline: number }
   | { at: 'joining'; peer?: PeerId; early: string[]; held: Entry[] }
   | { at: 'waiting'; peer: PeerId; session: string }
-  | { at: 'joined'; peer: PeerId; seq: number; early?: string[] }
+  | { at: 'joined'; peer: PeerId; seq: number; renewIceAt: number; early?: string[] }
   | { at: 'closed' };
 
 export class Session implements Receiver {
@@ -122,6 +122,7 @@ export class Session implements Receiver {
   /** Lets time pass. */
   tick(now: number): void {
     if (this.#state.at === 'greeting' && this.#state.deadline <= now) this.end(refuse('join-timeout'));
+    if (this.#state.at === 'joined' && this.#state.renewIceAt <= now) this.#renewIce(this.#state, now);
   }
 
   /** Sends the acknowledgement that is due, one for all that was settled since the last. */
@@ -216,8 +217,14 @@ export class Session implements Receiver {
     arrive(attach).then(entered).catch(this.#failed);
   }
 
-  #welcome({ first, missed, accepted }: Entered, { held, early }: State & { at: 'joining' }): void {
-    this.#state = this.#arrived(first);
+  #renewIce(state: State & { at: 'joined' }, now: number): void {
+    const { servers, renewAt } = this.#signaling.ice(this.#room, state.peer, now);
+    state.renewIceAt = renewAt;
+    this.#wire.send(encodeMessage({ type: 'ice', ice: servers }));
+  }
+
+  #welcome({ first, renewIceAt, missed, accepted }: Entered, { held, early }: State & { at: 'joining' }): void {
+    this.#state = this.#arrived(first, renewIceAt);
     this.#was = first.self.id;
     this.#wire.send(encodeMessage(first));
     if (accepted > 0) this.#acknowledge(accepted);
@@ -226,10 +233,10 @@ export class Session implements Receiver {
     for (const text of early) this.receive(text);
   }
 
-  #arrived(first: Joined | Waiting): State {
+  #arrived(first: Joined | Waiting, renewIceAt: number): State {
     const { id: peer } = first.self;
     if (first.type === 'waiting') return { at: 'waiting', peer, session: first.session };
-    return { at: 'joined', peer, seq: first.recovered ? 0 : first.seq };
+    return { at: 'joined', peer, seq: first.recovered ? 0 : first.seq, renewIceAt };
   }
 
   #lose(peer: PeerId): void {
