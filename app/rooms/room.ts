@@ -78,6 +78,14 @@ export const resume = (room: Room, id: PeerId, secretHash: string, until: number
   return { events: arrive(self, until), result: view(room, self) };
 };
 
+/** A request of the peer came, beside whatever it listens on: it is here until `until` at least. */
+export const hear = (room: Room, id: PeerId, secretHash: string, until: number): Decision<void> => {
+  const self = room.peers.get(id);
+  if (self?.secretHash !== secretHash) return refuse('unknown-session');
+  const already = self.presence.at === 'here' ? self.presence.until : 0;
+  return { events: arrive(self, Math.max(already, until)), result: undefined };
+};
+
 /** Its connection is lost; it has the grace time to come back. */
 export const lose = (room: Room, id: PeerId, now: number): Decision<void> => {
   const peer = room.peers.get(id);

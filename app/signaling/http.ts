@@ -1,4 +1,5 @@
-/** The same conversation over plain HTTP requests: join, messages, events by long-poll, leave. */
+/** The same conversation over plain HTTP requests: join, messages, events by long-poll or as a stream, leave. */
+import type { ServerResponse } from 'node:http';
 import { readSession } from '../auth/session.ts';
 import { check, explain, type Incoming } from '../protocol/decode.ts';
 import { type ErrorCode, errors, fateOf, type Refusal, refuse } from '../protocol/errors.ts';
@@ -10,21 +11,28 @@ import { depart, enter, errorMessage, numberOf, type Signaling, speak, told } fr
 import { encode } from './encode.ts';
 import type { Receiver } from './fanout.ts';
 import { TokenBucket } from './rate.ts';
+import { EventStream, type Streamed, silence, type Traffic } from './stream.ts';
 
 /** `body` is JSON text; `refused` is the code when all of it is a refusal. */
 export type Answer = { status: number; body: string; refused?: ErrorCode };
 
-/** A request for events that waits. `over` settles when something came, or nothing will. */
+/** A request for events that waits. `over` settles when something came, or nothing will; `ended` says why it was ended. */
 type Poll = {
   receiver: Receiver;
   deadline: number;
   heard: Entry[];
-  replaced: boolean;
+  ended?: Refusal;
   over: Promise<void>;
   finish(): void;
 };
-/** What this process keeps of a peer between its requests. */
-type Visitor = { bucket: TokenBucket; poll?: Poll; seen: number };
+/** What this process keeps of a peer between its requests: `seen` is when the last one came. */
+type Visitor = { bucket: TokenBucket; poll?: Poll; stream?: EventStream; seen: number };
+/** A peer whose session is sound. */
+type Known = { id: PeerId; secretHash: string };
+/** Told of every stream that is over. */
+export type Streams = { streamed(stream: Streamed): void };
+/** Who asks for a stream, and its answer's beginning: headers, then what is written as it comes. */
+export type Asking = Pick<Streamed, 'reqId' | 'ip'> & { begin(): ServerResponse };
 
 export const refusalAnswer = (refusal: Refusal): Answer => ({
   status: errors[refusal.refused].status,
@@ -34,10 +42,13 @@ export const refusalAnswer = (refusal: Refusal): Answer => ({
 
 export class HttpConversations {
   readonly #visitors = new Map<string, Visitor>();
+  readonly #streams = new Map<EventStream, Visitor>();
   readonly #signaling: Signaling;
+  readonly #told: Streams;
 
-  constructor(signaling: Signaling) {
+  constructor(signaling: Signaling, told: Streams) {
     this.#signaling = signaling;
+    this.#told = told;
   }
 
   /** `POST …/join`: the body is the `join` message; `type` may be left out. */
@@ -52,16 +63,22 @@ export class HttpConversations {
     return { status: 200, body: JSON.stringify(entered.joined) };
   }
 
-  /** `POST …/messages`: one message or several. The status is that of the first refusal when nothing was accepted. */
+  /**
+   * `POST …/messages`: one message or several, in order, up to the first that is to be sent again: what follows it would be
+   * out of order. The status is that of the first refusal when nothing was accepted.
+   */
   async messages(room: RoomName, session: string | undefined, body: unknown): Promise<Answer> {
-    const peer = await this.#recognise(room, session);
-    if (typeof peer !== 'string') return refusalAnswer(peer);
+    const known = await this.#recognise(room, session);
+    if ('refused' in known) return refusalAnswer(known);
     const posted = postedMessages.safeParse(body);
     if (!posted.success) return refusalAnswer(refuse('bad-message', 'a message or an array of them is wanted'));
     const replies: ServerMessage[] = [];
     for (const json of Array.isArray(posted.data) ? posted.data : [posted.data]) {
-      const reply = await this.#speak(room, peer, this.#check(json));
+      const reply = await this.#speak(room, known.id, json);
+      // An acknowledgement covers those right before it, but not an error between them.
+      if (reply?.type === 'ack' && replies.at(-1)?.type === 'ack') replies.pop();
       if (reply) replies.push(reply);
+      if (reply?.type === 'error' && reply.retry !== undefined) break;
     }
     return { status: statusOf(replies), body: JSON.stringify({ messages: replies }) };
   }
@@ -76,64 +93,100 @@ export class HttpConversations {
     { after, wait }: { after: number; wait: number },
     gone: (callback: () => void) => void,
   ): Promise<Answer> {
+    const known = await this.#recognise(room, session);
+    if ('refused' in known) return refusalAnswer(known);
     const waitMs = Math.min(wait * 1000, this.#signaling.limits.pollWait);
-    const peer = await this.#recognise(room, session, waitMs);
-    if (typeof peer !== 'string') return refusalAnswer(peer);
-    const poll = this.#startPoll(room, peer, waitMs);
+    const poll = this.#startPoll(room, known.id, waitMs);
     gone(poll.finish);
     try {
+      await this.#expect(room, known, waitMs);
       const kept = await this.#signaling.store.since(room, after);
       if (kept === 'gone') return refusalAnswer(refuse('events-gone'));
-      if (!kept.some(({ event }) => rooms.concerns(event, peer))) await poll.over;
+      if (!kept.some(({ event }) => rooms.concerns(event, known.id))) await poll.over;
       const last = kept.at(-1)?.seq ?? after;
-      return poll.replaced
-        ? refusalAnswer(refuse('replaced'))
-        : eventsAnswer(peer, after, [...kept, ...poll.heard.filter(({ seq }) => seq > last)]);
+      return poll.ended
+        ? refusalAnswer(poll.ended)
+        : eventsAnswer(known.id, after, [...kept, ...poll.heard.filter(({ seq }) => seq > last)]);
     } finally {
       poll.finish();
-      const expected = this.#heardUntil();
-      await this.#signaling.store.commit(room, (place) => rooms.expectBy(place, peer, expected));
+      await this.#expectAgain(room, known.id);
+    }
+  }
+
+  /** `GET …/events` as a stream; only a refusal is an answer. Otherwise the stream is open when this resolves. */
+  async stream(
+    room: RoomName,
+    session: string | undefined,
+    after: number,
+    { begin, ...asking }: Asking,
+  ): Promise<Answer | undefined> {
+    const known = await this.#recognise(room, session);
+    if ('refused' in known) return refusalAnswer(known);
+    const stream = new EventStream(this.#signaling, room, known.id);
+    try {
+      await this.#expect(room, known, silence(this.#signaling));
+      const missed = await this.#signaling.store.since(room, after);
+      if (missed === 'gone') return refusalAnswer(refuse('events-gone'));
+      if (!stream.starting) return refusalAnswer(refuse('replaced'));
+      stream.open(begin(), after, missed, this.#keep(stream, { ...asking, room, peer: known.id }));
+      return undefined;
+    } finally {
+      if (stream.starting) {
+        stream.abandon();
+        await this.#expectAgain(room, known.id);
+      }
     }
   }
 
   /** `POST …/leave`. */
   async leave(room: RoomName, session: string | undefined): Promise<Answer> {
-    const peer = await this.#recognise(room, session);
-    if (typeof peer !== 'string') return refusalAnswer(peer);
-    this.#signaling.fanout.displace(room, peer);
-    await depart(this.#signaling, room, peer, 'left');
-    this.#visitors.delete(keyOf(room, peer));
+    const known = await this.#recognise(room, session);
+    if ('refused' in known) return refusalAnswer(known);
+    this.#signaling.fanout.displace(room, known.id);
+    await depart(this.#signaling, room, known.id, 'left');
+    this.#visitors.delete(keyOf(room, known.id));
     return { status: 204, body: '' };
   }
 
   /** Lets time pass: ends the waits that are over, forgets who has not asked for long. */
   tick(now: number): void {
     const { pollWait, pollGrace, grace } = this.#signaling.limits;
-    for (const [key, visitor] of this.#visitors) {
-      if (visitor.poll && visitor.poll.deadline <= now) visitor.poll.finish();
-      if (!visitor.poll && visitor.seen + pollWait + pollGrace + grace < now) this.#visitors.delete(key);
+    for (const [stream, { seen }] of this.#streams) stream.tick(now, seen);
+    for (const [key, { poll, stream, seen }] of this.#visitors) {
+      if (poll && poll.deadline <= now) poll.finish();
+      if (!poll && !stream && seen + pollWait + pollGrace + grace < now) this.#visitors.delete(key);
     }
   }
 
-  /** Answers everyone who waits. */
+  /** Tells everyone who waits to come back elsewhere or later. */
   drain(): void {
-    for (const { poll } of this.#visitors.values()) poll?.finish();
+    for (const { poll } of this.#visitors.values()) if (poll) endPoll(poll, refuse('draining'));
+    for (const stream of this.#streams.keys()) stream.end(refuse('draining'));
   }
 
-  /** The peer whose session it is; heard of now, and expected again in `wait` ms and the grace of the polling. */
-  async #recognise(room: RoomName, session: string | undefined, wait = 0): Promise<PeerId | Refusal> {
+  /** The peer whose session it is; heard of now, whatever it listens on. */
+  async #recognise(room: RoomName, session: string | undefined): Promise<Known | Refusal> {
     if (session === undefined) return refuse('not-joined', 'no session in the Authorization header');
     const known = readSession(session);
     if (!known) return refuse('unknown-session');
-    const { fanout, store } = this.#signaling;
-    const heard = await store.commit(room, (place) =>
-      rooms.resume(place, known.id, known.secretHash, this.#heardUntil(wait)),
+    const until = this.#heardUntil(this.#visitors.get(keyOf(room, known.id))?.stream ? silence(this.#signaling) : 0);
+    const heard = await this.#signaling.store.commit(room, (place) =>
+      rooms.hear(place, known.id, known.secretHash, until),
     );
     if ('refused' in heard) return heard;
-    const visitor = this.#visitor(room, known.id);
-    // The peer asks by plain HTTP now: a WebSocket that it may have had is over.
-    if (!visitor.poll) fanout.displace(room, known.id);
-    return known.id;
+    this.#visitor(room, known.id);
+    return known;
+  }
+
+  /** Given right after the peer's receiver was attached, so that the last to attach also says how long it waits (ms). */
+  async #expect(room: RoomName, { id, secretHash }: Known, wait: number): Promise<void> {
+    const until = this.#heardUntil(wait);
+    await this.#signaling.store.commit(room, (place) => rooms.resume(place, id, secretHash, until));
+  }
+
+  async #expectAgain(room: RoomName, peer: PeerId): Promise<void> {
+    const until = this.#heardUntil();
+    await this.#signaling.store.commit(room, (place) => rooms.expectBy(place, peer, until));
   }
 
   #check(json: unknown): Incoming | Refusal {
@@ -142,12 +195,29 @@ export class HttpConversations {
     return bytes > messageBytes ? refuse('too-long', `${bytes} bytes, at most ${messageBytes}`) : check(json);
   }
 
-  async #speak(room: RoomName, peer: PeerId, message: Incoming | Refusal): Promise<ServerMessage | undefined> {
-    const { counts } = this.#signaling;
-    if ('refused' in message) return told(counts, message);
-    if (this.#visitor(room, peer).bucket.take(this.#signaling.clock()) > 0)
-      return told(counts, refuse('rate-limited'), numberOf(message));
-    return speak(this.#signaling, room, peer, message);
+  async #speak(room: RoomName, peer: PeerId, json: unknown): Promise<ServerMessage | undefined> {
+    const { counts, clock } = this.#signaling;
+    const message = this.#check(json);
+    const owed = this.#visitor(room, peer).bucket.take(clock());
+    if ('refused' in message) return told(counts, owed > 0 ? refuse('rate-limited') : message);
+    return owed > 0
+      ? told(counts, refuse('rate-limited'), numberOf(message))
+      : speak(this.#signaling, room, peer, message);
+  }
+
+  /** Lets time reach an open stream. @returns what is to be told its end */
+  #keep(stream: EventStream, asking: Omit<Streamed, keyof Traffic>): (traffic: Traffic) => void {
+    const { streams } = this.#signaling.counts;
+    const visitor = this.#visitor(asking.room, asking.peer);
+    visitor.stream = stream;
+    this.#streams.set(stream, visitor);
+    streams.opened += 1;
+    return (traffic) => {
+      streams.closed += 1;
+      this.#streams.delete(stream);
+      if (visitor.stream === stream) delete visitor.stream;
+      this.#told.streamed({ ...asking, ...traffic });
+    };
   }
 
   /** Hears the room from now on, until an event for the peer, the deadline, another connection or the client's end. */
@@ -161,14 +231,10 @@ export class HttpConversations {
     const poll: Poll = {
       receiver: {
         deliver: () => resolve(),
-        replaced: () => {
-          poll.replaced = true;
-          poll.finish();
-        },
+        replaced: () => endPoll(poll, refuse('replaced')),
       },
       deadline: clock() + wait,
       heard: [],
-      replaced: false,
       over: promise,
       finish: () => {
         unsubscribe();
@@ -200,6 +266,11 @@ export class HttpConversations {
 const eventsAnswer = (peer: PeerId, after: number, entries: Entry[]): Answer => {
   const texts = entries.filter(({ event }) => rooms.concerns(event, peer)).map(encode);
   return { status: 200, body: `{"messages":[${texts.join(',')}],"seq":${entries.at(-1)?.seq ?? after}}` };
+};
+
+const endPoll = (poll: Poll, reason: Refusal): void => {
+  poll.ended = reason;
+  poll.finish();
 };
 
 const keyOf = (room: RoomName, peer: PeerId): string => `${room}/${peer}`;

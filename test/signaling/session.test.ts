@@ -23,7 +23,7 @@ test('a command that fails ends the connection, and its peer is away', async () 
     fanout: new Fanout(kept),
     limits: {
       ...{ rate: 100, burst: 100, maxPeers: 4, messageBytes: 9999, unsentBytes: 9999, joinTimeout: 99, grace: 1000 },
-      ...{ pollGrace: 99, pollWait: 99, pingInterval: 99, ackDelay: 0 },
+      ...{ pollGrace: 99, pollWait: 99, heartbeat: 15_000, pingInterval: 99, ackDelay: 0 },
     },
     ice: [],
     clock: () => 0,

@@ -1,14 +1,15 @@
 /** What signaling promises, as one behavioural spec: run over every transport, listener and front. */
 import { afterAll, describe, expect, test } from 'vitest';
 import { type ErrorCode, errors } from '../../app/protocol/errors.ts';
-import { type Fields, plainHttp, type TestPeer, type Transport, webSocket } from './peers.ts';
-import { describeRequests, describeSockets, messageBytes } from './spec-transports.ts';
+import { eventStream, type Fields, plainHttp, type TestPeer, type Transport, webSocket } from './peers.ts';
+import { describeRequests, describeSockets, describeStreams, messageBytes } from './spec-transports.ts';
 
 /** The settings the spec counts on: short times, small rooms, a small log. */
 export const specSettings = [
   ['--max-peers', '4'],
   ['--grace', '3'],
   ['--poll-grace', '2'],
+  ['--heartbeat', '1'],
   ['--log-events', '16'],
   ['--message-rate', '50'],
   ['--message-burst', '100'],
@@ -291,6 +292,7 @@ export const describeSignaling = (name: string, site: () => string, transport: T
     });
 
     if (transport === webSocket) describeSockets(site, newRoom, (peer) => open.push(peer));
+    else if (transport === eventStream) describeStreams(site, newRoom, (peer) => open.push(peer));
     else describeRequests(site, newRoom);
   });
 };
