@@ -28,6 +28,8 @@ export type SignalingLimits = AllowanceLimits & {
   pollGrace: number;
   /** ms a request for events may wait. */
   pollWait: number;
+  /** ms of silence after which an event stream says that it is there. */
+  heartbeat: number;
   /** ms between WebSocket pings, and for the pong to come. */
   pingInterval: number;
   /** ms over which acknowledgements are gathered. */

@@ -55,6 +55,7 @@ test('an answer that nobody was there to get is given again', async () => {
       ice: (_room, _peer, at) => ({ servers: [{ urls: [`turn:from-${at}`] }], renewAt: at + 10_000 }),
       clock: () => now,
     }),
+    { streamed: () => {} },
   );
   const { session } = joined.parse(JSON.parse((await conversations.join('r', {}, { address: undefined })).body));
   const ask = async (leaves: boolean) => {

@@ -8,16 +8,16 @@ export type HostsSpec = {
   peerIn: (room: string) => TestPeer;
   /** How joining with these fields is refused. */
   refusalOf: (room: string, fields: Fields) => Promise<Refused>;
-  /** Which code ends the conversation of a peer, once it asks or by itself. */
-  endOf: (peer: TestPeer) => Promise<string>;
 };
 
-export const describeHosts = ({ newRoom, peerIn, refusalOf, endOf }: HostsSpec): void => {
+export const describeHosts = ({ newRoom, peerIn, refusalOf }: HostsSpec): void => {
   const enter = async (room: string, fields?: Fields) => {
     const peer = peerIn(room);
     await peer.join(fields);
     return peer;
   };
+  /** Which code ends the conversation of a peer. */
+  const endOf = async (peer: TestPeer) => (await peer.inbox.take('bye')).code;
   /** Says it and waits until the room has it. */
   const settle = async (peer: TestPeer, message: Fields) => {
     await peer.send(message);
