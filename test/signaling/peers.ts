@@ -312,8 +312,8 @@ export class HttpPeer extends Numbered implements TestPeer {
   /** Asks for events again and again, as a client does. */
   protected async listen(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const { status, json } = await this.poll(5, signal);
-      if (status !== 200 || !Array.isArray(json.messages)) return;
+      const { json } = await this.poll(5, signal);
+      if (!Array.isArray(json.messages)) return this.inbox.put(json);
       for (const message of json.messages) this.inbox.put(message);
       this.after = Number(json.seq);
     }
@@ -325,7 +325,7 @@ export class StreamPeer extends HttpPeer {
   protected override async listen(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && this.inbox.of('bye').length === 0) {
       const answer = await this.events(`after=${this.after}`, { accept: 'text/event-stream' }, signal);
-      if (answer.status !== 200) return;
+      if (answer.status !== 200) return this.inbox.put(await answer.json());
       for await (const { id, data } of eventsIn(answer)) {
         if (id !== undefined) this.after = Number(id);
         if (data !== undefined) this.inbox.put(JSON.parse(data));

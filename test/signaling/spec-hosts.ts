@@ -1,6 +1,7 @@
 /** The part of the spec about hosts: who comes in, who decides it, and what becomes of those it was decided about. */
 import { expect, test } from 'vitest';
 import { errors } from '../../app/protocol/errors.ts';
+import type { ServerMessage } from '../../app/protocol/messages.ts';
 import type { Fields, Refused, TestPeer } from './peers.ts';
 
 export type HostsSpec = {
@@ -17,7 +18,13 @@ export const describeHosts = ({ newRoom, peerIn, refusalOf }: HostsSpec): void =
     return peer;
   };
   /** Which code ends the conversation of a peer. */
-  const endOf = async (peer: TestPeer) => (await peer.inbox.take('bye')).code;
+  const endOf = async (peer: TestPeer) => {
+    const isEnd = (message: ServerMessage) => message.type === 'bye' || message.type === 'error';
+    // A bye, or what a request for events is refused with that came between two.
+    await expect.poll(() => peer.inbox.all.some(isEnd), { timeout: 15_000 }).toBe(true);
+    const end = peer.inbox.all.find(isEnd);
+    return end && 'code' in end && end.code;
+  };
   /** Says it and waits until the room has it. */
   const settle = async (peer: TestPeer, message: Fields) => {
     await peer.send(message);
