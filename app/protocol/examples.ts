@@ -4,8 +4,8 @@ import type { ClientMessage, ServerMessage } from './messages.ts';
 
 type Examples<Message extends { type: string }> = { [T in Message['type']]?: Extract<Message, { type: T }> };
 
-const [aiko, ben] = ['8sVZQ0v1', 'pX3nW7cT'];
-const session = 'pX3nW7cT.Zk1mQm9vYmFyYmF6cXV4';
+const [aiko, ben] = ['8sVZQ0v1mUqT', 'pX3nW7cTb2Ya'];
+const session = `${ben}.bNG7dS1wQ0xkYx9vM2pTzr4HuEa8WfCj`;
 const media = { audio: true, video: true };
 const offer = { description: { type: 'offer', sdp: 'v=0\r\n…' } };
 

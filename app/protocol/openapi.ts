@@ -39,7 +39,11 @@ export const openApi = (source: string): Json => {
       title: 'Genkan: a room over plain HTTP',
       version: protocolVersion,
       license: { name: 'MIT', identifier: 'MIT' },
-      description: 'Join, then ask for events again and again, and post messages meanwhile.',
+      description: [
+        'Join, then ask for events again and again, and post messages meanwhile. A request may be refused with any error;',
+        'which ones it can meet follows from their sentences. Where `messages` accepts nothing, its status is that of the',
+        'first refusal, and its body has all of them.',
+      ].join(' '),
     },
     security: [{ session: [] }],
     paths: {
@@ -52,7 +56,12 @@ export const openApi = (source: string): Json => {
       }),
       '/rooms/{room}/messages': operation('post', 'say', 'Says one thing or several, in order.', {
         requestBody: { required: true, ...body('posted', clientExamples.chat) },
-        responses: { 200: { description: 'At least one was not refused.', ...body('replies') } },
+        responses: {
+          200: {
+            description: 'The acknowledgements and errors; at least one message was not refused.',
+            ...body('replies'),
+          },
+        },
       }),
       '/rooms/{room}/events': operation('get', 'hear', 'What came after an event; waits for something to come.', {
         parameters: eventsQuery,
@@ -85,7 +94,7 @@ const eventsQuery = [
   },
 ];
 
-/** Which codes a request can meet follows from their sentences; all are named, so that a new one cannot be forgotten. */
+/** Every error is named for each, so that a new one cannot be forgotten. */
 const operation = (
   method: 'get' | 'post',
   operationId: string,
