@@ -88,6 +88,7 @@ const asker =
     const text = await answer.text();
     const json = text === '' ? undefined : JSON.parse(text);
     const { requestBody, responses } = openApi.paths[`/rooms/{room}/${what}`][method.toLowerCase()];
+    expect(Object.keys(responses)).toContain(String(answer.status));
     const { $ref, ...own } = responses[answer.status];
     const { content, headers: documented = {} } = $ref ? openApi.components.responses[answer.status] : own;
     if (answer.headers.has('retry-after')) expect(Object.keys(documented)).toEqual(['Retry-After']);
