@@ -21,6 +21,8 @@ export type ConnectionEvents = {
   /** The room was entered (`recovered: false`: begin anew) or the session went on (`recovered: true`). */
   joined: Joined;
   event: RoomEvent;
+  /** ICE servers in place of those in `joined`, whose credentials are about to expire. */
+  ice: Joined['ice'];
   /** Something that was sent is refused for good; the connection goes on. */
   refused: { code: ErrorCode; message: string };
 };
@@ -105,7 +107,7 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   /** Tells the others a new name or media state; a later `join` tells it too. */
-  update(change: { name?: string; media?: MediaState }): Promise<Settled> {
+  update(change: { name?: string; media?: MediaState; token?: string }): Promise<Settled> {
     this.#join = { ...this.#join, ...change };
     return this.#post({ type: 'update', ...change });
   }
@@ -233,6 +235,8 @@ export class Connection implements Source<ConnectionEvents> {
         return this.#outbox.acknowledged(message.n);
       case 'pong':
         return;
+      case 'ice':
+        return this.#emitter.emit('ice', message.ice);
       case 'error':
         return this.#refused(socket, message);
       case 'waiting':

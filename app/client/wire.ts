@@ -37,6 +37,7 @@ const types: Record<ServerMessage['type'], true> = {
   chat: true,
   ack: true,
   pong: true,
+  ice: true,
   error: true,
   bye: true,
 };

@@ -39,6 +39,12 @@ export const errors = {
   'wrong-passcode': { message: 'The passcode is wrong.', status: 403, close: 4510 },
   'lobby-full': { message: 'Too many are waiting already.', status: 503, close: 4006, retry: 10_000 },
   'too-many-rooms': { message: 'This server has no place for another room.', status: 503, close: 4004, retry: 10_000 },
+  'token-missing': { message: 'This server lets in only who has a token.', status: 401, close: 4520 },
+  'token-expired': { message: 'The token has expired.', status: 401, close: 4521 },
+  'token-not-yet-valid': { message: 'The token is not valid yet.', status: 401, close: 4522 },
+  'token-invalid': { message: 'The token is not one that this server accepts.', status: 401, close: 4523 },
+  'token-wrong-room': { message: 'The token is for another room.', status: 403, close: 4524 },
+  'token-used': { message: 'The token was for one entrance, and has been used.', status: 403, close: 4525 },
   'origin-refused': { message: 'Pages of this origin may not use this server.', status: 403, close: 4505 },
   // Ends that a host decides.
   denied: { message: 'A host did not let you in.', status: 403, close: 4511 },
@@ -58,11 +64,14 @@ export type ErrorCode = keyof typeof errors;
 /** The fate of a code, with its optional parts. */
 export const fateOf = (code: ErrorCode): Fate => errors[code];
 
-/** A refusal as a value; `detail` names what was wrong and where, for this one case. */
-export type Refusal = { refused: ErrorCode; detail?: string };
+/** A refusal as a value; `detail` names what was wrong and where, for this one case; `retry` (ms) counts before the table's. */
+export type Refusal = { refused: ErrorCode; detail?: string; retry?: number };
 
 export const refuse = (refused: ErrorCode, detail?: string): Refusal =>
   detail === undefined ? { refused } : { refused, detail };
+
+/** Milliseconds after which it may be tried again; undefined = the refusal is final. */
+export const retryOf = ({ refused, retry }: Refusal): number | undefined => retry ?? fateOf(refused).retry;
 
 /** The sentence a person reads: the table's, and this case's detail after it. */
 export const sentence = ({ refused, detail }: Refusal): string =>

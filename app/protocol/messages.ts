@@ -25,6 +25,7 @@ export const role = z.enum(['host', 'guest']);
 export const access = z.enum(['open', 'knock', 'locked']);
 export const mediaKind = z.enum(['audio', 'video', 'screen']);
 const passcodeText = z.string().min(1).max(256);
+const token = z.string().max(8192);
 const n = z.int().min(1);
 const seq = z.int().min(0);
 const epoch = z.int().min(1);
@@ -35,7 +36,7 @@ const epoch = z.int().min(1);
 export const join = z.object({
   type: z.literal('join'),
   name: peerName.optional(),
-  token: z.string().max(8192).optional(),
+  token: token.optional(),
   passcode: passcodeText.optional(),
   session: z.string().max(256).optional(),
   after: seq.optional(),
@@ -55,6 +56,7 @@ export const chat = z.object({
   text: z.string().min(1).max(4000),
   to: peerId.optional(),
 });
+/** `token`: a fresh one in place of that of the join; what it grants holds from now on. */
 export const update = z.object({
   type: z.literal('update'),
   n,
@@ -62,6 +64,8 @@ export const update = z.object({
   media: mediaState.optional(),
   /** Whether the hand is raised. */
   hand: z.boolean().optional(),
+  /** A fresh one: what it grants holds from now on. */
+  token: token.optional(),
 });
 /** With `mayReturn` the page went away but may be one that is loaded again: a short grace, and it left. */
 export const leave = z.object({ type: z.literal('leave'), mayReturn: z.boolean().optional() });
@@ -207,6 +211,8 @@ export const muteRequested = z.object({ type: z.literal('mute-request'), seq, fr
 /** Everything up to and including number `n` is settled: stored, or refused by an `error` that named it. */
 export const ack = z.object({ type: z.literal('ack'), n: z.int().min(0) });
 export const pong = z.object({ type: z.literal('pong') });
+/** Another set of ICE servers in place of the one in `joined`, before credentials in that one expire. */
+export const ice = z.object({ type: z.literal('ice'), ice: z.array(iceServer) });
 export const errorCode = z.enum(Object.keys(errors) as [ErrorCode, ...ErrorCode[]]);
 /** `retry`: milliseconds after which the same message may be sent again; without it the refusal is final. */
 export const error = z.object({
@@ -240,6 +246,7 @@ export const serverMessage = z.discriminatedUnion('type', [
   relayedChat,
   ack,
   pong,
+  ice,
   error,
   bye,
 ]);
@@ -263,6 +270,7 @@ export type SaidBefore = z.infer<typeof saidBefore>;
 export type Waiting = z.infer<typeof waiting>;
 export type LeaveReason = z.infer<typeof leaveReason>;
 export type Join = z.infer<typeof join>;
+export type Update = z.infer<typeof update>;
 export type ClientMessage = z.infer<typeof clientMessage>;
 /** The messages that are settled once. */
 export type Numbered = Extract<ClientMessage, { n: number }>;

@@ -1,8 +1,17 @@
 /** Coming into a room: anew, by knocking, after a lost connection, by being let in. */
 import { matches } from '../auth/passcode.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
-import type { MediaState, PeerId, Role } from '../protocol/messages.ts';
-import { type Decision, hostIsHere, type Peer, type Room, type RoomEvent, type Rules, type Waiting } from './room.ts';
+import type { MediaState, PeerId } from '../protocol/messages.ts';
+import {
+  type Decision,
+  type Granted,
+  hostIsHere,
+  type Peer,
+  type Room,
+  type RoomEvent,
+  type Rules,
+  type Waiting,
+} from './room.ts';
 import { asNewcomer, type View, viewOf } from './view.ts';
 
 /** Where an entrance ends: in the room, or before its door, with or without a host inside. */
@@ -13,8 +22,7 @@ export type Entrance = {
   secretHash: string;
   name?: string | undefined;
   media?: MediaState | undefined;
-  /** The role that a token fixes. */
-  granted?: Role | undefined;
+  granted?: Granted | undefined;
   /** What the newcomer's passcode became with this room's salt; absent when it gave none. */
   passcodeHash?: string | undefined;
   /** Until when it counts as here without being heard of. */
@@ -24,9 +32,9 @@ export type Entrance = {
 /** Enters anew. A peer id that is there already is replaced: same seat, new epoch, numbering from 1. */
 export const join = (room: Room, entrance: Entrance, rules: Rules): Decision<Arrival> => {
   const before = room.peers.get(entrance.id);
-  const self = newcomer(entrance);
-  if (before) return enter(room, { ...fixedRole(before.granted), ...self }, rules, entrance.granted ?? before.role);
-  if (entrance.granted !== 'host') {
+  const self = newcomer({ ...entrance, granted: entrance.granted ?? before?.granted });
+  if (before) return enter(room, self, rules, entrance.granted?.role ?? before.role);
+  if (entrance.granted?.role !== 'host') {
     const refusal = turnedAway(room, entrance);
     if (refusal) return refusal;
     if ((room.access ?? rules.access) === 'knock') return knock(room, self, rules);
@@ -63,19 +71,20 @@ export const letIn = (room: Room, id: PeerId, rules: Rules): RoomEvent[] | Refus
   return 'refused' in decision ? decision : decision.events;
 };
 
-const newcomer = ({ id, secretHash, name, media, granted, until }: Entrance): Waiting => ({
-  id,
-  secretHash,
-  ...(name === undefined ? {} : { name }),
-  media: media ?? { audio: false, video: false },
-  ...fixedRole(granted),
-  presence: { at: 'here', until },
-});
-
-const fixedRole = (granted: Role | undefined): { granted?: Role } => (granted === undefined ? {} : { granted });
+const newcomer = ({ id, secretHash, name: own, media, granted, until }: Entrance): Waiting => {
+  const name = granted?.name ?? own;
+  return {
+    id,
+    secretHash,
+    ...(name === undefined ? {} : { name }),
+    media: media ?? { audio: false, video: false },
+    granted,
+    presence: { at: 'here', until },
+  };
+};
 
 /** Takes the seat. Without a role of before or by a token, the first to enter is host. */
-const enter = (room: Room, newcomer: Waiting, rules: Rules, role = newcomer.granted): Decision<Arrival> => {
+const enter = (room: Room, newcomer: Waiting, rules: Rules, role = newcomer.granted?.role): Decision<Arrival> => {
   room.joins += 1;
   const self: Peer = {
     ...newcomer,

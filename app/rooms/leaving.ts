@@ -70,7 +70,7 @@ export const endForAll = (room: Room, now: number, rules: Rules): RoomEvent[] =>
 const promote = (room: Room): RoomEvent[] => {
   const peers = [...room.peers.values()];
   if (peers.some(({ role }) => role === 'host')) return [];
-  const able = peers.filter(({ granted }) => granted === undefined);
+  const able = peers.filter(({ granted }) => granted?.role !== 'guest');
   const heir: Peer | undefined = able.find(({ presence }) => presence.at === 'here') ?? able[0];
   if (!heir) return [];
   heir.role = 'host';

@@ -20,6 +20,9 @@ import type {
  */
 export type Presence = { at: 'here'; until: number } | { at: 'away'; until: number; reason: 'timeout' | 'left' };
 
+/** What a token says of its bearer: it counts before what the peer says of itself. */
+export type Granted = { role?: Role | undefined; name?: string | undefined };
+
 /** Someone who knocked and waits to be let in. */
 export type Waiting = {
   id: PeerId;
@@ -27,8 +30,7 @@ export type Waiting = {
   media: MediaState;
   /** Hash of the secret that resumes its session. */
   secretHash: string;
-  /** What a token fixed; a peer whose role is fixed as guest is never made host by chance. */
-  granted?: Role;
+  granted?: Granted | undefined;
   presence: Presence;
 };
 

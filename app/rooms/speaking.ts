@@ -6,14 +6,17 @@ import type { Numbered, PeerId, Role } from '../protocol/messages.ts';
 import { letIn } from './entering.ts';
 import { endForAll, remember, takeOut } from './leaving.ts';
 import { may } from './permissions.ts';
-import type { Decision, Peer, Room, RoomEvent, Rules } from './room.ts';
+import type { Decision, Granted, Peer, Room, RoomEvent, Rules } from './room.ts';
 
-/** A message as rooms take it: a signal's data is text, a passcode is no longer what was typed. */
+/**
+ * A message as rooms take it: a signal's data is text, a passcode is no longer what was typed, and of a fresh token there is
+ * what it grants, or why it grants nothing.
+ */
 export type Said =
   | Exclude<Numbered, { type: 'signal' | 'passcode' | 'update' }>
   | UnreadSignal
   | { type: 'passcode'; n: number; passcode: Passcode | null }
-  | Omit<Extract<Numbered, { type: 'update' }>, 'token'>;
+  | (Omit<Extract<Numbered, { type: 'update' }>, 'token'> & { granted?: Granted | Refusal });
 
 /** `accepted`: every number up to it is settled. `refusal`: why the last of them was not carried out. */
 export type Settled = { accepted: number; refusal?: Refusal };
@@ -42,7 +45,7 @@ const act = (room: Room, sender: Peer, said: Said, now: number, rules: Rules): R
     case 'chat':
       return chat(room, sender, said, now, rules);
     case 'update':
-      return update(sender, said);
+      return update(room, sender, said);
     case 'admit':
       return letIn(room, said.peer, rules);
     case 'deny':
@@ -92,9 +95,13 @@ const chat = (
   return [{ type: 'chat', from, text, at }];
 };
 
-const update = (self: Peer, { name, media, hand }: Of<'update'>): RoomEvent[] => {
+const update = (room: Room, self: Peer, { name, media, hand, granted }: Of<'update'>): RoomEvent[] | Refusal => {
+  if (granted && 'refused' in granted) return granted;
+  if (granted) self.granted = granted;
   const event: RoomEvent = { type: 'peer-updated', peer: self.id };
-  if (name !== undefined) self.name = event.name = name;
+  const called = self.granted?.name ?? name;
+  if (called !== undefined) self.name = event.name = called;
+  if (granted?.role !== undefined && !isLastHost(room, self)) self.role = event.role = granted.role;
   if (media !== undefined) self.media = event.media = media;
   if (hand !== undefined) self.hand = event.hand = hand;
   return [event];
@@ -117,8 +124,7 @@ const setPasscode = (room: Room, passcode: Passcode | null): RoomEvent[] => {
 const setRole = (room: Room, id: PeerId, role: Role): RoomEvent[] | Refusal => {
   const peer = room.peers.get(id);
   if (!peer) return nobody('role', id);
-  const otherHosts = [...room.peers.values()].filter((other) => other !== peer && other.role === 'host');
-  if (role === 'guest' && otherHosts.length === 0) return refuse('last-host');
+  if (role === 'guest' && isLastHost(room, peer)) return refuse('last-host');
   peer.role = role;
   return [{ type: 'peer-updated', peer: id, role }];
 };
@@ -136,5 +142,8 @@ const kick = (
   remember(room, peer.secretHash, { code: 'kicked', until }, rules);
   return takeOut(room, id, 'kicked', now, rules);
 };
+
+const isLastHost = ({ peers }: Room, peer: Peer): boolean =>
+  peer.role === 'host' && ![...peers.values()].some((other) => other !== peer && other.role === 'host');
 
 const nobody = (type: string, id: PeerId): Refusal => refuse('unknown-peer', `${type}.peer is "${id}"`);

@@ -1,10 +1,11 @@
 /** What peers say and what the rooms answer, apart from what carries it: entering, coming back, speaking, leaving. */
 import { hashPasscode, saltedHash } from '../auth/passcode.ts';
 import { mintSession, readSession } from '../auth/session.ts';
+import type { IceSet } from '../auth/turn.ts';
 import type { Counts } from '../ops/counts.ts';
 import type { Incoming } from '../protocol/decode.ts';
-import { errors, fateOf, type Refusal, refuse, sentence } from '../protocol/errors.ts';
-import type { IceServer, Join, Joined, PeerId, RoomName, ServerMessage, Waiting } from '../protocol/messages.ts';
+import { errors, fateOf, type Refusal, refuse, retryOf, sentence } from '../protocol/errors.ts';
+import type { Join, Joined, PeerId, RoomName, ServerMessage, Update, Waiting } from '../protocol/messages.ts';
 import { type Arrival, join, resume } from '../rooms/entering.ts';
 import { leave, leaveForNow } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
@@ -12,10 +13,11 @@ import { admits, concerns, type Rules } from '../rooms/room.ts';
 import type { Said } from '../rooms/speaking.ts';
 import * as rooms from '../rooms/speaking.ts';
 import type { Store } from '../store/store.ts';
+import { admit, type Caller, type Doorkeeping, guess, redeem, restore } from './admit.ts';
 import type { Fanout } from './fanout.ts';
-import type { RateLimits } from './rate.ts';
+import type { AllowanceLimits } from './rate.ts';
 
-export type SignalingLimits = RateLimits & {
+export type SignalingLimits = AllowanceLimits & {
   rules: Rules;
   /** Bytes of one message. */
   messageBytes: number;
@@ -33,23 +35,23 @@ export type SignalingLimits = RateLimits & {
 };
 
 /** What every transport needs. */
-export type Signaling = {
+export type Signaling = Doorkeeping & {
   store: Store;
   fanout: Fanout;
   limits: SignalingLimits;
-  ice: IceServer[];
-  /** ms since 1970 */
-  clock: () => number;
+  /** The ICE servers for a peer, from now (ms since 1970) on. */
+  ice: (room: RoomName, peer: PeerId, now: number) => IceSet;
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** Incremented in place: where messages are relayed, counting may cost no more. */
   counts: Counts;
 };
 
 /**
- * `first` is what the peer is told first. For a session that went on, `missed` is what came since the number the peer named,
- * and `accepted` the last of its own messages that is settled.
+ * `first` is what the peer is told first, `renewIceAt` when the ICE servers in it are to be replaced (ms since 1970). For a
+ * session that went on, `missed` is what came since the number the peer named, and `accepted` the last of its own messages
+ * that is settled.
  */
-export type Entered = { first: Joined | Waiting; missed: Entry[]; accepted: number };
+export type Entered = { first: Joined | Waiting; renewIceAt: number; missed: Entry[]; accepted: number };
 /** Makes the peer's receiver known before the room changes, so that no event can fall between the two. */
 export type Attach = (peer: PeerId) => void;
 
@@ -63,16 +65,16 @@ export const enter = async (
   message: Omit<Join, 'type'>,
   until: number,
   attach: Attach,
+  caller: Caller,
 ): Promise<Entered | Refusal> => {
+  const anew = (id?: PeerId) => enterAnew(signaling, name, message, until, attach, caller, id);
   const { session, after } = message;
   const known = session === undefined ? undefined : readSession(session);
-  if (!known || session === undefined) return enterAnew(signaling, name, message, until, attach);
+  if (!known || session === undefined) return anew();
   const back = await comeBack(signaling, name, { ...known, session, after, until }, attach);
   // The session is there but what it missed is not: a real rejoin, in the same seat.
-  if (back === 'gone') return enterAnew(signaling, name, message, until, attach, known.id);
-  if ('refused' in back && back.refused === 'unknown-session')
-    return enterAnew(signaling, name, message, until, attach);
-  return back;
+  if (back === 'gone') return anew(known.id);
+  return 'refused' in back && back.refused === 'unknown-session' ? anew() : back;
 };
 
 /** Carries out one message of a peer; the answer has at most one reply, an acknowledgement or an error. */
@@ -81,6 +83,7 @@ export const speak = (
   name: RoomName,
   peer: PeerId,
   message: Incoming,
+  caller: Caller,
 ): Promise<ServerMessage | undefined> => {
   switch (message.type) {
     case 'ping':
@@ -91,13 +94,18 @@ export const speak = (
       return depart(signaling, name, peer, 'left').then(() => undefined);
     case 'passcode':
       return prepare(message).then((said) => say(signaling, name, peer, said));
+    case 'update':
+      return message.token === undefined
+        ? say(signaling, name, peer, message)
+        : refresh(signaling, name, peer, message, caller);
     default:
       return say(signaling, name, peer, message);
   }
 };
 
 /** Whether a message takes time before the room can be asked: those that follow it have to wait. */
-export const takesTime = ({ type }: Incoming): boolean => type === 'passcode';
+export const takesTime = (message: Incoming): boolean =>
+  message.type === 'passcode' || (message.type === 'update' && message.token !== undefined);
 
 /** The page went away, and may be one that is loaded again. */
 export const departForNow = (
@@ -121,7 +129,7 @@ export const told = (counts: Counts, refusal: Refusal, n?: number): ServerMessag
 };
 
 export const errorMessage = (refusal: Refusal, n?: number): ServerMessage => {
-  const { retry } = fateOf(refusal.refused);
+  const retry = retryOf(refusal);
   return {
     type: 'error',
     code: refusal.refused,
@@ -136,7 +144,7 @@ export const byeMessage = (refusal: Refusal): ServerMessage => ({
   type: 'bye',
   code: refusal.refused,
   message: sentence(refusal),
-  retry: fateOf(refusal.refused).retry ?? null,
+  retry: retryOf(refusal) ?? null,
 });
 
 /** The close code of a refusal that ends a connection. */
@@ -157,72 +165,87 @@ const comeBack = async (
   const back = await store.commit(name, (place) => resume(place, who, limits.rules));
   if ('refused' in back) return back;
   attach(who.id);
-  if (back.result.at === 'door') return { first: welcome(signaling, back, session), missed: [], accepted: 0 };
+  if (back.result.at === 'door') return welcome(signaling, name, back, session);
   const missed = after === undefined ? 'gone' : await store.since(name, after);
   if (missed === 'gone') return 'gone';
   counts.resumes += 1;
   // Let in while it was not here: it knows nothing of the room yet.
-  if (missed.some(({ event }) => admits(event, who.id)))
-    return { first: welcome(signaling, back, session), missed: [], accepted: 0 };
+  if (missed.some(({ event }) => admits(event, who.id))) return welcome(signaling, name, back, session);
   return {
-    first: welcome(signaling, back, session, true),
+    ...welcome(signaling, name, back, session, true),
     missed: missed.filter(({ event }) => concerns(event, who.id)),
-    accepted: back.result.view.self.accepted,
   };
 };
 
 const enterAnew = async (
   signaling: Signaling,
   name: RoomName,
-  { name: own, media, passcode }: Omit<Join, 'type'>,
+  { name: own, media, passcode, token }: Omit<Join, 'type'>,
   until: number,
   attach: Attach,
+  caller: Caller,
   id?: PeerId,
 ): Promise<Entered | Refusal> => {
   const { store, limits, counts } = signaling;
+  // Whoever has a seat was let in once, and an expired token does not end a call.
+  const granted = id === undefined ? await admit(signaling, name, { ...caller, token: token ?? caller.token }) : {};
+  if ('refused' in granted) return granted;
   const minted = mintSession(id);
   attach(minted.id);
-  const passcodeHash = passcode === undefined ? undefined : await proofOf(store, name, passcode);
-  const entrance = { id: minted.id, secretHash: minted.secretHash, name: own, media, passcodeHash, until };
-  const done = await store.commit(name, (place) => join(place, entrance, limits.rules));
-  if ('refused' in done) return done;
+  const enterWith = async (passcodeHash?: string) => {
+    const entrance = { id: minted.id, secretHash: minted.secretHash, name: own, media, granted, passcodeHash, until };
+    return store.commit(name, (place) => join(place, entrance, limits.rules));
+  };
+  const salt = passcode === undefined ? undefined : await saltOf(store, name);
+  const done =
+    passcode === undefined || salt === undefined
+      ? await enterWith()
+      : await guess(signaling, caller, async () => enterWith(await saltedHash(passcode, salt)));
+  if ('refused' in done) {
+    await restore(signaling, granted);
+    return done;
+  }
   if (done.result.at === 'room') counts[id === undefined ? 'joins' : 'rejoins'] += 1;
-  return { first: welcome(signaling, done, minted.session), missed: [], accepted: 0 };
+  return welcome(signaling, name, done, minted.session);
 };
 
-/** What a passcode becomes with the salt of the room as it is now; undefined where none is asked for. */
-const proofOf = async (store: Store, name: RoomName, passcode: string): Promise<string | undefined> => {
+/** What passcodes of the room are hashed with, as it is now; undefined where none is asked for. */
+const saltOf = async (store: Store, name: RoomName): Promise<string | undefined> => {
   const asked = await store.commit(name, (place) => ({ events: [], result: place.passcode?.salt }));
-  return 'refused' in asked || asked.result === undefined ? undefined : saltedHash(passcode, asked.result);
+  return 'refused' in asked ? undefined : asked.result;
 };
 
-/** The first message to one who arrived. */
+/** What one who arrived is told first, with the session's secret; with `recovered` its session went on. */
 const welcome = (
-  { ice, limits }: Signaling,
+  { ice, clock, limits }: Signaling,
+  room: RoomName,
   { result, seq }: { result: Arrival; seq: number },
   session: string,
   recovered = false,
-): Joined | Waiting => {
+): Entered => {
   const { grace } = limits.rules;
   if (result.at === 'door') {
     const { id, name } = result.self;
-    return { type: 'waiting', self: { id, ...optional({ name }) }, host: result.host, seq, session, grace };
+    const self = { id, ...optional({ name }) };
+    const first: Waiting = { type: 'waiting', self, host: result.host, seq, session, grace };
+    return { first, renewIceAt: Number.POSITIVE_INFINITY, missed: [], accepted: 0 };
   }
-  const { self, peers, room, said, waiting } = result.view;
-  const { id, name, role, media, hand } = self;
-  return {
+  const { self, said, waiting, ...view } = result.view;
+  const { id, name, role, media, hand, accepted } = self;
+  const { servers, renewAt } = ice(room, id, clock());
+  const first: Joined = {
     type: 'joined',
     self: { id, ...optional({ name }), role, media, hand },
-    peers,
-    room,
+    ...view,
     ...optional({ waiting }),
     ...(recovered || said.length === 0 ? {} : { chat: said }),
     seq,
     session,
-    ice,
+    ice: servers,
     grace,
     recovered,
   };
+  return { first, renewIceAt: renewAt, missed: [], accepted };
 };
 
 /** The fields that are there. */
@@ -245,6 +268,22 @@ const prepare = async ({ passcode, ...message }: Extract<Incoming, { type: 'pass
   passcode: passcode === null ? null : await hashPasscode(passcode),
 });
 
+/** What a fresh token grants holds from now on. */
+const refresh = async (
+  signaling: Signaling,
+  name: RoomName,
+  peer: PeerId,
+  { token, ...update }: Update,
+  { address }: Caller,
+): Promise<ServerMessage> => {
+  const granted = await redeem(signaling, name, { address, token });
+  // What may be tried again leaves the message's number open; what is final settles it.
+  if ('refused' in granted && retryOf(granted) !== undefined) return told(signaling.counts, granted, update.n);
+  const answer = await say(signaling, name, peer, { ...update, granted });
+  if (answer.type === 'error' && !('refused' in granted)) await restore(signaling, granted);
+  return answer;
+};
+
 /**
  * Tells one who was let in what it needs to know of the room; `unknown-session` when it has left again already.
  */
@@ -259,5 +298,5 @@ export const letInto = async (
   const { store, limits } = signaling;
   const done = await store.commit(name, (place) => resume(place, { ...known, until }, limits.rules));
   if ('refused' in done) return done;
-  return { first: welcome(signaling, done, session), missed: [], accepted: 0 };
+  return welcome(signaling, name, done, session);
 };

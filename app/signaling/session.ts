@@ -5,6 +5,7 @@ import type { Join, Joined, PeerId, RoomName, ServerMessage, Waiting } from '../
 import { lose } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, endedBy } from '../rooms/room.ts';
+import type { Caller } from './admit.ts';
 import {
   byeMessage,
   closeCode,
@@ -21,7 +22,7 @@ import {
 } from './conversation.ts';
 import { encode, encodeMessage } from './encode.ts';
 import type { Receiver } from './fanout.ts';
-import { TokenBucket } from './rate.ts';
+import { Allowance } from './rate.ts';
 
 /** A way to carry text to the peer. */
 export interface Wire {
@@ -33,31 +34,33 @@ export interface Wire {
 
 /**
  * `joining`: messages that come before the room answered wait in `early`, events that come before `joined` was sent in
- * `held`. `waiting`: at the door. `joined`: `seq` is the last event sent; while a message takes time, those after it wait in
- * `early`. `closed`: nothing is said any more.
+ * `held`. `waiting`: at the door. `joined`: `seq` is the last event sent, `renewIceAt` when the peer gets other ICE servers;
+ * while a message takes time, those after it wait in `early`. `closed`: nothing is said any more.
  */
 type State =
   | { at: 'greeting'; deadline: number }
   | { at: 'joining'; peer?: PeerId; early: string[]; held: Entry[] }
   | { at: 'waiting'; peer: PeerId; session: string }
-  | { at: 'joined'; peer: PeerId; seq: number; early?: string[] }
+  | { at: 'joined'; peer: PeerId; seq: number; renewIceAt: number; early?: string[] }
   | { at: 'closed' };
 
 export class Session implements Receiver {
   #state: State;
   #ackDue = 0;
   #was: PeerId | undefined;
-  readonly #bucket: TokenBucket;
+  readonly #allowance: Allowance;
   readonly #signaling: Signaling;
   readonly #room: RoomName;
   readonly #wire: Wire;
+  readonly #caller: Caller;
 
-  constructor(signaling: Signaling, name: RoomName, wire: Wire) {
+  constructor(signaling: Signaling, name: RoomName, wire: Wire, caller: Caller) {
     const now = signaling.clock();
     this.#signaling = signaling;
     this.#room = name;
     this.#wire = wire;
-    this.#bucket = new TokenBucket(signaling.limits, now);
+    this.#caller = caller;
+    this.#allowance = new Allowance(signaling.limits, now);
     this.#state = { at: 'greeting', deadline: now + signaling.limits.joinTimeout };
   }
 
@@ -70,8 +73,8 @@ export class Session implements Receiver {
     return this.#was;
   }
 
-  /** One message from the peer. */
-  receive(text: string): void {
+  /** One message from the peer; `bytes` is its length. */
+  receive(text: string, bytes = Buffer.byteLength(text)): void {
     if (this.#state.at === 'closed') return;
     if ('early' in this.#state) {
       // The peer has not been answered yet, so it cannot have much to say.
@@ -79,10 +82,10 @@ export class Session implements Receiver {
       return;
     }
     const message = decode(text);
-    const owed = this.#bucket.take(this.#signaling.clock());
-    if (owed > this.#signaling.limits.burst) return this.end(refuse('rate-limited'));
+    const sent = this.#allowance.take(bytes, this.#signaling.clock());
+    if (sent === 'far-over') return this.end(refuse('rate-limited'));
     if ('refused' in message) return this.#misunderstood(message);
-    if (owed > 0) return this.#refuse(refuse('rate-limited'), numberOf(message));
+    if (sent === 'over') return this.#refuse(refuse('rate-limited'), numberOf(message));
     this.#dispatch(message);
   }
 
@@ -119,6 +122,7 @@ export class Session implements Receiver {
   /** Lets time pass. */
   tick(now: number): void {
     if (this.#state.at === 'greeting' && this.#state.deadline <= now) this.end(refuse('join-timeout'));
+    if (this.#state.at === 'joined' && this.#state.renewIceAt <= now) this.#renewIce(this.#state, now);
   }
 
   /** Sends the acknowledgement that is due, one for all that was settled since the last. */
@@ -138,7 +142,10 @@ export class Session implements Receiver {
 
   #speak(state: State & { at: 'joined' }, message: Incoming): void {
     if (message.type === 'leave') return this.#leave(state.peer, message.mayReturn);
-    const answered = speak(this.#signaling, this.#room, state.peer, message).then(this.#answer, this.#failed);
+    const answered = speak(this.#signaling, this.#room, state.peer, message, this.#caller).then(
+      this.#answer,
+      this.#failed,
+    );
     if (takesTime(message)) this.#holdUntil(answered, state);
   }
 
@@ -186,7 +193,9 @@ export class Session implements Receiver {
   }
 
   #join(message: Join): void {
-    this.#enter((attach) => enter(this.#signaling, this.#room, message, Number.POSITIVE_INFINITY, attach));
+    this.#enter((attach) =>
+      enter(this.#signaling, this.#room, message, Number.POSITIVE_INFINITY, attach, this.#caller),
+    );
   }
 
   #enter(arrive: (attach: (peer: PeerId) => void) => Promise<Entered | Refusal>): void {
@@ -208,8 +217,14 @@ export class Session implements Receiver {
     arrive(attach).then(entered).catch(this.#failed);
   }
 
-  #welcome({ first, missed, accepted }: Entered, { held, early }: State & { at: 'joining' }): void {
-    this.#state = this.#arrived(first);
+  #renewIce(state: State & { at: 'joined' }, now: number): void {
+    const { servers, renewAt } = this.#signaling.ice(this.#room, state.peer, now);
+    state.renewIceAt = renewAt;
+    this.#wire.send(encodeMessage({ type: 'ice', ice: servers }));
+  }
+
+  #welcome({ first, renewIceAt, missed, accepted }: Entered, { held, early }: State & { at: 'joining' }): void {
+    this.#state = this.#arrived(first, renewIceAt);
     this.#was = first.self.id;
     this.#wire.send(encodeMessage(first));
     if (accepted > 0) this.#acknowledge(accepted);
@@ -218,10 +233,10 @@ export class Session implements Receiver {
     for (const text of early) this.receive(text);
   }
 
-  #arrived(first: Joined | Waiting): State {
+  #arrived(first: Joined | Waiting, renewIceAt: number): State {
     const { id: peer } = first.self;
     if (first.type === 'waiting') return { at: 'waiting', peer, session: first.session };
-    return { at: 'joined', peer, seq: first.recovered ? 0 : first.seq };
+    return { at: 'joined', peer, seq: first.recovered ? 0 : first.seq, renewIceAt };
   }
 
   #lose(peer: PeerId): void {

@@ -19,6 +19,10 @@ export interface Store {
   since(room: RoomName, after: number): Promise<Entry[] | 'gone'>;
   /** Hears every event of a room from now on, in order, until the returned function is called. */
   subscribe(room: RoomName, listener: Listener): () => void;
+  /** Takes a key for one's own until `until` (ms since 1970); false when somebody has it. */
+  claim(key: string, until: number): Promise<boolean>;
+  /** Gives a key back that was taken in vain. */
+  release(key: string): Promise<void>;
   /** Lets time pass, in every room. */
   sweep(): Promise<void>;
   count(): { rooms: number; peers: number };
@@ -30,6 +34,7 @@ type Leaves = { leaves: Record<LeaveReason | 'ended', number> };
 export const memoryStore = (limits: RegistryLimits, clock: () => number, { leaves }: Leaves): Store => {
   const registry = new Registry(limits);
   const listeners = new Map<RoomName, Set<Listener>>();
+  const claims = new Map<string, number>();
   const tell = (room: RoomName, entries: Entry[]): void => {
     for (const { event } of entries) {
       if (event.type === 'peer-left') leaves[event.reason] += 1;
@@ -56,7 +61,16 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, { leave
         if (heard.size === 0 && listeners.get(room) === heard) listeners.delete(room);
       };
     },
+    async claim(key, until) {
+      if ((claims.get(key) ?? 0) > clock()) return false;
+      claims.set(key, until);
+      return true;
+    },
+    async release(key) {
+      claims.delete(key);
+    },
     async sweep() {
+      for (const [key, until] of claims) if (until <= clock()) claims.delete(key);
       for (const [room, entries] of registry.sweep(clock())) tell(room, entries);
     },
     count: () => registry.count(),

@@ -35,7 +35,7 @@ describe('entering a room', () => {
     enter(room, 'a', {}, two);
     enter(room, 'b', {}, two);
     room.access = 'locked';
-    expect(join(room, entrance('c', { granted: 'host' }), two)).toMatchObject({ refused: 'room-full' });
+    expect(join(room, entrance('c', { granted: { role: 'host' } }), two)).toMatchObject({ refused: 'room-full' });
     const { view } = enter(room, 'a', {}, two);
     expect(view.self.role).toBe('host');
     expect(view.peers).toMatchObject([{ id: 'b', initiator: true, epoch: 3 }]);
@@ -54,9 +54,9 @@ describe('entering a room', () => {
 
   test('a token fixes the role, the first to come without one hosts', () => {
     const room = emptyRoom('r');
-    expect(enter(room, 'a', { granted: 'guest' }).view.self.role).toBe('guest');
+    expect(enter(room, 'a', { granted: { role: 'guest' } }).view.self.role).toBe('guest');
     expect(enter(room, 'b').view.self.role).toBe('guest');
-    expect(enter(room, 'c', { granted: 'host' }).view.self.role).toBe('host');
+    expect(enter(room, 'c', { granted: { role: 'host' } }).view.self.role).toBe('host');
     expect(enter(emptyRoom('s'), 'a').view.self.role).toBe('host');
   });
 
@@ -75,6 +75,6 @@ describe('entering a room', () => {
     expect(join(room, entrance('c', { passcodeHash: await given('s\u00e9same') }), rules)).toEqual({
       refused: 'room-locked',
     });
-    expect(enter(room, 'c', { granted: 'host' }).view.room).toEqual({ access: 'locked', passcode: true });
+    expect(enter(room, 'c', { granted: { role: 'host' } }).view.room).toEqual({ access: 'locked', passcode: true });
   });
 });

@@ -30,7 +30,7 @@ describe('leaving a room', () => {
   test('the longest present hosts when the last host is gone, but not one whom a token made a guest', () => {
     const room = emptyRoom('r');
     enter(room, 'a');
-    enter(room, 'b', { granted: 'guest' });
+    enter(room, 'b', { granted: { role: 'guest' } });
     enter(room, 'c');
     enter(room, 'd');
     lose(room, 'a', 0, rules);
@@ -67,7 +67,9 @@ describe('leaving a room', () => {
     const house = { ...rules, access: 'knock' as const };
     const room = emptyRoom('r');
     expect(took(join(room, entrance('w'), house)).result).toMatchObject({ at: 'door', host: false });
-    const { events } = took(carryOut(room, (place) => join(place, entrance('a', { granted: 'host' }), house), 0));
+    const { events } = took(
+      carryOut(room, (place) => join(place, entrance('a', { granted: { role: 'host' } }), house), 0),
+    );
     expect(events).toEqual([
       expect.objectContaining({ type: 'peer-joined' }),
       { type: 'lobby', among: ['a'], waiting: [{ id: 'w', away: false }] },

@@ -70,7 +70,7 @@ describe('speaking in a room', () => {
       { type: 'lobby', among: ['a'], waiting: [{ id: 'v', away: false }] },
     ]);
     expect(say(room, 'a', { type: 'admit', peer: 'w' })).toBe('unknown-peer');
-    enter(room, 'd', { granted: 'host' });
+    enter(room, 'd', { granted: { role: 'host' } });
     expect(say(room, 'a', { type: 'admit', peer: 'v' })).toBe('room-full');
     expect(room.waiting.has('v')).toBe(true);
   });

@@ -73,6 +73,36 @@ const endings: Record<ErrorCode, Ending> = {
     text: 'The server does not accept calls from the address that you opened. Ask whoever runs it for the right one.',
     next: 'again',
   },
+  'token-missing': {
+    title: 'You need an invitation',
+    text: 'This server lets in only who comes by a personal link. Ask whoever invited you for yours.',
+    next: 'again',
+  },
+  'token-expired': {
+    title: 'Your link has expired',
+    text: 'It was valid for a limited time. Ask whoever invited you for a new one.',
+    next: 'again',
+  },
+  'token-not-yet-valid': {
+    title: 'You are early',
+    text: 'Your link does not work yet. Try again when the call is due to begin.',
+    next: 'again',
+  },
+  'token-invalid': {
+    title: 'Your link does not work',
+    text: 'It may have been cut off on its way. Open it again, all of it, or ask for a new one.',
+    next: 'again',
+  },
+  'token-wrong-room': {
+    title: 'Your link is for another room',
+    text: 'Open the link as you got it, or ask for one to this room.',
+    next: 'again',
+  },
+  'token-used': {
+    title: 'Your link has been used',
+    text: 'It lets somebody in once. Ask whoever invited you for a new one.',
+    next: 'again',
+  },
   draining: {
     title: 'The server is restarting',
     text: 'It should be back in a moment. Please join again then.',

@@ -6,6 +6,21 @@ export const rooms = {
   'stun-url': list(text(/^stuns?:\S+$/, 'stun:host:port', 'URL')).register(about, {
     help: 'STUN servers told to the browsers',
   }),
+  'turn-url': list(text(/^turns?:[^\s?]+(\?transport=(udp|tcp))?$/, 'turn:host:port?transport=udp', 'URL')).register(
+    about,
+    {
+      help: 'TURN servers told to the browsers, with credentials made from turn-secret',
+    },
+  ),
+  'turn-secret': text(/^\S{16,}(\s+\S{16,})*$/, 'at least 16 characters without spaces', 'SECRET')
+    .optional()
+    .register(about, {
+      help: 'secret shared with the TURN server; of several, with spaces or line breaks between, the first signs',
+      secret: true,
+    }),
+  'turn-ttl': seconds(20, 604_800).default(3600).register(about, {
+    help: 'seconds a TURN credential lives; each peer is given a new one after half of it',
+  }),
   'max-rooms': whole(1, 10_000_000).default(10_000).register(about, { help: 'rooms in all' }),
   'max-peers': whole(2, 1000).default(16).register(about, {
     help: 'peers in a room, those who are away included',
@@ -29,6 +44,12 @@ export const rooms = {
   }),
   'message-burst': whole(1, 10_000_000).default(400).register(about, {
     help: 'messages a session may send at once',
+  }),
+  'byte-rate': bytes(1024, 1_073_741_824).default(1_048_576).register(about, {
+    help: 'bytes of messages per second a session may send in the long run',
+  }),
+  'byte-burst': bytes(1024, 1_073_741_824).default(4_194_304).register(about, {
+    help: 'bytes of messages a session may send at once',
   }),
   'log-events': whole(16, 1_000_000).default(1024).register(about, {
     help: 'events a room keeps for those who come back',
