@@ -21,7 +21,8 @@ export const asyncApi = (source: string): Json => {
       description: [
         'One JSON object in each text frame. A client says `join` first, once, and is answered `joined` or `waiting`.',
         'Close codes: 4000–4499 = come back, after `bye.retry` milliseconds; 4500–4999 and 1009 = do not; any other is a',
-        'lost connection: come back. Which errors there are, and what each leads to, stands in `x-errors`.',
+        'lost connection: come back. `x-errors` has every error: its `status` by plain HTTP, its `close` code (without one',
+        'the connection goes on), and the milliseconds after which to `retry` (without, it is final).',
       ].join(' '),
     },
     defaultContentType: 'application/json',
@@ -32,7 +33,7 @@ export const asyncApi = (source: string): Json => {
         messages: Object.fromEntries(
           [...said, ...told].map(({ name }) => [name, { $ref: `#/components/messages/${name}` }]),
         ),
-        bindings: { ws: { method: 'GET', headers: subprotocol, bindingVersion: '0.1.0' } },
+        bindings: { ws: { method: 'GET', headers: handshake, bindingVersion: '0.1.0' } },
       },
     },
     operations: {
@@ -43,14 +44,16 @@ export const asyncApi = (source: string): Json => {
       messages: Object.fromEntries([...said.map(shown(clientExamples)), ...told.map(shown(serverExamples))]),
       schemas: components([clientMessage, serverMessage], names),
     },
-    /** `status`: by plain HTTP. `close`: its close code; without one the connection goes on. `retry`: in milliseconds. */
     'x-errors': errors,
   };
 };
 
-const subprotocol = {
+const handshake = {
   type: 'object',
-  properties: { 'Sec-WebSocket-Protocol': { type: 'string', const: protocolVersion } },
+  properties: {
+    'Sec-WebSocket-Protocol': { type: 'string', const: protocolVersion },
+    Authorization: { type: 'string', description: '`Bearer` and a token, where it is not in `join`.' },
+  },
   required: ['Sec-WebSocket-Protocol'],
 };
 

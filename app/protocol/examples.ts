@@ -78,6 +78,10 @@ export const serverExamples: Examples<ServerMessage> = {
   chat: { type: 'chat', seq: 4, from: ben, text: 'Good morning!', at: 1_795_168_800_000 },
   ack: { type: 'ack', n: 2 },
   pong: { type: 'pong' },
+  ice: {
+    type: 'ice',
+    ice: [{ urls: ['turn:turn.example.org'], username: `1795172400:hX2kQ9vR.${ben}`, credential: 'wGqk0Jm…' }],
+  },
   error: { type: 'error', code: 'stale-epoch', message: errors['stale-epoch'].message, n: 1 },
   bye: { type: 'bye', code: 'draining', message: errors.draining.message, retry: errors.draining.retry },
 };

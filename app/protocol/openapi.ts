@@ -48,7 +48,7 @@ export const openApi = (source: string): Json => {
     security: [{ session: [] }],
     paths: {
       '/rooms/{room}/join': operation('post', 'join', 'Enters the room, or takes a session up again.', {
-        security: [],
+        security: [{}, { token: [] }],
         requestBody: body('joinBody', joinExample),
         responses: {
           200: { description: 'Inside, or waiting to be let in.', ...body('entered', serverExamples.joined) },
@@ -74,6 +74,7 @@ export const openApi = (source: string): Json => {
     components: {
       securitySchemes: {
         session: { type: 'http', scheme: 'bearer', description: 'The `session` of the answer to `join`.' },
+        token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'Where it is not in the body.' },
       },
       parameters: { room: { name: 'room', in: 'path', required: true, schema: refTo(roomName, names) } },
       responses: Object.fromEntries(

@@ -153,6 +153,11 @@ describe('the OpenAPI document', () => {
     }
   });
 
+  test('every way to be recognised is defined', () => {
+    const named = objectsIn(openApi).flatMap(({ object }) => (Array.isArray(object.security) ? object.security : []));
+    expect(new Set(named.flatMap(Object.keys))).toEqual(new Set(Object.keys(openApi.components.securitySchemes)));
+  });
+
   test('the examples are good', () => {
     const examples = objectsIn(openApi).filter(({ object }) => 'example' in object);
     expect(examples.length).toBeGreaterThan(2);
