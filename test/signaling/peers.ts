@@ -17,10 +17,13 @@ export type Refused = { code: ErrorCode; fate: number };
 /** What a peer was told and has not been asked about yet; everything is checked against the protocol's schema. */
 class Inbox {
   readonly all: ServerMessage[] = [];
+  /** As they came, with what no schema knows. */
+  readonly raw: unknown[] = [];
   #taken = new Set<ServerMessage>();
   #waiting = new Set<() => void>();
 
   put(json: unknown): void {
+    this.raw.push(json);
     this.all.push(serverMessage.parse(json));
     for (const wake of this.#waiting) wake();
   }
