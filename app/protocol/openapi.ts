@@ -29,7 +29,7 @@ const bodies = {
 /** @param source the text of messages.ts */
 export const openApi = (source: string): Json => {
   const names = namesIn(source, bodies);
-  const body = (name: keyof typeof bodies, example?: Json): Json => ({
+  const body = (name: keyof typeof bodies, example?: Json) => ({
     content: { 'application/json': { schema: refTo(bodies[name], names), ...(example ? { example } : {}) } },
   });
   const { type: _, ...joinExample } = { ...clientExamples.join };
@@ -65,7 +65,7 @@ export const openApi = (source: string): Json => {
       }),
       '/rooms/{room}/events': operation('get', 'hear', 'What came after an event; waits for something to come.', {
         parameters: eventsQuery,
-        responses: { 200: { description: 'Ask next after the number in `seq`.', ...body('eventsAnswer') } },
+        responses: { 200: eventsAs(body('eventsAnswer')) },
       }),
       '/rooms/{room}/leave': operation('post', 'leave', 'Leaves the room.', {
         responses: { 204: { description: 'The session is over.' } },
@@ -93,7 +93,25 @@ const eventsQuery = [
     description: 'Seconds; the server may wait for less.',
     schema: { type: 'number', minimum: 0, default: 0 },
   },
+  {
+    name: 'Last-Event-ID',
+    in: 'header',
+    description: 'Of a stream that comes back; it goes before `after`.',
+    schema: { type: 'integer', minimum: 0 },
+  },
 ];
+
+/** A stream has one message in each event's data, and `bye` before its end. */
+const eventsAs = ({ content }: { content: Json }): Json => ({
+  description: 'Ask next after the number in `seq`. A stream, when `Accept` asks for one, goes on by itself.',
+  content: {
+    ...content,
+    'text/event-stream': {
+      schema: { type: 'string' },
+      example: `id: ${serverExamples.chat?.seq}\ndata: ${JSON.stringify(serverExamples.chat)}\n\n`,
+    },
+  },
+});
 
 /** Every error is named for each, so that a new one cannot be forgotten. */
 const operation = (
