@@ -163,7 +163,7 @@ export class Mesh implements Source<MeshEvents> {
     });
   }
 
-  #update(id: PeerId, change: Partial<Pick<Peer, 'name' | 'media' | 'away'>>): void {
+  #update(id: PeerId, change: Partial<Pick<Peer, 'name' | 'role' | 'media' | 'away'>>): void {
     const entry = this.#entries.get(id);
     if (!entry) return;
     entry.peer = { ...entry.peer, ...change };
