@@ -74,7 +74,8 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
       return send(reply, await conversations.events(roomOf(request), sessionOf(request), query.data, gone));
     });
   };
-  await app.register(plain, { prefix: '/rooms/:room' });
+  // With the slash at its end, so that the answer to a preflight, a route for "*", lies below the room.
+  await app.register(plain, { prefix: '/rooms/:room/' });
 
   const send = (reply: FastifyReply, { status, body, refused, retry = 0 }: Answer) => {
     if (refused) counts.refused[refused] += 1;
