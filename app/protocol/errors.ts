@@ -26,7 +26,7 @@ export const errors = {
     status: 409,
   },
   'out-of-order': { message: 'Messages are numbered 1, 2, 3 … without gaps.', status: 409, retry: 0 },
-  'rate-limited': { message: 'Too many messages in too short a time.', status: 429, close: 4002, retry: 1000 },
+  'rate-limited': { message: 'Too much in too short a time.', status: 429, close: 4002, retry: 1000 },
   'events-gone': { message: 'The events asked for are no longer kept; join again with this session.', status: 410 },
   // Rooms that cannot be entered.
   'bad-room-name': { message: 'A room name has 1 to 64 letters, digits, "-" or "_".', status: 400, close: 4504 },

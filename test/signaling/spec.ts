@@ -4,7 +4,7 @@ import { type ErrorCode, errors } from '../../app/protocol/errors.ts';
 import { type Fields, plainHttp, type TestPeer, type Transport, webSocket } from './peers.ts';
 import { describeRequests, describeSockets, messageBytes } from './spec-transports.ts';
 
-/** The settings the spec counts on: short times, small rooms, a small log. */
+/** The settings the spec counts on: short times, small rooms, a small log; and that all of it comes from one address. */
 export const specSettings = [
   ['--max-peers', '4'],
   ['--grace', '3'],
@@ -12,6 +12,7 @@ export const specSettings = [
   ['--log-events', '16'],
   ['--message-rate', '50'],
   ['--message-burst', '100'],
+  ['--join-burst', '100000'],
   ['--max-message-bytes', String(messageBytes)],
   ['--join-timeout', '4'],
   ['--drain-timeout', '2'],
