@@ -124,9 +124,13 @@ describe('wrong tokens', () => {
   });
 
   test('in update are counted too, and may be sent again later with the same number', async () => {
-    const peer = new WebSocketPeer(site.direct.unix, 'updates');
-    opened.push(peer);
+    const [peer, watcher] = [
+      new WebSocketPeer(site.direct.unix, 'updates'),
+      new WebSocketPeer(site.direct.unix, 'updates'),
+    ];
+    opened.push(peer, watcher);
     await peer.join();
+    await watcher.join();
     for (let n = 1; n <= 2; n++) {
       await peer.send({ type: 'update', token: 'x.y.z' });
       expect(await peer.inbox.take('error')).toMatchObject({ code: 'token-invalid', n });
@@ -134,7 +138,7 @@ describe('wrong tokens', () => {
     await peer.send({ type: 'update', token: 'x.y.z' });
     expect(await peer.inbox.take('error')).toMatchObject({ code: 'rate-limited', n: 3, retry: expect.any(Number) });
     await peer.send({ type: 'update', n: 3, token: await sign({ role: 'guest' }) });
-    await peer.inbox.take('ack');
+    expect(await watcher.inbox.take('peer-updated')).toMatchObject({ peer: peer.id, role: 'guest' });
   });
 });
 
