@@ -1,6 +1,7 @@
 /** Who may come in, on the real server: tokens, their grants and refusals, on both transports and every way to bring one. */
 import { generateKeyPairSync } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type JWTPayload, SignJWT } from 'jose';
@@ -225,6 +226,37 @@ describe('an open house with keys', () => {
     expect((await peer.join({ token: 'x' })).self.role).toBe('host');
     await peer.cut();
     await site.stop();
+  });
+});
+
+describe('a key set at a URL', () => {
+  test('opens once it can be had; until then whoever comes is asked to come back', async () => {
+    let served = { status: 503, body: '' };
+    const provider = createServer((_request, response) => response.writeHead(served.status).end(served.body));
+    await new Promise<void>((resolve) => provider.listen(0, '127.0.0.1', resolve));
+    const bound = provider.address();
+    const url = `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : 0}/jwks.json`;
+    const site = await startSite(['--auth', 'token', '--token-jwks-url', url]);
+    const text = await token({ room: 'hall', role: 'guest' }, pair.privateKey, 'EdDSA');
+    const early = new WebSocketPeer(site.direct.http, 'hall');
+    opened.push(early);
+    await early.open();
+    early.write(JSON.stringify({ type: 'join', token: text }));
+    expect(await early.inbox.take('bye')).toMatchObject({ code: 'internal', retry: 2000 });
+    expect(await plainHttp.refusal(site.direct.http, 'hall', [JSON.stringify({ type: 'join', token: text })])).toEqual({
+      code: 'internal',
+      fate: 500,
+    });
+    served = { status: 200, body: JSON.stringify({ keys: [pair.publicKey.export({ format: 'jwk' })] }) };
+    const peer = new WebSocketPeer(site.direct.http, 'hall');
+    opened.push(peer);
+    expect((await peer.join({ token: text })).self.role).toBe('guest');
+    const logs = JSON.stringify(site.logs);
+    expect(logs).toContain('the key set that tokens are checked with cannot be had');
+    for (const part of text.split('.')) expect(logs).not.toContain(part);
+    peer.dispose();
+    await site.stop();
+    provider.close();
   });
 });
 
