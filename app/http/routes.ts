@@ -92,7 +92,8 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
       return refused ? send(reply, refused) : reply;
     });
   };
-  await app.register(plain, { prefix: '/rooms/:room' });
+  // With the slash at its end, so that the answer to a preflight, a route for "*", lies below the room.
+  await app.register(plain, { prefix: '/rooms/:room/' });
 
   const send = (reply: FastifyReply, { status, body, refused, retry = 0 }: Answer) => {
     if (refused) counts.refused[refused] += 1;

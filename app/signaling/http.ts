@@ -244,9 +244,11 @@ export class HttpConversations {
       const before = waits ? [] : entries.slice(0, over).filter(({ event }) => concerns(event, id));
       return { messages: [...before.map(encode), this.#bye(room, id, refuse(code))], seq };
     }
-    if (entries.some(({ event }) => admits(event, id))) {
-      const entered = await letInto(this.#signaling, room, session, this.#heardUntil());
+    const admission = entries.find(({ event }) => admits(event, id));
+    if (admission) {
+      const entered = await letInto(this.#signaling, room, session, this.#heardUntil(), admission.seq);
       if ('refused' in entered) return { messages: [this.#bye(room, id, entered)], seq };
+      // What came since is for the next request.
       return { messages: [encodeMessage(entered.first)], seq: entered.first.seq };
     }
     const matters = waits ? concernsAtTheDoor : concerns;

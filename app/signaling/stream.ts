@@ -106,7 +106,7 @@ export class EventStream implements Receiver {
     if (this.#state.at !== 'open' || this.#state.held || entry.seq <= this.#state.seq) return;
     const over = endedBy(entry.event, this.#peer, this.#waits);
     if (over) return this.end(refuse(over));
-    if (admits(entry.event, this.#peer)) return this.#admit(this.#state);
+    if (admits(entry.event, this.#peer)) return this.#admit(this.#state, entry.seq);
     if (this.#waits && entry.event.type !== 'waiting-updated') return;
     if (this.#state.response.writableLength > this.#signaling.limits.unsentBytes)
       return this.end(refuse('slow-consumer'));
@@ -150,7 +150,7 @@ export class EventStream implements Receiver {
   }
 
   /** It was let in: it is told of the room, and then what happened meanwhile. */
-  #admit(state: State & { at: 'open' }): void {
+  #admit(state: State & { at: 'open' }, admission: number): void {
     const held: Entry[] = [];
     state.held = held;
     this.#waits = false;
@@ -163,7 +163,7 @@ export class EventStream implements Receiver {
       for (const entry of held) this.deliver(entry, encode(entry));
     };
     const until = this.#signaling.clock() + silence(this.#signaling);
-    letInto(this.#signaling, this.#room, this.#session, until).then(told, this.#failed);
+    letInto(this.#signaling, this.#room, this.#session, until, admission).then(told, this.#failed);
   }
 
   readonly #failed = (error: unknown): void => {

@@ -48,6 +48,21 @@ describe('joining', () => {
   });
 });
 
+describe('a fresh token', () => {
+  it('is told at once, and shown in place of the old one by a later join', () => {
+    const { server, connection } = start({ token: 'old' });
+    server.latest.accept();
+    expect(server.latest.sent).toEqual([{ type: 'join', token: 'old' }]);
+    server.admit();
+    connection.update({ token: 'new' });
+    expect(numbered(server.latest)).toEqual([{ type: 'update', n: 1, token: 'new' }]);
+    server.latest.drop(1006);
+    connection.nudge();
+    server.latest.accept();
+    expect(server.latest.sent[0]).toMatchObject({ type: 'join', token: 'new' });
+  });
+});
+
 describe('what was sent', () => {
   it('is settled by cumulative acknowledgements', async () => {
     const { server, connection } = start();

@@ -116,7 +116,7 @@ test('over plain HTTP', async () => {
   expect((await ask('POST', 'messages', { session: second, body: [signal, chat, { type: 'ping' }] })).status).toBe(200);
   const refused = await ask('POST', 'messages', { session: second, body: { ...signal, n: 3, to: 'nobody' } });
   expect(refused).toMatchObject({ status: 404, json: { messages: [{ code: 'unknown-peer' }] } });
-  const heard = await ask('GET', 'events', { session: first, query: '?after=0&wait=5' });
+  const heard = await ask('GET', 'events', { session: first, query: `?after=${aiko.seq}&wait=5` });
   expect(heard.json.messages.map(({ type }: Fields) => type)).toEqual(expect.arrayContaining(['signal', 'chat']));
   expect(codeOf(await ask('GET', 'events', { session: first }))).toBe('bad-message');
   expect(codeOf(await ask('POST', 'leave', { origin: 'http://elsewhere.example' }))).toBe('origin-refused');

@@ -93,13 +93,19 @@ export const describeHosts = ({ newRoom, peerIn, refusalOf }: HostsSpec): void =
     expect((await host.inbox.take('lobby')).waiting).toMatchObject([{ id, away: false }]);
     await again.cut();
     expect((await host.inbox.take('lobby', 20_000)).waiting).toMatchObject([{ id, away: true }]);
+    await settle(host, { type: 'chat', text: 'before' });
     await settle(host, { type: 'admit', peer: id });
+    await settle(host, { type: 'signal', to: id, epoch: 2, data: 'for whoever comes' });
+    await settle(host, { type: 'chat', text: 'since' });
     const inside = peerIn(room);
     expect(await inside.join({ session, after: 2 })).toMatchObject({
       recovered: false,
       self: { id },
       peers: [{ id: host.id }],
+      chat: [{ text: 'before' }],
     });
+    expect(await inside.inbox.take('signal')).toMatchObject({ data: 'for whoever comes' });
+    expect(await inside.inbox.take('chat')).toMatchObject({ text: 'since' });
     await inside.send({ type: 'chat', text: 'here I am' });
     expect(await host.inbox.take('chat')).toMatchObject({ from: id, text: 'here I am' });
     expect(host.inbox.of('peer-joined')).toHaveLength(1);

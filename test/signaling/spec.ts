@@ -5,7 +5,7 @@ import { eventStream, type Fields, plainHttp, type TestPeer, type Transport, web
 import { describeHosts } from './spec-hosts.ts';
 import { describeRequests, describeSockets, describeStreams, messageBytes } from './spec-transports.ts';
 
-/** The settings the spec counts on: short times, small rooms, a small log. */
+/** The settings the spec counts on: short times, small rooms, a small log; and that all of it comes from one address. */
 export const specSettings = [
   ['--max-peers', '4'],
   ['--grace', '3'],
@@ -15,6 +15,7 @@ export const specSettings = [
   ['--log-events', '16'],
   ['--message-rate', '50'],
   ['--message-burst', '100'],
+  ['--join-burst', '100000'],
   ['--max-message-bytes', String(messageBytes)],
   ['--join-timeout', '4'],
   // All peers of the spec come from one address.
