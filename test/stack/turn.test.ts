@@ -144,6 +144,29 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
     await Promise.all([a, b, c].map(({ context }) => context.close()));
   }, 180_000);
 
+  test('a call comes back when coturn is restarted, as for another secret', async () => {
+    const room = `restart-${process.pid}`;
+    const [a, b] = [await enter(room, 'A'), await enter(room, 'B')];
+    await Promise.all([untilSeen(a, 1), untilSeen(b, 1)]);
+    const before = await paths(a);
+    await stack.compose('restart', 'turn');
+    await Promise.all([untilSeen(a, 1, 60_000), untilSeen(b, 1, 60_000)]);
+    expect([await paths(a), await paths(b)]).toMatchObject([[relayed], [relayed]]);
+    expect(await paths(a)).not.toEqual(before);
+    await Promise.all([a.context.close(), b.context.close()]);
+  }, 120_000);
+
+  test('a coturn that hangs is not healthy', async () => {
+    const turn = stack.container('turn');
+    const check = async () => (await turn.exec(['sh', '/etc/coturn/turn.sh', 'check'])).exitCode;
+    const signal = (name: string) => turn.exec(['sh', '-c', `kill -${name} $(cat /run/turn/pid)`]);
+    expect(await check()).toBe(0);
+    await signal('STOP');
+    expect(await check()).not.toBe(0);
+    await signal('CONT');
+    await expect.poll(check).toBe(0);
+  });
+
   test('a direct call takes the new credentials and stays on its path', async () => {
     const room = `direct-${process.pid}`;
     const [a, b] = [await enter(room, 'A', ''), await enter(room, 'B', '')];
