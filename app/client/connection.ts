@@ -137,6 +137,7 @@ export class Connection implements Source<ConnectionEvents> {
   /** Joins again over a better socket, beside the old one. */
   #move(socket: Socket): void {
     if (this.#phase.is !== 'joined') return socket.close(1000);
+    this.#phase.socket.retire?.();
     this.#phase = { is: 'moving', socket, old: this.#phase.socket };
     this.#hear(socket);
     this.#sendJoin(socket);
@@ -178,26 +179,27 @@ export class Connection implements Source<ConnectionEvents> {
 
   /** Gives up this socket and comes back after `delay` milliseconds. */
   #lost(delay: number): void {
-    this.#dropSocket();
-    this.#phase = { is: 'waiting' };
+    this.#turnTo({ is: 'waiting' });
     this.#alarm.arm(delay, () => this.#connect());
     this.#tell();
   }
 
   #end(code: ErrorCode): void {
     if (this.#phase.is === 'over') return;
-    this.#dropSocket();
-    this.#phase = { is: 'over', code };
+    this.#turnTo({ is: 'over', code });
     this.#outbox.close(code);
     this.#tell();
   }
 
-  #dropSocket(): void {
+  /** Drops the sockets of the phase before, which have nothing to say any more, not even that they are closed. */
+  #turnTo(phase: Phase): void {
+    const before = this.#phase;
+    this.#phase = phase;
     this.#alarm.disarm();
     this.#pause.disarm();
     this.#ladder.stop();
-    if ('socket' in this.#phase) this.#phase.socket.close(1000);
-    if (this.#phase.is === 'moving') this.#phase.old.close(1000);
+    if ('socket' in before) before.socket.close(1000);
+    if (before.is === 'moving') before.old.close(1000);
   }
 
   #backoff(first = this.#timing.backoff): number {
@@ -308,7 +310,9 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   #dismissed({ code, retry }: Bye): void {
-    if (retry === null) this.#end(code);
+    const byOurselves = code === 'replaced' && (this.#phase.is === 'moving' || this.#ladder.fresh);
+    if (byOurselves) this.#lost(0);
+    else if (retry === null) this.#end(code);
     else this.#lost(this.#later(retry));
   }
 

@@ -25,16 +25,17 @@ type Answer =
 /** Whether this network lets streams through, as far as is known. */
 export class Streams {
   #breaks = 0;
-  #rest: number;
+  #pause: number;
   #until = 0;
 
-  /** @param rest milliseconds for which polls take the place of streams that fail; it doubles each time */
-  constructor(rest: number) {
-    this.#rest = rest;
+  /** @param pause milliseconds for which polls take the place of streams that fail; it doubles each time */
+  constructor(pause: number) {
+    this.#pause = pause;
   }
 
-  get usable(): boolean {
-    return performance.now() >= this.#until;
+  /** Milliseconds until the next one may be tried. */
+  get rest(): number {
+    return Math.max(0, this.#until - performance.now());
   }
 
   lasted(): void {
@@ -46,8 +47,8 @@ export class Streams {
     this.#breaks += silent ? 2 : 1;
     if (this.#breaks < 2) return;
     this.#breaks = 0;
-    this.#until = performance.now() + this.#rest;
-    this.#rest = Math.min(2 * this.#rest, 600_000);
+    this.#until = performance.now() + this.#pause;
+    this.#pause = Math.min(2 * this.#pause, 600_000);
   }
 }
 
@@ -83,6 +84,11 @@ export class HttpSocket implements Socket {
     if (type === 'join') void this.#join(text, after);
     else if (type === 'leave') void this.#leave();
     else if (this.#unsent.push(text) === 1) void this.#flush();
+  }
+
+  /** What waits goes on waiting: if it ended now, the others would see a lost connection. */
+  retire(): void {
+    this.#closed = true;
   }
 
   close(): void {
@@ -141,10 +147,14 @@ export class HttpSocket implements Socket {
 
   async #listen(): Promise<void> {
     while (!this.#closed) {
-      if (await hold(() => (this.#streams.usable ? this.#stream() : this.#poll(pollWait)))) continue;
+      if (await hold(() => this.#wait(this.#streams.rest))) continue;
       await this.#poll(0);
       if (!this.#closed) await new Promise<void>((resolve) => this.#alarm.arm(pollPause, resolve));
     }
+  }
+
+  #wait(rest: number): Promise<void> {
+    return rest === 0 ? this.#stream() : this.#poll(Math.min(pollWait, rest / 1000));
   }
 
   async #poll(wait: number): Promise<void> {
@@ -184,7 +194,7 @@ export class HttpSocket implements Socket {
     const [, id] = /^id: (\d+)$/m.exec(block) ?? [];
     const [, data] = /^data: (.*)$/m.exec(block) ?? [];
     if (id) this.#after = Number(id);
-    if (data) this.onmessage?.(new MessageEvent('message', { data }));
+    if (data) this.#say(data);
   }
 
   /** @param silence milliseconds after which it is given up, unless something comes */
@@ -227,7 +237,13 @@ export class HttpSocket implements Socket {
   }
 
   #tell(message: Answer | ServerMessage): void {
-    this.onmessage?.(new MessageEvent('message', { data: JSON.stringify(message) }));
+    this.#say(JSON.stringify(message));
+  }
+
+  #say(data: string): void {
+    // Nothing comes after it. Asking for more would take the session back from whoever has it now.
+    if (data.startsWith('{"type":"bye"')) this.close();
+    this.onmessage?.(new MessageEvent('message', { data }));
   }
 
   #drop(code: number): void {

@@ -21,6 +21,7 @@ export class Ladder {
   /** How often this rung broke since it last proved itself, and how often it may. */
   #strikes = 0;
   #patience = 1;
+  #fresh = false;
   #rest: number;
   /** A rung is about to prove itself, a better one to be tried, or a trial to be given up. */
   #alarm: Alarm;
@@ -58,6 +59,12 @@ export class Ladder {
   /** The conversation went over to the better socket. */
   climbed(): void {
     this.#stand('websocket');
+    this.#fresh = true;
+  }
+
+  /** It did so a moment ago: a request of the socket before may still be on its way and take the session back. */
+  get fresh(): boolean {
+    return this.#fresh;
   }
 
   /** Tries a WebSocket beside the plain HTTP of now, without touching the session. */
@@ -78,20 +85,23 @@ export class Ladder {
 
   /** No conversation is under way any more. */
   stop(): void {
-    this.#alarm.disarm();
-    this.#trial?.close();
+    const trial = this.#trial;
     this.#trial = undefined;
+    this.#alarm.disarm();
+    trial?.close();
   }
 
   #stand(rung: Rung): void {
     this.#rung = rung;
     this.#strikes = 0;
     this.#patience = 1;
+    this.#fresh = false;
   }
 
   #proved(): void {
     this.#strikes = 0;
     this.#patience = 3;
+    this.#fresh = false;
     this.climb();
   }
 

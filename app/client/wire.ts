@@ -16,6 +16,8 @@ export type Socket = {
   onmessage: ((event: MessageEvent) => unknown) | null;
   onclose: ((event: CloseEvent) => unknown) | null;
   send(text: string): void;
+  /** Another socket is about to take over: no more requests, which would take the session back. */
+  retire?(): void;
   close(code?: number): void;
 };
 
