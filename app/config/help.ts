@@ -15,6 +15,10 @@ const usage = [
     'genkan print-config [settings]',
     'the settings in effect as YAML, with comments; --json-schema: a schema for editors',
   ],
+  [
+    'genkan nginx [options] [settings]',
+    'the files for nginx before the app that these settings make; genkan nginx --help lists the options',
+  ],
   ['genkan explain [OPTION]', "what a setting or an option of uWSGI's does here; without OPTION, all of them"],
   ['genkan --help | --version', 'this; or the version'],
 ] as const;
@@ -29,12 +33,20 @@ export const helpText = (shown: Groups = groups): string =>
   [
     ...usage.flatMap(([words, text]) => beside(words, text, 36)),
     ...rules.flatMap((rule) => ['', ...wrap(rule, width)]),
-    ...Object.entries(shown).flatMap(([title, settings]) => [
-      '',
-      `${title}:`,
-      ...Object.entries(settings).flatMap(([name, setting]) => beside(...termOf(name, setting), 32)),
-    ]),
+    '',
+    settingsText(shown),
   ].join('\n');
+
+/** Groups under their titles, with an empty line between two. */
+export const settingsText = (shown: Groups): string =>
+  Object.entries(shown)
+    .map(([title, settings]) =>
+      [
+        `${title}:`,
+        ...Object.entries(settings).flatMap(([name, setting]) => beside(...termOf(name, setting), 32)),
+      ].join('\n'),
+    )
+    .join('\n\n');
 
 const termOf = (name: string, setting: z.core.$ZodType): [string, string] => {
   const { help, also, planned, secret } = aboutOf(setting);
