@@ -18,7 +18,9 @@ import { workers } from './workers.ts';
 /** Everything there is, each with the situations that need it. */
 const all: [path: string, write: (situation: Situation) => string, isNeeded: (situation: Situation) => boolean][] = [
   ['nginx.conf', main, isAlone],
-  ['conf.d/genkan.conf', site, () => true],
+  ['conf.d/genkan.conf', site, ({ mode }) => mode !== 'location'],
+  // Before the file of the site: a log format must be known when it is named.
+  ['conf.d/00-genkan.conf', site, ({ mode }) => mode === 'location'],
   ['snippets/genkan-app.conf', app, () => true],
   ['snippets/genkan-down.conf', down, () => true],
   ['snippets/genkan-headers.conf', headers, () => true],

@@ -1,4 +1,4 @@
-/** conf.d/genkan.conf: the site, and snippets/genkan-site.conf, which stands for it inside a site that exists. */
+/** conf.d/genkan.conf: the site; and what stands for it where a site exists: conf.d/00-genkan.conf, snippets/genkan-site.conf. */
 import { isAlone, type Situation } from './situation.ts';
 import { knows } from './version.ts';
 
@@ -12,7 +12,7 @@ const intro = (situation: Situation): string =>
     ? `\
 # What Genkan needs in the http block, for any nginx.conf that includes conf.d/*.conf there. The site itself is yours: write
 #     include snippets/genkan-site.conf;
-# into its server block. nginx 1.22 or later.
+# into its server block. (!) nginx must read this file before that block, hence its name. nginx 1.22 or later.
 `
     : `\
 # The Genkan site: static files from disk, everything else to the app. It fits beside other sites, below any nginx.conf that

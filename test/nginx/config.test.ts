@@ -1,15 +1,14 @@
 /** The shipped nginx configuration, run by a real nginx in front of a stand-in for the app that answers with what it was told. */
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { securityHeaders } from '../../app/http/security.ts';
 import type { Files } from '../../app/nginx/situation.ts';
 import { nginxFiles } from '../../app/ops/nginx.ts';
 import { without } from '../setup/without.ts';
-import { type Backend, startBackend, type Told } from './backend.ts';
+import { ask, expectSecurityHeadersOnce, firstBytes, toldTo } from './ask.ts';
+import { type Backend, startBackend } from './backend.ts';
 import { freePort, type Nginx, prepare, shipped, startNginx, testConfiguration } from './nginx.ts';
 
 const deploy = join(shipped, '../deploy');
@@ -22,6 +21,7 @@ const forged = {
   'X-Forwarded-For': '6.6.6.6',
   'X-Forwarded-Proto': 'https',
   'X-Forwarded-Host': 'evil.example',
+  'X-Forwarded-Prefix': '/rooms',
   'X-Real-IP': '6.6.6.6',
   'X-Request-Id': 'forged',
   Forwarded: 'for=6.6.6.6',
@@ -174,6 +174,7 @@ describe.skipIf(missing).each(kinds)('in front of the app, by %s', (kind) => {
     });
     expect(told).not.toHaveProperty('forwarded');
     expect(told).not.toHaveProperty('proxy');
+    expect(told).not.toHaveProperty('forwardedPrefix');
     expect(JSON.stringify(told)).not.toContain('6.6.6.6');
     // The same id stands in nginx's log.
     await expect.poll(nginx.logs).toContain(`"id":"${told.requestId}"`);
@@ -233,40 +234,4 @@ const expectSound = async (prefix: string) => {
 const configurations = async (folder: string): Promise<string[]> => {
   const entries = await readdir(folder, { recursive: true });
   return entries.filter((name) => name.endsWith('.conf')).map((name) => join(folder, name));
-};
-
-type Answer = { status: number; headers: IncomingMessage['headers']; rawHeaders: string[]; body: string };
-type Question = { method?: string; headers?: Record<string, string>; body?: string };
-
-/** Not fetch: it would join repeated headers, normalise the path, and refuse to send Host. */
-const open = (nginx: Nginx, path: string, { method = 'GET', headers = {}, body = '' }: Question = {}) =>
-  new Promise<IncomingMessage>((resolve, reject) => {
-    const { port } = nginx;
-    const sending = request({ host: '127.0.0.1', port, path, method, headers, agent: false }, resolve);
-    sending.on('error', reject);
-    sending.end(body);
-  });
-
-const ask = async (nginx: Nginx, path: string, question?: Question): Promise<Answer> => {
-  const answer = await open(nginx, path, question);
-  let body = '';
-  for await (const chunk of answer.setEncoding('utf8')) body += chunk;
-  return { status: answer.statusCode ?? 0, headers: answer.headers, rawHeaders: answer.rawHeaders, body };
-};
-
-const toldTo = async (nginx: Nginx, path: string, question?: Question): Promise<Told> =>
-  JSON.parse((await ask(nginx, path, question)).body);
-
-const firstBytes = async (nginx: Nginx, path: string): Promise<string> => {
-  const answer = await open(nginx, path);
-  for await (const chunk of answer.setEncoding('utf8')) return chunk;
-  return '';
-};
-
-const expectSecurityHeadersOnce = ({ rawHeaders }: Answer) => {
-  const names = rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
-  for (const [name, value] of Object.entries(securityHeaders)) {
-    expect(names.filter((candidate) => candidate === name)).toHaveLength(1);
-    expect(rawHeaders[2 * names.indexOf(name) + 1]).toBe(value);
-  }
 };

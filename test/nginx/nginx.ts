@@ -87,7 +87,7 @@ export const testConfiguration = (prefix: string): { code: number | null; output
 /** Writes the files to a temporary directory, adapted; → that directory. */
 export const prepare = async (options: Front & { port: number; plainPort?: number }): Promise<string> => {
   const prefix = await mkdtemp(join(tmpdir(), 'genkan-nginx-'));
-  const { app, port, plainPort = port, publicDir = prefix, words = [], sites } = options;
+  const { app, port, plainPort = await freePort(), publicDir = prefix, words = [], sites } = options;
   const site = words.includes('location') ? [] : ['--address', `127.0.0.1:${port}`];
   const found = nginxFiles(
     ['--protocol', app.kind, '--upstream', app.address, '--root', publicDir, ...site, ...wide, ...words],
@@ -96,7 +96,7 @@ export const prepare = async (options: Front & { port: number; plainPort?: numbe
   );
   if ('faults' in found) throw new Error(found.faults.join('; '));
   const files = new Map(found.files);
-  if (sites) files.set('nginx.conf', beside(sites(port)));
+  if (sites) files.set('nginx.conf', before).set('conf.d/example.conf', sites(port));
   for (const [path, text] of files) {
     await mkdir(dirname(join(prefix, path)), { recursive: true });
     await writeFile(join(prefix, path), adapt(path, text, prefix, plainPort));
@@ -108,12 +108,11 @@ export const prepare = async (options: Front & { port: number; plainPort?: numbe
 const wide = ['--handshakes', '10000', '--connections', '10000'];
 
 /** An nginx.conf as somebody may have had it before. */
-const beside = (sites: string): string => `error_log /var/log/nginx/error.log warn;
+const before = `error_log /var/log/nginx/error.log warn;
 pid /run/nginx.pid;
 events {}
 http {
     access_log off;
-${sites}
     include conf.d/*.conf;
 }
 `;
