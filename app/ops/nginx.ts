@@ -33,7 +33,8 @@ export const nginxFiles = (words: string[], environment: Environment, ask = askN
   const faults = [...version.faults, ...('faults' in app ? app.faults : [])];
   if (faults.length > 0 || 'faults' in app) return { faults, notes };
   const situation = situationOf(settings, version.text, app);
-  const said = [...notes, ...version.notes, ...remarks(situation)];
+  const advice = version.isKnown ? advise(situation) : undefined;
+  const said = [...notes, ...version.notes, ...remarks(situation), ...(advice === undefined ? [] : [advice])];
   return { files: filesFor(situation), out: settings.out, notes: said };
 };
 
@@ -57,15 +58,17 @@ const askNginx = (): string | undefined => {
 const versionFor = (settings: NginxSettings, ask: () => string | undefined) => {
   const given = settings['nginx-version'];
   const said = given === undefined ? ask() : undefined;
-  const installed = /nginx\/(\d+\.\d+\.\d+)/.exec(said ?? '')?.[1];
-  const text = given ?? installed ?? showVersion(floor);
+  const known = given ?? /nginx\/(\d+\.\d+\.\d+)/.exec(said ?? '')?.[1];
+  const text = known ?? showVersion(floor);
   const source = given === undefined ? 'the nginx of this machine' : '--nginx-version';
-  const notes =
-    (given ?? installed) ? [] : [`there is no nginx here to ask; the files are for ${text}, or say --nginx-version`];
-  const unbuilt = settings.http3 && said !== undefined && !said.includes('--with-http_v3_module');
+  const isWithoutQuic = settings.http3 && said !== undefined && !said.includes('--with-http_v3_module');
   return {
     text,
-    notes: unbuilt ? ['the nginx of this machine was built without --with-http_v3_module'] : notes,
+    isKnown: known !== undefined,
+    notes: [
+      ...(known ? [] : [`there is no nginx here to ask; the files are for ${text}, or say --nginx-version`]),
+      ...(isWithoutQuic ? ['--http3: the nginx of this machine was built without --with-http_v3_module'] : []),
+    ],
     faults: impossibleForVersion(settings, text, source),
   };
 };
@@ -143,12 +146,7 @@ const situationOf = (settings: NginxSettings, version: string, app: App): Situat
   };
 };
 
-const remarks = (situation: Situation): string[] => {
-  const { upstreams, version, resolver } = situation;
-  const once = upstreams.length > 1 && upstreams.some(isName) && (resolver === undefined || !knows(version).resolve);
-  const advice = advise(situation);
-  return [
-    ...(once ? ['several upstreams that are names are looked up once, at start, before nginx 1.27.3'] : []),
-    ...(advice === undefined ? [] : [advice]),
-  ];
-};
+const remarks = ({ upstreams, version, resolver }: Situation): string[] =>
+  upstreams.length > 1 && upstreams.some(isName) && (resolver === undefined || !knows(version).resolve)
+    ? ['several upstreams that are names are looked up once, at start, before nginx 1.27.3']
+    : [];
