@@ -1,5 +1,5 @@
 /**
- * Runs a real nginx of this machine (or the one that NGINX names) with the files that `genkan nginx` writes, in a temporary directory.
+ * Runs a real nginx of this machine (or the one that TEST_NGINX names) with the files that `genkan nginx` writes, in a temporary directory.
  * Rewritten is only what must differ here: the paths of logs, process id and temporary files, and port 80. As root the workers also
  * keep root, to reach files of the tests. That nginx/ holds the same files, config.test.ts proves.
  */
@@ -30,7 +30,7 @@ export type Nginx = {
 
 export const shipped = join(import.meta.dirname, '../../nginx');
 const env = { ...process.env, PATH: `${process.env.PATH}${delimiter}/usr/sbin${delimiter}/usr/local/sbin` };
-const binary = process.env.NGINX ?? 'nginx';
+const binary = process.env.TEST_NGINX ?? 'nginx';
 /** The version of the nginx under test, such as 1.22.1. */
 export const nginxVersion = (): string =>
   /nginx\/([\d.]+)/.exec(spawnSync(binary, ['-v'], { env, encoding: 'utf8' }).stderr ?? '')?.[1] ?? '';
