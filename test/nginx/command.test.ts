@@ -179,3 +179,23 @@ test('an nginx here that is too old is told, and the exit code is 2', () => {
   expect(genkan('nginx', '--mode', 'tls')).toMatchObject({ status: 2, stdout: '' });
   expect(genkan('nginx', '--help').stdout).toContain('--trusted-proxy NETWORK');
 });
+
+describe('nginx/README.md', () => {
+  const text = readFileSync(join(import.meta.dirname, '../../nginx/README.md'), 'utf8');
+
+  test('every command of it is sound', () => {
+    const lines = [...text.replaceAll(/ \\\n +/g, ' ').matchAll(/^genkan nginx([^#\n]*)/gm)].map(([, words]) => words);
+    expect(lines.length).toBeGreaterThan(8);
+    for (const words of lines)
+      if (!words?.includes('--help')) expect([words, faults(words ?? '')]).toEqual([words, []]);
+  });
+
+  test('every file has its line', () => {
+    const everything = [
+      tls,
+      '--mode location --base /m/ --socket :1 --processes 2',
+      '--mode behind-proxy --trusted-proxy ::1',
+    ];
+    for (const path of everything.flatMap(paths)) expect(text).toContain(path.replace('conf.d/00-', '00-'));
+  });
+});
