@@ -54,7 +54,12 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
   nginx: (words) => {
     const found = nginxFiles(words, process.env);
     for (const note of found.notes) process.stderr.write(`genkan: warning: ${note}\n`);
-    return 'faults' in found ? fail(found.faults) : say(deliver(found.files, found.out).trimEnd());
+    if ('faults' in found) return fail(found.faults);
+    try {
+      return say(deliver(found.files, found.out).trimEnd());
+    } catch (error) {
+      return fail([`--out: ${error instanceof Error ? error.message : error}`], 1);
+    }
   },
   explain: ([option]) => {
     const found = option === undefined ? { text: explainAll() } : explain(option);

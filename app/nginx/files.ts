@@ -11,7 +11,7 @@ import { hidden } from './private.ts';
 import { realIp } from './real-ip.ts';
 import { inside, site } from './site.ts';
 import { type Files, isAlone, type Situation } from './situation.ts';
-import { files as fromDisk } from './static.ts';
+import { fromDisk } from './static.ts';
 import { tls } from './tls.ts';
 import { workers } from './workers.ts';
 

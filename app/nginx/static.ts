@@ -2,7 +2,7 @@
 import { accessLog } from './site.ts';
 import type { Situation } from './situation.ts';
 
-export const files = (situation: Situation): string => `\
+export const fromDisk = (situation: Situation): string => `\
 # ${situation.base}js comes from disk and never reaches the app: nginx is quicker at it, and a bundle that is missing is a plain 404 instead of a
 # page that the browser would take for a script.
 # nginx 1.22 or later, built with gzip_static, as Debian's and the official image's are.

@@ -1,6 +1,6 @@
 /** `genkan nginx`: from flags, environment, files and the nginx of this machine to the files for nginx. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { type Address, showAddress } from '../config/address.ts';
 import { impossible } from '../config/combinations.ts';
@@ -38,14 +38,24 @@ export const nginxFiles = (words: string[], environment: Environment, ask = askN
   return { files: filesFor(situation), out: settings.out, notes: said };
 };
 
-/** Each file headed by its path, or written below a directory, which is told. */
+/**
+ * Each file headed by its path, or written below a directory, which is told.
+ * @throws when a file cannot be written, or would take the place of somebody else's
+ */
 export const deliver = (files: Files, out: string | undefined): string => {
   if (out === undefined) return [...files].map(([path, text]) => `# ${path}\n${text}`).join('\n');
+  if (files.has('nginx.conf')) keepForeign(join(out, 'nginx.conf'));
   for (const [path, text] of files) {
     mkdirSync(dirname(join(out, path)), { recursive: true });
     writeFileSync(join(out, path), text);
   }
   return [...files.keys()].map((path) => join(out, path)).join('\n');
+};
+
+/** Of the files only nginx.conf has a name that others use. */
+const keepForeign = (path: string): void => {
+  if (existsSync(path) && !readFileSync(path, 'utf8').includes('Genkan'))
+    throw new Error(`${path} is not Genkan's and stays; write to another directory, or choose --mode vhost`);
 };
 
 /** Where the Debian package puts nginx is in the PATH of root alone. */

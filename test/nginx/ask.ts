@@ -39,10 +39,10 @@ export const firstBytes = async (target: Target, path: string): Promise<string> 
 };
 
 /** A request whose answer has begun and is left open. */
-export const hold = async (target: Target, path: string): Promise<{ end(): void }> => {
+export const hold = async (target: Target, path: string): Promise<{ status: number; end(): void }> => {
   const answer = await open(target, path);
   answer.on('error', () => {});
-  return { end: () => answer.destroy() };
+  return { status: answer.statusCode ?? 0, end: () => answer.destroy() };
 };
 
 export const expectSecurityHeadersOnce = ({ rawHeaders }: Answer) => {

@@ -1,5 +1,5 @@
 /** `genkan nginx`: what its options write, what it refuses, and what it warns of. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -57,6 +57,22 @@ describe('the files', () => {
     for (const path of said.stdout.trim().split('\n'))
       expect(printed).toContain(`# ${path.slice(out.length + 1)}\n${readFileSync(path, 'utf8').trimEnd()}`);
   });
+});
+
+test('an nginx.conf of somebody else stays, and nothing is written beside it', () => {
+  const out = join(directory, 'theirs');
+  mkdirSync(out);
+  writeFileSync(join(out, 'nginx.conf'), 'events {}\n');
+  expect(genkan('nginx', '--out', out)).toMatchObject({
+    status: 1,
+    stdout: '',
+    stderr: expect.stringContaining(
+      `genkan: --out: ${out}/nginx.conf is not Genkan's and stays; write to another directory, or choose --mode vhost\n`,
+    ),
+  });
+  expect(readdirSync(out)).toEqual(['nginx.conf']);
+  for (let twice = 0; twice < 2; twice += 1)
+    expect(genkan('nginx', '--mode', 'vhost', '--server-name', 'a', '--out', out).status).toBe(0);
 });
 
 describe('where the app is', () => {

@@ -86,6 +86,16 @@ export const cases = ({ chain, key }: { chain: string; key: string }): Case[] =>
       client: direct,
     },
     {
+      name: 'vhost behind a proxy',
+      words: ['--mode', 'vhost', '--server-name', host, '--trusted-proxy', '127.0.0.1'],
+      sites: (port) => other(port),
+      base: '/',
+      scheme: 'http',
+      proxy: proxied,
+      stranger: 410,
+      client: { address: '203.0.113.7', scheme: 'https' },
+    },
+    {
       name: 'vhost with a certificate',
       words: ['--mode', 'vhost', ...tls],
       sites: (port) =>
