@@ -151,7 +151,7 @@ export class Room implements Source<RoomEvents> {
 
 /** The room's WebSocket below `base`. */
 const socketUrl = (base: string | URL, room: string): string => {
-  const url = new URL(`rooms/${encodeURIComponent(room)}/ws`, base);
+  const url = new URL(`rooms/${encodeURIComponent(room.normalize('NFC'))}/ws`, base);
   url.protocol = url.protocol.replace('http', 'ws');
   return url.href;
 };
