@@ -191,8 +191,9 @@ const enterAnew = async (
 ): Promise<Entered | Refusal> => {
   const { store, limits, counts } = signaling;
   // Whoever has a seat was let in once, and an expired token does not end a call.
-  const granted = id === undefined ? await admit(signaling, name, { ...caller, token: token ?? caller.token }) : {};
-  if ('refused' in granted) return granted;
+  const granted =
+    id === undefined ? await admit(signaling, name, { ...caller, token: token ?? caller.token }) : undefined;
+  if (granted && 'refused' in granted) return granted;
   const minted = mintSession(id);
   attach(minted.id);
   const enterWith = async (passcodeHash?: string) => {
@@ -205,7 +206,7 @@ const enterAnew = async (
       ? await enterWith()
       : await guess(signaling, caller, async () => enterWith(await saltedHash(passcode, salt)));
   if ('refused' in done) {
-    await restore(signaling, granted);
+    if (granted) await restore(signaling, granted);
     return done;
   }
   if (done.result.at === 'room') counts[id === undefined ? 'joins' : 'rejoins'] += 1;
