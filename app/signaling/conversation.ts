@@ -165,19 +165,22 @@ const enterAnew = async (
   message: Omit<Join, 'type'>,
   until: number,
   attach: Attach,
-  { address, ...caller }: Caller,
+  caller: Caller,
   id?: PeerId,
 ): Promise<Entered | Refusal> => {
   // Whoever has a seat was let in once, and an expired token does not end a call.
-  const granted =
-    id === undefined ? await admit(signaling, name, { token: message.token ?? caller.token, address }) : undefined;
+  const bearer = { ...caller, token: message.token ?? caller.token };
+  const granted = id === undefined ? await admit(signaling, name, bearer) : undefined;
   if (granted && 'refused' in granted) return granted;
   const minted = mintSession(id);
   attach(minted.id);
   const { name: own, media } = message;
   const { maxPeers } = signaling.limits;
   const entrance = { id: minted.id, secretHash: minted.secretHash, name: own, media, granted, until, maxPeers };
-  const done = await signaling.store.commit(name, (place) => room.join(place, entrance));
+  const done = await signaling.store.commit(name, (place) =>
+    // A seat that was lost since the session was recognised is no way in.
+    id !== undefined && !place.peers.has(id) ? refuse('unknown-session') : room.join(place, entrance),
+  );
   if ('refused' in done) {
     if (granted) await restore(signaling, granted);
     return done;
