@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createGate } from './auth/token.ts';
+import { iceSet, type Turn } from './auth/turn.ts';
 import { showAddress } from './config/address.ts';
 import type { Settings } from './config/schema.ts';
 import { connectionLimit } from './http/admission.ts';
@@ -22,6 +23,7 @@ import { hostOf, type ListenSetting, type Place, planPlaces } from './ops/places
 import { createReports, type Reports } from './ops/reports.ts';
 import { verificationKeys } from './ops/token-keys.ts';
 import { version } from './ops/version.ts';
+import type { Rules } from './rooms/room.ts';
 import type { Signaling } from './signaling/conversation.ts';
 import { Fanout } from './signaling/fanout.ts';
 import { HttpConversations } from './signaling/http.ts';
@@ -69,7 +71,7 @@ export const serve = async (
   const signaling = createSignaling(settings, clock, logger, accepting);
   const access = createAccessLog(logger, settings);
   const webSockets = new WebSockets(signaling, access);
-  const conversations = new HttpConversations(signaling);
+  const conversations = new HttpConversations(signaling, access);
   const { store, counts } = signaling;
   const sockets = () => waitingAt(listeners.map(describe), settings.listen);
   const reports = createReports(
@@ -156,20 +158,33 @@ const placesOf = (settings: Settings): Place[] => {
 };
 
 const createSignaling = (settings: Settings, clock: () => number, log: Logger, accepting: () => boolean): Signaling => {
-  const seconds = (name: 'grace' | 'join-timeout' | 'poll-grace' | 'poll-wait' | 'ping-interval') =>
-    settings[name] * 1000;
+  const seconds = (
+    name: 'grace' | 'return-grace' | 'join-timeout' | 'poll-grace' | 'poll-wait' | 'heartbeat' | 'ping-interval',
+  ): number => settings[name] * 1000;
+  const counts = zeroCounts();
+  const rules: Rules = {
+    access: settings['room-access'],
+    maxPeers: settings['max-peers'],
+    maxWaiting: settings['max-waiting'],
+    maxGone: settings['max-bans'],
+    chatHistory: settings['chat-history'],
+    grace: seconds('grace'),
+    returnGrace: seconds('return-grace'),
+  };
   const memory = memoryStore(
     {
       rooms: settings['max-rooms'],
-      grace: seconds('grace'),
+      rules,
       // What is older than a session may be away can be of use to nobody.
       log: { events: settings['log-events'], bytes: settings['log-bytes'], age: 2 * seconds('grace') + 60_000 },
     },
     clock,
+    counts,
   );
   const store = pausable(memory, accepting);
   const perMinute = (name: 'join' | 'attempt') =>
     new Throttle({ rate: settings[`${name}-rate`] / 60, burst: settings[`${name}-burst`] });
+  const turn = turnOf(settings);
   return {
     store,
     authorise: createGate({
@@ -182,12 +197,12 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
     joins: perMinute('join'),
     attempts: perMinute('attempt'),
     fanout: new Fanout(store),
-    ice: settings['stun-url'].length > 0 ? [{ urls: settings['stun-url'] }] : [],
+    ice: (room, peer, now) => iceSet(settings['stun-url'], turn, room, peer, now),
     clock,
     log,
-    counts: zeroCounts(),
+    counts,
     limits: {
-      maxPeers: settings['max-peers'],
+      rules,
       messageBytes: settings['max-message-bytes'],
       unsentBytes: settings['max-unsent-bytes'],
       rate: settings['message-rate'],
@@ -195,14 +210,20 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
       byteRate: settings['byte-rate'],
       byteBurst: settings['byte-burst'],
       joinTimeout: seconds('join-timeout'),
-      grace: seconds('grace'),
       pollGrace: seconds('poll-grace'),
       // A wait is no hang: it ends, a tick later at most, before harakiri would answer in its place.
       pollWait: settings.harakiri > 0 ? Math.min(seconds('poll-wait'), settings.harakiri * 700) : seconds('poll-wait'),
+      heartbeat: seconds('heartbeat'),
       pingInterval: seconds('ping-interval'),
       ackDelay: settings['ack-delay'],
     },
   };
+};
+
+const turnOf = (settings: Settings): Turn | undefined => {
+  // Of several, the first signs: the TURN server may still know another one while this changes.
+  const secret = settings['turn-secret']?.split(/\s+/)[0];
+  return secret === undefined ? undefined : { urls: settings['turn-url'], secret, life: settings['turn-ttl'] * 1000 };
 };
 
 type Listening = { server: Server; place: Named };

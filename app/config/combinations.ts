@@ -10,6 +10,7 @@ export const impossible = (settings: Settings, where: Where): string[] => [
   ...sameAddress(listenersOf(settings), where),
   ...tooSmall(settings, where),
   ...noKeys(settings, where),
+  ...halfTurn(settings, where),
 ];
 
 /** `host`: what `:port` means there. */
@@ -72,4 +73,11 @@ const noKeys = (settings: Settings, where: Where): string[] => {
   return settings.auth === 'open' || known
     ? []
     : [`${where('auth')}: token needs a key to check tokens with: token-secret, token-key or token-jwks-url`];
+};
+
+const halfTurn = (settings: Settings, where: Where): string[] => {
+  const [urls, secret] = [settings['turn-url'].length > 0, settings['turn-secret'] !== undefined];
+  if (urls && !secret) return [`${where('turn-url')}: needs turn-secret, or browsers have no credential to show there`];
+  if (secret && !urls) return [`${where('turn-secret')}: is of no use without turn-url`];
+  return [];
 };

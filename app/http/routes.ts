@@ -1,6 +1,9 @@
 /** The routes of a room: WebSocket, and the same conversation over plain requests. */
+import { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { WebSocket } from 'ws';
 import { z } from 'zod';
 import { type Counts, countStatus } from '../ops/counts.ts';
 import { explain } from '../protocol/decode.ts';
@@ -10,7 +13,7 @@ import type { Caller } from '../signaling/admit.ts';
 import { type Answer, type HttpConversations, refusalAnswer } from '../signaling/http.ts';
 import { turnAway, type WebSockets } from '../signaling/websocket.ts';
 import { mayUseFrom } from './origins.ts';
-import { listenerOf } from './requests.ts';
+import { beginStream, listenerOf } from './requests.ts';
 
 export type RoomRoutes = {
   webSockets: WebSockets;
@@ -38,7 +41,9 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
       return turnAway(socket, refusal);
     }
     const { id: reqId, ip } = request;
-    options.webSockets.accept(roomOf(request), socket, request.raw.socket, { reqId, ip }, tokenOf(request));
+    const connection = request.raw.socket;
+    release(socket, connection);
+    options.webSockets.accept(roomOf(request), socket, connection, { reqId, ip }, tokenOf(request));
   });
 
   const plain = async (rooms: FastifyInstance): Promise<void> => {
@@ -61,13 +66,26 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
       send(reply, await conversations.messages(roomOf(request), sessionOf(request), request.body, callerOf(request))),
     );
     rooms.post('/leave', async (request, reply) =>
-      send(reply, await conversations.leave(roomOf(request), sessionOf(request))),
+      send(reply, await conversations.leave(roomOf(request), sessionOf(request), request.body ?? {})),
     );
-    rooms.get('/events', async (request, reply) => {
-      const query = eventsQuery.safeParse(request.query);
-      if (!query.success) return send(reply, refusalAnswer(explain(query.error, 'query')));
-      const gone = (callback: () => void) => reply.raw.once('close', callback);
-      return send(reply, await conversations.events(roomOf(request), sessionOf(request), query.data, gone));
+    // A request for its head alone would end the one that waits.
+    rooms.get('/events', { exposeHeadRoute: false }, async (request, reply) => {
+      const asked = eventsQuery.safeParse(Object.assign({}, request.query, lastEvent(request)));
+      if (!asked.success) return send(reply, refusalAnswer(explain(asked.error, 'query')));
+      const { after, wait } = asked.data;
+      const [room, session] = [roomOf(request), sessionOf(request)];
+      if (!wantsStream(request)) {
+        const gone = (callback: () => void) => reply.raw.once('close', callback);
+        return send(
+          reply,
+          await conversations.events(room, session, { after, wait: options.ready() ? wait : 0 }, gone),
+        );
+      }
+      const asking = { reqId: request.id, ip: request.ip, begin: () => beginStream(request, reply, counts) };
+      const refused = options.ready()
+        ? await conversations.stream(room, session, after, asking)
+        : refusalAnswer(refuse('draining'));
+      return refused ? send(reply, refused) : reply;
     });
   };
   // With the slash at its end, so that the answer to a preflight, a route for "*", lies below the room.
@@ -77,6 +95,8 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
     if (refused) counts.refused[refused] += 1;
     const seconds = Math.ceil(retry / 1000);
     if (seconds > 0) reply.header('retry-after', seconds);
+    // A wait that the end of the server has ended: its connection would be waited for.
+    if (!options.ready()) reply.header('connection', 'close');
     reply.code(status);
     return body === '' ? reply.send() : reply.type('application/json; charset=utf-8').send(body);
   };
@@ -88,6 +108,16 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
       return refuse('origin-refused', `the page is from ${origin}, this server is ${request.host}`);
     return roomName.safeParse(paramOf(request)).success ? undefined : refuse('bad-room-name');
   };
+};
+
+/**
+ * The handshake's request and answer, and Fastify's of both, are 4 kB that would live as long as the WebSocket: the connection
+ * refers to the answer, and the listener that @fastify/websocket sets, in whose place comes ours, to the rest.
+ */
+const release = (socket: WebSocket, connection: Socket): void => {
+  socket.removeAllListeners('error');
+  const answer: unknown = Reflect.get(connection, '_httpMessage');
+  if (answer instanceof ServerResponse) answer.detachSocket(connection);
 };
 
 const paramOf = ({ params }: FastifyRequest): unknown =>
@@ -114,4 +144,12 @@ const crossOrigin = {
   exposedHeaders: ['retry-after', 'x-request-id'],
   // Seconds a browser need not ask again.
   maxAge: 600,
+};
+
+const wantsStream = ({ headers }: FastifyRequest): boolean => /\btext\/event-stream\b/i.test(headers.accept ?? '');
+
+/** What an EventSource that comes back has seen; it goes before the number in the URL, which is that of its beginning. */
+const lastEvent = ({ headers }: FastifyRequest): { after?: string } => {
+  const id = headers['last-event-id'];
+  return typeof id === 'string' && id !== '' ? { after: id } : {};
 };

@@ -44,12 +44,24 @@ export const restore = async ({ store }: Doorkeeping, { once }: Grant): Promise<
   if (once) await store.release(once.id);
 };
 
-/** Counts a wrong token or passcode: the refusal, or that there were too many from this address. */
-export const wrongTry = (
+/**
+ * Lets a passcode be tried: counted before it is looked at, so that many at the same time are as many, and given back
+ * when it was not wrong.
+ */
+export const guess = async <T extends object>(
   { attempts, clock }: Pick<Doorkeeping, 'attempts' | 'clock'>,
-  address: string | undefined,
-  refusal: Refusal,
-): Refusal => {
+  { address }: Caller,
+  attempt: () => Promise<T | Refusal>,
+): Promise<T | Refusal> => {
+  const wait = attempts.take(address, clock());
+  if (wait > 0) return tooOften(wait);
+  const outcome = await attempt();
+  if (!('refused' in outcome && outcome.refused === 'wrong-passcode')) attempts.giveBack(address, clock());
+  return outcome;
+};
+
+/** Counts a wrong token: the refusal, or that there were too many from this address. */
+const wrongTry = ({ attempts, clock }: Doorkeeping, address: string | undefined, refusal: Refusal): Refusal => {
   const wait = attempts.take(address, clock());
   return wait > 0 ? tooOften(wait) : refusal;
 };

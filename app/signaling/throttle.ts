@@ -31,9 +31,9 @@ export class Throttle {
     return wait;
   }
 
-  /** ms until this address may take one; 0 = now. */
-  wait(address: string | undefined, now: number): number {
-    return this.#buckets.get(placeOf(address))?.wait(now) ?? 0;
+  /** Takes one back that was not used up. */
+  giveBack(address: string | undefined, now: number): void {
+    this.#buckets.get(placeOf(address))?.take(now, -1);
   }
 
   /** Lets time pass: forgets places whose bucket is full again. */

@@ -84,7 +84,10 @@ export class WebSockets {
       else if (isBinary) session.end(refuse('bad-json', 'a binary frame came'), 'error');
       else session.receive(data.toString(), data.length);
     });
-    socket.on('error', (error) => log.info({ room, err: error.message }, 'a WebSocket broke the protocol'));
+    socket.on('error', (error) => {
+      log.info({ room, err: error.message }, 'a WebSocket broke the protocol');
+      socket.terminate();
+    });
   }
 
   #begin(open: Open, visit: Opened): void {

@@ -1,8 +1,9 @@
 /** Where rooms live: the contract every store keeps, and the store that is this process's own memory. */
 import type { Refusal } from '../protocol/errors.ts';
-import type { RoomName } from '../protocol/messages.ts';
+import type { LeaveReason, RoomName } from '../protocol/messages.ts';
 import type { Entry } from '../rooms/log.ts';
-import { type Command, Registry, type RegistryLimits } from '../rooms/registry.ts';
+import { Registry, type RegistryLimits } from '../rooms/registry.ts';
+import type { Command } from '../rooms/room.ts';
 
 /** `seq`: the number of the room's last event once the command was carried out. */
 export type Committed<T> = { seq: number; result: T };
@@ -27,11 +28,18 @@ export interface Store {
   count(): { rooms: number; peers: number };
 }
 
-export const memoryStore = (limits: RegistryLimits, clock: () => number): Store => {
+/** Who left, incremented in place. */
+type Leaves = { leaves: Record<LeaveReason | 'ended', number> };
+
+export const memoryStore = (limits: RegistryLimits, clock: () => number, { leaves }: Leaves): Store => {
   const registry = new Registry(limits);
   const listeners = new Map<RoomName, Set<Listener>>();
   const claims = new Map<string, number>();
   const tell = (room: RoomName, entries: Entry[]): void => {
+    for (const { event } of entries) {
+      if (event.type === 'peer-left') leaves[event.reason] += 1;
+      else if (event.type === 'room-ended' && event.for === 'all') leaves.ended += event.peers;
+    }
     const heard = listeners.get(room);
     if (heard) for (const entry of entries) for (const listener of heard) listener(entry);
   };

@@ -1,7 +1,13 @@
-/** Peers for the behavioural spec: the same few verbs over a WebSocket and over plain HTTP requests. */
+/** Peers for the behavioural spec: the same few verbs over a WebSocket and over plain HTTP requests, with polls or a stream. */
 import WebSocket from 'ws';
 import type { ErrorCode } from '../../app/protocol/errors.ts';
-import { type Joined, protocolVersion, type ServerMessage, serverMessage } from '../../app/protocol/messages.ts';
+import {
+  type Joined,
+  protocolVersion,
+  type ServerMessage,
+  serverMessage,
+  type Waiting,
+} from '../../app/protocol/messages.ts';
 
 export type Fields = Record<string, unknown>;
 type Of<T extends ServerMessage['type']> = Extract<ServerMessage, { type: T }>;
@@ -11,10 +17,13 @@ export type Refused = { code: ErrorCode; fate: number };
 /** What a peer was told and has not been asked about yet; everything is checked against the protocol's schema. */
 class Inbox {
   readonly all: ServerMessage[] = [];
+  /** As they came, with what no schema knows. */
+  readonly raw: unknown[] = [];
   #taken = new Set<ServerMessage>();
   #waiting = new Set<() => void>();
 
   put(json: unknown): void {
+    this.raw.push(json);
     this.all.push(serverMessage.parse(json));
     for (const wake of this.#waiting) wake();
   }
@@ -54,6 +63,10 @@ export interface TestPeer {
   readonly session: string;
   /** Joins; resolves with the answer. */
   join(fields?: Fields): Promise<Joined>;
+  /** Joins where one has to knock; resolves with the answer. */
+  knock(fields?: Fields): Promise<Waiting>;
+  /** Resolves when it was let in. */
+  admitted(): Promise<Joined>;
   /** Sends a message; signals, chats and updates get the next number unless one is given. */
   send(message: Fields): Promise<void>;
   /** Sends several in one go. */
@@ -62,14 +75,15 @@ export interface TestPeer {
   cut(): Promise<void>;
   /** Takes the session up again after a cut, from the last event seen. */
   resume(): Promise<Joined>;
-  leave(): Promise<void>;
+  /** Leaves; `mayReturn` as a page that may be loaded again. */
+  leave(mayReturn?: boolean): Promise<void>;
   /** Ends everything the test still has open. */
   dispose(): void;
 }
 
 /** What the tests need from a way to reach the server. */
 export type Transport = {
-  name: 'WebSocket' | 'HTTP';
+  name: 'WebSocket' | 'HTTP' | 'SSE';
   peer(base: string, room: string): TestPeer;
   /** Sends a text as it is, in a joined session or before one, and tells how it was refused. */
   refusal(base: string, room: string, texts: string[]): Promise<Refused>;
@@ -78,7 +92,11 @@ export type Transport = {
 abstract class Numbered {
   readonly inbox = new Inbox();
   #n = 0;
-  protected joined: Joined | undefined;
+  protected joined: Joined | Waiting | undefined;
+
+  async admitted(): Promise<Joined> {
+    return this.entered(await this.inbox.take('joined'));
+  }
 
   get id(): string {
     return this.#have().self.id;
@@ -88,10 +106,10 @@ abstract class Numbered {
     return this.#have().session;
   }
 
-  protected entered(joined: Joined): Joined {
-    if (!joined.recovered) this.#n = 0;
-    this.joined = joined;
-    return joined;
+  protected entered<First extends Joined | Waiting>(first: First): First {
+    if (first.type === 'joined' && !first.recovered) this.#n = 0;
+    this.joined = first;
+    return first;
   }
 
   protected number(message: Fields): Fields {
@@ -106,7 +124,7 @@ abstract class Numbered {
     return Math.max(0, ...seqs);
   }
 
-  #have(): Joined {
+  #have(): Joined | Waiting {
     if (!this.joined) throw new Error('the test peer has not joined');
     return this.joined;
   }
@@ -140,9 +158,18 @@ export class WebSocketPeer extends Numbered implements TestPeer {
   }
 
   async join(fields: Fields = {}): Promise<Joined> {
+    await this.#arrive(fields);
+    return this.entered(await this.inbox.take('joined'));
+  }
+
+  async knock(fields: Fields = {}): Promise<Waiting> {
+    await this.#arrive(fields);
+    return this.entered(await this.inbox.take('waiting'));
+  }
+
+  async #arrive(fields: Fields): Promise<void> {
     if (!this.#socket || this.#socket.readyState !== WebSocket.OPEN) await this.open();
     this.write(JSON.stringify({ type: 'join', ...fields }));
-    return this.entered(await this.inbox.take('joined'));
   }
 
   async send(message: Fields): Promise<void> {
@@ -181,8 +208,8 @@ export class WebSocketPeer extends Numbered implements TestPeer {
     return this.join({ session: this.session, after: this.lastSeq() });
   }
 
-  async leave(): Promise<void> {
-    this.write('{"type":"leave"}');
+  async leave(mayReturn = false): Promise<void> {
+    this.write(JSON.stringify({ type: 'leave', mayReturn }));
     await this.closing();
   }
 
@@ -194,8 +221,9 @@ export class WebSocketPeer extends Numbered implements TestPeer {
 export class HttpPeer extends Numbered implements TestPeer {
   readonly #base: string;
   readonly room: string;
-  #polling: AbortController | undefined;
-  #after = 0;
+  #listening: AbortController | undefined;
+  /** The number to ask after next. */
+  protected after = 0;
 
   constructor(base: string, room: string) {
     super();
@@ -218,22 +246,42 @@ export class HttpPeer extends Numbered implements TestPeer {
   }
 
   /** One request for events; the answer's status and messages. */
-  async poll(wait = 0, signal?: AbortSignal, after = this.#after): Promise<{ status: number; json: Fields }> {
-    const answer = await fetch(url(this.#base, this.room, `events?after=${after}&wait=${wait}`), {
-      headers: { authorization: `Bearer ${this.session}` },
-      ...(signal ? { signal } : {}),
-    });
+  async poll(wait = 0, signal?: AbortSignal, after = this.after): Promise<{ status: number; json: Fields }> {
+    const answer = await this.events(`after=${after}&wait=${wait}`, {}, signal);
     return { status: answer.status, json: await answer.json() };
   }
 
+  events(query: string, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<Response> {
+    return fetch(url(this.#base, this.room, `events?${query}`), {
+      headers: { authorization: `Bearer ${this.session}`, ...headers },
+      ...(signal ? { signal } : {}),
+    });
+  }
+
   async join(fields: Fields = {}): Promise<Joined> {
+    await this.#arrive(fields);
+    if (fields.after !== undefined) this.after = Number(fields.after);
+    return this.#begin(await this.inbox.take('joined'));
+  }
+
+  async knock(fields: Fields = {}): Promise<Waiting> {
+    await this.#arrive(fields);
+    return this.#begin(await this.inbox.take('waiting'));
+  }
+
+  async #arrive(fields: Fields): Promise<void> {
     const { status, json } = await this.post('join', fields);
     if (status !== 200) throw new Error(`join was answered ${status} ${JSON.stringify(json)}`);
     this.inbox.put(json);
-    const joined = this.entered(await this.inbox.take('joined'));
-    if (!joined.recovered) this.#after = joined.seq;
-    this.#listen();
-    return joined;
+  }
+
+  #begin<First extends Joined | Waiting>(first: First): First {
+    this.entered(first);
+    if (first.type === 'waiting' || !first.recovered) this.after = first.seq;
+    this.#listening?.abort();
+    this.#listening = new AbortController();
+    this.listen(this.#listening.signal).catch(() => {});
+    return first;
   }
 
   send(message: Fields): Promise<void> {
@@ -248,36 +296,63 @@ export class HttpPeer extends Numbered implements TestPeer {
   }
 
   async cut(): Promise<void> {
-    this.#polling?.abort();
+    this.#listening?.abort();
   }
 
   resume(): Promise<Joined> {
-    return this.join({ session: this.session, after: this.#after });
+    return this.join({ session: this.session, after: this.after });
   }
 
-  async leave(): Promise<void> {
-    this.#polling?.abort();
-    await this.post('leave', '{}');
+  async leave(mayReturn = false): Promise<void> {
+    this.#listening?.abort();
+    await this.post('leave', { mayReturn });
   }
 
   dispose(): void {
-    this.#polling?.abort();
+    this.#listening?.abort();
   }
 
   /** Asks for events again and again, as a client does. */
-  #listen(): void {
-    this.#polling?.abort();
-    const polling = new AbortController();
-    this.#polling = polling;
-    const again = async () => {
-      while (!polling.signal.aborted) {
-        const { status, json } = await this.poll(5, polling.signal);
-        if (status !== 200 || !Array.isArray(json.messages)) return;
-        for (const message of json.messages) this.inbox.put(message);
-        this.#after = Number(json.seq);
+  protected async listen(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const { json } = await this.poll(5, signal);
+      if (!Array.isArray(json.messages)) return this.inbox.put(json);
+      for (const message of json.messages) this.inbox.put(message);
+      this.after = Number(json.seq);
+    }
+  }
+}
+
+export class StreamPeer extends HttpPeer {
+  /** Reads streams, one after the other as they end, until a `bye`. */
+  protected override async listen(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.inbox.of('bye').length === 0) {
+      const answer = await this.events(`after=${this.after}`, { accept: 'text/event-stream' }, signal);
+      if (answer.status !== 200) return this.inbox.put(await answer.json());
+      for await (const { id, data } of eventsIn(answer)) {
+        if (id !== undefined) this.after = Number(id);
+        if (data !== undefined) this.inbox.put(JSON.parse(data));
       }
-    };
-    again().catch(() => {});
+    }
+  }
+}
+
+/** A block of an event stream; `comment` is what follows a colon at the beginning of a line. */
+export type Block = { id?: string; data?: string; retry?: string; comment?: string };
+
+/** The blocks of an event stream as they come; https://html.spec.whatwg.org/multipage/server-sent-events.html */
+export async function* eventsIn(answer: Response): AsyncGenerator<Block> {
+  let text = '';
+  for await (const chunk of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    const blocks = (text + chunk).split('\n\n');
+    text = blocks.pop() ?? '';
+    for (const block of blocks) {
+      const fields = block.split('\n').map((line) => {
+        const colon = line.indexOf(':');
+        return [line.slice(0, colon) || 'comment', line.slice(colon + 1).replace(/^ /, '')];
+      });
+      yield Object.fromEntries(fields);
+    }
   }
 }
 
@@ -321,4 +396,10 @@ export const plainHttp: Transport = {
     }
     throw new Error('nothing was refused');
   },
+};
+
+export const eventStream: Transport = {
+  ...plainHttp,
+  name: 'SSE',
+  peer: (base, room) => new StreamPeer(base, room),
 };

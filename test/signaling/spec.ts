@@ -1,20 +1,26 @@
 /** What signaling promises, as one behavioural spec: run over every transport, listener and front. */
 import { afterAll, describe, expect, test } from 'vitest';
 import { type ErrorCode, errors } from '../../app/protocol/errors.ts';
-import { type Fields, plainHttp, type TestPeer, type Transport, webSocket } from './peers.ts';
-import { describeRequests, describeSockets, messageBytes } from './spec-transports.ts';
+import { eventStream, type Fields, plainHttp, type TestPeer, type Transport, webSocket } from './peers.ts';
+import { describeHosts } from './spec-hosts.ts';
+import { describeRequests, describeSockets, describeStreams, messageBytes } from './spec-transports.ts';
 
 /** The settings the spec counts on: short times, small rooms, a small log; and that all of it comes from one address. */
 export const specSettings = [
   ['--max-peers', '4'],
   ['--grace', '3'],
+  ['--return-grace', '1'],
   ['--poll-grace', '2'],
+  ['--heartbeat', '1'],
   ['--log-events', '16'],
   ['--message-rate', '50'],
   ['--message-burst', '100'],
   ['--join-burst', '100000'],
   ['--max-message-bytes', String(messageBytes)],
   ['--join-timeout', '4'],
+  // All peers of the spec come from one address.
+  ['--join-burst', '1000000'],
+  ['--attempt-burst', '1000000'],
   ['--drain-timeout', '2'],
 ].flat();
 
@@ -63,6 +69,7 @@ export const describeSignaling = (name: string, site: () => string, transport: T
           name: 'Aiko',
           role: 'host',
           media: { audio: true, video: false },
+          hand: false,
           away: false,
           initiator: true,
           polite: true,
@@ -291,7 +298,13 @@ export const describeSignaling = (name: string, site: () => string, transport: T
       expect(await second.inbox.take('chat')).toMatchObject({ text: 'sorry' });
     });
 
+    describeHosts({
+      newRoom,
+      peerIn,
+      refusalOf: (room, fields) => transport.refusal(site(), room, [JSON.stringify({ type: 'join', ...fields })]),
+    });
     if (transport === webSocket) describeSockets(site, newRoom, (peer) => open.push(peer));
+    else if (transport === eventStream) describeStreams(site, newRoom, (peer) => open.push(peer));
     else describeRequests(site, newRoom);
   });
 };

@@ -1,8 +1,10 @@
 /** Buckets by address and by session, with time as an argument. */
 import { describe, expect, test } from 'vitest';
+import { refuse } from '../../app/protocol/errors.ts';
+import { guess } from '../../app/signaling/admit.ts';
 import { Allowance, TokenBucket } from '../../app/signaling/rate.ts';
 import { placeOf, Throttle } from '../../app/signaling/throttle.ts';
-import { memoryStore } from '../../app/store/store.ts';
+import { openHouse } from './house.ts';
 
 describe('a throttle', () => {
   test('lets a burst through, then as many as the rate allows, and tells how long to wait', () => {
@@ -14,11 +16,13 @@ describe('a throttle', () => {
     expect([take(2000), take(2000)]).toEqual([0, 2000]);
     expect([take(100_000), take(100_000), take(100_000), take(100_000)]).toEqual([0, 0, 0, 2000]);
   });
-  test('keeps addresses apart, and can be asked without taking', () => {
+  test('keeps addresses apart, and takes back what was not used up', () => {
     const throttle = new Throttle({ rate: 1, burst: 1 });
-    expect(throttle.wait('192.0.2.1', 0)).toBe(0);
     expect(throttle.take('192.0.2.1', 0)).toBe(0);
-    expect([throttle.wait('192.0.2.1', 0), throttle.wait('192.0.2.1', 400)]).toEqual([1000, 600]);
+    expect([throttle.take('192.0.2.1', 0), throttle.take('192.0.2.1', 400)]).toEqual([1000, 600]);
+    throttle.giveBack('192.0.2.1', 400);
+    throttle.giveBack('192.0.2.1', 400);
+    expect([throttle.take('192.0.2.1', 400), throttle.take('192.0.2.1', 400)]).toEqual([0, 1000]);
     expect(throttle.take('192.0.2.2', 0)).toBe(0);
     expect(throttle.take('2001:db8::1', 0)).toBe(0);
     expect(throttle.take('2001:db8::2', 0)).toBe(1000);
@@ -29,7 +33,6 @@ describe('a throttle', () => {
     const throttle = new Throttle({ rate: 1, burst: 2 }, 3);
     for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.1', '192.0.2.4']) throttle.take(address, 0);
     expect(throttle.size).toBe(3);
-    expect(throttle.wait('192.0.2.1', 0)).toBe(1000);
     throttle.sweep(1000);
     expect(throttle.size).toBe(1);
     throttle.sweep(2000);
@@ -82,9 +85,20 @@ describe('what a session may send', () => {
   });
 });
 
+test('passcodes tried at the same time are as many tries, and a right one costs nothing', async () => {
+  const { attempts, clock, ...door } = openHouse();
+  const by = (attempt: () => Promise<object>) => guess({ ...door, attempts, clock }, { address: '192.0.2.1' }, attempt);
+  const wrong = async () => refuse('wrong-passcode');
+  const many = await Promise.all(Array.from({ length: 12 }, () => by(wrong)));
+  expect(many.filter((outcome) => 'refused' in outcome && outcome.refused === 'wrong-passcode')).toHaveLength(9);
+  expect(many.at(-1)).toMatchObject({ refused: 'rate-limited', retry: expect.any(Number) });
+  for (let n = 0; n < 30; n += 1) expect(await guess(openHouse(), { address: '' }, async () => ({}))).toEqual({});
+  expect(await by(async () => ({}))).toMatchObject({ refused: 'rate-limited' });
+});
+
 test('a claim in the memory store is had by one, until its time or until it is given back', async () => {
   let now = 0;
-  const store = memoryStore({ rooms: 1, grace: 1, log: { events: 1, bytes: 1, age: 1 } }, () => now);
+  const store = openHouse({ clock: () => now }).store;
   expect([await store.claim('a', 10), await store.claim('a', 10), await store.claim('b', 10)]).toEqual([
     true,
     false,

@@ -38,9 +38,14 @@ export const takeToken = (url: string): { token: string; shown: string } | undef
   const fields = new URLSearchParams(shown.hash.slice(1));
   const token = fields.get('token');
   if (token === null) return undefined;
-  shown.hash = '';
+  fields.delete('token');
+  shown.hash = fields.toString();
   return { token, shown: shown.href };
 };
+
+/** `#ice=relay` sends media through a TURN server only; anything else leaves the choice to the browser. */
+export const icePolicyOf = (url: string): RTCIceTransportPolicy =>
+  new URLSearchParams(new URL(url).hash.slice(1)).get('ice') === 'relay' ? 'relay' : 'all';
 
 /** The address of a room below `base`. */
 export const roomUrl = (room: string, base: string): string => new URL(`rooms/${encodeURIComponent(room)}`, base).href;
