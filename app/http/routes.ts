@@ -106,7 +106,10 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
     const { origin } = request.headers;
     if (!mayUse(origin, request.host))
       return refuse('origin-refused', `the page is from ${origin}, this server is ${request.host}`);
-    return roomName.safeParse(paramOf(request)).success ? undefined : refuse('bad-room-name');
+    const name = roomName.safeParse(paramOf(request));
+    if (!name.success) return refuse('bad-room-name');
+    // A front end that sends each room to its worker goes by the address: one room must have one.
+    return name.data === paramOf(request) ? undefined : refuse('bad-room-name', 'an address has it in Unicode NFC');
   };
 };
 

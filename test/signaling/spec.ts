@@ -280,9 +280,12 @@ export const describeSignaling = (name: string, site: () => string, transport: T
       expect(await second.inbox.take('chat')).toMatchObject({ text: 'all well' });
     });
 
-    test.each(['a b', 'x'.repeat(65), '..%2f', 'semi;colon'])('%s is not the name of a room', async (room) => {
-      expect(await transport.refusal(site(), room, ['{"type":"join"}'])).toEqual(fate('bad-room-name', transport));
-    });
+    test.each(['a b', 'x'.repeat(65), '..%2f', 'semi;colon', 'cafe\u0301'])(
+      '%s is not the name of a room',
+      async (room) => {
+        expect(await transport.refusal(site(), room, ['{"type":"join"}'])).toEqual(fate('bad-room-name', transport));
+      },
+    );
 
     test('a flood is refused, the room does not notice, and the sender may go on later', async () => {
       const { first, second } = await pair();
