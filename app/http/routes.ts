@@ -62,13 +62,9 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
         : refusalAnswer(refuse('draining'));
       return send(reply, await answer);
     });
-    rooms.post('/messages', async (request, reply) => {
-      const { body } = request;
-      return send(
-        reply,
-        await conversations.messages(roomOf(request), sessionOf(request), body, { address: request.ip }),
-      );
-    });
+    rooms.post('/messages', async (request, reply) =>
+      send(reply, await conversations.messages(roomOf(request), sessionOf(request), request.body, callerOf(request))),
+    );
     rooms.post('/leave', async (request, reply) =>
       send(reply, await conversations.leave(roomOf(request), sessionOf(request), request.body ?? {})),
     );

@@ -191,14 +191,19 @@ const enterAnew = async (
 ): Promise<Entered | Refusal> => {
   const { store, limits, counts } = signaling;
   // Whoever has a seat was let in once, and an expired token does not end a call.
-  const granted =
-    id === undefined ? await admit(signaling, name, { ...caller, token: token ?? caller.token }) : undefined;
+  const bearer = { ...caller, token: token ?? caller.token };
+  const granted = id === undefined ? await admit(signaling, name, bearer) : undefined;
   if (granted && 'refused' in granted) return granted;
   const minted = mintSession(id);
   attach(minted.id);
   const enterWith = async (passcodeHash?: string) => {
     const entrance = { id: minted.id, secretHash: minted.secretHash, name: own, media, granted, passcodeHash, until };
-    return store.commit(name, (place) => join(place, entrance, limits.rules));
+    return store.commit(name, (place) =>
+      // A seat that was lost since the session was recognised is no way in.
+      id !== undefined && !place.peers.has(id) && !place.waiting.has(id)
+        ? refuse('unknown-session')
+        : join(place, entrance, limits.rules),
+    );
   };
   const salt = passcode === undefined ? undefined : await saltOf(store, name);
   const done =
