@@ -184,6 +184,13 @@ describe.skipIf(missing).each(all)('$name, by $kind over $by', (one) => {
     expect(line).not.toContain('secret-of-mine');
   });
 
+  test('a file that was sent has no line, one that is missing has', async () => {
+    const file = /js\/[\w-]+\.js/.exec((await ask(target, base)).body)?.[0] ?? 'none';
+    for (const path of [file, 'js/nothing.js']) await ask(target, base + path);
+    await expect.poll(nginx.logs).toContain(`"path":"${base}js/nothing.js"`);
+    expect(await nginx.logs()).not.toContain(`${file}","protocol":"HTTP/1.1","status":"20`);
+  });
+
   test('too many handshakes, or too much at once, are 429, and only those', async () => {
     const statuses: number[] = [];
     const again = () => ask(echo, `${base}rooms/x/join`, post('{}'));
