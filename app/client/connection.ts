@@ -49,6 +49,8 @@ type Session = { is: 'none' } | { is: 'known'; secret: string; seen: number };
 type Bye = Extract<ServerMessage, { type: 'bye' }>;
 type Refusal = Extract<ServerMessage, { type: 'error' }>;
 
+const leaveText = JSON.stringify({ type: 'leave' });
+
 export class Connection implements Source<ConnectionEvents> {
   #join: ConnectionOptions['join'];
   #ladder: Ladder;
@@ -120,7 +122,9 @@ export class Connection implements Source<ConnectionEvents> {
 
   /** Leaves the room for good. */
   leave(): void {
-    if (this.#phase.is === 'joined') this.#phase.socket.send(JSON.stringify({ type: 'leave' }));
+    const phase = this.#phase;
+    if (phase.is === 'joined') phase.socket.send(leaveText);
+    if (phase.is === 'moving') phase.old.send(leaveText);
     this.#end('left');
   }
 

@@ -128,14 +128,9 @@ export class HttpSocket implements Socket {
   }
 
   #nextPost(): string {
-    const post = this.#unsent.splice(0, 1);
-    for (
-      let length = 0;
-      this.#unsent[0] && length + this.#unsent[0].length < postLength;
-      length += post.at(-1)?.length ?? 0
-    )
-      post.push(...this.#unsent.splice(0, 1));
-    return `[${post.join()}]`;
+    let post = this.#unsent.shift() ?? '';
+    while (this.#unsent[0] && post.length + this.#unsent[0].length < postLength) post += `,${this.#unsent.shift()}`;
+    return `[${post}]`;
   }
 
   #post(path: string, body: string, keepalive = false): Promise<Response | undefined> {

@@ -76,15 +76,10 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
       const [room, session] = [roomOf(request), sessionOf(request)];
       if (!wantsStream(request)) {
         const gone = (callback: () => void) => reply.raw.once('close', callback);
-        return send(
-          reply,
-          await conversations.events(room, session, { after, wait: options.ready() ? wait : 0 }, gone),
-        );
+        return send(reply, await conversations.events(room, session, { after, wait }, gone));
       }
       const asking = { reqId: request.id, ip: request.ip, begin: () => beginStream(request, reply, counts) };
-      const refused = options.ready()
-        ? await conversations.stream(room, session, after, asking)
-        : refusalAnswer(refuse('draining'));
+      const refused = await conversations.stream(room, session, after, asking);
       return refused ? send(reply, refused) : reply;
     });
   };

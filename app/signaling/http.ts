@@ -61,6 +61,7 @@ export class HttpConversations {
   readonly #streams = new Map<EventStream, Visitor>();
   readonly #signaling: Signaling;
   readonly #told: Streams;
+  #draining = false;
 
   constructor(signaling: Signaling, told: Streams) {
     this.#signaling = signaling;
@@ -110,6 +111,7 @@ export class HttpConversations {
     { after, wait }: { after: number; wait: number },
     gone: (callback: () => void) => void,
   ): Promise<Answer> {
+    if (this.#draining) return refusalAnswer(refuse('draining'));
     const known = await this.#recognise(room, session);
     if ('refused' in known) return refusalAnswer(known);
     const waitMs = Math.min(wait * 1000, this.#signaling.limits.pollWait);
@@ -144,6 +146,7 @@ export class HttpConversations {
     after: number,
     { begin, ...asking }: Asking,
   ): Promise<Answer | undefined> {
+    if (this.#draining) return refusalAnswer(refuse('draining'));
     const known = await this.#recognise(room, session);
     if ('refused' in known) return refusalAnswer(known);
     const stream = new EventStream(this.#signaling, room, known);
@@ -189,6 +192,7 @@ export class HttpConversations {
 
   /** Tells everyone who waits to come back elsewhere or later. */
   drain(): void {
+    this.#draining = true;
     for (const { poll } of this.#visitors.values()) poll?.end(refuse('draining'));
     for (const stream of this.#streams.keys()) stream.end(refuse('draining'));
   }
