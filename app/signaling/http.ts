@@ -94,9 +94,9 @@ export class HttpConversations {
     { after, wait }: { after: number; wait: number },
     gone: (callback: () => void) => void,
   ): Promise<Answer> {
-    if (this.#draining) return refusalAnswer(refuse('draining'));
     const known = await this.#recognise(room, session);
     if ('refused' in known) return refusalAnswer(known);
+    if (this.#draining) return refusalAnswer(refuse('draining'));
     const waitMs = Math.min(wait * 1000, this.#signaling.limits.pollWait);
     const poll = this.#startPoll(room, known.id, waitMs);
     gone(poll.finish);
@@ -122,7 +122,6 @@ export class HttpConversations {
     after: number,
     { begin, ...asking }: Asking,
   ): Promise<Answer | undefined> {
-    if (this.#draining) return refusalAnswer(refuse('draining'));
     const known = await this.#recognise(room, session);
     if ('refused' in known) return refusalAnswer(known);
     const stream = new EventStream(this.#signaling, room, known.id);
@@ -131,6 +130,7 @@ export class HttpConversations {
       const missed = await this.#signaling.store.since(room, after);
       if (missed === 'gone') return refusalAnswer(refuse('events-gone'));
       if (!stream.starting) return refusalAnswer(refuse('replaced'));
+      if (this.#draining) return refusalAnswer(refuse('draining'));
       stream.open(begin(), after, missed, this.#keep(stream, { ...asking, room, peer: known.id }));
       return undefined;
     } finally {
