@@ -22,6 +22,9 @@ type Answer =
   | { type: 'error'; code: ErrorCode; message: string; retry?: number | null }
   | { type?: never; messages: ServerMessage[]; seq?: number };
 
+/** undefined when the request failed. */
+type Fetched = Response | undefined;
+
 /** Whether this network lets streams through, as far as is known. */
 export class Streams {
   #breaks = 0;
@@ -133,7 +136,7 @@ export class HttpSocket implements Socket {
     return `[${post}]`;
   }
 
-  #post(path: string, body: string, keepalive = false): Promise<Response | undefined> {
+  #post(path: string, body: string, keepalive = false): Promise<Fetched> {
     const signal = AbortSignal.timeout(this.#timing.answer);
     return fetch(this.#base + path, { method: 'POST', headers: this.#headers, body, keepalive, signal }).catch(nothing);
   }
@@ -193,7 +196,7 @@ export class HttpSocket implements Socket {
   }
 
   /** @param silence milliseconds after which it is given up, unless something comes */
-  #get(query: string, accept: string, silence: number): Promise<Response | undefined> {
+  #get(query: string, accept: string, silence: number): Promise<Fetched> {
     this.#reading = new AbortController();
     this.#endAfter(silence);
     return fetch(`${this.#base}events?after=${this.#after}${query}`, {
@@ -208,7 +211,7 @@ export class HttpSocket implements Socket {
     this.#alarm.arm(milliseconds, () => this.#reading.abort());
   }
 
-  async #hear(response: Promise<Response | undefined> | Response | undefined): Promise<void> {
+  async #hear(response: Promise<Fetched> | Fetched): Promise<void> {
     const answer = await this.#answer(response);
     if (answer?.type === 'error') return this.#refused(answer);
     if (answer?.type !== undefined || !answer) return;
@@ -217,7 +220,7 @@ export class HttpSocket implements Socket {
   }
 
   /** Without an answer, or with one that is not ours, the connection is lost. */
-  async #answer(response: Promise<Response | undefined> | Response | undefined): Promise<Answer | undefined> {
+  async #answer(response: Promise<Fetched> | Fetched): Promise<Answer | undefined> {
     const answer: Answer | undefined = await (await response)?.json().catch(nothing);
     if (this.#closed) return undefined;
     if (answer?.type ?? answer?.messages) return answer;

@@ -111,9 +111,9 @@ export class HttpConversations {
     { after, wait }: { after: number; wait: number },
     gone: (callback: () => void) => void,
   ): Promise<Answer> {
-    if (this.#draining) return refusalAnswer(refuse('draining'));
     const known = await this.#recognise(room, session);
     if ('refused' in known) return refusalAnswer(known);
+    if (this.#draining) return refusalAnswer(refuse('draining'));
     const waitMs = Math.min(wait * 1000, this.#signaling.limits.pollWait);
     const visitor = this.#visitor(room, known.id);
     const poll = new Poll(this.#signaling, room, known, waitMs);
@@ -146,7 +146,6 @@ export class HttpConversations {
     after: number,
     { begin, ...asking }: Asking,
   ): Promise<Answer | undefined> {
-    if (this.#draining) return refusalAnswer(refuse('draining'));
     const known = await this.#recognise(room, session);
     if ('refused' in known) return refusalAnswer(known);
     const stream = new EventStream(this.#signaling, room, known);
@@ -155,6 +154,7 @@ export class HttpConversations {
       const missed = await this.#signaling.store.since(room, after);
       if (missed === 'gone') return refusalAnswer(refuse('events-gone'));
       if (!stream.starting) return refusalAnswer(refuse('replaced'));
+      if (this.#draining) return refusalAnswer(refuse('draining'));
       stream.open(begin(), after, missed, this.#keep(stream, { ...asking, room, peer: known.id }));
       return undefined;
     } finally {
