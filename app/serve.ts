@@ -196,7 +196,7 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
     }),
     joins: perMinute('join'),
     attempts: perMinute('attempt'),
-    fanout: new Fanout(store),
+    fanout: new Fanout(store, Math.floor(settings['log-events'] / 4)),
     ice: (room, peer, now) => iceSet(settings['stun-url'], turn, room, peer, now),
     clock,
     log,

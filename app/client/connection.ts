@@ -20,7 +20,8 @@ export type ConnectionState =
   | { is: 'over'; code: ErrorCode };
 
 /** What happens in the room, in the order of `seq`, each once. */
-export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined | Waiting>;
+export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined | Waiting | Reached>;
+type Reached = Extract<ServerMessage, { type: 'reached' }>;
 
 export type ConnectionEvents = {
   state: ConnectionState;
@@ -284,6 +285,9 @@ export class Connection implements Source<ConnectionEvents> {
       case 'ack':
         this.#pauses = 0;
         return this.#outbox.acknowledged(message.n);
+      case 'reached':
+        if (this.#session.is === 'known') this.#session.seen = message.seq;
+        return;
       case 'pong':
         return;
       case 'ice':

@@ -58,6 +58,7 @@ const types: Record<ServerMessage['type'], true> = {
   signal: true,
   chat: true,
   ack: true,
+  reached: true,
   pong: true,
   ice: true,
   error: true,
