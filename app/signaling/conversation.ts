@@ -46,6 +46,8 @@ export type Signaling = Doorkeeping & {
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** Incremented in place: where messages are relayed, counting may cost no more. */
   counts: Counts;
+  /** Told how long one message of 64 took from its arrival until the store had it and its receivers were told. */
+  settled(seconds: number): void;
 };
 
 /**
@@ -263,11 +265,13 @@ const optional = <Fields extends object>(fields: Fields): { [Name in keyof Field
 
 const say = async (signaling: Signaling, name: RoomName, peer: PeerId, said: Said): Promise<ServerMessage> => {
   const { store, limits, counts } = signaling;
+  const began = counts.relayed[said.type] % 64 === 0 ? performance.now() : undefined;
   const outcome = await store.commit(name, (place, now) => rooms.speak(place, peer, said, now, limits.rules));
   if ('refused' in outcome) return told(counts, outcome, said.n);
   const { accepted, refusal } = outcome.result;
   if (refusal) return told(counts, refusal, said.n);
   counts.relayed[said.type] += 1;
+  if (began !== undefined) signaling.settled((performance.now() - began) / 1000);
   if (said.type === 'admit') counts.joins += 1;
   return { type: 'ack', n: accepted };
 };

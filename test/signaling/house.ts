@@ -21,6 +21,7 @@ export const openHouse = (over: Partial<Signaling> = {}): Signaling => {
     authorise: async () => ({}),
     joins: throttle(),
     attempts: throttle(),
+    settled: () => {},
     ...over,
     clock,
     counts,
