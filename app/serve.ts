@@ -14,7 +14,7 @@ import { frontedServer, publicServer } from './http/server.ts';
 import { createAccessLog } from './ops/access.ts';
 import { waitingAt } from './ops/backlog.ts';
 import { type Counts, zeroCounts } from './ops/counts.ts';
-import { startTicker } from './ops/lifecycle.ts';
+import { startTicker, steadyClock } from './ops/lifecycle.ts';
 import { listen, listenOptions, localUrl } from './ops/listen.ts';
 import { createLogger } from './ops/log.ts';
 import { hostOf, type ListenSetting, type Place, planPlaces } from './ops/places.ts';
@@ -53,16 +53,25 @@ export type ServeOptions = {
   places?: Named[];
   /** Whether new rooms may be opened; asked again and again. */
   accepting?: () => boolean;
+  /** ms since 1970, never less than before */
+  clock?: () => number;
+  /** Makes time pass: calls what it is given again and again. */
+  ticker?: typeof startTicker;
 };
 
 /** @throws when an address cannot be listened on; everything is closed again then */
 export const serve = async (
   settings: Settings,
   logger: Logger = createLogger(settings),
-  { places = placesOf(settings), accepting = () => true }: ServeOptions = {},
+  options: ServeOptions = {},
 ): Promise<Running> => {
+  const {
+    places = placesOf(settings),
+    accepting = () => true,
+    clock = steadyClock,
+    ticker: tick = startTicker,
+  } = options;
   let ready = true;
-  const clock = Date.now;
   const signaling = createSignaling(settings, clock, logger, accepting);
   const access = createAccessLog(logger, settings);
   const webSockets = new WebSockets(signaling, access);
@@ -91,7 +100,7 @@ export const serve = async (
   });
   const listeners = createListeners(settings, places, logger, counts);
   for (const { server, place } of listeners) attach(server, app, place.setting);
-  const ticker = startTicker(async () => {
+  const ticker = tick(async () => {
     const now = clock();
     webSockets.tick(now);
     conversations.tick(now);
@@ -132,9 +141,9 @@ export const serve = async (
   };
 
   try {
-    const options = listenOptions(settings);
+    const listening = listenOptions(settings);
     for (const { server, place } of listeners)
-      removals.push(await listen(server, place.address, { ...options, host: hostOf(place.setting) }));
+      removals.push(await listen(server, place.address, { ...listening, host: hostOf(place.setting) }));
   } catch (error) {
     await stop();
     throw error;

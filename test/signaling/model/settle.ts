@@ -1,0 +1,145 @@
+/** The end of a round: everything under way comes to its end, what is so is compared with what must be, time passes. */
+import type { Caller } from './caller.ts';
+import { checkAll } from './checks.ts';
+import { HttpLink, type Link, pollWait, WebSocketLink } from './links.ts';
+import { limits } from './place.ts';
+import type { World } from './world.ts';
+
+export const settle = async (world: World): Promise<void> => {
+  await answers(world);
+  for (const caller of world.callers) if (caller.link?.condition === 'armed') caller.link.cut('rudely');
+  for (const caller of world.callers) collect(world, caller);
+  await replacements(world);
+  await losses(world);
+  await idlers(world);
+  const until = await barrier(world);
+  const drained = await drain(world);
+  checkAll(world, drained, until);
+  for (const caller of drained) caller.disturbed = false;
+  world.check();
+  await timePasses(world, drained);
+  world.round += 1;
+};
+
+const isWhole = ({ link, life }: Caller): boolean => link?.condition === 'whole' && life !== undefined;
+
+/** Whatever was asked on links that hold is answered. */
+const answers = async (world: World): Promise<void> => {
+  for (const caller of world.callers) {
+    const isAnswered = () => {
+      const { link, life } = caller;
+      if (link?.condition !== 'whole' && link?.condition !== 'armed') return true;
+      return link.quiet && (link.kind === 'HTTP' || !life?.sent.some(({ on, settled }) => on === link && !settled));
+    };
+    const open = () => caller.life?.sent.filter(({ settled }) => !settled).map(({ message }) => message);
+    await world.until(`the answer to ${caller.slot}`, isAnswered, open);
+  }
+};
+
+/** Takes away a link that is over, and asks whether it may be. */
+const collect = (world: World, caller: Caller): void => {
+  const { link } = caller;
+  if (link?.condition !== 'over') return;
+  caller.lose();
+  caller.link = undefined;
+  caller.lost = link;
+  const { ended } = link;
+  if (!ended) return;
+  if (!link.excused && !mayEnd(world, caller, link))
+    world.violated('no connection ends without cause', `${caller.slot} by ${link.kind}`, ended);
+  // A lost connection and the codes below 4500 invite back.
+  const invited =
+    ended.refused === undefined || ended.refused === 'events-gone' || (ended.code >= 4000 && ended.code < 4500);
+  if (!invited) caller.die();
+};
+
+const mayEnd = (world: World, { life }: Caller, { mayEnd, ended }: Link): boolean => {
+  if (ended?.refused === undefined) return false;
+  if (mayEnd.has(ended.refused)) return true;
+  const member = life && world.model?.now.get(life.id);
+  if (ended.refused === 'unknown-session')
+    return !member || member.epoch !== world.model?.at(life.start).get(life.id)?.epoch;
+  return ended.refused === 'events-gone' && life !== undefined && world.seq - life.last > limits['log-events'] / 2;
+};
+
+/** Who has a newer connection loses the older one for good. */
+const replacements = async (world: World): Promise<void> => {
+  for (const { old, slot } of world.callers)
+    for (const [link, { until }] of old) {
+      if (link.condition === 'frozen' || link.condition === 'stalled') continue;
+      const isOver = () => link.condition === 'over' || (link instanceof HttpLink && !link.polls && link.quiet);
+      if (Number.isFinite(until)) await world.until(`the end of the older connection of ${slot}`, isOver);
+      const refused = link.ended?.refused;
+      if (link.ended && refused !== 'replaced' && !link.excused && !(refused && link.mayEnd.has(refused)))
+        world.violated('one connection', `the older connection of ${slot} ended otherwise`, link.ended);
+      link.cut('rudely');
+      old.delete(link);
+    }
+};
+
+/** Everyone is told of lost connections: those that were cut at once, those that fell silent after two pings. */
+const losses = async (world: World): Promise<void> => {
+  for (const { life, link, lost } of world.callers) {
+    if (!life) continue;
+    const gone = link ?? lost;
+    if (!(gone instanceof WebSocketLink) || !gone.welcomed) continue;
+    if (gone.condition === 'over' || (gone.condition === 'frozen' && gone.unheard > 1))
+      await world.until(`peer-away of ${life.id}`, () => world.model?.now.get(life.id)?.away !== false);
+  }
+};
+
+const idlers = async (world: World): Promise<void> => {
+  for (const { link, since } of world.idle) {
+    const isDue = since + limits['join-timeout'] * 1000 <= world.now();
+    if (isDue) await world.until('the end of a connection without a join', () => link.condition === 'over');
+    const refused = link.ended?.refused;
+    if (refused !== (isDue ? 'join-timeout' : undefined))
+      world.violated('joining', 'a silent connection', link.ended, isDue);
+  }
+  world.idle = world.idle.filter(({ link }) => link.condition !== 'over');
+};
+
+/** The witness is told of everything so far. */
+const barrier = async (world: World): Promise<number> => {
+  const { link } = world.witness;
+  link?.drain();
+  await world.until('the answer to the witness', () => link?.quiet === true);
+  if (link?.condition !== 'whole') world.violated('no connection ends without cause', 'of the witness', link?.ended);
+  world.check();
+  return world.seq;
+};
+
+/** Everyone whose connection holds is told of everything so far. */
+const drain = async (world: World): Promise<Caller[]> => {
+  const asked = world.callers.filter(isWhole);
+  for (const { link } of asked) link?.drain();
+  for (const { link, slot } of asked) await world.until(`everything for ${slot}`, () => link?.quiet === true);
+  for (const caller of asked) collect(world, caller);
+  return asked.filter(isWhole);
+};
+
+const timePasses = async (world: World, drained: Caller[]): Promise<void> => {
+  const proofs = world.jump > limits['poll-grace'] * 1000 ? 2 : 0;
+  for (const { link } of drained) if (link instanceof HttpLink) link.poll(pollWait);
+  // A second request ends the first and is the one that counts; an answer to what was sent after it shows that it came.
+  for (let proof = 0; proof < proofs; proof += 1)
+    for (const caller of drained)
+      if (caller.link instanceof HttpLink) await prove(world, caller, caller.link, proof > 0);
+  world.before = world.now();
+  await world.place.pass(world.jump || 250);
+  world.jump = 0;
+  for (const link of world.links()) if (link instanceof WebSocketLink) expectPing(link, world.now());
+};
+
+const prove = async (world: World, caller: Caller, link: HttpLink, again: boolean): Promise<void> => {
+  if (again) link.poll(pollWait);
+  link.say([{ type: 'ping' }]);
+  await world.until(`the answer to ${caller.slot}`, () => link.quiet);
+  caller.heardBy(link, pollWait);
+};
+
+const expectPing = (link: WebSocketLink, now: number): void => {
+  if (now - link.pinged < limits['ping-interval'] * 1000) return;
+  link.pinged = now;
+  link.unheard = link.condition === 'whole' ? 0 : link.unheard + 1;
+};
