@@ -13,6 +13,8 @@ import type { Settings } from './config/schema.ts';
 import { type CommandName, command } from './ops/commands.ts';
 import { impossibleToRun } from './ops/processes.ts';
 import { run } from './ops/run.ts';
+import { makeToken, takeAsked } from './ops/token.ts';
+import { verificationKeys } from './ops/token-keys.ts';
 
 type Sound = Extract<Loaded, { settings: Settings }>;
 
@@ -42,8 +44,15 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
   'check-config': (words) => {
     const { rest, nginx } = takeNginx(words);
     // 1, not 2: as nginx -t, which scripts ask in the same breath.
-    const sound = withSettings(rest, () => say('The settings are sound.'), 1);
+    const sound = withSettings(rest, ({ settings }) => checkKeys(settings), 1);
     return nginx ? Math.max(Number(sound), testNginx(nginx.file)) : sound;
+  },
+  token: (words) => {
+    const { asked, rest } = takeAsked(words);
+    return withSettings(rest, async ({ settings }) => {
+      const made = await makeToken(asked, settings, Date.now());
+      return 'faults' in made ? fail(made.faults) : say(made.text);
+    });
   },
   'print-config': (words) => {
     if (words.includes('--json-schema')) return say(JSON.stringify(jsonSchema(), null, 2));
@@ -53,6 +62,16 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
     const found = option === undefined ? { text: explainAll() } : explain(option);
     return 'fault' in found ? fail([found.fault]) : say(found.text);
   },
+};
+
+/** Keys are in files of their own, which are read when the server starts. */
+const checkKeys = (settings: Settings): number => {
+  try {
+    verificationKeys(settings);
+    return say('The settings are sound.');
+  } catch (error) {
+    return fail([error instanceof Error ? error.message : String(error)], 1);
+  }
 };
 
 /** Loads the settings and goes to their directory; tells what is to be told. */

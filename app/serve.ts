@@ -4,6 +4,8 @@ import { BlockList } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { createGate } from './auth/token.ts';
+import { iceSet, type Turn } from './auth/turn.ts';
 import { showAddress } from './config/address.ts';
 import type { Settings } from './config/schema.ts';
 import { connectionLimit } from './http/admission.ts';
@@ -19,10 +21,13 @@ import { listen, listenOptions, localUrl } from './ops/listen.ts';
 import { createLogger } from './ops/log.ts';
 import { hostOf, type ListenSetting, type Place, planPlaces } from './ops/places.ts';
 import { createReports, type Reports } from './ops/reports.ts';
+import { verificationKeys } from './ops/token-keys.ts';
 import { version } from './ops/version.ts';
+import type { Rules } from './rooms/room.ts';
 import type { Signaling } from './signaling/conversation.ts';
 import { Fanout } from './signaling/fanout.ts';
 import { HttpConversations } from './signaling/http.ts';
+import { Throttle } from './signaling/throttle.ts';
 import { WebSockets } from './signaling/websocket.ts';
 import { pausable } from './store/pausable.ts';
 import { memoryStore } from './store/store.ts';
@@ -59,7 +64,7 @@ export type ServeOptions = {
   ticker?: typeof startTicker;
 };
 
-/** @throws when an address cannot be listened on; everything is closed again then */
+/** @throws when a key cannot be read, or an address not be listened on; everything is closed again then */
 export const serve = async (
   settings: Settings,
   logger: Logger = createLogger(settings),
@@ -104,6 +109,8 @@ export const serve = async (
     const now = clock();
     webSockets.tick(now);
     conversations.tick(now);
+    signaling.joins.sweep(now);
+    signaling.attempts.sweep(now);
     await signaling.store.sweep();
   }, logger);
 
@@ -160,33 +167,58 @@ const placesOf = (settings: Settings): Place[] => {
 };
 
 const createSignaling = (settings: Settings, clock: () => number, log: Logger, accepting: () => boolean): Signaling => {
-  const seconds = (name: 'grace' | 'join-timeout' | 'poll-grace' | 'poll-wait' | 'ping-interval') =>
-    settings[name] * 1000;
+  const seconds = (
+    name: 'grace' | 'return-grace' | 'join-timeout' | 'poll-grace' | 'poll-wait' | 'ping-interval',
+  ): number => settings[name] * 1000;
+  const counts = zeroCounts();
+  const rules: Rules = {
+    access: settings['room-access'],
+    maxPeers: settings['max-peers'],
+    maxWaiting: settings['max-waiting'],
+    maxGone: settings['max-bans'],
+    chatHistory: settings['chat-history'],
+    grace: seconds('grace'),
+    returnGrace: seconds('return-grace'),
+  };
   const memory = memoryStore(
     {
       rooms: settings['max-rooms'],
-      grace: seconds('grace'),
+      rules,
       // What is older than a session may be away can be of use to nobody.
       log: { events: settings['log-events'], bytes: settings['log-bytes'], age: 2 * seconds('grace') + 60_000 },
     },
     clock,
+    counts,
   );
   const store = pausable(memory, accepting);
+  const perMinute = (name: 'join' | 'attempt') =>
+    new Throttle({ rate: settings[`${name}-rate`] / 60, burst: settings[`${name}-burst`] });
+  const turn = turnOf(settings);
   return {
     store,
+    authorise: createGate({
+      required: settings.auth === 'token',
+      keys: verificationKeys(settings),
+      issuer: settings['token-issuer'],
+      audience: settings['token-audience'],
+      leeway: settings['token-leeway'],
+    }),
+    joins: perMinute('join'),
+    attempts: perMinute('attempt'),
     fanout: new Fanout(store),
-    ice: settings['stun-url'].length > 0 ? [{ urls: settings['stun-url'] }] : [],
+    ice: (room, peer, now) => iceSet(settings['stun-url'], turn, room, peer, now),
     clock,
     log,
-    counts: zeroCounts(),
+    counts,
     limits: {
-      maxPeers: settings['max-peers'],
+      rules,
       messageBytes: settings['max-message-bytes'],
       unsentBytes: settings['max-unsent-bytes'],
       rate: settings['message-rate'],
       burst: settings['message-burst'],
+      byteRate: settings['byte-rate'],
+      byteBurst: settings['byte-burst'],
       joinTimeout: seconds('join-timeout'),
-      grace: seconds('grace'),
       pollGrace: seconds('poll-grace'),
       // A wait is no hang: it ends, a tick later at most, before harakiri would answer in its place.
       pollWait: settings.harakiri > 0 ? Math.min(seconds('poll-wait'), settings.harakiri * 700) : seconds('poll-wait'),
@@ -194,6 +226,12 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
       ackDelay: settings['ack-delay'],
     },
   };
+};
+
+const turnOf = (settings: Settings): Turn | undefined => {
+  // Of several, the first signs: the TURN server may still know another one while this changes.
+  const secret = settings['turn-secret']?.split(/\s+/)[0];
+  return secret === undefined ? undefined : { urls: settings['turn-url'], secret, life: settings['turn-ttl'] * 1000 };
 };
 
 type Listening = { server: Server; place: Named };

@@ -40,10 +40,10 @@ const isOwn = (of: string) => /\.(ts|tsx|css)$/.test(of) || files.includes(of);
 /** Packages and Node modules that a floor may import for real; types cost nothing and are free for floors 2 and up. */
 const outside: Record<string, RegExp> = {
   0: /^zod$/,
-  1: /^zod$|^node:crypto$/,
+  1: /^zod$|^jose$|^node:crypto$/,
   2: /^zod$|^node:(crypto|http|net|stream|buffer)$/,
   3: /^zod$|^fastify$|^@fastify\/|^node:/,
-  4: /^yaml$|^zod$|^pino$|^@prometheus-io\/client$|^node:/,
+  4: /^yaml$|^zod$|^jose$|^pino$|^@prometheus-io\/client$|^node:/,
   5: /^node:/,
   client: /^preact(\/|$)/,
 };

@@ -1,6 +1,6 @@
 /** The signaling connection: one conversation with a room, carried by as many WebSockets as it takes. */
 import type { ErrorCode } from '../protocol/errors.ts';
-import type { Join, Joined, MediaState, PeerId, ServerMessage } from '../protocol/messages.ts';
+import type { Join, Joined, MediaState, PeerId, ServerMessage, Waiting } from '../protocol/messages.ts';
 import { Alarm, browserClock, type Clock } from './clock.ts';
 import { Emitter, type Source } from './events.ts';
 import { Outbox, type Settled, type Unnumbered } from './outbox.ts';
@@ -14,13 +14,15 @@ export type ConnectionState =
   | { is: 'over'; code: ErrorCode };
 
 /** What happens in the room, in the order of `seq`, each once. */
-export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined>;
+export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined | Waiting>;
 
 export type ConnectionEvents = {
   state: ConnectionState;
   /** The room was entered (`recovered: false`: begin anew) or the session went on (`recovered: true`). */
   joined: Joined;
   event: RoomEvent;
+  /** ICE servers in place of those in `joined`, whose credentials are about to expire. */
+  ice: Joined['ice'];
   /** Something that was sent is refused for good; the connection goes on. */
   refused: { code: ErrorCode; message: string };
 };
@@ -105,7 +107,7 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   /** Tells the others a new name or media state; a later `join` tells it too. */
-  update(change: { name?: string; media?: MediaState }): Promise<Settled> {
+  update(change: { name?: string; media?: MediaState; token?: string }): Promise<Settled> {
     this.#join = { ...this.#join, ...change };
     return this.#post({ type: 'update', ...change });
   }
@@ -233,8 +235,12 @@ export class Connection implements Source<ConnectionEvents> {
         return this.#outbox.acknowledged(message.n);
       case 'pong':
         return;
+      case 'ice':
+        return this.#emitter.emit('ice', message.ice);
       case 'error':
         return this.#refused(socket, message);
+      case 'waiting':
+        return;
       case 'bye':
         return this.#dismissed(message);
       default:

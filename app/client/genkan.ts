@@ -25,6 +25,8 @@ export type JoinOptions = {
   media?: MediaStream | null;
   token?: string;
   passcode?: string;
+  /** `relay`: only through a TURN server, so that the others do not learn this device's addresses. `all` unless told. */
+  iceTransportPolicy?: RTCIceTransportPolicy;
   timing?: Partial<ConnectionTiming & LinkTiming>;
   /** In place of the browser's own; for tests. */
   inPlaceOf?: { open?: OpenSocket; rtc?: Rtc; clock?: Clock };
@@ -53,7 +55,9 @@ export class Room implements Source<RoomEvents> {
   #media: MediaState;
   #stopListening: () => void;
 
-  constructor({ base, room, name, media = null, token, passcode, timing = {}, inPlaceOf = {} }: JoinOptions) {
+  constructor(options: JoinOptions) {
+    const { base, room, name, media = null, token, passcode, iceTransportPolicy = 'all' } = options;
+    const { timing = {}, inPlaceOf = {} } = options;
     this.#media = mediaStateOf(media);
     this.#connection = new Connection({
       ...inPlaceOf,
@@ -61,7 +65,7 @@ export class Room implements Source<RoomEvents> {
       url: socketUrl(base ?? document.baseURI, room),
       join: { media: this.#media, ...given({ name, token, passcode }) },
     });
-    this.#mesh = new Mesh(this.#connection, { ...inPlaceOf, timing, tracks: tracksOf(media) });
+    this.#mesh = new Mesh(this.#connection, { ...inPlaceOf, timing, iceTransportPolicy, tracks: tracksOf(media) });
     this.#forward();
     this.#stopListening = listenToPage(this);
   }
@@ -84,8 +88,8 @@ export class Room implements Source<RoomEvents> {
     return this.#connection.chat(text, to);
   }
 
-  /** Tells the others a new name or media state. */
-  update(change: { name?: string; media?: MediaState }): Promise<Settled> {
+  /** Tells the others a new name or media state; a fresh token takes the place of that of the join. */
+  update(change: { name?: string; media?: MediaState; token?: string }): Promise<Settled> {
     return this.#connection.update(change);
   }
 

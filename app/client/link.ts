@@ -5,7 +5,7 @@
  */
 import { Alarm, type Clock } from './clock.ts';
 import { type Negotiable, Negotiation } from './negotiation.ts';
-import type { Rtc, Tracks } from './rtc.ts';
+import type { Ice, Rtc, Tracks } from './rtc.ts';
 
 /** `connecting`: not connected so far. `reconnecting`: was, and tries again. `failed`: gave up; retry() tries once more. */
 export type LinkState = 'connecting' | 'connected' | 'reconnecting' | 'failed' | 'closed';
@@ -27,7 +27,7 @@ export const usualLinkTiming: LinkTiming = { connect: 10_000, tries: 3, disconne
 export type LinkSetup = {
   initiator: boolean;
   polite: boolean;
-  ice: RTCIceServer[];
+  ice: Ice;
   tracks: Tracks;
   rtc: Rtc;
   clock: Clock;
@@ -45,7 +45,7 @@ type Current = { is: 'none' } | { is: 'some'; negotiation: Negotiation };
 export class Link {
   #setup: LinkSetup;
   #tracks: Tracks;
-  #ice: RTCIceServer[];
+  #ice: Ice;
   #generation = 0;
   #current: Current = { is: 'none' };
   #state: LinkState = 'connecting';
@@ -92,9 +92,15 @@ export class Link {
     if (this.#current.is === 'some') this.#current.negotiation.setTracks(tracks);
   }
 
-  /** Servers (and their short-lived credentials) for the next path or connection. */
-  setIce(ice: RTCIceServer[]): void {
+  /**
+   * Servers (and their short-lived credentials) for the next path or connection. A path through a TURN server is moved
+   * to the new credentials before the old ones expire; any other path that works is left alone.
+   */
+  setIce(ice: Ice): void {
     this.#ice = ice;
+    if (this.#current.is === 'none') return;
+    this.#current.negotiation.setIce(ice);
+    if (this.#state === 'connected') void this.#move(this.#current.negotiation);
   }
 
   /** Signals arrive again: what waited for that is done now. */
@@ -178,8 +184,23 @@ export class Link {
   }
 
   #restart(): void {
-    if (this.#current.is === 'some') this.#current.negotiation.restart(this.#ice);
+    if (this.#current.is === 'some') this.#current.negotiation.restart();
     this.#watch();
+  }
+
+  /**
+   * A restart makes both ends gather anew, so one is enough for two ends that are relayed: the initiator begins at once,
+   * the other only if nobody has by then. Media goes on meanwhile, and so no watchdog is set.
+   */
+  async #move(negotiation: Negotiation): Promise<void> {
+    const isPresent = () =>
+      this.#state === 'connected' && this.#current.is === 'some' && this.#current.negotiation === negotiation;
+    if (!(await negotiation.isRelayed()) || !isPresent()) return;
+    if (this.#setup.initiator) return negotiation.restart();
+    const { search } = negotiation;
+    this.#watchdog.arm(this.#setup.timing.disconnected, () => {
+      if (negotiation.search === search) negotiation.restart();
+    });
   }
 
   #connectionState(state: RTCPeerConnectionState): void {

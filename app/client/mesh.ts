@@ -1,14 +1,14 @@
 /** All links of a room, kept in step with who is in it. */
-import type { LeaveReason, Peer, PeerId } from '../protocol/messages.ts';
+import type { Joined, LeaveReason, Peer, PeerId } from '../protocol/messages.ts';
 import { browserClock, type Clock } from './clock.ts';
 import type { ConnectionEvents, ConnectionState, RoomEvent } from './connection.ts';
 import { Emitter, type Source } from './events.ts';
 import { Link, type LinkState, type LinkTiming, usualLinkTiming } from './link.ts';
-import { browserRtc, type Rtc, type Tracks } from './rtc.ts';
+import { browserRtc, type Ice, type Rtc, type Tracks } from './rtc.ts';
 
 /** Another peer as the page shows it: a value, replaced as a whole when anything changes. */
 export type RemotePeer = Readonly<
-  Pick<Peer, 'id' | 'name' | 'role' | 'media' | 'away'> & { link: LinkState; stream: MediaStream }
+  Pick<Peer, 'id' | 'name' | 'role' | 'media' | 'hand' | 'away'> & { link: LinkState; stream: MediaStream }
 >;
 
 export type MeshEvents = {
@@ -25,7 +25,13 @@ export type Signaling = Source<ConnectionEvents> & {
   signal(to: PeerId, epoch: number, data: NonNullable<unknown>): unknown;
 };
 
-export type MeshOptions = { tracks: Tracks; rtc?: Rtc; clock?: Clock; timing?: Partial<LinkTiming> };
+export type MeshOptions = {
+  tracks: Tracks;
+  iceTransportPolicy?: RTCIceTransportPolicy;
+  rtc?: Rtc;
+  clock?: Clock;
+  timing?: Partial<LinkTiming>;
+};
 
 type Entry = { peer: Peer; link: Link };
 
@@ -35,22 +41,30 @@ export class Mesh implements Source<MeshEvents> {
   #rtc: Rtc;
   #clock: Clock;
   #timing: LinkTiming;
-  #ice: RTCIceServer[] = [];
+  #ice: Ice;
   #entries = new Map<PeerId, Entry>();
   #emitter = new Emitter<MeshEvents>();
   #deaf: (() => void)[];
 
-  constructor(signaling: Signaling, { tracks, rtc = browserRtc, clock = browserClock, timing = {} }: MeshOptions) {
+  constructor(
+    signaling: Signaling,
+    { tracks, iceTransportPolicy = 'all', rtc = browserRtc, clock = browserClock, timing = {} }: MeshOptions,
+  ) {
     this.#signaling = signaling;
     this.#tracks = tracks;
+    this.#ice = { iceServers: [], iceTransportPolicy };
     this.#rtc = rtc;
     this.#clock = clock;
     this.#timing = { ...usualLinkTiming, ...timing };
     this.#deaf = [
       signaling.on('joined', ({ peers, ice, recovered }) => {
-        this.#ice = ice as RTCIceServer[];
+        this.#setIce(ice);
         if (recovered) this.#healAll();
         else this.#startFrom(peers);
+      }),
+      signaling.on('ice', (ice) => {
+        this.#setIce(ice);
+        this.#healAll();
       }),
       signaling.on('event', (event) => this.#happened(event)),
     ];
@@ -89,11 +103,13 @@ export class Mesh implements Source<MeshEvents> {
     for (const peer of peers) this.#put(peer);
   }
 
+  #setIce(ice: Joined['ice']): void {
+    this.#ice = { ...this.#ice, iceServers: ice as RTCIceServer[] };
+    for (const { link } of this.#entries.values()) link.setIce(this.#ice);
+  }
+
   #healAll(): void {
-    for (const { link } of this.#entries.values()) {
-      link.setIce(this.#ice);
-      link.heal();
-    }
+    for (const { link } of this.#entries.values()) link.heal();
   }
 
   #happened(event: RoomEvent): void {
@@ -104,7 +120,10 @@ export class Mesh implements Source<MeshEvents> {
       case 'peer-updated':
         return this.#update(event.peer, {
           ...(event.name === undefined ? {} : { name: event.name }),
+          ...(event.role === undefined ? {} : { role: event.role }),
           ...(event.media === undefined ? {} : { media: event.media }),
+          ...(event.hand === undefined ? {} : { hand: event.hand }),
+          ...(event.role === undefined ? {} : { role: event.role }),
         });
       case 'peer-away':
         return this.#update(event.peer, { away: true });
@@ -116,6 +135,10 @@ export class Mesh implements Source<MeshEvents> {
       case 'signal':
         return this.#deliver(event.from, event.epoch, event.data);
       case 'chat':
+      case 'room-updated':
+      case 'mute-request':
+      case 'lobby':
+      case 'waiting-updated':
         return;
       default:
         return event satisfies never;
@@ -162,7 +185,7 @@ export class Mesh implements Source<MeshEvents> {
     });
   }
 
-  #update(id: PeerId, change: Partial<Pick<Peer, 'name' | 'media' | 'away'>>): void {
+  #update(id: PeerId, change: Partial<Pick<Peer, 'name' | 'media' | 'hand' | 'role' | 'away'>>): void {
     const entry = this.#entries.get(id);
     if (!entry) return;
     entry.peer = { ...entry.peer, ...change };
@@ -183,6 +206,7 @@ const snapshot = ({ peer, link }: Entry): RemotePeer => ({
   ...(peer.name === undefined ? {} : { name: peer.name }),
   role: peer.role,
   media: peer.media,
+  hand: peer.hand,
   away: peer.away,
   link: link.state,
   stream: link.stream,

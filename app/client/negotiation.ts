@@ -3,14 +3,14 @@
  * offer. Camera and microphone have their two places in it from that first offer on, whether or not there is a track to
  * send, so that muting, unmuting and changing a device are `replaceTrack` and need no further negotiation.
  */
-import { kinds, type PeerConnection, type Rtc, type Tracks } from './rtc.ts';
+import { type Ice, isRelayed, kinds, type PeerConnection, type Rtc, type Tracks } from './rtc.ts';
 
 export type Negotiable = { description: RTCSessionDescriptionInit } | { candidate: RTCIceCandidateInit };
 
 export type NegotiationSetup = {
   initiator: boolean;
   polite: boolean;
-  ice: RTCIceServer[];
+  ice: Ice;
   tracks: Tracks;
   rtc: Rtc;
   send(data: Negotiable): void;
@@ -35,7 +35,7 @@ export class Negotiation {
   constructor(setup: NegotiationSetup) {
     this.#setup = setup;
     this.#tracks = setup.tracks;
-    this.#pc = setup.rtc.connection({ iceServers: setup.ice, bundlePolicy: 'max-bundle' });
+    this.#pc = setup.rtc.connection({ ...setup.ice, bundlePolicy: 'max-bundle' });
     // Both tracks of a peer carry the same stream label: receivers keep such tracks in step.
     this.#label = setup.rtc.stream();
     this.#listen();
@@ -56,10 +56,29 @@ export class Negotiation {
     for (const kind of kinds) this.#fill(kind);
   }
 
-  /** Looks for a new path between the two, with these servers. */
-  restart(ice: RTCIceServer[]): void {
-    this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers: ice });
+  /** Servers for the next path; the present one is left alone. */
+  setIce(ice: Ice): void {
+    this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), ...ice });
+  }
+
+  /** Looks for a new path between the two. */
+  restart(): void {
     this.#pc.restartIce();
+  }
+
+  /** Names the present search for a path: another one after a restart, whichever side began it. */
+  get search(): string | undefined {
+    return /^a=ice-ufrag:(\S+)/m.exec(this.#pc.localDescription?.sdp ?? '')?.[1];
+  }
+
+  /** Whether the present path goes through a TURN server of this side. Never rejects. */
+  async isRelayed(): Promise<boolean> {
+    try {
+      return await isRelayed(this.#pc);
+    } catch (error) {
+      this.#trouble(error);
+      return false;
+    }
   }
 
   close(): void {

@@ -1,9 +1,7 @@
 /** What was sent and is not settled yet: numbers it, keeps it, and says what is to be sent again. */
 import type { ErrorCode } from '../protocol/errors.ts';
-import type { ClientMessage } from '../protocol/messages.ts';
+import type { Numbered } from '../protocol/messages.ts';
 
-/** A message that carries a number. */
-export type Numbered = Extract<ClientMessage, { n: number }>;
 type WithoutNumber<Message> = Message extends Numbered ? Omit<Message, 'n'> : never;
 export type Unnumbered = WithoutNumber<Numbered>;
 

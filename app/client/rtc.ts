@@ -8,6 +8,7 @@ export type PeerConnection = Pick<
   | 'close'
   | 'connectionState'
   | 'getConfiguration'
+  | 'getStats'
   | 'getTransceivers'
   | 'localDescription'
   | 'onconnectionstatechange'
@@ -26,6 +27,9 @@ export type Rtc = {
   stream(): MediaStream;
 };
 
+/** The part of RTCConfiguration that changes while a room is open. */
+export type Ice = { iceServers: RTCIceServer[]; iceTransportPolicy: RTCIceTransportPolicy };
+
 export const browserRtc: Rtc = {
   connection: (configuration) => new RTCPeerConnection(configuration),
   stream: () => new MediaStream(),
@@ -39,3 +43,13 @@ export const tracksOf = (stream: MediaStream | null): Tracks => ({
   audio: stream?.getAudioTracks()[0] ?? null,
   video: stream?.getVideoTracks()[0] ?? null,
 });
+
+/** Whether what this side sends and receives goes through its TURN server: the selected pair's local candidate says so. */
+export const isRelayed = async (pc: Pick<PeerConnection, 'getStats'>): Promise<boolean> => {
+  const stats = await pc.getStats();
+  const all = [...stats.values()];
+  const chosen: unknown = all.find(({ type }) => type === 'transport')?.selectedCandidatePairId;
+  // Firefox marks the pair itself.
+  const pair = all.find(({ type, id, selected }) => type === 'candidate-pair' && (id === chosen || selected === true));
+  return stats.get(pair?.localCandidateId)?.candidateType === 'relay';
+};

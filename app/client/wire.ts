@@ -23,6 +23,11 @@ export const codeOfClose = (close: number): ErrorCode => {
 
 const types: Record<ServerMessage['type'], true> = {
   joined: true,
+  waiting: true,
+  'waiting-updated': true,
+  lobby: true,
+  'room-updated': true,
+  'mute-request': true,
   'peer-joined': true,
   'peer-updated': true,
   'peer-away': true,
@@ -32,6 +37,7 @@ const types: Record<ServerMessage['type'], true> = {
   chat: true,
   ack: true,
   pong: true,
+  ice: true,
   error: true,
   bye: true,
 };

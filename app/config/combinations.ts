@@ -9,6 +9,8 @@ export type Where = (name: string, index?: number) => string;
 export const impossible = (settings: Settings, where: Where): string[] => [
   ...sameAddress(listenersOf(settings), where),
   ...tooSmall(settings, where),
+  ...noKeys(settings, where),
+  ...halfTurn(settings, where),
 ];
 
 /** `host`: what `:port` means there. */
@@ -57,9 +59,25 @@ const tooSmall = (settings: Settings, where: Where): string[] => {
     faults.push(`${where('max-unsent-bytes')}: is less than one message may have (${where('max-message-bytes')})`);
   if (settings['limit-post'] < message)
     faults.push(`${where('limit-post')}: is less than one message may have (${where('max-message-bytes')})`);
+  if (settings['byte-burst'] < message)
+    faults.push(`${where('byte-burst')}: is less than one message may have (${where('max-message-bytes')})`);
   if (hard > 0 && hard <= soft)
     faults.push(
       `${where('evil-reload-on-rss')}: must be more than ${where('reload-on-rss')}, or no worker ever drains`,
     );
   return faults;
+};
+
+const noKeys = (settings: Settings, where: Where): string[] => {
+  const known = settings['token-secret'].length + settings['token-key'].length > 0 || settings['token-jwks-url'];
+  return settings.auth === 'open' || known
+    ? []
+    : [`${where('auth')}: token needs a key to check tokens with: token-secret, token-key or token-jwks-url`];
+};
+
+const halfTurn = (settings: Settings, where: Where): string[] => {
+  const [urls, secret] = [settings['turn-url'].length > 0, settings['turn-secret'] !== undefined];
+  if (urls && !secret) return [`${where('turn-url')}: needs turn-secret, or browsers have no credential to show there`];
+  if (secret && !urls) return [`${where('turn-secret')}: is of no use without turn-url`];
+  return [];
 };

@@ -15,6 +15,10 @@ const usage = [
     'genkan print-config [settings]',
     'the settings in effect as YAML, with comments; --json-schema: a schema for editors',
   ],
+  [
+    'genkan token --room R [settings]',
+    'make a token with --token-secret, or with --private-key FILE, and print it alone; --room R may be given several times, and be the beginning of names: class-*; --role host|guest, --name N, --subject S, --ttl 1h, --not-before 10m (from which --ttl counts), --once; --link https://meet.example: print a link with the token in it',
+  ],
   ['genkan explain [OPTION]', "what a setting or an option of uWSGI's does here; without OPTION, all of them"],
   ['genkan --help | --version', 'this; or the version'],
 ] as const;

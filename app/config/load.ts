@@ -47,7 +47,7 @@ export const loadAs = <S extends z.ZodObject>(
   const readings = [...files.map((file) => readYaml(wanted, file, environment, read)), ...above];
   const faults = readings.flatMap((reading) => reading.faults);
   const notes = readings.flatMap((reading) => reading.notes);
-  const given = openFiles(merge(readings), read, faults);
+  const given = openFiles(wanted, merge(readings), read, faults);
   const settings = check(wanted, combined, given, faults);
   notes.push(...remarks(wanted, given));
   return settings && faults.length === 0 ? { settings, notes, given } : { faults, notes };
@@ -57,16 +57,24 @@ export const loadAs = <S extends z.ZodObject>(
 const merge = (readings: Reading[]): Map<string, Given> =>
   new Map(readings.flatMap(({ given }) => given.map((one) => [one.name, one])));
 
-/** Puts in the place of a secret's file what stands in it. */
-const openFiles = (given: Map<string, Given>, read: ReadFile, faults: string[]): Map<string, Given> =>
+/** Puts in the place of a secret's file what stands in it; where there may be several secrets, one a line. */
+const openFiles = (
+  wanted: z.ZodObject,
+  given: Map<string, Given>,
+  read: ReadFile,
+  faults: string[],
+): Map<string, Given> =>
   new Map(
     [...given].flatMap(([name, one]) => {
       const [path] = one.parts.slice(-1);
       if (!one.fromFile || !path) return [[name, one]];
       try {
         // Editors end files with a line break, which belongs to no secret.
-        const value = read(String(path.value)).replace(/\r?\n$/, '');
-        return [[name, { ...one, parts: [{ value, source: path.source }], path: String(path.value) }]];
+        const text = read(String(path.value)).replace(/\r?\n$/, '');
+        const setting = wanted.shape[name];
+        const values = setting && isRepeatable(setting) ? text.split(/\r?\n/) : [text];
+        const parts = values.map((value) => ({ value, source: path.source }));
+        return [[name, { ...one, parts, path: String(path.value) }]];
       } catch (error) {
         faults.push(`${path.source}: cannot be read: ${error instanceof Error ? error.message : String(error)}`);
         return [];

@@ -1,17 +1,19 @@
 /** Every setting once: its name, its form, its default and what it does. All else about settings is made from this. */
 import { z } from 'zod';
 import type { Groups } from './about.ts';
+import { access } from './settings/access.ts';
 import { listening } from './settings/listening.ts';
 import { reports } from './settings/reports.ts';
 import { requests } from './settings/requests.ts';
 import { rooms } from './settings/rooms.ts';
 import { workers } from './settings/workers.ts';
 
-export const schema = z.object({ ...listening, ...requests, ...rooms, ...reports, ...workers });
+export const schema = z.object({ ...listening, ...requests, ...access, ...rooms, ...reports, ...workers });
 
 export const groups: Groups = {
   'Listening, and whom to believe': listening,
   Requests: requests,
+  'Who may come in': access,
   'Rooms and their peers': rooms,
   'Statistics and logs': reports,
   'Processes and files': workers,

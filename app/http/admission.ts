@@ -10,6 +10,10 @@ export const connectionLimit = (max: number, log: ListenerLog): Admit => {
   let open = 0;
   // One line for each time it gets full, not one for each connection: those may be many, and on purpose.
   let told = false;
+  const onClose = () => {
+    open--;
+    if (open <= max * 0.9) told = false;
+  };
   return (socket) => {
     if (open >= max) {
       if (!told) log.warn({ max }, 'as many connections as --max-connections allows; more are closed');
@@ -17,10 +21,8 @@ export const connectionLimit = (max: number, log: ListenerLog): Admit => {
       return false;
     }
     open++;
-    socket.once('close', () => {
-      open--;
-      if (open <= max * 0.9) told = false;
-    });
+    // It comes once anyway, and `once` would keep three objects for every connection.
+    socket.on('close', onClose);
     return true;
   };
 };

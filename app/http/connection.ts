@@ -1,6 +1,6 @@
 /** One HTTP connection as the guard sees it: the requests under way, their clocks, and how it ends. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { promptness, watchReader } from '../uwsgi/idle.ts';
 import { type ListenerLog, type RefusalCode, refusalOf, refusalText } from '../uwsgi/refusal.ts';
 
@@ -25,6 +25,7 @@ export class HttpConnection {
   readonly #since = performance.now();
   readonly #socket: Socket;
   readonly #limits: HttpLimits;
+  readonly #forget: () => void;
   /** In the order in which they came; only the last one's body can still be on its way. */
   readonly #exchanges = new Set<Exchange>();
   #state: State = { at: 'open' };
@@ -35,9 +36,12 @@ export class HttpConnection {
   #read = -1;
   #watched = false;
 
-  constructor(socket: Socket, limits: HttpLimits) {
+  /** @param forget called when the connection is gone */
+  constructor(socket: Socket, limits: HttpLimits, forget: () => void) {
     this.#socket = socket;
     this.#limits = limits;
+    this.#forget = forget;
+    socket.on('close', this.#onClose);
     const destroySoon = socket.destroySoon.bind(socket);
     // node:http calls this after the last answer. If a body is still coming, closing would send a reset, and that would
     // reach the peer before the answer is read.
@@ -45,6 +49,13 @@ export class HttpConnection {
       if (this.#unread()) this.#linger();
       else destroySoon();
     };
+  }
+
+  /** The connection is a WebSocket's from now on: nothing of this is kept for as long as that lives. */
+  release(): void {
+    this.#forget();
+    this.#socket.removeListener('close', this.#onClose);
+    this.#socket.destroySoon = Socket.prototype.destroySoon;
   }
 
   /** Opened ahead of need, as browsers do; node:http counts it among the busy ones. */
@@ -85,10 +96,11 @@ export class HttpConnection {
   }
 
   /** The connection is gone. node:http forgets a request that was answered before its body had come; its reader must not wait. */
-  closed(): void {
+  readonly #onClose = (): void => {
+    this.#forget();
     const aborted = Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
     for (const { request } of this.#exchanges) if (!request.complete && !request.destroyed) request.destroy(aborted);
-  }
+  };
 
   /** Ends what has lasted too long; to be called now and then. */
   check(now: number): void {

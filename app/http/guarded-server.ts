@@ -56,12 +56,8 @@ export class GuardedServer extends Server {
       socket.destroy();
       return false;
     }
-    const connection = new HttpConnection(socket, this.#limits);
-    this.#connections.set(socket, connection);
-    socket.once('close', () => {
-      this.#connections.delete(socket);
-      connection.closed();
-    });
+    const forget = () => this.#connections.delete(socket);
+    this.#connections.set(socket, new HttpConnection(socket, this.#limits, forget));
     this.#sweep ??= setInterval(() => this.#check(), this.#interval).unref();
     return true;
   }
@@ -83,7 +79,7 @@ export class GuardedServer extends Server {
 
   #mayUpgrade(request: IncomingMessage, socket: Socket): boolean {
     // A WebSocket has clocks of its own.
-    this.#connections.delete(socket);
+    this.#connections.get(socket)?.release();
     const fault = this.#checkHead(request);
     if (!fault) return true;
     this.#tell(fault, request);

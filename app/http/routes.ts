@@ -1,12 +1,18 @@
 /** The routes of a room: WebSocket, and the same conversation over plain requests. */
+import { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { WebSocket } from 'ws';
 import { z } from 'zod';
 import { type Counts, countStatus } from '../ops/counts.ts';
 import { explain } from '../protocol/decode.ts';
-import { fateOf, type Refusal, refuse } from '../protocol/errors.ts';
+import { type Refusal, refuse } from '../protocol/errors.ts';
 import { roomName } from '../protocol/messages.ts';
+import type { Caller } from '../signaling/admit.ts';
 import { type Answer, type HttpConversations, refusalAnswer } from '../signaling/http.ts';
 import { turnAway, type WebSockets } from '../signaling/websocket.ts';
+import { mayUseFrom } from './origins.ts';
 import { listenerOf } from './requests.ts';
 
 export type RoomRoutes = {
@@ -25,7 +31,7 @@ const eventsQuery = z.object({
 
 export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Promise<void> => {
   const { conversations, counts } = options;
-  const mayUse = originCheck(options.allowedOrigins);
+  const mayUse = mayUseFrom(options.allowedOrigins);
 
   app.get('/rooms/:room/ws', { websocket: true }, (socket, request) => {
     countStatus(counts, listenerOf(request.raw), 101);
@@ -35,38 +41,49 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
       return turnAway(socket, refusal);
     }
     const { id: reqId, ip } = request;
-    options.webSockets.accept(roomOf(request), socket, request.raw.socket, { reqId, ip });
+    const connection = request.raw.socket;
+    release(socket, connection);
+    options.webSockets.accept(roomOf(request), socket, connection, { reqId, ip }, tokenOf(request));
   });
 
-  await app.register(async (rooms) => {
+  const plain = async (rooms: FastifyInstance): Promise<void> => {
+    await rooms.register(cors, {
+      delegator: ({ headers, host }, answer) =>
+        answer(null, { ...crossOrigin, origin: headers.origin !== undefined && mayUse(headers.origin, host) }),
+    });
     rooms.addHook('preHandler', async (request, reply) => {
       const refusal = unfit(request);
       if (refusal) return send(reply, refusalAnswer(refusal));
       reply.header('cache-control', 'no-store');
     });
-    rooms.post('/rooms/:room/join', async (request, reply) => {
+    rooms.post('/join', async (request, reply) => {
       const answer = options.ready()
-        ? conversations.join(roomOf(request), request.body ?? {})
+        ? conversations.join(roomOf(request), request.body ?? {}, callerOf(request))
         : refusalAnswer(refuse('draining'));
       return send(reply, await answer);
     });
-    rooms.post('/rooms/:room/messages', async (request, reply) =>
-      send(reply, await conversations.messages(roomOf(request), sessionOf(request), request.body)),
-    );
-    rooms.post('/rooms/:room/leave', async (request, reply) =>
+    rooms.post('/messages', async (request, reply) => {
+      const { body } = request;
+      return send(
+        reply,
+        await conversations.messages(roomOf(request), sessionOf(request), body, { address: request.ip }),
+      );
+    });
+    rooms.post('/leave', async (request, reply) =>
       send(reply, await conversations.leave(roomOf(request), sessionOf(request))),
     );
-    rooms.get('/rooms/:room/events', async (request, reply) => {
+    rooms.get('/events', async (request, reply) => {
       const query = eventsQuery.safeParse(request.query);
       if (!query.success) return send(reply, refusalAnswer(explain(query.error, 'query')));
       const gone = (callback: () => void) => reply.raw.once('close', callback);
       return send(reply, await conversations.events(roomOf(request), sessionOf(request), query.data, gone));
     });
-  });
+  };
+  await app.register(plain, { prefix: '/rooms/:room' });
 
-  const send = (reply: FastifyReply, { status, body, refused }: Answer) => {
+  const send = (reply: FastifyReply, { status, body, refused, retry = 0 }: Answer) => {
     if (refused) counts.refused[refused] += 1;
-    const seconds = Math.ceil(((refused && fateOf(refused).retry) ?? 0) / 1000);
+    const seconds = Math.ceil(retry / 1000);
     if (seconds > 0) reply.header('retry-after', seconds);
     reply.code(status);
     return body === '' ? reply.send() : reply.type('application/json; charset=utf-8').send(body);
@@ -81,19 +98,38 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
   };
 };
 
+/**
+ * The handshake's request and answer, and Fastify's of both, are 4 kB that would live as long as the WebSocket: the connection
+ * refers to the answer, and the listener that @fastify/websocket sets, in whose place comes ours, to the rest.
+ */
+const release = (socket: WebSocket, connection: Socket): void => {
+  socket.removeAllListeners('error');
+  const answer: unknown = Reflect.get(connection, '_httpMessage');
+  if (answer instanceof ServerResponse) answer.detachSocket(connection);
+};
+
 const paramOf = ({ params }: FastifyRequest): unknown =>
   typeof params === 'object' && params !== null && 'room' in params ? params.room : undefined;
 
 const roomOf = (request: FastifyRequest): string => roomName.parse(paramOf(request));
 
-const sessionOf = ({ headers }: FastifyRequest): string | undefined =>
-  /^Bearer ([\w.-]+)$/i.exec(headers.authorization ?? '')?.[1];
+const sessionOf = (request: FastifyRequest): string | undefined => bearerOf(request, 2);
 
-/** A page of the same host may, one of the list may, and so may programs, which send no origin. */
-const originCheck = (allowed: string[]) => {
-  const list = new Set(allowed);
-  return (origin: string | undefined, host: string): boolean => {
-    if (origin === undefined || list.has(origin)) return true;
-    return URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
-  };
+const tokenOf = (request: FastifyRequest): string | undefined => bearerOf(request, 3);
+
+const callerOf = (request: FastifyRequest): Caller => ({ address: request.ip, token: tokenOf(request) });
+
+/** Of both kinds of secrets the number of dotted parts tells which it is. */
+const bearerOf = ({ headers }: FastifyRequest, parts: number): string | undefined => {
+  const bearer = /^Bearer ([\w.-]+)$/i.exec(headers.authorization ?? '')?.[1];
+  return bearer?.split('.').length === parts ? bearer : undefined;
+};
+
+/** What a browser may do for a page of another origin. There are no cookies, so none are asked for. */
+const crossOrigin = {
+  methods: ['GET', 'POST'],
+  allowedHeaders: ['authorization', 'content-type', 'last-event-id'],
+  exposedHeaders: ['retry-after', 'x-request-id'],
+  // Seconds a browser need not ask again.
+  maxAge: 600,
 };

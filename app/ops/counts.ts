@@ -1,7 +1,7 @@
 /** What one process counts: plain numbers, so that counting costs an increment, and telling another process is JSON. */
 import { z } from 'zod';
 import { type ErrorCode, errors } from '../protocol/errors.ts';
-import { leaveReason } from '../protocol/messages.ts';
+import { clientMessage, leaveReason, type Numbered } from '../protocol/messages.ts';
 
 /** Settings that listen for visitors, as counts and logs name them. */
 export const listeners = ['http', 'http-socket', 'socket'] as const;
@@ -14,6 +14,10 @@ const closes = errorCodes.flatMap((code) => ('close' in errors[code] ? [String(e
 /** RFC 6455, section 7.4.1, and our own; a client may send any other from 3000 to 4999, so those are one. */
 const closeCodes = ['1000', '1001', '1002', '1003', '1005', '1006', '1007', '1008', '1009', '1011', ...closes];
 
+const numbered = clientMessage.options.flatMap(({ shape }) => ('n' in shape ? [shape.type.value] : [])) as [
+  Numbered['type'],
+  ...Numbered['type'][],
+];
 const count = z.int().min(0);
 export const counts = z.object({
   /** Peers that came into a room anew. */
@@ -21,10 +25,10 @@ export const counts = z.object({
   /** Sessions that went on after a lost connection; `rejoins`: those whose missed events were not kept any more. */
   resumes: count,
   rejoins: count,
-  /** How peers have left, but for those who did not come back in time: nobody says so of them, see `timeouts`. */
-  leaves: z.record(leaveReason.exclude(['timeout']), count),
+  /** How peers have left; `ended`: with the whole room. */
+  leaves: z.record(z.enum([...leaveReason.options, 'ended']), count),
   /** Numbered messages that rooms accepted; a repeat that was recognised as one counts as well. */
-  relayed: z.record(z.enum(['signal', 'chat', 'update']), count),
+  relayed: z.record(z.enum(numbered), count),
   refused: z.record(z.enum(errorCodes), count),
   webSockets: z.object({ opened: count, closes: z.record(z.string(), count) }),
   requests: z.record(z.enum(listeners), z.record(z.enum(statusClasses), count)),
@@ -39,8 +43,8 @@ export const zeroCounts = (): Counts => ({
   joins: 0,
   resumes: 0,
   rejoins: 0,
-  leaves: { left: 0, error: 0 },
-  relayed: { signal: 0, chat: 0, update: 0 },
+  leaves: zeros([...leaveReason.options, 'ended']),
+  relayed: zeros(numbered),
   refused: zeros(errorCodes),
   webSockets: { opened: 0, closes: zeros([...closeCodes, 'other']) },
   requests: { http: zeros(statusClasses), 'http-socket': zeros(statusClasses), socket: zeros(statusClasses) },
@@ -69,10 +73,6 @@ const addInto = (total: Numbers, one: Numbers): void => {
     } else total[name] = value + (typeof own === 'number' ? own : 0);
   }
 };
-
-/** Peers whose grace ran out: who came, less who is there and who left otherwise. */
-export const timeouts = ({ joins, leaves }: Counts, peers: number): number =>
-  Math.max(0, joins - leaves.left - leaves.error - peers);
 
 export const countClose = ({ webSockets }: Counts, code: number): void => {
   const key = String(code) in webSockets.closes ? String(code) : 'other';

@@ -1,7 +1,6 @@
 /** Snapshots → metrics for Prometheus, by its own client library; names and help texts are here, once. */
 import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
 import { z } from 'zod';
-import { timeouts } from './counts.ts';
 import type { Snapshot } from './stats.ts';
 
 /** What a worker tells its master, as far as the master looks into it; plain JSON. */
@@ -110,7 +109,7 @@ const readings: Reading[] = [
     name: 'leaves_total',
     help: 'Peers that left a room; timeout: they did not come back in time.',
     labels: ['reason'],
-    read: ({ counts, peers }) => each('reason', { ...counts.leaves, timeout: timeouts(counts, peers) }),
+    read: ({ counts }) => each('reason', counts.leaves),
   },
   {
     kind: 'counter',

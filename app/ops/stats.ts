@@ -1,6 +1,6 @@
 /** Snapshots of the workers → statistics in the form of uWSGI's, which uwsgitop and other tools read. */
 import { z } from 'zod';
-import { counts, overdue, sumCounts, timeouts } from './counts.ts';
+import { counts, overdue, sumCounts } from './counts.ts';
 
 const number = z.number().min(0);
 /** What a worker tells of itself at one moment; plain JSON, so that it can be sent to the master. */
@@ -149,7 +149,7 @@ const roomStatistics = (workers: Worker[]) => {
     joins: totals.joins,
     resumes: totals.resumes,
     rejoins: totals.rejoins,
-    leaves: { ...totals.leaves, timeout: sum((one) => timeouts(one.counts, one.peers)) },
+    leaves: totals.leaves,
     relayed: totals.relayed,
     refused: Object.fromEntries(Object.entries(totals.refused).filter(([, times]) => times > 0)),
     websockets: {

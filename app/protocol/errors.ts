@@ -26,13 +26,30 @@ export const errors = {
     status: 409,
   },
   'out-of-order': { message: 'Messages are numbered 1, 2, 3 … without gaps.', status: 409, retry: 0 },
+  waiting: { message: 'A host has to let you in first.', status: 409, retry: 1000 },
+  'not-allowed': { message: 'Only a host may do this.', status: 403 },
+  'last-host': { message: 'The last host stays host until there is another.', status: 409 },
   'rate-limited': { message: 'Too many messages in too short a time.', status: 429, close: 4002, retry: 1000 },
   'events-gone': { message: 'The events asked for are no longer kept; join again with this session.', status: 410 },
   // Rooms that cannot be entered.
   'bad-room-name': { message: 'A room name has 1 to 64 letters, digits, "-" or "_".', status: 400, close: 4504 },
   'room-full': { message: 'The room is full.', status: 409, close: 4503 },
+  'room-locked': { message: 'The room is locked.', status: 403, close: 4508 },
+  'passcode-needed': { message: 'The room has a passcode.', status: 401, close: 4509 },
+  'wrong-passcode': { message: 'The passcode is wrong.', status: 403, close: 4510 },
+  'lobby-full': { message: 'Too many are waiting already.', status: 503, close: 4006, retry: 10_000 },
   'too-many-rooms': { message: 'This server has no place for another room.', status: 503, close: 4004, retry: 10_000 },
+  'token-missing': { message: 'This server lets in only who has a token.', status: 401, close: 4520 },
+  'token-expired': { message: 'The token has expired.', status: 401, close: 4521 },
+  'token-not-yet-valid': { message: 'The token is not valid yet.', status: 401, close: 4522 },
+  'token-invalid': { message: 'The token is not one that this server accepts.', status: 401, close: 4523 },
+  'token-wrong-room': { message: 'The token is for another room.', status: 403, close: 4524 },
+  'token-used': { message: 'The token was for one entrance, and has been used.', status: 403, close: 4525 },
   'origin-refused': { message: 'Pages of this origin may not use this server.', status: 403, close: 4505 },
+  // Ends that a host decides.
+  denied: { message: 'A host did not let you in.', status: 403, close: 4511 },
+  kicked: { message: 'A host removed you from the room.', status: 403, close: 4512 },
+  'room-ended': { message: 'The room has ended.', status: 410, close: 4513 },
   // Ends that are nobody's mistake.
   'join-timeout': { message: 'No join arrived in time.', status: 408, close: 4001, retry: 1000 },
   'slow-consumer': { message: 'Too much was waiting to be read.', status: 503, close: 4003, retry: 500 },
@@ -47,11 +64,14 @@ export type ErrorCode = keyof typeof errors;
 /** The fate of a code, with its optional parts. */
 export const fateOf = (code: ErrorCode): Fate => errors[code];
 
-/** A refusal as a value; `detail` names what was wrong and where, for this one case. */
-export type Refusal = { refused: ErrorCode; detail?: string };
+/** A refusal as a value; `detail` names what was wrong and where, for this one case; `retry` (ms) counts before the table's. */
+export type Refusal = { refused: ErrorCode; detail?: string; retry?: number };
 
 export const refuse = (refused: ErrorCode, detail?: string): Refusal =>
   detail === undefined ? { refused } : { refused, detail };
+
+/** Milliseconds after which it may be tried again; undefined = the refusal is final. */
+export const retryOf = ({ refused, retry }: Refusal): number | undefined => retry ?? fateOf(refused).retry;
 
 /** The sentence a person reads: the table's, and this case's detail after it. */
 export const sentence = ({ refused, detail }: Refusal): string =>

@@ -21,6 +21,11 @@ export const peerName = z
 /** Which kinds of media the peer sends now; a hint for the others' pages, the tracks themselves tell the truth. */
 export const mediaState = z.object({ audio: z.boolean(), video: z.boolean(), screen: z.boolean().optional() });
 export const role = z.enum(['host', 'guest']);
+/** Who gets in: everyone, who a host admits, or nobody more. */
+export const access = z.enum(['open', 'knock', 'locked']);
+export const mediaKind = z.enum(['audio', 'video', 'screen']);
+const passcodeText = z.string().min(1).max(256);
+const token = z.string().max(8192);
 const n = z.int().min(1);
 const seq = z.int().min(0);
 const epoch = z.int().min(1);
@@ -31,8 +36,8 @@ const epoch = z.int().min(1);
 export const join = z.object({
   type: z.literal('join'),
   name: peerName.optional(),
-  token: z.string().max(8192).optional(),
-  passcode: z.string().max(256).optional(),
+  token: token.optional(),
+  passcode: passcodeText.optional(),
   session: z.string().max(256).optional(),
   after: seq.optional(),
   media: mediaState.optional(),
@@ -51,16 +56,51 @@ export const chat = z.object({
   text: z.string().min(1).max(4000),
   to: peerId.optional(),
 });
+/** `token`: a fresh one in place of that of the join; what it grants holds from now on. */
 export const update = z.object({
   type: z.literal('update'),
   n,
   name: peerName.optional(),
   media: mediaState.optional(),
+  /** Whether the hand is raised. */
+  hand: z.boolean().optional(),
+  /** A fresh one: what it grants holds from now on. */
+  token: token.optional(),
 });
-export const leave = z.object({ type: z.literal('leave') });
+/** With `mayReturn` the page went away but may be one that is loaded again: a short grace, and it left. */
+export const leave = z.object({ type: z.literal('leave'), mayReturn: z.boolean().optional() });
 export const ping = z.object({ type: z.literal('ping') });
 
-export const clientMessage = z.discriminatedUnion('type', [join, signal, chat, update, leave, ping]);
+// Of hosts. `peer` of admit and deny is one who waits.
+export const admit = z.object({ type: z.literal('admit'), n, peer: peerId });
+export const deny = z.object({ type: z.literal('deny'), n, peer: peerId });
+export const lock = z.object({ type: z.literal('lock'), n, access });
+/** null takes the passcode away. */
+export const passcode = z.object({ type: z.literal('passcode'), n, passcode: passcodeText.nullable() });
+export const setRole = z.object({ type: z.literal('role'), n, peer: peerId, role });
+/** With `ban` the session may not come back for as long as the room lives. */
+export const kick = z.object({ type: z.literal('kick'), n, peer: peerId, ban: z.boolean().optional() });
+/** Asks a peer to turn something off; nobody else can do it. */
+export const muteRequest = z.object({ type: z.literal('mute-request'), n, peer: peerId, kind: mediaKind });
+/** Ends the room for everyone. */
+export const end = z.object({ type: z.literal('end'), n });
+
+export const clientMessage = z.discriminatedUnion('type', [
+  join,
+  signal,
+  chat,
+  update,
+  leave,
+  ping,
+  admit,
+  deny,
+  lock,
+  passcode,
+  setRole,
+  kick,
+  muteRequest,
+  end,
+]);
 
 // ── server → client ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -73,6 +113,7 @@ export const peer = z.object({
   name: peerName.optional(),
   role,
   media: mediaState,
+  hand: z.boolean(),
   away: z.boolean(),
   initiator: z.boolean(),
   polite: z.boolean(),
@@ -85,6 +126,30 @@ export const iceServer = z.object({
   credential: z.string().optional(),
 });
 
+/** One who knocked and waits, as hosts see it. */
+export const waitingPeer = z.object({ id: peerId, name: peerName.optional(), away: z.boolean() });
+/** What was said to everyone before; `name` as it was then. */
+export const saidBefore = z.object({ from: peerId, name: peerName.optional(), text: z.string(), at: z.int() });
+/** What everyone in it knows of a room; `passcode`: whether newcomers need one. */
+export const roomState = z.object({ access, passcode: z.boolean() });
+
+/**
+ * The answer to `join` where newcomers knock: wait. `host`: whether one is here who could open. Nothing of the room is told
+ * until `joined`, or until `bye`. `session` resumes the waiting.
+ */
+export const waiting = z.object({
+  type: z.literal('waiting'),
+  self: z.object({ id: peerId, name: peerName.optional() }),
+  host: z.boolean(),
+  seq,
+  session: z.string(),
+  grace: z.int(),
+});
+/** To those who wait: a host has come, or none is here any more. */
+export const waitingUpdated = z.object({ type: z.literal('waiting-updated'), seq, host: z.boolean() });
+/** To hosts: everyone who waits now, in the order in which they came. */
+export const lobby = z.object({ type: z.literal('lobby'), seq, waiting: z.array(waitingPeer) });
+
 /**
  * The answer to `join`. `session` is the secret that resumes; `grace` is how long (milliseconds) a lost connection may
  * take to do so. With `recovered` the session went on: what it missed follows, up to `seq`, and `peers` is only a
@@ -92,8 +157,13 @@ export const iceServer = z.object({
  */
 export const joined = z.object({
   type: z.literal('joined'),
-  self: z.object({ id: peerId, name: peerName.optional(), role, media: mediaState }),
+  self: z.object({ id: peerId, name: peerName.optional(), role, media: mediaState, hand: z.boolean() }),
   peers: z.array(peer),
+  room: roomState,
+  /** For hosts. */
+  waiting: z.array(waitingPeer).optional(),
+  /** At a new beginning: what was said to everyone of late, oldest first. */
+  chat: z.array(saidBefore).optional(),
   seq,
   session: z.string(),
   ice: z.array(iceServer),
@@ -107,10 +177,13 @@ export const peerUpdated = z.object({
   peer: peerId,
   name: peerName.optional(),
   media: mediaState.optional(),
+  hand: z.boolean().optional(),
+  /** Told to the peer itself as well. */
+  role: role.optional(),
 });
 export const peerAway = z.object({ type: z.literal('peer-away'), seq, peer: peerId });
 export const peerBack = z.object({ type: z.literal('peer-back'), seq, peer: peerId });
-export const leaveReason = z.enum(['left', 'timeout', 'error']);
+export const leaveReason = z.enum(['left', 'timeout', 'error', 'kicked']);
 export const peerLeft = z.object({ type: z.literal('peer-left'), seq, peer: peerId, reason: leaveReason });
 export const relayedSignal = z.object({
   type: z.literal('signal'),
@@ -128,9 +201,19 @@ export const relayedChat = z.object({
   text: z.string(),
   at: z.int(),
 });
+/** A host changed who gets in, or the passcode (true: there is one). */
+export const roomUpdated = z.object({
+  type: z.literal('room-updated'),
+  seq,
+  access: access.optional(),
+  passcode: z.boolean().optional(),
+});
+export const muteRequested = z.object({ type: z.literal('mute-request'), seq, from: peerId, kind: mediaKind });
 /** Everything up to and including number `n` is settled: stored, or refused by an `error` that named it. */
 export const ack = z.object({ type: z.literal('ack'), n: z.int().min(0) });
 export const pong = z.object({ type: z.literal('pong') });
+/** Another set of ICE servers in place of the one in `joined`, before credentials in that one expire. */
+export const ice = z.object({ type: z.literal('ice'), ice: z.array(iceServer) });
 const errorCode = z.enum(Object.keys(errors) as [ErrorCode, ...ErrorCode[]]);
 /** `retry`: milliseconds after which the same message may be sent again; without it the refusal is final. */
 export const error = z.object({
@@ -150,6 +233,11 @@ export const bye = z.object({
 
 export const serverMessage = z.discriminatedUnion('type', [
   joined,
+  waiting,
+  waitingUpdated,
+  lobby,
+  roomUpdated,
+  muteRequested,
   peerJoined,
   peerUpdated,
   peerAway,
@@ -159,6 +247,7 @@ export const serverMessage = z.discriminatedUnion('type', [
   relayedChat,
   ack,
   pong,
+  ice,
   error,
   bye,
 ]);
@@ -174,9 +263,18 @@ export type RoomName = z.infer<typeof roomName>;
 export type PeerId = z.infer<typeof peerId>;
 export type MediaState = z.infer<typeof mediaState>;
 export type Role = z.infer<typeof role>;
+export type Access = z.infer<typeof access>;
+export type MediaKind = z.infer<typeof mediaKind>;
+export type RoomState = z.infer<typeof roomState>;
+export type WaitingPeer = z.infer<typeof waitingPeer>;
+export type SaidBefore = z.infer<typeof saidBefore>;
+export type Waiting = z.infer<typeof waiting>;
 export type LeaveReason = z.infer<typeof leaveReason>;
 export type Join = z.infer<typeof join>;
+export type Update = z.infer<typeof update>;
 export type ClientMessage = z.infer<typeof clientMessage>;
+/** The messages that are settled once. */
+export type Numbered = Extract<ClientMessage, { n: number }>;
 export type Peer = z.infer<typeof peer>;
 export type IceServer = z.infer<typeof iceServer>;
 export type Joined = z.infer<typeof joined>;

@@ -1,11 +1,11 @@
 /** All rooms of one process: made by the first who enters, gone with the last who leaves. */
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomName } from '../protocol/messages.ts';
+import { sweep } from './leaving.ts';
 import { type Entry, Log, type LogLimits } from './log.ts';
-import { type Decision, emptyRoom, type Room, type RoomEvent, sweep } from './room.ts';
+import { type Command, carryOut, emptyRoom, isOver, type Room, type RoomEvent, type Rules } from './room.ts';
 
-export type RegistryLimits = { rooms: number; log: LogLimits /** ms */; grace: number };
-export type Command<T> = (room: Room, now: number) => Decision<T>;
+export type RegistryLimits = { rooms: number; log: LogLimits; rules: Rules };
 export type Done<T> = { seq: number; result: T; entries: Entry[] };
 type Hosted = { room: Room; log: Log };
 
@@ -28,9 +28,9 @@ export class Registry {
   commit<T>(name: RoomName, command: Command<T>, now: number): Done<T> | Refusal {
     const known = this.#rooms.get(name);
     const hosted = known ?? { room: emptyRoom(name), log: new Log(this.#limits.log) };
-    const decision = command(hosted.room, now);
+    const decision = carryOut(hosted.room, command, now);
     if ('refused' in decision) return decision;
-    if (!known && hosted.room.peers.size > 0) {
+    if (!known && !isOver(hosted.room)) {
       if (this.#rooms.size >= this.#limits.rooms) return refuse('too-many-rooms', `at most ${this.#limits.rooms}`);
       this.#rooms.set(name, hosted);
     }
@@ -47,15 +47,20 @@ export class Registry {
   sweep(now: number): Map<RoomName, Entry[]> {
     const happened = new Map<RoomName, Entry[]>();
     for (const [name, hosted] of this.#rooms) {
-      const events = sweep(hosted.room, now, this.#limits.grace);
-      if (events.length > 0) happened.set(name, this.#record(hosted, events, now));
+      const decision = carryOut(hosted.room, this.#letTimePass, now);
+      if ('events' in decision) happened.set(name, this.#record(hosted, decision.events, now));
     }
     return happened;
   }
 
+  readonly #letTimePass: Command<void> = (room, now) => ({
+    events: sweep(room, now, this.#limits.rules),
+    result: undefined,
+  });
+
   #record({ room, log }: Hosted, events: RoomEvent[], now: number): Entry[] {
     const entries = events.map((event) => log.append(event, now));
-    if (room.peers.size === 0) this.#rooms.delete(room.name);
+    if (isOver(room)) this.#rooms.delete(room.name);
     return entries;
   }
 }

@@ -1,210 +1,196 @@
-/** One room: its peers, and the commands that change it. Every command returns what happened, as events. */
-import { type Refusal, refuse } from '../protocol/errors.ts';
-import type { LeaveReason, MediaState, PeerId, Peer as PeerView, Role, RoomName } from '../protocol/messages.ts';
+/** What a room is: its peers, who waits, its rules, and the events by which it tells what happened. */
+import type { Passcode } from '../auth/passcode.ts';
+import type { Refusal } from '../protocol/errors.ts';
+import type {
+  Access,
+  LeaveReason,
+  MediaKind,
+  MediaState,
+  PeerId,
+  Peer as PeerView,
+  Role,
+  RoomName,
+  SaidBefore,
+  WaitingPeer,
+} from '../protocol/messages.ts';
 
-/** `until`: when a peer without a connection of its own (plain HTTP) counts as lost unless it asks again; else Infinity. */
-export type Presence = { at: 'here'; until: number } | { at: 'away'; since: number };
+/**
+ * `here`, `until`: when a peer without a connection of its own (plain HTTP) counts as lost unless it asks again; else
+ * Infinity. `away`, `until`: when it has left, and for which `reason`.
+ */
+export type Presence = { at: 'here'; until: number } | { at: 'away'; until: number; reason: 'timeout' | 'left' };
 
-export type Peer = {
+/** What a token says of its bearer: it counts before what the peer says of itself. */
+export type Granted = { role?: Role | undefined; name?: string | undefined };
+
+/** Someone who knocked and waits to be let in. */
+export type Waiting = {
   id: PeerId;
   name?: string;
-  role: Role;
   media: MediaState;
-  /** The number of its join in this room. The later join of a pair is the pair's epoch. */
-  entered: number;
   /** Hash of the secret that resumes its session. */
   secretHash: string;
-  /** The last of its message numbers that was settled. */
-  accepted: number;
+  granted?: Granted | undefined;
   presence: Presence;
 };
 
-export type Room = { name: RoomName; joins: number; peers: Map<PeerId, Peer> };
+export type Peer = Waiting & {
+  role: Role;
+  hand: boolean;
+  /** The number of its join in this room. The later join of a pair is the pair's epoch. */
+  entered: number;
+  /** The last of its message numbers that was settled. */
+  accepted: number;
+};
+
+/** Why a session is over that its owner may not know of yet. A ban stands for as long as the room lives. */
+export type Gone = { code: 'denied' | 'kicked' | 'room-ended'; until: number };
+
+export type Room = {
+  name: RoomName;
+  joins: number;
+  peers: Map<PeerId, Peer>;
+  waiting: Map<PeerId, Waiting>;
+  /** Absent while it is what the rules say. */
+  access?: Access;
+  passcode?: Passcode;
+  said: SaidBefore[];
+  /** By the hash of the session's secret. */
+  gone: Map<string, Gone>;
+};
+
+/** What holds for every room of this server; times in ms. */
+export type Rules = {
+  access: Exclude<Access, 'locked'>;
+  /** Peers in a room, those who are away included. */
+  maxPeers: number;
+  maxWaiting: number;
+  /** Sessions a room remembers as denied, kicked or banned. */
+  maxGone: number;
+  /** How many texts to everyone are kept for those who come later. */
+  chatHistory: number;
+  grace: number;
+  /** For a page that went away and may be loaded again. */
+  returnGrace: number;
+};
 
 export type RoomEvent =
   | { type: 'peer-joined'; peer: PeerView }
-  | { type: 'peer-updated'; peer: PeerId; name?: string; media?: MediaState }
+  | { type: 'peer-updated'; peer: PeerId; name?: string; media?: MediaState; hand?: boolean; role?: Role }
   | { type: 'peer-away'; peer: PeerId }
   | { type: 'peer-back'; peer: PeerId }
   | { type: 'peer-left'; peer: PeerId; reason: LeaveReason }
   /** `data` is JSON text, as the sender wrote it. */
   | { type: 'signal'; from: PeerId; to: PeerId; epoch: number; data: string }
-  | { type: 'chat'; from: PeerId; to?: PeerId; text: string; at: number };
+  | { type: 'chat'; from: PeerId; to?: PeerId; text: string; at: number }
+  | { type: 'mute-request'; from: PeerId; among: PeerId[]; kind: MediaKind }
+  | { type: 'room-updated'; access?: Access; passcode?: boolean }
+  /** To the hosts, who are `among`. */
+  | { type: 'lobby'; among: PeerId[]; waiting: WaitingPeer[] }
+  /** To those who wait, who are `among`. */
+  | { type: 'waiting-updated'; among: PeerId[]; host: boolean }
+  | { type: 'denied'; peer: PeerId }
+  /** Over for everyone, who were `peers` many, or only for those who wait. */
+  | { type: 'room-ended'; for: 'all'; peers: number }
+  | { type: 'room-ended'; for: 'waiting' };
 
 /** What a command decided: events to store and tell, and an answer for whoever gave it; or a refusal, changing nothing. */
 export type Decision<T> = { events: RoomEvent[]; result: T } | Refusal;
-/** `accepted`: every number up to it is settled. `refusal`: why the last of them was not carried out. */
-export type Settled = { accepted: number; refusal?: Refusal };
-export type View = { self: Peer; peers: PeerView[] };
+export type Command<T> = (room: Room, now: number) => Decision<T>;
 
-export const emptyRoom = (name: RoomName): Room => ({ name, joins: 0, peers: new Map() });
-
-export type Entrance = {
-  id: PeerId;
-  secretHash: string;
-  name?: string | undefined;
-  media?: MediaState | undefined;
-  until: number;
-  /** Most peers the room may hold, those who are away included. */
-  maxPeers: number;
-};
-
-/** Enters anew. A peer id that is there already is replaced: same seat, new epoch, numbering from 1. */
-export const join = (room: Room, entrance: Entrance): Decision<View> => {
-  const before = room.peers.get(entrance.id);
-  if (!before && room.peers.size >= entrance.maxPeers) return refuse('room-full', `at most ${entrance.maxPeers} peers`);
-  room.joins += 1;
-  const self: Peer = {
-    id: entrance.id,
-    role: before?.role ?? (room.peers.size === 0 ? 'host' : 'guest'),
-    media: entrance.media ?? { audio: false, video: false },
-    entered: room.joins,
-    secretHash: entrance.secretHash,
-    accepted: 0,
-    presence: { at: 'here', until: entrance.until },
-  };
-  if (entrance.name !== undefined) self.name = entrance.name;
-  // Taken out first, so that the order of the map stays the order of arrival.
-  room.peers.delete(self.id);
-  room.peers.set(self.id, self);
-  const seenByOthers: PeerView = { ...facts(self), initiator: false, polite: false, epoch: self.entered };
-  return { events: [{ type: 'peer-joined', peer: seenByOthers }], result: view(room, self) };
-};
-
-/** Takes an earlier session up again, on whatever connection it comes from now. */
-export const resume = (room: Room, id: PeerId, secretHash: string, until: number): Decision<View> => {
-  const self = room.peers.get(id);
-  if (self?.secretHash !== secretHash) return refuse('unknown-session');
-  return { events: arrive(self, until), result: view(room, self) };
-};
-
-/** Its connection is lost; it has the grace time to come back. */
-export const lose = (room: Room, id: PeerId, now: number): Decision<void> => {
-  const peer = room.peers.get(id);
-  return { events: peer ? goAway(peer, now) : [], result: undefined };
-};
-
-/** A peer without a connection of its own is expected to ask again by `until`; one that has a connection needs not. */
-export const expectBy = (room: Room, id: PeerId, until: number): Decision<void> => {
-  const presence = room.peers.get(id)?.presence;
-  if (presence?.at === 'here' && presence.until !== Number.POSITIVE_INFINITY) presence.until = until;
-  return { events: [], result: undefined };
-};
-
-export const leave = (room: Room, id: PeerId, reason: LeaveReason): Decision<void> => ({
-  events: room.peers.delete(id) ? [{ type: 'peer-left', peer: id, reason }] : [],
-  result: undefined,
+export const emptyRoom = (name: RoomName): Room => ({
+  name,
+  joins: 0,
+  peers: new Map(),
+  waiting: new Map(),
+  said: [],
+  gone: new Map(),
 });
 
-export type Signal = { n: number; to: PeerId; epoch: number; data: string };
+/** Whether nobody is there, nobody waits, and nobody may still come to ask what became of its session. */
+export const isOver = ({ peers, waiting, gone }: Room): boolean =>
+  peers.size === 0 && waiting.size === 0 && ![...gone.values()].some(({ until }) => until !== Number.POSITIVE_INFINITY);
 
-export const signal = (room: Room, from: PeerId, { n, to, epoch, data }: Signal): Decision<Settled> =>
-  settle(room, from, n, (sender) => {
-    const receiver = room.peers.get(to);
-    if (!receiver || receiver === sender) return refuse('unknown-peer', `signal.to is "${to}"`);
-    const current = Math.max(sender.entered, receiver.entered);
-    if (epoch !== current) return refuse('stale-epoch', `signal.epoch is ${epoch}, the pair is at ${current}`);
-    return [{ type: 'signal', from, to, epoch, data }];
-  });
-
-export type Chat = { n: number; to?: PeerId | undefined; text: string };
-
-export const chat = (room: Room, from: PeerId, { n, to, text }: Chat, at: number): Decision<Settled> =>
-  settle(room, from, n, () => {
-    if (to === undefined) return [{ type: 'chat', from, text, at }];
-    if (to === from || !room.peers.has(to)) return refuse('unknown-peer', `chat.to is "${to}"`);
-    return [{ type: 'chat', from, to, text, at }];
-  });
-
-export type Update = { n: number; name?: string | undefined; media?: MediaState | undefined };
-
-export const update = (room: Room, from: PeerId, { n, name, media }: Update): Decision<Settled> =>
-  settle(room, from, n, (self) => {
-    const event: RoomEvent = { type: 'peer-updated', peer: from };
-    if (name !== undefined) self.name = event.name = name;
-    if (media !== undefined) self.media = event.media = media;
-    return [event];
-  });
-
-/** What time alone does: who was silent too long is away, who was away longer than `grace` (ms) has left. */
-export const sweep = (room: Room, now: number, grace: number): RoomEvent[] => {
-  const events: RoomEvent[] = [];
-  for (const peer of room.peers.values()) {
-    if (peer.presence.at === 'here' && peer.presence.until <= now) events.push(...goAway(peer, now));
-    if (peer.presence.at === 'away' && peer.presence.since + grace <= now) {
-      room.peers.delete(peer.id);
-      events.push({ type: 'peer-left', peer: peer.id, reason: 'timeout' });
-    }
-  }
-  return events;
+/** Carries a command out; whoever waits, or lets in, is told what it changed for them. */
+export const carryOut = <T>(room: Room, command: Command<T>, now: number): Decision<T> => {
+  const before = room.waiting.size > 0 ? doorOf(room) : undefined;
+  const decision = command(room, now);
+  if (!('refused' in decision) && (before || room.waiting.size > 0))
+    decision.events.push(...atTheDoor(before ?? { waiting: '[]', hosts: '', host: hostIsHere(room) }, room));
+  return decision;
 };
 
-/** Whether a receiver is to be told of an event: signals go to one, all else to everyone but the peer it is about. */
+/**
+ * Whether an event matters to a receiver: some go to one or a few, all else to everyone but the peer it is about; and that
+ * peer hears of what was done to it: that it was let in or removed, or that its role is another.
+ */
 export const concerns = (event: RoomEvent, receiver: PeerId): boolean => {
   switch (event.type) {
     case 'signal':
       return event.to === receiver;
     case 'chat':
       return event.to === undefined ? event.from !== receiver : event.to === receiver;
-    case 'peer-joined':
-      return event.peer.id !== receiver;
     case 'peer-updated':
+      return event.peer !== receiver || event.role !== undefined;
+    case 'peer-left':
+      return event.peer !== receiver || event.reason === 'kicked';
     case 'peer-away':
     case 'peer-back':
-    case 'peer-left':
       return event.peer !== receiver;
+    case 'denied':
+      return event.peer === receiver;
+    case 'mute-request':
+    case 'lobby':
+    case 'waiting-updated':
+      return event.among.includes(receiver);
+    case 'peer-joined':
+    case 'room-updated':
+    case 'room-ended':
+      return true;
   }
 };
 
-/**
- * Settles message `n` of a sender once: a repeat changes nothing and is acknowledged again, a gap is refused and left
- * open. A refusal by `act` settles the number as well, or the sender would repeat it for ever.
- */
-const settle = (
-  room: Room,
-  from: PeerId,
-  n: number,
-  act: (sender: Peer) => RoomEvent[] | Refusal,
-): Decision<Settled> => {
-  const sender = room.peers.get(from);
-  if (!sender) return refuse('unknown-session');
-  if (n <= sender.accepted) return { events: [], result: { accepted: sender.accepted } };
-  if (n !== sender.accepted + 1) return refuse('out-of-order', `n is ${n}, ${sender.accepted + 1} is next`);
-  sender.accepted = n;
-  const outcome = act(sender);
-  return Array.isArray(outcome)
-    ? { events: outcome, result: { accepted: n } }
-    : { events: [], result: { accepted: n, refusal: outcome } };
+/** Whether an event tells a receiver that it was let in. */
+export const admits = (event: RoomEvent, receiver: PeerId): boolean =>
+  event.type === 'peer-joined' && event.peer.id === receiver;
+
+/** Why an event is the end of a receiver's session; undefined when it is not. */
+export const endedBy = (event: RoomEvent, receiver: PeerId, waits: boolean): Gone['code'] | undefined => {
+  if (event.type === 'denied' && event.peer === receiver) return 'denied';
+  if (event.type === 'peer-left' && event.peer === receiver && event.reason === 'kicked') return 'kicked';
+  if (event.type === 'room-ended' && (event.for === 'all' || waits)) return 'room-ended';
+  return undefined;
 };
 
-const arrive = (peer: Peer, until: number): RoomEvent[] => {
-  const wasAway = peer.presence.at === 'away';
-  peer.presence = { at: 'here', until };
-  return wasAway ? [{ type: 'peer-back', peer: peer.id }] : [];
-};
+/** Every peer that waits, as hosts see it. */
+export const waitingList = ({ waiting }: Room): WaitingPeer[] =>
+  [...waiting.values()].map(({ id, name, presence }) => ({
+    id,
+    ...(name === undefined ? {} : { name }),
+    away: presence.at === 'away',
+  }));
 
-const goAway = (peer: Peer, now: number): RoomEvent[] => {
-  if (peer.presence.at === 'away') return [];
-  peer.presence = { at: 'away', since: now };
-  return [{ type: 'peer-away', peer: peer.id }];
-};
+export const hostIsHere = ({ peers }: Room): boolean =>
+  [...peers.values()].some(({ role, presence }) => role === 'host' && presence.at === 'here');
 
-/** The room as `self` sees it: of each pair the later one offers first, and yields when offers collide. */
-const view = (room: Room, self: Peer): View => {
-  const peers: PeerView[] = [];
-  for (const other of room.peers.values()) {
-    if (other === self) continue;
-    const later = self.entered > other.entered;
-    const epoch = Math.max(self.entered, other.entered);
-    peers.push({ ...facts(other), initiator: later, polite: later, epoch });
-  }
-  return { self, peers };
-};
+const hostsOf = ({ peers }: Room): PeerId[] =>
+  [...peers.values()].filter(({ role }) => role === 'host').map(({ id }) => id);
 
-const facts = ({ id, name, role, media, presence }: Peer) => ({
-  id,
-  ...(name === undefined ? {} : { name }),
-  role,
-  media,
-  away: presence.at === 'away',
+/** What is to be seen at the door, from both sides, in a form that can be compared. */
+type Door = { waiting: string; hosts: string; host: boolean };
+const doorOf = (room: Room): Door => ({
+  waiting: JSON.stringify(waitingList(room)),
+  hosts: hostsOf(room).join(),
+  host: hostIsHere(room),
 });
+
+const atTheDoor = (before: Door, room: Room): RoomEvent[] => {
+  const after = doorOf(room);
+  const events: RoomEvent[] = [];
+  const hosts = hostsOf(room);
+  if (hosts.length > 0 && (before.waiting !== after.waiting || before.hosts !== after.hosts))
+    events.push({ type: 'lobby', among: hosts, waiting: waitingList(room) });
+  if (room.waiting.size > 0 && before.host !== after.host)
+    events.push({ type: 'waiting-updated', among: [...room.waiting.keys()], host: after.host });
+  return events;
+};

@@ -1,24 +1,30 @@
 /** What peers say and what the rooms answer, apart from what carries it: entering, coming back, speaking, leaving. */
+import { hashPasscode, saltedHash } from '../auth/passcode.ts';
 import { mintSession, readSession } from '../auth/session.ts';
+import type { IceSet } from '../auth/turn.ts';
 import type { Counts } from '../ops/counts.ts';
 import type { Incoming } from '../protocol/decode.ts';
-import { errors, fateOf, type Refusal, refuse, sentence } from '../protocol/errors.ts';
-import type { IceServer, Join, Joined, LeaveReason, PeerId, RoomName, ServerMessage } from '../protocol/messages.ts';
+import { errors, fateOf, type Refusal, refuse, retryOf, sentence } from '../protocol/errors.ts';
+import type { Join, Joined, PeerId, RoomName, ServerMessage, Update, Waiting } from '../protocol/messages.ts';
+import { type Arrival, join, resume } from '../rooms/entering.ts';
+import { leave, leaveForNow } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
-import * as room from '../rooms/room.ts';
+import { admits, concerns, type Rules } from '../rooms/room.ts';
+import type { Said } from '../rooms/speaking.ts';
+import * as rooms from '../rooms/speaking.ts';
 import type { Store } from '../store/store.ts';
+import { admit, type Caller, type Doorkeeping, guess, redeem, restore } from './admit.ts';
 import type { Fanout } from './fanout.ts';
-import type { RateLimits } from './rate.ts';
+import type { AllowanceLimits } from './rate.ts';
 
-export type SignalingLimits = RateLimits & {
-  maxPeers: number;
+export type SignalingLimits = AllowanceLimits & {
+  rules: Rules;
   /** Bytes of one message. */
   messageBytes: number;
   /** Bytes that may wait for a receiver that does not read. */
   unsentBytes: number;
-  /** ms a connection may take to join, a lost one to come back, a plain HTTP peer to ask again. */
+  /** ms a connection may take to join, a plain HTTP peer to ask again. */
   joinTimeout: number;
-  grace: number;
   pollGrace: number;
   /** ms a request for events may wait. */
   pollWait: number;
@@ -29,23 +35,23 @@ export type SignalingLimits = RateLimits & {
 };
 
 /** What every transport needs. */
-export type Signaling = {
+export type Signaling = Doorkeeping & {
   store: Store;
   fanout: Fanout;
   limits: SignalingLimits;
-  ice: IceServer[];
-  /** ms since 1970 */
-  clock: () => number;
+  /** The ICE servers for a peer, from now (ms since 1970) on. */
+  ice: (room: RoomName, peer: PeerId, now: number) => IceSet;
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** Incremented in place: where messages are relayed, counting may cost no more. */
   counts: Counts;
 };
 
 /**
- * For a session that went on, `missed` is what came since the number the peer named, and `accepted` the last of its own
- * messages that is settled.
+ * `first` is what the peer is told first, `renewIceAt` when the ICE servers in it are to be replaced (ms since 1970). For a
+ * session that went on, `missed` is what came since the number the peer named, and `accepted` the last of its own messages
+ * that is settled.
  */
-export type Entered = { joined: Joined; missed: Entry[]; accepted: number };
+export type Entered = { first: Joined | Waiting; renewIceAt: number; missed: Entry[]; accepted: number };
 /** Makes the peer's receiver known before the room changes, so that no event can fall between the two. */
 export type Attach = (peer: PeerId) => void;
 
@@ -59,64 +65,62 @@ export const enter = async (
   message: Omit<Join, 'type'>,
   until: number,
   attach: Attach,
+  caller: Caller,
 ): Promise<Entered | Refusal> => {
-  const known = message.session === undefined ? undefined : readSession(message.session);
-  if (!known || message.session === undefined) return enterAnew(signaling, name, message, until, attach);
-  const back = await signaling.store.commit(name, (place) => room.resume(place, known.id, known.secretHash, until));
-  if ('refused' in back) return enterAnew(signaling, name, message, until, attach);
-  attach(known.id);
-  const missed = message.after === undefined ? 'gone' : await signaling.store.since(name, message.after);
+  const anew = (id?: PeerId) => enterAnew(signaling, name, message, until, attach, caller, id);
+  const { session, after } = message;
+  const known = session === undefined ? undefined : readSession(session);
+  if (!known || session === undefined) return anew();
+  const back = await comeBack(signaling, name, { ...known, session, after, until }, attach);
   // The session is there but what it missed is not: a real rejoin, in the same seat.
-  if (missed === 'gone') return enterAnew(signaling, name, message, until, attach, known.id);
-  signaling.counts.resumes += 1;
-  return {
-    joined: joinedMessage(signaling, back.result, back.seq, message.session, true),
-    missed: missed.filter(({ event }) => room.concerns(event, known.id)),
-    accepted: back.result.self.accepted,
-  };
+  if (back === 'gone') return anew(known.id);
+  return 'refused' in back && back.refused === 'unknown-session' ? anew() : back;
 };
 
-/** Carries out one message of a peer that has joined; the answer has at most one reply, an acknowledgement or an error. */
+/** Carries out one message of a peer; the answer has at most one reply, an acknowledgement or an error. */
 export const speak = (
   signaling: Signaling,
   name: RoomName,
   peer: PeerId,
   message: Incoming,
+  caller: Caller,
 ): Promise<ServerMessage | undefined> => {
-  const { store, counts } = signaling;
   switch (message.type) {
-    case 'signal':
-      return store
-        .commit(name, (place) => room.signal(place, peer, message))
-        .then((outcome) => settled(counts, message, outcome));
-    case 'chat':
-      return store
-        .commit(name, (place, now) => room.chat(place, peer, message, now))
-        .then((outcome) => settled(counts, message, outcome));
-    case 'update':
-      return store
-        .commit(name, (place) => room.update(place, peer, message))
-        .then((outcome) => settled(counts, message, outcome));
     case 'ping':
       return Promise.resolve({ type: 'pong' });
     case 'join':
-      return Promise.resolve(told(counts, refuse('already-joined')));
+      return Promise.resolve(told(signaling.counts, refuse('already-joined')));
     case 'leave':
       return depart(signaling, name, peer, 'left').then(() => undefined);
+    case 'passcode':
+      return prepare(message).then((said) => say(signaling, name, peer, said));
+    case 'update':
+      return message.token === undefined
+        ? say(signaling, name, peer, message)
+        : refresh(signaling, name, peer, message, caller);
+    default:
+      return say(signaling, name, peer, message);
   }
 };
 
-/** Takes the peer out of its room. */
-export const depart = (
-  { store, counts }: Pick<Signaling, 'store' | 'counts'>,
+/** Whether a message takes time before the room can be asked: those that follow it have to wait. */
+export const takesTime = (message: Incoming): boolean =>
+  message.type === 'passcode' || (message.type === 'update' && message.token !== undefined);
+
+/** The page went away, and may be one that is loaded again. */
+export const departForNow = (
+  { store, limits }: Pick<Signaling, 'store' | 'limits'>,
   name: RoomName,
   peer: PeerId,
-  reason: Exclude<LeaveReason, 'timeout'>,
-): Promise<unknown> =>
-  store.commit(name, (place) => {
-    if (place.peers.has(peer)) counts.leaves[reason] += 1;
-    return room.leave(place, peer, reason);
-  });
+): Promise<unknown> => store.commit(name, (place, now) => leaveForNow(place, peer, now, limits.rules));
+
+/** Takes the peer out of its room. */
+export const depart = (
+  { store, limits }: Pick<Signaling, 'store' | 'limits'>,
+  name: RoomName,
+  peer: PeerId,
+  reason: 'left' | 'error',
+): Promise<unknown> => store.commit(name, (place, now) => leave(place, peer, reason, now, limits.rules));
 
 /** The error message of a refusal that is about to be sent, counted. */
 export const told = (counts: Counts, refusal: Refusal, n?: number): ServerMessage => {
@@ -125,7 +129,7 @@ export const told = (counts: Counts, refusal: Refusal, n?: number): ServerMessag
 };
 
 export const errorMessage = (refusal: Refusal, n?: number): ServerMessage => {
-  const { retry } = fateOf(refusal.refused);
+  const retry = retryOf(refusal);
   return {
     type: 'error',
     code: refusal.refused,
@@ -140,7 +144,7 @@ export const byeMessage = (refusal: Refusal): ServerMessage => ({
   type: 'bye',
   code: refusal.refused,
   message: sentence(refusal),
-  retry: fateOf(refusal.refused).retry ?? null,
+  retry: retryOf(refusal) ?? null,
 });
 
 /** The close code of a refusal that ends a connection. */
@@ -149,55 +153,150 @@ export const closeCode = (refusal: Refusal): number => fateOf(refusal.refused).c
 /** The number of a message, for the error that refuses it. */
 export const numberOf = (message: Incoming): number | undefined => ('n' in message ? message.n : undefined);
 
+type Return = { id: PeerId; secretHash: string; session: string; after: number | undefined; until: number };
+
+const comeBack = async (
+  signaling: Signaling,
+  name: RoomName,
+  { session, after, ...who }: Return,
+  attach: Attach,
+): Promise<Entered | Refusal | 'gone'> => {
+  const { store, limits, counts } = signaling;
+  const back = await store.commit(name, (place) => resume(place, who, limits.rules));
+  if ('refused' in back) return back;
+  attach(who.id);
+  if (back.result.at === 'door') return welcome(signaling, name, back, session);
+  const missed = after === undefined ? 'gone' : await store.since(name, after);
+  if (missed === 'gone') return 'gone';
+  counts.resumes += 1;
+  // Let in while it was not here: it knows nothing of the room yet.
+  if (missed.some(({ event }) => admits(event, who.id))) return welcome(signaling, name, back, session);
+  return {
+    ...welcome(signaling, name, back, session, true),
+    missed: missed.filter(({ event }) => concerns(event, who.id)),
+  };
+};
+
 const enterAnew = async (
   signaling: Signaling,
   name: RoomName,
-  message: Omit<Join, 'type'>,
+  { name: own, media, passcode, token }: Omit<Join, 'type'>,
   until: number,
   attach: Attach,
+  caller: Caller,
   id?: PeerId,
 ): Promise<Entered | Refusal> => {
+  const { store, limits, counts } = signaling;
+  // Whoever has a seat was let in once, and an expired token does not end a call.
+  const granted = id === undefined ? await admit(signaling, name, { ...caller, token: token ?? caller.token }) : {};
+  if ('refused' in granted) return granted;
   const minted = mintSession(id);
   attach(minted.id);
-  const { name: own, media } = message;
-  const { maxPeers } = signaling.limits;
-  const entrance = { id: minted.id, secretHash: minted.secretHash, name: own, media, until, maxPeers };
-  const done = await signaling.store.commit(name, (place) => room.join(place, entrance));
-  if ('refused' in done) return done;
-  signaling.counts[id === undefined ? 'joins' : 'rejoins'] += 1;
-  return { joined: joinedMessage(signaling, done.result, done.seq, minted.session, false), missed: [], accepted: 0 };
+  const enterWith = async (passcodeHash?: string) => {
+    const entrance = { id: minted.id, secretHash: minted.secretHash, name: own, media, granted, passcodeHash, until };
+    return store.commit(name, (place) => join(place, entrance, limits.rules));
+  };
+  const salt = passcode === undefined ? undefined : await saltOf(store, name);
+  const done =
+    passcode === undefined || salt === undefined
+      ? await enterWith()
+      : await guess(signaling, caller, async () => enterWith(await saltedHash(passcode, salt)));
+  if ('refused' in done) {
+    await restore(signaling, granted);
+    return done;
+  }
+  if (done.result.at === 'room') counts[id === undefined ? 'joins' : 'rejoins'] += 1;
+  return welcome(signaling, name, done, minted.session);
 };
 
-const joinedMessage = (
-  { ice, limits }: Signaling,
-  { self, peers }: room.View,
-  seq: number,
+/** What passcodes of the room are hashed with, as it is now; undefined where none is asked for. */
+const saltOf = async (store: Store, name: RoomName): Promise<string | undefined> => {
+  const asked = await store.commit(name, (place) => ({ events: [], result: place.passcode?.salt }));
+  return 'refused' in asked ? undefined : asked.result;
+};
+
+/** What one who arrived is told first, with the session's secret; with `recovered` its session went on. */
+const welcome = (
+  { ice, clock, limits }: Signaling,
+  room: RoomName,
+  { result, seq }: { result: Arrival; seq: number },
   session: string,
-  recovered: boolean,
-): Joined => ({
-  type: 'joined',
-  self: {
-    id: self.id,
-    ...(self.name === undefined ? {} : { name: self.name }),
-    role: self.role,
-    media: self.media,
-  },
-  peers,
-  seq,
-  session,
-  ice,
-  grace: limits.grace,
-  recovered,
+  recovered = false,
+): Entered => {
+  const { grace } = limits.rules;
+  if (result.at === 'door') {
+    const { id, name } = result.self;
+    const self = { id, ...optional({ name }) };
+    const first: Waiting = { type: 'waiting', self, host: result.host, seq, session, grace };
+    return { first, renewIceAt: Number.POSITIVE_INFINITY, missed: [], accepted: 0 };
+  }
+  const { self, said, waiting, ...view } = result.view;
+  const { id, name, role, media, hand, accepted } = self;
+  const { servers, renewAt } = ice(room, id, clock());
+  const first: Joined = {
+    type: 'joined',
+    self: { id, ...optional({ name }), role, media, hand },
+    ...view,
+    ...optional({ waiting }),
+    ...(recovered || said.length === 0 ? {} : { chat: said }),
+    seq,
+    session,
+    ice: servers,
+    grace,
+    recovered,
+  };
+  return { first, renewIceAt: renewAt, missed: [], accepted };
+};
+
+/** The fields that are there. */
+const optional = <Fields extends object>(fields: Fields): { [Name in keyof Fields]?: NonNullable<Fields[Name]> } =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
+
+const say = async (signaling: Signaling, name: RoomName, peer: PeerId, said: Said): Promise<ServerMessage> => {
+  const { store, limits, counts } = signaling;
+  const outcome = await store.commit(name, (place, now) => rooms.speak(place, peer, said, now, limits.rules));
+  if ('refused' in outcome) return told(counts, outcome, said.n);
+  const { accepted, refusal } = outcome.result;
+  if (refusal) return told(counts, refusal, said.n);
+  counts.relayed[said.type] += 1;
+  if (said.type === 'admit') counts.joins += 1;
+  return { type: 'ack', n: accepted };
+};
+
+const prepare = async ({ passcode, ...message }: Extract<Incoming, { type: 'passcode' }>): Promise<Said> => ({
+  ...message,
+  passcode: passcode === null ? null : await hashPasscode(passcode),
 });
 
-const settled = (
-  counts: Counts,
-  { type, n }: { type: keyof Counts['relayed']; n: number },
-  outcome: { result: room.Settled } | Refusal,
-): ServerMessage => {
-  if ('refused' in outcome) return told(counts, outcome, n);
-  const { accepted, refusal } = outcome.result;
-  if (refusal) return told(counts, refusal, n);
-  counts.relayed[type] += 1;
-  return { type: 'ack', n: accepted };
+/** What a fresh token grants holds from now on. */
+const refresh = async (
+  signaling: Signaling,
+  name: RoomName,
+  peer: PeerId,
+  { token, ...update }: Update,
+  { address }: Caller,
+): Promise<ServerMessage> => {
+  const granted = await redeem(signaling, name, { address, token });
+  // What may be tried again leaves the message's number open; what is final settles it.
+  if ('refused' in granted && retryOf(granted) !== undefined) return told(signaling.counts, granted, update.n);
+  const answer = await say(signaling, name, peer, { ...update, granted });
+  if (answer.type === 'error' && !('refused' in granted)) await restore(signaling, granted);
+  return answer;
+};
+
+/**
+ * Tells one who was let in what it needs to know of the room; `unknown-session` when it has left again already.
+ */
+export const letInto = async (
+  signaling: Signaling,
+  name: RoomName,
+  session: string,
+  until: number,
+): Promise<Entered | Refusal> => {
+  const known = readSession(session);
+  if (!known) return refuse('unknown-session');
+  const { store, limits } = signaling;
+  const done = await store.commit(name, (place) => resume(place, { ...known, until }, limits.rules));
+  if ('refused' in done) return done;
+  return welcome(signaling, name, done, session);
 };

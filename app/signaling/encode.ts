@@ -3,7 +3,7 @@ import type { ServerMessage } from '../protocol/messages.ts';
 import type { Entry } from '../rooms/log.ts';
 
 export const encode = ({ seq, event }: Entry): string => {
-  if (event.type !== 'signal') return JSON.stringify({ ...event, seq });
+  if (event.type !== 'signal') return JSON.stringify({ ...event, among: undefined, seq });
   const { from, epoch, data } = event;
   // Ids have no characters that JSON would escape, and data is JSON text already.
   return `{"type":"signal","seq":${seq},"from":"${from}","epoch":${epoch},"data":${data}}`;

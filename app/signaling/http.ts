@@ -1,18 +1,20 @@
 /** The same conversation over plain HTTP requests: join, messages, events by long-poll, leave. */
 import { readSession } from '../auth/session.ts';
-import { check, explain, type Incoming } from '../protocol/decode.ts';
-import { type ErrorCode, errors, fateOf, type Refusal, refuse } from '../protocol/errors.ts';
-
+import { check, explain } from '../protocol/decode.ts';
+import { type ErrorCode, errors, fateOf, type Refusal, refuse, retryOf } from '../protocol/errors.ts';
 import { join, type PeerId, postedMessages, type RoomName, type ServerMessage } from '../protocol/messages.ts';
+import { resume } from '../rooms/entering.ts';
+import { expectBy } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
-import * as rooms from '../rooms/room.ts';
+import { concerns } from '../rooms/room.ts';
+import type { Caller } from './admit.ts';
 import { depart, enter, errorMessage, numberOf, type Signaling, speak, told } from './conversation.ts';
-import { encode } from './encode.ts';
+import { encode, encodeMessage } from './encode.ts';
 import type { Receiver } from './fanout.ts';
-import { TokenBucket } from './rate.ts';
+import { Allowance } from './rate.ts';
 
-/** `body` is JSON text; `refused` is the code when all of it is a refusal. */
-export type Answer = { status: number; body: string; refused?: ErrorCode };
+/** `body` is JSON text; `refused` is the code when all of it is a refusal, `retry` the ms after which to try again. */
+export type Answer = { status: number; body: string; refused?: ErrorCode; retry?: number | undefined };
 
 /** A request for events that waits. `over` settles when something came, or nothing will. */
 type Poll = {
@@ -23,13 +25,14 @@ type Poll = {
   over: Promise<void>;
   finish(): void;
 };
-/** What this process keeps of a peer between its requests. */
-type Visitor = { bucket: TokenBucket; poll?: Poll; seen: number };
+/** What this process keeps of a peer between its requests; `renewIceAt` 0: whether its ICE servers age is not known. */
+type Visitor = { allowance: Allowance; poll?: Poll; seen: number; renewIceAt: number };
 
 export const refusalAnswer = (refusal: Refusal): Answer => ({
   status: errors[refusal.refused].status,
   body: JSON.stringify(errorMessage(refusal)),
   refused: refusal.refused,
+  retry: retryOf(refusal),
 });
 
 export class HttpConversations {
@@ -41,26 +44,27 @@ export class HttpConversations {
   }
 
   /** `POST …/join`: the body is the `join` message; `type` may be left out. */
-  async join(room: RoomName, body: unknown): Promise<Answer> {
+  async join(room: RoomName, body: unknown, caller: Caller): Promise<Answer> {
     const message = join.omit({ type: true }).safeParse(body);
     if (!message.success) return refusalAnswer(explain(message.error, 'join'));
     const { fanout } = this.#signaling;
     const attach = (peer: PeerId) => fanout.displace(room, peer);
-    const entered = await enter(this.#signaling, room, message.data, this.#heardUntil(), attach);
+    const entered = await enter(this.#signaling, room, message.data, this.#heardUntil(), attach, caller);
     if ('refused' in entered) return refusalAnswer(entered);
+    this.#visitor(room, entered.first.self.id).renewIceAt = entered.renewIceAt;
     // What was missed comes with the next request for events, so the number to ask after stays the peer's own.
-    return { status: 200, body: JSON.stringify(entered.joined) };
+    return { status: 200, body: JSON.stringify(entered.first) };
   }
 
   /** `POST …/messages`: one message or several. The status is that of the first refusal when nothing was accepted. */
-  async messages(room: RoomName, session: string | undefined, body: unknown): Promise<Answer> {
+  async messages(room: RoomName, session: string | undefined, body: unknown, caller: Caller): Promise<Answer> {
     const peer = await this.#recognise(room, session);
     if (typeof peer !== 'string') return refusalAnswer(peer);
     const posted = postedMessages.safeParse(body);
     if (!posted.success) return refusalAnswer(refuse('bad-message', 'a message or an array of them is wanted'));
     const replies: ServerMessage[] = [];
     for (const json of Array.isArray(posted.data) ? posted.data : [posted.data]) {
-      const reply = await this.#speak(room, peer, this.#check(json));
+      const reply = await this.#speak(room, peer, json, caller);
       if (reply) replies.push(reply);
     }
     return { status: statusOf(replies), body: JSON.stringify({ messages: replies }) };
@@ -80,19 +84,23 @@ export class HttpConversations {
     const peer = await this.#recognise(room, session, waitMs);
     if (typeof peer !== 'string') return refusalAnswer(peer);
     const poll = this.#startPoll(room, peer, waitMs);
-    gone(poll.finish);
+    let there = true;
+    gone(() => {
+      there = false;
+      poll.finish();
+    });
     try {
       const kept = await this.#signaling.store.since(room, after);
       if (kept === 'gone') return refusalAnswer(refuse('events-gone'));
-      if (!kept.some(({ event }) => rooms.concerns(event, peer))) await poll.over;
+      if (!kept.some(({ event }) => concerns(event, peer))) await poll.over;
       const last = kept.at(-1)?.seq ?? after;
-      return poll.replaced
-        ? refusalAnswer(refuse('replaced'))
-        : eventsAnswer(peer, after, [...kept, ...poll.heard.filter(({ seq }) => seq > last)]);
+      if (poll.replaced) return refusalAnswer(refuse('replaced'));
+      const entries = [...kept, ...poll.heard.filter(({ seq }) => seq > last)];
+      return eventsAnswer(peer, after, entries, there ? this.#renewal(room, peer) : []);
     } finally {
       poll.finish();
       const expected = this.#heardUntil();
-      await this.#signaling.store.commit(room, (place) => rooms.expectBy(place, peer, expected));
+      await this.#signaling.store.commit(room, (place) => expectBy(place, peer, expected));
     }
   }
 
@@ -108,10 +116,10 @@ export class HttpConversations {
 
   /** Lets time pass: ends the waits that are over, forgets who has not asked for long. */
   tick(now: number): void {
-    const { pollWait, pollGrace, grace } = this.#signaling.limits;
+    const { pollWait, pollGrace, rules } = this.#signaling.limits;
     for (const [key, visitor] of this.#visitors) {
-      if (visitor.poll && visitor.poll.deadline <= now) visitor.poll.finish();
-      if (!visitor.poll && visitor.seen + pollWait + pollGrace + grace < now) this.#visitors.delete(key);
+      if (visitor.poll && Math.min(visitor.poll.deadline, visitor.renewIceAt) <= now) visitor.poll.finish();
+      if (!visitor.poll && visitor.seen + pollWait + pollGrace + rules.grace < now) this.#visitors.delete(key);
     }
   }
 
@@ -127,7 +135,7 @@ export class HttpConversations {
     if (!known) return refuse('unknown-session');
     const { fanout, store } = this.#signaling;
     const heard = await store.commit(room, (place) =>
-      rooms.resume(place, known.id, known.secretHash, this.#heardUntil(wait)),
+      resume(place, { ...known, until: this.#heardUntil(wait) }, this.#signaling.limits.rules),
     );
     if ('refused' in heard) return heard;
     const visitor = this.#visitor(room, known.id);
@@ -136,18 +144,15 @@ export class HttpConversations {
     return known.id;
   }
 
-  #check(json: unknown): Incoming | Refusal {
-    const { messageBytes } = this.#signaling.limits;
+  async #speak(room: RoomName, peer: PeerId, json: unknown, caller: Caller): Promise<ServerMessage | undefined> {
+    const { counts, limits, clock } = this.#signaling;
     const bytes = Buffer.byteLength(JSON.stringify(json));
-    return bytes > messageBytes ? refuse('too-long', `${bytes} bytes, at most ${messageBytes}`) : check(json);
-  }
-
-  async #speak(room: RoomName, peer: PeerId, message: Incoming | Refusal): Promise<ServerMessage | undefined> {
-    const { counts } = this.#signaling;
+    const message =
+      bytes > limits.messageBytes ? refuse('too-long', `${bytes} bytes, at most ${limits.messageBytes}`) : check(json);
     if ('refused' in message) return told(counts, message);
-    if (this.#visitor(room, peer).bucket.take(this.#signaling.clock()) > 0)
+    if (this.#visitor(room, peer).allowance.take(bytes, clock()) !== 'within')
       return told(counts, refuse('rate-limited'), numberOf(message));
-    return speak(this.#signaling, room, peer, message);
+    return speak(this.#signaling, room, peer, message, caller);
   }
 
   /** Hears the room from now on, until an event for the peer, the deadline, another connection or the client's end. */
@@ -183,10 +188,24 @@ export class HttpConversations {
     return poll;
   }
 
+  /** Other ICE servers for the peer, when those it has are to be replaced. */
+  #renewal(room: RoomName, peer: PeerId): ServerMessage[] {
+    const now = this.#signaling.clock();
+    const visitor = this.#visitor(room, peer);
+    if (visitor.renewIceAt > now) return [];
+    const { servers, renewAt } = this.#signaling.ice(room, peer, now);
+    visitor.renewIceAt = renewAt;
+    return renewAt === Number.POSITIVE_INFINITY ? [] : [{ type: 'ice', ice: servers }];
+  }
+
   #visitor(room: RoomName, peer: PeerId): Visitor {
     const now = this.#signaling.clock();
     const key = keyOf(room, peer);
-    const visitor = this.#visitors.get(key) ?? { bucket: new TokenBucket(this.#signaling.limits, now), seen: now };
+    const visitor = this.#visitors.get(key) ?? {
+      allowance: new Allowance(this.#signaling.limits, now),
+      seen: now,
+      renewIceAt: 0,
+    };
     visitor.seen = now;
     this.#visitors.set(key, visitor);
     return visitor;
@@ -197,9 +216,10 @@ export class HttpConversations {
   }
 }
 
-const eventsAnswer = (peer: PeerId, after: number, entries: Entry[]): Answer => {
-  const texts = entries.filter(({ event }) => rooms.concerns(event, peer)).map(encode);
-  return { status: 200, body: `{"messages":[${texts.join(',')}],"seq":${entries.at(-1)?.seq ?? after}}` };
+const eventsAnswer = (peer: PeerId, after: number, entries: Entry[], besides: ServerMessage[]): Answer => {
+  const texts = entries.filter(({ event }) => concerns(event, peer)).map(encode);
+  const all = [...texts, ...besides.map(encodeMessage)].join(',');
+  return { status: 200, body: `{"messages":[${all}],"seq":${entries.at(-1)?.seq ?? after}}` };
 };
 
 const keyOf = (room: RoomName, peer: PeerId): string => `${room}/${peer}`;

@@ -1,23 +1,28 @@
 /** A peer's conversation over a connection that stays open: what comes in order, what goes out in order, and its end. */
 import { decode, type Incoming } from '../protocol/decode.ts';
 import { fateOf, type Refusal, refuse } from '../protocol/errors.ts';
-import type { Join, LeaveReason, PeerId, RoomName, ServerMessage } from '../protocol/messages.ts';
+import type { Join, Joined, PeerId, RoomName, ServerMessage, Waiting } from '../protocol/messages.ts';
+import { lose } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
-import * as room from '../rooms/room.ts';
+import { admits, endedBy } from '../rooms/room.ts';
+import type { Caller } from './admit.ts';
 import {
   byeMessage,
   closeCode,
   depart,
+  departForNow,
   type Entered,
   enter,
+  letInto,
   numberOf,
   type Signaling,
   speak,
+  takesTime,
   told,
 } from './conversation.ts';
 import { encode, encodeMessage } from './encode.ts';
 import type { Receiver } from './fanout.ts';
-import { TokenBucket } from './rate.ts';
+import { Allowance } from './rate.ts';
 
 /** A way to carry text to the peer. */
 export interface Wire {
@@ -29,29 +34,33 @@ export interface Wire {
 
 /**
  * `joining`: messages that come before the room answered wait in `early`, events that come before `joined` was sent in
- * `held`. `joined`: `seq` is the last event sent. `closed`: nothing is said any more.
+ * `held`. `waiting`: at the door. `joined`: `seq` is the last event sent, `renewIceAt` when the peer gets other ICE servers;
+ * while a message takes time, those after it wait in `early`. `closed`: nothing is said any more.
  */
 type State =
   | { at: 'greeting'; deadline: number }
   | { at: 'joining'; peer?: PeerId; early: string[]; held: Entry[] }
-  | { at: 'joined'; peer: PeerId; seq: number }
+  | { at: 'waiting'; peer: PeerId; session: string }
+  | { at: 'joined'; peer: PeerId; seq: number; renewIceAt: number; early?: string[] }
   | { at: 'closed' };
 
 export class Session implements Receiver {
   #state: State;
   #ackDue = 0;
   #was: PeerId | undefined;
-  readonly #bucket: TokenBucket;
+  readonly #allowance: Allowance;
   readonly #signaling: Signaling;
   readonly #room: RoomName;
   readonly #wire: Wire;
+  readonly #caller: Caller;
 
-  constructor(signaling: Signaling, name: RoomName, wire: Wire) {
+  constructor(signaling: Signaling, name: RoomName, wire: Wire, caller: Caller) {
     const now = signaling.clock();
     this.#signaling = signaling;
     this.#room = name;
     this.#wire = wire;
-    this.#bucket = new TokenBucket(signaling.limits, now);
+    this.#caller = caller;
+    this.#allowance = new Allowance(signaling.limits, now);
     this.#state = { at: 'greeting', deadline: now + signaling.limits.joinTimeout };
   }
 
@@ -64,25 +73,28 @@ export class Session implements Receiver {
     return this.#was;
   }
 
-  /** One message from the peer. */
-  receive(text: string): void {
+  /** One message from the peer; `bytes` is its length. */
+  receive(text: string, bytes = Buffer.byteLength(text)): void {
     if (this.#state.at === 'closed') return;
-    if (this.#state.at === 'joining') {
+    if ('early' in this.#state) {
       // The peer has not been answered yet, so it cannot have much to say.
       if (this.#state.early.push(text) > this.#signaling.limits.burst) this.end(refuse('rate-limited'), 'error');
       return;
     }
     const message = decode(text);
-    const owed = this.#bucket.take(this.#signaling.clock());
-    if (owed > this.#signaling.limits.burst) return this.end(refuse('rate-limited'));
+    const sent = this.#allowance.take(bytes, this.#signaling.clock());
+    if (sent === 'far-over') return this.end(refuse('rate-limited'));
     if ('refused' in message) return this.#misunderstood(message);
-    if (owed > 0) return this.#refuse(refuse('rate-limited'), numberOf(message));
+    if (sent === 'over') return this.#refuse(refuse('rate-limited'), numberOf(message));
     this.#dispatch(message);
   }
 
   deliver(entry: Entry, text: string): void {
     if (this.#state.at === 'joining') this.#state.held.push(entry);
+    if (this.#state.at === 'waiting') return this.#hearAtTheDoor(this.#state, entry, text);
     if (this.#state.at !== 'joined' || entry.seq <= this.#state.seq) return;
+    const over = endedBy(entry.event, this.#state.peer, false);
+    if (over) return this.end(refuse(over));
     if (this.#wire.unsent() > this.#signaling.limits.unsentBytes) return this.end(refuse('slow-consumer'));
     this.#state.seq = entry.seq;
     this.#wire.send(text);
@@ -99,7 +111,7 @@ export class Session implements Receiver {
   }
 
   /** Ends the conversation with a `bye`. With a reason the peer has left; without, it is away and may come back. */
-  end(refusal: Refusal, reason?: Exclude<LeaveReason, 'timeout'>): void {
+  end(refusal: Refusal, reason?: 'left' | 'error'): void {
     const peer = this.peer;
     this.#finish(refusal);
     if (!peer) return;
@@ -110,6 +122,7 @@ export class Session implements Receiver {
   /** Lets time pass. */
   tick(now: number): void {
     if (this.#state.at === 'greeting' && this.#state.deadline <= now) this.end(refuse('join-timeout'));
+    if (this.#state.at === 'joined' && this.#state.renewIceAt <= now) this.#renewIce(this.#state, now);
   }
 
   /** Sends the acknowledgement that is due, one for all that was settled since the last. */
@@ -120,15 +133,52 @@ export class Session implements Receiver {
   }
 
   #dispatch(message: Incoming): void {
-    if (this.#state.at === 'joined') return this.#speak(this.#state.peer, message);
-    if (message.type === 'join') return this.#join(message);
+    if (this.#state.at === 'joined') return this.#speak(this.#state, message);
     if (message.type === 'ping') return this.#wire.send('{"type":"pong"}');
+    if (this.#state.at === 'waiting') return this.#speakAtTheDoor(message);
+    if (message.type === 'join') return this.#join(message);
     this.#refuse(refuse('not-joined', `"${message.type}" came before "join"`), numberOf(message));
   }
 
-  #speak(peer: PeerId, message: Incoming): void {
+  #speak(state: State & { at: 'joined' }, message: Incoming): void {
+    if (message.type === 'leave') return this.#leave(state.peer, message.mayReturn);
+    const answered = speak(this.#signaling, this.#room, state.peer, message, this.#caller).then(
+      this.#answer,
+      this.#failed,
+    );
+    if (takesTime(message)) this.#holdUntil(answered, state);
+  }
+
+  /** What comes meanwhile is not to overtake. */
+  #holdUntil(answered: Promise<void>, state: State & { at: 'joined' }): void {
+    const early: string[] = [];
+    state.early = early;
+    void answered.then(() => {
+      delete state.early;
+      for (const text of early) this.receive(text);
+    });
+  }
+
+  #speakAtTheDoor(message: Incoming): void {
     if (message.type === 'leave') return this.end(refuse('left'), 'left');
-    speak(this.#signaling, this.#room, peer, message).then(this.#answer, this.#failed);
+    this.#refuse(refuse(message.type === 'join' ? 'already-joined' : 'waiting'), numberOf(message));
+  }
+
+  #hearAtTheDoor(state: State & { at: 'waiting' }, { event }: Entry, text: string): void {
+    const over = endedBy(event, state.peer, true);
+    if (over) this.end(refuse(over));
+    else if (event.type === 'waiting-updated') this.#wire.send(text);
+    else if (admits(event, state.peer))
+      this.#enter((attach) => {
+        attach(state.peer);
+        return letInto(this.#signaling, this.#room, state.session, Number.POSITIVE_INFINITY);
+      });
+  }
+
+  #leave(peer: PeerId, mayReturn = false): void {
+    if (!mayReturn) return this.end(refuse('left'), 'left');
+    this.#finish(refuse('left'));
+    departForNow(this.#signaling, this.#room, peer).catch(this.#failed);
   }
 
   readonly #answer = (reply: ServerMessage | undefined): void => {
@@ -143,6 +193,12 @@ export class Session implements Receiver {
   }
 
   #join(message: Join): void {
+    this.#enter((attach) =>
+      enter(this.#signaling, this.#room, message, Number.POSITIVE_INFINITY, attach, this.#caller),
+    );
+  }
+
+  #enter(arrive: (attach: (peer: PeerId) => void) => Promise<Entered | Refusal>): void {
     const state: State & { at: 'joining' } = { at: 'joining', early: [], held: [] };
     this.#state = state;
     const { fanout } = this.#signaling;
@@ -154,30 +210,39 @@ export class Session implements Receiver {
     const entered = (outcome: Entered | Refusal): void => {
       if ('refused' in outcome) {
         if (this.#state === state) this.end(outcome, 'error');
-      } else if (this.#state === state) this.#welcome(outcome, state.held, state.early);
+      } else if (this.#state === state) this.#welcome(outcome, state);
       // The connection broke while the room answered: the peer is in the room, and its connection is lost.
-      else if (this.#state.at === 'closed') this.#lose(outcome.joined.self.id);
+      else if (this.#state.at === 'closed') this.#lose(outcome.first.self.id);
     };
-    enter(this.#signaling, this.#room, message, Number.POSITIVE_INFINITY, attach).then(entered).catch(this.#failed);
+    arrive(attach).then(entered).catch(this.#failed);
   }
 
-  #welcome({ joined, missed, accepted }: Entered, held: Entry[], early: string[]): void {
-    const state: State & { at: 'joined' } = {
-      at: 'joined',
-      peer: joined.self.id,
-      seq: joined.recovered ? 0 : joined.seq,
-    };
-    this.#state = state;
-    this.#was = state.peer;
-    this.#wire.send(encodeMessage(joined));
+  #renewIce(state: State & { at: 'joined' }, now: number): void {
+    const { servers, renewAt } = this.#signaling.ice(this.#room, state.peer, now);
+    state.renewIceAt = renewAt;
+    this.#wire.send(encodeMessage({ type: 'ice', ice: servers }));
+  }
+
+  #welcome({ first, renewIceAt, missed, accepted }: Entered, { held, early }: State & { at: 'joining' }): void {
+    this.#state = this.#arrived(first, renewIceAt);
+    this.#was = first.self.id;
+    this.#wire.send(encodeMessage(first));
     if (accepted > 0) this.#acknowledge(accepted);
     for (const entry of missed) this.deliver(entry, encode(entry));
     for (const entry of held) this.deliver(entry, encode(entry));
     for (const text of early) this.receive(text);
   }
 
+  #arrived(first: Joined | Waiting, renewIceAt: number): State {
+    const { id: peer } = first.self;
+    if (first.type === 'waiting') return { at: 'waiting', peer, session: first.session };
+    return { at: 'joined', peer, seq: first.recovered ? 0 : first.seq, renewIceAt };
+  }
+
   #lose(peer: PeerId): void {
-    this.#signaling.store.commit(this.#room, (place, now) => room.lose(place, peer, now)).catch(this.#failed);
+    this.#signaling.store
+      .commit(this.#room, (place, now) => lose(place, peer, now, this.#signaling.limits.rules))
+      .catch(this.#failed);
   }
 
   #misunderstood(refusal: Refusal): void {
@@ -200,7 +265,7 @@ export class Session implements Receiver {
 
   /** Says nothing more and hears nothing more; returns the peer it was, if it was one. */
   #close(): PeerId | undefined {
-    const peer = this.#state.at === 'joined' ? this.#state.peer : undefined;
+    const peer = this.#state.at === 'joined' || this.#state.at === 'waiting' ? this.#state.peer : undefined;
     if (this.peer) this.#signaling.fanout.detach(this.#room, this.peer, this);
     this.#state = { at: 'closed' };
     return peer;

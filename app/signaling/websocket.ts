@@ -61,12 +61,16 @@ export class WebSockets {
     return sum;
   }
 
-  /** Starts a conversation about a room on an accepted WebSocket; `connection` is the socket below it. */
-  accept(room: RoomName, socket: WebSocket, connection: Socket, visitor: Visitor): void {
+  /**
+   * Starts a conversation about a room on an accepted WebSocket; `connection` is the socket below it, `token` what its
+   * handshake carried.
+   */
+  accept(room: RoomName, socket: WebSocket, connection: Socket, visitor: Visitor, token?: string): void {
     const { clock, limits, log } = this.#signaling;
     const { bytesRead: read, bytesWritten: written } = connection;
     const carried: Carried = { in: 0, out: 0, at: performance.now(), read, written };
-    const session = new Session(this.#signaling, room, wireOf(socket, connection, carried));
+    const caller = { address: visitor.ip, token };
+    const session = new Session(this.#signaling, room, wireOf(socket, connection, carried), caller);
     const open: Open = { socket, session, heard: true, pinged: clock(), connection, carried };
     this.#begin(open, { ...visitor, room });
     socket.on('pong', () => {
@@ -78,9 +82,12 @@ export class WebSockets {
       if (data.length > limits.messageBytes)
         session.end(refuse('too-long', longer(data, limits.messageBytes)), 'error');
       else if (isBinary) session.end(refuse('bad-json', 'a binary frame came'), 'error');
-      else session.receive(data.toString());
+      else session.receive(data.toString(), data.length);
     });
-    socket.on('error', (error) => log.info({ room, err: error.message }, 'a WebSocket broke the protocol'));
+    socket.on('error', (error) => {
+      log.info({ room, err: error.message }, 'a WebSocket broke the protocol');
+      socket.terminate();
+    });
   }
 
   #begin(open: Open, visit: Opened): void {

@@ -5,9 +5,11 @@ import type { Store } from './store.ts';
 /** @param accepting whether a room may be opened now; asked for every command on a room without peers */
 export const pausable = (store: Store, accepting: () => boolean): Store => ({
   ...store,
-  // A room without peers is one that does not exist: whatever is done there first would open it.
+  // Where nobody is and nobody waits, whatever is done first would open the room.
   commit: (room, command) =>
     store.commit(room, (place, now) =>
-      place.peers.size === 0 && !accepting() ? refuse('too-many-rooms', 'it opens none for now') : command(place, now),
+      place.peers.size + place.waiting.size === 0 && !accepting()
+        ? refuse('too-many-rooms', 'it opens none for now')
+        : command(place, now),
     ),
 });

@@ -1,8 +1,9 @@
 /** Where rooms live: the contract every store keeps, and the store that is this process's own memory. */
 import type { Refusal } from '../protocol/errors.ts';
-import type { RoomName } from '../protocol/messages.ts';
+import type { LeaveReason, RoomName } from '../protocol/messages.ts';
 import type { Entry } from '../rooms/log.ts';
-import { type Command, Registry, type RegistryLimits } from '../rooms/registry.ts';
+import { Registry, type RegistryLimits } from '../rooms/registry.ts';
+import type { Command } from '../rooms/room.ts';
 
 /** `seq`: the number of the room's last event once the command was carried out. */
 export type Committed<T> = { seq: number; result: T };
@@ -18,15 +19,27 @@ export interface Store {
   since(room: RoomName, after: number): Promise<Entry[] | 'gone'>;
   /** Hears every event of a room from now on, in order, until the returned function is called. */
   subscribe(room: RoomName, listener: Listener): () => void;
+  /** Takes a key for one's own until `until` (ms since 1970); false when somebody has it. */
+  claim(key: string, until: number): Promise<boolean>;
+  /** Gives a key back that was taken in vain. */
+  release(key: string): Promise<void>;
   /** Lets time pass, in every room. */
   sweep(): Promise<void>;
   count(): { rooms: number; peers: number };
 }
 
-export const memoryStore = (limits: RegistryLimits, clock: () => number): Store => {
+/** Who left, incremented in place. */
+type Leaves = { leaves: Record<LeaveReason | 'ended', number> };
+
+export const memoryStore = (limits: RegistryLimits, clock: () => number, { leaves }: Leaves): Store => {
   const registry = new Registry(limits);
   const listeners = new Map<RoomName, Set<Listener>>();
+  const claims = new Map<string, number>();
   const tell = (room: RoomName, entries: Entry[]): void => {
+    for (const { event } of entries) {
+      if (event.type === 'peer-left') leaves[event.reason] += 1;
+      else if (event.type === 'room-ended' && event.for === 'all') leaves.ended += event.peers;
+    }
     const heard = listeners.get(room);
     if (heard) for (const entry of entries) for (const listener of heard) listener(entry);
   };
@@ -48,7 +61,16 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number): Store 
         if (heard.size === 0 && listeners.get(room) === heard) listeners.delete(room);
       };
     },
+    async claim(key, until) {
+      if ((claims.get(key) ?? 0) > clock()) return false;
+      claims.set(key, until);
+      return true;
+    },
+    async release(key) {
+      claims.delete(key);
+    },
     async sweep() {
+      for (const [key, until] of claims) if (until <= clock()) claims.delete(key);
       for (const [room, entries] of registry.sweep(clock())) tell(room, entries);
     },
     count: () => registry.count(),

@@ -45,6 +45,8 @@ export class FakePc {
   offers = 0;
   rollbacks = 0;
   restarts = 0;
+  /** The selected pair's local candidate, as browsers tell of it. */
+  selected: 'host' | 'relay' = 'host';
   candidates: unknown[] = [];
   #name: string;
   #descriptions = 0;
@@ -68,6 +70,15 @@ export class FakePc {
     this.configuration = configuration;
   };
 
+  getStats = async () =>
+    new Map<string, object>([
+      ['T', { id: 'T', type: 'transport', selectedCandidatePairId: 'P' }],
+      ['Q', { id: 'Q', type: 'candidate-pair', localCandidateId: 'other' }],
+      ['P', { id: 'P', type: 'candidate-pair', localCandidateId: 'L' }],
+      ['L', { id: 'L', type: 'local-candidate', candidateType: this.selected }],
+      ['other', { id: 'other', type: 'local-candidate', candidateType: this.selected === 'host' ? 'relay' : 'host' }],
+    ]);
+
   restartIce(): void {
     this.restarts += 1;
     this.#needNegotiation();
@@ -82,7 +93,7 @@ export class FakePc {
     const type = this.signalingState === 'have-remote-offer' ? 'answer' : 'offer';
     if (type === 'offer') this.offers += 1;
     this.signalingState = type === 'answer' ? 'stable' : 'have-local-offer';
-    const sdp = `${this.#name}${this.#descriptions}`;
+    const sdp = `a=ice-ufrag:${this.#name}${this.#descriptions}`;
     this.localDescription = { type, sdp };
     // A task of its own, as in browsers: whoever awaits the description goes first.
     setImmediate(() => {

@@ -61,8 +61,9 @@ export class FakeServer {
 
 export const joined = (over: Partial<Joined> = {}): Joined => ({
   type: 'joined',
-  self: { id: 'me', role: 'guest', media: { audio: false, video: false } },
+  self: { id: 'me', role: 'guest', media: { audio: false, video: false }, hand: false },
   peers: [],
+  room: { access: 'open', passcode: false },
   seq: 0,
   session: 'secret',
   ice: [],
@@ -75,6 +76,7 @@ export const peer = (id: string, over: Partial<Peer> = {}): Peer => ({
   id,
   role: 'guest',
   media: { audio: true, video: true },
+  hand: false,
   away: false,
   initiator: true,
   polite: true,

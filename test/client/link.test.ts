@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Link, type LinkSignal, usualLinkTiming } from '../../app/client/link.ts';
+import type { Ice } from '../../app/client/rtc.ts';
 import { FakeClock, settled } from './fake-clock.ts';
 import { FakeRtc, fakeTrack } from './fake-rtc.ts';
 
+const newer: Ice = { iceServers: [{ urls: ['turn:new'] }], iceTransportPolicy: 'relay' };
 const silence = { audio: null, video: null };
 
 /** One end of a link; what it sends is kept until the test delivers it. */
@@ -15,7 +17,7 @@ const end = (initiator: boolean, clock: FakeClock) => {
   const link = new Link({
     initiator,
     polite: initiator,
-    ice: [],
+    ice: { iceServers: [], iceTransportPolicy: 'all' },
     tracks,
     rtc,
     clock,
@@ -195,15 +197,14 @@ describe('a lost connection', () => {
   it('gets a new path after a while, with the newest servers, through the same negotiation', async () => {
     const { a, b, clock, connect, deliver } = pair();
     await connect();
-    const servers = [{ urls: ['turn:new'] }];
-    a.link.setIce(servers);
+    a.link.setIce(newer);
     a.rtc.latest.become('disconnected');
     expect(a.link.state).toBe('reconnecting');
     await clock.pass(1_999);
     expect(a.rtc.latest.restarts).toBe(0);
     await clock.pass(1);
     expect(a.rtc.latest.restarts).toBe(1);
-    expect(a.rtc.latest.configuration.iceServers).toEqual(servers);
+    expect(a.rtc.latest.configuration.iceServers).toEqual(newer.iceServers);
     await deliver();
     a.rtc.latest.become('connected');
     expect(a.link.state).toBe('connected');
@@ -238,6 +239,65 @@ describe('a lost connection', () => {
     expect(a.rtc.latest.restarts).toBe(1);
     a.link.close();
     expect(clock.pending).toBe(0);
+  });
+});
+
+describe('new servers', () => {
+  it('are there for the next path, and leave a direct one alone', async () => {
+    const { a, b, clock, connect } = pair();
+    await connect();
+    a.link.setIce(newer);
+    b.link.setIce(newer);
+    await clock.pass(60_000);
+    expect([a.rtc.latest.configuration, b.rtc.latest.configuration]).toMatchObject([newer, newer]);
+    expect([a.rtc.latest.restarts, b.rtc.latest.restarts]).toEqual([0, 0]);
+  });
+
+  it('move a path that both sides relay once, by the initiator, without a collision and without doubt in it', async () => {
+    const { a, b, clock, connect, deliver } = pair();
+    await connect();
+    a.rtc.latest.selected = b.rtc.latest.selected = 'relay';
+    b.link.setIce(newer);
+    a.link.setIce(newer);
+    await settled();
+    await deliver();
+    await clock.pass(60_000);
+    await deliver();
+    expect([a.rtc.latest.restarts, b.rtc.latest.restarts]).toEqual([1, 0]);
+    expect([a.rtc.latest.rollbacks, b.rtc.latest.rollbacks]).toEqual([0, 0]);
+    expect([a.rtc.made.length, b.rtc.made.length, a.link.state]).toEqual([1, 1, 'connected']);
+  });
+
+  it('move a path that only the other side relays, a moment later', async () => {
+    const { a, b, clock, connect } = pair();
+    await connect();
+    b.rtc.latest.selected = 'relay';
+    a.link.setIce(newer);
+    b.link.setIce(newer);
+    await settled();
+    await clock.pass(1_999);
+    expect(b.rtc.latest.restarts).toBe(0);
+    await clock.pass(1);
+    expect([a.rtc.latest.restarts, b.rtc.latest.restarts]).toEqual([0, 1]);
+  });
+
+  it('are what a later generation begins with', async () => {
+    const { a, clock } = pair();
+    a.link.setIce(newer);
+    await clock.pass(10_000);
+    expect(a.rtc.latest.configuration).toMatchObject(newer);
+    expect(a.rtc.made.map(({ restarts }) => restarts)).toEqual([0, 0]);
+  });
+
+  it('come too late for a link that was closed while it looked at its path', async () => {
+    const { a, clock, connect } = pair();
+    await connect();
+    a.rtc.latest.selected = 'relay';
+    a.link.setIce(newer);
+    a.link.close();
+    await settled();
+    expect(a.rtc.latest.restarts).toBe(0);
+    expect([clock.pending, a.troubles]).toEqual([0, []]);
   });
 });
 

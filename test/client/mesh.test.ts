@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { Connection } from '../../app/client/connection.ts';
-import { Mesh } from '../../app/client/mesh.ts';
+import { Mesh, type MeshOptions } from '../../app/client/mesh.ts';
 import type { Peer } from '../../app/protocol/messages.ts';
 import { FakeClock, settled } from './fake-clock.ts';
 import { FakeRtc, fakeTrack } from './fake-rtc.ts';
 import { FakeServer, peer } from './fake-server.ts';
 
-const room = (peers: Peer[]) => {
+const room = (peers: Peer[], options: Partial<MeshOptions> = {}) => {
   const [clock, server, rtc] = [new FakeClock(), new FakeServer(), new FakeRtc('me')];
   const connection = new Connection({ url: 'ws://host', join: {}, open: server.open, clock });
-  const mesh = new Mesh(connection, { tracks: { audio: null, video: null }, rtc, clock });
+  const mesh = new Mesh(connection, { tracks: { audio: null, video: null }, rtc, clock, ...options });
   const told: string[] = [];
   mesh.on('peer-added', ({ id }) => told.push(`+${id}`));
   mesh.on('peer-changed', ({ id }) => told.push(`~${id}`));
@@ -81,6 +81,38 @@ describe('who is in the room', () => {
     expect(rtc.made.map(({ restarts }) => restarts)).toEqual([0, 1]);
     expect(rtc.made[1]?.configuration.iceServers).toEqual([{ urls: ['stun:two'] }]);
     expect(rtc.made).toHaveLength(2);
+  });
+});
+
+describe('new servers', () => {
+  const ice = [{ urls: ['turn:two'], username: 'u', credential: 'c' }];
+
+  it('go to every link, now and later; what is relayed or broken gets a new path', async () => {
+    const { server, rtc } = room([peer('direct'), peer('relayed'), peer('broken')]);
+    const [direct, relayed, broken] = rtc.made;
+    for (const pc of rtc.made) pc.become('connected');
+    if (relayed) relayed.selected = 'relay';
+    broken?.become('disconnected');
+    server.latest.say({ type: 'ice', ice });
+    server.latest.say({ type: 'peer-joined', seq: 11, peer: peer('later') });
+    await settled();
+    expect(rtc.made.map(({ configuration }) => configuration.iceServers)).toEqual([ice, ice, ice, ice]);
+    expect([direct, relayed, broken].map((pc) => pc?.restarts)).toEqual([0, 1, 1]);
+  });
+
+  it('give a link that has failed another try', async () => {
+    const { server, rtc, clock, mesh } = room([peer('a')], { timing: { tries: 0 } });
+    await clock.pass(10_000);
+    expect(mesh.peers).toMatchObject([{ link: 'failed' }]);
+    server.latest.say({ type: 'ice', ice });
+    expect(rtc.made.length).toBe(2);
+    expect(rtc.latest.configuration.iceServers).toEqual(ice);
+  });
+
+  it('keep the policy that was asked for', () => {
+    const { server, rtc } = room([peer('a')], { iceTransportPolicy: 'relay' });
+    server.latest.say({ type: 'ice', ice });
+    expect(rtc.latest.configuration).toMatchObject({ iceServers: ice, iceTransportPolicy: 'relay' });
   });
 });
 

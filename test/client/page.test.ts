@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { tileSize } from '../../app/client/page/layout.ts';
-import { newRoomName, normalRoomName, roomNameProblem, roomUrl, routeOf } from '../../app/client/page/route.ts';
+import {
+  icePolicyOf,
+  newRoomName,
+  normalRoomName,
+  roomNameProblem,
+  roomUrl,
+  routeOf,
+} from '../../app/client/page/route.ts';
 import { words } from '../../app/client/page/words.ts';
 import { type ErrorCode, errors } from '../../app/protocol/errors.ts';
 import { roomName } from '../../app/protocol/messages.ts';
@@ -31,6 +38,12 @@ describe('room names', () => {
 });
 
 describe('addresses', () => {
+  it('may ask for a relay, beside other words', () => {
+    expect(
+      ['#ice=relay', '#x=1&ice=relay', '#ice=all', '#ice', ''].map((hash) => icePolicyOf(`https://h/r${hash}`)),
+    ).toEqual(['relay', 'relay', 'all', 'all', 'all']);
+  });
+
   it.each(['https://host/', 'https://host/deep/path/'])('lead to a room and back below %s', (base) => {
     for (const room of ['garden', '玄関', 'a-b_c']) {
       expect(routeOf(roomUrl(room, base), base)).toEqual({ is: 'room', room });

@@ -13,6 +13,8 @@ describe('impossible together', () => {
     ['--socket [::]:1 --socket 10.0.0.1:1', '--socket: 10.0.0.1:1 is the address of --socket already'],
     ['--socket /a --http-socket unix:/a', '--socket: /a is the address of --http-socket already'],
     ['--socket fd:3 --http fd:3', '--socket: fd:3 is the address of --http already'],
+    ['--turn-url turn:t:3478', '--turn-url: needs turn-secret, or browsers have no credential to show there'],
+    ['--turn-secret sixteen-letters-x', '--turn-secret: is of no use without turn-url'],
     ['--limit-post 2000', '--limit-post: is less than one message may have (max-message-bytes (the default))'],
     [
       '--max-message-bytes 2000000 --limit-post 3000000',
@@ -28,6 +30,7 @@ describe('impossible together', () => {
     '--socket 0.0.0.0:1 --http-socket [::1]:1',
     '--socket /a --socket /b --http fd:3 --socket fd:4',
     '--max-message-bytes 2000 --limit-post 2000',
+    '--turn-url turn:t --turn-url turns:t:443?transport=tcp --turn-secret sixteen-letters-x',
   ])('%s can be', (flags) => {
     expect(faultsOf(load(flags.split(' '), {}))).toEqual([]);
   });

@@ -1,14 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { join } from '../../app/rooms/entering.ts';
+import { leave, lose } from '../../app/rooms/leaving.ts';
 import { Registry } from '../../app/rooms/registry.ts';
-import { join, leave, lose } from '../../app/rooms/room.ts';
+import { entrance, rules } from './rules.ts';
 
-const limits = { rooms: 2, grace: 1000, log: { events: 10, bytes: 1000, age: 1000 } };
+const limits = { rooms: 2, rules, log: { events: 10, bytes: 1000, age: 1000 } };
 const enter = (registry: Registry, room: string, id: string) =>
-  registry.commit(
-    room,
-    (place) => join(place, { id, secretHash: '', until: Number.POSITIVE_INFINITY, maxPeers: 4 }),
-    0,
-  );
+  registry.commit(room, (place) => join(place, entrance(id), rules), 0);
 
 describe('the registry', () => {
   test('makes a room for the first and drops it with the last', () => {
@@ -16,8 +14,8 @@ describe('the registry', () => {
     expect(enter(registry, 'one', 'a')).toMatchObject({ seq: 1 });
     expect(enter(registry, 'one', 'b')).toMatchObject({ seq: 2 });
     expect(registry.count()).toEqual({ rooms: 1, peers: 2 });
-    registry.commit('one', (place) => leave(place, 'a', 'left'), 0);
-    registry.commit('one', (place) => leave(place, 'b', 'left'), 0);
+    registry.commit('one', (place) => leave(place, 'a', 'left', 0, rules), 0);
+    registry.commit('one', (place) => leave(place, 'b', 'left', 0, rules), 0);
     expect(registry.count()).toEqual({ rooms: 0, peers: 0 });
     expect(registry.since('one', 0)).toBe('gone');
   });
@@ -25,7 +23,7 @@ describe('the registry', () => {
   test('has a limit, and nobody who only asks makes a room', () => {
     const registry = new Registry(limits);
     enter(registry, 'one', 'a');
-    registry.commit('nobody was here', (place) => leave(place, 'a', 'left'), 0);
+    registry.commit('nobody was here', (place) => leave(place, 'a', 'left', 0, rules), 0);
     enter(registry, 'two', 'a');
     expect(enter(registry, 'three', 'a')).toMatchObject({ refused: 'too-many-rooms' });
     expect(enter(registry, 'two', 'b')).toMatchObject({ seq: 2 });
@@ -34,8 +32,8 @@ describe('the registry', () => {
   test('sweeps every room, and a room whose last ghost goes is gone', () => {
     const registry = new Registry(limits);
     enter(registry, 'one', 'a');
-    registry.commit('one', (place, now) => lose(place, 'a', now), 0);
-    expect(registry.sweep(999).size).toBe(0);
+    registry.commit('one', (place, now) => lose(place, 'a', now, rules), 0);
+    expect([...registry.sweep(999).values()].flat()).toEqual([]);
     expect(registry.sweep(1000).get('one')).toMatchObject([
       { seq: 3, event: { type: 'peer-left', reason: 'timeout' } },
     ]);

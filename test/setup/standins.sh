@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # standins.sh IMAGE... — stand-ins, under the official names, for base images where no registry can be reached:
-#   node:24-trixie-slim  nginx:1.30 (Debian forky)  nginx:1.26 (Debian trixie)
+#   node:24-trixie-slim  nginx:1.30 (Debian forky)  nginx:1.26 (Debian trixie)  coturn/coturn:4.6 (Debian trixie)
 # An image that is there already is left alone. Stand-ins carry the label standin=1. Fine for tests, not for anything else.
 #   STANDIN_CACHE  where root file systems and npm packages are kept (default /var/cache/genkan-standins)
 # Needs Debian, root, npm, and Docker with buildx; installs debootstrap.
@@ -65,6 +65,15 @@ STOPSIGNAL SIGQUIT
 CMD ["nginx", "-g", "daemon off;"]
 D
 }
+coturn_image() { # IMAGE CONTEXT: as the official one, without its entrypoint script
+  build "$@" <<'D'
+RUN apt-get update -qq && apt-get install -y -qq coturn >/dev/null && rm -rf /var/lib/apt/lists/* && turnserver --version
+USER nobody:nogroup
+EXPOSE 3478 3478/udp
+VOLUME /var/lib/coturn
+CMD ["turnserver", "--log-file=stdout"]
+D
+}
 
 want=(); for image in "$@"; do exists "$image" || want+=("$image"); done
 [ ${#want[@]} = 0 ] || command -v debootstrap >/dev/null ||
@@ -78,6 +87,7 @@ for image in "${want[@]}"; do
   case $image in
     node:24-trixie-slim) node_image "$image" "$context" ;;
     nginx:1.30 | nginx:1.26) nginx_image "$image" "$context" ;;
+    coturn/coturn:4.6) coturn_image "$image" "$context" ;;
     *) echo "no stand-in is known for $image" >&2; exit 2 ;;
   esac
 done

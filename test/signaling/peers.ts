@@ -1,7 +1,13 @@
 /** Peers for the behavioural spec: the same few verbs over a WebSocket and over plain HTTP requests. */
 import WebSocket from 'ws';
 import type { ErrorCode } from '../../app/protocol/errors.ts';
-import { type Joined, protocolVersion, type ServerMessage, serverMessage } from '../../app/protocol/messages.ts';
+import {
+  type Joined,
+  protocolVersion,
+  type ServerMessage,
+  serverMessage,
+  type Waiting,
+} from '../../app/protocol/messages.ts';
 
 export type Fields = Record<string, unknown>;
 type Of<T extends ServerMessage['type']> = Extract<ServerMessage, { type: T }>;
@@ -54,6 +60,10 @@ export interface TestPeer {
   readonly session: string;
   /** Joins; resolves with the answer. */
   join(fields?: Fields): Promise<Joined>;
+  /** Joins where one has to knock; resolves with the answer. */
+  knock(fields?: Fields): Promise<Waiting>;
+  /** Resolves when it was let in. */
+  admitted(): Promise<Joined>;
   /** Sends a message; signals, chats and updates get the next number unless one is given. */
   send(message: Fields): Promise<void>;
   /** Sends several in one go. */
@@ -62,7 +72,8 @@ export interface TestPeer {
   cut(): Promise<void>;
   /** Takes the session up again after a cut, from the last event seen. */
   resume(): Promise<Joined>;
-  leave(): Promise<void>;
+  /** Leaves; `mayReturn` as a page that may be loaded again. */
+  leave(mayReturn?: boolean): Promise<void>;
   /** Ends everything the test still has open. */
   dispose(): void;
 }
@@ -78,7 +89,11 @@ export type Transport = {
 abstract class Numbered {
   readonly inbox = new Inbox();
   #n = 0;
-  protected joined: Joined | undefined;
+  protected joined: Joined | Waiting | undefined;
+
+  async admitted(): Promise<Joined> {
+    return this.entered(await this.inbox.take('joined'));
+  }
 
   get id(): string {
     return this.#have().self.id;
@@ -88,10 +103,10 @@ abstract class Numbered {
     return this.#have().session;
   }
 
-  protected entered(joined: Joined): Joined {
-    if (!joined.recovered) this.#n = 0;
-    this.joined = joined;
-    return joined;
+  protected entered<First extends Joined | Waiting>(first: First): First {
+    if (first.type === 'joined' && !first.recovered) this.#n = 0;
+    this.joined = first;
+    return first;
   }
 
   protected number(message: Fields): Fields {
@@ -106,7 +121,7 @@ abstract class Numbered {
     return Math.max(0, ...seqs);
   }
 
-  #have(): Joined {
+  #have(): Joined | Waiting {
     if (!this.joined) throw new Error('the test peer has not joined');
     return this.joined;
   }
@@ -140,9 +155,18 @@ export class WebSocketPeer extends Numbered implements TestPeer {
   }
 
   async join(fields: Fields = {}): Promise<Joined> {
+    await this.#arrive(fields);
+    return this.entered(await this.inbox.take('joined'));
+  }
+
+  async knock(fields: Fields = {}): Promise<Waiting> {
+    await this.#arrive(fields);
+    return this.entered(await this.inbox.take('waiting'));
+  }
+
+  async #arrive(fields: Fields): Promise<void> {
     if (!this.#socket || this.#socket.readyState !== WebSocket.OPEN) await this.open();
     this.write(JSON.stringify({ type: 'join', ...fields }));
-    return this.entered(await this.inbox.take('joined'));
   }
 
   async send(message: Fields): Promise<void> {
@@ -181,8 +205,8 @@ export class WebSocketPeer extends Numbered implements TestPeer {
     return this.join({ session: this.session, after: this.lastSeq() });
   }
 
-  async leave(): Promise<void> {
-    this.write('{"type":"leave"}');
+  async leave(mayReturn = false): Promise<void> {
+    this.write(JSON.stringify({ type: 'leave', mayReturn }));
     await this.closing();
   }
 
@@ -227,13 +251,26 @@ export class HttpPeer extends Numbered implements TestPeer {
   }
 
   async join(fields: Fields = {}): Promise<Joined> {
+    await this.#arrive(fields);
+    return this.#begin(await this.inbox.take('joined'));
+  }
+
+  async knock(fields: Fields = {}): Promise<Waiting> {
+    await this.#arrive(fields);
+    return this.#begin(await this.inbox.take('waiting'));
+  }
+
+  async #arrive(fields: Fields): Promise<void> {
     const { status, json } = await this.post('join', fields);
     if (status !== 200) throw new Error(`join was answered ${status} ${JSON.stringify(json)}`);
     this.inbox.put(json);
-    const joined = this.entered(await this.inbox.take('joined'));
-    if (!joined.recovered) this.#after = joined.seq;
+  }
+
+  #begin<First extends Joined | Waiting>(first: First): First {
+    this.entered(first);
+    if (first.type === 'waiting' || !first.recovered) this.#after = first.seq;
     this.#listen();
-    return joined;
+    return first;
   }
 
   send(message: Fields): Promise<void> {
@@ -255,9 +292,9 @@ export class HttpPeer extends Numbered implements TestPeer {
     return this.join({ session: this.session, after: this.#after });
   }
 
-  async leave(): Promise<void> {
+  async leave(mayReturn = false): Promise<void> {
     this.#polling?.abort();
-    await this.post('leave', '{}');
+    await this.post('leave', { mayReturn });
   }
 
   dispose(): void {

@@ -2,12 +2,14 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { type ErrorCode, errors } from '../../app/protocol/errors.ts';
 import { type Fields, plainHttp, type TestPeer, type Transport, webSocket } from './peers.ts';
+import { describeHosts } from './spec-hosts.ts';
 import { describeRequests, describeSockets, messageBytes } from './spec-transports.ts';
 
 /** The settings the spec counts on: short times, small rooms, a small log. */
 export const specSettings = [
   ['--max-peers', '4'],
   ['--grace', '3'],
+  ['--return-grace', '1'],
   ['--poll-grace', '2'],
   ['--log-events', '16'],
   ['--message-rate', '50'],
@@ -62,6 +64,7 @@ export const describeSignaling = (name: string, site: () => string, transport: T
           name: 'Aiko',
           role: 'host',
           media: { audio: true, video: false },
+          hand: false,
           away: false,
           initiator: true,
           polite: true,
@@ -290,6 +293,13 @@ export const describeSignaling = (name: string, site: () => string, transport: T
       expect(await second.inbox.take('chat')).toMatchObject({ text: 'sorry' });
     });
 
+    if (transport === webSocket)
+      describeHosts({
+        newRoom,
+        peerIn,
+        refusalOf: (room, fields) => transport.refusal(site(), room, [JSON.stringify({ type: 'join', ...fields })]),
+        endOf: async (peer) => (await peer.inbox.take('bye')).code,
+      });
     if (transport === webSocket) describeSockets(site, newRoom, (peer) => open.push(peer));
     else describeRequests(site, newRoom);
   });

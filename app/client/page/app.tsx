@@ -7,7 +7,8 @@ import { Conversation } from './conversation.ts';
 import { Devices } from './devices.ts';
 import { Landing } from './landing.tsx';
 import { Lobby } from './lobby.tsx';
-import { newRoomName, roomUrl, routeOf } from './route.ts';
+import { rememberToken } from './memory.ts';
+import { newRoomName, roomUrl, routeOf, takeToken } from './route.ts';
 
 type View =
   | { is: 'landing' }
@@ -64,6 +65,10 @@ const lobby = (room: string): View => {
 
 const viewOfAddress = (): View => {
   const route = routeOf(location.href, document.baseURI);
+  const taken = takeToken(location.href);
+  // Whoever looks at the address bar, or copies from it, does not get the token.
+  if (taken) history.replaceState(history.state, '', taken.shown);
+  if (taken && route.is === 'room') rememberToken(route.room, taken.token);
   if (route.is === 'room') return lobby(route.room);
   return route.is === 'bad-room' ? { is: 'closing', room: '', code: 'bad-room-name' } : { is: 'landing' };
 };

@@ -2,6 +2,8 @@
 import { Emitter } from '../events.ts';
 import { type Chat, type ConnectionState, type ErrorCode, join, type RemotePeer, type Room } from '../genkan.ts';
 import type { DeviceState, Devices, Kind } from './devices.ts';
+import { recallToken } from './memory.ts';
+import { icePolicyOf } from './route.ts';
 import { words } from './words.ts';
 
 /** A line of the chat. `delivery` is about one's own; what the others wrote has arrived. */
@@ -35,7 +37,14 @@ export class Conversation {
   constructor(room: string, name: string, devices: Devices) {
     this.name = name;
     this.devices = devices;
-    this.#room = join({ room, name, media: devices.stream });
+    const token = recallToken(room);
+    this.#room = join({
+      room,
+      name,
+      media: devices.stream,
+      iceTransportPolicy: icePolicyOf(location.href),
+      ...(token === undefined ? {} : { token }),
+    });
     this.#shown = { camera: devices.state('camera'), microphone: devices.state('microphone') };
     const stop = devices.onChange(() => this.#devicesChanged());
     this.#room.on('state', (state) => {

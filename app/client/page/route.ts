@@ -32,6 +32,20 @@ export const routeOf = (url: string, base: string): Route => {
   }
 };
 
+/** The token in the fragment of `url` (`#token=…`), and the address that may be shown: the same without it. */
+export const takeToken = (url: string): { token: string; shown: string } | undefined => {
+  const shown = new URL(url);
+  const fields = new URLSearchParams(shown.hash.slice(1));
+  const token = fields.get('token');
+  if (token === null) return undefined;
+  shown.hash = '';
+  return { token, shown: shown.href };
+};
+
+/** `#ice=relay` sends media through a TURN server only; anything else leaves the choice to the browser. */
+export const icePolicyOf = (url: string): RTCIceTransportPolicy =>
+  new URLSearchParams(new URL(url).hash.slice(1)).get('ice') === 'relay' ? 'relay' : 'all';
+
 /** The address of a room below `base`. */
 export const roomUrl = (room: string, base: string): string => new URL(`rooms/${encodeURIComponent(room)}`, base).href;
 

@@ -28,6 +28,41 @@ const endings: Record<ErrorCode, Ending> = {
     text: 'A room name has 1 to 64 letters, digits, “-” or “_”, and no spaces.',
     next: 'new-room',
   },
+  'room-locked': {
+    title: 'The room is locked',
+    text: 'Nobody else may come in for now. Ask someone who is inside to unlock it.',
+    next: 'again',
+  },
+  'passcode-needed': {
+    title: 'This room has a passcode',
+    text: 'Ask whoever invited you for it, and join again with it.',
+    next: 'again',
+  },
+  'wrong-passcode': {
+    title: 'That is not the passcode',
+    text: 'Check it with whoever invited you, and try again.',
+    next: 'again',
+  },
+  'lobby-full': {
+    title: 'Too many are waiting',
+    text: 'So many people wait to be let in that there is no place for more. Please try again in a while.',
+    next: 'again',
+  },
+  denied: {
+    title: 'You were not let in',
+    text: 'A host of this room declined. Ask them if that was meant.',
+    next: 'again',
+  },
+  kicked: {
+    title: 'You were removed from the call',
+    text: 'A host removed you.',
+    next: 'new-room',
+  },
+  'room-ended': {
+    title: 'The call has ended',
+    text: 'A host ended it for everyone, or everyone has left.',
+    next: 'new-room',
+  },
   'too-many-rooms': {
     title: 'No place for another room',
     text: 'The server has as many rooms as it can keep. Please try again in a while.',
@@ -36,6 +71,36 @@ const endings: Record<ErrorCode, Ending> = {
   'origin-refused': {
     title: 'This address may not call',
     text: 'The server does not accept calls from the address that you opened. Ask whoever runs it for the right one.',
+    next: 'again',
+  },
+  'token-missing': {
+    title: 'You need an invitation',
+    text: 'This server lets in only who comes by a personal link. Ask whoever invited you for yours.',
+    next: 'again',
+  },
+  'token-expired': {
+    title: 'Your link has expired',
+    text: 'It was valid for a limited time. Ask whoever invited you for a new one.',
+    next: 'again',
+  },
+  'token-not-yet-valid': {
+    title: 'You are early',
+    text: 'Your link does not work yet. Try again when the call is due to begin.',
+    next: 'again',
+  },
+  'token-invalid': {
+    title: 'Your link does not work',
+    text: 'It may have been cut off on its way. Open it again, all of it, or ask for a new one.',
+    next: 'again',
+  },
+  'token-wrong-room': {
+    title: 'Your link is for another room',
+    text: 'Open the link as you got it, or ask for one to this room.',
+    next: 'again',
+  },
+  'token-used': {
+    title: 'Your link has been used',
+    text: 'It lets somebody in once. Ask whoever invited you for a new one.',
     next: 'again',
   },
   draining: {
@@ -79,6 +144,9 @@ const endings: Record<ErrorCode, Ending> = {
     next: 'again',
   },
   'unknown-peer': { title: 'That person has left', text: 'They are no longer in the room.', next: 'again' },
+  'not-allowed': brokenPage,
+  'last-host': brokenPage,
+  waiting: brokenPage,
   'stale-epoch': brokenPage,
   'bad-json': brokenPage,
   'unknown-type': brokenPage,

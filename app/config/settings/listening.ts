@@ -2,7 +2,11 @@
 import { about } from '../about.ts';
 import { address, flag, list, network, octalMode, text, whole } from '../forms.ts';
 
-const origin = text(/^https?:\/\/[^\s/]+$/, 'an origin such as https://meet.example, without a path', 'ORIGIN');
+const origin = text(
+  /^https?:\/\/(\*\.)?([\w-]+(\.[\w-]+)*|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,
+  'an origin such as https://meet.example or https://*.meet.example, without a path',
+  'ORIGIN',
+);
 const host = text(
   /^(\*\.)?[\w-]+(\.[\w-]+)*(:\d{1,5})?$|^\[[\da-fA-F:.]+\](:\d{1,5})?$/,
   'a host such as meet.example or *.meet.example',
@@ -36,7 +40,7 @@ export const listening = {
     help: 'hosts that requests may name; none = every host',
   }),
   'allowed-origins': list(origin).register(about, {
-    help: "origins, besides the server's own, whose pages may use the rooms",
+    help: "origins, besides the server's own, whose pages may use the rooms; https://*.meet.example = all below it",
   }),
   'chmod-socket': octalMode()
     .default('660')

@@ -1,14 +1,39 @@
 /** Settings: limits and times of rooms and of the conversations with their peers. */
 import { about } from '../about.ts';
-import { bytes, list, seconds, text, whole } from '../forms.ts';
+import { bytes, choice, list, seconds, text, whole } from '../forms.ts';
 
 export const rooms = {
   'stun-url': list(text(/^stuns?:\S+$/, 'stun:host:port', 'URL')).register(about, {
     help: 'STUN servers told to the browsers',
   }),
+  'turn-url': list(text(/^turns?:[^\s?]+(\?transport=(udp|tcp))?$/, 'turn:host:port?transport=udp', 'URL')).register(
+    about,
+    {
+      help: 'TURN servers told to the browsers, with credentials made from turn-secret',
+    },
+  ),
+  'turn-secret': text(/^\S{16,}(\s+\S{16,})*$/, 'at least 16 characters without spaces', 'SECRET')
+    .optional()
+    .register(about, {
+      help: 'secret shared with the TURN server; of several, with spaces or line breaks between, the first signs',
+      secret: true,
+    }),
+  'turn-ttl': seconds(20, 604_800).default(3600).register(about, {
+    help: 'seconds a TURN credential lives; each peer is given a new one after half of it',
+  }),
   'max-rooms': whole(1, 10_000_000).default(10_000).register(about, { help: 'rooms in all' }),
   'max-peers': whole(2, 1000).default(16).register(about, {
     help: 'peers in a room, those who are away included',
+  }),
+  'room-access': choice('open', 'knock').default('open').register(about, {
+    help: 'how newcomers come into a room until its hosts say otherwise: at once, or by knocking',
+  }),
+  'max-waiting': whole(0, 10_000).default(16).register(about, { help: 'peers that may wait before a room' }),
+  'max-bans': whole(16, 1_000_000).default(256).register(about, {
+    help: 'sessions that a room remembers as denied, kicked or banned',
+  }),
+  'chat-history': whole(0, 10_000).default(50).register(about, {
+    help: 'texts to everyone that a room keeps for those who come later; 0 for none',
   }),
   'max-message-bytes': bytes(1024, 16_777_216).default(65_536).register(about, { help: 'bytes of one message' }),
   'max-unsent-bytes': bytes(65_536, 1_073_741_824).default(1_048_576).register(about, {
@@ -19,6 +44,12 @@ export const rooms = {
   }),
   'message-burst': whole(1, 10_000_000).default(400).register(about, {
     help: 'messages a session may send at once',
+  }),
+  'byte-rate': bytes(1024, 1_073_741_824).default(1_048_576).register(about, {
+    help: 'bytes of messages per second a session may send in the long run',
+  }),
+  'byte-burst': bytes(1024, 1_073_741_824).default(4_194_304).register(about, {
+    help: 'bytes of messages a session may send at once',
   }),
   'log-events': whole(16, 1_000_000).default(1024).register(about, {
     help: 'events a room keeps for those who come back',
@@ -31,6 +62,9 @@ export const rooms = {
   }),
   grace: seconds(1, 86_400).default(30).register(about, {
     help: 'seconds a lost connection has to come back before the peer has left',
+  }),
+  'return-grace': seconds(0, 86_400).default(5).register(about, {
+    help: 'seconds a page that was closed or is being loaded again has to come back',
   }),
   'poll-wait': seconds(1, 3600).default(25).register(about, {
     help: 'seconds a request for events may wait',

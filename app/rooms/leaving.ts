@@ -1,0 +1,104 @@
+/** Going away and leaving, and what time alone does to those who are silent. */
+import type { LeaveReason, PeerId } from '../protocol/messages.ts';
+import type { Decision, Gone, Peer, Room, RoomEvent, Rules } from './room.ts';
+
+/** Its connection is lost; it has the grace time to come back. */
+export const lose = (room: Room, id: PeerId, now: number, { grace }: Rules): Decision<void> =>
+  done(goAway(room, id, { at: 'away', until: now + grace, reason: 'timeout' }));
+
+/** Its page went away, and may be one that is loaded again. */
+export const leaveForNow = (room: Room, id: PeerId, now: number, { returnGrace }: Rules): Decision<void> =>
+  done(goAway(room, id, { at: 'away', until: now + returnGrace, reason: 'left' }));
+
+/** A peer without a connection of its own is expected to ask again by `until`; one that has a connection needs not. */
+export const expectBy = (room: Room, id: PeerId, until: number): Decision<void> => {
+  const presence = (room.peers.get(id) ?? room.waiting.get(id))?.presence;
+  if (presence?.at === 'here' && presence.until !== Number.POSITIVE_INFINITY) presence.until = until;
+  return done([]);
+};
+
+/** Leaves the room, or its door. */
+export const leave = (room: Room, id: PeerId, reason: LeaveReason, now: number, rules: Rules): Decision<void> => {
+  room.waiting.delete(id);
+  return done(takeOut(room, id, reason, now, rules));
+};
+
+/** What time alone does: who was silent too long is away, who was away too long has left. */
+export const sweep = (room: Room, now: number, rules: Rules): RoomEvent[] => {
+  const events: RoomEvent[] = [];
+  for (const { id, presence } of [...room.peers.values(), ...room.waiting.values()])
+    if (presence.at === 'here' && presence.until <= now)
+      events.push(...goAway(room, id, { at: 'away', until: now + rules.grace, reason: 'timeout' }));
+  for (const { id, presence } of room.waiting.values())
+    if (presence.at === 'away' && presence.until <= now) room.waiting.delete(id);
+  for (const { id, presence } of room.peers.values())
+    if (presence.at === 'away' && presence.until <= now) events.push(...takeOut(room, id, presence.reason, now, rules));
+  for (const [secretHash, { until }] of room.gone) if (until <= now) room.gone.delete(secretHash);
+  return events;
+};
+
+/** Gives up the seat of a peer. A room that loses its last host gets another; one that loses its last peer is as new. */
+export const takeOut = (room: Room, id: PeerId, reason: LeaveReason, now: number, rules: Rules): RoomEvent[] => {
+  if (!room.peers.delete(id)) return [];
+  const events: RoomEvent[] = [{ type: 'peer-left', peer: id, reason }];
+  if (room.peers.size > 0) return [...events, ...promote(room)];
+  return [...events, ...renew(room, now, rules)];
+};
+
+/** Remembers why a session is over, for its owner who may ask; the oldest is forgotten for the newest. */
+export const remember = (room: Room, secretHash: string, gone: Gone, { maxGone }: Rules): void => {
+  room.gone.set(secretHash, gone);
+  for (const oldest of room.gone.keys()) {
+    if (room.gone.size <= maxGone) return;
+    room.gone.delete(oldest);
+  }
+};
+
+/** Ends the room for everyone in it; whoever comes later finds it as new. */
+export const endForAll = (room: Room, now: number, rules: Rules): RoomEvent[] => {
+  const peers = room.peers.size;
+  const over: Gone = { code: 'room-ended', until: now + rules.grace };
+  for (const { secretHash } of [...room.peers.values(), ...room.waiting.values()])
+    remember(room, secretHash, over, rules);
+  room.peers.clear();
+  room.waiting.clear();
+  forget(room);
+  return [{ type: 'room-ended', for: 'all', peers }];
+};
+
+/** When the last host is gone, the peer that has been here longest hosts, unless a token made it a guest. */
+const promote = (room: Room): RoomEvent[] => {
+  const peers = [...room.peers.values()];
+  if (peers.some(({ role }) => role === 'host')) return [];
+  const able = peers.filter(({ granted }) => granted?.role !== 'guest');
+  const heir: Peer | undefined = able.find(({ presence }) => presence.at === 'here') ?? able[0];
+  if (!heir) return [];
+  heir.role = 'host';
+  return [{ type: 'peer-updated', peer: heir.id, role: 'host' }];
+};
+
+/** Nobody is left who could open the door. Where a host comes with a token, those before it may go on waiting. */
+const renew = (room: Room, now: number, rules: Rules): RoomEvent[] => {
+  forget(room);
+  if (rules.access === 'knock' || room.waiting.size === 0) return [];
+  for (const { secretHash } of room.waiting.values())
+    remember(room, secretHash, { code: 'room-ended', until: now + rules.grace }, rules);
+  room.waiting.clear();
+  return [{ type: 'room-ended', for: 'waiting' }];
+};
+
+const forget = (room: Room): void => {
+  delete room.access;
+  delete room.passcode;
+  room.said = [];
+  for (const [secretHash, { until }] of room.gone) if (until === Number.POSITIVE_INFINITY) room.gone.delete(secretHash);
+};
+
+const goAway = (room: Room, id: PeerId, away: Peer['presence'] & { at: 'away' }): RoomEvent[] => {
+  const peer = room.peers.get(id) ?? room.waiting.get(id);
+  if (!peer || peer.presence.at === 'away') return [];
+  peer.presence = away;
+  return room.peers.has(id) ? [{ type: 'peer-away', peer: id }] : [];
+};
+
+const done = (events: RoomEvent[]): Decision<void> => ({ events, result: undefined });

@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest';
+import { hashPasscode, saltedHash } from '../../app/auth/passcode.ts';
+import { join, resume } from '../../app/rooms/entering.ts';
+import { lose } from '../../app/rooms/leaving.ts';
+import { emptyRoom } from '../../app/rooms/room.ts';
+import { speak } from '../../app/rooms/speaking.ts';
+import { enter, entrance, rules } from './rules.ts';
+
+const forEver = Number.POSITIVE_INFINITY;
+
+describe('entering a room', () => {
+  test('in every pair exactly one offers and exactly one yields, and both see one epoch', () => {
+    const room = emptyRoom('r');
+    const seen = new Map<string, { initiator: boolean; polite: boolean; epoch: number }>();
+    for (const id of ['a', 'b', 'c', 'd']) {
+      const { view, events } = enter(room, id);
+      const [joined] = events;
+      if (joined?.type !== 'peer-joined') throw new Error('no peer-joined');
+      for (const peer of view.peers) {
+        seen.set(`${id}>${peer.id}`, peer);
+        seen.set(`${peer.id}>${id}`, joined.peer);
+      }
+    }
+    expect(seen.size).toBe(12);
+    for (const [key, one] of seen) {
+      const back = seen.get(key.split('>').reverse().join('>'));
+      expect([one.initiator, one.polite]).toEqual([!back?.initiator, !back?.polite]);
+      expect(one.epoch).toBe(back?.epoch);
+    }
+  });
+
+  test('one who joins anew keeps its seat in a full room and its role, not its epoch', () => {
+    const room = emptyRoom('r');
+    const two = { ...rules, maxPeers: 2 };
+    enter(room, 'a', {}, two);
+    enter(room, 'b', {}, two);
+    room.access = 'locked';
+    expect(join(room, entrance('c', { granted: { role: 'host' } }), two)).toMatchObject({ refused: 'room-full' });
+    const { view } = enter(room, 'a', {}, two);
+    expect(view.self.role).toBe('host');
+    expect(view.peers).toMatchObject([{ id: 'b', initiator: true, epoch: 3 }]);
+  });
+
+  test('a session is resumed by its secret alone', () => {
+    const room = emptyRoom('r');
+    enter(room, 'a');
+    lose(room, 'a', 1000, rules);
+    const by = (id: string, secretHash: string) => resume(room, { id, secretHash, until: forEver }, rules);
+    expect(by('a', 'hash of b')).toEqual({ refused: 'unknown-session' });
+    expect(by('x', 'hash of a')).toEqual({ refused: 'unknown-session' });
+    expect(by('a', 'hash of a')).toMatchObject({ events: [{ type: 'peer-back', peer: 'a' }] });
+    expect(by('a', 'hash of a')).toMatchObject({ events: [] });
+  });
+
+  test('a token fixes the role, the first to come without one hosts', () => {
+    const room = emptyRoom('r');
+    expect(enter(room, 'a', { granted: { role: 'guest' } }).view.self.role).toBe('guest');
+    expect(enter(room, 'b').view.self.role).toBe('guest');
+    expect(enter(room, 'c', { granted: { role: 'host' } }).view.self.role).toBe('host');
+    expect(enter(emptyRoom('s'), 'a').view.self.role).toBe('host');
+  });
+
+  test('a locked room takes nobody, a room with a passcode who knows it; a host by token passes both', async () => {
+    const room = emptyRoom('r');
+    enter(room, 'a');
+    const passcode = await hashPasscode('se\u0301same');
+    speak(room, 'a', { type: 'passcode', n: 1, passcode }, 0, rules);
+    const given = async (text: string) => saltedHash(text, passcode.salt);
+    expect(join(room, entrance('b'), rules)).toEqual({ refused: 'passcode-needed' });
+    expect(join(room, entrance('b', { passcodeHash: await given('sesame') }), rules)).toEqual({
+      refused: 'wrong-passcode',
+    });
+    enter(room, 'b', { passcodeHash: await given('s\u00e9same') });
+    speak(room, 'a', { type: 'lock', n: 2, access: 'locked' }, 0, rules);
+    expect(join(room, entrance('c', { passcodeHash: await given('s\u00e9same') }), rules)).toEqual({
+      refused: 'room-locked',
+    });
+    expect(enter(room, 'c', { granted: { role: 'host' } }).view.room).toEqual({ access: 'locked', passcode: true });
+  });
+});
