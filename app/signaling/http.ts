@@ -3,7 +3,7 @@ import { readSession } from '../auth/session.ts';
 import { check, explain } from '../protocol/decode.ts';
 import { type ErrorCode, errors, fateOf, type Refusal, refuse, retryOf } from '../protocol/errors.ts';
 import { join, type PeerId, postedMessages, type RoomName, type ServerMessage } from '../protocol/messages.ts';
-import { resume } from '../rooms/entering.ts';
+import { hear, listen } from '../rooms/entering.ts';
 import { expectBy } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { concerns } from '../rooms/room.ts';
@@ -81,7 +81,7 @@ export class HttpConversations {
     gone: (callback: () => void) => void,
   ): Promise<Answer> {
     const waitMs = Math.min(wait * 1000, this.#signaling.limits.pollWait);
-    const peer = await this.#recognise(room, session, waitMs);
+    const peer = await this.#recognise(room, session, listen, waitMs);
     if (typeof peer !== 'string') return refusalAnswer(peer);
     const poll = this.#startPoll(room, peer, waitMs);
     let there = true;
@@ -99,8 +99,7 @@ export class HttpConversations {
       return eventsAnswer(peer, after, entries, there ? this.#renewal(room, peer) : []);
     } finally {
       poll.finish();
-      const expected = this.#heardUntil();
-      await this.#signaling.store.commit(room, (place) => expectBy(place, peer, expected));
+      await this.#expectAgain(room, peer);
     }
   }
 
@@ -129,19 +128,26 @@ export class HttpConversations {
   }
 
   /** The peer whose session it is; heard of now, and expected again in `wait` ms and the grace of the polling. */
-  async #recognise(room: RoomName, session: string | undefined, wait = 0): Promise<PeerId | Refusal> {
+  async #recognise(
+    room: RoomName,
+    session: string | undefined,
+    command: typeof hear = hear,
+    wait = 0,
+  ): Promise<PeerId | Refusal> {
     if (session === undefined) return refuse('not-joined', 'no session in the Authorization header');
     const known = readSession(session);
     if (!known) return refuse('unknown-session');
-    const { fanout, store } = this.#signaling;
-    const heard = await store.commit(room, (place) =>
-      resume(place, { ...known, until: this.#heardUntil(wait) }, this.#signaling.limits.rules),
+    const heard = await this.#signaling.store.commit(room, (place) =>
+      command(place, { ...known, until: this.#heardUntil(wait) }, this.#signaling.limits.rules),
     );
-    if ('refused' in heard) return heard;
-    const visitor = this.#visitor(room, known.id);
-    // The peer asks by plain HTTP now: a WebSocket that it may have had is over.
-    if (!visitor.poll) fanout.displace(room, known.id);
-    return known.id;
+    return 'refused' in heard ? heard : known.id;
+  }
+
+  /** A request for events is over; unless a newer one waits, the next has the grace of the polling to come. */
+  async #expectAgain(room: RoomName, peer: PeerId): Promise<void> {
+    if (this.#visitor(room, peer).poll) return;
+    const expected = this.#heardUntil();
+    await this.#signaling.store.commit(room, (place) => expectBy(place, peer, expected));
   }
 
   async #speak(room: RoomName, peer: PeerId, json: unknown, caller: Caller): Promise<ServerMessage | undefined> {

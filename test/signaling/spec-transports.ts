@@ -86,6 +86,21 @@ export const describeRequests = (site: () => string, room: () => string): void =
     other.dispose();
   });
 
+  test('a request that was long on its way does not end the connection that has come since', async () => {
+    const name = room();
+    const [older, newer] = [new HttpPeer(site(), name), new WebSocketPeer(site(), name)];
+    await older.join();
+    await older.cut();
+    await newer.join({ session: older.session, after: 1 });
+    expect(await older.poll()).toMatchObject({ status: 409, json: { code: 'replaced' } });
+    await older.send({ type: 'chat', text: 'alone' });
+    expect(older.inbox.of('ack')).toMatchObject([{ n: 1 }]);
+    newer.write('{"type":"ping"}');
+    await newer.inbox.take('pong');
+    expect(newer.inbox.of('bye')).toEqual([]);
+    newer.dispose();
+  });
+
   test('requests without a session, or with a wrong one, are nobody’s', async () => {
     const peer = new HttpPeer(site(), room());
     await peer.join();
