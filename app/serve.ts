@@ -194,19 +194,25 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
   const perMinute = (name: 'join' | 'attempt') =>
     new Throttle({ rate: settings[`${name}-rate`] / 60, burst: settings[`${name}-burst`] });
   const turn = turnOf(settings);
+  const gate = createGate({
+    required: settings.auth === 'token',
+    keys: verificationKeys(settings),
+    issuer: settings['token-issuer'],
+    audience: settings['token-audience'],
+    leeway: settings['token-leeway'],
+  });
   return {
     store,
-    authorise: createGate({
-      required: settings.auth === 'token',
-      keys: verificationKeys(settings),
-      issuer: settings['token-issuer'],
-      audience: settings['token-audience'],
-      leeway: settings['token-leeway'],
-    }),
+    // Tokens and credentials are dated by clocks of others, which the system's follows.
+    authorise: (token, room) => gate(token, room, Date.now()),
     joins: perMinute('join'),
     attempts: perMinute('attempt'),
     fanout: new Fanout(store),
-    ice: (room, peer, now) => iceSet(settings['stun-url'], turn, room, peer, now),
+    ice: (room, peer, now) => {
+      const date = Date.now();
+      const { servers, renewAt } = iceSet(settings['stun-url'], turn, room, peer, date);
+      return { servers, renewAt: now + renewAt - date };
+    },
     clock,
     log,
     counts,
