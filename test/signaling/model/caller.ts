@@ -6,7 +6,7 @@ import { type Fields, type Hearer, HttpLink, type Link, WebSocketLink } from './
 import { limits } from './place.ts';
 import type { World } from './world.ts';
 
-export type Told = Extract<ServerMessage, { seq: number }> & { type: Exclude<ServerMessage['type'], 'joined'> };
+export type Told = Exclude<Extract<ServerMessage, { seq: number }>, { type: 'joined' | 'waiting' }>;
 
 /** From a new beginning in a room to the next or the end: one session, one numbering. */
 export type Life = {
@@ -21,6 +21,8 @@ export type Life = {
   sent: Sent[];
   /** Epoch of the pair with each peer, as it was told. */
   epochs: Map<PeerId, number>;
+  /** It has asked to go. */
+  leaving: boolean;
   ended: boolean;
 };
 
@@ -67,8 +69,12 @@ export class Caller implements Hearer {
   disturbed = false;
   /** Until when the server, which has heard of it by plain HTTP, has to believe that it is here. */
   expected = 0;
+  /** The same when the clock went on last. */
+  promised = 0;
   /** The link it had last. */
   lost: Link | undefined;
+  /** A request of an older link may still come and be taken for a sign of life. */
+  late = false;
 
   constructor(world: World, slot: number) {
     this.world = world;
@@ -77,6 +83,7 @@ export class Caller implements Hearer {
 
   /** Opens a link and joins on it. */
   enter(kind: Link['kind'], fields: Fields = {}, resumes?: Life): void {
+    this.late = false;
     this.forsake();
     const { path, room } = this.world;
     const link = kind === 'HTTP' ? new HttpLink(path, room, this) : new WebSocketLink(path, room, this);
@@ -131,7 +138,10 @@ export class Caller implements Hearer {
       link.cut('rudely');
       this.#answered('lost');
     }
-    if (link instanceof HttpLink) link.retired = true;
+    if (link instanceof HttpLink) {
+      link.retired = true;
+      this.late ||= !link.quiet;
+    }
     this.old.set(link, { life: this.life, until: Number.POSITIVE_INFINITY });
     this.link = undefined;
   }
@@ -161,6 +171,8 @@ export class Caller implements Hearer {
       case 'error':
         return this.#refused(link, message.code, message.n, message.retry);
       case 'pong':
+      case 'ice':
+      case 'waiting':
         return;
       case 'bye':
         if (this.attempt?.link === link && this.attempt.outcome === undefined) this.#answered(message.code);
@@ -173,6 +185,10 @@ export class Caller implements Hearer {
   told(link: Link, seq: number): void {
     if (link === this.link && this.life) this.life.last = Math.max(this.life.last, seq);
     if (link === this.link) this.heardBy(link);
+  }
+
+  stirred(): void {
+    this.world.wake();
   }
 
   returned(link: Link): void {
@@ -200,11 +216,13 @@ export class Caller implements Hearer {
   }
 
   #joined(link: Link, joined: Joined): void {
-    const { attempt } = this;
+    const { attempt, world } = this;
     if (attempt?.link !== link) return;
+    world.counts[joined.recovered ? 'recovered' : attempt.resumes ? 'begunAgain' : 'joined'] += 1;
     if (joined.recovered) this.#recovered(attempt, joined);
     else this.#begun(joined);
-    for (const [older, had] of this.old) if (had.until > joined.seq && older !== link) had.until = joined.seq;
+    for (const had of this.old.values())
+      if (had.life?.id === joined.self.id) had.until = Math.min(had.until, joined.seq);
     this.heardBy(link);
     this.#answered(joined);
     if (joined.recovered) this.say([]);
@@ -223,7 +241,7 @@ export class Caller implements Hearer {
     const epochs = new Map(peers.map(({ id, epoch }) => [id, epoch]));
     const compared = { received: 0, told: seq, round: 0 };
     const base = { id: self.id, session, start: seq, last: seq, compared, epochs };
-    this.life = { ...base, received: [], sent: [], ended: false };
+    this.life = { ...base, received: [], sent: [], leaving: false, ended: false };
     this.world.lives.push(this.life);
   }
 
@@ -243,7 +261,7 @@ export class Caller implements Hearer {
     if (!sent) return;
     sent.on = undefined;
     if (retry === undefined) sent.settled ??= code;
-    else if (sent.settled !== undefined && code === 'out-of-order')
+    else if (sent.settled !== undefined && code === 'out-of-order' && link === this.link)
       this.world.violated('acknowledgement', `${n} was settled and is now said to be out of order`, sent);
   }
 

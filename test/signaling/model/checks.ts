@@ -30,6 +30,7 @@ const checkAttempt = (world: World, model: RoomModel, attempt: Attempt, until: n
     return;
   }
   if (typeof outcome === 'object') return checkJoined(world, model, attempt, outcome);
+  world.counts.refused += 1;
   const states = model.between(attempt.low, until);
   const isFull = states.some((members) => members.size >= limits['max-peers']);
   const held = attempt.resumes && states.every((members) => holds(model, members, attempt.resumes));
@@ -104,13 +105,24 @@ const checkSignal = (world: World, model: RoomModel, life: Life, event: Told & {
 const isDirected = (event: Told): boolean =>
   event.type === 'signal' || (event.type === 'chat' && event.to !== undefined);
 
-/** Nobody is told of itself. */
-const isAbout = (event: Told, id: string): boolean =>
-  event.type === 'peer-joined'
-    ? event.peer.id === id
-    : event.type === 'chat' || event.type === 'signal'
-      ? event.from === id
-      : event.peer === id;
+/** Nobody is told of itself, but for its role. */
+const isAbout = (event: Told, id: string): boolean => {
+  switch (event.type) {
+    case 'peer-joined':
+      return event.peer.id === id;
+    case 'peer-updated':
+      return event.peer === id && event.role === undefined;
+    case 'peer-away':
+    case 'peer-back':
+    case 'peer-left':
+      return event.peer === id;
+    case 'chat':
+    case 'signal':
+      return event.from === id;
+    default:
+      return false;
+  }
+};
 
 const checkPresent = (world: World, model: RoomModel, { life }: Caller): void => {
   const member = life && model.now.get(life.id);

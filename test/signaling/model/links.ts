@@ -14,6 +14,8 @@ export type Hearer = {
   heard(link: Link, message: ServerMessage): void;
   /** Events up to this number were told. */
   told(link: Link, seq: number): void;
+  /** A request came to its end. */
+  stirred(): void;
   /** Nothing is under way any more of what was said in one go. */
   returned(link: Link): void;
 };
@@ -222,6 +224,10 @@ export class HttpLink extends AnyLink implements Link {
   }
 
   leave(): void {
+    this.mayEnd.add('left');
+    // What waits is answered as well, and of no interest.
+    this.#polls += 1;
+    this.#polling = false;
     this.#post('leave', {}, ({ status, json }) => {
       if (status === 204) this.#end(204, 'left');
       else this.#refused(status, json);
@@ -240,9 +246,11 @@ export class HttpLink extends AnyLink implements Link {
     const mine = this.#polls;
     void this.#ask('GET', `events?after=${this.after}&wait=${wait}`, undefined).then((answer) => {
       if (wait === 0) this.#unanswered -= 1;
-      if (mine !== this.#polls) return;
-      this.#polling = false;
-      if (answer && this.condition !== 'over') this.#polled(answer, wait);
+      if (mine === this.#polls) {
+        this.#polling = false;
+        if (answer && this.condition !== 'over') this.#polled(answer, wait);
+      }
+      this.hearer.stirred();
     });
   }
 

@@ -9,6 +9,7 @@ export type Member = {
   role: Role;
   name: string | undefined;
   media: MediaState;
+  hand: boolean;
   away: boolean;
   lost: [number, number];
 };
@@ -26,7 +27,15 @@ export class RoomModel {
 
   /** @param first whose `joined` opened the room */
   constructor(first: PeerId, seq: number, violated: Violated) {
-    const host: Member = { epoch: 1, role: 'host', name: undefined, media: silent, away: false, lost: [0, 0] };
+    const host: Member = {
+      epoch: 1,
+      role: 'host',
+      name: undefined,
+      media: silent,
+      hand: false,
+      away: false,
+      lost: [0, 0],
+    };
     this.#moments = [{ seq, clock: 0, members: new Map([[first, host]]) }];
     this.#violated = violated;
   }
@@ -66,7 +75,7 @@ export class RoomModel {
     if (!member) return `${id} is not in the room`;
     switch (event.type) {
       case 'peer-updated':
-        members.set(id, { ...member, name: event.name ?? member.name, media: event.media ?? member.media });
+        members.set(id, { ...member, ...said(event) });
         return;
       case 'peer-away':
         members.set(id, { ...member, away: true, lost: clock });
@@ -87,7 +96,7 @@ export class RoomModel {
     const role = before?.role ?? (members.size === 0 ? 'host' : 'guest');
     const { epoch, name, media } = peer;
     members.delete(peer.id);
-    members.set(peer.id, { epoch, role, name, media, away: false, lost: [0, 0] });
+    members.set(peer.id, { epoch, role, name, media, hand: false, away: false, lost: [0, 0] });
     if (members.size > limits['max-peers']) return 'there are more peers than seats';
     if (epoch <= this.#epochs) return `epoch ${epoch} is not newer than ${this.#epochs}`;
     this.#epochs = epoch;
@@ -117,12 +126,20 @@ export const epochOf = (members: Members, one: PeerId, other: PeerId): number | 
 export const viewOf = (members: Members, self: PeerId): Peer[] => {
   const own = members.get(self)?.epoch ?? 0;
   const others = [...members].filter(([id]) => id !== self);
-  return others.map(([id, { epoch, role, name, media, away }]) => {
+  return others.map(([id, { epoch, role, name, media, hand, away }]) => {
     const later = own > epoch;
     const named = name === undefined ? {} : { name };
-    return { id, ...named, role, media, away, initiator: later, polite: later, epoch: Math.max(own, epoch) };
+    return { id, ...named, role, media, hand, away, initiator: later, polite: later, epoch: Math.max(own, epoch) };
   });
 };
+
+/** What an update says; what it leaves out stays as it was. */
+const said = ({ name, media, hand, role }: Told & { type: 'peer-updated' }): Partial<Member> => ({
+  ...(name === undefined ? {} : { name }),
+  ...(media === undefined ? {} : { media }),
+  ...(hand === undefined ? {} : { hand }),
+  ...(role === undefined ? {} : { role }),
+});
 
 const tooEarly = ({ away, lost }: Member, now: number): string | undefined => {
   if (!away) return 'it was not away';

@@ -6,7 +6,7 @@ import { takeStep } from './steps.ts';
 import { Violation, World } from './world.ts';
 
 /** What was done, by the name of the step, and heard. */
-export type Tally = { steps: number; rounds: number; events: number; recovered: number; rejoined: number };
+export type Tally = World['counts'] & { steps: number; rounds: number; told: number };
 
 /** Besides the witness; one more than there are seats, so that the room can be full. */
 const callers = 7;
@@ -16,7 +16,17 @@ const era = 250;
 /** @throws Violation with the seed, the step and what happened last */
 export const runModel = async (seed: number, steps: number): Promise<Tally> => {
   const place = await startPlace();
-  const tally: Tally = { steps: 0, rounds: 0, events: 0, recovered: 0, rejoined: 0 };
+  const tally: Tally = {
+    steps: 0,
+    rounds: 0,
+    told: 0,
+    joined: 0,
+    recovered: 0,
+    begunAgain: 0,
+    refused: 0,
+    left: 0,
+    timedOut: 0,
+  };
   let world: World | undefined;
   try {
     while (tally.steps < steps) {
@@ -61,7 +71,7 @@ const diceFor = (seed: number, step: number): Random => {
 const end = async (world: World, dice: Random, tally: Tally): Promise<void> => {
   await settleRound(world, tally);
   for (const caller of world.callers)
-    if (caller.life && caller.link?.condition !== 'whole')
+    if (caller.life && !caller.life.leaving && caller.link?.condition !== 'whole')
       caller.enter(dice(2) === 0 ? 'HTTP' : 'WebSocket', {}, caller.life);
   await settleRound(world, tally);
   for (const link of world.links()) {
@@ -72,7 +82,8 @@ const end = async (world: World, dice: Random, tally: Tally): Promise<void> => {
   await empty(world.place);
   for (const link of world.links()) link.cut('rudely');
   world.check();
-  for (const { received } of world.lives) tally.events += received.length;
+  for (const { received } of world.lives) tally.told += received.length;
+  for (const [name, count] of Object.entries(world.counts)) tally[name as keyof World['counts']] += count;
 };
 
 /** After a grace nobody is left; a few times more, for what is still on its way. */

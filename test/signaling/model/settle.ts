@@ -44,45 +44,50 @@ const collect = (world: World, caller: Caller): void => {
   caller.link = undefined;
   caller.lost = link;
   const { ended } = link;
+  if (!ended && caller.life?.leaving) caller.die();
   if (!ended) return;
   if (!link.excused && !mayEnd(world, caller, link))
     world.violated('no connection ends without cause', `${caller.slot} by ${link.kind}`, ended);
   // A lost connection and the codes below 4500 invite back.
   const invited =
     ended.refused === undefined || ended.refused === 'events-gone' || (ended.code >= 4000 && ended.code < 4500);
-  if (!invited) caller.die();
+  if (!invited || caller.life?.leaving) caller.die();
 };
 
 const mayEnd = (world: World, { life }: Caller, { mayEnd, ended }: Link): boolean => {
   if (ended?.refused === undefined) return false;
   if (mayEnd.has(ended.refused)) return true;
+  // Who comes back is told all it missed at once, and that may be more than may wait for it.
+  if (ended.refused === 'slow-consumer') return world.isHeavy;
   const member = life && world.model?.now.get(life.id);
   if (ended.refused === 'unknown-session')
     return !member || member.epoch !== world.model?.at(life.start).get(life.id)?.epoch;
-  return ended.refused === 'events-gone' && life !== undefined && world.seq - life.last > limits['log-events'] / 2;
+  // Whether they are gone indeed shows when the life begins anew.
+  return ended.refused === 'events-gone';
 };
 
 /** Who has a newer connection loses the older one for good. */
 const replacements = async (world: World): Promise<void> => {
-  for (const { old, slot } of world.callers)
-    for (const [link, { until }] of old) {
+  for (const caller of world.callers) {
+    for (const [link, { until }] of caller.old) {
       if (link.condition === 'frozen' || link.condition === 'stalled') continue;
       const isOver = () => link.condition === 'over' || (link instanceof HttpLink && !link.polls && link.quiet);
-      if (Number.isFinite(until)) await world.until(`the end of the older connection of ${slot}`, isOver);
+      if (Number.isFinite(until)) await world.until(`the end of the older connection of ${caller.slot}`, isOver);
       const refused = link.ended?.refused;
       if (link.ended && refused !== 'replaced' && !link.excused && !(refused && link.mayEnd.has(refused)))
-        world.violated('one connection', `the older connection of ${slot} ended otherwise`, link.ended);
+        world.violated('one connection', `the older connection of ${caller.slot} ended otherwise`, link.ended);
       link.cut('rudely');
-      old.delete(link);
+      caller.old.delete(link);
     }
+  }
 };
 
 /** Everyone is told of lost connections: those that were cut at once, those that fell silent after two pings. */
 const losses = async (world: World): Promise<void> => {
-  for (const { life, link, lost } of world.callers) {
+  for (const { life, link, lost, late } of world.callers) {
     if (!life) continue;
     const gone = link ?? lost;
-    if (!(gone instanceof WebSocketLink) || !gone.welcomed) continue;
+    if (!(gone instanceof WebSocketLink) || !gone.welcomed || late) continue;
     if (gone.condition === 'over' || (gone.condition === 'frozen' && gone.unheard > 1))
       await world.until(`peer-away of ${life.id}`, () => world.model?.now.get(life.id)?.away !== false);
   }
@@ -125,6 +130,7 @@ const timePasses = async (world: World, drained: Caller[]): Promise<void> => {
   for (let proof = 0; proof < proofs; proof += 1)
     for (const caller of drained)
       if (caller.link instanceof HttpLink) await prove(world, caller, caller.link, proof > 0);
+  for (const caller of world.callers) caller.promised = caller.expected;
   world.before = world.now();
   await world.place.pass(world.jump || 250);
   world.jump = 0;

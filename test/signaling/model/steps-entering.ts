@@ -7,8 +7,9 @@ import type { World } from './world.ts';
 
 export const isJoining = ({ attempt }: Caller): boolean => attempt !== undefined && attempt.outcome === undefined;
 export const isOut = (caller: Caller): boolean => !caller.life && !isJoining(caller);
+const canReturn = (caller: Caller): boolean => caller.life !== undefined && !caller.life.leaving && !isJoining(caller);
 export const isIn = (caller: Caller): boolean =>
-  caller.life !== undefined && caller.link !== undefined && caller.link.condition !== 'over' && !isJoining(caller);
+  canReturn(caller) && caller.link !== undefined && caller.link.condition !== 'over';
 /** In, or about to be: what is said waits for the answer to the join. */
 export const maySpeak = (caller: Caller): boolean => isIn(caller) || isJoining(caller);
 
@@ -49,8 +50,7 @@ export const entering: Record<string, Step> = {
   },
   resume: {
     weight: 12,
-    fits: (caller) =>
-      caller.life !== undefined && !isJoining(caller) && (!isIn(caller) || caller.link?.excused === true),
+    fits: (caller) => canReturn(caller) && (!isIn(caller) || caller.link?.excused === true),
     take: (caller, dice) => caller.enter(kindOf(dice), {}, caller.life),
   },
   resumeElsewhere: {
@@ -60,7 +60,7 @@ export const entering: Record<string, Step> = {
   },
   resumeAndCut: {
     weight: 3,
-    fits: (caller) => caller.life !== undefined && !isJoining(caller),
+    fits: canReturn,
     take(caller, dice) {
       caller.enter(kindOf(dice), {}, caller.life);
       caller.link?.cutAfter(dice(2) === 0 ? 'up' : 'down', dice(2000), dice(2) === 0 ? 'politely' : 'rudely');
@@ -70,6 +70,7 @@ export const entering: Record<string, Step> = {
     weight: 4,
     fits: isIn,
     take(caller) {
+      if (caller.life) caller.life.leaving = true;
       caller.link?.leave();
       if (caller.link?.condition === 'whole') return;
       caller.forsake();

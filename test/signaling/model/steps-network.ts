@@ -63,13 +63,12 @@ export const network: Record<string, Step> = {
   thawOlder: {
     weight: 4,
     fits: ({ old }) => [...old.keys()].some(isHeldUp),
-    take({ old, link: current }) {
-      for (const [link, { until }] of old) {
+    take(caller) {
+      for (const [link, { until }] of caller.old) {
         if (!isHeldUp(link)) continue;
-        // A join or a request for events that comes late would be the newer one, and rightly win.
-        const wins = !link.welcomed || (link instanceof HttpLink && link.polls && current?.kind === 'HTTP');
-        if (wins || !Number.isFinite(until)) link.cut('rudely');
+        if (!Number.isFinite(until) || !mayThaw(link, caller.link)) link.cut('rudely');
         else link.thaw();
+        caller.late ||= link instanceof HttpLink;
       }
     },
   },
@@ -81,3 +80,12 @@ export const network: Record<string, Step> = {
     },
   },
 };
+
+/**
+ * A join that comes late would be the newer one and rightly win, and so would a request for events of one that listens by
+ * requests, or nowhere.
+ */
+const mayThaw = (link: Link, current: Link | undefined): boolean =>
+  link.welcomed &&
+  (!(link instanceof HttpLink && link.polls) ||
+    (current?.kind === 'WebSocket' && current.condition === 'whole' && current.welcomed));

@@ -54,6 +54,7 @@ export const speaking: Record<string, Step> = {
     weight: 1,
     fits: (caller, world) => isIn(caller) && world.callers.some(({ link }) => link?.condition === 'stalled'),
     take(caller, dice, world) {
+      world.isHeavy = true;
       const slow = world.callers.find(({ link }) => link?.condition === 'stalled');
       const to = slow?.life?.id ?? 'nobody';
       caller.say(Array.from({ length: 20 }, () => signalTo(caller, to, dice, 'x'.repeat(60_000))));
@@ -80,6 +81,7 @@ export const speaking: Record<string, Step> = {
     weight: 1,
     fits: isIn,
     take(caller, dice) {
+      caller.disturbed = true;
       const often = dice(3) === 0 ? 2.5 : 1.5;
       caller.link?.mayEnd.add('rate-limited');
       caller.link?.say(Array.from({ length: often * limits['message-burst'] }, () => ({ type: 'ping' })));
@@ -88,8 +90,10 @@ export const speaking: Record<string, Step> = {
   misbehave: {
     weight: 1,
     fits: (caller) => isIn(caller) && caller.link instanceof WebSocketLink && caller.link.condition === 'whole',
-    take({ link }, dice) {
+    take(caller, dice) {
+      const { link } = caller;
       if (!(link instanceof WebSocketLink)) return;
+      caller.disturbed = true;
       const kind = dice(3);
       if (kind === 0) link.misbehave(Buffer.from([1, 2, 3]), 'bad-json');
       else if (kind === 1) link.misbehave('{"type":"chat",', 'bad-json');

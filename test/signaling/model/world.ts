@@ -30,6 +30,8 @@ export class World {
   /** Those that are still to be judged. */
   attempts: Attempt[] = [];
   open: Sent[] = [];
+  /** More was said in this room than may wait for one receiver. */
+  isHeavy = false;
   /** How many may have joined without our knowing. */
   lostJoins = 0;
   /** WebSockets on which nobody joins, and since when. */
@@ -38,6 +40,7 @@ export class World {
   jump = 0;
   /** The clock before the last time it went on. */
   before: number;
+  readonly counts = { joined: 0, recovered: 0, begunAgain: 0, refused: 0, left: 0, timedOut: 0 };
   readonly trail: string[] = [];
   violation: Violation | undefined;
   readonly place: Place;
@@ -112,6 +115,8 @@ export class World {
   /** A caller was told something. */
   told(caller: Caller, life: Life, event: Told): void {
     if (caller === this.witness) this.model?.apply(event, [this.before, this.now()]);
+    if (event.type === 'peer-left' && caller === this.witness)
+      this.counts[event.reason === 'timeout' ? 'timedOut' : 'left'] += 1;
     if (event.type === 'peer-away' && caller === this.witness) this.#wasExpected(event.peer);
     const tag = tagOf(event);
     if (tag === undefined) return;
@@ -142,8 +147,8 @@ export class World {
   #wasExpected(id: string): void {
     const caller = this.callers.find(({ life }) => life?.id === id);
     if (!caller) return;
-    const excused = caller.link?.kind === 'HTTP' ? this.now() >= caller.expected : caller.disturbed;
-    if (!excused) this.violated('away', `${id} counts as away, and its connection holds`, this.now(), caller.expected);
+    const excused = caller.link?.kind === 'HTTP' ? this.now() >= caller.promised : caller.disturbed;
+    if (!excused) this.violated('away', `${id} counts as away, and its connection holds`, this.now(), caller.promised);
   }
 
   /** Links that are somebody's, and those that were. */
