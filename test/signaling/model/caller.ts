@@ -73,6 +73,10 @@ export class Caller implements Hearer {
   promised = 0;
   /** The link it had last. */
   lost: Link | undefined;
+  /** The clock when that was over. */
+  lostAt = 0;
+  /** What the witness knew when it stopped to read. */
+  stalledAt = 0;
   /** A request of an older link may still come and be taken for a sign of life. */
   late = false;
 
@@ -269,7 +273,9 @@ export class Caller implements Hearer {
     const { world, life } = this;
     if (link !== this.link) {
       const had = this.old.get(link);
-      if (had && event.seq > had.until)
+      // A late request for events is a sign of life when nothing else is.
+      const isLate = this.late && link.kind === 'HTTP';
+      if (had && event.seq > had.until && !isLate)
         world.violated('one connection', `a connection that was replaced at ${had.until} still delivers`, event);
       return;
     }

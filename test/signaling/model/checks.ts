@@ -19,6 +19,8 @@ export const checkAll = (world: World, drained: Caller[], until: number): void =
   for (const sent of world.open) settle(world, sent, until);
   world.open = world.open.filter((sent) => !judged(world, model, sent));
   checkGhosts(world, model);
+  for (const { id } of world.gone.splice(0))
+    if (model.now.has(id)) world.violated('leaving', `${id} was told that it has left, and is still there`);
 };
 
 // ── entering ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -53,7 +55,7 @@ const checkJoined = (world: World, model: RoomModel, { resumes, low, after }: At
     return;
   }
   if (self.id !== resumes.id) fault('whoever has a seat keeps it');
-  const isKept = after >= seq - 1 - limits['log-events'];
+  const isKept = after >= seq - 1 - limits['log-events'] && !world.isHeavy;
   const isYoung = world.now() - model.clockAt(after) < 2 * limits.grace * 1000 + 60_000;
   if (isKept && isYoung) world.violated('resume', `everything after ${after} was kept, and it was not resumed`, joined);
 };

@@ -1,5 +1,5 @@
 /** The end of a round: everything under way comes to its end, what is so is compared with what must be, time passes. */
-import type { Caller } from './caller.ts';
+import type { Caller, Life } from './caller.ts';
 import { checkAll } from './checks.ts';
 import { HttpLink, type Link, pollWait, WebSocketLink } from './links.ts';
 import { limits } from './place.ts';
@@ -43,6 +43,7 @@ const collect = (world: World, caller: Caller): void => {
   caller.lose();
   caller.link = undefined;
   caller.lost = link;
+  caller.lostAt = world.now();
   const { ended } = link;
   if (!ended && caller.life?.leaving) caller.die();
   if (!ended) return;
@@ -51,6 +52,7 @@ const collect = (world: World, caller: Caller): void => {
   // A lost connection and the codes below 4500 invite back.
   const invited =
     ended.refused === undefined || ended.refused === 'events-gone' || (ended.code >= 4000 && ended.code < 4500);
+  if (ended.refused === 'left' && caller.life) world.gone.push(caller.life);
   if (!invited || caller.life?.leaving) caller.die();
 };
 
@@ -74,7 +76,8 @@ const replacements = async (world: World): Promise<void> => {
       const isOver = () => link.condition === 'over' || (link instanceof HttpLink && !link.polls && link.quiet);
       if (Number.isFinite(until)) await world.until(`the end of the older connection of ${caller.slot}`, isOver);
       const refused = link.ended?.refused;
-      if (link.ended && refused !== 'replaced' && !link.excused && !(refused && link.mayEnd.has(refused)))
+      const isPast = refused === 'replaced' || refused === 'unknown-session' || refused === 'events-gone';
+      if (link.ended && !isPast && !link.excused && !(refused && link.mayEnd.has(refused)))
         world.violated('one connection', `the older connection of ${caller.slot} ended otherwise`, link.ended);
       link.cut('rudely');
       caller.old.delete(link);
@@ -82,15 +85,44 @@ const replacements = async (world: World): Promise<void> => {
   }
 };
 
-/** Everyone is told of lost connections: those that were cut at once, those that fell silent after two pings. */
+/**
+ * Everyone is told of lost connections: those that were cut at once, those that fell silent after two pings or the grace of
+ * the polling, those that do not read when too much waits for them.
+ */
 const losses = async (world: World): Promise<void> => {
-  for (const { life, link, lost, late } of world.callers) {
-    if (!life) continue;
+  const awayOrGone = ({ id }: Life) =>
+    world.until(`peer-away of ${id}`, () => world.model?.now.get(id)?.away !== false);
+  for (const caller of world.callers) {
+    for (const [link, { life }] of caller.old)
+      if (life && isUnheard(link) && !world.lives.some(({ id, ended }) => id === life.id && !ended))
+        await awayOrGone(life);
+    const { life, link, lost } = caller;
     const gone = link ?? lost;
-    if (!(gone instanceof WebSocketLink) || !gone.welcomed || late) continue;
-    if (gone.condition === 'over' || (gone.condition === 'frozen' && gone.unheard > 1))
-      await world.until(`peer-away of ${life.id}`, () => world.model?.now.get(life.id)?.away !== false);
+    if (life && gone && !caller.late && isLost(world, caller, gone)) await awayOrGone(life);
   }
+};
+
+const isUnheard = (link: Link): boolean =>
+  link instanceof WebSocketLink && link.welcomed && link.condition === 'frozen' && link.unheard > 1;
+
+const isLost = (world: World, caller: Caller, link: Link): boolean => {
+  if (!link.welcomed) return false;
+  if (link.condition === 'over')
+    return link.kind === 'WebSocket' || world.now() >= caller.lostAt + limits['poll-grace'] * 1000;
+  return (
+    isUnheard(link) ||
+    (link.condition === 'stalled' && link.kind === 'WebSocket' && owed(world, caller) > 10 * limits['max-unsent-bytes'])
+  );
+};
+
+/** Bytes that wait for a caller which has stopped to read. */
+const owed = (world: World, { life, stalledAt }: Caller): number => {
+  if (!world.isHeavy) return 0;
+  const sent = [...world.sent.values()].filter(
+    ({ message, settled, lossy, low, seq }) =>
+      message.to === life?.id && settled === 'acked' && !lossy && low >= stalledAt && seq === undefined,
+  );
+  return sent.reduce((sum, { message }) => sum + JSON.stringify(message).length, 0);
 };
 
 const idlers = async (world: World): Promise<void> => {

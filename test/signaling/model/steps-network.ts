@@ -52,6 +52,7 @@ export const network: Record<string, Step> = {
     fits: isWhole,
     take(caller) {
       caller.lose();
+      caller.stalledAt = caller.world.seq;
       caller.link?.stall();
     },
   },
@@ -73,7 +74,7 @@ export const network: Record<string, Step> = {
     },
   },
   jump: {
-    weight: 3,
+    weight: 6,
     fits: () => true,
     take: (_caller, dice, world) => {
       world.jump = Math.max(world.jump, [1000, 4000, 11_000, 26_000, 31_000, 100_000][dice(6)] ?? 0);

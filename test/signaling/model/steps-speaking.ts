@@ -22,6 +22,8 @@ const signalTo = (caller: Caller, to: string, dice: Random, data: unknown): Fiel
   return { type: 'signal', to, epoch: dice(8) === 0 ? wrong : epoch, data };
 };
 
+const stalled = ({ callers }: World): Caller[] => callers.filter(({ link }) => link?.condition === 'stalled');
+
 const odd = ['', 'v=0\r\n"\\\u2028', '玄関 😀', { deep: [[], {}, null, 1e21] }, 7, 'x'.repeat(3000)];
 
 const burst = (caller: Caller, dice: Random, world: World, size: number, data: unknown = ''): void => {
@@ -51,13 +53,15 @@ export const speaking: Record<string, Step> = {
   burst: { weight: 4, fits: maySpeak, take: (caller, dice, world) => burst(caller, dice, world, 16) },
   overflow: { weight: 1, fits: isIn, take: (caller, dice, world) => burst(caller, dice, world, 40 + dice(60)) },
   heavy: {
-    weight: 1,
-    fits: (caller, world) => isIn(caller) && world.callers.some(({ link }) => link?.condition === 'stalled'),
+    weight: 3,
+    fits: (caller, world) => isIn(caller) && stalled(world).length > 0,
     take(caller, dice, world) {
       world.isHeavy = true;
-      const slow = world.callers.find(({ link }) => link?.condition === 'stalled');
+      const slow = stalled(world)[dice(stalled(world).length)];
       const to = slow?.life?.id ?? 'nobody';
-      caller.say(Array.from({ length: 20 }, () => signalTo(caller, to, dice, 'x'.repeat(60_000))));
+      const size = dice(3) === 0 ? 16 : 3 + dice(5);
+      const heavy = Array.from({ length: size }, () => signalTo(caller, to, dice, 'x'.repeat(60_000)));
+      caller.say([...heavy, { type: 'chat' }, { type: 'chat' }]);
     },
   },
   repeat: {

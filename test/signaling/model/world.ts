@@ -34,6 +34,8 @@ export class World {
   isHeavy = false;
   /** How many may have joined without our knowing. */
   lostJoins = 0;
+  /** Those whose leaving was answered in this round. */
+  gone: Life[] = [];
   /** WebSockets on which nobody joins, and since when. */
   idle: { link: WebSocketLink; since: number }[] = [];
   /** ms the clock goes on at the end of the round. */
