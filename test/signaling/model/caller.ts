@@ -21,6 +21,8 @@ export type Life = {
   sent: Sent[];
   /** Epoch of the pair with each peer, as it was told. */
   epochs: Map<PeerId, number>;
+  /** It was taken up again by a join whose answer was lost, or not. */
+  doubtful: boolean;
   /** It has asked to go. */
   leaving: boolean;
   ended: boolean;
@@ -208,6 +210,7 @@ export class Caller implements Hearer {
 
   #answered(outcome: Attempt['outcome']): void {
     if (this.attempt) this.attempt.outcome = outcome;
+    if (outcome === 'lost' && this.attempt?.resumes) this.attempt.resumes.doubtful = true;
     const later = this.#later;
     this.#later = [];
     if (typeof outcome === 'object') for (const action of later) action();
@@ -245,7 +248,7 @@ export class Caller implements Hearer {
     const epochs = new Map(peers.map(({ id, epoch }) => [id, epoch]));
     const compared = { received: 0, told: seq, round: 0 };
     const base = { id: self.id, session, start: seq, last: seq, compared, epochs };
-    this.life = { ...base, received: [], sent: [], leaving: false, ended: false };
+    this.life = { ...base, received: [], sent: [], doubtful: false, leaving: false, ended: false };
     this.world.lives.push(this.life);
   }
 

@@ -93,8 +93,8 @@ const losses = async (world: World): Promise<void> => {
   const awayOrGone = ({ id }: Life) =>
     world.until(`peer-away of ${id}`, () => world.model?.now.get(id)?.away !== false);
   for (const caller of world.callers) {
-    for (const [link, { life }] of caller.old)
-      if (life && isUnheard(link) && !world.lives.some(({ id, ended }) => id === life.id && !ended))
+    for (const [link, { life, until }] of caller.old)
+      if (life?.ended && !life.doubtful && until === Number.POSITIVE_INFINITY && isUnheard(link))
         await awayOrGone(life);
     const { life, link, lost } = caller;
     const gone = link ?? lost;
