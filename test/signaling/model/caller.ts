@@ -282,6 +282,7 @@ export class Caller implements Hearer {
         world.violated('one connection', `a connection that was replaced at ${had.until} still delivers`, event);
       return;
     }
+    if (event.type === 'peer-left' && event.peer === life?.id) return this.#kicked(link, event.reason);
     if (!life) return world.violated('once, in order', 'an event came before the answer to the join', event);
     if (event.seq <= life.last)
       world.violated('once, in order', `${life.id} had been told up to ${life.last}`, event, life.received.slice(-5));
@@ -289,6 +290,14 @@ export class Caller implements Hearer {
     life.received.push(event);
     if (event.type === 'peer-joined') life.epochs.set(event.peer.id, event.peer.epoch);
     world.told(this, life, event);
+  }
+
+  /** By plain HTTP it is told like everyone else. */
+  #kicked(link: Link, reason: string): void {
+    if (reason !== 'kicked') this.world.violated('only to whom it concerns', 'it was told of its own leaving', reason);
+    link.cut('rudely');
+    this.link = undefined;
+    this.die();
   }
 
   #lifeOf(link: Link): Life | undefined {
@@ -317,8 +326,10 @@ const tagged = ({ type, ...rest }: Fields, n: number, tag: string): Fields => {
       return { type, n, ...rest, data: { tag, pad: rest.data } };
     case 'chat':
       return { type, n, ...rest, text: tag };
-    default:
+    case 'update':
       return { type, n, ...rest, name: tag };
+    default:
+      return { type, n, ...rest };
   }
 };
 

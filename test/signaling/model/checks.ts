@@ -2,8 +2,9 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { ErrorCode } from '../../../app/protocol/errors.ts';
-import type { Joined, Peer } from '../../../app/protocol/messages.ts';
+import type { Joined, Peer, PeerId, SaidBefore } from '../../../app/protocol/messages.ts';
 import type { Attempt, Caller, Life, Sent, Told } from './caller.ts';
+import type { Fields } from './links.ts';
 import { limits } from './place.ts';
 import { epochOf, type Members, type RoomModel, viewOf } from './room-model.ts';
 import type { World } from './world.ts';
@@ -36,6 +37,7 @@ const checkAttempt = (world: World, model: RoomModel, attempt: Attempt, until: n
   const states = model.between(attempt.low, until);
   const isFull = states.some((members) => members.size >= limits['max-peers']);
   const held = attempt.resumes && states.every((members) => holds(model, members, attempt.resumes));
+  if (outcome === 'kicked' && attempt.resumes && model.kicked.has(attempt.resumes.id)) return;
   if (outcome !== 'room-full' || !isFull || held)
     world.violated('joining', `refused as ${outcome}`, attempt, states.map(Object.fromEntries));
 };
@@ -49,6 +51,7 @@ const checkJoined = (world: World, model: RoomModel, { resumes, low, after }: At
   if (member.role !== self.role || member.name !== self.name) fault('it is told of itself what the others are told');
   if (!isDeepStrictEqual(byId(joined.peers), byId(viewOf(members, self.id)))) fault('it is told who is in the room');
   if (recovered) return;
+  if (!isDeepStrictEqual(joined.chat ?? [], saidBefore(world, model, seq))) fault('it is told what was said of late');
   const held = model.between(Math.min(low, seq - 1), seq - 1).every((before) => holds(model, before, resumes));
   if (!resumes || !held) {
     if (!resumes && model.at(seq - 1).has(self.id)) fault('a new peer has an id of its own');
@@ -58,6 +61,15 @@ const checkJoined = (world: World, model: RoomModel, { resumes, low, after }: At
   const isKept = after >= seq - 1 - limits['log-events'] && !world.isHeavy;
   const isYoung = world.now() - model.clockAt(after) < 2 * limits.grace * 1000 + 60_000;
   if (isKept && isYoung) world.violated('resume', `everything after ${after} was kept, and it was not resumed`, joined);
+};
+
+const saidBefore = (world: World, model: RoomModel, seq: number): SaidBefore[] => {
+  const all = world.witness.life?.received ?? [];
+  const toAll = all.filter((event) => event.type === 'chat').filter((chat) => chat.to === undefined && chat.seq <= seq);
+  return toAll.slice(-limits['chat-history']).map(({ from, text, at, seq: said }) => {
+    const name = model.at(said).get(from)?.name;
+    return { from, ...(name === undefined ? {} : { name }), text, at };
+  });
 };
 
 /** Whether the seat of a life is still its own, and not that of a later join with the same id. */
@@ -105,7 +117,7 @@ const checkSignal = (world: World, model: RoomModel, life: Life, event: Told & {
 };
 
 const isDirected = (event: Told): boolean =>
-  event.type === 'signal' || (event.type === 'chat' && event.to !== undefined);
+  event.type === 'signal' || event.type === 'mute-request' || (event.type === 'chat' && event.to !== undefined);
 
 /** Nobody is told of itself, but for its role. */
 const isAbout = (event: Told, id: string): boolean => {
@@ -136,6 +148,7 @@ const checkGhosts = (world: World, model: RoomModel): void => {
   const known = new Set(world.lives.map(({ id }) => id));
   const unknown = [...model.now.keys()].filter((id) => !known.has(id));
   if (unknown.length > world.lostJoins) world.violated('no ghosts', 'nobody ever joined as', unknown);
+  if (![...model.now.values()].some(({ role }) => role === 'host')) world.violated('a room has a host', 'nobody is');
   for (const [id, { away, lost }] of model.now)
     if (away && lost[1] + limits.grace * 1000 <= world.now())
       world.violated('no ghosts', `${id} is away since ${lost[1]} and still there at ${world.now()}`);
@@ -161,6 +174,8 @@ const judged = (world: World, model: RoomModel, sent: Sent): boolean => {
       world.violated('refusals', `it was refused as ${settled}`, ...evidence);
     return true;
   }
+  const isTold = message.type === 'signal' || message.type === 'chat' || message.type === 'update';
+  if (!isTold && fates.some((fate) => fate === undefined)) return true;
   const mayBeRefused = lossy && fates.some((fate) => fate !== undefined);
   if (mayBeRefused) return true;
   if (message.to === undefined || fates.every((fate) => fate !== undefined)) {
@@ -175,9 +190,28 @@ const judged = (world: World, model: RoomModel, sent: Sent): boolean => {
 
 /** How the room answers a message; undefined when it carries it out. */
 const fateIn = (members: Members, { from, message }: Sent): ErrorCode | undefined => {
-  if (!members.has(from.id)) return 'unknown-session';
-  if (message.to === undefined) return;
-  const epoch = epochOf(members, from.id, String(message.to));
-  if (epoch === undefined) return 'unknown-peer';
-  return message.type === 'signal' && message.epoch !== epoch ? 'stale-epoch' : undefined;
+  const sender = members.get(from.id);
+  if (!sender) return 'unknown-session';
+  switch (message.type) {
+    case 'signal':
+    case 'chat':
+      return message.to === undefined ? undefined : fateTo(members, from.id, message);
+    case 'update':
+      return;
+    default:
+      return sender.role === 'host' ? fateAs(members, from.id, message) : 'not-allowed';
+  }
+};
+
+const fateTo = (members: Members, from: PeerId, { type, to, epoch }: Fields): ErrorCode | undefined => {
+  const current = epochOf(members, from, String(to));
+  if (current === undefined) return 'unknown-peer';
+  return type === 'signal' && epoch !== current ? 'stale-epoch' : undefined;
+};
+
+/** Of a host. */
+const fateAs = (members: Members, from: PeerId, { type, peer, role }: Fields): ErrorCode | undefined => {
+  if (!members.has(String(peer)) || (type !== 'role' && peer === from)) return 'unknown-peer';
+  const hosts = [...members].filter((member) => member[1].role === 'host');
+  return type === 'role' && role === 'guest' && hosts.length === 1 && hosts[0]?.[0] === peer ? 'last-host' : undefined;
 };

@@ -74,6 +74,7 @@ export class WebSocketLink extends AnyLink implements Link {
   /** When the server asked last whether it is there, and how often in vain. */
   pinged = 0;
   unheard = 0;
+  reloads = false;
   #bye: ErrorCode | undefined;
 
   constructor(path: string, room: string, hearer: Hearer) {
@@ -142,6 +143,12 @@ export class WebSocketLink extends AnyLink implements Link {
     this.condition = 'whole';
     if (this.unheard === 1) this.unheard = 0;
     this.#line.thaw();
+  }
+
+  /** Goes as a page does that may be loaded again. */
+  reload(): void {
+    this.reloads = true;
+    this.misbehave('{"type":"leave","mayReturn":true}', 'left');
   }
 
   /** Sends what ends a conversation. */

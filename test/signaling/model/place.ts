@@ -12,7 +12,7 @@ export const limits = {
   'log-events': 64,
   'max-message-bytes': 65_536,
   'max-unsent-bytes': 65_536,
-  'log-bytes': 1_048_576,
+  'log-bytes': 393_216,
   'message-rate': 200,
   'message-burst': 100,
   'byte-rate': 100_000_000,

@@ -24,6 +24,9 @@ export class RoomModel {
   readonly #moments: Moment[];
   readonly #violated: Violated;
   #epochs = 1;
+  /** Who has to become host next. */
+  #heir: PeerId | undefined;
+  readonly kicked = new Set<PeerId>();
 
   /** @param first whose `joined` opened the room */
   constructor(first: PeerId, seq: number, violated: Violated) {
@@ -62,7 +65,7 @@ export class RoomModel {
   /** @param clock the server's time (ms), at the earliest and at the latest */
   apply(event: Told, clock: [number, number]): void {
     const members = new Map(this.now);
-    const fault = this.#change(members, event, clock);
+    const fault = this.#succeed(event) ?? this.#change(members, event, clock);
     if (fault) this.#violated('what happens in a room', fault, event, Object.fromEntries(this.now));
     this.#moments.push({ seq: event.seq, clock: clock[0], members });
   }
@@ -85,10 +88,20 @@ export class RoomModel {
         return member.away ? undefined : `${id} was not away`;
       case 'peer-left':
         members.delete(id);
+        if (event.reason === 'kicked') this.kicked.add(id);
+        this.#heir = heirOf(members);
         return event.reason === 'timeout' ? tooEarly(member, clock[1]) : undefined;
       default:
         return;
     }
+  }
+
+  /** When the last host has left, the next thing that happens is that another is made. */
+  #succeed(event: Told): string | undefined {
+    const heir = this.#heir;
+    this.#heir = undefined;
+    const isMade = event.type === 'peer-updated' && event.peer === heir && event.role === 'host';
+    return heir === undefined || isMade ? undefined : `${heir} is to be host now`;
   }
 
   #join(members: Map<PeerId, Member>, peer: Peer): string | undefined {
@@ -131,6 +144,13 @@ export const viewOf = (members: Members, self: PeerId): Peer[] => {
     const named = name === undefined ? {} : { name };
     return { id, ...named, role, media, hand, away, initiator: later, polite: later, epoch: Math.max(own, epoch) };
   });
+};
+
+/** Undefined as long as there is a host; else who has been there longest, of those who are not away if there are any. */
+const heirOf = (members: Members): PeerId | undefined => {
+  const all = [...members];
+  if (all.some(([, { role }]) => role === 'host')) return;
+  return (all.find(([, { away }]) => !away) ?? all[0])?.[0];
 };
 
 /** What an update says; what it leaves out stays as it was. */

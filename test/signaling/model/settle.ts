@@ -52,6 +52,7 @@ const collect = (world: World, caller: Caller): void => {
   // A lost connection and the codes below 4500 invite back.
   const invited =
     ended.refused === undefined || ended.refused === 'events-gone' || (ended.code >= 4000 && ended.code < 4500);
+  if (link instanceof WebSocketLink && link.reloads) return;
   if (ended.refused === 'left' && caller.life) world.gone.push(caller.life);
   if (!invited || caller.life?.leaving) caller.die();
 };
@@ -59,9 +60,13 @@ const collect = (world: World, caller: Caller): void => {
 const mayEnd = (world: World, { life }: Caller, { mayEnd, ended }: Link): boolean => {
   if (ended?.refused === undefined) return false;
   if (mayEnd.has(ended.refused)) return true;
+  // Who comes back sends again all that is not settled.
+  if (ended.refused === 'rate-limited')
+    return (life?.sent.filter(({ settled }) => settled === undefined).length ?? 0) > limits['message-burst'];
   // Who comes back is told all it missed at once, and that may be more than may wait for it.
   if (ended.refused === 'slow-consumer') return world.isHeavy;
   const member = life && world.model?.now.get(life.id);
+  if (ended.refused === 'kicked') return life !== undefined && world.model?.kicked.has(life.id) === true;
   if (ended.refused === 'unknown-session')
     return !member || member.epoch !== world.model?.at(life.start).get(life.id)?.epoch;
   // Whether they are gone indeed shows when the life begins anew.
@@ -76,7 +81,8 @@ const replacements = async (world: World): Promise<void> => {
       const isOver = () => link.condition === 'over' || (link instanceof HttpLink && !link.polls && link.quiet);
       if (Number.isFinite(until)) await world.until(`the end of the older connection of ${caller.slot}`, isOver);
       const refused = link.ended?.refused;
-      const isPast = refused === 'replaced' || refused === 'unknown-session' || refused === 'events-gone';
+      const isPast =
+        refused === 'replaced' || refused === 'kicked' || refused === 'unknown-session' || refused === 'events-gone';
       if (link.ended && !isPast && !link.excused && !(refused && link.mayEnd.has(refused)))
         world.violated('one connection', `the older connection of ${caller.slot} ended otherwise`, link.ended);
       link.cut('rudely');

@@ -48,7 +48,13 @@ export const speaking: Record<string, Step> = {
     weight: 4,
     fits: maySpeak,
     take: (caller, dice) =>
-      caller.say([{ type: 'update', ...(dice(2) === 0 ? { media: { audio: true, video: dice(2) === 0 } } : {}) }]),
+      caller.say([
+        {
+          type: 'update',
+          hand: dice(2) === 0,
+          ...(dice(2) === 0 ? { media: { audio: true, video: dice(2) === 0 } } : {}),
+        },
+      ]),
   },
   burst: { weight: 4, fits: maySpeak, take: (caller, dice, world) => burst(caller, dice, world, 16) },
   overflow: { weight: 1, fits: isIn, take: (caller, dice, world) => burst(caller, dice, world, 40 + dice(60)) },

@@ -2,6 +2,7 @@
 import type { Random } from '../../uwsgi/random.ts';
 import type { Caller } from './caller.ts';
 import { entering } from './steps-entering.ts';
+import { hosting } from './steps-hosts.ts';
 import { network } from './steps-network.ts';
 import { speaking } from './steps-speaking.ts';
 import type { World } from './world.ts';
@@ -14,7 +15,7 @@ export type Step = {
   take(caller: Caller, dice: Random, world: World): void;
 };
 
-export const steps: Record<string, Step> = { ...entering, ...speaking, ...network };
+export const steps: Record<string, Step> = { ...entering, ...speaking, ...hosting, ...network };
 
 const names = Object.entries(steps).flatMap(([name, { weight }]) => Array.from({ length: weight }, () => name));
 
