@@ -256,7 +256,11 @@ export class Caller implements Hearer {
     const life = this.#lifeOf(link);
     if (!life) return;
     if (n > life.sent.length) this.world.violated('acknowledgement', `${n} was acknowledged and never sent`, life.id);
-    for (const sent of life.sent) if (sent.n <= n) sent.settled ??= 'acked';
+    for (const sent of life.sent.slice(0, n)) {
+      // What an older connection acknowledges may have been refused on the newer one, where the error is still to come.
+      if (sent.settled === undefined && link !== this.link) sent.lossy = true;
+      sent.settled ??= 'acked';
+    }
   }
 
   #refused(link: Link, code: ErrorCode, n: number | undefined, retry: number | undefined): void {

@@ -47,7 +47,7 @@ const runEra = async (world: World, seed: number, steps: number, tally: Tally): 
   for (let step = 0; step < steps; step += 1) {
     const dice = diceFor(seed, tally.steps);
     tally.steps += 1;
-    takeStep(world, dice);
+    world.steps.push(`${tally.steps} ${takeStep(world, dice)}`);
     world.check();
     if (dice(4) === 0) await settleRound(world, tally);
   }
@@ -55,6 +55,7 @@ const runEra = async (world: World, seed: number, steps: number, tally: Tally): 
 };
 
 const settleRound = async (world: World, tally: Tally): Promise<void> => {
+  world.steps.push('— settle');
   world.note('— settle');
   await settle(world);
   tally.rounds += 1;
@@ -100,6 +101,8 @@ const empty = async (place: Place): Promise<void> => {
 
 const report = (seed: number, step: number, world: World | undefined, error: unknown): string => {
   const what = error instanceof Violation ? error.message : error instanceof Error ? error.stack : String(error);
-  const trail = world?.trail.join('\n') ?? '';
-  return `seed ${seed}, step ${step}: ${what}\n\nWhat happened last:\n${trail}\n\nAgain: SEED=${seed} STEPS=${step} npm run model`;
+  const taken = world?.steps.slice(-20).join('\n') ?? '';
+  const heard = world?.trail.join('\n') ?? '';
+  const again = `SEED=${seed} STEPS=${step} npm run model`;
+  return `seed ${seed}, step ${step}: ${what}\n\nThe last steps:\n${taken}\n\nWhat was heard last, by caller:\n${heard}\n\nAgain: ${again}`;
 };

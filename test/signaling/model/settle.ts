@@ -62,7 +62,7 @@ const mayEnd = (world: World, { life }: Caller, { mayEnd, ended }: Link): boolea
   if (mayEnd.has(ended.refused)) return true;
   // Who comes back sends again all that is not settled.
   if (ended.refused === 'rate-limited')
-    return (life?.sent.filter(({ settled }) => settled === undefined).length ?? 0) > limits['message-burst'];
+    return (life?.sent.filter(({ settled }) => settled === undefined).length ?? 0) > limits['message-burst'] / 2;
   // Who comes back is told all it missed at once, and that may be more than may wait for it.
   if (ended.refused === 'slow-consumer') return world.isHeavy;
   const member = life && world.model?.now.get(life.id);

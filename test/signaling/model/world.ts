@@ -43,6 +43,7 @@ export class World {
   /** The clock before the last time it went on. */
   before: number;
   readonly counts = { joined: 0, recovered: 0, begunAgain: 0, refused: 0, left: 0, timedOut: 0 };
+  readonly steps: string[] = [];
   readonly trail: string[] = [];
   violation: Violation | undefined;
   readonly place: Place;
