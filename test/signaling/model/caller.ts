@@ -48,9 +48,10 @@ export type Sent = {
   receivers: Set<Life>;
 };
 
-/** One try to enter. `resumes`: the life that is to go on. */
+/** One try to enter. `resumes`: the life that is to go on; `session`: what was shown, anyone's. */
 export type Attempt = {
   link: Link;
+  session: string;
   low: number;
   resumes: Life | undefined;
   after: number;
@@ -87,6 +88,12 @@ export class Caller implements Hearer {
     this.slot = slot;
   }
 
+  /** It sends again, over and over, all that is not settled, and so may send too much. */
+  get isHasty(): boolean {
+    const open = this.life?.sent.filter(({ settled }) => settled === undefined) ?? [];
+    return open.length > limits['message-burst'] / 2;
+  }
+
   /** Opens a link and joins on it. */
   enter(kind: Link['kind'], fields: Fields = {}, resumes?: Life): void {
     this.late = false;
@@ -95,12 +102,19 @@ export class Caller implements Hearer {
     const link = kind === 'HTTP' ? new HttpLink(path, room, this) : new WebSocketLink(path, room, this);
     if (link.kind === 'WebSocket') link.pinged = this.world.now();
     const after = resumes?.last ?? 0;
-    const join = resumes ? { session: resumes.session, after, ...fields } : fields;
+    const join: Fields = resumes ? { session: resumes.session, after, ...fields } : fields;
     if (link.kind === 'HTTP') link.after = after;
     this.link = link;
     this.life = resumes;
     this.disturbed = true;
-    this.attempt = { link, low: this.world.seq, resumes, after, outcome: undefined };
+    this.attempt = {
+      link,
+      session: String(join.session ?? ''),
+      low: this.world.seq,
+      resumes,
+      after,
+      outcome: undefined,
+    };
     this.world.attempts.push(this.attempt);
     link.join(join);
   }

@@ -37,12 +37,17 @@ const checkAttempt = (world: World, model: RoomModel, attempt: Attempt, until: n
   const states = model.between(attempt.low, until);
   const isFull = states.some((members) => members.size >= limits['max-peers']);
   const held = attempt.resumes && states.every((members) => holds(model, members, attempt.resumes));
-  if (outcome === 'kicked' && attempt.resumes && model.kicked.has(attempt.resumes.id)) return;
+  if (outcome === 'kicked' && model.kicked.has(attempt.session.split('.')[0] ?? '')) return;
   if (outcome !== 'room-full' || !isFull || held)
     world.violated('joining', `refused as ${outcome}`, attempt, states.map(Object.fromEntries));
 };
 
-const checkJoined = (world: World, model: RoomModel, { resumes, low, after }: Attempt, joined: Joined): void => {
+const checkJoined = (
+  world: World,
+  model: RoomModel,
+  { resumes, low, after, session }: Attempt,
+  joined: Joined,
+): void => {
   const { seq, self, recovered } = joined;
   const members = model.at(seq);
   const member = members.get(self.id);
@@ -51,6 +56,8 @@ const checkJoined = (world: World, model: RoomModel, { resumes, low, after }: At
   if (member.role !== self.role || member.name !== self.name) fault('it is told of itself what the others are told');
   if (!isDeepStrictEqual(byId(joined.peers), byId(viewOf(members, self.id)))) fault('it is told who is in the room');
   if (recovered) return;
+  const past = world.lives.findLast(({ id }) => id === session.split('.')[0]);
+  if (past?.session === session && !past.doubtful && wasKicked(world, model, past)) fault('it was kicked');
   if (!isDeepStrictEqual(joined.chat ?? [], saidBefore(world, model, seq))) fault('it is told what was said of late');
   const held = model.between(Math.min(low, seq - 1), seq - 1).every((before) => holds(model, before, resumes));
   if (!resumes || !held) {
@@ -62,6 +69,10 @@ const checkJoined = (world: World, model: RoomModel, { resumes, low, after }: At
   const isYoung = world.now() - model.clockAt(after) < 2 * limits.grace * 1000 + 60_000;
   if (isKept && isYoung) world.violated('resume', `everything after ${after} was kept, and it was not resumed`, joined);
 };
+
+/** So long ago that its session is still remembered. */
+const wasKicked = (world: World, model: RoomModel, { id }: Life): boolean =>
+  world.now() < (model.kicked.get(id) ?? 0) + limits.grace * 1000;
 
 const saidBefore = (world: World, model: RoomModel, seq: number): SaidBefore[] => {
   const all = world.witness.life?.received ?? [];

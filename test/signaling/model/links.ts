@@ -140,8 +140,9 @@ export class WebSocketLink extends AnyLink implements Link {
   }
 
   thaw(): void {
+    // One that is stalled still speaks, and so is heard.
+    if (this.unheard === 1 || this.condition === 'stalled') this.unheard = 0;
     this.condition = 'whole';
-    if (this.unheard === 1) this.unheard = 0;
     this.#line.thaw();
   }
 

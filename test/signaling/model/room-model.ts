@@ -26,7 +26,8 @@ export class RoomModel {
   #epochs = 1;
   /** Who has to become host next. */
   #heir: PeerId | undefined;
-  readonly kicked = new Set<PeerId>();
+  /** When they were, at the earliest. */
+  readonly kicked = new Map<PeerId, number>();
 
   /** @param first whose `joined` opened the room */
   constructor(first: PeerId, seq: number, violated: Violated) {
@@ -88,7 +89,7 @@ export class RoomModel {
         return member.away ? undefined : `${id} was not away`;
       case 'peer-left':
         members.delete(id);
-        if (event.reason === 'kicked') this.kicked.add(id);
+        if (event.reason === 'kicked') this.kicked.set(id, clock[0]);
         this.#heir = heirOf(members);
         return event.reason === 'timeout' ? tooEarly(member, clock[1]) : undefined;
       default:

@@ -57,12 +57,11 @@ const collect = (world: World, caller: Caller): void => {
   if (!invited || caller.life?.leaving) caller.die();
 };
 
-const mayEnd = (world: World, { life }: Caller, { mayEnd, ended }: Link): boolean => {
+const mayEnd = (world: World, caller: Caller, { mayEnd, ended }: Link): boolean => {
+  const { life } = caller;
   if (ended?.refused === undefined) return false;
   if (mayEnd.has(ended.refused)) return true;
-  // Who comes back sends again all that is not settled.
-  if (ended.refused === 'rate-limited')
-    return (life?.sent.filter(({ settled }) => settled === undefined).length ?? 0) > limits['message-burst'] / 2;
+  if (ended.refused === 'rate-limited') return caller.isHasty;
   // Who comes back is told all it missed at once, and that may be more than may wait for it.
   if (ended.refused === 'slow-consumer') return world.isHeavy;
   const member = life && world.model?.now.get(life.id);
@@ -116,10 +115,12 @@ const isLost = (world: World, caller: Caller, link: Link): boolean => {
   if (link.condition === 'over')
     return link.kind === 'WebSocket' || world.now() >= caller.lostAt + limits['poll-grace'] * 1000;
   return (
-    isUnheard(link) ||
-    (link.condition === 'stalled' && link.kind === 'WebSocket' && owed(world, caller) > 10 * limits['max-unsent-bytes'])
+    isUnheard(link) || (link.condition === 'stalled' && link.kind === 'WebSocket' && owed(world, caller) > bytesAtOnce)
   );
 };
+
+/** More than one request can bring: what comes in one turn is looked at with the next event. */
+const bytesAtOnce = 850_000;
 
 /** Bytes that wait for a caller which has stopped to read. */
 const owed = (world: World, { life, stalledAt }: Caller): number => {

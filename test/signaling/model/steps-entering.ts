@@ -19,13 +19,14 @@ const facts = (caller: Caller, dice: Random): Fields => ({
   ...(dice(2) === 0 ? { media: { audio: dice(2) === 0, video: dice(2) === 0 } } : {}),
 });
 
-/** A session that nobody has: of a life that is over, of someone else with a wrong secret, of no form at all. */
+/** A session that nobody has: of a life that is over or was kicked, of someone else with a wrong secret, of no form at all. */
 const strangeSession = (world: World, dice: Random): string => {
   const lives = world.lives.filter(({ ended }) => ended);
   const life = lives[dice(Math.max(1, lives.length))];
   const other = world.callers[dice(world.callers.length)]?.life?.id ?? 'nobody';
   const gone = life && !world.model?.now.has(life.id) ? life.session : 'garbage';
-  return [gone, `${other}.${'x'.repeat(32)}`, 'no session'][dice(3)] ?? '';
+  const kicked = world.lives.findLast(({ id }) => world.model?.kicked.has(id))?.session ?? 'garbage';
+  return [gone, kicked, `${other}.${'x'.repeat(32)}`, 'no session'][dice(4)] ?? '';
 };
 
 export const entering: Record<string, Step> = {
@@ -35,7 +36,7 @@ export const entering: Record<string, Step> = {
     take: (caller, dice) => caller.enter(kindOf(dice), facts(caller, dice)),
   },
   enterWithStrangeSession: {
-    weight: 2,
+    weight: 4,
     fits: isOut,
     take: (caller, dice, world) =>
       caller.enter(kindOf(dice), { session: strangeSession(world, dice), after: dice(3) * 10 }),

@@ -48,7 +48,7 @@ export const network: Record<string, Step> = {
     },
   },
   stall: {
-    weight: 4,
+    weight: 6,
     fits: isWhole,
     take(caller) {
       caller.lose();

@@ -59,7 +59,7 @@ export const speaking: Record<string, Step> = {
   burst: { weight: 4, fits: maySpeak, take: (caller, dice, world) => burst(caller, dice, world, 16) },
   overflow: { weight: 1, fits: isIn, take: (caller, dice, world) => burst(caller, dice, world, 40 + dice(60)) },
   heavy: {
-    weight: 3,
+    weight: 5,
     fits: (caller, world) => isIn(caller) && stalled(world).length > 0,
     take(caller, dice, world) {
       world.isHeavy = true;
@@ -84,7 +84,9 @@ export const speaking: Record<string, Step> = {
     weight: 2,
     fits: isIn,
     take: (caller, dice) =>
-      caller.whenIn((link, life) => link.say([{ type: 'chat', n: life.sent.length + 2 + dice(9), text: 'too early' }])),
+      caller.whenIn((link, life) =>
+        link.say([{ type: 'chat', n: life.sent.length + 1000 + dice(9), text: 'too early' }]),
+      ),
   },
   ping: { weight: 3, fits: isIn, take: (caller) => caller.link?.drain() },
   flood: {

@@ -150,7 +150,7 @@ export class World {
   #wasExpected(id: string): void {
     const caller = this.callers.find(({ life }) => life?.id === id);
     if (!caller) return;
-    const excused = caller.link?.kind === 'HTTP' ? this.now() >= caller.promised : caller.disturbed;
+    const excused = caller.link?.kind === 'HTTP' ? this.now() >= caller.promised : caller.disturbed || caller.isHasty;
     if (!excused) this.violated('away', `${id} counts as away, and its connection holds`, this.now(), caller.promised);
   }
 
