@@ -30,7 +30,7 @@ import { HttpConversations } from './signaling/http.ts';
 import { Throttle } from './signaling/throttle.ts';
 import { WebSockets } from './signaling/websocket.ts';
 import { pausable } from './store/pausable.ts';
-import { memoryStore } from './store/store.ts';
+import { memoryStore, type Store } from './store/store.ts';
 import { createUwsgiServer } from './uwsgi/server.ts';
 
 export type Running = {
@@ -43,6 +43,11 @@ export type Running = {
    * given; asked again, it is the same end, with the earlier cut.
    */
   stop(limits?: { within?: number; delay?: number }): Promise<void>;
+  /**
+   * Takes no visitors any more, tells those there to come back, and gives away the rooms, as JSON in parts, for a successor;
+   * what is left is to `stop`.
+   */
+  handOver(): unknown[];
   /** Cuts everything at once. */
   kill(): void;
   /** False once new visitors should go elsewhere. */
@@ -58,6 +63,8 @@ export type ServeOptions = {
   places?: Named[];
   /** Whether new rooms may be opened; asked again and again. */
   accepting?: () => boolean;
+  /** Asked for the parts that a predecessor gave away, when all else is ready and before anyone is let in. */
+  inheritance?: () => Promise<unknown[]>;
   /** ms since 1970, never less than before */
   clock?: () => number;
   /** Makes time pass: calls what it is given again and again. */
@@ -73,6 +80,7 @@ export const serve = async (
   const {
     places = placesOf(settings),
     accepting = () => true,
+    inheritance,
     clock = steadyClock,
     ticker: tick = startTicker,
   } = options;
@@ -119,13 +127,18 @@ export const serve = async (
 
   const removals: (() => void)[] = [];
 
+  let closed: Promise<void>[] | undefined;
+  const sendAway = (): Promise<void>[] => {
+    ready = false;
+    closed ??= listeners.map(({ server }) => close(server));
+    webSockets.drain();
+    conversations.drain();
+    return closed;
+  };
   const drain = async (delay: number): Promise<void> => {
     ready = false;
     if (delay > 0) await sleep(delay * 1000);
-    const closed = listeners.map(({ server }) => close(server));
-    webSockets.drain();
-    conversations.drain();
-    await Promise.all(closed);
+    await Promise.all(sendAway());
     ticker.stop();
     reports.stop();
     await app.close();
@@ -150,7 +163,13 @@ export const serve = async (
     await draining.finally(() => clearTimeout(late));
   };
 
+  const handOver = (): unknown[] => {
+    sendAway();
+    return store.handOver?.() ?? [];
+  };
+
   try {
+    for (const part of (await inheritance?.()) ?? []) adopt(store, part, logger);
     const listening = listenOptions(settings);
     for (const { server, place } of listeners)
       removals.push(await listen(server, place.address, { ...listening, host: hostOf(place.setting) }));
@@ -159,7 +178,16 @@ export const serve = async (
     throw error;
   }
   const listening = listeners.map(describe);
-  return { listening, count: () => store.count(), stop, kill, ready: () => ready, readings: reports };
+  return { listening, count: () => store.count(), stop, handOver, kill, ready: () => ready, readings: reports };
+};
+
+/** What cannot be read is one room that begins anew, and no reason not to serve the others. */
+const adopt = (store: Store, part: unknown, log: Logger): void => {
+  try {
+    store.adopt?.(part);
+  } catch (error) {
+    log.error({ reason: error instanceof Error ? error.message : String(error) }, 'a room could not be taken over');
+  }
 };
 
 /** Those of the one worker that there is. */

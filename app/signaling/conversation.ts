@@ -151,6 +151,12 @@ export const byeMessage = (refusal: Refusal): ServerMessage => ({
   retry: retryOf(refusal) ?? null,
 });
 
+/** What a server that drains says to all at once; they do not all come back at once. */
+export const comeBackLater = (): Refusal => ({
+  ...refuse('draining'),
+  retry: Math.round(errors.draining.retry * (0.5 + Math.random())),
+});
+
 /** The close code of a refusal that ends a connection. */
 export const closeCode = (refusal: Refusal): number => fateOf(refusal.refused).close ?? errors.internal.close;
 

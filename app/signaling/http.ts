@@ -11,6 +11,7 @@ import { admits, concerns, concernsAtTheDoor, endedBy } from '../rooms/room.ts';
 import type { Caller } from './admit.ts';
 import {
   byeMessage,
+  comeBackLater,
   depart,
   departForNow,
   enter,
@@ -193,8 +194,8 @@ export class HttpConversations {
   /** Tells everyone who waits to come back elsewhere or later. */
   drain(): void {
     this.#draining = true;
-    for (const { poll } of this.#visitors.values()) poll?.end(refuse('draining'));
-    for (const stream of this.#streams.keys()) stream.end(refuse('draining'));
+    for (const { poll } of this.#visitors.values()) poll?.end(comeBackLater());
+    for (const stream of this.#streams.keys()) stream.end(comeBackLater());
   }
 
   /** The peer whose session it is; heard of now, whatever it listens on. `command`: what its request is to the room. */

@@ -4,7 +4,7 @@ import type { WebSocket } from 'ws';
 import { countClose } from '../ops/counts.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { PeerId, RoomName } from '../protocol/messages.ts';
-import { byeMessage, closeCode, type Signaling } from './conversation.ts';
+import { byeMessage, closeCode, comeBackLater, type Signaling } from './conversation.ts';
 import { encodeMessage } from './encode.ts';
 import { textFrames } from './frames.ts';
 import { Session, type Wire } from './session.ts';
@@ -125,7 +125,7 @@ export class WebSockets {
 
   /** Tells every peer to come back elsewhere or later, and closes. */
   drain(): void {
-    for (const { session } of this.#open) session.end(refuse('draining'));
+    for (const { session } of this.#open) session.end(comeBackLater());
   }
 
   /** Cuts what is still open. */

@@ -1,5 +1,6 @@
 /** Where rooms live: the contract every store keeps, and the store that is this process's own memory. */
-import type { Refusal } from '../protocol/errors.ts';
+import { z } from 'zod';
+import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { LeaveReason, RoomName } from '../protocol/messages.ts';
 import type { Entry } from '../rooms/log.ts';
 import { Registry, type RegistryLimits } from '../rooms/registry.ts';
@@ -26,7 +27,13 @@ export interface Store {
   /** Lets time pass, in every room. */
   sweep(): Promise<void>;
   count(): { rooms: number; peers: number };
+  /** Of a store that is one process's own: all that is kept, as JSON in parts; from then on nothing is taken any more. */
+  handOver?(): unknown[];
+  /** Goes on with a part of another such store. @throws when it cannot be read */
+  adopt?(part: unknown): void;
 }
+
+const claimPart = z.object({ claim: z.string(), until: z.number() });
 
 /** Who left, incremented in place. */
 type Leaves = { leaves: Record<LeaveReason | 'ended', number> };
@@ -35,6 +42,7 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, { leave
   const registry = new Registry(limits);
   const listeners = new Map<RoomName, Set<Listener>>();
   const claims = new Map<string, number>();
+  let handedOver = false;
   /** What listeners have still to be told, the one under way first. */
   const untold: [RoomName, Entry][] = [];
   const tell = (room: RoomName, entries: Entry[]): void => {
@@ -56,6 +64,8 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, { leave
   };
   return {
     async commit(room, command) {
+      // What was kept here now would be kept nowhere.
+      if (handedOver) return refuse('draining');
       const done = registry.commit(room, command, clock());
       if ('refused' in done) return done;
       tell(room, done.entries);
@@ -81,9 +91,19 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, { leave
       claims.delete(key);
     },
     async sweep() {
+      if (handedOver) return;
       for (const [key, until] of claims) if (until <= clock()) claims.delete(key);
       for (const [room, entries] of registry.sweep(clock())) tell(room, entries);
     },
     count: () => registry.count(),
+    handOver() {
+      handedOver = true;
+      return [...registry.pack(), ...[...claims].map(([claim, until]) => ({ claim, until }))];
+    },
+    adopt(part) {
+      const claimed = claimPart.safeParse(part);
+      if (claimed.success) claims.set(claimed.data.claim, claimed.data.until);
+      else registry.adopt(part);
+    },
   };
 };
