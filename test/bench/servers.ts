@@ -18,16 +18,17 @@ export type Server = {
 
 const bareFile = join(import.meta.dirname, 'bare.ts');
 const cli = join(import.meta.dirname, '../../dist/cli.js');
-const unlimited = [
-  '--message-rate',
-  '1000000',
-  '--message-burst',
-  '10000000',
-  '--max-rooms',
-  '100000',
-  '--log-level',
-  'warn',
-];
+const unlimited = Object.entries({
+  'message-rate': 1_000_000,
+  'message-burst': 10_000_000,
+  'byte-rate': 1_000_000_000,
+  'byte-burst': 1_000_000_000,
+  'join-rate': 1_000_000,
+  'join-burst': 1_000_000,
+  'max-rooms': 100_000,
+  'max-peers': 100,
+  'log-level': 'warn',
+}).flatMap(([name, value]) => [`--${name}`, `${value}`]);
 
 /** The server's processor; the load has the other one. Without `taskset` the kernel decides. */
 export const pinned = (core: 0 | 1, command: string[]): string[] =>
