@@ -6,6 +6,7 @@ import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { PeerId, RoomName } from '../protocol/messages.ts';
 import { byeMessage, closeCode, type Signaling } from './conversation.ts';
 import { encodeMessage } from './encode.ts';
+import { readAhead } from './reader.ts';
 import { Session } from './session.ts';
 import { SocketWire } from './wire.ts';
 
@@ -78,14 +79,16 @@ export class WebSockets {
     socket.on('pong', () => {
       open.heard = true;
     });
-    socket.on('message', (data: Buffer, isBinary: boolean) => {
+    const hear = (data: Buffer, isBinary = false) => {
       open.heard = true;
       carried.in += 1;
       if (data.length > limits.messageBytes)
         session.end(refuse('too-long', longer(data, limits.messageBytes)), 'error');
       else if (isBinary) session.end(refuse('bad-json', 'a binary frame came'), 'error');
       else session.receive(data.toString(), data.length);
-    });
+    };
+    socket.on('message', hear);
+    readAhead(socket, connection, limits.messageBytes, hear);
     socket.on('error', (error) => {
       log.info({ room, err: error.message }, 'a WebSocket broke the protocol');
       socket.terminate();
