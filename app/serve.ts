@@ -71,7 +71,7 @@ export const serve = async (
   const signaling = createSignaling(settings, clock, logger, accepting);
   const access = createAccessLog(logger, settings);
   const webSockets = new WebSockets(signaling, access);
-  const conversations = new HttpConversations(signaling);
+  const conversations = new HttpConversations(signaling, access);
   const { store, counts } = signaling;
   const sockets = () => waitingAt(listeners.map(describe), settings.listen);
   const reports = createReports(
@@ -159,7 +159,7 @@ const placesOf = (settings: Settings): Place[] => {
 
 const createSignaling = (settings: Settings, clock: () => number, log: Logger, accepting: () => boolean): Signaling => {
   const seconds = (
-    name: 'grace' | 'return-grace' | 'join-timeout' | 'poll-grace' | 'poll-wait' | 'ping-interval',
+    name: 'grace' | 'return-grace' | 'join-timeout' | 'poll-grace' | 'poll-wait' | 'heartbeat' | 'ping-interval',
   ): number => settings[name] * 1000;
   const counts = zeroCounts();
   const rules: Rules = {
@@ -213,6 +213,7 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
       pollGrace: seconds('poll-grace'),
       // A wait is no hang: it ends, a tick later at most, before harakiri would answer in its place.
       pollWait: settings.harakiri > 0 ? Math.min(seconds('poll-wait'), settings.harakiri * 700) : seconds('poll-wait'),
+      heartbeat: seconds('heartbeat'),
       pingInterval: seconds('ping-interval'),
       ackDelay: settings['ack-delay'],
     },

@@ -1,10 +1,12 @@
-/** The signaling connection: one conversation with a room, carried by as many WebSockets as it takes. */
+/** The signaling connection: one conversation with a room, carried by as many WebSockets, or other transports, as it takes. */
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { Join, Joined, MediaState, PeerId, ServerMessage, Waiting } from '../protocol/messages.ts';
 import { Alarm, browserClock, type Clock } from './clock.ts';
 import { Emitter, type Source } from './events.ts';
+import { Ladder } from './ladder.ts';
 import { Outbox, type Settled, type Unnumbered } from './outbox.ts';
-import { codeOfClose, type OpenSocket, openWebSocket, parse, type Socket } from './wire.ts';
+import { type Timing, usualTiming } from './timing.ts';
+import { codeOfClose, type OpenSocket, openSockets, parse, type Socket, type Transport } from './wire.ts';
 
 /** `connecting`: never joined so far. `reconnecting`: the room may still know us. `attempt`: how many were made since. */
 export type ConnectionState =
@@ -27,42 +29,31 @@ export type ConnectionEvents = {
   refused: { code: ErrorCode; message: string };
 };
 
-/** Milliseconds. */
-export type ConnectionTiming = {
-  /** Silence after which the server is asked for a sign of life. */
-  ping: number;
-  /** How long a handshake, an answer to `join` or to `ping` may take. */
-  answer: number;
-  /** The first delay after a lost connection; it doubles up to `longest`. */
-  backoff: number;
-  longest: number;
-};
-const usualTiming: ConnectionTiming = { ping: 20_000, answer: 10_000, backoff: 300, longest: 8_000 };
-
 export type ConnectionOptions = {
   /** `ws:` or `wss:` URL of the room. */
   url: string;
   join: Omit<Join, 'type' | 'session' | 'after'>;
   open?: OpenSocket;
   clock?: Clock;
-  timing?: Partial<ConnectionTiming>;
+  timing?: Partial<Timing>;
 };
 
+/** `moving`: the conversation goes over to a better socket; until that has joined, the room still knows the old one. */
 type Phase =
   | { is: 'waiting' }
   | { is: 'opening'; socket: Socket }
   | { is: 'joined'; socket: Socket }
+  | { is: 'moving'; socket: Socket; old: Socket }
   | { is: 'over'; code: ErrorCode };
 type Session = { is: 'none' } | { is: 'known'; secret: string; seen: number };
 type Bye = Extract<ServerMessage, { type: 'bye' }>;
 type Refusal = Extract<ServerMessage, { type: 'error' }>;
 
 export class Connection implements Source<ConnectionEvents> {
-  #url: string;
   #join: ConnectionOptions['join'];
-  #open: OpenSocket;
+  #ladder: Ladder;
   #clock: Clock;
-  #timing: ConnectionTiming;
+  #timing: Timing;
   #emitter = new Emitter<ConnectionEvents>();
   #outbox = new Outbox();
   #phase: Phase = { is: 'waiting' };
@@ -74,12 +65,13 @@ export class Connection implements Source<ConnectionEvents> {
   #pause: Alarm;
   #pauses = 0;
 
-  constructor({ url, join, open = openWebSocket, clock = browserClock, timing = {} }: ConnectionOptions) {
-    this.#url = url;
+  constructor({ url, join, open, clock = browserClock, timing: given = {} }: ConnectionOptions) {
+    const timing = { ...usualTiming, ...given };
+    const better = (socket: Socket) => this.#move(socket);
     this.#join = join;
-    this.#open = open;
+    this.#ladder = new Ladder({ url, open: open ?? openSockets(clock, timing), clock, timing, better });
     this.#clock = clock;
-    this.#timing = { ...usualTiming, ...timing };
+    this.#timing = timing;
     this.#alarm = new Alarm(clock);
     this.#pause = new Alarm(clock);
     this.#connect();
@@ -87,9 +79,14 @@ export class Connection implements Source<ConnectionEvents> {
 
   get state(): ConnectionState {
     const phase = this.#phase;
-    if (phase.is === 'joined') return { is: 'joined' };
+    if (phase.is === 'joined' || phase.is === 'moving') return { is: 'joined' };
     if (phase.is === 'over') return phase;
     return { is: this.#session.is === 'known' ? 'reconnecting' : 'connecting', attempt: this.#attempt };
+  }
+
+  /** What carries the conversation now, or will once it has joined. */
+  get transport(): Transport | undefined {
+    return 'socket' in this.#phase ? (this.#phase.socket.transport ?? 'websocket') : undefined;
   }
 
   on<Name extends keyof ConnectionEvents>(name: Name, listener: (value: ConnectionEvents[Name]) => void): () => void {
@@ -115,7 +112,10 @@ export class Connection implements Source<ConnectionEvents> {
   /** The network or the page woke up: tries again now, or finds out whether the connection is still alive. */
   nudge(): void {
     if (this.#phase.is === 'waiting') this.#connect();
-    else if (this.#phase.is === 'joined') this.#ping(this.#phase.socket);
+    else if (this.#phase.is === 'joined') {
+      this.#ping(this.#phase.socket);
+      this.#ladder.climb();
+    }
   }
 
   /** Leaves the room for good. */
@@ -128,21 +128,36 @@ export class Connection implements Source<ConnectionEvents> {
 
   #connect(): void {
     this.#attempt += 1;
-    const socket = this.#open(this.#url);
-    // A socket that was given up may still have something to say; it is not heard.
-    const current = () => 'socket' in this.#phase && this.#phase.socket === socket;
-    socket.onopen = () => {
-      if (current()) this.#sendJoin(socket);
-    };
+    const socket = this.#ladder.open();
+    this.#phase = { is: 'opening', socket };
+    socket.onopen = () => this.#isCurrent(socket) && this.#sendJoin(socket);
+    this.#hear(socket);
+    this.#alarm.arm(this.#ladder.patience, () => this.#broke(this.#backoff()));
+    this.#tell();
+  }
+
+  /** Joins again over a better socket, beside the old one. */
+  #move(socket: Socket): void {
+    if (this.#phase.is !== 'joined') return socket.close(1000);
+    this.#phase.socket.retire?.();
+    this.#phase = { is: 'moving', socket, old: this.#phase.socket };
+    this.#hear(socket);
+    this.#sendJoin(socket);
+    this.#alarm.arm(this.#timing.opening, () => this.#lost(0));
+  }
+
+  #hear(socket: Socket): void {
     socket.onmessage = ({ data }) => {
-      if (current()) this.#receive(socket, data);
+      if (this.#isCurrent(socket)) this.#receive(socket, data);
     };
     socket.onclose = ({ code }) => {
-      if (current()) this.#closed(code);
+      if (this.#isCurrent(socket)) this.#closed(code);
     };
-    this.#phase = { is: 'opening', socket };
-    this.#alarm.arm(this.#timing.answer, () => this.#lost(this.#backoff()));
-    this.#tell();
+  }
+
+  /** A socket that was given up may still have something to say; it is not heard. */
+  #isCurrent(socket: Socket): boolean {
+    return 'socket' in this.#phase && this.#phase.socket === socket;
   }
 
   #sendJoin(socket: Socket): void {
@@ -154,29 +169,39 @@ export class Connection implements Source<ConnectionEvents> {
   #closed(code: number): void {
     if (code === 1009) this.#end('too-long');
     else if (code >= 4500 && code <= 4999) this.#end(codeOfClose(code));
-    else this.#lost(this.#backoff(code >= 4000 && code <= 4499 ? 1000 : undefined));
+    else if (code >= 4000 && code <= 4499) this.#lost(this.#backoff(1000));
+    else this.#broke(this.#backoff());
+  }
+
+  /** Not by the server's will, so perhaps by the network's. */
+  #broke(delay: number): void {
+    if (this.#phase.is !== 'moving') this.#ladder.broke();
+    this.#lost(delay);
   }
 
   /** Gives up this socket and comes back after `delay` milliseconds. */
   #lost(delay: number): void {
-    this.#dropSocket();
-    this.#phase = { is: 'waiting' };
+    this.#turnTo({ is: 'waiting' });
     this.#alarm.arm(delay, () => this.#connect());
     this.#tell();
   }
 
   #end(code: ErrorCode): void {
     if (this.#phase.is === 'over') return;
-    this.#dropSocket();
-    this.#phase = { is: 'over', code };
+    this.#turnTo({ is: 'over', code });
     this.#outbox.close(code);
     this.#tell();
   }
 
-  #dropSocket(): void {
+  /** Drops the sockets of the phase before, which have nothing to say any more, not even that they are closed. */
+  #turnTo(phase: Phase): void {
+    const before = this.#phase;
+    this.#phase = phase;
     this.#alarm.disarm();
     this.#pause.disarm();
-    if ('socket' in this.#phase) this.#phase.socket.close(1000);
+    this.#ladder.stop();
+    if ('socket' in before) before.socket.close(1000);
+    if (before.is === 'moving') before.old.close(1000);
   }
 
   #backoff(first = this.#timing.backoff): number {
@@ -190,7 +215,7 @@ export class Connection implements Source<ConnectionEvents> {
 
   #ping(socket: Socket): void {
     socket.send('{"type":"ping"}');
-    this.#alarm.arm(this.#timing.answer, () => this.#lost(0));
+    this.#alarm.arm(this.#timing.answer, () => this.#broke(0));
   }
 
   #tell(): void {
@@ -254,6 +279,11 @@ export class Connection implements Source<ConnectionEvents> {
     const seen = joined.recovered && before.is === 'known' ? before.seen : joined.seq;
     if (!joined.recovered && before.is === 'known') this.#outbox.renew();
     this.#session = { is: 'known', secret: joined.session, seen };
+    if (this.#phase.is === 'moving') {
+      this.#phase.old.close(1000);
+      this.#ladder.climbed();
+    }
+    this.#ladder.joined();
     this.#phase = { is: 'joined', socket };
     this.#attempt = 0;
     this.#watch(socket);
@@ -271,7 +301,7 @@ export class Connection implements Source<ConnectionEvents> {
 
   #refused(socket: Socket, { code, message, n, retry }: Refusal): void {
     if (n !== undefined && retry !== undefined) return this.#pauseFor(retry);
-    if (this.#phase.is === 'opening') return this.#joinRefused(socket, code, retry);
+    if (this.#phase.is !== 'joined') return this.#joinRefused(socket, code, retry);
     if (n !== undefined) this.#outbox.refused(n, code);
     this.#emitter.emit('refused', { code, message });
   }
@@ -286,7 +316,9 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   #dismissed({ code, retry }: Bye): void {
-    if (retry === null) this.#end(code);
+    const byOurselves = code === 'replaced' && (this.#phase.is === 'moving' || this.#ladder.fresh);
+    if (byOurselves) this.#lost(0);
+    else if (retry === null) this.#end(code);
     else this.#lost(this.#later(retry));
   }
 

@@ -1,13 +1,14 @@
 /** The public entry of the browser library: join a room, get a Room. */
 import type { Joined, MediaState, PeerId } from '../protocol/messages.ts';
 import type { Clock } from './clock.ts';
-import { Connection, type ConnectionEvents, type ConnectionState, type ConnectionTiming } from './connection.ts';
+import { Connection, type ConnectionEvents, type ConnectionState } from './connection.ts';
 import { Emitter, type Source } from './events.ts';
 import type { LinkTiming } from './link.ts';
 import { Mesh, type MeshEvents, type RemotePeer } from './mesh.ts';
 import type { Settled } from './outbox.ts';
 import { type Rtc, tracksOf } from './rtc.ts';
-import type { OpenSocket } from './wire.ts';
+import type { Timing } from './timing.ts';
+import type { OpenSocket, Transport } from './wire.ts';
 
 export type { ErrorCode } from '../protocol/errors.ts';
 export type { MediaState, PeerId } from '../protocol/messages.ts';
@@ -15,6 +16,7 @@ export type { ConnectionState } from './connection.ts';
 export type { LinkState } from './link.ts';
 export type { RemotePeer } from './mesh.ts';
 export type { Settled } from './outbox.ts';
+export type { Transport } from './wire.ts';
 
 export type JoinOptions = {
   /** Where Genkan is served; the page's base URL unless told. */
@@ -27,7 +29,7 @@ export type JoinOptions = {
   passcode?: string;
   /** `relay`: only through a TURN server, so that the others do not learn this device's addresses. `all` unless told. */
   iceTransportPolicy?: RTCIceTransportPolicy;
-  timing?: Partial<ConnectionTiming & LinkTiming>;
+  timing?: Partial<Timing & LinkTiming>;
   /** In place of the browser's own; for tests. */
   inPlaceOf?: { open?: OpenSocket; rtc?: Rtc; clock?: Clock };
 };
@@ -72,6 +74,11 @@ export class Room implements Source<RoomEvents> {
 
   get state(): ConnectionState {
     return this.#connection.state;
+  }
+
+  /** What carries the conversation now. */
+  get transport(): Transport | undefined {
+    return this.#connection.transport;
   }
 
   /** The others, in the order in which they came. */
@@ -144,7 +151,7 @@ export class Room implements Source<RoomEvents> {
 
 /** The room's WebSocket below `base`. */
 const socketUrl = (base: string | URL, room: string): string => {
-  const url = new URL(`rooms/${encodeURIComponent(room)}/ws`, base);
+  const url = new URL(`rooms/${encodeURIComponent(room.normalize('NFC'))}/ws`, base);
   url.protocol = url.protocol.replace('http', 'ws');
   return url.href;
 };

@@ -50,7 +50,7 @@ export const createMetrics = (): Metrics => {
   const series = readings.map((reading) => ({ reading, metric: register(registry, reading) }));
   const durations = new Histogram({
     name: 'genkan_request_duration_seconds',
-    help: 'Seconds from a request to the end of its answer, by route; WebSockets apart.',
+    help: 'Seconds from a request to the end of its answer, by route; WebSockets and event streams apart.',
     labelNames: ['route'],
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
     registers: [registry],
@@ -157,6 +157,18 @@ const readings: Reading[] = [
     help: 'Bytes on the connections of WebSockets, framing included.',
     labels: ['direction'],
     read: (seen) => each('direction', { in: seen.webSockets.bytesIn, out: seen.webSockets.bytesOut }),
+  },
+  {
+    kind: 'gauge',
+    name: 'event_streams_open',
+    help: 'Event streams that are open now.',
+    read: ({ counts: { streams } }) => one(streams.opened - streams.closed),
+  },
+  {
+    kind: 'counter',
+    name: 'event_streams_total',
+    help: 'Event streams that were opened.',
+    read: ({ counts }) => one(counts.streams.opened),
   },
   {
     kind: 'gauge',

@@ -55,10 +55,22 @@ export const resume = (
   }
   const waiting = room.waiting.get(id);
   if (waiting?.secretHash === secretHash) {
-    waiting.presence = { at: 'here', until };
-    return { events: [], result: { at: 'door', self: waiting, host: hostIsHere(room) } };
+    const events = arrive(waiting, until, true);
+    return { events, result: { at: 'door', self: waiting, host: hostIsHere(room) } };
   }
   return refuse(room.gone.get(secretHash)?.code ?? 'unknown-session');
+};
+
+/** A request of a peer came, beside whatever it listens on: it is here until `until` at least. */
+export const hear = (
+  room: Room,
+  { id, secretHash, until }: Pick<Entrance, 'id' | 'secretHash' | 'until'>,
+): Decision<{ waits: boolean }> => {
+  const self = room.peers.get(id) ?? room.waiting.get(id);
+  if (self?.secretHash !== secretHash) return refuse(room.gone.get(secretHash)?.code ?? 'unknown-session');
+  const waits = room.waiting.has(id);
+  const already = self.presence.at === 'here' ? self.presence.until : 0;
+  return { events: arrive(self, Math.max(already, until), waits), result: { waits } };
 };
 
 /** Lets in one who waits. */
@@ -115,10 +127,10 @@ const knock = (room: Room, self: Waiting, { maxWaiting }: Rules): Decision<Arriv
   return { events: [], result: { at: 'door', self, host: hostIsHere(room) } };
 };
 
-const arrive = (peer: Peer, until: number): RoomEvent[] => {
+const arrive = (peer: Waiting, until: number, waits = false): RoomEvent[] => {
   const wasAway = peer.presence.at === 'away';
   peer.presence = { at: 'here', until };
-  return wasAway ? [{ type: 'peer-back', peer: peer.id }] : [];
+  return wasAway && !waits ? [{ type: 'peer-back', peer: peer.id }] : [];
 };
 
 const full = ({ maxPeers }: Rules): Refusal => refuse('room-full', `at most ${maxPeers} peers`);

@@ -28,6 +28,8 @@ export type SignalingLimits = AllowanceLimits & {
   pollGrace: number;
   /** ms a request for events may wait. */
   pollWait: number;
+  /** ms of silence after which an event stream says that it is there. */
+  heartbeat: number;
   /** ms between WebSocket pings, and for the pong to come. */
   pingInterval: number;
   /** ms over which acknowledgements are gathered. */
@@ -170,7 +172,8 @@ const comeBack = async (
   if (missed === 'gone') return 'gone';
   counts.resumes += 1;
   // Let in while it was not here: it knows nothing of the room yet.
-  if (missed.some(({ event }) => admits(event, who.id))) return welcome(signaling, name, back, session);
+  const admission = missed.find(({ event }) => admits(event, who.id));
+  if (admission) return asOf(admission.seq, welcome(signaling, name, back, session), missed);
   return {
     ...welcome(signaling, name, back, session, true),
     missed: missed.filter(({ event }) => concerns(event, who.id)),
@@ -285,18 +288,39 @@ const refresh = async (
 };
 
 /**
- * Tells one who was let in what it needs to know of the room; `unknown-session` when it has left again already.
+ * What one who was let in, by event number `admission`, is told of the room; `unknown-session` when it has left again
+ * already.
  */
 export const letInto = async (
   signaling: Signaling,
   name: RoomName,
   session: string,
   until: number,
+  admission: number,
 ): Promise<Entered | Refusal> => {
   const known = readSession(session);
   if (!known) return refuse('unknown-session');
   const { store, limits } = signaling;
   const done = await store.commit(name, (place) => resume(place, { ...known, until }, limits.rules));
   if ('refused' in done) return done;
-  return welcome(signaling, name, done, session);
+  const since = done.seq > admission ? await store.since(name, admission) : [];
+  const entered = welcome(signaling, name, done, session);
+  return since === 'gone' ? entered : asOf(admission, entered, since);
+};
+
+/**
+ * The view is that of now, but what was said and signalled to the peer since its admission is not in it: the number is
+ * that of the admission, and the events since then follow. They tell of peers what the view shows already.
+ */
+const asOf = (admission: number, { first, ...entered }: Entered, entries: Entry[]): Entered => {
+  if (first.type === 'waiting') return { first, ...entered };
+  const { chat = [], ...joined } = first;
+  const since = entries.filter(({ seq }) => seq > admission);
+  const toCome = since.filter(({ event }) => event.type === 'chat' && event.to === undefined).length;
+  const said = chat.slice(0, Math.max(0, chat.length - toCome));
+  return {
+    ...entered,
+    first: { ...joined, ...(said.length === 0 ? {} : { chat: said }), seq: admission },
+    missed: since.filter(({ event }) => concerns(event, joined.self.id)),
+  };
 };

@@ -164,14 +164,14 @@ export class Session implements Receiver {
     this.#refuse(refuse(message.type === 'join' ? 'already-joined' : 'waiting'), numberOf(message));
   }
 
-  #hearAtTheDoor(state: State & { at: 'waiting' }, { event }: Entry, text: string): void {
+  #hearAtTheDoor(state: State & { at: 'waiting' }, { seq, event }: Entry, text: string): void {
     const over = endedBy(event, state.peer, true);
     if (over) this.end(refuse(over));
     else if (event.type === 'waiting-updated') this.#wire.send(text);
     else if (admits(event, state.peer))
       this.#enter((attach) => {
         attach(state.peer);
-        return letInto(this.#signaling, this.#room, state.session, Number.POSITIVE_INFINITY);
+        return letInto(this.#signaling, this.#room, state.session, Number.POSITIVE_INFINITY, seq);
       });
   }
 
