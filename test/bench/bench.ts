@@ -117,7 +117,7 @@ const memory = async (server: Server): Promise<number[]> => {
   await grown(idlePeers / 4, 0);
   const idle = (await grown(idlePeers / 2, 0)) / idlePeers;
   // An offer or an answer, and eight candidates from each side.
-  const called = (await grown(idlePeers / 8, 9)) / (idlePeers / 8);
+  const called = (await grown(idlePeers / 2, 9)) / (idlePeers / 2);
   for (const { kill } of loads) kill();
   return [idle, called];
 };

@@ -16,6 +16,8 @@ export type Server = {
   stop(): Promise<void>;
 };
 
+/** As the container and `npm start` run it. */
+const node = [process.execPath, '--max-semi-space-size=16'];
 const bareFile = join(import.meta.dirname, 'bare.ts');
 const cli = join(import.meta.dirname, '../../dist/cli.js');
 const unlimited = Object.entries({
@@ -36,13 +38,13 @@ export const pinned = (core: 0 | 1, command: string[]): string[] =>
 
 export const bare = async (): Promise<Server> => {
   const port = await freePort();
-  const child = await start([process.execPath, bareFile, String(port)], 'ready');
+  const child = await start([...node, bareFile, String(port)], 'ready');
   return server(`ws://127.0.0.1:${port}`, 'bare', child, []);
 };
 
 export const genkan = async (): Promise<Server> => {
   const port = await freePort();
-  const child = await start([process.execPath, cli, '--http', `127.0.0.1:${port}`, ...unlimited], 'Genkan is at');
+  const child = await start([...node, cli, '--http', `127.0.0.1:${port}`, ...unlimited], 'Genkan is at');
   return server(`ws://127.0.0.1:${port}`, 'genkan', child, []);
 };
 
@@ -52,13 +54,13 @@ export const genkanBehindNginx = async (kind: 'uwsgi' | 'http'): Promise<Server>
   const socket = join(directory, 'app.sock');
   const flag = kind === 'uwsgi' ? '--socket' : '--http-socket';
   const flags = [flag, socket, ...unlimited.with(-1, 'info')];
-  const child = await start([process.execPath, cli, ...flags], '"msg":"listening"');
+  const child = await start([...node, cli, ...flags], '"msg":"listening"');
   return behindNginx(kind, socket, 'genkan', child, () => rmSync(directory, { recursive: true }));
 };
 
 export const bareBehindNginx = async (): Promise<Server> => {
   const port = await freePort();
-  const child = await start([process.execPath, bareFile, String(port)], 'ready');
+  const child = await start([...node, bareFile, String(port)], 'ready');
   return behindNginx('http', `127.0.0.1:${port}`, 'bare', child, () => {});
 };
 
