@@ -68,7 +68,10 @@ export const serve = async (
 ): Promise<Running> => {
   let ready = true;
   const clock = Date.now;
-  const signaling = createSignaling(settings, clock, logger, accepting);
+  const signaling: Signaling = {
+    ...createSignaling(settings, clock, logger, accepting),
+    settled: (seconds) => reports.settled(seconds),
+  };
   const access = createAccessLog(logger, settings);
   const webSockets = new WebSockets(signaling, access);
   const conversations = new HttpConversations(signaling, access);
@@ -157,7 +160,12 @@ const placesOf = (settings: Settings): Place[] => {
   return plan.workers.flat();
 };
 
-const createSignaling = (settings: Settings, clock: () => number, log: Logger, accepting: () => boolean): Signaling => {
+const createSignaling = (
+  settings: Settings,
+  clock: () => number,
+  log: Logger,
+  accepting: () => boolean,
+): Omit<Signaling, 'settled'> => {
   const seconds = (
     name: 'grace' | 'return-grace' | 'join-timeout' | 'poll-grace' | 'poll-wait' | 'heartbeat' | 'ping-interval',
   ): number => settings[name] * 1000;
@@ -196,7 +204,7 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
     }),
     joins: perMinute('join'),
     attempts: perMinute('attempt'),
-    fanout: new Fanout(store),
+    fanout: new Fanout(store, Math.floor(settings['log-events'] / 4)),
     ice: (room, peer, now) => iceSet(settings['stun-url'], turn, room, peer, now),
     clock,
     log,

@@ -65,13 +65,9 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
         : refusalAnswer(refuse('draining'));
       return send(reply, await answer);
     });
-    rooms.post('/messages', async (request, reply) => {
-      const { body } = request;
-      return send(
-        reply,
-        await conversations.messages(roomOf(request), sessionOf(request), body, { address: request.ip }),
-      );
-    });
+    rooms.post('/messages', async (request, reply) =>
+      send(reply, await conversations.messages(roomOf(request), sessionOf(request), request.body, callerOf(request))),
+    );
     rooms.post('/leave', async (request, reply) =>
       send(reply, await conversations.leave(roomOf(request), sessionOf(request), request.body ?? {})),
     );
@@ -83,15 +79,10 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
       const [room, session] = [roomOf(request), sessionOf(request)];
       if (!wantsStream(request)) {
         const gone = (callback: () => void) => reply.raw.once('close', callback);
-        return send(
-          reply,
-          await conversations.events(room, session, { after, wait: options.ready() ? wait : 0 }, gone),
-        );
+        return send(reply, await conversations.events(room, session, { after, wait }, gone));
       }
       const asking = { reqId: request.id, ip: request.ip, begin: () => beginStream(request, reply, counts) };
-      const refused = options.ready()
-        ? await conversations.stream(room, session, after, asking)
-        : refusalAnswer(refuse('draining'));
+      const refused = await conversations.stream(room, session, after, asking);
       return refused ? send(reply, refused) : reply;
     });
   };

@@ -118,7 +118,8 @@ const byHttp = (situation: Situation): string => `\
 `;
 
 const withoutSlash = (situation: Situation): string => `
-# A path and no address: nginx would name the host, port and scheme that it sees itself. https://nginx.org/en/docs/http/ngx_http_core_module.html#absolute_redirect
+# A path and no address: by default nginx names the host, port and scheme that it sees itself.
+# https://nginx.org/en/docs/http/ngx_http_core_module.html#absolute_redirect
 location = ${prefixOf(situation)} {
     absolute_redirect off;
     include snippets/genkan-headers.conf;

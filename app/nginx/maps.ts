@@ -26,6 +26,12 @@ map $uri $genkan_cache {
     default                "no-cache";
     "~-[\\w-]{8}\\.[a-z0-9]+$" "public, max-age=31536000, immutable";
 }
+
+# Whether an answer is worth a line in the log where most are not.
+map $status $genkan_failed {
+    default  1;
+    "~^[23]" 0;
+}
 ${situation.trustedProxies.length > 0 ? scheme(situation) : ''}`;
 
 /** The variable that says by which scheme the client came. */

@@ -115,19 +115,23 @@ const reject = `
 const redirect = (situation: Situation): string => `\
 # By HTTP: over to https, with path and query. 308 keeps the method, and browsers remember it.
 server {
-    listen 80;
-    server_name ${situation.serverNames.join(' ')};
+${plainListens(situation)}    server_name ${situation.serverNames.join(' ')};
     server_tokens off;
     access_log /var/log/nginx/access.log genkan;
     return 308 https://$host${portOf(situation)}$request_uri;
 }
-${isAlone(situation) ? plainStranger : ''}`;
+${isAlone(situation) ? plainStranger(situation) : ''}`;
 
-const plainStranger = `
+/** Port 80, by IPv6 too where the site is. */
+const plainListens = ({ addresses }: Situation, suffix = ''): string =>
+  ['80', ...(addresses.some((address) => address.startsWith('[')) ? ['[::]:80'] : [])]
+    .map((address) => `    listen ${address}${suffix};\n`)
+    .join('');
+
+const plainStranger = (situation: Situation): string => `
 # The same for strangers by HTTP.
 server {
-    listen 80 default_server;
-    server_name _;
+${plainListens(situation, ' default_server')}    server_name _;
     server_tokens off;
     access_log /var/log/nginx/access.log genkan;
     return 421;

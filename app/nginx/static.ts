@@ -1,5 +1,4 @@
 /** snippets/genkan-static.conf: the build's files, from disk. */
-import { accessLog } from './site.ts';
 import type { Situation } from './situation.ts';
 
 export const fromDisk = (situation: Situation): string => `\
@@ -27,10 +26,18 @@ ${place(situation)}
     gzip_static on;
     gzip_vary on;
 ${situation.brotli ? brotli : ''}
+    # Which files there are is looked up anew every 30 seconds; default off, for every request. What is missing is always looked up,
+    # so that a new build is there at once. https://nginx.org/en/docs/http/ngx_http_core_module.html#open_file_cache
+    open_file_cache max=200 inactive=60s;
+    open_file_cache_valid 30s;
+
+    # A line only for what went wrong: the page that names a file has one.
+    access_log /var/log/nginx/access.log genkan if=$genkan_failed;
+
     # Says nothing of a 404, because there is no \`always\`. By default nginx says nothing and browsers guess.
     add_header Cache-Control $genkan_cache;
     include snippets/genkan-headers.conf;
-${accessLog(situation)}}
+}
 `;
 
 const place = ({ base, root }: Situation): string =>

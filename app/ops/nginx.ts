@@ -85,8 +85,16 @@ const versionFor = (settings: NginxSettings, ask: () => string | undefined) => {
 
 type App = Pick<Situation, 'protocol' | 'upstreams'>;
 
-/** How and where nginx finds the app: as it is told, or as the app's own settings say. */
+/** How and where nginx finds the app, in words that can stand in its files. */
 const appOf = (settings: NginxSettings): App | { faults: string[] } => {
+  const found = findApp(settings);
+  const strange = 'faults' in found ? undefined : found.upstreams.find((address) => /[\s;{}"'\\$#]/.test(address));
+  if (strange === undefined) return found;
+  return { faults: [`${strange}: cannot stand in nginx's files: no spaces, quotes or any of ; { } \\ $ #`] };
+};
+
+/** As it is told, or as the app's own settings say. */
+const findApp = (settings: NginxSettings): App | { faults: string[] } => {
   const { socket, 'http-socket': httpSocket, upstream } = settings;
   const protocol = settings.protocol ?? (socket.length === 0 && httpSocket.length > 0 ? 'http' : 'uwsgi');
   const setting = protocol === 'uwsgi' ? 'socket' : 'http-socket';

@@ -210,6 +210,8 @@ export const roomUpdated = z.object({
 export const muteRequested = z.object({ type: z.literal('mute-request'), seq, from: peerId, kind: mediaKind });
 /** Everything up to and including number `n` is settled: stored, or refused by an `error` that named it. */
 export const ack = z.object({ type: z.literal('ack'), n: z.int().min(0) });
+/** The room is at this number, and what came before it was for others: come back after it. */
+export const reached = z.object({ type: z.literal('reached'), seq });
 export const pong = z.object({ type: z.literal('pong') });
 /** Another set of ICE servers in place of the one in `joined`, before credentials in that one expire. */
 export const ice = z.object({ type: z.literal('ice'), ice: z.array(iceServer) });
@@ -245,6 +247,7 @@ export const serverMessage = z.discriminatedUnion('type', [
   relayedSignal,
   relayedChat,
   ack,
+  reached,
   pong,
   ice,
   error,

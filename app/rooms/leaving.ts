@@ -71,8 +71,8 @@ export const endForAll = (room: Room, now: number, rules: Rules): RoomEvent[] =>
   return [{ type: 'room-ended', for: 'all', peers }];
 };
 
-/** When the last host is gone, the peer that has been here longest hosts, unless a token made it a guest. */
-const promote = (room: Room): RoomEvent[] => {
+/** Where there is no host any more, the peer that has been here longest hosts, unless a token made it a guest. */
+export const promote = (room: Room): RoomEvent[] => {
   const peers = [...room.peers.values()];
   if (peers.some(({ role }) => role === 'host')) return [];
   const able = peers.filter(({ granted }) => granted?.role !== 'guest');

@@ -46,6 +46,8 @@ export type Signaling = Doorkeeping & {
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** Incremented in place: where messages are relayed, counting may cost no more. */
   counts: Counts;
+  /** Told how long one message of 64 took from its arrival until the store had it and its receivers were told. */
+  settled(seconds: number): void;
 };
 
 /**
@@ -191,13 +193,19 @@ const enterAnew = async (
 ): Promise<Entered | Refusal> => {
   const { store, limits, counts } = signaling;
   // Whoever has a seat was let in once, and an expired token does not end a call.
-  const granted = id === undefined ? await admit(signaling, name, { ...caller, token: token ?? caller.token }) : {};
-  if ('refused' in granted) return granted;
+  const bearer = { ...caller, token: token ?? caller.token };
+  const granted = id === undefined ? await admit(signaling, name, bearer) : undefined;
+  if (granted && 'refused' in granted) return granted;
   const minted = mintSession(id);
   attach(minted.id);
   const enterWith = async (passcodeHash?: string) => {
     const entrance = { id: minted.id, secretHash: minted.secretHash, name: own, media, granted, passcodeHash, until };
-    return store.commit(name, (place) => join(place, entrance, limits.rules));
+    return store.commit(name, (place) =>
+      // A seat that was lost since the session was recognised is no way in.
+      id !== undefined && !place.peers.has(id) && !place.waiting.has(id)
+        ? refuse('unknown-session')
+        : join(place, entrance, limits.rules),
+    );
   };
   const salt = passcode === undefined ? undefined : await saltOf(store, name);
   const done =
@@ -205,7 +213,7 @@ const enterAnew = async (
       ? await enterWith()
       : await guess(signaling, caller, async () => enterWith(await saltedHash(passcode, salt)));
   if ('refused' in done) {
-    await restore(signaling, granted);
+    if (granted) await restore(signaling, granted);
     return done;
   }
   if (done.result.at === 'room') counts[id === undefined ? 'joins' : 'rejoins'] += 1;
@@ -257,11 +265,13 @@ const optional = <Fields extends object>(fields: Fields): { [Name in keyof Field
 
 const say = async (signaling: Signaling, name: RoomName, peer: PeerId, said: Said): Promise<ServerMessage> => {
   const { store, limits, counts } = signaling;
+  const began = counts.relayed[said.type] % 64 === 0 ? performance.now() : undefined;
   const outcome = await store.commit(name, (place, now) => rooms.speak(place, peer, said, now, limits.rules));
   if ('refused' in outcome) return told(counts, outcome, said.n);
   const { accepted, refusal } = outcome.result;
   if (refusal) return told(counts, refusal, said.n);
   counts.relayed[said.type] += 1;
+  if (began !== undefined) signaling.settled((performance.now() - began) / 1000);
   if (said.type === 'admit') counts.joins += 1;
   return { type: 'ack', n: accepted };
 };

@@ -61,6 +61,7 @@ export class HttpConversations {
   readonly #streams = new Map<EventStream, Visitor>();
   readonly #signaling: Signaling;
   readonly #told: Streams;
+  #draining = false;
 
   constructor(signaling: Signaling, told: Streams) {
     this.#signaling = signaling;
@@ -112,6 +113,7 @@ export class HttpConversations {
   ): Promise<Answer> {
     const known = await this.#recognise(room, session);
     if ('refused' in known) return refusalAnswer(known);
+    if (this.#draining) return refusalAnswer(refuse('draining'));
     const waitMs = Math.min(wait * 1000, this.#signaling.limits.pollWait);
     const visitor = this.#visitor(room, known.id);
     const poll = new Poll(this.#signaling, room, known, waitMs);
@@ -152,6 +154,7 @@ export class HttpConversations {
       const missed = await this.#signaling.store.since(room, after);
       if (missed === 'gone') return refusalAnswer(refuse('events-gone'));
       if (!stream.starting) return refusalAnswer(refuse('replaced'));
+      if (this.#draining) return refusalAnswer(refuse('draining'));
       stream.open(begin(), after, missed, this.#keep(stream, { ...asking, room, peer: known.id }));
       return undefined;
     } finally {
@@ -189,6 +192,7 @@ export class HttpConversations {
 
   /** Tells everyone who waits to come back elsewhere or later. */
   drain(): void {
+    this.#draining = true;
     for (const { poll } of this.#visitors.values()) poll?.end(refuse('draining'));
     for (const stream of this.#streams.keys()) stream.end(refuse('draining'));
   }

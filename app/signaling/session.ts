@@ -100,6 +100,12 @@ export class Session implements Receiver {
     this.#wire.send(text);
   }
 
+  reached(seq: number): void {
+    if (this.#state.at !== 'joined' || seq <= this.#state.seq) return;
+    this.#state.seq = seq;
+    this.#wire.send(`{"type":"reached","seq":${seq}}`);
+  }
+
   replaced(): void {
     this.#finish(refuse('replaced'));
   }

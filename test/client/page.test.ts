@@ -62,7 +62,7 @@ describe('a token in the address', () => {
     ['https://host/rooms/a#token=x.y-_.z', { token: 'x.y-_.z', shown: 'https://host/rooms/a' }],
     [
       'https://host/deep/rooms/%E7%8E%84?q=1#a=b&token=x',
-      { token: 'x', shown: 'https://host/deep/rooms/%E7%8E%84?q=1' },
+      { token: 'x', shown: 'https://host/deep/rooms/%E7%8E%84?q=1#a=b' },
     ],
     ['https://host/rooms/a#token=', { token: '', shown: 'https://host/rooms/a' }],
     ['https://host/rooms/a?token=x', undefined],

@@ -109,6 +109,13 @@ describe('where the app is', () => {
   });
 });
 
+test('by IPv6 too, also for who is sent over', () => {
+  const text = written(`${tls} --address 443 --address [::]:443`);
+  for (const line of ['listen [::]:443 ssl;', 'listen [::]:443 ssl default_server;', 'listen [::]:80;', 'listen 80;'])
+    expect(text).toContain(`    ${line}\n`);
+  expect(written(tls)).not.toContain('[::]');
+});
+
 describe('what a version knows', () => {
   test.each([
     [tls, '1.22.1', 'listen 443 ssl http2;', 'http2 on;'],
@@ -174,6 +181,7 @@ test.each([
   [`${tls} --http3 --nginx-version 1.24.0`, '--http3: nginx 1.24.0 does not know HTTP/3: 1.25.0 or later does'],
   ['--nginx-version 1.18.0', '--nginx-version: nginx 1.18.0 is too old: 1.22.0 or later is needed'],
   ['--nginx-version new', '--nginx-version: write a version such as 1.26.3'],
+  ['--upstream /run/a;b', "unix:/run/a;b: cannot stand in nginx's files: no spaces, quotes or any of ; { } \\ $ #"],
   ['--upstream fd:3', '--upstream: nginx cannot connect to a descriptor'],
   ['--upstream app:3031', '--upstream: app:3031 is a name: say by --resolver who knows it, or write an IP address'],
   [

@@ -1,21 +1,19 @@
 /** Every mode × {uwsgi, http} × {TCP, unix}: real nginx, before the real app and before a stand-in that answers with what it was told. */
 import { readFile, rm } from 'node:fs/promises';
-import { connect } from 'node:http2';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
-import { knows, parseVersion } from '../../app/nginx/version.ts';
 import { without } from '../setup/without.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { ask, expectSecurityHeadersOnce, firstBytes, hold, type Target, toldTo } from './ask.ts';
 import { type Backend, startBackend } from './backend.ts';
 import { cases, certificate, host, targetOf } from './modes.ts';
-import { freePort, type Nginx, nginxVersion, prepare, startNginx, testConfiguration } from './nginx.ts';
+import { freePort, type Nginx, prepare, startNginx, testConfiguration } from './nginx.ts';
 
 const publicDir = join(import.meta.dirname, '../../dist/public');
 const missing = without('nginx');
-const files = missing ? { chain: '', key: '' } : certificate();
+const files = missing ? { chain: '', key: '', remove: () => {} } : certificate();
 const ways = [
   { kind: 'uwsgi', by: 'TCP', address: 'socket' },
   { kind: 'uwsgi', by: 'a unix socket', address: 'unix' },
@@ -30,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await site.stop();
-  await rm(dirname(files.chain), { recursive: true, force: true });
+  files.remove();
 });
 
 describe.skipIf(missing).each(all)('$name, by $kind over $by', (one) => {
@@ -184,6 +182,13 @@ describe.skipIf(missing).each(all)('$name, by $kind over $by', (one) => {
     expect(line).not.toContain('secret-of-mine');
   });
 
+  test('a file that was sent has no line, one that is missing has', async () => {
+    const file = /js\/[\w-]+\.js/.exec((await ask(target, base)).body)?.[0] ?? 'none';
+    for (const path of [file, 'js/nothing.js']) await ask(target, base + path);
+    await expect.poll(nginx.logs).toContain(`"path":"${base}js/nothing.js"`);
+    expect(await nginx.logs()).not.toContain(`${file}","protocol":"HTTP/1.1","status":"20`);
+  });
+
   test('too many handshakes, or too much at once, are 429, and only those', async () => {
     const statuses: number[] = [];
     const again = () => ask(echo, `${base}rooms/x/join`, post('{}'));
@@ -225,53 +230,6 @@ describe.skipIf(missing).each(all)('$name, by $kind over $by', (one) => {
       expect(backend.count()).toBe(before);
     }
   });
-});
-
-describe.skipIf(missing).each(cases(files).filter(({ name }) => name === 'tls'))('TLS', (one) => {
-  let nginx: Nginx;
-  let backend: Backend;
-  let target: Target;
-  beforeAll(async () => {
-    backend = await startBackend('uwsgi');
-    nginx = await startNginx({ words: one.words ?? [], app: { kind: 'uwsgi', address: backend.address } });
-    target = targetOf(one, nginx.port, files.chain);
-  });
-  afterAll(async () => {
-    await nginx.stop();
-    await backend.stop();
-  });
-
-  test('who comes by HTTP is sent over, a stranger is not', async () => {
-    const plain = { port: nginx.plainPort };
-    const moved = await ask(plain, '/rooms/x?a=%20', { method: 'POST', headers: { Host: host } });
-    expect(moved).toMatchObject({ status: 308, headers: { location: `https://${host}:${nginx.port}/rooms/x?a=%20` } });
-    expect((await ask(plain, '/', { headers: { Host: 'other.example' } })).status).toBe(421);
-  });
-
-  test('no certificate is shown for another name, and no page for another host', async () => {
-    const tls = { ca: await readFile(files.chain, 'utf8'), servername: 'other.example' };
-    await expect(ask({ ...target, tls }, '/')).rejects.toThrow(/unrecognized name|alert/i);
-    expect((await ask(target, '/', { headers: { Host: 'other.example' } })).status).toBe(421);
-  });
-
-  test('HTTP/2 is there, and HSTS because it was asked for', async () => {
-    const session = connect(`https://127.0.0.1:${nginx.port}`, { ca: target.tls?.ca ?? '', servername: host });
-    const stream = session.request({ ':path': '/rooms/x', ':authority': `${host}:${nginx.port}` });
-    const headers = await new Promise<Record<string, unknown>>((resolve) => stream.once('response', resolve));
-    stream.resume();
-    session.close();
-    expect(headers).toMatchObject({ ':status': 200, 'strict-transport-security': 'max-age=63072000' });
-  });
-});
-
-const version = parseVersion(nginxVersion());
-test.skipIf(version === undefined || !knows(version).quic)('nginx finds nothing to say about HTTP/3', async () => {
-  const [one] = cases(files).filter(({ name }) => name === 'tls');
-  const words = [...(one?.words ?? []), '--http3'];
-  const prefix = await prepare({ words, app: { kind: 'uwsgi', address: '127.0.0.1:3031' }, port: await freePort() });
-  const { code, output } = testConfiguration(prefix);
-  await rm(prefix, { recursive: true });
-  expect([code, output]).toEqual([0, expect.not.stringMatching(/\[(warn|emerg|alert|error)\]/)]);
 });
 
 test.skipIf(missing)('a proxy that nobody named is believed nothing', async () => {

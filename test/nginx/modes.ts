@@ -1,6 +1,6 @@
 /** The situations that nginx files are written for, each with what a client in it sees and what stood there before. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Target } from './ask.ts';
@@ -21,18 +21,19 @@ export type Case = Pick<Front, 'words' | 'sites'> & {
 
 export const host = 'meet.example';
 
-/** Files of a certificate for the host that nobody else trusts. */
-export const certificate = (): { chain: string; key: string } => {
+/** Files of a certificate for the host that nobody else trusts, until they are removed. */
+export type Certificate = { chain: string; key: string; remove(): void };
+export const certificate = (): Certificate => {
   const directory = mkdtempSync(join(tmpdir(), 'genkan-certificate-'));
   const [chain, key] = [join(directory, 'chain.pem'), join(directory, 'key.pem')];
   const subject = ['-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host}`, '-days', '2'];
   const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   const { status, stderr } = spawnSync('openssl', ['req', '-x509', ...kind, ...subject, '-keyout', key, '-out', chain]);
   if (status !== 0) throw new Error(`openssl made no certificate: ${stderr}`);
-  return { chain, key };
+  return { chain, key, remove: () => rmSync(directory, { recursive: true }) };
 };
 
-export const cases = ({ chain, key }: { chain: string; key: string }): Case[] => {
+export const cases = ({ chain, key }: Pick<Certificate, 'chain' | 'key'>): Case[] => {
   const tls = ['--server-name', host, '--certificate', chain, '--certificate-key', key];
   const direct = { address: '127.0.0.1', scheme: 'http' } as const;
   const secure = { address: '127.0.0.1', scheme: 'https' } as const;

@@ -129,16 +129,16 @@ describe('wrong tokens', () => {
       new WebSocketPeer(site.direct.unix, 'updates'),
     ];
     opened.push(peer, watcher);
-    await peer.join();
     await watcher.join();
+    await peer.join();
     for (let n = 1; n <= 2; n++) {
       await peer.send({ type: 'update', token: 'x.y.z' });
       expect(await peer.inbox.take('error')).toMatchObject({ code: 'token-invalid', n });
     }
     await peer.send({ type: 'update', token: 'x.y.z' });
     expect(await peer.inbox.take('error')).toMatchObject({ code: 'rate-limited', n: 3, retry: expect.any(Number) });
-    await peer.send({ type: 'update', n: 3, token: await sign({ role: 'guest' }) });
-    expect(await watcher.inbox.take('peer-updated')).toMatchObject({ peer: peer.id, role: 'guest' });
+    await peer.send({ type: 'update', n: 3, token: await sign({ role: 'host' }) });
+    expect(await watcher.inbox.take('peer-updated')).toMatchObject({ peer: peer.id, role: 'host' });
   });
 });
 

@@ -8,7 +8,7 @@ import { type Fault, type Spoiled, startSpoiled } from '../client/spoiled.ts';
 import { without } from '../setup/without.ts';
 import { WebSocketPeer } from '../signaling/peers.ts';
 import { type Site, startSite } from '../signaling/site.ts';
-import { launch } from './browser.ts';
+import { join, launch, open, untilSeen, say as write } from './browser.ts';
 
 /** What the pages of this test have. */
 type Own = { connection: Connection; heard: string[] };
@@ -95,6 +95,23 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     await page.close({ runBeforeUnload: false });
     await context.close();
     other.dispose();
+    network.close();
+  });
+
+  test('a call without a WebSocket; a page that is closed says so', async () => {
+    const network = await startSpoiled(site.direct.http, ['refuses upgrades']);
+    const [a, b] = [await open(browser, `${network.url}/rooms/call`), await open(browser, `${network.url}/rooms/call`)];
+    await join(a, 'A');
+    await join(b, 'B');
+    await Promise.all([untilSeen(a, 1), untilSeen(b, 1)]);
+    await write(a, 'by streams');
+    await b.page.getByRole('button', { name: /1 new message/ }).waitFor();
+    const watcher = new WebSocketPeer(site.direct.http, 'call');
+    await watcher.join();
+    await a.page.close({ runBeforeUnload: true });
+    expect(await watcher.inbox.take('peer-left')).toMatchObject({ reason: 'left' });
+    await Promise.all([a.context.close(), b.context.close()]);
+    watcher.dispose();
     network.close();
   });
 
