@@ -16,7 +16,7 @@ import { frontedServer, publicServer } from './http/server.ts';
 import { createAccessLog } from './ops/access.ts';
 import { waitingAt } from './ops/backlog.ts';
 import { type Counts, zeroCounts } from './ops/counts.ts';
-import { startTicker } from './ops/lifecycle.ts';
+import { startTicker, steadyClock } from './ops/lifecycle.ts';
 import { listen, listenOptions, localUrl } from './ops/listen.ts';
 import { createLogger } from './ops/log.ts';
 import { hostOf, type ListenSetting, type Place, planPlaces } from './ops/places.ts';
@@ -58,16 +58,25 @@ export type ServeOptions = {
   places?: Named[];
   /** Whether new rooms may be opened; asked again and again. */
   accepting?: () => boolean;
+  /** ms since 1970, never less than before */
+  clock?: () => number;
+  /** Makes time pass: calls what it is given again and again. */
+  ticker?: typeof startTicker;
 };
 
 /** @throws when a key cannot be read, or an address not be listened on; everything is closed again then */
 export const serve = async (
   settings: Settings,
   logger: Logger = createLogger(settings),
-  { places = placesOf(settings), accepting = () => true }: ServeOptions = {},
+  options: ServeOptions = {},
 ): Promise<Running> => {
+  const {
+    places = placesOf(settings),
+    accepting = () => true,
+    clock = steadyClock,
+    ticker: tick = startTicker,
+  } = options;
   let ready = true;
-  const clock = Date.now;
   const signaling: Signaling = {
     ...createSignaling(settings, clock, logger, accepting),
     settled: (seconds) => reports.settled(seconds),
@@ -99,7 +108,7 @@ export const serve = async (
   });
   const listeners = createListeners(settings, places, logger, counts);
   for (const { server, place } of listeners) attach(server, app, place.setting);
-  const ticker = startTicker(async () => {
+  const ticker = tick(async () => {
     const now = clock();
     webSockets.tick(now);
     conversations.tick(now);
@@ -142,9 +151,9 @@ export const serve = async (
   };
 
   try {
-    const options = listenOptions(settings);
+    const listening = listenOptions(settings);
     for (const { server, place } of listeners)
-      removals.push(await listen(server, place.address, { ...options, host: hostOf(place.setting) }));
+      removals.push(await listen(server, place.address, { ...listening, host: hostOf(place.setting) }));
   } catch (error) {
     await stop();
     throw error;
@@ -193,19 +202,25 @@ const createSignaling = (
   const perMinute = (name: 'join' | 'attempt') =>
     new Throttle({ rate: settings[`${name}-rate`] / 60, burst: settings[`${name}-burst`] });
   const turn = turnOf(settings);
+  const gate = createGate({
+    required: settings.auth === 'token',
+    keys: verificationKeys(settings),
+    issuer: settings['token-issuer'],
+    audience: settings['token-audience'],
+    leeway: settings['token-leeway'],
+  });
   return {
     store,
-    authorise: createGate({
-      required: settings.auth === 'token',
-      keys: verificationKeys(settings),
-      issuer: settings['token-issuer'],
-      audience: settings['token-audience'],
-      leeway: settings['token-leeway'],
-    }),
+    // Tokens and credentials are dated by clocks of others, which the system's follows.
+    authorise: (token, room) => gate(token, room, Date.now()),
     joins: perMinute('join'),
     attempts: perMinute('attempt'),
     fanout: new Fanout(store, Math.floor(settings['log-events'] / 4)),
-    ice: (room, peer, now) => iceSet(settings['stun-url'], turn, room, peer, now),
+    ice: (room, peer, now) => {
+      const date = Date.now();
+      const { servers, renewAt } = iceSet(settings['stun-url'], turn, room, peer, date);
+      return { servers, renewAt: now + renewAt - date };
+    },
     clock,
     log,
     counts,

@@ -29,6 +29,9 @@ export type Entrance = {
   until: number;
 };
 
+/** Whoever takes an earlier session up again. */
+type Return = Pick<Entrance, 'id' | 'secretHash' | 'until'>;
+
 /** Enters anew. A peer id that is there already is replaced: same seat, new epoch, numbering from 1. */
 export const join = (room: Room, entrance: Entrance, rules: Rules): Decision<Arrival> => {
   const before = room.peers.get(entrance.id);
@@ -43,11 +46,7 @@ export const join = (room: Room, entrance: Entrance, rules: Rules): Decision<Arr
 };
 
 /** Takes an earlier session up again, on whatever connection it comes from now. */
-export const resume = (
-  room: Room,
-  { id, secretHash, until }: Pick<Entrance, 'id' | 'secretHash' | 'until'>,
-  rules: Rules,
-): Decision<Arrival> => {
+export const resume = (room: Room, { id, secretHash, until }: Return, rules: Rules): Decision<Arrival> => {
   const self = room.peers.get(id);
   if (self?.secretHash === secretHash) {
     const events = arrive(self, until);
@@ -62,16 +61,15 @@ export const resume = (
 };
 
 /** A request of a peer came, beside whatever it listens on: it is here until `until` at least. */
-export const hear = (
-  room: Room,
-  { id, secretHash, until }: Pick<Entrance, 'id' | 'secretHash' | 'until'>,
-): Decision<{ waits: boolean }> => {
-  const self = room.peers.get(id) ?? room.waiting.get(id);
-  if (self?.secretHash !== secretHash) return refuse(room.gone.get(secretHash)?.code ?? 'unknown-session');
-  const waits = room.waiting.has(id);
-  const already = self.presence.at === 'here' ? self.presence.until : 0;
-  return { events: arrive(self, Math.max(already, until), waits), result: { waits } };
-};
+export const hear = (room: Room, who: Return): Decision<{ waits: boolean }> =>
+  arriveAs(room, { ...who, until: Math.max(who.until, hereUntil(room, who)) });
+
+/**
+ * A request for events came: the peer is here until `until`. Whoever has joined over a connection since listens there: such a
+ * request was sent before and was long on its way.
+ */
+export const listen = (room: Room, who: Return): Decision<{ waits: boolean }> =>
+  hereUntil(room, who) === Number.POSITIVE_INFINITY ? refuse('replaced') : arriveAs(room, who);
 
 /** Lets in one who waits. */
 export const letIn = (room: Room, id: PeerId, rules: Rules): RoomEvent[] | Refusal => {
@@ -131,6 +129,19 @@ const arrive = (peer: Waiting, until: number, waits = false): RoomEvent[] => {
   const wasAway = peer.presence.at === 'away';
   peer.presence = { at: 'here', until };
   return wasAway && !waits ? [{ type: 'peer-back', peer: peer.id }] : [];
+};
+
+const arriveAs = (room: Room, { id, secretHash, until }: Return): Decision<{ waits: boolean }> => {
+  const self = room.peers.get(id) ?? room.waiting.get(id);
+  if (self?.secretHash !== secretHash) return refuse(room.gone.get(secretHash)?.code ?? 'unknown-session');
+  const waits = room.waiting.has(id);
+  return { events: arrive(self, until, waits), result: { waits } };
+};
+
+/** 0 for whoever is not here, or not with this secret. */
+const hereUntil = (room: Room, { id, secretHash }: Return): number => {
+  const known = room.peers.get(id) ?? room.waiting.get(id);
+  return known?.secretHash === secretHash && known.presence.at === 'here' ? known.presence.until : 0;
 };
 
 const full = ({ maxPeers }: Rules): Refusal => refuse('room-full', `at most ${maxPeers} peers`);

@@ -4,7 +4,7 @@ import { readSession } from '../auth/session.ts';
 import { check, explain } from '../protocol/decode.ts';
 import { type ErrorCode, errors, fateOf, type Refusal, refuse, retryOf } from '../protocol/errors.ts';
 import { join, leave, type PeerId, postedMessages, type RoomName, type ServerMessage } from '../protocol/messages.ts';
-import { hear, resume } from '../rooms/entering.ts';
+import { hear, listen } from '../rooms/entering.ts';
 import { expectBy } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, concerns, concernsAtTheDoor, endedBy } from '../rooms/room.ts';
@@ -111,7 +111,7 @@ export class HttpConversations {
     { after, wait }: { after: number; wait: number },
     gone: (callback: () => void) => void,
   ): Promise<Answer> {
-    const known = await this.#recognise(room, session);
+    const known = await this.#recognise(room, session, listen);
     if ('refused' in known) return refusalAnswer(known);
     if (this.#draining) return refusalAnswer(refuse('draining'));
     const waitMs = Math.min(wait * 1000, this.#signaling.limits.pollWait);
@@ -146,7 +146,7 @@ export class HttpConversations {
     after: number,
     { begin, ...asking }: Asking,
   ): Promise<Answer | undefined> {
-    const known = await this.#recognise(room, session);
+    const known = await this.#recognise(room, session, listen);
     if ('refused' in known) return refusalAnswer(known);
     const stream = new EventStream(this.#signaling, room, known);
     try {
@@ -197,13 +197,13 @@ export class HttpConversations {
     for (const stream of this.#streams.keys()) stream.end(refuse('draining'));
   }
 
-  /** The peer whose session it is; heard of now, whatever it listens on. */
-  async #recognise(room: RoomName, session: string | undefined): Promise<Known | Refusal> {
+  /** The peer whose session it is; heard of now, whatever it listens on. `command`: what its request is to the room. */
+  async #recognise(room: RoomName, session: string | undefined, command = hear): Promise<Known | Refusal> {
     if (session === undefined) return refuse('not-joined', 'no session in the Authorization header');
     const known = readSession(session);
     if (!known) return refuse('unknown-session');
     const until = this.#heardUntil(this.#visitors.get(keyOf(room, known.id))?.stream ? silence(this.#signaling) : 0);
-    const heard = await this.#signaling.store.commit(room, (place) => hear(place, { ...known, until }));
+    const heard = await this.#signaling.store.commit(room, (place) => command(place, { ...known, until }));
     if ('refused' in heard) return heard;
     this.#visitor(room, known.id);
     return { ...known, session, waits: heard.result.waits };
@@ -212,12 +212,12 @@ export class HttpConversations {
   /** Given right after the peer's receiver was attached, so that the last to attach also says how long it waits (ms). */
   async #expect(room: RoomName, { id, secretHash }: Known, wait: number): Promise<void> {
     const until = this.#heardUntil(wait);
-    await this.#signaling.store.commit(room, (place) =>
-      resume(place, { id, secretHash, until }, this.#signaling.limits.rules),
-    );
+    await this.#signaling.store.commit(room, (place) => listen(place, { id, secretHash, until }));
   }
 
+  /** A request for events is over; unless a newer one waits, the next has the grace of the polling to come. */
   async #expectAgain(room: RoomName, peer: PeerId): Promise<void> {
+    if (this.#visitor(room, peer).poll) return;
     const until = this.#heardUntil();
     await this.#signaling.store.commit(room, (place) => expectBy(place, peer, until));
   }

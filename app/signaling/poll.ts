@@ -52,9 +52,9 @@ export class Poll implements Receiver {
     return [...missed, ...this.heard.filter(({ seq }) => seq > last)];
   }
 
-  /** Its answer says so, even if there is nothing else in it. */
+  /** Its answer says so, even if there is nothing else in it; and says all that comes in this turn. */
   reached(): void {
-    this.#wake();
+    setImmediate(this.#wake);
   }
 
   replaced(): void {

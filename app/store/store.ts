@@ -35,13 +35,24 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, { leave
   const registry = new Registry(limits);
   const listeners = new Map<RoomName, Set<Listener>>();
   const claims = new Map<string, number>();
+  /** What listeners have still to be told, the one under way first. */
+  const untold: [RoomName, Entry][] = [];
   const tell = (room: RoomName, entries: Entry[]): void => {
     for (const { event } of entries) {
       if (event.type === 'peer-left') leaves[event.reason] += 1;
       else if (event.type === 'room-ended' && event.for === 'all') leaves.ended += event.peers;
     }
-    const heard = listeners.get(room);
-    if (heard) for (const entry of entries) for (const listener of heard) listener(entry);
+    // A listener may give a command itself: what follows from that is told once everyone knows what came before.
+    const telling = untold.length > 0;
+    for (const entry of entries) untold.push([room, entry]);
+    if (!telling) tellAll();
+  };
+  const tellAll = (): void => {
+    try {
+      for (const [room, entry] of untold) for (const listener of listeners.get(room) ?? []) listener(entry);
+    } finally {
+      untold.length = 0;
+    }
   };
   return {
     async commit(room, command) {

@@ -93,10 +93,14 @@ export const describeHosts = ({ newRoom, peerIn, refusalOf }: HostsSpec): void =
     expect((await host.inbox.take('lobby')).waiting).toMatchObject([{ id, away: false }]);
     await again.cut();
     expect((await host.inbox.take('lobby', 20_000)).waiting).toMatchObject([{ id, away: true }]);
-    await settle(host, { type: 'chat', text: 'before' });
-    await settle(host, { type: 'admit', peer: id });
-    await settle(host, { type: 'signal', to: id, epoch: 2, data: 'for whoever comes' });
-    await settle(host, { type: 'chat', text: 'since' });
+    // At once: its grace is short.
+    await host.sendMany([
+      { type: 'chat', text: 'before' },
+      { type: 'admit', peer: id },
+      { type: 'signal', to: id, epoch: 2, data: 'for whoever comes' },
+      { type: 'chat', text: 'since' },
+    ]);
+    await host.inbox.take('peer-joined');
     const inside = peerIn(room);
     expect(await inside.join({ session, after: 2 })).toMatchObject({
       recovered: false,

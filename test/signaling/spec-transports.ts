@@ -86,6 +86,21 @@ export const describeRequests = (site: () => string, room: () => string): void =
     other.dispose();
   });
 
+  test('a request that was long on its way does not end the connection that has come since', async () => {
+    const name = room();
+    const [older, newer] = [new HttpPeer(site(), name), new WebSocketPeer(site(), name)];
+    await older.join();
+    await older.cut();
+    await newer.join({ session: older.session, after: 1 });
+    expect(await older.poll()).toMatchObject({ status: 409, json: { code: 'replaced' } });
+    await older.send({ type: 'chat', text: 'alone' });
+    expect(older.inbox.of('ack')).toMatchObject([{ n: 1 }]);
+    newer.write('{"type":"ping"}');
+    await newer.inbox.take('pong');
+    expect(newer.inbox.of('bye')).toEqual([]);
+    newer.dispose();
+  });
+
   test('requests without a session, or with a wrong one, are nobody’s', async () => {
     const peer = new HttpPeer(site(), room());
     await peer.join();
@@ -198,7 +213,7 @@ export const describeStreams = (site: () => string, room: () => string, keep: (p
     expect(other.inbox.of('peer-away')).toEqual([]);
   });
 
-  test('a WebSocket of the same session takes over, and a stream takes over from it', async () => {
+  test('a WebSocket of the same session takes over, and plain HTTP takes over from it by joining', async () => {
     const { name, other, peer } = await pair();
     const blocks = eventsIn(await peer.events('after=2', asked));
     const socket = new WebSocketPeer(site(), name);
@@ -208,7 +223,9 @@ export const describeStreams = (site: () => string, room: () => string, keep: (p
     await peer.send({ type: 'chat', text: 'requests end no WebSocket' });
     await other.inbox.take('chat');
     expect(socket.closed).toBeUndefined();
-    await peer.events('after=2', asked);
+    // It may have been sent before, and long on its way.
+    expect((await peer.events('after=2', asked)).status).toBe(errors.replaced.status);
+    expect(await peer.join({ session: peer.session, after: 2 })).toMatchObject({ recovered: true });
     expect(await socket.closing()).toMatchObject({ code: errors.replaced.close });
   });
 
