@@ -12,6 +12,7 @@ import { roomName } from '../protocol/messages.ts';
 import type { Caller } from '../signaling/admit.ts';
 import { type Answer, type HttpConversations, refusalAnswer } from '../signaling/http.ts';
 import { turnAway, type WebSockets } from '../signaling/websocket.ts';
+import { own } from '../uwsgi/names.ts';
 import { mayUseFrom } from './origins.ts';
 import { beginStream, listenerOf } from './requests.ts';
 
@@ -40,7 +41,9 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
       counts.refused[refusal.refused] += 1;
       return turnAway(socket, refusal);
     }
-    const { id: reqId, ip } = request;
+    const { id, ip } = request;
+    // An id fresh from randomUUID is a rope of 14 pieces, ten times its size; this lives as long as the WebSocket.
+    const reqId = own(id);
     const connection = request.raw.socket;
     release(socket, connection);
     options.webSockets.accept(roomOf(request), socket, connection, { reqId, ip }, tokenOf(request));

@@ -9,7 +9,7 @@ export type Entry = { seq: number; at: number; event: RoomEvent };
 export type LogLimits = { events: number; bytes: number; age: number };
 
 /** Bytes of a log's first segment and of its largest: a quiet room stays small, a busy one has few segments. */
-const segmentBytes = { first: 2048, most: 65_536 };
+const segmentBytes = { first: 512, most: 65_536 };
 
 /**
  * Events are kept as bytes in a few long segments and read back only by those who come back. As objects they would be what

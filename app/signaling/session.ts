@@ -97,6 +97,8 @@ export class Session implements Receiver {
     if (over) return this.end(refuse(over));
     if (this.#wire.unsent() > this.#signaling.limits.unsentBytes) return this.end(refuse('slow-consumer'));
     this.#state.seq = entry.seq;
+    // In the same write, where it costs nothing.
+    this.flushAck();
     this.#wire.send(text);
   }
 
