@@ -78,11 +78,6 @@ export class Context {
     if (this.house.hostToken !== undefined) throw new NotJudged('tokens say here who is host');
   }
 
-  /** Whether one of the peers was told that there were too many of something, so that what did not come proves nothing. */
-  wasLimited(): boolean {
-    return this.#peers.some(({ inbox }) => inbox.of('error').some(({ code }) => code === 'rate-limited'));
-  }
-
   dispose(): void {
     for (const peer of this.#peers) peer.dispose();
   }

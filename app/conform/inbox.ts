@@ -1,6 +1,6 @@
 /** What a peer was told and has not been asked about yet; everything is checked against the protocol's schema. */
 import { z } from 'zod';
-import type { ErrorCode } from '../protocol/errors.ts';
+import { type ErrorCode, errors } from '../protocol/errors.ts';
 import { type ServerMessage, serverMessage } from '../protocol/messages.ts';
 import { shown } from './expect.ts';
 
@@ -43,20 +43,27 @@ export class Inbox {
   }
 
   /** The next message of a type that was not taken before; waits up to `ms` for it. */
-  take<T extends Type>(type: T, ms = 15_000): Promise<Of<T>> {
+  async take<T extends Type>(type: T, ms = 15_000): Promise<Of<T>> {
     const isWanted = (message: ServerMessage): message is Of<T> => message.type === type && !this.#taken.has(message);
-    return this.#until(() => this.all.find(isWanted), type, ms);
+    const message = await this.#until(() => this.all.find(isWanted), type, ms);
+    this.#taken.add(message);
+    return message;
   }
 
   /** The answer to a join that was sent when `before` messages had come. @throws TurnedAway */
-  answer<T extends 'joined' | 'waiting'>(type: T, before: number): Promise<Of<T>> {
+  async answer<T extends 'joined' | 'waiting'>(type: T, before: number): Promise<Of<T>> {
     const isAnswer = (message: ServerMessage): message is Of<T> => message.type === type;
     const answer = () => {
       const since = this.all.slice(before);
-      for (const message of since) if (message.type === 'bye') throw new TurnedAway(message.code, message.message);
+      for (const message of since) {
+        if (message.type === 'bye') throw new TurnedAway(message.code, message.message);
+        if (message.type === 'waiting' && type === 'joined') throw new TurnedAway('waiting', errors.waiting.message);
+      }
       return since.find(isAnswer);
     };
-    return this.#until(answer, type, 15_000);
+    const message = await this.#until(answer, type, 15_000);
+    this.#taken.add(message);
+    return message;
   }
 
   /** What was refused first, with or without the end of the connection. */
@@ -84,10 +91,7 @@ export class Inbox {
     for (;;) {
       if (this.#fault) throw this.#fault;
       const found = find();
-      if (found) {
-        this.#taken.add(found);
-        return found;
-      }
+      if (found) return found;
       if (Date.now() > until) throw new Error(`no ${wanted} in ${ms} ms; the last: ${shown(this.all.slice(-5))}`);
       await this.#wakened();
     }

@@ -25,16 +25,17 @@ export type Case = {
 
 export type Guarantee = { title: string; cases: Case[] };
 
+/** 1 to 7 are the guarantees of the protocol; a verdict names them by these numbers. */
 export const guarantees: Guarantee[] = [
-  { title: 'the server says who offers; a signal of an older epoch is refused', cases: offers },
-  { title: 'signals are relayed unread, inside the room, to one of its peers', cases: relay },
-  { title: 'what is numbered is accepted once; each hears each event once, in order', cases: once },
-  { title: 'a lost connection is away for the grace time and misses nothing', cases: away },
+  { title: 'the server says who offers; old epochs are refused', cases: offers },
+  { title: 'signals are relayed unread, to one peer of the room', cases: relay },
+  { title: 'accepted once; heard once, in order', cases: once },
+  { title: 'a lost connection is away, and misses nothing', cases: away },
   { title: 'a close says whether to come back', cases: closing },
-  { title: 'every error has its code and fate, and is nobody else’s', cases: errorCases },
+  { title: 'every error has its code and its fate', cases: errorCases },
   { title: 'everything has a limit', cases: limits },
   { title: 'hosts decide who comes in and who stays', cases: [...hosts, ...knocking] },
-  { title: 'the transports work as documented, and take over from each other', cases: [...requests, ...streams] },
+  { title: 'each transport does what is documented', cases: [...requests, ...streams] },
 ];
 
 export const isFor = ({ on }: Case, { name }: Transport): boolean => on === undefined || on.includes(name);
