@@ -70,6 +70,11 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
       return fail([`--out: ${error instanceof Error ? error.message : error}`], 1);
     }
   },
+  conform: async (words) => {
+    const { conform } = await import('./conform/command.ts');
+    const told = await conform(words);
+    return 'fault' in told ? fail([told.fault], told.code) : Math.max(say(told.text), told.code);
+  },
   explain: ([option]) => {
     const found = option === undefined ? { text: explainAll() } : explain(option);
     return 'fault' in found ? fail([found.fault]) : say(found.text);

@@ -1,6 +1,7 @@
 /** A reload in the middle of conversations: rooms, sessions and what was acknowledged go on in the next worker. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { plainHttp, type TestPeer, WebSocketPeer } from '../signaling/peers.ts';
+import { type TestPeer, WebSocketPeer } from '../../app/conform/peers.ts';
+import { plainHttp } from '../../app/conform/transports.ts';
 import { childrenOf, type Program, type Stage, stage, until } from './program.ts';
 
 let here: Stage;

@@ -1,6 +1,6 @@
 /** A peer that is told nothing while others talk does not fall off the end of the log. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventStream, plainHttp, webSocket } from './peers.ts';
+import { eventStream, plainHttp, webSocket } from '../../app/conform/transports.ts';
 import { type Site, startSite } from './site.ts';
 import { specSettings } from './spec.ts';
 
