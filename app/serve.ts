@@ -159,7 +159,15 @@ const placesOf = (settings: Settings): Place[] => {
 
 const createSignaling = (settings: Settings, clock: () => number, log: Logger, accepting: () => boolean): Signaling => {
   const seconds = (
-    name: 'grace' | 'return-grace' | 'join-timeout' | 'poll-grace' | 'poll-wait' | 'heartbeat' | 'ping-interval',
+    name:
+      | 'grace'
+      | 'return-grace'
+      | 'join-timeout'
+      | 'poll-grace'
+      | 'poll-wait'
+      | 'heartbeat'
+      | 'ping-interval'
+      | 'max-quiet',
   ): number => settings[name] * 1000;
   const counts = zeroCounts();
   const rules: Rules = {
@@ -215,6 +223,7 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
       pollWait: settings.harakiri > 0 ? Math.min(seconds('poll-wait'), settings.harakiri * 700) : seconds('poll-wait'),
       heartbeat: seconds('heartbeat'),
       pingInterval: seconds('ping-interval'),
+      maxQuiet: seconds('max-quiet'),
       ackDelay: settings['ack-delay'],
     },
   };

@@ -14,6 +14,7 @@ import { type Answer, type HttpConversations, refusalAnswer } from '../signaling
 import { turnAway, type WebSockets } from '../signaling/websocket.ts';
 import { mayUseFrom } from './origins.ts';
 import { beginStream, listenerOf } from './requests.ts';
+import { seen } from './seen.ts';
 
 export type RoomRoutes = {
   webSockets: WebSockets;
@@ -85,6 +86,7 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
   };
   // With the slash at its end, so that the answer to a preflight, a route for "*", lies below the room.
   await app.register(plain, { prefix: '/rooms/:room/' });
+  await app.register(seen);
 
   const send = (reply: FastifyReply, { status, body, refused, retry = 0 }: Answer) => {
     if (refused) counts.refused[refused] += 1;
