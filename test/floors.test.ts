@@ -33,7 +33,7 @@ const floorOf = (path: string): number | 'client' => {
     return 1;
   if (/^signaling\/|^store\/|^uwsgi\//.test(path)) return 2;
   if (/^http\//.test(path)) return 3;
-  if (/^serve\.ts$|^config\/|^ops\//.test(path)) return 4;
+  if (/^serve\.ts$|^config\/|^ops\/|^doctor\//.test(path)) return 4;
   if (path === 'cli.ts') return 5;
   throw new Error(`${path} stands on no floor: give it one in app/README.md and here`);
 };
@@ -45,7 +45,7 @@ const outside: Record<string, RegExp> = {
   1: /^zod$|^jose$|^node:crypto$/,
   2: /^zod$|^node:(crypto|http|net|stream|buffer)$/,
   3: /^zod$|^fastify$|^@fastify\/|^node:/,
-  4: /^yaml$|^zod$|^jose$|^pino$|^@prometheus-io\/client$|^node:/,
+  4: /^yaml$|^zod$|^jose$|^pino$|^@prometheus-io\/client$|^ws$|^node:/,
   5: /^node:/,
   client: /^preact(\/|$)/,
 };

@@ -23,6 +23,10 @@ const usage = [
     'genkan nginx [options] [settings]',
     'the files for nginx before the app that these settings make; genkan nginx --help lists the options',
   ],
+  [
+    'genkan doctor https://meet.example[/path/] [options]',
+    'connect as a browser would, and name what is wrong and the line to change; exit code 1 when something is; genkan doctor --help lists the options',
+  ],
   ['genkan explain [OPTION]', "what a setting or an option of uWSGI's does here; without OPTION, all of them"],
   ['genkan --help | --version', 'this; or the version'],
 ] as const;
