@@ -3,6 +3,7 @@ import { securityHeaders } from '../http/security.ts';
 import { operatorPaths } from '../nginx/private.ts';
 import { type Check, type Finding, found, orOk } from './finding.ts';
 import { askSeen } from './genkan.ts';
+import { missingFile } from './page.ts';
 import { type Answer, ask } from './site.ts';
 
 export const headers: Check = {
@@ -11,7 +12,7 @@ export const headers: Check = {
   async run(site) {
     const html = await ask(site, '');
     const script = /src="([^"]+\.js)"/.exec(html.body)?.[1];
-    const paths = ['metrics', `js/${site.rooms[0]}.js`, ...(script === undefined ? [] : [script])];
+    const paths = ['metrics', missingFile, ...(script === undefined ? [] : [script])];
     const others = await Promise.all(paths.map((path) => ask(site, path)));
     const all = [html, (await askSeen(site)).answer, ...others];
     return orOk(

@@ -153,6 +153,7 @@ export const toldBy = (answer: Answer): unknown => {
   const code = codeOf(answer);
   const json = jsonOf(answer);
   if (code !== undefined) throw new Refused(code, z.object({ message: z.string() }).parse(json).message);
+  if (answer.status === 429) throw new Refused('rate-limited', 'too much from here at once');
   if (answer.status >= 400) throw new Error(`${answer.url.pathname} is answered ${answer.status}`);
   return json;
 };

@@ -28,7 +28,7 @@ export const relayUdp: Attribute = [attributes.transport, Buffer.from([17, 0, 0,
 const headBytes = 20;
 
 /** @param transaction 12 bytes that the answer has as well */
-export const message = (method: Method, transaction: Buffer, body: Attribute[]): Buffer => {
+export const message = (method: number, transaction: Buffer, body: Attribute[]): Buffer => {
   const all = Buffer.concat(body.map(encode));
   return Buffer.concat([uint16(method), uint16(all.length), cookie, transaction, all]);
 };

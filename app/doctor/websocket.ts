@@ -26,8 +26,8 @@ export const websocket: Check = {
 
 const whyNot = (answer: Extract<Handshake, { status: number }>): Finding => {
   const said = `the handshake is answered ${answer.status}, not 101`;
-  // The app itself answers what it takes for a plain request, as a page or a front end that knows no WebSockets would.
-  const isPlain = codeOf(answer) === 'not-found' || [200, 400, 405, 426, 501].includes(answer.status);
+  // So the app itself, or a front end that knows no WebSockets, answers what it takes for a plain request.
+  const isPlain = codeOf(answer) === 'upgrade-lost' || [200, 400, 405, 426, 501].includes(answer.status);
   return found(isPlain ? 'upgrade-lost' : 'websocket-refused', isPlain ? `${said}: as a plain request` : said);
 };
 

@@ -34,7 +34,7 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
   const { conversations, counts } = options;
   const mayUse = mayUseFrom(options.allowedOrigins);
 
-  app.get('/rooms/:room/ws', { websocket: true }, (socket, request) => {
+  const accept = (socket: WebSocket, request: FastifyRequest): void => {
     countStatus(counts, listenerOf(request.raw), 101);
     const refusal = unfit(request) ?? (options.ready() ? undefined : refuse('draining'));
     if (refusal) {
@@ -45,6 +45,14 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
     const connection = request.raw.socket;
     release(socket, connection);
     options.webSockets.accept(roomOf(request), socket, connection, { reqId, ip }, tokenOf(request));
+  };
+  app.route({
+    method: 'GET',
+    url: '/rooms/:room/ws',
+    exposeHeadRoute: false,
+    wsHandler: accept,
+    // https://www.rfc-editor.org/rfc/rfc9110#name-426-upgrade-required
+    handler: (_request, reply) => send(reply.header('upgrade', 'websocket'), refusalAnswer(refuse('upgrade-lost'))),
   });
 
   const plain = async (rooms: FastifyInstance): Promise<void> => {
