@@ -204,7 +204,15 @@ const createSignaling = (
   accepting: () => boolean,
 ): Omit<Signaling, 'settled'> => {
   const seconds = (
-    name: 'grace' | 'return-grace' | 'join-timeout' | 'poll-grace' | 'poll-wait' | 'heartbeat' | 'ping-interval',
+    name:
+      | 'grace'
+      | 'return-grace'
+      | 'join-timeout'
+      | 'poll-grace'
+      | 'poll-wait'
+      | 'heartbeat'
+      | 'ping-interval'
+      | 'max-quiet',
   ): number => settings[name] * 1000;
   const counts = zeroCounts();
   const rules: Rules = {
@@ -266,6 +274,7 @@ const createSignaling = (
       pollWait: settings.harakiri > 0 ? Math.min(seconds('poll-wait'), settings.harakiri * 700) : seconds('poll-wait'),
       heartbeat: seconds('heartbeat'),
       pingInterval: seconds('ping-interval'),
+      maxQuiet: seconds('max-quiet'),
       ackDelay: settings['ack-delay'],
     },
   };

@@ -33,7 +33,7 @@ const floorOf = (path: string): number | 'client' => {
     return 1;
   if (/^signaling\/|^store\/|^uwsgi\//.test(path)) return 2;
   if (/^http\//.test(path)) return 3;
-  if (/^serve\.ts$|^config\/|^ops\/|^conform\//.test(path)) return 4;
+  if (/^serve\.ts$|^config\/|^ops\/|^conform\/|^doctor\//.test(path)) return 4;
   if (path === 'cli.ts') return 5;
   throw new Error(`${path} stands on no floor: give it one in app/README.md and here`);
 };

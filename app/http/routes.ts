@@ -15,6 +15,7 @@ import { turnAway, type WebSockets } from '../signaling/websocket.ts';
 import { own } from '../uwsgi/names.ts';
 import { mayUseFrom } from './origins.ts';
 import { beginStream, listenerOf } from './requests.ts';
+import { seen } from './seen.ts';
 
 export type RoomRoutes = {
   webSockets: WebSockets;
@@ -34,7 +35,7 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
   const { conversations, counts } = options;
   const mayUse = mayUseFrom(options.allowedOrigins);
 
-  app.get('/rooms/:room/ws', { websocket: true }, (socket, request) => {
+  const accept = (socket: WebSocket, request: FastifyRequest): void => {
     countStatus(counts, listenerOf(request.raw), 101);
     const refusal = unfit(request) ?? (options.ready() ? undefined : refuse('draining'));
     if (refusal) {
@@ -47,6 +48,14 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
     const connection = request.raw.socket;
     release(socket, connection);
     options.webSockets.accept(roomOf(request), socket, connection, { reqId, ip }, tokenOf(request));
+  };
+  app.route({
+    method: 'GET',
+    url: '/rooms/:room/ws',
+    exposeHeadRoute: false,
+    wsHandler: accept,
+    // https://www.rfc-editor.org/rfc/rfc9110#name-426-upgrade-required
+    handler: (_request, reply) => send(reply.header('upgrade', 'websocket'), refusalAnswer(refuse('upgrade-lost'))),
   });
 
   const plain = async (rooms: FastifyInstance): Promise<void> => {
@@ -88,6 +97,7 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
   };
   // With the slash at its end, so that the answer to a preflight, a route for "*", lies below the room.
   await app.register(plain, { prefix: '/rooms/:room/' });
+  await app.register(seen);
 
   const send = (reply: FastifyReply, { status, body, refused, retry = 0 }: Answer) => {
     if (refused) counts.refused[refused] += 1;

@@ -31,6 +31,7 @@ export const errors = {
   'last-host': { message: 'The last host stays host until there is another.', status: 409 },
   'rate-limited': { message: 'Too much in too short a time.', status: 429, close: 4002, retry: 1000 },
   'events-gone': { message: 'The events asked for are no longer kept; join again with this session.', status: 410 },
+  'upgrade-lost': { message: 'This address is for WebSockets, and no Upgrade came with the request.', status: 426 },
   // Rooms that cannot be entered.
   'bad-room-name': { message: 'A room name has 1 to 64 letters, digits, "-" or "_".', status: 400, close: 4504 },
   'room-full': { message: 'The room is full.', status: 409, close: 4503 },

@@ -32,6 +32,8 @@ export type SignalingLimits = AllowanceLimits & {
   heartbeat: number;
   /** ms between WebSocket pings, and for the pong to come. */
   pingInterval: number;
+  /** ms for which a WebSocket may have it silent. */
+  maxQuiet: number;
   /** ms over which acknowledgements are gathered. */
   ackDelay: number;
 };

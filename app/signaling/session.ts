@@ -33,12 +33,13 @@ export interface Wire {
 }
 
 /**
+ * `greeting`: nothing is said until `quiet`, ms since 1970, if the peer asked for that; 0 when it is over.
  * `joining`: messages that come before the room answered wait in `early`, events that come before `joined` was sent in
  * `held`. `waiting`: at the door. `joined`: `seq` is the last event sent, `renewIceAt` when the peer gets other ICE servers;
  * while a message takes time, those after it wait in `early`. `closed`: nothing is said any more.
  */
 type State =
-  | { at: 'greeting'; deadline: number }
+  | { at: 'greeting'; deadline: number; quiet?: number }
   | { at: 'joining'; peer?: PeerId; early: string[]; held: Entry[] }
   | { at: 'waiting'; peer: PeerId; session: string }
   | { at: 'joined'; peer: PeerId; seq: number; renewIceAt: number; early?: string[] }
@@ -71,6 +72,11 @@ export class Session implements Receiver {
   /** The peer that had joined here, also when the conversation has ended. */
   get was(): PeerId | undefined {
     return this.#was;
+  }
+
+  /** Nothing may be sent, no ping either. */
+  isQuiet(now: number): boolean {
+    return this.#state.at === 'greeting' && now < (this.#state.quiet ?? 0);
   }
 
   /** One message from the peer; `bytes` is its length. */
@@ -129,6 +135,10 @@ export class Session implements Receiver {
 
   /** Lets time pass. */
   tick(now: number): void {
+    if (this.#state.at === 'greeting' && this.#state.quiet && this.#state.quiet <= now) {
+      this.#state.quiet = 0;
+      this.#wire.send(pong);
+    }
     if (this.#state.at === 'greeting' && this.#state.deadline <= now) this.end(refuse('join-timeout'));
     if (this.#state.at === 'joined' && this.#state.renewIceAt <= now) this.#renewIce(this.#state, now);
   }
@@ -142,10 +152,18 @@ export class Session implements Receiver {
 
   #dispatch(message: Incoming): void {
     if (this.#state.at === 'joined') return this.#speak(this.#state, message);
-    if (message.type === 'ping') return this.#wire.send('{"type":"pong"}');
+    if (message.type === 'ping') return this.#pong(message.quiet);
     if (this.#state.at === 'waiting') return this.#speakAtTheDoor(message);
     if (message.type === 'join') return this.#join(message);
     this.#refuse(refuse('not-joined', `"${message.type}" came before "join"`), numberOf(message));
+  }
+
+  #pong(quiet = 0): void {
+    const wait = Math.min(quiet, this.#signaling.limits.maxQuiet);
+    if (this.#state.at !== 'greeting' || this.#state.quiet !== undefined || wait === 0) return this.#wire.send(pong);
+    this.#state.quiet = this.#signaling.clock() + wait;
+    // Once, so that nobody can stay for ever without joining.
+    this.#state.deadline += wait;
   }
 
   #speak(state: State & { at: 'joined' }, message: Incoming): void {
@@ -285,6 +303,8 @@ export class Session implements Receiver {
     this.end(refuse('internal'));
   };
 }
+
+const pong = '{"type":"pong"}';
 
 /** Sessions whose acknowledgement waits for company, gathered so that a guarantee does not cost a frame per message. */
 const acknowledgements = {

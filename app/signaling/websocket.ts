@@ -120,7 +120,7 @@ export class WebSockets {
       if (open.socket.readyState !== open.socket.OPEN) {
         open.closing ??= now;
         if (now - open.closing >= closeTimeout) open.socket.terminate();
-      } else if (now - open.pinged >= pingInterval) {
+      } else if (now - open.pinged >= pingInterval && !open.session.isQuiet(now)) {
         if (!open.heard) open.socket.terminate();
         Object.assign(open, { heard: false, pinged: now });
         open.socket.ping();

@@ -14,7 +14,15 @@ export const openHouse = (over: Partial<Signaling> = {}): Signaling => {
     fanout: new Fanout(store, 25),
     limits: {
       ...{ rules, rate: 100, burst: 100, byteRate: 9999, byteBurst: 9999, messageBytes: 9999, unsentBytes: 9999 },
-      ...{ joinTimeout: 99, pollGrace: 1e6, pollWait: 1e6, heartbeat: 15_000, pingInterval: 99, ackDelay: 0 },
+      ...{
+        joinTimeout: 99,
+        pollGrace: 1e6,
+        pollWait: 1e6,
+        heartbeat: 15_000,
+        pingInterval: 99,
+        maxQuiet: 99,
+        ackDelay: 0,
+      },
     },
     ice: () => ({ servers: [], renewAt: Number.POSITIVE_INFINITY }),
     log: { info: () => {}, warn: () => {} },

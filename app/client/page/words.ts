@@ -152,6 +152,7 @@ const endings: Record<ErrorCode, Ending> = {
   'unknown-type': brokenPage,
   'bad-message': brokenPage,
   'not-joined': brokenPage,
+  'upgrade-lost': brokenPage,
   'already-joined': brokenPage,
   'out-of-order': brokenPage,
 };

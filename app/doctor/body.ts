@@ -1,0 +1,28 @@
+/** Whether requests as large as the app takes reach it. */
+import { type Check, found, ok } from './finding.ts';
+import { ask, codeOf } from './site.ts';
+
+/** The largest message, and a body nearly as large as the app takes, by its defaults. */
+const sizes = [65_536, 1_048_576 - 1024];
+
+export const body: Check = {
+  name: 'body',
+  needs: ['genkan'],
+  async run(site) {
+    const passed: number[] = [];
+    for (const size of sizes) {
+      const message = JSON.stringify({ type: 'chat', n: 1, text: '' });
+      const padded = message.replace('""', `"${'x'.repeat(size - message.length)}"`);
+      // Without a session nothing is done with it, but only after all of it was read.
+      const answer = await ask(site, `rooms/${site.rooms[0]}/messages`, { method: 'POST', body: padded });
+      const isOwnLimit = answer.status === 413 && codeOf(answer) !== undefined;
+      if (isOwnLimit) return [ok(`the app itself takes less than ${size} bytes`)];
+      if (codeOf(answer) === undefined)
+        return [
+          found('body-limit', `a request of ${size} bytes is answered ${answer.status} before it reaches the app`),
+        ];
+      passed.push(size);
+    }
+    return [ok(`requests of ${passed.join(' and ')} bytes reach the app`)];
+  },
+};
