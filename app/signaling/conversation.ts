@@ -114,7 +114,7 @@ export const departForNow = (
   { store, limits }: Pick<Signaling, 'store' | 'limits'>,
   name: RoomName,
   peer: PeerId,
-): Promise<unknown> => store.commit(name, (place, now) => leaveForNow(place, peer, now, limits.rules));
+): Promise<unknown> => store.commit(name, (place, now) => leaveForNow(place, peer, now, limits.rules), 'insist');
 
 /** Takes the peer out of its room. */
 export const depart = (
@@ -122,7 +122,7 @@ export const depart = (
   name: RoomName,
   peer: PeerId,
   reason: 'left' | 'error',
-): Promise<unknown> => store.commit(name, (place, now) => leave(place, peer, reason, now, limits.rules));
+): Promise<unknown> => store.commit(name, (place, now) => leave(place, peer, reason, now, limits.rules), 'insist');
 
 /** The error message of a refusal that is about to be sent, counted. */
 export const told = (counts: Counts, refusal: Refusal, n?: number): ServerMessage => {
@@ -164,12 +164,13 @@ const comeBack = async (
   attach: Attach,
 ): Promise<Entered | Refusal | 'gone'> => {
   const { store, limits, counts } = signaling;
-  const back = await store.commit(name, (place) => resume(place, who, limits.rules));
+  const { worker } = store;
+  const back = await store.commit(name, (place) => resume(place, { ...who, worker }, limits.rules));
   if ('refused' in back) return back;
   attach(who.id);
   if (back.result.at === 'door') return welcome(signaling, name, back, session);
   const missed = after === undefined ? 'gone' : await store.since(name, after);
-  if (missed === 'gone') return 'gone';
+  if (missed === 'gone' || 'refused' in missed) return missed;
   counts.resumes += 1;
   // Let in while it was not here: it knows nothing of the room yet.
   const admission = missed.find(({ event }) => admits(event, who.id));
@@ -197,7 +198,9 @@ const enterAnew = async (
   const minted = mintSession(id);
   attach(minted.id);
   const enterWith = async (passcodeHash?: string) => {
-    const entrance = { id: minted.id, secretHash: minted.secretHash, name: own, media, granted, passcodeHash, until };
+    const { id: self, secretHash } = minted;
+    const held = { until, worker: store.worker };
+    const entrance = { id: self, secretHash, name: own, media, granted, passcodeHash, ...held };
     return store.commit(name, (place) =>
       // A seat that was lost since the session was recognised is no way in.
       id !== undefined && !place.peers.has(id) && !place.waiting.has(id)
@@ -307,10 +310,12 @@ export const letInto = async (
   const known = readSession(session);
   if (!known) return refuse('unknown-session');
   const { store, limits } = signaling;
-  const done = await store.commit(name, (place) => resume(place, { ...known, until }, limits.rules));
+  const who = { ...known, until, worker: store.worker };
+  const done = await store.commit(name, (place) => resume(place, who, limits.rules));
   if ('refused' in done) return done;
   const since = done.seq > admission ? await store.since(name, admission) : [];
   const entered = welcome(signaling, name, done, session);
+  if (since !== 'gone' && 'refused' in since) return since;
   return since === 'gone' ? entered : asOf(admission, entered, since);
 };
 

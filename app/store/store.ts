@@ -3,43 +3,56 @@ import type { Refusal } from '../protocol/errors.ts';
 import type { LeaveReason, RoomName } from '../protocol/messages.ts';
 import type { Entry } from '../rooms/log.ts';
 import { Registry, type RegistryLimits } from '../rooms/registry.ts';
-import type { Command } from '../rooms/room.ts';
+import type { Command, RoomEvent } from '../rooms/room.ts';
 
 /** `seq`: the number of the room's last event once the command was carried out. */
 export type Committed<T> = { seq: number; result: T };
 export type Listener = (entry: Entry) => void;
 
 export interface Store {
+  /** This process among those that share the store; absent where nothing is shared. */
+  readonly worker?: string;
   /**
    * Runs a command on the room and stores and numbers what it returns; resolves when that is kept. Commands given for
-   * one room are carried out in the order they were given.
+   * one room are carried out in the order they were given; one may be run again, on another copy of the room. While the store
+   * is away a command is refused, or, to be carried out in any case (`insist`), it waits.
    */
-  commit<T>(room: RoomName, command: Command<T>): Promise<Committed<T> | Refusal>;
+  commit<T>(room: RoomName, command: Command<T>, insist?: 'insist'): Promise<Committed<T> | Refusal>;
   /** The room's events after a number; `gone` when they are not all kept any more. */
-  since(room: RoomName, after: number): Promise<Entry[] | 'gone'>;
-  /** Hears every event of a room from now on, in order, until the returned function is called. */
-  subscribe(room: RoomName, listener: Listener): () => void;
+  since(room: RoomName, after: number): Promise<Entry[] | 'gone' | Refusal>;
+  /**
+   * Hears every event of a room from now on, before whatever this process asks next, once and in order, until the returned
+   * function is called; one that `since` returned may be heard nevertheless, which its number tells. What the store
+   * knew of the room may be lost, and events with it: then `lost` is called.
+   */
+  subscribe(room: RoomName, listener: Listener, lost?: () => void): () => void;
   /** Takes a key for one's own until `until` (ms since 1970); false when somebody has it. */
-  claim(key: string, until: number): Promise<boolean>;
+  claim(key: string, until: number): Promise<boolean | Refusal>;
   /** Gives a key back that was taken in vain. */
   release(key: string): Promise<void>;
   /** Lets time pass, in every room. */
   sweep(): Promise<void>;
+  /** Those of this process. */
   count(): { rooms: number; peers: number };
+  /** Whether rooms can be reached now. */
+  ready(): boolean;
+  close(): Promise<void>;
 }
 
 /** Who left, incremented in place. */
-type Leaves = { leaves: Record<LeaveReason | 'ended', number> };
+export type Leaves = { leaves: Record<LeaveReason | 'ended', number> };
 
-export const memoryStore = (limits: RegistryLimits, clock: () => number, { leaves }: Leaves): Store => {
+export const countLeaves = ({ leaves }: Leaves, event: RoomEvent): void => {
+  if (event.type === 'peer-left') leaves[event.reason] += 1;
+  else if (event.type === 'room-ended' && event.for === 'all') leaves.ended += event.peers;
+};
+
+export const memoryStore = (limits: RegistryLimits, clock: () => number, counts: Leaves): Store => {
   const registry = new Registry(limits);
   const listeners = new Map<RoomName, Set<Listener>>();
   const claims = new Map<string, number>();
   const tell = (room: RoomName, entries: Entry[]): void => {
-    for (const { event } of entries) {
-      if (event.type === 'peer-left') leaves[event.reason] += 1;
-      else if (event.type === 'room-ended' && event.for === 'all') leaves.ended += event.peers;
-    }
+    for (const { event } of entries) countLeaves(counts, event);
     const heard = listeners.get(room);
     if (heard) for (const entry of entries) for (const listener of heard) listener(entry);
   };
@@ -74,5 +87,7 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, { leave
       for (const [room, entries] of registry.sweep(clock())) tell(room, entries);
     },
     count: () => registry.count(),
+    ready: () => true,
+    close: async () => {},
   };
 };
