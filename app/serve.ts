@@ -19,6 +19,7 @@ import { type Counts, zeroCounts } from './ops/counts.ts';
 import { startTicker } from './ops/lifecycle.ts';
 import { listen, listenOptions, localUrl } from './ops/listen.ts';
 import { createLogger } from './ops/log.ts';
+import { openStore } from './ops/open-store.ts';
 import { hostOf, type ListenSetting, type Place, planPlaces } from './ops/places.ts';
 import { createReports, type Reports } from './ops/reports.ts';
 import { verificationKeys } from './ops/token-keys.ts';
@@ -30,7 +31,6 @@ import { HttpConversations } from './signaling/http.ts';
 import { Throttle } from './signaling/throttle.ts';
 import { WebSockets } from './signaling/websocket.ts';
 import { pausable } from './store/pausable.ts';
-import { memoryStore } from './store/store.ts';
 import { createUwsgiServer } from './uwsgi/server.ts';
 
 export type Running = {
@@ -67,12 +67,11 @@ export const serve = async (
   { places = placesOf(settings), accepting = () => true }: ServeOptions = {},
 ): Promise<Running> => {
   let ready = true;
-  const clock = Date.now;
-  const signaling = createSignaling(settings, clock, logger, accepting);
+  const signaling = await createSignaling(settings, logger, accepting);
   const access = createAccessLog(logger, settings);
   const webSockets = new WebSockets(signaling, access);
   const conversations = new HttpConversations(signaling, access);
-  const { store, counts } = signaling;
+  const { store, counts, clock } = signaling;
   const sockets = () => waitingAt(listeners.map(describe), settings.listen);
   const reports = createReports(
     { counts, store, webSockets, accepting: () => ready && accepting(), sockets },
@@ -88,6 +87,7 @@ export const serve = async (
     conversations,
     allowedOrigins: settings['allowed-origins'],
     ready: () => ready,
+    reachable: () => store.ready(),
     count: () => store.count(),
     counts,
     access,
@@ -117,6 +117,7 @@ export const serve = async (
     ticker.stop();
     reports.stop();
     await app.close();
+    await store.close();
     vacuum();
   };
   const vacuum = (): void => {
@@ -147,7 +148,7 @@ export const serve = async (
     throw error;
   }
   const listening = listeners.map(describe);
-  return { listening, count: () => store.count(), stop, kill, ready: () => ready, readings: reports };
+  return { listening, count: () => store.count(), stop, kill, ready: () => ready && store.ready(), readings: reports };
 };
 
 /** Those of the one worker that there is. */
@@ -157,7 +158,7 @@ const placesOf = (settings: Settings): Place[] => {
   return plan.workers.flat();
 };
 
-const createSignaling = (settings: Settings, clock: () => number, log: Logger, accepting: () => boolean): Signaling => {
+const createSignaling = async (settings: Settings, log: Logger, accepting: () => boolean): Promise<Signaling> => {
   const seconds = (
     name: 'grace' | 'return-grace' | 'join-timeout' | 'poll-grace' | 'poll-wait' | 'heartbeat' | 'ping-interval',
   ): number => settings[name] * 1000;
@@ -171,17 +172,8 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
     grace: seconds('grace'),
     returnGrace: seconds('return-grace'),
   };
-  const memory = memoryStore(
-    {
-      rooms: settings['max-rooms'],
-      rules,
-      // What is older than a session may be away can be of use to nobody.
-      log: { events: settings['log-events'], bytes: settings['log-bytes'], age: 2 * seconds('grace') + 60_000 },
-    },
-    clock,
-    counts,
-  );
-  const store = pausable(memory, accepting);
+  const { store: opened, clock } = await openStore(settings, rules, log, counts);
+  const store = pausable(opened, accepting);
   const perMinute = (name: 'join' | 'attempt') =>
     new Throttle({ rate: settings[`${name}-rate`] / 60, burst: settings[`${name}-burst`] });
   const turn = turnOf(settings);

@@ -45,11 +45,7 @@ export const join = (room: Room, entrance: Entrance, rules: Rules): Decision<Arr
 };
 
 /** Takes an earlier session up again, on whatever connection it comes from now. */
-export const resume = (
-  room: Room,
-  { id, secretHash, ...held }: Return,
-  rules: Rules,
-): Decision<Arrival> => {
+export const resume = (room: Room, { id, secretHash, ...held }: Return, rules: Rules): Decision<Arrival> => {
   const self = room.peers.get(id);
   if (self?.secretHash === secretHash) {
     const events = arrive(self, held);
@@ -156,8 +152,6 @@ const here = ({ until, worker }: Held): Peer['presence'] => ({
 
 /** Its connection at another worker, if there is one yet, is to end. */
 const moved = ({ id, presence }: Waiting, worker: string | undefined): RoomEvent[] =>
-  worker === undefined || presence.worker === worker
-    ? []
-    : [{ type: 'moved', peer: id, worker }];
+  worker === undefined || presence.worker === worker ? [] : [{ type: 'moved', peer: id, worker }];
 
 const full = ({ maxPeers }: Rules): Refusal => refuse('room-full', `at most ${maxPeers} peers`);

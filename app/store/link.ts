@@ -1,5 +1,4 @@
 /** The connection to Valkey: one at a time, made anew with back-off when it breaks or an answer stays out. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient, createCluster, ErrorReply } from '@redis/client';
 import type { Script } from './scripts.ts';
 
@@ -134,7 +133,7 @@ export class Link {
   async #connect(): Promise<void> {
     for (let wait = backOff.first; !this.#closed; wait = Math.min(2 * wait, backOff.most)) {
       // Many workers lost it at once.
-      await sleep(wait * (0.5 + Math.random()), undefined, { ref: false });
+      await new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random())).unref());
       try {
         await this.#attempt();
         return;

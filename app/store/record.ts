@@ -55,7 +55,8 @@ export const changesOf = ({ version, room: before }: Recorded, after: Room): Cha
   const set: Record<string, string> = {};
   const remove: string[] = [];
   if (version === '' || rest(before).some((value, at) => value !== rest(after)[at])) set.r = restText(after);
-  for (const peer of after.peers.values()) if (!alike(before.peers.get(peer.id), peer)) set[`p:${peer.id}`] = text(peer);
+  for (const peer of after.peers.values())
+    if (!alike(before.peers.get(peer.id), peer)) set[`p:${peer.id}`] = text(peer);
   for (const id of before.peers.keys()) if (!after.peers.has(id)) remove.push(`p:${id}`, `a:${id}`);
   if (!sameMap(before.waiting, after.waiting, alike)) set.w = text([...after.waiting.values()]);
   if (!sameMap(before.gone, after.gone, Object.is)) set.g = text([...after.gone]);
@@ -116,8 +117,7 @@ const next = (version: string): string => {
 const rest = ({ joins, access, passcode }: Room) => [joins, access, passcode];
 const restText = ({ joins, access, passcode }: Room): string => text({ joins, access, passcode });
 
-const text = (value: object): string =>
-  JSON.stringify(value, (key, inner) => (key === 'accepted' ? undefined : inner));
+const text = (value: object): string => JSON.stringify(value, (key, inner) => (key === 'accepted' ? undefined : inner));
 
 /** Apart from `accepted`. */
 const alike = (before: Waiting | undefined, after: Waiting): boolean =>

@@ -78,7 +78,9 @@ export const openValkey = async (
     async claim(key, until) {
       const ms = Math.ceil(until - clock());
       if (ms <= 0) return true;
-      const set = async () => ({ answer: await link.send(claimKey(key), 'SET', claimKey(key), '', 'NX', 'PX', `${ms}`) });
+      const set = async () => ({
+        answer: await link.send(claimKey(key), 'SET', claimKey(key), '', 'NX', 'PX', `${ms}`),
+      });
       const claimed = await unlessAway(set());
       return 'refused' in claimed ? claimed : claimed.answer === 'OK';
     },

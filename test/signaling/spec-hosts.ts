@@ -1,5 +1,5 @@
 /** The part of the spec about hosts: who comes in, who decides it, and what becomes of those it was decided about. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { errors } from '../../app/protocol/errors.ts';
 import type { ServerMessage } from '../../app/protocol/messages.ts';
 import type { Fields, Refused, TestPeer } from './peers.ts';
@@ -21,7 +21,7 @@ export const describeHosts = ({ newRoom, peerIn, refusalOf }: HostsSpec): void =
   const endOf = async (peer: TestPeer) => {
     const isEnd = (message: ServerMessage) => message.type === 'bye' || message.type === 'error';
     // A bye, or what a request for events is refused with that came between two.
-    await expect.poll(() => peer.inbox.all.some(isEnd), { timeout: 15_000 }).toBe(true);
+    await vi.waitUntil(() => peer.inbox.all.some(isEnd), { timeout: 15_000 });
     const end = peer.inbox.all.find(isEnd);
     return end && 'code' in end && end.code;
   };
@@ -148,7 +148,7 @@ export const describeHosts = ({ newRoom, peerIn, refusalOf }: HostsSpec): void =
     await settle(host, { type: 'lock', access: 'open' });
     await settle(host, { type: 'passcode', passcode: null });
     await enter(room);
-    expect(guest.inbox.of('room-updated').at(-1)).toMatchObject({ passcode: false });
+    await vi.waitUntil(() => guest.inbox.of('room-updated').at(-1)?.passcode === false, { timeout: 15_000 });
   });
 
   test('what a host says after a passcode is not overtaken by it', async () => {

@@ -130,7 +130,9 @@ export const describeStore = (given: () => Stores): void => {
     expect(heard.map(({ seq }) => seq)).toEqual(Array.from({ length: 100 }, (_, i) => i + 5));
     for (const from of ids) {
       const own = heard.filter(({ event }) => 'from' in event && event.from === from);
-      const numbers = own.map(({ event }) => ('data' in event ? JSON.parse(event.data) : 'text' in event && event.text));
+      const numbers = own.map(({ event }) =>
+        'data' in event ? JSON.parse(event.data) : 'text' in event && event.text,
+      );
       expect(numbers.map((number) => Number(String(number).split(' ').at(-1)))).toEqual(
         Array.from({ length: 25 }, (_, i) => i + 1),
       );
@@ -211,7 +213,10 @@ export const describeStore = (given: () => Stores): void => {
     const room = newRoom();
     const heard: string[] = [];
     for (const id of ['a', 'b']) await done(one().commit(room, enter(id, one())));
-    one().subscribe(room, ({ event }) => 'peer' in event && event.type !== 'moved' && heard.push(`${event.type} ${event.peer}`));
+    one().subscribe(
+      room,
+      ({ event }) => 'peer' in event && event.type !== 'moved' && heard.push(`${event.type} ${event.peer}`),
+    );
     await done(one().commit(room, (place, now) => lose(place, 'b', now, rules, one().worker)));
     pass(900);
     for (const store of given().stores) await store.sweep();
