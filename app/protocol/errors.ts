@@ -56,7 +56,7 @@ export const errors = {
   replaced: { message: 'This session goes on over a newer connection.', status: 409, close: 4506 },
   left: { message: 'The peer has left the room.', status: 200, close: 4507 },
   'store-unavailable': {
-    message: 'The server cannot reach what it keeps its rooms in; it will.',
+    message: 'The server cannot reach what it keeps its rooms in; it goes on trying.',
     status: 503,
     close: 4007,
     retry: 1000,
