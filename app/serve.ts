@@ -19,6 +19,7 @@ import { type Counts, zeroCounts } from './ops/counts.ts';
 import { startTicker, steadyClock } from './ops/lifecycle.ts';
 import { listen, listenOptions, localUrl } from './ops/listen.ts';
 import { createLogger } from './ops/log.ts';
+import { openStore } from './ops/open-store.ts';
 import { hostOf, type ListenSetting, type Place, planPlaces } from './ops/places.ts';
 import { createReports, type Reports } from './ops/reports.ts';
 import { verificationKeys } from './ops/token-keys.ts';
@@ -30,7 +31,7 @@ import { HttpConversations } from './signaling/http.ts';
 import { Throttle } from './signaling/throttle.ts';
 import { WebSockets } from './signaling/websocket.ts';
 import { pausable } from './store/pausable.ts';
-import { memoryStore, type Store } from './store/store.ts';
+import type { Store } from './store/store.ts';
 import { createUwsgiServer } from './uwsgi/server.ts';
 
 export type Running = {
@@ -81,18 +82,18 @@ export const serve = async (
     places = placesOf(settings),
     accepting = () => true,
     inheritance,
-    clock = steadyClock,
+    clock: givenClock = steadyClock,
     ticker: tick = startTicker,
   } = options;
   let ready = true;
   const signaling: Signaling = {
-    ...createSignaling(settings, clock, logger, accepting),
+    ...(await createSignaling(settings, givenClock, logger, accepting)),
     settled: (seconds) => reports.settled(seconds),
   };
   const access = createAccessLog(logger, settings);
   const webSockets = new WebSockets(signaling, access);
   const conversations = new HttpConversations(signaling, access);
-  const { store, counts } = signaling;
+  const { store, counts, clock } = signaling;
   const sockets = () => waitingAt(listeners.map(describe), settings.listen);
   const reports = createReports(
     { counts, store, webSockets, accepting: () => ready && accepting(), sockets },
@@ -108,6 +109,7 @@ export const serve = async (
     conversations,
     allowedOrigins: settings['allowed-origins'],
     ready: () => ready,
+    reachable: () => store.ready(),
     count: () => store.count(),
     counts,
     access,
@@ -142,6 +144,7 @@ export const serve = async (
     ticker.stop();
     reports.stop();
     await app.close();
+    await store.close();
     vacuum();
   };
   const vacuum = (): void => {
@@ -178,7 +181,11 @@ export const serve = async (
     throw error;
   }
   const listening = listeners.map(describe);
-  return { listening, count: () => store.count(), stop, handOver, kill, ready: () => ready, readings: reports };
+  return {
+    ...{ listening, stop, handOver, kill, readings: reports },
+    count: () => store.count(),
+    ready: () => ready && store.ready(),
+  };
 };
 
 /** What cannot be read is one room that begins anew, and no reason not to serve the others. */
@@ -197,12 +204,12 @@ const placesOf = (settings: Settings): Place[] => {
   return plan.workers.flat();
 };
 
-const createSignaling = (
+const createSignaling = async (
   settings: Settings,
-  clock: () => number,
+  givenClock: () => number,
   log: Logger,
   accepting: () => boolean,
-): Omit<Signaling, 'settled'> => {
+): Promise<Omit<Signaling, 'settled'>> => {
   const seconds = (
     name:
       | 'grace'
@@ -224,17 +231,8 @@ const createSignaling = (
     grace: seconds('grace'),
     returnGrace: seconds('return-grace'),
   };
-  const memory = memoryStore(
-    {
-      rooms: settings['max-rooms'],
-      rules,
-      // What is older than a session may be away can be of use to nobody.
-      log: { events: settings['log-events'], bytes: settings['log-bytes'], age: 2 * seconds('grace') + 60_000 },
-    },
-    clock,
-    counts,
-  );
-  const store = pausable(memory, accepting);
+  const { store: opened, clock } = await openStore(settings, rules, log, counts, givenClock);
+  const store = pausable(opened, accepting);
   const perMinute = (name: 'join' | 'attempt') =>
     new Throttle({ rate: settings[`${name}-rate`] / 60, burst: settings[`${name}-burst`] });
   const turn = turnOf(settings);

@@ -56,6 +56,13 @@ export const errors = {
   'slow-consumer': { message: 'Too much was waiting to be read.', status: 503, close: 4003, retry: 500 },
   replaced: { message: 'This session goes on over a newer connection.', status: 409, close: 4506 },
   left: { message: 'The peer has left the room.', status: 200, close: 4507 },
+  'store-unavailable': {
+    message: 'The server cannot reach what it keeps its rooms in; it goes on trying.',
+    status: 503,
+    close: 4007,
+    retry: 1000,
+  },
+  'session-lost': { message: 'The server has lost this session; join again.', status: 503, close: 4008, retry: 500 },
   draining: { message: 'The server is restarting.', status: 503, close: 4000, retry: 1000 },
   internal: { message: 'The server made a mistake; it has been logged.', status: 500, close: 4005, retry: 2000 },
 } as const satisfies Record<string, Fate>;

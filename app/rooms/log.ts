@@ -148,14 +148,14 @@ class Segment {
   }
 }
 
-/** A signal's data stays the text it was; everything else is JSON of our own. */
-const split = (event: RoomEvent): { head: string; data: string } => {
+/** A signal's data stays the text it was; everything else is JSON of our own, on one line. */
+export const split = (event: RoomEvent): { head: string; data: string } => {
   if (event.type !== 'signal') return { head: JSON.stringify(event), data: '' };
   const { from, to, epoch, data } = event;
   return { head: `${from} ${to} ${epoch}`, data };
 };
 
-const join = (head: string, data: string): RoomEvent => {
+export const join = (head: string, data: string): RoomEvent => {
   if (data === '') return JSON.parse(head);
   const [from = '', to = '', epoch] = head.split(' ');
   return { type: 'signal', from, to, epoch: Number(epoch), data };

@@ -13,8 +13,8 @@ const time = z
   .transform((at) => (at === 'never' ? Number.POSITIVE_INFINITY : at));
 const granted = z.object({ role: role.optional(), name: z.string().optional() }).optional();
 const presence = z.discriminatedUnion('at', [
-  z.object({ at: z.literal('here'), until: time }),
-  z.object({ at: z.literal('away'), until: time, reason: z.enum(['timeout', 'left']) }),
+  z.object({ at: z.literal('here'), until: time, worker: z.string().optional() }),
+  z.object({ at: z.literal('away'), until: time, worker: z.string().optional(), reason: z.enum(['timeout', 'left']) }),
 ]);
 const waiting = z.object({
   id: peerId,

@@ -128,6 +128,7 @@ export class HttpConversations {
       await this.#expect(room, known, waitMs);
       const missed = await this.#signaling.store.since(room, after);
       if (missed === 'gone') return refusalAnswer(refuse('events-gone'));
+      if ('refused' in missed) return refusalAnswer(missed);
       const entries = await poll.gather(missed);
       if (poll.ended) return refusalAnswer(poll.ended);
       const { messages, seq = after } = await this.#tell(room, known, entries);
@@ -154,6 +155,7 @@ export class HttpConversations {
       await this.#expect(room, known, silence(this.#signaling));
       const missed = await this.#signaling.store.since(room, after);
       if (missed === 'gone') return refusalAnswer(refuse('events-gone'));
+      if ('refused' in missed) return refusalAnswer(missed);
       if (!stream.starting) return refusalAnswer(refuse('replaced'));
       if (this.#draining) return refusalAnswer(refuse('draining'));
       stream.open(begin(), after, missed, this.#keep(stream, { ...asking, room, peer: known.id }));
@@ -204,7 +206,9 @@ export class HttpConversations {
     const known = readSession(session);
     if (!known) return refuse('unknown-session');
     const until = this.#heardUntil(this.#visitors.get(keyOf(room, known.id))?.stream ? silence(this.#signaling) : 0);
-    const heard = await this.#signaling.store.commit(room, (place) => command(place, { ...known, until }));
+    const { store } = this.#signaling;
+    const who = { ...known, until, worker: store.worker };
+    const heard = await store.commit(room, (place) => command(place, who));
     if ('refused' in heard) return heard;
     this.#visitor(room, known.id);
     return { ...known, session, waits: heard.result.waits };
@@ -212,15 +216,18 @@ export class HttpConversations {
 
   /** Given right after the peer's receiver was attached, so that the last to attach also says how long it waits (ms). */
   async #expect(room: RoomName, { id, secretHash }: Known, wait: number): Promise<void> {
-    const until = this.#heardUntil(wait);
-    await this.#signaling.store.commit(room, (place) => listen(place, { id, secretHash, until }));
+    const { store } = this.#signaling;
+    const who = { id, secretHash, until: this.#heardUntil(wait), worker: store.worker };
+    await store.commit(room, (place) => listen(place, who));
   }
 
   /** A request for events is over; unless a newer one waits, the next has the grace of the polling to come. */
   async #expectAgain(room: RoomName, peer: PeerId): Promise<void> {
-    if (this.#visitor(room, peer).poll) return;
+    const { poll, stream } = this.#visitor(room, peer);
+    if (poll || stream) return;
     const until = this.#heardUntil();
-    await this.#signaling.store.commit(room, (place) => expectBy(place, peer, until));
+    const { store } = this.#signaling;
+    await store.commit(room, (place) => expectBy(place, peer, until, store.worker));
   }
 
   async #speak(room: RoomName, peer: PeerId, json: unknown, caller: Caller): Promise<ServerMessage | undefined> {

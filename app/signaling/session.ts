@@ -2,6 +2,7 @@
 import { decode, type Incoming } from '../protocol/decode.ts';
 import { fateOf, type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, Joined, PeerId, RoomName, ServerMessage, Waiting } from '../protocol/messages.ts';
+import { stay } from '../rooms/entering.ts';
 import { lose } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, endedBy } from '../rooms/room.ts';
@@ -116,6 +117,14 @@ export class Session implements Receiver {
 
   replaced(): void {
     this.#finish(refuse('replaced'));
+  }
+
+  takenForLost(): void {
+    const { peer } = this;
+    if (peer === undefined) return;
+    const { store } = this.#signaling;
+    const held = { until: Number.POSITIVE_INFINITY, worker: store.worker };
+    store.commit(this.#room, (place) => stay(place, peer, held), 'insist').catch(this.#failed);
   }
 
   /** The connection broke: the peer is away until it comes back. */
@@ -266,8 +275,9 @@ export class Session implements Receiver {
   }
 
   #lose(peer: PeerId): void {
-    this.#signaling.store
-      .commit(this.#room, (place, now) => lose(place, peer, now, this.#signaling.limits.rules))
+    const { store, limits } = this.#signaling;
+    store
+      .commit(this.#room, (place, now) => lose(place, peer, now, limits.rules, store.worker), 'insist')
       .catch(this.#failed);
   }
 

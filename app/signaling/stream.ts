@@ -212,7 +212,7 @@ export class EventStream implements Receiver {
   #lose(): void {
     const { store, log, limits } = this.#signaling;
     store
-      .commit(this.#room, (place, now) => lose(place, this.#peer, now, limits.rules))
+      .commit(this.#room, (place, now) => lose(place, this.#peer, now, limits.rules, store.worker), 'insist')
       .catch((error: unknown) => log.warn({ err: error, room: this.#room }, 'a lost stream could not be noted'));
   }
 }

@@ -10,6 +10,7 @@ const programs = [
   { name: 'nginx', file: 'nginx', version: '-v', for: 'the tests that put a real nginx in front of the app' },
   { name: 'chromium', file: 'chromium', version: '--version', for: 'the calls between real browsers' },
   { name: 'iproute2', file: 'ip', version: '-V', for: 'the tests that cut networks' },
+  { name: 'redis-server', file: 'redis-server', version: '--version', for: 'the tests of the store over Valkey' },
 ];
 
 /** Installs what can be installed; → what is still missing, as [name, sentence] pairs. */
