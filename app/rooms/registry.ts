@@ -49,7 +49,7 @@ export class Registry {
     return [...this.#rooms.values()].map(({ room, log }) => pack(room, log.seq, log.kept()));
   }
 
-  /** Goes on with a room of another process. @throws when it cannot be read */
+  /** Goes on with a room that another process had. @throws when it cannot be read */
   adopt(json: unknown): void {
     const { room, seq, events } = unpack(json);
     this.#rooms.set(room.name, { room, log: Log.from(this.#limits.log, seq, events) });
