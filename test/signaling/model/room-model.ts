@@ -58,6 +58,11 @@ export class RoomModel {
     return this.#moments[this.#indexAt(seq)]?.clock ?? 0;
   }
 
+  /** The number of the first event after `seq` that was for all; Infinity before there is one. */
+  nextAfter(seq: number): number {
+    return this.#moments[this.#indexAt(seq) + 1]?.seq ?? Number.POSITIVE_INFINITY;
+  }
+
   /** Every state from event `low` to event `high`. */
   between(low: number, high: number): Members[] {
     return this.#moments.slice(this.#indexAt(low), this.#indexAt(high) + 1).map(({ members }) => members);

@@ -2,7 +2,7 @@
 import type { Random } from '../../uwsgi/random.ts';
 import type { Caller } from './caller.ts';
 import { type Fields, WebSocketLink } from './links.ts';
-import { limits } from './place.ts';
+import { heavy, limits } from './place.ts';
 import type { Step } from './steps.ts';
 import { isIn, maySpeak } from './steps-entering.ts';
 import type { World } from './world.ts';
@@ -65,9 +65,9 @@ export const speaking: Record<string, Step> = {
       world.isHeavy = true;
       const slow = stalled(world)[dice(stalled(world).length)];
       const to = slow?.life?.id ?? 'nobody';
-      const size = dice(3) === 0 ? 16 : 3 + dice(5);
-      const heavy = Array.from({ length: size }, () => signalTo(caller, to, dice, 'x'.repeat(60_000)));
-      caller.say([...heavy, { type: 'chat' }, { type: 'chat' }]);
+      const size = dice(3) === 0 ? 24 : 3 + dice(5);
+      const signals = Array.from({ length: size }, () => signalTo(caller, to, dice, heavy));
+      caller.say([...signals, { type: 'chat' }, { type: 'chat' }]);
     },
   },
   repeat: {
