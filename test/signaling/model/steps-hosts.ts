@@ -13,7 +13,10 @@ export const hosting: Record<string, Step> = {
   makeHost: {
     weight: 3,
     fits: isIn,
-    take: ({ life }, _dice, world) => world.witness.say([{ type: 'role', peer: life?.id, role: 'host' }]),
+    take({ life }, dice, { witness }) {
+      if (dice(4) === 0) witness.say([{ type: 'role', peer: witness.life?.id, role: 'guest' }]);
+      else witness.say([{ type: 'role', peer: life?.id, role: 'host' }]);
+    },
   },
   setRole: {
     weight: 4,

@@ -24,6 +24,8 @@ const signalTo = (caller: Caller, to: string, dice: Random, data: unknown): Fiel
 
 const stalled = ({ callers }: World): Caller[] => callers.filter(({ link }) => link?.condition === 'stalled');
 
+const isMissing = ({ life, link }: Caller): boolean => life !== undefined && link === undefined;
+
 const odd = ['', 'v=0\r\n"\\\u2028', '玄関 😀', { deep: [[], {}, null, 1e21] }, 7, 'x'.repeat(3000)];
 
 const burst = (caller: Caller, dice: Random, world: World, size: number, data: unknown = ''): void => {
@@ -58,6 +60,16 @@ export const speaking: Record<string, Step> = {
   },
   burst: { weight: 4, fits: maySpeak, take: (caller, dice, world) => burst(caller, dice, world, 16) },
   overflow: { weight: 1, fits: isIn, take: (caller, dice, world) => burst(caller, dice, world, 40 + dice(60)) },
+  fillLog: {
+    weight: 3,
+    fits: (caller, world) => isIn(caller) && world.callers.some(isMissing),
+    take(caller, dice, world) {
+      // So that whoever comes back finds just everything, or one event too few.
+      const missed = world.seq - (world.callers.find(isMissing)?.life?.last ?? 0);
+      const size = limits['log-events'] - missed - dice(4);
+      caller.say(Array.from({ length: Math.max(0, size) }, () => ({ type: 'chat' })));
+    },
+  },
   heavy: {
     weight: 5,
     fits: (caller, world) => isIn(caller) && stalled(world).length > 0,
