@@ -96,7 +96,7 @@ export class Caller implements Hearer {
 
   /** Opens a link and joins on it. */
   enter(kind: Link['kind'], fields: Fields = {}, resumes?: Life): void {
-    this.late = false;
+    this.late = [...this.old.keys()].some(({ kind, condition }) => kind === 'HTTP' && condition === 'whole');
     this.forsake();
     const { path, room } = this.world;
     const link = kind === 'HTTP' ? new HttpLink(path, room, this) : new WebSocketLink(path, room, this);

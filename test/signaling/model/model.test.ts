@@ -7,7 +7,7 @@ const steps = 2500;
 
 test.concurrent.each(seeds)(
   'every guarantee is kept in 2500 random steps from seed %i',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async (seed) => {
     const { joined, recovered, begunAgain, refused, left, timedOut } = await runModel(seed, steps);
     // Otherwise the steps have come to prove little.

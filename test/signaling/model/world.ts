@@ -12,7 +12,7 @@ export class Violation extends Error {
 }
 
 /** ms of real time that anything may take. */
-const patience = 10_000;
+const patience = 30_000;
 /** Lines of what happened last that are kept for a report. */
 const trailLength = 120;
 
