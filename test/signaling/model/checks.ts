@@ -3,7 +3,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ErrorCode } from '../../../app/protocol/errors.ts';
 import type { Joined, Peer, PeerId, SaidBefore } from '../../../app/protocol/messages.ts';
-import type { Attempt, Caller, Life, Sent, Told } from './caller.ts';
+import type { Caller } from './caller.ts';
+import type { Attempt, Life, Sent, Told } from './life.ts';
 import type { Fields } from './links.ts';
 import { isHeavy, limits } from './place.ts';
 import { epochOf, type Members, type RoomModel, viewOf } from './room-model.ts';

@@ -1,6 +1,6 @@
 /** The room as it must be: what the witness was told, replayed by the few rules that a room has. */
 import type { MediaState, Peer, PeerId, Role } from '../../../app/protocol/messages.ts';
-import type { Told } from './caller.ts';
+import type { Told } from './life.ts';
 import { limits } from './place.ts';
 
 /** `epoch`: of the pair with whoever came earlier. `lost`: between which times (ms) its connection was. */

@@ -1,8 +1,11 @@
 /** The end of a round: everything under way comes to its end, what is so is compared with what must be, time passes. */
-import type { Caller, Life } from './caller.ts';
+import type { Caller } from './caller.ts';
 import { checkAll } from './checks.ts';
-import { HttpLink, type Link, pollWait, WebSocketLink } from './links.ts';
+import { HttpLink, pollWait } from './http-link.ts';
+import type { Life } from './life.ts';
+import type { Link } from './links.ts';
 import { limits } from './place.ts';
+import { WebSocketLink } from './websocket-link.ts';
 import type { World } from './world.ts';
 
 export const settle = async (world: World): Promise<void> => {

@@ -1,9 +1,9 @@
 /** Steps: what only hosts may do, said by hosts and by others. */
 import type { Random } from '../../uwsgi/random.ts';
 import type { Caller } from './caller.ts';
-import { WebSocketLink } from './links.ts';
 import type { Step } from './steps.ts';
 import { isIn, maySpeak } from './steps-entering.ts';
+import { WebSocketLink } from './websocket-link.ts';
 import type { World } from './world.ts';
 
 const someone = ({ callers }: World, dice: Random, first = 0): string =>

@@ -1,10 +1,11 @@
 /** Steps: messages, sound and unsound. */
 import type { Random } from '../../uwsgi/random.ts';
 import type { Caller } from './caller.ts';
-import { type Fields, WebSocketLink } from './links.ts';
+import type { Fields } from './links.ts';
 import { heavy, limits } from './place.ts';
 import type { Step } from './steps.ts';
 import { isIn, maySpeak } from './steps-entering.ts';
+import { WebSocketLink } from './websocket-link.ts';
 import type { World } from './world.ts';
 
 /** Somebody, most often who is in the room. */
