@@ -4,13 +4,15 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { explain, explainAll } from './config/explain.ts';
-import { helpText } from './config/help.ts';
+import { helpText, settingsText } from './config/help.ts';
 import { jsonSchema } from './config/json-schema.ts';
 import { type Loaded, load } from './config/load.ts';
 import { nearest } from './config/nearest.ts';
 import { printConfig } from './config/print.ts';
 import type { Settings } from './config/schema.ts';
+import { options as nginxOptions } from './nginx/options.ts';
 import { type CommandName, command } from './ops/commands.ts';
+import { deliver, nginxFiles } from './ops/nginx.ts';
 import { impossibleToRun } from './ops/processes.ts';
 import { run } from './ops/run.ts';
 import { makeToken, takeAsked } from './ops/token.ts';
@@ -20,7 +22,7 @@ type Sound = Extract<Loaded, { settings: Settings }>;
 
 /** Exit codes: 0 done, 1 could not go on, 2 the settings or the command are wrong. */
 const main = async (argv: string[]): Promise<number> => {
-  if (argv.includes('--help') || argv.includes('-h')) return say(helpText());
+  if (argv.includes('--help') || argv.includes('-h')) return say(argv[0] === 'nginx' ? nginxHelp() : helpText());
   if (argv.includes('--version') || argv.includes('-v')) return say(`genkan ${version()}`);
   const [command = 'serve', ...rest] = argv[0]?.startsWith('-') === false ? argv : ['serve', ...argv];
   const known = Object.hasOwn(commands, command) ? commands[command] : undefined;
@@ -57,6 +59,16 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
   'print-config': (words) => {
     if (words.includes('--json-schema')) return say(JSON.stringify(jsonSchema(), null, 2));
     return withSettings(words, ({ given }) => say(printConfig(given)));
+  },
+  nginx: (words) => {
+    const found = nginxFiles(words, process.env);
+    for (const note of found.notes) process.stderr.write(`genkan: warning: ${note}\n`);
+    if ('faults' in found) return fail(found.faults);
+    try {
+      return say(deliver(found.files, found.out).trimEnd());
+    } catch (error) {
+      return fail([`--out: ${error instanceof Error ? error.message : error}`], 1);
+    }
   },
   explain: ([option]) => {
     const found = option === undefined ? { text: explainAll() } : explain(option);
@@ -154,6 +166,9 @@ const testNginx = (file: string | undefined): number => {
   if (error) return fail([`nginx -t cannot be run: ${error.message}`], 1);
   return status === 0 ? 0 : 1;
 };
+
+const nginxHelp = (): string =>
+  settingsText({ "genkan nginx, which takes the app's own settings as well (genkan --help)": nginxOptions });
 
 const version = (): string => {
   const { version: text }: { version: string } = JSON.parse(

@@ -77,10 +77,13 @@ export const serve = async (
     ticker: tick = startTicker,
   } = options;
   let ready = true;
-  const signaling = createSignaling(settings, clock, logger, accepting);
+  const signaling: Signaling = {
+    ...createSignaling(settings, clock, logger, accepting),
+    settled: (seconds) => reports.settled(seconds),
+  };
   const access = createAccessLog(logger, settings);
   const webSockets = new WebSockets(signaling, access);
-  const conversations = new HttpConversations(signaling);
+  const conversations = new HttpConversations(signaling, access);
   const { store, counts } = signaling;
   const sockets = () => waitingAt(listeners.map(describe), settings.listen);
   const reports = createReports(
@@ -166,9 +169,14 @@ const placesOf = (settings: Settings): Place[] => {
   return plan.workers.flat();
 };
 
-const createSignaling = (settings: Settings, clock: () => number, log: Logger, accepting: () => boolean): Signaling => {
+const createSignaling = (
+  settings: Settings,
+  clock: () => number,
+  log: Logger,
+  accepting: () => boolean,
+): Omit<Signaling, 'settled'> => {
   const seconds = (
-    name: 'grace' | 'return-grace' | 'join-timeout' | 'poll-grace' | 'poll-wait' | 'ping-interval',
+    name: 'grace' | 'return-grace' | 'join-timeout' | 'poll-grace' | 'poll-wait' | 'heartbeat' | 'ping-interval',
   ): number => settings[name] * 1000;
   const counts = zeroCounts();
   const rules: Rules = {
@@ -207,7 +215,7 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
     authorise: (token, room) => gate(token, room, Date.now()),
     joins: perMinute('join'),
     attempts: perMinute('attempt'),
-    fanout: new Fanout(store),
+    fanout: new Fanout(store, Math.floor(settings['log-events'] / 4)),
     ice: (room, peer, now) => {
       const date = Date.now();
       const { servers, renewAt } = iceSet(settings['stun-url'], turn, room, peer, date);
@@ -228,6 +236,7 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
       pollGrace: seconds('poll-grace'),
       // A wait is no hang: it ends, a tick later at most, before harakiri would answer in its place.
       pollWait: settings.harakiri > 0 ? Math.min(seconds('poll-wait'), settings.harakiri * 700) : seconds('poll-wait'),
+      heartbeat: seconds('heartbeat'),
       pingInterval: seconds('ping-interval'),
       ackDelay: settings['ack-delay'],
     },

@@ -1,9 +1,11 @@
 /** The command line as a user meets it: the compiled program, its words and its exit codes. */
 import { spawn, spawnSync } from 'node:child_process';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { chmodSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { parse } from 'yaml';
@@ -99,6 +101,103 @@ describe('words and exit codes', () => {
     taken.close();
     expect(status).toBe(1);
     expect(stderr).toContain('EADDRINUSE');
+  });
+});
+
+describe('token', () => {
+  const secret = 'a-shared-secret-of-forty-characters-0001';
+  const file = put('secrets', `${secret}\nan-older-secret-of-forty-characters-00000\n`);
+  const key = ['--token-secret_file', file];
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const pem = put('private.pem', privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
+  const checked = async (token: string, by: Uint8Array | KeyObject = new TextEncoder().encode(secret)) =>
+    (await jwtVerify(token, by)).payload;
+
+  test('prints the token alone, signed with the first secret, for an hour and anyone unless told', async () => {
+    const { status, stdout, stderr } = run('token', '--room', 'hall', ...key);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/);
+    const { iat = 0, ...claims } = await checked(stdout.trim());
+    expect(Math.abs(iat - Date.now() / 1000)).toBeLessThan(60);
+    expect(claims).toEqual({ room: 'hall', exp: iat + 3600 });
+  });
+  test('says what it was told to, with settings and words of its own in any order', async () => {
+    const words = [
+      '--role',
+      'host',
+      '--name',
+      'Aiko',
+      '--subject=staff-7',
+      '--once',
+      '--ttl',
+      '90s',
+      '--not-before',
+      '10m',
+    ];
+    const settings = ['--token-issuer', 'school', ...key, '--token-audience', 'genkan'];
+    const { stdout } = run('token', ...settings, '--room', 'a', ...words, '--room=class-*');
+    const { iat = 0, jti, ...claims } = decodeJwt(stdout.trim());
+    expect(jti).toMatch(/^[\w-]{22}$/);
+    expect(claims).toEqual({
+      room: ['a', 'class-*'],
+      role: 'host',
+      name: 'Aiko',
+      sub: 'staff-7',
+      iss: 'school',
+      aud: 'genkan',
+      nbf: iat + 600,
+      exp: iat + 690,
+      once: true,
+    });
+  });
+  test('signs with a private key by the algorithm of its kind', async () => {
+    const { stdout } = run('token', '--room', 'hall', '--private-key', pem);
+    expect(decodeProtectedHeader(stdout.trim()).alg).toBe('ES256');
+    expect(await checked(stdout.trim(), publicKey)).toMatchObject({ room: 'hall' });
+  });
+  test('prints a whole link, with the token where no server sees it', async () => {
+    const { stdout } = run('token', '--room', '玄関', '--link', 'https://meet.example/calls', ...key);
+    const link = new URL(stdout.trim());
+    expect(`${link.origin}${link.pathname}${link.search}`).toBe('https://meet.example/calls/rooms/%E7%8E%84%E9%96%A2');
+    expect(await checked(link.hash.replace('#token=', ''))).toMatchObject({ room: '玄関' });
+  });
+  test.each([
+    [[], '--room: say for which room'],
+    [['--room', 'a b'], '--room: neither the name of a room nor the beginning of one with "*" after it'],
+    [['--room', 'a', '--ttl', 'soon'], '--ttl: write a time such as 90s, 10m, 1h or 7d'],
+    [['--room', 'a', '--ttl', '0s'], '--ttl: write a time longer than none'],
+    [['--room', 'a', '--role', 'king'], '--role: '],
+    [['--room', 'a*', '--link', 'https://meet.example'], '--link: a link leads to one room'],
+    [['--room', 'a', '--link', 'meet.example'], '--link: write where the page is'],
+    [['--room', 'a', '--private-key', '/none'], '--private-key: /none cannot be read: ENOENT'],
+    [['--room', 'a', '--private-key', file], `--private-key: ${file} holds no private key in PEM form`],
+    [['--room', 'a', '--rolle', 'host'], '--rolle: there is no such setting'],
+  ])('%j is refused with a sentence', (words, sentence) => {
+    const { status, stdout, stderr } = run('token', ...words, ...key);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toContain(`genkan: ${sentence}`);
+    expect(stderr).not.toContain(secret);
+  });
+  test('without anything to sign with, or with too short a secret, is refused', () => {
+    expect(run('token', '--room', 'a')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('nothing to sign with'),
+    });
+    const { status, stderr } = run('token', '--room', 'a', '--token-secret_file', put('short', 'x'.repeat(31)));
+    expect(status).toBe(2);
+    expect(stderr).toContain('--token-secret_file: write at least 32 letters');
+  });
+  test('a server that asks for tokens needs keys that can be used, and check-config says so', () => {
+    expect(run('check-config', '--auth', 'token')).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('genkan: --auth: token needs a key to check tokens with'),
+    });
+    expect(run('check-config', '--auth', 'token', ...key).status).toBe(0);
+    for (const command of ['check-config', 'serve'])
+      expect(run(command, '--http', '127.0.0.1:0', '--token-key', pem)).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining(`genkan: --token-key: ${pem} holds a private key`),
+      });
   });
 });
 

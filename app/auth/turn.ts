@@ -38,6 +38,6 @@ export const turnCredential = (
   expires: number,
 ): { username: string; credential: string } => {
   const place = createHmac('sha256', secret).update(room).digest('base64url').slice(0, 16);
-  const username = `${Math.ceil(expires / 1000)}:${place}.${peer}`;
+  const username = `${Math.floor(expires / 1000)}:${place}.${peer}`;
   return { username, credential: createHmac('sha1', secret).update(username).digest('base64') };
 };

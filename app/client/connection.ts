@@ -1,20 +1,27 @@
-/** The signaling connection: one conversation with a room, carried by as many WebSockets as it takes. */
+/** The signaling connection: one conversation with a room, carried by as many WebSockets, or other transports, as it takes. */
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { Join, Joined, MediaState, PeerId, ServerMessage, Waiting } from '../protocol/messages.ts';
 import { Alarm, browserClock, type Clock } from './clock.ts';
 import { Emitter, type Source } from './events.ts';
+import { Ladder } from './ladder.ts';
 import { Outbox, type Settled, type Unnumbered } from './outbox.ts';
-import { codeOfClose, type OpenSocket, openWebSocket, parse, type Socket } from './wire.ts';
+import { type Timing, usualTiming } from './timing.ts';
+import { codeOfClose, isFinal, type OpenSocket, openSockets, parse, type Socket, type Transport } from './wire.ts';
 
-/** `connecting`: never joined so far. `reconnecting`: the room may still know us. `attempt`: how many were made since. */
+/**
+ * `connecting`: never joined so far. `waiting`: a host has to open; `host`: whether one is there. `reconnecting`: the room may
+ * still know us. `attempt`: how many were made since.
+ */
 export type ConnectionState =
   | { is: 'connecting'; attempt: number }
+  | { is: 'waiting'; host: boolean }
   | { is: 'joined' }
   | { is: 'reconnecting'; attempt: number }
   | { is: 'over'; code: ErrorCode };
 
 /** What happens in the room, in the order of `seq`, each once. */
-export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined | Waiting>;
+export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined | Waiting | Reached>;
+type Reached = Extract<ServerMessage, { type: 'reached' }>;
 
 export type ConnectionEvents = {
   state: ConnectionState;
@@ -27,45 +34,39 @@ export type ConnectionEvents = {
   refused: { code: ErrorCode; message: string };
 };
 
-/** Milliseconds. */
-export type ConnectionTiming = {
-  /** Silence after which the server is asked for a sign of life. */
-  ping: number;
-  /** How long a handshake, an answer to `join` or to `ping` may take. */
-  answer: number;
-  /** The first delay after a lost connection; it doubles up to `longest`. */
-  backoff: number;
-  longest: number;
-};
-const usualTiming: ConnectionTiming = { ping: 20_000, answer: 10_000, backoff: 300, longest: 8_000 };
-
 export type ConnectionOptions = {
   /** `ws:` or `wss:` URL of the room. */
   url: string;
   join: Omit<Join, 'type' | 'session' | 'after'>;
+  /** The secret of an earlier connection whose seat is to be taken again. */
+  session?: string | undefined;
   open?: OpenSocket;
   clock?: Clock;
-  timing?: Partial<ConnectionTiming>;
+  timing?: Partial<Timing>;
 };
 
+/** `pausing`: between two tries. `waiting`: at the door. `moving`: the conversation goes over to a better socket; until that has joined, the room still knows the old one. */
 type Phase =
-  | { is: 'waiting' }
+  | { is: 'pausing' }
   | { is: 'opening'; socket: Socket }
+  | { is: 'waiting'; socket: Socket; host: boolean }
   | { is: 'joined'; socket: Socket }
+  | { is: 'moving'; socket: Socket; old: Socket }
   | { is: 'over'; code: ErrorCode };
-type Session = { is: 'none' } | { is: 'known'; secret: string; seen: number };
+/** `seen`: the last event; undefined where nothing is known but the secret. */
+type Session = { is: 'none' } | { is: 'known'; secret: string; seen: number | undefined };
+type Decisions = 'admit' | 'deny' | 'lock' | 'passcode' | 'role' | 'kick' | 'mute-request' | 'end';
 type Bye = Extract<ServerMessage, { type: 'bye' }>;
 type Refusal = Extract<ServerMessage, { type: 'error' }>;
 
 export class Connection implements Source<ConnectionEvents> {
-  #url: string;
   #join: ConnectionOptions['join'];
-  #open: OpenSocket;
+  #ladder: Ladder;
   #clock: Clock;
-  #timing: ConnectionTiming;
+  #timing: Timing;
   #emitter = new Emitter<ConnectionEvents>();
   #outbox = new Outbox();
-  #phase: Phase = { is: 'waiting' };
+  #phase: Phase = { is: 'pausing' };
   #session: Session = { is: 'none' };
   #attempt = 0;
   /** The next attempt, the next ping, or the end of patience: there is always at most one of them. */
@@ -74,12 +75,14 @@ export class Connection implements Source<ConnectionEvents> {
   #pause: Alarm;
   #pauses = 0;
 
-  constructor({ url, join, open = openWebSocket, clock = browserClock, timing = {} }: ConnectionOptions) {
-    this.#url = url;
+  constructor({ url, join, session, open, clock = browserClock, timing: given = {} }: ConnectionOptions) {
+    const timing = { ...usualTiming, ...given };
+    const better = (socket: Socket) => this.#move(socket);
     this.#join = join;
-    this.#open = open;
+    if (session) this.#session = { is: 'known', secret: session, seen: undefined };
+    this.#ladder = new Ladder({ url, open: open ?? openSockets(clock, timing), clock, timing, better });
     this.#clock = clock;
-    this.#timing = { ...usualTiming, ...timing };
+    this.#timing = timing;
     this.#alarm = new Alarm(clock);
     this.#pause = new Alarm(clock);
     this.#connect();
@@ -87,9 +90,21 @@ export class Connection implements Source<ConnectionEvents> {
 
   get state(): ConnectionState {
     const phase = this.#phase;
-    if (phase.is === 'joined') return { is: 'joined' };
+    if (phase.is === 'joined' || phase.is === 'moving') return { is: 'joined' };
     if (phase.is === 'over') return phase;
-    return { is: this.#session.is === 'known' ? 'reconnecting' : 'connecting', attempt: this.#attempt };
+    if (phase.is === 'waiting') return { is: 'waiting', host: phase.host };
+    const wasHere = this.#session.is === 'known' && this.#session.seen !== undefined;
+    return { is: wasHere ? 'reconnecting' : 'connecting', attempt: this.#attempt };
+  }
+
+  /** The secret that takes this seat again, also from another page. */
+  get session(): string | undefined {
+    return this.#session.is === 'known' ? this.#session.secret : undefined;
+  }
+
+  /** What carries the conversation now, or will once it has joined. */
+  get transport(): Transport | undefined {
+    return 'socket' in this.#phase ? (this.#phase.socket.transport ?? 'websocket') : undefined;
   }
 
   on<Name extends keyof ConnectionEvents>(name: Name, listener: (value: ConnectionEvents[Name]) => void): () => void {
@@ -107,20 +122,32 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   /** Tells the others a new name or media state; a later `join` tells it too. */
-  update(change: { name?: string; media?: MediaState; token?: string }): Promise<Settled> {
-    this.#join = { ...this.#join, ...change };
+  update(change: { name?: string; media?: MediaState; hand?: boolean; token?: string }): Promise<Settled> {
+    const { hand: _, ...kept } = change;
+    this.#join = { ...this.#join, ...kept };
     return this.#post({ type: 'update', ...change });
+  }
+
+  /** Says what hosts may say. */
+  decide(message: Extract<Unnumbered, { type: Decisions }>): Promise<Settled> {
+    return this.#post(message);
   }
 
   /** The network or the page woke up: tries again now, or finds out whether the connection is still alive. */
   nudge(): void {
-    if (this.#phase.is === 'waiting') this.#connect();
-    else if (this.#phase.is === 'joined') this.#ping(this.#phase.socket);
+    if (this.#phase.is === 'pausing') this.#connect();
+    else if (this.#phase.is === 'joined') {
+      this.#ping(this.#phase.socket);
+      this.#ladder.climb();
+    }
   }
 
-  /** Leaves the room for good. */
-  leave(): void {
-    if (this.#phase.is === 'joined') this.#phase.socket.send(JSON.stringify({ type: 'leave' }));
+  /** Leaves the room for good; with `mayReturn` the seat is kept for some seconds. */
+  leave(mayReturn = false): void {
+    const phase = this.#phase;
+    const text = JSON.stringify(mayReturn ? { type: 'leave', mayReturn } : { type: 'leave' });
+    if (phase.is === 'joined' || phase.is === 'waiting') phase.socket.send(text);
+    if (phase.is === 'moving') phase.old.send(text);
     this.#end('left');
   }
 
@@ -128,21 +155,36 @@ export class Connection implements Source<ConnectionEvents> {
 
   #connect(): void {
     this.#attempt += 1;
-    const socket = this.#open(this.#url);
-    // A socket that was given up may still have something to say; it is not heard.
-    const current = () => 'socket' in this.#phase && this.#phase.socket === socket;
-    socket.onopen = () => {
-      if (current()) this.#sendJoin(socket);
-    };
+    const socket = this.#ladder.open();
+    this.#phase = { is: 'opening', socket };
+    socket.onopen = () => this.#isCurrent(socket) && this.#sendJoin(socket);
+    this.#hear(socket);
+    this.#alarm.arm(this.#ladder.patience, () => this.#broke(this.#backoff()));
+    this.#tell();
+  }
+
+  /** Joins again over a better socket, beside the old one. */
+  #move(socket: Socket): void {
+    if (this.#phase.is !== 'joined' && this.#phase.is !== 'waiting') return socket.close(1000);
+    this.#phase.socket.retire?.();
+    this.#phase = { is: 'moving', socket, old: this.#phase.socket };
+    this.#hear(socket);
+    this.#sendJoin(socket);
+    this.#alarm.arm(this.#timing.opening, () => this.#lost(0));
+  }
+
+  #hear(socket: Socket): void {
     socket.onmessage = ({ data }) => {
-      if (current()) this.#receive(socket, data);
+      if (this.#isCurrent(socket)) this.#receive(socket, data);
     };
     socket.onclose = ({ code }) => {
-      if (current()) this.#closed(code);
+      if (this.#isCurrent(socket)) this.#closed(code);
     };
-    this.#phase = { is: 'opening', socket };
-    this.#alarm.arm(this.#timing.answer, () => this.#lost(this.#backoff()));
-    this.#tell();
+  }
+
+  /** A socket that was given up may still have something to say; it is not heard. */
+  #isCurrent(socket: Socket): boolean {
+    return 'socket' in this.#phase && this.#phase.socket === socket;
   }
 
   #sendJoin(socket: Socket): void {
@@ -154,29 +196,39 @@ export class Connection implements Source<ConnectionEvents> {
   #closed(code: number): void {
     if (code === 1009) this.#end('too-long');
     else if (code >= 4500 && code <= 4999) this.#end(codeOfClose(code));
-    else this.#lost(this.#backoff(code >= 4000 && code <= 4499 ? 1000 : undefined));
+    else if (code >= 4000 && code <= 4499) this.#lost(this.#backoff(1000));
+    else this.#broke(this.#backoff());
+  }
+
+  /** Not by the server's will, so perhaps by the network's. */
+  #broke(delay: number): void {
+    if (this.#phase.is !== 'moving') this.#ladder.broke();
+    this.#lost(delay);
   }
 
   /** Gives up this socket and comes back after `delay` milliseconds. */
   #lost(delay: number): void {
-    this.#dropSocket();
-    this.#phase = { is: 'waiting' };
+    this.#turnTo({ is: 'pausing' });
     this.#alarm.arm(delay, () => this.#connect());
     this.#tell();
   }
 
   #end(code: ErrorCode): void {
     if (this.#phase.is === 'over') return;
-    this.#dropSocket();
-    this.#phase = { is: 'over', code };
+    this.#turnTo({ is: 'over', code });
     this.#outbox.close(code);
     this.#tell();
   }
 
-  #dropSocket(): void {
+  /** Drops the sockets of the phase before, which have nothing to say any more, not even that they are closed. */
+  #turnTo(phase: Phase): void {
+    const before = this.#phase;
+    this.#phase = phase;
     this.#alarm.disarm();
     this.#pause.disarm();
-    if ('socket' in this.#phase) this.#phase.socket.close(1000);
+    this.#ladder.stop();
+    if ('socket' in before) before.socket.close(1000);
+    if (before.is === 'moving') before.old.close(1000);
   }
 
   #backoff(first = this.#timing.backoff): number {
@@ -190,7 +242,7 @@ export class Connection implements Source<ConnectionEvents> {
 
   #ping(socket: Socket): void {
     socket.send('{"type":"ping"}');
-    this.#alarm.arm(this.#timing.answer, () => this.#lost(0));
+    this.#alarm.arm(this.#timing.answer, () => this.#broke(0));
   }
 
   #tell(): void {
@@ -226,13 +278,16 @@ export class Connection implements Source<ConnectionEvents> {
   #receive(socket: Socket, data: unknown): void {
     const message = parse(data);
     if (!message) return;
-    if (this.#phase.is === 'joined') this.#watch(socket);
+    if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') this.#watch(socket);
     switch (message.type) {
       case 'joined':
         return this.#entered(socket, message);
       case 'ack':
         this.#pauses = 0;
         return this.#outbox.acknowledged(message.n);
+      case 'reached':
+        if (this.#session.is === 'known') this.#session.seen = message.seq;
+        return;
       case 'pong':
         return;
       case 'ice':
@@ -240,7 +295,7 @@ export class Connection implements Source<ConnectionEvents> {
       case 'error':
         return this.#refused(socket, message);
       case 'waiting':
-        return;
+        return this.#knocked(socket, message);
       case 'bye':
         return this.#dismissed(message);
       default:
@@ -253,32 +308,51 @@ export class Connection implements Source<ConnectionEvents> {
     // After a resume the missed events follow with numbers up to `joined.seq`; a new beginning contains them.
     const seen = joined.recovered && before.is === 'known' ? before.seen : joined.seq;
     if (!joined.recovered && before.is === 'known') this.#outbox.renew();
-    this.#session = { is: 'known', secret: joined.session, seen };
-    this.#phase = { is: 'joined', socket };
-    this.#attempt = 0;
-    this.#watch(socket);
+    this.#arrived(socket, { is: 'joined', socket }, { is: 'known', secret: joined.session, seen });
     // First what was numbered before, then what listeners send from within these events.
     this.#sendUnsettled();
     this.#tell();
     this.#emitter.emit('joined', joined);
   }
 
+  /** A host has to open. */
+  #knocked(socket: Socket, { host, session, seq }: Waiting): void {
+    this.#arrived(socket, { is: 'waiting', socket, host }, { is: 'known', secret: session, seen: seq });
+    this.#tell();
+  }
+
+  #arrived(socket: Socket, phase: Phase, session: Session): void {
+    this.#session = session;
+    if (this.#phase.is === 'moving') {
+      this.#phase.old.close(1000);
+      this.#ladder.climbed();
+    }
+    this.#ladder.joined();
+    this.#phase = phase;
+    this.#attempt = 0;
+    this.#watch(socket);
+  }
+
   #happened(event: RoomEvent): void {
-    if (this.#session.is === 'none' || event.seq <= this.#session.seen) return;
+    if (this.#session.is === 'none' || event.seq <= (this.#session.seen ?? 0)) return;
     this.#session.seen = event.seq;
+    if (event.type === 'waiting-updated' && this.#phase.is === 'waiting') {
+      this.#phase.host = event.host;
+      this.#tell();
+    }
     this.#emitter.emit('event', event);
   }
 
   #refused(socket: Socket, { code, message, n, retry }: Refusal): void {
     if (n !== undefined && retry !== undefined) return this.#pauseFor(retry);
-    if (this.#phase.is === 'opening') return this.#joinRefused(socket, code, retry);
+    if (this.#phase.is === 'opening' || this.#phase.is === 'moving') return this.#joinRefused(socket, code, retry);
     if (n !== undefined) this.#outbox.refused(n, code);
     this.#emitter.emit('refused', { code, message });
   }
 
   #joinRefused(socket: Socket, code: ErrorCode, retry?: number): void {
     if (retry !== undefined) return this.#lost(this.#later(retry));
-    if (this.#session.is === 'none') return this.#end(code);
+    if (this.#session.is === 'none' || isFinal(code)) return this.#end(code);
     // Whatever the server has against this session, a new one may be welcome.
     this.#session = { is: 'none' };
     this.#outbox.renew();
@@ -286,7 +360,9 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   #dismissed({ code, retry }: Bye): void {
-    if (retry === null) this.#end(code);
+    const byOurselves = code === 'replaced' && (this.#phase.is === 'moving' || this.#ladder.fresh);
+    if (byOurselves) this.#lost(0);
+    else if (retry === null) this.#end(code);
     else this.#lost(this.#later(retry));
   }
 

@@ -1,20 +1,24 @@
 /** The public entry of the browser library: join a room, get a Room. */
-import type { Joined, MediaState, PeerId } from '../protocol/messages.ts';
+import type { Access, Joined, MediaKind, MediaState, PeerId, Role } from '../protocol/messages.ts';
 import type { Clock } from './clock.ts';
-import { Connection, type ConnectionEvents, type ConnectionState, type ConnectionTiming } from './connection.ts';
+import { Connection, type ConnectionEvents, type ConnectionState } from './connection.ts';
 import { Emitter, type Source } from './events.ts';
 import type { LinkTiming } from './link.ts';
 import { Mesh, type MeshEvents, type RemotePeer } from './mesh.ts';
 import type { Settled } from './outbox.ts';
 import { type Rtc, tracksOf } from './rtc.ts';
-import type { OpenSocket } from './wire.ts';
+import { after, type Standing, standingOf } from './standing.ts';
+import type { Timing } from './timing.ts';
+import type { OpenSocket, Transport } from './wire.ts';
 
 export type { ErrorCode } from '../protocol/errors.ts';
-export type { MediaState, PeerId } from '../protocol/messages.ts';
+export type { Access, MediaKind, MediaState, PeerId, Role } from '../protocol/messages.ts';
 export type { ConnectionState } from './connection.ts';
 export type { LinkState } from './link.ts';
 export type { RemotePeer } from './mesh.ts';
 export type { Settled } from './outbox.ts';
+export type { Standing } from './standing.ts';
+export type { Transport } from './wire.ts';
 
 export type JoinOptions = {
   /** Where Genkan is served; the page's base URL unless told. */
@@ -25,9 +29,11 @@ export type JoinOptions = {
   media?: MediaStream | null;
   token?: string;
   passcode?: string;
+  /** `Room.session` of before, when a page was loaded again: the same seat and role. */
+  session?: string | undefined;
   /** `relay`: only through a TURN server, so that the others do not learn this device's addresses. `all` unless told. */
   iceTransportPolicy?: RTCIceTransportPolicy;
-  timing?: Partial<ConnectionTiming & LinkTiming>;
+  timing?: Partial<Timing & LinkTiming>;
   /** In place of the browser's own; for tests. */
   inPlaceOf?: { open?: OpenSocket; rtc?: Rtc; clock?: Clock };
 };
@@ -39,6 +45,10 @@ export type RoomEvents = MeshEvents & {
   state: ConnectionState;
   joined: Joined;
   chat: Chat;
+  /** One's own role, who gets in, or who waits is another now. */
+  standing: Standing;
+  /** A host asks that this be turned off. */
+  'mute-request': { from: PeerId; kind: MediaKind };
   refused: ConnectionEvents['refused'];
 };
 
@@ -53,15 +63,17 @@ export class Room implements Source<RoomEvents> {
   #mesh: Mesh;
   #emitter = new Emitter<RoomEvents>();
   #media: MediaState;
+  #standing: Standing | undefined;
   #stopListening: () => void;
 
   constructor(options: JoinOptions) {
-    const { base, room, name, media = null, token, passcode, iceTransportPolicy = 'all' } = options;
+    const { base, room, name, media = null, token, passcode, session, iceTransportPolicy = 'all' } = options;
     const { timing = {}, inPlaceOf = {} } = options;
     this.#media = mediaStateOf(media);
     this.#connection = new Connection({
       ...inPlaceOf,
       timing,
+      session,
       url: socketUrl(base ?? document.baseURI, room),
       join: { media: this.#media, ...given({ name, token, passcode }) },
     });
@@ -72,6 +84,21 @@ export class Room implements Source<RoomEvents> {
 
   get state(): ConnectionState {
     return this.#connection.state;
+  }
+
+  /** What carries the conversation now. */
+  get transport(): Transport | undefined {
+    return this.#connection.transport;
+  }
+
+  /** Undefined until the room was entered. */
+  get standing(): Standing | undefined {
+    return this.#standing;
+  }
+
+  /** Takes this seat again, for a page that is loaded again; a secret. */
+  get session(): string | undefined {
+    return this.#connection.session;
   }
 
   /** The others, in the order in which they came. */
@@ -88,8 +115,8 @@ export class Room implements Source<RoomEvents> {
     return this.#connection.chat(text, to);
   }
 
-  /** Tells the others a new name or media state; a fresh token takes the place of that of the join. */
-  update(change: { name?: string; media?: MediaState; token?: string }): Promise<Settled> {
+  /** Tells the others a new name, media state or raised hand; a fresh token takes the place of that of the join. */
+  update(change: { name?: string; media?: MediaState; hand?: boolean; token?: string }): Promise<Settled> {
     return this.#connection.update(change);
   }
 
@@ -115,16 +142,65 @@ export class Room implements Source<RoomEvents> {
     this.#connection.nudge();
   }
 
-  leave(): void {
-    this.#connection.leave();
+  /** With `mayReturn` the seat is kept for some seconds, for a page that may be loaded again. */
+  leave(mayReturn = false): void {
+    this.#connection.leave(mayReturn);
+  }
+
+  // ── what hosts decide; anyone else is refused with `not-allowed` ──────────────────────────────────────────────────
+
+  admit(peer: PeerId): Promise<Settled> {
+    return this.#connection.decide({ type: 'admit', peer });
+  }
+
+  deny(peer: PeerId): Promise<Settled> {
+    return this.#connection.decide({ type: 'deny', peer });
+  }
+
+  /** Who gets in from now on. */
+  lock(access: Access): Promise<Settled> {
+    return this.#connection.decide({ type: 'lock', access });
+  }
+
+  /** What newcomers have to know; null = nothing. */
+  setPasscode(passcode: string | null): Promise<Settled> {
+    return this.#connection.decide({ type: 'passcode', passcode });
+  }
+
+  setRole(peer: PeerId, role: Role): Promise<Settled> {
+    return this.#connection.decide({ type: 'role', peer, role });
+  }
+
+  /** With `ban` its session may not come back. */
+  kick(peer: PeerId, ban = false): Promise<Settled> {
+    return this.#connection.decide({ type: 'kick', peer, ban });
+  }
+
+  requestMute(peer: PeerId, kind: MediaKind): Promise<Settled> {
+    return this.#connection.decide({ type: 'mute-request', peer, kind });
+  }
+
+  /** Ends the room for everyone. */
+  end(): Promise<Settled> {
+    return this.#connection.decide({ type: 'end' });
   }
 
   #forward(): void {
     const emit = this.#emitter.emit.bind(this.#emitter) as Emitter<RoomEvents>['emit'];
-    this.#connection.on('joined', (joined) => emit('joined', joined));
+    const stand = (standing: Standing) => {
+      if (standing === this.#standing) return;
+      this.#standing = standing;
+      emit('standing', standing);
+    };
+    this.#connection.on('joined', (joined) => {
+      stand(standingOf(joined));
+      emit('joined', joined);
+    });
     this.#connection.on('refused', (refused) => emit('refused', refused));
     this.#connection.on('event', (event) => {
       if (event.type === 'chat') emit('chat', event);
+      if (event.type === 'mute-request') emit('mute-request', event);
+      if (this.#standing) stand(after(this.#standing, event));
     });
     this.#connection.on('state', (state) => {
       if (state.is === 'over') this.#close();
@@ -144,7 +220,7 @@ export class Room implements Source<RoomEvents> {
 
 /** The room's WebSocket below `base`. */
 const socketUrl = (base: string | URL, room: string): string => {
-  const url = new URL(`rooms/${encodeURIComponent(room)}/ws`, base);
+  const url = new URL(`rooms/${encodeURIComponent(room.normalize('NFC'))}/ws`, base);
   url.protocol = url.protocol.replace('http', 'ws');
   return url.href;
 };
@@ -166,7 +242,7 @@ const listenToPage = (room: Room): (() => void) => {
   if (typeof window === 'undefined') return () => {};
   const stop = new AbortController();
   const { signal } = stop;
-  window.addEventListener('pagehide', () => room.leave(), { signal });
+  window.addEventListener('pagehide', () => room.leave(true), { signal });
   window.addEventListener('online', () => room.nudge(), { signal });
   document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && room.nudge(), {
     signal,

@@ -2,16 +2,18 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { brotliCompress, gzip } from 'node:zlib';
 import { defineConfig, type Plugin } from 'vite';
 
-/** Writes name.gz beside name, for servers that send it as it lies there (nginx: gzip_static). */
+/** Writes name.gz and name.br beside name, for servers that send them as they lie there (nginx: gzip_static, brotli_static). */
 const precompress = (): Plugin => ({
   name: 'precompress',
   async writeBundle({ dir = '.' }, bundle) {
     const names = Object.keys(bundle).filter((name) => /\.(js|css|svg)$/.test(name));
     for (const file of names.map((name) => join(dir, name))) {
-      await writeFile(`${file}.gz`, await promisify(gzip)(await readFile(file), { level: 9 }));
+      const text = await readFile(file);
+      await writeFile(`${file}.gz`, await promisify(gzip)(text, { level: 9 }));
+      await writeFile(`${file}.br`, await promisify(brotliCompress)(text));
     }
   },
 });

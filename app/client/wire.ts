@@ -1,24 +1,46 @@
-/** Between messages and the WebSocket that carries them. */
+/** Between messages and the WebSocket, or what stands in for one, that carries them. */
 import { type ErrorCode, errors } from '../protocol/errors.ts';
 import type { ServerMessage } from '../protocol/messages.ts';
+import type { Clock } from './clock.ts';
+import { HttpSocket, Streams } from './http.ts';
+import type { Timing } from './timing.ts';
 
-/** The part of a WebSocket that is used here. */
+/** What carries the conversation: plain HTTP does it by streams (`sse`) or by polls. */
+export type Transport = 'websocket' | 'sse' | 'poll';
+export type Rung = 'websocket' | 'http';
+
+/** The part of a WebSocket that is used here. A WebSocket itself does not say which transport it is. */
 export type Socket = {
+  readonly transport?: Transport;
   onopen: ((event: Event) => unknown) | null;
   onmessage: ((event: MessageEvent) => unknown) | null;
   onclose: ((event: CloseEvent) => unknown) | null;
   send(text: string): void;
+  /** Another socket is about to take over: no more requests, which would take the session back. */
+  retire?(): void;
   close(code?: number): void;
 };
 
-/** Opens a socket to a `ws:` or `wss:` URL. */
-export type OpenSocket = (url: string) => Socket;
-export const openWebSocket: OpenSocket = (url) => new WebSocket(url, 'genkan.v1');
+/** Opens a socket to a room by its `ws:` or `wss:` URL. */
+export type OpenSocket = (url: string, rung: Rung) => Socket;
+
+/** The sockets of one connection: what one of them learns about the network the next ones know. */
+export const openSockets = (clock: Clock, timing: Timing): OpenSocket => {
+  const streams = new Streams(timing.climb);
+  return (url, rung) =>
+    rung === 'websocket' ? new WebSocket(url, 'genkan.v1') : new HttpSocket(url, streams, clock, timing);
+};
 
 /** The error that this close code belongs to. */
 export const codeOfClose = (close: number): ErrorCode => {
   const found = Object.entries(errors).find(([, fate]) => 'close' in fate && fate.close === close);
   return (found?.[0] ?? 'internal') as ErrorCode;
+};
+
+/** Whether the server closes with this error and does not want to be asked again. */
+export const isFinal = (code: ErrorCode): boolean => {
+  const fate = errors[code];
+  return 'close' in fate && fate.close >= 4500;
 };
 
 const types: Record<ServerMessage['type'], true> = {
@@ -36,6 +58,7 @@ const types: Record<ServerMessage['type'], true> = {
   signal: true,
   chat: true,
   ack: true,
+  reached: true,
   pong: true,
   ice: true,
   error: true,

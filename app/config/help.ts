@@ -19,6 +19,10 @@ const usage = [
     'genkan token --room R [settings]',
     'make a token with --token-secret, or with --private-key FILE, and print it alone; --room R may be given several times, and be the beginning of names: class-*; --role host|guest, --name N, --subject S, --ttl 1h, --not-before 10m (from which --ttl counts), --once; --link https://meet.example: print a link with the token in it',
   ],
+  [
+    'genkan nginx [options] [settings]',
+    'the files for nginx before the app that these settings make; genkan nginx --help lists the options',
+  ],
   ['genkan explain [OPTION]', "what a setting or an option of uWSGI's does here; without OPTION, all of them"],
   ['genkan --help | --version', 'this; or the version'],
 ] as const;
@@ -33,12 +37,20 @@ export const helpText = (shown: Groups = groups): string =>
   [
     ...usage.flatMap(([words, text]) => beside(words, text, 36)),
     ...rules.flatMap((rule) => ['', ...wrap(rule, width)]),
-    ...Object.entries(shown).flatMap(([title, settings]) => [
-      '',
-      `${title}:`,
-      ...Object.entries(settings).flatMap(([name, setting]) => beside(...termOf(name, setting), 32)),
-    ]),
+    '',
+    settingsText(shown),
   ].join('\n');
+
+/** Groups under their titles, with an empty line between two. */
+export const settingsText = (shown: Groups): string =>
+  Object.entries(shown)
+    .map(([title, settings]) =>
+      [
+        `${title}:`,
+        ...Object.entries(settings).flatMap(([name, setting]) => beside(...termOf(name, setting), 32)),
+      ].join('\n'),
+    )
+    .join('\n\n');
 
 const termOf = (name: string, setting: z.core.$ZodType): [string, string] => {
   const { help, also, planned, secret } = aboutOf(setting);

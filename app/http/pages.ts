@@ -12,7 +12,7 @@ export type Pages = {
 };
 
 export const pages = async (app: FastifyInstance, { publicDir, staticMaps }: Pages): Promise<void> => {
-  const html = readFileSync(join(publicDir, 'index.html'));
+  const html = readFileSync(join(publicDir, 'index.html'), 'utf8');
   // Names of files under /js change with their content, so a copy never goes stale; the page that names them does.
   await app.register(fastifyStatic, {
     root: join(publicDir, 'js'),
@@ -27,7 +27,16 @@ export const pages = async (app: FastifyInstance, { publicDir, staticMaps }: Pag
     await app.register(fastifyStatic, { root: resolve(directory), prefix, decorateReply: false, preCompressed: true });
   }
   for (const url of ['/', '/rooms/:room'])
-    app.get(url, (_request, reply) =>
-      reply.header('cache-control', 'no-cache').type('text/html; charset=utf-8').send(html),
+    app.get(url, ({ headers }, reply) =>
+      reply
+        .header('cache-control', 'no-cache')
+        .type('text/html; charset=utf-8')
+        .send(below(html, headers['x-forwarded-prefix'])),
     );
 };
+
+/** The page below a front end's prefix: every address in it is relative to its base. Listeners leave only prefixes that are paths. */
+const below = (html: string, prefix: string | string[] | undefined): string =>
+  typeof prefix === 'string'
+    ? html.replace('<base href="/"', `<base href="${prefix.replaceAll('&', '&amp;')}/"`)
+    : html;

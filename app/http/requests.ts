@@ -1,8 +1,8 @@
 /** Every request: the listener it came by, its id, and what is counted and logged once it is answered. */
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type Counts, countAnswer, countRefusal, type Listener } from '../ops/counts.ts';
+import { type Counts, countAnswer, countRefusal, countStatus, type Listener } from '../ops/counts.ts';
 import type { ListenerLog } from '../uwsgi/refusal.ts';
 
 /** Hands what comes to a listener over to the app. */
@@ -36,6 +36,22 @@ export const requestId = (request: IncomingMessage): string => {
   return typeof given === 'string' && /^[\w.:+/=-]{1,128}$/.test(given) ? given : randomUUID();
 };
 
+const streamType = 'text/event-stream';
+
+/** Begins an answer that is an event stream: whoever writes it tells of its end. */
+export const beginStream = (request: FastifyRequest, reply: FastifyReply, counts: Counts): ServerResponse => {
+  reply.hijack();
+  for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value ?? '');
+  reply.raw.setHeader('content-type', streamType);
+  // A front end hands on what comes as it comes: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
+  reply.raw.setHeader('x-accel-buffering', 'no');
+  // Its end is the connection's: one that is kept would hold up a server that drains.
+  reply.raw.setHeader('connection', 'close');
+  reply.raw.writeHead(200);
+  countStatus(counts, listenerOf(request.raw), 200);
+  return reply.raw;
+};
+
 /** A request that was answered. */
 export type Answered = {
   reqId: string;
@@ -64,9 +80,10 @@ export type RequestWatch = {
 /** As nginx has it: the client left before the answer. */
 const gone = 499;
 
-/** WebSockets are told of by those who have them. */
+/** WebSockets and event streams are told of by those who have them. */
 export const watchRequests = (app: FastifyInstance, { counts, access, took }: RequestWatch): void => {
   const done = (request: FastifyRequest, reply: FastifyReply, status: number): void => {
+    if (reply.raw.getHeader('content-type') === streamType) return;
     const bytes = reply.raw.writableFinished ? bytesOf(request, reply) : undefined;
     const us = Math.round(reply.elapsedTime * 1000);
     countAnswer(counts, listenerOf(request.raw), status, us, bytes ?? 0);

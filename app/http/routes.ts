@@ -13,7 +13,7 @@ import type { Caller } from '../signaling/admit.ts';
 import { type Answer, type HttpConversations, refusalAnswer } from '../signaling/http.ts';
 import { turnAway, type WebSockets } from '../signaling/websocket.ts';
 import { mayUseFrom } from './origins.ts';
-import { listenerOf } from './requests.ts';
+import { beginStream, listenerOf } from './requests.ts';
 
 export type RoomRoutes = {
   webSockets: WebSockets;
@@ -62,29 +62,36 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
         : refusalAnswer(refuse('draining'));
       return send(reply, await answer);
     });
-    rooms.post('/messages', async (request, reply) => {
-      const { body } = request;
-      return send(
-        reply,
-        await conversations.messages(roomOf(request), sessionOf(request), body, { address: request.ip }),
-      );
-    });
-    rooms.post('/leave', async (request, reply) =>
-      send(reply, await conversations.leave(roomOf(request), sessionOf(request))),
+    rooms.post('/messages', async (request, reply) =>
+      send(reply, await conversations.messages(roomOf(request), sessionOf(request), request.body, callerOf(request))),
     );
-    rooms.get('/events', async (request, reply) => {
-      const query = eventsQuery.safeParse(request.query);
-      if (!query.success) return send(reply, refusalAnswer(explain(query.error, 'query')));
-      const gone = (callback: () => void) => reply.raw.once('close', callback);
-      return send(reply, await conversations.events(roomOf(request), sessionOf(request), query.data, gone));
+    rooms.post('/leave', async (request, reply) =>
+      send(reply, await conversations.leave(roomOf(request), sessionOf(request), request.body ?? {})),
+    );
+    // A request for its head alone would end the one that waits.
+    rooms.get('/events', { exposeHeadRoute: false }, async (request, reply) => {
+      const asked = eventsQuery.safeParse(Object.assign({}, request.query, lastEvent(request)));
+      if (!asked.success) return send(reply, refusalAnswer(explain(asked.error, 'query')));
+      const { after, wait } = asked.data;
+      const [room, session] = [roomOf(request), sessionOf(request)];
+      if (!wantsStream(request)) {
+        const gone = (callback: () => void) => reply.raw.once('close', callback);
+        return send(reply, await conversations.events(room, session, { after, wait }, gone));
+      }
+      const asking = { reqId: request.id, ip: request.ip, begin: () => beginStream(request, reply, counts) };
+      const refused = await conversations.stream(room, session, after, asking);
+      return refused ? send(reply, refused) : reply;
     });
   };
-  await app.register(plain, { prefix: '/rooms/:room' });
+  // With the slash at its end, so that the answer to a preflight, a route for "*", lies below the room.
+  await app.register(plain, { prefix: '/rooms/:room/' });
 
   const send = (reply: FastifyReply, { status, body, refused, retry = 0 }: Answer) => {
     if (refused) counts.refused[refused] += 1;
     const seconds = Math.ceil(retry / 1000);
     if (seconds > 0) reply.header('retry-after', seconds);
+    // A wait that the end of the server has ended: its connection would be waited for.
+    if (!options.ready()) reply.header('connection', 'close');
     reply.code(status);
     return body === '' ? reply.send() : reply.type('application/json; charset=utf-8').send(body);
   };
@@ -94,7 +101,10 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
     const { origin } = request.headers;
     if (!mayUse(origin, request.host))
       return refuse('origin-refused', `the page is from ${origin}, this server is ${request.host}`);
-    return roomName.safeParse(paramOf(request)).success ? undefined : refuse('bad-room-name');
+    const name = roomName.safeParse(paramOf(request));
+    if (!name.success) return refuse('bad-room-name');
+    // A front end that sends each room to its worker goes by the address: one room must have one.
+    return name.data === paramOf(request) ? undefined : refuse('bad-room-name', 'an address has it in Unicode NFC');
   };
 };
 
@@ -132,4 +142,12 @@ const crossOrigin = {
   exposedHeaders: ['retry-after', 'x-request-id'],
   // Seconds a browser need not ask again.
   maxAge: 600,
+};
+
+const wantsStream = ({ headers }: FastifyRequest): boolean => /\btext\/event-stream\b/i.test(headers.accept ?? '');
+
+/** What an EventSource that comes back has seen; it goes before the number in the URL, which is that of its beginning. */
+const lastEvent = ({ headers }: FastifyRequest): { after?: string } => {
+  const id = headers['last-event-id'];
+  return typeof id === 'string' && id !== '' ? { after: id } : {};
 };

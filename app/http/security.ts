@@ -1,4 +1,4 @@
-/** Headers that every answer carries. nginx/snippets has the same set for what nginx answers itself; a test compares. */
+/** Headers that every answer carries. nginx/headers.ts writes the same for what nginx answers itself. */
 export const securityHeaders = {
   'content-security-policy': [
     "default-src 'none'",

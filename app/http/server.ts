@@ -21,7 +21,7 @@ export type HttpServerOptions = {
   idleTimeout: number;
   /** That a connection may wait for its next request. */
   keepAliveTimeout: number;
-  /** Until an answer must have begun, else 503; 0 = no limit. WebSockets are exempt. */
+  /** Until an answer must have begun, else 503; 0 = no limit. WebSockets are exempt, event streams begin at once. */
   harakiri: number;
   admit: Admit;
   answersFor: AnswersFor;

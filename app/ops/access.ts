@@ -1,5 +1,6 @@
-/** The access log: one line for a request, one when a WebSocket opens, one when it closes; or only those asked for. */
+/** The access log: a line for a request, one when a WebSocket opens, one when it or an event stream closes; or only those asked for. */
 import type { Answered } from '../http/requests.ts';
+import type { Streams } from '../signaling/http.ts';
 import type { Opened, Visits } from '../signaling/websocket.ts';
 import { redactUrl } from './redact.ts';
 
@@ -11,7 +12,7 @@ export type AccessSettings = {
   'log-slow': number;
 };
 
-export type AccessLog = Visits & { answered(entry: Answered): void };
+export type AccessLog = Visits & Streams & { answered(entry: Answered): void };
 
 export const createAccessLog = (
   log: { info(fields: object, message: string): void },
@@ -32,8 +33,17 @@ export const createAccessLog = (
     closed({ us, ...entry }) {
       if (all) log.info({ ...entry, ...handshake(entry), ms: us / 1000 }, 'WebSocket closed');
     },
+    streamed({ us, ...entry }) {
+      if (all) log.info({ ...entry, ...streaming(entry), ms: us / 1000 }, 'event stream closed');
+    },
   };
 };
+
+const streaming = ({ room }: Pick<Opened, 'room'>) => ({
+  method: 'GET',
+  url: `/rooms/${encodeURIComponent(room)}/events`,
+  status: 200,
+});
 
 const handshake = ({ room }: Opened) => ({ method: 'GET', url: `/rooms/${encodeURIComponent(room)}/ws`, status: 101 });
 

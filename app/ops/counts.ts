@@ -31,10 +31,12 @@ export const counts = z.object({
   relayed: z.record(z.enum(numbered), count),
   refused: z.record(z.enum(errorCodes), count),
   webSockets: z.object({ opened: count, closes: z.record(z.string(), count) }),
+  /** Event streams. */
+  streams: z.object({ opened: count, closed: count }),
   requests: z.record(z.enum(listeners), z.record(z.enum(statusClasses), count)),
   /** What listeners answered by themselves, before the app or in its place, by their code. */
   refusals: z.record(z.enum(listeners), z.record(z.string(), count)),
-  /** Requests that were answered, WebSockets apart: how long they took in all and, decaying, of late (µs). */
+  /** Requests that were answered, WebSockets and event streams apart: how long they took in all and, decaying, of late (µs). */
   answers: z.object({ count, micros: count, recentMicros: count, bytes: count, failed: count }),
 });
 export type Counts = z.infer<typeof counts>;
@@ -47,6 +49,7 @@ export const zeroCounts = (): Counts => ({
   relayed: zeros(numbered),
   refused: zeros(errorCodes),
   webSockets: { opened: 0, closes: zeros([...closeCodes, 'other']) },
+  streams: { opened: 0, closed: 0 },
   requests: { http: zeros(statusClasses), 'http-socket': zeros(statusClasses), socket: zeros(statusClasses) },
   refusals: { http: {}, 'http-socket': {}, socket: {} },
   answers: { count: 0, micros: 0, recentMicros: 0, bytes: 0, failed: 0 },

@@ -20,7 +20,7 @@ export type Log = {
 };
 
 /** What requests and WebSockets are logged as; only those lines follow `log-format`. */
-export const accessMessages = ['request', 'WebSocket opened', 'WebSocket closed'] as const;
+export const accessMessages = ['request', 'WebSocket opened', 'WebSocket closed', 'event stream closed'] as const;
 
 /**
  * @param worker its number, for %(wid), when there are several

@@ -29,7 +29,7 @@ export const errors = {
   waiting: { message: 'A host has to let you in first.', status: 409, retry: 1000 },
   'not-allowed': { message: 'Only a host may do this.', status: 403 },
   'last-host': { message: 'The last host stays host until there is another.', status: 409 },
-  'rate-limited': { message: 'Too many messages in too short a time.', status: 429, close: 4002, retry: 1000 },
+  'rate-limited': { message: 'Too much in too short a time.', status: 429, close: 4002, retry: 1000 },
   'events-gone': { message: 'The events asked for are no longer kept; join again with this session.', status: 410 },
   // Rooms that cannot be entered.
   'bad-room-name': { message: 'A room name has 1 to 64 letters, digits, "-" or "_".', status: 400, close: 4504 },

@@ -153,16 +153,15 @@ export const lobby = z.object({ type: z.literal('lobby'), seq, waiting: z.array(
 /**
  * The answer to `join`. `session` is the secret that resumes; `grace` is how long (milliseconds) a lost connection may
  * take to do so. With `recovered` the session went on: what it missed follows, up to `seq`, and `peers` is only a
- * check. Without it this is a new beginning: forget every peer of before and start from `peers`.
+ * check. Without it this is a new beginning: forget every peer of before and start from `peers`; `chat` is what was said to
+ * everyone of late, oldest first. `waiting` is for hosts.
  */
 export const joined = z.object({
   type: z.literal('joined'),
   self: z.object({ id: peerId, name: peerName.optional(), role, media: mediaState, hand: z.boolean() }),
   peers: z.array(peer),
   room: roomState,
-  /** For hosts. */
   waiting: z.array(waitingPeer).optional(),
-  /** At a new beginning: what was said to everyone of late, oldest first. */
   chat: z.array(saidBefore).optional(),
   seq,
   session: z.string(),
@@ -171,6 +170,7 @@ export const joined = z.object({
   recovered: z.boolean(),
 });
 export const peerJoined = z.object({ type: z.literal('peer-joined'), seq, peer });
+/** What has changed of a peer; `role` is told to the peer itself as well. */
 export const peerUpdated = z.object({
   type: z.literal('peer-updated'),
   seq,
@@ -178,7 +178,6 @@ export const peerUpdated = z.object({
   name: peerName.optional(),
   media: mediaState.optional(),
   hand: z.boolean().optional(),
-  /** Told to the peer itself as well. */
   role: role.optional(),
 });
 export const peerAway = z.object({ type: z.literal('peer-away'), seq, peer: peerId });
@@ -211,10 +210,12 @@ export const roomUpdated = z.object({
 export const muteRequested = z.object({ type: z.literal('mute-request'), seq, from: peerId, kind: mediaKind });
 /** Everything up to and including number `n` is settled: stored, or refused by an `error` that named it. */
 export const ack = z.object({ type: z.literal('ack'), n: z.int().min(0) });
+/** The room is at this number, and what came before it was for others: come back after it. */
+export const reached = z.object({ type: z.literal('reached'), seq });
 export const pong = z.object({ type: z.literal('pong') });
 /** Another set of ICE servers in place of the one in `joined`, before credentials in that one expire. */
 export const ice = z.object({ type: z.literal('ice'), ice: z.array(iceServer) });
-const errorCode = z.enum(Object.keys(errors) as [ErrorCode, ...ErrorCode[]]);
+export const errorCode = z.enum(Object.keys(errors) as [ErrorCode, ...ErrorCode[]]);
 /** `retry`: milliseconds after which the same message may be sent again; without it the refusal is final. */
 export const error = z.object({
   type: z.literal('error'),
@@ -246,6 +247,7 @@ export const serverMessage = z.discriminatedUnion('type', [
   relayedSignal,
   relayedChat,
   ack,
+  reached,
   pong,
   ice,
   error,

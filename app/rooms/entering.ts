@@ -54,22 +54,22 @@ export const resume = (room: Room, { id, secretHash, until }: Return, rules: Rul
   }
   const waiting = room.waiting.get(id);
   if (waiting?.secretHash === secretHash) {
-    waiting.presence = { at: 'here', until };
-    return { events: [], result: { at: 'door', self: waiting, host: hostIsHere(room) } };
+    const events = arrive(waiting, until, true);
+    return { events, result: { at: 'door', self: waiting, host: hostIsHere(room) } };
   }
   return refuse(room.gone.get(secretHash)?.code ?? 'unknown-session');
 };
 
-/** A request came, beside whatever the peer listens on: it is here until `until` at least. */
-export const hear = (room: Room, who: Return, rules: Rules): Decision<Arrival> =>
-  resume(room, { ...who, until: Math.max(who.until, hereUntil(room, who)) }, rules);
+/** A request of a peer came, beside whatever it listens on: it is here until `until` at least. */
+export const hear = (room: Room, who: Return): Decision<{ waits: boolean }> =>
+  arriveAs(room, { ...who, until: Math.max(who.until, hereUntil(room, who)) });
 
 /**
- * A request for events came. Whoever has joined over a connection since listens there: such a request was sent before and
- * was long on its way.
+ * A request for events came: the peer is here until `until`. Whoever has joined over a connection since listens there: such a
+ * request was sent before and was long on its way.
  */
-export const listen = (room: Room, who: Return, rules: Rules): Decision<Arrival> =>
-  hereUntil(room, who) === Number.POSITIVE_INFINITY ? refuse('replaced') : resume(room, who, rules);
+export const listen = (room: Room, who: Return): Decision<{ waits: boolean }> =>
+  hereUntil(room, who) === Number.POSITIVE_INFINITY ? refuse('replaced') : arriveAs(room, who);
 
 /** Lets in one who waits. */
 export const letIn = (room: Room, id: PeerId, rules: Rules): RoomEvent[] | Refusal => {
@@ -125,10 +125,17 @@ const knock = (room: Room, self: Waiting, { maxWaiting }: Rules): Decision<Arriv
   return { events: [], result: { at: 'door', self, host: hostIsHere(room) } };
 };
 
-const arrive = (peer: Peer, until: number): RoomEvent[] => {
+const arrive = (peer: Waiting, until: number, waits = false): RoomEvent[] => {
   const wasAway = peer.presence.at === 'away';
   peer.presence = { at: 'here', until };
-  return wasAway ? [{ type: 'peer-back', peer: peer.id }] : [];
+  return wasAway && !waits ? [{ type: 'peer-back', peer: peer.id }] : [];
+};
+
+const arriveAs = (room: Room, { id, secretHash, until }: Return): Decision<{ waits: boolean }> => {
+  const self = room.peers.get(id) ?? room.waiting.get(id);
+  if (self?.secretHash !== secretHash) return refuse(room.gone.get(secretHash)?.code ?? 'unknown-session');
+  const waits = room.waiting.has(id);
+  return { events: arrive(self, until, waits), result: { waits } };
 };
 
 /** 0 for whoever is not here, or not with this secret. */

@@ -6,9 +6,14 @@ import type { Decision, Gone, Peer, Room, RoomEvent, Rules } from './room.ts';
 export const lose = (room: Room, id: PeerId, now: number, { grace }: Rules): Decision<void> =>
   done(goAway(room, id, { at: 'away', until: now + grace, reason: 'timeout' }));
 
-/** Its page went away, and may be one that is loaded again. */
-export const leaveForNow = (room: Room, id: PeerId, now: number, { returnGrace }: Rules): Decision<void> =>
-  done(goAway(room, id, { at: 'away', until: now + returnGrace, reason: 'left' }));
+/** Its page went away, and may be one that is loaded again; its connection may have been lost a moment before. */
+export const leaveForNow = (room: Room, id: PeerId, now: number, { returnGrace }: Rules): Decision<void> => {
+  const away = { at: 'away', until: now + returnGrace, reason: 'left' } as const;
+  const events = goAway(room, id, away);
+  const peer = room.peers.get(id) ?? room.waiting.get(id);
+  if (peer) peer.presence = away;
+  return done(events);
+};
 
 /** A peer without a connection of its own is expected to ask again by `until`; one that has a connection needs not. */
 export const expectBy = (room: Room, id: PeerId, until: number): Decision<void> => {
@@ -66,8 +71,8 @@ export const endForAll = (room: Room, now: number, rules: Rules): RoomEvent[] =>
   return [{ type: 'room-ended', for: 'all', peers }];
 };
 
-/** When the last host is gone, the peer that has been here longest hosts, unless a token made it a guest. */
-const promote = (room: Room): RoomEvent[] => {
+/** Where there is no host any more, the peer that has been here longest hosts, unless a token made it a guest. */
+export const promote = (room: Room): RoomEvent[] => {
   const peers = [...room.peers.values()];
   if (peers.some(({ role }) => role === 'host')) return [];
   const able = peers.filter(({ granted }) => granted?.role !== 'guest');

@@ -32,6 +32,19 @@ export class Log {
     return this.#seq;
   }
 
+  /** A log that goes on where another ended: `events` are the last ones up to number `seq`. */
+  static from(limits: LogLimits, seq: number, events: { at: number; event: RoomEvent }[]): Log {
+    const log = new Log(limits);
+    log.#seq = seq - events.length;
+    for (const { at, event } of events) log.append(event, at);
+    return log;
+  }
+
+  /** The events that are still kept. */
+  kept(): Entry[] {
+    return this.#segments.flatMap((segment) => segment.read());
+  }
+
   append(event: RoomEvent, now: number): Entry {
     this.#seq += 1;
     const { head, data } = split(event);

@@ -154,6 +154,12 @@ export const concerns = (event: RoomEvent, receiver: PeerId): boolean => {
 export const admits = (event: RoomEvent, receiver: PeerId): boolean =>
   event.type === 'peer-joined' && event.peer.id === receiver;
 
+/** The same for a peer that waits to be let in. */
+export const concernsAtTheDoor = (event: RoomEvent, receiver: PeerId): boolean =>
+  event.type === 'waiting-updated'
+    ? event.among.includes(receiver)
+    : admits(event, receiver) || endedBy(event, receiver, true) !== undefined;
+
 /** Why an event is the end of a receiver's session; undefined when it is not. */
 export const endedBy = (event: RoomEvent, receiver: PeerId, waits: boolean): Gone['code'] | undefined => {
   if (event.type === 'denied' && event.peer === receiver) return 'denied';

@@ -4,7 +4,7 @@ import type { UnreadSignal } from '../protocol/decode.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { Numbered, PeerId, Role } from '../protocol/messages.ts';
 import { letIn } from './entering.ts';
-import { endForAll, remember, takeOut } from './leaving.ts';
+import { endForAll, promote, remember, takeOut } from './leaving.ts';
 import { may } from './permissions.ts';
 import type { Decision, Granted, Peer, Room, RoomEvent, Rules } from './room.ts';
 
@@ -101,10 +101,10 @@ const update = (room: Room, self: Peer, { name, media, hand, granted }: Of<'upda
   const event: RoomEvent = { type: 'peer-updated', peer: self.id };
   const called = self.granted?.name ?? name;
   if (called !== undefined) self.name = event.name = called;
-  if (granted?.role !== undefined && !isLastHost(room, self)) self.role = event.role = granted.role;
+  if (granted?.role !== undefined) self.role = event.role = granted.role;
   if (media !== undefined) self.media = event.media = media;
   if (hand !== undefined) self.hand = event.hand = hand;
-  return [event];
+  return [event, ...promote(room)];
 };
 
 const deny = (room: Room, id: PeerId, now: number, rules: Rules): RoomEvent[] | Refusal => {

@@ -67,7 +67,7 @@ const wrongTry = ({ attempts, clock }: Doorkeeping, address: string | undefined,
 };
 
 /** @param wait ms until it may be tried again; not less than for any other haste, or a crowd would come back at once */
-const tooOften = (wait: number): Refusal => ({
+export const tooOften = (wait: number): Refusal => ({
   refused: 'rate-limited',
   detail: 'from this address',
   retry: Math.max(wait, errors['rate-limited'].retry),

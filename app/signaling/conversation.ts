@@ -28,6 +28,8 @@ export type SignalingLimits = AllowanceLimits & {
   pollGrace: number;
   /** ms a request for events may wait. */
   pollWait: number;
+  /** ms of silence after which an event stream says that it is there. */
+  heartbeat: number;
   /** ms between WebSocket pings, and for the pong to come. */
   pingInterval: number;
   /** ms over which acknowledgements are gathered. */
@@ -44,6 +46,8 @@ export type Signaling = Doorkeeping & {
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** Incremented in place: where messages are relayed, counting may cost no more. */
   counts: Counts;
+  /** Told how long one message of 64 took from its arrival until the store had it and its receivers were told. */
+  settled(seconds: number): void;
 };
 
 /**
@@ -170,7 +174,8 @@ const comeBack = async (
   if (missed === 'gone') return 'gone';
   counts.resumes += 1;
   // Let in while it was not here: it knows nothing of the room yet.
-  if (missed.some(({ event }) => admits(event, who.id))) return welcome(signaling, name, back, session);
+  const admission = missed.find(({ event }) => admits(event, who.id));
+  if (admission) return asOf(admission.seq, welcome(signaling, name, back, session), missed);
   return {
     ...welcome(signaling, name, back, session, true),
     missed: missed.filter(({ event }) => concerns(event, who.id)),
@@ -188,13 +193,19 @@ const enterAnew = async (
 ): Promise<Entered | Refusal> => {
   const { store, limits, counts } = signaling;
   // Whoever has a seat was let in once, and an expired token does not end a call.
-  const granted = id === undefined ? await admit(signaling, name, { ...caller, token: token ?? caller.token }) : {};
-  if ('refused' in granted) return granted;
+  const bearer = { ...caller, token: token ?? caller.token };
+  const granted = id === undefined ? await admit(signaling, name, bearer) : undefined;
+  if (granted && 'refused' in granted) return granted;
   const minted = mintSession(id);
   attach(minted.id);
   const enterWith = async (passcodeHash?: string) => {
     const entrance = { id: minted.id, secretHash: minted.secretHash, name: own, media, granted, passcodeHash, until };
-    return store.commit(name, (place) => join(place, entrance, limits.rules));
+    return store.commit(name, (place) =>
+      // A seat that was lost since the session was recognised is no way in.
+      id !== undefined && !place.peers.has(id) && !place.waiting.has(id)
+        ? refuse('unknown-session')
+        : join(place, entrance, limits.rules),
+    );
   };
   const salt = passcode === undefined ? undefined : await saltOf(store, name);
   const done =
@@ -202,7 +213,7 @@ const enterAnew = async (
       ? await enterWith()
       : await guess(signaling, caller, async () => enterWith(await saltedHash(passcode, salt)));
   if ('refused' in done) {
-    await restore(signaling, granted);
+    if (granted) await restore(signaling, granted);
     return done;
   }
   if (done.result.at === 'room') counts[id === undefined ? 'joins' : 'rejoins'] += 1;
@@ -254,11 +265,13 @@ const optional = <Fields extends object>(fields: Fields): { [Name in keyof Field
 
 const say = async (signaling: Signaling, name: RoomName, peer: PeerId, said: Said): Promise<ServerMessage> => {
   const { store, limits, counts } = signaling;
+  const began = counts.relayed[said.type] % 64 === 0 ? performance.now() : undefined;
   const outcome = await store.commit(name, (place, now) => rooms.speak(place, peer, said, now, limits.rules));
   if ('refused' in outcome) return told(counts, outcome, said.n);
   const { accepted, refusal } = outcome.result;
   if (refusal) return told(counts, refusal, said.n);
   counts.relayed[said.type] += 1;
+  if (began !== undefined) signaling.settled((performance.now() - began) / 1000);
   if (said.type === 'admit') counts.joins += 1;
   return { type: 'ack', n: accepted };
 };
@@ -285,18 +298,39 @@ const refresh = async (
 };
 
 /**
- * Tells one who was let in what it needs to know of the room; `unknown-session` when it has left again already.
+ * What one who was let in, by event number `admission`, is told of the room; `unknown-session` when it has left again
+ * already.
  */
 export const letInto = async (
   signaling: Signaling,
   name: RoomName,
   session: string,
   until: number,
+  admission: number,
 ): Promise<Entered | Refusal> => {
   const known = readSession(session);
   if (!known) return refuse('unknown-session');
   const { store, limits } = signaling;
   const done = await store.commit(name, (place) => resume(place, { ...known, until }, limits.rules));
   if ('refused' in done) return done;
-  return welcome(signaling, name, done, session);
+  const since = done.seq > admission ? await store.since(name, admission) : [];
+  const entered = welcome(signaling, name, done, session);
+  return since === 'gone' ? entered : asOf(admission, entered, since);
+};
+
+/**
+ * The view is that of now, but what was said and signalled to the peer since its admission is not in it: the number is
+ * that of the admission, and the events since then follow. They tell of peers what the view shows already.
+ */
+const asOf = (admission: number, { first, ...entered }: Entered, entries: Entry[]): Entered => {
+  if (first.type === 'waiting') return { first, ...entered };
+  const { chat = [], ...joined } = first;
+  const since = entries.filter(({ seq }) => seq > admission);
+  const toCome = since.filter(({ event }) => event.type === 'chat' && event.to === undefined).length;
+  const said = chat.slice(0, Math.max(0, chat.length - toCome));
+  return {
+    ...entered,
+    first: { ...joined, ...(said.length === 0 ? {} : { chat: said }), seq: admission },
+    missed: since.filter(({ event }) => concerns(event, joined.self.id)),
+  };
 };

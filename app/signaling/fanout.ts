@@ -8,6 +8,8 @@ import { encode } from './encode.ts';
 /** A connection that a peer listens on. */
 export interface Receiver {
   deliver(entry: Entry, text: string): void;
+  /** The room has reached this number, by events of which the last ones were for others. */
+  reached(seq: number): void;
   /** A newer connection of the same session has come: this one is to end without a trace in the room. */
   replaced(): void;
 }
@@ -17,9 +19,12 @@ type Audience = { receivers: Map<PeerId, Receiver>; unsubscribe: () => void };
 export class Fanout {
   readonly #rooms = new Map<RoomName, Audience>();
   readonly #store: Pick<Store, 'subscribe'>;
+  readonly #markEvery: number;
 
-  constructor(store: Pick<Store, 'subscribe'>) {
+  /** @param markEvery events after which everyone is told what the room has reached, well before the log forgets them */
+  constructor(store: Pick<Store, 'subscribe'>, markEvery: number) {
     this.#store = store;
+    this.#markEvery = markEvery;
   }
 
   /** From now on `receiver` gets the peer's events; whoever had them before is told that it is replaced. */
@@ -49,7 +54,12 @@ export class Fanout {
 
   #open(room: RoomName): Audience {
     const receivers = new Map<PeerId, Receiver>();
-    const audience = { receivers, unsubscribe: this.#store.subscribe(room, (entry) => spread(receivers, entry)) };
+    const unsubscribe = this.#store.subscribe(room, (entry) => {
+      spread(receivers, entry);
+      // Who is told nothing for long would fall off the end of the log without knowing.
+      if (entry.seq % this.#markEvery === 0) for (const receiver of receivers.values()) receiver.reached(entry.seq);
+    });
+    const audience = { receivers, unsubscribe };
     this.#rooms.set(room, audience);
     return audience;
   }

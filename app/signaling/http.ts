@@ -1,32 +1,53 @@
-/** The same conversation over plain HTTP requests: join, messages, events by long-poll, leave. */
+/** The same conversation over plain HTTP requests: join, messages, events by long-poll or as a stream, leave. */
+import type { ServerResponse } from 'node:http';
 import { readSession } from '../auth/session.ts';
 import { check, explain } from '../protocol/decode.ts';
 import { type ErrorCode, errors, fateOf, type Refusal, refuse, retryOf } from '../protocol/errors.ts';
-import { join, type PeerId, postedMessages, type RoomName, type ServerMessage } from '../protocol/messages.ts';
+import { join, leave, type PeerId, postedMessages, type RoomName, type ServerMessage } from '../protocol/messages.ts';
 import { hear, listen } from '../rooms/entering.ts';
 import { expectBy } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
-import { concerns } from '../rooms/room.ts';
+import { admits, concerns, concernsAtTheDoor, endedBy } from '../rooms/room.ts';
 import type { Caller } from './admit.ts';
-import { depart, enter, errorMessage, numberOf, type Signaling, speak, told } from './conversation.ts';
+import {
+  byeMessage,
+  depart,
+  departForNow,
+  enter,
+  errorMessage,
+  letInto,
+  numberOf,
+  type Signaling,
+  speak,
+  told,
+} from './conversation.ts';
 import { encode, encodeMessage } from './encode.ts';
-import type { Receiver } from './fanout.ts';
+import { Poll } from './poll.ts';
 import { Allowance } from './rate.ts';
+import { EventStream, type Streamed, silence, type Traffic } from './stream.ts';
 
 /** `body` is JSON text; `refused` is the code when all of it is a refusal, `retry` the ms after which to try again. */
 export type Answer = { status: number; body: string; refused?: ErrorCode; retry?: number | undefined };
 
-/** A request for events that waits. `over` settles when something came, or nothing will. */
-type Poll = {
-  receiver: Receiver;
-  deadline: number;
-  heard: Entry[];
-  replaced: boolean;
-  over: Promise<void>;
-  finish(): void;
+/**
+ * What this process keeps of a peer between its requests: `seen` is when the last one came, `renewIceAt` when its ICE servers
+ * are to be replaced (0: whether they age is not known).
+ */
+type Visitor = {
+  room: RoomName;
+  peer: PeerId;
+  allowance: Allowance;
+  poll?: Poll;
+  stream?: EventStream;
+  seen: number;
+  renewIceAt: number;
 };
-/** What this process keeps of a peer between its requests; `renewIceAt` 0: whether its ICE servers age is not known. */
-type Visitor = { allowance: Allowance; poll?: Poll; seen: number; renewIceAt: number };
+/** A peer whose session is sound; `waits`: to be let in. */
+type Known = { id: PeerId; secretHash: string; session: string; waits: boolean };
+/** Told of every stream that is over. */
+export type Streams = { streamed(stream: Streamed): void };
+/** Who asks for a stream, and its answer's beginning: headers, then what is written as it comes. */
+export type Asking = Pick<Streamed, 'reqId' | 'ip'> & { begin(): ServerResponse };
 
 export const refusalAnswer = (refusal: Refusal): Answer => ({
   status: errors[refusal.refused].status,
@@ -37,10 +58,14 @@ export const refusalAnswer = (refusal: Refusal): Answer => ({
 
 export class HttpConversations {
   readonly #visitors = new Map<string, Visitor>();
+  readonly #streams = new Map<EventStream, Visitor>();
   readonly #signaling: Signaling;
+  readonly #told: Streams;
+  #draining = false;
 
-  constructor(signaling: Signaling) {
+  constructor(signaling: Signaling, told: Streams) {
     this.#signaling = signaling;
+    this.#told = told;
   }
 
   /** `POST …/join`: the body is the `join` message; `type` may be left out. */
@@ -53,19 +78,25 @@ export class HttpConversations {
     if ('refused' in entered) return refusalAnswer(entered);
     this.#visitor(room, entered.first.self.id).renewIceAt = entered.renewIceAt;
     // What was missed comes with the next request for events, so the number to ask after stays the peer's own.
-    return { status: 200, body: JSON.stringify(entered.first) };
+    return { status: 200, body: encodeMessage(entered.first) };
   }
 
-  /** `POST …/messages`: one message or several. The status is that of the first refusal when nothing was accepted. */
+  /**
+   * `POST …/messages`: one message or several, in order, up to the first that is to be sent again: what follows it would be
+   * out of order. The status is that of the first refusal when nothing was accepted.
+   */
   async messages(room: RoomName, session: string | undefined, body: unknown, caller: Caller): Promise<Answer> {
-    const peer = await this.#recognise(room, session);
-    if (typeof peer !== 'string') return refusalAnswer(peer);
+    const known = await this.#recognise(room, session);
+    if ('refused' in known) return refusalAnswer(known);
     const posted = postedMessages.safeParse(body);
     if (!posted.success) return refusalAnswer(refuse('bad-message', 'a message or an array of them is wanted'));
     const replies: ServerMessage[] = [];
     for (const json of Array.isArray(posted.data) ? posted.data : [posted.data]) {
-      const reply = await this.#speak(room, peer, json, caller);
+      const reply = await this.#speak(room, known.id, json, caller);
+      // An acknowledgement covers those right before it, but not an error between them.
+      if (reply?.type === 'ack' && replies.at(-1)?.type === 'ack') replies.pop();
       if (reply) replies.push(reply);
+      if (reply?.type === 'error' && reply.retry !== undefined) break;
     }
     return { status: statusOf(replies), body: JSON.stringify({ messages: replies }) };
   }
@@ -80,74 +111,115 @@ export class HttpConversations {
     { after, wait }: { after: number; wait: number },
     gone: (callback: () => void) => void,
   ): Promise<Answer> {
+    const known = await this.#recognise(room, session, listen);
+    if ('refused' in known) return refusalAnswer(known);
+    if (this.#draining) return refusalAnswer(refuse('draining'));
     const waitMs = Math.min(wait * 1000, this.#signaling.limits.pollWait);
-    const peer = await this.#recognise(room, session, listen, waitMs);
-    if (typeof peer !== 'string') return refusalAnswer(peer);
-    const poll = this.#startPoll(room, peer, waitMs);
+    const visitor = this.#visitor(room, known.id);
+    const poll = new Poll(this.#signaling, room, known, waitMs);
+    visitor.poll = poll;
     let there = true;
     gone(() => {
       there = false;
       poll.finish();
     });
     try {
-      const kept = await this.#signaling.store.since(room, after);
-      if (kept === 'gone') return refusalAnswer(refuse('events-gone'));
-      if (!kept.some(({ event }) => concerns(event, peer))) await poll.over;
-      const last = kept.at(-1)?.seq ?? after;
-      if (poll.replaced) return refusalAnswer(refuse('replaced'));
-      const entries = [...kept, ...poll.heard.filter(({ seq }) => seq > last)];
-      return eventsAnswer(peer, after, entries, there ? this.#renewal(room, peer) : []);
+      await this.#expect(room, known, waitMs);
+      const missed = await this.#signaling.store.since(room, after);
+      if (missed === 'gone') return refusalAnswer(refuse('events-gone'));
+      const entries = await poll.gather(missed);
+      if (poll.ended) return refusalAnswer(poll.ended);
+      const { messages, seq = after } = await this.#tell(room, known, entries);
+      // What nobody is there to get is given again.
+      return eventsAnswer(there ? [...messages, ...this.#renewal(visitor)] : messages, seq);
     } finally {
       poll.finish();
-      await this.#expectAgain(room, peer);
+      if (visitor.poll === poll) delete visitor.poll;
+      await this.#expectAgain(room, known.id);
     }
   }
 
-  /** `POST …/leave`. */
-  async leave(room: RoomName, session: string | undefined): Promise<Answer> {
-    const peer = await this.#recognise(room, session);
-    if (typeof peer !== 'string') return refusalAnswer(peer);
-    this.#signaling.fanout.displace(room, peer);
-    await depart(this.#signaling, room, peer, 'left');
-    this.#visitors.delete(keyOf(room, peer));
+  /** `GET …/events` as a stream; only a refusal is an answer. Otherwise the stream is open when this resolves. */
+  async stream(
+    room: RoomName,
+    session: string | undefined,
+    after: number,
+    { begin, ...asking }: Asking,
+  ): Promise<Answer | undefined> {
+    const known = await this.#recognise(room, session, listen);
+    if ('refused' in known) return refusalAnswer(known);
+    const stream = new EventStream(this.#signaling, room, known);
+    try {
+      await this.#expect(room, known, silence(this.#signaling));
+      const missed = await this.#signaling.store.since(room, after);
+      if (missed === 'gone') return refusalAnswer(refuse('events-gone'));
+      if (!stream.starting) return refusalAnswer(refuse('replaced'));
+      if (this.#draining) return refusalAnswer(refuse('draining'));
+      stream.open(begin(), after, missed, this.#keep(stream, { ...asking, room, peer: known.id }));
+      return undefined;
+    } finally {
+      if (stream.starting) {
+        stream.abandon();
+        await this.#expectAgain(room, known.id);
+      }
+    }
+  }
+
+  /** `POST …/leave`: the body is the `leave` message; `type` may be left out. */
+  async leave(room: RoomName, session: string | undefined, body: unknown): Promise<Answer> {
+    const known = await this.#recognise(room, session);
+    if ('refused' in known) return refusalAnswer(known);
+    const message = leave.omit({ type: true }).safeParse(body);
+    if (!message.success) return refusalAnswer(explain(message.error, 'leave'));
+    this.#signaling.fanout.displace(room, known.id);
+    if (message.data.mayReturn) await departForNow(this.#signaling, room, known.id);
+    else await depart(this.#signaling, room, known.id, 'left');
+    this.#visitors.delete(keyOf(room, known.id));
     return { status: 204, body: '' };
   }
 
   /** Lets time pass: ends the waits that are over, forgets who has not asked for long. */
   tick(now: number): void {
     const { pollWait, pollGrace, rules } = this.#signaling.limits;
+    for (const [stream, { seen }] of this.#streams) stream.tick(now, seen);
     for (const [key, visitor] of this.#visitors) {
-      if (visitor.poll && Math.min(visitor.poll.deadline, visitor.renewIceAt) <= now) visitor.poll.finish();
-      if (!visitor.poll && visitor.seen + pollWait + pollGrace + rules.grace < now) this.#visitors.delete(key);
+      const { poll, stream, seen, renewIceAt } = visitor;
+      if (poll && Math.min(poll.deadline, renewIceAt) <= now) poll.finish();
+      if (stream?.isOpen) for (const text of this.#renewal(visitor)) stream.tell(text);
+      if (!poll && !stream && seen + pollWait + pollGrace + rules.grace < now) this.#visitors.delete(key);
     }
   }
 
-  /** Answers everyone who waits. */
+  /** Tells everyone who waits to come back elsewhere or later. */
   drain(): void {
-    for (const { poll } of this.#visitors.values()) poll?.finish();
+    this.#draining = true;
+    for (const { poll } of this.#visitors.values()) poll?.end(refuse('draining'));
+    for (const stream of this.#streams.keys()) stream.end(refuse('draining'));
   }
 
-  /** The peer whose session it is; heard of now, and expected again in `wait` ms and the grace of the polling. */
-  async #recognise(
-    room: RoomName,
-    session: string | undefined,
-    command: typeof hear = hear,
-    wait = 0,
-  ): Promise<PeerId | Refusal> {
+  /** The peer whose session it is; heard of now, whatever it listens on. `command`: what its request is to the room. */
+  async #recognise(room: RoomName, session: string | undefined, command = hear): Promise<Known | Refusal> {
     if (session === undefined) return refuse('not-joined', 'no session in the Authorization header');
     const known = readSession(session);
     if (!known) return refuse('unknown-session');
-    const heard = await this.#signaling.store.commit(room, (place) =>
-      command(place, { ...known, until: this.#heardUntil(wait) }, this.#signaling.limits.rules),
-    );
-    return 'refused' in heard ? heard : known.id;
+    const until = this.#heardUntil(this.#visitors.get(keyOf(room, known.id))?.stream ? silence(this.#signaling) : 0);
+    const heard = await this.#signaling.store.commit(room, (place) => command(place, { ...known, until }));
+    if ('refused' in heard) return heard;
+    this.#visitor(room, known.id);
+    return { ...known, session, waits: heard.result.waits };
+  }
+
+  /** Given right after the peer's receiver was attached, so that the last to attach also says how long it waits (ms). */
+  async #expect(room: RoomName, { id, secretHash }: Known, wait: number): Promise<void> {
+    const until = this.#heardUntil(wait);
+    await this.#signaling.store.commit(room, (place) => listen(place, { id, secretHash, until }));
   }
 
   /** A request for events is over; unless a newer one waits, the next has the grace of the polling to come. */
   async #expectAgain(room: RoomName, peer: PeerId): Promise<void> {
     if (this.#visitor(room, peer).poll) return;
-    const expected = this.#heardUntil();
-    await this.#signaling.store.commit(room, (place) => expectBy(place, peer, expected));
+    const until = this.#heardUntil();
+    await this.#signaling.store.commit(room, (place) => expectBy(place, peer, until));
   }
 
   async #speak(room: RoomName, peer: PeerId, json: unknown, caller: Caller): Promise<ServerMessage | undefined> {
@@ -155,59 +227,74 @@ export class HttpConversations {
     const bytes = Buffer.byteLength(JSON.stringify(json));
     const message =
       bytes > limits.messageBytes ? refuse('too-long', `${bytes} bytes, at most ${limits.messageBytes}`) : check(json);
-    if ('refused' in message) return told(counts, message);
-    if (this.#visitor(room, peer).allowance.take(bytes, clock()) !== 'within')
-      return told(counts, refuse('rate-limited'), numberOf(message));
-    return speak(this.#signaling, room, peer, message, caller);
+    const within = this.#visitor(room, peer).allowance.take(bytes, clock()) === 'within';
+    if ('refused' in message) return told(counts, within ? message : refuse('rate-limited'));
+    return within
+      ? speak(this.#signaling, room, peer, message, caller)
+      : told(counts, refuse('rate-limited'), numberOf(message));
   }
 
-  /** Hears the room from now on, until an event for the peer, the deadline, another connection or the client's end. */
-  #startPoll(room: RoomName, peer: PeerId, wait: number): Poll {
-    const { fanout, store, clock } = this.#signaling;
-    const visitor = this.#visitor(room, peer);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    // Every event of the room is heard, not only the peer's own: the number to ask after next has to move on, or a peer
-    // that is told nothing for long would fall off the end of the log.
-    const unsubscribe = store.subscribe(room, (entry) => poll.heard.push(entry));
-    const poll: Poll = {
-      receiver: {
-        deliver: () => resolve(),
-        replaced: () => {
-          poll.replaced = true;
-          poll.finish();
-        },
-      },
-      deadline: clock() + wait,
-      heard: [],
-      replaced: false,
-      over: promise,
-      finish: () => {
-        unsubscribe();
-        fanout.detach(room, peer, poll.receiver);
-        if (visitor.poll === poll) delete visitor.poll;
-        resolve();
-      },
-    };
-    fanout.attach(room, peer, poll.receiver);
-    visitor.poll = poll;
-    if (wait === 0) resolve();
-    return poll;
+  /** What a peer is told of events: as JSON texts, up to the end of its session, or from the moment it was let in. */
+  async #tell(
+    room: RoomName,
+    { id, session, waits }: Known,
+    entries: Entry[],
+  ): Promise<{ messages: string[]; seq?: number | undefined }> {
+    const seq = entries.at(-1)?.seq;
+    const over = entries.findIndex(({ event }) => endedBy(event, id, waits));
+    if (over >= 0) {
+      const last = entries[over];
+      const code = (last && endedBy(last.event, id, waits)) ?? 'room-ended';
+      const before = waits ? [] : entries.slice(0, over).filter(({ event }) => concerns(event, id));
+      return { messages: [...before.map(encode), this.#bye(room, id, refuse(code))], seq };
+    }
+    const admission = entries.find(({ event }) => admits(event, id));
+    if (admission) {
+      const entered = await letInto(this.#signaling, room, session, this.#heardUntil(), admission.seq);
+      if ('refused' in entered) return { messages: [this.#bye(room, id, entered)], seq };
+      // What came since is for the next request.
+      return { messages: [encodeMessage(entered.first)], seq: entered.first.seq };
+    }
+    const matters = waits ? concernsAtTheDoor : concerns;
+    return { messages: entries.filter(({ event }) => matters(event, id)).map(encode), seq };
+  }
+
+  #bye(room: RoomName, peer: PeerId, refusal: Refusal): string {
+    this.#signaling.counts.refused[refusal.refused] += 1;
+    this.#visitors.delete(keyOf(room, peer));
+    return encodeMessage(byeMessage(refusal));
   }
 
   /** Other ICE servers for the peer, when those it has are to be replaced. */
-  #renewal(room: RoomName, peer: PeerId): ServerMessage[] {
+  #renewal(visitor: Visitor): string[] {
     const now = this.#signaling.clock();
-    const visitor = this.#visitor(room, peer);
     if (visitor.renewIceAt > now) return [];
-    const { servers, renewAt } = this.#signaling.ice(room, peer, now);
+    const { servers, renewAt } = this.#signaling.ice(visitor.room, visitor.peer, now);
     visitor.renewIceAt = renewAt;
-    return renewAt === Number.POSITIVE_INFINITY ? [] : [{ type: 'ice', ice: servers }];
+    return renewAt === Number.POSITIVE_INFINITY ? [] : [encodeMessage({ type: 'ice', ice: servers })];
+  }
+
+  /** Lets time reach an open stream. @returns what is to be told its end */
+  #keep(stream: EventStream, asking: Omit<Streamed, keyof Traffic>): (traffic: Traffic) => void {
+    const { streams } = this.#signaling.counts;
+    const visitor = this.#visitor(asking.room, asking.peer);
+    visitor.stream = stream;
+    this.#streams.set(stream, visitor);
+    streams.opened += 1;
+    return (traffic) => {
+      streams.closed += 1;
+      this.#streams.delete(stream);
+      if (visitor.stream === stream) delete visitor.stream;
+      this.#told.streamed({ ...asking, ...traffic });
+    };
   }
 
   #visitor(room: RoomName, peer: PeerId): Visitor {
     const now = this.#signaling.clock();
     const key = keyOf(room, peer);
     const visitor = this.#visitors.get(key) ?? {
+      room,
+      peer,
       allowance: new Allowance(this.#signaling.limits, now),
       seen: now,
       renewIceAt: 0,
@@ -222,11 +309,10 @@ export class HttpConversations {
   }
 }
 
-const eventsAnswer = (peer: PeerId, after: number, entries: Entry[], besides: ServerMessage[]): Answer => {
-  const texts = entries.filter(({ event }) => concerns(event, peer)).map(encode);
-  const all = [...texts, ...besides.map(encodeMessage)].join(',');
-  return { status: 200, body: `{"messages":[${all}],"seq":${entries.at(-1)?.seq ?? after}}` };
-};
+const eventsAnswer = (messages: string[], seq: number): Answer => ({
+  status: 200,
+  body: `{"messages":[${messages.join(',')}],"seq":${seq}}`,
+});
 
 const keyOf = (room: RoomName, peer: PeerId): string => `${room}/${peer}`;
 

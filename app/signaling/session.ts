@@ -100,6 +100,12 @@ export class Session implements Receiver {
     this.#wire.send(text);
   }
 
+  reached(seq: number): void {
+    if (this.#state.at !== 'joined' || seq <= this.#state.seq) return;
+    this.#state.seq = seq;
+    this.#wire.send(`{"type":"reached","seq":${seq}}`);
+  }
+
   replaced(): void {
     this.#finish(refuse('replaced'));
   }
@@ -164,14 +170,14 @@ export class Session implements Receiver {
     this.#refuse(refuse(message.type === 'join' ? 'already-joined' : 'waiting'), numberOf(message));
   }
 
-  #hearAtTheDoor(state: State & { at: 'waiting' }, { event }: Entry, text: string): void {
+  #hearAtTheDoor(state: State & { at: 'waiting' }, { seq, event }: Entry, text: string): void {
     const over = endedBy(event, state.peer, true);
     if (over) this.end(refuse(over));
     else if (event.type === 'waiting-updated') this.#wire.send(text);
     else if (admits(event, state.peer))
       this.#enter((attach) => {
         attach(state.peer);
-        return letInto(this.#signaling, this.#room, state.session, Number.POSITIVE_INFINITY);
+        return letInto(this.#signaling, this.#room, state.session, Number.POSITIVE_INFINITY, seq);
       });
   }
 

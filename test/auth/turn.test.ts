@@ -47,7 +47,7 @@ describe('the servers for a peer', () => {
       { urls: stun },
       { urls: turn.urls, ...turnCredential(secret, 'garden', 'peer', now + 3_600_000) },
     ]);
-    expect(servers[1]?.username).toMatch(/^1795284001:/);
+    expect(servers[1]?.username).toMatch(/^1795284000:/);
     expect(renewAt).toBe(now + 1_800_000);
   });
 });

@@ -41,10 +41,25 @@ describe('joining', () => {
 
   it('gives up a handshake that takes too long, and tries again', async () => {
     const { server, clock } = start();
-    await clock.pass(10_000);
+    await clock.pass(5_000);
     expect(server.latest.closed).toBe(true);
     await clock.pass(1_000);
     expect(server.sockets).toHaveLength(2);
+  });
+});
+
+describe('a fresh token', () => {
+  it('is told at once, and shown in place of the old one by a later join', () => {
+    const { server, connection } = start({ token: 'old' });
+    server.latest.accept();
+    expect(server.latest.sent).toEqual([{ type: 'join', token: 'old' }]);
+    server.admit();
+    connection.update({ token: 'new' });
+    expect(numbered(server.latest)).toEqual([{ type: 'update', n: 1, token: 'new' }]);
+    server.latest.drop(1006);
+    connection.nudge();
+    server.latest.accept();
+    expect(server.latest.sent[0]).toMatchObject({ type: 'join', token: 'new' });
   });
 });
 

@@ -7,6 +7,7 @@ import {
   roomNameProblem,
   roomUrl,
   routeOf,
+  takeToken,
 } from '../../app/client/page/route.ts';
 import { words } from '../../app/client/page/words.ts';
 import { type ErrorCode, errors } from '../../app/protocol/errors.ts';
@@ -53,6 +54,22 @@ describe('addresses', () => {
 
   it.each(['%', 'a%20b', '%2F', 'x'.repeat(65)])('with the impossible room %s are told apart', (room) => {
     expect(routeOf(`https://host/rooms/${room}`, 'https://host/')).toEqual({ is: 'bad-room' });
+  });
+});
+
+describe('a token in the address', () => {
+  it.each([
+    ['https://host/rooms/a#token=x.y-_.z', { token: 'x.y-_.z', shown: 'https://host/rooms/a' }],
+    [
+      'https://host/deep/rooms/%E7%8E%84?q=1#a=b&token=x',
+      { token: 'x', shown: 'https://host/deep/rooms/%E7%8E%84?q=1#a=b' },
+    ],
+    ['https://host/rooms/a#token=', { token: '', shown: 'https://host/rooms/a' }],
+    ['https://host/rooms/a?token=x', undefined],
+    ['https://host/rooms/a#mytoken=x', undefined],
+    ['https://host/rooms/a', undefined],
+  ])('of %s is taken out', (url, taken) => {
+    expect(takeToken(url)).toEqual(taken);
   });
 });
 

@@ -1,8 +1,8 @@
-/** Settings marked secret: read from files, never shown. A schema of the test's own, because there is none in Genkan's yet. */
+/** Settings marked secret: read from files, never shown. A schema of the test's own, so that each form is there. */
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { about } from '../../app/config/about.ts';
-import { text } from '../../app/config/forms.ts';
+import { list, text } from '../../app/config/forms.ts';
 import { helpText } from '../../app/config/help.ts';
 import { jsonSchema } from '../../app/config/json-schema.ts';
 import { loadAs } from '../../app/config/load.ts';
@@ -13,6 +13,7 @@ const settings = {
   'token-key': text(/^\S{4,}$/, 'at least four letters', 'KEY')
     .optional()
     .register(about, { help: 'key', secret: true }),
+  'old-keys': list(text(/^\S{4,}$/, 'at least four letters', 'KEY')).register(about, { help: 'keys', secret: true }),
   echo: z
     .string()
     .refine(() => false, { error: ({ input }) => `"${input}" will not do` })
@@ -25,6 +26,8 @@ const schema = z.object(settings);
 const files = reading({
   '/run/key': 'from-file\n',
   '/run/short': 'abc',
+  '/run/keys': 'first-key\nsecond-key\r\n',
+  '/run/odd-keys': 'first-key\n\nabc\n',
   'a.yaml': 'genkan:\n  token-key_file: /run/key\n',
   'both.yaml': 'genkan:\n  token-key_file: /run/key\n  token-key: hunter22\n',
   'none.yaml': 'genkan:\n  token-key_file: /run/none\n  open_file: /run/key\n',
@@ -44,6 +47,13 @@ describe('a secret', () => {
     [[], {}, undefined],
   ])('%j with %j', (argv, environment, value) => {
     expect(settingsOf(load(argv, environment))['token-key']).toBe(value);
+  });
+  test('of which there may be several has one a line in its file', () => {
+    const keysOf = (...argv: string[]) => settingsOf(load(argv))['old-keys'];
+    expect(keysOf('--old-keys_file', '/run/keys')).toEqual(['first-key', 'second-key']);
+    expect(keysOf('--old-keys', 'hunter22', '--old-keys', 'hunter23')).toEqual(['hunter22', 'hunter23']);
+    const place = '--old-keys_file: write at least four letters';
+    expect(faultsOf(load(['--old-keys_file', '/run/odd-keys']))).toEqual([place, place]);
   });
   test('on the command line is warned of', () => {
     expect(load(['--token-key', 'hunter22']).notes).toEqual([

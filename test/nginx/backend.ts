@@ -79,6 +79,7 @@ const named = (told: Record<string, string | undefined>, header: (name: string) 
     forwardedFor: header('X_FORWARDED_FOR'),
     forwardedProto: header('X_FORWARDED_PROTO'),
     forwardedHost: header('X_FORWARDED_HOST'),
+    forwardedPrefix: header('X_FORWARDED_PREFIX'),
     realIp: header('X_REAL_IP'),
     requestId: header('X_REQUEST_ID'),
     forwarded: header('FORWARDED'),

@@ -1,13 +1,14 @@
 /** The shipped nginx configuration, run by a real nginx in front of a stand-in for the app that answers with what it was told. */
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { type IncomingMessage, request } from 'node:http';
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { securityHeaders } from '../../app/http/security.ts';
+import type { Files } from '../../app/nginx/situation.ts';
+import { nginxFiles } from '../../app/ops/nginx.ts';
 import { without } from '../setup/without.ts';
-import { type Backend, startBackend, type Told } from './backend.ts';
+import { ask, expectSecurityHeadersOnce, firstBytes, toldTo } from './ask.ts';
+import { type Backend, startBackend } from './backend.ts';
 import { freePort, type Nginx, prepare, shipped, startNginx, testConfiguration } from './nginx.ts';
 
 const deploy = join(shipped, '../deploy');
@@ -20,46 +21,56 @@ const forged = {
   'X-Forwarded-For': '6.6.6.6',
   'X-Forwarded-Proto': 'https',
   'X-Forwarded-Host': 'evil.example',
+  'X-Forwarded-Prefix': '/rooms',
   'X-Real-IP': '6.6.6.6',
   'X-Request-Id': 'forged',
   Forwarded: 'for=6.6.6.6',
   Proxy: 'http://6.6.6.6',
 };
 
+const floorVersion = ['--nginx-version', '1.22.0'];
+const filesOf = (...words: string[]): Files => {
+  const found = nginxFiles([...floorVersion, ...words], {});
+  if ('faults' in found) throw new Error(found.faults.join('; '));
+  return found.files;
+};
+
+/** What compose mounts as snippets/genkan-app.conf, and the words that write it. */
+const mounted = {
+  'app-uwsgi.conf': ['--upstream', 'app:3031', '--resolver', '127.0.0.11'],
+  'app-http.conf': ['--protocol', 'http', '--upstream', 'app:9090', '--resolver', '127.0.0.11'],
+  'app-unix.conf': ['--upstream', '/run/genkan/genkan.sock'],
+};
+
+describe('what is shipped is what the command writes (vitest -u writes it anew)', () => {
+  test('nginx/: the defaults', async () => {
+    const files = filesOf();
+    const there = (await configurations(shipped)).map((file) => relative(shipped, file));
+    expect(there.sort()).toEqual([...files.keys()].sort());
+    for (const [path, text] of files) await expect(text).toMatchFileSnapshot(join(shipped, path));
+  });
+
+  test('deploy/nginx/: the compose files’ ways to reach the app', async () => {
+    expect((await readdir(join(deploy, 'nginx'))).sort()).toEqual(Object.keys(mounted).sort());
+    for (const [file, words] of Object.entries(mounted)) {
+      const text = filesOf(...words).get('snippets/genkan-app.conf');
+      await expect(text).toMatchFileSnapshot(join(deploy, 'nginx', file));
+    }
+  });
+});
+
 describe.skipIf(missing)('the configuration is sound', () => {
   const port = 8080;
 
-  test.each(kinds)('as shipped, by %s', async (kind) => {
-    await expectSound(await prepare({ app: { kind, address: '127.0.0.1:3031' }, port }));
-  });
-
-  test('with each of the compose files’ ways to reach the app', async () => {
-    const files = (await readdir(join(deploy, 'nginx'))).sort();
-    expect(files).toEqual(['app-http.conf', 'app-unix.conf', 'app-uwsgi.conf']);
-    for (const file of files) {
-      const prefix = await prepare({ app: { kind: 'uwsgi', address: '127.0.0.1:3031' }, port });
-      await cp(join(deploy, 'nginx', file), join(prefix, 'snippets/genkan-app.conf'));
-      await expectSound(prefix);
-    }
-  });
-
-  test('copied beside a site that exists', async () => {
+  test.each(Object.keys(mounted))('with what compose mounts: %s', async (file) => {
     const prefix = await prepare({ app: { kind: 'uwsgi', address: '127.0.0.1:3031' }, port });
-    const site = `server { listen 127.0.0.1:${port} default_server; server_name other.example; root /var/www; }`;
-    const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${prefix}/t;`);
-    await writeFile(
-      join(prefix, 'nginx.conf'),
-      `pid ${prefix}/pid; events {} http { access_log off; ${paths.join(' ')} ${site} include conf.d/*.conf; }`,
-    );
+    await cp(join(deploy, 'nginx', file), join(prefix, 'snippets/genkan-app.conf'));
     await expectSound(prefix);
   });
 
-  test('every snippet is included by somebody', async () => {
-    const files = [...(await configurations(shipped)), ...(await configurations(deploy))];
-    const text = (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join('\n');
-    for (const snippet of await readdir(join(shipped, 'snippets'))) {
-      expect(text).toMatch(new RegExp(`^\\s*include snippets/${snippet};`, 'm'));
-    }
+  test('copied beside a site that exists', async () => {
+    const sites = () => `server { listen 127.0.0.1:${port} default_server; server_name other.example; root /var/www; }`;
+    await expectSound(await prepare({ app: { kind: 'uwsgi', address: '127.0.0.1:3031' }, port, sites }));
   });
 });
 
@@ -163,9 +174,10 @@ describe.skipIf(missing).each(kinds)('in front of the app, by %s', (kind) => {
     });
     expect(told).not.toHaveProperty('forwarded');
     expect(told).not.toHaveProperty('proxy');
+    expect(told).not.toHaveProperty('forwardedPrefix');
     expect(JSON.stringify(told)).not.toContain('6.6.6.6');
     // The same id stands in nginx's log.
-    await expect.poll(nginx.logs).toContain(`id=${told.requestId}`);
+    await expect.poll(nginx.logs).toContain(`"id":"${told.requestId}"`);
   });
 
   test('a chunked body arrives whole, with its length', async () => {
@@ -184,7 +196,7 @@ describe.skipIf(missing).each(kinds)('in front of the app, by %s', (kind) => {
 
   test('what is said in a query stays out of the log', async () => {
     await ask(nginx, '/rooms/x?token=secret-of-mine');
-    await expect.poll(nginx.logs).toContain('"GET /rooms/x HTTP/1.1" 200');
+    await expect.poll(nginx.logs).toContain('"path":"/rooms/x","protocol":"HTTP/1.1","status":"200"');
     expect(await nginx.logs()).not.toContain('secret-of-mine');
   });
 
@@ -222,40 +234,4 @@ const expectSound = async (prefix: string) => {
 const configurations = async (folder: string): Promise<string[]> => {
   const entries = await readdir(folder, { recursive: true });
   return entries.filter((name) => name.endsWith('.conf')).map((name) => join(folder, name));
-};
-
-type Answer = { status: number; headers: IncomingMessage['headers']; rawHeaders: string[]; body: string };
-type Question = { method?: string; headers?: Record<string, string>; body?: string };
-
-/** Not fetch: it would join repeated headers, normalise the path, and refuse to send Host. */
-const open = (nginx: Nginx, path: string, { method = 'GET', headers = {}, body = '' }: Question = {}) =>
-  new Promise<IncomingMessage>((resolve, reject) => {
-    const { port } = nginx;
-    const sending = request({ host: '127.0.0.1', port, path, method, headers, agent: false }, resolve);
-    sending.on('error', reject);
-    sending.end(body);
-  });
-
-const ask = async (nginx: Nginx, path: string, question?: Question): Promise<Answer> => {
-  const answer = await open(nginx, path, question);
-  let body = '';
-  for await (const chunk of answer.setEncoding('utf8')) body += chunk;
-  return { status: answer.statusCode ?? 0, headers: answer.headers, rawHeaders: answer.rawHeaders, body };
-};
-
-const toldTo = async (nginx: Nginx, path: string, question?: Question): Promise<Told> =>
-  JSON.parse((await ask(nginx, path, question)).body);
-
-const firstBytes = async (nginx: Nginx, path: string): Promise<string> => {
-  const answer = await open(nginx, path);
-  for await (const chunk of answer.setEncoding('utf8')) return chunk;
-  return '';
-};
-
-const expectSecurityHeadersOnce = ({ rawHeaders }: Answer) => {
-  const names = rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
-  for (const [name, value] of Object.entries(securityHeaders)) {
-    expect(names.filter((candidate) => candidate === name)).toHaveLength(1);
-    expect(rawHeaders[2 * names.indexOf(name) + 1]).toBe(value);
-  }
 };

@@ -1,14 +1,15 @@
 /**
- * Runs a real nginx of this machine with the configuration that is shipped in nginx/, in a temporary copy. Rewritten in the copy is only
- * what must differ here: the port, the address of the app and the include for its protocol, the directory of the static files, and
- * the paths of logs, process id and temporary files. As root the workers also keep root, to reach files of the tests.
+ * Runs a real nginx of this machine (or the one that TEST_NGINX names) with the files that `genkan nginx` writes, in a temporary directory.
+ * Rewritten is only what must differ here: the paths of logs, process id and temporary files, and port 80. As root the workers also
+ * keep root, to reach files of the tests. That nginx/ holds the same files, config.test.ts proves.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { nginxFiles } from '../../app/ops/nginx.ts';
 
 /** Where nginx finds the app. `address`: host:port, or the path of a unix socket. */
 export type Upstream = { kind: 'uwsgi' | 'http'; address: string };
@@ -17,6 +18,8 @@ export type Nginx = {
   /** http://127.0.0.1:port, without a slash at the end. */
   url: string;
   port: number;
+  /** Where it listens instead of port 80, when the site itself is elsewhere. */
+  plainPort: number;
   /** Reads its configuration again, as `nginx -s reload` does; resolves when new workers are there. */
   reload(): Promise<void>;
   /** What it wrote so far: errors, and a line per request. */
@@ -27,12 +30,25 @@ export type Nginx = {
 
 export const shipped = join(import.meta.dirname, '../../nginx');
 const env = { ...process.env, PATH: `${process.env.PATH}${delimiter}/usr/sbin${delimiter}/usr/local/sbin` };
+const binary = process.env.TEST_NGINX ?? 'nginx';
+/** The version of the nginx under test, such as 1.22.1. */
+export const nginxVersion = (): string =>
+  /nginx\/([\d.]+)/.exec(spawnSync(binary, ['-v'], { env, encoding: 'utf8' }).stderr ?? '')?.[1] ?? '';
 
-/** @param publicDir the directory that holds js/; without it every file is missing */
-export const startNginx = async (options: { app: Upstream; publicDir?: string }): Promise<Nginx> => {
-  const port = await freePort();
-  const prefix = await prepare({ ...options, port });
-  const child = spawn('nginx', [...command(prefix), '-g', 'daemon off;'], { env, stdio: 'ignore' });
+export type Front = {
+  app: Upstream;
+  /** The directory that holds js/; without it every file is missing. */
+  publicDir?: string;
+  /** Further options of `genkan nginx`; limits are out of the way unless given here. */
+  words?: string[];
+  /** Sites that were there before, for the modes that bring no nginx.conf; `port` is where all of them listen. */
+  sites?: (port: number) => string;
+};
+
+export const startNginx = async (options: Front): Promise<Nginx> => {
+  const [port, plainPort] = [await freePort(), await freePort()];
+  const prefix = await prepare({ ...options, port, plainPort });
+  const child = spawn(binary, [...command(prefix), '-g', 'daemon off;'], { env, stdio: 'ignore' });
   const logs = async () => (await read(prefix, 'error.log')) + (await read(prefix, 'access.log'));
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
@@ -59,54 +75,68 @@ export const startNginx = async (options: { app: Upstream; publicDir?: string })
       await sleep(10);
     }
   };
-  return { url: `http://127.0.0.1:${port}`, port, reload, logs, stop };
+  return { url: `http://127.0.0.1:${port}`, port, plainPort, reload, logs, stop };
 };
 
 /** `nginx -t` of a prepared directory; → its exit code and what it said. */
 export const testConfiguration = (prefix: string): { code: number | null; output: string } => {
-  const { status, stderr, error } = spawnSync('nginx', ['-t', ...command(prefix)], { env, encoding: 'utf8' });
+  const { status, stderr, error } = spawnSync(binary, ['-t', ...command(prefix)], { env, encoding: 'utf8' });
   return { code: status, output: error ? error.message : stderr };
 };
 
-/** Copies the shipped files to a temporary directory and adapts them; → that directory. */
-export const prepare = async (options: { app: Upstream; port: number; publicDir?: string }): Promise<string> => {
+/** Writes the files to a temporary directory, adapted; → that directory. */
+export const prepare = async (options: Front & { port: number; plainPort?: number }): Promise<string> => {
   const prefix = await mkdtemp(join(tmpdir(), 'genkan-nginx-'));
-  await cp(shipped, prefix, { recursive: true });
-  const { app, port, publicDir = prefix } = options;
-  const address = app.address.startsWith('/') ? `unix:${app.address}` : app.address;
-  await rewrite(join(prefix, 'nginx.conf'), [
+  const { app, port, plainPort = await freePort(), publicDir = prefix, words = [], sites } = options;
+  const site = words.includes('location') ? [] : ['--address', `127.0.0.1:${port}`];
+  const found = nginxFiles(
+    ['--protocol', app.kind, '--upstream', app.address, '--root', publicDir, ...site, ...wide, ...words],
+    {},
+    () => spawnSync(binary, ['-V'], { env, encoding: 'utf8' }).stderr,
+  );
+  if ('faults' in found) throw new Error(found.faults.join('; '));
+  const files = new Map(found.files);
+  if (sites) files.set('nginx.conf', before).set('conf.d/example.conf', sites(port));
+  for (const [path, text] of files) {
+    await mkdir(dirname(join(prefix, path)), { recursive: true });
+    await writeFile(join(prefix, path), adapt(path, text, prefix, plainPort));
+  }
+  return prefix;
+};
+
+/** Tests come from one address, many at once. */
+const wide = ['--handshakes', '10000', '--connections', '10000'];
+
+/** An nginx.conf as somebody may have had it before. */
+const before = `error_log /var/log/nginx/error.log warn;
+pid /run/nginx.pid;
+events {}
+http {
+    access_log off;
+    include conf.d/*.conf;
+}
+`;
+
+/** Every pattern must be there: the files and this one cannot drift apart unseen. */
+const adapt = (path: string, text: string, prefix: string, plainPort: number): string => {
+  const adapted = text
+    .replaceAll('/var/log/nginx/access.log', `${prefix}/access.log`)
+    .replaceAll('listen 80', `listen 127.0.0.1:${plainPort}`);
+  if (path !== 'nginx.conf') return adapted;
+  const changes: [RegExp, string][] = [
     // Below `notice` nginx would not write that it has reloaded.
     [/^error_log .*;$/m, `error_log ${prefix}/error.log notice;`],
     [/^pid .*;$/m, `pid ${prefix}/nginx.pid;\n${process.getuid?.() === 0 ? 'user root;' : ''}`],
     [/^http \{$/m, `http {\n${temporaryPaths(prefix)}`],
-  ]);
-  await rewrite(join(prefix, 'conf.d/genkan.conf'), [
-    [/^ {4}listen 80;$/m, `    listen 127.0.0.1:${port};`],
-    [/^ {4}access_log \S+ genkan;$/m, `    access_log ${prefix}/access.log genkan;`],
-  ]);
-  await rewrite(join(prefix, 'snippets/genkan-static.conf'), [[/^ {4}root .*;$/m, `    root ${publicDir};`]]);
-  await rewrite(join(prefix, 'snippets/genkan-app.conf'), [
-    [/^set \$genkan_app .*;$/m, `set $genkan_app ${address};`],
-    [/^include snippets\/genkan-uwsgi\.conf;$/m, `include snippets/genkan-${app.kind}.conf;`],
-  ]);
-  return prefix;
+  ];
+  for (const [pattern] of changes) if (!pattern.test(adapted)) throw new Error(`${path} has no line like ${pattern}`);
+  return changes.reduce((changed, [pattern, replacement]) => changed.replace(pattern, () => replacement), adapted);
 };
 
 const command = (prefix: string): string[] => ['-p', prefix, '-e', `${prefix}/error.log`, '-c', `${prefix}/nginx.conf`];
 
 const temporaryPaths = (prefix: string): string =>
   ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${prefix}/${name};`).join('\n');
-
-/** Every pattern must be there once: the shipped files and this one cannot drift apart unseen. */
-const rewrite = async (path: string, changes: [RegExp, string][]): Promise<void> => {
-  let text = await readFile(path, 'utf8');
-  for (const [pattern, replacement] of changes) {
-    const found = text.match(new RegExp(pattern, 'gm'))?.length ?? 0;
-    if (found !== 1) throw new Error(`${path} has ${found} lines like ${pattern}, expected one`);
-    text = text.replace(pattern, () => replacement);
-  }
-  await writeFile(path, text);
-};
 
 const untilListening = async (child: ChildProcess, port: number): Promise<void> => {
   for (let tries = 0; tries < 500; tries++) {

@@ -81,7 +81,7 @@ describe('the form', () => {
     expect(shown.listen_queue).toBe(6);
     expect(shown.rooms).toMatchObject({
       ...{ rooms: 4, peers: 10, joins: 18, resumes: 4, relayed: { signal: 80, chat: 0, update: 0 } },
-      leaves: { left: 6, error: 0, timeout: 2 },
+      leaves: { left: 6, error: 0, timeout: 0 },
       refused: { 'room-full': 4 },
       websockets: { open: 8, unsent_bytes: 20 },
       loop_lag_us: { p50: 0, p99: 2000, max: 30_500 },

@@ -22,7 +22,9 @@ describe('leaving a room', () => {
     const room = emptyRoom('r');
     enter(room, 'a');
     enter(room, 'b');
-    expect(leaveForNow(room, 'b', 0, rules)).toMatchObject({ events: [{ type: 'peer-away', peer: 'b' }] });
+    expect(lose(room, 'b', 0, rules)).toMatchObject({ events: [{ type: 'peer-away', peer: 'b' }] });
+    expect(leaveForNow(room, 'b', 0, rules)).toMatchObject({ events: [] });
+    expect(lose(room, 'b', 1, rules)).toMatchObject({ events: [] });
     expect(sweep(room, 99, rules)).toEqual([]);
     expect(sweep(room, 100, rules)).toEqual([{ type: 'peer-left', peer: 'b', reason: 'left' }]);
   });

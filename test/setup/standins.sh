@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # standins.sh IMAGE... — stand-ins, under the official names, for base images where no registry can be reached:
-#   node:24-trixie-slim  nginx:1.30 (Debian forky)  nginx:1.26 (Debian trixie)  coturn/coturn:4.6 (Debian trixie)
+#   node:24-trixie-slim  nginx:1.30 (Debian forky)  nginx:1.26 (Debian trixie)  coturn/coturn:4.18 (forky)
 # An image that is there already is left alone. Stand-ins carry the label standin=1. Fine for tests, not for anything else.
 #   STANDIN_CACHE  where root file systems and npm packages are kept (default /var/cache/genkan-standins)
 # Needs Debian, root, npm, and Docker with buildx; installs debootstrap.
@@ -9,7 +9,7 @@ cache=${STANDIN_CACHE:-/var/cache/genkan-standins}; mkdir -p "$cache"
 tmp=$(mktemp -d); trap 'rm -rf --one-file-system "$tmp"' EXIT
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -1)
 exists() { docker image inspect "$1" >/dev/null 2>&1; }
-suite_of() { case $1 in nginx:1.30) echo forky ;; *) echo trixie ;; esac; }
+suite_of() { case $1 in nginx:1.30 | coturn/coturn:4.18) echo forky ;; *) echo trixie ;; esac; }
 
 rootfs() { # SUITE -> $cache/SUITE.tar
   local s=$1 root=$tmp/root-$1 scripts=/usr/share/debootstrap/scripts
@@ -65,9 +65,10 @@ STOPSIGNAL SIGQUIT
 CMD ["nginx", "-g", "daemon off;"]
 D
 }
-coturn_image() { # IMAGE CONTEXT: as the official one, without its entrypoint script
+coturn_image() { # IMAGE CONTEXT: user and capability of the official one, without its entrypoint script
   build "$@" <<'D'
-RUN apt-get update -qq && apt-get install -y -qq coturn >/dev/null && rm -rf /var/lib/apt/lists/* && turnserver --version
+RUN apt-get update -qq && apt-get install -y -qq coturn libcap2-bin >/dev/null && rm -rf /var/lib/apt/lists/* && \
+  setcap CAP_NET_BIND_SERVICE=+ep /usr/bin/turnserver && turnserver --version
 USER nobody:nogroup
 EXPOSE 3478 3478/udp
 VOLUME /var/lib/coturn
@@ -87,7 +88,7 @@ for image in "${want[@]}"; do
   case $image in
     node:24-trixie-slim) node_image "$image" "$context" ;;
     nginx:1.30 | nginx:1.26) nginx_image "$image" "$context" ;;
-    coturn/coturn:4.6) coturn_image "$image" "$context" ;;
+    coturn/coturn:4.18) coturn_image "$image" "$context" ;;
     *) echo "no stand-in is known for $image" >&2; exit 2 ;;
   esac
 done

@@ -40,9 +40,10 @@ test.concurrent.each([webSocket, plainHttp])(
 
 test.concurrent('a request that waits is ended for it, and the number to ask after stays', async () => {
   const peer = new HttpPeer(site.direct.http, 'waiting');
-  const { seq } = await peer.join();
+  const { seq, ice } = await peer.join();
   await peer.cut();
   const { status, json } = await peer.poll(20);
+  expect(Date.now() / 1000).toBeLessThan(expiry(ice) - 1);
   expect(status).toBe(200);
   expect(json).toMatchObject({ messages: [{ type: 'ice' }], seq });
   expect((await peer.poll(0)).json).toEqual({ messages: [], seq });
@@ -55,6 +56,7 @@ test('an answer that nobody was there to get is given again', async () => {
       ice: (_room, _peer, at) => ({ servers: [{ urls: [`turn:from-${at}`] }], renewAt: at + 10_000 }),
       clock: () => now,
     }),
+    { streamed: () => {} },
   );
   const { session } = joined.parse(JSON.parse((await conversations.join('r', {}, { address: undefined })).body));
   const ask = async (leaves: boolean) => {

@@ -1,4 +1,4 @@
-/** Peers for the behavioural spec: the same few verbs over a WebSocket and over plain HTTP requests. */
+/** Peers for the behavioural spec: the same few verbs over a WebSocket and over plain HTTP requests, with polls or a stream. */
 import WebSocket from 'ws';
 import type { ErrorCode } from '../../app/protocol/errors.ts';
 import {
@@ -17,10 +17,13 @@ export type Refused = { code: ErrorCode; fate: number };
 /** What a peer was told and has not been asked about yet; everything is checked against the protocol's schema. */
 class Inbox {
   readonly all: ServerMessage[] = [];
+  /** As they came, with what no schema knows. */
+  readonly raw: unknown[] = [];
   #taken = new Set<ServerMessage>();
   #waiting = new Set<() => void>();
 
   put(json: unknown): void {
+    this.raw.push(json);
     this.all.push(serverMessage.parse(json));
     for (const wake of this.#waiting) wake();
   }
@@ -80,7 +83,7 @@ export interface TestPeer {
 
 /** What the tests need from a way to reach the server. */
 export type Transport = {
-  name: 'WebSocket' | 'HTTP';
+  name: 'WebSocket' | 'HTTP' | 'SSE';
   peer(base: string, room: string): TestPeer;
   /** Sends a text as it is, in a joined session or before one, and tells how it was refused. */
   refusal(base: string, room: string, texts: string[]): Promise<Refused>;
@@ -218,8 +221,9 @@ export class WebSocketPeer extends Numbered implements TestPeer {
 export class HttpPeer extends Numbered implements TestPeer {
   readonly #base: string;
   readonly room: string;
-  #polling: AbortController | undefined;
-  #after = 0;
+  #listening: AbortController | undefined;
+  /** The number to ask after next. */
+  protected after = 0;
 
   constructor(base: string, room: string) {
     super();
@@ -242,16 +246,21 @@ export class HttpPeer extends Numbered implements TestPeer {
   }
 
   /** One request for events; the answer's status and messages. */
-  async poll(wait = 0, signal?: AbortSignal, after = this.#after): Promise<{ status: number; json: Fields }> {
-    const answer = await fetch(url(this.#base, this.room, `events?after=${after}&wait=${wait}`), {
-      headers: { authorization: `Bearer ${this.session}` },
+  async poll(wait = 0, signal?: AbortSignal, after = this.after): Promise<{ status: number; json: Fields }> {
+    const answer = await this.events(`after=${after}&wait=${wait}`, {}, signal);
+    return { status: answer.status, json: await answer.json() };
+  }
+
+  events(query: string, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<Response> {
+    return fetch(url(this.#base, this.room, `events?${query}`), {
+      headers: { authorization: `Bearer ${this.session}`, ...headers },
       ...(signal ? { signal } : {}),
     });
-    return { status: answer.status, json: await answer.json() };
   }
 
   async join(fields: Fields = {}): Promise<Joined> {
     await this.#arrive(fields);
+    if (fields.after !== undefined) this.after = Number(fields.after);
     return this.#begin(await this.inbox.take('joined'));
   }
 
@@ -268,8 +277,10 @@ export class HttpPeer extends Numbered implements TestPeer {
 
   #begin<First extends Joined | Waiting>(first: First): First {
     this.entered(first);
-    if (first.type === 'waiting' || !first.recovered) this.#after = first.seq;
-    this.#listen();
+    if (first.type === 'waiting' || !first.recovered) this.after = first.seq;
+    this.#listening?.abort();
+    this.#listening = new AbortController();
+    this.listen(this.#listening.signal).catch(() => {});
     return first;
   }
 
@@ -285,36 +296,63 @@ export class HttpPeer extends Numbered implements TestPeer {
   }
 
   async cut(): Promise<void> {
-    this.#polling?.abort();
+    this.#listening?.abort();
   }
 
   resume(): Promise<Joined> {
-    return this.join({ session: this.session, after: this.#after });
+    return this.join({ session: this.session, after: this.after });
   }
 
   async leave(mayReturn = false): Promise<void> {
-    this.#polling?.abort();
+    this.#listening?.abort();
     await this.post('leave', { mayReturn });
   }
 
   dispose(): void {
-    this.#polling?.abort();
+    this.#listening?.abort();
   }
 
   /** Asks for events again and again, as a client does. */
-  #listen(): void {
-    this.#polling?.abort();
-    const polling = new AbortController();
-    this.#polling = polling;
-    const again = async () => {
-      while (!polling.signal.aborted) {
-        const { status, json } = await this.poll(5, polling.signal);
-        if (status !== 200 || !Array.isArray(json.messages)) return;
-        for (const message of json.messages) this.inbox.put(message);
-        this.#after = Number(json.seq);
+  protected async listen(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const { json } = await this.poll(5, signal);
+      if (!Array.isArray(json.messages)) return this.inbox.put(json);
+      for (const message of json.messages) this.inbox.put(message);
+      this.after = Number(json.seq);
+    }
+  }
+}
+
+export class StreamPeer extends HttpPeer {
+  /** Reads streams, one after the other as they end, until a `bye`. */
+  protected override async listen(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.inbox.of('bye').length === 0) {
+      const answer = await this.events(`after=${this.after}`, { accept: 'text/event-stream' }, signal);
+      if (answer.status !== 200) return this.inbox.put(await answer.json());
+      for await (const { id, data } of eventsIn(answer)) {
+        if (id !== undefined) this.after = Number(id);
+        if (data !== undefined) this.inbox.put(JSON.parse(data));
       }
-    };
-    again().catch(() => {});
+    }
+  }
+}
+
+/** A block of an event stream; `comment` is what follows a colon at the beginning of a line. */
+export type Block = { id?: string; data?: string; retry?: string; comment?: string };
+
+/** The blocks of an event stream as they come; https://html.spec.whatwg.org/multipage/server-sent-events.html */
+export async function* eventsIn(answer: Response): AsyncGenerator<Block> {
+  let text = '';
+  for await (const chunk of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    const blocks = (text + chunk).split('\n\n');
+    text = blocks.pop() ?? '';
+    for (const block of blocks) {
+      const fields = block.split('\n').map((line) => {
+        const colon = line.indexOf(':');
+        return [line.slice(0, colon) || 'comment', line.slice(colon + 1).replace(/^ /, '')];
+      });
+      yield Object.fromEntries(fields);
+    }
   }
 }
 
@@ -358,4 +396,10 @@ export const plainHttp: Transport = {
     }
     throw new Error('nothing was refused');
   },
+};
+
+export const eventStream: Transport = {
+  ...plainHttp,
+  name: 'SSE',
+  peer: (base, room) => new StreamPeer(base, room),
 };

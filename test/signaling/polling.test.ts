@@ -14,7 +14,7 @@ const enter = async () => {
   house.limits.pollGrace = 10_000;
   const events: RoomEvent['type'][] = [];
   house.store.subscribe('room', ({ event }) => events.push(event.type));
-  const conversations = new HttpConversations(house);
+  const conversations = new HttpConversations(house, { streamed: () => {} });
   const { session } = JSON.parse((await conversations.join('room', {}, caller)).body);
   return {
     poll: () => void conversations.events('room', session, { after: 1, wait: 25 }, () => {}),

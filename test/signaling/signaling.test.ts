@@ -1,9 +1,9 @@
-/** The spec over {WebSocket, HTTP} × {--http, --http-socket, --socket on TCP and unix}, straight and through real nginx. */
+/** The spec over {WebSocket, HTTP polls, event streams} × {--http, --http-socket, --socket on TCP and unix}, straight and through real nginx. */
 import { afterAll, beforeAll, describe } from 'vitest';
 import { type Nginx, startNginx } from '../nginx/nginx.ts';
 import { without } from '../setup/without.ts';
 import { describeAncestors } from './ancestors.ts';
-import { plainHttp, webSocket } from './peers.ts';
+import { eventStream, plainHttp, webSocket } from './peers.ts';
 import { type Site, startSite } from './site.ts';
 import { describeSignaling, specSettings } from './spec.ts';
 
@@ -23,14 +23,14 @@ afterAll(async () => {
   for (const front of Object.values(fronts)) await front.stop();
 });
 
-for (const transport of [webSocket, plainHttp]) {
+for (const transport of [webSocket, plainHttp, eventStream]) {
   describeSignaling('by --http', () => site.direct.http, transport);
   describeSignaling('by --http-socket', () => site.direct['http-socket'], transport);
   describeSignaling('by --socket on TCP', () => site.direct.socket, transport);
   describeSignaling('by --socket on a unix socket', () => site.direct.unix, transport);
 }
 describe.skipIf(without('nginx'))('through nginx', () => {
-  for (const transport of [webSocket, plainHttp]) {
+  for (const transport of [webSocket, plainHttp, eventStream]) {
     describeSignaling('by proxy_pass', through('http-socket'), transport);
     describeSignaling('by uwsgi_pass on TCP', through('socket'), transport);
     describeSignaling('by uwsgi_pass on a unix socket', through('unix'), transport);

@@ -14,7 +14,7 @@ export type Site = {
   /** Base URLs that lead straight to each listener. */
   direct: Record<'http' | 'http-socket' | 'socket' | 'unix', string>;
   /** What a front end connects to. */
-  addresses: Record<'http-socket' | 'socket' | 'unix', string>;
+  addresses: Record<'http-socket' | 'http-unix' | 'socket' | 'unix', string>;
   logs: Record<string, unknown>[];
   stop(): Promise<void>;
 };
@@ -22,14 +22,19 @@ export type Site = {
 /** @param settings further flags */
 export const startSite = async (settings: string[]): Promise<Site> => {
   const directory = mkdtempSync(join(tmpdir(), 'genkan-test-'));
-  const unix = join(directory, 'app.sock');
-  const flags = ['--http', '127.0.0.1:0', '--http-socket', '127.0.0.1:0', '--socket', '127.0.0.1:0', '--socket', unix];
+  const [unix, httpUnix] = [join(directory, 'app.sock'), join(directory, 'http.sock')];
+  const flags = ['--http', '127.0.0.1:0', '--http-socket', '127.0.0.1:0', '--http-socket', httpUnix].concat([
+    '--socket',
+    '127.0.0.1:0',
+    '--socket',
+    unix,
+  ]);
   const loaded = load([...flags, ...settings], {});
   if ('faults' in loaded) throw new Error(loaded.faults.join('; '));
   const logs: Record<string, unknown>[] = [];
   const logger = pino({ base: null }, { write: (line: string) => logs.push(JSON.parse(line)) });
   const running = await serve(loaded.settings, logger);
-  const [http, httpSocket, socket] = running.listening;
+  const [http, httpSocket, , socket] = running.listening;
   const bridges = [await startBridge(socket?.address ?? ''), await startBridge(unix)];
   const [tcpBridge, unixBridge] = bridges.map(({ url }) => url);
   return {
@@ -39,7 +44,12 @@ export const startSite = async (settings: string[]): Promise<Site> => {
       socket: tcpBridge ?? '',
       unix: unixBridge ?? '',
     },
-    addresses: { 'http-socket': httpSocket?.address ?? '', socket: socket?.address ?? '', unix },
+    addresses: {
+      'http-socket': httpSocket?.address ?? '',
+      'http-unix': httpUnix,
+      socket: socket?.address ?? '',
+      unix,
+    },
     logs,
     async stop() {
       for (const { server } of bridges) {

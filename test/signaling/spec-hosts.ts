@@ -1,6 +1,7 @@
 /** The part of the spec about hosts: who comes in, who decides it, and what becomes of those it was decided about. */
 import { expect, test } from 'vitest';
 import { errors } from '../../app/protocol/errors.ts';
+import type { ServerMessage } from '../../app/protocol/messages.ts';
 import type { Fields, Refused, TestPeer } from './peers.ts';
 
 export type HostsSpec = {
@@ -8,15 +9,21 @@ export type HostsSpec = {
   peerIn: (room: string) => TestPeer;
   /** How joining with these fields is refused. */
   refusalOf: (room: string, fields: Fields) => Promise<Refused>;
-  /** Which code ends the conversation of a peer, once it asks or by itself. */
-  endOf: (peer: TestPeer) => Promise<string>;
 };
 
-export const describeHosts = ({ newRoom, peerIn, refusalOf, endOf }: HostsSpec): void => {
+export const describeHosts = ({ newRoom, peerIn, refusalOf }: HostsSpec): void => {
   const enter = async (room: string, fields?: Fields) => {
     const peer = peerIn(room);
     await peer.join(fields);
     return peer;
+  };
+  /** Which code ends the conversation of a peer. */
+  const endOf = async (peer: TestPeer) => {
+    const isEnd = (message: ServerMessage) => message.type === 'bye' || message.type === 'error';
+    // A bye, or what a request for events is refused with that came between two.
+    await expect.poll(() => peer.inbox.all.some(isEnd), { timeout: 15_000 }).toBe(true);
+    const end = peer.inbox.all.find(isEnd);
+    return end && 'code' in end && end.code;
   };
   /** Says it and waits until the room has it. */
   const settle = async (peer: TestPeer, message: Fields) => {
@@ -86,13 +93,23 @@ export const describeHosts = ({ newRoom, peerIn, refusalOf, endOf }: HostsSpec):
     expect((await host.inbox.take('lobby')).waiting).toMatchObject([{ id, away: false }]);
     await again.cut();
     expect((await host.inbox.take('lobby', 20_000)).waiting).toMatchObject([{ id, away: true }]);
-    await settle(host, { type: 'admit', peer: id });
+    // At once: its grace is short.
+    await host.sendMany([
+      { type: 'chat', text: 'before' },
+      { type: 'admit', peer: id },
+      { type: 'signal', to: id, epoch: 2, data: 'for whoever comes' },
+      { type: 'chat', text: 'since' },
+    ]);
+    await host.inbox.take('peer-joined');
     const inside = peerIn(room);
     expect(await inside.join({ session, after: 2 })).toMatchObject({
       recovered: false,
       self: { id },
       peers: [{ id: host.id }],
+      chat: [{ text: 'before' }],
     });
+    expect(await inside.inbox.take('signal')).toMatchObject({ data: 'for whoever comes' });
+    expect(await inside.inbox.take('chat')).toMatchObject({ text: 'since' });
     await inside.send({ type: 'chat', text: 'here I am' });
     expect(await host.inbox.take('chat')).toMatchObject({ from: id, text: 'here I am' });
     expect(host.inbox.of('peer-joined')).toHaveLength(1);

@@ -1,21 +1,26 @@
 /** What signaling promises, as one behavioural spec: run over every transport, listener and front. */
 import { afterAll, describe, expect, test } from 'vitest';
 import { type ErrorCode, errors } from '../../app/protocol/errors.ts';
-import { type Fields, plainHttp, type TestPeer, type Transport, webSocket } from './peers.ts';
+import { eventStream, type Fields, plainHttp, type TestPeer, type Transport, webSocket } from './peers.ts';
 import { describeHosts } from './spec-hosts.ts';
-import { describeRequests, describeSockets, messageBytes } from './spec-transports.ts';
+import { describeRequests, describeSockets, describeStreams, messageBytes } from './spec-transports.ts';
 
-/** The settings the spec counts on: short times, small rooms, a small log. */
+/** The settings the spec counts on: short times, small rooms, a small log; and that all of it comes from one address. */
 export const specSettings = [
   ['--max-peers', '4'],
   ['--grace', '3'],
   ['--return-grace', '1'],
   ['--poll-grace', '2'],
+  ['--heartbeat', '1'],
   ['--log-events', '16'],
   ['--message-rate', '50'],
   ['--message-burst', '100'],
+  ['--join-burst', '100000'],
   ['--max-message-bytes', String(messageBytes)],
   ['--join-timeout', '4'],
+  // All peers of the spec come from one address.
+  ['--join-burst', '1000000'],
+  ['--attempt-burst', '1000000'],
   ['--drain-timeout', '2'],
 ].flat();
 
@@ -275,9 +280,12 @@ export const describeSignaling = (name: string, site: () => string, transport: T
       expect(await second.inbox.take('chat')).toMatchObject({ text: 'all well' });
     });
 
-    test.each(['a b', 'x'.repeat(65), '..%2f', 'semi;colon'])('%s is not the name of a room', async (room) => {
-      expect(await transport.refusal(site(), room, ['{"type":"join"}'])).toEqual(fate('bad-room-name', transport));
-    });
+    test.each(['a b', 'x'.repeat(65), '..%2f', 'semi;colon', 'cafe\u0301'])(
+      '%s is not the name of a room',
+      async (room) => {
+        expect(await transport.refusal(site(), room, ['{"type":"join"}'])).toEqual(fate('bad-room-name', transport));
+      },
+    );
 
     test('a flood is refused, the room does not notice, and the sender may go on later', async () => {
       const { first, second } = await pair();
@@ -293,14 +301,13 @@ export const describeSignaling = (name: string, site: () => string, transport: T
       expect(await second.inbox.take('chat')).toMatchObject({ text: 'sorry' });
     });
 
-    if (transport === webSocket)
-      describeHosts({
-        newRoom,
-        peerIn,
-        refusalOf: (room, fields) => transport.refusal(site(), room, [JSON.stringify({ type: 'join', ...fields })]),
-        endOf: async (peer) => (await peer.inbox.take('bye')).code,
-      });
+    describeHosts({
+      newRoom,
+      peerIn,
+      refusalOf: (room, fields) => transport.refusal(site(), room, [JSON.stringify({ type: 'join', ...fields })]),
+    });
     if (transport === webSocket) describeSockets(site, newRoom, (peer) => open.push(peer));
+    else if (transport === eventStream) describeStreams(site, newRoom, (peer) => open.push(peer));
     else describeRequests(site, newRoom);
   });
 };

@@ -49,6 +49,27 @@ describe.skipIf(without('docker')).each(variants)('docker compose, $name', ({ na
     expect((await app.exec(['touch', '/opt/genkan/x'])).exitCode).not.toBe(0);
   });
 
+  test('makes links where the app is', async () => {
+    const words = [
+      '--room',
+      'garden',
+      '--role',
+      'host',
+      '--name',
+      'Aiko',
+      '--ttl',
+      '2h',
+      '--link',
+      'https://meet.example',
+    ];
+    const secret = 'GENKAN_TOKEN_SECRET=a-shared-secret-of-forty-characters-0001';
+    const { output, exitCode } = await stack
+      .container('app')
+      .exec(['env', secret, 'node', 'dist/cli.js', 'token', ...words]);
+    expect(output).toMatch(/^https:\/\/meet\.example\/rooms\/garden#token=[\w-]+\.[\w-]+\.[\w-]+\n$/);
+    expect(exitCode).toBe(0);
+  });
+
   describeCall(`compose ${name}`, () => stack.url);
 
   test('goes on when the app is replaced, without a restart of nginx', async () => {

@@ -12,7 +12,7 @@ export type Stack = {
   /** The project's name: the app's container is `${project}-app-1`, the network `${project}_default`. */
   project: string;
   /** The container of a service. After the service was recreated it is the old one: use `compose` then. */
-  container(service: 'nginx' | 'app'): StartedTestContainer;
+  container(service: 'nginx' | 'app' | 'turn'): StartedTestContainer;
   /** `docker compose …` for this project; → its output. */
   compose(...words: string[]): Promise<string>;
   /** Stops everything and removes it, volumes too. */
@@ -24,7 +24,7 @@ const run = promisify(execFile);
 let count = 0;
 
 /**
- * Resolves when nginx and the app are healthy.
+ * Resolves when all services are healthy.
  * @param files further compose files, from the top of the checkout: 'deploy/compose.unix.yml'
  * @param environment variables for the compose files
  */

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join as joinPath } from 'node:path';
 import { createInterface } from 'node:readline';
+import { SignJWT } from 'jose';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { without } from '../setup/without.ts';
@@ -53,6 +54,32 @@ describe.skipIf(without('chromium'))('the page', () => {
     expect(new URL(page.url()).pathname.length).toBeGreaterThan('/rooms/'.length + 16);
     expect(complaints).toEqual([]);
     await context.close();
+  });
+
+  test('a personal link lets in, hides its token, and outlives a reload', async ({ onTestFinished }) => {
+    const secret = 'a-shared-secret-of-forty-characters-0001';
+    const closed = await start('--auth', 'token', '--token-secret', secret);
+    onTestFinished(() => void closed.child.kill());
+    const claims = { room: 'garden', name: 'Aiko', exp: Math.floor(Date.now() / 1000) + 600 };
+    const token = await new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(new TextEncoder().encode(secret));
+    const room = `${closed.url}/rooms/garden`;
+    const aiko = await open(browser, `${room}#token=${token}`);
+    const ben = new WebSocketPeer(closed.url, 'garden');
+    onTestFinished(() => ben.dispose());
+    await ben.join({ token });
+    expect(aiko.page.url()).toBe(room);
+    await join(aiko, 'Mallory');
+    expect((await ben.inbox.take('peer-joined')).peer.name).toBe('Aiko');
+    await aiko.page.reload();
+    await join(aiko, 'Mallory');
+    expect((await ben.inbox.take('peer-joined')).peer.name).toBe('Aiko');
+    expect(aiko.complaints).toEqual([]);
+    await aiko.context.close();
+
+    const stranger = await open(browser, room);
+    await stranger.page.getByRole('button', { name: 'Join', exact: true }).click();
+    await stranger.page.getByText('You need an invitation').waitFor();
+    await stranger.context.close();
   });
 
   test('a full room and a refused camera have words of their own', async ({ onTestFinished }) => {

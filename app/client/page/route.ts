@@ -38,7 +38,8 @@ export const takeToken = (url: string): { token: string; shown: string } | undef
   const fields = new URLSearchParams(shown.hash.slice(1));
   const token = fields.get('token');
   if (token === null) return undefined;
-  shown.hash = '';
+  fields.delete('token');
+  shown.hash = fields.toString();
   return { token, shown: shown.href };
 };
 

@@ -30,7 +30,7 @@ export const requests = {
   harakiri: seconds(0, 86_400)
     .default(0)
     .register(about, {
-      help: 'seconds until the answer to a request must have begun, else 503; WebSockets are exempt; 0 = no limit',
+      help: 'seconds until the answer to a request must have begun, else 503; WebSockets and event streams are exempt; 0 = no limit',
       uwsgi: 'kills the worker whose request takes longer, and with it every other request in that worker',
       differs: 'nothing is killed: the one request is answered 503; see loop-harakiri for a worker that hangs',
       also: ['t'],

@@ -72,8 +72,11 @@ export const rooms = {
   'poll-grace': seconds(1, 3600).default(10).register(about, {
     help: 'seconds between such requests before the peer counts as away',
   }),
+  heartbeat: seconds(1, 3600).default(15).register(about, {
+    help: 'seconds of silence after which an event stream says that it is there; less than any proxy between waits',
+  }),
   'ping-interval': seconds(1, 3600).default(25).register(about, {
-    help: 'seconds between WebSocket pings, and for the pong to come',
+    help: 'seconds between WebSocket pings, and for the pong to come; an event stream ends after twice that without a request of its peer',
   }),
   'ack-delay': whole(0, 1000, 'MS').default(10).register(about, {
     help: 'milliseconds over which acknowledgements are gathered',

@@ -1,0 +1,25 @@
+/** How long the library waits for what. */
+
+/** Milliseconds. */
+export type Timing = {
+  /** Silence after which the server is asked for a sign of life. */
+  ping: number;
+  /** How long an answer to `join`, to `ping` or to a request may take. */
+  answer: number;
+  /** How long a WebSocket may take until `joined` comes over it, and a stream until it begins. */
+  opening: number;
+  /** How long plain HTTP serves before a WebSocket is tried again, and polls before a stream; it doubles up to ten minutes. */
+  climb: number;
+  /** The first delay after a lost connection; it doubles up to `longest`. */
+  backoff: number;
+  longest: number;
+};
+
+export const usualTiming: Timing = {
+  ping: 20_000,
+  answer: 10_000,
+  opening: 5_000,
+  climb: 30_000,
+  backoff: 300,
+  longest: 8_000,
+};

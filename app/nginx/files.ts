@@ -1,0 +1,42 @@
+/** Which files a situation needs. */
+import { app } from './app.ts';
+import { down } from './down.ts';
+import { headers } from './headers.ts';
+import { limits } from './limits.ts';
+import { log } from './log.ts';
+import { main } from './main.ts';
+import { maps } from './maps.ts';
+import { params } from './params.ts';
+import { hidden } from './private.ts';
+import { realIp } from './real-ip.ts';
+import { inside, site } from './site.ts';
+import { type Files, isAlone, type Situation } from './situation.ts';
+import { fromDisk } from './static.ts';
+import { tls } from './tls.ts';
+import { workers } from './workers.ts';
+
+/** Everything there is, each with the situations that need it. */
+const all: [path: string, write: (situation: Situation) => string, isNeeded: (situation: Situation) => boolean][] = [
+  ['nginx.conf', main, isAlone],
+  ['conf.d/genkan.conf', site, ({ mode }) => mode !== 'location'],
+  // Before the file of the site: a log format must be known when it is named.
+  ['conf.d/00-genkan.conf', site, ({ mode }) => mode === 'location'],
+  ['snippets/genkan-app.conf', app, () => true],
+  ['snippets/genkan-down.conf', down, () => true],
+  ['snippets/genkan-headers.conf', headers, () => true],
+  ['snippets/genkan-limits.conf', limits, () => true],
+  ['snippets/genkan-log.conf', log, () => true],
+  ['snippets/genkan-maps.conf', maps, () => true],
+  ['snippets/genkan-private.conf', hidden, () => true],
+  ['snippets/genkan-real-ip.conf', realIp, ({ trustedProxies }) => trustedProxies.length > 0],
+  ['snippets/genkan-site.conf', inside, ({ mode }) => mode === 'location'],
+  ['snippets/genkan-static.conf', fromDisk, () => true],
+  ['snippets/genkan-tls.conf', tls, ({ certificate }) => certificate !== undefined],
+  ['snippets/genkan-uwsgi-params.conf', params, ({ protocol }) => protocol === 'uwsgi'],
+  ['snippets/genkan-workers.conf', workers, ({ upstreams }) => upstreams.length > 1],
+];
+
+export const filesFor = (situation: Situation): Files =>
+  new Map(
+    all.flatMap(([path, write, isNeeded]) => (isNeeded(situation) ? [[path, `${write(situation).trimEnd()}\n`]] : [])),
+  );

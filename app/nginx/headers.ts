@@ -1,0 +1,55 @@
+/** snippets/genkan-headers.conf: what a browser may do with an answer. */
+import { securityHeaders } from '../http/security.ts';
+import type { Situation } from './situation.ts';
+
+export const headers = ({ hsts, http3, addresses }: Situation): string => `\
+# What a browser may do with an answer of this site. The app sends the same set when nobody stands in front of it; here nginx sends
+# it, also with files and error pages, and drops the app's copies so that none appears twice.
+# (!) One add_header of its own makes a location lose all that stand above it: include this file in every location.
+# nginx 1.22 or later. https://nginx.org/en/docs/http/ngx_http_headers_module.html#add_header
+
+${Object.entries(securityHeaders)
+  .map(([name, value]) => `${why[name as keyof typeof securityHeaders]}add_header ${titled(name)} "${value}" always;\n`)
+  .join('')}${hsts ? strict : ''}${http3 ? altSvc(addresses) : ''}
+# https://nginx.org/en/docs/http/ngx_http_uwsgi_module.html#uwsgi_hide_header
+${hidden('uwsgi_hide_header')}
+
+# https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_hide_header
+${hidden('proxy_hide_header')}
+`;
+
+const titled = (name: string): string => name.replaceAll(/(?<=^|-)[a-z]/g, (letter) => letter.toUpperCase());
+
+const hidden = (directive: string): string =>
+  Object.keys(securityHeaders)
+    .map((name) => `${directive} ${titled(name)};`)
+    .join('\n');
+
+const why: Record<keyof typeof securityHeaders, string> = {
+  'content-security-policy': `\
+# Scripts, styles and connections from this site only; 'self' includes its WebSockets. blob: is what a page makes itself.
+# https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Content-Security-Policy
+`,
+  'permissions-policy': `
+# (!) Many ready-made header sets forbid camera and microphone here; a call needs them.
+# https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Permissions-Policy
+`,
+  'referrer-policy': `
+# A room's address is what lets people in: it goes to no other site.
+`,
+  'x-content-type-options': '',
+  'cross-origin-opener-policy': '',
+};
+
+const strict = `
+# (!) For two years browsers will not come to this name without https, whatever becomes of the certificate.
+# https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Strict-Transport-Security
+add_header Strict-Transport-Security "max-age=63072000" always;
+`;
+
+/** Port 443 unless another is listened on. */
+const altSvc = (addresses: readonly string[]): string => `
+# HTTP/3 is here as well. A day, so that browsers soon forget it when it is switched off or a firewall drops UDP.
+# https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Alt-Svc
+add_header Alt-Svc 'h3=":${addresses[0]?.split(':').at(-1)}"; ma=86400' always;
+`;

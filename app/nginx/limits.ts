@@ -1,0 +1,29 @@
+/** snippets/genkan-limits.conf: what one address may ask for. */
+import { pattern, type Situation } from './situation.ts';
+
+export const limits = ({ base, limits: { handshakes } }: Situation): string => `\
+# What one address may ask for; snippets/genkan-app.conf says how much of it. A school or an office is one address, so both are
+# generous. Messages in a WebSocket are not counted here: the app limits those, for each peer.
+# nginx 1.22 or later, in the http block. By default nothing is limited.
+
+# A handshake is a WebSocket that begins or a join by plain HTTP. Requests whose key is empty are not counted.
+# https://nginx.org/en/docs/http/ngx_http_limit_req_module.html
+map $uri $genkan_handshake {
+    default                                '';
+    "~^${pattern(base)}rooms/[^/]+/(?:ws|join)/?$" $binary_remote_addr;
+}
+limit_req_zone $genkan_handshake zone=genkan_handshakes:10m rate=${handshakes}r/s;
+
+# A WebSocket counts as long as it is open. https://nginx.org/en/docs/http/ngx_http_limit_conn_module.html
+limit_conn_zone $binary_remote_addr zone=genkan_connections:10m;
+`;
+
+/** What the app's location has of it. */
+export const limited = ({ limits: { handshakes, connections } }: Situation): string => `\
+    # For one address, see snippets/genkan-limits.conf: ${5 * handshakes} handshakes at once and then ${handshakes} a second, ${connections} connections.
+    # Beyond: 429, by default 503, which would say that the app is down. Clients come back by themselves, later.
+    limit_req zone=genkan_handshakes burst=${5 * handshakes} nodelay;
+    limit_conn genkan_connections ${connections};
+    limit_req_status 429;
+    limit_conn_status 429;
+`;

@@ -1,0 +1,54 @@
+/** snippets/genkan-maps.conf: values that nginx works out for a request. */
+import type { Situation } from './situation.ts';
+
+export const maps = (situation: Situation): string => `\
+# What is worked out for a request before it is passed on. nginx 1.22 or later, in the http block.
+# https://nginx.org/en/docs/http/ngx_http_map_module.html
+
+# Host as the client wrote it, with its port: the app compares it with Origin. $host has lost the port; it stands in where there
+# is no Host header, as in HTTP/3. https://nginx.org/en/docs/http/ngx_http_core_module.html#var_host
+map $http_host $genkan_host {
+    default $http_host;
+    ''      $host;
+}
+
+# Connection header towards the app when it is reached over HTTP: "upgrade" for a WebSocket and nothing otherwise.
+# https://nginx.org/en/docs/http/websocket.html
+map $http_upgrade $genkan_connection {
+    default upgrade;
+    ''      '';
+}
+
+# How long a file may be kept. The build writes the hash of a file's content into its name, so that such a file never changes: a
+# year, and no question when the page is loaded again. Any other is asked for again each time.
+# https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Cache-Control#immutable
+map $uri $genkan_cache {
+    default                "no-cache";
+    "~-[\\w-]{8}\\.[a-z0-9]+$" "public, max-age=31536000, immutable";
+}
+
+# Whether an answer is worth a line in the log where most are not.
+map $status $genkan_failed {
+    default  1;
+    "~^[23]" 0;
+}
+${situation.trustedProxies.length > 0 ? scheme(situation) : ''}`;
+
+/** The variable that says by which scheme the client came. */
+export const schemeOf = ({ trustedProxies }: Situation): string =>
+  trustedProxies.length > 0 ? '$genkan_scheme' : '$scheme';
+
+const scheme = ({ trustedProxies }: Situation): string => `
+# By which scheme the client came: what the proxy before nginx says, and only if it is one that is trusted.
+# $realip_remote_addr is who connected, before snippets/genkan-real-ip.conf put the client in its place.
+# https://nginx.org/en/docs/http/ngx_http_geo_module.html
+geo $realip_remote_addr $genkan_from_proxy {
+    default 0;
+${trustedProxies.map((network) => `    ${network} 1;`).join('\n')}
+}
+map "$genkan_from_proxy $http_x_forwarded_proto" $genkan_scheme {
+    default   $scheme;
+    "1 http"  http;
+    "1 https" https;
+}
+`;

@@ -1,0 +1,141 @@
+/** The options of `genkan nginx`, and what is impossible among them. */
+import { z } from 'zod';
+import { about } from '../config/about.ts';
+import { showAddress } from '../config/address.ts';
+import type { Where } from '../config/combinations.ts';
+import { address, choice, flag, list, network, path, text, whole } from '../config/forms.ts';
+import { schema } from '../config/schema.ts';
+import { modes } from './situation.ts';
+import { floor, isAtLeast, knows, parseVersion, showVersion } from './version.ts';
+
+/** Written into nginx's files as it is, so nothing that means something there. */
+const place = (wanted: string) =>
+  text(/^\/[^\s;{}"'\\$#]*$/, `${wanted}: an absolute path without spaces, quotes or any of ; { } \\ $ #`, 'PATH');
+
+export const options = {
+  mode: choice(...modes)
+    .default('plain')
+    .register(about, {
+      help: 'plain: nginx for nothing but Genkan; tls: the same with a certificate; behind-proxy: behind a proxy that has it; vhost: beside other sites; location: below a path of another site',
+    }),
+  protocol: choice('uwsgi', 'http')
+    .optional()
+    .register(about, { help: 'how nginx talks to the app; as the app listens, else uwsgi' }),
+  upstream: list(address).register(about, {
+    help: "where the app listens; several: rooms are hashed over them. Not given: what the app's own settings say, else 127.0.0.1:3031",
+  }),
+  resolver: text(/^(?:[\d.]+|\[[\da-fA-F:]+\])(?::\d+)?$/, 'the IP address of a name server', 'ADDRESS')
+    .optional()
+    .register(about, { help: 'name server to ask for upstreams that are names, such as 127.0.0.11 for containers' }),
+  'server-name': list(text(/^(?:\*\.)?[\w-]+(?:\.[\w-]+)*$/, 'a name such as meet.example', 'NAME')).register(about, {
+    help: 'names of the site; where nginx serves nothing else no other name is answered',
+  }),
+  address: list(
+    text(
+      /^(?:(?:[\d.]+|\[[\da-fA-F:]+\]):)?\d{1,5}$/,
+      'a port, or address:port such as 127.0.0.1:8080 or [::]:443',
+      'ADDRESS',
+    ),
+  ).register(about, { help: 'where nginx listens; not given: 80, with a certificate 443' }),
+  base: text(/^(?:\/[\w~-][\w.~-]*)*\/?$/, 'a path such as /meet/', 'PATH')
+    .default('/')
+    .register(about, { help: 'below which path everything lies' }),
+  certificate: place('the certificate with its chain')
+    .optional()
+    .register(about, { help: 'certificate with its chain, in one file' }),
+  'certificate-key': place("the certificate's key").optional().register(about, { help: "the certificate's key" }),
+  'trusted-proxy': list(network).register(about, {
+    help: 'networks of the proxies before nginx that are believed about the client',
+  }),
+  'nginx-version': text(/^\d+\.\d+\.\d+$/, 'a version such as 1.26.3', 'VERSION')
+    .optional()
+    .register(about, { help: `for which nginx; not given: the one installed here, else ${showVersion(floor)}` }),
+  root: place("the directory of the build's files")
+    .default('/opt/genkan/dist/public')
+    .register(about, { help: 'the directory that holds js/' }),
+  hsts: flag().default(false).register(about, { help: 'tell browsers to come by https alone, for two years' }),
+  http3: flag().default(false).register(about, { help: 'HTTP/3 as well; nginx 1.25 or later' }),
+  brotli: flag()
+    .default(false)
+    .register(about, { help: 'send .br files too; needs the module ngx_http_brotli_static' }),
+  handshakes: whole(1, 100_000)
+    .default(20)
+    .register(about, { help: 'WebSockets and joins a second from one address, five times as many at once' }),
+  connections: whole(1, 1_000_000)
+    .default(1000)
+    .register(about, { help: 'requests and WebSockets at once from one address' }),
+  out: path().optional().register(about, { help: 'directory to write the files to; not given: print them' }),
+};
+
+/** The app's settings are taken as well: they say where it listens and how long it takes. */
+export const nginxSchema = z.object({ ...schema.shape, ...options });
+export type NginxSettings = z.output<typeof nginxSchema>;
+
+type Check = (settings: NginxSettings, where: Where) => string | undefined | false;
+
+/** What no nginx could do, or nobody can have meant. */
+export const impossibleForNginx = (settings: NginxSettings, where: Where): string[] =>
+  checks.flatMap((check) => check(settings, where) || []);
+
+const hasTls = ({ certificate }: NginxSettings): boolean => certificate !== undefined;
+
+const checks: Check[] = [
+  ({ mode, certificate }) => mode === 'tls' && certificate === undefined && '--mode tls needs --certificate',
+  ({ certificate, 'certificate-key': key }, where) =>
+    (certificate === undefined) !== (key === undefined) &&
+    (key === undefined
+      ? `${where('certificate')}: --certificate-key is missing`
+      : `${where('certificate-key')}: --certificate is missing`),
+  ({ mode, certificate }, where) =>
+    certificate !== undefined &&
+    mode !== 'tls' &&
+    mode !== 'vhost' &&
+    `${where('certificate')}: --mode ${mode} speaks no TLS of its own; write --mode tls or --mode vhost`,
+  ({ mode, 'server-name': names }) =>
+    (mode === 'tls' || mode === 'vhost') && names.length === 0 && `--mode ${mode} needs --server-name`,
+  ({ mode, 'trusted-proxy': proxies }) =>
+    mode === 'behind-proxy' &&
+    proxies.length === 0 &&
+    '--mode behind-proxy needs --trusted-proxy: the network of the proxy, which alone is believed about the client',
+  (settings, where) =>
+    settings['trusted-proxy'].length > 0 &&
+    !(settings.mode === 'behind-proxy' || (settings.mode === 'vhost' && !hasTls(settings))) &&
+    `${where('trusted-proxy')}: is for --mode behind-proxy, and for --mode vhost without a certificate`,
+  ({ mode, base }) => mode === 'location' && base === '/' && '--mode location needs --base: the path below your site',
+  ({ mode, 'server-name': names, address: addresses }, where) =>
+    mode === 'location' &&
+    names.length + addresses.length > 0 &&
+    `${where(names.length > 0 ? 'server-name' : 'address')}: with --mode location the site's own server block says that`,
+  (settings, where) =>
+    settings.hsts &&
+    !hasTls(settings) &&
+    settings['trusted-proxy'].length === 0 &&
+    `${where('hsts')}: only a site that browsers reach by https can ask for it`,
+  (settings, where) => settings.http3 && !hasTls(settings) && `${where('http3')}: needs --certificate`,
+  ({ upstream }, where) => {
+    const at = upstream.findIndex(({ kind }) => kind === 'fd');
+    return at >= 0 && `${where('upstream', at)}: nginx cannot connect to a descriptor`;
+  },
+  ({ upstream, resolver }, where) => {
+    const at = upstream.findIndex((one) => one.kind === 'tcp' && /[^\d.:]/.test(one.host ?? '') && !isIpv6(one.host));
+    const [one] = upstream.slice(at);
+    return (
+      at >= 0 &&
+      one &&
+      resolver === undefined &&
+      `${where('upstream', at)}: ${showAddress(one)} is a name: say by --resolver who knows it, or write an IP address`
+    );
+  },
+];
+
+const isIpv6 = (host: string | undefined): boolean => host?.includes(':') === true;
+
+/** What this version cannot do. */
+export const impossibleForVersion = (settings: NginxSettings, text: string, source: string): string[] => {
+  const version = parseVersion(text);
+  if (!version || !isAtLeast(version, floor))
+    return [`${source}: nginx ${text} is too old: ${showVersion(floor)} or later is needed`];
+  return settings.http3 && !knows(version).quic
+    ? [`--http3: nginx ${text} does not know HTTP/3: 1.25.0 or later does`]
+    : [];
+};

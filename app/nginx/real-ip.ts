@@ -1,0 +1,15 @@
+/** snippets/genkan-real-ip.conf: who the client is when a proxy stands before nginx. */
+import type { Situation } from './situation.ts';
+
+export const realIp = ({ trustedProxies }: Situation): string => `\
+# Who the client is: the last address in X-Forwarded-For that is none of these proxies. From here on $remote_addr is the client:
+# for limits, log and app. nginx 1.22 or later, built with realip, as Debian's and the official image's are.
+# https://nginx.org/en/docs/http/ngx_http_realip_module.html
+# (!) Name the proxies and nobody else: whoever connects from one of these networks may claim any address. Docker's own networks
+# are private ones, so "all private networks" is everybody.
+${trustedProxies.map((network) => `set_real_ip_from ${network};`).join('\n')}
+real_ip_header X-Forwarded-For;
+
+# Several proxies one behind the other are all skipped; by default only the last one is, and the client could write the rest.
+real_ip_recursive on;
+`;

@@ -1,0 +1,51 @@
+/** snippets/genkan-static.conf: the build's files, from disk. */
+import type { Situation } from './situation.ts';
+
+export const fromDisk = (situation: Situation): string => `\
+# ${situation.base}js comes from disk and never reaches the app: nginx is quicker at it, and a bundle that is missing is a plain 404 instead of a
+# page that the browser would take for a script.
+# nginx 1.22 or later, built with gzip_static, as Debian's and the official image's are.
+location ^~ ${situation.base}js/ {
+    # Where the build put its files: dist/public of the app, below which js/ lies. This is the only path to adapt.
+${place(situation)}
+    try_files $uri =404;
+
+    # Our own list: mime.types of older versions has application/javascript for .js and nothing for .mjs and .map.
+    # (!) It replaces the list of the http block here. https://nginx.org/en/docs/http/ngx_http_core_module.html#types
+    types {
+        text/javascript  js mjs;
+        text/css         css;
+        application/json json map;
+        application/wasm wasm;
+        image/svg+xml    svg;
+        font/woff2       woff2;
+    }
+
+    # The build leaves a .gz beside each file: sent as it is to who can read it. Default off.
+    # https://nginx.org/en/docs/http/ngx_http_gzip_static_module.html
+    gzip_static on;
+    gzip_vary on;
+${situation.brotli ? brotli : ''}
+    # Which files there are is looked up anew every 30 seconds; default off, for every request. What is missing is always looked up,
+    # so that a new build is there at once. https://nginx.org/en/docs/http/ngx_http_core_module.html#open_file_cache
+    open_file_cache max=200 inactive=60s;
+    open_file_cache_valid 30s;
+
+    # A line only for what went wrong: the page that names a file has one.
+    access_log /var/log/nginx/access.log genkan if=$genkan_failed;
+
+    # Says nothing of a 404, because there is no \`always\`. By default nginx says nothing and browsers guess.
+    add_header Cache-Control $genkan_cache;
+    include snippets/genkan-headers.conf;
+}
+`;
+
+const place = ({ base, root }: Situation): string =>
+  base === '/'
+    ? `    # https://nginx.org/en/docs/http/ngx_http_core_module.html#root\n    root ${root};`
+    : `    # https://nginx.org/en/docs/http/ngx_http_core_module.html#alias\n    alias ${root}/js/;`;
+
+const brotli = `
+    # The same for .br, which is smaller; a module of its own. https://github.com/google/ngx_brotli
+    brotli_static on;
+`;

@@ -1,0 +1,71 @@
+/** The WebSocket of a room as an AsyncAPI document, https://www.asyncapi.com/docs/reference/specification/v3.0.0 */
+import { errors } from './errors.ts';
+import { clientExamples, serverExamples } from './examples.ts';
+import { components, type Json, type Message, messagesOf, namesIn } from './json-schemas.ts';
+import { clientMessage, protocolVersion, serverMessage } from './messages.ts';
+
+/**
+ * Its application is the server: it receives what clients say. Schemas keep to what draft 7 and 2020-12 share.
+ * @param source the text of messages.ts
+ */
+export const asyncApi = (source: string): Json => {
+  const names = namesIn(source);
+  const said = messagesOf(clientMessage, names);
+  const told = messagesOf(serverMessage, names);
+  return {
+    asyncapi: '3.0.0',
+    info: {
+      title: 'Genkan: a room over a WebSocket',
+      version: protocolVersion,
+      license: { name: 'MIT' },
+      description: [
+        'One JSON object in each text frame. A client says `join` first, once, and is answered `joined` or `waiting`.',
+        'Close codes: 4000–4499 = come back, after `bye.retry` milliseconds; 4500–4999 and 1009 = do not; any other is a',
+        'lost connection: come back. `x-errors` has every error: its `status` by plain HTTP, its `close` code (without one',
+        'the connection goes on), and the milliseconds after which to `retry` (without, it is final).',
+      ].join(' '),
+    },
+    defaultContentType: 'application/json',
+    channels: {
+      room: {
+        address: '/rooms/{room}/ws',
+        parameters: { room: { description: 'The name of the room: 1–64 letters, digits, `-` or `_` of any script.' } },
+        messages: Object.fromEntries(
+          [...said, ...told].map(({ name }) => [name, { $ref: `#/components/messages/${name}` }]),
+        ),
+        bindings: { ws: { method: 'GET', headers: handshake, bindingVersion: '0.1.0' } },
+      },
+    },
+    operations: {
+      receive: { action: 'receive', summary: 'What clients say.', ...overRoom(said) },
+      send: { action: 'send', summary: 'What the server tells them.', ...overRoom(told) },
+    },
+    components: {
+      messages: Object.fromEntries([...said.map(shown(clientExamples)), ...told.map(shown(serverExamples))]),
+      schemas: components([clientMessage, serverMessage], names),
+    },
+    'x-errors': errors,
+  };
+};
+
+const handshake = {
+  type: 'object',
+  properties: {
+    'Sec-WebSocket-Protocol': { type: 'string', const: protocolVersion },
+    Authorization: { type: 'string', description: '`Bearer` and a token, where it is not in `join`.' },
+  },
+  required: ['Sec-WebSocket-Protocol'],
+};
+
+const overRoom = (messages: Message[]): Json => ({
+  channel: { $ref: '#/channels/room' },
+  messages: messages.map(({ name }) => ({ $ref: `#/channels/room/messages/${name}` })),
+});
+
+const shown =
+  (examples: Json) =>
+  ({ type, name }: Message): [string, Json] => {
+    const example = examples[type];
+    const payload = { $ref: `#/components/schemas/${name}` };
+    return [name, { name: type, payload, ...(example ? { examples: [{ payload: example }] } : {}) }];
+  };

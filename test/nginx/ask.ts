@@ -1,0 +1,54 @@
+/** Single requests to a front end, by HTTP or TLS, and what every answer must have. */
+import { type IncomingMessage, request as requestByHttp } from 'node:http';
+import { request as requestByTls } from 'node:https';
+import { expect } from 'vitest';
+import { securityHeaders } from '../../app/http/security.ts';
+import type { Told } from './backend.ts';
+
+/** On 127.0.0.1. `tls`: the certificate that is trusted, and for which name. `headers`: sent with every request. */
+export type Target = { port: number; tls?: { ca: string; servername: string }; headers?: Record<string, string> };
+export type Answer = { status: number; headers: IncomingMessage['headers']; rawHeaders: string[]; body: string };
+export type Question = { method?: string; headers?: Record<string, string>; body?: string };
+
+/** Not fetch: it would join repeated headers, normalise the path, and refuse to send Host. */
+const open = (target: Target, path: string, { method = 'GET', headers = {}, body = '' }: Question = {}) =>
+  new Promise<IncomingMessage>((resolve, reject) => {
+    const { port, tls } = target;
+    const options = { host: '127.0.0.1', port, path, method, headers: { ...target.headers, ...headers }, agent: false };
+    const sending = tls ? requestByTls({ ...options, ...tls }, resolve) : requestByHttp(options, resolve);
+    sending.on('error', reject);
+    sending.end(body);
+  });
+
+export const ask = async (target: Target, path: string, question?: Question): Promise<Answer> => {
+  const answer = await open(target, path, question);
+  let body = '';
+  for await (const chunk of answer.setEncoding('utf8')) body += chunk;
+  return { status: answer.statusCode ?? 0, headers: answer.headers, rawHeaders: answer.rawHeaders, body };
+};
+
+/** What the stand-in behind the front end was told of this request. */
+export const toldTo = async (target: Target, path: string, question?: Question): Promise<Told> =>
+  JSON.parse((await ask(target, path, question)).body);
+
+/** What comes first of an answer that does not end. */
+export const firstBytes = async (target: Target, path: string): Promise<string> => {
+  const answer = await open(target, path);
+  for await (const chunk of answer.setEncoding('utf8')) return chunk;
+  return '';
+};
+
+/** A request whose answer has begun and is left open. */
+export const hold = async (target: Target, path: string): Promise<{ status: number; end(): void }> => {
+  const answer = await open(target, path);
+  answer.on('error', () => {});
+  return { status: answer.statusCode ?? 0, end: () => answer.destroy() };
+};
+
+export const expectSecurityHeadersOnce = ({ rawHeaders }: Answer) => {
+  const names = rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
+  for (const [name, value] of Object.entries(securityHeaders)) {
+    expect(names.filter((candidate) => candidate === name)).toHaveLength(1);
+    expect(rawHeaders[2 * names.indexOf(name) + 1]).toBe(value);
+  }
+};

@@ -1,0 +1,225 @@
+/** `genkan nginx`: what its options write, what it refuses, and what it warns of. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { deliver, nginxFiles } from '../../app/ops/nginx.ts';
+import { genkan } from '../ops/program.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'genkan-command-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const current = 'nginx version: nginx/1.30.6\nconfigure arguments: --with-http_v3_module';
+const command = (words: string, installed: string | undefined = current) =>
+  nginxFiles(words.split(' ').filter(Boolean), {}, () => installed);
+/** Everything that is written, as one text. */
+const written = (words: string, installed?: string): string => {
+  const found = command(words, installed);
+  if ('faults' in found) throw new Error(found.faults.join('; '));
+  return deliver(found.files, undefined);
+};
+const paths = (words: string): string[] => {
+  const found = command(words);
+  return 'files' in found ? [...found.files.keys()] : found.faults;
+};
+const faults = (words: string, installed?: string): string[] => {
+  const found = command(words, installed);
+  return 'faults' in found ? found.faults : [];
+};
+const notes = (words: string, installed?: string): string[] => command(words, installed).notes;
+
+const tls = '--mode tls --server-name meet.example --certificate /c.pem --certificate-key /k.pem';
+
+describe('the files', () => {
+  test.each([
+    ['', ['nginx.conf', 'conf.d/genkan.conf'], []],
+    ['--mode vhost --server-name a', ['conf.d/genkan.conf'], ['nginx.conf']],
+    ['--mode location --base /m/', ['conf.d/00-genkan.conf', 'snippets/genkan-site.conf'], ['nginx.conf']],
+    ['--mode behind-proxy --trusted-proxy 10.0.0.1', ['nginx.conf', 'snippets/genkan-real-ip.conf'], []],
+    [tls, ['snippets/genkan-tls.conf'], ['snippets/genkan-real-ip.conf']],
+    ['--protocol http', [], ['snippets/genkan-uwsgi-params.conf']],
+    ['--upstream a.example:1 --upstream /b', ['snippets/genkan-workers.conf'], []],
+  ])('are those of the situation: %s', (words, some, none) => {
+    const all = paths(words.includes('a.example') ? `${words} --resolver 192.0.2.1` : words);
+    expect(all).toEqual(expect.arrayContaining(some));
+    for (const path of none) expect(all).not.toContain(path);
+    const text = written(words.includes('a.example') ? `${words} --resolver 192.0.2.1` : words);
+    for (const path of all.filter((name) => name.startsWith('snippets/') && !name.endsWith('site.conf')))
+      expect(text).toMatch(new RegExp(`^\\s*include ${path};`, 'm'));
+  });
+
+  test('are printed under their paths, or written', () => {
+    const out = join(directory, 'fresh');
+    const said = genkan('nginx', '--nginx-version', '1.30.6', '--out', out);
+    expect(said).toMatchObject({ status: 0, stderr: '' });
+    expect(said.stdout.split('\n')[0]).toBe(join(out, 'nginx.conf'));
+    const printed = genkan('nginx', '--nginx-version', '1.30.6').stdout;
+    for (const path of said.stdout.trim().split('\n'))
+      expect(printed).toContain(`# ${path.slice(out.length + 1)}\n${readFileSync(path, 'utf8').trimEnd()}`);
+  });
+});
+
+test('an nginx.conf of somebody else stays, and nothing is written beside it', () => {
+  const out = join(directory, 'theirs');
+  mkdirSync(out);
+  writeFileSync(join(out, 'nginx.conf'), 'events {}\n');
+  expect(genkan('nginx', '--out', out)).toMatchObject({
+    status: 1,
+    stdout: '',
+    stderr: expect.stringContaining(
+      `genkan: --out: ${out}/nginx.conf is not Genkan's and stays; write to another directory, or choose --mode vhost\n`,
+    ),
+  });
+  expect(readdirSync(out)).toEqual(['nginx.conf']);
+  for (let twice = 0; twice < 2; twice += 1)
+    expect(genkan('nginx', '--mode', 'vhost', '--server-name', 'a', '--out', out).status).toBe(0);
+});
+
+describe('where the app is', () => {
+  test.each([
+    ['', 'set $genkan_app 127.0.0.1:3031;', 'uwsgi_pass'],
+    ['--protocol http', 'set $genkan_app 127.0.0.1:3031;', 'proxy_pass'],
+    ['--socket /run/g.sock', 'set $genkan_app unix:/run/g.sock;', 'uwsgi_pass'],
+    ['--http-socket :9090', 'set $genkan_app 127.0.0.1:9090;', 'proxy_pass'],
+    ['--socket 0.0.0.0:3031', 'set $genkan_app 127.0.0.1:3031;', 'uwsgi_pass'],
+    ['--socket [::]:3031', 'set $genkan_app [::1]:3031;', 'uwsgi_pass'],
+    ['--socket :1 --http-socket :2 --protocol http', 'set $genkan_app 127.0.0.1:2;', 'proxy_pass'],
+    ['--socket :1 --upstream 192.0.2.7:3', 'set $genkan_app 192.0.2.7:3;', 'uwsgi_pass'],
+    ['--upstream app:3031 --resolver 127.0.0.11', 'resolver 127.0.0.11 valid=2s', 'uwsgi_pass'],
+  ])('is what is said: %s', (words, line, directive) => {
+    const text = written(words);
+    expect(text).toContain(`\n${line}`);
+    expect(text).toMatch(new RegExp(`^ +${directive} `, 'm'));
+  });
+
+  test('workers are where the settings put them, from a file as well', () => {
+    const file = join(directory, 'app.yaml');
+    writeFileSync(file, 'genkan:\n  http-socket: 127.0.0.1:9000\n  processes: 3\n');
+    const text = written(`--yaml ${file}`);
+    for (const port of [9000, 9001, 9002]) expect(text).toContain(`    server 127.0.0.1:${port} max_fails=0;`);
+    expect(text).toContain('keepalive 32;');
+    expect(written('--socket /run/app.%w.sock --processes 2')).not.toContain('keepalive 32;');
+  });
+
+  test('times and sizes are those of the app', () => {
+    const text = written('--ping-interval 10 --poll-wait 60 --limit-post 65536 --drain-timeout 60');
+    expect(text).toContain('uwsgi_read_timeout 65s;');
+    expect(text).toContain('client_max_body_size 64k;');
+    expect(text).toContain('worker_shutdown_timeout 80s;');
+  });
+});
+
+test('by IPv6 too, also for who is sent over', () => {
+  const text = written(`${tls} --address 443 --address [::]:443`);
+  for (const line of ['listen [::]:443 ssl;', 'listen [::]:443 ssl default_server;', 'listen [::]:80;', 'listen 80;'])
+    expect(text).toContain(`    ${line}\n`);
+  expect(written(tls)).not.toContain('[::]');
+});
+
+describe('what a version knows', () => {
+  test.each([
+    [tls, '1.22.1', 'listen 443 ssl http2;', 'http2 on;'],
+    [tls, '1.26.3', 'http2 on;', 'ssl http2'],
+    [`${tls} --http3`, '1.26.3', 'listen 443 quic reuseport default_server;', 'ssl http2'],
+    [
+      '--upstream a:1 --upstream b:2 --resolver 192.0.2.1',
+      '1.30.6',
+      'server a:1 max_fails=0 resolve;',
+      'set $genkan_app a',
+    ],
+    ['--upstream a:1 --upstream b:2 --resolver 192.0.2.1', '1.26.3', 'server a:1 max_fails=0;', ' resolve;'],
+  ])('and nothing else: %s for %s', (words, version, there, notThere) => {
+    const text = written(`${words} --nginx-version ${version}`);
+    expect(text).toContain(there);
+    expect(text).not.toContain(notThere);
+  });
+
+  test('without one given it is that of the nginx here, or the oldest', () => {
+    expect(written(tls, 'nginx version: nginx/1.22.1')).toContain('ssl http2;');
+    const none = nginxFiles(tls.split(' '), {}, () => undefined);
+    expect(none.notes).toEqual(['there is no nginx here to ask; the files are for 1.22.0, or say --nginx-version']);
+  });
+
+  test('known faults of nginx are told', () => {
+    expect(notes('', 'nginx version: nginx/1.30.6')).toEqual([]);
+    expect(notes('', 'nginx version: nginx/1.31.7')).toEqual([]);
+    const [old = ''] = notes('', 'nginx version: nginx/1.22.1');
+    expect(old).toContain('CVE-2026-42946');
+    expect(notes('--protocol http', 'nginx version: nginx/1.22.1')[0]).not.toContain('CVE-2026-42946');
+    expect(notes('', 'nginx version: nginx/1.30.5')[0]).toMatch(/CVE-2026-93479/);
+    expect(notes('', 'nginx version: nginx/1.30.5')[0]).not.toMatch(/CVE-2026-42946|CVE-2026-42533/);
+    expect(notes(`${tls} --http3 --nginx-version 1.31.0`)[0]).toMatch(/CVE-2026-42530/);
+  });
+});
+
+test.each([
+  ['--mode tsl', '--mode: write one of plain, tls, behind-proxy, vhost, location'],
+  ['--servername a', '--servername: there is no such setting; did you mean --server-name?'],
+  ['--mode tls --server-name a', '--mode tls needs --certificate'],
+  ['--mode tls --certificate /c --certificate-key /k', '--mode tls needs --server-name'],
+  ['--mode tls --server-name a --certificate /c', '--certificate: --certificate-key is missing'],
+  [
+    '--certificate /c --certificate-key /k',
+    '--certificate: --mode plain speaks no TLS of its own; write --mode tls or --mode vhost',
+  ],
+  ['--mode vhost', '--mode vhost needs --server-name'],
+  ['--mode behind-proxy', /needs --trusted-proxy/],
+  [
+    '--trusted-proxy 10.0.0.0/8',
+    '--trusted-proxy: is for --mode behind-proxy, and for --mode vhost without a certificate',
+  ],
+  ['--trusted-proxy proxy', /^--trusted-proxy: write an IP address or a network/],
+  ['--mode location', '--mode location needs --base: the path below your site'],
+  ['--mode location --base /m --server-name a', /^--server-name: with --mode location/],
+  ['--base meet', '--base: write a path such as /meet/'],
+  ['--base /a/../b', '--base: write a path such as /meet/'],
+  ['--base /$x', '--base: write a path such as /meet/'],
+  ['--root /srv/a;b', /^--root: write the directory of the build's files: an absolute path without spaces/],
+  ['--server-name ~^x', '--server-name: write a name such as meet.example'],
+  ['--hsts', '--hsts: only a site that browsers reach by https can ask for it'],
+  ['--http3', '--http3: needs --certificate'],
+  [`${tls} --http3 --nginx-version 1.24.0`, '--http3: nginx 1.24.0 does not know HTTP/3: 1.25.0 or later does'],
+  ['--nginx-version 1.18.0', '--nginx-version: nginx 1.18.0 is too old: 1.22.0 or later is needed'],
+  ['--nginx-version new', '--nginx-version: write a version such as 1.26.3'],
+  ['--upstream /run/a;b', "unix:/run/a;b: cannot stand in nginx's files: no spaces, quotes or any of ; { } \\ $ #"],
+  ['--upstream fd:3', '--upstream: nginx cannot connect to a descriptor'],
+  ['--upstream app:3031', '--upstream: app:3031 is a name: say by --resolver who knows it, or write an IP address'],
+  [
+    '--http :9090',
+    '--http: is for browsers and believes no front end; let the app listen by --socket or --http-socket',
+  ],
+  ['--socket :1 --protocol http', '--protocol http: the app listens by --socket alone; add --http-socket there'],
+  ['--socket fd:3', '--socket: nginx cannot know where that is; say it by --upstream'],
+  ['--socket /run/a.sock --processes 2', /write %w for the worker's number/],
+  ['--grace 0', /^--grace: write a whole number/],
+])('%s is refused', (words, fault) => {
+  const [first, ...more] = faults(words);
+  expect(first).toEqual(typeof fault === 'string' ? fault : expect.stringMatching(fault));
+  expect(more).toEqual([]);
+});
+
+test('an nginx here that is too old is told, and the exit code is 2', () => {
+  expect(faults('', 'nginx version: nginx/1.18.0')[0]).toContain('the nginx of this machine: nginx 1.18.0 is too old');
+  expect(genkan('nginx', '--mode', 'tls')).toMatchObject({ status: 2, stdout: '' });
+  expect(genkan('nginx', '--help').stdout).toContain('--trusted-proxy NETWORK');
+});
+
+describe('nginx/README.md', () => {
+  const text = readFileSync(join(import.meta.dirname, '../../nginx/README.md'), 'utf8');
+
+  test('every command of it is sound', () => {
+    const lines = [...text.replaceAll(/ \\\n +/g, ' ').matchAll(/^genkan nginx([^#\n]*)/gm)].map(([, words]) => words);
+    expect(lines.length).toBeGreaterThan(8);
+    for (const words of lines)
+      if (!words?.includes('--help')) expect([words, faults(words ?? '')]).toEqual([words, []]);
+  });
+
+  test('every file has its line', () => {
+    const everything = [
+      tls,
+      '--mode location --base /m/ --socket :1 --processes 2',
+      '--mode behind-proxy --trusted-proxy ::1',
+    ];
+    for (const path of everything.flatMap(paths)) expect(text).toContain(path.replace('conf.d/00-', '00-'));
+  });
+});

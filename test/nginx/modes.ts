@@ -1,0 +1,133 @@
+/** The situations that nginx files are written for, each with what a client in it sees and what stood there before. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Target } from './ask.ts';
+import type { Front } from './nginx.ts';
+
+export type Case = Pick<Front, 'words' | 'sites'> & {
+  name: string;
+  base: string;
+  scheme: 'http' | 'https';
+  /** What somebody before nginx adds to every request. */
+  proxy?: Record<string, string>;
+  /** What is at a path that is not Genkan's, and at a host that is not; undefined = there is none. */
+  elsewhere?: number;
+  stranger?: number;
+  /** Whom the app sees. */
+  client: { address: string; scheme: 'http' | 'https' };
+};
+
+export const host = 'meet.example';
+
+/** Files of a certificate for the host that nobody else trusts, until they are removed. */
+export type Certificate = { chain: string; key: string; remove(): void };
+export const certificate = (): Certificate => {
+  const directory = mkdtempSync(join(tmpdir(), 'genkan-certificate-'));
+  const [chain, key] = [join(directory, 'chain.pem'), join(directory, 'key.pem')];
+  const subject = ['-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host}`, '-days', '2'];
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const { status, stderr } = spawnSync('openssl', ['req', '-x509', ...kind, ...subject, '-keyout', key, '-out', chain]);
+  if (status !== 0) throw new Error(`openssl made no certificate: ${stderr}`);
+  return { chain, key, remove: () => rmSync(directory, { recursive: true }) };
+};
+
+export const cases = ({ chain, key }: Pick<Certificate, 'chain' | 'key'>): Case[] => {
+  const tls = ['--server-name', host, '--certificate', chain, '--certificate-key', key];
+  const direct = { address: '127.0.0.1', scheme: 'http' } as const;
+  const secure = { address: '127.0.0.1', scheme: 'https' } as const;
+  const other = (port: number, more = '') => `server { listen 127.0.0.1:${port}${more} default_server; return 410; }`;
+  const proxied = { 'X-Forwarded-For': '203.0.113.7', 'X-Forwarded-Proto': 'https' };
+  return [
+    { name: 'plain', words: [], base: '/', scheme: 'http', client: direct },
+    {
+      name: 'plain, for one name, below a path',
+      words: ['--server-name', host, '--base', '/meet/'],
+      base: '/meet/',
+      scheme: 'http',
+      elsewhere: 404,
+      stranger: 421,
+      client: direct,
+    },
+    { name: 'tls', words: ['--mode', 'tls', '--hsts', ...tls], base: '/', scheme: 'https', client: secure },
+    {
+      name: 'tls, below a path',
+      words: ['--mode', 'tls', '--base', '/a.b/meet', ...tls],
+      base: '/a.b/meet/',
+      scheme: 'https',
+      elsewhere: 404,
+      client: secure,
+    },
+    {
+      name: 'behind-proxy',
+      words: ['--mode', 'behind-proxy', '--server-name', host, '--trusted-proxy', '127.0.0.0/8'],
+      base: '/',
+      scheme: 'http',
+      proxy: proxied,
+      stranger: 421,
+      client: { address: '203.0.113.7', scheme: 'https' },
+    },
+    {
+      name: 'behind-proxy, below a path',
+      words: ['--mode', 'behind-proxy', '--trusted-proxy', '127.0.0.1', '--base', '/meet/'],
+      base: '/meet/',
+      scheme: 'http',
+      proxy: proxied,
+      elsewhere: 404,
+      client: { address: '203.0.113.7', scheme: 'https' },
+    },
+    {
+      name: 'vhost',
+      words: ['--mode', 'vhost', '--server-name', host],
+      sites: (port) => other(port),
+      base: '/',
+      scheme: 'http',
+      stranger: 410,
+      client: direct,
+    },
+    {
+      name: 'vhost behind a proxy',
+      words: ['--mode', 'vhost', '--server-name', host, '--trusted-proxy', '127.0.0.1'],
+      sites: (port) => other(port),
+      base: '/',
+      scheme: 'http',
+      proxy: proxied,
+      stranger: 410,
+      client: { address: '203.0.113.7', scheme: 'https' },
+    },
+    {
+      name: 'vhost with a certificate',
+      words: ['--mode', 'vhost', ...tls],
+      sites: (port) =>
+        other(port, ` ssl`).replace('return', `ssl_certificate ${chain}; ssl_certificate_key ${key}; return`),
+      base: '/',
+      scheme: 'https',
+      stranger: 410,
+      client: secure,
+    },
+    {
+      name: 'location',
+      words: ['--mode', 'location', '--base', '/meet/'],
+      // What sites have, and what must not get hold of ours.
+      sites: (port) => `server {
+        listen 127.0.0.1:${port};
+        server_name ${host};
+        add_header X-Site theirs;
+        location ~ \\.(js|css|svg)$ { return 410; }
+        location / { return 410; }
+        include snippets/genkan-site.conf;
+      }`,
+      base: '/meet/',
+      scheme: 'http',
+      elsewhere: 410,
+      client: direct,
+    },
+  ];
+};
+
+export const targetOf = ({ scheme, proxy }: Case, port: number, chain: string): Target => ({
+  port,
+  headers: { Host: `${host}:${port}`, ...proxy },
+  ...(scheme === 'https' ? { tls: { ca: readFileSync(chain, 'utf8'), servername: host } } : {}),
+});

@@ -1,0 +1,120 @@
+/** Several workers behind one nginx: everything of a room reaches one of them, however its name is written. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nginxFiles } from '../../app/ops/nginx.ts';
+import { stage } from '../ops/program.ts';
+import { without } from '../setup/without.ts';
+import { HttpPeer, WebSocketPeer } from '../signaling/peers.ts';
+import { ask } from './ask.ts';
+import { type Backend, startBackend } from './backend.ts';
+import { type Nginx, startNginx } from './nginx.ts';
+
+const missing = without('nginx');
+
+const encode = (text: string): string => Array.from(Buffer.from(text), (byte) => `%${byte.toString(16)}`).join('');
+
+/** The room's name in its address, and other ways to write the same. */
+const spellings = [
+  ['a', '%61'],
+  ['standup', '%73tandup', 'st%61ndup', encode('standup')],
+  ['b_1-2', 'b%5f1%2D2', 'b%5F1%2d2'],
+  ['%E7%8E%84%E9%96%A2', '%e7%8e%84%e9%96%a2'],
+  ['caf%C3%A9', 'c%61f%c3%a9'],
+];
+/** Everything there is below a room's address. */
+const below = ['', '/', '/ws', '/join', '/messages', '/leave', '/events?after=0&wait=1'];
+
+describe.skipIf(missing).each([
+  { kind: 'uwsgi', base: '/' },
+  { kind: 'http', base: '/' },
+  { kind: 'uwsgi', base: '/a.b/meet/' },
+  { kind: 'http', base: '/a.b/meet/' },
+] as const)('three workers, by $kind, below $base', ({ kind, base }) => {
+  const backends: Backend[] = [];
+  let nginx: Nginx;
+  beforeAll(async () => {
+    for (let count = 0; count < 3; count += 1) backends.push(await startBackend(kind));
+    const [first, ...more] = backends.map(({ address }) => address);
+    const words = [...more.flatMap((address) => ['--upstream', address]), '--base', base];
+    nginx = await startNginx({ app: { kind, address: first ?? '' }, words });
+  });
+  afterAll(async () => {
+    await nginx.stop();
+    for (const backend of backends) await backend.stop();
+  });
+  const counts = () => backends.map((backend) => backend.count());
+  /** Which workers got something while this was done. */
+  const reached = async (act: () => Promise<unknown>): Promise<number[]> => {
+    const before = counts();
+    await act();
+    return counts().flatMap((count, index) => (count > (before[index] ?? 0) ? [index] : []));
+  };
+
+  test.each(spellings)('everything about a room goes to one worker: %s', async (...names) => {
+    const workers = await reached(async () => {
+      for (const name of names) for (const rest of below) await ask(nginx, `${base}rooms/${name}${rest}`);
+    });
+    expect(workers).toHaveLength(1);
+  });
+
+  test('rooms are spread, and so is what is about no room', async () => {
+    const rooms = async () => {
+      for (let count = 0; count < 60; count += 1) await ask(nginx, `${base}rooms/r${count}`);
+    };
+    const pages = async () => {
+      for (let count = 0; count < 60; count += 1) await ask(nginx, base);
+    };
+    expect(await reached(rooms)).toEqual([0, 1, 2]);
+    expect(await reached(pages)).toEqual([0, 1, 2]);
+  });
+
+  test('a room has the same worker after a reload', async () => {
+    const before = await reached(() => ask(nginx, `${base}rooms/stays`));
+    await nginx.reload();
+    expect(await reached(() => ask(nginx, `${base}rooms/stays`))).toEqual(before);
+  });
+});
+
+describe.skipIf(missing).each(['uwsgi', 'http'] as const)('a worker that is gone, by %s', (kind) => {
+  test('its rooms wait for it: no request goes to another, nor is one worker’s fault another’s', async () => {
+    const backends = [await startBackend(kind), await startBackend(kind)];
+    const [first, second] = backends.map(({ address }) => address);
+    const nginx = await startNginx({ app: { kind, address: first ?? '' }, words: ['--upstream', second ?? ''] });
+    const rooms = Array.from({ length: 20 }, (_, index) => `/rooms/r${index}`);
+    await backends[1]?.stop();
+    const statuses = async () => Promise.all(rooms.map(async (room) => (await ask(nginx, room)).status));
+    const once = await statuses();
+    const again = await statuses();
+    await nginx.stop();
+    await backends[0]?.stop();
+    expect(new Set(once)).toEqual(new Set([200, 502]));
+    expect(again).toEqual(once);
+  });
+});
+
+describe.skipIf(missing)('the supervisor’s workers', () => {
+  const play = stage();
+  afterAll(() => play.clear());
+
+  test('nginx finds them by the settings that start them, and peers find each other', async () => {
+    const settings = ['--socket', play.path('app.%w.sock'), '--processes', '3'];
+    const program = play.start(settings);
+    for (let nth = 1; nth <= 3; nth += 1) await program.said('listening', nth);
+    const found = nginxFiles(settings, {});
+    expect('files' in found && found.files.get('snippets/genkan-workers.conf')).toContain(
+      [1, 2, 3].map((worker) => `    server unix:${play.path(`app.${worker}.sock`)} max_fails=0;\n`).join(''),
+    );
+    const app = { kind: 'uwsgi', address: play.path('app.1.sock') } as const;
+    const words = [2, 3].flatMap((worker) => ['--upstream', play.path(`app.${worker}.sock`)]);
+    const nginx = await startNginx({ app, words });
+    for (let count = 0; count < 9; count += 1) {
+      const [a, b] = [new WebSocketPeer(nginx.url, `玄関-${count}`), new HttpPeer(nginx.url, `玄関-${count}`)];
+      await a.join();
+      expect((await b.join()).peers).toHaveLength(1);
+      await b.send({ type: 'chat', text: 'here' });
+      expect(await a.inbox.take('chat')).toMatchObject({ text: 'here' });
+      a.dispose();
+      b.dispose();
+    }
+    await nginx.stop();
+  });
+});

@@ -1,0 +1,8 @@
+/** `npm run schemas`: writes the documents for authors of clients anew, from the schemas. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { documents } from '../../app/protocol/documents.ts';
+
+const directory = join(import.meta.dirname, '../../app/protocol');
+const source = readFileSync(join(directory, 'messages.ts'), 'utf8');
+for (const [name, text] of Object.entries(documents(source))) writeFileSync(join(directory, name), text);

@@ -1,0 +1,211 @@
+/** Plain HTTP beyond the spec: limits and ends of streams, what is logged and counted of them, batches of messages. */
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { HttpConversations } from '../../app/signaling/http.ts';
+import type { Store } from '../../app/store/store.ts';
+import { eventually } from '../uwsgi/finish.ts';
+import { openHouse } from './house.ts';
+import { eventsIn, type Fields, HttpPeer, WebSocketPeer } from './peers.ts';
+import { type Site, startSite } from './site.ts';
+
+class SilentPeer extends HttpPeer {
+  protected override async listen(): Promise<void> {}
+}
+const asked = { accept: 'text/event-stream' };
+
+const settings = [
+  ['--max-unsent-bytes', '65536'],
+  ['--log-bytes', '67108864'],
+  ['--message-rate', '10000'],
+  ['--byte-burst', '1073741824'],
+  ['--limit-post', '131072'],
+].flat();
+const shortTimes = ['--ping-interval', '1', '--heartbeat', '1', '--harakiri', '1'];
+
+let site: Site;
+let impatient: Site;
+beforeAll(async () => {
+  [site, impatient] = [await startSite(settings), await startSite(shortTimes)];
+});
+afterAll(async () => {
+  await site.stop();
+  await impatient.stop();
+});
+
+let count = 0;
+/** The room's first, who hears and speaks, and its second, who has only joined; the last event is number 2. */
+const pair = async (base: string) => {
+  const room = `http-${++count}`;
+  const [other, peer] = [new WebSocketPeer(base, room), new SilentPeer(base, room)];
+  await other.join();
+  await peer.join();
+  return { room, other, peer };
+};
+const messagesIn = async (answer: Response): Promise<Fields[]> => {
+  const messages: Fields[] = [];
+  for await (const { data } of eventsIn(answer)) if (data !== undefined) messages.push(JSON.parse(data));
+  return messages;
+};
+const logged = async ({ logs }: Site, room: string): Promise<Fields> => {
+  const ofRoom = () => logs.find((line) => line.msg === 'event stream closed' && line.room === room);
+  await eventually(() => expect(ofRoom()).toBeDefined());
+  return ofRoom() ?? {};
+};
+
+describe.concurrent.each(['http', 'http-socket', 'socket', 'unix'] as const)('a stream by --%s', (listener) => {
+  test('of a peer that does not read is ended, and goes on from the log without a gap', async () => {
+    const { room, other, peer } = await pair(site.direct[listener]);
+    const unread = await peer.events('after=2', asked);
+    const epoch = other.inbox.of('peer-joined')[0]?.peer.epoch;
+    let sent = 0;
+    for (; other.inbox.of('peer-away').length === 0; sent += 1) {
+      await other.send({ type: 'signal', to: peer.id, epoch, data: 'x'.repeat(60_000) });
+      await other.inbox.take('ack');
+      // It lives, or it would be taken for one that has vanished.
+      if (sent % 50 === 49) await peer.post('messages', { type: 'ping' });
+    }
+    expect(await logged(site, room)).toMatchObject({ end: 'slow-consumer', peer: peer.id, status: 200 });
+    await unread.body?.cancel();
+    const seqs: number[] = [];
+    // What was missed is more than may wait, so it comes in several streams, each of which gets further.
+    while (seqs.length < sent) {
+      for await (const { id, data } of eventsIn(await peer.events(`after=${seqs.at(-1) ?? 2}`, asked))) {
+        if (data?.includes('"signal"')) seqs.push(Number(id));
+        if (seqs.length === sent) break;
+      }
+    }
+    expect(seqs).toEqual([...new Set(seqs)].sort((a, b) => a - b));
+    expect(seqs).toHaveLength(sent);
+  });
+
+  test('lasts beyond harakiri while its peer is heard of, and ends without a word when it is not', async () => {
+    const { room, other, peer } = await pair(impatient.direct[listener]);
+    const whole = messagesIn(await peer.events('after=2', asked));
+    for (let times = 0; times < 6; times += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      await peer.post('messages', { type: 'ping' });
+    }
+    await other.send({ type: 'chat', text: 'after three seconds' });
+    expect(await whole).toMatchObject([{ type: 'chat', text: 'after three seconds' }]);
+    await peer.events('after=3', asked);
+    expect(other.inbox.of('peer-away')).toEqual([]);
+    expect(await logged(impatient, room)).toMatchObject({
+      end: 'silent',
+      messagesOut: 1,
+      bytesOut: expect.any(Number),
+    });
+    expect(
+      impatient.logs.filter(({ msg, room: of, method }) => of === room && msg === 'request' && method === 'GET'),
+    ).toEqual([]);
+  });
+});
+
+test('a client that goes while its stream begins is away, not a ghost', async () => {
+  const kept = openHouse().store;
+  const response = new ServerResponse(new IncomingMessage(new Socket()));
+  const store: Store = {
+    ...kept,
+    since: async () => {
+      response.destroy();
+      return [];
+    },
+  };
+  const signaling = openHouse({ store });
+  const ends: string[] = [];
+  const conversations = new HttpConversations(signaling, { streamed: ({ end }) => ends.push(end) });
+  const events: unknown[] = [];
+  kept.subscribe('room', ({ event }) => events.push(event));
+  const { session, self } = JSON.parse((await conversations.join('room', {}, { address: undefined })).body);
+  const stream = () => conversations.stream('room', session, 1, { reqId: '', ip: '', begin: () => response });
+  await stream();
+  expect(ends).toEqual(['lost']);
+  expect(events.slice(1)).toEqual([{ type: 'peer-away', peer: self.id }]);
+  expect(signaling.counts.streams).toEqual({ opened: 1, closed: 1 });
+});
+
+test('open streams are counted', async () => {
+  const { peer } = await pair(site.direct['http-socket']);
+  const metrics = async () => (await fetch(`${site.direct['http-socket']}/metrics`)).text();
+  const answer = await peer.events('after=2', asked);
+  expect(await metrics()).toMatch(/^genkan_event_streams_open [1-9]/m);
+  expect(await metrics()).toMatch(/^genkan_event_streams_total [1-9]/m);
+  await answer.body?.cancel();
+});
+
+test('a server that drains says so to every stream and poll, and waits for none of their connections', async () => {
+  const draining = await startSite(['--drain-timeout', '600']);
+  const [a, b] = [await pair(draining.direct.http), await pair(draining.direct.http)];
+  const stream = messagesIn(await a.peer.events('after=2', asked));
+  const poll = b.peer.events('after=2&wait=20');
+  // Nothing tells from outside that a poll waits.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await draining.stop();
+  expect((await stream).at(-1)).toMatchObject({ type: 'bye', code: 'draining', retry: 1000 });
+  const answer = await poll;
+  expect(answer.status).toBe(503);
+  expect(answer.headers.get('retry-after')).toBe('1');
+  expect(await answer.json()).toMatchObject({ type: 'error', code: 'draining', retry: 1000 });
+});
+
+describe('a batch', () => {
+  const chat = (n: number): Fields => ({ type: 'chat', n, text: `text ${n}` });
+  const replies = async (peer: HttpPeer, messages: unknown[]) => {
+    const { status, json } = await peer.post('messages', messages);
+    return { status, ...(json as { messages: Fields[] }) };
+  };
+
+  test('is carried out in order and acknowledged once', async () => {
+    const { other, peer } = await pair(site.direct.http);
+    const five = [1, 2, 3, 4, 5].map(chat);
+    expect(await replies(peer, five)).toEqual({ status: 200, messages: [{ type: 'ack', n: 5 }] });
+    for (const { text } of five) expect(await other.inbox.take('chat')).toMatchObject({ text });
+  });
+
+  test('goes on after what is refused for good, which no acknowledgement hides', async () => {
+    const { other, peer } = await pair(site.direct.http);
+    const lost = { type: 'chat', n: 2, text: 'to nobody', to: 'nobody' };
+    expect(await replies(peer, [chat(1), lost, 'nonsense', chat(3), chat(4)])).toMatchObject({
+      status: 200,
+      messages: [
+        { type: 'ack', n: 1 },
+        { type: 'error', code: 'unknown-peer', n: 2 },
+        { type: 'error', code: 'bad-message' },
+        { type: 'ack', n: 4 },
+      ],
+    });
+    for (const n of [1, 3, 4]) expect(await other.inbox.take('chat')).toMatchObject({ text: `text ${n}` });
+  });
+
+  test('stops at what is to be sent again: nothing overtakes it', async () => {
+    const { other, peer } = await pair(site.direct.http);
+    const { messages } = await replies(peer, [chat(1), chat(3), chat(2)]);
+    expect(messages).toMatchObject([
+      { type: 'ack', n: 1 },
+      { type: 'error', code: 'out-of-order', n: 3, retry: 0 },
+    ]);
+    expect((await replies(peer, [chat(2), chat(3)])).messages).toEqual([{ type: 'ack', n: 3 }]);
+    for (const n of [1, 2, 3]) expect(await other.inbox.take('chat')).toMatchObject({ text: `text ${n}` });
+  });
+
+  test('of very many is answered no longer than the burst, also when none of them means anything', async () => {
+    const { peer } = await pair(site.direct.http);
+    const { messages } = await replies(
+      peer,
+      Array.from({ length: 20_000 }, () => 0),
+    );
+    expect(messages.length).toBeLessThan(2000);
+    expect(messages.at(-1)).toMatchObject({ code: 'rate-limited' });
+  });
+
+  test.each(['http', 'socket'] as const)(
+    'of more bytes than --limit-post is refused as what it is, by --%s',
+    async (listener) => {
+      const { other, peer } = await pair(site.direct[listener]);
+      const answer = await peer.post('messages', [chat(1), 'x'.repeat(140_000)]);
+      expect(answer).toMatchObject({ status: 413, json: { type: 'error', code: 'body-too-large' } });
+      expect((await replies(peer, [chat(1)])).messages).toEqual([{ type: 'ack', n: 1 }]);
+      await other.inbox.take('chat');
+    },
+  );
+});

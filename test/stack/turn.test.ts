@@ -1,0 +1,184 @@
+/** Calls through the coturn that is shipped, with credentials that live 20 seconds: relayed, moved before they expire, refused when they are wrong. */
+import { networkInterfaces } from 'node:os';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { turnCredential } from '../../app/auth/turn.ts';
+import { freePort } from '../nginx/nginx.ts';
+import { without } from '../setup/without.ts';
+import { framesDecoded, join, launch, open, type Person, untilSeen } from './browser.ts';
+import { type Stack, startStack } from './compose.ts';
+import { TurnClient } from './turn-client.ts';
+
+const [secret, older] = ['the-secret-that-signs', 'the-secret-of-before'];
+
+/** coturn's relays get the address by which this machine is known outside: on the loopback nobody may be relayed to. */
+const address = (): string => {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const found = all.find(({ family, internal }) => family === 'IPv4' && !internal);
+  if (!found) throw new Error('this machine has no address but the loopback');
+  return found.address;
+};
+
+/** The selected pair of each open connection, as `local-remote` candidate types, and the address that relays. */
+const paths = ({ page }: Person): Promise<{ pair: string; relay: string }[]> =>
+  page.evaluate(async () => {
+    const all = 'testConnections' in window ? window.testConnections : [];
+    const found: { pair: string; relay: string }[] = [];
+    for (const connection of Array.isArray(all) ? all : []) {
+      if (!(connection instanceof RTCPeerConnection) || connection.signalingState === 'closed') continue;
+      const stats = await connection.getStats();
+      const transport = [...stats.values()].find(({ type }) => type === 'transport');
+      const pair = stats.get(transport?.selectedCandidatePairId);
+      const [local, remote] = [stats.get(pair?.localCandidateId), stats.get(pair?.remoteCandidateId)];
+      found.push({
+        pair: `${local?.candidateType}-${remote?.candidateType}`,
+        relay: `${local?.address}:${local?.port}`,
+      });
+    }
+    return found;
+  });
+
+const relayed = { pair: 'relay-relay', relay: expect.stringContaining(':') };
+
+/** When the credential that the open connection has now expires, seconds since 1970. */
+const expiry = ({ page }: Person): Promise<number> =>
+  page.evaluate(() => {
+    const all = 'testConnections' in window ? window.testConnections : [];
+    const connection: unknown = Array.isArray(all) ? all.at(-1) : undefined;
+    if (!(connection instanceof RTCPeerConnection)) return 0;
+    return Number.parseInt(connection.getConfiguration().iceServers?.at(-1)?.username ?? '', 10);
+  });
+
+describe.skipIf(without('docker', 'chromium'))('docker compose with the profile turn', () => {
+  let stack: Stack;
+  let browser: Browser;
+  let server: { address: string; port: number };
+  beforeAll(async () => {
+    server = { address: address(), port: await freePort() };
+    stack = await startStack({
+      environment: {
+        COMPOSE_PROFILES: 'turn',
+        GENKAN_TURN_URL: `turn:${server.address}:${server.port}?transport=udp`,
+        GENKAN_TURN_SECRET: `${secret} ${older}`,
+        GENKAN_TURN_TTL: '20',
+        TURN_OPTIONS: `listening-port=${server.port} relay-ip=${server.address} allowed-peer-ip=${server.address}`,
+      },
+    });
+    browser = await launch();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await stack?.down();
+  });
+
+  const enter = async (room: string, name: string, fragment = '#ice=relay'): Promise<Person> => {
+    const person = await open(browser, `${stack.url}/rooms/${room}${fragment}`);
+    await join(person, name);
+    return person;
+  };
+  const ask = async (given: string, seconds: number, next = (_: TurnClient): Promise<number> => Promise.resolve(0)) => {
+    const client = new TurnClient(server, turnCredential(given, 'room', 'peer', Date.now() + seconds * 1000));
+    try {
+      return (await client.allocate()) || (await next(client));
+    } finally {
+      client.close();
+    }
+  };
+
+  test('coturn takes what either secret signed, and refuses what is wrong or expired', async () => {
+    expect(await ask(secret, 20)).toBe(0);
+    expect(await ask(older, 20)).toBe(0);
+    expect(await ask('a-secret-of-no-one', 20)).toBe(401);
+    expect(await ask(secret, -2)).toBe(401);
+  });
+
+  test.each([
+    ...['127.0.0.1', '0.0.0.0', '10.0.0.1', '100.64.0.1', '169.254.169.254', '172.17.0.1', '192.168.0.1'],
+    ...['198.18.0.1', '224.0.0.1', '255.255.255.255'],
+  ])('coturn relays nothing to %s', async (peer) => {
+    expect(await ask(secret, 20, (client) => client.permit(peer))).toBe(403);
+  });
+
+  test('coturn relays to public addresses, and to the one that was opened', async () => {
+    expect(await ask(secret, 20, (client) => client.permit('8.8.8.8'))).toBe(0);
+    expect(await ask(secret, 20, (client) => client.permit(server.address))).toBe(0);
+  });
+
+  test('coturn runs as nobody, on a file system it cannot write, and keeps the secret from other users', async () => {
+    const turn = stack.container('turn');
+    expect((await turn.exec(['id', '-u'])).output.trim()).toBe('65534');
+    expect((await turn.exec(['touch', '/etc/coturn/x'])).exitCode).not.toBe(0);
+    expect((await turn.exec(['stat', '-c', '%a', '/run/turn/turnserver.conf'])).output.trim()).toBe('600');
+    const commands = (await turn.exec(['sh', '-c', 'cat /proc/[0-9]*/cmdline | tr "\\0" " "'])).output;
+    expect(commands).toContain('turnserver -c');
+    expect(commands).not.toContain(secret);
+  });
+
+  test('a call that may only be relayed survives its credentials, and so does whoever joins or looks for a new path later', async () => {
+    const room = `relay-${process.pid}`;
+    const [a, b] = [await enter(room, 'A'), await enter(room, 'B')];
+    await Promise.all([untilSeen(a, 1), untilSeen(b, 1)]);
+    expect([await paths(a), await paths(b)]).toMatchObject([[relayed], [relayed]]);
+    const [first, before] = [await expiry(a), await paths(a)];
+
+    await expect.poll(() => Date.now() / 1000 - first, { timeout: 90_000, interval: 1000 }).toBeGreaterThan(40);
+    expect(await expiry(a)).toBeGreaterThan(Date.now() / 1000);
+    await Promise.all([untilSeen(a, 1), untilSeen(b, 1)]);
+    const moved = await paths(a);
+    expect(moved).toMatchObject([relayed]);
+    expect(moved).not.toEqual(before);
+    // The same connection all the time, of which only the path changed.
+    expect(
+      await a.page.evaluate(() => ('testConnections' in window ? Object.keys(window.testConnections ?? []) : [])),
+    ).toEqual(['0']);
+
+    await a.page.evaluate(() => {
+      const all = 'testConnections' in window ? window.testConnections : [];
+      if (Array.isArray(all)) all[0].restartIce();
+    });
+    await expect.poll(() => paths(a)).not.toEqual(moved);
+    await expect.poll(() => paths(a)).toMatchObject([relayed]);
+
+    const c = await enter(room, 'C');
+    await Promise.all([untilSeen(a, 2), untilSeen(b, 2), untilSeen(c, 2)]);
+    expect(await paths(c)).toMatchObject([relayed, relayed]);
+    expect([...a.complaints, ...b.complaints, ...c.complaints]).toEqual([]);
+    await Promise.all([a, b, c].map(({ context }) => context.close()));
+  }, 180_000);
+
+  test('a call comes back when coturn is restarted, as for another secret', async () => {
+    const room = `restart-${process.pid}`;
+    const [a, b] = [await enter(room, 'A'), await enter(room, 'B')];
+    await Promise.all([untilSeen(a, 1), untilSeen(b, 1)]);
+    const before = await paths(a);
+    await stack.compose('restart', 'turn');
+    await Promise.all([untilSeen(a, 1, 60_000), untilSeen(b, 1, 60_000)]);
+    expect([await paths(a), await paths(b)]).toMatchObject([[relayed], [relayed]]);
+    expect(await paths(a)).not.toEqual(before);
+    await Promise.all([a.context.close(), b.context.close()]);
+  }, 120_000);
+
+  test('a coturn that hangs is not healthy', async () => {
+    const turn = stack.container('turn');
+    const check = async () => (await turn.exec(['sh', '/etc/coturn/turn.sh', 'check'])).exitCode;
+    const signal = (name: string) => turn.exec(['sh', '-c', `kill -${name} $(cat /run/turn/pid)`]);
+    expect(await check()).toBe(0);
+    await signal('STOP');
+    expect(await check()).not.toBe(0);
+    await signal('CONT');
+    await expect.poll(check).toBe(0);
+  });
+
+  test('a direct call takes the new credentials and stays on its path', async () => {
+    const room = `direct-${process.pid}`;
+    const [a, b] = [await enter(room, 'A', ''), await enter(room, 'B', '')];
+    await Promise.all([untilSeen(a, 1), untilSeen(b, 1)]);
+    const [first, path, frames] = [await expiry(a), await paths(a), await framesDecoded(a.page)];
+    expect(path[0]?.pair).not.toContain('relay');
+    await expect.poll(() => expiry(a), { timeout: 20_000 }).toBeGreaterThan(first);
+    await untilSeen(a, 1);
+    expect(await paths(a)).toEqual(path);
+    expect(await framesDecoded(a.page)).toBeGreaterThan(frames);
+    await Promise.all([a.context.close(), b.context.close()]);
+  });
+});
