@@ -136,6 +136,8 @@ export class Caller implements Hearer {
     switch (message.type) {
       case 'joined':
         return this.#joined(link, message);
+      case 'reached':
+        return this.told(link, message.seq);
       case 'ack':
         return this.#acked(link, message.n);
       case 'error':

@@ -4,7 +4,7 @@ import type { ErrorCode } from '../../../app/protocol/errors.ts';
 import type { Joined, PeerId, ServerMessage } from '../../../app/protocol/messages.ts';
 import type { Fields, Link } from './links.ts';
 
-export type Told = Exclude<Extract<ServerMessage, { seq: number }>, { type: 'joined' | 'waiting' }>;
+export type Told = Exclude<Extract<ServerMessage, { seq: number }>, { type: 'joined' | 'waiting' | 'reached' }>;
 
 /** From a new beginning in a room to the next or the end: one session, one numbering. */
 export type Life = {

@@ -1,4 +1,5 @@
 /** The end of a round: everything under way comes to its end, what is so is compared with what must be, time passes. */
+import type { ErrorCode } from '../../../app/protocol/errors.ts';
 import type { Caller } from './caller.ts';
 import { checkAll } from './checks.ts';
 import { HttpLink, pollWait } from './http-link.ts';
@@ -75,6 +76,14 @@ const mayEnd = (world: World, caller: Caller, { mayEnd, ended }: Link): boolean 
   return ended.refused === 'events-gone';
 };
 
+const past: (ErrorCode | undefined)[] = ['replaced', 'kicked', 'unknown-session', 'events-gone'];
+
+const mayEndOlder = ({ isHeavy }: World, { ended, mayEnd }: Link): boolean => {
+  const refused = ended?.refused;
+  if (past.includes(refused)) return true;
+  return refused === 'slow-consumer' ? isHeavy : refused !== undefined && mayEnd.has(refused);
+};
+
 /** Who has a newer connection loses the older one for good. */
 const replacements = async (world: World): Promise<void> => {
   for (const caller of world.callers) {
@@ -82,10 +91,7 @@ const replacements = async (world: World): Promise<void> => {
       if (link.condition === 'frozen' || link.condition === 'stalled') continue;
       const isOver = () => link.condition === 'over' || (link instanceof HttpLink && !link.polls && link.quiet);
       if (Number.isFinite(until)) await world.until(`the end of the older connection of ${caller.slot}`, isOver);
-      const refused = link.ended?.refused;
-      const isPast =
-        refused === 'replaced' || refused === 'kicked' || refused === 'unknown-session' || refused === 'events-gone';
-      if (link.ended && !isPast && !link.excused && !(refused && link.mayEnd.has(refused)))
+      if (link.ended && !link.excused && !mayEndOlder(world, link))
         world.violated('one connection', `the older connection of ${caller.slot} ended otherwise`, link.ended);
       link.cut('rudely');
       caller.old.delete(link);
