@@ -1,62 +1,12 @@
 /** A peer as the test drives it: its life in the room, its numbered messages, its links, and what it was told. */
-import { isDeepStrictEqual } from 'node:util';
 import type { ErrorCode } from '../../../app/protocol/errors.ts';
-import type { Joined, PeerId, ServerMessage } from '../../../app/protocol/messages.ts';
-import { type Fields, type Hearer, HttpLink, type Link, WebSocketLink } from './links.ts';
+import type { Joined, ServerMessage } from '../../../app/protocol/messages.ts';
+import { HttpLink } from './http-link.ts';
+import { type Attempt, type Life, type Sent, type Told, tagged } from './life.ts';
+import type { Fields, Hearer, Link } from './links.ts';
 import { limits } from './place.ts';
+import { WebSocketLink } from './websocket-link.ts';
 import type { World } from './world.ts';
-
-export type Told = Exclude<Extract<ServerMessage, { seq: number }>, { type: 'joined' | 'waiting' }>;
-
-/** From a new beginning in a room to the next or the end: one session, one numbering. */
-export type Life = {
-  id: PeerId;
-  session: string;
-  start: number;
-  /** The last event it was told. */
-  last: number;
-  received: Told[];
-  /** How many of them were compared with the witness's, up to which event and in which round. */
-  compared: { received: number; told: number; round: number };
-  sent: Sent[];
-  /** Epoch of the pair with each peer, as it was told. */
-  epochs: Map<PeerId, number>;
-  /** It was taken up again by a join whose answer was lost, or not. */
-  doubtful: boolean;
-  /** It has asked to go. */
-  leaving: boolean;
-  ended: boolean;
-};
-
-/** A numbered message, whatever becomes of it. */
-export type Sent = {
-  n: number;
-  tag: string;
-  from: Life;
-  message: Fields;
-  /** The last event the witness knew when it was sent first, and at the end of the round in which it was settled. */
-  low: number;
-  high: number | undefined;
-  settledIn: number;
-  settled: 'acked' | ErrorCode | undefined;
-  /** The link it is under way on. */
-  on: Link | undefined;
-  /** A link was lost between sending and settling, and maybe an error with it. */
-  lossy: boolean;
-  /** The number of the event it became, and the lives that were told. */
-  seq: number | undefined;
-  receivers: Set<Life>;
-};
-
-/** One try to enter. `resumes`: the life that is to go on; `session`: what was shown, anyone's. */
-export type Attempt = {
-  link: Link;
-  session: string;
-  low: number;
-  resumes: Life | undefined;
-  after: number;
-  outcome: Joined | ErrorCode | 'lost' | undefined;
-};
 
 export class Caller implements Hearer {
   readonly slot: number;
@@ -96,7 +46,7 @@ export class Caller implements Hearer {
 
   /** Opens a link and joins on it. */
   enter(kind: Link['kind'], fields: Fields = {}, resumes?: Life): void {
-    this.late = false;
+    this.late = [...this.old.keys()].some(({ kind, condition }) => kind === 'HTTP' && condition === 'whole');
     this.forsake();
     const { path, room } = this.world;
     const link = kind === 'HTTP' ? new HttpLink(path, room, this) : new WebSocketLink(path, room, this);
@@ -186,6 +136,8 @@ export class Caller implements Hearer {
     switch (message.type) {
       case 'joined':
         return this.#joined(link, message);
+      case 'reached':
+        return this.told(link, message.seq);
       case 'ack':
         return this.#acked(link, message.n);
       case 'error':
@@ -336,33 +288,3 @@ export class Caller implements Hearer {
     return sent;
   }
 }
-
-/** Every message can be told from every other by its content. */
-const tagged = ({ type, ...rest }: Fields, n: number, tag: string): Fields => {
-  switch (type) {
-    case 'signal':
-      return { type, n, ...rest, data: { tag, pad: rest.data } };
-    case 'chat':
-      return { type, n, ...rest, text: tag };
-    case 'update':
-      return { type, n, ...rest, name: tag };
-    default:
-      return { type, n, ...rest };
-  }
-};
-
-/** The tag of a message, in what the receivers are told of it. */
-export const tagOf = (event: Told): string | undefined => {
-  if (event.type === 'signal')
-    return typeof event.data === 'object' && event.data !== null && 'tag' in event.data ? String(event.data.tag) : '';
-  if (event.type === 'chat') return event.text;
-  return event.type === 'peer-updated' ? event.name : undefined;
-};
-
-/** Whether receivers are told just what was said. */
-export const faithful = ({ message, from }: Sent, event: Told): boolean => {
-  if (event.type === 'signal')
-    return event.from === from.id && event.epoch === message.epoch && isDeepStrictEqual(event.data, message.data);
-  if (event.type === 'chat') return event.from === from.id && event.to === message.to;
-  return event.type === 'peer-updated' && event.peer === from.id && isDeepStrictEqual(event.media, message.media);
-};

@@ -3,9 +3,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ErrorCode } from '../../../app/protocol/errors.ts';
 import type { Joined, Peer, PeerId, SaidBefore } from '../../../app/protocol/messages.ts';
-import type { Attempt, Caller, Life, Sent, Told } from './caller.ts';
+import type { Caller } from './caller.ts';
+import type { Attempt, Life, Sent, Told } from './life.ts';
 import type { Fields } from './links.ts';
-import { limits } from './place.ts';
+import { isHeavy, limits } from './place.ts';
 import { epochOf, type Members, type RoomModel, viewOf } from './room-model.ts';
 import type { World } from './world.ts';
 
@@ -65,7 +66,7 @@ const checkJoined = (
     return;
   }
   if (self.id !== resumes.id) fault('whoever has a seat keeps it');
-  const isKept = after >= seq - 1 - limits['log-events'] && !world.isHeavy;
+  const isKept = after >= seq - 1 - limits['log-events'] && !isHeavySince(world, model, after);
   const isYoung = world.now() - model.clockAt(after) < 2 * limits.grace * 1000 + 60_000;
   if (isKept && isYoung) world.violated('resume', `everything after ${after} was kept, and it was not resumed`, joined);
 };
@@ -82,6 +83,12 @@ const saidBefore = (world: World, model: RoomModel, seq: number): SaidBefore[] =
     return { from, ...(name === undefined ? {} : { name }), text, at };
   });
 };
+
+/** Whether more bytes may have come since than the log keeps. */
+const isHeavySince = (world: World, model: RoomModel, after: number): boolean =>
+  [...world.sent.values()].some(
+    ({ message, seq, high }) => isHeavy(message) && (seq ?? model.nextAfter(high ?? Number.POSITIVE_INFINITY)) > after,
+  );
 
 /** Whether the seat of a life is still its own, and not that of a later join with the same id. */
 const holds = (model: RoomModel, members: Members, life: Life | undefined): boolean =>

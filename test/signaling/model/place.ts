@@ -28,6 +28,11 @@ export const limits = {
   'ack-delay': 0,
 };
 
+/** A few of such messages are more than the log keeps, or than may wait for one receiver. */
+export const heavy = 'x'.repeat(60_000);
+export const isHeavy = ({ data }: Record<string, unknown>): boolean =>
+  typeof data === 'object' && data !== null && 'pad' in data && data.pad === heavy;
+
 export type Place = {
   path: string;
   now(): number;

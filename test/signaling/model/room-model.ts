@@ -1,6 +1,6 @@
 /** The room as it must be: what the witness was told, replayed by the few rules that a room has. */
 import type { MediaState, Peer, PeerId, Role } from '../../../app/protocol/messages.ts';
-import type { Told } from './caller.ts';
+import type { Told } from './life.ts';
 import { limits } from './place.ts';
 
 /** `epoch`: of the pair with whoever came earlier. `lost`: between which times (ms) its connection was. */
@@ -56,6 +56,11 @@ export class RoomModel {
   /** When it happened (ms), at the earliest. */
   clockAt(seq: number): number {
     return this.#moments[this.#indexAt(seq)]?.clock ?? 0;
+  }
+
+  /** The number of the first event after `seq` that was for all; Infinity before there is one. */
+  nextAfter(seq: number): number {
+    return this.#moments[this.#indexAt(seq) + 1]?.seq ?? Number.POSITIVE_INFINITY;
   }
 
   /** Every state from event `low` to event `high`. */

@@ -1,8 +1,12 @@
 /** The end of a round: everything under way comes to its end, what is so is compared with what must be, time passes. */
-import type { Caller, Life } from './caller.ts';
+import type { ErrorCode } from '../../../app/protocol/errors.ts';
+import type { Caller } from './caller.ts';
 import { checkAll } from './checks.ts';
-import { HttpLink, type Link, pollWait, WebSocketLink } from './links.ts';
+import { HttpLink, pollWait } from './http-link.ts';
+import type { Life } from './life.ts';
+import type { Link } from './links.ts';
 import { limits } from './place.ts';
+import { WebSocketLink } from './websocket-link.ts';
 import type { World } from './world.ts';
 
 export const settle = async (world: World): Promise<void> => {
@@ -72,6 +76,14 @@ const mayEnd = (world: World, caller: Caller, { mayEnd, ended }: Link): boolean 
   return ended.refused === 'events-gone';
 };
 
+const past: (ErrorCode | undefined)[] = ['replaced', 'kicked', 'unknown-session', 'events-gone'];
+
+const mayEndOlder = ({ isHeavy }: World, { ended, mayEnd }: Link): boolean => {
+  const refused = ended?.refused;
+  if (past.includes(refused)) return true;
+  return refused === 'slow-consumer' ? isHeavy : refused !== undefined && mayEnd.has(refused);
+};
+
 /** Who has a newer connection loses the older one for good. */
 const replacements = async (world: World): Promise<void> => {
   for (const caller of world.callers) {
@@ -79,10 +91,7 @@ const replacements = async (world: World): Promise<void> => {
       if (link.condition === 'frozen' || link.condition === 'stalled') continue;
       const isOver = () => link.condition === 'over' || (link instanceof HttpLink && !link.polls && link.quiet);
       if (Number.isFinite(until)) await world.until(`the end of the older connection of ${caller.slot}`, isOver);
-      const refused = link.ended?.refused;
-      const isPast =
-        refused === 'replaced' || refused === 'kicked' || refused === 'unknown-session' || refused === 'events-gone';
-      if (link.ended && !isPast && !link.excused && !(refused && link.mayEnd.has(refused)))
+      if (link.ended && !link.excused && !mayEndOlder(world, link))
         world.violated('one connection', `the older connection of ${caller.slot} ended otherwise`, link.ended);
       link.cut('rudely');
       caller.old.delete(link);
@@ -163,12 +172,8 @@ const drain = async (world: World): Promise<Caller[]> => {
 };
 
 const timePasses = async (world: World, drained: Caller[]): Promise<void> => {
-  const proofs = world.jump > limits['poll-grace'] * 1000 ? 2 : 0;
   for (const { link } of drained) if (link instanceof HttpLink) link.poll(pollWait);
-  // A second request ends the first and is the one that counts; an answer to what was sent after it shows that it came.
-  for (let proof = 0; proof < proofs; proof += 1)
-    for (const caller of drained)
-      if (caller.link instanceof HttpLink) await prove(world, caller, caller.link, proof > 0);
+  if (world.jump > limits['poll-grace'] * 1000) await prove(world, drained);
   for (const caller of world.callers) caller.promised = caller.expected;
   world.before = world.now();
   await world.place.pass(world.jump || 250);
@@ -176,11 +181,20 @@ const timePasses = async (world: World, drained: Caller[]): Promise<void> => {
   for (const link of world.links()) if (link instanceof WebSocketLink) expectPing(link, world.now());
 };
 
-const prove = async (world: World, caller: Caller, link: HttpLink, again: boolean): Promise<void> => {
-  if (again) link.poll(pollWait);
-  link.say([{ type: 'ping' }]);
-  await world.until(`the answer to ${caller.slot}`, () => link.quiet);
-  caller.heardBy(link, pollWait);
+/**
+ * Makes sure that requests for events wait: a second ends the first and is the one that counts, and an answer to what was
+ * said after it shows that it came. Unless something happened meanwhile, to which it was the answer.
+ */
+const prove = async (world: World, drained: Caller[]): Promise<void> => {
+  const { seq } = world;
+  for (const { link, slot } of drained)
+    if (link instanceof HttpLink) {
+      link.poll(pollWait);
+      link.say([{ type: 'ping' }]);
+      await world.until(`the answer to ${slot}`, () => link.quiet);
+    }
+  if ((await barrier(world)) !== seq) return;
+  for (const caller of drained) if (caller.link) caller.heardBy(caller.link, pollWait);
 };
 
 const expectPing = (link: WebSocketLink, now: number): void => {

@@ -1,8 +1,9 @@
 /** Steps: coming in, coming back, going. */
 import type { Random } from '../../uwsgi/random.ts';
 import type { Caller } from './caller.ts';
-import { type Fields, type Link, WebSocketLink } from './links.ts';
+import type { Fields, Link } from './links.ts';
 import type { Step } from './steps.ts';
+import { WebSocketLink } from './websocket-link.ts';
 import type { World } from './world.ts';
 
 export const isJoining = ({ attempt }: Caller): boolean => attempt !== undefined && attempt.outcome === undefined;

@@ -1,9 +1,9 @@
 /** Steps: what only hosts may do, said by hosts and by others. */
 import type { Random } from '../../uwsgi/random.ts';
 import type { Caller } from './caller.ts';
-import { WebSocketLink } from './links.ts';
 import type { Step } from './steps.ts';
 import { isIn, maySpeak } from './steps-entering.ts';
+import { WebSocketLink } from './websocket-link.ts';
 import type { World } from './world.ts';
 
 const someone = ({ callers }: World, dice: Random, first = 0): string =>
@@ -13,7 +13,10 @@ export const hosting: Record<string, Step> = {
   makeHost: {
     weight: 3,
     fits: isIn,
-    take: ({ life }, _dice, world) => world.witness.say([{ type: 'role', peer: life?.id, role: 'host' }]),
+    take({ life }, dice, { witness }) {
+      if (dice(4) === 0) witness.say([{ type: 'role', peer: witness.life?.id, role: 'guest' }]);
+      else witness.say([{ type: 'role', peer: life?.id, role: 'host' }]);
+    },
   },
   setRole: {
     weight: 4,

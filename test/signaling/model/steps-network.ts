@@ -1,8 +1,9 @@
 /** Steps: what networks and clocks do. */
 import type { Random } from '../../uwsgi/random.ts';
 import type { Caller } from './caller.ts';
+import { HttpLink } from './http-link.ts';
 import type { Manner } from './line.ts';
-import { HttpLink, type Link } from './links.ts';
+import type { Link } from './links.ts';
 import type { Step } from './steps.ts';
 import { isIn } from './steps-entering.ts';
 

@@ -1,10 +1,11 @@
 /** Steps: messages, sound and unsound. */
 import type { Random } from '../../uwsgi/random.ts';
 import type { Caller } from './caller.ts';
-import { type Fields, WebSocketLink } from './links.ts';
-import { limits } from './place.ts';
+import type { Fields } from './links.ts';
+import { heavy, limits } from './place.ts';
 import type { Step } from './steps.ts';
 import { isIn, maySpeak } from './steps-entering.ts';
+import { WebSocketLink } from './websocket-link.ts';
 import type { World } from './world.ts';
 
 /** Somebody, most often who is in the room. */
@@ -23,6 +24,8 @@ const signalTo = (caller: Caller, to: string, dice: Random, data: unknown): Fiel
 };
 
 const stalled = ({ callers }: World): Caller[] => callers.filter(({ link }) => link?.condition === 'stalled');
+
+const isMissing = ({ life, link }: Caller): boolean => life !== undefined && link === undefined;
 
 const odd = ['', 'v=0\r\n"\\\u2028', '玄関 😀', { deep: [[], {}, null, 1e21] }, 7, 'x'.repeat(3000)];
 
@@ -58,6 +61,16 @@ export const speaking: Record<string, Step> = {
   },
   burst: { weight: 4, fits: maySpeak, take: (caller, dice, world) => burst(caller, dice, world, 16) },
   overflow: { weight: 1, fits: isIn, take: (caller, dice, world) => burst(caller, dice, world, 40 + dice(60)) },
+  fillLog: {
+    weight: 3,
+    fits: (caller, world) => isIn(caller) && world.callers.some(isMissing),
+    take(caller, dice, world) {
+      // So that whoever comes back finds just everything, or one event too few.
+      const missed = world.seq - (world.callers.find(isMissing)?.life?.last ?? 0);
+      const size = limits['log-events'] - missed - dice(4);
+      caller.say(Array.from({ length: Math.max(0, size) }, () => ({ type: 'chat' })));
+    },
+  },
   heavy: {
     weight: 5,
     fits: (caller, world) => isIn(caller) && stalled(world).length > 0,
@@ -65,9 +78,9 @@ export const speaking: Record<string, Step> = {
       world.isHeavy = true;
       const slow = stalled(world)[dice(stalled(world).length)];
       const to = slow?.life?.id ?? 'nobody';
-      const size = dice(3) === 0 ? 16 : 3 + dice(5);
-      const heavy = Array.from({ length: size }, () => signalTo(caller, to, dice, 'x'.repeat(60_000)));
-      caller.say([...heavy, { type: 'chat' }, { type: 'chat' }]);
+      const size = dice(3) === 0 ? 24 : 3 + dice(5);
+      const signals = Array.from({ length: size }, () => signalTo(caller, to, dice, heavy));
+      caller.say([...signals, { type: 'chat' }, { type: 'chat' }]);
     },
   },
   repeat: {

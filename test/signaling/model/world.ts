@@ -1,8 +1,10 @@
 /** One room, its callers, and everything that was said and heard, from an empty room to an empty room. */
-import { type Attempt, Caller, faithful, type Life, type Sent, type Told, tagOf } from './caller.ts';
-import type { Link, WebSocketLink } from './links.ts';
+import { Caller } from './caller.ts';
+import { type Attempt, faithful, type Life, type Sent, type Told, tagOf } from './life.ts';
+import type { Link } from './links.ts';
 import type { Place } from './place.ts';
 import { RoomModel } from './room-model.ts';
+import type { WebSocketLink } from './websocket-link.ts';
 
 /** A guarantee that was not kept, with what shows it. */
 export class Violation extends Error {
@@ -12,7 +14,7 @@ export class Violation extends Error {
 }
 
 /** ms of real time that anything may take. */
-const patience = 10_000;
+const patience = 30_000;
 /** Lines of what happened last that are kept for a report. */
 const trailLength = 120;
 
