@@ -44,7 +44,7 @@ export class Registry {
     return this.#rooms.get(name)?.log.since(after) ?? 'gone';
   }
 
-  /** All rooms, to be taken over by another process. */
+  /** All rooms, for another process to take over. */
   pack(): Portable[] {
     return [...this.#rooms.values()].map(({ room, log }) => pack(room, log.seq, log.kept()));
   }
