@@ -54,7 +54,7 @@ export const faults = {
   },
   'certificate-chain': {
     level: 'fault',
-    fix: '`ssl_certificate` in snippets/genkan-tls.conf must name the file with the whole chain (fullchain.pem, not cert.pem).',
+    fix: '`ssl_certificate` in snippets/genkan-tls.conf must name the file with the whole chain (fullchain.pem, not cert.pem). If it does, nobody knows who made it: give an authority of your own to the doctor by --ca.',
   },
   'certificate-untrusted': {
     level: 'fault',

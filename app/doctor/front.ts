@@ -70,14 +70,20 @@ export const forgery: Check = {
   needs: ['genkan'],
   async run(site) {
     const { seen: truth } = await askSeen(site);
-    const other = site.url.protocol === 'https:' ? 'http' : 'https';
-    const { seen, answer } = await askSeen(site, { headers: forged(other) });
+    const lies = {
+      client: nobody,
+      host: nowhere,
+      scheme: site.url.protocol === 'https:' ? 'http' : 'https',
+      prefix: '/forged',
+    };
+    const { seen, answer } = await askSeen(site, { headers: forged(lies.scheme) });
     if (!truth) return [skipped('the app did not say how it sees requests')];
     if (!seen) return [found('client-forgeable', `with forged headers the answer is ${answer.status}`)];
-    const names = (['client', 'host', 'scheme', 'prefix'] as const).filter((name) => seen[name] !== truth[name]);
-    const believed = names.map((name) => `${name} (${seen[name]})`).join(', ');
+    const names = (['client', 'host', 'scheme', 'prefix'] as const).filter(
+      (name) => seen[name] === lies[name] && seen[name] !== truth[name],
+    );
     return names.length > 0
-      ? [found('client-forgeable', `the app believes what a client says of its ${believed}`)]
+      ? [found('client-forgeable', `the app believes what a client says of its ${names.join(', ')}`)]
       : [ok('what a client claims of its address, host, scheme and path is not believed')];
   },
 };
