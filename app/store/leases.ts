@@ -43,7 +43,7 @@ export class Leases {
 
   /** This worker looks after a room from now on. */
   keep(room: RoomName): void {
-    this.#link.send(roomsKey(this.#worker), 'SADD', roomsKey(this.#worker), room).catch(() => {});
+    this.#enlist([room]).catch(() => {});
   }
 
   drop(room: RoomName): void {
@@ -71,8 +71,9 @@ export class Leases {
 
   async #enlist(rooms: RoomName[]): Promise<void> {
     const own = roomsKey(this.#worker);
+    const sent: Promise<unknown>[] = [];
     for (let at = 0; at < rooms.length; at += 500)
-      await this.#link.send(own, 'SADD', own, ...rooms.slice(at, at + 500));
-    await this.#link.send(own, 'PEXPIRE', own, this.#keep);
+      sent.push(this.#link.send(own, 'SADD', own, ...rooms.slice(at, at + 500)));
+    await Promise.all([...sent, this.#link.send(own, 'PEXPIRE', own, this.#keep)]);
   }
 }

@@ -1,7 +1,7 @@
 /** What is written is read as it was, whatever a room went through. */
 import { describe, expect, test } from 'vitest';
 import { emptyRoom, type Peer, type Presence, type Room, type RoomEvent, type Waiting } from '../../app/rooms/room.ts';
-import { absent, changesOf, copyOf, readEntry, readRecord, type Recorded, writeEntry } from '../../app/store/record.ts';
+import { absent, changesOf, copyOf, type Recorded, readEntry, readRecord, writeEntry } from '../../app/store/record.ts';
 import { randomFrom } from '../uwsgi/random.ts';
 
 const random = randomFrom(20_261_120);
@@ -120,6 +120,10 @@ describe('a room in a shared store', () => {
       { type: 'room-ended', for: 'all', peers: 2 },
     ];
     for (const event of events)
-      expect(readEntry(7, writeEntry({ at: 1_795_197_936_221, event }))).toEqual({ seq: 7, at: 1_795_197_936_221, event });
+      expect(readEntry(7, writeEntry({ at: 1_795_197_936_221, event }))).toEqual({
+        seq: 7,
+        at: 1_795_197_936_221,
+        event,
+      });
   });
 });
