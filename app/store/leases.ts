@@ -29,13 +29,13 @@ export class Leases {
   /** Says that this worker lives, when it is time to. @returns the workers that are gone */
   async beat(now: number): Promise<string[]> {
     if (now - this.#beaten < this.#lease / 3) return [];
-    this.#beaten = now;
     const [added, gone] = await Promise.all([
       this.#link.send(workersKey, 'ZADD', workersKey, String(now), this.#worker),
       this.#link.send(workersKey, 'ZRANGEBYSCORE', workersKey, '-inf', String(now - this.#lease)),
       this.#link.send(workersKey, 'PEXPIRE', workersKey, this.#keep),
       this.#link.send(roomsKey(this.#worker), 'PEXPIRE', roomsKey(this.#worker), this.#keep),
     ]);
+    this.#beaten = now;
     // It is new, or it was given up and others have its rooms, or the store has lost all.
     if (added === 1) await this.#enlist(this.#rooms());
     return Array.isArray(gone) ? gone.map(String) : [];

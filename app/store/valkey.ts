@@ -67,6 +67,7 @@ export const openValkey = async (
   };
   const isOurs = (room: Room): boolean => hearing.isHeard(room.name) || !isHeldBy(room, (by) => by !== worker);
   await link.tried;
+  if (link.ready) await unlessAway(leases.beat(clock()));
   return {
     worker,
     clock,
