@@ -11,14 +11,18 @@ export type Source = {
   readonly ready: boolean;
   hear(channel: string, listener: (message: string) => void): Promise<void>;
   leave(channel: string): void;
+  head(room: RoomName): Promise<Reached>;
   tail(room: RoomName, after: number): Promise<Tail>;
 };
 
-/** `reached`: which room of its name it is, and the last event that was told; unknown until it was asked for the first time. */
+/** Which room of its name it is (none: empty), and the number of its last event. */
+export type Reached = { life: string; seq: number };
+
+/** `reached`: what was told; unknown until it was asked for the first time. */
 type Heard = {
   room: RoomName;
   listeners: Set<{ listener: Listener; lost: (() => void) | undefined }>;
-  reached: { life: string; seq: number } | undefined;
+  reached: Reached | undefined;
   /** What was published while the log is read, which is told first. */
   held: string[] | undefined;
   idleSince: number;
@@ -75,17 +79,17 @@ export class Hearing {
 
   #listen(heard: Heard): void {
     heard.held = [];
-    const from = heard.reached ?? this.#source.tail(heard.room, -1);
+    const from = heard.reached ?? this.#source.head(heard.room);
     const active = this.#source.hear(keysOf(heard.room)[0], (message) => this.#receive(heard, message));
     Promise.all([from, active])
       .then(([base]) => {
-        heard.reached = 'life' in base ? base : { life: lifeOf(base.version), seq: base.seq };
-        return this.#catchUp(heard, heard.reached);
+        heard.reached = base;
+        return this.#catchUp(heard, base);
       })
       .catch(this.#failed);
   }
 
-  async #catchUp(heard: Heard, { life, seq }: NonNullable<Heard['reached']>): Promise<void> {
+  async #catchUp(heard: Heard, { life, seq }: Reached): Promise<void> {
     // What was published before the log is read is in it.
     heard.held = [];
     const { version, seq: last, entries } = await this.#source.tail(heard.room, seq);

@@ -29,13 +29,13 @@ export class Leases {
   /** Says that this worker lives, when it is time to. @returns the workers that are gone */
   async beat(now: number): Promise<string[]> {
     if (now - this.#beaten < this.#lease / 3) return [];
-    this.#beaten = now;
     const [added, gone] = await Promise.all([
       this.#link.send(workersKey, 'ZADD', workersKey, String(now), this.#worker),
       this.#link.send(workersKey, 'ZRANGEBYSCORE', workersKey, '-inf', String(now - this.#lease)),
       this.#link.send(workersKey, 'PEXPIRE', workersKey, this.#keep),
       this.#link.send(roomsKey(this.#worker), 'PEXPIRE', roomsKey(this.#worker), this.#keep),
     ]);
+    this.#beaten = now;
     // It is new, or it was given up and others have its rooms, or the store has lost all.
     if (added === 1) await this.#enlist(this.#rooms());
     return Array.isArray(gone) ? gone.map(String) : [];
@@ -43,7 +43,7 @@ export class Leases {
 
   /** This worker looks after a room from now on. */
   keep(room: RoomName): void {
-    this.#link.send(roomsKey(this.#worker), 'SADD', roomsKey(this.#worker), room).catch(() => {});
+    this.#enlist([room]).catch(() => {});
   }
 
   drop(room: RoomName): void {
@@ -71,8 +71,9 @@ export class Leases {
 
   async #enlist(rooms: RoomName[]): Promise<void> {
     const own = roomsKey(this.#worker);
+    const sent: Promise<unknown>[] = [];
     for (let at = 0; at < rooms.length; at += 500)
-      await this.#link.send(own, 'SADD', own, ...rooms.slice(at, at + 500));
-    await this.#link.send(own, 'PEXPIRE', own, this.#keep);
+      sent.push(this.#link.send(own, 'SADD', own, ...rooms.slice(at, at + 500)));
+    await Promise.all([...sent, this.#link.send(own, 'PEXPIRE', own, this.#keep)]);
   }
 }

@@ -3,9 +3,8 @@ import { createClient, createCluster, ErrorReply } from '@redis/client';
 import type { Script } from './scripts.ts';
 
 export type LinkOptions = {
-  /** `valkey://user:password@host:port/database`, or `valkeys:` for TLS; `redis:` and `rediss:` are the same. */
+  /** `valkey://user@host:port/database`, or `valkeys:` for TLS; `redis:` and `rediss:` are the same. */
   url: string;
-  /** Counts before the one in the URL. */
   password?: string | undefined;
   /** The URL names one node of a cluster. */
   cluster: boolean;
@@ -24,6 +23,8 @@ const refusesUser = /\b(WRONGPASS|NOAUTH|NOPERM)\b/;
 const backOff = { first: 50, most: 2000 };
 
 type Client = {
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+  connect(): Promise<unknown>;
   send(key: string, args: string[]): Promise<unknown>;
   hear(channel: string, listener: (message: string) => void): Promise<void>;
   leave(channel: string): Promise<void>;
@@ -173,32 +174,58 @@ export class Link {
   }
 }
 
-/** @throws when it cannot be reached */
+/** @throws when it cannot be reached, or does not answer in time */
 const open = async (options: LinkOptions, broken: (error: unknown) => void): Promise<Client> => {
-  const { cluster, password, timeout } = options;
-  const url = options.url.replace(/^valkey/, 'redis');
-  const socket = { connectTimeout: timeout, reconnectStrategy: false } as const;
-  const common = { socket, ...(password === undefined ? {} : { password }), disableOfflineQueue: true };
-  if (!cluster) {
-    const client = createClient({ url, ...common });
-    client.on('error', broken);
+  const client = options.cluster ? ofCluster(options) : ofOne(options);
+  client.on('error', broken);
+  // The library waits for a connection at most so long, but for ever for the first answer.
+  const late = setTimeout(() => client.destroy(), 2 * options.timeout);
+  try {
     await client.connect();
-    return {
-      send: (_key, args) => client.sendCommand(args),
-      hear: (channel, listener) => client.sSubscribe(channel, listener),
-      leave: (channel) => client.sUnsubscribe(channel),
-      destroy: () => client.destroy(),
-    };
+    return client;
+  } catch (error) {
+    client.destroy();
+    throw error;
+  } finally {
+    clearTimeout(late);
   }
-  const { username, password: own } = new URL(url);
-  const credentials = { username: decodeURIComponent(username), password: password ?? decodeURIComponent(own) };
-  const clients = createCluster({ rootNodes: [{ url }], defaults: { ...common, ...credentials } });
-  clients.on('error', broken);
-  await clients.connect();
+};
+
+const ofOne = (options: LinkOptions): Client => {
+  const client = createClient(optionsOf(options));
   return {
-    send: (key, args) => clients.sendCommand(key === '' ? undefined : key, false, args),
-    hear: (channel, listener) => clients.sSubscribe(channel, listener),
-    leave: (channel) => clients.sUnsubscribe(channel),
-    destroy: () => clients.destroy(),
+    on: (event, listener) => client.on(event, listener),
+    connect: () => client.connect(),
+    send: (_key, args) => client.sendCommand(args),
+    hear: (channel, listener) => client.sSubscribe(channel, listener),
+    leave: (channel) => client.sUnsubscribe(channel),
+    destroy: () => client.destroy(),
   };
+};
+
+const ofCluster = (options: LinkOptions): Client => {
+  const { url, ...defaults } = optionsOf(options);
+  const nodes = createCluster({ rootNodes: [{ url }], defaults });
+  return {
+    on: (event, listener) => nodes.on(event, listener),
+    connect: () => nodes.connect(),
+    send: (key, args) => nodes.sendCommand(key === '' ? undefined : key, false, args),
+    hear: (channel, listener) => nodes.sSubscribe(channel, listener),
+    leave: (channel) => nodes.sUnsubscribe(channel),
+    destroy: () => nodes.destroy(),
+  };
+};
+
+/** The library knows the scheme of old, and takes the user of a URL only with the password in it. */
+const optionsOf = ({ url, password, timeout }: LinkOptions) => {
+  const parsed = new URL(url.replace(/^valkey/, 'redis'));
+  const username = decodeURIComponent(parsed.username);
+  parsed.username = '';
+  return {
+    url: parsed.href,
+    ...(username === '' ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    socket: { connectTimeout: timeout, reconnectStrategy: false },
+    disableOfflineQueue: true,
+  } as const;
 };

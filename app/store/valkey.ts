@@ -6,10 +6,10 @@ import { strand } from '../rooms/leaving.ts';
 import type { RegistryLimits } from '../rooms/registry.ts';
 import type { Room } from '../rooms/room.ts';
 import { Commits, otherFormat } from './commits.ts';
-import { Hearing, type Tail } from './hearing.ts';
+import { Hearing, type Reached, type Tail } from './hearing.ts';
 import { Leases } from './leases.ts';
 import { Away, Link, type LinkOptions } from './link.ts';
-import { format, readEntry } from './record.ts';
+import { format, lifeOf, readEntry } from './record.ts';
 import { keysOf, sinceScript } from './scripts.ts';
 import { countLeaves, type Leaves, type Store } from './store.ts';
 
@@ -47,6 +47,7 @@ export const openValkey = async (
     },
     hear: link.hear.bind(link),
     leave: link.leave.bind(link),
+    head: (room: RoomName) => readHead(link, room),
     tail,
   };
   const hearing = new Hearing(source, failed);
@@ -66,6 +67,7 @@ export const openValkey = async (
   };
   const isOurs = (room: Room): boolean => hearing.isHeard(room.name) || !isHeldBy(room, (by) => by !== worker);
   await link.tried;
+  if (link.ready) await unlessAway(leases.beat(clock()));
   return {
     worker,
     clock,
@@ -110,6 +112,14 @@ const claimKey = (key: string): string => `genkan:claim:${key}`;
 
 const isHeldBy = ({ peers }: Room, wanted: (worker: string | undefined) => boolean): boolean =>
   [...peers.values()].some(({ presence }) => presence.at === 'here' && wanted(presence.worker));
+
+/** One command, and no script: whatever is asked after it is carried out after it. @throws Away */
+const readHead = async (link: Link, room: RoomName): Promise<Reached> => {
+  const [key] = keysOf(room);
+  const answer = await link.send(key, 'HMGET', key, 'version', 'seq');
+  const [version, seq] = Array.isArray(answer) ? answer : [];
+  return { life: lifeOf(version ?? ''), seq: Number(seq ?? 0) };
+};
 
 /** @throws Away, and when the room is of another format */
 const readTail = async (link: Link, room: RoomName, after: number): Promise<Tail> => {
