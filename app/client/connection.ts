@@ -13,10 +13,10 @@ import { codeOfClose, isFinal, type OpenSocket, openSockets, parse, type Socket,
  * still know us. `attempt`: how many were made since.
  */
 export type ConnectionState =
-  | { is: 'connecting'; attempt: number }
+  | { is: 'connecting'; attempt: number; because?: ErrorCode }
   | { is: 'waiting'; host: boolean }
   | { is: 'joined' }
-  | { is: 'reconnecting'; attempt: number }
+  | { is: 'reconnecting'; attempt: number; because?: ErrorCode }
   | { is: 'over'; code: ErrorCode };
 
 /** What happens in the room, in the order of `seq`, each once. */
@@ -72,6 +72,8 @@ export class Connection implements Source<ConnectionEvents> {
   #phase: Phase = { is: 'pausing' };
   #session: Session = { is: 'none' };
   #attempt = 0;
+  /** Why the server sent us away to come back, until it takes us. */
+  #because: ErrorCode | undefined;
   /** The next attempt, the next ping, or the end of patience: there is always at most one of them. */
   #alarm: Alarm;
   /** While armed the server has asked for a pause: nothing numbered goes out. */
@@ -98,7 +100,8 @@ export class Connection implements Source<ConnectionEvents> {
     if (phase.is === 'over') return phase;
     if (phase.is === 'waiting') return { is: 'waiting', host: phase.host };
     const wasHere = this.#session.is === 'known' && this.#session.seen !== undefined;
-    return { is: wasHere ? 'reconnecting' : 'connecting', attempt: this.#attempt };
+    const because = this.#because === undefined ? {} : { because: this.#because };
+    return { is: wasHere ? 'reconnecting' : 'connecting', attempt: this.#attempt, ...because };
   }
 
   /** The secret that takes this seat again, also from another page. */
@@ -334,6 +337,7 @@ export class Connection implements Source<ConnectionEvents> {
     this.#ladder.joined();
     this.#phase = phase;
     this.#attempt = 0;
+    this.#because = undefined;
     this.#watch(socket);
   }
 
@@ -355,7 +359,7 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   #joinRefused(socket: Socket, code: ErrorCode, retry?: number): void {
-    if (retry !== undefined) return this.#lost(this.#later(retry));
+    if (retry !== undefined) return this.#sentAway(code, retry);
     if (this.#session.is === 'none' || isFinal(code)) return this.#end(code);
     // Whatever the server has against this session, a new one may be welcome.
     this.#session = { is: 'none' };
@@ -367,7 +371,12 @@ export class Connection implements Source<ConnectionEvents> {
     const byOurselves = code === 'replaced' && (this.#phase.is === 'moving' || this.#ladder.fresh);
     if (byOurselves) this.#lost(0);
     else if (retry === null) this.#end(code);
-    else this.#lost(this.#later(retry));
+    else this.#sentAway(code, retry);
+  }
+
+  #sentAway(code: ErrorCode, retry: number): void {
+    this.#because = code;
+    this.#lost(this.#later(retry));
   }
 
   /** The server's own delay, spread, so that a whole room does not come back in the same millisecond. */

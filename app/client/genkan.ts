@@ -148,14 +148,15 @@ export class Room implements Source<RoomEvents> {
 
   /**
    * Sends this stream's tracks from now on and tells the others which kinds are on. Call it after every change: another
-   * stream, a track added, removed, stopped, enabled or disabled. Needs no renegotiation.
+   * stream, a track added, removed, stopped, enabled or disabled. Needs no renegotiation. `told` is what the others are told
+   * where the tracks do not say it: that the picture is a screen, or that a mixed track has no voice in it.
    */
-  setMedia(media: MediaStream | null): void {
+  setMedia(media: MediaStream | null, told: MediaState = mediaStateOf(media)): void {
     this.#mesh.setTracks(tracksOf(media));
-    const state = mediaStateOf(media);
-    if (state.audio === this.#media.audio && state.video === this.#media.video) return;
-    this.#media = state;
-    void this.update({ media: state });
+    const { audio, video, screen } = this.#media;
+    if (told.audio === audio && told.video === video && told.screen === screen) return;
+    this.#media = told;
+    void this.update({ media: told });
   }
 
   /** Tries again with a peer whose link is `failed`. */
