@@ -68,7 +68,7 @@ export const startStack = async (
 };
 
 /** A network of 16 addresses that no other Docker network has. */
-const freeSubnet = async (): Promise<string> => {
+export const freeSubnet = async (): Promise<string> => {
   const { stdout: ids } = await run('docker', ['network', 'ls', '-q']);
   const format = '{{range .IPAM.Config}}{{.Subnet}} {{end}}';
   const { stdout } = await run('docker', ['network', 'inspect', '-f', format, ...ids.split('\n').filter(Boolean)]);
