@@ -45,13 +45,9 @@ install() {
   publish "$release"
   if ! activate "$release"; then
     [ "$before" ] || fail 'it did not start: journalctl -u genkan tells why'
-    say 'The new release does not start; back to the one before.'
-    publish "$before"
-    activate "$before" || fail 'the release before does not start either: journalctl -u genkan tells why'
-    run rm -rf "$release"
-    fail "$(basename "$release") does not start, $(basename "$before") runs on; journalctl -u genkan tells why"
+    go_back_to "$before"
   fi
-  [ -z "$before" ] || run ln -sfnT "$before" $opt/previous
+  [ -z "$before" ] || link "$before" $opt/previous
   nginx_site
   prune
   hints
@@ -62,8 +58,8 @@ rollback() {
   [ -d "$target" ] || fail "there is no release before in $opt"
   now=$(target_of current)
   publish "$target"
-  activate "$target" || fail 'it does not start: journalctl -u genkan tells why'
-  run ln -sfnT "$now" $opt/previous
+  activate "$target" || go_back_to "$now"
+  link "$now" $opt/previous
 }
 
 uninstall() {
@@ -76,6 +72,18 @@ uninstall() {
   [ "$(readlink /usr/local/bin/genkan 2>/dev/null)" != $opt/current/bin/genkan ] || run rm /usr/local/bin/genkan
   if [ $purge = yes ]; then run rm -rf $etc; else say "The settings stay in $etc; --uninstall --purge removes them."; fi
   ! id genkan >/dev/null 2>&1 || run userdel genkan
+}
+
+# RELEASE: what ran, because another does not start.
+go_back_to() {
+  failed=$(target_of current)
+  say "$(basename "$failed") does not start; back to $(basename "$1")."
+  # Or systemd might say that it was tried too often.
+  run systemctl stop genkan.service
+  run systemctl reset-failed genkan.service || true
+  publish "$1"
+  activate "$1" || fail "$(basename "$1") does not start either; journalctl -u genkan tells why"
+  fail "$(basename "$failed") does not start, $(basename "$1") runs on; journalctl -u genkan tells why"
 }
 
 # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -189,13 +197,9 @@ publish() {
   run chmod -R u=rwX,go=rX /var/lib/genkan
 }
 
-# RELEASE: from now on it is the one that runs. Fails when it does not start.
+# RELEASE: from now on it is the one that runs. Fails when it does not start; does nothing when all is so already.
 activate() {
   workers=${workers:-$(cat $etc/workers)}
-  run ln -sfnT "$1" $opt/.current
-  run mv -T $opt/.current $opt/current
-  run ln -sfn $opt/current/bin/genkan /usr/local/bin/genkan
-  copy "$1/deploy/systemd/genkan.service" $units/genkan.service
   changed=no
   copy "$1/deploy/systemd/genkan.socket" $units/genkan.socket
   put $units/genkan.socket.d/nginx.conf "[Socket]
@@ -203,9 +207,13 @@ SocketGroup=$(group_of_nginx)"
   put $units/genkan.socket.d/workers.conf "[Socket]
 $(for n in $(seq 2 "$workers"); do echo "ListenStream=/run/genkan/genkan.$n.sock"; done)"
   sockets=$changed
+  copy "$1/deploy/systemd/genkan.service" $units/genkan.service
   put $units/genkan.service.d/workers.conf "[Service]
 Environment=GENKAN_PROCESSES=$workers"
   copy "$1/deploy/systemd/logrotate" /etc/logrotate.d/genkan
+  link "$1" $opt/current
+  link $opt/current/bin/genkan /usr/local/bin/genkan
+  [ $changed = yes ] || ! systemctl -q is-active genkan.service || return 0
   run systemctl daemon-reload
   run systemctl -q enable genkan.socket genkan.service
   if [ $sockets = yes ]; then
@@ -289,9 +297,9 @@ run() { printf '+ %s\n' "$*"; [ $dry = yes ] || "$@"; }
 
 target_of() { [ ! -L "$opt/$1" ] || readlink -f "$opt/$1"; }
 
-# FILE TEXT, and FROM TO: only what differs is written, and noted in $changed.
+# FILE TEXT; FROM TO; TARGET LINK: only what differs is written, and noted in $changed.
 put() {
-  [ "$(cat "$1" 2>/dev/null)" != "$2" ] || return 0
+  [ "$(cat "$1" 2>/dev/null)" != "$(printf '%s\n' "$2")" ] || return 0
   changed=yes
   printf '+ write %s\n' "$1"
   [ $dry = yes ] || { mkdir -p "$(dirname "$1")" && printf '%s\n' "$2" >"$1"; }
@@ -300,6 +308,13 @@ copy() {
   ! cmp -s "$1" "$2" || return 0
   changed=yes
   run cp "$1" "$2"
+}
+link() {
+  [ "$(readlink "$2" 2>/dev/null)" != "$1" ] || return 0
+  changed=yes
+  # At no moment is it gone.
+  run ln -sfnT "$1" "$2.new"
+  run mv -T "$2.new" "$2"
 }
 
 main "$@"

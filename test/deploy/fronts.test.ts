@@ -30,7 +30,6 @@ test('every file is tested', () => {
 
 for (const program of programs) {
   const here = isHere(program);
-  if (!here) console.log(`genkan: ${program.name} is not installed: its example is not tested`);
   describe.skipIf(!here)(program.name, () => {
     let front: Front;
     let echo: Front;

@@ -10,6 +10,9 @@ const programs = [
   { name: 'nginx', file: 'nginx', version: '-v', for: 'the tests that put a real nginx in front of the app' },
   { name: 'chromium', file: 'chromium', version: '--version', for: 'the calls between real browsers' },
   { name: 'iproute2', file: 'ip', version: '-V', for: 'the tests that cut networks' },
+  { name: 'apache2', file: 'apache2', version: '-v', for: 'the tests of deploy/fronts/apache.conf' },
+  { name: 'caddy', file: 'caddy', version: 'version', for: 'the tests of deploy/fronts/Caddyfile' },
+  { name: 'haproxy', file: 'haproxy', version: '-v', for: 'the tests of deploy/fronts/haproxy.cfg' },
 ];
 
 /** Installs what can be installed; → what is still missing, as [name, sentence] pairs. */

@@ -9,6 +9,8 @@ export type PlainServer = {
   sh(script: string): Promise<Said>;
   /** The same; @throws when it fails, with what it said. */
   mustSh(script: string): Promise<string>;
+  /** Writes a file there. */
+  put(bytes: Buffer, path: string): void;
   remove(): void;
 };
 
@@ -63,6 +65,9 @@ export const startServer = async (name: string): Promise<PlainServer> => {
     if (code !== 0) throw new Error(`${script}: exit code ${code}: ${output}`);
     return output;
   };
+  const put = (bytes: Buffer, path: string) => {
+    execFileSync('docker', ['exec', '-i', id, 'sh', '-c', `cat > ${path}`], { input: bytes });
+  };
   const remove = () => execFileSync('docker', ['rm', '-fv', id], { stdio: 'ignore' });
   try {
     await mustSh('for i in $(seq 100); do systemctl is-active nginx && exit; sleep 0.2; done; systemctl status');
@@ -78,5 +83,5 @@ export const startServer = async (name: string): Promise<PlainServer> => {
     remove();
     throw error;
   }
-  return { sh, mustSh, remove };
+  return { sh, mustSh, put, remove };
 };
