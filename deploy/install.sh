@@ -144,16 +144,18 @@ build() {
   done
   npm='bin/node npm/bin/npm-cli.js --no-audit --no-fund --loglevel=error --cache .npm --ignore-scripts'
   if [ -d $new/app/config ]; then
-    (cd $new && rm -rf dist && PATH=$new/bin:$PATH && $npm ci && $npm run --silent build && $npm prune --omit=dev) >$opt/build.log 2>&1
+    in_release "rm -rf dist && $npm ci && $npm run --silent build && $npm prune --omit=dev"
   else
-    (cd $new && PATH=$new/bin:$PATH && $npm install --omit=dev) >$opt/build.log 2>&1
-  fi || { tail -n 20 $opt/build.log >&2; fail 'it could not be built; what ran runs on'; }
+    in_release "$npm install --omit=dev"
+  fi >$opt/build.log 2>&1 || { tail -n 20 $opt/build.log >&2; fail 'it could not be built; what ran runs on'; }
   rm -rf $new/npm $new/.npm $opt/build.log
   printf '#!/bin/sh\nexec %s/bin/node %s/dist/cli.js "$@"\n' "$release" "$release" >$new/bin/genkan
   chmod 755 $new/bin/genkan
   chmod -R u=rwX,go=rX $new
   mv $new "$release"
 }
+
+in_release() { (cd "$new" && env PATH="$new/bin:$PATH" sh -ec "$1"); }
 
 # NAME DIRECTORY: a package of npm, which must be the very one that runtime.txt names.
 unpack() {
@@ -179,7 +181,6 @@ settings() {
   workers=${workers:-$(cat $etc/workers 2>/dev/null || echo 1)}
   put $etc/workers "$workers"
   words=${*:-$(cat $etc/nginx 2>/dev/null || true)}
-  [ -z "$words" ] || put $etc/nginx "$words"
 }
 
 check_settings() {
@@ -232,51 +233,47 @@ group_of_nginx() {
 # Writes the site, has nginx test it, and only then reload; what is not sound is taken back.
 nginx_site() {
   [ "$words" ] || { say 'No site was made: name it behind --, or by hand as nginx/README.md tells.'; return 0; }
-  for n in $(seq "$workers"); do words="$words --upstream /run/genkan/genkan.$n.sock"; done
-  say "Writing the site for nginx: genkan nginx $words"
+  upstreams=$(for n in $(seq "$workers"); do printf ' --upstream /run/genkan/genkan.%s.sock' "$n"; done)
+  say "Writing the site for nginx: genkan nginx $words$upstreams"
   [ $dry = no ] || return 0
   old=$(mktemp -d)
-  save_site "$old"
+  trap 'rm -rf "$old"' EXIT
+  mkdir "$old/before" "$old/new"
+  (cd $site && find conf.d snippets -name '*genkan*' -type f 2>/dev/null | tar -cf - -T -) | tar -xf - -C "$old/before"
   # shellcheck disable=SC2086
-  written=$("$opt/current/bin/genkan" nginx $words --root $public --out "$old/new") || fail "nginx's site stays as it was"
-  for file in $written; do
-    file=${file#"$old/new/"}
-    [ "$file" != nginx.conf ] || fail "nginx.conf is yours: choose --mode vhost or --mode location; nginx's site stays as it was"
-  done
+  $opt/current/bin/genkan nginx $words$upstreams --root $public --out "$old/new" >/dev/null || fail "nginx's site stays as it was"
+  [ ! -e "$old/new/nginx.conf" ] ||
+    fail "nginx.conf is yours: choose --mode vhost or --mode location; nginx's site stays as it was"
+  ! diff -r "$old/before" "$old/new" >/dev/null || { say 'The site is the same as before.'; return 0; }
   remove_files
   cp -R "$old/new/." $site/
-  if cmp_site "$old"; then
-    say 'It is the same as before.'
-  elif nginx -t 2>"$old/said"; then
-    ! systemctl -q is-active nginx || run systemctl reload nginx
-    nginx -T 2>/dev/null | grep -q 'snippets/genkan-app' || say "(!) $site/nginx.conf does not include conf.d/*.conf: the site is not used"
-  else
+  if ! nginx -t 2>"$old/said"; then
     cat "$old/said" >&2
     remove_files
     cp -R "$old/before/." $site/
-    rm -rf "$old"
     fail "nginx does not take this site; nginx's files are as they were"
   fi
-  rm -rf "$old"
+  put $etc/nginx "$words"
+  reload_nginx
+  nginx -T 2>/dev/null | grep -q 'snippets/genkan-app' || say "(!) $site/nginx.conf does not include conf.d/*.conf: the site is not used"
 }
 
-save_site() {
-  mkdir -p "$1/before" "$1/new"
-  (cd $site && find conf.d snippets -name '*genkan*' -type f 2>/dev/null | tar -cf - -T -) | tar -xf - -C "$1/before"
-}
-cmp_site() { diff -r "$1/before" "$1/new" >/dev/null; }
 remove_files() { rm -f $site/conf.d/genkan.conf $site/conf.d/00-genkan.conf $site/snippets/genkan-*.conf; }
+
+reload_nginx() {
+  if systemctl -q is-active nginx; then run systemctl reload nginx; else say '(!) nginx does not run: systemctl enable --now nginx'; fi
+}
 
 remove_site() {
   [ -n "$(ls $site/snippets/genkan-*.conf 2>/dev/null)" ] || return 0
-  run rm -f $site/conf.d/genkan.conf $site/conf.d/00-genkan.conf $site/snippets/genkan-*.conf
+  run remove_files
   run nginx -t || { say '(!) A site of yours still includes a file of Genkan: mend that and reload nginx.'; return 0; }
-  ! systemctl -q is-active nginx || run systemctl reload nginx
+  reload_nginx
 }
 
 # The release that runs and the one before stay.
 prune() {
-  for old in $opt/*/; do
+  for old in "$opt"/*/; do
     old=${old%/}
     case $old in */current | */previous | "$release" | "$(target_of previous)" | "$opt/*") ;; *) run rm -rf "$old" ;; esac
   done

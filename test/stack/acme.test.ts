@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { connect } from 'node:tls';
 import { expect, test } from 'vitest';
+import { ask } from '../nginx/ask.ts';
 import { freePort } from '../nginx/nginx.ts';
 import { without } from '../setup/without.ts';
 import { startStack } from './compose.ts';
@@ -33,7 +34,8 @@ test.skipIf(without('docker'))(
     execFileSync('docker', ['build', '-q', '-t', image, '-'], { input: dockerfile, stdio: 'pipe' });
     const [http, https] = [await freePort(), await freePort()];
     const stack = await startStack({
-      files: ['deploy/compose.tls.yml', 'test/stack/acme.yml'],
+      // With the unix socket, to see that these two go together.
+      files: ['deploy/compose.tls.yml', 'deploy/compose.unix.yml', 'test/stack/acme.yml'],
       environment: {
         HTTP_PORT: `127.0.0.1:${http}`,
         HTTPS_PORT: `127.0.0.1:${https}`,
@@ -46,6 +48,12 @@ test.skipIf(without('docker'))(
     onTestFinished(() => stack.down());
     const first = await shown(https, 'meet.test');
     expect(first.issuer).toBe('CN=meet.test');
+    const target = {
+      port: https,
+      tls: { ca: first.toString(), servername: 'meet.test' },
+      headers: { Host: 'meet.test' },
+    };
+    expect((await ask(target, '/rooms/x')).status).toBe(200);
     await stack.compose('run', '--rm', 'certbot');
     await stack.compose('exec', '-T', 'nginx', 'nginx', '-s', 'reload');
     await expect.poll(async () => (await shown(https, 'meet.test')).issuer).toContain('Pebble');

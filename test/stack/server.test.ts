@@ -94,7 +94,7 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
   test('a second run changes nothing', async () => {
     const [then, release] = [await inventory(), await current()];
     const { code, output } = await install();
-    expect([code, output]).toEqual([0, expect.stringContaining('It is the same as before.')]);
+    expect([code, output]).toEqual([0, expect.stringContaining('The site is the same as before.')]);
     expect(output).not.toMatch(/\+ (write|cp|rm|ln|useradd|systemctl)/);
     expect([await inventory(), await current()]).toEqual([then, release]);
   });
