@@ -10,6 +10,8 @@ import { type Loaded, load } from './config/load.ts';
 import { nearest } from './config/nearest.ts';
 import { printConfig } from './config/print.ts';
 import type { Settings } from './config/schema.ts';
+import { options as doctorOptions, readWords } from './doctor/options.ts';
+import { isWell, jsonReport, showReport } from './doctor/report.ts';
 import { options as nginxOptions } from './nginx/options.ts';
 import { type CommandName, command } from './ops/commands.ts';
 import { deliver, nginxFiles } from './ops/nginx.ts';
@@ -22,7 +24,7 @@ type Sound = Extract<Loaded, { settings: Settings }>;
 
 /** Exit codes: 0 done, 1 could not go on, 2 the settings or the command are wrong. */
 const main = async (argv: string[]): Promise<number> => {
-  if (argv.includes('--help') || argv.includes('-h')) return say(argv[0] === 'nginx' ? nginxHelp() : helpText());
+  if (argv.includes('--help') || argv.includes('-h')) return say(helps[argv[0] ?? '']?.() ?? helpText());
   if (argv.includes('--version') || argv.includes('-v')) return say(`genkan ${version()}`);
   const [command = 'serve', ...rest] = argv[0]?.startsWith('-') === false ? argv : ['serve', ...argv];
   const known = Object.hasOwn(commands, command) ? commands[command] : undefined;
@@ -69,6 +71,20 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
     } catch (error) {
       return fail([`--out: ${error instanceof Error ? error.message : error}`], 1);
     }
+  },
+  conform: async (words) => {
+    const { conform } = await import('./conform/command.ts');
+    const told = await conform(words);
+    return 'fault' in told ? fail([told.fault], told.code) : Math.max(say(told.text), told.code);
+  },
+  doctor: async (words) => {
+    const asked = readWords(words);
+    for (const note of asked.notes) process.stderr.write(`genkan: warning: ${note}\n`);
+    if ('faults' in asked) return fail(asked.faults);
+    const { examine } = await import('./doctor/run.ts');
+    const report = await examine(asked.site);
+    say(asked.json ? jsonReport(report) : showReport(report));
+    return isWell(report) ? 0 : 1;
   },
   explain: ([option]) => {
     const found = option === undefined ? { text: explainAll() } : explain(option);
@@ -167,8 +183,12 @@ const testNginx = (file: string | undefined): number => {
   return status === 0 ? 0 : 1;
 };
 
-const nginxHelp = (): string =>
-  settingsText({ "genkan nginx, which takes the app's own settings as well (genkan --help)": nginxOptions });
+/** Commands with options of their own. */
+const helps: Record<string, () => string> = {
+  nginx: () =>
+    settingsText({ "genkan nginx, which takes the app's own settings as well (genkan --help)": nginxOptions }),
+  doctor: () => settingsText({ 'genkan doctor https://meet.example': doctorOptions }),
+};
 
 const version = (): string => {
   const { version: text }: { version: string } = JSON.parse(

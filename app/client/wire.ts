@@ -37,6 +37,12 @@ export const codeOfClose = (close: number): ErrorCode => {
   return (found?.[0] ?? 'internal') as ErrorCode;
 };
 
+/** Whether the server closes with this error and does not want to be asked again. */
+export const isFinal = (code: ErrorCode): boolean => {
+  const fate = errors[code];
+  return 'close' in fate && fate.close >= 4500;
+};
+
 const types: Record<ServerMessage['type'], true> = {
   joined: true,
   waiting: true,
@@ -52,6 +58,7 @@ const types: Record<ServerMessage['type'], true> = {
   signal: true,
   chat: true,
   ack: true,
+  reached: true,
   pong: true,
   ice: true,
   error: true,

@@ -13,6 +13,7 @@ const programs = [
   { name: 'apache2', file: 'apache2', version: '-v', for: 'the tests of deploy/fronts/apache.conf' },
   { name: 'caddy', file: 'caddy', version: 'version', for: 'the tests of deploy/fronts/Caddyfile' },
   { name: 'haproxy', file: 'haproxy', version: '-v', for: 'the tests of deploy/fronts/haproxy.cfg' },
+  { name: 'redis-server', file: 'redis-server', version: '--version', for: 'the tests of the store over Valkey' },
 ];
 
 /** Installs what can be installed; → what is still missing, as [name, sentence] pairs. */

@@ -121,6 +121,7 @@ const Banner = ({ conversation }: { conversation: Conversation }) => (
 
 const bannerOf = ({ state, everJoined }: Conversation): string | undefined => {
   if (state.is === 'joined' || state.is === 'over') return undefined;
+  if (state.is === 'waiting') return call.joining;
   if (everJoined) return call.reconnecting;
   return state.attempt > 1 ? call.unreachable : call.joining;
 };

@@ -1,0 +1,110 @@
+/** A reload in the middle of conversations: rooms, sessions and what was acknowledged go on in the next worker. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type TestPeer, WebSocketPeer } from '../../app/conform/peers.ts';
+import { plainHttp } from '../../app/conform/transports.ts';
+import { childrenOf, type Program, type Stage, stage, until } from './program.ts';
+
+let here: Stage;
+beforeEach(() => {
+  here = stage();
+});
+afterEach(() => here.clear());
+
+const start = async (...more: string[]): Promise<{ program: Program; base: string }> => {
+  const program = here.start(['--master', '--http', '127.0.0.1:0', '--drain-timeout', '5', ...more]);
+  const { address } = await program.said('listening');
+  return { program, base: `http://${address}` };
+};
+
+/** Says numbered texts, through every `bye`, until all are settled; what is not acknowledged is said again. */
+const talk = async (peer: WebSocketPeer, count: number): Promise<void> => {
+  for (let settled = 0; settled < count; ) {
+    for (let n = settled + 1; n <= Math.min(count, settled + 16); n += 1)
+      await peer.send({ type: 'chat', n, text: `${n}` });
+    const acked = () => Math.max(0, ...peer.inbox.of('ack').map(({ n }) => n));
+    const before = settled;
+    while (acked() === before && !peer.closed) await new Promise((resolve) => setTimeout(resolve, 2));
+    settled = acked();
+    if (peer.closed) expect(await peer.resume()).toMatchObject({ recovered: true });
+  }
+};
+
+const follow = async (peer: WebSocketPeer, last: string): Promise<string[]> => {
+  const texts = () => peer.inbox.of('chat').map(({ text }) => text);
+  while (texts().at(-1) !== last) {
+    if (peer.closed) expect(await peer.resume()).toMatchObject({ recovered: true });
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  return texts();
+};
+
+describe('a reload', () => {
+  test('loses nothing that was acknowledged, repeats nothing, and keeps everyone’s seat', async () => {
+    const { program, base } = await start('--message-rate', '100000', '--message-burst', '100000');
+    const [speaker, listener] = [new WebSocketPeer(base, 'r'), new WebSocketPeer(base, 'r')];
+    await speaker.join();
+    await listener.join();
+    const count = 3000;
+    const spoken = talk(speaker, count);
+    const heard = follow(listener, `${count}`);
+    for (let nth = 1; nth <= 3; nth += 1) {
+      program.child.kill('SIGHUP');
+      await program.said('reloaded', nth);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await spoken;
+    expect(await heard).toEqual(Array.from({ length: count }, (_, index) => `${index + 1}`));
+    const byes = listener.inbox.of('bye');
+    expect(byes.map(({ code }) => code)).toEqual(['draining', 'draining', 'draining']);
+    for (const { retry } of byes) expect(retry).toBeGreaterThanOrEqual(500);
+    expect(speaker.inbox.of('peer-left')).toEqual([]);
+    for (const peer of [speaker, listener]) peer.dispose();
+  });
+
+  test('keeps what hosts decided, who waits, and who asks by plain HTTP', async () => {
+    const { program, base } = await start('--poll-grace', '20');
+    const [host, guest] = [new WebSocketPeer(base, 'r'), plainHttp.peer(base, 'r')];
+    await host.join();
+    await guest.join();
+    await host.sendMany([
+      { type: 'lock', access: 'knock' },
+      { type: 'passcode', passcode: 'sesame' },
+    ]);
+    while ((await host.inbox.take('ack')).n < 2);
+    const waiting: TestPeer = new WebSocketPeer(base, 'r');
+    await waiting.knock({ passcode: 'sesame' });
+    program.child.kill('SIGHUP');
+    await program.said('reloaded');
+    expect(await host.resume()).toMatchObject({
+      recovered: true,
+      self: { role: 'host' },
+      room: { access: 'knock', passcode: true },
+      waiting: [{ id: waiting.id }],
+    });
+    const again = new WebSocketPeer(base, 'r');
+    expect(await again.knock({ session: waiting.session, after: 5 })).toMatchObject({ self: { id: waiting.id } });
+    await host.send({ type: 'admit', peer: waiting.id });
+    expect(await again.admitted()).toMatchObject({ self: { id: waiting.id } });
+    expect(await guest.resume()).toMatchObject({ recovered: true });
+    expect((await guest.inbox.take('peer-joined')).peer.id).toBe(waiting.id);
+    for (const peer of [host, guest, again]) peer.dispose();
+  });
+
+  test('a successor that dies while it starts changes nothing for those inside', async () => {
+    const { program, base } = await start();
+    const [first, second] = [new WebSocketPeer(base, 'r'), new WebSocketPeer(base, 'r')];
+    await first.join();
+    await second.join();
+    const known = childrenOf(program.pid);
+    program.child.kill('SIGHUP');
+    await until(() => childrenOf(program.pid).length > known.length);
+    for (const pid of childrenOf(program.pid)) if (!known.includes(pid)) process.kill(pid, 'SIGKILL');
+    await program.said('not reloaded; what was there serves on');
+    await first.send({ type: 'chat', text: 'still here' });
+    expect(await second.inbox.take('chat')).toMatchObject({ text: 'still here' });
+    for (const peer of [first, second]) {
+      expect(peer.inbox.of('bye')).toEqual([]);
+      peer.dispose();
+    }
+  });
+});

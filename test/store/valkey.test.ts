@@ -1,0 +1,36 @@
+/** The contract over a real server, with two workers that share their rooms. */
+import { afterAll, beforeAll, describe } from 'vitest';
+import { zeroCounts } from '../../app/ops/counts.ts';
+import type { Store } from '../../app/store/store.ts';
+import { openValkey } from '../../app/store/valkey.ts';
+import { without } from '../setup/without.ts';
+import { describeStore, limits } from './contract.ts';
+import { type Server, startServer } from './server.ts';
+
+describe.skipIf(without('redis-server'))('the store over Valkey', () => {
+  let server: Server;
+  const stores: Store[] = [];
+  let later = 0;
+  const open = () =>
+    openValkey(
+      { url: server.url, cluster: false, timeout: 2000, lease: 15_000, limits, clock: () => Date.now() + later },
+      { info: () => {}, warn: (fields, message) => console.warn(message, fields) },
+      zeroCounts(),
+    );
+
+  beforeAll(async () => {
+    server = await startServer();
+    stores.push(await open(), await open());
+  });
+  afterAll(async () => {
+    for (const store of stores) await store.close();
+    await server.stop();
+  });
+
+  describeStore(() => ({
+    stores,
+    pass: (ms) => {
+      later += ms;
+    },
+  }));
+});
