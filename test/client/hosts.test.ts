@@ -9,7 +9,7 @@ import {
   type Standing,
 } from '../../app/client/genkan.ts';
 import type { Timing } from '../../app/client/timing.ts';
-import { WebSocketPeer } from '../signaling/peers.ts';
+import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { atEnd, eventually, keepUntilFileEnds } from '../uwsgi/finish.ts';
 import { FakeRtc } from './fake-rtc.ts';

@@ -1,9 +1,10 @@
 /** Two workers whose store goes away: joins and messages are refused for now, conversations are kept, nothing is lost or told twice. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { HttpPeer, type TestPeer, WebSocketPeer } from '../../app/conform/peers.ts';
+import { eventStream, plainHttp, webSocket } from '../../app/conform/transports.ts';
 import { errors } from '../../app/protocol/errors.ts';
 import { without } from '../setup/without.ts';
 import { type Server, startServer } from '../store/server.ts';
-import { eventStream, HttpPeer, plainHttp, type TestPeer, WebSocketPeer, webSocket } from './peers.ts';
 import { type Site, startSite } from './site.ts';
 import { specSettings } from './spec.ts';
 
