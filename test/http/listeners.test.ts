@@ -110,7 +110,7 @@ describe('pages', () => {
   });
 
   test('further directories are served under their prefix, and nothing beside them', async () => {
-    const file = await get(`${site.direct.http}/extra/peers.ts`, { range: 'bytes=0-2' });
+    const file = await get(`${site.direct.http}/extra/house.ts`, { range: 'bytes=0-2' });
     expect([file.status, file.body]).toEqual([206, '/**']);
     expect((await get(`${site.direct.http}/extra/../http/site.ts`)).status).toBe(404);
     expect((await get(`${site.direct.http}/extra/gone.ts`)).status).toBe(404);
