@@ -12,11 +12,9 @@ export const options = {
   slow: flag().default(false).register(about, {
     help: 'also wait for what cuts idle connections and long polls, while all else is tried',
   }),
-  idle: seconds(1, 3600)
-    .default(75)
-    .register(about, {
-      help: 'seconds that a silent WebSocket has to last; given, it is waited for without --slow too',
-    }),
+  idle: seconds(1, 3600).default(75).register(about, {
+    help: 'seconds that a silent WebSocket has to last; given, it is waited for without --slow too',
+  }),
   timeout: seconds(1, 300).default(5).register(about, { help: 'seconds for an answer to come' }),
   room: text(/^\S+$/, 'the name of a room', 'NAME').optional().register(about, {
     help: 'room to try, as a peer that others there see; not given: rooms of their own, doctor-…',
