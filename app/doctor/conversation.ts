@@ -14,7 +14,7 @@ export const conversation: Check = {
       const wrong = await meet(site, room);
       if (wrong) return [wrong];
     }
-    return [ok(`two peers on two connections meet and hear each other, in ${site.rooms.length} rooms out of as many`)];
+    return [ok(`two peers on two connections meet and hear each other; rooms tried: ${site.rooms.length}`)];
   },
 };
 

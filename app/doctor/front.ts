@@ -1,5 +1,5 @@
 /** What the app is told of a request: who asks, for which host, by which scheme; and whether it can be told lies. */
-import { BlockList } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 import type { Seen } from '../protocol/messages.ts';
 import { type Check, type Finding, found, ok, orOk, skipped } from './finding.ts';
 import { askSeen } from './genkan.ts';
@@ -59,8 +59,11 @@ for (const [network, bits] of [
 ] as const)
   special.addSubnet(network, bits, 'ipv6');
 
-const isPublic = (address: string | null): boolean =>
-  address !== null && !special.check(plain(address), plain(address).includes(':') ? 'ipv6' : 'ipv4');
+const isPublic = (address: string | null): boolean => {
+  const bare = plain(address ?? '');
+  const family = isIP(bare);
+  return family !== 0 && !special.check(bare, family === 6 ? 'ipv6' : 'ipv4');
+};
 
 /** Addresses and names that nobody has: https://www.rfc-editor.org/rfc/rfc5737, https://www.rfc-editor.org/rfc/rfc2606 */
 const [nobody, nowhere] = ['192.0.2.66', 'forged.invalid'];

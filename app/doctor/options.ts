@@ -10,11 +10,11 @@ import type { Site } from './site.ts';
 
 export const options = {
   slow: flag().default(false).register(about, {
-    help: 'also wait, while all else is tried, for what cuts idle connections and long polls: --idle seconds',
+    help: 'also wait for what cuts idle connections and long polls, while all else is tried',
   }),
-  idle: seconds(1, 3600)
-    .default(75)
-    .register(about, { help: 'seconds that a silent WebSocket has to last, with --slow' }),
+  idle: seconds(1, 3600).default(75).register(about, {
+    help: 'seconds that a silent WebSocket has to last; given, it is waited for without --slow too',
+  }),
   timeout: seconds(1, 300).default(5).register(about, { help: 'seconds for an answer to come' }),
   room: text(/^\S+$/, 'the name of a room', 'NAME').optional().register(about, {
     help: 'room to try, as a peer that others there see; not given: rooms of their own, doctor-…',
@@ -33,21 +33,26 @@ const schema = z.object(options);
 
 type Asked = { site: Site; json: boolean; notes: string[] } | { faults: string[]; notes: string[] };
 
-/** @param words the address, and options in any order */
+/** @param words the address of the page, or a link to one of its rooms, and options in any order */
 export const readWords = (words: string[]): Asked => {
   const at = words.findIndex((word) => /^https?:/i.test(word));
-  const [address = ''] = at < 0 ? [] : words.splice(at, 1);
-  const loaded = loadAs(schema, () => [], words, {});
-  const url = siteUrl(address);
-  const faults = 'faults' in loaded ? [...loaded.faults] : [];
+  const loaded = loadAs(schema, () => [], at < 0 ? words : words.toSpliced(at, 1), {});
+  const url = siteUrl(words[at] ?? '');
+  const faults = 'faults' in loaded ? loaded.faults : [];
   if (!url)
-    faults.push('genkan doctor https://meet.example: write the address of the page, with its path if it has one');
+    faults.push('doctor: write the address of the page, such as https://meet.example or https://meet.example/path/');
   if ('faults' in loaded || !url) return { faults, notes: loaded.notes };
   const { ca, idle, json, room, slow, timeout, token } = loaded.settings;
+  const isPatient = slow || loaded.given.has('idle');
   try {
     const site: Site = {
-      ...{ url, plain: plainOf(url), token, rooms: roomsOf(room), timeout: timeout * 1000 },
-      ...{ ca: ca === undefined ? undefined : readFileSync(ca, 'utf8'), idle: slow ? idle * 1000 : undefined },
+      url,
+      plain: plainOf(url),
+      ca: ca === undefined ? undefined : readFileSync(ca, 'utf8'),
+      token,
+      rooms: roomsOf(room),
+      timeout: timeout * 1000,
+      idle: isPatient ? idle * 1000 : undefined,
     };
     return { site, json, notes: loaded.notes };
   } catch (error) {
@@ -59,7 +64,7 @@ export const readWords = (words: string[]): Asked => {
 const siteUrl = (text: string): URL | undefined => {
   if (!URL.canParse(text)) return undefined;
   const { origin, pathname } = new URL(text);
-  return new URL(origin + pathname.replace(/\/*$/, '/'));
+  return new URL(origin + pathname.replace(/(?:\/rooms\/[^/]*)?\/*$/, '/'));
 };
 
 const plainOf = ({ protocol, port, hostname, pathname }: URL): URL | undefined =>

@@ -21,8 +21,8 @@ export const page: Check = {
     const wanted = site.url.pathname;
     if (new URL(base, site.url).pathname !== wanted)
       return [found('prefix-lost', `the page lies at ${wanted} and says that it lies at ${base}`)];
-    const names = namedIn(html.body);
-    const files = await Promise.all(names.map((name) => ask(site, new URL(name, new URL(base, site.url)))));
+    const own = namedIn(html.body, new URL(base, site.url)).filter(({ origin }) => origin === site.url.origin);
+    const files = await Promise.all(own.map((url) => ask(site, url)));
     return orOk(
       [...mixed(site, html), ...cached(html), ...files.flatMap(judge)],
       `the page and the ${files.length} files that it names are there`,
@@ -30,8 +30,8 @@ export const page: Check = {
   },
 };
 
-const namedIn = (html: string): string[] =>
-  [...html.matchAll(/<(?:script|link)\s[^>]*(?:src|href)="([^"]+)"/g)].flatMap(([, name]) => name ?? []);
+const namedIn = (html: string, base: URL): URL[] =>
+  [...html.matchAll(/<(?:script|link)\s[^>]*(?:src|href)="([^"]+)"/g)].map(([, name = '']) => new URL(name, base));
 
 const mixed = ({ url }: Site, { body }: Answer): Finding[] => {
   const named = /(?:src|href|action)="(http:[^"]*)"/.exec(body)?.[1];

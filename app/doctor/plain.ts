@@ -15,7 +15,11 @@ export const plain: Check = {
     if (!answer) return [ok('nothing answers by http:'), told];
     const { status, headers } = answer;
     const to = URL.canParse(headers.location ?? '') ? new URL(headers.location ?? '') : undefined;
-    const isOver = status >= 301 && status <= 308 && to?.protocol === 'https:' && to.hostname === url.hostname;
+    const isOver =
+      status >= 301 &&
+      status <= 308 &&
+      to?.protocol === 'https:' &&
+      to.hostname + to.pathname === url.hostname + url.pathname;
     const seen = `${from.href} is answered ${status}${headers.location ? ` to ${headers.location}` : ''}`;
     return [isOver ? ok(seen) : found('no-redirect', seen), told];
   },

@@ -26,7 +26,7 @@ const verdict = (report: Report): string => {
   const count = (level: Finding['level']) =>
     report.flatMap(({ findings }) => findings).filter((one) => one.level === level).length;
   const [wrong, odd, left] = [count('fault'), count('warning'), count('skipped')];
-  return `${wrong} faults, ${odd} warnings, ${left} not tried.`;
+  return `faults: ${wrong}, warnings: ${odd}, not tried: ${left}`;
 };
 
 /** `{"faults": …, "findings": [{"check", "level", "what", "name"?, "fix"?}]}` */

@@ -25,12 +25,13 @@ export type Report = { check: string; findings: Finding[] }[];
 
 export const examine = async (site: Site): Promise<Report> => {
   const report: { check: string; findings: Promise<Finding[]> }[] = [];
-  const ended = new Set<string>();
+  /** Checks that have ended, each with the one that it is because of. */
+  const ended = new Map<string, string>();
   for (const check of checks) {
-    const before = check.needs.find((name) => ended.has(name));
-    const findings = before === undefined ? carryOut(check, site) : Promise.resolve([skipped(`because of ${before}`)]);
+    const cause = check.needs.map((name) => ended.get(name)).find((name) => name !== undefined);
+    const findings = cause === undefined ? carryOut(check, site) : Promise.resolve([skipped(`because of ${cause}`)]);
     report.push({ check: check.name, findings });
-    if (!check.slow && hasEnded(await findings)) ended.add(check.name);
+    if (!check.slow && hasEnded(await findings)) ended.set(check.name, cause ?? check.name);
   }
   return Promise.all(report.map(async ({ check, findings }) => ({ check, findings: await findings })));
 };

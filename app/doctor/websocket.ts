@@ -32,6 +32,7 @@ const whyNot = (answer: Extract<Handshake, { status: number }>): Finding => {
 };
 
 const mute = async (line: Line): Promise<Finding> => {
+  // Undefined while it is open.
   const code = await Promise.race([line.closed, undefined]);
   return found(
     'websocket-mute',

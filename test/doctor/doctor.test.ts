@@ -91,12 +91,24 @@ const rows: Row[] = [
   { finds: [], by: 'uwsgi', what: 'all is right below a path', words: below, base: 'meet/' },
   { finds: [], by: 'http', what: 'all is right below a path', words: below, base: 'meet/' },
   { finds: [], by: 'uwsgi', what: 'all is right with TLS', tls: true },
-  { finds: [], by: 'http', what: 'all is right with TLS', tls: true },
+  { finds: [], by: 'http', what: 'all is right with TLS below a path', tls: true, words: below, base: 'meet/' },
   {
     finds: ['upgrade-lost'],
     by: 'http',
     what: 'Upgrade is not passed on',
     change: [[app, /proxy_set_header Upgrade .*;/, '']],
+  },
+  {
+    finds: ['upgrade-lost'],
+    by: 'http',
+    what: 'Connection is not passed on',
+    change: [[app, /Connection \$genkan_connection/, 'Connection close']],
+  },
+  {
+    finds: [],
+    by: 'http',
+    what: 'the client is added to what it claims',
+    change: [[app, /X-Forwarded-For +\$remote_addr/, 'X-Forwarded-For $proxy_add_x_forwarded_for']],
   },
   {
     finds: ['upgrade-lost'],
@@ -370,7 +382,7 @@ const examineBehind = async ({ by, tls, words = [], base = '', change = [], opti
   try {
     const url = tls ? `https://localhost:${nginx.port}/` : `http://127.0.0.1:${nginx.port}/`;
     const asked = patient(url + base, ...(tls ? ['--ca', authority.file] : []), ...options);
-    const plain = tls ? new URL(`http://localhost:${nginx.plainPort}/`) : undefined;
+    const plain = tls ? new URL(`http://localhost:${nginx.plainPort}/${base}`) : undefined;
     return await diagnose({ ...asked, plain });
   } finally {
     await nginx.stop();
