@@ -6,20 +6,32 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Job, Measured } from './load.ts';
-import { bare, bareBehindNginx, genkan, genkanBehindNginx, median, pinned, type Server } from './servers.ts';
+import {
+  bare,
+  bareBehindNginx,
+  genkan,
+  genkanBehindNginx,
+  genkanWithStore,
+  median,
+  pinned,
+  type Server,
+} from './servers.ts';
 
 const rounds = Number(process.env.ROUNDS ?? 5);
 const seconds = Number(process.env.SECONDS ?? 3);
 const idlePeers = Number(process.env.IDLE ?? 4000);
 
 type Contestant = { name: string; start: () => Promise<Server>; against: string };
-const contestants: Contestant[] = [
+const all: Contestant[] = [
   { name: 'bare ws', start: bare, against: 'bare ws' },
   { name: 'Genkan', start: genkan, against: 'bare ws' },
+  { name: 'Genkan, Valkey', start: genkanWithStore, against: 'bare ws' },
   { name: 'bare ws, nginx', start: bareBehindNginx, against: 'bare ws, nginx' },
   { name: 'Genkan, nginx, uwsgi', start: () => genkanBehindNginx('uwsgi'), against: 'bare ws, nginx' },
   { name: 'Genkan, nginx, HTTP', start: () => genkanBehindNginx('http'), against: 'bare ws, nginx' },
 ];
+const only = process.env.ONLY?.split(';') ?? all.map(({ name }) => name);
+const contestants = all.filter(({ name }) => only.includes(name));
 
 const load = async (job: Job): Promise<{ started: Promise<void>; measured: Promise<Measured>; kill: () => void }> => {
   const [program = '', ...args] = pinned(1, [
