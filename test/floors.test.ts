@@ -98,7 +98,7 @@ describe('the floors', () => {
 
   test('a wrong import would be found', () => {
     expect(floorOf('signaling/session.ts')).toBeGreaterThan(Number(floorOf('rooms/room.ts')));
-    expect(importsOf('serve.ts')).toContainEqual({ file: 'serve.ts', of: 'store/store.ts', typeOnly: false });
+    expect(importsOf('serve.ts')).toContainEqual({ file: 'serve.ts', of: 'store/pausable.ts', typeOnly: false });
     expect(() => floorOf('utils/helper.ts')).toThrow(/stands on no floor/);
   });
 });
