@@ -227,5 +227,7 @@ const optionsOf = ({ url, password, timeout }: LinkOptions) => {
     ...(password === undefined ? {} : { password }),
     socket: { connectTimeout: timeout, reconnectStrategy: false },
     disableOfflineQueue: true,
+    // A timer for each command would cost as much as the command; `watch` does that for all.
+    commandOptions: { timeout: 0 },
   } as const;
 };

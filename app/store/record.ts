@@ -54,7 +54,7 @@ export const changesOf = ({ version, room: before }: Recorded, after: Room): Cha
   if (isOver(after)) return { version: '', set: {}, remove: [] };
   const set: Record<string, string> = {};
   const remove: string[] = [];
-  if (version === '' || rest(before).some((value, at) => value !== rest(after)[at])) set.r = restText(after);
+  if (version === '' || !sameRest(before, after)) set.r = restText(after);
   for (const peer of after.peers.values())
     if (!alike(before.peers.get(peer.id), peer)) set[`p:${peer.id}`] = text(peer);
   for (const id of before.peers.keys()) if (!after.peers.has(id)) remove.push(`p:${id}`, `a:${id}`);
@@ -114,17 +114,20 @@ const next = (version: string): string => {
   return `${life}.${Number(version.slice(version.indexOf('.') + 1)) + 1}`;
 };
 
-const rest = ({ joins, access, passcode }: Room) => [joins, access, passcode];
+const sameRest = (before: Room, after: Room): boolean =>
+  before.joins === after.joins && before.access === after.access && before.passcode === after.passcode;
 const restText = ({ joins, access, passcode }: Room): string => text({ joins, access, passcode });
 
 const text = (value: object): string => JSON.stringify(value, (key, inner) => (key === 'accepted' ? undefined : inner));
 
 /** Apart from `accepted`. */
-const alike = (before: Waiting | undefined, after: Waiting): boolean =>
-  before !== undefined &&
-  [...new Set([...Object.keys(before), ...Object.keys(after)])].every(
-    (key) => key === 'accepted' || before[key as keyof Waiting] === after[key as keyof Waiting],
-  );
+const alike = <T extends Waiting>(before: T | undefined, after: T): boolean =>
+  before !== undefined && covers(before, after) && covers(after, before);
+
+const covers = <T extends Waiting>(one: T, other: T): boolean => {
+  for (const key in other) if (key !== 'accepted' && one[key] !== other[key]) return false;
+  return true;
+};
 
 const sameMap = <T>(a: Map<string, T>, b: Map<string, T>, same: (a: T, b: T) => boolean): boolean => {
   if (a.size !== b.size) return false;

@@ -7,7 +7,16 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Job, Measured } from './load.ts';
-import { bare, bareBehindNginx, genkan, genkanBehindNginx, median, pinned, type Server } from './servers.ts';
+import {
+  bare,
+  bareBehindNginx,
+  genkan,
+  genkanBehindNginx,
+  genkanWithStore,
+  median,
+  pinned,
+  type Server,
+} from './servers.ts';
 
 const rounds = Number(process.env.ROUNDS ?? 5);
 const seconds = Number(process.env.SECONDS ?? 3);
@@ -20,6 +29,7 @@ type Contestant = { name: string; start: () => Promise<Server>; against: string;
 const contestants: Contestant[] = [
   { name: 'bare ws', start: bare, against: 'bare ws' },
   { name: 'Genkan', start: genkan, against: 'bare ws' },
+  { name: 'Genkan, Valkey', start: genkanWithStore, against: 'bare ws' },
   { name: 'bare ws, nginx', start: bareBehindNginx, against: 'bare ws, nginx', nginx: true },
   { name: 'Genkan, nginx, uwsgi', start: () => genkanBehindNginx('uwsgi'), against: 'bare ws, nginx', nginx: true },
   { name: 'Genkan, nginx, HTTP', start: () => genkanBehindNginx('http'), against: 'bare ws, nginx', nginx: true },

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { freePort, startNginx } from '../nginx/nginx.ts';
+import { startServer } from '../store/server.ts';
 
 export type Server = {
   base: string;
@@ -46,6 +47,22 @@ export const genkan = async (): Promise<Server> => {
   const port = await freePort();
   const child = await start([...node, cli, '--http', `127.0.0.1:${port}`, ...unlimited], 'Genkan is at');
   return server(`ws://127.0.0.1:${port}`, 'genkan', child, []);
+};
+
+/** With its rooms in a Valkey (or Redis) of its own, whose processor is the load's. */
+export const genkanWithStore = async (): Promise<Server> => {
+  const store = await startServer();
+  const port = await freePort();
+  const flags = ['--http', `127.0.0.1:${port}`, '--store', store.url, ...unlimited];
+  const child = await start([process.execPath, cli, ...flags], 'Genkan is at');
+  const plain = server(`ws://127.0.0.1:${port}`, 'genkan', child, []);
+  return {
+    ...plain,
+    async stop() {
+      await plain.stop();
+      await store.stop();
+    },
+  };
 };
 
 /** Behind the nginx configuration that is shipped. */

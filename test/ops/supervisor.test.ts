@@ -43,9 +43,7 @@ describe('workers', () => {
   test('that share what cannot be shared are refused', () => {
     expect(genkan('--processes', '2', '--http', ':9')).toMatchObject({
       status: 2,
-      stderr: expect.stringMatching(
-        /rooms live in one worker: .*put nginx in front, which hashes rooms .*, or give --store/,
-      ),
+      stderr: expect.stringMatching(/rooms live in one worker: .*put nginx in front, .*, or give --store valkey:/),
     });
     expect(genkan('--processes', '2', '--socket', '/tmp/x.sock').stderr).toMatch(/write %w for the worker's number/);
     expect(genkan('--processes', '2', '--master', 'false', '--socket', ':0').stderr).toMatch(

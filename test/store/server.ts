@@ -52,6 +52,32 @@ export const startServer = async (flags: string[] = []) => {
   };
 };
 
+/** Three primaries that are one cluster; `url` is that of one of them. */
+export const startCluster = async () => {
+  const start = async () => {
+    const bus = String(await freePort());
+    const flags = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--cluster-port', bus];
+    return { ...(await startServer(flags)), bus };
+  };
+  const nodes = [await start(), await start(), await start()] as const;
+  const shares = ['0 5460', '5461 10922', '10923 16383'];
+  for (const [at, node] of nodes.entries()) {
+    await node.ask(`CLUSTER ADDSLOTSRANGE ${shares[at]}`.split(' '));
+    await node.ask(`CLUSTER MEET 127.0.0.1 ${nodes[0].port} ${nodes[0].bus}`.split(' '));
+  }
+  const knows = async (node: Server): Promise<boolean> => {
+    const info = String(await node.ask(['CLUSTER', 'INFO']));
+    return info.includes('cluster_state:ok') && info.includes('cluster_known_nodes:3');
+  };
+  for (const node of nodes) while (!(await knows(node))) await sleep(50);
+  return {
+    url: nodes[0].url,
+    async stop(): Promise<void> {
+      for (const node of nodes) await node.stop();
+    },
+  };
+};
+
 const freePort = (): Promise<number> =>
   new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
