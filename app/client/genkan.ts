@@ -239,20 +239,14 @@ export class Room implements Source<RoomEvents> {
       if (state.is === 'over') this.#close();
       emit('state', state);
     });
-    this.#mesh.on('peer-added', (peer) => emit('peer-added', peer));
-    this.#mesh.on('peer-changed', (peer) => emit('peer-changed', peer));
-    this.#mesh.on('peer-removed', (removed) => {
-      this.#reactions.of.delete(removed.peer.id);
-      emit('peer-removed', removed);
-    });
-    this.#mesh.on('quality', (quality) => emit('quality', quality));
-    this.#mesh.on('channel', (peer) => emit('channel', peer));
+    for (const name of ['peer-added', 'peer-changed', 'peer-removed', 'quality', 'channel', 'trouble'] as const)
+      this.#mesh.on(name, (value: MeshEvents[typeof name]) => emit(name, value as never));
+    this.#mesh.on('peer-removed', ({ peer }) => this.#reactions.of.delete(peer.id));
     this.#mesh.on('data', (heard) => {
       const text = reactionOf(heard.data);
       if (text === undefined) emit('data', heard);
       else if (this.#bucketOf(heard.from).take()) emit('reaction', { from: heard.from, text });
     });
-    this.#mesh.on('trouble', (trouble) => emit('trouble', trouble));
   }
 
   #bucketOf(peer: PeerId): Bucket {
