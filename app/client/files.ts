@@ -18,13 +18,17 @@ export type FileOptions = {
 
 /** What files need of a room. */
 export type FileRoom = Source<Pick<RoomEvents, 'channel' | 'data' | 'peer-removed' | 'state'>> & {
+  readonly peers: { id: PeerId }[];
   channel(peer: PeerId): Channel | undefined;
 };
 
 /** Files that one peer may have on offer at a time. */
 const most = 8;
 
-/** Offers files to peers, and tells of those that they offer. Both pages need to be secure contexts. */
+/**
+ * Offers files to peers, and tells of those that they offer, also before.
+ * @throws Error on a page that is no secure context: browsers make no SHA-256 there
+ */
 export const files = (room: FileRoom, options: FileOptions = {}): Files => new Files(room, options);
 
 export class Files implements Source<{ file: Incoming }> {
@@ -38,6 +42,7 @@ export class Files implements Source<{ file: Incoming }> {
   #deaf: (() => void)[];
 
   constructor(room: FileRoom, { limit = 100 * 2 ** 20 }: FileOptions) {
+    if (!crypto.subtle) throw new Error('files need a secure context');
     this.#room = room;
     this.#limit = limit;
     this.#deaf = [
@@ -46,6 +51,7 @@ export class Files implements Source<{ file: Incoming }> {
       room.on('peer-removed', ({ peer }) => this.#lose((transfer) => transfer.peer === peer.id)),
       room.on('state', ({ is }) => is === 'over' && this.close()),
     ];
+    for (const { id } of room.peers) this.#opened(id);
   }
 
   /** `file`: a peer offers one; accept() or decline() it. */
@@ -53,13 +59,14 @@ export class Files implements Source<{ file: Incoming }> {
     return this.#emitter.on(name, listener);
   }
 
-  /** @throws RangeError when it is larger than the limit */
+  /** A peer that is not here has `left`. @throws RangeError when it is larger than the limit */
   offer(peer: PeerId, file: File): Outgoing {
     if (file.size > this.#limit) throw new RangeError(`the file has more than ${this.#limit} bytes`);
     const [id = 0] = crypto.getRandomValues(new Uint32Array(1));
     const transfer = new Outgoing(id, peer, file, this.#sayTo(peer, id), () => this.#room.channel(peer));
     this.#outgoing.set(keyOf(peer, id), transfer);
-    transfer.offer();
+    if (this.#room.peers.some(({ id }) => id === peer)) transfer.offer();
+    else transfer.end('left');
     return transfer;
   }
 
@@ -69,7 +76,10 @@ export class Files implements Source<{ file: Incoming }> {
     this.#lose(() => true);
   }
 
-  /** Whoever sends says first what it still has for the other, which knows then what will not come any more. */
+  /**
+   * Each says first what it still has for the other, which knows then what will not come any more, and that there is
+   * somebody now who hears of offers.
+   */
   #opened(peer: PeerId): void {
     const ours = [...this.#outgoing.values()].filter((file) => file.peer === peer && file.isUnfinished);
     this.#room.channel(peer)?.send(JSON.stringify({ files: ours.map(({ id }) => id) }));
@@ -79,14 +89,18 @@ export class Files implements Source<{ file: Incoming }> {
   #heard(from: PeerId, data: Data): void {
     if (typeof data !== 'string') return this.#bytes(from, data);
     const { file, files, ...word } = objectOf(data);
-    if (Array.isArray(files))
-      return this.#lose((it) => it instanceof Incoming && it.peer === from && !files.includes(it.id));
+    if (Array.isArray(files)) return this.#listed(from, files);
     if (!isWord(word)) return;
     const key = keyOf(from, file);
     this.#outgoing.get(key)?.hear(word);
     const incoming = this.#incoming.get(key);
     if (incoming) incoming.hear(word);
     else if (word.is === 'offer') this.#offered(from, Number(file), word);
+  }
+
+  #listed(from: PeerId, ids: unknown[]): void {
+    this.#lose((it) => it instanceof Incoming && it.peer === from && !ids.includes(it.id));
+    for (const file of this.#outgoing.values()) if (file.peer === from && file.state.is === 'offered') file.offer();
   }
 
   #bytes(from: PeerId, data: ArrayBuffer): void {

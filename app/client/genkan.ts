@@ -10,6 +10,7 @@ import type { Settled } from './outbox.ts';
 import { Bucket, encodeReaction, reactionOf } from './reactions.ts';
 import { type Rtc, tracksOf } from './rtc.ts';
 import { after, type Standing, standingOf } from './standing.ts';
+import { listenToPage } from './surroundings.ts';
 import type { Timing } from './timing.ts';
 import type { OpenSocket, Transport } from './wire.ts';
 
@@ -239,20 +240,14 @@ export class Room implements Source<RoomEvents> {
       if (state.is === 'over') this.#close();
       emit('state', state);
     });
-    this.#mesh.on('peer-added', (peer) => emit('peer-added', peer));
-    this.#mesh.on('peer-changed', (peer) => emit('peer-changed', peer));
-    this.#mesh.on('peer-removed', (removed) => {
-      this.#reactions.of.delete(removed.peer.id);
-      emit('peer-removed', removed);
-    });
-    this.#mesh.on('quality', (quality) => emit('quality', quality));
-    this.#mesh.on('channel', (peer) => emit('channel', peer));
+    for (const name of ['peer-added', 'peer-changed', 'peer-removed', 'quality', 'channel', 'trouble'] as const)
+      this.#mesh.on(name, (value: MeshEvents[typeof name]) => emit(name, value as never));
+    this.#mesh.on('peer-removed', ({ peer }) => this.#reactions.of.delete(peer.id));
     this.#mesh.on('data', (heard) => {
       const text = reactionOf(heard.data);
       if (text === undefined) emit('data', heard);
       else if (this.#bucketOf(heard.from).take()) emit('reaction', { from: heard.from, text });
     });
-    this.#mesh.on('trouble', (trouble) => emit('trouble', trouble));
   }
 
   #bucketOf(peer: PeerId): Bucket {
@@ -284,33 +279,4 @@ const isOn = (track: MediaStreamTrack | null): boolean => track?.enabled === tru
 const mediaStateOf = (media: MediaStream | null): MediaState => {
   const { audio, video } = tracksOf(media);
   return { audio: isOn(audio), video: isOn(video) };
-};
-
-/** A page that goes away says so; one that wakes up, or finds its network again, does not wait for a timer. */
-const listenToPage = (room: Room): (() => void) => {
-  if (typeof window === 'undefined') return () => {};
-  const stop = new AbortController();
-  const { signal } = stop;
-  window.addEventListener('pagehide', () => room.leave(true), { signal });
-  window.addEventListener('online', () => room.networkChanged(), { signal });
-  listenToNetwork(room, signal);
-  document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && room.nudge(), {
-    signal,
-  });
-  return () => stop.abort();
-};
-
-/** Tells of another kind of network, such as Wi-Fi after cellular, not of each new guess at its speed. */
-const listenToNetwork = (room: Room, signal: AbortSignal): void => {
-  // Not in Firefox and Safari. https://wicg.github.io/netinfo/
-  const { connection } = navigator as { connection?: EventTarget & { type?: string } };
-  let type = connection?.type;
-  connection?.addEventListener(
-    'change',
-    () => {
-      if (connection.type !== type) room.networkChanged();
-      type = connection.type;
-    },
-    { signal },
-  );
 };

@@ -264,13 +264,8 @@ export class Mesh implements Source<MeshEvents> {
   }
 }
 
-const snapshot = ({ peer, link, care }: Entry): RemotePeer => ({
-  id: peer.id,
-  ...(peer.name === undefined ? {} : { name: peer.name }),
-  role: peer.role,
-  media: peer.media,
-  hand: peer.hand,
-  away: peer.away,
+const snapshot = ({ peer: { initiator: _, polite: __, epoch: ___, ...shown }, link, care }: Entry): RemotePeer => ({
+  ...shown,
   link: link.state,
   stream: link.stream,
   quality: care.quality,

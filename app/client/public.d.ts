@@ -5,7 +5,10 @@
 
 /** Enters a room and stays in it until leave(), the end of the page, or an end that the server decides. Lost connections come back by themselves. */
 export declare const join: (options: JoinOptions) => Room;
-/** Offers files to peers, and tells of those that they offer. Both pages need to be secure contexts (https, or localhost). */
+/**
+ * Offers files to peers, and tells of those that they offer, also before.
+ * @throws Error on a page that is no secure context (https, or localhost): browsers make no SHA-256 there
+ */
 export declare const files: (room: Room, options?: FileOptions) => Files;
 
 export type JoinOptions = {
@@ -178,7 +181,7 @@ export type FileOptions = {
 export interface Files {
   /** A peer offers a file; accept() or decline() it. @returns what stops listening */
   on(name: 'file', listener: (file: Incoming) => void): () => void;
-  /** @throws RangeError when it is larger than the limit */
+  /** A peer that is not here has `left`. @throws RangeError when it is larger than the limit */
   offer(peer: PeerId, file: File): Outgoing;
   /** Ends every transfer; a room that is over does so by itself. */
   close(): void;

@@ -66,23 +66,21 @@ export const between = (before: Look, now: Look): Omit<Quality, 'level'> => {
   };
 };
 
-/** A level that is shown, and for how many looks in a row another was measured. */
-export type Shown = { level: Level; other: Level; times: number };
-export const unseen: Shown = { level: 'good', other: 'good', times: 0 };
+/** The level that is shown, and how many looks in a row were better, or if negative worse. */
+export type Shown = { level: Level; row: number };
+export const unseen: Shown = { level: 'good', row: 0 };
 
-/** Another level is shown once it was measured twice in a row when worse, three times when better: it should not flicker. */
-export const show = (shown: Shown, measured: Level): Shown => {
-  if (measured === shown.level) return { level: measured, other: measured, times: 0 };
-  const times = measured === shown.other ? shown.times + 1 : 1;
-  const isWorse = levels.indexOf(measured) > levels.indexOf(shown.level);
-  return times < (isWorse ? 2 : 3)
-    ? { level: shown.level, other: measured, times }
-    : { level: measured, other: measured, times: 0 };
+/** Another level is shown after two looks in a row that were worse, or three that were better: it should not flicker. */
+export const show = ({ level, row }: Shown, measured: Level): Shown => {
+  const worse = levels.indexOf(measured) - levels.indexOf(level);
+  if (worse === 0) return { level, row: 0 };
+  const next = worse > 0 ? Math.min(0, row) - 1 : Math.max(0, row) + 1;
+  return next <= -2 || next >= 3 ? { level: measured, row: 0 } : { level, row: next };
 };
 
 const levels = ['good', 'fair', 'poor'];
 
-/** Beyond these a conversation becomes hard, and beyond the others hardly possible; ITU-T G.114 for the delay. */
+/** The delays are those of ITU-T G.114, there and back: up to 150 ms each way nobody notices, beyond 400 ms few can talk. */
 export const levelOf = ({ rtt = 0, lossIn, lossOut }: Pick<Quality, 'rtt' | 'lossIn' | 'lossOut'>): Level => {
   const loss = Math.max(lossIn, lossOut);
   if (rtt > 800 || loss > 0.1) return 'poor';

@@ -27,6 +27,7 @@ const pair = (options: FileOptions = {}) => {
           stop();
         };
       },
+      peers: [{ id: name === 'one' ? 'other' : 'one' }],
       channel: () => channelOf(name) as unknown as Channel,
     };
     return room;
@@ -241,6 +242,28 @@ describe('a connection that is replaced', () => {
   });
 });
 
+it('that was offered before the other page cared is offered again when it does', async () => {
+  const { a, b, other } = pair();
+  b.close();
+  const outgoing = a.offer('other', fileOf(10));
+  await settled();
+  const seen: Incoming[] = [];
+  files(other).on('file', (file) => seen.push(file));
+  await settled();
+  await settled();
+  expect(seen).toHaveLength(1);
+  seen[0]?.accept();
+  await reaches(outgoing, 'done');
+});
+
+it('needs a peer that is here, and a secure context', () => {
+  const { a, one } = pair();
+  expect(a.offer('nobody', fileOf(10)).state).toEqual({ is: 'over', reason: 'left' });
+  vi.stubGlobal('crypto', {});
+  expect(() => files(one)).toThrow('secure context');
+  vi.unstubAllGlobals();
+});
+
 describe('ends', () => {
   it('with the peer', async () => {
     const { a, one, other, offered } = pair();
@@ -283,6 +306,7 @@ describe('from strangers', () => {
 
   it('more than was announced is refused', async () => {
     const { other, offered } = pair();
+    await settled();
     const offer = { file: 1, is: 'offer', name: 'x', size: 10, type: '' };
     other.emitter.emit('data', { from: 'one', data: JSON.stringify(offer) });
     offered[0]?.accept();

@@ -102,7 +102,8 @@ describe('the level', () => {
   it('gets worse after two looks, better after three, and does not flicker', () => {
     expect(shown(['poor', 'poor', 'good', 'good', 'good'])).toEqual(['good', 'poor', 'poor', 'poor', 'good']);
     expect(shown(['poor', 'good', 'poor', 'good', 'fair', 'good'])).toEqual(Array(6).fill('good'));
-    expect(shown(['fair', 'poor', 'poor'])).toEqual(['good', 'good', 'poor']);
+    expect(shown(['fair', 'poor', 'fair', 'fair'])).toEqual(['good', 'poor', 'poor', 'poor']);
+    expect(shown(['poor', 'poor', 'fair', 'good', 'fair'])).toEqual(['good', 'poor', 'poor', 'poor', 'fair']);
   });
 });
 
