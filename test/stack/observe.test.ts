@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { without } from '../setup/without.ts';
-import { WebSocketPeer } from '../signaling/peers.ts';
 import { type Stack, startStack } from './compose.ts';
 
 const folder = join(import.meta.dirname, '../../deploy/observe');
