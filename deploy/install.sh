@@ -149,7 +149,7 @@ build() {
     in_release "$npm install --omit=dev"
   fi >$opt/build.log 2>&1 || { tail -n 20 $opt/build.log >&2; fail 'it could not be built; what ran runs on'; }
   rm -rf $new/npm $new/.npm $opt/build.log
-  printf '#!/bin/sh\nexec %s/bin/node %s/dist/cli.js "$@"\n' "$release" "$release" >$new/bin/genkan
+  printf '#!/bin/sh\nexec %s/bin/node --max-semi-space-size=16 %s/dist/cli.js "$@"\n' "$release" "$release" >$new/bin/genkan
   chmod 755 $new/bin/genkan
   chmod -R u=rwX,go=rX $new
   mv $new "$release"
@@ -236,21 +236,22 @@ nginx_site() {
   upstreams=$(for n in $(seq "$workers"); do printf ' --upstream /run/genkan/genkan.%s.sock' "$n"; done)
   say "Writing the site for nginx: genkan nginx $words$upstreams"
   [ $dry = no ] || return 0
-  old=$(mktemp -d)
-  trap 'rm -rf "$old"' EXIT
-  mkdir "$old/before" "$old/new"
-  (cd $site && find conf.d snippets -name '*genkan*' -type f 2>/dev/null | tar -cf - -T -) | tar -xf - -C "$old/before"
+  scratch=$(mktemp -d)
+  # shellcheck disable=SC2064
+  trap "rm -rf '$scratch'" EXIT
+  mkdir "$scratch/before" "$scratch/new"
+  (cd $site && find conf.d snippets -name '*genkan*' -type f 2>/dev/null | tar -cf - -T -) | tar -xf - -C "$scratch/before"
   # shellcheck disable=SC2086
-  $opt/current/bin/genkan nginx $words$upstreams --root $public --out "$old/new" >/dev/null || fail "nginx's site stays as it was"
-  [ ! -e "$old/new/nginx.conf" ] ||
+  $opt/current/bin/genkan nginx $words$upstreams --root $public --out "$scratch/new" >/dev/null || fail "nginx's site stays as it was"
+  [ ! -e "$scratch/new/nginx.conf" ] ||
     fail "nginx.conf is yours: choose --mode vhost or --mode location; nginx's site stays as it was"
-  ! diff -r "$old/before" "$old/new" >/dev/null || { say 'The site is the same as before.'; return 0; }
+  ! diff -r "$scratch/before" "$scratch/new" >/dev/null || { say 'The site is the same as before.'; return 0; }
   remove_files
-  cp -R "$old/new/." $site/
-  if ! nginx -t 2>"$old/said"; then
-    cat "$old/said" >&2
+  cp -R "$scratch/new/." $site/
+  if ! nginx -t 2>"$scratch/said"; then
+    cat "$scratch/said" >&2
     remove_files
-    cp -R "$old/before/." $site/
+    cp -R "$scratch/before/." $site/
     fail "nginx does not take this site; nginx's files are as they were"
   fi
   put $etc/nginx "$words"

@@ -22,5 +22,10 @@ export const blocks: Block[] = [...guide.matchAll(/^(?:<!-- (.+) -->\n)?```sh\n(
   },
 );
 
+/** Those of nginx/README.md, which are all for a server with genkan and nginx. */
+export const nginxScripts: string[] = [
+  ...readFileSync(join(import.meta.dirname, '../../nginx/README.md'), 'utf8').matchAll(/^```sh\n([\s\S]*?)```$/gm),
+].map(([, script = '']) => script);
+
 export const scriptsOf = (place: string): string[] =>
   blocks.flatMap((block) => (block.kind === 'run' && block.place === place ? [block.script] : []));

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { blocks, scriptsOf } from '../deploy/guide.ts';
+import { blocks, nginxScripts, scriptsOf } from '../deploy/guide.ts';
 import { freePort } from '../nginx/nginx.ts';
 import { without } from '../setup/without.ts';
 import { freeSubnet } from './compose.ts';
@@ -81,6 +81,20 @@ describe.skipIf(without('docker'))('on a plain server', { timeout: 300_000 }, ()
     for (const text of scriptsOf('server-restore')) await script(text);
     await visitScript();
     expect(JSON.parse(await server.mustSh('genkan status --yaml /etc/genkan/genkan.yaml')).workers).toHaveLength(2);
+  });
+
+  test('the commands of nginx/README.md', async ({ onTestFinished }) => {
+    await fresh();
+    onTestFinished(() => server.remove());
+    await script('deploy/install.sh');
+    expect(nginxScripts.length).toBeGreaterThan(7);
+    for (const text of nginxScripts) {
+      // An nginx of one's own takes the place of that of the package, with files that fit this server.
+      const isAlone = text.includes('$PWD/genkan-nginx/nginx.conf');
+      if (isAlone) await script('systemctl stop nginx; rm -r genkan-nginx; genkan nginx --out genkan-nginx');
+      await script(text);
+      if (isAlone) await script('while [ -e /run/nginx.pid ]; do sleep 0.1; done; systemctl start nginx');
+    }
   });
 
   test('nginx by hand, and standalone', async ({ onTestFinished }) => {

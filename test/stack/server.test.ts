@@ -81,6 +81,13 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
 
   test('the unit tells systemd how it is, reloads, refuses to reload what is not sound, and comes back when killed', async () => {
     expect(await server.mustSh('systemctl show -P StatusText genkan')).toMatch(/^\d+ rooms, \d+ peers\n$/);
+    const timestamp = async (name: string) =>
+      Number(await server.mustSh(`systemctl show -P ${name}TimestampMonotonic genkan`));
+    const ready = await timestamp('ActiveEnter');
+    // The watchdog hears of it every 15 s.
+    await expect
+      .poll(() => timestamp('Watchdog'), { timeout: 40_000, interval: 1000 })
+      .toBeGreaterThan(ready + 10_000_000);
     await server.mustSh('systemctl reload genkan');
     await server.mustSh("echo '  max-peer: 3' >> /etc/genkan/genkan.yaml");
     expect((await server.sh('systemctl reload genkan')).code).not.toBe(0);
