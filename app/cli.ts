@@ -41,7 +41,10 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
   // Started by a supervisor, never by hand: it is told everything else.
   worker: async () => (await import('./ops/worker.ts')).work(),
   status: (words) => tell('status', words),
-  reload: (words) => tell('reload', words),
+  reload: (words) => {
+    const { rest, nginx } = takeNginx(words);
+    return nginx ? reloadBoth(rest, nginx.file) : tell('reload', words);
+  },
   stop: (words) => tell('stop', words),
   pause: (words) => tell('pause', words),
   resume: (words) => tell('resume', words),
@@ -163,7 +166,7 @@ const tell = (name: CommandName, words: string[]): number | Promise<number> =>
     return code === 0 ? say(text) : fail([text], code);
   });
 
-/** `--nginx`, `--nginx FILE` or `--nginx=FILE`, which is a word of check-config and no setting. */
+/** `--nginx`, `--nginx FILE` or `--nginx=FILE`, which is a word of check-config and reload and no setting. */
 const takeNginx = (words: string[]): { rest: string[]; nginx?: { file?: string } } => {
   const at = words.findIndex((word) => /^--nginx(=|$)/.test(word));
   if (at < 0) return { rest: words };
@@ -174,12 +177,23 @@ const takeNginx = (words: string[]): { rest: string[]; nginx?: { file?: string }
   return { rest: words.toSpliced(at, follows ? 2 : 1), nginx: file ? { file: resolve(file) } : {} };
 };
 
+const testNginx = (file: string | undefined): number => runNginx(['-t'], file);
+
+/**
+ * nginx first, then the app: nginx's old workers keep the WebSockets that they have and cut them when worker_shutdown_timeout is
+ * over. The app tells everyone to come back, and they come to the new workers.
+ */
+const reloadBoth = (words: string[], file: string | undefined): number | Promise<number> => {
+  const code = testNginx(file) || runNginx(['-s', 'reload'], file);
+  return code === 0 ? tell('reload', words) : code;
+};
+
 /** What nginx says goes to stderr as it is. */
-const testNginx = (file: string | undefined): number => {
-  const { error, status } = spawnSync('nginx', ['-t', ...(file === undefined ? [] : ['-c', file])], {
+const runNginx = (words: string[], file: string | undefined): number => {
+  const { error, status } = spawnSync('nginx', [...words, ...(file === undefined ? [] : ['-c', file])], {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
-  if (error) return fail([`nginx -t cannot be run: ${error.message}`], 1);
+  if (error) return fail([`nginx ${words.join(' ')} cannot be run: ${error.message}`], 1);
   return status === 0 ? 0 : 1;
 };
 

@@ -12,6 +12,10 @@ const usage = [
     'say whether the settings are sound; with --nginx [nginx.conf] run nginx -t as well',
   ],
   [
+    'genkan reload [settings]',
+    'ask the running server, by --control-socket or --pidfile, to reload; with --nginx [nginx.conf] nginx as well, after nginx -t, and so that no WebSocket is cut; status, stop, pause and resume are asked likewise',
+  ],
+  [
     'genkan print-config [settings]',
     'the settings in effect as YAML, with comments; --json-schema: a schema for editors',
   ],

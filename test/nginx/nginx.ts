@@ -20,6 +20,8 @@ export type Nginx = {
   port: number;
   /** Where it listens instead of port 80, when the site itself is elsewhere. */
   plainPort: number;
+  /** Its nginx.conf. */
+  file: string;
   /** Reads its configuration again, as `nginx -s reload` does; resolves when new workers are there. */
   reload(): Promise<void>;
   /** What it wrote so far: errors, and a line per request. */
@@ -77,7 +79,7 @@ export const startNginx = async (options: Front): Promise<Nginx> => {
       await sleep(10);
     }
   };
-  return { url: `http://127.0.0.1:${port}`, port, plainPort, reload, logs, stop };
+  return { url: `http://127.0.0.1:${port}`, port, plainPort, file: join(prefix, 'nginx.conf'), reload, logs, stop };
 };
 
 /** `nginx -t` of a prepared directory; → its exit code and what it said. */

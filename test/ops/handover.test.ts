@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type TestPeer, WebSocketPeer } from '../../app/conform/peers.ts';
 import { plainHttp } from '../../app/conform/transports.ts';
 import { childrenOf, type Program, type Stage, stage, until } from './program.ts';
+import { follow, talk, upTo } from './talk.ts';
 
 let here: Stage;
 beforeEach(() => {
@@ -14,28 +15,6 @@ const start = async (...more: string[]): Promise<{ program: Program; base: strin
   const program = here.start(['--master', '--http', '127.0.0.1:0', '--drain-timeout', '5', ...more]);
   const { address } = await program.said('listening');
   return { program, base: `http://${address}` };
-};
-
-/** Says numbered texts, through every `bye`, until all are settled; what is not acknowledged is said again. */
-const talk = async (peer: WebSocketPeer, count: number): Promise<void> => {
-  for (let settled = 0; settled < count; ) {
-    for (let n = settled + 1; n <= Math.min(count, settled + 16); n += 1)
-      await peer.send({ type: 'chat', n, text: `${n}` });
-    const acked = () => Math.max(0, ...peer.inbox.of('ack').map(({ n }) => n));
-    const before = settled;
-    while (acked() === before && !peer.closed) await new Promise((resolve) => setTimeout(resolve, 2));
-    settled = acked();
-    if (peer.closed) expect(await peer.resume()).toMatchObject({ recovered: true });
-  }
-};
-
-const follow = async (peer: WebSocketPeer, last: string): Promise<string[]> => {
-  const texts = () => peer.inbox.of('chat').map(({ text }) => text);
-  while (texts().at(-1) !== last) {
-    if (peer.closed) expect(await peer.resume()).toMatchObject({ recovered: true });
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-  return texts();
 };
 
 describe('a reload', () => {
@@ -53,7 +32,7 @@ describe('a reload', () => {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     await spoken;
-    expect(await heard).toEqual(Array.from({ length: count }, (_, index) => `${index + 1}`));
+    expect(await heard).toEqual(upTo(count));
     const byes = listener.inbox.of('bye');
     // One that came while it was on its way back it did not hear.
     expect(byes.length).toBeGreaterThan(0);
