@@ -9,7 +9,7 @@ export type Files = { chain: string; key: string };
 export type Order = { name?: string; from?: Date; to?: Date };
 export type Authority = {
   /** Its own certificate. */
-  file: string;
+  readonly file: string;
   /** For `localhost`, and good for a year, unless said otherwise. */
   issue(order?: Order): Files;
   /** The same through an authority between; the file has the first of the two alone. */
@@ -48,12 +48,18 @@ export const createAuthority = (): Authority => {
   };
   const names = (name: string) => `subjectAltName=DNS:${name}`;
   writeFileSync(path('index.txt'), '');
-  const root = ask('Tests', 'basicConstraints=critical,CA:TRUE', '-x509', '-days', '9');
+  let made: Files | undefined;
+  const root = (): Files => {
+    made ??= ask('Tests', 'basicConstraints=critical,CA:TRUE', '-x509', '-days', '9');
+    return made;
+  };
   return {
-    file: root.chain,
-    issue: (order = {}) => sign(root, ask(order.name ?? 'localhost', names(order.name ?? 'localhost')), order),
+    get file() {
+      return root().chain;
+    },
+    issue: (order = {}) => sign(root(), ask(order.name ?? 'localhost', names(order.name ?? 'localhost')), order),
     issueWithoutChain: () => {
-      const between = sign(root, ask('Between', 'basicConstraints=critical,CA:TRUE'));
+      const between = sign(root(), ask('Between', 'basicConstraints=critical,CA:TRUE'));
       return sign(between, ask('localhost', names('localhost')));
     },
     selfSigned: () => ask('localhost', names('localhost'), '-x509', '-days', '90'),

@@ -368,22 +368,23 @@ const tlsWords = (files = authority.issue()) => {
   return ['--mode', 'tls', '--server-name', 'localhost', '--certificate', chain, '--certificate-key', key];
 };
 
-type Fronted = Omit<Row, 'finds' | 'what'> & { files?: Files };
+/** `isKnown`: whether the doctor is told of the authority. */
+type Fronted = Omit<Row, 'finds' | 'what'> & { files?: Files; isKnown?: boolean };
 
 /** Puts a front before the site; → what is found there. */
-const examineBehind = async ({ by, tls, words = [], base = '', change = [], options = [], more, files }: Fronted) => {
+const examineBehind = async ({ by, tls, base = '', files, isKnown = true, ...row }: Fronted) => {
   const nginx = await startNginx({
     app: { kind: by, address: site.addresses[by === 'uwsgi' ? 'socket' : 'http-unix'] },
     publicDir,
-    words: [...words, ...(tls ? tlsWords(files) : [])],
-    spoil: spoiler(change),
-    ...more,
+    words: [...(row.words ?? []), ...(tls ? tlsWords(files) : [])],
+    spoil: spoiler(row.change ?? []),
+    ...row.more,
   });
   try {
     const url = tls ? `https://localhost:${nginx.port}/` : `http://127.0.0.1:${nginx.port}/`;
-    const asked = patient(url + base, ...(tls ? ['--ca', authority.file] : []), ...options);
+    const trusted = tls && isKnown ? ['--ca', authority.file] : [];
     const plain = tls ? new URL(`http://localhost:${nginx.plainPort}/${base}`) : undefined;
-    return await diagnose({ ...asked, plain });
+    return await diagnose({ ...patient(url + base, ...trusted, ...(row.options ?? [])), plain });
   } finally {
     await nginx.stop();
   }
@@ -397,7 +398,7 @@ describe.skipIf(missing)('behind nginx', () => {
 });
 
 /** TLS with one thing wrong: the certificate that nginx shows, and how it is asked. */
-const certificates: { finds: FaultName[]; what: string; files(): Files; options?: string[] }[] = [
+const certificates: { finds: FaultName[]; what: string; files(): Files; options?: string[]; isKnown?: boolean }[] = [
   { finds: ['certificate-expired'], what: 'it has ended', files: () => authority.issue({ to: days(-1) }) },
   { finds: ['certificate-ends-soon'], what: 'it ends soon', files: () => authority.issue({ to: days(3) }) },
   { finds: ['certificate-not-yet-valid'], what: 'it is of tomorrow', files: () => authority.issue({ from: days(1) }) },
@@ -407,7 +408,7 @@ const certificates: { finds: FaultName[]; what: string; files(): Files; options?
     finds: ['certificate-untrusted'],
     what: 'nobody knows the authority that it brings along',
     files: () => withRoot(authority.issue()),
-    options: ['--ca', authority.issue().chain],
+    isKnown: false,
   },
   { finds: ['certificate-chain'], what: 'its chain is cut short', files: () => authority.issueWithoutChain() },
   {
@@ -425,8 +426,8 @@ const withRoot = ({ chain, key }: Files): Files => {
 };
 
 describe.skipIf(missing)('a certificate', () => {
-  test.concurrent.for(certificates)('$what → $finds', async ({ finds, files, options = [] }, { expect: here }) => {
-    const { names, text } = await examineBehind({ by: 'uwsgi', tls: true, files: files(), options });
+  test.concurrent.for(certificates)('$what → $finds', async ({ finds, files, ...row }, { expect: here }) => {
+    const { names, text } = await examineBehind({ by: 'uwsgi', tls: true, files: files(), ...row });
     here(names, text).toEqual(finds);
   });
 
