@@ -144,4 +144,4 @@ const isWord = (word: Record<string, unknown>): word is FileWord => {
 };
 
 /** A name that is nothing but a name: it came from a stranger and is shown, and may be used to save the file. */
-const plain = (name: string): string => name.replace(/[/\\\p{Cc}\p{Cf}]/gu, '_').slice(-255) || '_';
+const plain = (name: string): string => name.replace(/[/\\\p{Cc}\p{Bidi_C}]/gu, '_').slice(-255) || '_';
