@@ -62,7 +62,7 @@ export const openValkey = async (
   });
   const adopt = async (gone: string): Promise<void> => {
     const { rules } = limits;
-    log.info({ worker: gone }, 'a worker is gone: its rooms are taken over');
+    log.info({ gone }, 'a worker is gone: its rooms are taken over');
     await leases.adopt(gone, (room) => commits.commit(room, (place, now) => strand(place, gone, now, rules)));
   };
   const isOurs = (room: Room): boolean => hearing.isHeard(room.name) || !isHeldBy(room, (by) => by !== worker);

@@ -218,7 +218,7 @@ export const describeStore = (given: () => Stores): void => {
       ({ event }) => 'peer' in event && event.type !== 'moved' && heard.push(`${event.type} ${event.peer}`),
     );
     await done(one().commit(room, (place, now) => lose(place, 'b', now, rules, one().worker)));
-    pass(900);
+    pass(500);
     for (const store of given().stores) await store.sweep();
     const back = { ...entrance('b'), worker: other().worker };
     await done(other().commit(room, (place) => resume(place, back, rules)));
@@ -234,12 +234,12 @@ export const describeStore = (given: () => Stores): void => {
   test('who has no connection counts as lost when it is not heard of', async () => {
     const room = newRoom();
     const now = (await done<number>(one().commit(room, (_, at) => ({ events: [], result: at })))).result;
-    await done(one().commit(room, (place) => join(place, entrance('a', { until: now + 500 }), rules)));
-    await done(other().commit(room, (place) => hear(place, { ...entrance('a'), until: now + 800 })));
-    pass(600);
+    await done(one().commit(room, (place) => join(place, entrance('a', { until: now + 5000 }), rules)));
+    await done(other().commit(room, (place) => hear(place, { ...entrance('a'), until: now + 8000 })));
+    pass(6000);
     for (const store of given().stores) await store.sweep();
     expect((await look(one(), room)).peers.get('a')?.presence.at).toBe('here');
-    pass(300);
+    pass(3000);
     for (const store of given().stores) await store.sweep();
     expect((await look(one(), room)).peers.get('a')?.presence.at).toBe('away');
   });
