@@ -88,6 +88,7 @@ export const startFront = async (
   program: Program,
   app: string,
   { chain, key }: { chain: string; key: string },
+  name = host,
 ): Promise<Front> => {
   const directory = await mkdtemp(join(tmpdir(), `genkan-${program.name}-`));
   const place = { directory, app, chain, key, port: await freePort(), plainPort: await freePort() };
@@ -98,6 +99,7 @@ export const startFront = async (
     if (!text.includes(from)) throw new Error(`${program.file} has no ${from}`);
     text = text.replaceAll(from, to);
   }
+  text = text.replaceAll(host, name);
   const configuration = join(directory, program.file);
   await writeFile(configuration, program.wrap?.(text, place) ?? text);
   // A group of its own, for some leave children behind.
@@ -121,10 +123,10 @@ export const startFront = async (
     await stop();
     throw new Error(`${program.name} did not start: ${said}${log}`, { cause: error });
   }
-  const headers = { Host: `${host}:${place.port}` };
+  const headers = { Host: `${name}:${place.port}` };
   return {
-    target: { port: place.port, tls: { ca: await readFile(chain, 'utf8'), servername: host }, headers },
-    plain: { port: place.plainPort, headers: { Host: host } },
+    target: { port: place.port, tls: { ca: await readFile(chain, 'utf8'), servername: name }, headers },
+    plain: { port: place.plainPort, headers: { Host: name } },
     stop,
   };
 };

@@ -4,6 +4,10 @@ import { readdirSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readWords } from '../../app/doctor/options.ts';
+import { showReport } from '../../app/doctor/report.ts';
+import { examine } from '../../app/doctor/run.ts';
+import { createAuthority } from '../doctor/certificates.ts';
 import { ask, firstBytes } from '../nginx/ask.ts';
 import { type Backend, startBackend } from '../nginx/backend.ts';
 import { certificate } from '../nginx/modes.ts';
@@ -12,6 +16,7 @@ import { exchange } from './exchange.ts';
 import { type Front, isHere, programs, startFront } from './front.ts';
 
 const files = certificate();
+const authority = createAuthority();
 let site: Site;
 beforeAll(async () => {
   // A proxy before the front end, at an address of this machine.
@@ -21,6 +26,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await site.stop();
   files.remove();
+  authority.remove();
 });
 
 test('every file is tested', () => {
@@ -103,6 +109,19 @@ for (const program of programs) {
       };
       expect(await post(1024 * 1024)).toBe(400);
       expect(await post(1024 * 1024 + 1)).toBe(413);
+    });
+
+    test('the doctor finds nothing wrong, but that the app serves its scripts itself and knows no TURN server', async ({
+      onTestFinished,
+    }) => {
+      const local = await startFront(program, site.addresses['http-socket'], authority.issue(), 'localhost');
+      onTestFinished(() => local.stop());
+      const asked = readWords([`https://localhost:${local.target.port}/`, '--ca', authority.file]);
+      if ('faults' in asked) throw new Error(asked.faults.join('; '));
+      // By HTTP it is sent to port 443, as it should be; there is nobody here.
+      const report = await examine({ ...asked.site, plain: undefined });
+      const found = report.flatMap(({ findings }) => findings.flatMap((one) => ('name' in one ? [one.name] : [])));
+      expect([found, showReport(report)]).toEqual([['static-by-app', 'no-turn'], expect.anything()]);
     });
 
     const forged = {

@@ -1,5 +1,6 @@
 /** A Debian with systemd as its first process and nginx as its package installs it, in a container: a plain server to install on. */
 import { execFile, execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -68,7 +69,12 @@ export const startServer = async (name: string): Promise<PlainServer> => {
   const put = (bytes: Buffer, path: string) => {
     execFileSync('docker', ['exec', '-i', id, 'sh', '-c', `cat > ${path}`], { input: bytes });
   };
-  const remove = () => execFileSync('docker', ['rm', '-fv', id], { stdio: 'ignore' });
+  const remove = () => {
+    execFileSync('docker', ['rm', '-fv', id], { stdio: 'ignore' });
+    // The groups that `boot` made outlive the container.
+    const groups = `/sys/fs/cgroup/unified/${id.slice(0, 12)}`;
+    if (existsSync(groups)) execFileSync('find', [groups, '-depth', '-type', 'd', '-delete']);
+  };
   try {
     await mustSh('for i in $(seq 100); do systemctl is-active nginx && exit; sleep 0.2; done; systemctl status');
     const sources = ['app', 'deploy', 'nginx', 'package.json', 'package-lock.json', 'tsconfig.json'];
