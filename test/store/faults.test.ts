@@ -140,6 +140,25 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     await until(() => heard.length === 1);
   });
 
+  test('a room that was no longer heard is heard again at once', async () => {
+    const one = await serving();
+    const room = newRoom();
+    await done(one.commit(room, enter('a', one)));
+    const stop = one.subscribe(room, () => {});
+    await look(one, room);
+    stop();
+    const later = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000);
+    const swept = one.sweep();
+    later.mockRestore();
+    const heard: Entry[] = [];
+    one.subscribe(room, (entry) => heard.push(entry));
+    await swept;
+    await done(one.commit(room, chat('a', 1)));
+    await done(one.commit(room, chat('a', 2)));
+    await until(() => heard.length === 2);
+    expect(String(await server.ask(['PUBSUB', 'SHARDCHANNELS']))).toBe(`genkan:{${room}}`);
+  });
+
   test('scripts that the server forgot are sent again', async () => {
     const one = await serving();
     const room = newRoom();
