@@ -7,7 +7,7 @@ import type { Incoming } from '../protocol/decode.ts';
 import { errors, fateOf, type Refusal, refuse, retryOf, sentence } from '../protocol/errors.ts';
 import type { Join, Joined, PeerId, RoomName, ServerMessage, Update, Waiting } from '../protocol/messages.ts';
 import { type Arrival, join, resume } from '../rooms/entering.ts';
-import { leave, leaveForNow } from '../rooms/leaving.ts';
+import { leave, leaveForNow, lose } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, concerns, type Rules } from '../rooms/room.ts';
 import type { Said } from '../rooms/speaking.ts';
@@ -176,7 +176,14 @@ const comeBack = async (
   const { store, limits, counts } = signaling;
   const { worker } = store;
   const back = await store.commit(name, (place) => resume(place, { ...who, worker }, limits.rules));
-  if ('refused' in back) return back;
+  if ('refused' in back) {
+    // It may be here nevertheless, and the connection is not.
+    if (back.refused === 'store-unavailable')
+      store
+        .commit(name, (place, now) => lose(place, who.id, now, limits.rules, worker), 'insist')
+        .catch((error: unknown) => signaling.log.warn({ err: error, room: name }, 'a lost peer could not be noted'));
+    return back;
+  }
   attach(who.id);
   if (back.result.at === 'door') return welcome(signaling, name, back, session);
   const missed = after === undefined ? 'gone' : await store.since(name, after);

@@ -78,7 +78,8 @@ export class Fanout {
   /** What another worker did to a peer that is connected here. */
   #hearOfOwn(room: RoomName, receivers: Map<PeerId, Receiver>, { event }: Entry): void {
     if (event.type === 'peer-away') receivers.get(event.peer)?.takenForLost?.();
-    else if (event.type === 'moved' && event.worker !== this.#store.worker) void this.#letGo(room, event.peer);
+    else if (event.type === 'moved' && event.worker !== this.#store.worker)
+      this.#letGo(room, event.peer).catch(() => {});
     else if (event.type === 'peer-left' && event.reason !== 'kicked')
       receivers.get(event.peer)?.end(event.reason === 'left' ? refuse('left') : lostSession());
   }

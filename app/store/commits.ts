@@ -116,7 +116,8 @@ export class Commits {
       try {
         await this.#settle(place, batch);
       } catch (error) {
-        place.known = undefined;
+        // What is not so any more is found out; but a room that cannot be read is not looked after.
+        if (!(error instanceof Away)) place.known = undefined;
         this.#failed(place, batch, error);
         break;
       }

@@ -10,7 +10,7 @@ export type Tail = { version: string; seq: number; entries?: Entry[] };
 export type Source = {
   readonly ready: boolean;
   hear(channel: string, listener: (message: string) => void): Promise<void>;
-  leave(channel: string): void;
+  leave(channel: string, listener: (message: string) => void): void;
   head(room: RoomName): Promise<Reached>;
   tail(room: RoomName, after: number): Promise<Tail>;
 };
@@ -26,6 +26,8 @@ type Heard = {
   /** What was published while the log is read, which is told first. */
   held: string[] | undefined;
   idleSince: number;
+  /** What the room's channel is heard by. */
+  receive: (message: string) => void;
 };
 
 /** ms that a room is still heard after its last listener went: one that asks for events again and again comes back. */
@@ -65,13 +67,20 @@ export class Hearing {
     const before = performance.now() - linger;
     for (const [room, heard] of this.#rooms) {
       if (heard.listeners.size > 0 || heard.idleSince > before) continue;
-      this.#source.leave(keysOf(room)[0]);
+      this.#source.leave(keysOf(room)[0], heard.receive);
       this.#rooms.delete(room);
     }
   }
 
   #open(room: RoomName): Heard {
-    const heard: Heard = { room, listeners: new Set(), reached: undefined, held: [], idleSince: performance.now() };
+    const heard: Heard = {
+      room,
+      listeners: new Set(),
+      reached: undefined,
+      held: [],
+      idleSince: performance.now(),
+      receive: (message) => this.#receive(heard, message),
+    };
     this.#rooms.set(room, heard);
     if (this.#source.ready) this.#listen(heard);
     return heard;
@@ -80,7 +89,7 @@ export class Hearing {
   #listen(heard: Heard): void {
     heard.held = [];
     const from = heard.reached ?? this.#source.head(heard.room);
-    const active = this.#source.hear(keysOf(heard.room)[0], (message) => this.#receive(heard, message));
+    const active = this.#source.hear(keysOf(heard.room)[0], heard.receive);
     Promise.all([from, active])
       .then(([base]) => {
         heard.reached = base;

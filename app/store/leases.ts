@@ -26,9 +26,13 @@ export class Leases {
     this.#rooms = rooms;
   }
 
-  /** Says that this worker lives, when it is time to. @returns the workers that are gone */
+  /** Whether it is time to say that this worker lives. */
+  due(now: number): boolean {
+    return now - this.#beaten >= this.#lease / 3;
+  }
+
+  /** Says it. @returns the workers that are gone */
   async beat(now: number): Promise<string[]> {
-    if (now - this.#beaten < this.#lease / 3) return [];
     const [added, gone] = await Promise.all([
       this.#link.send(workersKey, 'ZADD', workersKey, String(now), this.#worker),
       this.#link.send(workersKey, 'ZRANGEBYSCORE', workersKey, '-inf', String(now - this.#lease)),

@@ -27,7 +27,8 @@ type Client = {
   connect(): Promise<unknown>;
   send(key: string, args: string[]): Promise<unknown>;
   hear(channel: string, listener: (message: string) => void): Promise<void>;
-  leave(channel: string): Promise<void>;
+  /** Without its listener the library would forget one that is to hear the channel next, before this is answered. */
+  leave(channel: string, listener: (message: string) => void): Promise<void>;
   destroy(): void;
 };
 
@@ -40,6 +41,8 @@ export class Link {
   #open = 0;
   #silentSince = 0;
   #offset = 0;
+  /** Not the server's ticker: that one may be waiting for the very answer that stays out. */
+  readonly #watch: NodeJS.Timeout;
   readonly #options: LinkOptions;
   readonly #log: Log;
   /** Called whenever it is connected anew. */
@@ -49,6 +52,7 @@ export class Link {
     this.#options = options;
     this.#log = log;
     this.#connected = connected;
+    this.#watch = setInterval(() => this.#look(), options.timeout / 4).unref();
     this.tried = this.#attempt().catch((error: unknown) => {
       if (refusesUser.test(String(error))) throw error;
       this.#unreachable(error);
@@ -105,28 +109,18 @@ export class Link {
     }
   }
 
-  leave(channel: string): void {
-    this.#client?.leave(channel).catch(() => {});
+  leave(channel: string, listener: (message: string) => void): void {
+    this.#client?.leave(channel, listener).catch(() => {});
   }
 
-  /** Looks whether an answer stays out: a connection may be dead without having ended. */
-  watch(): void {
-    const { timeout } = this.#options;
-    if (this.#client && this.#open > 0 && performance.now() - this.#silentSince > timeout)
-      this.#drop(this.#client, new Error(`no answer for ${timeout} ms`));
-  }
-
-  /** Compares clocks. */
+  /** Compares clocks, now and then, since either may be set. @throws Away */
   async setClock(): Promise<void> {
-    const before = Date.now();
-    const answer = await this.send('', 'TIME');
-    if (!Array.isArray(answer)) return;
-    const [seconds, micros] = answer.map(Number);
-    this.#offset = Math.round((seconds ?? 0) * 1000 + (micros ?? 0) / 1000 - (before + Date.now()) / 2);
+    this.#offset = await offsetBy((args) => this.send('', ...args));
   }
 
   close(): void {
     this.#closed = true;
+    clearInterval(this.#watch);
     this.#client?.destroy();
     this.#client = undefined;
   }
@@ -144,6 +138,13 @@ export class Link {
     }
   }
 
+  /** A connection may be dead without having ended. */
+  #look(): void {
+    const { timeout } = this.#options;
+    if (this.#client && this.#open > 0 && performance.now() - this.#silentSince > timeout)
+      this.#drop(this.#client, new Error(`no answer for ${timeout} ms`));
+  }
+
   #unreachable(error: unknown): void {
     this.#log.warn({ err: String(error) }, 'the store cannot be reached');
   }
@@ -151,15 +152,12 @@ export class Link {
   async #attempt(): Promise<void> {
     let broken = (error: unknown): void => this.#log.warn({ err: String(error) }, 'while connecting to the store');
     if (this.#closed) return;
-    const client = await open(this.#options, (error) => broken(error));
+    const { client, offset } = await open(this.#options, (error) => broken(error));
+    if (this.#closed) return client.destroy();
     broken = (error) => this.#drop(client, error);
     this.#client = client;
+    this.#offset = offset;
     this.#open = 0;
-    await this.setClock().catch((error: unknown) => {
-      this.#client = undefined;
-      client.destroy();
-      throw error;
-    });
     this.#log.info({}, 'connected to the store');
     this.#connected();
   }
@@ -174,15 +172,26 @@ export class Link {
   }
 }
 
+/** ms by which the store's clock is ahead of this one. @throws when the store does not tell, which it does once it has loaded */
+const offsetBy = async (send: (args: string[]) => Promise<unknown>): Promise<number> => {
+  const before = Date.now();
+  const answer = await send(['TIME']);
+  const [seconds = 0, micros = 0] = Array.isArray(answer) ? answer.map(Number) : [];
+  return Math.round(seconds * 1000 + micros / 1000 - (before + Date.now()) / 2);
+};
+
 /** @throws when it cannot be reached, or does not answer in time */
-const open = async (options: LinkOptions, broken: (error: unknown) => void): Promise<Client> => {
+const open = async (
+  options: LinkOptions,
+  broken: (error: unknown) => void,
+): Promise<{ client: Client; offset: number }> => {
   const client = options.cluster ? ofCluster(options) : ofOne(options);
   client.on('error', broken);
   // The library waits for a connection at most so long, but for ever for the first answer.
   const late = setTimeout(() => client.destroy(), 2 * options.timeout);
   try {
     await client.connect();
-    return client;
+    return { client, offset: await offsetBy((args) => client.send('', args)) };
   } catch (error) {
     client.destroy();
     throw error;
@@ -198,7 +207,7 @@ const ofOne = (options: LinkOptions): Client => {
     connect: () => client.connect(),
     send: (_key, args) => client.sendCommand(args),
     hear: (channel, listener) => client.sSubscribe(channel, listener),
-    leave: (channel) => client.sUnsubscribe(channel),
+    leave: (channel, listener) => client.sUnsubscribe(channel, listener),
     destroy: () => client.destroy(),
   };
 };
@@ -211,7 +220,7 @@ const ofCluster = (options: LinkOptions): Client => {
     connect: () => nodes.connect(),
     send: (key, args) => nodes.sendCommand(key === '' ? undefined : key, false, args),
     hear: (channel, listener) => nodes.sSubscribe(channel, listener),
-    leave: (channel) => nodes.sUnsubscribe(channel),
+    leave: (channel, listener) => nodes.sUnsubscribe(channel, listener),
     destroy: () => nodes.destroy(),
   };
 };
@@ -227,7 +236,7 @@ const optionsOf = ({ url, password, timeout }: LinkOptions) => {
     ...(password === undefined ? {} : { password }),
     socket: { connectTimeout: timeout, reconnectStrategy: false },
     disableOfflineQueue: true,
-    // A timer for each command would cost as much as the command; `watch` does that for all.
+    // A timer for each command would cost as much as the command; `#look` does that for all.
     commandOptions: { timeout: 0 },
   } as const;
 };

@@ -4,7 +4,7 @@ import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomName } from '../protocol/messages.ts';
 import { strand } from '../rooms/leaving.ts';
 import type { RegistryLimits } from '../rooms/registry.ts';
-import type { Room } from '../rooms/room.ts';
+import type { Peer, Room } from '../rooms/room.ts';
 import { Commits, otherFormat } from './commits.ts';
 import { Hearing, type Reached, type Tail } from './hearing.ts';
 import { Leases } from './leases.ts';
@@ -39,7 +39,7 @@ export const openValkey = async (
   const clock = given ?? (() => link.now());
   const tail = (room: RoomName, after: number) => readTail(link, room, after);
   const failed = (error: unknown): void => {
-    if (!(error instanceof Away)) log.warn({ err: error }, 'the events of a room could not be read');
+    if (!(error instanceof Away)) log.warn({ err: error }, 'a room could not be read');
   };
   const source = {
     get ready() {
@@ -63,9 +63,20 @@ export const openValkey = async (
   const adopt = async (gone: string): Promise<void> => {
     const { rules } = limits;
     log.info({ gone }, 'a worker is gone: its rooms are taken over');
-    await leases.adopt(gone, (room) => commits.commit(room, (place, now) => strand(place, gone, now, rules)));
+    await leases.adopt(gone, async (room) => {
+      const stranded = await commits.commit(room, (place, now) => strand(place, gone, now, rules)).catch(failed);
+      if (stranded && 'refused' in stranded) throw new Away(stranded.refused);
+    });
   };
-  const isOurs = (room: Room): boolean => hearing.isHeard(room.name) || !isHeldBy(room, (by) => by !== worker);
+  const passTime = async (): Promise<object> => {
+    await commits.sweep(isOurs);
+    if (!leases.due(clock())) return {};
+    if (given === undefined) await link.setClock();
+    for (const gone of await leases.beat(clock())) if (gone !== worker) await adopt(gone);
+    return {};
+  };
+  const isOwn = ({ presence }: Peer): boolean => presence.worker === worker;
+  const isOurs = (room: Room): boolean => hearing.isHeard(room.name) || !isElsewhere(room, worker);
   await link.tried;
   if (link.ready) await unlessAway(leases.beat(clock()));
   return {
@@ -90,15 +101,12 @@ export const openValkey = async (
       await unlessAway(link.send(claimKey(key), 'DEL', claimKey(key)).then(() => ({})));
     },
     async sweep() {
-      link.watch();
       hearing.tick();
-      if (!link.ready) return;
-      await commits.sweep(isOurs);
-      for (const gone of await leases.beat(clock())) if (gone !== worker) await adopt(gone);
+      if (link.ready) await unlessAway(passTime());
     },
     count() {
-      const held = commits.rooms().filter((room) => isHeldBy(room, (by) => by === worker));
-      return { rooms: held.length, peers: held.reduce((sum, { peers }) => sum + peers.size, 0) };
+      const own = commits.rooms().map(({ peers }) => [...peers.values()].filter(isOwn).length);
+      return { rooms: own.filter((peers) => peers > 0).length, peers: own.reduce((sum, peers) => sum + peers, 0) };
     },
     ready: () => link.ready,
     async close() {
@@ -110,8 +118,9 @@ export const openValkey = async (
 
 const claimKey = (key: string): string => `genkan:claim:${key}`;
 
-const isHeldBy = ({ peers }: Room, wanted: (worker: string | undefined) => boolean): boolean =>
-  [...peers.values()].some(({ presence }) => presence.at === 'here' && wanted(presence.worker));
+/** Whether another worker looks after it, because a peer is connected there. */
+const isElsewhere = ({ peers }: Room, worker: string): boolean =>
+  [...peers.values()].some(({ presence }) => presence.at === 'here' && presence.worker !== worker);
 
 /** One command, and no script: whatever is asked after it is carried out after it. @throws Away */
 const readHead = async (link: Link, room: RoomName): Promise<Reached> => {

@@ -63,8 +63,10 @@ describe.skipIf(without('redis-server'))('a store that goes away', () => {
     const [poller, streamer] = [kept(new PatientPeer(at(1), 'garden')), kept(eventStream.peer(at(0), 'garden'))];
     for (const peer of [one, other, poller, streamer]) await peer.join();
     await insist(one, 1);
+    // Everyone listens by then.
+    for (const peer of [other, poller, streamer]) await until(() => peer.inbox.of('chat').length === 1);
     await server.kill();
-    await expect.poll(() => readiness(0)).toEqual([503, 'store-unavailable']);
+    await vi.waitFor(async () => expect(await readiness(0)).toEqual([503, 'store-unavailable']), { timeout: 20_000 });
     const join = '{"type":"join"}';
     const refused = { code: 'store-unavailable', fate: errors['store-unavailable'].close };
     expect(await webSocket.refusal(at(1), 'garden', [join])).toEqual(refused);
@@ -74,7 +76,7 @@ describe.skipIf(without('redis-server'))('a store that goes away', () => {
     await server.start();
     expect(await second).toBeGreaterThan(0);
     await insist(one, 3);
-    await expect.poll(() => readiness(1)).toEqual([200, 'ready']);
+    await vi.waitFor(async () => expect(await readiness(1)).toEqual([200, 'ready']), { timeout: 20_000 });
     for (const peer of [other, poller, streamer]) {
       await until(() => peer.inbox.of('chat').length >= 3);
       expect(peer.inbox.of('chat').map(({ text }) => text)).toEqual(['text 1', 'text 2', 'text 3']);
@@ -105,7 +107,7 @@ describe.skipIf(without('redis-server'))('a store that goes away', () => {
     const [one, other] = [kept(new WebSocketPeer(at(0), 'garden')), kept(new WebSocketPeer(at(1), 'garden'))];
     for (const peer of [one, other]) await peer.join();
     await server.kill();
-    await expect.poll(() => readiness(1)).toEqual([503, 'store-unavailable']);
+    await vi.waitFor(async () => expect(await readiness(1)).toEqual([503, 'store-unavailable']), { timeout: 20_000 });
     await other.cut();
     await server.start();
     expect(await one.inbox.take('peer-away')).toMatchObject({ peer: other.id });

@@ -1,4 +1,9 @@
 /** A store that goes away, comes back, comes back without what it had; workers that die; data of another form. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
+import { setDefaultCACertificates } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { zeroCounts } from '../../app/ops/counts.ts';
 import { join } from '../../app/rooms/entering.ts';
@@ -9,7 +14,7 @@ import { openValkey, type ValkeyOptions } from '../../app/store/valkey.ts';
 import { entrance, rules } from '../rooms/rules.ts';
 import { without } from '../setup/without.ts';
 import { chat, done, enter, limits, look, newRoom, say } from './contract.ts';
-import { type Server, startServer } from './server.ts';
+import { freePort, type Server, startServer } from './server.ts';
 
 const open = (server: Server, more: Partial<ValkeyOptions> = {}): Promise<Store> =>
   openValkey(
@@ -140,6 +145,25 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     await until(() => heard.length === 1);
   });
 
+  test('a room that was no longer heard is heard again at once', async () => {
+    const one = await serving();
+    const room = newRoom();
+    await done(one.commit(room, enter('a', one)));
+    const stop = one.subscribe(room, () => {});
+    await look(one, room);
+    stop();
+    const later = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000);
+    const swept = one.sweep();
+    later.mockRestore();
+    const heard: Entry[] = [];
+    one.subscribe(room, (entry) => heard.push(entry));
+    await swept;
+    await done(one.commit(room, chat('a', 1)));
+    await done(one.commit(room, chat('a', 2)));
+    await until(() => heard.length === 2);
+    expect(String(await server.ask(['PUBSUB', 'SHARDCHANNELS']))).toBe(`genkan:{${room}}`);
+  });
+
   test('scripts that the server forgot are sent again', async () => {
     const one = await serving();
     const room = newRoom();
@@ -247,5 +271,22 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     await expect(open(server, { url, password: 'wrong' })).rejects.toThrow('WRONGPASS');
     const store = await opened({ url, password: 'secret' });
     expect(await done(store.commit(newRoom(), enter('a')))).toMatchObject({ seq: 1 });
+  });
+
+  test('speaks TLS, and refuses a server that nobody vouches for', async () => {
+    const directory = mkdtempSync(joinPath(tmpdir(), 'genkan-tls-'));
+    const [key, certificate] = [joinPath(directory, 'key.pem'), joinPath(directory, 'cert.pem')];
+    const made = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout ${key} -out ${certificate}`;
+    expect(spawnSync('openssl', made.split(' ')).status).toBe(0);
+    const port = await freePort();
+    server = await startServer(
+      `--tls-port ${port} --tls-cert-file ${certificate} --tls-key-file ${key} --tls-auth-clients no`.split(' '),
+    );
+    const url = `valkeys://127.0.0.1:${port}`;
+    expect((await opened({ url })).ready()).toBe(false);
+    setDefaultCACertificates([readFileSync(certificate, 'utf8')]);
+    const store = await opened({ url });
+    expect(await done(store.commit(newRoom(), enter('a')))).toMatchObject({ seq: 1 });
+    rmSync(directory, { recursive: true });
   });
 });
