@@ -1,5 +1,5 @@
 /** A Debian with systemd as its first process and nginx as its package installs it, in a container: a plain server to install on. */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -73,7 +73,7 @@ export const startServer = async (name: string): Promise<PlainServer> => {
     execFileSync('docker', ['rm', '-fv', id], { stdio: 'ignore' });
     // The groups that `boot` made outlive the container.
     const groups = `/sys/fs/cgroup/unified/${id.slice(0, 12)}`;
-    if (existsSync(groups)) execFileSync('find', [groups, '-depth', '-type', 'd', '-delete']);
+    if (existsSync(groups)) spawnSync('find', [groups, '-depth', '-type', 'd', '-delete']);
   };
   try {
     await mustSh('for i in $(seq 100); do systemctl is-active nginx && exit; sleep 0.2; done; systemctl status');
