@@ -1,4 +1,4 @@
-/** The library in real browsers: the page of its README, everything it does between peers, and what is left of it afterwards. */
+/** The library in real browsers: the pages of its README, everything it does between peers, and what is left of it afterwards. */
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { join as joinPath } from 'node:path';
@@ -85,8 +85,10 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
   let foreign: Server;
   let foreignUrl: string;
   beforeAll(async () => {
-    // A site of its own: another origin, with the page of the README.
-    foreign = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end(example()));
+    // A site of its own: another origin, with the pages of the README at /0 and /1.
+    foreign = createServer(({ url = '' }, answer) =>
+      answer.setHeader('content-type', 'text/html').end(examples()[Number(url.slice(1))] ?? ''),
+    );
     await new Promise<void>((resolve) => foreign.listen(0, '127.0.0.1', resolve));
     const address = foreign.address();
     foreignUrl = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
@@ -98,11 +100,11 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     foreign?.close();
   });
 
-  /** The first page of the README, with this server's address. */
-  const example = () => {
+  /** The pages of the README, with this server's address. */
+  const examples = () => {
     const readme = readFileSync(joinPath(import.meta.dirname, '../../app/client/README.md'), 'utf8');
-    const page = /```html\n(.*?)```/s.exec(readme)?.[1] ?? '';
-    return page.replaceAll('https://meet.example', site.direct.http);
+    const pages = [...readme.matchAll(/```html\n(.*?)```/gs)].map(([, page = '']) => page);
+    return pages.map((page) => page.replaceAll('https://meet.example', site.direct.http));
   };
 
   type Media = 'camera' | 'none';
@@ -143,7 +145,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
   const troubles = (page: Page) => page.evaluate(() => window.told.filter(({ name }) => name === 'trouble'));
 
   test('the page of the README joins from another site and shows who is there', async () => {
-    const pages = await Promise.all([open(browser, foreignUrl), open(browser, foreignUrl)]);
+    const pages = await Promise.all([open(browser, `${foreignUrl}/0`), open(browser, `${foreignUrl}/0`)]);
     for (const { page } of pages) {
       await page.waitForFunction(() => (document.querySelector('video')?.videoWidth ?? 0) > 0);
       await framesGoOn(page);
@@ -153,6 +155,25 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     await one?.page.waitForFunction(() => document.querySelector('video') === null);
     expect(one?.complaints).toEqual([]);
     await one?.context.close();
+  });
+
+  test('the page for files of the README passes a file on', async () => {
+    const [one, other] = [await open(browser, `${foreignUrl}/1`), await open(browser, `${foreignUrl}/1`)];
+    const progress = one.page.waitForEvent('console', (message) => message.text() === '1');
+    const file = { name: 'note.txt', mimeType: 'text/plain', buffer: Buffer.from('from hand to hand') };
+    // Whoever is there when it is chosen gets it.
+    const link = other.page.getByRole('link', { name: 'note.txt' });
+    await expect
+      .poll(async () => {
+        await one.page.locator('input').setInputFiles(file);
+        return link.first().isVisible();
+      })
+      .toBe(true);
+    const text = await link.first().evaluate((a) => fetch((a as HTMLAnchorElement).href).then((copy) => copy.text()));
+    expect(text).toBe('from hand to hand');
+    await progress;
+    expect([...one.complaints, ...other.complaints]).toEqual([]);
+    await Promise.all([one.context.close(), other.context.close()]);
   });
 
   test('after leave() there is no connection, track, timer, socket or listener of it any more', async () => {
