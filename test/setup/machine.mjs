@@ -50,15 +50,11 @@ export function stopEngine() {
   return engine('stop');
 }
 
-/** Gets the base images; → { standins } telling whether they are ours, or { missing: sentence }. */
-export async function baseImages() {
+/** Gets the base images, for long tests more of them; → { standins } telling whether they are ours, or { missing: sentence }. */
+export async function baseImages(long) {
   const { NGINX_IMAGE, TURN_IMAGE, PROMETHEUS_IMAGE } = process.env;
-  const images = [
-    'node:24-trixie-slim',
-    NGINX_IMAGE || 'nginx:1.30',
-    TURN_IMAGE || 'coturn/coturn:4.18',
-    PROMETHEUS_IMAGE || 'prom/prometheus:v3.5.3',
-  ];
+  const images = ['node:24-trixie-slim', NGINX_IMAGE || 'nginx:1.30'];
+  if (long) images.push(TURN_IMAGE || 'coturn/coturn:4.18', PROMETHEUS_IMAGE || 'prom/prometheus:v3.5.3');
   const pulled = await Promise.all(images.map(getImage));
   if (pulled.every(Boolean)) return { standins: await isStandin(images[0]) };
   if (!debian) return { missing: noDocker(`no registry with ${images.join(' and ')} can be reached`) };
