@@ -1,6 +1,6 @@
 /** What hosts decide, and what becomes of the others, as people at real browsers see it. */
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { without } from '../setup/without.ts';
 import { type Site, startSite } from '../signaling/site.ts';
@@ -10,6 +10,9 @@ describe.skipIf(without('chromium'))('a host and guests', () => {
   let browser: Browser;
   let site: Site;
   const people: Person[] = [];
+  afterEach(async () => {
+    await Promise.all(people.splice(0).map(({ context }) => context.close()));
+  });
   beforeAll(async () => {
     [browser, site] = await Promise.all([launch(), startSite([])]);
   });
@@ -44,10 +47,7 @@ describe.skipIf(without('chromium'))('a host and guests', () => {
     if (!(await host.page.getByRole('radio', { name: access }).isVisible())) await press(host, /^People/);
     await host.page.getByRole('radio', { name: access }).check();
   };
-  const done = async (...those: Person[]) => {
-    expect(those.flatMap(({ complaints }) => complaints)).toEqual([]);
-    await Promise.all(those.map(({ context }) => context.close()));
-  };
+  const quiet = (...those: Person[]) => expect(those.flatMap(({ complaints }) => complaints)).toEqual([]);
   const phone = { width: 360, height: 740 };
 
   test('one knocks, waits, is let in; another is not', async () => {
@@ -78,13 +78,13 @@ describe.skipIf(without('chromium'))('a host and guests', () => {
     await picture(other, 'denied');
     await press(host, /^People, 1 waiting/);
     await press(host, 'Leave');
-    await press(host, 'Leave');
+    await host.page.getByRole('dialog').getByRole('button', { name: 'Leave' }).click();
     await ended(host, 'left');
     // The guest who is left hosts now, and knows what to do.
     await reads(guest, 'You are a host now');
     await press(guest, 'Let in');
     await inside(third);
-    await done(host, guest, other, third);
+    quiet(host, guest, other, third);
   });
 
   test('one who knocks at a room whose host is away is told so, and may stop waiting', async () => {
@@ -98,7 +98,7 @@ describe.skipIf(without('chromium'))('a host and guests', () => {
     await reads(guest, 'No host is here yet.');
     await press(guest, 'Stop waiting');
     await ended(guest, 'left');
-    await done(guest);
+    quiet(guest);
     host.dispose();
   });
 
@@ -122,7 +122,7 @@ describe.skipIf(without('chromium'))('a host and guests', () => {
     await untilSeen(guest, 1);
     await press(host, 'Remove passcode');
     await reads(host, 'The passcode is removed');
-    await done(host, guest);
+    quiet(host, guest);
   });
 
   test('a locked room, a request to mute, another host, a removal with a ban, the end for everyone', async () => {
@@ -158,7 +158,7 @@ describe.skipIf(without('chromium'))('a host and guests', () => {
     await press(guest, 'End the call for everyone…');
     await press(guest, 'End for everyone');
     await Promise.all([ended(host, 'room-ended'), ended(guest, 'room-ended')]);
-    await done(host, guest, other, late);
+    quiet(host, guest, other, late);
   });
 
   test('a host that loads the page again is back as host, with its devices as they were, and sees what was said', async () => {
@@ -187,16 +187,17 @@ describe.skipIf(without('chromium'))('a host and guests', () => {
 
     await guest.page.reload();
     await inside(guest);
-    await untilSeen(guest, 0);
+    await expect.poll(() => guest.page.locator('[data-peer]').count()).toBe(1);
     await press(guest, 'Leave');
     await ended(guest, 'left');
     await guest.page.reload();
     await guest.page.getByRole('button', { name: 'Join', exact: true }).waitFor();
-    await done(host, guest);
+    quiet(host, guest);
   });
 
   test('a new room with knock and passcode keeps them; it is remembered and forgotten', async () => {
     const host = await open(browser, site.direct.http);
+    people.push(host);
     await host.page.getByText('Who may come into a new room').click();
     await host.page.getByLabel('Whom a host lets in').check();
     await host.page.getByLabel('Passcode').fill('sesame');
@@ -218,6 +219,6 @@ describe.skipIf(without('chromium'))('a host and guests', () => {
     await picture(host, 'landing-recent');
     await press(host, 'Forget these rooms');
     await host.page.getByRole('link', { name: room }).waitFor({ state: 'detached' });
-    await done(host, guest);
+    quiet(host, guest);
   });
 });

@@ -95,8 +95,10 @@ const troubleOf = ({ state, everJoined, atDoor }: Conversation): string | undefi
 
 const Notices = ({ conversation }: { conversation: Conversation }) => (
   <div class="notices" role="status">
-    {conversation.notices.map(({ key, text }) => (
-      <p key={key}>{text}</p>
+    {conversation.notices.map(({ key, text, heard }) => (
+      <p key={key} class={heard ? 'unseen' : 'notice'}>
+        {text}
+      </p>
     ))}
   </div>
 );

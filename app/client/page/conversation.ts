@@ -262,7 +262,7 @@ export class Conversation {
     this.#standing = standing;
     const known = new Set(before?.waiting.map(({ id }) => id));
     for (const { id, name } of standing.waiting)
-      if (!known.has(id)) this.announce(words.people.knocks(name ?? words.someone));
+      if (!known.has(id)) this.#notices.say(words.people.knocks(name ?? words.someone), true);
     if (before && before.self.role !== standing.self.role)
       this.announce(standing.self.role === 'host' ? words.call.nowHost : words.call.nowGuest);
     if (before && before.room.access !== standing.room.access) this.announce(words.call.access[standing.room.access]);

@@ -1,6 +1,7 @@
 /** What is said once, by a screen reader and for some seconds on the screen. */
 
-export type Notice = Readonly<{ key: number; text: string }>;
+/** `heard`: only said, because the screen shows it in another place. */
+export type Notice = Readonly<{ key: number; text: string; heard: boolean }>;
 
 const lasts = 5_000;
 const most = 3;
@@ -18,9 +19,9 @@ export class Notices {
     return this.#shown;
   }
 
-  say(text: string): void {
+  say(text: string, heard = false): void {
     this.#keys += 1;
-    const notice = { key: this.#keys, text };
+    const notice = { key: this.#keys, text, heard };
     this.#shown = [...this.#shown.slice(1 - most), notice];
     setTimeout(() => {
       this.#shown = this.#shown.filter((other) => other !== notice);

@@ -87,7 +87,7 @@ export const words = {
     invalid: 'Only letters, digits, “-” and “_”, and no spaces.',
     tooLong: 'A room name has at most 64 letters.',
     options: 'Who may come into a new room',
-    recent: 'Where you were of late',
+    recent: 'Rooms you were in',
     forget: 'Forget these rooms',
   },
 
