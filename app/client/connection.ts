@@ -342,7 +342,8 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   #happened(event: RoomEvent): void {
-    if (this.#session.is === 'none' || event.seq <= (this.#session.seen ?? 0)) return;
+    // What has no number is of a later protocol.
+    if (this.#session.is === 'none' || !(event.seq > (this.#session.seen ?? 0))) return;
     this.#session.seen = event.seq;
     if (event.type === 'waiting-updated' && this.#phase.is === 'waiting') {
       this.#phase.host = event.host;
