@@ -154,6 +154,8 @@ const arrive = (peer: Waiting, held: Held, waits = false): RoomEvent[] => {
 const arriveAs = (room: Room, { id, secretHash, ...held }: Return): Decision<{ waits: boolean }> => {
   const self = room.peers.get(id) ?? room.waiting.get(id);
   if (self?.secretHash !== secretHash) return refuse(room.gone.get(secretHash)?.code ?? 'unknown-session');
+  // Of a page that went away: sent before, and long on its way. Its next page joins.
+  if (self.presence.at === 'away' && self.presence.reason === 'left') return refuse('unknown-session');
   const waits = room.waiting.has(id);
   return { events: arrive(self, held, waits), result: { waits } };
 };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { join, resume } from '../../app/rooms/entering.ts';
+import { refuse } from '../../app/protocol/errors.ts';
+import { hear, join, listen, resume } from '../../app/rooms/entering.ts';
 import { leave, leaveForNow, lose, sweep } from '../../app/rooms/leaving.ts';
 import { carryOut, emptyRoom, isOver } from '../../app/rooms/room.ts';
 import { speak } from '../../app/rooms/speaking.ts';
@@ -25,6 +26,8 @@ describe('leaving a room', () => {
     expect(lose(room, 'b', 0, rules)).toMatchObject({ events: [{ type: 'peer-away', peer: 'b' }] });
     expect(leaveForNow(room, 'b', 0, rules)).toMatchObject({ events: [] });
     expect(lose(room, 'b', 1, rules)).toMatchObject({ events: [] });
+    const late = { id: 'b', secretHash: 'hash of b', until: 9000 };
+    expect([hear(room, late), listen(room, late)]).toEqual([refuse('unknown-session'), refuse('unknown-session')]);
     expect(sweep(room, 99, rules)).toEqual([]);
     expect(sweep(room, 100, rules)).toEqual([{ type: 'peer-left', peer: 'b', reason: 'left' }]);
   });

@@ -24,8 +24,8 @@ export const specSettings = [
 /** @param site the base URL of the server under test, or of what stands in front of it */
 export const describeSignaling = (name: string, site: () => string, transport: Transport): void => {
   describe.concurrent(`${transport.name} ${name}`, () => {
+    // The one of the context: the global one may be another's, where tests go side by side.
     for (const one of guarantees.flatMap(({ cases }) => cases.filter((each) => isFor(each, transport))))
-      // The one of the context: the global one may be another's, where tests go side by side.
       test(one.name, async ({ onTestFinished }) => {
         const context = new Context({ base: site(), grace: 3000 }, transport);
         onTestFinished(() => context.dispose());

@@ -282,7 +282,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     expect(await latest()).toMatchObject({ level: 'good', relayed: false, rtt: expect.any(Number) });
     expect((await latest())?.rtt).toBeLessThan(300);
     const told = () => a.page.evaluate(() => window.told.filter(({ name }) => name === 'quality').length);
-    await expect.poll(told).toBeGreaterThan(2);
+    await expect.poll(told, { timeout: 15_000 }).toBeGreaterThan(2);
   });
 
   test('another network gets a new path at once, and the picture goes on', async () => {
