@@ -114,7 +114,7 @@ describe.skipIf(without('chromium'))('the page', () => {
     quiet(aiko);
   });
 
-  test('a microphone that is unplugged is replaced by another', async () => {
+  test('a camera that is unplugged is replaced by another', async () => {
     const [aiko, ben] = [await enter('unplugged', 'Aiko'), await enter('unplugged', 'Ben')];
     await untilSeen(ben, 1);
     await aiko.page.evaluate(() => {
@@ -202,7 +202,7 @@ const faultsOf = (page: Page): Promise<string[]> =>
     );
     for (const control of controls) {
       const { width, height } = control.getBoundingClientRect();
-      if (width === 0) continue;
+      if (width === 0 || !control.checkVisibility()) continue;
       const { id, innerText } = control;
       const labels = 'labels' in control ? [...(control.labels as NodeListOf<HTMLElement>)] : [];
       const named = control.getAttribute('aria-label') || innerText.trim() || labels.some((label) => label.innerText);
