@@ -20,7 +20,8 @@ export type ConnectionState =
   | { is: 'over'; code: ErrorCode };
 
 /** What happens in the room, in the order of `seq`, each once. */
-export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined | Waiting>;
+export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined | Waiting | Reached>;
+type Reached = Extract<ServerMessage, { type: 'reached' }>;
 
 export type ConnectionEvents = {
   state: ConnectionState;
@@ -44,13 +45,16 @@ export type ConnectionOptions = {
   timing?: Partial<Timing>;
 };
 
-/** `pausing`: between two tries. `waiting`: at the door. `moving`: the conversation goes over to a better socket; until that has joined, the room still knows the old one. */
+/**
+ * `pausing`: between two tries. `waiting`: at the door. `moving`: the conversation goes over to a better socket; until that
+ * has joined, the room still knows the old one, and for the page it `was` what it still is.
+ */
 type Phase =
   | { is: 'pausing' }
   | { is: 'opening'; socket: Socket }
   | { is: 'waiting'; socket: Socket; host: boolean }
   | { is: 'joined'; socket: Socket }
-  | { is: 'moving'; socket: Socket; old: Socket }
+  | { is: 'moving'; socket: Socket; old: Socket; was: ConnectionState }
   | { is: 'over'; code: ErrorCode };
 /** `seen`: the last event; undefined where nothing is known but the secret. */
 type Session = { is: 'none' } | { is: 'known'; secret: string; seen: number | undefined };
@@ -91,7 +95,8 @@ export class Connection implements Source<ConnectionEvents> {
 
   get state(): ConnectionState {
     const phase = this.#phase;
-    if (phase.is === 'joined' || phase.is === 'moving') return { is: 'joined' };
+    if (phase.is === 'joined') return { is: 'joined' };
+    if (phase.is === 'moving') return phase.was;
     if (phase.is === 'over') return phase;
     if (phase.is === 'waiting') return { is: 'waiting', host: phase.host };
     const wasHere = this.#session.is === 'known' && this.#session.seen !== undefined;
@@ -138,7 +143,7 @@ export class Connection implements Source<ConnectionEvents> {
   /** The network or the page woke up: tries again now, or finds out whether the connection is still alive. */
   nudge(): void {
     if (this.#phase.is === 'pausing') this.#connect();
-    else if (this.#phase.is === 'joined') {
+    else if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') {
       this.#ping(this.#phase.socket);
       this.#ladder.climb();
     }
@@ -169,7 +174,7 @@ export class Connection implements Source<ConnectionEvents> {
   #move(socket: Socket): void {
     if (this.#phase.is !== 'joined' && this.#phase.is !== 'waiting') return socket.close(1000);
     this.#phase.socket.retire?.();
-    this.#phase = { is: 'moving', socket, old: this.#phase.socket };
+    this.#phase = { is: 'moving', socket, old: this.#phase.socket, was: this.state };
     this.#hear(socket);
     this.#sendJoin(socket);
     this.#alarm.arm(this.#timing.opening, () => this.#lost(0));
@@ -287,6 +292,9 @@ export class Connection implements Source<ConnectionEvents> {
       case 'ack':
         this.#pauses = 0;
         return this.#outbox.acknowledged(message.n);
+      case 'reached':
+        if (this.#session.is === 'known') this.#session.seen = message.seq;
+        return;
       case 'pong':
         return;
       case 'ice':
@@ -334,7 +342,8 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   #happened(event: RoomEvent): void {
-    if (this.#session.is === 'none' || event.seq <= (this.#session.seen ?? 0)) return;
+    // What has no number is of a later protocol.
+    if (this.#session.is === 'none' || !(event.seq > (this.#session.seen ?? 0))) return;
     this.#session.seen = event.seq;
     if (event.type === 'waiting-updated' && this.#phase.is === 'waiting') {
       this.#phase.host = event.host;

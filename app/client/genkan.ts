@@ -1,23 +1,31 @@
 /** The public entry of the browser library: join a room, get a Room. */
 import type { Access, Joined, MediaKind, MediaState, PeerId, Role } from '../protocol/messages.ts';
+import type { Channel } from './channel.ts';
 import type { Clock } from './clock.ts';
 import { Connection, type ConnectionEvents, type ConnectionState } from './connection.ts';
 import { Emitter, type Source } from './events.ts';
 import type { LinkTiming } from './link.ts';
 import { Mesh, type MeshEvents, type RemotePeer } from './mesh.ts';
 import type { Settled } from './outbox.ts';
+import { Bucket, encodeReaction, reactionOf } from './reactions.ts';
 import { type Rtc, tracksOf } from './rtc.ts';
 import { after, type Standing, standingOf } from './standing.ts';
+import { listenToPage } from './surroundings.ts';
 import type { Timing } from './timing.ts';
 import type { OpenSocket, Transport } from './wire.ts';
 
 export type { ErrorCode } from '../protocol/errors.ts';
 export type { Access, MediaKind, MediaState, PeerId, Role } from '../protocol/messages.ts';
 export type { ConnectionState } from './connection.ts';
+export { type FileOptions, type Files, files } from './files.ts';
+export type { Incoming } from './incoming.ts';
 export type { LinkState } from './link.ts';
 export type { RemotePeer } from './mesh.ts';
 export type { Settled } from './outbox.ts';
+export type { Outgoing } from './outgoing.ts';
+export type { Level, Quality } from './quality.ts';
 export type { Standing } from './standing.ts';
+export type { Transfer, TransferEnd, TransferState } from './transfer.ts';
 export type { Transport } from './wire.ts';
 
 export type JoinOptions = {
@@ -33,7 +41,7 @@ export type JoinOptions = {
   session?: string | undefined;
   /** `relay`: only through a TURN server, so that the others do not learn this device's addresses. `all` unless told. */
   iceTransportPolicy?: RTCIceTransportPolicy;
-  timing?: Partial<Timing & LinkTiming>;
+  timing?: Partial<Timing & LinkTiming & { looks: number }>;
   /** In place of the browser's own; for tests. */
   inPlaceOf?: { open?: OpenSocket; rtc?: Rtc; clock?: Clock };
 };
@@ -45,6 +53,7 @@ export type RoomEvents = MeshEvents & {
   state: ConnectionState;
   joined: Joined;
   chat: Chat;
+  reaction: { from: PeerId; text: string };
   /** One's own role, who gets in, or who waits is another now. */
   standing: Standing;
   /** A host asks that this be turned off. */
@@ -64,6 +73,7 @@ export class Room implements Source<RoomEvents> {
   #emitter = new Emitter<RoomEvents>();
   #media: MediaState;
   #standing: Standing | undefined;
+  #reactions = { own: new Bucket(), of: new Map<PeerId, Bucket>() };
   #stopListening: () => void;
 
   constructor(options: JoinOptions) {
@@ -115,6 +125,23 @@ export class Room implements Source<RoomEvents> {
     return this.#connection.chat(text, to);
   }
 
+  /**
+   * Shows everyone a few characters (1 to 64), past the server; it is for the moment, and kept nowhere.
+   * @returns false when it was too soon after others
+   * @throws RangeError when it is too long, or empty
+   */
+  react(text: string): boolean {
+    const data = encodeReaction(text);
+    if (!this.#reactions.own.take()) return false;
+    for (const { id } of this.peers) this.channel(id)?.send(data);
+    return true;
+  }
+
+  /** The way to a peer's page past the server, for what builds on it; undefined while there is none. */
+  channel(peer: PeerId): Channel | undefined {
+    return this.#mesh.channel(peer);
+  }
+
   /** Tells the others a new name, media state or raised hand; a fresh token takes the place of that of the join. */
   update(change: { name?: string; media?: MediaState; hand?: boolean; token?: string }): Promise<Settled> {
     return this.#connection.update(change);
@@ -136,6 +163,12 @@ export class Room implements Source<RoomEvents> {
   /** Tries again with a peer whose link is `failed`. */
   retry(peer: PeerId): void {
     this.#mesh.retry(peer);
+  }
+
+  /** This device has another network: looks for new paths now instead of when the old ones are found dead. */
+  networkChanged(): void {
+    this.#mesh.networkChanged();
+    this.nudge();
   }
 
   /** Finds out now whether the connection is alive, or tries at once to get it back. */
@@ -207,10 +240,20 @@ export class Room implements Source<RoomEvents> {
       if (state.is === 'over') this.#close();
       emit('state', state);
     });
-    this.#mesh.on('peer-added', (peer) => emit('peer-added', peer));
-    this.#mesh.on('peer-changed', (peer) => emit('peer-changed', peer));
-    this.#mesh.on('peer-removed', (removed) => emit('peer-removed', removed));
-    this.#mesh.on('trouble', (trouble) => emit('trouble', trouble));
+    for (const name of ['peer-added', 'peer-changed', 'peer-removed', 'quality', 'channel', 'trouble'] as const)
+      this.#mesh.on(name, (value: MeshEvents[typeof name]) => emit(name, value as never));
+    this.#mesh.on('peer-removed', ({ peer }) => this.#reactions.of.delete(peer.id));
+    this.#mesh.on('data', (heard) => {
+      const text = reactionOf(heard.data);
+      if (text === undefined) emit('data', heard);
+      else if (this.#bucketOf(heard.from).take()) emit('reaction', { from: heard.from, text });
+    });
+  }
+
+  #bucketOf(peer: PeerId): Bucket {
+    const bucket = this.#reactions.of.get(peer) ?? new Bucket();
+    this.#reactions.of.set(peer, bucket);
+    return bucket;
   }
 
   #close(): void {
@@ -236,17 +279,4 @@ const isOn = (track: MediaStreamTrack | null): boolean => track?.enabled === tru
 const mediaStateOf = (media: MediaStream | null): MediaState => {
   const { audio, video } = tracksOf(media);
   return { audio: isOn(audio), video: isOn(video) };
-};
-
-/** A page that goes away says so; one that wakes up, or finds its network again, does not wait for a timer. */
-const listenToPage = (room: Room): (() => void) => {
-  if (typeof window === 'undefined') return () => {};
-  const stop = new AbortController();
-  const { signal } = stop;
-  window.addEventListener('pagehide', () => room.leave(true), { signal });
-  window.addEventListener('online', () => room.nudge(), { signal });
-  document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && room.nudge(), {
-    signal,
-  });
-  return () => stop.abort();
 };

@@ -1,13 +1,13 @@
 /** What peers say and what the rooms answer, apart from what carries it: entering, coming back, speaking, leaving. */
 import { hashPasscode, saltedHash } from '../auth/passcode.ts';
-import { mintSession, readSession } from '../auth/session.ts';
+import { type MintedSession, mintSession, readSession } from '../auth/session.ts';
 import type { IceSet } from '../auth/turn.ts';
 import type { Counts } from '../ops/counts.ts';
 import type { Incoming } from '../protocol/decode.ts';
 import { errors, fateOf, type Refusal, refuse, retryOf, sentence } from '../protocol/errors.ts';
 import type { Join, Joined, PeerId, RoomName, ServerMessage, Update, Waiting } from '../protocol/messages.ts';
 import { type Arrival, join, resume } from '../rooms/entering.ts';
-import { leave, leaveForNow } from '../rooms/leaving.ts';
+import { leave, leaveForNow, lose } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, concerns, type Rules } from '../rooms/room.ts';
 import type { Said } from '../rooms/speaking.ts';
@@ -32,6 +32,8 @@ export type SignalingLimits = AllowanceLimits & {
   heartbeat: number;
   /** ms between WebSocket pings, and for the pong to come. */
   pingInterval: number;
+  /** ms for which a WebSocket may have it silent. */
+  maxQuiet: number;
   /** ms over which acknowledgements are gathered. */
   ackDelay: number;
 };
@@ -46,6 +48,8 @@ export type Signaling = Doorkeeping & {
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** Incremented in place: where messages are relayed, counting may cost no more. */
   counts: Counts;
+  /** Told how long one message of 64 took from its arrival until the store had it and its receivers were told. */
+  settled(seconds: number): void;
 };
 
 /**
@@ -69,13 +73,13 @@ export const enter = async (
   attach: Attach,
   caller: Caller,
 ): Promise<Entered | Refusal> => {
-  const anew = (id?: PeerId) => enterAnew(signaling, name, message, until, attach, caller, id);
+  const anew = (seat?: MintedSession) => enterAnew(signaling, name, message, until, attach, caller, seat);
   const { session, after } = message;
   const known = session === undefined ? undefined : readSession(session);
   if (!known || session === undefined) return anew();
   const back = await comeBack(signaling, name, { ...known, session, after, until }, attach);
   // The session is there but what it missed is not: a real rejoin, in the same seat.
-  if (back === 'gone') return anew(known.id);
+  if (back === 'gone') return anew({ ...known, session });
   return 'refused' in back && back.refused === 'unknown-session' ? anew() : back;
 };
 
@@ -114,7 +118,7 @@ export const departForNow = (
   { store, limits }: Pick<Signaling, 'store' | 'limits'>,
   name: RoomName,
   peer: PeerId,
-): Promise<unknown> => store.commit(name, (place, now) => leaveForNow(place, peer, now, limits.rules));
+): Promise<unknown> => store.commit(name, (place, now) => leaveForNow(place, peer, now, limits.rules), 'insist');
 
 /** Takes the peer out of its room. */
 export const depart = (
@@ -122,7 +126,7 @@ export const depart = (
   name: RoomName,
   peer: PeerId,
   reason: 'left' | 'error',
-): Promise<unknown> => store.commit(name, (place, now) => leave(place, peer, reason, now, limits.rules));
+): Promise<unknown> => store.commit(name, (place, now) => leave(place, peer, reason, now, limits.rules), 'insist');
 
 /** The error message of a refusal that is about to be sent, counted. */
 export const told = (counts: Counts, refusal: Refusal, n?: number): ServerMessage => {
@@ -149,6 +153,12 @@ export const byeMessage = (refusal: Refusal): ServerMessage => ({
   retry: retryOf(refusal) ?? null,
 });
 
+/** What a server that drains says to all at once; they do not all come back at once. */
+export const comeBackLater = (): Refusal => ({
+  ...refuse('draining'),
+  retry: Math.round(errors.draining.retry * (0.5 + Math.random())),
+});
+
 /** The close code of a refusal that ends a connection. */
 export const closeCode = (refusal: Refusal): number => fateOf(refusal.refused).close ?? errors.internal.close;
 
@@ -164,12 +174,20 @@ const comeBack = async (
   attach: Attach,
 ): Promise<Entered | Refusal | 'gone'> => {
   const { store, limits, counts } = signaling;
-  const back = await store.commit(name, (place) => resume(place, who, limits.rules));
-  if ('refused' in back) return back;
+  const { worker } = store;
+  const back = await store.commit(name, (place) => resume(place, { ...who, worker }, limits.rules));
+  if ('refused' in back) {
+    // It may be here nevertheless, and the connection is not.
+    if (back.refused === 'store-unavailable')
+      store
+        .commit(name, (place, now) => lose(place, who.id, now, limits.rules, worker), 'insist')
+        .catch((error: unknown) => signaling.log.warn({ err: error, room: name }, 'a lost peer could not be noted'));
+    return back;
+  }
   attach(who.id);
   if (back.result.at === 'door') return welcome(signaling, name, back, session);
   const missed = after === undefined ? 'gone' : await store.since(name, after);
-  if (missed === 'gone') return 'gone';
+  if (missed === 'gone' || 'refused' in missed) return missed;
   counts.resumes += 1;
   // Let in while it was not here: it knows nothing of the room yet.
   const admission = missed.find(({ event }) => admits(event, who.id));
@@ -187,20 +205,22 @@ const enterAnew = async (
   until: number,
   attach: Attach,
   caller: Caller,
-  id?: PeerId,
+  seat?: MintedSession,
 ): Promise<Entered | Refusal> => {
   const { store, limits, counts } = signaling;
   // Whoever has a seat was let in once, and an expired token does not end a call.
   const bearer = { ...caller, token: token ?? caller.token };
-  const granted = id === undefined ? await admit(signaling, name, bearer) : undefined;
+  const granted = seat ? undefined : await admit(signaling, name, bearer);
   if (granted && 'refused' in granted) return granted;
-  const minted = mintSession(id);
-  attach(minted.id);
+  // A seat keeps its secret: if this answer does not arrive, the peer can ask again.
+  const { id, secretHash, session } = seat ?? mintSession();
+  attach(id);
   const enterWith = async (passcodeHash?: string) => {
-    const entrance = { id: minted.id, secretHash: minted.secretHash, name: own, media, granted, passcodeHash, until };
+    const held = { until, worker: store.worker };
+    const entrance = { id, secretHash, name: own, media, granted, passcodeHash, ...held };
     return store.commit(name, (place) =>
       // A seat that was lost since the session was recognised is no way in.
-      id !== undefined && !place.peers.has(id) && !place.waiting.has(id)
+      seat && !place.peers.has(id) && !place.waiting.has(id)
         ? refuse('unknown-session')
         : join(place, entrance, limits.rules),
     );
@@ -214,8 +234,8 @@ const enterAnew = async (
     if (granted) await restore(signaling, granted);
     return done;
   }
-  if (done.result.at === 'room') counts[id === undefined ? 'joins' : 'rejoins'] += 1;
-  return welcome(signaling, name, done, minted.session);
+  if (done.result.at === 'room') counts[seat ? 'rejoins' : 'joins'] += 1;
+  return welcome(signaling, name, done, session);
 };
 
 /** What passcodes of the room are hashed with, as it is now; undefined where none is asked for. */
@@ -263,11 +283,13 @@ const optional = <Fields extends object>(fields: Fields): { [Name in keyof Field
 
 const say = async (signaling: Signaling, name: RoomName, peer: PeerId, said: Said): Promise<ServerMessage> => {
   const { store, limits, counts } = signaling;
+  const began = counts.relayed[said.type] % 64 === 0 ? performance.now() : undefined;
   const outcome = await store.commit(name, (place, now) => rooms.speak(place, peer, said, now, limits.rules));
   if ('refused' in outcome) return told(counts, outcome, said.n);
   const { accepted, refusal } = outcome.result;
   if (refusal) return told(counts, refusal, said.n);
   counts.relayed[said.type] += 1;
+  if (began !== undefined) signaling.settled((performance.now() - began) / 1000);
   if (said.type === 'admit') counts.joins += 1;
   return { type: 'ack', n: accepted };
 };
@@ -307,10 +329,12 @@ export const letInto = async (
   const known = readSession(session);
   if (!known) return refuse('unknown-session');
   const { store, limits } = signaling;
-  const done = await store.commit(name, (place) => resume(place, { ...known, until }, limits.rules));
+  const who = { ...known, until, worker: store.worker };
+  const done = await store.commit(name, (place) => resume(place, who, limits.rules));
   if ('refused' in done) return done;
   const since = done.seq > admission ? await store.since(name, admission) : [];
   const entered = welcome(signaling, name, done, session);
+  if (since !== 'gone' && 'refused' in since) return since;
   return since === 'gone' ? entered : asOf(admission, entered, since);
 };
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Connection, type ConnectionState } from '../../app/client/connection.ts';
 import type { Timing } from '../../app/client/timing.ts';
 import type { Transport } from '../../app/client/wire.ts';
-import { WebSocketPeer } from '../signaling/peers.ts';
+import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { atEnd, eventually, keepUntilFileEnds } from '../uwsgi/finish.ts';
 import { type Fault, startSpoiled } from './spoiled.ts';

@@ -1,9 +1,9 @@
 /** Several workers behind one nginx: everything of a room reaches one of them, however its name is written. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { HttpPeer, WebSocketPeer } from '../../app/conform/peers.ts';
 import { nginxFiles } from '../../app/ops/nginx.ts';
 import { stage } from '../ops/program.ts';
 import { without } from '../setup/without.ts';
-import { HttpPeer, WebSocketPeer } from '../signaling/peers.ts';
 import { ask } from './ask.ts';
 import { type Backend, startBackend } from './backend.ts';
 import { type Nginx, startNginx } from './nginx.ts';

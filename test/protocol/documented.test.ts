@@ -1,7 +1,7 @@
 /** A real conversation, on both transports, says and is told nothing that the documents do not know. */
 import { expect, onTestFinished, test } from 'vitest';
+import { type Fields, WebSocketPeer } from '../../app/conform/peers.ts';
 import { serverMessage } from '../../app/protocol/messages.ts';
-import { type Fields, WebSocketPeer } from '../signaling/peers.ts';
 import { startSite } from '../signaling/site.ts';
 import { asyncApi, clientSchema, faultBy, openApi, serverSchema } from './published.ts';
 

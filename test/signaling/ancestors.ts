@@ -1,7 +1,7 @@
 /** The call sequence of the ancestors of this project, with plain HTTP requests alone: enter, move, sdp, check, leave. */
 import { expect, test } from 'vitest';
+import { HttpPeer } from '../../app/conform/peers.ts';
 import type { ServerMessage } from '../../app/protocol/messages.ts';
-import { HttpPeer } from './peers.ts';
 
 /** A peer that asks only when it is told to, as the ancestors' `send:check` did. */
 class Checking extends HttpPeer {

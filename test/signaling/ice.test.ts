@@ -1,9 +1,10 @@
 /** Credentials that age are replaced before they expire: pushed over a WebSocket, with the next answer over plain HTTP. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { HttpPeer } from '../../app/conform/peers.ts';
+import { plainHttp, webSocket } from '../../app/conform/transports.ts';
 import { type IceServer, joined } from '../../app/protocol/messages.ts';
 import { HttpConversations } from '../../app/signaling/http.ts';
 import { openHouse } from './house.ts';
-import { HttpPeer, plainHttp, webSocket } from './peers.ts';
 import { type Site, startSite } from './site.ts';
 
 let site: Site;

@@ -8,10 +8,10 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { load } from '../../app/config/load.ts';
+import { type Fields, HttpPeer, type TestPeer, WebSocketPeer } from '../../app/conform/peers.ts';
 import { errors } from '../../app/protocol/errors.ts';
 import { protocolVersion } from '../../app/protocol/messages.ts';
 import { serve } from '../../app/serve.ts';
-import { type Fields, HttpPeer, type TestPeer, WebSocketPeer } from './peers.ts';
 import { type Site, startSite } from './site.ts';
 
 const secret = 'a-shared-secret-of-forty-characters-0001';

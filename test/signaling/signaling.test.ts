@@ -1,9 +1,9 @@
 /** The spec over {WebSocket, HTTP polls, event streams} × {--http, --http-socket, --socket on TCP and unix}, straight and through real nginx. */
 import { afterAll, beforeAll, describe } from 'vitest';
+import { eventStream, plainHttp, webSocket } from '../../app/conform/transports.ts';
 import { type Nginx, startNginx } from '../nginx/nginx.ts';
 import { without } from '../setup/without.ts';
 import { describeAncestors } from './ancestors.ts';
-import { eventStream, plainHttp, webSocket } from './peers.ts';
 import { type Site, startSite } from './site.ts';
 import { describeSignaling, specSettings } from './spec.ts';
 

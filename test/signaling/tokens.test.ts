@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { type JWTPayload, SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
+import { type Fields, HttpPeer, type TestPeer, WebSocketPeer } from '../../app/conform/peers.ts';
+import { plainHttp, type Transport, webSocket } from '../../app/conform/transports.ts';
 import { type ErrorCode, errors } from '../../app/protocol/errors.ts';
 import { protocolVersion } from '../../app/protocol/messages.ts';
-import { type Fields, HttpPeer, plainHttp, type TestPeer, type Transport, WebSocketPeer, webSocket } from './peers.ts';
 import { type Site, startSite } from './site.ts';
 
 const secret = 'a-shared-secret-of-forty-characters-0001';

@@ -1,7 +1,7 @@
 /** The stack as it ships, from docker-compose.yml and its switches: pages, scripts, signaling and calls through it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { HttpPeer, WebSocketPeer } from '../../app/conform/peers.ts';
 import { without } from '../setup/without.ts';
-import { HttpPeer, WebSocketPeer } from '../signaling/peers.ts';
 import { describeCall } from './call.ts';
 import { type Stack, startStack } from './compose.ts';
 

@@ -1,8 +1,8 @@
 /** What hosts decide, and what becomes of the others, as people at real browsers see it. */
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { without } from '../setup/without.ts';
-import { WebSocketPeer } from '../signaling/peers.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { join, launch, open, type Person, picture, say, untilSeen } from './browser.ts';
 

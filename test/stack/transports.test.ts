@@ -4,9 +4,9 @@ import type { Browser, Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Connection } from '../../app/client/connection.ts';
+import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { type Fault, type Spoiled, startSpoiled } from '../client/spoiled.ts';
 import { without } from '../setup/without.ts';
-import { WebSocketPeer } from '../signaling/peers.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { join, launch, open, untilSeen, say as write } from './browser.ts';
 

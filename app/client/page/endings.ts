@@ -102,6 +102,16 @@ export const endings: Record<ErrorCode, Ending> = {
     text: 'It lets somebody in once. Ask whoever invited you for a new one.',
     next: 'again',
   },
+  'store-unavailable': {
+    title: 'The server is out of order for a moment',
+    text: 'It cannot reach the rooms it keeps. It tries again by itself; please join again in a while.',
+    next: 'again',
+  },
+  'session-lost': {
+    title: 'The server lost your place',
+    text: 'Something behind it was restarted. Join again to be back.',
+    next: 'again',
+  },
   draining: {
     title: 'The server is restarting',
     text: 'It should be back in a moment. Please join again then.',
@@ -151,6 +161,7 @@ export const endings: Record<ErrorCode, Ending> = {
   'unknown-type': brokenPage,
   'bad-message': brokenPage,
   'not-joined': brokenPage,
+  'upgrade-lost': brokenPage,
   'already-joined': brokenPage,
   'out-of-order': brokenPage,
 };

@@ -1,66 +1,18 @@
-/** Peers for the behavioural spec: the same few verbs over a WebSocket and over plain HTTP requests, with polls or a stream. */
+/** Peers for the spec: the same few verbs over a WebSocket and over plain HTTP requests, with polls or a stream. */
 import WebSocket from 'ws';
-import type { ErrorCode } from '../../app/protocol/errors.ts';
-import {
-  type Joined,
-  protocolVersion,
-  type ServerMessage,
-  serverMessage,
-  type Waiting,
-} from '../../app/protocol/messages.ts';
+import { errors } from '../protocol/errors.ts';
+import { type Joined, protocolVersion, serverMessage, type Waiting } from '../protocol/messages.ts';
+import { Inbox, TurnedAway } from './inbox.ts';
 
 export type Fields = Record<string, unknown>;
-type Of<T extends ServerMessage['type']> = Extract<ServerMessage, { type: T }>;
-/** How something was refused: the code, and the HTTP status or the close code (0: the connection goes on). */
-export type Refused = { code: ErrorCode; fate: number };
-
-/** What a peer was told and has not been asked about yet; everything is checked against the protocol's schema. */
-class Inbox {
-  readonly all: ServerMessage[] = [];
-  /** As they came, with what no schema knows. */
-  readonly raw: unknown[] = [];
-  #taken = new Set<ServerMessage>();
-  #waiting = new Set<() => void>();
-
-  put(json: unknown): void {
-    this.raw.push(json);
-    this.all.push(serverMessage.parse(json));
-    for (const wake of this.#waiting) wake();
-  }
-
-  /** The next message of a type that was not taken before; waits up to `ms` for it. */
-  async take<T extends ServerMessage['type']>(type: T, ms = 15_000): Promise<Of<T>> {
-    const isWanted = (message: ServerMessage): message is Of<T> => message.type === type && !this.#taken.has(message);
-    const until = Date.now() + ms;
-    for (;;) {
-      const found = this.all.find(isWanted);
-      if (found) {
-        this.#taken.add(found);
-        return found;
-      }
-      if (Date.now() > until)
-        throw new Error(`no ${type} in ${ms} ms; the last: ${JSON.stringify(this.all.slice(-5))}`);
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          clearTimeout(timer);
-          this.#waiting.delete(wake);
-          resolve();
-        };
-        const timer = setTimeout(wake, 50);
-        this.#waiting.add(wake);
-      });
-    }
-  }
-
-  of<T extends ServerMessage['type']>(type: T): Of<T>[] {
-    return this.all.filter((message): message is Of<T> => message.type === type);
-  }
-}
 
 export interface TestPeer {
   readonly inbox: Inbox;
+  readonly room: string;
   readonly id: string;
   readonly session: string;
+  /** The number of its last message that has one. */
+  readonly n: number;
   /** Joins; resolves with the answer. */
   join(fields?: Fields): Promise<Joined>;
   /** Joins where one has to knock; resolves with the answer. */
@@ -77,25 +29,42 @@ export interface TestPeer {
   resume(): Promise<Joined>;
   /** Leaves; `mayReturn` as a page that may be loaded again. */
   leave(mayReturn?: boolean): Promise<void>;
-  /** Ends everything the test still has open. */
+  /** Ends everything it still has open. */
   dispose(): void;
+  /** Lets go of its seat, whatever became of its connection. */
+  goodbye(): Promise<void>;
 }
-
-/** What the tests need from a way to reach the server. */
-export type Transport = {
-  name: 'WebSocket' | 'HTTP' | 'SSE';
-  peer(base: string, room: string): TestPeer;
-  /** Sends a text as it is, in a joined session or before one, and tells how it was refused. */
-  refusal(base: string, room: string, texts: string[]): Promise<Refused>;
-};
 
 abstract class Numbered {
   readonly inbox = new Inbox();
+  readonly room: string;
+  protected readonly base: string;
+  /** What it says in every join besides, such as a token. */
+  protected readonly always: Fields;
   #n = 0;
   protected joined: Joined | Waiting | undefined;
 
+  constructor(base: string, room: string, always: Fields = {}) {
+    this.base = base;
+    this.room = room;
+    this.always = always;
+  }
+
+  async goodbye(): Promise<void> {
+    if (!this.joined) return;
+    await fetch(url(this.base, this.room, 'leave'), {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.session}` },
+      signal: AbortSignal.timeout(5000),
+    });
+  }
+
   async admitted(): Promise<Joined> {
     return this.entered(await this.inbox.take('joined'));
+  }
+
+  get n(): number {
+    return this.#n;
   }
 
   get id(): string {
@@ -125,7 +94,7 @@ abstract class Numbered {
   }
 
   #have(): Joined | Waiting {
-    if (!this.joined) throw new Error('the test peer has not joined');
+    if (!this.joined) throw new Error('the peer has not joined');
     return this.joined;
   }
 }
@@ -134,42 +103,47 @@ const url = (base: string, room: string, rest: string): string => `${base}/rooms
 
 export class WebSocketPeer extends Numbered implements TestPeer {
   #socket: WebSocket | undefined;
-  readonly #url: string;
   closed: { code: number; reason: string } | undefined;
 
-  constructor(base: string, room: string) {
-    super();
-    this.#url = url(base.replace('http', 'ws'), room, 'ws');
-  }
-
   async open(): Promise<void> {
-    const socket = new WebSocket(this.#url, protocolVersion);
+    const socket = new WebSocket(url(this.base.replace('http', 'ws'), this.room, 'ws'), protocolVersion);
     this.#socket = socket;
     this.closed = undefined;
-    socket.on('message', (data) => this.inbox.put(JSON.parse(String(data))));
+    socket.on('message', (data) => this.inbox.hear(String(data)));
     socket.on('close', (code, reason) => {
       if (this.#socket === socket) this.closed = { code, reason: reason.toString() };
     });
     await new Promise((resolve, reject) => {
       socket.once('open', resolve);
       socket.once('error', reject);
+      socket.once('unexpected-response', (request, { statusCode }) => {
+        request.destroy();
+        const { message } = errors['rate-limited'];
+        reject(
+          statusCode === 429
+            ? new TurnedAway('rate-limited', message)
+            : new Error(`the handshake of the WebSocket was answered ${statusCode}`),
+        );
+      });
     });
     socket.on('error', () => {});
   }
 
   async join(fields: Fields = {}): Promise<Joined> {
+    const before = this.inbox.all.length;
     await this.#arrive(fields);
-    return this.entered(await this.inbox.take('joined'));
+    return this.entered(await this.inbox.answer('joined', before));
   }
 
   async knock(fields: Fields = {}): Promise<Waiting> {
+    const before = this.inbox.all.length;
     await this.#arrive(fields);
-    return this.entered(await this.inbox.take('waiting'));
+    return this.entered(await this.inbox.answer('waiting', before));
   }
 
   async #arrive(fields: Fields): Promise<void> {
     if (!this.#socket || this.#socket.readyState !== WebSocket.OPEN) await this.open();
-    this.write(JSON.stringify({ type: 'join', ...fields }));
+    this.write(JSON.stringify({ type: 'join', ...this.always, ...fields }));
   }
 
   async send(message: Fields): Promise<void> {
@@ -219,21 +193,13 @@ export class WebSocketPeer extends Numbered implements TestPeer {
 }
 
 export class HttpPeer extends Numbered implements TestPeer {
-  readonly #base: string;
-  readonly room: string;
   #listening: AbortController | undefined;
   /** The number to ask after next. */
   protected after = 0;
 
-  constructor(base: string, room: string) {
-    super();
-    this.#base = base;
-    this.room = room;
-  }
-
   async post(rest: string, body: unknown): Promise<{ status: number; json: unknown }> {
     const text = typeof body === 'string' ? body : JSON.stringify(body);
-    const answer = await fetch(url(this.#base, this.room, rest), {
+    const answer = await fetch(url(this.base, this.room, rest), {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
@@ -241,18 +207,17 @@ export class HttpPeer extends Numbered implements TestPeer {
       },
       body: text,
     });
-    const said = await answer.text();
-    return { status: answer.status, json: said === '' ? undefined : JSON.parse(said) };
+    return { status: answer.status, json: answer.status === 204 ? undefined : await jsonOf(answer) };
   }
 
   /** One request for events; the answer's status and messages. */
   async poll(wait = 0, signal?: AbortSignal, after = this.after): Promise<{ status: number; json: Fields }> {
     const answer = await this.events(`after=${after}&wait=${wait}`, {}, signal);
-    return { status: answer.status, json: await answer.json() };
+    return { status: answer.status, json: await jsonOf(answer) };
   }
 
   events(query: string, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<Response> {
-    return fetch(url(this.#base, this.room, `events?${query}`), {
+    return fetch(url(this.base, this.room, `events?${query}`), {
       headers: { authorization: `Bearer ${this.session}`, ...headers },
       ...(signal ? { signal } : {}),
     });
@@ -270,7 +235,9 @@ export class HttpPeer extends Numbered implements TestPeer {
   }
 
   async #arrive(fields: Fields): Promise<void> {
-    const { status, json } = await this.post('join', fields);
+    const { status, json } = await this.post('join', { ...this.always, ...fields });
+    const { data } = serverMessage.safeParse(json);
+    if (status !== 200 && data?.type === 'error') throw new TurnedAway(data.code, data.message);
     if (status !== 200) throw new Error(`join was answered ${status} ${JSON.stringify(json)}`);
     this.inbox.put(json);
   }
@@ -328,14 +295,25 @@ export class StreamPeer extends HttpPeer {
   protected override async listen(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && this.inbox.of('bye').length === 0) {
       const answer = await this.events(`after=${this.after}`, { accept: 'text/event-stream' }, signal);
-      if (answer.status !== 200) return this.inbox.put(await answer.json());
+      if (answer.status !== 200) return this.inbox.put(await jsonOf(answer));
       for await (const { id, data } of eventsIn(answer)) {
         if (id !== undefined) this.after = Number(id);
-        if (data !== undefined) this.inbox.put(JSON.parse(data));
+        if (data !== undefined) this.inbox.hear(data);
       }
     }
   }
 }
+
+/** What nginx answers to those in haste is told in its own words. */
+const jsonOf = async (answer: Response): Promise<Fields> => {
+  const said = await answer.text();
+  try {
+    return JSON.parse(said);
+  } catch {
+    if (answer.status === 429) throw new TurnedAway('rate-limited', errors['rate-limited'].message);
+    throw new Error(`${answer.status} was answered with what is no JSON: ${said.slice(0, 80)}`);
+  }
+};
 
 /** A block of an event stream; `comment` is what follows a colon at the beginning of a line. */
 export type Block = { id?: string; data?: string; retry?: string; comment?: string };
@@ -355,51 +333,3 @@ export async function* eventsIn(answer: Response): AsyncGenerator<Block> {
     }
   }
 }
-
-export const webSocket: Transport = {
-  name: 'WebSocket',
-  peer: (base, room) => new WebSocketPeer(base, room),
-  async refusal(base, room, texts) {
-    const peer = new WebSocketPeer(base, room);
-    await peer.open();
-    for (const text of texts) peer.write(text);
-    const isRefusal = (message: ServerMessage) => message.type === 'error' || message.type === 'bye';
-    while (!peer.inbox.all.some(isRefusal)) await new Promise((resolve) => setTimeout(resolve, 5));
-    const refused = peer.inbox.all.find(isRefusal);
-    if (refused?.type === 'bye') return { code: refused.code, fate: (await peer.closing()).code };
-    peer.dispose();
-    if (refused?.type !== 'error') throw new Error('unreachable');
-    return { code: refused.code, fate: 0 };
-  },
-};
-
-export const plainHttp: Transport = {
-  name: 'HTTP',
-  peer: (base, room) => new HttpPeer(base, room),
-  /** A text of type join goes to `join`, every other to `messages`, with the session of the join before. */
-  async refusal(base, room, texts) {
-    const peer = new HttpPeer(base, room);
-    try {
-      for (const text of texts) {
-        const isJoin = text.includes('"type":"join"');
-        if (isJoin && texts.indexOf(text) === 0 && texts.length > 1) {
-          await peer.join(JSON.parse(text));
-          continue;
-        }
-        const { status, json } = await peer.post(isJoin && texts.length === 1 ? 'join' : 'messages', text);
-        const reply = Array.isArray((json as Fields)?.messages) ? (json as { messages: Fields[] }).messages[0] : json;
-        const message = serverMessage.parse(reply);
-        if (message.type === 'error') return { code: message.code, fate: status };
-      }
-    } finally {
-      peer.dispose();
-    }
-    throw new Error('nothing was refused');
-  },
-};
-
-export const eventStream: Transport = {
-  ...plainHttp,
-  name: 'SSE',
-  peer: (base, room) => new StreamPeer(base, room),
-};

@@ -1,0 +1,127 @@
+/** Lost connections: away, back within grace without a loss, gone after it. */
+import { awayWithin, NotJudged, sleep } from '../context.ts';
+import { matches, same } from '../expect.ts';
+import type { TestPeer } from '../peers.ts';
+import { WebSocketPeer } from '../peers.ts';
+import type { Case } from '../spec.ts';
+import { plainHttp, webSocket } from '../transports.ts';
+
+export const away: Case[] = [
+  {
+    name: 'a lost connection is away, comes back within grace and misses nothing',
+    async run(c) {
+      const { first, second, epoch } = await c.pair();
+      const { id, session } = second;
+      await second.cut();
+      matches(await first.inbox.take('peer-away', awayWithin), { peer: id });
+      await first.send({ type: 'chat', text: 'while you were out' });
+      await first.send({ type: 'signal', to: id, epoch, data: 'still yours' });
+      await first.inbox.take('ack');
+      matches(await second.resume(), { recovered: true, self: { id }, session });
+      matches(await second.inbox.take('chat'), { text: 'while you were out' });
+      matches(await second.inbox.take('signal'), { data: 'still yours', epoch });
+      matches(await first.inbox.take('peer-back'), { peer: id });
+      await second.send({ type: 'signal', to: first.id, epoch, data: 'the epoch holds' });
+      matches(await first.inbox.take('signal'), { data: 'the epoch holds' });
+      same(first.inbox.of('peer-left'), [], 'who left');
+    },
+  },
+  {
+    name: 'after grace the peer has left, once, and its session is a new beginning',
+    lasts: ({ grace }) => grace,
+    async run(c) {
+      const { first, second } = await c.pair();
+      const { id } = second;
+      await second.cut();
+      await first.inbox.take('peer-away', awayWithin);
+      matches(await first.inbox.take('peer-left', c.house.grace + 15_000), { peer: id, reason: 'timeout' });
+      const joined = await second.resume();
+      same(joined.recovered, false, 'recovered');
+      same(joined.self.id === id, false, 'whether it has its old id');
+      await first.inbox.take('peer-joined');
+      same(first.inbox.of('peer-left').length, 1, 'how often it left');
+    },
+  },
+  {
+    name: 'who missed more than is kept joins anew in the same seat, with a new epoch',
+    lasts: ({ grace }) => grace,
+    async run(c) {
+      const { first, second, epoch } = await c.pair();
+      const { id } = second;
+      const joined = await missTooMuch(first, second);
+      matches(joined, { recovered: false, self: { id } });
+      same(joined.peers.length, 1, 'peers in the room');
+      const replaced = await first.inbox.take('peer-joined');
+      same(replaced.peer.id, id, 'the id of the one who came back');
+      same(replaced.peer.epoch > epoch, true, 'whether the epoch is a later one');
+      same(joined.peers[0]?.epoch, replaced.peer.epoch, 'the epoch that both know');
+      await second.send({ type: 'chat', text: 'numbered from 1 again' });
+      matches(await first.inbox.take('chat'), { text: 'numbered from 1 again' });
+    },
+  },
+  {
+    name: 'a session goes on over the other transport',
+    async run(c) {
+      const { room, first, second } = await c.pair();
+      const { id, session } = second;
+      const after = Math.max(0, ...second.inbox.all.map((message) => ('seq' in message ? message.seq : 0)));
+      await second.cut();
+      const elsewhere = c.peerIn(room, c.transport === webSocket ? plainHttp : webSocket);
+      matches(await elsewhere.join({ session, after }), { recovered: true, self: { id } });
+      await first.send({ type: 'chat', text: 'do you hear me there' });
+      matches(await elsewhere.inbox.take('chat'), { text: 'do you hear me there' });
+      same(first.inbox.of('peer-left'), [], 'who left');
+    },
+  },
+  {
+    name: 'a newer connection of the session wins, and nobody sees the older one go',
+    on: ['WebSocket'],
+    async run(c) {
+      const room = c.newRoom();
+      const watcher = await c.enter(room);
+      const [older, newer] = [c.add(WebSocketPeer, room), c.add(WebSocketPeer, room)];
+      const { seq } = await older.join();
+      const joined = await newer.join({ session: older.session, after: seq });
+      matches(joined, { recovered: true, self: { id: older.id } });
+      await older.closing();
+      await watcher.send({ type: 'chat', text: 'hello' });
+      await newer.inbox.take('chat');
+      same(watcher.inbox.of('peer-away'), [], 'who is away');
+    },
+  },
+  {
+    name: 'a session of one room is nothing in another',
+    async run(c) {
+      const { first } = await c.pair();
+      const joined = await c.peerIn(c.newRoom()).join({ session: first.session, after: 0 });
+      same(joined.recovered, false, 'recovered');
+      same(joined.self.id === first.id, false, 'whether it has the id of the other room');
+    },
+  },
+];
+
+/** Lets one be away for more and more events, until the server has not kept them; → the answer to its return. */
+const missTooMuch = async (first: TestPeer, second: TestPeer) => {
+  for (const many of [20, 150, 1100]) {
+    await second.cut();
+    await first.inbox.take('peer-away', awayWithin);
+    // A peer that asks for events has to be waiting again, or what follows would be too much for it as well.
+    await sleep(800);
+    const texts = Array.from({ length: many }, (_, i) => `missed ${many} ${i}`);
+    await say(first, texts);
+    const joined = await second.resume();
+    if (!joined.recovered) return joined;
+    for (const text of texts) same((await second.inbox.take('chat')).text, text, 'what it missed');
+  }
+  throw new NotJudged('the server keeps more than 1 100 events');
+};
+
+/** Twenty at once, and no faster than a session may by default. */
+const say = async (peer: TestPeer, texts: string[]): Promise<void> => {
+  for (let at = 0; at < texts.length; at += 20) {
+    await peer.sendMany(texts.slice(at, at + 20).map((text) => ({ type: 'chat', text })));
+    if (texts.length > 20) await sleep(250);
+  }
+  // Acknowledgements cover all before them.
+  while ((await peer.inbox.take('ack')).n < peer.n);
+};

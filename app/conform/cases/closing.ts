@@ -1,0 +1,50 @@
+/** Ends of a connection: the bye before it and the close code say the same of coming back. */
+
+import { errors } from '../../protocol/errors.ts';
+import { NotJudged } from '../context.ts';
+import { matches, same } from '../expect.ts';
+import { WebSocketPeer } from '../peers.ts';
+import type { Case } from '../spec.ts';
+
+/** ms to wait for a server that lets one take its time to join. */
+const patience = 60_000;
+
+export const closing: Case[] = [
+  {
+    name: 'leave is answered by bye and a final close',
+    on: ['WebSocket'],
+    async run(c) {
+      const peer = c.add(WebSocketPeer, c.newRoom());
+      await peer.join();
+      await peer.leave();
+      matches(peer.inbox.of('bye'), [{ code: 'left', retry: null }]);
+      same(peer.closed?.code, errors.left.close, 'close code');
+    },
+  },
+  {
+    name: 'a connection that another replaced is told not to come back',
+    on: ['WebSocket'],
+    async run(c) {
+      const room = c.newRoom();
+      const [older, newer] = [c.add(WebSocketPeer, room), c.add(WebSocketPeer, room)];
+      const { seq } = await older.join();
+      await newer.join({ session: older.session, after: seq });
+      same((await older.closing()).code, errors.replaced.close, 'close code');
+      matches(older.inbox.of('bye'), [{ code: 'replaced', retry: null }]);
+    },
+  },
+  {
+    name: 'who does not join in time is told to come back',
+    on: ['WebSocket'],
+    lasts: () => 10_000,
+    async run(c) {
+      const idle = c.add(WebSocketPeer, c.newRoom());
+      await idle.open();
+      const { code } = await idle.closing(patience).catch(() => {
+        throw new NotJudged(`the server waits longer than ${patience / 1000} s for a join`);
+      });
+      same(code, errors['join-timeout'].close, 'close code');
+      matches(idle.inbox.of('bye'), [{ code: 'join-timeout', retry: errors['join-timeout'].retry }]);
+    },
+  },
+];

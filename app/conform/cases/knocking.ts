@@ -1,0 +1,144 @@
+/** Knocking: those who wait before a room, and what becomes of them. */
+import { errors } from '../../protocol/errors.ts';
+import { awayWithin, type Context } from '../context.ts';
+import { matches, same } from '../expect.ts';
+import type { TestPeer } from '../peers.ts';
+import type { Case } from '../spec.ts';
+import { endOf, refusalOf, settle } from './hosts.ts';
+
+/** A room that one knocks at, with its host and one who waits. */
+const knocked = async (c: Context) => {
+  const room = c.newRoom();
+  const host = await c.enter(room, { name: 'Aiko' });
+  await settle(host, { type: 'lock', access: 'knock' });
+  const guest = c.peerIn(room);
+  const waiting = await guest.knock({ name: 'Ben' });
+  await host.inbox.take('lobby');
+  return { room, host, guest, waiting };
+};
+
+const enterByKnock = async (c: Context, room: string, host: TestPeer) => {
+  const peer = c.peerIn(room);
+  await peer.knock();
+  await host.send({ type: 'admit', peer: peer.id });
+  await peer.admitted();
+  return peer;
+};
+
+export const knocking: Case[] = [
+  {
+    name: 'who knocks hears nothing of the room until a host lets it in',
+    async run(c) {
+      const { room, host, guest, waiting } = await knocked(c);
+      matches(waiting, { host: true, self: { name: 'Ben' }, grace: c.house.grace });
+      same(host.inbox.of('lobby').at(-1)?.waiting, [{ id: guest.id, name: 'Ben', away: false }], 'lobby');
+      await settle(host, { type: 'chat', text: 'among us' });
+      await guest.send({ type: 'signal', n: 1, to: host.id, epoch: 1, data: 'let me in' });
+      matches(await guest.inbox.take('error'), { code: 'waiting', n: 1, retry: errors.waiting.retry });
+      const heard = guest.inbox.all.map(({ type }) => type);
+      same(heard, ['waiting', 'error'], 'what was heard at the door');
+      await host.send({ type: 'admit', peer: guest.id });
+      const joined = await guest.admitted();
+      matches(joined, {
+        recovered: false,
+        self: { id: guest.id, role: 'guest' },
+        peers: [{ id: host.id, initiator: true, role: 'host' }],
+        room: { access: 'knock', passcode: false },
+      });
+      if (joined.chat) matches(joined.chat, [{ from: host.id, name: 'Aiko', text: 'among us' }]);
+      same(joined.waiting, undefined, 'the lobby as a guest sees it');
+      matches((await host.inbox.take('peer-joined')).peer, { id: guest.id, name: 'Ben' });
+      same((await host.inbox.take('lobby')).waiting, [], 'lobby');
+      await guest.send({ type: 'chat', text: 'thank you' });
+      matches(await host.inbox.take('chat'), { from: guest.id, text: 'thank you' });
+      await (await enterByKnock(c, room, host)).leave();
+      matches(await guest.inbox.take('peer-left'), { reason: 'left' });
+    },
+  },
+  {
+    name: 'who is denied is told so, and may not come back with that session',
+    async run(c) {
+      const { room, host, guest } = await knocked(c);
+      await host.send({ type: 'deny', peer: guest.id });
+      same(await endOf(guest), 'denied', 'end');
+      matches(await refusalOf(c, room, { session: guest.session }), { code: 'denied' });
+      same((await host.inbox.take('lobby')).waiting, [], 'lobby');
+    },
+  },
+  {
+    name: 'one who waits comes back to the door, and finds it open if it was let in meanwhile',
+    async run(c) {
+      const { room, host, guest, waiting } = await knocked(c);
+      const { session, id } = guest;
+      const after = waiting.seq;
+      await guest.cut();
+      matches((await host.inbox.take('lobby', awayWithin)).waiting, [{ id, away: true }]);
+      const again = c.peerIn(room);
+      matches(await again.knock({ session, after }), { session, self: { id } });
+      matches((await host.inbox.take('lobby')).waiting, [{ id, away: false }]);
+      await again.cut();
+      matches((await host.inbox.take('lobby', awayWithin)).waiting, [{ id, away: true }]);
+      // At once: its grace may be short.
+      await host.sendMany([
+        { type: 'chat', text: 'before' },
+        { type: 'admit', peer: id },
+      ]);
+      const { peer } = await host.inbox.take('peer-joined');
+      await settle(host, { type: 'signal', to: id, epoch: peer.epoch, data: 'for whoever comes' });
+      await settle(host, { type: 'chat', text: 'since' });
+      const inside = c.peerIn(room);
+      const joined = await inside.join({ session, after });
+      matches(joined, { recovered: false, self: { id }, peers: [{ id: host.id }] });
+      if (joined.chat) matches(joined.chat, [{ text: 'before' }]);
+      matches(await inside.inbox.take('signal'), { data: 'for whoever comes' });
+      matches(await inside.inbox.take('chat'), { text: 'since' });
+      await inside.send({ type: 'chat', text: 'here I am' });
+      matches(await host.inbox.take('chat'), { from: id, text: 'here I am' });
+      same(host.inbox.of('peer-joined').length, 1, 'how often it joined');
+    },
+  },
+  {
+    name: 'one who waits hears that no host is here, and of the one who comes back',
+    async run(c) {
+      const { host, guest } = await knocked(c);
+      await host.cut();
+      matches(await guest.inbox.take('waiting-updated', awayWithin), { host: false });
+      await host.resume();
+      matches(await guest.inbox.take('waiting-updated'), { host: true });
+    },
+  },
+  {
+    name: 'a host that comes back is host again and passes its own door',
+    async run(c) {
+      const { room, host, guest } = await knocked(c);
+      const { id, session } = host;
+      await settle(host, { type: 'passcode', passcode: 'sesame' });
+      await settle(host, { type: 'lock', access: 'locked' });
+      await host.cut();
+      const reloaded = c.peerIn(room);
+      matches(await reloaded.join({ session }), {
+        self: { id, role: 'host' },
+        room: { access: 'locked', passcode: true },
+        waiting: [{ id: guest.id }],
+      });
+      await reloaded.send({ type: 'admit', peer: guest.id });
+      await guest.admitted();
+    },
+  },
+  {
+    name: 'the end of a room is everyone’s, also of those who are away or wait',
+    async run(c) {
+      const { room, host, guest } = await knocked(c);
+      const inside = await enterByKnock(c, room, host);
+      await inside.cut();
+      await host.inbox.take('peer-away', awayWithin);
+      await host.send({ type: 'end' });
+      same(await endOf(host), 'room-ended', 'end');
+      same(await endOf(guest), 'room-ended', 'end');
+      matches(await refusalOf(c, room, { session: inside.session, after: 0 }), { code: 'room-ended' });
+      c.needsRolesOfTheRoom();
+      const anew = await c.peerIn(room).join();
+      matches(anew, { self: { role: 'host' }, peers: [], room: { access: 'open' } });
+    },
+  },
+];

@@ -1,0 +1,100 @@
+/** Limits: of a room, of a message, of what a session may send. Where they are is the server's; that they are is the promise. */
+import { errors } from '../../protocol/errors.ts';
+import { type Context, isLimit, NotJudged, sleep } from '../context.ts';
+import { matches, same } from '../expect.ts';
+import { type TestPeer, WebSocketPeer } from '../peers.ts';
+import type { Case } from '../spec.ts';
+
+/** How far a limit is looked for. */
+const most = { peers: 40, bytes: 1_000_000, messages: 4000 };
+
+export const limits: Case[] = [
+  {
+    name: 'a full room takes nobody more, and a seat that is free again is free',
+    async run(c) {
+      const room = c.newRoom();
+      const peers = await fill(c, room);
+      same(await c.refusal(room), c.fate('room-full'), 'refusal');
+      await peers[1]?.leave();
+      await peers[0]?.inbox.take('peer-left');
+      const again = await c.peerIn(room).join().catch(asBroken);
+      same(again.peers.length, peers.length - 1, 'peers that the next one meets');
+    },
+  },
+  {
+    name: 'a message that is too long is refused as too-long, and nobody else notices',
+    async run(c) {
+      const { room, first, second } = await c.pair();
+      const bytes = await tooLong(c, room);
+      same(await c.refusal(room, [c.joinText(), signalOf(bytes)]), c.fate('too-long'), 'refusal');
+      await first.send({ type: 'chat', text: 'all well' });
+      matches(await second.inbox.take('chat'), { text: 'all well' });
+    },
+  },
+  {
+    name: 'a message far over the limit is cut off by the WebSocket itself',
+    on: ['WebSocket'],
+    async run(c) {
+      const room = c.newRoom();
+      const bytes = await tooLong(c, room);
+      const peer = c.add(WebSocketPeer, room);
+      await peer.join();
+      peer.write('x'.repeat(3 * bytes));
+      // Whoever stands between may find the connection gone while it still sends, and cut before the Close frame got through.
+      const { code } = await peer.closing();
+      same([1009, 1006].includes(code), true, `whether ${code} is 1009 or a cut`);
+    },
+  },
+  {
+    name: 'a flood is refused, the room does not notice, and the sender may go on later',
+    async run(c) {
+      const { first, second } = await c.pair();
+      const pings = Array.from({ length: 90 }, () => ({ type: 'ping' }));
+      for (let sent = 0; first.inbox.of('error').length === 0; sent += pings.length) {
+        if (sent >= most.messages) throw new NotJudged(`a session may send ${most.messages} messages at once`);
+        await first.sendMany(pings);
+        await first.inbox.pongs(sent + pings.length);
+      }
+      matches(await first.inbox.take('error'), { code: 'rate-limited', retry: errors['rate-limited'].retry });
+      await second.send({ type: 'chat', text: 'quiet please' });
+      matches(await first.inbox.take('chat'), { text: 'quiet please' });
+      for (let tries = 0; tries < 20 && second.inbox.of('chat').length === 0; tries += 1) {
+        await sleep(300);
+        await first.send({ type: 'chat', n: 1, text: 'sorry' });
+      }
+      matches(await second.inbox.take('chat'), { text: 'sorry' });
+    },
+  },
+];
+
+/** Enters until nobody more gets in. */
+const fill = async (c: Context, room: string): Promise<TestPeer[]> => {
+  const peers: TestPeer[] = [];
+  while (peers.length < most.peers) {
+    try {
+      peers.push(await c.enter(room));
+    } catch (error) {
+      if (isLimit(error) && error.code === 'room-full') return peers;
+      throw error;
+    }
+  }
+  throw new NotJudged(`a room takes ${most.peers} peers and more`);
+};
+
+/** Here a room that is still full is no setting. */
+const asBroken = (error: unknown): never => {
+  throw new Error(error instanceof Error ? error.message : String(error));
+};
+
+const signalOf = (bytes: number): string =>
+  JSON.stringify({ type: 'signal', n: 1, to: 'nobody', epoch: 1, data: 'x'.repeat(bytes) });
+
+/** A length over the limit, and less than twice of it: what is far over is cut off without a word. */
+const tooLong = async (c: Context, room: string): Promise<number> => {
+  for (let bytes = 4096; bytes < most.bytes; bytes *= 1.5) {
+    const { code } = await c.refusal(room, [c.joinText(), signalOf(bytes)]);
+    if (code === 'too-long') return bytes;
+    same(code, 'unknown-peer', `refusal of a signal of ${bytes} bytes to nobody`);
+  }
+  throw new NotJudged(`messages of ${most.bytes} bytes are taken`);
+};

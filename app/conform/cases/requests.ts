@@ -1,0 +1,83 @@
+/** Plain HTTP: separate requests, one of which may wait. */
+import { type Context, sleep } from '../context.ts';
+import { matches, same } from '../expect.ts';
+import { HttpPeer, WebSocketPeer } from '../peers.ts';
+import type { Case } from '../spec.ts';
+
+/** One who has joined and asks only when told to. */
+const asking = async (c: Context, room = c.newRoom()): Promise<HttpPeer> => {
+  const peer = c.add(HttpPeer, room);
+  await peer.join();
+  await peer.cut();
+  return peer;
+};
+
+export const requests: Case[] = [
+  {
+    name: 'one request for events waits at a time: a newer one ends the older',
+    on: ['HTTP'],
+    async run(c) {
+      const peer = await asking(c);
+      const older = peer.poll(8);
+      await sleep(400);
+      const newer = peer.poll(1);
+      matches(await older, { status: 409, json: { code: 'replaced' } });
+      matches(await newer, { status: 200, json: { messages: [] } });
+    },
+  },
+  {
+    name: 'a request for events waits no longer than it asked, and not at all for what is there',
+    on: ['HTTP'],
+    async run(c) {
+      const peer = await asking(c);
+      matches(await peer.poll(1), { status: 200, json: { messages: [] } });
+      const other = c.add(HttpPeer, peer.room);
+      await other.join();
+      matches((await peer.poll(8)).json.messages, [{ type: 'peer-joined', peer: { id: other.id } }]);
+    },
+  },
+  {
+    name: 'a request that was long on its way does not end the connection that has come since',
+    on: ['HTTP'],
+    async run(c) {
+      const room = c.newRoom();
+      const older = c.add(HttpPeer, room);
+      const { seq } = await older.join();
+      await older.cut();
+      const newer = c.add(WebSocketPeer, room);
+      await newer.join({ session: older.session, after: seq });
+      matches(await older.poll(), { status: 409, json: { code: 'replaced' } });
+      await older.send({ type: 'chat', text: 'alone' });
+      matches(await older.inbox.take('ack'), { n: 1 });
+      newer.write('{"type":"ping"}');
+      await newer.inbox.take('pong');
+      same(newer.inbox.of('bye').length, 0, 'how often the newer one was sent away');
+    },
+  },
+  {
+    name: 'requests without a session, or with a wrong one, are nobody’s',
+    on: ['HTTP'],
+    async run(c) {
+      const peer = await asking(c);
+      const ask = async (authorization: string, query: string) => {
+        const answer = await peer.events(query, { authorization });
+        return { status: answer.status, json: await answer.json() };
+      };
+      matches(await ask('', 'after=0'), { status: 401, json: { code: 'not-joined' } });
+      const wrong = `Bearer ${peer.id}.${'x'.repeat(32)}`;
+      matches(await ask(wrong, 'after=0'), { status: 401, json: { code: 'unknown-session' } });
+      const own = `Bearer ${peer.session}`;
+      matches(await ask(own, 'after=-1'), { status: 400, json: { code: 'bad-message' } });
+      matches(await ask(own, 'after=99999'), { status: 410, json: { code: 'events-gone' } });
+    },
+  },
+  {
+    name: 'after leave a session is nobody’s',
+    on: ['HTTP', 'SSE'],
+    async run(c) {
+      const peer = await asking(c);
+      same((await peer.post('leave', {})).status, 204, 'the answer to leave');
+      matches(await peer.poll(), { status: 401, json: { code: 'unknown-session' } });
+    },
+  },
+];

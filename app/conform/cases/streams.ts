@@ -1,0 +1,164 @@
+/** Event streams: how they begin, go on, beat and end. */
+import { errors } from '../../protocol/errors.ts';
+import type { Context } from '../context.ts';
+import { matches, same } from '../expect.ts';
+import { type Block, eventsIn, HttpPeer, StreamPeer, WebSocketPeer } from '../peers.ts';
+import type { Case } from '../spec.ts';
+
+const accept = { accept: 'text/event-stream' };
+
+class SilentPeer extends HttpPeer {
+  protected override async listen(): Promise<void> {}
+}
+
+/** One who has joined as the room's second and listens to nothing yet, where it is, and the first. */
+const begin = async (c: Context) => {
+  const room = c.newRoom();
+  const other = c.add(StreamPeer, room);
+  await other.join();
+  const peer = c.add(SilentPeer, room);
+  const { seq } = await peer.join();
+  const here = `after=${seq}`;
+  const stream = async (headers: Record<string, string> = {}) =>
+    eventsIn(await peer.events(here, { ...accept, ...headers }));
+  return { room, other, peer, here, seq, stream };
+};
+
+const until = async (blocks: AsyncGenerator<Block>, wanted: (block: Block) => boolean): Promise<Block> => {
+  for (;;) {
+    // Not by `for await`: leaving that would end the stream.
+    const { value, done } = await blocks.next();
+    if (done) throw new Error('the stream ended before');
+    if (wanted(value)) return value;
+  }
+};
+const isMessage = ({ data }: Block): boolean => data !== undefined;
+const has =
+  (text: string) =>
+  ({ data }: Block): boolean =>
+    data?.includes(text) === true;
+
+const cases: Omit<Case, 'on'>[] = [
+  {
+    name: 'a stream begins at once, is not to be kept or gathered, and numbers what has a number',
+    async run(c) {
+      const { other, peer, here } = await begin(c);
+      const answer = await peer.events(here, accept);
+      same(answer.headers.get('content-type'), 'text/event-stream', 'content-type');
+      same(answer.headers.get('cache-control'), 'no-store', 'cache-control');
+      const blocks = eventsIn(answer);
+      matches((await blocks.next()).value, { retry: '1000' });
+      await other.send({ type: 'chat', text: 'one\ntwo' });
+      const { id, data } = await until(blocks, isMessage);
+      matches(JSON.parse(data ?? ''), { type: 'chat', seq: Number(id), text: 'one\ntwo' });
+    },
+  },
+  {
+    name: 'a stream that breaks is noticed at once',
+    async run(c) {
+      const { other, peer, here, stream } = await begin(c);
+      const blocks = await stream();
+      await blocks.next();
+      await blocks.return(undefined);
+      // Otherwise it would be expected to ask again after twice the ping-interval: later than this waits.
+      await other.inbox.take('peer-away');
+      await peer.events(here, accept);
+      await other.inbox.take('peer-back');
+    },
+  },
+  {
+    name: 'Last-Event-ID goes before the number in the URL',
+    async run(c) {
+      const { other, peer, here, stream } = await begin(c);
+      for (const text of ['one', 'two']) await other.send({ type: 'chat', text });
+      const first = await until(await stream(), has('"one"'));
+      const rest = await stream({ 'last-event-id': first.id ?? '' });
+      same((await until(rest, isMessage)).data?.includes('"two"'), true, 'whether "two" comes next');
+      const wrong = await peer.events(here, { ...accept, 'last-event-id': 'x' });
+      same(wrong.status, 400, 'status for a Last-Event-ID of "x"');
+      matches(await wrong.json(), { code: 'bad-message' });
+    },
+  },
+  {
+    name: 'heartbeats move the number on, also past what was for others',
+    lasts: () => 15_000,
+    async run(c) {
+      const { room, other, stream } = await begin(c);
+      const third = c.add(StreamPeer, room);
+      await third.join();
+      const blocks = await stream();
+      const told = await until(blocks, has('peer-joined'));
+      await other.send({ type: 'chat', text: 'not for all', to: third.id });
+      const { seq } = await third.inbox.take('chat');
+      const beat = await until(blocks, ({ comment, id }) => comment !== undefined && Number(id) > Number(told.id));
+      same(beat, { comment: '', id: String(seq) }, 'heartbeat');
+    },
+  },
+  {
+    name: 'one listens at a time: a newer stream ends the older by bye, and so does a poll; a stream ends a poll',
+    async run(c) {
+      const { other, peer, seq, stream } = await begin(c);
+      const ends = async (blocks: AsyncGenerator<Block>) => {
+        const { data, id } = await until(blocks, has('"bye"'));
+        matches(JSON.parse(data ?? ''), { code: 'replaced', retry: null });
+        same(id, undefined, 'id of the bye');
+        same((await blocks.next()).done, true, 'whether the stream ended');
+      };
+      const older = await stream();
+      const newer = await stream();
+      await ends(older);
+      const poll = peer.poll(8, undefined, seq);
+      await ends(newer);
+      const last = await stream();
+      matches(await poll, { status: 409, json: { code: 'replaced' } });
+      await other.send({ type: 'chat', text: 'still there' });
+      await until(last, has('still there'));
+      same(other.inbox.of('peer-away'), [], 'who is away');
+    },
+  },
+  {
+    name: 'a WebSocket of the same session takes over, and plain HTTP takes over from it by joining',
+    async run(c) {
+      const { room, other, peer, here, seq, stream } = await begin(c);
+      const blocks = await stream();
+      const socket = c.add(WebSocketPeer, room);
+      matches(await socket.join({ session: peer.session, after: seq }), { recovered: true });
+      same((await until(blocks, has('"bye"'))).data?.includes('"replaced"'), true, 'whether the bye says replaced');
+      await peer.send({ type: 'chat', text: 'requests end no WebSocket' });
+      await other.inbox.take('chat');
+      same(socket.closed, undefined, 'whether the WebSocket was closed');
+      // It may have been sent before, and long on its way.
+      same((await peer.events(here, accept)).status, errors.replaced.status, 'the answer to a stream beside it');
+      matches(await peer.join({ session: peer.session, after: seq }), { recovered: true });
+      matches(await socket.closing(), { code: errors.replaced.close });
+    },
+  },
+  {
+    name: 'data that its sender wrote on several lines stays one message',
+    async run(c) {
+      const room = c.newRoom();
+      const peer = c.add(StreamPeer, room);
+      const socket = c.add(WebSocketPeer, room);
+      const { self } = await peer.join();
+      const { peers } = await socket.join();
+      const epoch = peers[0]?.epoch ?? 0;
+      socket.write(`{"type":"signal","n":1,"to":"${self.id}","epoch":${epoch},"data":{\r\n"a":\n\n[1,\r2]}}`);
+      matches(await peer.inbox.take('signal'), { data: { a: [1, 2] } });
+    },
+  },
+  {
+    name: 'who may not listen is answered, not streamed to',
+    async run(c) {
+      const { peer } = await begin(c);
+      const refused = async (query: string, headers: Record<string, string> = {}) => {
+        const answer = await peer.events(query, { ...accept, ...headers });
+        return { status: answer.status, json: await answer.json() };
+      };
+      matches(await refused('after=99999'), { status: 410, json: { code: 'events-gone' } });
+      matches(await refused('after=0', { authorization: '' }), { status: 401, json: { code: 'not-joined' } });
+      matches(await refused(''), { status: 400, json: { code: 'bad-message' } });
+    },
+  },
+];
+
+export const streams: Case[] = cases.map((one) => ({ ...one, on: ['SSE'] }));

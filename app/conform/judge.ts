@@ -1,0 +1,101 @@
+/** Runs the spec against a server: every case over every transport, and what each of them showed. */
+import { Context, type House, isLimit, NotJudged, sleep } from './context.ts';
+import { type Case, guarantees, isFor } from './spec.ts';
+import { eventStream, plainHttp, type Transport, webSocket } from './transports.ts';
+
+export type Verdict =
+  | { verdict: 'kept' }
+  /** `seen`: what there was in place of what was promised. */
+  | { verdict: 'broken'; seen: string }
+  | { verdict: 'not judged'; why: string };
+/** `guarantee` counts from 1, in the order of `guarantees`. */
+export type Judged = { guarantee: number; name: string; transport: Transport['name'] } & Verdict;
+
+/** `quick`: ms; cases that last longer are left out. `pace`: ms between the beginnings of two cases. */
+export type Manner = { quick?: number | undefined; pace: number };
+export type Site = Omit<House, 'grace'>;
+
+export const transports: Transport[] = [webSocket, plainHttp, eventStream];
+
+/** A way in: the house as it was found, or why nobody came in. */
+type Way = { transport: Transport; found: House | Error };
+
+/** @throws what kept a peer out, when nobody can enter by any transport: then there is nothing to judge */
+export const judge = async (site: Site, { quick, pace }: Manner): Promise<Judged[]> => {
+  const ways = await Promise.all(transports.map((transport) => visit(site, transport)));
+  const closed = ways.map(({ found }) => found).filter((found) => found instanceof Error);
+  if (closed.length === ways.length) throw closed[0];
+  const judged: (Judged | Promise<Judged>)[] = ways.flatMap(entrance);
+  for (const [at, { cases }] of guarantees.entries())
+    for (const one of cases)
+      for (const { transport, found } of ways) {
+        if (!isFor(one, transport)) continue;
+        const about = { guarantee: at + 1, name: one.name, transport: transport.name };
+        const why = whyNot(one, found, quick);
+        if (found instanceof Error || why) {
+          judged.push({ ...about, verdict: 'not judged', why: why ?? '' });
+          continue;
+        }
+        judged.push(run(one, new Context(found, transport)).then((verdict) => ({ ...about, ...verdict })));
+        await sleep(pace);
+      }
+  return Promise.all(judged);
+};
+
+/** Enters a room with two peers; what the server cannot be judged by is found here. */
+const visit = async (site: Site, transport: Transport): Promise<Way> => {
+  const context = new Context({ ...site, grace: 0 }, transport);
+  try {
+    const room = context.newRoom();
+    const { self, grace } = await context.peerIn(room).join({ name: 'Aiko' });
+    await context.enter(room);
+    if (site.token !== undefined && self.name !== 'Aiko') throw new Error('the token has a name: make one without');
+    if (site.token !== undefined && self.role !== 'host')
+      throw new Error('the token makes its bearer a guest: give the token of a host as well, by --token-host');
+    return { transport, found: { ...site, grace } };
+  } catch (error) {
+    return { transport, found: error instanceof Error ? error : new Error(String(error)) };
+  } finally {
+    await context.leave();
+  }
+};
+
+/** What is to be said of a transport by which nobody comes in, while others do. */
+const entrance = ({ transport, found }: Way): Judged[] =>
+  found instanceof Error
+    ? [{ guarantee: guarantees.length, name: 'one can enter', transport: transport.name, ...broken(found) }]
+    : [];
+
+const whyNot = ({ lasts }: Case, found: House | Error, quick = Number.POSITIVE_INFINITY): string | undefined => {
+  if (found instanceof Error) return 'nobody can enter by this transport';
+  const ms = lasts?.(found) ?? 0;
+  return ms > quick ? `it lasts longer than ${quick / 1000} s` : undefined;
+};
+
+const run = async (one: Case, context: Context): Promise<Verdict> => {
+  try {
+    await within(context.house.grace + 120_000, one.run(context));
+    return { verdict: 'kept' };
+  } catch (error) {
+    if (error instanceof NotJudged || isLimit(error)) return { verdict: 'not judged', why: error.message };
+    return broken(error);
+  } finally {
+    await context.leave();
+  }
+};
+
+const within = async (ms: number, done: Promise<void>): Promise<void> => {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`nothing more happened in ${ms / 1000} s`)), ms);
+  try {
+    await Promise.race([done, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+const broken = (error: unknown): Extract<Verdict, { verdict: 'broken' }> => {
+  const { message, cause } = error instanceof Error ? error : new Error(String(error));
+  // What fetch says of itself is only that it failed.
+  return { verdict: 'broken', seen: cause instanceof Error ? `${message}: ${cause.message}` : message };
+};

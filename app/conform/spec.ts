@@ -1,0 +1,41 @@
+/** The spec: what signaling promises, by guarantee, as cases that run against any server, over each of the transports. */
+import { away } from './cases/away.ts';
+import { closing } from './cases/closing.ts';
+import { errorCases } from './cases/errors.ts';
+import { hosts } from './cases/hosts.ts';
+import { knocking } from './cases/knocking.ts';
+import { limits } from './cases/limits.ts';
+import { offers } from './cases/offers.ts';
+import { once } from './cases/once.ts';
+import { relay } from './cases/relay.ts';
+import { requests } from './cases/requests.ts';
+import { streams } from './cases/streams.ts';
+import type { Context, House } from './context.ts';
+import type { Transport } from './transports.ts';
+
+export type Case = {
+  name: string;
+  /** The only transports that can show it. */
+  on?: Transport['name'][];
+  /** ms that it takes at least on a server with the default settings, where that is more than a moment. */
+  lasts?: (house: House) => number;
+  /** @throws what was seen instead of what was promised; NotJudged */
+  run(context: Context): Promise<void>;
+};
+
+export type Guarantee = { title: string; cases: Case[] };
+
+/** 1 to 7 are the guarantees of the protocol; a verdict names them by these numbers. */
+export const guarantees: Guarantee[] = [
+  { title: 'the server says who offers; old epochs are refused', cases: offers },
+  { title: 'signals are relayed unread, to one peer of the room', cases: relay },
+  { title: 'accepted once; heard once, in order', cases: once },
+  { title: 'a lost connection is away, and misses nothing', cases: away },
+  { title: 'a close says whether to come back', cases: closing },
+  { title: 'every error has its code and its fate', cases: errorCases },
+  { title: 'everything has a limit', cases: limits },
+  { title: 'hosts decide who comes in and who stays', cases: [...hosts, ...knocking] },
+  { title: 'each transport does what is documented', cases: [...requests, ...streams] },
+];
+
+export const isFor = ({ on }: Case, { name }: Transport): boolean => on === undefined || on.includes(name);
