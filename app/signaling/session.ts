@@ -7,14 +7,12 @@ import { lose } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, endedBy } from '../rooms/room.ts';
 import type { Caller } from './admit.ts';
+import { type Entered, enter, letInto } from './arrival.ts';
 import {
   byeMessage,
   closeCode,
   depart,
   departForNow,
-  type Entered,
-  enter,
-  letInto,
   numberOf,
   type Signaling,
   speak,

@@ -6,7 +6,8 @@ import type { PeerId, RoomName } from '../protocol/messages.ts';
 import { lose } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, concerns, endedBy } from '../rooms/room.ts';
-import { byeMessage, type Entered, letInto, type Signaling } from './conversation.ts';
+import { type Entered, letInto } from './arrival.ts';
+import { byeMessage, type Signaling } from './conversation.ts';
 import { encode, encodeMessage } from './encode.ts';
 import type { Receiver } from './fanout.ts';
 

@@ -51,6 +51,9 @@ export const startServer = async (name: string): Promise<PlainServer> => {
     '/tmp:exec',
     '-e',
     'container=docker',
+    // There is no npm in it to ask.
+    '-e',
+    `NPM_CONFIG_REGISTRY=${String(execFileSync('npm', ['config', 'get', 'registry'])).trim()}`,
   ];
   const id = String(execFileSync('docker', ['run', '-d', '--name', name, ...options, image, 'sh', '-c', boot])).trim();
   const sh = (script: string): Promise<Said> =>
