@@ -52,8 +52,9 @@ export interface Room {
   /**
    * Sends this stream's tracks from now on and tells the others which kinds are on. Call it after every change: another stream, such as
    * a screen in place of the camera, a track added, removed, stopped, enabled or disabled. Needs no renegotiation.
+   * `told` is what the others are told where the tracks do not say it: that the picture is a screen, or that a mixed track has no voice in it.
    */
-  setMedia(media: MediaStream | null): void;
+  setMedia(media: MediaStream | null, told?: MediaState): void;
   /** Tries again with a peer whose link is `failed`. */
   retry(peer: PeerId): void;
   /** This device has another network: looks for new paths now instead of when the old ones are found dead. */
@@ -102,10 +103,10 @@ export type RoomEvents = {
  * media goes on. `over`: the end; `code` says why.
  */
 export type ConnectionState =
-  | { is: 'connecting'; attempt: number }
+  | { is: 'connecting'; attempt: number; because?: ErrorCode }
   | { is: 'waiting'; host: boolean }
   | { is: 'joined' }
-  | { is: 'reconnecting'; attempt: number }
+  | { is: 'reconnecting'; attempt: number; because?: ErrorCode }
   | { is: 'over'; code: ErrorCode };
 
 /** A peer as it is now: a value, replaced as a whole when anything changes. */

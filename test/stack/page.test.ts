@@ -1,4 +1,6 @@
 /** What the page offers in a call and before it, in a real browser: devices, screens, keys, checks; and that all can use it. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { without } from '../setup/without.ts';
@@ -114,7 +116,42 @@ describe.skipIf(without('chromium'))('the page', () => {
     quiet(aiko);
   });
 
-  test('a microphone that is unplugged is replaced by another', async () => {
+  test('a file arrives whole, both ways; a reaction is seen; the path is told in numbers', async () => {
+    const [aiko, ben] = [await enter('files', 'Aiko'), await enter('files', 'Ben')];
+    await Promise.all([untilSeen(aiko, 1), untilSeen(ben, 1)]);
+    const send = async (from: Person, to: Person, bytes: number) => {
+      const buffer = randomBytes(bytes);
+      const chat = from.page.getByRole('button', { name: /^Chat/ });
+      if ((await chat.getAttribute('aria-expanded')) === 'false') await chat.click();
+      await from.page
+        .getByLabel('Send a file')
+        .setInputFiles({ name: `${bytes}.bin`, mimeType: 'application/x', buffer });
+      if (to === ben) await button(to, /^Chat, 1 new message/).click();
+      await button(to, 'Receive').click();
+      const [download] = await Promise.all([
+        to.page.waitForEvent('download'),
+        to.page.getByRole('link', { name: 'Save' }).click(),
+      ]);
+      expect(download.suggestedFilename()).toBe(`${bytes}.bin`);
+      expect(readFileSync(await download.path()).equals(buffer)).toBe(true);
+      await from.page.locator('[data-share="out"][data-state="done"]').waitFor();
+    };
+    await send(aiko, ben, 1_500_000);
+    await picture(ben, 'file');
+    await send(ben, aiko, 300_001);
+
+    await button(aiko, 'More').click();
+    await button(aiko, '👏').click();
+    await ben.page.locator('[data-peer] .reaction', { hasText: '👏' }).waitFor();
+    await picture(ben, 'reaction');
+    await button(ben, /^People/).click();
+    await button(ben, 'Connection to Aiko').click();
+    await reads(ben, /connection, direct/);
+    await picture(ben, 'numbers');
+    quiet(aiko, ben);
+  });
+
+  test('a camera that is unplugged is replaced by another', async () => {
     const [aiko, ben] = [await enter('unplugged', 'Aiko'), await enter('unplugged', 'Ben')];
     await untilSeen(ben, 1);
     await aiko.page.evaluate(() => {
@@ -187,6 +224,11 @@ describe.skipIf(without('chromium'))('the page', () => {
       await go();
       await picture(aiko, `phone-${view.replaceAll(' ', '-')}`);
       expect(await faultsOf(aiko.page), view).toEqual([]);
+      for (const colorScheme of ['dark', 'light'] as const) {
+        await aiko.page.emulateMedia({ colorScheme });
+        expect(await paleOf(aiko.page), `${view}, ${colorScheme}`).toEqual([]);
+        if (colorScheme === 'dark') await picture(aiko, `phone-${view.replaceAll(' ', '-')}-dark`);
+      }
     }
     quiet(aiko);
   });
@@ -202,7 +244,7 @@ const faultsOf = (page: Page): Promise<string[]> =>
     );
     for (const control of controls) {
       const { width, height } = control.getBoundingClientRect();
-      if (width === 0) continue;
+      if (width === 0 || !control.checkVisibility()) continue;
       const { id, innerText } = control;
       const labels = 'labels' in control ? [...(control.labels as NodeListOf<HTMLElement>)] : [];
       const named = control.getAttribute('aria-label') || innerText.trim() || labels.some((label) => label.innerText);
@@ -217,5 +259,38 @@ const faultsOf = (page: Page): Promise<string[]> =>
     if (document.querySelectorAll('h1').length !== 1) faults.push('there is not one heading');
     if (document.querySelectorAll('main').length !== 1) faults.push('there is not one main part');
     if (document.documentElement.scrollWidth > innerWidth) faults.push('the page is wider than the screen');
+    return faults;
+  });
+
+/** Texts with less contrast than 4.5 to 1 (WCAG 2.2, 1.4.3); what lies over pictures has a ground of its own. */
+const paleOf = (page: Page): Promise<string[]> =>
+  page.evaluate(() => {
+    const numbers = (color: string) => (color.match(/[\d.]+/g) ?? []).map(Number);
+    const luminance = (color: string) => {
+      const [r = 0, g = 0, b = 0] = numbers(color).map((value) => {
+        const share = value / 255;
+        return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+      });
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const groundOf = (element: Element | null): string => {
+      if (!element) return 'rgb(255, 255, 255)';
+      const { backgroundColor } = getComputedStyle(element);
+      const [, , , alpha = 1] = numbers(backgroundColor);
+      return alpha === 1 ? backgroundColor : alpha > 0 ? '' : groundOf(element.parentElement);
+    };
+    const ratio = (a: number, b: number) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    const faults: string[] = [];
+    const inside = document.querySelector('dialog[open]') ?? document.body;
+    for (const element of inside.querySelectorAll<HTMLElement>('*')) {
+      const text = [...element.childNodes]
+        .filter((node) => node.nodeType === Node.TEXT_NODE)
+        .map((node) => node.textContent);
+      if (!text.join('').trim() || !element.checkVisibility() || element.closest('.unseen')) continue;
+      const ground = groundOf(element);
+      if (ground === '') continue;
+      const contrast = ratio(luminance(getComputedStyle(element).color), luminance(ground));
+      if (contrast < 4.5) faults.push(`${text.join('').trim()}: ${contrast.toFixed(2)}`);
+    }
     return faults;
   });

@@ -43,9 +43,15 @@ const Inside = ({ room, conversation }: CallProps) => {
   const keyDown = ({ key, target }: KeyboardEvent) => {
     if (key === 'Escape' && panel !== 'none' && !(target as Element).closest('dialog')) show('none');
   };
+  const drop = (event: DragEvent) => {
+    if (!hasFiles(event) || !conversation.shares.possible) return;
+    event.preventDefault();
+    show('chat');
+    conversation.send([...(event.dataTransfer?.files ?? [])]);
+  };
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: Escape is a shortcut; every control has a button
-    <div class="call" data-panel={panel} onKeyDown={keyDown}>
+    // biome-ignore lint/a11y/noStaticElementInteractions: Escape and dropping are short-cuts; for each there is a button
+    <div class="call" data-panel={panel} onKeyDown={keyDown} onDragOver={allowFiles} onDrop={drop}>
       <main class="stage">
         <h1 ref={heading} class="unseen" tabIndex={-1}>
           {call.title(room)}
@@ -67,6 +73,11 @@ const Inside = ({ room, conversation }: CallProps) => {
   );
 };
 
+const hasFiles = ({ dataTransfer }: DragEvent): boolean => dataTransfer?.types.includes('Files') === true;
+
+/** Without this the browser would leave the call to show the file. */
+const allowFiles = (event: DragEvent) => hasFiles(event) && event.preventDefault();
+
 type Act = (
   conversation: Conversation,
   toggle: (panel: 'chat' | 'people') => void,
@@ -76,8 +87,8 @@ type Act = (
 const shortcutActs: Record<Shortcut, Act> = {
   microphone: ({ devices }) => void devices.toggle('microphone'),
   camera: ({ devices }) => void devices.toggle('camera'),
-  hand: (conversation) => conversation.raiseHand(!conversation.hand),
-  screen: (conversation) => void conversation.shareScreen(),
+  hand: ({ own }) => own.raiseHand(!own.hand),
+  screen: ({ own }) => void own.shareScreen(),
   chat: (_, toggle) => toggle('chat'),
   people: (_, toggle) => toggle('people'),
   fullScreen: () => void toggleFullScreen(),

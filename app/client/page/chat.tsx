@@ -4,6 +4,7 @@ import type { Conversation } from './conversation.ts';
 import { Icon } from './icons.tsx';
 import type { Line } from './lines.ts';
 import { splitLinks } from './links.ts';
+import { Attach, ShareList } from './share-list.tsx';
 import { words } from './words.ts';
 
 const { chat } = words;
@@ -19,7 +20,8 @@ export const ChatPanel = ({ conversation, close }: { conversation: Conversation;
       </button>
     </header>
     <Lines lines={conversation.lines} />
-    <Writer say={(text) => void conversation.say(text)} />
+    <ShareList conversation={conversation} />
+    <Writer conversation={conversation} />
   </section>
 );
 
@@ -63,7 +65,7 @@ const linked = (text: string) =>
     ),
   );
 
-const Writer = ({ say }: { say: (text: string) => void }) => {
+const Writer = ({ conversation }: { conversation: Conversation }) => {
   const field = useRef<HTMLTextAreaElement>(null);
   const [text, setText] = useState('');
   useEffect(() => field.current?.focus(), []);
@@ -71,7 +73,7 @@ const Writer = ({ say }: { say: (text: string) => void }) => {
     event.preventDefault();
     field.current?.focus();
     if (text.trim() === '') return;
-    say(text.trim());
+    void conversation.say(text.trim());
     setText('');
   };
   const enter = (event: KeyboardEvent) => {
@@ -80,6 +82,7 @@ const Writer = ({ say }: { say: (text: string) => void }) => {
   };
   return (
     <form class="writer" onSubmit={send}>
+      {conversation.shares.possible && <Attach send={(files) => conversation.send(files)} />}
       <label class="unseen" for="message">
         {chat.message}
       </label>

@@ -18,7 +18,8 @@ type CallControlsProps = {
 };
 
 export const CallControls = ({ conversation, buttons, toggle, open }: CallControlsProps) => {
-  const { peers, isHost, hand, panel, unread, standing, screen } = conversation;
+  const { peers, isHost, own, panel, unread, standing } = conversation;
+  const { hand, screen } = own;
   const sharing = screen.stream !== null;
   const waiting = standing?.waiting.length ?? 0;
   const leave = () => {
@@ -36,17 +37,10 @@ export const CallControls = ({ conversation, buttons, toggle, open }: CallContro
           shortcut="screen"
           wide
           pressed={sharing}
-          press={() => void conversation.shareScreen()}
+          press={() => void own.shareScreen()}
         />
       )}
-      <Control
-        icon="hand"
-        text={call.hand}
-        shortcut="hand"
-        wide
-        pressed={hand}
-        press={() => conversation.raiseHand(!hand)}
-      />
+      <Control icon="hand" text={call.hand} shortcut="hand" wide pressed={hand} press={() => own.raiseHand(!hand)} />
       <Control
         icon="chat"
         text={call.chat}

@@ -6,18 +6,21 @@ import {
   type ConnectionState,
   type ErrorCode,
   join,
-  type MediaKind,
   type RemotePeer,
   type Room,
   type Settled,
   type Standing,
 } from '../genkan.ts';
-import type { DeviceState, Devices, Kind } from './devices.ts';
-import { heardLine, type Line, missing, ownLine } from './lines.ts';
+import type { Devices, Kind } from './devices.ts';
+import { heardLine, type Line, Lines, ownLine } from './lines.ts';
 import { keepSeat, recallToken, rememberRoom, type Seat } from './memory.ts';
+import { knocksSince, nameOf, newsOfLeaving, newsOfPeer, newsOfStanding } from './news.ts';
 import { type Notice, Notices } from './notices.ts';
+import { Own } from './own.ts';
+import { Reactions } from './reactions.ts';
 import { icePolicyOf } from './route.ts';
-import { Screen } from './screen.ts';
+import { limit, Shares } from './shares.ts';
+import { sizeOf } from './sizes.ts';
 import { words } from './words.ts';
 
 /** What somebody who opens a room wants of it; '' = no passcode. */
@@ -32,30 +35,28 @@ export type Entry = {
   wishes?: Wishes | undefined;
 };
 export type Panel = 'none' | 'chat' | 'people';
-/** What a host asks to be turned off. */
-export type Asked = { name: string; kind: MediaKind };
 
 export class Conversation {
   readonly name: string;
   readonly devices: Devices;
-  readonly screen = new Screen();
+  readonly own: Own;
+  readonly shares: Shares;
+  readonly reactions = new Reactions(() => this.#changed());
   #room: Room;
   #entry: Entry;
   #emitter = new Emitter<{ changed: undefined; over: ErrorCode }>();
   #gone = new AbortController();
   #everJoined = false;
+  /** From when on who appears has just come. */
+  #entered = false;
   #atDoor = false;
   #standing: Standing | undefined;
   #notices = new Notices(() => this.#changed());
-  #lines: readonly Line[] = [];
+  #lines = new Lines();
   #panel: Panel = 'none';
   #unread = 0;
-  #keys = 0;
-  #hand = false;
-  #asked: Asked | undefined;
   /** Who had a hand raised, and who shared a screen, when that was last looked at. */
   #known = new Map<string, Pick<RemotePeer, 'hand' | 'media'>>();
-  #shown: Record<Kind, DeviceState>;
 
   constructor(entry: Entry) {
     const { room, name, devices, passcode, seat } = entry;
@@ -74,7 +75,19 @@ export class Conversation {
       ...(passcode === undefined ? {} : { passcode }),
       ...(token === undefined ? {} : { token }),
     });
-    this.#shown = { camera: devices.state('camera'), microphone: devices.state('microphone') };
+    const nameOfPeer = (peer: string) => nameOf(this.peers.find(({ id }) => id === peer) ?? {});
+    this.shares = new Shares(
+      this.#room,
+      nameOfPeer,
+      () => this.#changed(),
+      ({ who, file }) => this.#unseen(words.files.offers(who, file.name)),
+    );
+    this.own = new Own({
+      room: this.#room,
+      devices,
+      say: (text) => this.announce(text),
+      changed: () => this.#changed(),
+    });
     this.#listen();
   }
 
@@ -106,7 +119,7 @@ export class Conversation {
   }
 
   get lines(): readonly Line[] {
-    return this.#lines;
+    return this.#lines.all;
   }
 
   get notices(): readonly Notice[] {
@@ -119,14 +132,6 @@ export class Conversation {
 
   get panel(): Panel {
     return this.#panel;
-  }
-
-  get hand(): boolean {
-    return this.#hand;
-  }
-
-  get asked(): Asked | undefined {
-    return this.#asked;
   }
 
   onChange(listener: () => void): () => void {
@@ -145,12 +150,24 @@ export class Conversation {
   }
 
   async say(text: string): Promise<void> {
-    const key = this.#append(ownLine(text));
-    const { accepted } = await this.#room.chat(text);
-    this.#lines = this.#lines.map((line) =>
-      line.key === key ? { ...line, delivery: accepted ? 'done' : 'refused' } : line,
-    );
+    const key = this.#lines.add(ownLine(text));
     this.#changed();
+    const { accepted } = await this.#room.chat(text);
+    this.#lines.settle(key, accepted ? 'done' : 'refused');
+    this.#changed();
+  }
+
+  /** Offers files to everyone who is here. */
+  send(files: readonly File[]): void {
+    for (const file of files) {
+      if (file.size > limit) this.announce(words.files.tooLarge(file.name, sizeOf(limit)));
+      else for (const peer of this.peers) this.shares.offer({ id: peer.id, name: nameOf(peer) }, file);
+    }
+    if (this.peers.length === 0 && files.length > 0) this.announce(words.files.nobody);
+  }
+
+  react(text: string): void {
+    if (this.#room.react(text)) this.reactions.show('self', text);
   }
 
   announce(text: string): void {
@@ -159,26 +176,6 @@ export class Conversation {
 
   retry(peer: string): void {
     this.#room.retry(peer);
-  }
-
-  raiseHand(hand: boolean): void {
-    this.#hand = hand;
-    void this.#room.update({ hand });
-    this.#changed();
-  }
-
-  async shareScreen(): Promise<void> {
-    if (this.screen.stream) return this.screen.stop();
-    await this.screen.start().catch(() => this.announce(words.screen.failed));
-  }
-
-  /** Does what a host asked for, or does not. */
-  answer(comply: boolean): void {
-    const kind = this.#asked?.kind;
-    this.#asked = undefined;
-    if (comply && kind === 'screen') this.screen.stop();
-    if (comply && kind && kind !== 'screen') this.devices.turnOff(deviceOf[kind]);
-    this.#changed();
   }
 
   /** Asks the room for something that hosts decide; says `done` if it was done, else why not. */
@@ -193,20 +190,13 @@ export class Conversation {
   }
 
   #listen(): void {
-    const { devices, screen } = this;
-    const stop = [
-      devices.onChange(() => this.#devicesChanged()),
-      devices.onReplaced((label) => this.announce(words.devices.replaced(label))),
-      screen.onChange(() => this.#sendMedia()),
-    ];
-    this.#room.on('state', (state) => {
-      if (state.is === 'over') for (const end of stop) end();
-      this.#turned(state);
-    });
+    this.#room.on('state', (state) => this.#turned(state));
     this.#room.on('joined', ({ recovered, self, peers, chat = [] }) => {
+      this.#entered = true;
       if (recovered) return;
-      this.#hand = self.hand;
-      for (const line of missing(this.#lines, chat, self.id)) this.#append(line);
+      if (peers.length > 0) this.announce(words.call.here(peers.length));
+      this.own.setHand(self.hand);
+      this.#lines.addBefore(chat, self.id);
       if (peers.length === 0 && self.role === 'host') this.#wish();
     });
     this.#room.on('standing', (standing) => this.#stand(standing));
@@ -214,19 +204,15 @@ export class Conversation {
     this.#room.on('peer-changed', (peer) => this.#peerChanged(peer));
     this.#room.on('peer-removed', ({ peer, reason }) => {
       this.#known.delete(peer.id);
-      const sentence = {
-        left: words.call.left,
-        kicked: words.call.kicked,
-        timeout: words.call.lost,
-        error: words.call.lost,
-      };
-      this.announce(sentence[reason](nameOf(peer)));
+      this.announce(newsOfLeaving(peer, reason));
     });
+    this.#room.on('quality', () => this.#panel === 'people' && this.#changed());
+    this.#room.on('reaction', ({ from, text }) => this.reactions.show(from, text));
     this.#room.on('chat', (chat) => this.#heard(chat));
-    this.#room.on('mute-request', ({ from, kind }) => this.#askedToMute(from, kind));
   }
 
   #turned(state: ConnectionState): void {
+    if (state.is !== 'joined') this.#entered = false;
     if (state.is === 'waiting') this.#atDoor = true;
     if (state.is === 'joined') {
       if (this.#atDoor) this.announce(words.call.letIn);
@@ -237,7 +223,8 @@ export class Conversation {
     }
     if (state.is === 'over') {
       this.#gone.abort();
-      this.screen.stop();
+      this.own.close();
+      this.shares.close();
       this.#emitter.emit('over', state.code);
     }
     this.#changed();
@@ -260,74 +247,39 @@ export class Conversation {
   #stand(standing: Standing): void {
     const before = this.#standing;
     this.#standing = standing;
-    const known = new Set(before?.waiting.map(({ id }) => id));
-    for (const { id, name } of standing.waiting)
-      if (!known.has(id)) this.#notices.say(words.people.knocks(name ?? words.someone), true);
-    if (before && before.self.role !== standing.self.role)
-      this.announce(standing.self.role === 'host' ? words.call.nowHost : words.call.nowGuest);
-    if (before && before.room.access !== standing.room.access) this.announce(words.call.access[standing.room.access]);
+    for (const text of knocksSince(before, standing)) this.#notices.say(text, true);
+    for (const text of newsOfStanding(before, standing)) this.announce(text);
     this.#changed();
   }
 
   #appeared(peer: RemotePeer): void {
     this.#known.set(peer.id, peer);
-    this.announce(words.call.joined(nameOf(peer)));
+    if (this.#entered) this.announce(words.call.joined(nameOf(peer)));
+    this.#changed();
   }
 
   #peerChanged(peer: RemotePeer): void {
-    const before = this.#known.get(peer.id);
+    for (const text of newsOfPeer(this.#known.get(peer.id), peer)) this.announce(text);
     this.#known.set(peer.id, peer);
-    if (peer.hand && !before?.hand) this.announce(words.call.raised(nameOf(peer)));
-    if (peer.media.screen && !before?.media.screen) this.announce(words.screen.began(nameOf(peer)));
-    this.#changed();
-  }
-
-  #askedToMute(from: string, kind: MediaKind): void {
-    const isOn = kind === 'screen' ? this.screen.stream !== null : this.devices.state(deviceOf[kind]).is === 'on';
-    const peer = this.peers.find(({ id }) => id === from);
-    if (isOn) this.#asked = { name: peer ? nameOf(peer) : words.people.host, kind };
-    this.#changed();
-  }
-
-  #devicesChanged(): void {
-    this.#sendMedia();
-    for (const kind of ['camera', 'microphone'] as const) {
-      const state = this.devices.state(kind);
-      if (state === this.#shown[kind]) continue;
-      this.#shown[kind] = state;
-      if (state.is === 'failed') this.announce(words.problem(kind, state.problem));
-    }
-  }
-
-  #sendMedia(): void {
-    const microphone = this.devices.state('microphone');
-    const shared = this.screen.with('track' in microphone ? microphone.track : null);
-    if (shared) this.#room.setMedia(shared, { audio: microphone.is === 'on', video: true, screen: true });
-    else this.#room.setMedia(this.devices.stream);
     this.#changed();
   }
 
   #heard(chat: Chat): void {
-    const peer = this.peers.find(({ id }) => id === chat.from);
-    const line = heardLine(chat, peer ? nameOf(peer) : words.someone);
-    this.#append(line);
-    if (this.#panel === 'chat') return;
-    this.#unread += 1;
-    this.announce(words.chat.said(line.name, line.text));
+    const line = heardLine(chat, nameOf(this.peers.find(({ id }) => id === chat.from) ?? {}));
+    this.#lines.add(line);
+    this.#unseen(words.chat.said(line.name, line.text));
   }
 
-  #append(line: Omit<Line, 'key'>): number {
-    this.#keys += 1;
-    this.#lines = [...this.#lines, { ...line, key: this.#keys }];
+  /** Counts and says what came into the chat, unless that is open. */
+  #unseen(text: string): void {
+    if (this.#panel !== 'chat') {
+      this.#unread += 1;
+      this.announce(text);
+    }
     this.#changed();
-    return this.#keys;
   }
 
   #changed(): void {
     this.#emitter.emit('changed', undefined);
   }
 }
-
-const deviceOf = { audio: 'microphone', video: 'camera' } as const;
-
-export const nameOf = (peer: Pick<RemotePeer, 'name'>): string => peer.name ?? words.someone;

@@ -6,7 +6,9 @@ import { words } from './words.ts';
 
 export const DevicePickers = ({ devices }: { devices: Devices }) => (
   <div class="pickers">
-    <Picker kind="camera" devices={devices} />
+    <div>
+      <Picker kind="camera" devices={devices} />
+    </div>
     <div>
       <Picker kind="microphone" devices={devices} />
       <Level devices={devices} />

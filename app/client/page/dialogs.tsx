@@ -7,6 +7,7 @@ import { Dialog } from './dialog.tsx';
 import { canFillScreen, canFloat, toggleFloating, toggleFullScreen } from './full-screen.ts';
 import { Icon, type IconName } from './icons.tsx';
 import { remember } from './memory.ts';
+import { choices } from './reactions.ts';
 import { roomUrl } from './route.ts';
 import { canShare } from './screen.ts';
 import { shortcuts } from './shortcuts.ts';
@@ -40,21 +41,29 @@ export const CallDialog = ({ name, open, ...rest }: CallDialogProps) => {
 
 const More = ({ conversation, close, open }: Inside & Pick<CallDialogProps, 'open'>) => {
   const { more } = words;
-  const { hand, screen } = conversation;
+  const { own } = conversation;
+  const { hand, screen } = own;
   const then = (act: () => void) => () => {
     close();
     act();
   };
   return (
     <Dialog title={words.call.more} close={close}>
+      <fieldset class="reactions" aria-label={more.reactions}>
+        {choices.map((text) => (
+          <button key={text} type="button" class="control plain" onClick={then(() => conversation.react(text))}>
+            {text}
+          </button>
+        ))}
+      </fieldset>
       <div class="menu">
         <Item icon="link" text={more.invite} press={() => open('invite')} />
-        <Item icon="hand" text={hand ? more.lowerHand : more.hand} press={then(() => conversation.raiseHand(!hand))} />
+        <Item icon="hand" text={hand ? more.lowerHand : more.hand} press={then(() => own.raiseHand(!hand))} />
         {canShare() && (
           <Item
             icon="screen"
             text={screen.stream ? words.screen.stop : more.screen}
-            press={then(() => void conversation.shareScreen())}
+            press={then(() => void own.shareScreen())}
           />
         )}
         {canFillScreen() && (

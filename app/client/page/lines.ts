@@ -47,3 +47,28 @@ export const missing = (known: readonly NewLine[], before: readonly Before[], se
       (line) =>
         !known.some(({ mine, text, at }) => mine === line.mine && text === line.text && (mine || at === line.at)),
     );
+
+/** The lines in the order in which they came here. */
+export class Lines {
+  #all: readonly Line[] = [];
+  #keys = 0;
+
+  get all(): readonly Line[] {
+    return this.#all;
+  }
+
+  /** Returns the line's key. */
+  add(line: NewLine): number {
+    this.#keys += 1;
+    this.#all = [...this.#all, { ...line, key: this.#keys }];
+    return this.#keys;
+  }
+
+  addBefore(before: readonly Before[], self: string): void {
+    for (const line of missing(this.#all, before, self)) this.add(line);
+  }
+
+  settle(key: number, delivery: Line['delivery']): void {
+    this.#all = this.#all.map((line) => (line.key === key ? { ...line, delivery } : line));
+  }
+}

@@ -57,11 +57,11 @@ const Form = ({ room, devices, join }: LobbyProps) => {
       <p id="name-hint" class="hint">
         {lobby.nameHint}
       </p>
-      <DevicePickers devices={devices} />
       <button type="submit" class="button primary wide">
         {lobby.join}
       </button>
       {devices.stream === null && devices.state('camera').is !== 'asking' && <p class="hint">{lobby.withoutMedia}</p>}
+      <DevicePickers devices={devices} />
       <button type="button" class="button wide quiet-button" onClick={() => setChecking(true)}>
         {lobby.check}
       </button>

@@ -1,9 +1,11 @@
 /** The panel of people: who waits, who is here, and, for hosts, what can be decided about each of them. */
 import { useState } from 'preact/hooks';
 import type { RemotePeer } from '../genkan.ts';
-import { type Conversation, nameOf } from './conversation.ts';
+import type { Conversation } from './conversation.ts';
 import { Dialog } from './dialog.tsx';
 import { Icon } from './icons.tsx';
+import { nameOf } from './news.ts';
+import { QualityNumbers } from './quality-sign.tsx';
 import { RoomSettings } from './room-settings.tsx';
 import { Sign } from './sign.tsx';
 import { words } from './words.ts';
@@ -76,7 +78,8 @@ const Waiting = ({ conversation }: { conversation: Conversation }) => {
 };
 
 const Own = ({ conversation }: { conversation: Conversation }) => {
-  const { name, devices, hand, isHost } = conversation;
+  const { name, devices, isHost } = conversation;
+  const { hand } = conversation.own;
   return (
     <li class="person">
       <span class="person-name">{name ? words.call.youNamed(name) : words.call.you}</span>
@@ -95,17 +98,18 @@ const Other = ({ peer, conversation }: { peer: RemotePeer; conversation: Convers
       {peer.away && <span class="tag">{people.away}</span>}
       {peer.role === 'host' && <span class="tag">{people.host}</span>}
       <Signs hand={peer.hand} {...peer.media} />
-      {conversation.isHost && (
+      {(conversation.isHost || peer.quality) && (
         <button
           type="button"
           class="control plain"
-          aria-label={people.actions(name)}
+          aria-label={conversation.isHost ? people.actions(name) : people.details(name)}
           aria-expanded={open}
           onClick={() => setOpen(!open)}
         >
           <Icon name="more" />
         </button>
       )}
+      {open && <QualityNumbers quality={peer.quality} />}
       {conversation.isHost && open && <Decisions peer={peer} conversation={conversation} />}
     </li>
   );

@@ -46,10 +46,10 @@ const Knock = ({ conversation, show, back }: PromptsProps) => {
 };
 
 const MuteRequest = ({ conversation, back }: Omit<PromptsProps, 'show'>) => {
-  const request = conversation.asked;
+  const request = conversation.own.asked;
   if (!request) return null;
   const answer = (comply: boolean) => {
-    conversation.answer(comply);
+    conversation.own.answer(comply);
     back();
   };
   return (
@@ -68,9 +68,9 @@ const MuteRequest = ({ conversation, back }: Omit<PromptsProps, 'show'>) => {
 };
 
 const Sharing = ({ conversation, back }: Omit<PromptsProps, 'show'>) => {
-  if (conversation.screen.stream === null) return null;
+  if (conversation.own.screen.stream === null) return null;
   const stop = () => {
-    conversation.screen.stop();
+    conversation.own.screen.stop();
     back();
   };
   return (

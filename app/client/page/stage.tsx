@@ -27,6 +27,7 @@ export const Stage = ({ room, conversation }: { room: string; conversation: Conv
           <PeerTile
             key={peer.id}
             peer={peer}
+            reaction={conversation.reactions.of(peer.id)}
             speaker={devices.speaker}
             speaking={speaking === peer.id}
             main={main === peer.id}

@@ -1,8 +1,10 @@
 /** One person in the call: picture, name, and how things stand with them. */
+import type { ComponentChildren } from 'preact';
 import type { RemotePeer } from '../genkan.ts';
 import type { Conversation } from './conversation.ts';
-import { nameOf } from './conversation.ts';
 import { Icon } from './icons.tsx';
+import { nameOf } from './news.ts';
+import { QualitySign } from './quality-sign.tsx';
 import { Sign } from './sign.tsx';
 import { Video } from './video.tsx';
 import { words } from './words.ts';
@@ -11,6 +13,7 @@ const { tile } = words;
 
 type PeerTileProps = {
   peer: RemotePeer;
+  reaction: string | undefined;
   /** The device that plays their voice. */
   speaker: string;
   speaking: boolean;
@@ -23,7 +26,7 @@ type PeerTileProps = {
 };
 
 export const PeerTile = (props: PeerTileProps) => {
-  const { peer, speaker, speaking, main, canPin, pinned, pin, retry, onBlocked } = props;
+  const { peer, reaction, speaker, speaking, main, canPin, pinned, pin, retry, onBlocked } = props;
   const name = nameOf(peer);
   const status = statusOf(peer);
   const { audio, video, screen = false } = peer.media;
@@ -67,19 +70,24 @@ export const PeerTile = (props: PeerTileProps) => {
           <Icon name="pin" />
         </button>
       )}
-      <Caption name={screen ? words.screen.theirs(name) : name} audio={audio} video={video} hand={peer.hand} />
+      <Reaction text={reaction} />
+      <Caption name={screen ? words.screen.theirs(name) : name} audio={audio} video={video} hand={peer.hand}>
+        <QualitySign quality={peer.quality} />
+      </Caption>
     </li>
   );
 };
 
 export const OwnTile = ({ conversation }: { conversation: Conversation }) => {
-  const { name, devices, hand } = conversation;
+  const { name, devices } = conversation;
+  const { hand } = conversation.own;
   const label = name ? words.call.youNamed(name) : words.call.you;
   const camera = devices.state('camera').is === 'on';
   return (
     <li class="tile own" data-self data-video={camera}>
       <Initial name={name || words.call.you} />
       <Video stream={devices.stream} label={label} own />
+      <Reaction text={conversation.reactions.of('self')} />
       <Caption name={label} audio={devices.state('microphone').is === 'on'} video={camera} hand={hand} />
     </li>
   );
@@ -91,13 +99,20 @@ const Initial = ({ name }: { name: string }) => (
   </span>
 );
 
-type CaptionProps = { name: string; audio: boolean; video: boolean; hand: boolean };
+const Reaction = ({ text }: { text: string | undefined }) => (
+  <p class="reaction" role="status">
+    {text}
+  </p>
+);
 
-const Caption = ({ name, audio, video, hand }: CaptionProps) => (
+type CaptionProps = { name: string; audio: boolean; video: boolean; hand: boolean; children?: ComponentChildren };
+
+const Caption = ({ name, audio, video, hand, children }: CaptionProps) => (
   <p class="caption" data-hand={hand}>
     {hand && <Sign name="hand" text={tile.hand} />}
     {!audio && <Sign name="microphone-off" text={tile.microphoneOff} />}
     {!video && <Sign name="camera-off" text={tile.cameraOff} />}
+    {children}
     <span class="caption-name">{name}</span>
   </p>
 );

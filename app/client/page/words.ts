@@ -1,74 +1,10 @@
-/** Every word that the page shows or says, but for the endings. */
+/** Every word that the page shows or says, but for endings and failures. */
 import type { ErrorCode } from '../../protocol/errors.ts';
-import type { Access } from '../genkan.ts';
+import type { Access, TransferEnd } from '../genkan.ts';
 import type { Browser } from './browser.ts';
 import type { Kind, MediaProblem } from './devices.ts';
 import { type Ending, endings } from './endings.ts';
-
-/** Why a camera, a microphone or both are not on. */
-const problems: Record<MediaProblem, Record<Kind | 'both', string>> = {
-  denied: {
-    camera: 'This page may not use your camera.',
-    microphone: 'This page may not use your microphone.',
-    both: 'This page may not use your camera and microphone.',
-  },
-  missing: {
-    camera: 'No camera was found.',
-    microphone: 'No microphone was found.',
-    both: 'No camera and no microphone were found.',
-  },
-  busy: {
-    camera: 'The camera is in use by another program. Close that one, then try again.',
-    microphone: 'The microphone is in use by another program. Close that one, then try again.',
-    both: 'Camera and microphone are in use by another program. Close that one, then try again.',
-  },
-  gone: {
-    camera: 'The camera was unplugged, or taken away from this page.',
-    microphone: 'The microphone was unplugged, or taken away from this page.',
-    both: 'Camera and microphone were unplugged, or taken away from this page.',
-  },
-  insecure: {
-    camera: 'Browsers give the camera only to secure pages. Open this one with https://.',
-    microphone: 'Browsers give the microphone only to secure pages. Open this one with https://.',
-    both: 'Browsers give camera and microphone only to secure pages. Open this one with https://.',
-  },
-  unsupported: {
-    camera: 'This browser cannot use a camera. A current one can.',
-    microphone: 'This browser cannot use a microphone. A current one can.',
-    both: 'This browser cannot use a camera or a microphone. A current one can.',
-  },
-  broken: {
-    camera: 'The camera did not start. Try again, or choose another.',
-    microphone: 'The microphone did not start. Try again, or choose another.',
-    both: 'Camera and microphone did not start. Try again, or choose others.',
-  },
-};
-
-/** How a refused camera or microphone is allowed again. */
-const permissions: Record<Browser, string> = {
-  chrome: 'Click the icon at the left of the address bar, allow it there, then turn it on here.',
-  firefox: 'Click the crossed-out sign at the left of the address bar, remove the block, then turn it on here.',
-  safari:
-    'Open the page menu at the left of the address bar (or Safari › Settings for This Website), allow it there, then turn it on here.',
-  other: 'Allow it in the address bar or in the settings of your browser, then turn it on here.',
-};
-
-/** Why the server does not let us in at once, and that the page tries again by itself. */
-const delays: Partial<Record<ErrorCode, string>> = {
-  draining: 'The server is restarting. You will be back in a moment…',
-  'lobby-full': 'Too many are waiting to be let in. Trying again in a moment…',
-  'too-many-rooms': 'The server has no place for another room. Trying again in a moment…',
-  'rate-limited': 'Too many attempts in a short time. Trying again in a moment…',
-  internal: 'The server made a mistake. Trying again…',
-};
-
-/** Why something that a person asked for was not done. */
-const refusals: Partial<Record<ErrorCode, string>> = {
-  'not-allowed': 'Only a host may do that.',
-  'last-host': 'The last host stays host. Make somebody else a host first.',
-  'unknown-peer': 'That person is no longer here.',
-  'rate-limited': 'That was too much at once. Wait a moment.',
-};
+import { delays, permissions, problems, refusals } from './failures.ts';
 
 export const words = {
   product: 'Genkan',
@@ -156,6 +92,7 @@ export const words = {
     unreachable: 'The server does not answer. Trying again…',
     reconnecting: 'The connection to the server is lost. Reconnecting… You still see and hear each other.',
     blocked: 'Tap to see and hear everyone',
+    here: (count: number) => (count === 1 ? 'One other person is here' : `${count} others are here`),
     joined: (name: string) => `${name} joined`,
     left: (name: string) => `${name} left`,
     lost: (name: string) => `${name} lost the connection`,
@@ -210,6 +147,42 @@ export const words = {
     said: (name: string, text: string) => `${name}: ${text}`,
   },
 
+  files: {
+    title: 'Files',
+    attach: 'Send a file',
+    offers: (name: string, file: string) => `${name} offers the file ${file}`,
+    from: (name: string) => `From ${name}`,
+    to: (name: string) => `To ${name}`,
+    accept: 'Receive',
+    decline: 'Decline',
+    save: 'Save',
+    offered: 'offered',
+    paused: 'connection lost, will go on',
+    done: 'arrived whole',
+    running: (percent: number) => `${percent} %`,
+    over: {
+      declined: 'declined',
+      cancelled: 'cancelled',
+      'too-large': 'too large',
+      damaged: 'damaged on its way',
+      left: 'that person has left',
+    } satisfies Record<TransferEnd, string>,
+    tooLarge: (file: string, most: string) => `${file} is larger than ${most}.`,
+    nobody: 'Nobody is here to send a file to.',
+  },
+
+  quality: {
+    good: 'Good connection',
+    fair: 'Weak connection',
+    poor: 'Poor connection',
+    path: 'Connection',
+    direct: 'direct',
+    relayed: 'through a relay',
+    rtt: 'Round trip',
+    loss: 'Loss in / out',
+    bitrate: 'Rate in / out',
+  },
+
   people: {
     title: 'People',
     close: 'Close people',
@@ -227,6 +200,7 @@ export const words = {
     away: 'Away',
     host: 'Host',
     actions: (name: string) => `Decide about ${name}`,
+    details: (name: string) => `Connection to ${name}`,
     mute: 'Ask to mute',
     muteCamera: 'Ask to turn off the camera',
     muteScreen: 'Ask to stop sharing',
@@ -290,6 +264,7 @@ export const words = {
   },
 
   more: {
+    reactions: 'Reactions',
     fullScreen: 'Full screen',
     endFullScreen: 'End full screen',
     picture: 'Picture in picture',

@@ -1,0 +1,41 @@
+/** How good the path to a person is: three bars, and the numbers for who wants them. */
+import type { RemotePeer } from '../genkan.ts';
+import { words } from './words.ts';
+
+const { quality: text } = words;
+
+type Quality = NonNullable<RemotePeer['quality']>;
+
+/** Nothing while the path is good: that is what everyone expects. */
+export const QualitySign = ({ quality }: { quality: Quality | undefined }) => {
+  if (!quality || quality.level === 'good') return null;
+  return (
+    <span class="sign bars" data-level={quality.level} title={text[quality.level]}>
+      <span class="unseen">{text[quality.level]}</span>
+    </span>
+  );
+};
+
+export const QualityNumbers = ({ quality }: { quality: Quality | undefined }) => {
+  if (!quality) return null;
+  const { level, rtt, lossIn, lossOut, bitrateIn, bitrateOut, relayed } = quality;
+  const rows: [string, string][] = [
+    [text.path, `${text[level]}, ${relayed ? text.relayed : text.direct}`],
+    ...(rtt === undefined ? [] : ([[text.rtt, `${rtt} ms`]] as [string, string][])),
+    [text.loss, `${percent(lossIn)} / ${percent(lossOut)}`],
+    [text.bitrate, `${kilobits(bitrateIn)} / ${kilobits(bitrateOut)}`],
+  ];
+  return (
+    <dl class="numbers">
+      {rows.map(([what, value]) => (
+        <div key={what}>
+          <dt>{what}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+};
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+const kilobits = (bits: number): string => `${Math.round(bits / 1000)} kbit/s`;

@@ -1,0 +1,239 @@
+/** The page's rules without a browser: lines, links, keys, loudness, ways through the network, layouts, news. */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { browserOf } from '../../app/client/page/browser.ts';
+import { besideMain } from '../../app/client/page/layout.ts';
+import { heardLine, Lines, ownLine } from '../../app/client/page/lines.ts';
+import { splitLinks } from '../../app/client/page/links.ts';
+import { keepSeat, recentRooms, rememberRoom, takeSeat } from '../../app/client/page/memory.ts';
+import { knocksSince, newsOfPeer, newsOfStanding } from '../../app/client/page/news.ts';
+import { shortcutOf, shortcuts } from '../../app/client/page/shortcuts.ts';
+import { loudness, speakerOf } from '../../app/client/page/sound.ts';
+import { split, unchecked, verdictOf } from '../../app/client/page/ways.ts';
+
+describe('the lines of a chat', () => {
+  const before = [
+    { from: 'a', name: 'Ada', text: 'one', at: 1 },
+    { from: 'me', name: 'Me', text: 'two', at: 2 },
+    { from: 'b', text: 'three', at: 3 },
+  ];
+
+  it('begin with what was said before', () => {
+    const lines = new Lines();
+    lines.addBefore(before, 'me');
+    expect(lines.all.map(({ mine, name, text }) => [mine, name, text])).toEqual([
+      [false, 'Ada', 'one'],
+      [true, 'You', 'two'],
+      [false, 'Guest', 'three'],
+    ]);
+  });
+
+  it('have nothing twice when the room tells it again, and keep what only this page knows', () => {
+    const lines = new Lines();
+    lines.add(heardLine({ from: 'a', text: 'one', at: 1 }, 'Ada'));
+    const key = lines.add(ownLine('two'));
+    lines.add(ownLine('on its way'));
+    lines.settle(key, 'done');
+    lines.addBefore([...before, { from: 'a', name: 'Ada', text: 'one', at: 4 }], 'me');
+    expect(lines.all.map(({ text, delivery }) => [text, delivery])).toEqual([
+      ['one', 'done'],
+      ['two', 'done'],
+      ['on its way', 'sending'],
+      ['three', 'done'],
+      ['one', 'done'],
+    ]);
+  });
+});
+
+describe('links', () => {
+  it.each<[string, string[]]>([
+    ['see https://a.example/b?c=d#e.', ['https://a.example/b?c=d#e']],
+    ['(https://a.example/b), http://c.example!', ['https://a.example/b', 'http://c.example']],
+    ['https://例え.テスト/道', ['https://例え.テスト/道']],
+    ['javascript:alert(1) ftp://x www.example.org', []],
+    ['"https://a.example"', ['https://a.example']],
+  ])('in %j', (text, links) => {
+    const parts = splitLinks(text);
+    expect(parts.filter(({ is }) => is === 'link').map((part) => part.text)).toEqual(links);
+    expect(parts.map((part) => part.text).join('')).toBe(text);
+  });
+});
+
+describe('shortcuts', () => {
+  const pressed = { ctrlKey: false, metaKey: false, altKey: false, repeat: false };
+  it('are letters alone, each for one thing', () => {
+    expect(shortcutOf({ ...pressed, key: 'M' })).toBe('microphone');
+    expect(shortcutOf({ ...pressed, key: '?' })).toBe('keys');
+    expect(shortcutOf({ ...pressed, key: 'x' })).toBeUndefined();
+    for (const held of ['ctrlKey', 'metaKey', 'altKey', 'repeat'])
+      expect(shortcutOf({ ...pressed, key: 'm', [held]: true }), held).toBeUndefined();
+    expect(new Set(Object.values(shortcuts)).size).toBe(Object.values(shortcuts).length);
+  });
+});
+
+describe('who speaks', () => {
+  it('is measured as the ear does', () => {
+    expect(loudness(new Uint8Array(512).fill(128))).toBe(0);
+    const square = (height: number) => Uint8Array.from({ length: 512 }, (_, at) => 128 + (at % 2 ? height : -height));
+    expect(loudness(square(127))).toBeCloseTo(1, 2);
+    expect(loudness(square(4))).toBeCloseTo(0.5, 1);
+  });
+
+  it('is the loudest, nobody in silence, and the one before while it is close', () => {
+    const levels = (a: number, b: number) => new Map(Object.entries({ a, b }));
+    expect(speakerOf(levels(0.2, 0.3), undefined)).toBeUndefined();
+    expect(speakerOf(levels(0.5, 0.6), undefined)).toBe('b');
+    expect(speakerOf(levels(0.55, 0.6), 'a')).toBe('a');
+    expect(speakerOf(levels(0.4, 0.7), 'a')).toBe('b');
+    expect(speakerOf(levels(0.1, 0.4), 'a')).toBe('b');
+  });
+});
+
+describe('the connection check', () => {
+  it('takes ICE servers apart by the way that they are', () => {
+    const ice = [
+      { urls: ['stun:s.example', 'stuns:s.example'] },
+      {
+        urls: ['turn:t.example?transport=udp', 'turn:t.example', 'turn:t.example?transport=tcp'],
+        username: 'u',
+        credential: 'c',
+      },
+      { urls: 'turns:t.example:443?transport=tcp', username: 'u', credential: 'c' },
+    ];
+    const ways = split(ice);
+    expect(ways.stun.map(({ urls }) => urls)).toEqual(['stun:s.example', 'stuns:s.example']);
+    expect(ways['turn-udp'].map(({ urls }) => urls)).toEqual(['turn:t.example?transport=udp', 'turn:t.example']);
+    expect(ways['turn-tcp']).toEqual([
+      { urls: 'turn:t.example?transport=tcp', username: 'u', credential: 'c' },
+      { urls: 'turns:t.example:443?transport=tcp', username: 'u', credential: 'c' },
+    ]);
+  });
+
+  const all = {
+    ...unchecked,
+    websocket: 'good',
+    http: 'good',
+    stun: 'good',
+    'turn-udp': 'good',
+    'turn-tcp': 'good',
+  } as const;
+  it.each([
+    ['good', {}],
+    ['good', { stun: 'none', 'turn-udp': 'none', 'turn-tcp': 'none' }],
+    ['good', { stun: 'unknown', 'turn-udp': 'unknown', 'turn-tcp': 'unknown' }],
+    ['fair', { websocket: 'bad' }],
+    ['fair', { stun: 'bad', 'turn-udp': 'bad' }],
+    ['bad', { websocket: 'bad', http: 'bad' }],
+    ['bad', { stun: 'bad', 'turn-udp': 'bad', 'turn-tcp': 'bad' }],
+    ['bad', { stun: 'none', 'turn-udp': 'bad', 'turn-tcp': 'bad' }],
+  ] as const)('is %s with %j', (verdict, findings) => {
+    expect(verdictOf({ ...all, ...findings })).toBe(verdict);
+  });
+});
+
+describe('one large tile', () => {
+  it.each([
+    [1440, 800],
+    [820, 1100],
+    [360, 660],
+    [740, 280],
+  ])('and up to eleven small ones fit into %i × %i', (width, height) => {
+    for (let others = 0; others <= 11; others++) {
+      const { main, small, side } = besideMain({ width, height }, others, 8);
+      expect(main.width * main.height, `${others} others`).toBeGreaterThan(width * height * 0.5);
+      if (side === 'beside') {
+        expect(others * (small.height + 8) - 8, `${others} others`).toBeLessThanOrEqual(height);
+        expect(main.width + (others ? small.width + 8 : 0)).toBeLessThanOrEqual(width);
+        continue;
+      }
+      const columns = Math.floor((width + 8) / (small.width + 8));
+      expect(main.height + Math.ceil(others / columns) * (small.height + 8)).toBeLessThanOrEqual(height);
+    }
+  });
+});
+
+describe('news', () => {
+  const peer = { name: 'Ada', hand: false, media: { audio: true, video: true } };
+  const standing = {
+    self: { id: 'me', role: 'guest', media: { audio: true, video: true }, hand: false },
+    room: { access: 'open', passcode: false },
+    waiting: [],
+  } as const;
+
+  it('are what began, not what goes on', () => {
+    expect(newsOfPeer(undefined, peer)).toEqual([]);
+    expect(newsOfPeer(peer, { ...peer, hand: true })).toEqual(['Ada raised a hand']);
+    expect(newsOfPeer({ ...peer, hand: true }, { ...peer, hand: true })).toEqual([]);
+    const sharing = { ...peer, media: { ...peer.media, screen: true } };
+    expect(newsOfPeer(peer, sharing)).toEqual(['Ada began to share a screen']);
+  });
+
+  it('are one’s own role and the door', () => {
+    const now = { ...standing, waiting: [], self: { ...standing.self, role: 'host' as const } };
+    expect(newsOfStanding(undefined, now)).toEqual([]);
+    expect(newsOfStanding({ ...standing, waiting: [] }, now)).toEqual([expect.stringContaining('You are a host now')]);
+    const locked = { ...now, room: { access: 'locked' as const, passcode: false } };
+    expect(newsOfStanding(now, locked)).toEqual([expect.stringContaining('locked')]);
+    const [b, c] = [
+      { id: 'b', name: 'Ben', away: false },
+      { id: 'c', away: false },
+    ];
+    expect(knocksSince({ ...now, waiting: [b] }, { ...now, waiting: [b, c] })).toEqual(['Guest wants to come in']);
+  });
+});
+
+describe('what the browser remembers', () => {
+  const storage = () => {
+    const kept = new Map<string, string>();
+    return {
+      getItem: (key: string) => kept.get(key) ?? null,
+      setItem: (key: string, value: string) => kept.set(key, value),
+      removeItem: (key: string) => kept.delete(key),
+    };
+  };
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  });
+
+  it('a seat is there once, in its room, and for a minute', () => {
+    vi.stubGlobal('sessionStorage', storage());
+    vi.useFakeTimers();
+    const seat = { room: 'garden', session: 's', name: '', camera: true, microphone: false };
+    keepSeat(seat);
+    expect(takeSeat('garden')).toMatchObject(seat);
+    expect(takeSeat('garden')).toBeUndefined();
+    keepSeat(seat);
+    expect(takeSeat('another')).toBeUndefined();
+    keepSeat(seat);
+    vi.advanceTimersByTime(61_000);
+    expect(takeSeat('garden')).toBeUndefined();
+    sessionStorage.setItem('genkan.seat', '{"room":"garden"');
+    expect(takeSeat('garden')).toBeUndefined();
+  });
+
+  it('nothing, where storage is forbidden', () => {
+    expect(takeSeat('garden')).toBeUndefined();
+    expect(recentRooms()).toEqual([]);
+  });
+
+  it('five rooms, the newest first, none twice', () => {
+    vi.stubGlobal('localStorage', storage());
+    for (const room of ['a', 'b', 'c', 'a', 'd', 'e', 'f']) rememberRoom(room);
+    expect(recentRooms()).toEqual(['f', 'e', 'd', 'a', 'c']);
+  });
+});
+
+describe('the browser', () => {
+  it.each([
+    ['firefox', 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'],
+    ['chrome', 'Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36'],
+    [
+      'chrome',
+      'Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36 Edg/140.0',
+    ],
+    ['safari', 'Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15'],
+    ['other', 'Something/1.0'],
+  ])('%s is known by its name', (family, agent) => {
+    expect(browserOf(agent)).toBe(family);
+  });
+});
