@@ -23,7 +23,8 @@ const conform = (...words: string[]) => {
 
 let site: Site;
 beforeAll(async () => {
-  site = await startSite(specSettings);
+  // Many at once may take their time to come back.
+  site = await startSite([...specSettings, '--return-grace', '5', '--poll-grace', '5']);
 });
 afterAll(() => site.stop());
 
@@ -81,7 +82,7 @@ describe.concurrent('a broken promise is found, as the one that it is', () => {
     onTestFinished(() => spoiled.close());
     const found = await inspect(spoiled.url, { by: [eventStream], guarantee: 9 });
     expect(found.map(({ verdict }) => verdict)).toContain('broken');
-  });
+  }, 90_000);
 
   test('but one who only passes on is no liar', async () => {
     const liar = await startLiar(site.direct.http, () => (said) => [said]);
