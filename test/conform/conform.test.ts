@@ -50,7 +50,7 @@ const overtaken = (): Lie => {
 };
 
 describe.concurrent('a broken promise is found, as the one that it is', () => {
-  test.each<[string, number, () => Lie]>([
+  test.for<[string, number, () => Lie]>([
     ['everyone is told to offer', 1, () => (said) => [JSON.parse(JSON.stringify(said), offering)]],
     ['an offer is touched on its way', 2, () => (said) => [said.type === 'signal' ? { ...said, data: 'mine' } : said]],
     ['a text comes twice', 3, () => (said) => (said.type === 'chat' ? [said, said] : [said])],
@@ -70,21 +70,21 @@ describe.concurrent('a broken promise is found, as the one that it is', () => {
     ],
     ['nobody hears of a rate', 7, () => silentOf(({ code }) => code === 'rate-limited')],
     ['hosts do not see who waits', 8, () => silentOf(({ type }) => type === 'lobby')],
-  ])('%s', async (_what, guarantee, lying) => {
+  ])('%s', async ([, guarantee, lying], { onTestFinished }) => {
     const liar = await startLiar(site.direct.http, lying);
     onTestFinished(() => liar.close());
     const found = await inspect(liar.url, { by: [webSocket], guarantee });
     expect(found.map(({ verdict }) => verdict)).toContain('broken');
   });
 
-  test('an event stream is kept back', async () => {
+  test('an event stream is kept back', async ({ onTestFinished }) => {
     const spoiled = await startSpoiled(site.direct.http, ['buffers streams']);
     onTestFinished(() => spoiled.close());
     const found = await inspect(spoiled.url, { by: [eventStream], guarantee: 9 });
     expect(found.map(({ verdict }) => verdict)).toContain('broken');
   }, 90_000);
 
-  test('but one who only passes on is no liar', async () => {
+  test('but one who only passes on is no liar', async ({ onTestFinished }) => {
     const liar = await startLiar(site.direct.http, () => (said) => [said]);
     onTestFinished(() => liar.close());
     expect(await inspect(liar.url)).toEqual([]);

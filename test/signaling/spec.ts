@@ -1,5 +1,5 @@
 /** The spec of app/conform as tests: every case that the transport can show, side by side. */
-import { describe, onTestFinished, test } from 'vitest';
+import { describe, test } from 'vitest';
 import { Context } from '../../app/conform/context.ts';
 import { guarantees, isFor } from '../../app/conform/spec.ts';
 import type { Transport } from '../../app/conform/transports.ts';
@@ -25,7 +25,7 @@ export const specSettings = [
 export const describeSignaling = (name: string, site: () => string, transport: Transport): void => {
   describe.concurrent(`${transport.name} ${name}`, () => {
     for (const one of guarantees.flatMap(({ cases }) => cases.filter((each) => isFor(each, transport))))
-      test(one.name, async () => {
+      test(one.name, async ({ onTestFinished }) => {
         const context = new Context({ base: site(), grace: 3000 }, transport);
         onTestFinished(() => context.dispose());
         await one.run(context);
