@@ -10,6 +10,8 @@ import { type Loaded, load } from './config/load.ts';
 import { nearest } from './config/nearest.ts';
 import { printConfig } from './config/print.ts';
 import type { Settings } from './config/schema.ts';
+import { options as doctorOptions, readWords } from './doctor/options.ts';
+import { isWell, jsonReport, showReport } from './doctor/report.ts';
 import { options as nginxOptions } from './nginx/options.ts';
 import { type CommandName, command } from './ops/commands.ts';
 import { deliver, nginxFiles } from './ops/nginx.ts';
@@ -22,7 +24,7 @@ type Sound = Extract<Loaded, { settings: Settings }>;
 
 /** Exit codes: 0 done, 1 could not go on, 2 the settings or the command are wrong. */
 const main = async (argv: string[]): Promise<number> => {
-  if (argv.includes('--help') || argv.includes('-h')) return say(argv[0] === 'nginx' ? nginxHelp() : helpText());
+  if (argv.includes('--help') || argv.includes('-h')) return say(helps[argv[0] ?? '']?.() ?? helpText());
   if (argv.includes('--version') || argv.includes('-v')) return say(`genkan ${version()}`);
   const [command = 'serve', ...rest] = argv[0]?.startsWith('-') === false ? argv : ['serve', ...argv];
   const known = Object.hasOwn(commands, command) ? commands[command] : undefined;
@@ -39,7 +41,10 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
   // Started by a supervisor, never by hand: it is told everything else.
   worker: async () => (await import('./ops/worker.ts')).work(),
   status: (words) => tell('status', words),
-  reload: (words) => tell('reload', words),
+  reload: (words) => {
+    const { rest, nginx } = takeNginx(words);
+    return nginx ? reloadBoth(rest, nginx.file) : tell('reload', words);
+  },
   stop: (words) => tell('stop', words),
   pause: (words) => tell('pause', words),
   resume: (words) => tell('resume', words),
@@ -74,6 +79,15 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
     const { conform } = await import('./conform/command.ts');
     const told = await conform(words);
     return 'fault' in told ? fail([told.fault], told.code) : Math.max(say(told.text), told.code);
+  },
+  doctor: async (words) => {
+    const asked = readWords(words);
+    for (const note of asked.notes) process.stderr.write(`genkan: warning: ${note}\n`);
+    if ('faults' in asked) return fail(asked.faults);
+    const { examine } = await import('./doctor/run.ts');
+    const report = await examine(asked.site);
+    say(asked.json ? jsonReport(report) : showReport(report));
+    return isWell(report) ? 0 : 1;
   },
   explain: ([option]) => {
     const found = option === undefined ? { text: explainAll() } : explain(option);
@@ -152,7 +166,7 @@ const tell = (name: CommandName, words: string[]): number | Promise<number> =>
     return code === 0 ? say(text) : fail([text], code);
   });
 
-/** `--nginx`, `--nginx FILE` or `--nginx=FILE`, which is a word of check-config and no setting. */
+/** `--nginx`, `--nginx FILE` or `--nginx=FILE`, which is a word of check-config and reload and no setting. */
 const takeNginx = (words: string[]): { rest: string[]; nginx?: { file?: string } } => {
   const at = words.findIndex((word) => /^--nginx(=|$)/.test(word));
   if (at < 0) return { rest: words };
@@ -163,17 +177,32 @@ const takeNginx = (words: string[]): { rest: string[]; nginx?: { file?: string }
   return { rest: words.toSpliced(at, follows ? 2 : 1), nginx: file ? { file: resolve(file) } : {} };
 };
 
+const testNginx = (file: string | undefined): number => runNginx(['-t'], file);
+
+/**
+ * nginx first, then the app: nginx's old workers keep the WebSockets that they have and cut them when worker_shutdown_timeout is
+ * over. The app tells everyone to come back, and they come to the new workers.
+ */
+const reloadBoth = (words: string[], file: string | undefined): number | Promise<number> => {
+  const code = testNginx(file) || runNginx(['-s', 'reload'], file);
+  return code === 0 ? tell('reload', words) : code;
+};
+
 /** What nginx says goes to stderr as it is. */
-const testNginx = (file: string | undefined): number => {
-  const { error, status } = spawnSync('nginx', ['-t', ...(file === undefined ? [] : ['-c', file])], {
+const runNginx = (words: string[], file: string | undefined): number => {
+  const { error, status } = spawnSync('nginx', [...words, ...(file === undefined ? [] : ['-c', file])], {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
-  if (error) return fail([`nginx -t cannot be run: ${error.message}`], 1);
+  if (error) return fail([`nginx ${words.join(' ')} cannot be run: ${error.message}`], 1);
   return status === 0 ? 0 : 1;
 };
 
-const nginxHelp = (): string =>
-  settingsText({ "genkan nginx, which takes the app's own settings as well (genkan --help)": nginxOptions });
+/** Commands with options of their own. */
+const helps: Record<string, () => string> = {
+  nginx: () =>
+    settingsText({ "genkan nginx, which takes the app's own settings as well (genkan --help)": nginxOptions }),
+  doctor: () => settingsText({ 'genkan doctor https://meet.example': doctorOptions }),
+};
 
 const version = (): string => {
   const { version: text }: { version: string } = JSON.parse(

@@ -16,9 +16,10 @@ import { frontedServer, publicServer } from './http/server.ts';
 import { createAccessLog } from './ops/access.ts';
 import { waitingAt } from './ops/backlog.ts';
 import { type Counts, zeroCounts } from './ops/counts.ts';
-import { startTicker } from './ops/lifecycle.ts';
+import { startTicker, steadyClock } from './ops/lifecycle.ts';
 import { listen, listenOptions, localUrl } from './ops/listen.ts';
 import { createLogger } from './ops/log.ts';
+import { openStore } from './ops/open-store.ts';
 import { hostOf, type ListenSetting, type Place, planPlaces } from './ops/places.ts';
 import { createReports, type Reports } from './ops/reports.ts';
 import { verificationKeys } from './ops/token-keys.ts';
@@ -30,7 +31,7 @@ import { HttpConversations } from './signaling/http.ts';
 import { Throttle } from './signaling/throttle.ts';
 import { WebSockets } from './signaling/websocket.ts';
 import { pausable } from './store/pausable.ts';
-import { memoryStore } from './store/store.ts';
+import type { Store } from './store/store.ts';
 import { createUwsgiServer } from './uwsgi/server.ts';
 
 export type Running = {
@@ -43,6 +44,11 @@ export type Running = {
    * given; asked again, it is the same end, with the earlier cut.
    */
   stop(limits?: { within?: number; delay?: number }): Promise<void>;
+  /**
+   * Takes no visitors any more, tells those there to come back, and gives away the rooms, as JSON in parts, for a successor;
+   * what is left is to `stop`.
+   */
+  handOver(): unknown[];
   /** Cuts everything at once. */
   kill(): void;
   /** False once new visitors should go elsewhere. */
@@ -58,21 +64,36 @@ export type ServeOptions = {
   places?: Named[];
   /** Whether new rooms may be opened; asked again and again. */
   accepting?: () => boolean;
+  /** Asked for the parts that a predecessor gave away, when all else is ready and before anyone is let in. */
+  inheritance?: () => Promise<unknown[]>;
+  /** ms since 1970, never less than before */
+  clock?: () => number;
+  /** Makes time pass: calls what it is given again and again. */
+  ticker?: typeof startTicker;
 };
 
 /** @throws when a key cannot be read, or an address not be listened on; everything is closed again then */
 export const serve = async (
   settings: Settings,
   logger: Logger = createLogger(settings),
-  { places = placesOf(settings), accepting = () => true }: ServeOptions = {},
+  options: ServeOptions = {},
 ): Promise<Running> => {
+  const {
+    places = placesOf(settings),
+    accepting = () => true,
+    inheritance,
+    clock: givenClock = steadyClock,
+    ticker: tick = startTicker,
+  } = options;
   let ready = true;
-  const clock = Date.now;
-  const signaling = createSignaling(settings, clock, logger, accepting);
+  const signaling: Signaling = {
+    ...(await createSignaling(settings, givenClock, logger, accepting)),
+    settled: (seconds) => reports.settled(seconds),
+  };
   const access = createAccessLog(logger, settings);
   const webSockets = new WebSockets(signaling, access);
   const conversations = new HttpConversations(signaling, access);
-  const { store, counts } = signaling;
+  const { store, counts, clock } = signaling;
   const sockets = () => waitingAt(listeners.map(describe), settings.listen);
   const reports = createReports(
     { counts, store, webSockets, accepting: () => ready && accepting(), sockets },
@@ -88,6 +109,7 @@ export const serve = async (
     conversations,
     allowedOrigins: settings['allowed-origins'],
     ready: () => ready,
+    reachable: () => store.ready(),
     count: () => store.count(),
     counts,
     access,
@@ -96,7 +118,7 @@ export const serve = async (
   });
   const listeners = createListeners(settings, places, logger, counts);
   for (const { server, place } of listeners) attach(server, app, place.setting);
-  const ticker = startTicker(async () => {
+  const ticker = tick(async () => {
     const now = clock();
     webSockets.tick(now);
     conversations.tick(now);
@@ -107,16 +129,22 @@ export const serve = async (
 
   const removals: (() => void)[] = [];
 
+  let closed: Promise<void>[] | undefined;
+  const sendAway = (): Promise<void>[] => {
+    ready = false;
+    closed ??= listeners.map(({ server }) => close(server));
+    webSockets.drain();
+    conversations.drain();
+    return closed;
+  };
   const drain = async (delay: number): Promise<void> => {
     ready = false;
     if (delay > 0) await sleep(delay * 1000);
-    const closed = listeners.map(({ server }) => close(server));
-    webSockets.drain();
-    conversations.drain();
-    await Promise.all(closed);
+    await Promise.all(sendAway());
     ticker.stop();
     reports.stop();
     await app.close();
+    await store.close();
     vacuum();
   };
   const vacuum = (): void => {
@@ -138,16 +166,35 @@ export const serve = async (
     await draining.finally(() => clearTimeout(late));
   };
 
+  const handOver = (): unknown[] => {
+    sendAway();
+    return store.handOver?.() ?? [];
+  };
+
   try {
-    const options = listenOptions(settings);
+    for (const part of (await inheritance?.()) ?? []) adopt(store, part, logger);
+    const listening = listenOptions(settings);
     for (const { server, place } of listeners)
-      removals.push(await listen(server, place.address, { ...options, host: hostOf(place.setting) }));
+      removals.push(await listen(server, place.address, { ...listening, host: hostOf(place.setting) }));
   } catch (error) {
     await stop();
     throw error;
   }
   const listening = listeners.map(describe);
-  return { listening, count: () => store.count(), stop, kill, ready: () => ready, readings: reports };
+  return {
+    ...{ listening, stop, handOver, kill, readings: reports },
+    count: () => store.count(),
+    ready: () => ready && store.ready(),
+  };
+};
+
+/** What cannot be read is one room that begins anew, and no reason not to serve the others. */
+const adopt = (store: Store, part: unknown, log: Logger): void => {
+  try {
+    store.adopt?.(part);
+  } catch (error) {
+    log.error({ reason: error instanceof Error ? error.message : String(error) }, 'a room could not be taken over');
+  }
 };
 
 /** Those of the one worker that there is. */
@@ -157,9 +204,22 @@ const placesOf = (settings: Settings): Place[] => {
   return plan.workers.flat();
 };
 
-const createSignaling = (settings: Settings, clock: () => number, log: Logger, accepting: () => boolean): Signaling => {
+const createSignaling = async (
+  settings: Settings,
+  givenClock: () => number,
+  log: Logger,
+  accepting: () => boolean,
+): Promise<Omit<Signaling, 'settled'>> => {
   const seconds = (
-    name: 'grace' | 'return-grace' | 'join-timeout' | 'poll-grace' | 'poll-wait' | 'heartbeat' | 'ping-interval',
+    name:
+      | 'grace'
+      | 'return-grace'
+      | 'join-timeout'
+      | 'poll-grace'
+      | 'poll-wait'
+      | 'heartbeat'
+      | 'ping-interval'
+      | 'max-quiet',
   ): number => settings[name] * 1000;
   const counts = zeroCounts();
   const rules: Rules = {
@@ -171,33 +231,30 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
     grace: seconds('grace'),
     returnGrace: seconds('return-grace'),
   };
-  const memory = memoryStore(
-    {
-      rooms: settings['max-rooms'],
-      rules,
-      // What is older than a session may be away can be of use to nobody.
-      log: { events: settings['log-events'], bytes: settings['log-bytes'], age: 2 * seconds('grace') + 60_000 },
-    },
-    clock,
-    counts,
-  );
-  const store = pausable(memory, accepting);
+  const { store: opened, clock } = await openStore(settings, rules, log, counts, givenClock);
+  const store = pausable(opened, accepting);
   const perMinute = (name: 'join' | 'attempt') =>
     new Throttle({ rate: settings[`${name}-rate`] / 60, burst: settings[`${name}-burst`] });
   const turn = turnOf(settings);
+  const gate = createGate({
+    required: settings.auth === 'token',
+    keys: verificationKeys(settings),
+    issuer: settings['token-issuer'],
+    audience: settings['token-audience'],
+    leeway: settings['token-leeway'],
+  });
   return {
     store,
-    authorise: createGate({
-      required: settings.auth === 'token',
-      keys: verificationKeys(settings),
-      issuer: settings['token-issuer'],
-      audience: settings['token-audience'],
-      leeway: settings['token-leeway'],
-    }),
+    // Tokens and credentials are dated by clocks of others, which the system's follows.
+    authorise: (token, room) => gate(token, room, Date.now()),
     joins: perMinute('join'),
     attempts: perMinute('attempt'),
-    fanout: new Fanout(store),
-    ice: (room, peer, now) => iceSet(settings['stun-url'], turn, room, peer, now),
+    fanout: new Fanout(store, Math.floor(settings['log-events'] / 4)),
+    ice: (room, peer, now) => {
+      const date = Date.now();
+      const { servers, renewAt } = iceSet(settings['stun-url'], turn, room, peer, date);
+      return { servers, renewAt: now + renewAt - date };
+    },
     clock,
     log,
     counts,
@@ -215,6 +272,7 @@ const createSignaling = (settings: Settings, clock: () => number, log: Logger, a
       pollWait: settings.harakiri > 0 ? Math.min(seconds('poll-wait'), settings.harakiri * 700) : seconds('poll-wait'),
       heartbeat: seconds('heartbeat'),
       pingInterval: seconds('ping-interval'),
+      maxQuiet: seconds('max-quiet'),
       ackDelay: settings['ack-delay'],
     },
   };

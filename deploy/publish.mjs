@@ -1,15 +1,6 @@
 // Copies the static files of this build to where nginx reads them, and keeps those of the build before: a tab that was opened
-// before an upgrade still finds its scripts. `node deploy/publish.mjs TARGET`; what is there already is left alone.
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+// before an upgrade still finds its scripts. `node deploy/publish.mjs TARGET`; what is the same there already is left alone.
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const [target] = process.argv.slice(2);
@@ -34,9 +25,10 @@ console.log(
 /** Under another name first, so that nobody reads half a file. */
 function publish(file) {
   const place = join(target, file);
-  if (existsSync(place)) return;
+  const content = readFileSync(join(source, file));
+  if (existsSync(place) && readFileSync(place).equals(content)) return;
   mkdirSync(dirname(place), { recursive: true });
-  copyFileSync(join(source, file), `${place}.part`);
+  writeFileSync(`${place}.part`, content);
   renameSync(`${place}.part`, place);
 }
 

@@ -1,14 +1,17 @@
-// The whole of `npm test`: makes the checkout and the machine ready, checks the code, runs the tests, cleans up.
+// The whole of `npm test` and `npm run test:all`: makes the checkout and the machine ready, checks the code, runs the tests, cleans up.
 // Plain JavaScript for Node 18 and later. Words after `npm test --` go to vitest; Docker is left alone when they name
-// only tests outside test/stack. Tests learn from TEST_WITHOUT (names with commas) what the machine lacks.
+// only tests outside test/stack. What takes minutes is left out, unless --all is among the words or they name tests. Tests learn
+// from TEST_WITHOUT (names with commas) what the machine lacks.
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { npmCommand } from '../deploy/prepare.mjs';
 import { path, quiet, root, say, show } from './setup/child.mjs';
 import { baseImages, completeMachine, removeOldImages, startEngine, stopEngine, sweep } from './setup/machine.mjs';
 
-const words = process.argv.slice(2);
-const wantsDocker = !words.some((word) => word.startsWith('test')) || words.some((word) => word.includes('stack'));
+const words = process.argv.slice(2).filter((word) => word !== '--all');
+const namesTests = words.some((word) => word.startsWith('test'));
+const wantsDocker = !namesTests || words.some((word) => word.includes('stack'));
+const wantsLong = namesTests || process.argv.includes('--all');
 const skipped = new Map();
 const failures = [];
 let engineStarted = false;
@@ -38,7 +41,7 @@ async function stack() {
   if (!wantsDocker || skipped.has('docker')) return {};
   const engine = await startEngine();
   engineStarted = Boolean(engine.started);
-  const images = engine.missing ? engine : await baseImages();
+  const images = engine.missing ? engine : await baseImages(wantsLong);
   if (images.missing) {
     skipped.set('docker', images.missing);
     return {};
@@ -58,7 +61,8 @@ async function check() {
 async function vitest(env) {
   const bin = join(root, 'node_modules', '.bin');
   const node = existsSync(join(bin, 'node')) ? join(bin, 'node') : process.execPath;
-  const args = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts', ...words];
+  const projects = wantsLong ? [] : ['--project', 'code', '--project', 'stack'];
+  const args = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts', ...projects, ...words];
   const settings = { ...env, PATH: bin + delimiter + path, TEST_WITHOUT: [...skipped.keys()].join(',') };
   // A process that a test forgot can keep vitest from ending after its report.
   const code = await show(node, args, { env: settings, limit: 30 * 60 });

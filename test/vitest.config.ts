@@ -1,6 +1,12 @@
-/** Which tests there are: those of the code run side by side, those of the whole stack afterwards, one file at a time. */
+/**
+ * Which tests there are: those of the code run side by side, those of the whole stack afterwards, one file at a time; and of
+ * those again the ones that take minutes.
+ */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+
+const wholeStack = { fileParallelism: false, sequence: { groupOrder: 1 }, testTimeout: 60_000, hookTimeout: 300_000 };
+const long = 'test/stack/**/*.long.test.ts';
 
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
@@ -14,15 +20,9 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: {
-          name: 'stack',
-          include: ['test/stack/**/*.test.ts'],
-          fileParallelism: false,
-          sequence: { groupOrder: 1 },
-          testTimeout: 60_000,
-          hookTimeout: 300_000,
-        },
+        test: { name: 'stack', include: ['test/stack/**/*.test.ts'], exclude: [long], ...wholeStack },
       },
+      { extends: true, test: { name: 'long', include: [long], ...wholeStack, sequence: { groupOrder: 2 } } },
     ],
   },
 });

@@ -5,8 +5,9 @@ import type { PeerId } from '../protocol/messages.ts';
 /** `session` is given to the peer, once; the server keeps the hash only. */
 export type MintedSession = { id: PeerId; session: string; secretHash: string };
 
-/** A new peer id (72 random bits) unless one is given, with a new secret of 192 random bits. */
-export const mintSession = (id: PeerId = randomBytes(9).toString('base64url')): MintedSession => {
+/** A new peer id (72 random bits) with a new secret of 192 random bits. */
+export const mintSession = (): MintedSession => {
+  const id = randomBytes(9).toString('base64url');
   const secret = randomBytes(24).toString('base64url');
   return { id, session: `${id}.${secret}`, secretHash: hash(secret) };
 };

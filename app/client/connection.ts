@@ -6,17 +6,22 @@ import { Emitter, type Source } from './events.ts';
 import { Ladder } from './ladder.ts';
 import { Outbox, type Settled, type Unnumbered } from './outbox.ts';
 import { type Timing, usualTiming } from './timing.ts';
-import { codeOfClose, type OpenSocket, openSockets, parse, type Socket, type Transport } from './wire.ts';
+import { codeOfClose, isFinal, type OpenSocket, openSockets, parse, type Socket, type Transport } from './wire.ts';
 
-/** `connecting`: never joined so far. `reconnecting`: the room may still know us. `attempt`: how many were made since. */
+/**
+ * `connecting`: never joined so far. `waiting`: a host has to open; `host`: whether one is there. `reconnecting`: the room may
+ * still know us. `attempt`: how many were made since.
+ */
 export type ConnectionState =
-  | { is: 'connecting'; attempt: number }
+  | { is: 'connecting'; attempt: number; because?: ErrorCode }
+  | { is: 'waiting'; host: boolean }
   | { is: 'joined' }
-  | { is: 'reconnecting'; attempt: number }
+  | { is: 'reconnecting'; attempt: number; because?: ErrorCode }
   | { is: 'over'; code: ErrorCode };
 
 /** What happens in the room, in the order of `seq`, each once. */
-export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined | Waiting>;
+export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined | Waiting | Reached>;
+type Reached = Extract<ServerMessage, { type: 'reached' }>;
 
 export type ConnectionEvents = {
   state: ConnectionState;
@@ -33,23 +38,29 @@ export type ConnectionOptions = {
   /** `ws:` or `wss:` URL of the room. */
   url: string;
   join: Omit<Join, 'type' | 'session' | 'after'>;
+  /** The secret of an earlier connection whose seat is to be taken again. */
+  session?: string | undefined;
   open?: OpenSocket;
   clock?: Clock;
   timing?: Partial<Timing>;
 };
 
-/** `moving`: the conversation goes over to a better socket; until that has joined, the room still knows the old one. */
+/**
+ * `pausing`: between two tries. `waiting`: at the door. `moving`: the conversation goes over to a better socket; until that
+ * has joined, the room still knows the old one, and for the page it `was` what it still is.
+ */
 type Phase =
-  | { is: 'waiting' }
+  | { is: 'pausing' }
   | { is: 'opening'; socket: Socket }
+  | { is: 'waiting'; socket: Socket; host: boolean }
   | { is: 'joined'; socket: Socket }
-  | { is: 'moving'; socket: Socket; old: Socket }
+  | { is: 'moving'; socket: Socket; old: Socket; was: ConnectionState }
   | { is: 'over'; code: ErrorCode };
-type Session = { is: 'none' } | { is: 'known'; secret: string; seen: number };
+/** `seen`: the last event; undefined where nothing is known but the secret. */
+type Session = { is: 'none' } | { is: 'known'; secret: string; seen: number | undefined };
+type Decisions = 'admit' | 'deny' | 'lock' | 'passcode' | 'role' | 'kick' | 'mute-request' | 'end';
 type Bye = Extract<ServerMessage, { type: 'bye' }>;
 type Refusal = Extract<ServerMessage, { type: 'error' }>;
-
-const leaveText = JSON.stringify({ type: 'leave' });
 
 export class Connection implements Source<ConnectionEvents> {
   #join: ConnectionOptions['join'];
@@ -58,19 +69,22 @@ export class Connection implements Source<ConnectionEvents> {
   #timing: Timing;
   #emitter = new Emitter<ConnectionEvents>();
   #outbox = new Outbox();
-  #phase: Phase = { is: 'waiting' };
+  #phase: Phase = { is: 'pausing' };
   #session: Session = { is: 'none' };
   #attempt = 0;
+  /** Why the server sent us away to come back, until it takes us. */
+  #because: ErrorCode | undefined;
   /** The next attempt, the next ping, or the end of patience: there is always at most one of them. */
   #alarm: Alarm;
   /** While armed the server has asked for a pause: nothing numbered goes out. */
   #pause: Alarm;
   #pauses = 0;
 
-  constructor({ url, join, open, clock = browserClock, timing: given = {} }: ConnectionOptions) {
+  constructor({ url, join, session, open, clock = browserClock, timing: given = {} }: ConnectionOptions) {
     const timing = { ...usualTiming, ...given };
     const better = (socket: Socket) => this.#move(socket);
     this.#join = join;
+    if (session) this.#session = { is: 'known', secret: session, seen: undefined };
     this.#ladder = new Ladder({ url, open: open ?? openSockets(clock, timing), clock, timing, better });
     this.#clock = clock;
     this.#timing = timing;
@@ -81,9 +95,18 @@ export class Connection implements Source<ConnectionEvents> {
 
   get state(): ConnectionState {
     const phase = this.#phase;
-    if (phase.is === 'joined' || phase.is === 'moving') return { is: 'joined' };
+    if (phase.is === 'joined') return { is: 'joined' };
+    if (phase.is === 'moving') return phase.was;
     if (phase.is === 'over') return phase;
-    return { is: this.#session.is === 'known' ? 'reconnecting' : 'connecting', attempt: this.#attempt };
+    if (phase.is === 'waiting') return { is: 'waiting', host: phase.host };
+    const wasHere = this.#session.is === 'known' && this.#session.seen !== undefined;
+    const because = this.#because === undefined ? {} : { because: this.#because };
+    return { is: wasHere ? 'reconnecting' : 'connecting', attempt: this.#attempt, ...because };
+  }
+
+  /** The secret that takes this seat again, also from another page. */
+  get session(): string | undefined {
+    return this.#session.is === 'known' ? this.#session.secret : undefined;
   }
 
   /** What carries the conversation now, or will once it has joined. */
@@ -106,25 +129,32 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   /** Tells the others a new name or media state; a later `join` tells it too. */
-  update(change: { name?: string; media?: MediaState; token?: string }): Promise<Settled> {
-    this.#join = { ...this.#join, ...change };
+  update(change: { name?: string; media?: MediaState; hand?: boolean; token?: string }): Promise<Settled> {
+    const { hand: _, ...kept } = change;
+    this.#join = { ...this.#join, ...kept };
     return this.#post({ type: 'update', ...change });
+  }
+
+  /** Says what hosts may say. */
+  decide(message: Extract<Unnumbered, { type: Decisions }>): Promise<Settled> {
+    return this.#post(message);
   }
 
   /** The network or the page woke up: tries again now, or finds out whether the connection is still alive. */
   nudge(): void {
-    if (this.#phase.is === 'waiting') this.#connect();
-    else if (this.#phase.is === 'joined') {
+    if (this.#phase.is === 'pausing') this.#connect();
+    else if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') {
       this.#ping(this.#phase.socket);
       this.#ladder.climb();
     }
   }
 
-  /** Leaves the room for good. */
-  leave(): void {
+  /** Leaves the room for good; with `mayReturn` the seat is kept for some seconds. */
+  leave(mayReturn = false): void {
     const phase = this.#phase;
-    if (phase.is === 'joined') phase.socket.send(leaveText);
-    if (phase.is === 'moving') phase.old.send(leaveText);
+    const text = JSON.stringify(mayReturn ? { type: 'leave', mayReturn } : { type: 'leave' });
+    if (phase.is === 'joined' || phase.is === 'waiting') phase.socket.send(text);
+    if (phase.is === 'moving') phase.old.send(text);
     this.#end('left');
   }
 
@@ -142,9 +172,9 @@ export class Connection implements Source<ConnectionEvents> {
 
   /** Joins again over a better socket, beside the old one. */
   #move(socket: Socket): void {
-    if (this.#phase.is !== 'joined') return socket.close(1000);
+    if (this.#phase.is !== 'joined' && this.#phase.is !== 'waiting') return socket.close(1000);
     this.#phase.socket.retire?.();
-    this.#phase = { is: 'moving', socket, old: this.#phase.socket };
+    this.#phase = { is: 'moving', socket, old: this.#phase.socket, was: this.state };
     this.#hear(socket);
     this.#sendJoin(socket);
     this.#alarm.arm(this.#timing.opening, () => this.#lost(0));
@@ -185,7 +215,7 @@ export class Connection implements Source<ConnectionEvents> {
 
   /** Gives up this socket and comes back after `delay` milliseconds. */
   #lost(delay: number): void {
-    this.#turnTo({ is: 'waiting' });
+    this.#turnTo({ is: 'pausing' });
     this.#alarm.arm(delay, () => this.#connect());
     this.#tell();
   }
@@ -255,13 +285,16 @@ export class Connection implements Source<ConnectionEvents> {
   #receive(socket: Socket, data: unknown): void {
     const message = parse(data);
     if (!message) return;
-    if (this.#phase.is === 'joined') this.#watch(socket);
+    if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') this.#watch(socket);
     switch (message.type) {
       case 'joined':
         return this.#entered(socket, message);
       case 'ack':
         this.#pauses = 0;
         return this.#outbox.acknowledged(message.n);
+      case 'reached':
+        if (this.#session.is === 'known') this.#session.seen = message.seq;
+        return;
       case 'pong':
         return;
       case 'ice':
@@ -269,7 +302,7 @@ export class Connection implements Source<ConnectionEvents> {
       case 'error':
         return this.#refused(socket, message);
       case 'waiting':
-        return;
+        return this.#knocked(socket, message);
       case 'bye':
         return this.#dismissed(message);
       default:
@@ -282,37 +315,53 @@ export class Connection implements Source<ConnectionEvents> {
     // After a resume the missed events follow with numbers up to `joined.seq`; a new beginning contains them.
     const seen = joined.recovered && before.is === 'known' ? before.seen : joined.seq;
     if (!joined.recovered && before.is === 'known') this.#outbox.renew();
-    this.#session = { is: 'known', secret: joined.session, seen };
-    if (this.#phase.is === 'moving') {
-      this.#phase.old.close(1000);
-      this.#ladder.climbed();
-    }
-    this.#ladder.joined();
-    this.#phase = { is: 'joined', socket };
-    this.#attempt = 0;
-    this.#watch(socket);
+    this.#arrived(socket, { is: 'joined', socket }, { is: 'known', secret: joined.session, seen });
     // First what was numbered before, then what listeners send from within these events.
     this.#sendUnsettled();
     this.#tell();
     this.#emitter.emit('joined', joined);
   }
 
+  /** A host has to open. */
+  #knocked(socket: Socket, { host, session, seq }: Waiting): void {
+    this.#arrived(socket, { is: 'waiting', socket, host }, { is: 'known', secret: session, seen: seq });
+    this.#tell();
+  }
+
+  #arrived(socket: Socket, phase: Phase, session: Session): void {
+    this.#session = session;
+    if (this.#phase.is === 'moving') {
+      this.#phase.old.close(1000);
+      this.#ladder.climbed();
+    }
+    this.#ladder.joined();
+    this.#phase = phase;
+    this.#attempt = 0;
+    this.#because = undefined;
+    this.#watch(socket);
+  }
+
   #happened(event: RoomEvent): void {
-    if (this.#session.is === 'none' || event.seq <= this.#session.seen) return;
+    // What has no number is of a later protocol.
+    if (this.#session.is === 'none' || !(event.seq > (this.#session.seen ?? 0))) return;
     this.#session.seen = event.seq;
+    if (event.type === 'waiting-updated' && this.#phase.is === 'waiting') {
+      this.#phase.host = event.host;
+      this.#tell();
+    }
     this.#emitter.emit('event', event);
   }
 
   #refused(socket: Socket, { code, message, n, retry }: Refusal): void {
     if (n !== undefined && retry !== undefined) return this.#pauseFor(retry);
-    if (this.#phase.is !== 'joined') return this.#joinRefused(socket, code, retry);
+    if (this.#phase.is === 'opening' || this.#phase.is === 'moving') return this.#joinRefused(socket, code, retry);
     if (n !== undefined) this.#outbox.refused(n, code);
     this.#emitter.emit('refused', { code, message });
   }
 
   #joinRefused(socket: Socket, code: ErrorCode, retry?: number): void {
-    if (retry !== undefined) return this.#lost(this.#later(retry));
-    if (this.#session.is === 'none') return this.#end(code);
+    if (retry !== undefined) return this.#sentAway(code, retry);
+    if (this.#session.is === 'none' || isFinal(code)) return this.#end(code);
     // Whatever the server has against this session, a new one may be welcome.
     this.#session = { is: 'none' };
     this.#outbox.renew();
@@ -323,7 +372,12 @@ export class Connection implements Source<ConnectionEvents> {
     const byOurselves = code === 'replaced' && (this.#phase.is === 'moving' || this.#ladder.fresh);
     if (byOurselves) this.#lost(0);
     else if (retry === null) this.#end(code);
-    else this.#lost(this.#later(retry));
+    else this.#sentAway(code, retry);
+  }
+
+  #sentAway(code: ErrorCode, retry: number): void {
+    this.#because = code;
+    this.#lost(this.#later(retry));
   }
 
   /** The server's own delay, spread, so that a whole room does not come back in the same millisecond. */

@@ -1,21 +1,31 @@
 /** The public entry of the browser library: join a room, get a Room. */
-import type { Joined, MediaState, PeerId } from '../protocol/messages.ts';
+import type { Access, Joined, MediaKind, MediaState, PeerId, Role } from '../protocol/messages.ts';
+import type { Channel } from './channel.ts';
 import type { Clock } from './clock.ts';
 import { Connection, type ConnectionEvents, type ConnectionState } from './connection.ts';
 import { Emitter, type Source } from './events.ts';
 import type { LinkTiming } from './link.ts';
 import { Mesh, type MeshEvents, type RemotePeer } from './mesh.ts';
 import type { Settled } from './outbox.ts';
+import { Bucket, encodeReaction, reactionOf } from './reactions.ts';
 import { type Rtc, tracksOf } from './rtc.ts';
+import { after, type Standing, standingOf } from './standing.ts';
+import { listenToPage } from './surroundings.ts';
 import type { Timing } from './timing.ts';
 import type { OpenSocket, Transport } from './wire.ts';
 
 export type { ErrorCode } from '../protocol/errors.ts';
-export type { MediaState, PeerId } from '../protocol/messages.ts';
+export type { Access, MediaKind, MediaState, PeerId, Role } from '../protocol/messages.ts';
 export type { ConnectionState } from './connection.ts';
+export { type FileOptions, type Files, files } from './files.ts';
+export type { Incoming } from './incoming.ts';
 export type { LinkState } from './link.ts';
 export type { RemotePeer } from './mesh.ts';
 export type { Settled } from './outbox.ts';
+export type { Outgoing } from './outgoing.ts';
+export type { Level, Quality } from './quality.ts';
+export type { Standing } from './standing.ts';
+export type { Transfer, TransferEnd, TransferState } from './transfer.ts';
 export type { Transport } from './wire.ts';
 
 export type JoinOptions = {
@@ -27,9 +37,11 @@ export type JoinOptions = {
   media?: MediaStream | null;
   token?: string;
   passcode?: string;
+  /** `Room.session` of before, when a page was loaded again: the same seat and role. */
+  session?: string | undefined;
   /** `relay`: only through a TURN server, so that the others do not learn this device's addresses. `all` unless told. */
   iceTransportPolicy?: RTCIceTransportPolicy;
-  timing?: Partial<Timing & LinkTiming>;
+  timing?: Partial<Timing & LinkTiming & { looks: number }>;
   /** In place of the browser's own; for tests. */
   inPlaceOf?: { open?: OpenSocket; rtc?: Rtc; clock?: Clock };
 };
@@ -41,6 +53,11 @@ export type RoomEvents = MeshEvents & {
   state: ConnectionState;
   joined: Joined;
   chat: Chat;
+  reaction: { from: PeerId; text: string };
+  /** One's own role, who gets in, or who waits is another now. */
+  standing: Standing;
+  /** A host asks that this be turned off. */
+  'mute-request': { from: PeerId; kind: MediaKind };
   refused: ConnectionEvents['refused'];
 };
 
@@ -55,15 +72,18 @@ export class Room implements Source<RoomEvents> {
   #mesh: Mesh;
   #emitter = new Emitter<RoomEvents>();
   #media: MediaState;
+  #standing: Standing | undefined;
+  #reactions = { own: new Bucket(), of: new Map<PeerId, Bucket>() };
   #stopListening: () => void;
 
   constructor(options: JoinOptions) {
-    const { base, room, name, media = null, token, passcode, iceTransportPolicy = 'all' } = options;
+    const { base, room, name, media = null, token, passcode, session, iceTransportPolicy = 'all' } = options;
     const { timing = {}, inPlaceOf = {} } = options;
     this.#media = mediaStateOf(media);
     this.#connection = new Connection({
       ...inPlaceOf,
       timing,
+      session,
       url: socketUrl(base ?? document.baseURI, room),
       join: { media: this.#media, ...given({ name, token, passcode }) },
     });
@@ -81,6 +101,16 @@ export class Room implements Source<RoomEvents> {
     return this.#connection.transport;
   }
 
+  /** Undefined until the room was entered. */
+  get standing(): Standing | undefined {
+    return this.#standing;
+  }
+
+  /** Takes this seat again, for a page that is loaded again; a secret. */
+  get session(): string | undefined {
+    return this.#connection.session;
+  }
+
   /** The others, in the order in which they came. */
   get peers(): RemotePeer[] {
     return this.#mesh.peers;
@@ -95,21 +125,39 @@ export class Room implements Source<RoomEvents> {
     return this.#connection.chat(text, to);
   }
 
-  /** Tells the others a new name or media state; a fresh token takes the place of that of the join. */
-  update(change: { name?: string; media?: MediaState; token?: string }): Promise<Settled> {
+  /**
+   * Shows everyone a few characters (1 to 64), past the server; it is for the moment, and kept nowhere.
+   * @returns false when it was too soon after others
+   * @throws RangeError when it is too long, or empty
+   */
+  react(text: string): boolean {
+    const data = encodeReaction(text);
+    if (!this.#reactions.own.take()) return false;
+    for (const { id } of this.peers) this.channel(id)?.send(data);
+    return true;
+  }
+
+  /** The way to a peer's page past the server, for what builds on it; undefined while there is none. */
+  channel(peer: PeerId): Channel | undefined {
+    return this.#mesh.channel(peer);
+  }
+
+  /** Tells the others a new name, media state or raised hand; a fresh token takes the place of that of the join. */
+  update(change: { name?: string; media?: MediaState; hand?: boolean; token?: string }): Promise<Settled> {
     return this.#connection.update(change);
   }
 
   /**
    * Sends this stream's tracks from now on and tells the others which kinds are on. Call it after every change: another
-   * stream, a track added, removed, stopped, enabled or disabled. Needs no renegotiation.
+   * stream, a track added, removed, stopped, enabled or disabled. Needs no renegotiation. `told` is what the others are told
+   * where the tracks do not say it: that the picture is a screen, or that a mixed track has no voice in it.
    */
-  setMedia(media: MediaStream | null): void {
+  setMedia(media: MediaStream | null, told: MediaState = mediaStateOf(media)): void {
     this.#mesh.setTracks(tracksOf(media));
-    const state = mediaStateOf(media);
-    if (state.audio === this.#media.audio && state.video === this.#media.video) return;
-    this.#media = state;
-    void this.update({ media: state });
+    const { audio, video, screen } = this.#media;
+    if (told.audio === audio && told.video === video && told.screen === screen) return;
+    this.#media = told;
+    void this.update({ media: told });
   }
 
   /** Tries again with a peer whose link is `failed`. */
@@ -117,30 +165,95 @@ export class Room implements Source<RoomEvents> {
     this.#mesh.retry(peer);
   }
 
+  /** This device has another network: looks for new paths now instead of when the old ones are found dead. */
+  networkChanged(): void {
+    this.#mesh.networkChanged();
+    this.nudge();
+  }
+
   /** Finds out now whether the connection is alive, or tries at once to get it back. */
   nudge(): void {
     this.#connection.nudge();
   }
 
-  leave(): void {
-    this.#connection.leave();
+  /** With `mayReturn` the seat is kept for some seconds, for a page that may be loaded again. */
+  leave(mayReturn = false): void {
+    this.#connection.leave(mayReturn);
+  }
+
+  // ── what hosts decide; anyone else is refused with `not-allowed` ──────────────────────────────────────────────────
+
+  admit(peer: PeerId): Promise<Settled> {
+    return this.#connection.decide({ type: 'admit', peer });
+  }
+
+  deny(peer: PeerId): Promise<Settled> {
+    return this.#connection.decide({ type: 'deny', peer });
+  }
+
+  /** Who gets in from now on. */
+  lock(access: Access): Promise<Settled> {
+    return this.#connection.decide({ type: 'lock', access });
+  }
+
+  /** What newcomers have to know; null = nothing. */
+  setPasscode(passcode: string | null): Promise<Settled> {
+    return this.#connection.decide({ type: 'passcode', passcode });
+  }
+
+  setRole(peer: PeerId, role: Role): Promise<Settled> {
+    return this.#connection.decide({ type: 'role', peer, role });
+  }
+
+  /** With `ban` its session may not come back. */
+  kick(peer: PeerId, ban = false): Promise<Settled> {
+    return this.#connection.decide({ type: 'kick', peer, ban });
+  }
+
+  requestMute(peer: PeerId, kind: MediaKind): Promise<Settled> {
+    return this.#connection.decide({ type: 'mute-request', peer, kind });
+  }
+
+  /** Ends the room for everyone. */
+  end(): Promise<Settled> {
+    return this.#connection.decide({ type: 'end' });
   }
 
   #forward(): void {
     const emit = this.#emitter.emit.bind(this.#emitter) as Emitter<RoomEvents>['emit'];
-    this.#connection.on('joined', (joined) => emit('joined', joined));
+    const stand = (standing: Standing) => {
+      if (standing === this.#standing) return;
+      this.#standing = standing;
+      emit('standing', standing);
+    };
+    this.#connection.on('joined', (joined) => {
+      stand(standingOf(joined));
+      emit('joined', joined);
+    });
     this.#connection.on('refused', (refused) => emit('refused', refused));
     this.#connection.on('event', (event) => {
       if (event.type === 'chat') emit('chat', event);
+      if (event.type === 'mute-request') emit('mute-request', event);
+      if (this.#standing) stand(after(this.#standing, event));
     });
     this.#connection.on('state', (state) => {
       if (state.is === 'over') this.#close();
       emit('state', state);
     });
-    this.#mesh.on('peer-added', (peer) => emit('peer-added', peer));
-    this.#mesh.on('peer-changed', (peer) => emit('peer-changed', peer));
-    this.#mesh.on('peer-removed', (removed) => emit('peer-removed', removed));
-    this.#mesh.on('trouble', (trouble) => emit('trouble', trouble));
+    for (const name of ['peer-added', 'peer-changed', 'peer-removed', 'quality', 'channel', 'trouble'] as const)
+      this.#mesh.on(name, (value: MeshEvents[typeof name]) => emit(name, value as never));
+    this.#mesh.on('peer-removed', ({ peer }) => this.#reactions.of.delete(peer.id));
+    this.#mesh.on('data', (heard) => {
+      const text = reactionOf(heard.data);
+      if (text === undefined) emit('data', heard);
+      else if (this.#bucketOf(heard.from).take()) emit('reaction', { from: heard.from, text });
+    });
+  }
+
+  #bucketOf(peer: PeerId): Bucket {
+    const bucket = this.#reactions.of.get(peer) ?? new Bucket();
+    this.#reactions.of.set(peer, bucket);
+    return bucket;
   }
 
   #close(): void {
@@ -166,17 +279,4 @@ const isOn = (track: MediaStreamTrack | null): boolean => track?.enabled === tru
 const mediaStateOf = (media: MediaStream | null): MediaState => {
   const { audio, video } = tracksOf(media);
   return { audio: isOn(audio), video: isOn(video) };
-};
-
-/** A page that goes away says so; one that wakes up, or finds its network again, does not wait for a timer. */
-const listenToPage = (room: Room): (() => void) => {
-  if (typeof window === 'undefined') return () => {};
-  const stop = new AbortController();
-  const { signal } = stop;
-  window.addEventListener('pagehide', () => room.leave(), { signal });
-  window.addEventListener('online', () => room.nudge(), { signal });
-  document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && room.nudge(), {
-    signal,
-  });
-  return () => stop.abort();
 };

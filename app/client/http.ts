@@ -3,7 +3,7 @@ import type { ErrorCode } from '../protocol/errors.ts';
 import type { ServerMessage } from '../protocol/messages.ts';
 import { Alarm, type Clock } from './clock.ts';
 import type { Timing } from './timing.ts';
-import type { Socket, Transport } from './wire.ts';
+import { isFinal, type Socket, type Transport } from './wire.ts';
 
 /** Seconds that a poll waits, and milliseconds between polls that do not. */
 const pollWait = 20;
@@ -18,9 +18,12 @@ const heldConnections = 4;
 
 /** What the server answers to any request: of `joined` only what matters here. */
 type Answer =
-  | { type: 'joined'; session: string; seq: number; recovered: boolean }
+  | { type: 'joined' | 'waiting'; session: string; seq: number; recovered?: boolean }
   | { type: 'error'; code: ErrorCode; message: string; retry?: number | null }
   | { type?: never; messages: ServerMessage[]; seq?: number };
+
+/** undefined when the request failed. */
+type Fetched = Response | undefined;
 
 /** Whether this network lets streams through, as far as is known. */
 export class Streams {
@@ -82,7 +85,7 @@ export class HttpSocket implements Socket {
   send(text: string): void {
     const { type, after = 0 } = JSON.parse(text);
     if (type === 'join') void this.#join(text, after);
-    else if (type === 'leave') void this.#leave();
+    else if (type === 'leave') void this.#leave(text);
     else if (this.#unsent.push(text) === 1) void this.#flush();
   }
 
@@ -99,19 +102,20 @@ export class HttpSocket implements Socket {
 
   async #join(text: string, after: number): Promise<void> {
     const answer = await this.#answer(this.#post('join', text));
-    if (answer?.type === 'joined') {
+    const arrived = answer?.type === 'joined' || answer?.type === 'waiting';
+    if (arrived) {
       this.#headers.authorization = `Bearer ${answer.session}`;
       this.#after = answer.recovered ? after : answer.seq;
     }
     if (answer) this.#tell(answer);
-    if (answer?.type === 'joined') await this.#listen();
+    if (arrived) await this.#listen();
   }
 
   /** Also for a page that goes away. The others would first see a lost connection if the stream ended before it. */
-  async #leave(): Promise<void> {
+  async #leave(text: string): Promise<void> {
     const reading = this.#reading;
     this.#reading = new AbortController();
-    await this.#post('leave', '{}', true);
+    await this.#post('leave', text, true);
     reading.abort();
   }
 
@@ -133,7 +137,7 @@ export class HttpSocket implements Socket {
     return `[${post}]`;
   }
 
-  #post(path: string, body: string, keepalive = false): Promise<Response | undefined> {
+  #post(path: string, body: string, keepalive = false): Promise<Fetched> {
     const signal = AbortSignal.timeout(this.#timing.answer);
     return fetch(this.#base + path, { method: 'POST', headers: this.#headers, body, keepalive, signal }).catch(nothing);
   }
@@ -193,7 +197,7 @@ export class HttpSocket implements Socket {
   }
 
   /** @param silence milliseconds after which it is given up, unless something comes */
-  #get(query: string, accept: string, silence: number): Promise<Response | undefined> {
+  #get(query: string, accept: string, silence: number): Promise<Fetched> {
     this.#reading = new AbortController();
     this.#endAfter(silence);
     return fetch(`${this.#base}events?after=${this.#after}${query}`, {
@@ -208,7 +212,7 @@ export class HttpSocket implements Socket {
     this.#alarm.arm(milliseconds, () => this.#reading.abort());
   }
 
-  async #hear(response: Promise<Response | undefined> | Response | undefined): Promise<void> {
+  async #hear(response: Promise<Fetched> | Fetched): Promise<void> {
     const answer = await this.#answer(response);
     if (answer?.type === 'error') return this.#refused(answer);
     if (answer?.type !== undefined || !answer) return;
@@ -217,7 +221,7 @@ export class HttpSocket implements Socket {
   }
 
   /** Without an answer, or with one that is not ours, the connection is lost. */
-  async #answer(response: Promise<Response | undefined> | Response | undefined): Promise<Answer | undefined> {
+  async #answer(response: Promise<Fetched> | Fetched): Promise<Answer | undefined> {
     const answer: Answer | undefined = await (await response)?.json().catch(nothing);
     if (this.#closed) return undefined;
     if (answer?.type ?? answer?.messages) return answer;
@@ -227,7 +231,7 @@ export class HttpSocket implements Socket {
 
   /** A request that was refused as a whole ends the conversation, as `bye` does; a session that is over is joined anew. */
   #refused({ code, message, retry = null }: Answer & { type: 'error' }): void {
-    if (retry === null && code !== 'replaced') this.#drop(4000);
+    if (retry === null && !isFinal(code)) this.#drop(4000);
     else this.#tell({ type: 'bye', code, message, retry });
   }
 

@@ -3,6 +3,8 @@
  * fresh one, a generation later, because some never would (first offers that collide leave Chromium gathering nothing
  * for ever). The initiator begins generations; the other side follows, and may ask.
  */
+import type { Limits } from './budget.ts';
+import type { Channel, ChannelSetup } from './channel.ts';
 import { Alarm, type Clock } from './clock.ts';
 import { type Negotiable, Negotiation } from './negotiation.ts';
 import type { Ice, Rtc, Tracks } from './rtc.ts';
@@ -24,7 +26,7 @@ export type LinkTiming = {
 };
 export const usualLinkTiming: LinkTiming = { connect: 10_000, tries: 3, disconnected: 2_000 };
 
-export type LinkSetup = {
+export type LinkSetup = ChannelSetup & {
   initiator: boolean;
   polite: boolean;
   ice: Ice;
@@ -75,6 +77,21 @@ export class Link {
     return this.#stream;
   }
 
+  /** Another one after a fresh connection. */
+  get channel(): Channel | undefined {
+    return this.#current.is === 'some' ? this.#current.negotiation.channel : undefined;
+  }
+
+  /** Statistics of the present connection. */
+  async stats(): Promise<RTCStatsReport | undefined> {
+    return this.#current.is === 'some' ? this.#current.negotiation.stats() : undefined;
+  }
+
+  /** Sends no more video than that over the present connection. */
+  setLimits(limits: Limits): void {
+    if (this.#current.is === 'some') this.#current.negotiation.setLimits(limits);
+  }
+
   /** Takes a signal's `data` as it came from the peer; what is not a LinkSignal of this or the next generation is ignored. */
   receive(data: unknown): void {
     if (this.#state === 'closed' || !isLinkSignal(data)) return;
@@ -109,6 +126,13 @@ export class Link {
     if (this.#state === 'failed') this.retry();
   }
 
+  /** This device has another network: the path may be dead before anybody notices. */
+  networkChanged(): void {
+    // A connection that is well stays `connected` while it looks for the new path, and so no watchdog is set.
+    if (this.#state === 'connected' && this.#current.is === 'some') this.#current.negotiation.restart();
+    else this.heal();
+  }
+
   /** Begins again after a failure. */
   retry(): void {
     if (this.#state !== 'failed') return;
@@ -137,13 +161,15 @@ export class Link {
   }
 
   #negotiation(generation: number): Negotiation {
-    const { initiator, polite, rtc, send, trouble } = this.#setup;
+    const { initiator, polite, rtc, send, trouble, opened, heard } = this.#setup;
     const stream = this.#stream;
     return new Negotiation({
       initiator,
       polite,
       rtc,
       trouble,
+      opened,
+      heard,
       ice: this.#ice,
       tracks: this.#tracks,
       send: (data) => send({ link: generation, ...data }),

@@ -1,20 +1,33 @@
 /** All links of a room, kept in step with who is in it. */
 import type { Joined, LeaveReason, Peer, PeerId } from '../protocol/messages.ts';
-import { browserClock, type Clock } from './clock.ts';
+import { Care } from './care.ts';
+import type { Channel, Data } from './channel.ts';
+import { Alarm, browserClock, type Clock } from './clock.ts';
 import type { ConnectionEvents, ConnectionState, RoomEvent } from './connection.ts';
 import { Emitter, type Source } from './events.ts';
 import { Link, type LinkState, type LinkTiming, usualLinkTiming } from './link.ts';
+import type { Quality } from './quality.ts';
 import { browserRtc, type Ice, type Rtc, type Tracks } from './rtc.ts';
+import { usualLooks } from './timing.ts';
 
 /** Another peer as the page shows it: a value, replaced as a whole when anything changes. */
 export type RemotePeer = Readonly<
-  Pick<Peer, 'id' | 'name' | 'role' | 'media' | 'hand' | 'away'> & { link: LinkState; stream: MediaStream }
+  Pick<Peer, 'id' | 'name' | 'role' | 'media' | 'hand' | 'away'> & {
+    link: LinkState;
+    stream: MediaStream;
+    quality?: Quality | undefined;
+  }
 >;
 
 export type MeshEvents = {
   'peer-added': RemotePeer;
   'peer-changed': RemotePeer;
   'peer-removed': { peer: RemotePeer; reason: LeaveReason };
+  /** How good the path to a peer is, every few seconds; `peer-changed` tells only of another level. */
+  quality: { peer: PeerId; quality: Quality };
+  /** The data channel to a peer is open, or another one after a fresh connection. */
+  channel: PeerId;
+  data: { from: PeerId; data: Data };
   /** A failure that was survived, for whoever keeps a log. */
   trouble: { peer: PeerId; error: unknown };
 };
@@ -30,21 +43,23 @@ export type MeshOptions = {
   iceTransportPolicy?: RTCIceTransportPolicy;
   rtc?: Rtc;
   clock?: Clock;
-  timing?: Partial<LinkTiming>;
+  timing?: Partial<LinkTiming & { looks: number }>;
 };
 
-type Entry = { peer: Peer; link: Link };
+type Entry = { peer: Peer; link: Link; care: Care };
 
 export class Mesh implements Source<MeshEvents> {
   #signaling: Signaling;
   #tracks: Tracks;
   #rtc: Rtc;
   #clock: Clock;
-  #timing: LinkTiming;
+  #timing: LinkTiming & { looks: number };
   #ice: Ice;
   #entries = new Map<PeerId, Entry>();
   #emitter = new Emitter<MeshEvents>();
   #deaf: (() => void)[];
+  /** The next look at the paths. */
+  #alarm: Alarm;
 
   constructor(
     signaling: Signaling,
@@ -55,7 +70,8 @@ export class Mesh implements Source<MeshEvents> {
     this.#ice = { iceServers: [], iceTransportPolicy };
     this.#rtc = rtc;
     this.#clock = clock;
-    this.#timing = { ...usualLinkTiming, ...timing };
+    this.#timing = { ...usualLinkTiming, looks: usualLooks, ...timing };
+    this.#alarm = new Alarm(clock);
     this.#deaf = [
       signaling.on('joined', ({ peers, ice, recovered }) => {
         this.#setIce(ice);
@@ -82,6 +98,17 @@ export class Mesh implements Source<MeshEvents> {
   setTracks(tracks: Tracks): void {
     this.#tracks = tracks;
     for (const { link } of this.#entries.values()) link.setTracks(tracks);
+    this.#limitAll();
+  }
+
+  /** The way to a peer's page past the server; undefined while there is none. */
+  channel(id: PeerId): Channel | undefined {
+    return this.#entries.get(id)?.link.channel;
+  }
+
+  /** This device has another network. */
+  networkChanged(): void {
+    for (const { link } of this.#entries.values()) link.networkChanged();
   }
 
   /** Tries again with a peer whose link failed. */
@@ -91,6 +118,7 @@ export class Mesh implements Source<MeshEvents> {
 
   close(): void {
     for (const stop of this.#deaf) stop();
+    this.#alarm.disarm();
     for (const { link } of this.#entries.values()) link.close();
     this.#entries.clear();
   }
@@ -120,7 +148,6 @@ export class Mesh implements Source<MeshEvents> {
       case 'peer-updated':
         return this.#update(event.peer, {
           ...(event.name === undefined ? {} : { name: event.name }),
-          ...(event.role === undefined ? {} : { role: event.role }),
           ...(event.media === undefined ? {} : { media: event.media }),
           ...(event.hand === undefined ? {} : { hand: event.hand }),
           ...(event.role === undefined ? {} : { role: event.role }),
@@ -157,8 +184,10 @@ export class Mesh implements Source<MeshEvents> {
   #put(peer: Peer): void {
     const known = this.#entries.get(peer.id);
     known?.link.close();
-    const entry: Entry = { peer, link: this.#link(peer) };
+    const entry: Entry = { peer, link: this.#link(peer), care: new Care() };
     this.#entries.set(peer.id, entry);
+    this.#limitAll();
+    if (!this.#alarm.armed) this.#lookLater();
     this.#emitter.emit(known ? 'peer-changed' : 'peer-added', snapshot(entry));
   }
 
@@ -179,8 +208,12 @@ export class Mesh implements Source<MeshEvents> {
       reachable: () => this.#signaling.state.is === 'joined' && current()?.peer.away === false,
       changed: () => {
         const entry = current();
-        if (entry) this.#emitter.emit('peer-changed', snapshot(entry));
+        if (!entry) return;
+        this.#limit(entry);
+        this.#emitter.emit('peer-changed', snapshot(entry));
       },
+      opened: () => current() && this.#emitter.emit('channel', id),
+      heard: (data) => current() && this.#emitter.emit('data', { from: id, data }),
       trouble: (error) => this.#emitter.emit('trouble', { peer: id, error }),
     });
   }
@@ -197,17 +230,43 @@ export class Mesh implements Source<MeshEvents> {
     if (!entry) return;
     entry.link.close();
     this.#entries.delete(id);
+    this.#limitAll();
     this.#emitter.emit('peer-removed', { peer: snapshot(entry), reason });
+  }
+
+  // ── how good the paths are ────────────────────────────────────────────────────────────────────────────────────────
+
+  #lookLater(): void {
+    this.#alarm.arm(this.#timing.looks, () => {
+      if (this.#entries.size > 0) this.#lookLater();
+      for (const entry of this.#entries.values()) void this.#look(entry);
+    });
+  }
+
+  async #look(entry: Entry): Promise<void> {
+    const { peer, link, care } = entry;
+    const stats = link.state === 'connected' && (await link.stats());
+    const before = care.quality?.level;
+    if (!stats || this.#entries.get(peer.id) !== entry || !care.take(stats, this.#entries.size)) return;
+    this.#limit(entry);
+    if (!care.quality) return;
+    this.#emitter.emit('quality', { peer: peer.id, quality: care.quality });
+    if (care.quality.level !== before) this.#emitter.emit('peer-changed', snapshot(entry));
+  }
+
+  #limitAll(): void {
+    for (const entry of this.#entries.values()) this.#limit(entry);
+  }
+
+  #limit({ link, care }: Entry): void {
+    const { video } = this.#tracks;
+    if (video && link.state === 'connected') link.setLimits(care.limits(this.#entries.size, video));
   }
 }
 
-const snapshot = ({ peer, link }: Entry): RemotePeer => ({
-  id: peer.id,
-  ...(peer.name === undefined ? {} : { name: peer.name }),
-  role: peer.role,
-  media: peer.media,
-  hand: peer.hand,
-  away: peer.away,
+const snapshot = ({ peer: { initiator: _, polite: __, epoch: ___, ...shown }, link, care }: Entry): RemotePeer => ({
+  ...shown,
   link: link.state,
   stream: link.stream,
+  quality: care.quality,
 });

@@ -1,13 +1,16 @@
 /**
  * One RTCPeerConnection and how both ends agree on it: perfect negotiation, in which only the initiator makes the first
  * offer. Camera and microphone have their two places in it from that first offer on, whether or not there is a track to
- * send, so that muting, unmuting and changing a device are `replaceTrack` and need no further negotiation.
+ * send, and the data channel has its own: muting, unmuting and changing a device are `replaceTrack`, and nothing of it needs
+ * further negotiation.
  */
+import type { Limits } from './budget.ts';
+import { Channel, type ChannelSetup } from './channel.ts';
 import { type Ice, isRelayed, kinds, type PeerConnection, type Rtc, type Tracks } from './rtc.ts';
 
 export type Negotiable = { description: RTCSessionDescriptionInit } | { candidate: RTCIceCandidateInit };
 
-export type NegotiationSetup = {
+export type NegotiationSetup = ChannelSetup & {
   initiator: boolean;
   polite: boolean;
   ice: Ice;
@@ -25,6 +28,8 @@ export class Negotiation {
   #setup: NegotiationSetup;
   #pc: PeerConnection;
   #label: MediaStream;
+  #channel: Channel | undefined;
+  #limits: Limits | undefined;
   #senders: { audio?: RTCRtpSender; video?: RTCRtpSender } = {};
   #tracks: Tracks;
   #offering = false;
@@ -51,9 +56,34 @@ export class Negotiation {
     }
   }
 
+  /** There once both ends have agreed on it. */
+  get channel(): Channel | undefined {
+    return this.#channel;
+  }
+
   setTracks(tracks: Tracks): void {
     this.#tracks = tracks;
     for (const kind of kinds) this.#fill(kind);
+  }
+
+  /** Statistics of the connection; undefined when it has none to give any more. */
+  async stats(): Promise<RTCStatsReport | undefined> {
+    try {
+      return this.#closed ? undefined : await this.#pc.getStats();
+    } catch (error) {
+      this.#trouble(error);
+      return undefined;
+    }
+  }
+
+  /** Sends no more video than that. */
+  setLimits(limits: Limits): void {
+    const { maxBitrate, scaleResolutionDownBy } = this.#limits ?? {};
+    if (limits.maxBitrate === maxBitrate && limits.scaleResolutionDownBy === scaleResolutionDownBy) return;
+    this.#limits = limits;
+    this.#encode(this.#senders.video, limits);
+    // Where both cannot be sent, words go first. https://www.w3.org/TR/webrtc-priority/
+    this.#encode(this.#senders.audio, { priority: 'high', networkPriority: 'high' });
   }
 
   /** Servers for the next path; the present one is left alone. */
@@ -83,6 +113,7 @@ export class Negotiation {
 
   close(): void {
     this.#closed = true;
+    this.#channel?.close();
     this.#pc.onnegotiationneeded = null;
     this.#pc.onicecandidate = null;
     this.#pc.ontrack = null;
@@ -157,6 +188,7 @@ export class Negotiation {
       this.#senders[kind] = transceiver.sender;
       this.#fill(kind);
     }
+    this.#channel = new Channel(this.#pc, this.#setup);
   }
 
   /** The answering side sends in the places that the first offer brought. */
@@ -170,6 +202,15 @@ export class Negotiation {
       this.#senders[kind] = transceiver.sender;
       this.#fill(kind);
     }
+    this.#channel ??= new Channel(this.#pc, this.#setup);
+  }
+
+  #encode(sender: RTCRtpSender | undefined, change: Partial<RTCRtpEncodingParameters>): void {
+    const parameters = sender?.getParameters();
+    const [encoding] = parameters?.encodings ?? [];
+    if (!parameters || !encoding) return;
+    Object.assign(encoding, change);
+    sender?.setParameters(parameters).catch((error) => this.#trouble(error));
   }
 
   #fill(kind: (typeof kinds)[number]): void {

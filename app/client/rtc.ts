@@ -7,6 +7,7 @@ export type PeerConnection = Pick<
   | 'addTransceiver'
   | 'close'
   | 'connectionState'
+  | 'createDataChannel'
   | 'getConfiguration'
   | 'getStats'
   | 'getTransceivers'
@@ -44,12 +45,17 @@ export const tracksOf = (stream: MediaStream | null): Tracks => ({
   video: stream?.getVideoTracks()[0] ?? null,
 });
 
-/** Whether what this side sends and receives goes through its TURN server: the selected pair's local candidate says so. */
-export const isRelayed = async (pc: Pick<PeerConnection, 'getStats'>): Promise<boolean> => {
-  const stats = await pc.getStats();
+/** The candidate pair in use, as the statistics tell of it. */
+// biome-ignore lint/suspicious/noExplicitAny: statistics have no types of their own, https://www.w3.org/TR/webrtc/#rtcstatsreport-object
+export const pairOf = (stats: RTCStatsReport): any => {
   const all = [...stats.values()];
   const chosen: unknown = all.find(({ type }) => type === 'transport')?.selectedCandidatePairId;
   // Firefox marks the pair itself.
-  const pair = all.find(({ type, id, selected }) => type === 'candidate-pair' && (id === chosen || selected === true));
-  return stats.get(pair?.localCandidateId)?.candidateType === 'relay';
+  return all.find(({ type, id, selected }) => type === 'candidate-pair' && (id === chosen || selected === true));
+};
+
+/** Whether what this side sends and receives goes through its TURN server: the selected pair's local candidate says so. */
+export const isRelayed = async (pc: Pick<PeerConnection, 'getStats'>): Promise<boolean> => {
+  const stats = await pc.getStats();
+  return stats.get(pairOf(stats)?.localCandidateId)?.candidateType === 'relay';
 };

@@ -15,6 +15,9 @@ export type Timing = {
   longest: number;
 };
 
+/** Milliseconds between two looks at the paths to the others: how good they are, and how much they carry. */
+export const usualLooks = 3_000;
+
 export const usualTiming: Timing = {
   ping: 20_000,
   answer: 10_000,

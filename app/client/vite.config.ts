@@ -6,7 +6,7 @@ import { brotliCompress, gzip } from 'node:zlib';
 import { defineConfig, type Plugin } from 'vite';
 
 /** Writes name.gz and name.br beside name, for servers that send them as they lie there (nginx: gzip_static, brotli_static). */
-const precompress = (): Plugin => ({
+export const precompress = (): Plugin => ({
   name: 'precompress',
   async writeBundle({ dir = '.' }, bundle) {
     const names = Object.keys(bundle).filter((name) => /\.(js|css|svg)$/.test(name));
@@ -18,6 +18,8 @@ const precompress = (): Plugin => ({
   },
 });
 
+export const target = ['es2022', 'chrome110', 'firefox115', 'safari16'];
+
 export default defineConfig({
   root: import.meta.dirname,
   // Relative to <base href>, so that the same build works below any path.
@@ -26,7 +28,7 @@ export default defineConfig({
   build: {
     outDir: '../../dist/public',
     emptyOutDir: true,
-    target: ['es2022', 'chrome110', 'firefox115', 'safari16'],
+    target,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {

@@ -37,31 +37,17 @@ export const codeOfClose = (close: number): ErrorCode => {
   return (found?.[0] ?? 'internal') as ErrorCode;
 };
 
-const types: Record<ServerMessage['type'], true> = {
-  joined: true,
-  waiting: true,
-  'waiting-updated': true,
-  lobby: true,
-  'room-updated': true,
-  'mute-request': true,
-  'peer-joined': true,
-  'peer-updated': true,
-  'peer-away': true,
-  'peer-back': true,
-  'peer-left': true,
-  signal: true,
-  chat: true,
-  ack: true,
-  pong: true,
-  ice: true,
-  error: true,
-  bye: true,
+/** Whether the server closes with this error and does not want to be asked again. */
+export const isFinal = (code: ErrorCode): boolean => {
+  const fate = errors[code];
+  return 'close' in fate && fate.close >= 4500;
 };
-/** The server validates what it sends; here only types of a later protocol are left out. */
-const isServerMessage = (value: unknown): value is ServerMessage =>
-  typeof value === 'object' && value !== null && 'type' in value && Object.hasOwn(types, String(value.type));
 
-/** Text from the server as a message; undefined when it is none, or of a type that this client does not know. */
+/** The server validates what it sends; of a later protocol there may be types that nobody here listens to. */
+const isServerMessage = (value: unknown): value is ServerMessage =>
+  typeof value === 'object' && value !== null && 'type' in value;
+
+/** Text from the server as a message; undefined when it is none. */
 export const parse = (data: unknown): ServerMessage | undefined => {
   try {
     const value: unknown = JSON.parse(String(data));

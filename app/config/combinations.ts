@@ -11,6 +11,7 @@ export const impossible = (settings: Settings, where: Where): string[] => [
   ...tooSmall(settings, where),
   ...noKeys(settings, where),
   ...halfTurn(settings, where),
+  ...noStore(settings, where),
 ];
 
 /** `host`: what `:port` means there. */
@@ -80,4 +81,13 @@ const halfTurn = (settings: Settings, where: Where): string[] => {
   if (urls && !secret) return [`${where('turn-url')}: needs turn-secret, or browsers have no credential to show there`];
   if (secret && !urls) return [`${where('turn-secret')}: is of no use without turn-url`];
   return [];
+};
+
+const noStore = (settings: Settings, where: Where): string[] => {
+  const useless = [
+    ...(settings['store-password'] === undefined ? [] : (['store-password'] as const)),
+    ...(settings['store-cluster'] ? (['store-cluster'] as const) : []),
+  ];
+  if (settings.store !== 'memory') return [];
+  return useless.map((name) => `${where(name)}: is of no use where rooms live in memory; give store`);
 };

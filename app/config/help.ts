@@ -12,6 +12,10 @@ const usage = [
     'say whether the settings are sound; with --nginx [nginx.conf] run nginx -t as well',
   ],
   [
+    'genkan reload [settings]',
+    'ask the running server, by --control-socket or --pidfile, to reload; with --nginx [nginx.conf] nginx as well, after nginx -t, and so that no WebSocket is cut; status, stop, pause and resume are asked likewise',
+  ],
+  [
     'genkan print-config [settings]',
     'the settings in effect as YAML, with comments; --json-schema: a schema for editors',
   ],
@@ -26,6 +30,10 @@ const usage = [
   [
     'genkan conform URL',
     'run the spec of the protocol against any running server, and say which guarantees it keeps (code 0) or breaks (1); --token T where one is needed, --token-host T where tokens say who is host (both for the rooms conform-*), --quick SECONDS: leave out what lasts longer, --insecure: any certificate will do, --json',
+  ],
+  [
+    'genkan doctor https://meet.example[/path/] [options]',
+    'connect as a browser would, and name what is wrong and the line to change; exit code 1 when something is; genkan doctor --help lists the options',
   ],
   ['genkan explain [OPTION]', "what a setting or an option of uWSGI's does here; without OPTION, all of them"],
   ['genkan --help | --version', 'this; or the version'],

@@ -6,15 +6,17 @@ import { listening } from './settings/listening.ts';
 import { reports } from './settings/reports.ts';
 import { requests } from './settings/requests.ts';
 import { rooms } from './settings/rooms.ts';
+import { store } from './settings/store.ts';
 import { workers } from './settings/workers.ts';
 
-export const schema = z.object({ ...listening, ...requests, ...access, ...rooms, ...reports, ...workers });
+export const schema = z.object({ ...listening, ...requests, ...access, ...rooms, ...store, ...reports, ...workers });
 
 export const groups: Groups = {
   'Listening, and whom to believe': listening,
   Requests: requests,
   'Who may come in': access,
   'Rooms and their peers': rooms,
+  'Where rooms live': store,
   'Statistics and logs': reports,
   'Processes and files': workers,
 };

@@ -31,10 +31,11 @@ export const judge = async (site: Site, { quick, pace }: Manner, part: Part = {}
   const judged: (Judged | Promise<Judged>)[] = ways.flatMap(entrance);
   for (const [at, { cases }] of guarantees.entries())
     for (const one of cases)
-      for (const { transport, found } of ways) {
+      for (const way of ways) {
+        const { transport, found } = way;
         if (!isFor(one, transport) || (guarantee !== undefined && guarantee !== at + 1)) continue;
         const about = { guarantee: at + 1, name: one.name, transport: transport.name };
-        const why = whyNot(one, found, quick);
+        const why = whyNot(one, way, ways, quick);
         if (found instanceof Error || why) {
           judged.push({ ...about, verdict: 'not judged', why: why ?? '' });
           continue;
@@ -69,9 +70,11 @@ const entrance = ({ transport, found }: Way): Judged[] =>
     ? [{ guarantee: guarantees.length, name: 'one can enter', transport: transport.name, ...broken(found) }]
     : [];
 
-const whyNot = ({ lasts }: Case, found: House | Error, quick = Number.POSITIVE_INFINITY): string | undefined => {
-  if (found instanceof Error) return 'nobody can enter by this transport';
-  const ms = lasts?.(found) ?? 0;
+const whyNot = ({ also = [], lasts }: Case, own: Way, ways: Way[], quick = Number.POSITIVE_INFINITY) => {
+  const used = [own, ...ways.filter(({ transport }) => also.includes(transport.name))];
+  const closed = used.find(({ found }) => found instanceof Error);
+  if (closed) return `nobody can enter by ${closed.transport.name}`;
+  const ms = own.found instanceof Error ? 0 : (lasts?.(own.found) ?? 0);
   return ms > quick ? `it lasts longer than ${quick / 1000} s` : undefined;
 };
 

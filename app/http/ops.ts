@@ -5,6 +5,8 @@ import { listenerOf } from './requests.ts';
 export type Operations = {
   /** False once new visitors should go elsewhere. */
   ready: () => boolean;
+  /** Whether rooms can be reached. */
+  reachable: () => boolean;
   count: () => { rooms: number; peers: number };
   /** Of this process. */
   readings: {
@@ -13,11 +15,15 @@ export type Operations = {
   };
 };
 
-export const operations = async (app: FastifyInstance, { ready, count, readings }: Operations): Promise<void> => {
+export const operations = async (
+  app: FastifyInstance,
+  { ready, reachable, count, readings }: Operations,
+): Promise<void> => {
   app.get('/healthz', () => ({ status: 'ok', ...count() }));
-  app.get('/readyz', (_request, reply) =>
-    ready() ? reply.send({ status: 'ready' }) : reply.code(503).send({ status: 'draining' }),
-  );
+  app.get('/readyz', (_request, reply) => {
+    const status = !ready() ? 'draining' : reachable() ? 'ready' : 'store-unavailable';
+    return reply.code(status === 'ready' ? 200 : 503).send({ status });
+  });
   app.get('/stats', async (request, reply) =>
     isPublic(request)
       ? reply.callNotFound()

@@ -13,14 +13,18 @@ export type Pages = {
 
 export const pages = async (app: FastifyInstance, { publicDir, staticMaps }: Pages): Promise<void> => {
   const html = readFileSync(join(publicDir, 'index.html'), 'utf8');
-  // Names of files under /js change with their content, so a copy never goes stale; the page that names them does.
   await app.register(fastifyStatic, {
     root: join(publicDir, 'js'),
     prefix: '/js/',
     index: false,
     preCompressed: true,
-    immutable: true,
-    maxAge: '1y',
+    cacheControl: false,
+    setHeaders(answer, path) {
+      answer.header('cache-control', hashed.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache');
+      // Pages of other sites may import the library.
+      answer.header('access-control-allow-origin', '*');
+      if (declarations.test(path)) answer.header('content-type', 'text/plain; charset=utf-8');
+    },
   });
   for (const map of staticMaps) {
     const [prefix = '', directory = ''] = map.split(/=(.*)/s);
@@ -34,6 +38,10 @@ export const pages = async (app: FastifyInstance, { publicDir, staticMaps }: Pag
         .send(below(html, headers['x-forwarded-prefix'])),
     );
 };
+
+/** The build writes the hash of a file's content into its name, so that a copy never goes stale; but for the library, which has one name. */
+const hashed = /-[\w-]{8}\.[a-z0-9]+(\.(br|gz))?$/;
+const declarations = /\.d\.ts(\.(br|gz))?$/;
 
 /** The page below a front end's prefix: every address in it is relative to its base. Listeners leave only prefixes that are paths. */
 const below = (html: string, prefix: string | string[] | undefined): string =>

@@ -90,16 +90,18 @@ export const watchRequests = (app: FastifyInstance, { counts, access, took }: Re
     took(request.routeOptions.url ?? 'none', us / 1e6);
     access.answered(describe(request, status, us, bytes));
   };
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, next) => {
     reply.header('x-request-id', request.id);
-    if (request.ws) return;
-    reply.raw.once('close', () => {
-      const { writableFinished, headersSent, statusCode } = reply.raw;
-      if (!writableFinished) done(request, reply, headersSent || statusCode >= 400 ? statusCode : gone);
-    });
+    if (!request.ws)
+      reply.raw.on('close', () => {
+        const { writableFinished, headersSent, statusCode } = reply.raw;
+        if (!writableFinished) done(request, reply, headersSent || statusCode >= 400 ? statusCode : gone);
+      });
+    next();
   });
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, next) => {
     if (!request.ws) done(request, reply, reply.statusCode);
+    next();
   });
 };
 

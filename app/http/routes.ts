@@ -12,8 +12,10 @@ import { roomName } from '../protocol/messages.ts';
 import type { Caller } from '../signaling/admit.ts';
 import { type Answer, type HttpConversations, refusalAnswer } from '../signaling/http.ts';
 import { turnAway, type WebSockets } from '../signaling/websocket.ts';
+import { own } from '../uwsgi/names.ts';
 import { mayUseFrom } from './origins.ts';
 import { beginStream, listenerOf } from './requests.ts';
+import { seen } from './seen.ts';
 
 export type RoomRoutes = {
   webSockets: WebSockets;
@@ -33,17 +35,27 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
   const { conversations, counts } = options;
   const mayUse = mayUseFrom(options.allowedOrigins);
 
-  app.get('/rooms/:room/ws', { websocket: true }, (socket, request) => {
+  const accept = (socket: WebSocket, request: FastifyRequest): void => {
     countStatus(counts, listenerOf(request.raw), 101);
     const refusal = unfit(request) ?? (options.ready() ? undefined : refuse('draining'));
     if (refusal) {
       counts.refused[refusal.refused] += 1;
       return turnAway(socket, refusal);
     }
-    const { id: reqId, ip } = request;
+    const { id, ip } = request;
+    // An id fresh from randomUUID is a rope of 14 pieces, ten times its size; this lives as long as the WebSocket.
+    const reqId = own(id);
     const connection = request.raw.socket;
     release(socket, connection);
     options.webSockets.accept(roomOf(request), socket, connection, { reqId, ip }, tokenOf(request));
+  };
+  app.route({
+    method: 'GET',
+    url: '/rooms/:room/ws',
+    exposeHeadRoute: false,
+    wsHandler: accept,
+    // https://www.rfc-editor.org/rfc/rfc9110#name-426-upgrade-required
+    handler: (_request, reply) => send(reply.header('upgrade', 'websocket'), refusalAnswer(refuse('upgrade-lost'))),
   });
 
   const plain = async (rooms: FastifyInstance): Promise<void> => {
@@ -85,6 +97,7 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
   };
   // With the slash at its end, so that the answer to a preflight, a route for "*", lies below the room.
   await app.register(plain, { prefix: '/rooms/:room/' });
+  await app.register(seen);
 
   const send = (reply: FastifyReply, { status, body, refused, retry = 0 }: Answer) => {
     if (refused) counts.refused[refused] += 1;

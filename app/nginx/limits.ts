@@ -4,12 +4,13 @@ import { pattern, type Situation } from './situation.ts';
 export const limits = ({ base, limits: { handshakes } }: Situation): string => `\
 # What one address may ask for; snippets/genkan-app.conf says how much of it. A school or an office is one address, so both are
 # generous. Messages in a WebSocket are not counted here: the app limits those, for each peer.
+# (!) Behind a proxy that --trusted-proxy does not name all visitors are one address, the proxy's.
 # nginx 1.22 or later, in the http block. By default nothing is limited.
 
 # A handshake is a WebSocket that begins or a join by plain HTTP. Requests whose key is empty are not counted.
 # https://nginx.org/en/docs/http/ngx_http_limit_req_module.html
 map $uri $genkan_handshake {
-    default                                '';
+    default '';
     "~^${pattern(base)}rooms/[^/]+/(?:ws|join)/?$" $binary_remote_addr;
 }
 limit_req_zone $genkan_handshake zone=genkan_handshakes:10m rate=${handshakes}r/s;

@@ -23,13 +23,13 @@ map $http_upgrade $genkan_connection {
 # year, and no question when the page is loaded again. Any other is asked for again each time.
 # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Cache-Control#immutable
 map $uri $genkan_cache {
-    default                "no-cache";
+    default "no-cache";
     "~-[\\w-]{8}\\.[a-z0-9]+$" "public, max-age=31536000, immutable";
 }
 
 # Whether an answer is worth a line in the log where most are not.
 map $status $genkan_failed {
-    default  1;
+    default 1;
     "~^[23]" 0;
 }
 ${situation.trustedProxies.length > 0 ? scheme(situation) : ''}`;

@@ -44,6 +44,9 @@ export const options = {
     .optional()
     .register(about, { help: 'certificate with its chain, in one file' }),
   'certificate-key': place("the certificate's key").optional().register(about, { help: "the certificate's key" }),
+  'acme-webroot': place('the directory in which an ACME client leaves its answers').optional().register(about, {
+    help: "serve an ACME client's answers from this directory by HTTP, such as certbot's --webroot-path",
+  }),
   'trusted-proxy': list(network).register(about, {
     help: 'networks of the proxies before nginx that are believed about the client',
   }),
@@ -111,6 +114,8 @@ const checks: Check[] = [
     !hasTls(settings) &&
     settings['trusted-proxy'].length === 0 &&
     `${where('hsts')}: only a site that browsers reach by https can ask for it`,
+  (settings, where) =>
+    settings['acme-webroot'] !== undefined && !hasTls(settings) && `${where('acme-webroot')}: needs --certificate`,
   (settings, where) => settings.http3 && !hasTls(settings) && `${where('http3')}: needs --certificate`,
   ({ upstream }, where) => {
     const at = upstream.findIndex(({ kind }) => kind === 'fd');

@@ -118,9 +118,21 @@ server {
 ${plainListens(situation)}    server_name ${situation.serverNames.join(' ')};
     server_tokens off;
     access_log /var/log/nginx/access.log genkan;
-    return 308 https://$host${portOf(situation)}$request_uri;
-}
+${situation.acmeWebroot === undefined ? `    ${over(situation)}` : challenges(situation)}}
 ${isAlone(situation) ? plainStranger(situation) : ''}`;
+
+const over = (situation: Situation): string => `return 308 https://$host${portOf(situation)}$request_uri;\n`;
+
+const challenges = (situation: Situation): string => `
+    # Who issues certificates looks here for proof that the name is yours. https://www.rfc-editor.org/rfc/rfc8555#section-8.3
+    location ^~ /.well-known/acme-challenge/ {
+        root ${situation.acmeWebroot};
+        default_type text/plain;
+    }
+
+    location / {
+        ${over(situation)}    }
+`;
 
 /** Port 80, by IPv6 too where the site is. */
 const plainListens = ({ addresses }: Situation, suffix = ''): string =>

@@ -26,6 +26,8 @@ export type Situation = {
   base: string;
   /** Paths of files; with them the site speaks TLS. */
   certificate?: { chain: string; key: string } | undefined;
+  /** The directory in which an ACME client leaves its answers. */
+  acmeWebroot?: string | undefined;
   /** Networks of the proxies before nginx that are believed about the client. */
   trustedProxies: readonly string[];
   version: Version;

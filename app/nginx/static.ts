@@ -19,6 +19,7 @@ ${place(situation)}
         application/wasm wasm;
         image/svg+xml    svg;
         font/woff2       woff2;
+        text/plain       ts;
     }
 
     # The build leaves a .gz beside each file: sent as it is to who can read it. Default off.
@@ -36,6 +37,10 @@ ${situation.brotli ? brotli : ''}
 
     # Says nothing of a 404, because there is no \`always\`. By default nginx says nothing and browsers guess.
     add_header Cache-Control $genkan_cache;
+
+    # Pages of other sites may import the library, /js/genkan.js; there is nothing here that is not for everyone. By default browsers
+    # refuse a module of another site. https://developer.mozilla.org/en-US/docs/Web/HTTP/Guides/CORS
+    add_header Access-Control-Allow-Origin *;
     include snippets/genkan-headers.conf;
 }
 `;

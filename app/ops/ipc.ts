@@ -9,11 +9,15 @@ import { listenSettings } from './places.ts';
 const given = z.object({ setting: z.enum(listenSettings), address: z.string(), fd: z.int() });
 export type Given = z.infer<typeof given>;
 
+const part = z.object({ type: z.literal('part'), part: z.unknown() });
+const partsEnd = z.object({ type: z.literal('parts-end') });
 const listening = z.object({ setting: z.string(), address: z.string(), url: z.string().optional() });
 export type Listening = z.infer<typeof listening>;
 
 /**
- * `start`: who it is, its settings for the schema to read, what it listens on, and ms between beats. `drain`: end within `seconds`, and keep taking visitors
+ * `start`: who it is, its settings for the schema to read, what it listens on, and ms between beats; an `heir` says `ready`
+ * when it could listen, and waits for what its predecessor leaves. `hand-over`: send everyone away and give the rooms, each as
+ * a `part`. `part`: one for the heir; `parts-end`: there are no more. `drain`: end within `seconds`, and keep taking visitors
  * for `delay` seconds before while no longer ready. `accept`: whether new rooms may be opened.
  * `report`: statistics, to be answered under the same id. `reopen`: the log file.
  */
@@ -26,16 +30,23 @@ export const toWorker = z.discriminatedUnion('type', [
     places: z.array(given),
     beat: z.number(),
     accepting: z.boolean(),
+    heir: z.boolean().default(false),
   }),
+  z.object({ type: z.literal('hand-over') }),
+  part,
+  partsEnd,
   z.object({ type: z.literal('drain'), seconds: z.number(), delay: z.number() }),
   z.object({ type: z.literal('accept'), rooms: z.boolean() }),
   z.object({ type: z.literal('report'), id: z.int() }),
   z.object({ type: z.literal('reopen') }),
 ]);
-export type ToWorker = z.infer<typeof toWorker>;
+export type ToWorker = z.input<typeof toWorker>;
 
 /** `beat`: rss in bytes, lag in ms (how late the last beat was). `failed`: it could not start. */
 export const fromWorker = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('ready') }),
+  part,
+  partsEnd,
   z.object({ type: z.literal('listening'), listening: z.array(listening) }),
   z.object({
     type: z.literal('beat'),
@@ -47,7 +58,7 @@ export const fromWorker = z.discriminatedUnion('type', [
   z.object({ type: z.literal('failed'), reason: z.string() }),
   z.object({ type: z.literal('report'), id: z.int(), report: z.unknown() }),
 ]);
-export type FromWorker = z.infer<typeof fromWorker>;
+export type FromWorker = z.input<typeof fromWorker>;
 export type Beat = Extract<FromWorker, { type: 'beat' }>;
 
 /** Says something if the other side is still there; a channel that broke is noticed elsewhere. */

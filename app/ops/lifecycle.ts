@@ -26,6 +26,12 @@ export type Life = {
 /** ms between ticks: how late a deadline may be noticed. */
 const interval = 250;
 
+/**
+ * ms since 1970 as the system's clock said when this process began, going on evenly whatever becomes of that clock: were it
+ * set back, the lost would not be missed, and were it set on, everyone would be lost.
+ */
+export const steadyClock = (): number => Math.floor(performance.timeOrigin + performance.now());
+
 /** Runs `tick` again and again, never twice at a time; a failure is logged and the next one comes all the same. */
 export const startTicker = (tick: () => Promise<void>, log: Pick<Log, 'error'>): { stop(): void } => {
   let busy = false;

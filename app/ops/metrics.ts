@@ -15,6 +15,8 @@ export type MetricValues = z.infer<typeof metricValues>;
 export type Metrics = {
   /** One answer more. @param route as the program names it, never as a client wrote it */
   took(route: string, seconds: number): void;
+  /** One message settled, of those that are timed. */
+  settled(seconds: number): void;
   /** Everything, as of the snapshot, in the form of `metricValues`. */
   values(snapshot: Snapshot): Promise<object[]>;
 };
@@ -55,8 +57,15 @@ export const createMetrics = (): Metrics => {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
     registers: [registry],
   });
+  const settling = new Histogram({
+    name: 'genkan_settle_duration_seconds',
+    help: 'Seconds from a message to its acknowledgement being due, the store and every receiver here told; one message of 64.',
+    buckets: [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
+    registers: [registry],
+  });
   return {
     took: (route, seconds) => durations.observe({ route }, seconds),
+    settled: (seconds) => settling.observe(seconds),
     values(snapshot) {
       for (const { reading, metric } of series) fill(metric, reading.read(snapshot));
       return registry.getMetricsAsJSON();

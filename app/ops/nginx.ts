@@ -147,6 +147,7 @@ const situationOf = (settings: NginxSettings, version: string, app: App): Situat
     addresses,
     base: base.endsWith('/') ? base : `${base}/`,
     certificate: certificate && key ? { chain: certificate, key } : undefined,
+    acmeWebroot: settings['acme-webroot'],
     trustedProxies: settings['trusted-proxy'],
     version: parseVersion(version) ?? floor,
     root: settings.root,

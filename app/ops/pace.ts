@@ -10,6 +10,8 @@ export type Pace = {
   lastWait: number;
   /** For a worker to listen. */
   start: number;
+  /** For a worker to give up its rooms. */
+  handOver: number;
   /** Between looks at the workers; between looks at their memory. */
   look: number;
   memory: number;
@@ -22,6 +24,7 @@ export const usualPace: Pace = {
   firstWait: 100,
   lastWait: 5000,
   start: 60_000,
+  handOver: 5000,
   look: 500,
   memory: 5000,
   again: 60_000,

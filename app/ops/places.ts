@@ -1,4 +1,7 @@
-/** Which worker listens where: `%w` in a path, port + worker − 1, inherited descriptors dealt out in turn. */
+/**
+ * Which worker listens where: `%w` in a path, port + worker − 1, inherited descriptors dealt out in turn. Where any worker can
+ * serve any room, those for browsers are everyone's.
+ */
 import { type Address, showAddress } from '../config/address.ts';
 import type { Settings } from '../config/schema.ts';
 
@@ -7,7 +10,7 @@ export const listenSettings = ['http', 'http-socket', 'socket'] as const;
 export type ListenSetting = (typeof listenSettings)[number];
 export type Place = { setting: ListenSetting; address: Address };
 
-export type PlaceSettings = Pick<Settings, ListenSetting | 'processes'>;
+export type PlaceSettings = Pick<Settings, ListenSetting | 'processes' | 'store'>;
 
 /** Where `:port` of a setting listens; undefined = every interface, which is meant only where browsers come directly. */
 export const hostOf = (setting: ListenSetting): string | undefined => (setting === 'http' ? undefined : '127.0.0.1');
@@ -21,27 +24,30 @@ export const planPlaces = (
   passed: Place[] = [],
 ): { workers: Place[][] } | { faults: string[] } => {
   const wanted = listenSettings.flatMap((setting) => {
-    const own = passed.filter((place) => place.setting === setting);
-    return own.length > 0 ? own : settings[setting].map((address) => ({ setting, address }));
+    const given = passed.filter((place) => place.setting === setting);
+    return given.length > 0 ? given : settings[setting].map((address) => ({ setting, address }));
   });
-  const faults = unfit(wanted, settings.processes);
+  const isShared = ({ setting }: Place): boolean => setting === 'http' && settings.store !== 'memory';
+  const own = wanted.filter((place) => !isShared(place));
+  const faults = unfit(own, settings.processes);
   if (faults.length > 0) return { faults };
+  const shared = wanted.filter(isShared);
   const workers = Array.from({ length: settings.processes }, (_, index) =>
-    placesOf(wanted, index + 1, settings.processes),
+    placesOf(own, index + 1, settings.processes),
   );
-  const twice = repeated(workers.flat());
+  const twice = repeated([...shared, ...workers.flat()]);
   return twice === undefined
-    ? { workers }
+    ? { workers: workers.map((places) => [...shared, ...places]) }
     : { faults: [`${twice}: two workers would listen there; leave ${settings.processes} ports free after each`] };
 };
 
-/** What stands in the way of more than one worker; the store is memory until there is another. */
+/** What stands in the way of more than one worker with places of its own. */
 const unfit = (wanted: Place[], processes: number): string[] => {
   if (processes === 1) return [];
   const faults: string[] = [];
   if (wanted.some(({ setting }) => setting === 'http'))
     faults.push(
-      `rooms live in one worker: --http with --processes ${processes} needs nginx in front, hashing rooms over the workers' sockets, or a store`,
+      `rooms live in one worker: --http with --processes ${processes} cannot find it; put nginx in front, which hashes rooms over the workers' sockets (--socket /run/genkan/app.%w.sock), or give --store valkey://…, from where every worker serves every room`,
     );
   for (const { setting, address } of wanted)
     if (address.kind === 'unix' && !address.path.includes('%w'))

@@ -20,14 +20,16 @@ export type Reports = Readings & {
   report(): Promise<{ snapshot: Report['snapshot']; metrics: object[] }>;
   /** One answer more, for the histogram of durations. */
   took(route: string, seconds: number): void;
+  settled(seconds: number): void;
   stop(): void;
 };
 
 export const createReports = (sources: Sources, version: string): Reports => {
   const observer = observe(sources);
-  const { values, took } = createMetrics();
+  const { values, took, settled } = createMetrics();
   return {
     took,
+    settled,
     async stats() {
       const seen = observer.take();
       const { startedAt } = seen.usage;

@@ -16,6 +16,8 @@ type Slot = {
   assignment: Assignment;
   current?: WorkerProcess | undefined;
   next?: WorkerProcess | undefined;
+  /** What a predecessor left that no worker has yet. */
+  legacy?: unknown[] | undefined;
   deaths: number;
   respawns: number;
   hung: number;
@@ -175,20 +177,25 @@ export class Supervisor {
   async #fill(slot: Slot): Promise<WorkerProcess | undefined> {
     if (this.#stopping) throw new Error('stopping');
     clearTimeout(slot.wait);
-    const worker = new WorkerProcess(this.#command, slot.assignment, this.#environment);
+    const old = slot.current;
+    const inherits = slot.legacy !== undefined || old?.state === 'listening';
+    const worker = new WorkerProcess(this.#command, slot.assignment, this.#environment, inherits);
     slot.next = worker;
     this.#workers.add(worker);
     worker.exited.then((exit) => this.#ended(slot, worker, exit));
     const late = setTimeout(() => worker.kill(), this.#pace.start);
     try {
+      if (inherits) await this.#bequeath(slot, old, worker);
       const listening = await worker.listening;
       if (this.#slots.get(worker.number) !== slot) throw new Error('it is not needed any more');
       for (const place of listening) this.#log.info({ worker: worker.number, pid: worker.pid, ...place }, 'listening');
-      const old = slot.current;
       slot.current = worker;
+      slot.legacy = undefined;
       return old;
     } catch (error) {
       worker.kill();
+      // Who has given up its rooms serves nobody any more; the next one gets them.
+      if (slot.legacy) old?.kill();
       await worker.exited;
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`worker ${worker.number}: ${reason}`, { cause: error });
@@ -196,6 +203,14 @@ export class Supervisor {
       clearTimeout(late);
       if (slot.next === worker) slot.next = undefined;
     }
+  }
+
+  /** From the predecessor's end to the heir's beginning visitors wait in the queue of the socket that this process holds. */
+  async #bequeath(slot: Slot, old: WorkerProcess | undefined, heir: WorkerProcess): Promise<void> {
+    await heir.ready;
+    slot.legacy ??= (await old?.handOver(this.#pace.handOver)) ?? [];
+    this.#log.info({ worker: heir.number, pid: heir.pid, parts: slot.legacy.length }, 'worker takes over');
+    heir.inherit(slot.legacy);
   }
 
   #ended(slot: Slot, worker: WorkerProcess, { code, signal }: Exit): void {

@@ -41,6 +41,8 @@ export class WorkerProcess {
   readonly since = performance.now();
   /** Settles once: with where it listens, or with why it does not. */
   readonly listening: Promise<Listening[]>;
+  /** Of an heir: settles when it waits for what its predecessor leaves, or with why it does not. */
+  readonly ready: Promise<void>;
   readonly exited: Promise<Exit>;
   listens: Listening[] = [];
   beat: Beat = { type: 'beat', rss: 0, lag: 0, rooms: 0, peers: 0 };
@@ -49,11 +51,18 @@ export class WorkerProcess {
   askedToEnd = false;
   #state: State = 'starting';
   #asked = 0;
+  /** What it leaves to its heir, part by part. */
+  readonly #left: unknown[] = [];
+  readonly #hasLeftAll = Promise.withResolvers<void>();
+  readonly #isReady = Promise.withResolvers<void>();
   readonly #reports = new Map<number, (report: unknown) => void>();
   readonly #child: ChildProcess;
 
-  /** @param environment of the worker: without what systemd told its supervisor alone */
-  constructor(command: Command, assignment: Assignment, environment: NodeJS.ProcessEnv) {
+  /**
+   * @param environment of the worker: without what systemd told its supervisor alone
+   * @param heir whether it takes over from another: it listens once it has what that leaves
+   */
+  constructor(command: Command, assignment: Assignment, environment: NodeJS.ProcessEnv, heir = false) {
     this.number = assignment.worker;
     this.assignment = assignment;
     const { places } = assignment;
@@ -73,12 +82,14 @@ export class WorkerProcess {
     this.listening = this.#untilListening();
     // Whoever waits hears of it; nobody may, when it is killed while starting.
     this.listening.catch(() => {});
+    this.ready = Promise.race([this.#isReady.promise, this.listening.then(() => {})]);
+    this.ready.catch(() => {});
     const given = places.map(({ setting, held }, index) => ({
       setting,
       address: showAddress(held.address),
       fd: firstFd + index,
     }));
-    this.#tell({ ...assignment, type: 'start', settings: portable(assignment.settings), places: given });
+    this.#tell({ ...assignment, type: 'start', heir, settings: portable(assignment.settings), places: given });
   }
 
   get pid(): number | undefined {
@@ -123,6 +134,22 @@ export class WorkerProcess {
     this.#tell({ type: 'accept', rooms });
   }
 
+  /** Asks it to send everyone away and give up its rooms; what it has given after `patience` ms has to be enough. */
+  async handOver(patience: number): Promise<unknown[]> {
+    this.#tell({ type: 'hand-over' });
+    const late = setTimeout(() => this.#hasLeftAll.resolve(), patience);
+    this.exited.then(() => this.#hasLeftAll.resolve());
+    await this.#hasLeftAll.promise;
+    clearTimeout(late);
+    return this.#left;
+  }
+
+  /** Gives an heir what its predecessor left; it listens then. */
+  inherit(parts: unknown[]): void {
+    for (const part of parts) this.#tell({ type: 'part', part });
+    this.#tell({ type: 'parts-end' });
+  }
+
   /** Asks it to drain and end; when it has not ended in time and ms of mercy more, it is killed. Resolves when it is gone. */
   async drain(seconds: number, { delay = 0, mercy = usualMercy } = {}): Promise<Exit> {
     this.askedToEnd = true;
@@ -151,6 +178,9 @@ export class WorkerProcess {
         const message = checked.data;
         if (message.type === 'beat') this.beat = message;
         if (message.type === 'report') this.#reports.get(message.id)?.(message.report);
+        if (message.type === 'ready') this.#isReady.resolve();
+        if (message.type === 'part') this.#left.push(message.part);
+        if (message.type === 'parts-end') this.#hasLeftAll.resolve();
         if (message.type === 'failed') reject(new Error(message.reason));
         if (message.type !== 'listening') return;
         if (this.#state === 'starting') this.#state = 'listening';

@@ -1,10 +1,11 @@
 /** A worker's own side: waits to be told what it is, serves, gives signs of life, and ends with its supervisor. */
+import type { z } from 'zod';
 import { schema } from '../config/schema.ts';
 import { type Running, serve } from '../serve.ts';
-import { type FromWorker, type ToWorker, toWorker } from './ipc.ts';
+import { type FromWorker, toWorker } from './ipc.ts';
 import { openLog } from './log.ts';
 
-type Start = Extract<ToWorker, { type: 'start' }>;
+type Start = Extract<z.infer<typeof toWorker>, { type: 'start' }>;
 /** Seconds to say good-bye once the supervisor is gone: the next one wants the addresses. */
 const orphanGrace = 1;
 
@@ -22,7 +23,12 @@ export const work = async (): Promise<number> => {
       shown: address,
       address: { kind: 'fd', fd } as const,
     }));
-    const serving = serve(settings, log.logger, { places, accepting: orders.accepting });
+    const inheritance = () => {
+      say({ type: 'ready' });
+      return orders.inheritance;
+    };
+    const { accepting } = orders;
+    const serving = serve(settings, log.logger, { places, accepting, ...(start.heir ? { inheritance } : {}) });
     const running = await Promise.race([serving, orders.orphaned]);
     if (!running) return 1;
     const beats = giveSigns(running, start.beat);
@@ -39,12 +45,15 @@ export const work = async (): Promise<number> => {
   }
 };
 
-type Drain = Pick<Extract<ToWorker, { type: 'drain' }>, 'seconds' | 'delay'>;
+type Drain = Pick<Extract<z.infer<typeof toWorker>, { type: 'drain' }>, 'seconds' | 'delay'>;
 type Orders = {
   start: Promise<Start>;
   /** Resolves when the supervisor is gone. */
   orphaned: Promise<undefined>;
   accepting: () => boolean;
+  /** Resolves with all parts that the predecessor left. */
+  inheritance: Promise<unknown[]>;
+  onHandOver: (obey: () => void) => void;
   onDrain: (obey: (order: Drain) => void) => void;
   onReport: (answer: () => Promise<unknown>) => void;
   onReopen: (obey: () => void) => void;
@@ -55,7 +64,10 @@ const hearOrders = (): Orders => {
   const start = Promise.withResolvers<Start>();
   const orphaned = Promise.withResolvers<undefined>();
   const drain = Promise.withResolvers<Drain>();
+  const inheritance = Promise.withResolvers<unknown[]>();
+  const parts: unknown[] = [];
   let accepting = true;
+  let handOver = (): void => {};
   let obey = (order: Drain): void => drain.resolve(order);
   let reopen = (): void => {};
   let report = async (): Promise<unknown> => undefined;
@@ -68,6 +80,13 @@ const hearOrders = (): Orders => {
       case 'accept':
         accepting = order.rooms;
         return;
+      case 'hand-over':
+        return handOver();
+      case 'part':
+        parts.push(order.part);
+        return;
+      case 'parts-end':
+        return inheritance.resolve(parts);
       case 'drain':
         return obey(order);
       case 'reopen':
@@ -82,6 +101,10 @@ const hearOrders = (): Orders => {
     start: start.promise,
     orphaned: orphaned.promise,
     accepting: () => accepting,
+    inheritance: inheritance.promise,
+    onHandOver(handler) {
+      handOver = handler;
+    },
     onDrain(handler) {
       obey = handler;
       drain.promise.then(handler);
@@ -108,6 +131,10 @@ const untilEnded = (running: Running, orders: Orders, drainTimeout: number): Pro
       );
     };
     orders.onDrain(({ seconds, delay }) => end(seconds, delay, 0));
+    orders.onHandOver(() => {
+      for (const part of running.handOver()) say({ type: 'part', part });
+      say({ type: 'parts-end' });
+    });
     orders.onReport(running.readings.report);
     orders.orphaned.then(() => end(orphanGrace, 0, 1));
     process.on('SIGTERM', () => end(drainTimeout, 0, 0));

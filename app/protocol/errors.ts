@@ -31,6 +31,7 @@ export const errors = {
   'last-host': { message: 'The last host stays host until there is another.', status: 409 },
   'rate-limited': { message: 'Too much in too short a time.', status: 429, close: 4002, retry: 1000 },
   'events-gone': { message: 'The events asked for are no longer kept; join again with this session.', status: 410 },
+  'upgrade-lost': { message: 'This address is for WebSockets, and no Upgrade came with the request.', status: 426 },
   // Rooms that cannot be entered.
   'bad-room-name': { message: 'A room name has 1 to 64 letters, digits, "-" or "_".', status: 400, close: 4504 },
   'room-full': { message: 'The room is full.', status: 409, close: 4503 },
@@ -55,6 +56,13 @@ export const errors = {
   'slow-consumer': { message: 'Too much was waiting to be read.', status: 503, close: 4003, retry: 500 },
   replaced: { message: 'This session goes on over a newer connection.', status: 409, close: 4506 },
   left: { message: 'The peer has left the room.', status: 200, close: 4507 },
+  'store-unavailable': {
+    message: 'The server cannot reach what it keeps its rooms in; it goes on trying.',
+    status: 503,
+    close: 4007,
+    retry: 1000,
+  },
+  'session-lost': { message: 'The server has lost this session; join again.', status: 503, close: 4008, retry: 500 },
   draining: { message: 'The server is restarting.', status: 503, close: 4000, retry: 1000 },
   internal: { message: 'The server made a mistake; it has been logged.', status: 500, close: 4005, retry: 2000 },
 } as const satisfies Record<string, Fate>;

@@ -69,7 +69,11 @@ export const update = z.object({
 });
 /** With `mayReturn` the page went away but may be one that is loaded again: a short grace, and it left. */
 export const leave = z.object({ type: z.literal('leave'), mayReturn: z.boolean().optional() });
-export const ping = z.object({ type: z.literal('ping') });
+/**
+ * Answered by `pong`. `quiet`, over WebSocket and before `join`, once: the server answers after so many ms, or after as many as it
+ * allows, and says nothing at all meanwhile, so that a connection that something between cuts for its silence can be found.
+ */
+export const ping = z.object({ type: z.literal('ping'), quiet: z.int().min(1).optional() });
 
 // Of hosts. `peer` of admit and deny is one who waits.
 export const admit = z.object({ type: z.literal('admit'), n, peer: peerId });
@@ -210,6 +214,8 @@ export const roomUpdated = z.object({
 export const muteRequested = z.object({ type: z.literal('mute-request'), seq, from: peerId, kind: mediaKind });
 /** Everything up to and including number `n` is settled: stored, or refused by an `error` that named it. */
 export const ack = z.object({ type: z.literal('ack'), n: z.int().min(0) });
+/** The room is at this number, and what came before it was for others: come back after it. */
+export const reached = z.object({ type: z.literal('reached'), seq });
 export const pong = z.object({ type: z.literal('pong') });
 /** Another set of ICE servers in place of the one in `joined`, before credentials in that one expire. */
 export const ice = z.object({ type: z.literal('ice'), ice: z.array(iceServer) });
@@ -245,6 +251,7 @@ export const serverMessage = z.discriminatedUnion('type', [
   relayedSignal,
   relayedChat,
   ack,
+  reached,
   pong,
   ice,
   error,
@@ -257,6 +264,22 @@ export const serverMessage = z.discriminatedUnion('type', [
 export const postedMessages = z.union([z.array(z.unknown()).min(1), z.looseObject({})]);
 /** `GET …/events`: what came after the number asked for; `seq` is the number to ask for next. */
 export const eventsAnswer = z.object({ messages: z.array(serverMessage), seq });
+
+/**
+ * `GET …/seen`: how the request arrived. `by`: the kind of listener. `client`: the address that it counts as; `told`: whether that is
+ * known, and not merely the front end's own. `scheme`, `host`: what the browser is taken to have asked for. `prefix`: the path before
+ * the app, `/meet` or empty. `origin`: the header.
+ */
+export const seen = z.object({
+  protocol: z.literal(protocolVersion),
+  by: z.enum(['http', 'http-socket', 'socket']),
+  client: z.string().nullable(),
+  told: z.boolean(),
+  scheme: z.enum(['http', 'https']),
+  host: z.string(),
+  prefix: z.string(),
+  origin: z.string().nullable(),
+});
 
 export type RoomName = z.infer<typeof roomName>;
 export type PeerId = z.infer<typeof peerId>;
@@ -277,4 +300,5 @@ export type Numbered = Extract<ClientMessage, { n: number }>;
 export type Peer = z.infer<typeof peer>;
 export type IceServer = z.infer<typeof iceServer>;
 export type Joined = z.infer<typeof joined>;
+export type Seen = z.infer<typeof seen>;
 export type ServerMessage = z.infer<typeof serverMessage>;

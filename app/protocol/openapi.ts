@@ -13,6 +13,7 @@ import {
   pong,
   protocolVersion,
   roomName,
+  seen,
   waiting,
 } from './messages.ts';
 
@@ -24,6 +25,7 @@ const bodies = {
   entered: z.discriminatedUnion('type', [joined, waiting]),
   eventsAnswer,
   refusal: z.union([error, replies]),
+  seen,
 };
 
 /** @param source the text of messages.ts */
@@ -69,6 +71,10 @@ export const openApi = (source: string): Json => {
       }),
       '/rooms/{room}/leave': operation('post', 'leave', 'Leaves the room.', {
         responses: { 204: { description: 'The session is over.' } },
+      }),
+      '/rooms/{room}/seen': operation('get', 'seen', 'How this request arrives, to find what changes it on its way.', {
+        security: [{}],
+        responses: { 200: { description: 'As the app sees its caller.', ...body('seen') } },
       }),
     },
     components: {

@@ -5,6 +5,7 @@ import type { MediaState, PeerId } from '../protocol/messages.ts';
 import {
   type Decision,
   type Granted,
+  type Held,
   hostIsHere,
   type Peer,
   type Room,
@@ -17,7 +18,7 @@ import { asNewcomer, type View, viewOf } from './view.ts';
 /** Where an entrance ends: in the room, or before its door, with or without a host inside. */
 export type Arrival = { at: 'room'; view: View } | { at: 'door'; self: Waiting; host: boolean };
 
-export type Entrance = {
+export type Entrance = Held & {
   id: PeerId;
   secretHash: string;
   name?: string | undefined;
@@ -25,15 +26,16 @@ export type Entrance = {
   granted?: Granted | undefined;
   /** What the newcomer's passcode became with this room's salt; absent when it gave none. */
   passcodeHash?: string | undefined;
-  /** Until when it counts as here without being heard of. */
-  until: number;
 };
+
+/** Whoever takes an earlier session up again. */
+export type Return = Held & Pick<Entrance, 'id' | 'secretHash'>;
 
 /** Enters anew. A peer id that is there already is replaced: same seat, new epoch, numbering from 1. */
 export const join = (room: Room, entrance: Entrance, rules: Rules): Decision<Arrival> => {
   const before = room.peers.get(entrance.id);
   const self = newcomer({ ...entrance, granted: entrance.granted ?? before?.granted });
-  if (before) return enter(room, self, rules, entrance.granted?.role ?? before.role);
+  if (before) return enter(room, self, rules, entrance.granted?.role ?? before.role, moved(before, entrance.worker));
   if (entrance.granted?.role !== 'host') {
     const refusal = turnedAway(room, entrance);
     if (refusal) return refusal;
@@ -43,34 +45,42 @@ export const join = (room: Room, entrance: Entrance, rules: Rules): Decision<Arr
 };
 
 /** Takes an earlier session up again, on whatever connection it comes from now. */
-export const resume = (
-  room: Room,
-  { id, secretHash, until }: Pick<Entrance, 'id' | 'secretHash' | 'until'>,
-  rules: Rules,
-): Decision<Arrival> => {
+export const resume = (room: Room, { id, secretHash, ...held }: Return, rules: Rules): Decision<Arrival> => {
   const self = room.peers.get(id);
   if (self?.secretHash === secretHash) {
-    const events = arrive(self, until);
+    const events = arrive(self, held);
     return { events, result: { at: 'room', view: viewOf(room, self, rules) } };
   }
   const waiting = room.waiting.get(id);
   if (waiting?.secretHash === secretHash) {
-    const events = arrive(waiting, until, true);
+    const events = arrive(waiting, held, true);
     return { events, result: { at: 'door', self: waiting, host: hostIsHere(room) } };
   }
   return refuse(room.gone.get(secretHash)?.code ?? 'unknown-session');
 };
 
 /** A request of a peer came, beside whatever it listens on: it is here until `until` at least. */
-export const hear = (
-  room: Room,
-  { id, secretHash, until }: Pick<Entrance, 'id' | 'secretHash' | 'until'>,
-): Decision<{ waits: boolean }> => {
-  const self = room.peers.get(id) ?? room.waiting.get(id);
-  if (self?.secretHash !== secretHash) return refuse(room.gone.get(secretHash)?.code ?? 'unknown-session');
+export const hear = (room: Room, who: Return): Decision<{ waits: boolean }> => {
+  const presence = presenceOf(room, who);
+  const { until, worker } = presence?.at === 'here' ? presence : who;
+  return arriveAs(room, { ...who, worker, until: Math.max(until, who.until) });
+};
+
+/**
+ * A request for events came: the peer is here until `until`. Whoever has joined over a connection since listens there: such a
+ * request was sent before and was long on its way.
+ */
+export const listen = (room: Room, who: Return): Decision<{ waits: boolean }> => {
+  const presence = presenceOf(room, who);
+  const connected = presence?.at === 'here' && presence.until === Number.POSITIVE_INFINITY;
+  return connected ? refuse('replaced') : arriveAs(room, who);
+};
+
+/** It was taken for lost, and its connection is there. */
+export const stay = (room: Room, id: PeerId, held: Held): Decision<void> => {
   const waits = room.waiting.has(id);
-  const already = self.presence.at === 'here' ? self.presence.until : 0;
-  return { events: arrive(self, Math.max(already, until), waits), result: { waits } };
+  const self = room.peers.get(id) ?? room.waiting.get(id);
+  return { events: self?.presence.at === 'away' ? arrive(self, held, waits) : [], result: undefined };
 };
 
 /** Lets in one who waits. */
@@ -83,7 +93,7 @@ export const letIn = (room: Room, id: PeerId, rules: Rules): RoomEvent[] | Refus
   return 'refused' in decision ? decision : decision.events;
 };
 
-const newcomer = ({ id, secretHash, name: own, media, granted, until }: Entrance): Waiting => {
+const newcomer = ({ id, secretHash, name: own, media, granted, until, worker }: Entrance): Waiting => {
   const name = granted?.name ?? own;
   return {
     id,
@@ -91,12 +101,18 @@ const newcomer = ({ id, secretHash, name: own, media, granted, until }: Entrance
     ...(name === undefined ? {} : { name }),
     media: media ?? { audio: false, video: false },
     granted,
-    presence: { at: 'here', until },
+    presence: here({ until, worker }),
   };
 };
 
 /** Takes the seat. Without a role of before or by a token, the first to enter is host. */
-const enter = (room: Room, newcomer: Waiting, rules: Rules, role = newcomer.granted?.role): Decision<Arrival> => {
+const enter = (
+  room: Room,
+  newcomer: Waiting,
+  rules: Rules,
+  role = newcomer.granted?.role,
+  before: RoomEvent[] = [],
+): Decision<Arrival> => {
   room.joins += 1;
   const self: Peer = {
     ...newcomer,
@@ -109,7 +125,7 @@ const enter = (room: Room, newcomer: Waiting, rules: Rules, role = newcomer.gran
   room.peers.delete(self.id);
   room.peers.set(self.id, self);
   return {
-    events: [{ type: 'peer-joined', peer: asNewcomer(self) }],
+    events: [...before, { type: 'peer-joined', peer: asNewcomer(self) }],
     result: { at: 'room', view: viewOf(room, self, rules) },
   };
 };
@@ -127,10 +143,35 @@ const knock = (room: Room, self: Waiting, { maxWaiting }: Rules): Decision<Arriv
   return { events: [], result: { at: 'door', self, host: hostIsHere(room) } };
 };
 
-const arrive = (peer: Waiting, until: number, waits = false): RoomEvent[] => {
-  const wasAway = peer.presence.at === 'away';
-  peer.presence = { at: 'here', until };
-  return wasAway && !waits ? [{ type: 'peer-back', peer: peer.id }] : [];
+const arrive = (peer: Waiting, held: Held, waits = false): RoomEvent[] => {
+  const back = peer.presence.at === 'away' && !waits;
+  const events: RoomEvent[] = back ? [{ type: 'peer-back', peer: peer.id }] : [];
+  events.push(...moved(peer, held.worker));
+  peer.presence = here(held);
+  return events;
 };
+
+const arriveAs = (room: Room, { id, secretHash, ...held }: Return): Decision<{ waits: boolean }> => {
+  const self = room.peers.get(id) ?? room.waiting.get(id);
+  if (self?.secretHash !== secretHash) return refuse(room.gone.get(secretHash)?.code ?? 'unknown-session');
+  const waits = room.waiting.has(id);
+  return { events: arrive(self, held, waits), result: { waits } };
+};
+
+/** Undefined for whoever is not there, or not with this secret. */
+const presenceOf = (room: Room, { id, secretHash }: Return): Peer['presence'] | undefined => {
+  const known = room.peers.get(id) ?? room.waiting.get(id);
+  return known?.secretHash === secretHash ? known.presence : undefined;
+};
+
+const here = ({ until, worker }: Held): Peer['presence'] => ({
+  at: 'here',
+  until,
+  ...(worker === undefined ? {} : { worker }),
+});
+
+/** Its connection at another worker, if there is one yet, is to end. */
+const moved = ({ id, presence }: Waiting, worker: string | undefined): RoomEvent[] =>
+  worker === undefined || presence.worker === worker ? [] : [{ type: 'moved', peer: id, worker }];
 
 const full = ({ maxPeers }: Rules): Refusal => refuse('room-full', `at most ${maxPeers} peers`);

@@ -1,24 +1,35 @@
 /** Going away and leaving, and what time alone does to those who are silent. */
 import type { LeaveReason, PeerId } from '../protocol/messages.ts';
-import type { Decision, Gone, Peer, Room, RoomEvent, Rules } from './room.ts';
+import { type Decision, type Gone, isElsewhere, type Peer, type Room, type RoomEvent, type Rules } from './room.ts';
 
-/** Its connection is lost; it has the grace time to come back. */
-export const lose = (room: Room, id: PeerId, now: number, { grace }: Rules): Decision<void> =>
-  done(goAway(room, id, { at: 'away', until: now + grace, reason: 'timeout' }));
+/** Its connection to this worker is lost; it has the grace time to come back. One that has moved on is not concerned. */
+export const lose = (room: Room, id: PeerId, now: number, { grace }: Rules, worker?: string): Decision<void> =>
+  done(isElsewhere(room, id, worker) ? [] : goAway(room, id, { at: 'away', until: now + grace, reason: 'timeout' }));
+
+/** A worker is gone, and with it every connection that it had. */
+export const strand = (room: Room, worker: string, now: number, { grace }: Rules): Decision<void> => {
+  const events: RoomEvent[] = [];
+  for (const { id, presence } of [...room.peers.values(), ...room.waiting.values()])
+    if (presence.at === 'here' && presence.worker === worker && presence.until === Number.POSITIVE_INFINITY)
+      events.push(...goAway(room, id, { at: 'away', until: now + grace, reason: 'timeout' }));
+  return done(events);
+};
 
 /** Its page went away, and may be one that is loaded again; its connection may have been lost a moment before. */
 export const leaveForNow = (room: Room, id: PeerId, now: number, { returnGrace }: Rules): Decision<void> => {
   const away = { at: 'away', until: now + returnGrace, reason: 'left' } as const;
   const events = goAway(room, id, away);
   const peer = room.peers.get(id) ?? room.waiting.get(id);
-  if (peer) peer.presence = away;
+  if (peer) peer.presence = { ...peer.presence, ...away };
   return done(events);
 };
 
 /** A peer without a connection of its own is expected to ask again by `until`; one that has a connection needs not. */
-export const expectBy = (room: Room, id: PeerId, until: number): Decision<void> => {
-  const presence = (room.peers.get(id) ?? room.waiting.get(id))?.presence;
-  if (presence?.at === 'here' && presence.until !== Number.POSITIVE_INFINITY) presence.until = until;
+export const expectBy = (room: Room, id: PeerId, until: number, worker?: string): Decision<void> => {
+  const peer = room.peers.get(id) ?? room.waiting.get(id);
+  const { presence } = peer ?? {};
+  if (peer && presence?.at === 'here' && presence.until !== Number.POSITIVE_INFINITY && presence.worker === worker)
+    peer.presence = { ...presence, until };
   return done([]);
 };
 
@@ -102,7 +113,8 @@ const forget = (room: Room): void => {
 const goAway = (room: Room, id: PeerId, away: Peer['presence'] & { at: 'away' }): RoomEvent[] => {
   const peer = room.peers.get(id) ?? room.waiting.get(id);
   if (!peer || peer.presence.at === 'away') return [];
-  peer.presence = away;
+  const { worker } = peer.presence;
+  peer.presence = worker === undefined ? away : { ...away, worker };
   return room.peers.has(id) ? [{ type: 'peer-away', peer: id }] : [];
 };
 

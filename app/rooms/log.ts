@@ -9,7 +9,7 @@ export type Entry = { seq: number; at: number; event: RoomEvent };
 export type LogLimits = { events: number; bytes: number; age: number };
 
 /** Bytes of a log's first segment and of its largest: a quiet room stays small, a busy one has few segments. */
-const segmentBytes = { first: 2048, most: 65_536 };
+const segmentBytes = { first: 512, most: 65_536 };
 
 /**
  * Events are kept as bytes in a few long segments and read back only by those who come back. As objects they would be what
@@ -30,6 +30,19 @@ export class Log {
   /** The number of the last event, 0 before the first. */
   get seq(): number {
     return this.#seq;
+  }
+
+  /** A log that goes on where another ended: `events` are the last ones up to number `seq`. */
+  static from(limits: LogLimits, seq: number, events: { at: number; event: RoomEvent }[]): Log {
+    const log = new Log(limits);
+    log.#seq = seq - events.length;
+    for (const { at, event } of events) log.append(event, at);
+    return log;
+  }
+
+  /** The events that are still kept. */
+  kept(): Entry[] {
+    return this.#segments.flatMap((segment) => segment.read());
   }
 
   append(event: RoomEvent, now: number): Entry {
@@ -135,14 +148,14 @@ class Segment {
   }
 }
 
-/** A signal's data stays the text it was; everything else is JSON of our own. */
-const split = (event: RoomEvent): { head: string; data: string } => {
+/** A signal's data stays the text it was; everything else is JSON of our own, on one line. */
+export const split = (event: RoomEvent): { head: string; data: string } => {
   if (event.type !== 'signal') return { head: JSON.stringify(event), data: '' };
   const { from, to, epoch, data } = event;
   return { head: `${from} ${to} ${epoch}`, data };
 };
 
-const join = (head: string, data: string): RoomEvent => {
+export const join = (head: string, data: string): RoomEvent => {
   if (data === '') return JSON.parse(head);
   const [from = '', to = '', epoch] = head.split(' ');
   return { type: 'signal', from, to, epoch: Number(epoch), data };

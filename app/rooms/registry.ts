@@ -3,6 +3,7 @@ import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomName } from '../protocol/messages.ts';
 import { sweep } from './leaving.ts';
 import { type Entry, Log, type LogLimits } from './log.ts';
+import { type Portable, pack, unpack } from './portable.ts';
 import { type Command, carryOut, emptyRoom, isOver, type Room, type RoomEvent, type Rules } from './room.ts';
 
 export type RegistryLimits = { rooms: number; log: LogLimits; rules: Rules };
@@ -41,6 +42,17 @@ export class Registry {
   /** The events of a room after a number; `gone` when they are not all there any more. */
   since(name: RoomName, after: number): Entry[] | 'gone' {
     return this.#rooms.get(name)?.log.since(after) ?? 'gone';
+  }
+
+  /** All rooms, for another process to take over. */
+  pack(): Portable[] {
+    return [...this.#rooms.values()].map(({ room, log }) => pack(room, log.seq, log.kept()));
+  }
+
+  /** Goes on with a room that another process had. @throws when it cannot be read */
+  adopt(json: unknown): void {
+    const { room, seq, events } = unpack(json);
+    this.#rooms.set(room.name, { room, log: Log.from(this.#limits.log, seq, events) });
   }
 
   /** Lets time pass: returns, by room, what it did. */

@@ -15,10 +15,13 @@ import type {
 } from '../protocol/messages.ts';
 
 /**
- * `here`, `until`: when a peer without a connection of its own (plain HTTP) counts as lost unless it asks again; else
- * Infinity. `away`, `until`: when it has left, and for which `reason`.
+ * How a peer is known to be here. `until`: when a peer without a connection of its own (plain HTTP) counts
+ * as lost unless it asks again; else Infinity. `worker`: which one it is connected to; absent where there is only one.
  */
-export type Presence = { at: 'here'; until: number } | { at: 'away'; until: number; reason: 'timeout' | 'left' };
+export type Held = { until: number; worker?: string | undefined };
+
+/** `away`, `until`: when it has left, and for which `reason`; `worker`: the one it was connected to. */
+export type Presence = ({ at: 'here' } & Held) | ({ at: 'away'; reason: 'timeout' | 'left' } & Held);
 
 /** What a token says of its bearer: it counts before what the peer says of itself. */
 export type Granted = { role?: Role | undefined; name?: string | undefined };
@@ -90,6 +93,8 @@ export type RoomEvent =
   /** To those who wait, who are `among`. */
   | { type: 'waiting-updated'; among: PeerId[]; host: boolean }
   | { type: 'denied'; peer: PeerId }
+  /** Its connection is at this worker from now on; told to no peer. */
+  | { type: 'moved'; peer: PeerId; worker: string }
   /** Over for everyone, who were `peers` many, or only for those who wait. */
   | { type: 'room-ended'; for: 'all'; peers: number }
   | { type: 'room-ended'; for: 'waiting' };
@@ -143,6 +148,8 @@ export const concerns = (event: RoomEvent, receiver: PeerId): boolean => {
     case 'lobby':
     case 'waiting-updated':
       return event.among.includes(receiver);
+    case 'moved':
+      return false;
     case 'peer-joined':
     case 'room-updated':
     case 'room-ended':
@@ -178,6 +185,12 @@ export const waitingList = ({ waiting }: Room): WaitingPeer[] =>
 
 export const hostIsHere = ({ peers }: Room): boolean =>
   [...peers.values()].some(({ role, presence }) => role === 'host' && presence.at === 'here');
+
+/** Whether a peer is connected to another worker than this one. */
+export const isElsewhere = (room: Room, id: PeerId, worker: string | undefined): boolean => {
+  const presence = (room.peers.get(id) ?? room.waiting.get(id))?.presence;
+  return presence?.at === 'here' && presence.worker !== worker;
+};
 
 const hostsOf = ({ peers }: Room): PeerId[] =>
   [...peers.values()].filter(({ role }) => role === 'host').map(({ id }) => id);

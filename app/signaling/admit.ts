@@ -36,7 +36,9 @@ export const redeem = async (
     return granted.refused === 'token-invalid' ? wrongTry(door, address, granted) : granted;
   }
   const { once } = granted;
-  return once && !(await door.store.claim(once.id, once.until)) ? refuse('token-used') : granted;
+  const claimed = once ? await door.store.claim(once.id, once.until) : true;
+  if (typeof claimed === 'object') return claimed;
+  return claimed ? granted : refuse('token-used');
 };
 
 /** Gives back the single use of a token that let nobody in. */

@@ -1,25 +1,37 @@
 /** Brings a room's events to those of its peers that are connected to this process. */
+import { errors, type Refusal, refuse } from '../protocol/errors.ts';
 import type { PeerId, RoomName } from '../protocol/messages.ts';
 import type { Entry } from '../rooms/log.ts';
-import { concerns } from '../rooms/room.ts';
+import { concerns, isElsewhere } from '../rooms/room.ts';
 import type { Store } from '../store/store.ts';
 import { encode } from './encode.ts';
 
 /** A connection that a peer listens on. */
 export interface Receiver {
   deliver(entry: Entry, text: string): void;
+  /** The room has reached this number, by events of which the last ones were for others. */
+  reached(seq: number): void;
   /** A newer connection of the same session has come: this one is to end without a trace in the room. */
   replaced(): void;
+  /** The seat is no longer the peer's, or nobody knows whether it is. */
+  end(refusal: Refusal): void;
+  /** The peer was taken for lost, while its connection is here. */
+  takenForLost?(): void;
 }
+
+type Rooms = Pick<Store, 'subscribe' | 'commit' | 'worker'>;
 
 type Audience = { receivers: Map<PeerId, Receiver>; unsubscribe: () => void };
 
 export class Fanout {
   readonly #rooms = new Map<RoomName, Audience>();
-  readonly #store: Pick<Store, 'subscribe'>;
+  readonly #store: Rooms;
+  readonly #markEvery: number;
 
-  constructor(store: Pick<Store, 'subscribe'>) {
+  /** @param markEvery events after which everyone is told what the room has reached, well before the log forgets them */
+  constructor(store: Rooms, markEvery: number) {
     this.#store = store;
+    this.#markEvery = markEvery;
   }
 
   /** From now on `receiver` gets the peer's events; whoever had them before is told that it is replaced. */
@@ -49,14 +61,51 @@ export class Fanout {
 
   #open(room: RoomName): Audience {
     const receivers = new Map<PeerId, Receiver>();
-    const audience = { receivers, unsubscribe: this.#store.subscribe(room, (entry) => spread(receivers, entry)) };
+    const listener = (entry: Entry): void => {
+      this.#hearOfOwn(room, receivers, entry);
+      spread(receivers, entry);
+      // Who is told nothing for long would fall off the end of the log without knowing.
+      if (entry.seq % this.#markEvery === 0) for (const receiver of receivers.values()) receiver.reached(entry.seq);
+    };
+    const lost = (): void => {
+      for (const receiver of [...receivers.values()]) receiver.end(lostSession());
+    };
+    const audience = { receivers, unsubscribe: this.#store.subscribe(room, listener, lost) };
     this.#rooms.set(room, audience);
     return audience;
   }
+
+  /** What another worker did to a peer that is connected here. */
+  #hearOfOwn(room: RoomName, receivers: Map<PeerId, Receiver>, { event }: Entry): void {
+    if (event.type === 'peer-away') receivers.get(event.peer)?.takenForLost?.();
+    else if (event.type === 'moved' && event.worker !== this.#store.worker)
+      this.#letGo(room, event.peer).catch(() => {});
+    else if (event.type === 'peer-left' && event.reason !== 'kicked')
+      receivers.get(event.peer)?.end(event.reason === 'left' ? refuse('left') : lostSession());
+  }
+
+  /** It may have come back here meanwhile: the room is asked, after what was given for it before. */
+  async #letGo(room: RoomName, peer: PeerId): Promise<void> {
+    const receiver = this.#rooms.get(room)?.receivers.get(peer);
+    if (!receiver) return;
+    const asked = await this.#store.commit(room, (place) => ({
+      events: [],
+      result: isElsewhere(place, peer, this.#store.worker),
+    }));
+    if ('refused' in asked || !asked.result || this.#rooms.get(room)?.receivers.get(peer) !== receiver) return;
+    this.displace(room, peer);
+  }
 }
+
+/** Many may have lost theirs at once: they are not to come back at once. */
+const lostSession = (): Refusal => ({
+  ...refuse('session-lost'),
+  retry: Math.round(errors['session-lost'].retry * (1 + 4 * Math.random())),
+});
 
 const spread = (receivers: Map<PeerId, Receiver>, entry: Entry): void => {
   const { event } = entry;
+  if (event.type === 'moved') return;
   if ('to' in event && event.to !== undefined) return receivers.get(event.to)?.deliver(entry, encode(entry));
   const text = encode(entry);
   for (const [peer, receiver] of receivers) if (concerns(event, peer)) receiver.deliver(entry, text);

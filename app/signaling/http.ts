@@ -4,18 +4,18 @@ import { readSession } from '../auth/session.ts';
 import { check, explain } from '../protocol/decode.ts';
 import { type ErrorCode, errors, fateOf, type Refusal, refuse, retryOf } from '../protocol/errors.ts';
 import { join, leave, type PeerId, postedMessages, type RoomName, type ServerMessage } from '../protocol/messages.ts';
-import { hear, resume } from '../rooms/entering.ts';
+import { hear, listen } from '../rooms/entering.ts';
 import { expectBy } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, concerns, concernsAtTheDoor, endedBy } from '../rooms/room.ts';
 import type { Caller } from './admit.ts';
+import { enter, letInto } from './arrival.ts';
 import {
   byeMessage,
+  comeBackLater,
   depart,
   departForNow,
-  enter,
   errorMessage,
-  letInto,
   numberOf,
   type Signaling,
   speak,
@@ -111,9 +111,9 @@ export class HttpConversations {
     { after, wait }: { after: number; wait: number },
     gone: (callback: () => void) => void,
   ): Promise<Answer> {
-    if (this.#draining) return refusalAnswer(refuse('draining'));
-    const known = await this.#recognise(room, session);
+    const known = await this.#recognise(room, session, listen);
     if ('refused' in known) return refusalAnswer(known);
+    if (this.#draining) return refusalAnswer(refuse('draining'));
     const waitMs = Math.min(wait * 1000, this.#signaling.limits.pollWait);
     const visitor = this.#visitor(room, known.id);
     const poll = new Poll(this.#signaling, room, known, waitMs);
@@ -127,6 +127,7 @@ export class HttpConversations {
       await this.#expect(room, known, waitMs);
       const missed = await this.#signaling.store.since(room, after);
       if (missed === 'gone') return refusalAnswer(refuse('events-gone'));
+      if ('refused' in missed) return refusalAnswer(missed);
       const entries = await poll.gather(missed);
       if (poll.ended) return refusalAnswer(poll.ended);
       const { messages, seq = after } = await this.#tell(room, known, entries);
@@ -146,15 +147,16 @@ export class HttpConversations {
     after: number,
     { begin, ...asking }: Asking,
   ): Promise<Answer | undefined> {
-    if (this.#draining) return refusalAnswer(refuse('draining'));
-    const known = await this.#recognise(room, session);
+    const known = await this.#recognise(room, session, listen);
     if ('refused' in known) return refusalAnswer(known);
     const stream = new EventStream(this.#signaling, room, known);
     try {
       await this.#expect(room, known, silence(this.#signaling));
       const missed = await this.#signaling.store.since(room, after);
       if (missed === 'gone') return refusalAnswer(refuse('events-gone'));
+      if ('refused' in missed) return refusalAnswer(missed);
       if (!stream.starting) return refusalAnswer(refuse('replaced'));
+      if (this.#draining) return refusalAnswer(refuse('draining'));
       stream.open(begin(), after, missed, this.#keep(stream, { ...asking, room, peer: known.id }));
       return undefined;
     } finally {
@@ -193,17 +195,19 @@ export class HttpConversations {
   /** Tells everyone who waits to come back elsewhere or later. */
   drain(): void {
     this.#draining = true;
-    for (const { poll } of this.#visitors.values()) poll?.end(refuse('draining'));
-    for (const stream of this.#streams.keys()) stream.end(refuse('draining'));
+    for (const { poll } of this.#visitors.values()) poll?.end(comeBackLater());
+    for (const stream of this.#streams.keys()) stream.end(comeBackLater());
   }
 
-  /** The peer whose session it is; heard of now, whatever it listens on. */
-  async #recognise(room: RoomName, session: string | undefined): Promise<Known | Refusal> {
+  /** The peer whose session it is; heard of now, whatever it listens on. `command`: what its request is to the room. */
+  async #recognise(room: RoomName, session: string | undefined, command = hear): Promise<Known | Refusal> {
     if (session === undefined) return refuse('not-joined', 'no session in the Authorization header');
     const known = readSession(session);
     if (!known) return refuse('unknown-session');
     const until = this.#heardUntil(this.#visitors.get(keyOf(room, known.id))?.stream ? silence(this.#signaling) : 0);
-    const heard = await this.#signaling.store.commit(room, (place) => hear(place, { ...known, until }));
+    const { store } = this.#signaling;
+    const who = { ...known, until, worker: store.worker };
+    const heard = await store.commit(room, (place) => command(place, who));
     if ('refused' in heard) return heard;
     this.#visitor(room, known.id);
     return { ...known, session, waits: heard.result.waits };
@@ -211,15 +215,18 @@ export class HttpConversations {
 
   /** Given right after the peer's receiver was attached, so that the last to attach also says how long it waits (ms). */
   async #expect(room: RoomName, { id, secretHash }: Known, wait: number): Promise<void> {
-    const until = this.#heardUntil(wait);
-    await this.#signaling.store.commit(room, (place) =>
-      resume(place, { id, secretHash, until }, this.#signaling.limits.rules),
-    );
+    const { store } = this.#signaling;
+    const who = { id, secretHash, until: this.#heardUntil(wait), worker: store.worker };
+    await store.commit(room, (place) => listen(place, who));
   }
 
+  /** A request for events is over; unless a newer one waits, the next has the grace of the polling to come. */
   async #expectAgain(room: RoomName, peer: PeerId): Promise<void> {
+    const { poll, stream } = this.#visitor(room, peer);
+    if (poll || stream) return;
     const until = this.#heardUntil();
-    await this.#signaling.store.commit(room, (place) => expectBy(place, peer, until));
+    const { store } = this.#signaling;
+    await store.commit(room, (place) => expectBy(place, peer, until, store.worker));
   }
 
   async #speak(room: RoomName, peer: PeerId, json: unknown, caller: Caller): Promise<ServerMessage | undefined> {

@@ -52,6 +52,11 @@ export class Poll implements Receiver {
     return [...missed, ...this.heard.filter(({ seq }) => seq > last)];
   }
 
+  /** Its answer says so, even if there is nothing else in it; and says all that comes in this turn. */
+  reached(): void {
+    setImmediate(this.#wake);
+  }
+
   replaced(): void {
     this.end(refuse('replaced'));
   }

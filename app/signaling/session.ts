@@ -2,18 +2,17 @@
 import { decode, type Incoming } from '../protocol/decode.ts';
 import { fateOf, type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, Joined, PeerId, RoomName, ServerMessage, Waiting } from '../protocol/messages.ts';
+import { stay } from '../rooms/entering.ts';
 import { lose } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, endedBy } from '../rooms/room.ts';
 import type { Caller } from './admit.ts';
+import { type Entered, enter, letInto } from './arrival.ts';
 import {
   byeMessage,
   closeCode,
   depart,
   departForNow,
-  type Entered,
-  enter,
-  letInto,
   numberOf,
   type Signaling,
   speak,
@@ -33,12 +32,13 @@ export interface Wire {
 }
 
 /**
+ * `greeting`: nothing is said until `quiet`, ms since 1970, if the peer asked for that; 0 when it is over.
  * `joining`: messages that come before the room answered wait in `early`, events that come before `joined` was sent in
  * `held`. `waiting`: at the door. `joined`: `seq` is the last event sent, `renewIceAt` when the peer gets other ICE servers;
  * while a message takes time, those after it wait in `early`. `closed`: nothing is said any more.
  */
 type State =
-  | { at: 'greeting'; deadline: number }
+  | { at: 'greeting'; deadline: number; quiet?: number }
   | { at: 'joining'; peer?: PeerId; early: string[]; held: Entry[] }
   | { at: 'waiting'; peer: PeerId; session: string }
   | { at: 'joined'; peer: PeerId; seq: number; renewIceAt: number; early?: string[] }
@@ -73,6 +73,11 @@ export class Session implements Receiver {
     return this.#was;
   }
 
+  /** Nothing may be sent, no ping either. */
+  isQuiet(now: number): boolean {
+    return this.#state.at === 'greeting' && now < (this.#state.quiet ?? 0);
+  }
+
   /** One message from the peer; `bytes` is its length. */
   receive(text: string, bytes = Buffer.byteLength(text)): void {
     if (this.#state.at === 'closed') return;
@@ -97,11 +102,27 @@ export class Session implements Receiver {
     if (over) return this.end(refuse(over));
     if (this.#wire.unsent() > this.#signaling.limits.unsentBytes) return this.end(refuse('slow-consumer'));
     this.#state.seq = entry.seq;
+    // In the same write, where it costs nothing.
+    this.flushAck();
     this.#wire.send(text);
+  }
+
+  reached(seq: number): void {
+    if (this.#state.at !== 'joined' || seq <= this.#state.seq) return;
+    this.#state.seq = seq;
+    this.#wire.send(`{"type":"reached","seq":${seq}}`);
   }
 
   replaced(): void {
     this.#finish(refuse('replaced'));
+  }
+
+  takenForLost(): void {
+    const { peer } = this;
+    if (peer === undefined) return;
+    const { store } = this.#signaling;
+    const held = { until: Number.POSITIVE_INFINITY, worker: store.worker };
+    store.commit(this.#room, (place) => stay(place, peer, held), 'insist').catch(this.#failed);
   }
 
   /** The connection broke: the peer is away until it comes back. */
@@ -121,6 +142,10 @@ export class Session implements Receiver {
 
   /** Lets time pass. */
   tick(now: number): void {
+    if (this.#state.at === 'greeting' && this.#state.quiet && this.#state.quiet <= now) {
+      this.#state.quiet = 0;
+      this.#wire.send(pong);
+    }
     if (this.#state.at === 'greeting' && this.#state.deadline <= now) this.end(refuse('join-timeout'));
     if (this.#state.at === 'joined' && this.#state.renewIceAt <= now) this.#renewIce(this.#state, now);
   }
@@ -134,10 +159,18 @@ export class Session implements Receiver {
 
   #dispatch(message: Incoming): void {
     if (this.#state.at === 'joined') return this.#speak(this.#state, message);
-    if (message.type === 'ping') return this.#wire.send('{"type":"pong"}');
+    if (message.type === 'ping') return this.#pong(message.quiet);
     if (this.#state.at === 'waiting') return this.#speakAtTheDoor(message);
     if (message.type === 'join') return this.#join(message);
     this.#refuse(refuse('not-joined', `"${message.type}" came before "join"`), numberOf(message));
+  }
+
+  #pong(quiet = 0): void {
+    const wait = Math.min(quiet, this.#signaling.limits.maxQuiet);
+    if (this.#state.at !== 'greeting' || this.#state.quiet !== undefined || wait === 0) return this.#wire.send(pong);
+    this.#state.quiet = this.#signaling.clock() + wait;
+    // Once, so that nobody can stay for ever without joining.
+    this.#state.deadline += wait;
   }
 
   #speak(state: State & { at: 'joined' }, message: Incoming): void {
@@ -240,8 +273,9 @@ export class Session implements Receiver {
   }
 
   #lose(peer: PeerId): void {
-    this.#signaling.store
-      .commit(this.#room, (place, now) => lose(place, peer, now, this.#signaling.limits.rules))
+    const { store, limits } = this.#signaling;
+    store
+      .commit(this.#room, (place, now) => lose(place, peer, now, limits.rules, store.worker), 'insist')
       .catch(this.#failed);
   }
 
@@ -277,6 +311,8 @@ export class Session implements Receiver {
     this.end(refuse('internal'));
   };
 }
+
+const pong = '{"type":"pong"}';
 
 /** Sessions whose acknowledgement waits for company, gathered so that a guarantee does not cost a frame per message. */
 const acknowledgements = {

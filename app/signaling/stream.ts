@@ -6,7 +6,8 @@ import type { PeerId, RoomName } from '../protocol/messages.ts';
 import { lose } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, concerns, endedBy } from '../rooms/room.ts';
-import { byeMessage, type Entered, letInto, type Signaling } from './conversation.ts';
+import { type Entered, letInto } from './arrival.ts';
+import { byeMessage, type Signaling } from './conversation.ts';
 import { encode, encodeMessage } from './encode.ts';
 import type { Receiver } from './fanout.ts';
 
@@ -122,6 +123,10 @@ export class EventStream implements Receiver {
     this.#messages += 1;
   }
 
+  reached(seq: number): void {
+    if (this.#state.at === 'open' && !this.#state.held) this.#write(`: \nid: ${seq}\n\n`);
+  }
+
   replaced(): void {
     this.#finish('replaced', refuse('replaced'));
   }
@@ -146,7 +151,7 @@ export class EventStream implements Receiver {
     if (this.#state.at !== 'open') return;
     // The peer may have vanished without a word; if it has not, it asks again.
     if (now - heard >= silence(this.#signaling)) this.#finish('silent');
-    else if (now - this.#state.spoke >= heartbeat) this.#write(`: \nid: ${this.#reached}\n\n`);
+    else if (now - this.#state.spoke >= heartbeat) this.reached(this.#reached);
   }
 
   /** It was let in: it is told of the room, and then what happened meanwhile. */
@@ -208,7 +213,7 @@ export class EventStream implements Receiver {
   #lose(): void {
     const { store, log, limits } = this.#signaling;
     store
-      .commit(this.#room, (place, now) => lose(place, this.#peer, now, limits.rules))
+      .commit(this.#room, (place, now) => lose(place, this.#peer, now, limits.rules, store.worker), 'insist')
       .catch((error: unknown) => log.warn({ err: error, room: this.#room }, 'a lost stream could not be noted'));
   }
 }

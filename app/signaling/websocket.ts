@@ -1,13 +1,14 @@
-/** A WebSocket as the wire of a session: limits, pings, gathered writes, and the sockets that are open now. */
+/** WebSockets that carry sessions: limits, pings, what went over them, and those that are open now. */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { countClose } from '../ops/counts.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { PeerId, RoomName } from '../protocol/messages.ts';
-import { byeMessage, closeCode, type Signaling } from './conversation.ts';
+import { byeMessage, closeCode, comeBackLater, type Signaling } from './conversation.ts';
 import { encodeMessage } from './encode.ts';
-import { textFrames } from './frames.ts';
-import { Session, type Wire } from './session.ts';
+import { readAhead } from './reader.ts';
+import { Session } from './session.ts';
+import { SocketWire } from './wire.ts';
 
 /** ws closes by itself (1009) what is this much longer than a message may be; below, the client gets a `bye` first. */
 export const hardLimit = (messageBytes: number): number => 2 * messageBytes;
@@ -26,14 +27,15 @@ type Traffic = { messagesIn: number; messagesOut: number; bytesIn: number; bytes
 type Open = {
   socket: WebSocket;
   session: Session;
+  wire: SocketWire;
   heard: boolean;
   pinged: number;
   closing?: number;
   connection: Socket;
   carried: Carried;
 };
-/** Messages in and out since it began (`at`, a performance.now()), and the bytes of the connection by then. */
-type Carried = { in: number; out: number; at: number; read: number; written: number };
+/** Messages that came since it began (`at`, a performance.now()), and the bytes of the connection by then. */
+type Carried = { in: number; at: number; read: number; written: number };
 
 export class WebSockets {
   readonly #open = new Set<Open>();
@@ -68,22 +70,25 @@ export class WebSockets {
   accept(room: RoomName, socket: WebSocket, connection: Socket, visitor: Visitor, token?: string): void {
     const { clock, limits, log } = this.#signaling;
     const { bytesRead: read, bytesWritten: written } = connection;
-    const carried: Carried = { in: 0, out: 0, at: performance.now(), read, written };
+    const wire = new SocketWire(socket, connection);
+    const carried: Carried = { in: 0, at: performance.now(), read, written };
     const caller = { address: visitor.ip, token };
-    const session = new Session(this.#signaling, room, wireOf(socket, connection, carried), caller);
-    const open: Open = { socket, session, heard: true, pinged: clock(), connection, carried };
+    const session = new Session(this.#signaling, room, wire, caller);
+    const open: Open = { socket, session, wire, heard: true, pinged: clock(), connection, carried };
     this.#begin(open, { ...visitor, room });
     socket.on('pong', () => {
       open.heard = true;
     });
-    socket.on('message', (data: Buffer, isBinary: boolean) => {
+    const hear = (data: Buffer, isBinary = false) => {
       open.heard = true;
       carried.in += 1;
       if (data.length > limits.messageBytes)
         session.end(refuse('too-long', longer(data, limits.messageBytes)), 'error');
       else if (isBinary) session.end(refuse('bad-json', 'a binary frame came'), 'error');
       else session.receive(data.toString(), data.length);
-    });
+    };
+    socket.on('message', hear);
+    readAhead(socket, connection, limits.messageBytes, hear);
     socket.on('error', (error) => {
       log.info({ room, err: error.message }, 'a WebSocket broke the protocol');
       socket.terminate();
@@ -115,7 +120,7 @@ export class WebSockets {
       if (open.socket.readyState !== open.socket.OPEN) {
         open.closing ??= now;
         if (now - open.closing >= closeTimeout) open.socket.terminate();
-      } else if (now - open.pinged >= pingInterval) {
+      } else if (now - open.pinged >= pingInterval && !open.session.isQuiet(now)) {
         if (!open.heard) open.socket.terminate();
         Object.assign(open, { heard: false, pinged: now });
         open.socket.ping();
@@ -125,7 +130,7 @@ export class WebSockets {
 
   /** Tells every peer to come back elsewhere or later, and closes. */
   drain(): void {
-    for (const { session } of this.#open) session.end(refuse('draining'));
+    for (const { session } of this.#open) session.end(comeBackLater());
   }
 
   /** Cuts what is still open. */
@@ -141,42 +146,10 @@ export const turnAway = (socket: WebSocket, refusal: Refusal): void => {
   socket.close(closeCode(refusal), refusal.refused);
 };
 
-/** What is sent within one turn of the event loop leaves in one write; ws itself would take one or two for each. */
-const wireOf = (socket: WebSocket, connection: Socket, carried: Carried): Wire => {
-  let waiting: string[] = [];
-  const flush = () => {
-    const texts = waiting;
-    waiting = [];
-    carried.out += texts.length;
-    if (texts.length > 0 && socket.readyState === socket.OPEN) connection.write(textFrames(texts));
-  };
-  return {
-    send(text) {
-      if (waiting.push(text) === 1) atEndOfTurn(flush);
-    },
-    close(code, reason) {
-      flush();
-      socket.close(code, reason);
-    },
-    unsent: () => socket.bufferedAmount,
-  };
-};
-
-/** Runs once this turn of the event loop has read what it had to read; one immediate for all that wait. */
-const atEndOfTurn = (flush: () => void): void => {
-  if (turn.push(flush) === 1) setImmediate(endTurn);
-};
-let turn: (() => void)[] = [];
-const endTurn = (): void => {
-  const flushes = turn;
-  turn = [];
-  for (const flush of flushes) flush();
-};
-
 /** The socket counts its bytes anyway, so that it costs nothing for each message. */
-const trafficOf = ({ connection, carried }: Open): Traffic => ({
+const trafficOf = ({ connection, wire, carried }: Open): Traffic => ({
   messagesIn: carried.in,
-  messagesOut: carried.out,
+  messagesOut: wire.sent,
   bytesIn: connection.bytesRead - carried.read,
   bytesOut: connection.bytesWritten - carried.written,
 });

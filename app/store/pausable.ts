@@ -6,10 +6,13 @@ import type { Store } from './store.ts';
 export const pausable = (store: Store, accepting: () => boolean): Store => ({
   ...store,
   // Where nobody is and nobody waits, whatever is done first would open the room.
-  commit: (room, command) =>
-    store.commit(room, (place, now) =>
-      place.peers.size + place.waiting.size === 0 && !accepting()
-        ? refuse('too-many-rooms', 'it opens none for now')
-        : command(place, now),
+  commit: (room, command, insist) =>
+    store.commit(
+      room,
+      (place, now) =>
+        place.peers.size + place.waiting.size === 0 && !accepting()
+          ? refuse('too-many-rooms', 'it opens none for now')
+          : command(place, now),
+      insist,
     ),
 });

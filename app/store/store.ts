@@ -1,50 +1,84 @@
 /** Where rooms live: the contract every store keeps, and the store that is this process's own memory. */
-import type { Refusal } from '../protocol/errors.ts';
+import { z } from 'zod';
+import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { LeaveReason, RoomName } from '../protocol/messages.ts';
 import type { Entry } from '../rooms/log.ts';
 import { Registry, type RegistryLimits } from '../rooms/registry.ts';
-import type { Command } from '../rooms/room.ts';
+import type { Command, RoomEvent } from '../rooms/room.ts';
 
 /** `seq`: the number of the room's last event once the command was carried out. */
 export type Committed<T> = { seq: number; result: T };
 export type Listener = (entry: Entry) => void;
 
 export interface Store {
+  /** This process among those that share the store; absent where nothing is shared. */
+  readonly worker?: string;
   /**
    * Runs a command on the room and stores and numbers what it returns; resolves when that is kept. Commands given for
-   * one room are carried out in the order they were given.
+   * one room are carried out in the order they were given; one may be run again, on another copy of the room. While the store
+   * is away a command is refused, or, to be carried out in any case (`insist`), it waits.
    */
-  commit<T>(room: RoomName, command: Command<T>): Promise<Committed<T> | Refusal>;
+  commit<T>(room: RoomName, command: Command<T>, insist?: 'insist'): Promise<Committed<T> | Refusal>;
   /** The room's events after a number; `gone` when they are not all kept any more. */
-  since(room: RoomName, after: number): Promise<Entry[] | 'gone'>;
-  /** Hears every event of a room from now on, in order, until the returned function is called. */
-  subscribe(room: RoomName, listener: Listener): () => void;
+  since(room: RoomName, after: number): Promise<Entry[] | 'gone' | Refusal>;
+  /**
+   * Hears every event of a room from now on, before whatever this process asks next, once and in order, until the returned
+   * function is called; one that `since` returned may be heard nevertheless, which its number tells. What the store
+   * knew of the room may be lost, and events with it: then `lost` is called.
+   */
+  subscribe(room: RoomName, listener: Listener, lost?: () => void): () => void;
   /** Takes a key for one's own until `until` (ms since 1970); false when somebody has it. */
-  claim(key: string, until: number): Promise<boolean>;
+  claim(key: string, until: number): Promise<boolean | Refusal>;
   /** Gives a key back that was taken in vain. */
   release(key: string): Promise<void>;
   /** Lets time pass, in every room. */
   sweep(): Promise<void>;
+  /** Those of this process. */
   count(): { rooms: number; peers: number };
+  /** Of a store that is one process's own: all that is kept, as JSON in parts; from then on nothing is taken any more. */
+  handOver?(): unknown[];
+  /** Goes on with a part of another such store. @throws when it cannot be read */
+  adopt?(part: unknown): void;
+  /** Whether rooms can be reached now. */
+  ready(): boolean;
+  close(): Promise<void>;
 }
 
-/** Who left, incremented in place. */
-type Leaves = { leaves: Record<LeaveReason | 'ended', number> };
+const claimPart = z.object({ claim: z.string(), until: z.number() });
 
-export const memoryStore = (limits: RegistryLimits, clock: () => number, { leaves }: Leaves): Store => {
+/** Who left, incremented in place. */
+export type Leaves = { leaves: Record<LeaveReason | 'ended', number> };
+
+export const countLeaves = ({ leaves }: Leaves, event: RoomEvent): void => {
+  if (event.type === 'peer-left') leaves[event.reason] += 1;
+  else if (event.type === 'room-ended' && event.for === 'all') leaves.ended += event.peers;
+};
+
+export const memoryStore = (limits: RegistryLimits, clock: () => number, counts: Leaves): Store => {
   const registry = new Registry(limits);
   const listeners = new Map<RoomName, Set<Listener>>();
   const claims = new Map<string, number>();
+  let handedOver = false;
+  /** What listeners have still to be told, the one under way first. */
+  const untold: [RoomName, Entry][] = [];
   const tell = (room: RoomName, entries: Entry[]): void => {
-    for (const { event } of entries) {
-      if (event.type === 'peer-left') leaves[event.reason] += 1;
-      else if (event.type === 'room-ended' && event.for === 'all') leaves.ended += event.peers;
+    for (const { event } of entries) countLeaves(counts, event);
+    // A listener may give a command itself: what follows from that is told once everyone knows what came before.
+    const telling = untold.length > 0;
+    for (const entry of entries) untold.push([room, entry]);
+    if (!telling) tellAll();
+  };
+  const tellAll = (): void => {
+    try {
+      for (const [room, entry] of untold) for (const listener of listeners.get(room) ?? []) listener(entry);
+    } finally {
+      untold.length = 0;
     }
-    const heard = listeners.get(room);
-    if (heard) for (const entry of entries) for (const listener of heard) listener(entry);
   };
   return {
     async commit(room, command) {
+      // What was kept here now would be kept nowhere.
+      if (handedOver) return refuse('draining');
       const done = registry.commit(room, command, clock());
       if ('refused' in done) return done;
       tell(room, done.entries);
@@ -70,9 +104,21 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, { leave
       claims.delete(key);
     },
     async sweep() {
+      if (handedOver) return;
       for (const [key, until] of claims) if (until <= clock()) claims.delete(key);
       for (const [room, entries] of registry.sweep(clock())) tell(room, entries);
     },
     count: () => registry.count(),
+    ready: () => true,
+    close: async () => {},
+    handOver() {
+      handedOver = true;
+      return [...registry.pack(), ...[...claims].map(([claim, until]) => ({ claim, until }))];
+    },
+    adopt(part) {
+      const claimed = claimPart.safeParse(part);
+      if (claimed.success) claims.set(claimed.data.claim, claimed.data.until);
+      else registry.adopt(part);
+    },
   };
 };

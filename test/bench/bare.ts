@@ -1,4 +1,4 @@
-/** The yardstick: a relay on `ws` and node:http that does nothing else. Two sockets of a path get each other's messages. */
+/** The yardstick: a relay on `ws` and node:http that does nothing else. The sockets of a path get each other's messages. */
 import { createServer } from 'node:http';
 import { type WebSocket, WebSocketServer } from 'ws';
 
@@ -10,7 +10,7 @@ sockets.on('connection', (socket, { url = '' }) => {
   rooms.set(url, room.add(socket));
   socket.on('message', (data, isBinary) => {
     const { type } = JSON.parse(String(data));
-    if (type !== 'signal') return;
+    if (type !== 'signal' && type !== 'chat') return;
     for (const other of room) if (other !== socket) other.send(data, { binary: isBinary });
   });
   socket.on('close', () => {

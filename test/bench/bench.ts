@@ -3,30 +3,91 @@
  * ratios of one round are what counts, and the median of the rounds is what is printed. Method in test/README.md.
  */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Job, Measured } from './load.ts';
-import { bare, bareBehindNginx, genkan, genkanBehindNginx, median, pinned, type Server } from './servers.ts';
+import {
+  bare,
+  bareBehindNginx,
+  genkan,
+  genkanBehindNginx,
+  genkanWithStore,
+  median,
+  pinned,
+  type Server,
+} from './servers.ts';
 
 const rounds = Number(process.env.ROUNDS ?? 5);
 const seconds = Number(process.env.SECONDS ?? 3);
 const idlePeers = Number(process.env.IDLE ?? 4000);
+// As many as this process, and each that it starts, may have connections for, and some files besides.
+const openFiles = Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]);
+const mostRooms = Math.min(10_000, Math.floor((openFiles - 100) / 2));
 
-type Contestant = { name: string; start: () => Promise<Server>; against: string };
+type Contestant = { name: string; start: () => Promise<Server>; against: string; nginx?: boolean };
 const contestants: Contestant[] = [
   { name: 'bare ws', start: bare, against: 'bare ws' },
   { name: 'Genkan', start: genkan, against: 'bare ws' },
-  { name: 'bare ws, nginx', start: bareBehindNginx, against: 'bare ws, nginx' },
-  { name: 'Genkan, nginx, uwsgi', start: () => genkanBehindNginx('uwsgi'), against: 'bare ws, nginx' },
-  { name: 'Genkan, nginx, HTTP', start: () => genkanBehindNginx('http'), against: 'bare ws, nginx' },
+  { name: 'Genkan, Valkey', start: genkanWithStore, against: 'bare ws' },
+  { name: 'bare ws, nginx', start: bareBehindNginx, against: 'bare ws, nginx', nginx: true },
+  { name: 'Genkan, nginx, uwsgi', start: () => genkanBehindNginx('uwsgi'), against: 'bare ws, nginx', nginx: true },
+  { name: 'Genkan, nginx, HTTP', start: () => genkanBehindNginx('http'), against: 'bare ws, nginx', nginx: true },
 ];
 
-const load = async (job: Job): Promise<{ started: Promise<void>; measured: Promise<Measured>; kill: () => void }> => {
-  const [program = '', ...args] = pinned(1, [
-    process.execPath,
-    join(import.meta.dirname, 'load.ts'),
-    JSON.stringify(job),
-  ]);
+/** What is asked of a server that has just started; `nginx`: also of one behind nginx. Each row is one figure. */
+type Part = { rows: string[]; take: (server: Server) => Promise<number[]>; nginx?: boolean };
+const parts: Record<string, Part> = {
+  relay: {
+    rows: ['signals per CPU s', 'signals per CPU s, in bursts of 16'],
+    take: async (server) => [
+      await perCpuSecond(server, 10, { kind: 'relay', inFlight: 1, seconds }),
+      await perCpuSecond(server, 10, { kind: 'relay', inFlight: 16, seconds }),
+    ],
+    nginx: true,
+  },
+  latency: {
+    rows: ['ms to delivery, p50', 'ms to delivery, p99'],
+    take: async (server) => {
+      const { measured } = await load(server, 10, { kind: 'latency', rate: 2000, seconds });
+      const { p50, p99 } = await measured;
+      return [p50, p99];
+    },
+    nginx: true,
+  },
+  broadcast: {
+    rows: ['texts delivered per CPU s, rooms of 10', 'texts delivered per CPU s, rooms of 50'],
+    take: async (server) => [
+      await perCpuSecond(server, 10, { kind: 'broadcast', peers: 10, seconds }),
+      await perCpuSecond(server, 2, { kind: 'broadcast', peers: 50, seconds }),
+    ],
+  },
+  joins: {
+    rows: ['joins and leaves per CPU s', 'resumes per CPU s'],
+    take: async (server) => [
+      await perCpuSecond(server, 8, { kind: 'joins', seconds }),
+      await perCpuSecond(server, 8, { kind: 'resumes', seconds }),
+    ],
+    nginx: true,
+  },
+  memory: { rows: ['kB per idle peer', 'kB per room of two after its call'], take: (server) => memory(server) },
+  rooms: {
+    rows: [10, 1000, mostRooms].map((rooms) => `signals per CPU s, ${rooms} rooms`),
+    take: async (server) => {
+      const figures: number[] = [];
+      for (const rooms of [10, 1000, mostRooms])
+        figures.push(await perCpuSecond(server, rooms, { kind: 'relay', inFlight: 1, seconds }));
+      return figures;
+    },
+  },
+};
+
+type Running = { started: Promise<void>; measured: Promise<Measured>; kill: () => void };
+
+const load = async ({ base, dialect }: Server, rooms: number, work: Job['work']): Promise<Running> => {
+  const job: Job = { base, dialect, rooms, work };
+  const file = join(import.meta.dirname, 'load.ts');
+  const [program = '', ...args] = pinned(1, [process.execPath, file, JSON.stringify(job)]);
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const started = Promise.withResolvers<void>();
   const measured = Promise.withResolvers<Measured>();
@@ -43,71 +104,70 @@ const load = async (job: Job): Promise<{ started: Promise<void>; measured: Promi
   return { started: started.promise, measured: measured.promise, kill: () => child.kill('SIGKILL') };
 };
 
-/** Delivered messages per CPU second of the server (and of nginx, where it stands before it). */
-const throughput = async (server: Server, rooms: number, inFlight: number): Promise<number> => {
-  const running = await load({ ...server, rooms, work: { kind: 'relay', inFlight, seconds } });
+/** What was done per CPU second of the server (and of nginx, where it stands before it). */
+const perCpuSecond = async (server: Server, rooms: number, work: Job['work']): Promise<number> => {
+  const running = await load(server, rooms, work);
   await running.started;
   const before = server.cpu();
-  const { delivered } = await running.measured;
-  return delivered / (server.cpu() - before);
+  const { done } = await running.measured;
+  return done / (server.cpu() - before);
 };
 
-const latency = async (server: Server): Promise<Measured> => {
-  const running = await load({ ...server, rooms: 10, work: { kind: 'latency', rate: 2000, seconds } });
-  return running.measured;
-};
-
-/** kB of resident memory for each silent peer, beyond what a server needs once it has had some at all. */
-const memory = async (server: Server): Promise<number> => {
-  const settled = async (rooms: number) => {
-    const running = await load({ ...server, rooms, work: { kind: 'idle' } });
+/** kB of resident memory, beyond what a server needs once it has had some peers at all. */
+const memory = async (server: Server): Promise<number[]> => {
+  const loads: Running[] = [];
+  const grown = async (rooms: number, signals: number) => {
+    const before = server.rss();
+    const running = await load(server, rooms, { kind: 'idle', signals });
+    loads.push(running);
     await running.started;
     await new Promise((resolve) => setTimeout(resolve, 1500));
-    return { rss: server.rss(), kill: running.kill };
+    return server.rss() - before;
   };
-  const some = await settled(idlePeers / 4);
-  const many = await settled(idlePeers / 2);
-  some.kill();
-  many.kill();
-  return (many.rss - some.rss) / idlePeers;
+  await grown(idlePeers / 4, 0);
+  const idle = (await grown(idlePeers / 2, 0)) / idlePeers;
+  // An offer or an answer, and eight candidates from each side.
+  const called = (await grown(idlePeers / 2, 9)) / (idlePeers / 2);
+  for (const { kill } of loads) kill();
+  return [idle, called];
 };
 
-type Row = Record<'lone' | 'burst' | 'p50' | 'p99' | 'memory', number>;
-const results = new Map<string, Row[]>(contestants.map(({ name }) => [name, []]));
+const asked = process.argv.slice(2);
+const unknown = asked.filter((word) => !(word in parts));
+if (unknown.length > 0)
+  throw new Error(`no part "${unknown.join('", "')}"; there are ${Object.keys(parts).join(', ')}`);
+const taken = Object.entries(parts).filter(([name]) => asked.length === 0 || asked.includes(name));
 
-for (let round = 1; round <= rounds; round += 1) {
-  for (const { name, start } of contestants) {
-    process.stderr.write(`round ${round} of ${rounds}: ${name}\n`);
-    const server = await start();
-    const lone = await throughput(server, 10, 1);
-    const burst = await throughput(server, 10, 16);
-    const { p50, p99 } = await latency(server);
-    await server.stop();
-    const fresh = await start();
-    results.get(name)?.push({ lone, burst, p50, p99, memory: await memory(fresh) });
-    await fresh.stop();
-  }
-}
+/** By row and contestant, a figure for each round. */
+const figures = new Map<string, Map<string, number[]>>();
+for (let round = 1; round <= rounds; round += 1)
+  for (const [part, { rows, take, nginx: alsoBehindNginx }] of taken)
+    for (const { name, start, nginx } of contestants) {
+      if (nginx && !alsoBehindNginx) continue;
+      process.stderr.write(`round ${round} of ${rounds}: ${part}, ${name}\n`);
+      const server = await start();
+      const found = await take(server);
+      await server.stop();
+      for (const [index, row] of rows.entries()) {
+        const ofRow = figures.get(row) ?? new Map<string, number[]>();
+        figures.set(row, ofRow.set(name, [...(ofRow.get(name) ?? []), found[index] ?? Number.NaN]));
+      }
+    }
 
-const columns = ['lone', 'burst', 'p50', 'p99', 'memory'] as const;
-const shown = (column: keyof Row, value: number): string =>
-  column === 'lone' || column === 'burst'
-    ? `${(value / 1000).toFixed(1)} k`
-    : column === 'memory'
-      ? value.toFixed(1)
-      : value.toFixed(3);
+const shown = (value: number): string =>
+  value >= 1000 ? `${(value / 1000).toFixed(1)} k` : value >= 1 ? value.toFixed(1) : value.toFixed(3);
 
-const heads = ['', 'relay, msg per CPU s', 'bursts of 16', 'p50 ms', 'p99 ms', 'kB per idle peer'];
-const lines = contestants.map(({ name, against }) => {
-  const own = results.get(name) ?? [];
-  const other = results.get(against) ?? [];
-  const cells = columns.map((column) => {
-    const ratio = median(own.map((row, round) => row[column] / (other[round]?.[column] ?? Number.NaN)));
-    return `${shown(column, median(own.map((row) => row[column])))} (${ratio.toFixed(2)})`;
-  });
-  return [name, ...cells];
-});
+const cell = (ofRow: Map<string, number[]>, { name, against }: Contestant): string => {
+  const own = ofRow.get(name);
+  if (!own) return '';
+  const ratio = median(own.map((value, round) => value / (ofRow.get(against)?.[round] ?? Number.NaN)));
+  return `${shown(median(own))} (${ratio.toFixed(2)})`;
+};
+
 process.stdout.write(
   `Medians of ${rounds} rounds; in brackets the median of the rounds' ratios to bare ws, straight or behind the same nginx.\n`,
 );
-for (const cells of [heads, heads.map(() => '---'), ...lines]) process.stdout.write(`| ${cells.join(' | ')} |\n`);
+const columns = contestants.map(({ name }) => name);
+const table = [...figures].map(([row, ofRow]) => [row, ...contestants.map((contestant) => cell(ofRow, contestant))]);
+for (const cells of [['', ...columns], ['', ...columns].map(() => '---'), ...table])
+  process.stdout.write(`| ${cells.join(' | ')} |\n`);

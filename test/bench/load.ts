@@ -1,6 +1,6 @@
 /**
  * The load, in a process of its own. Takes a job as JSON in its first argument and prints what it measured as JSON.
- * The same frames go to either server; only how a room is entered differs.
+ * The same frames go to either server; only how a room is entered and left differs.
  */
 import WebSocket from 'ws';
 
@@ -9,72 +9,113 @@ export type Job = {
   base: string;
   dialect: 'bare' | 'genkan';
   rooms: number;
-  work: /** Each peer keeps `inFlight` messages under way, for `seconds`. */
+  work: /** In rooms of two each peer keeps `inFlight` signals under way, for `seconds`. */
     | { kind: 'relay'; inFlight: number; seconds: number }
-    /** `rate` messages a second over all peers, one after the other. */
+    /** `rate` signals a second over all peers of rooms of two, one after the other. */
     | { kind: 'latency'; rate: number; seconds: number }
-    /** Connected and silent until the process is killed. */
-    | { kind: 'idle' };
+    /** One text under way to everyone in each room of `peers`; who got it last says the next. */
+    | { kind: 'broadcast'; peers: number; seconds: number }
+    /** Two clients of each room come in and leave, or are cut off and come back, again and again. */
+    | { kind: 'joins' | 'resumes'; seconds: number }
+    /** Connected and, once each peer of the rooms of two has sent so many signals, silent until the process is killed. */
+    | { kind: 'idle'; signals: number };
 };
-export type Measured = { delivered: number; seconds: number; p50: number; p99: number };
+/** `done`: messages delivered, or times that somebody came. */
+export type Measured = { done: number; p50: number; p99: number };
 
 type Peer = { socket: WebSocket; send: () => void; received: (text: string) => void };
+type Joined = { self: { id: string }; session: string; seq: number };
 
 // About what an offer takes: 1 KB.
 const sdp = 'a=candidate:1 1 udp 2122260223 192.0.2.1 50000 typ host\\r\\n'.repeat(17);
-let delivered = 0;
+const job: Job = JSON.parse(process.argv[2] ?? '');
+const isBare = job.dialect === 'bare';
+let done = 0;
 
-const openSocket = (url: string): Promise<WebSocket> =>
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+let opened = 0;
+const open = (room: number): Promise<WebSocket> =>
   new Promise((resolve, reject) => {
-    const socket = new WebSocket(url, 'genkan.v1', { perMessageDeflate: false });
+    // From several addresses, because one has ports for 28 000 connections only.
+    const localAddress = `127.0.0.${2 + (opened++ % 8)}`;
+    const url = `${job.base}/rooms/bench-${process.pid}-${room}/ws`;
+    const socket = new WebSocket(url, 'genkan.v1', { perMessageDeflate: false, localAddress });
     socket.once('open', () => resolve(socket));
-    socket.once('error', reject);
+    socket.once('error', (error) => reject(new Error(`${job.base}: ${error.message}`)));
   });
 
-const open = (job: Job, path: string) =>
-  openSocket(`${job.base}/rooms/${path}/ws`).catch((error: Error) => {
-    throw new Error(`${job.base}: ${error.message}`);
-  });
-
-/** Two peers of a room; each sends frames to the other and is told of those that arrive. */
-const pair = async (job: Job, index: number): Promise<[Peer, Peer]> => {
-  const room = `bench-${process.pid}-${index}`;
-  const sockets = [await open(job, room), await open(job, room)] as const;
-  const joined = job.dialect === 'bare' ? undefined : [await join(sockets[0]), await join(sockets[1])];
-  const peer = (own: 0 | 1): Peer => {
-    const other = own === 0 ? 1 : 0;
-    const to = joined?.[other]?.id ?? 'AAAAAAAAAAAA';
-    let n = 0;
-    const self: Peer = {
-      socket: sockets[own],
-      send: () =>
-        sockets[own].send(
-          `{"type":"signal","n":${++n},"to":"${to}","epoch":2,"data":{"at":${performance.now()},"sdp":"${sdp}"}}`,
-        ),
-      received: () => {},
-    };
-    sockets[own].on('message', (data: Buffer) => {
-      const text = data.toString();
-      if (text.startsWith('{"type":"signal"')) self.received(text);
-      else if (text.startsWith('{"type":"error"')) throw new Error(text);
-    });
-    return self;
-  };
-  return [peer(0), peer(1)];
+/** The bare server has nothing to enter. */
+const join = async (socket: WebSocket, back: object = {}): Promise<Joined | undefined> => {
+  if (isBare) return undefined;
+  socket.send(JSON.stringify({ type: 'join', ...back }));
+  return new Promise((resolve) =>
+    socket.once('message', (data: Buffer) => {
+      const message = JSON.parse(data.toString());
+      if (message.type !== 'joined') throw new Error(data.toString());
+      resolve(message);
+    }),
+  );
 };
 
-const join = (socket: WebSocket): Promise<{ id: string }> =>
-  new Promise((resolve) => {
-    socket.once('message', (data: Buffer) => resolve(JSON.parse(data.toString()).self));
-    socket.send('{"type":"join"}');
+/** A peer that sends what `frame` makes of its numbers, and is told of the texts of that type that arrive. */
+const peerOf = (socket: WebSocket, type: string, frame: (n: number) => string): Peer => {
+  let n = 0;
+  const peer: Peer = { socket, send: () => socket.send(frame(++n)), received: () => {} };
+  socket.on('message', (data: Buffer) => {
+    const text = data.toString();
+    if (text.startsWith(`{"type":"${type}"`)) peer.received(text);
+    else if (text.startsWith('{"type":"error"') || text.startsWith('{"type":"bye"')) throw new Error(text);
   });
+  return peer;
+};
 
-const relay = async (peers: Peer[], inFlight: number, seconds: number): Promise<Measured> => {
+/** Two peers of a room; each sends signals to the other. */
+const pair = async (room: number): Promise<Peer[]> => {
+  const sockets = [await open(room), await open(room)];
+  const ids: (string | undefined)[] = [];
+  for (const socket of sockets) ids.push((await join(socket))?.self.id);
+  return sockets.map((socket, own) => {
+    const to = ids[1 - own] ?? 'AAAAAAAAAAAA';
+    return peerOf(
+      socket,
+      'signal',
+      (n) => `{"type":"signal","n":${n},"to":"${to}","epoch":2,"data":{"at":${performance.now()},"sdp":"${sdp}"}}`,
+    );
+  });
+};
+
+/** Makes the rooms, some at a time. */
+const inRooms = async <T>(make: (room: number) => Promise<T>): Promise<T[]> => {
+  const made: T[] = [];
+  for (let first = 0; first < job.rooms; first += 16) {
+    const some = Array.from({ length: Math.min(16, job.rooms - first) }, (_, index) => make(first + index));
+    made.push(...(await Promise.all(some)));
+  }
+  return made;
+};
+
+/**
+ * What was done in these seconds, once it runs. With very many messages under way (`wave`) it takes longer: of those that arrive
+ * at the beginning, or have been sent by the end, the server's time falls outside.
+ */
+const measure = async (seconds: number, wave = 0): Promise<Measured> => {
+  await sleep(500);
+  while (done < 2 * wave) await sleep(50);
+  const before = done;
+  process.stdout.write('start\n');
+  await sleep(seconds * 1000);
+  while (done - before < 10 * wave) await sleep(50);
+  return { done: done - before, p50: 0, p99: 0 };
+};
+
+const relay = async (inFlight: number, seconds: number): Promise<Measured> => {
+  const peers = (await inRooms(pair)).flat();
   for (const peer of peers)
     peer.received = (() => {
       let pending = 0;
       return () => {
-        delivered += 1;
+        done += 1;
         pending += 1;
         // Answered in bursts as large as they came, as trickled candidates are.
         if (pending < inFlight) return;
@@ -84,20 +125,14 @@ const relay = async (peers: Peer[], inFlight: number, seconds: number): Promise<
     })();
   // One side of each pair begins; from then on they answer each other.
   for (let i = 0; i < peers.length; i += 2) for (let j = 0; j < inFlight; j += 1) peers[i]?.send();
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  const [from, before] = [performance.now(), delivered];
-  process.stdout.write('start\n');
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-  return { delivered: delivered - before, seconds: (performance.now() - from) / 1000, p50: 0, p99: 0 };
+  return measure(seconds, job.rooms * inFlight);
 };
 
-const latency = async (peers: Peer[], rate: number, seconds: number): Promise<Measured> => {
+const latency = async (rate: number, seconds: number): Promise<Measured> => {
+  const peers = (await inRooms(pair)).flat();
   const times: number[] = [];
   for (const peer of peers)
-    peer.received = (text) => {
-      const at = Number(/"at":([\d.]+)/.exec(text)?.[1]);
-      times.push(performance.now() - at);
-    };
+    peer.received = (text) => times.push(performance.now() - Number(/"at":([\d.]+)/.exec(text)?.[1]));
   process.stdout.write('start\n');
   const from = performance.now();
   for (let sent = 0; performance.now() - from < seconds * 1000; ) {
@@ -105,21 +140,93 @@ const latency = async (peers: Peer[], rate: number, seconds: number): Promise<Me
       peers[sent % peers.length]?.send();
     await new Promise((resolve) => setImmediate(resolve));
   }
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await sleep(200);
   times.sort((a, b) => a - b);
   const at = (share: number) => times[Math.floor(times.length * share)] ?? 0;
-  return { delivered: times.length, seconds, p50: at(0.5), p99: at(0.99) };
+  return { done: times.length, p50: at(0.5), p99: at(0.99) };
 };
 
-const job: Job = JSON.parse(process.argv[2] ?? '');
-const peers: Peer[] = [];
-for (let i = 0; i < job.rooms; i += 1) peers.push(...(await pair(job, i)));
-if (job.work.kind === 'idle') {
+const broadcast = async (size: number, seconds: number): Promise<Measured> => {
+  const rooms = await inRooms(async (room) => {
+    const peers: Peer[] = [];
+    for (let i = 0; i < size; i += 1) {
+      const socket = await open(room);
+      await join(socket);
+      peers.push(peerOf(socket, 'chat', (n) => `{"type":"chat","n":${n},"text":"${'hello, everyone '.repeat(12)}"}`));
+    }
+    return peers;
+  });
+  for (const peers of rooms) {
+    let missing = size - 1;
+    for (const peer of peers)
+      peer.received = () => {
+        done += 1;
+        missing -= 1;
+        if (missing > 0) return;
+        missing = size - 1;
+        peer.send();
+      };
+    peers[0]?.send();
+  }
+  return measure(seconds);
+};
+
+/** Comes in and leaves; of the bare server that is to connect and to close. */
+const comeAndGo = async (room: number): Promise<void> => {
+  for (;;) {
+    const socket = await open(room);
+    await join(socket);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    if (isBare) socket.close();
+    else socket.send('{"type":"leave"}');
+    await closed;
+    done += 1;
+  }
+};
+
+/** Is cut off and comes back; of the bare server that is to connect again. */
+const comeBack = async (room: number): Promise<void> => {
+  let socket = await open(room);
+  const joined = await join(socket);
+  for (;;) {
+    socket.terminate();
+    socket = await open(room);
+    const again = await join(socket, { session: joined?.session, after: joined?.seq });
+    if (joined && again) joined.seq = again.seq;
+    done += 1;
+  }
+};
+
+const repeat = async (life: (room: number) => Promise<void>, seconds: number): Promise<Measured> => {
+  const fail = (error: Error) => {
+    throw error;
+  };
+  for (let room = 0; room < job.rooms; room += 1) for (const _ of [1, 2]) life(room).catch(fail);
+  return measure(seconds);
+};
+
+const idle = async (signals: number): Promise<never> => {
+  for (const peer of (await inRooms(pair)).flat()) for (let i = 0; i < signals; i += 1) peer.send();
   process.stdout.write('start\n');
-  await new Promise(() => setInterval(() => {}, 1000));
-} else {
-  const { kind, seconds } = job.work;
-  const done = kind === 'relay' ? relay(peers, job.work.inFlight, seconds) : latency(peers, job.work.rate, seconds);
-  process.stdout.write(`${JSON.stringify(await done)}\n`);
-  process.exit(0);
-}
+  return new Promise(() => setInterval(() => {}, 1000));
+};
+
+const run = ({ work }: Job): Promise<Measured> => {
+  switch (work.kind) {
+    case 'relay':
+      return relay(work.inFlight, work.seconds);
+    case 'latency':
+      return latency(work.rate, work.seconds);
+    case 'broadcast':
+      return broadcast(work.peers, work.seconds);
+    case 'joins':
+      return repeat(comeAndGo, work.seconds);
+    case 'resumes':
+      return repeat(comeBack, work.seconds);
+    case 'idle':
+      return idle(work.signals);
+  }
+};
+
+process.stdout.write(`${JSON.stringify(await run(job))}\n`);
+process.exit(0);

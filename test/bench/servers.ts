@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { freePort, startNginx } from '../nginx/nginx.ts';
+import { startServer } from '../store/server.ts';
 
 export type Server = {
   base: string;
@@ -16,24 +17,21 @@ export type Server = {
   stop(): Promise<void>;
 };
 
+/** As the container and `npm start` run it. */
+const node = [process.execPath, '--max-semi-space-size=16'];
 const bareFile = join(import.meta.dirname, 'bare.ts');
 const cli = join(import.meta.dirname, '../../dist/cli.js');
-const unlimited = [
-  '--message-rate',
-  '1000000',
-  '--message-burst',
-  '10000000',
-  '--byte-rate',
-  '1073741824',
-  '--byte-burst',
-  '1073741824',
-  '--join-burst',
-  '1000000',
-  '--max-rooms',
-  '100000',
-  '--log-level',
-  'warn',
-];
+const unlimited = Object.entries({
+  'message-rate': 1_000_000,
+  'message-burst': 10_000_000,
+  'byte-rate': 1_000_000_000,
+  'byte-burst': 1_000_000_000,
+  'join-rate': 1_000_000,
+  'join-burst': 1_000_000,
+  'max-rooms': 100_000,
+  'max-peers': 100,
+  'log-level': 'warn',
+}).flatMap(([name, value]) => [`--${name}`, `${value}`]);
 
 /** The server's processor; the load has the other one. Without `taskset` the kernel decides. */
 export const pinned = (core: 0 | 1, command: string[]): string[] =>
@@ -41,14 +39,30 @@ export const pinned = (core: 0 | 1, command: string[]): string[] =>
 
 export const bare = async (): Promise<Server> => {
   const port = await freePort();
-  const child = await start([process.execPath, bareFile, String(port)], 'ready');
+  const child = await start([...node, bareFile, String(port)], 'ready');
   return server(`ws://127.0.0.1:${port}`, 'bare', child, []);
 };
 
 export const genkan = async (): Promise<Server> => {
   const port = await freePort();
-  const child = await start([process.execPath, cli, '--http', `127.0.0.1:${port}`, ...unlimited], 'Genkan is at');
+  const child = await start([...node, cli, '--http', `127.0.0.1:${port}`, ...unlimited], 'Genkan is at');
   return server(`ws://127.0.0.1:${port}`, 'genkan', child, []);
+};
+
+/** With its rooms in a Valkey (or Redis) of its own, whose processor is the load's. */
+export const genkanWithStore = async (): Promise<Server> => {
+  const store = await startServer();
+  const port = await freePort();
+  const flags = ['--http', `127.0.0.1:${port}`, '--store', store.url, ...unlimited];
+  const child = await start([process.execPath, cli, ...flags], 'Genkan is at');
+  const plain = server(`ws://127.0.0.1:${port}`, 'genkan', child, []);
+  return {
+    ...plain,
+    async stop() {
+      await plain.stop();
+      await store.stop();
+    },
+  };
 };
 
 /** Behind the nginx configuration that is shipped. */
@@ -57,13 +71,13 @@ export const genkanBehindNginx = async (kind: 'uwsgi' | 'http'): Promise<Server>
   const socket = join(directory, 'app.sock');
   const flag = kind === 'uwsgi' ? '--socket' : '--http-socket';
   const flags = [flag, socket, ...unlimited.with(-1, 'info')];
-  const child = await start([process.execPath, cli, ...flags], '"msg":"listening"');
+  const child = await start([...node, cli, ...flags], '"msg":"listening"');
   return behindNginx(kind, socket, 'genkan', child, () => rmSync(directory, { recursive: true }));
 };
 
 export const bareBehindNginx = async (): Promise<Server> => {
   const port = await freePort();
-  const child = await start([process.execPath, bareFile, String(port)], 'ready');
+  const child = await start([...node, bareFile, String(port)], 'ready');
   return behindNginx('http', `127.0.0.1:${port}`, 'bare', child, () => {});
 };
 

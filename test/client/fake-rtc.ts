@@ -4,7 +4,10 @@ import type { PeerConnection, Rtc } from '../../app/client/rtc.ts';
 type Kind = 'audio' | 'video';
 
 export const fakeTrack = (kind: Kind, label: string = kind): MediaStreamTrack =>
-  ({ kind, label, enabled: true, readyState: 'live' }) as unknown as MediaStreamTrack;
+  ({
+    ...{ kind, label, enabled: true, readyState: 'live' },
+    getSettings: () => (kind === 'video' ? { width: 1280, height: 720 } : {}),
+  }) as unknown as MediaStreamTrack;
 
 const fakeStream = (): MediaStream => {
   const tracks: MediaStreamTrack[] = [];
@@ -22,6 +25,36 @@ class FakeSender {
     this.track = track;
   }
   setStreams(): void {}
+
+  encoding: RTCRtpEncodingParameters = {};
+  getParameters = () => ({ encodings: [structuredClone(this.encoding)] });
+  setParameters = async ({ encodings }: { encodings: RTCRtpEncodingParameters[] }) => {
+    this.encoding = encodings[0] ?? {};
+  };
+}
+
+/** A data channel that the test opens, fills and drains. */
+export class FakeChannel {
+  onopen: (() => void) | null = null;
+  onmessage: ((event: { data: unknown }) => void) | null = null;
+  onbufferedamountlow: (() => void) | null = null;
+  onclose: (() => void) | null = null;
+  readyState = 'connecting';
+  bufferedAmount = 0;
+  sent: unknown[] = [];
+
+  open(): void {
+    this.readyState = 'open';
+    this.onopen?.();
+  }
+
+  send(data: unknown): void {
+    this.sent.push(data);
+  }
+
+  close(): void {
+    this.readyState = 'closed';
+  }
 }
 
 type FakeTransceiver = { direction: string; sender: FakeSender; receiver: { track: MediaStreamTrack } };
@@ -48,6 +81,9 @@ export class FakePc {
   /** The selected pair's local candidate, as browsers tell of it. */
   selected: 'host' | 'relay' = 'host';
   candidates: unknown[] = [];
+  channel: FakeChannel | undefined;
+  /** What the statistics tell besides. */
+  told = { at: 0, rtt: 0.05, lossOut: 0, available: undefined as number | undefined, bytes: 0, arrived: 0, lost: 0 };
   #name: string;
   #descriptions = 0;
   #remote: string | undefined;
@@ -70,11 +106,29 @@ export class FakePc {
     this.configuration = configuration;
   };
 
+  createDataChannel(): FakeChannel {
+    this.channel = new FakeChannel();
+    return this.channel;
+  }
+
+  sender(kind: Kind): FakeSender | undefined {
+    return this.transceivers.find(({ receiver }) => receiver.track.kind === kind)?.sender;
+  }
+
   getStats = async () =>
     new Map<string, object>([
       ['T', { id: 'T', type: 'transport', selectedCandidatePairId: 'P' }],
       ['Q', { id: 'Q', type: 'candidate-pair', localCandidateId: 'other' }],
-      ['P', { id: 'P', type: 'candidate-pair', localCandidateId: 'L' }],
+      [
+        'P',
+        {
+          ...{ id: 'P', type: 'candidate-pair', localCandidateId: 'L', timestamp: this.told.at },
+          ...{ bytesSent: this.told.bytes, bytesReceived: 2 * this.told.bytes },
+          ...{ currentRoundTripTime: this.told.rtt, availableOutgoingBitrate: this.told.available },
+        },
+      ],
+      ['I', { id: 'I', type: 'inbound-rtp', packetsReceived: this.told.arrived, packetsLost: this.told.lost }],
+      ['R', { id: 'R', type: 'remote-inbound-rtp', fractionLost: this.told.lossOut }],
       ['L', { id: 'L', type: 'local-candidate', candidateType: this.selected }],
       ['other', { id: 'other', type: 'local-candidate', candidateType: this.selected === 'host' ? 'relay' : 'host' }],
     ]);
@@ -135,7 +189,7 @@ export class FakePc {
 
   /** What is sent, by kind. */
   sends(kind: Kind): MediaStreamTrack | null | undefined {
-    return this.transceivers.find(({ receiver }) => receiver.track.kind === kind)?.sender.track;
+    return this.sender(kind)?.track;
   }
 
   #needNegotiation(): void {

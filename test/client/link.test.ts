@@ -25,6 +25,8 @@ const end = (initiator: boolean, clock: FakeClock) => {
     send: (signal) => sent.push(structuredClone(signal)),
     reachable: () => reachable.now,
     changed: () => {},
+    opened: () => {},
+    heard: () => {},
     trouble: (error) => troubles.push(error),
   });
   return { rtc, sent, troubles, reachable, tracks, link };

@@ -22,7 +22,10 @@ export type Spoiled = { url: string; faults: Set<Fault>; cut(): void; close(): v
 export const startSpoiled = async (target: string, faults: Fault[]): Promise<Spoiled> => {
   const { hostname, port } = new URL(target);
   const active = new Set(faults);
+  const streams = new Set<ServerResponse>();
   const server = createServer((asked, answer) => {
+    if (asked.headers.accept === 'text/event-stream') streams.add(answer);
+    answer.on('close', () => streams.delete(answer));
     const upstream = request({ hostname, port, method: asked.method, path: asked.url, headers: asked.headers });
     upstream.on('response', (response) => passOn(response, answer, active));
     upstream.on('error', () => answer.destroy());
@@ -36,9 +39,9 @@ export const startSpoiled = async (target: string, faults: Fault[]): Promise<Spo
     if (active.has('refuses upgrades')) client.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n');
     else if (!active.has('hangs upgrades')) tunnel(asked, client, connect(Number(port), hostname), active);
   });
-  /** Ends the WebSockets that are open. */
+  /** Ends the WebSockets and event streams that are open. */
   const cut = () => {
-    for (const socket of upgraded) socket.destroy();
+    for (const open of [...upgraded, ...streams]) open.destroy();
     upgraded.clear();
   };
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -15,6 +15,8 @@ describe('impossible together', () => {
     ['--socket fd:3 --http fd:3', '--socket: fd:3 is the address of --http already'],
     ['--turn-url turn:t:3478', '--turn-url: needs turn-secret, or browsers have no credential to show there'],
     ['--turn-secret sixteen-letters-x', '--turn-secret: is of no use without turn-url'],
+    ['--store-password x', '--store-password: is of no use where rooms live in memory; give store'],
+    ['--store-cluster', '--store-cluster: is of no use where rooms live in memory; give store'],
     ['--limit-post 2000', '--limit-post: is less than one message may have (max-message-bytes (the default))'],
     [
       '--max-message-bytes 2000000 --limit-post 3000000',
@@ -29,6 +31,7 @@ describe('impossible together', () => {
     '--socket :1 --http-socket 127.0.0.2:1',
     '--socket 0.0.0.0:1 --http-socket [::1]:1',
     '--socket /a --socket /b --http fd:3 --socket fd:4',
+    '--store valkeys://genkan@host:6380/1 --store-password x --store-cluster true',
     '--max-message-bytes 2000 --limit-post 2000',
     '--turn-url turn:t --turn-url turns:t:443?transport=tcp --turn-secret sixteen-letters-x',
   ])('%s can be', (flags) => {

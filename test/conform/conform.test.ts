@@ -24,7 +24,7 @@ const conform = (...words: string[]) => {
 let site: Site;
 beforeAll(async () => {
   // Many at once may take their time to come back.
-  site = await startSite([...specSettings, '--return-grace', '5', '--poll-grace', '5']);
+  site = await startSite([...specSettings, '--grace', '10', '--return-grace', '5', '--poll-grace', '5']);
 });
 afterAll(() => site.stop());
 

@@ -95,8 +95,22 @@ describe('pages', () => {
     expect([range.status, range.body]).toEqual([206, plain.body.slice(5, 10)]);
   });
 
+  test('the library keeps its name, is asked for again each time, and may be imported by other sites', async () => {
+    const library = await get(`${site.direct.http}/js/genkan.js`, { 'accept-encoding': 'br, gzip' });
+    expect(library).toMatchObject({ status: 200, headers: { 'content-encoding': 'br', 'cache-control': 'no-cache' } });
+    expect(library.headers['access-control-allow-origin']).toBe('*');
+    const same = { 'accept-encoding': 'br, gzip', 'if-none-match': String(library.headers.etag) };
+    expect((await get(`${site.direct.http}/js/genkan.js`, same)).status).toBe(304);
+    const declarations = await get(`${site.direct.http}/js/genkan.d.ts`);
+    expect(declarations.headers).toMatchObject({
+      'content-type': 'text/plain; charset=utf-8',
+      'cache-control': 'no-cache',
+    });
+    expect(declarations.body).toContain('export declare const join');
+  });
+
   test('further directories are served under their prefix, and nothing beside them', async () => {
-    const file = await get(`${site.direct.http}/extra/peers.ts`, { range: 'bytes=0-2' });
+    const file = await get(`${site.direct.http}/extra/house.ts`, { range: 'bytes=0-2' });
     expect([file.status, file.body]).toEqual([206, '/**']);
     expect((await get(`${site.direct.http}/extra/../http/site.ts`)).status).toBe(404);
     expect((await get(`${site.direct.http}/extra/gone.ts`)).status).toBe(404);

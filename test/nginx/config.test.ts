@@ -85,6 +85,8 @@ describe.skipIf(missing).each(kinds)('in front of the app, by %s', (kind) => {
     await writeFile(join(publicDir, 'js/page-0a1b2c3d.js'), bundle);
     await writeFile(join(publicDir, 'js/page-0a1b2c3d.js.gz'), gzipSync(bundle));
     await writeFile(join(publicDir, 'js/page-0a1b2c3d.css'), 'body{}');
+    await writeFile(join(publicDir, 'js/genkan.js'), bundle);
+    await writeFile(join(publicDir, 'js/genkan.d.ts'), 'export {}');
     app = await startBackend(kind);
     nginx = await startNginx({ app: { kind, address: app.address }, publicDir });
   });
@@ -104,6 +106,15 @@ describe.skipIf(missing).each(kinds)('in front of the app, by %s', (kind) => {
     });
     expect(answer.headers['content-encoding']).toBeUndefined();
     expect((await ask(nginx, '/js/page-0a1b2c3d.css')).headers['content-type']).toBe('text/css');
+  });
+
+  test('the library keeps its name, is asked for again each time, and may be imported by other sites', async () => {
+    const forAll = { 'cache-control': 'no-cache', 'access-control-allow-origin': '*' };
+    const library = await ask(nginx, '/js/genkan.js');
+    expect(library.headers).toMatchObject({ 'content-type': 'text/javascript', ...forAll });
+    const same = { 'If-None-Match': String(library.headers.etag) };
+    expect((await ask(nginx, '/js/genkan.js', { headers: same })).status).toBe(304);
+    expect((await ask(nginx, '/js/genkan.d.ts')).headers).toMatchObject({ 'content-type': 'text/plain', ...forAll });
   });
 
   test('the packed copy goes to who can read it', async () => {

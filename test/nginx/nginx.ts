@@ -20,6 +20,8 @@ export type Nginx = {
   port: number;
   /** Where it listens instead of port 80, when the site itself is elsewhere. */
   plainPort: number;
+  /** Its nginx.conf. */
+  file: string;
   /** Reads its configuration again, as `nginx -s reload` does; resolves when new workers are there. */
   reload(): Promise<void>;
   /** What it wrote so far: errors, and a line per request. */
@@ -43,6 +45,8 @@ export type Front = {
   words?: string[];
   /** Sites that were there before, for the modes that bring no nginx.conf; `port` is where all of them listen. */
   sites?: (port: number) => string;
+  /** Spoils a file, before nginx reads it. */
+  spoil?: (path: string, text: string) => string;
 };
 
 export const startNginx = async (options: Front): Promise<Nginx> => {
@@ -75,7 +79,7 @@ export const startNginx = async (options: Front): Promise<Nginx> => {
       await sleep(10);
     }
   };
-  return { url: `http://127.0.0.1:${port}`, port, plainPort, reload, logs, stop };
+  return { url: `http://127.0.0.1:${port}`, port, plainPort, file: join(prefix, 'nginx.conf'), reload, logs, stop };
 };
 
 /** `nginx -t` of a prepared directory; → its exit code and what it said. */
@@ -87,7 +91,15 @@ export const testConfiguration = (prefix: string): { code: number | null; output
 /** Writes the files to a temporary directory, adapted; → that directory. */
 export const prepare = async (options: Front & { port: number; plainPort?: number }): Promise<string> => {
   const prefix = await mkdtemp(join(tmpdir(), 'genkan-nginx-'));
-  const { app, port, plainPort = await freePort(), publicDir = prefix, words = [], sites } = options;
+  const {
+    app,
+    port,
+    plainPort = await freePort(),
+    publicDir = prefix,
+    words = [],
+    sites,
+    spoil = (_, text) => text,
+  } = options;
   const site = words.includes('location') ? [] : ['--address', `127.0.0.1:${port}`];
   const found = nginxFiles(
     ['--protocol', app.kind, '--upstream', app.address, '--root', publicDir, ...site, ...wide, ...words],
@@ -99,7 +111,7 @@ export const prepare = async (options: Front & { port: number; plainPort?: numbe
   if (sites) files.set('nginx.conf', before).set('conf.d/example.conf', sites(port));
   for (const [path, text] of files) {
     await mkdir(dirname(join(prefix, path)), { recursive: true });
-    await writeFile(join(prefix, path), adapt(path, text, prefix, plainPort));
+    await writeFile(join(prefix, path), spoil(path, adapt(path, text, prefix, plainPort)));
   }
   return prefix;
 };

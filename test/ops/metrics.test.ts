@@ -117,6 +117,10 @@ describe('the living server', () => {
       'genkan_errors_total{code="unknown-peer"}': 1,
     });
     expect(spoken).not.toHaveProperty('genkan_messages_relayed_total{type="signal"}');
+    // The first of each kind is timed, and then one of 64.
+    const timed = await read();
+    expect(timed.get('genkan_settle_duration_seconds_count')).toBe(1);
+    expect(timed.get('genkan_settle_duration_seconds_bucket{le="1"}')).toBe(1);
     const left = await change(async () => {
       inside?.socket.send('{"type":"leave"}');
       await inside?.closed;

@@ -12,10 +12,11 @@ const plan = (
   processes: number,
   settings: Partial<Record<(typeof listenSettings)[number], string[]>>,
   passed: Place[] = [],
+  store = 'memory',
 ) => {
   const { http = [], 'http-socket': fronted = [], socket = [] } = settings;
   const planned = planPlaces(
-    { processes, http: addresses(...http), 'http-socket': addresses(...fronted), socket: addresses(...socket) },
+    { processes, store, http: addresses(...http), 'http-socket': addresses(...fronted), socket: addresses(...socket) },
     passed,
   );
   return 'faults' in planned
@@ -44,6 +45,15 @@ describe('where workers listen', () => {
   test('passed sockets replace the addresses of their setting and no others', () => {
     const passed: Place[] = [{ setting: 'http', address: { kind: 'fd', fd: 3 } }];
     expect(plan(1, { http: [':80', ':81'], socket: [':3031'] }, passed)).toEqual([['http fd:3', 'socket :3031']]);
+  });
+  test('with a store every worker takes visitors where browsers come directly', () => {
+    const settings = { http: [':80'], socket: ['/run/app.%w.sock'] };
+    expect(plan(2, settings, [], 'valkey://host')).toEqual([
+      ['http :80', 'socket /run/app.1.sock'],
+      ['http :80', 'socket /run/app.2.sock'],
+    ]);
+    const passed: Place[] = [{ setting: 'http', address: { kind: 'fd', fd: 3 } }];
+    expect(plan(2, {}, passed, 'valkey://host')).toEqual([['http fd:3'], ['http fd:3']]);
   });
   test.each([
     [{ http: [':80'] }, /rooms live in one worker/],

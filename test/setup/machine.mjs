@@ -10,6 +10,10 @@ const programs = [
   { name: 'nginx', file: 'nginx', version: '-v', for: 'the tests that put a real nginx in front of the app' },
   { name: 'chromium', file: 'chromium', version: '--version', for: 'the calls between real browsers' },
   { name: 'iproute2', file: 'ip', version: '-V', for: 'the tests that cut networks' },
+  { name: 'apache2', file: 'apache2', version: '-v', for: 'the tests of deploy/fronts/apache.conf' },
+  { name: 'caddy', file: 'caddy', version: 'version', for: 'the tests of deploy/fronts/Caddyfile' },
+  { name: 'haproxy', file: 'haproxy', version: '-v', for: 'the tests of deploy/fronts/haproxy.cfg' },
+  { name: 'redis-server', file: 'redis-server', version: '--version', for: 'the tests of the store over Valkey' },
 ];
 
 /** Installs what can be installed; → what is still missing, as [name, sentence] pairs. */
@@ -46,10 +50,11 @@ export function stopEngine() {
   return engine('stop');
 }
 
-/** Gets the base images; → { standins } telling whether they are ours, or { missing: sentence }. */
-export async function baseImages() {
-  const { NGINX_IMAGE, TURN_IMAGE } = process.env;
-  const images = ['node:24-trixie-slim', NGINX_IMAGE || 'nginx:1.30', TURN_IMAGE || 'coturn/coturn:4.18'];
+/** Gets the base images, for long tests more of them; → { standins } telling whether they are ours, or { missing: sentence }. */
+export async function baseImages(long) {
+  const { NGINX_IMAGE, TURN_IMAGE, PROMETHEUS_IMAGE } = process.env;
+  const images = ['node:24-trixie-slim', NGINX_IMAGE || 'nginx:1.30'];
+  if (long) images.push(TURN_IMAGE || 'coturn/coturn:4.18', PROMETHEUS_IMAGE || 'prom/prometheus:v3.5.3');
   const pulled = await Promise.all(images.map(getImage));
   if (pulled.every(Boolean)) return { standins: await isStandin(images[0]) };
   if (!debian) return { missing: noDocker(`no registry with ${images.join(' and ')} can be reached`) };

@@ -11,16 +11,25 @@ export const openHouse = (over: Partial<Signaling> = {}): Signaling => {
   const { store = memoryStore({ rooms: 9, rules, log: { events: 99, bytes: 1e5, age: 1e6 } }, clock, counts) } = over;
   const throttle = () => new Throttle({ rate: 1, burst: 9 });
   return {
-    fanout: new Fanout(store),
+    fanout: new Fanout(store, 25),
     limits: {
       ...{ rules, rate: 100, burst: 100, byteRate: 9999, byteBurst: 9999, messageBytes: 9999, unsentBytes: 9999 },
-      ...{ joinTimeout: 99, pollGrace: 1e6, pollWait: 1e6, heartbeat: 15_000, pingInterval: 99, ackDelay: 0 },
+      ...{
+        joinTimeout: 99,
+        pollGrace: 1e6,
+        pollWait: 1e6,
+        heartbeat: 15_000,
+        pingInterval: 99,
+        maxQuiet: 99,
+        ackDelay: 0,
+      },
     },
     ice: () => ({ servers: [], renewAt: Number.POSITIVE_INFINITY }),
     log: { info: () => {}, warn: () => {} },
     authorise: async () => ({}),
     joins: throttle(),
     attempts: throttle(),
+    settled: () => {},
     ...over,
     clock,
     counts,

@@ -35,3 +35,25 @@ test('a command that fails ends the connection, and its peer is away', async () 
   expect(warned).toHaveLength(1);
   expect(events).toMatchObject([{ type: 'peer-away' }]);
 });
+
+test('one who asks for silence gets it once, and no longer than is allowed', () => {
+  let now = 0;
+  const house = openHouse({ clock: () => now });
+  const limits = { ...house.limits, maxQuiet: 500, joinTimeout: 100 };
+  const sent: string[] = [];
+  const wire = { send: (text: string) => sent.push(text), close: () => {}, unsent: () => 0 };
+  const session = new Session({ ...house, limits }, 'room', wire, { address: '192.0.2.1' });
+  const tickAt = (time: number) => {
+    now = time;
+    session.tick(now);
+  };
+  session.receive('{"type":"ping","quiet":900}');
+  tickAt(499);
+  expect([sent, session.isQuiet(now)]).toEqual([[], true]);
+  tickAt(500);
+  expect([sent, session.isQuiet(now)]).toEqual([['{"type":"pong"}'], false]);
+  session.receive('{"type":"ping","quiet":900}');
+  expect(sent).toHaveLength(2);
+  tickAt(600);
+  expect(JSON.parse(sent.at(-1) ?? '')).toMatchObject({ type: 'bye', code: 'join-timeout' });
+});

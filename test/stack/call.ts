@@ -47,7 +47,8 @@ export const describeCall = (name: string, site: () => string): void => {
       const [a, b, c] = [await enter(room, 'A'), await enter(room, 'B'), await enter(room, 'C')];
       await Promise.all([untilSeen(a, 2), untilSeen(b, 2), untilSeen(c, 2)]);
       await b.page.reload();
-      await join(b, 'B again');
+      // Straight back into the call, in the same seat.
+      await b.page.getByRole('list', { name: 'People in the call' }).waitFor();
       await Promise.all([untilSeen(a, 2), untilSeen(b, 2), untilSeen(c, 2)]);
       await c.page.close({ runBeforeUnload: true });
       await c.context.close();

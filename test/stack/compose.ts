@@ -15,6 +15,8 @@ export type Stack = {
   container(service: 'nginx' | 'app' | 'turn'): StartedTestContainer;
   /** `docker compose …` for this project; → its output. */
   compose(...words: string[]): Promise<string>;
+  /** The same with other variables. */
+  composeWith(variables: Record<string, string>): Stack['compose'];
   /** Stops everything and removes it, volumes too. */
   down(): Promise<void>;
 };
@@ -47,15 +49,18 @@ export const startStack = async (
     .withDefaultWaitStrategy(Wait.forHealthCheck())
     .withStartupTimeout(60_000)
     .up();
-  const compose = async (...words: string[]) => {
-    const given = ['compose', '-p', project, ...files.flatMap((file) => ['-f', join(root, file)]), ...words];
-    return (await run('docker', given, { cwd: root, env: { ...process.env, ...environment } })).stdout;
-  };
+  const composeWith =
+    (variables: Record<string, string>) =>
+    async (...words: string[]) => {
+      const given = ['compose', '-p', project, ...files.flatMap((file) => ['-f', join(root, file)]), ...words];
+      return (await run('docker', given, { cwd: root, env: { ...process.env, ...environment, ...variables } })).stdout;
+    };
   return {
     url: `http://127.0.0.1:${port}`,
     project,
     container: (service) => started.getContainer(`${service}-1`),
-    compose,
+    compose: composeWith({}),
+    composeWith,
     down: async () => {
       await started.down({ removeVolumes: true });
     },
@@ -63,7 +68,7 @@ export const startStack = async (
 };
 
 /** A network of 16 addresses that no other Docker network has. */
-const freeSubnet = async (): Promise<string> => {
+export const freeSubnet = async (): Promise<string> => {
   const { stdout: ids } = await run('docker', ['network', 'ls', '-q']);
   const format = '{{range .IPAM.Config}}{{.Subnet}} {{end}}';
   const { stdout } = await run('docker', ['network', 'inspect', '-f', format, ...ids.split('\n').filter(Boolean)]);

@@ -71,6 +71,9 @@ describe.skipIf(without('chromium'))('the page', () => {
     await join(aiko, 'Mallory');
     expect((await ben.inbox.take('peer-joined')).peer.name).toBe('Aiko');
     await aiko.page.reload();
+    expect((await ben.inbox.take('peer-joined')).peer.name).toBe('Aiko');
+    await aiko.page.getByRole('button', { name: 'Leave' }).click();
+    await aiko.page.getByRole('button', { name: 'Join again' }).click();
     await join(aiko, 'Mallory');
     expect((await ben.inbox.take('peer-joined')).peer.name).toBe('Aiko');
     expect(aiko.complaints).toEqual([]);

@@ -1,19 +1,21 @@
 /** Which view is shown, and the ways between them. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ErrorCode } from '../genkan.ts';
 import { Call } from './call.tsx';
 import { Closing } from './closing.tsx';
-import { Conversation } from './conversation.ts';
-import { Devices } from './devices.ts';
+import { Conversation, type Entry, type Wishes } from './conversation.ts';
+import { Devices, type Kind } from './devices.ts';
 import { Landing } from './landing.tsx';
 import { Lobby } from './lobby.tsx';
-import { rememberToken } from './memory.ts';
+import { rememberToken, takeSeat } from './memory.ts';
+import { PasscodeNeeded } from './passcode.tsx';
 import { newRoomName, roomUrl, routeOf, takeToken } from './route.ts';
 
 type View =
   | { is: 'landing' }
-  | { is: 'lobby'; room: string; devices: Devices }
-  | { is: 'call'; room: string; conversation: Conversation }
+  | { is: 'lobby'; room: string; devices: Devices; wishes: Wishes | undefined }
+  | { is: 'call'; entry: Entry; conversation: Conversation }
+  | { is: 'passcode'; entry: Entry; wrong: boolean }
   | { is: 'closing'; room: string; code: ErrorCode };
 
 export const App = () => {
@@ -21,35 +23,47 @@ export const App = () => {
   const shown = useRef(view);
 
   const show = (next: View) => {
-    if (next.is !== 'call' && next.is !== 'closing') close(shown.current);
+    if (next.is === 'landing' || next.is === 'lobby') close(shown.current);
     shown.current = next;
     setView(next);
   };
-  const open = (room: string) => {
+  const open = (room: string, wishes?: Wishes) => {
     history.pushState(null, '', roomUrl(room, document.baseURI));
-    show(lobby(room));
+    show(lobby(room, wishes));
   };
-  const join = (room: string, name: string, devices: Devices) => {
-    const conversation = new Conversation(room, name, devices);
-    conversation.onOver((code) => {
-      devices.close();
-      if (shown.current.is === 'call') show({ is: 'closing', room, code });
-    });
-    show({ is: 'call', room, conversation });
-  };
+  const enter = (entry: Entry) => show(call(entry));
   useEffect(() => {
     const back = () => show(viewOfAddress());
     addEventListener('popstate', back);
     return () => removeEventListener('popstate', back);
   }, []);
+  useLayoutEffect(() => {
+    if (view.is !== 'call') return;
+    const { entry, conversation } = view;
+    return conversation.onOver((code) => {
+      const passcode = !conversation.everJoined && (code === 'passcode-needed' || code === 'wrong-passcode');
+      if (!passcode) entry.devices.close();
+      if (shown.current.is !== 'call') return;
+      if (passcode) show({ is: 'passcode', entry, wrong: code === 'wrong-passcode' });
+      else show({ is: 'closing', room: entry.room, code });
+    });
+  }, [view]);
 
   switch (view.is) {
     case 'landing':
       return <Landing open={open} />;
     case 'lobby':
-      return <Lobby {...view} key={view.room} join={(name) => join(view.room, name, view.devices)} />;
+      return <Lobby {...view} key={view.room} join={(name) => enter({ ...view, name })} />;
     case 'call':
-      return <Call {...view} />;
+      return <Call room={view.entry.room} conversation={view.conversation} />;
+    case 'passcode':
+      return (
+        <PasscodeNeeded
+          wrong={view.wrong}
+          enter={(passcode) => enter({ ...view.entry, passcode })}
+          back={() => show(lobby(view.entry.room))}
+        />
+      );
     case 'closing':
       return <Closing code={view.code} again={() => show(lobby(view.room))} newRoom={() => open(newRoomName())} />;
     default:
@@ -57,11 +71,13 @@ export const App = () => {
   }
 };
 
-const lobby = (room: string): View => {
+const lobby = (room: string, wishes?: Wishes): View => {
   const devices = new Devices();
   void devices.start();
-  return { is: 'lobby', room, devices };
+  return { is: 'lobby', room, devices, wishes };
 };
+
+const call = (entry: Entry): View => ({ is: 'call', entry, conversation: new Conversation(entry) });
 
 const viewOfAddress = (): View => {
   const route = routeOf(location.href, document.baseURI);
@@ -69,12 +85,23 @@ const viewOfAddress = (): View => {
   // Whoever looks at the address bar, or copies from it, does not get the token.
   if (taken) history.replaceState(history.state, '', taken.shown);
   if (taken && route.is === 'room') rememberToken(route.room, taken.token);
-  if (route.is === 'room') return lobby(route.room);
+  if (route.is === 'room') return arrival(route.room);
   return route.is === 'bad-room' ? { is: 'closing', room: '', code: 'bad-room-name' } : { is: 'landing' };
+};
+
+/** A page that was loaded again in mid-call goes on where it was, with the devices that were on. */
+const arrival = (room: string): View => {
+  const seat = takeSeat(room);
+  if (!seat) return lobby(room);
+  const devices = new Devices();
+  const entry = { room, name: seat.name, devices, seat };
+  void devices.start((['microphone', 'camera'] as Kind[]).filter((kind) => seat[kind]));
+  return call(entry);
 };
 
 /** What a view holds is given back when another place is opened. */
 const close = (view: View): void => {
   if (view.is === 'lobby') view.devices.close();
+  if (view.is === 'passcode') view.entry.devices.close();
   if (view.is === 'call') view.conversation.leave();
 };

@@ -1,148 +1,107 @@
-/** The call: everyone's tiles, the controls, the chat, and what there is to say about the connection. */
+/** The call: everyone's tiles, the controls, the panels, and what there is to say about the connection. */
 import { useRef, useState } from 'preact/hooks';
 import { ChatPanel } from './chat.tsx';
-import type { Conversation } from './conversation.ts';
-import { copyText } from './copy.ts';
-import { Grid } from './grid.tsx';
+import { CallControls } from './controls.tsx';
+import type { Conversation, Panel } from './conversation.ts';
+import { CallDialog, type CallDialogName } from './dialogs.tsx';
+import { toggleFullScreen } from './full-screen.ts';
 import { useChanges, useFirstFocus, useTitle } from './hooks.ts';
-import { Icon } from './icons.tsx';
-import { roomUrl } from './route.ts';
-import { Switches } from './switches.tsx';
-import { OwnTile, PeerTile } from './tile.tsx';
+import { PeoplePanel } from './people.tsx';
+import { Prompts } from './prompts.tsx';
+import type { Shortcut } from './shortcuts.ts';
+import { Stage } from './stage.tsx';
+import { useShortcuts } from './use-shortcuts.ts';
+import { WaitingRoom } from './waiting.tsx';
 import { words } from './words.ts';
 
 const { call } = words;
 
-export const Call = ({ room, conversation }: { room: string; conversation: Conversation }) => {
+type CallProps = { room: string; conversation: Conversation };
+
+/** The call, or the door before it. */
+export const Call = ({ room, conversation }: CallProps) => {
   useChanges(conversation);
   useChanges(conversation.devices);
+  if (conversation.atDoor)
+    return <WaitingRoom room={room} conversation={conversation} trouble={troubleOf(conversation)} />;
+  return <Inside room={room} conversation={conversation} />;
+};
+
+const Inside = ({ room, conversation }: CallProps) => {
   useTitle(titleOf(room, conversation));
   const heading = useFirstFocus<HTMLHeadingElement>();
-  const chatButton = useRef<HTMLButtonElement>(null);
-  const closeChat = () => {
-    conversation.openChat(false);
-    chatButton.current?.focus();
+  const [dialog, setDialog] = useState<CallDialogName>('none');
+  const buttons = { chat: useRef<HTMLButtonElement>(null), people: useRef<HTMLButtonElement>(null) };
+  const { panel } = conversation;
+  const show = (next: Panel) => {
+    conversation.show(next);
+    // Whoever closes a panel goes on at the button that opened it.
+    if (next === 'none' && panel !== 'none') buttons[panel].current?.focus();
   };
-  const keyDown = ({ key }: KeyboardEvent) => {
-    if (key === 'Escape' && conversation.chatOpen) closeChat();
+  const toggle = (which: Exclude<Panel, 'none'>) => show(conversation.panel === which ? 'none' : which);
+  useShortcuts(conversation, (shortcut) => shortcutActs[shortcut](conversation, toggle, setDialog));
+  const keyDown = ({ key, target }: KeyboardEvent) => {
+    if (key === 'Escape' && panel !== 'none' && !(target as Element).closest('dialog')) show('none');
   };
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: Escape is a shortcut; every control has a button
-    <div class={conversation.chatOpen ? 'call with-chat' : 'call'} onKeyDown={keyDown}>
+    <div class="call" data-panel={panel} onKeyDown={keyDown}>
       <main class="stage">
         <h1 ref={heading} class="unseen" tabIndex={-1}>
           {call.title(room)}
         </h1>
-        <Banner conversation={conversation} />
-        <Tiles room={room} conversation={conversation} />
-        <Notices conversation={conversation} />
-        <fieldset class="controls" aria-label={call.controls}>
-          <Switches devices={conversation.devices} />
-          <button
-            ref={chatButton}
-            type="button"
-            class="control"
-            title={call.chat}
-            aria-label={chatName(conversation)}
-            aria-expanded={conversation.chatOpen}
-            aria-controls="chat"
-            onClick={() => (conversation.chatOpen ? closeChat() : conversation.openChat(true))}
-          >
-            <Icon name="chat" />
-            <span class="control-label">{call.chat}</span>
-            <Unread count={conversation.unread} />
-          </button>
-          <button type="button" class="control" title={call.copyLink} onClick={() => void copyLink(room, conversation)}>
-            <Icon name="link" />
-            <span class="control-label">{call.copyLink}</span>
-          </button>
-          <button type="button" class="control danger" title={call.leave} onClick={() => conversation.leave()}>
-            <Icon name="leave" />
-            <span class="control-label">{call.leave}</span>
-          </button>
-        </fieldset>
+        <div class="banner" role="status">
+          {troubleOf(conversation)}
+        </div>
+        <Stage room={room} conversation={conversation} />
+        <div class="over-stage">
+          <Prompts conversation={conversation} show={() => show('people')} back={() => heading.current?.focus()} />
+          <Notices conversation={conversation} />
+        </div>
+        <CallControls conversation={conversation} buttons={buttons} toggle={toggle} open={setDialog} />
       </main>
-      {conversation.chatOpen && <ChatPanel conversation={conversation} close={closeChat} />}
+      {panel === 'chat' && <ChatPanel conversation={conversation} close={() => show('none')} />}
+      {panel === 'people' && <PeoplePanel conversation={conversation} close={() => show('none')} />}
+      <CallDialog name={dialog} room={room} conversation={conversation} open={setDialog} />
     </div>
   );
 };
 
-const Tiles = ({ room, conversation }: { room: string; conversation: Conversation }) => {
-  const [blocked, setBlocked] = useState<(() => void)[]>([]);
-  const { peers } = conversation;
-  const alone = peers.length === 0 && conversation.state.is === 'joined';
-  return (
-    <div class="tiles">
-      <Grid count={peers.length + (alone ? 2 : 1)}>
-        {peers.map((peer) => (
-          <PeerTile
-            key={peer.id}
-            peer={peer}
-            retry={() => conversation.retry(peer.id)}
-            onBlocked={(play) => setBlocked((others) => [...others, play])}
-          />
-        ))}
-        <OwnTile key="own" conversation={conversation} />
-        {alone && <Invitation key="invitation" copy={() => void copyLink(room, conversation)} />}
-      </Grid>
-      {blocked.length > 0 && (
-        <button
-          type="button"
-          class="unblock"
-          onClick={() => {
-            for (const play of blocked) play();
-            setBlocked([]);
-          }}
-        >
-          <span class="button primary">{call.blocked}</span>
-        </button>
-      )}
-    </div>
-  );
-};
+type Act = (
+  conversation: Conversation,
+  toggle: (panel: 'chat' | 'people') => void,
+  open: (dialog: CallDialogName) => void,
+) => void;
 
-const Invitation = ({ copy }: { copy: () => void }) => (
-  <li class="tile invitation">
-    <p class="invitation-title">{call.alone}</p>
-    <p>{call.aloneText}</p>
-    <button type="button" class="button primary" onClick={copy}>
-      <Icon name="link" />
-      {call.copyLink}
-    </button>
-  </li>
-);
+const shortcutActs: Record<Shortcut, Act> = {
+  microphone: ({ devices }) => void devices.toggle('microphone'),
+  camera: ({ devices }) => void devices.toggle('camera'),
+  hand: (conversation) => conversation.raiseHand(!conversation.hand),
+  screen: (conversation) => void conversation.shareScreen(),
+  chat: (_, toggle) => toggle('chat'),
+  people: (_, toggle) => toggle('people'),
+  fullScreen: () => void toggleFullScreen(),
+  keys: (_, __, open) => open('keys'),
+};
 
 /** What is wrong with the way to the server, if anything. */
-const Banner = ({ conversation }: { conversation: Conversation }) => (
-  <div class="banner" role="status">
-    {bannerOf(conversation)}
-  </div>
-);
-
-const bannerOf = ({ state, everJoined }: Conversation): string | undefined => {
-  if (state.is === 'joined' || state.is === 'over') return undefined;
+const troubleOf = ({ state, everJoined, atDoor }: Conversation): string | undefined => {
+  if (state.is === 'joined' || state.is === 'over' || state.is === 'waiting') return undefined;
+  const delay = state.because && words.delay(state.because);
+  if (delay) return delay;
   if (everJoined) return call.reconnecting;
-  return state.attempt > 1 ? call.unreachable : call.joining;
+  return state.attempt > 1 || atDoor ? call.unreachable : call.joining;
 };
 
 const Notices = ({ conversation }: { conversation: Conversation }) => (
   <div class="notices" role="status">
-    {conversation.notices.map(({ key, text }) => (
-      <p key={key}>{text}</p>
+    {conversation.notices.map(({ key, text, heard }) => (
+      <p key={key} class={heard ? 'unseen' : 'notice'}>
+        {text}
+      </p>
     ))}
   </div>
 );
-
-const Unread = ({ count }: { count: number }) =>
-  count === 0 ? null : <span class="badge">{count > 99 ? '99+' : count}</span>;
-
-const chatName = ({ unread }: Conversation): string =>
-  unread === 0 ? call.chat : `${call.chat}, ${call.unread(unread)}`;
-
-const copyLink = async (room: string, conversation: Conversation): Promise<void> => {
-  const copied = await copyText(roomUrl(room, document.baseURI));
-  conversation.announce(copied ? call.copied : call.notCopied);
-};
 
 const titleOf = (room: string, { unread }: Conversation): string =>
   `${unread > 0 ? `(${unread}) ` : ''}${room} – ${words.product}`;

@@ -1,7 +1,9 @@
 /** The chat panel. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Conversation, Line } from './conversation.ts';
+import type { Conversation } from './conversation.ts';
 import { Icon } from './icons.tsx';
+import type { Line } from './lines.ts';
+import { splitLinks } from './links.ts';
 import { words } from './words.ts';
 
 const { chat } = words;
@@ -9,8 +11,8 @@ const longest = 4000;
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 
 export const ChatPanel = ({ conversation, close }: { conversation: Conversation; close: () => void }) => (
-  <section id="chat" class="chat" aria-label={chat.title}>
-    <header class="chat-head">
+  <section id="chat" class="panel" aria-label={chat.title}>
+    <header class="panel-head">
       <h2>{chat.title}</h2>
       <button type="button" class="control plain" aria-label={chat.close} onClick={close}>
         <Icon name="close" />
@@ -43,11 +45,23 @@ const Said = ({ line: { mine, name, text, at, delivery } }: { line: Line }) => (
       <span class="line-name">{name}</span>
       <time dateTime={new Date(at).toISOString()}>{clock.format(at)}</time>
     </p>
-    <p class="line-text">{text}</p>
+    <p class="line-text">{linked(text)}</p>
     {delivery === 'sending' && <p class="line-delivery">{chat.sending}</p>}
     {delivery === 'refused' && <p class="line-delivery refused">{chat.notSent}</p>}
   </article>
 );
+
+/** The text with its addresses as links, which open elsewhere and tell nobody where they were followed from. */
+const linked = (text: string) =>
+  splitLinks(text).map((part, index) =>
+    part.is === 'link' ? (
+      <a key={index} href={part.text} target="_blank" rel="noopener noreferrer">
+        {part.text}
+      </a>
+    ) : (
+      part.text
+    ),
+  );
 
 const Writer = ({ say }: { say: (text: string) => void }) => {
   const field = useRef<HTMLTextAreaElement>(null);

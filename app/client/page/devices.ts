@@ -12,7 +12,9 @@ export type DeviceState =
   | { is: 'muted'; track: MediaStreamTrack }
   | { is: 'failed'; problem: MediaProblem };
 
-const inputs = { camera: 'videoinput', microphone: 'audioinput' } as const;
+export type Choice = { id: string; label: string };
+
+const sorts = { camera: 'videoinput', microphone: 'audioinput', speaker: 'audiooutput' } as const;
 const kinds: readonly Kind[] = ['microphone', 'camera'];
 
 export class Devices {
@@ -20,7 +22,8 @@ export class Devices {
   #chosen: Record<Kind, string> = { camera: recall('camera'), microphone: recall('microphone') };
   #known: MediaDeviceInfo[] = [];
   #stream: MediaStream | null = null;
-  #emitter = new Emitter<{ changed: undefined }>();
+  #speaker = recall('speaker');
+  #emitter = new Emitter<{ changed: undefined; replaced: string }>();
   #stopListening = () => {};
 
   constructor() {
@@ -44,11 +47,27 @@ export class Devices {
     return this.#stream;
   }
 
+  /** Calls back with its name when a device took the place of one that was unplugged. */
+  onReplaced(listener: (label: string) => void): () => void {
+    return this.#emitter.on('replaced', listener);
+  }
+
   /** What can be chosen from; without permission browsers do not tell. */
-  choices(kind: Kind): { id: string; label: string }[] {
+  choices(kind: Kind | 'speaker'): Choice[] {
     return this.#known
-      .filter((device) => device.kind === inputs[kind] && device.deviceId !== '')
+      .filter((device) => device.kind === sorts[kind] && device.deviceId !== '')
       .map(({ deviceId, label }) => ({ id: deviceId, label }));
+  }
+
+  /** Where the others are heard; '' = wherever the system plays sound. */
+  get speaker(): string {
+    return this.#speaker;
+  }
+
+  chooseSpeaker(id: string): void {
+    this.#speaker = id;
+    remember('speaker', id);
+    this.#emitter.emit('changed', undefined);
   }
 
   chosen(kind: Kind): string {
@@ -56,14 +75,14 @@ export class Devices {
     return ('track' in state && state.track.getSettings().deviceId) || this.#chosen[kind];
   }
 
-  /** Turns on both, with one question to the person if the browser asks. */
-  async start(): Promise<void> {
-    for (const kind of kinds) this.#become(kind, { is: 'asking' });
+  /** Turns these on, with one question to the person if the browser asks. */
+  async start(wanted: readonly Kind[] = kinds): Promise<void> {
+    for (const kind of wanted) this.#become(kind, { is: 'asking' });
     try {
-      this.#take(await capture(kinds, this.#chosen));
+      if (wanted.length > 0) this.#take(await capture(wanted, this.#chosen));
     } catch (error) {
       // One of the two may still work. Where the person said no, another question would be rude.
-      for (const kind of kinds) {
+      for (const kind of wanted) {
         if (problemOf(error) === 'denied' && !(await isGranted(kind))) this.#failed(kind, error);
         else await this.#startOne(kind);
       }
@@ -79,6 +98,11 @@ export class Devices {
     if (state.is === 'muted') return this.#enable(state.track, true);
     await this.#startOne(kind);
     await this.#list();
+  }
+
+  /** On becomes off or muted; anything else stays as it is. */
+  turnOff(kind: Kind): void {
+    if (this.#state[kind].is === 'on') void this.toggle(kind);
   }
 
   /** Uses this device from now on. */
@@ -119,8 +143,21 @@ export class Devices {
 
   #own(kind: Kind, track: MediaStreamTrack): void {
     // Only an unplugged device or a withdrawn permission ends a track that nobody stopped.
-    track.onended = () => this.#become(kind, { is: 'failed', problem: 'gone' });
+    track.onended = () => void this.#gone(kind);
     this.#become(kind, { is: 'on', track });
+  }
+
+  /** Another device of the kind takes over, where there is one. */
+  async #gone(kind: Kind): Promise<void> {
+    const muted = this.#state[kind].is === 'muted';
+    this.#become(kind, { is: 'failed', problem: 'gone' });
+    await this.#list();
+    if (this.choices(kind).length === 0) return;
+    await this.#startOne(kind);
+    const now = this.#state[kind];
+    if (now.is !== 'on') return this.#become(kind, { is: 'failed', problem: 'gone' });
+    if (muted) this.#enable(now.track, false);
+    this.#emitter.emit('replaced', now.track.label);
   }
 
   #enable(track: MediaStreamTrack, enabled: boolean): void {

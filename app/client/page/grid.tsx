@@ -1,26 +1,37 @@
 /** The tiles of a call, as large as the space allows. */
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { tileSize } from './layout.ts';
+import { besideMain, tileSize } from './layout.ts';
 import { words } from './words.ts';
 
 const gap = 8;
 
-export const Grid = ({ count, children }: { count: number; children: ComponentChildren }) => {
+/** `count`: of the tiles. `main`: one of them is shown large. */
+type GridProps = { count: number; main: boolean; children: ComponentChildren };
+
+export const Grid = ({ count, main, children }: GridProps) => {
   const list = useRef<HTMLUListElement>(null);
   useLayoutEffect(() => {
     const element = list.current;
     if (!element) return;
     const arrange = () => {
-      const { width, height } = tileSize({ width: element.clientWidth, height: element.clientHeight }, count, gap);
-      element.style.setProperty('--tile-width', `${width}px`);
-      element.style.setProperty('--tile-height', `${height}px`);
+      const space = { width: element.clientWidth, height: element.clientHeight };
+      const sizes = besideMain(space, count - 1, gap);
+      const { width, height } = main ? sizes.small : tileSize(space, count, gap);
+      const lengths = {
+        'tile-width': width,
+        'tile-height': height,
+        'main-width': sizes.main.width,
+        'main-height': sizes.main.height,
+      };
+      for (const [name, length] of Object.entries(lengths)) element.style.setProperty(`--${name}`, `${length}px`);
+      element.dataset.layout = main ? sizes.side : 'grid';
     };
     const observer = new ResizeObserver(arrange);
     observer.observe(element);
     arrange();
     return () => observer.disconnect();
-  }, [count]);
+  }, [count, main]);
   return (
     <ul ref={list} class="grid" aria-label={words.call.people}>
       {children}

@@ -1,8 +1,10 @@
-/** The start page: a new room, or one by its name. */
+/** The start page: a new room, one by its name, or one of those before. */
 import { useRef, useState } from 'preact/hooks';
+import type { Wishes } from './conversation.ts';
 import { useFirstFocus, useTitle } from './hooks.ts';
 import { Icon } from './icons.tsx';
-import { newRoomName, normalRoomName, type RoomNameProblem, roomNameProblem } from './route.ts';
+import { forgetRooms, recentRooms } from './memory.ts';
+import { newRoomName, normalRoomName, type RoomNameProblem, roomNameProblem, roomUrl } from './route.ts';
 import { words } from './words.ts';
 
 const { landing } = words;
@@ -12,7 +14,9 @@ const sentences: Record<RoomNameProblem, string> = {
   'too-long': landing.tooLong,
 };
 
-export const Landing = ({ open }: { open: (room: string) => void }) => {
+type LandingProps = { open: (room: string, wishes?: Wishes) => void };
+
+export const Landing = ({ open }: LandingProps) => {
   useTitle(words.product);
   const heading = useFirstFocus<HTMLHeadingElement>();
   return (
@@ -25,16 +29,54 @@ export const Landing = ({ open }: { open: (room: string) => void }) => {
         {landing.title}
       </h1>
       <p class="lead">{landing.text}</p>
-      <button type="button" class="button primary wide" onClick={() => open(newRoomName())}>
-        {landing.newRoom}
-      </button>
+      <NewRoom open={open} />
       <p class="divider">{landing.or}</p>
       <RoomForm open={open} />
+      <Recent open={open} />
     </main>
   );
 };
 
-const RoomForm = ({ open }: { open: (room: string) => void }) => {
+const NewRoom = ({ open }: LandingProps) => {
+  const [knock, setKnock] = useState(false);
+  const [passcode, setPasscode] = useState('');
+  return (
+    <form
+      autoComplete="off"
+      onSubmit={(event) => {
+        event.preventDefault();
+        open(newRoomName(), { access: knock ? 'knock' : 'open', passcode });
+      }}
+    >
+      <button type="submit" class="button primary wide">
+        {landing.newRoom}
+      </button>
+      <details class="options">
+        <summary>{landing.options}</summary>
+        <label class="option">
+          <input type="checkbox" checked={knock} onChange={({ currentTarget }) => setKnock(currentTarget.checked)} />
+          {words.room.knock}
+        </label>
+        <label class="field-label" for="new-passcode">
+          {words.room.passcode}
+        </label>
+        <input
+          id="new-passcode"
+          class="field"
+          maxLength={256}
+          aria-describedby="new-passcode-hint"
+          value={passcode}
+          onInput={({ currentTarget }) => setPasscode(currentTarget.value)}
+        />
+        <p id="new-passcode-hint" class="hint">
+          {words.room.noPasscode}
+        </p>
+      </details>
+    </form>
+  );
+};
+
+const RoomForm = ({ open }: LandingProps) => {
   const field = useRef<HTMLInputElement>(null);
   const [problem, setProblem] = useState<RoomNameProblem>();
   const submit = (event: Event) => {
@@ -66,9 +108,43 @@ const RoomForm = ({ open }: { open: (room: string) => void }) => {
           {landing.go}
         </button>
       </div>
-      <p id="room-problem" class="problem" role="alert">
+      <p id="room-problem" class="problem below-field" role="alert">
         {problem && sentences[problem]}
       </p>
     </form>
+  );
+};
+
+const Recent = ({ open }: LandingProps) => {
+  const [rooms, setRooms] = useState(recentRooms);
+  if (rooms.length === 0) return null;
+  const forget = () => {
+    forgetRooms();
+    setRooms([]);
+  };
+  const follow = (event: MouseEvent, room: string) => {
+    // With a key held, the browser opens the link elsewhere.
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    open(room);
+  };
+  return (
+    <section class="recent" aria-labelledby="recent">
+      <header class="recent-head">
+        <h2 id="recent">{landing.recent}</h2>
+        <button type="button" class="button small quiet-button" onClick={forget}>
+          {landing.forget}
+        </button>
+      </header>
+      <ul>
+        {rooms.map((room) => (
+          <li key={room}>
+            <a class="recent-room" href={roomUrl(room, document.baseURI)} onClick={(event) => follow(event, room)}>
+              {room}
+            </a>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 };

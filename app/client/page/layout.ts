@@ -23,3 +23,27 @@ const fitted = (space: Size, columns: number, rows: number, gap: number, narrowe
   const across = Math.min(width, height * ratio);
   return { width: Math.floor(across), height: Math.floor(across / ratio) };
 };
+
+/** How much of a narrow space the small tiles may take. */
+const share = 0.32;
+
+/** One large tile, and `others` small ones in a column beside it, or in rows below it where the space is upright. */
+export const besideMain = (
+  space: Size,
+  others: number,
+  gap: number,
+): { main: Size; small: Size; side: 'beside' | 'below' } => {
+  if (space.height > space.width) {
+    const columns = Math.min(4, Math.max(2, others));
+    const rows = Math.ceil(others / columns);
+    const width = Math.floor((space.width - gap * (columns - 1)) / columns);
+    const height = Math.floor(Math.min((width * 3) / 4, (space.height * share) / Math.max(1, rows) - gap));
+    const main = { width: space.width, height: space.height - rows * (height + gap) };
+    return { main, small: { width, height }, side: 'below' };
+  }
+  const widest = Math.min(240, Math.max(96, space.width * 0.2));
+  const height = Math.floor(Math.min((widest * 9) / 16, (space.height + gap) / Math.max(1, others) - gap));
+  const small = { width: Math.floor((height * 16) / 9), height };
+  const strip = others === 0 ? 0 : small.width + gap;
+  return { main: { width: space.width - strip, height: space.height }, small, side: 'beside' };
+};

@@ -1,10 +1,11 @@
-/** Before the call: how one looks, what one is called, which devices are used. */
+/** Before the call: how one looks and sounds, what one is called, which devices are used, whether the network will do. */
 import { useState } from 'preact/hooks';
-import type { Devices, Kind } from './devices.ts';
+import { ConnectionCheck } from './check.tsx';
+import { DevicePickers } from './device-pickers.tsx';
+import type { Devices } from './devices.ts';
 import { useChanges, useFirstFocus, useTitle } from './hooks.ts';
 import { recall, remember } from './memory.ts';
-import { DeviceProblems, Switches } from './switches.tsx';
-import { Video } from './video.tsx';
+import { Preview } from './preview.tsx';
 import { words } from './words.ts';
 
 const { lobby } = words;
@@ -25,30 +26,15 @@ export const Lobby = ({ room, devices, join }: LobbyProps) => {
           </h1>
         </div>
         <Preview devices={devices} />
-        {canCall() ? <Entry devices={devices} join={join} /> : <p class="problem">{lobby.tooOld}</p>}
+        {canCall() ? <Form room={room} devices={devices} join={join} /> : <p class="problem">{lobby.tooOld}</p>}
       </div>
     </main>
   );
 };
 
-const Preview = ({ devices }: { devices: Devices }) => {
-  const camera = devices.state('camera').is;
-  return (
-    <div class="preview">
-      <div class="tile own" data-self data-video={camera === 'on'}>
-        {camera !== 'on' && <p class="preview-text">{camera === 'asking' ? lobby.previewAsking : lobby.previewOff}</p>}
-        <Video stream={devices.stream} label={lobby.preview} own />
-      </div>
-      <div class="preview-controls">
-        <Switches devices={devices} />
-      </div>
-      <DeviceProblems devices={devices} />
-    </div>
-  );
-};
-
-const Entry = ({ devices, join }: { devices: Devices; join: (name: string) => void }) => {
+const Form = ({ room, devices, join }: LobbyProps) => {
   const [name, setName] = useState(() => recall('name'));
+  const [checking, setChecking] = useState(false);
   const submit = (event: Event) => {
     event.preventDefault();
     remember('name', name.trim());
@@ -71,40 +57,16 @@ const Entry = ({ devices, join }: { devices: Devices; join: (name: string) => vo
       <p id="name-hint" class="hint">
         {lobby.nameHint}
       </p>
-      <div class="pickers">
-        <Picker kind="camera" devices={devices} />
-        <Picker kind="microphone" devices={devices} />
-      </div>
+      <DevicePickers devices={devices} />
       <button type="submit" class="button primary wide">
         {lobby.join}
       </button>
       {devices.stream === null && devices.state('camera').is !== 'asking' && <p class="hint">{lobby.withoutMedia}</p>}
+      <button type="button" class="button wide quiet-button" onClick={() => setChecking(true)}>
+        {lobby.check}
+      </button>
+      {checking && <ConnectionCheck room={room} devices={devices} close={() => setChecking(false)} />}
     </form>
-  );
-};
-
-/** A choice among devices, where there is one. */
-const Picker = ({ kind, devices }: { kind: Kind; devices: Devices }) => {
-  const choices = devices.choices(kind);
-  if (choices.length === 0) return null;
-  const chosen = devices.chosen(kind);
-  return (
-    <div>
-      <label class="field-label" for={`${kind}-picker`}>
-        {lobby[kind]}
-      </label>
-      <select
-        id={`${kind}-picker`}
-        class="field"
-        onChange={({ currentTarget }) => void devices.choose(kind, currentTarget.value)}
-      >
-        {choices.map(({ id, label }, index) => (
-          <option key={id} value={id} selected={id === chosen}>
-            {label || `${lobby[kind]} ${index + 1}`}
-          </option>
-        ))}
-      </select>
-    </div>
   );
 };
 

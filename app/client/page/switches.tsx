@@ -1,29 +1,40 @@
 /** The buttons for microphone and camera, the same in the lobby and in the call. */
+import { browserOf } from './browser.ts';
 import type { DeviceState, Devices, Kind } from './devices.ts';
 import { Icon } from './icons.tsx';
+import { shortcuts } from './shortcuts.ts';
 import { words } from './words.ts';
 
-export const Switches = ({ devices }: { devices: Devices }) => (
+/** `withKeys`: there are shortcuts for them. */
+export const Switches = ({ devices, withKeys = false }: { devices: Devices; withKeys?: boolean }) => (
   <>
-    <Switch kind="microphone" devices={devices} />
-    <Switch kind="camera" devices={devices} />
+    <Switch kind="microphone" devices={devices} withKeys={withKeys} />
+    <Switch kind="camera" devices={devices} withKeys={withKeys} />
   </>
 );
 
-const Switch = ({ kind, devices }: { kind: Kind; devices: Devices }) => {
+const Switch = ({ kind, devices, withKeys }: { kind: Kind; devices: Devices; withKeys: boolean }) => {
+  const text = words.call[kind];
+  const key = withKeys ? shortcuts[kind] : undefined;
+  const press = ({ detail, currentTarget }: MouseEvent) => {
+    void devices.toggle(kind);
+    // Who has just clicked it may hold the space bar to talk next; that must not press the button again.
+    if (withKeys && detail > 0) (currentTarget as HTMLElement).blur();
+  };
   const state = devices.state(kind);
   const on = state.is === 'on';
   return (
     <button
       type="button"
       class="control"
-      title={words.call[kind]}
+      title={key ? `${text} (${key})` : text}
+      aria-keyshortcuts={key}
       aria-pressed={on}
       aria-busy={state.is === 'asking'}
-      onClick={() => void devices.toggle(kind)}
+      onClick={press}
     >
       <Icon name={on ? kind : `${kind}-off`} />
-      <span class="control-label">{words.call[kind]}</span>
+      <span class="control-label">{text}</span>
     </button>
   );
 };
@@ -37,11 +48,13 @@ export const DeviceProblems = ({ devices }: { devices: Devices }) => (
   </div>
 );
 
+const browser = browserOf(navigator.userAgent);
+
 const problemSentences = (camera: DeviceState, microphone: DeviceState): string[] => {
   const both = camera.is === 'failed' && microphone.is === 'failed' && camera.problem === microphone.problem;
-  if (both) return [words.problem('both', camera.problem)];
+  if (both) return [words.problem('both', camera.problem, browser)];
   return [
-    ...(camera.is === 'failed' ? [words.problem('camera', camera.problem)] : []),
-    ...(microphone.is === 'failed' ? [words.problem('microphone', microphone.problem)] : []),
+    ...(camera.is === 'failed' ? [words.problem('camera', camera.problem, browser)] : []),
+    ...(microphone.is === 'failed' ? [words.problem('microphone', microphone.problem, browser)] : []),
   ];
 };

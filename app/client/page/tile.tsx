@@ -3,27 +3,48 @@ import type { RemotePeer } from '../genkan.ts';
 import type { Conversation } from './conversation.ts';
 import { nameOf } from './conversation.ts';
 import { Icon } from './icons.tsx';
+import { Sign } from './sign.tsx';
 import { Video } from './video.tsx';
 import { words } from './words.ts';
 
 const { tile } = words;
 
-type PeerTileProps = { peer: RemotePeer; retry: () => void; onBlocked: (play: () => void) => void };
+type PeerTileProps = {
+  peer: RemotePeer;
+  /** The device that plays their voice. */
+  speaker: string;
+  speaking: boolean;
+  main: boolean;
+  canPin: boolean;
+  pinned: boolean;
+  pin: () => void;
+  retry: () => void;
+  onBlocked: (play: () => void) => void;
+};
 
-export const PeerTile = ({ peer, retry, onBlocked }: PeerTileProps) => {
+export const PeerTile = (props: PeerTileProps) => {
+  const { peer, speaker, speaking, main, canPin, pinned, pin, retry, onBlocked } = props;
   const name = nameOf(peer);
   const status = statusOf(peer);
+  const { audio, video, screen = false } = peer.media;
   return (
     <li
-      class="tile"
+      class={main ? 'tile main' : 'tile'}
       data-peer={peer.id}
       data-state={peer.link}
       data-away={peer.away}
-      data-video={peer.media.video}
+      data-video={video}
+      data-screen={screen}
+      data-speaking={speaking}
       data-status={status !== undefined}
     >
       <Initial name={name} />
-      <Video stream={peer.stream} label={name} onBlocked={onBlocked} />
+      <Video
+        stream={peer.stream}
+        label={screen ? words.screen.of(name) : name}
+        speaker={speaker}
+        onBlocked={onBlocked}
+      />
       {status && (
         <div class="tile-status">
           <span>{status}</span>
@@ -34,20 +55,32 @@ export const PeerTile = ({ peer, retry, onBlocked }: PeerTileProps) => {
           )}
         </div>
       )}
-      <Caption name={name} audio={peer.media.audio} video={peer.media.video} />
+      {canPin && (
+        <button
+          type="button"
+          class="pin"
+          aria-pressed={pinned}
+          aria-label={pinned ? tile.unpin(name) : tile.pin(name)}
+          title={pinned ? tile.unpin(name) : tile.pin(name)}
+          onClick={pin}
+        >
+          <Icon name="pin" />
+        </button>
+      )}
+      <Caption name={screen ? words.screen.theirs(name) : name} audio={audio} video={video} hand={peer.hand} />
     </li>
   );
 };
 
 export const OwnTile = ({ conversation }: { conversation: Conversation }) => {
-  const { name, devices } = conversation;
+  const { name, devices, hand } = conversation;
   const label = name ? words.call.youNamed(name) : words.call.you;
   const camera = devices.state('camera').is === 'on';
   return (
     <li class="tile own" data-self data-video={camera}>
       <Initial name={name || words.call.you} />
       <Video stream={devices.stream} label={label} own />
-      <Caption name={label} audio={devices.state('microphone').is === 'on'} video={camera} />
+      <Caption name={label} audio={devices.state('microphone').is === 'on'} video={camera} hand={hand} />
     </li>
   );
 };
@@ -58,19 +91,15 @@ const Initial = ({ name }: { name: string }) => (
   </span>
 );
 
-const Caption = ({ name, audio, video }: { name: string; audio: boolean; video: boolean }) => (
-  <p class="caption">
+type CaptionProps = { name: string; audio: boolean; video: boolean; hand: boolean };
+
+const Caption = ({ name, audio, video, hand }: CaptionProps) => (
+  <p class="caption" data-hand={hand}>
+    {hand && <Sign name="hand" text={tile.hand} />}
     {!audio && <Sign name="microphone-off" text={tile.microphoneOff} />}
     {!video && <Sign name="camera-off" text={tile.cameraOff} />}
     <span class="caption-name">{name}</span>
   </p>
-);
-
-const Sign = ({ name, text }: { name: 'microphone-off' | 'camera-off'; text: string }) => (
-  <span class="sign" title={text}>
-    <Icon name={name} />
-    <span class="unseen">{text}</span>
-  </span>
 );
 
 const statusOf = ({ link, away }: RemotePeer): string | undefined => {

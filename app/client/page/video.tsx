@@ -6,11 +6,13 @@ type VideoProps = {
   label: string;
   /** One's own picture is silent: who hears themselves, howls. */
   own?: boolean;
+  /** The device that plays the sound; '' = the system's. */
+  speaker?: string;
   /** The browser wants a gesture before it plays sound. `play` tries again. */
   onBlocked?: (play: () => void) => void;
 };
 
-export const Video = ({ stream, label, own = false, onBlocked }: VideoProps) => {
+export const Video = ({ stream, label, own = false, speaker = '', onBlocked }: VideoProps) => {
   const element = useRef<HTMLVideoElement>(null);
   useEffect(() => {
     const video = element.current;
@@ -23,5 +25,10 @@ export const Video = ({ stream, label, own = false, onBlocked }: VideoProps) => 
         onBlocked?.(() => void video.play().catch(() => {}));
     });
   }, [stream]);
+  useEffect(() => {
+    const video = element.current;
+    // A speaker that was unplugged leaves the sound where the system plays it.
+    if (video && 'setSinkId' in video && video.sinkId !== speaker) void video.setSinkId(speaker).catch(() => {});
+  }, [speaker]);
   return <video ref={element} aria-label={label} muted={own} autoPlay playsInline disablePictureInPicture={own} />;
 };

@@ -78,6 +78,9 @@ export const rooms = {
   'ping-interval': seconds(1, 3600).default(25).register(about, {
     help: 'seconds between WebSocket pings, and for the pong to come; an event stream ends after twice that without a request of its peer',
   }),
+  'max-quiet': seconds(0, 3600).default(120).register(about, {
+    help: 'seconds for which a WebSocket may ask, once and before it joins, not to be pinged: genkan doctor --slow looks so for what cuts idle connections',
+  }),
   'ack-delay': whole(0, 1000, 'MS').default(10).register(about, {
     help: 'milliseconds over which acknowledgements are gathered',
   }),

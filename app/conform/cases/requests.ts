@@ -1,7 +1,7 @@
 /** Plain HTTP: separate requests, one of which may wait. */
 import { type Context, sleep } from '../context.ts';
 import { matches, same } from '../expect.ts';
-import { AskingPeer, HttpPeer } from '../peers.ts';
+import { AskingPeer, HttpPeer, WebSocketPeer } from '../peers.ts';
 import type { Case } from '../spec.ts';
 
 const asking = async (c: Context): Promise<AskingPeer> => {
@@ -32,6 +32,25 @@ export const requests: Case[] = [
       const other = c.add(HttpPeer, peer.room);
       await other.join();
       matches((await peer.poll(8)).json.messages, [{ type: 'peer-joined', peer: { id: other.id } }]);
+    },
+  },
+  {
+    name: 'a request that was long on its way does not end the connection that has come since',
+    on: ['HTTP'],
+    also: ['WebSocket'],
+    async run(c) {
+      const room = c.newRoom();
+      const older = c.add(HttpPeer, room);
+      const { seq } = await older.join();
+      await older.cut();
+      const newer = c.add(WebSocketPeer, room);
+      await newer.join({ session: older.session, after: seq });
+      matches(await older.poll(), { status: 409, json: { code: 'replaced' } });
+      await older.send({ type: 'chat', text: 'alone' });
+      matches(await older.inbox.take('ack'), { n: 1 });
+      newer.write('{"type":"ping"}');
+      await newer.inbox.take('pong');
+      same(newer.inbox.of('bye').length, 0, 'how often the newer one was sent away');
     },
   },
   {

@@ -3,6 +3,9 @@ import { networkInterfaces } from 'node:os';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { turnCredential } from '../../app/auth/turn.ts';
+import { readWords } from '../../app/doctor/options.ts';
+import { Relay } from '../../app/doctor/relay.ts';
+import { examine } from '../../app/doctor/run.ts';
 import { freePort } from '../nginx/nginx.ts';
 import { without } from '../setup/without.ts';
 import { framesDecoded, join, launch, open, type Person, untilSeen } from './browser.ts';
@@ -103,6 +106,29 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
     expect(await ask(secret, 20, (client) => client.permit('8.8.8.8'))).toBe(0);
     expect(await ask(secret, 20, (client) => client.permit(server.address))).toBe(0);
   });
+
+  test('the doctor finds the whole of it well', async () => {
+    const asked = readWords([stack.url]);
+    if ('faults' in asked) throw new Error(asked.faults.join('; '));
+    const report = await examine(asked.site);
+    const findings = report.flatMap(({ findings }) => findings);
+    expect(findings.filter(({ level }) => level === 'fault' || level === 'warning')).toEqual([]);
+    expect(findings).toContainEqual({ level: 'ok', what: expect.stringMatching(/^turn:.*=udp gives a relay$/) });
+  });
+
+  test.each(['udp', 'tcp'] as const)(
+    'the doctor gets a relay from coturn by %s, and none with another secret',
+    async (transport) => {
+      const give = async (given: string) => {
+        const relay = await Relay.reach({ scheme: 'turn', host: server.address, port: server.port, transport }, 5000);
+        const outcome = await relay.allocate(turnCredential(given, 'room', 'peer', Date.now() + 20_000));
+        relay.close();
+        return outcome;
+      };
+      expect(await give('a-secret-of-no-one')).toBe(401);
+      expect(await give(secret)).toBe(0);
+    },
+  );
 
   test('coturn runs as nobody, on a file system it cannot write, and keeps the secret from other users', async () => {
     const turn = stack.container('turn');

@@ -1,0 +1,80 @@
+/** The words of `genkan doctor`, and the site that they mean. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { about } from '../config/about.ts';
+import { flag, path, seconds, text } from '../config/forms.ts';
+import { loadAs } from '../config/load.ts';
+import { roomName } from '../protocol/messages.ts';
+import type { Site } from './site.ts';
+
+export const options = {
+  slow: flag().default(false).register(about, {
+    help: 'also wait for what cuts idle connections and long polls, while all else is tried',
+  }),
+  idle: seconds(1, 3600).default(75).register(about, {
+    help: 'seconds that a silent WebSocket has to last; given, it is waited for without --slow too',
+  }),
+  timeout: seconds(1, 300).default(5).register(about, { help: 'seconds for an answer to come' }),
+  room: text(/^\S+$/, 'the name of a room', 'NAME').optional().register(about, {
+    help: 'room to try, as a peer that others there see; not given: rooms of their own, doctor-…',
+  }),
+  token: text(/^[\w-]+\.[\w-]+\.[\w-]+$/, 'a token, as genkan token prints it', 'TOKEN')
+    .optional()
+    .register(about, {
+      help: 'token to enter with, such as genkan token --room "doctor-*" --role host prints; sent to this site alone, and only if its certificate is right',
+      secret: true,
+    }),
+  ca: path().optional().register(about, { help: 'PEM file of an authority of your own, for site and TURN server' }),
+  json: flag().default(false).register(about, { help: 'print what was found as JSON' }),
+};
+
+const schema = z.object(options);
+
+type Asked = { site: Site; json: boolean; notes: string[] } | { faults: string[]; notes: string[] };
+
+/** @param words the address of the page, or a link to one of its rooms, and options in any order */
+export const readWords = (words: string[]): Asked => {
+  const at = words.findIndex((word) => /^https?:/i.test(word));
+  const loaded = loadAs(schema, () => [], at < 0 ? words : words.toSpliced(at, 1), {});
+  const url = siteUrl(words[at] ?? '');
+  const faults = 'faults' in loaded ? loaded.faults : [];
+  if (!url)
+    faults.push('doctor: write the address of the page, such as https://meet.example or https://meet.example/path/');
+  if ('faults' in loaded || !url) return { faults, notes: loaded.notes };
+  const { ca, idle, json, room, slow, timeout, token } = loaded.settings;
+  const isPatient = slow || loaded.given.has('idle');
+  try {
+    const site: Site = {
+      url,
+      plain: plainOf(url),
+      ca: ca === undefined ? undefined : readFileSync(ca, 'utf8'),
+      token,
+      rooms: roomsOf(room),
+      timeout: timeout * 1000,
+      idle: isPatient ? idle * 1000 : undefined,
+    };
+    return { site, json, notes: loaded.notes };
+  } catch (error) {
+    return { faults: [error instanceof Error ? error.message : String(error)], notes: loaded.notes };
+  }
+};
+
+/** With a slash at its end, and nothing after; undefined when it is no such address. */
+const siteUrl = (text: string): URL | undefined => {
+  if (!URL.canParse(text)) return undefined;
+  const { origin, pathname } = new URL(text);
+  return new URL(origin + pathname.replace(/(?:\/rooms\/[^/]*)?\/*$/, '/'));
+};
+
+const plainOf = ({ protocol, port, hostname, pathname }: URL): URL | undefined =>
+  protocol === 'https:' && port === '' ? new URL(`http://${hostname}${pathname}`) : undefined;
+
+/** Several, because two of one room may meet by chance where rooms are not kept together. */
+const roomsOf = (given: string | undefined): Site['rooms'] => {
+  if (given !== undefined && !roomName.safeParse(given).success)
+    throw new Error(`--room: ${given} cannot be a room's name`);
+  if (given !== undefined) return [encodeURIComponent(given.normalize('NFC'))];
+  const name = `doctor-${randomBytes(8).toString('hex')}`;
+  return [`${name}-1`, `${name}-2`, `${name}-3`, `${name}-4`];
+};

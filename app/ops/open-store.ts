@@ -1,0 +1,34 @@
+/** Opens the store that the settings name. */
+import type { Settings } from '../config/schema.ts';
+import type { RegistryLimits } from '../rooms/registry.ts';
+import type { Rules } from '../rooms/room.ts';
+import { type Leaves, memoryStore, type Store } from '../store/store.ts';
+import { openValkey } from '../store/valkey.ts';
+import type { Log } from './lifecycle.ts';
+
+/** `clock`: ms since 1970, the same for all who share the store. @throws when the store does not let this user in */
+export const openStore = async (
+  settings: Settings,
+  rules: Rules,
+  log: Log,
+  counts: Leaves,
+  ownClock: () => number,
+): Promise<{ store: Store; clock: () => number }> => {
+  const limits: RegistryLimits = {
+    rooms: settings['max-rooms'],
+    rules,
+    // What is older than a session may be away can be of use to nobody.
+    log: { events: settings['log-events'], bytes: settings['log-bytes'], age: 2 * rules.grace + 60_000 },
+  };
+  if (settings.store === 'memory') return { store: memoryStore(limits, ownClock, counts), clock: ownClock };
+  const options = {
+    url: settings.store,
+    password: settings['store-password'],
+    cluster: settings['store-cluster'],
+    timeout: settings['store-timeout'],
+    lease: settings['store-lease'] * 1000,
+    limits,
+  };
+  const { clock, ...store } = await openValkey(options, log, counts);
+  return { store, clock };
+};

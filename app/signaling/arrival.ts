@@ -1,0 +1,199 @@
+/** Coming into a room, as transports ask for it: anew, back into a seat, or from the door; and what one is told first. */
+import { saltedHash } from '../auth/passcode.ts';
+import { type MintedSession, mintSession, readSession } from '../auth/session.ts';
+import { type Refusal, refuse } from '../protocol/errors.ts';
+import type { Join, Joined, PeerId, RoomName, Waiting } from '../protocol/messages.ts';
+import { type Arrival, join, resume } from '../rooms/entering.ts';
+import { lose } from '../rooms/leaving.ts';
+import type { Entry } from '../rooms/log.ts';
+import { admits, concerns } from '../rooms/room.ts';
+import type { Store } from '../store/store.ts';
+import { admit, type Caller, guess, restore } from './admit.ts';
+import type { Signaling } from './conversation.ts';
+
+/**
+ * `first` is what the peer is told first, `renewIceAt` when the ICE servers in it are to be replaced (ms since 1970). For a
+ * session that went on, `missed` is what came since the number the peer named, and `accepted` the last of its own messages
+ * that is settled.
+ */
+export type Entered = { first: Joined | Waiting; renewIceAt: number; missed: Entry[]; accepted: number };
+/** Makes the peer's receiver known before the room changes, so that no event can fall between the two. */
+export type Attach = (peer: PeerId) => void;
+
+/**
+ * Enters a room anew or takes a session up again. `until`: how long (ms since 1970) the peer counts as here without
+ * being heard of; Infinity for a transport that notices when it breaks.
+ */
+export const enter = async (
+  signaling: Signaling,
+  name: RoomName,
+  message: Omit<Join, 'type'>,
+  until: number,
+  attach: Attach,
+  caller: Caller,
+): Promise<Entered | Refusal> => {
+  const anew = (seat?: MintedSession) => enterAnew(signaling, name, message, until, attach, caller, seat);
+  const { session, after } = message;
+  const known = session === undefined ? undefined : readSession(session);
+  if (!known || session === undefined) return anew();
+  const back = await comeBack(signaling, name, { ...known, session, after, until }, attach);
+  // The session is there but what it missed is not: a real rejoin, in the same seat.
+  if (back === 'gone') return anew({ ...known, session });
+  return 'refused' in back && back.refused === 'unknown-session' ? anew() : back;
+};
+
+/**
+ * What one who was let in, by event number `admission`, is told of the room; `unknown-session` when it has left again
+ * already.
+ */
+export const letInto = async (
+  signaling: Signaling,
+  name: RoomName,
+  session: string,
+  until: number,
+  admission: number,
+): Promise<Entered | Refusal> => {
+  const known = readSession(session);
+  if (!known) return refuse('unknown-session');
+  const { store, limits } = signaling;
+  const who = { ...known, until, worker: store.worker };
+  const done = await store.commit(name, (place) => resume(place, who, limits.rules));
+  if ('refused' in done) return done;
+  const since = done.seq > admission ? await store.since(name, admission) : [];
+  const entered = welcome(signaling, name, done, session);
+  if (since !== 'gone' && 'refused' in since) return since;
+  return since === 'gone' ? entered : asOf(admission, entered, since);
+};
+
+/**
+ * The view is that of now, but what was said and signalled to the peer since its admission is not in it: the number is
+ * that of the admission, and the events since then follow. They tell of peers what the view shows already.
+ */
+const asOf = (admission: number, { first, ...entered }: Entered, entries: Entry[]): Entered => {
+  if (first.type === 'waiting') return { first, ...entered };
+  const { chat = [], ...joined } = first;
+  const since = entries.filter(({ seq }) => seq > admission);
+  const toCome = since.filter(({ event }) => event.type === 'chat' && event.to === undefined).length;
+  const said = chat.slice(0, Math.max(0, chat.length - toCome));
+  return {
+    ...entered,
+    first: { ...joined, ...(said.length === 0 ? {} : { chat: said }), seq: admission },
+    missed: since.filter(({ event }) => concerns(event, joined.self.id)),
+  };
+};
+
+type Return = { id: PeerId; secretHash: string; session: string; after: number | undefined; until: number };
+
+const comeBack = async (
+  signaling: Signaling,
+  name: RoomName,
+  { session, after, ...who }: Return,
+  attach: Attach,
+): Promise<Entered | Refusal | 'gone'> => {
+  const { store, limits, counts } = signaling;
+  const { worker } = store;
+  const back = await store.commit(name, (place) => resume(place, { ...who, worker }, limits.rules));
+  if ('refused' in back) {
+    // It may be here nevertheless, and the connection is not.
+    if (back.refused === 'store-unavailable')
+      store
+        .commit(name, (place, now) => lose(place, who.id, now, limits.rules, worker), 'insist')
+        .catch((error: unknown) => signaling.log.warn({ err: error, room: name }, 'a lost peer could not be noted'));
+    return back;
+  }
+  attach(who.id);
+  if (back.result.at === 'door') return welcome(signaling, name, back, session);
+  const missed = after === undefined ? 'gone' : await store.since(name, after);
+  if (missed === 'gone' || 'refused' in missed) return missed;
+  counts.resumes += 1;
+  // Let in while it was not here: it knows nothing of the room yet.
+  const admission = missed.find(({ event }) => admits(event, who.id));
+  if (admission) return asOf(admission.seq, welcome(signaling, name, back, session), missed);
+  return {
+    ...welcome(signaling, name, back, session, true),
+    missed: missed.filter(({ event }) => concerns(event, who.id)),
+  };
+};
+
+const enterAnew = async (
+  signaling: Signaling,
+  name: RoomName,
+  { name: own, media, passcode, token }: Omit<Join, 'type'>,
+  until: number,
+  attach: Attach,
+  caller: Caller,
+  seat?: MintedSession,
+): Promise<Entered | Refusal> => {
+  const { store, limits, counts } = signaling;
+  // Whoever has a seat was let in once, and an expired token does not end a call.
+  const bearer = { ...caller, token: token ?? caller.token };
+  const granted = seat ? undefined : await admit(signaling, name, bearer);
+  if (granted && 'refused' in granted) return granted;
+  // A seat keeps its secret: if this answer does not arrive, the peer can ask again.
+  const { id, secretHash, session } = seat ?? mintSession();
+  attach(id);
+  const enterWith = async (passcodeHash?: string) => {
+    const held = { until, worker: store.worker };
+    const entrance = { id, secretHash, name: own, media, granted, passcodeHash, ...held };
+    return store.commit(name, (place) =>
+      // A seat that was lost since the session was recognised is no way in.
+      seat && !place.peers.has(id) && !place.waiting.has(id)
+        ? refuse('unknown-session')
+        : join(place, entrance, limits.rules),
+    );
+  };
+  const salt = passcode === undefined ? undefined : await saltOf(store, name);
+  const done =
+    passcode === undefined || salt === undefined
+      ? await enterWith()
+      : await guess(signaling, caller, async () => enterWith(await saltedHash(passcode, salt)));
+  if ('refused' in done) {
+    if (granted) await restore(signaling, granted);
+    return done;
+  }
+  if (done.result.at === 'room') counts[seat ? 'rejoins' : 'joins'] += 1;
+  return welcome(signaling, name, done, session);
+};
+
+/** What passcodes of the room are hashed with, as it is now; undefined where none is asked for. */
+const saltOf = async (store: Store, name: RoomName): Promise<string | undefined> => {
+  const asked = await store.commit(name, (place) => ({ events: [], result: place.passcode?.salt }));
+  return 'refused' in asked ? undefined : asked.result;
+};
+
+/** What one who arrived is told first, with the session's secret; with `recovered` its session went on. */
+const welcome = (
+  { ice, clock, limits }: Signaling,
+  room: RoomName,
+  { result, seq }: { result: Arrival; seq: number },
+  session: string,
+  recovered = false,
+): Entered => {
+  const { grace } = limits.rules;
+  if (result.at === 'door') {
+    const { id, name } = result.self;
+    const self = { id, ...optional({ name }) };
+    const first: Waiting = { type: 'waiting', self, host: result.host, seq, session, grace };
+    return { first, renewIceAt: Number.POSITIVE_INFINITY, missed: [], accepted: 0 };
+  }
+  const { self, said, waiting, ...view } = result.view;
+  const { id, name, role, media, hand, accepted } = self;
+  const { servers, renewAt } = ice(room, id, clock());
+  const first: Joined = {
+    type: 'joined',
+    self: { id, ...optional({ name }), role, media, hand },
+    ...view,
+    ...optional({ waiting }),
+    ...(recovered || said.length === 0 ? {} : { chat: said }),
+    seq,
+    session,
+    ice: servers,
+    grace,
+    recovered,
+  };
+  return { first, renewIceAt: renewAt, missed: [], accepted };
+};
+
+/** The fields that are there. */
+const optional = <Fields extends object>(fields: Fields): { [Name in keyof Fields]?: NonNullable<Fields[Name]> } =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;

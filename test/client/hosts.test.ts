@@ -1,0 +1,177 @@
+/** The library at the door and in the hands of hosts, against the real server by WebSocket and by plain HTTP. */
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import {
+  type ConnectionState,
+  type JoinOptions,
+  join,
+  type Room,
+  type RoomEvents,
+  type Standing,
+} from '../../app/client/genkan.ts';
+import type { Timing } from '../../app/client/timing.ts';
+import { WebSocketPeer } from '../../app/conform/peers.ts';
+import { type Site, startSite } from '../signaling/site.ts';
+import { atEnd, eventually, keepUntilFileEnds } from '../uwsgi/finish.ts';
+import { FakeRtc } from './fake-rtc.ts';
+import { type Fault, startSpoiled } from './spoiled.ts';
+
+keepUntilFileEnds();
+let site: Site;
+beforeAll(async () => {
+  // All of this process would count as tabs of one browser.
+  vi.stubGlobal('navigator', {});
+  site = await startSite(['--poll-grace', '2']);
+});
+afterAll(() => site.stop());
+
+const timing: Partial<Timing> = { ping: 2_000, answer: 3_000, opening: 1_000, backoff: 50, longest: 500 };
+let count = 0;
+
+type Seen = { room: Room; states: ConnectionState[]; told: (name: keyof RoomEvents) => unknown[] };
+/** Joins, and keeps the states and events that were told. */
+const enter = (base: string, room: string, options: Partial<JoinOptions> = {}): Seen => {
+  const joined = join({ base, room, timing, inPlaceOf: { rtc: new FakeRtc(room) }, ...options });
+  const states: ConnectionState[] = [];
+  const told: { name: string; value: unknown }[] = [];
+  joined.on('state', (state) => states.push(state));
+  for (const name of ['standing', 'mute-request', 'refused', 'peer-removed', 'joined'] as const)
+    joined.on(name, (value) => told.push({ name, value }));
+  atEnd(() => joined.leave());
+  return {
+    room: joined,
+    states,
+    told: (wanted) => told.filter(({ name }) => name === wanted).map(({ value }) => value),
+  };
+};
+const isIn = ({ room }: Seen) => eventually(() => expect(room.state).toEqual({ is: 'joined' }));
+
+describe.concurrent.each<[string, Fault[]]>([
+  ['a WebSocket', []],
+  ['plain HTTP', ['refuses upgrades']],
+])('by %s', (_, faults) => {
+  const start = async () => {
+    const name = `hosts-${++count}`;
+    const network = await startSpoiled(site.direct.http, faults);
+    atEnd(() => network.close());
+    return { name, network, base: `${network.url}/` };
+  };
+  /** A room that one knocks at: its host and a guest, both of the library. */
+  const knock = async () => {
+    const { name, network, base } = await start();
+    const host = enter(`${site.direct.http}/`, name, { name: 'Aiko' });
+    await isIn(host);
+    expect(await host.room.lock('knock')).toEqual({ accepted: true });
+    const guest = enter(base, name, { name: 'Ben' });
+    await eventually(() => expect(guest.room.state).toEqual({ is: 'waiting', host: true }));
+    await eventually(() => expect(host.room.standing?.waiting).toMatchObject([{ name: 'Ben', away: false }]));
+    const id = host.room.standing?.waiting[0]?.id ?? '';
+    return { name, network, base, host, guest, id };
+  };
+
+  test('one who knocks waits, hears whether a host is here, and is let in', async () => {
+    const { name } = await start();
+    const host = new WebSocketPeer(site.direct.http, name);
+    atEnd(() => host.dispose());
+    await host.join({ name: 'Aiko' });
+    await host.send({ type: 'lock', access: 'knock' });
+    await host.inbox.take('ack');
+    const { base } = await start();
+    const guest = enter(base, name, { name: 'Ben' });
+    await eventually(() => expect(guest.room.state).toEqual({ is: 'waiting', host: true }));
+    const said = guest.room.chat('said at the door');
+    await host.cut();
+    await eventually(() => expect(guest.room.state).toEqual({ is: 'waiting', host: false }));
+    await host.resume();
+    await eventually(() => expect(guest.room.state).toEqual({ is: 'waiting', host: true }));
+    expect([guest.room.standing, guest.room.peers]).toEqual([undefined, []]);
+    await host.send({ type: 'admit', peer: (await host.inbox.take('lobby')).waiting[0]?.id });
+    await isIn(guest);
+    expect(guest.room.peers).toMatchObject([{ id: host.id, name: 'Aiko', role: 'host' }]);
+    expect(guest.room.standing).toMatchObject({ self: { role: 'guest' }, room: { access: 'knock' }, waiting: [] });
+    expect(await said).toEqual({ accepted: true });
+    expect(await host.inbox.take('chat')).toMatchObject({ text: 'said at the door' });
+    const between = guest.states.map(({ is }) => is).filter((is) => is !== 'connecting');
+    expect(between).toEqual(['waiting', 'waiting', 'waiting', 'joined']);
+  });
+
+  test('one who is denied is out for good', async () => {
+    const { host, guest, id } = await knock();
+    expect(await host.room.deny(id)).toEqual({ accepted: true });
+    await eventually(() => expect(guest.room.state).toEqual({ is: 'over', code: 'denied' }));
+    await eventually(() => expect(host.room.standing?.waiting).toEqual([]));
+    expect(guest.states.at(-1)).toEqual({ is: 'over', code: 'denied' });
+  });
+
+  test('one whose connection is lost at the door waits again', async () => {
+    const { network, host, guest, id } = await knock();
+    network.cut();
+    const lobbies = () => host.told('standing').map((standing) => (standing as Standing).waiting[0]?.away);
+    await eventually(() => expect(lobbies()).toEqual([undefined, undefined, false, true, false]));
+    await eventually(() => expect(guest.room.state).toEqual({ is: 'waiting', host: true }));
+    expect(await host.room.admit(id)).toEqual({ accepted: true });
+    await isIn(guest);
+    await eventually(() => expect(host.room.peers).toMatchObject([{ id, away: false }]));
+  });
+
+  test('a host is told of knocks, a new role, and what others decide', async () => {
+    const { host, guest, id } = await knock();
+    await host.room.admit(id);
+    await isIn(guest);
+    await eventually(() => expect(host.room.standing?.waiting).toEqual([]));
+    expect(await guest.room.lock('open')).toEqual({ accepted: false, code: 'not-allowed' });
+    expect(guest.told('refused')).toMatchObject([{ code: 'not-allowed' }]);
+    await host.room.setRole(id, 'host');
+    await eventually(() => expect(guest.room.standing?.self.role).toBe('host'));
+    expect(host.room.peers).toMatchObject([{ id, role: 'host' }]);
+    expect(await guest.room.setPasscode('sesame')).toEqual({ accepted: true });
+    await eventually(() => expect(host.room.standing?.room).toEqual({ access: 'knock', passcode: true }));
+    const hostId = host.room.standing?.self.id ?? '';
+    await guest.room.requestMute(hostId, 'audio');
+    await eventually(() => expect(host.told('mute-request')).toMatchObject([{ from: id, kind: 'audio' }]));
+    await host.room.setRole(id, 'guest');
+    await eventually(() => expect(guest.room.standing).toMatchObject({ self: { role: 'guest' }, waiting: [] }));
+    expect(await host.room.setRole(hostId, 'guest')).toEqual({ accepted: false, code: 'last-host' });
+  });
+
+  test('a peer that is removed, and a room that is ended, are ends', async () => {
+    const { name, base } = await start();
+    const [host, one] = [enter(base, name), enter(base, name)];
+    await isIn(host);
+    await isIn(one);
+    await eventually(() => expect(host.room.peers).toHaveLength(1));
+    const first = host.room.standing?.self.role === 'host' ? host : one;
+    const other = first === host ? one : host;
+    await eventually(() => expect(first.room.peers).toHaveLength(1));
+    expect(await first.room.kick(other.room.standing?.self.id ?? '', true)).toEqual({ accepted: true });
+    await eventually(() => expect(other.room.state).toEqual({ is: 'over', code: 'kicked' }));
+    await eventually(() => expect(first.told('peer-removed')).toMatchObject([{ reason: 'kicked' }]));
+    void first.room.end();
+    await eventually(() => expect(first.room.state).toEqual({ is: 'over', code: 'room-ended' }));
+    for (const { states } of [host, one]) expect(states.filter(({ is }) => is === 'joined')).toHaveLength(1);
+  });
+
+  test('a page that is loaded again has its seat, role and place in the others’ lists', async () => {
+    const { name, base } = await start();
+    const host = enter(base, name, { name: 'Aiko' });
+    await isIn(host);
+    const guest = enter(base, name);
+    await isIn(guest);
+    const { id } = host.room.standing?.self ?? { id: '' };
+    const { session } = host.room;
+    host.room.leave(true);
+    expect(host.room.state).toEqual({ is: 'over', code: 'left' });
+    await eventually(() => expect(guest.room.peers).toMatchObject([{ id, away: true }]));
+    const again = enter(base, name, { name: 'Aiko', session });
+    await isIn(again);
+    expect(again.told('joined')).toMatchObject([{ recovered: false }]);
+    expect(again.room.standing?.self).toMatchObject({ id, role: 'host', name: 'Aiko' });
+    expect(again.room.peers).toHaveLength(1);
+    await eventually(() => expect(guest.room.peers).toMatchObject([{ id, away: false, role: 'host' }]));
+    expect(guest.told('peer-removed')).toEqual([]);
+    again.room.leave();
+    await eventually(() => expect(guest.told('peer-removed')).toMatchObject([{ reason: 'left' }]));
+    const late = enter(base, name, { session: again.room.session });
+    await isIn(late);
+    expect(late.room.standing?.self.id).not.toBe(id);
+  });
+});

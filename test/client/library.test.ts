@@ -1,0 +1,103 @@
+/** The library as it is built: how large it is, what it leaves out, and whether its declarations tell the truth. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { build } from 'vite';
+import { beforeAll, describe, expect, expectTypeOf, test } from 'vitest';
+import type * as Real from '../../app/client/genkan.ts';
+import type * as Declared from '../../app/client/public.d.ts';
+
+const entry = join(import.meta.dirname, '../../app/client/library.config.ts');
+
+const buildLibrary = async (write = false) => {
+  const built = await build({ configFile: entry, logLevel: 'silent', build: { write } });
+  const outputs = [built].flat().flatMap((one) => ('output' in one ? one.output : []));
+  return { chunks: outputs.filter((one) => one.type === 'chunk'), names: outputs.map(({ fileName }) => fileName) };
+};
+let code: string;
+let names: string[];
+beforeAll(async () => {
+  const { chunks, names: all } = await buildLibrary();
+  code = chunks[0]?.code ?? '';
+  names = all;
+});
+
+describe('the build', () => {
+  test('is one module and its declarations, under names that stay', () => {
+    expect(names.toSorted()).toEqual(['js/genkan.d.ts', 'js/genkan.js']);
+    expect(code).not.toMatch(/\bimport\b\s*[({'"]/);
+  });
+
+  test('has at most 12 kB, packed', () => {
+    expect(gzipSync(code, { level: 9 }).length).toBeLessThanOrEqual(12_000);
+  });
+
+  test('has the codes of ends, without their sentences', () => {
+    expect(code).toContain('4503');
+    expect(code).not.toContain('The room is full');
+  });
+
+  test('lets a bundler leave out what a page does not use', async () => {
+    const page = '\0page';
+    const built = await build({
+      ...{ configFile: false, logLevel: 'silent' },
+      build: { write: false, rolldownOptions: { input: page, preserveEntrySignatures: 'strict' } },
+      plugins: [
+        {
+          name: 'page',
+          resolveId: (id) => (id === page || id === 'genkan/client' ? id : undefined),
+          load: (id) => {
+            if (id === page) return "import { join } from 'genkan/client'; export const enter = join;";
+            return id === 'genkan/client' ? code : undefined;
+          },
+        },
+      ],
+    });
+    const [output] = [built].flat();
+    const used = output && 'output' in output ? output.output[0].code : '';
+    expect(code).toContain('SHA-256');
+    expect(used).toContain('genkan.v1');
+    expect(used).not.toContain('SHA-256');
+  });
+});
+
+test('package.json exports what the build writes', () => {
+  const { exports } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'));
+  expect(exports['./client']).toEqual({ types: './dist/public/js/genkan.d.ts', default: './dist/public/js/genkan.js' });
+});
+
+/** These are checked by tsc; at run time there is nothing to see. */
+describe('the declarations', () => {
+  test('have what the library has', () => {
+    expectTypeOf<Omit<Real.JoinOptions, 'timing' | 'inPlaceOf'>>().toEqualTypeOf<Declared.JoinOptions>();
+    expectTypeOf<Omit<Real.Room, 'channel' | 'on'>>().toMatchTypeOf<Omit<Declared.Room, 'on'>>();
+    expectTypeOf<Exclude<keyof Real.Room, 'channel'>>().toEqualTypeOf<keyof Declared.Room>();
+    expectTypeOf<keyof Declared.Files>().toEqualTypeOf<keyof Real.Files>();
+    expectTypeOf<keyof Declared.Incoming>().toEqualTypeOf<Exclude<keyof Real.Incoming, Hidden>>();
+    expectTypeOf<keyof Declared.Outgoing>().toEqualTypeOf<Exclude<keyof Real.Outgoing, Hidden | 'offer'>>();
+    expectTypeOf<Real.Files>().toMatchTypeOf<Pick<Declared.Files, 'offer' | 'close' | 'on'>>();
+    expectTypeOf<Real.Incoming>().toMatchTypeOf<Declared.Incoming>();
+    expectTypeOf<Real.Outgoing>().toMatchTypeOf<Declared.Outgoing>();
+    expectTypeOf<Real.FileOptions>().toEqualTypeOf<Declared.FileOptions>();
+  });
+  type Hidden = 'id' | 'isUnfinished' | 'end' | 'hear' | 'take';
+
+  test('have every event but those that are the library’s own', () => {
+    type Public = Omit<Real.RoomEvents, 'joined' | 'channel' | 'data'>;
+    expectTypeOf<keyof Public>().toEqualTypeOf<keyof Declared.RoomEvents>();
+    expectTypeOf<Public>().toMatchTypeOf<Declared.RoomEvents>();
+    expectTypeOf<Real.Standing>().toMatchTypeOf<Declared.Standing>();
+    expectTypeOf<Real.RemotePeer>().toMatchTypeOf<Declared.RemotePeer>();
+    expectTypeOf<Real.Quality>().toEqualTypeOf<Declared.Quality>();
+    expectTypeOf<Real.TransferState>().toEqualTypeOf<Declared.TransferState>();
+    expectTypeOf<Real.MediaState>().toEqualTypeOf<Declared.MediaState>();
+    expectTypeOf<Real.Access>().toEqualTypeOf<Declared.Access>();
+    expectTypeOf<Real.Transport>().toEqualTypeOf<Declared.Transport>();
+    expectTypeOf<Real.LinkState>().toEqualTypeOf<Declared.LinkState>();
+  });
+
+  test('stand alone', () => {
+    const text = readFileSync(join(import.meta.dirname, '../../app/client/public.d.ts'), 'utf8');
+    expect(text).not.toMatch(/^import|from '|import\(/m);
+  });
+});

@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest';
+import { adapt, type Budget, type Conditions, freshBudget, limitsOf } from '../../app/client/budget.ts';
+import { between, type Level, type Look, levelOf, lookAt, show, unseen } from '../../app/client/quality.ts';
+
+const calm: Conditions = { peers: 1, available: 5_000_000, loss: 0, rtt: 40 };
+const afterLooks = (budget: Budget, conditions: Conditions, looks: number): Budget =>
+  Array.from({ length: looks }).reduce<Budget>((now) => adapt(now, conditions), budget);
+const bitrate = (budget: Budget, peers: number) => limitsOf(budget, peers, 720, false).maxBitrate;
+
+describe('the budget', () => {
+  it('is less for each the more there are, and never rises with them', () => {
+    const rates = Array.from({ length: 15 }, (_, others) => bitrate(freshBudget, others + 1));
+    expect(rates).toEqual(rates.toSorted((a, b) => b - a));
+    expect([rates[0], rates[2], rates[4], rates[7], rates[14]]).toEqual([
+      1_700_000, 900_000, 500_000, 250_000, 120_000,
+    ]);
+    expect(Math.max(...rates.map((rate, index) => rate * (index + 1)))).toBeLessThanOrEqual(2_700_000);
+  });
+
+  it('makes the picture smaller with it, never larger, whatever the camera gives', () => {
+    expect(limitsOf(freshBudget, 1, 720, false).scaleResolutionDownBy).toBe(1);
+    expect(limitsOf(freshBudget, 1, 1080, false).scaleResolutionDownBy).toBe(1.5);
+    expect(limitsOf(freshBudget, 4, 720, false).scaleResolutionDownBy).toBe(2);
+    expect(limitsOf(freshBudget, 15, 120, false).scaleResolutionDownBy).toBe(1);
+    expect(limitsOf(freshBudget, 2, 0, false).scaleResolutionDownBy).toBe(1);
+  });
+
+  it('leaves a screen its size, and enough to be read', () => {
+    expect(limitsOf(freshBudget, 15, 1440, true)).toEqual({ maxBitrate: 500_000, scaleResolutionDownBy: 1 });
+    expect(limitsOf(freshBudget, 1, 1440, true).maxBitrate).toBe(1_700_000);
+  });
+
+  it.each<[string, Partial<Conditions>]>([
+    ['loss', { loss: 0.2 }],
+    ['a long way', { rtt: 1_500 }],
+    ['too little room', { available: 300_000 }],
+  ])('falls for %s that lasts, not for one look', (_, fault) => {
+    const bad = { ...calm, ...fault };
+    const once = adapt(freshBudget, bad);
+    expect(bitrate(once, 1)).toBe(1_700_000);
+    expect(bitrate(afterLooks(once, calm, 1), 1)).toBe(1_700_000);
+    expect(bitrate(adapt(adapt(once, calm), bad), 1)).toBe(1_700_000);
+    expect(bitrate(adapt(once, bad), 1)).toBe(900_000);
+  });
+
+  it('ends at the least, and is on its way back as soon as there has been time enough', () => {
+    const least = afterLooks(freshBudget, { ...calm, loss: 0.5 }, 100);
+    expect(bitrate(least, 1)).toBe(120_000);
+    expect(bitrate(afterLooks(least, calm, 47), 1)).toBe(120_000);
+    expect(bitrate(afterLooks(least, calm, 48), 1)).toBe(250_000);
+    expect(afterLooks(least, calm, 1_000)).toMatchObject({ below: 0, patience: 3 });
+  });
+
+  it('rises later after each fall, so that it does not swing', () => {
+    const bad = { ...calm, loss: 0.2 };
+    const waits: number[] = [];
+    let budget = freshBudget;
+    for (let fall = 0; fall < 3; fall++) {
+      budget = afterLooks(budget, bad, 2);
+      let looks = 0;
+      for (; bitrate(budget, 1) === 900_000; looks++) budget = adapt(budget, calm);
+      waits.push(looks);
+    }
+    expect(waits).toEqual([6, 12, 24]);
+  });
+
+  it('stays where it is between good and bad, and where the browser tells nothing', () => {
+    const lower = afterLooks(freshBudget, { ...calm, loss: 0.2 }, 2);
+    expect(bitrate(afterLooks(lower, { ...calm, loss: 0.05 }, 100), 1)).toBe(900_000);
+    const silent = { ...calm, available: undefined, rtt: undefined };
+    expect(afterLooks(freshBudget, silent, 100)).toMatchObject({ below: 0, patience: 3 });
+    expect(bitrate(afterLooks(lower, silent, 6), 1)).toBe(1_700_000);
+  });
+
+  it('follows who comes and goes at once, whatever the path has cost', () => {
+    const lower = afterLooks(freshBudget, { ...calm, loss: 0.2 }, 2);
+    expect([1, 2, 4, 2, 1].map((peers) => bitrate(lower, peers))).toEqual([
+      900_000, 500_000, 250_000, 500_000, 900_000,
+    ]);
+  });
+});
+
+describe('the level', () => {
+  it.each<[Level, object]>([
+    ['good', {}],
+    ['good', { rtt: undefined }],
+    ['fair', { rtt: 400 }],
+    ['fair', { lossOut: 0.05 }],
+    ['poor', { lossIn: 0.2 }],
+    ['poor', { rtt: 900 }],
+  ])('is %s for %j', (level, fault) => {
+    expect(levelOf({ rtt: 50, lossIn: 0, lossOut: 0, ...fault })).toBe(level);
+  });
+
+  const shown = (measured: Level[]) => {
+    let now = unseen;
+    return measured.map((level) => {
+      now = show(now, level);
+      return now.level;
+    });
+  };
+  it('gets worse after two looks, better after three, and does not flicker', () => {
+    expect(shown(['poor', 'poor', 'good', 'good', 'good'])).toEqual(['good', 'poor', 'poor', 'poor', 'good']);
+    expect(shown(['poor', 'good', 'poor', 'good', 'fair', 'good'])).toEqual(Array(6).fill('good'));
+    expect(shown(['fair', 'poor', 'fair', 'fair'])).toEqual(['good', 'poor', 'poor', 'poor']);
+    expect(shown(['poor', 'poor', 'fair', 'good', 'fair'])).toEqual(['good', 'poor', 'poor', 'poor', 'fair']);
+  });
+});
+
+describe('a look', () => {
+  const stats = (entries: object[]) =>
+    new Map(entries.map((entry) => ['id' in entry ? entry.id : '', entry])) as unknown as RTCStatsReport;
+  const transport = { id: 'T', type: 'transport', selectedCandidatePairId: 'P' };
+  const pair = { id: 'P', type: 'candidate-pair', localCandidateId: 'L', remoteCandidateId: 'F', timestamp: 5_000 };
+
+  it('reads the pair in use, and adds up what came over it', () => {
+    const look = lookAt(
+      stats([
+        transport,
+        { id: 'Q', type: 'candidate-pair', bytesSent: 9 },
+        { ...pair, bytesSent: 100, bytesReceived: 200, currentRoundTripTime: 0.0304, availableOutgoingBitrate: 7 },
+        { id: 'L', type: 'local-candidate', candidateType: 'host' },
+        { id: 'F', type: 'remote-candidate', candidateType: 'relay' },
+        { id: 'a', type: 'inbound-rtp', packetsReceived: 10, packetsLost: 1 },
+        { id: 'v', type: 'inbound-rtp', packetsReceived: 20, packetsLost: 2 },
+        { id: 'r', type: 'remote-inbound-rtp', fractionLost: 0.25, roundTripTime: 9 },
+        { id: 's', type: 'remote-inbound-rtp' },
+      ]),
+    );
+    expect(look).toEqual({
+      ...{ at: 5_000, rtt: 30, available: 7, relayed: true, lossOut: 0.25 },
+      ...{ bytesOut: 100, bytesIn: 200, arrived: 30, lost: 3 },
+    });
+  });
+
+  it('understands Firefox, which marks the pair and times media', () => {
+    const report = { id: 'r', type: 'remote-inbound-rtp', roundTripTime: 0.2 };
+    expect(lookAt(stats([{ ...pair, selected: true }, report]))).toMatchObject({ rtt: 200, relayed: false });
+    expect(lookAt(stats([pair]))).toBeUndefined();
+    expect(lookAt(stats([]))).toBeUndefined();
+  });
+
+  const look = (over: Partial<Look>): Look => ({
+    ...{ at: 0, rtt: 20, available: undefined, relayed: false, lossOut: 0.1 },
+    ...{ bytesIn: 0, bytesOut: 0, arrived: 0, lost: 0, ...over },
+  });
+  it('and another give rates', () => {
+    const now = look({ at: 2_000, bytesIn: 1_000, bytesOut: 500, arrived: 90, lost: 10 });
+    expect(between(look({}), now)).toMatchObject({ lossIn: 0.1, lossOut: 0.1, bitrateIn: 4_000, bitrateOut: 2_000 });
+  });
+
+  it('of a path that counts from zero, or in which the lost was found, gives nothing below zero', () => {
+    const before = look({ bytesIn: 9_999, bytesOut: 9_999, arrived: 50, lost: 20 });
+    expect(between(before, look({ at: 1 }))).toMatchObject({ lossIn: 0, bitrateIn: 0, bitrateOut: 0 });
+  });
+});

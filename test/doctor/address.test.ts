@@ -1,0 +1,30 @@
+/** A name with several addresses, of which not all answer. */
+import { createServer } from 'node:net';
+import { expect, test, vi } from 'vitest';
+import { address } from '../../app/doctor/address.ts';
+import { readWords } from '../../app/doctor/options.ts';
+
+const dns = vi.hoisted(() => ({ addresses: [] as string[] }));
+vi.mock('node:dns/promises', () => ({
+  lookup: async () => dns.addresses.map((one) => ({ address: one, family: one.includes(':') ? 6 : 4 })),
+}));
+
+/** What is found of a name that has these addresses, of which 127.0.0.1 alone is listened on. */
+const examine = async (...addresses: string[]) => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const bound = server.address();
+  const asked = readWords([`http://meet.example:${typeof bound === 'object' ? bound?.port : 0}`]);
+  if ('faults' in asked) throw new Error(asked.faults.join('; '));
+  dns.addresses = addresses;
+  const findings = await address.run(asked.site);
+  server.close();
+  return findings.map((one) => ('name' in one ? one.name : one.level));
+};
+
+test('all answer, one does not, none does', async () => {
+  expect(await examine('127.0.0.1')).toEqual(['ok']);
+  expect(await examine('127.0.0.1', '127.0.0.2')).toEqual(['ok', 'address-dead']);
+  expect(await examine('127.0.0.2', '127.0.0.3')).toEqual(['unreachable']);
+  expect(await examine()).toEqual(['name-unknown']);
+});

@@ -1,0 +1,80 @@
+/** Each thing that can be wrong with nginx, made wrong in a real one before the real app: the doctor names it, and nothing else. */
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { clock } from '../../app/doctor/front.ts';
+import { freePort, startNginx } from '../nginx/nginx.ts';
+import { without } from '../setup/without.ts';
+import { type Clinic, diagnose, openClinic, patient, publicDir } from './clinic.ts';
+import { type Change, rows, spoiler } from './spoiled-nginx.ts';
+
+const missing = without('nginx');
+let clinic: Clinic;
+beforeAll(async () => {
+  clinic = await openClinic();
+});
+afterAll(() => clinic.stop());
+
+describe.skipIf(missing)('behind nginx', () => {
+  test.concurrent.for(rows)('$by: $what → $finds', async (row, { expect: here }) => {
+    const { names, text } = await clinic.examineBehind(row);
+    here(names, text).toEqual(row.finds);
+  });
+});
+
+describe.skipIf(missing)('several workers', () => {
+  /** Two apps behind one nginx. */
+  const two = async (change: Change[]) => {
+    const [first, second] = [clinic.site, clinic.other].map(({ addresses }) => addresses['http-unix']);
+    const words = ['--upstream', second ?? ''];
+    const nginx = await startNginx({
+      app: { kind: 'http', address: first ?? '' },
+      words,
+      publicDir,
+      spoil: spoiler(change),
+    });
+    const found = await diagnose(patient(nginx.url));
+    await nginx.stop();
+    return found;
+  };
+
+  test('each with rooms of its own', async () => {
+    const { names, text } = await two([]);
+    expect(names, text).toEqual([]);
+  });
+
+  test('that take turns with one room → rooms-split', async () => {
+    const { names, text } = await two([['snippets/genkan-workers.conf', /hash .*;/, '']]);
+    expect(names, text).toEqual(['rooms-split']);
+  });
+});
+
+describe.skipIf(missing)('an app', () => {
+  const behind = async (address: string) => {
+    const nginx = await startNginx({ app: { kind: 'http', address }, publicDir });
+    const found = await diagnose(patient(nginx.url));
+    await nginx.stop();
+    return found;
+  };
+
+  test('that is not there → app-down', async () => {
+    const { names, text } = await behind(`127.0.0.1:${await freePort()}`);
+    expect(names, text).toEqual(['app-down']);
+  });
+
+  test('that nginx reaches where browsers should → listener-for-browsers', async () => {
+    const { names, text } = await behind(clinic.site.direct.http.replace('http://', ''));
+    expect(names, text).toEqual(['listener-for-browsers']);
+  });
+});
+
+test.skipIf(missing)('a site of another time → clock-skew', async () => {
+  const nginx = await startNginx({ app: { kind: 'uwsgi', address: clinic.site.addresses.socket }, publicDir });
+  const asked = patient(nginx.url);
+  const names = async () => (await clock.run(asked)).flatMap((one) => ('name' in one ? [one.name] : []));
+  expect(await names()).toEqual([]);
+  // nginx has the time of the machine.
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 120_000 });
+  const later = await names();
+  vi.useRealTimers();
+  await nginx.stop();
+  expect(later).toEqual(['clock-skew']);
+});

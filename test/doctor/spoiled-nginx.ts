@@ -1,0 +1,313 @@
+/** What can be wrong with nginx: changes to the files that `genkan nginx` writes, each with what the doctor has to find. */
+import type { FaultName } from '../../app/doctor/faults.ts';
+import type { Front } from '../nginx/nginx.ts';
+
+export type Kind = 'uwsgi' | 'http';
+/** A line of a file becomes another; every pattern must be there. */
+export type Change = [file: string, pattern: RegExp, replacement: string];
+export type Row = {
+  finds: FaultName[];
+  by: Kind;
+  what: string;
+  /** The name's host, path and scheme that are examined. */
+  base?: string;
+  tls?: boolean;
+  /** Options of genkan nginx, of genkan doctor, and what is spoiled. */
+  words?: string[];
+  options?: string[];
+  change?: Change[];
+  more?: Pick<Front, 'publicDir'>;
+};
+
+const [app, statics, head, params] = ['app', 'static', 'headers', 'uwsgi-params'].map(
+  (name) => `snippets/genkan-${name}.conf`,
+) as [string, string, string, string];
+const conf = 'conf.d/genkan.conf';
+const below = ['--base', '/meet/'];
+
+const ownLocation = `location ~ /ws$ {
+  proxy_pass http://$genkan_app;
+  proxy_http_version 1.1;
+  proxy_set_header Upgrade $http_upgrade;
+  proxy_set_header Connection $genkan_connection;
+}
+`;
+const image = `sub_filter '<body>' '<body><img src="http://x.example/y.png">'; proxy_set_header Accept-Encoding '';`;
+
+export const rows: Row[] = [
+  { finds: [], by: 'uwsgi', what: 'all is right' },
+  { finds: [], by: 'http', what: 'all is right', options: ['--slow', '--idle', '3'] },
+  { finds: [], by: 'uwsgi', what: 'all is right below a path', words: below, base: 'meet/' },
+  { finds: [], by: 'http', what: 'all is right below a path', words: below, base: 'meet/' },
+  { finds: [], by: 'uwsgi', what: 'all is right with TLS', tls: true },
+  { finds: [], by: 'http', what: 'all is right with TLS below a path', tls: true, words: below, base: 'meet/' },
+  {
+    finds: ['upgrade-lost'],
+    by: 'http',
+    what: 'Upgrade is not passed on',
+    change: [[app, /proxy_set_header Upgrade .*;/, '']],
+  },
+  {
+    finds: ['upgrade-lost'],
+    by: 'http',
+    what: 'Connection is not passed on',
+    change: [[app, /Connection \$genkan_connection/, 'Connection close']],
+  },
+  {
+    finds: [],
+    by: 'http',
+    what: 'the client is added to what it claims',
+    change: [[app, /X-Forwarded-For +\$remote_addr/, 'X-Forwarded-For $proxy_add_x_forwarded_for']],
+  },
+  {
+    finds: ['upgrade-lost'],
+    by: 'uwsgi',
+    what: 'Upgrade is taken away',
+    change: [[params, /$/, "uwsgi_param HTTP_UPGRADE '';"]],
+  },
+  {
+    finds: ['websocket-refused'],
+    by: 'http',
+    what: 'a filter forbids WebSockets',
+    change: [[conf, /(?=server_name _)/, 'location ~ /ws$ { return 403; } ']],
+  },
+  {
+    finds: ['stream-buffered'],
+    by: 'uwsgi',
+    what: 'streams are buffered',
+    change: [[app, /_buffering off;/, '_buffering on; uwsgi_ignore_headers X-Accel-Buffering;']],
+  },
+  {
+    finds: ['stream-buffered'],
+    by: 'http',
+    what: 'streams are compressed',
+    change: [[app, /(?=error_page 429)/, 'gzip on; gzip_types text/event-stream; ']],
+  },
+  ...(['uwsgi', 'http'] as const).flatMap((by): Row[] => {
+    return [
+      {
+        finds: ['idle-cut', 'poll-cut'],
+        by,
+        what: 'idle connections are cut',
+        options: ['--slow', '--idle', '5'],
+        change: [[app, /_read_timeout .*;/, '_read_timeout 2s;']],
+      },
+      {
+        finds: ['host-lost'],
+        by,
+        what: 'another Host is passed on',
+        change:
+          by === 'uwsgi'
+            ? [[params, /HTTP_HOST +\$genkan_host/, "HTTP_HOST 'app.internal'"]]
+            : [[app, /(Host +)\$genkan_host;/g, '$1app.internal;']],
+      },
+      {
+        finds: ['origin-lost'],
+        by,
+        what: 'another Origin is passed on',
+        change:
+          by === 'uwsgi'
+            ? [[params, /$/, 'uwsgi_param HTTP_ORIGIN http://app.internal;']]
+            : [[app, /(?=proxy_set_header Host)/, 'proxy_set_header Origin http://app.internal; ']],
+      },
+      {
+        finds: ['path-wrong'],
+        by,
+        what: 'the path is not told to the app',
+        words: below,
+        base: 'meet/',
+        change:
+          by === 'uwsgi'
+            ? [[params, /'\/meet'/, "''"]]
+            : [[app, /X-Forwarded-Prefix '\/meet'/, "X-Forwarded-Prefix ''"]],
+      },
+      {
+        finds: ['body-limit'],
+        by,
+        what: 'bodies are cut short',
+        change: [[app, /max_body_size .*;/, 'max_body_size 1k;']],
+      },
+      {
+        finds: ['client-forgeable'],
+        by,
+        what: 'everybody is a trusted proxy',
+        change: [[conf, /(?=server_name _)/, 'set_real_ip_from 0.0.0.0/0; real_ip_header X-Forwarded-For; ']],
+      },
+      {
+        finds: ['scheme-lost'],
+        by,
+        what: 'the scheme is not told',
+        tls: true,
+        change:
+          by === 'uwsgi'
+            ? [
+                [params, /REQUEST_SCHEME +\$scheme/, 'REQUEST_SCHEME http'],
+                [params, /uwsgi_param HTTPS .*;/, ''],
+              ]
+            : [[app, /X-Forwarded-Proto +\$scheme/, 'X-Forwarded-Proto http']],
+      },
+    ];
+  }),
+  {
+    finds: ['prefix-lost'],
+    by: 'http',
+    what: 'the path is cut off and not told',
+    words: below,
+    base: 'meet/',
+    change: [
+      [app, /X-Forwarded-Prefix '\/meet'/, "X-Forwarded-Prefix ''"],
+      [app, /(?=proxy_pass)/, 'rewrite ^/meet/(.*) /$1 break; '],
+    ],
+  },
+  {
+    finds: ['client-forgeable'],
+    by: 'http',
+    what: 'a forged host is passed on',
+    change: [[app, /X-Forwarded-Host +\$genkan_host/, 'X-Forwarded-Host $http_x_forwarded_host']],
+  },
+  {
+    finds: ['client-forgeable'],
+    by: 'http',
+    what: 'a forged path is passed on',
+    change: [[app, /proxy_set_header X-Forwarded-Prefix .*;/, '']],
+  },
+  {
+    finds: ['client-lost'],
+    by: 'http',
+    what: 'the client is not told',
+    change: [[app, /X-Forwarded-For +\$remote_addr/, "X-Forwarded-For ''"]],
+  },
+  {
+    finds: ['static-falls-through'],
+    by: 'uwsgi',
+    what: 'a missing file is the page',
+    change: [[statics, /try_files \$uri =404;/, 'try_files $uri /;']],
+  },
+  {
+    finds: ['static-by-app'],
+    by: 'uwsgi',
+    what: 'files come from the app',
+    change: [[conf, /include .*static\.conf;/, '']],
+  },
+  { finds: ['script-missing'], by: 'uwsgi', what: 'files are elsewhere', more: { publicDir: '/nowhere' } },
+  {
+    finds: ['script-type'],
+    by: 'uwsgi',
+    what: 'scripts have no type',
+    change: [[statics, /text\/javascript .*;/, '']],
+  },
+  {
+    finds: ['script-not-cached'],
+    by: 'uwsgi',
+    what: 'files may not be kept',
+    change: [[statics, /add_header Cache-Control .*;/, '']],
+  },
+  {
+    finds: ['missing-cached'],
+    by: 'uwsgi',
+    what: 'what is missing may be kept',
+    change: [[statics, /(add_header Cache-Control .*);/, '$1 always;']],
+  },
+  {
+    finds: ['api-cached', 'page-cached'],
+    by: 'uwsgi',
+    what: 'everything may be kept',
+    change: [[app, /(?=error_page 429)/, 'expires 1h; ']],
+  },
+  {
+    finds: ['headers-missing'],
+    by: 'uwsgi',
+    what: 'files have no headers',
+    change: [[statics, /include .*headers\.conf;/, '']],
+  },
+  {
+    finds: ['headers-twice'],
+    by: 'http',
+    what: 'the app’s headers are there as well',
+    change: [[head, /proxy_hide_header Content-Security-Policy;/, 'proxy_hide_header X-Nothing;']],
+  },
+  {
+    finds: ['camera-forbidden'],
+    by: 'uwsgi',
+    what: 'a ready-made set of headers',
+    change: [[head, /camera=\(self\), microphone=\(self\)/, 'camera=(), microphone=()']],
+  },
+  {
+    finds: ['operations-public'],
+    by: 'http',
+    what: 'metrics are public',
+    change: [[conf, /include .*private\.conf;/, '']],
+  },
+  {
+    finds: ['mixed-content'],
+    by: 'http',
+    what: 'the page names something by http:',
+    tls: true,
+    change: [[app, /(?=error_page 429)/, `${image} `]],
+  },
+  { finds: ['host-refused'], by: 'uwsgi', what: 'the site has another name', words: ['--server-name', 'meet.example'] },
+  {
+    finds: ['page-missing'],
+    by: 'http',
+    what: 'there is no page',
+    change: [[conf, /(?=server_name _)/, 'location = / { return 404; } ']],
+  },
+  {
+    finds: ['unanswered'],
+    by: 'http',
+    what: 'the page is not answered at all',
+    change: [[conf, /(?=server_name _)/, 'location = / { return 444; } ']],
+  },
+  {
+    finds: ['stream-refused'],
+    by: 'http',
+    what: 'streams are refused',
+    change: [[app, /(?=error_page 429)/, 'if ($http_accept = text/event-stream) { return 406; } ']],
+  },
+  {
+    finds: ['message-lost'],
+    by: 'http',
+    what: 'messages are answered by somebody else',
+    change: [[conf, /(?=server_name _)/, `location ~ /messages$ { return 200 '{"messages":[]}'; } `]],
+  },
+  {
+    finds: ['origin-refused'],
+    by: 'http',
+    what: 'WebSockets have a location of their own',
+    change: [[app, /^(?=location)/m, ownLocation]],
+  },
+  {
+    finds: ['client-unsteady'],
+    by: 'http',
+    what: 'each request has another client',
+    change: [
+      [conf, /(?=server \{)/, 'map $request_id $any { "~^(?<four>[0-9a-f]{4})" 2001:db8::$four; } '],
+      [app, /X-Forwarded-For +\$remote_addr/, 'X-Forwarded-For $any'],
+    ],
+  },
+  { finds: ['too-many'], by: 'uwsgi', what: 'little is allowed', words: ['--handshakes', '1'] },
+  {
+    finds: ['no-redirect'],
+    by: 'uwsgi',
+    what: 'http: stays http:',
+    tls: true,
+    change: [[conf, /return 308 .*;/, 'return 200 "Hello";']],
+  },
+  {
+    finds: ['tls-old'],
+    by: 'uwsgi',
+    what: 'old TLS is spoken too',
+    tls: true,
+    change: [
+      ['snippets/genkan-tls.conf', /ssl_protocols .*;/, 'ssl_protocols TLSv1.1 TLSv1.2;'],
+      ['snippets/genkan-tls.conf', /ssl_ciphers .*;/, 'ssl_ciphers DEFAULT@SECLEVEL=0;'],
+    ],
+  },
+];
+
+/** Makes the changes that are for a file. @throws when there is nothing to change */
+export const spoiler = (changes: Change[]) => (path: string, text: string) =>
+  changes.reduce((changed, [file, pattern, replacement]) => {
+    if (file === path && !pattern.test(changed)) throw new Error(`${path} has no line like ${pattern}`);
+    return file === path ? changed.replace(pattern, replacement) : changed;
+  }, text);

@@ -1,0 +1,79 @@
+/** `genkan reload --nginx` with people inside: nginx and the app are reloaded, and no connection is cut without a word. */
+import { spawn } from 'node:child_process';
+import { delimiter } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { WebSocketPeer } from '../../app/conform/peers.ts';
+import { errors } from '../../app/protocol/errors.ts';
+import { cli, type Stage, stage } from '../ops/program.ts';
+import { follow, talk, upTo } from '../ops/talk.ts';
+import { without } from '../setup/without.ts';
+import { startNginx } from './nginx.ts';
+
+let here: Stage;
+beforeEach(() => {
+  here = stage();
+});
+afterEach(() => here.clear());
+
+/** Keeps every close code that it met. */
+class CountingPeer extends WebSocketPeer {
+  readonly codes: number[] = [];
+  override async resume() {
+    if (this.closed) this.codes.push(this.closed.code);
+    return super.resume();
+  }
+}
+
+const run = (...words: string[]): Promise<{ code: number | null; said: string }> =>
+  new Promise((resolve) => {
+    const env = { ...process.env, PATH: `${process.env.PATH}${delimiter}/usr/sbin` };
+    const child = spawn(process.execPath, [cli, ...words], { env });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
+    child.once('exit', (code) => resolve({ code, said }));
+  });
+
+describe.skipIf(without('nginx') || process.env.TEST_NGINX !== undefined)('genkan reload --nginx', () => {
+  test('with 200 WebSockets inside loses no message, repeats none, and cuts nobody', async () => {
+    const [app, control] = [here.path('app.sock'), here.path('control')];
+    const flags = ['--socket', app, '--control-socket', control, '--join-burst', '10000'];
+    const program = here.start(['--master', ...flags]);
+    await program.said('listening');
+    const nginx = await startNginx({ app: { kind: 'uwsgi', address: app } });
+    const pairs: [CountingPeer, CountingPeer][] = [];
+    try {
+      for (let room = 0; room < 100; room += 1) {
+        const pair: [CountingPeer, CountingPeer] = [
+          new CountingPeer(nginx.url, `r${room}`),
+          new CountingPeer(nginx.url, `r${room}`),
+        ];
+        for (const peer of pair) await peer.join();
+        pairs.push(pair);
+      }
+      const count = 60;
+      const spoken = pairs.map(([speaker]) => talk(speaker, count, { atOnce: 2, pause: 100 }));
+      const heard = pairs.map(([, listener]) => follow(listener, `${count}`));
+      const reloaded = await run('reload', '--control-socket', control, '--nginx', nginx.file);
+      expect(reloaded).toMatchObject({ code: 0, said: expect.stringContaining('Reloaded.') });
+      await Promise.all(spoken);
+      for (const texts of await Promise.all(heard)) expect(texts).toEqual(upTo(count));
+      const codes = pairs.flat().flatMap((peer) => peer.codes);
+      expect(codes).toHaveLength(200);
+      expect(new Set(codes)).toEqual(new Set([errors.draining.close]));
+      expect(await nginx.logs()).toContain('gracefully shutting down');
+    } finally {
+      for (const peer of pairs.flat()) peer.dispose();
+      await nginx.stop();
+    }
+  });
+
+  test('leaves both as they are when nginx would not take its files', async () => {
+    const control = here.path('control');
+    const program = here.start(['--master', '--http-socket', here.path('app.sock'), '--control-socket', control]);
+    await program.said('listening');
+    const { code, said } = await run('reload', '--control-socket', control, '--nginx', here.path('no-such.conf'));
+    expect(code).toBe(1);
+    expect(said).toMatch(/no-such\.conf/);
+    expect(program.lines.map(({ msg }) => msg)).not.toContain('reloaded');
+  });
+});

@@ -1,0 +1,35 @@
+/** Peers that go on talking whatever happens to the server, and count. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
+import type { WebSocketPeer } from '../../app/conform/peers.ts';
+
+const beat = 5;
+
+/** Says texts 1 to `count`, `atOnce` under way at a time; after a loss says again what is not settled. */
+export const talk = async (peer: WebSocketPeer, count: number, { atOnce = 16, pause = 0 } = {}): Promise<void> => {
+  const settled = () => Math.max(0, ...peer.inbox.of('ack').map(({ n }) => n));
+  while (settled() < count) {
+    const from = settled();
+    for (let n = from + 1; n <= Math.min(count, from + atOnce); n += 1)
+      await peer.send({ type: 'chat', n, text: `${n}` });
+    while (settled() === from && !peer.closed) await sleep(beat);
+    if (pause > 0) await sleep(pause);
+    await comeBack(peer);
+  }
+};
+
+/** Hears until the `last` text. @returns all of them, as they came */
+export const follow = async (peer: WebSocketPeer, last: string): Promise<string[]> => {
+  const texts = () => peer.inbox.of('chat').map(({ text }) => text);
+  while (texts().at(-1) !== last) {
+    await comeBack(peer);
+    await sleep(beat);
+  }
+  return texts();
+};
+
+export const upTo = (count: number): string[] => Array.from({ length: count }, (_, index) => `${index + 1}`);
+
+const comeBack = async (peer: WebSocketPeer): Promise<void> => {
+  if (peer.closed) expect(await peer.resume()).toMatchObject({ recovered: true });
+};

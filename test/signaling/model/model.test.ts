@@ -1,0 +1,17 @@
+/** A short run of the model against the server; the long one is `npm run model`. */
+import { expect, test } from 'vitest';
+import { runModel } from './run.ts';
+
+const seeds = [1, 2, 3, 4];
+const steps = 2500;
+
+test.concurrent.each(seeds)(
+  'every guarantee is kept in 2500 random steps from seed %i',
+  { timeout: 300_000 },
+  async (seed) => {
+    const { joined, recovered, begunAgain, refused, left, timedOut } = await runModel(seed, steps);
+    // Otherwise the steps have come to prove little.
+    expect(Math.min(joined, recovered, refused)).toBeGreaterThan(50);
+    expect(Math.min(begunAgain, left, timedOut)).toBeGreaterThan(5);
+  },
+);

@@ -1,0 +1,79 @@
+/** The server under test, on a unix socket, with a clock that the test owns. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { load } from '../../../app/config/load.ts';
+import { serve } from '../../../app/serve.ts';
+
+/** The server's limits, in the units of its settings; times are seconds. */
+export const limits = {
+  'max-peers': 6,
+  'log-events': 64,
+  'max-message-bytes': 65_536,
+  'max-unsent-bytes': 65_536,
+  'log-bytes': 393_216,
+  'message-rate': 200,
+  'message-burst': 100,
+  'byte-rate': 100_000_000,
+  'byte-burst': 100_000_000,
+  'join-rate': 1_000_000,
+  'join-burst': 1_000_000,
+  'chat-history': 5,
+  grace: 30,
+  'join-timeout': 10,
+  'poll-wait': 25,
+  'poll-grace': 10,
+  'ping-interval': 25,
+  'ack-delay': 0,
+};
+
+/** A few of such messages are more than the log keeps, or than may wait for one receiver. */
+export const heavy = 'x'.repeat(60_000);
+export const isHeavy = ({ data }: Record<string, unknown>): boolean =>
+  typeof data === 'object' && data !== null && 'pad' in data && data.pad === heavy;
+
+export type Place = {
+  path: string;
+  now(): number;
+  /** Sets the clock on and lets the server notice. */
+  pass(ms: number): Promise<void>;
+  count(): { rooms: number; peers: number };
+  /** What the server warned of. */
+  warnings: string[];
+  close(): void;
+};
+
+export const startPlace = async (): Promise<Place> => {
+  const directory = mkdtempSync(join(tmpdir(), 'genkan-model-'));
+  const path = join(directory, 'app.sock');
+  const flags = Object.entries(limits).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const loaded = load(['--http-socket', path, ...flags], {});
+  if ('faults' in loaded) throw new Error(loaded.faults.join('; '));
+  const warnings: string[] = [];
+  const logger = pino({ base: null, level: 'warn' }, { write: (line: string) => warnings.push(line) });
+  let now = 1_000_000;
+  let tick = async () => {};
+  const running = await serve(loaded.settings, logger, {
+    clock: () => now,
+    ticker(given) {
+      tick = given;
+      return { stop() {} };
+    },
+  });
+  return {
+    path,
+    now: () => now,
+    async pass(ms) {
+      now += ms;
+      await tick();
+    },
+    count: running.count,
+    warnings,
+    close() {
+      running.kill();
+      void running.stop({ within: 0 });
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+};

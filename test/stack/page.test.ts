@@ -1,0 +1,221 @@
+/** What the page offers in a call and before it, in a real browser: devices, screens, keys, checks; and that all can use it. */
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { without } from '../setup/without.ts';
+import { type Site, startSite } from '../signaling/site.ts';
+import { join, launch, open, type Person, picture, untilSeen } from './browser.ts';
+
+describe.skipIf(without('chromium'))('the page', () => {
+  let browser: Browser;
+  let site: Site;
+  const people: Person[] = [];
+  beforeAll(async () => {
+    [browser, site] = await Promise.all([launch(), startSite([])]);
+  });
+  afterEach(async () => {
+    await Promise.all(people.splice(0).map(({ context }) => context.close()));
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.stop();
+  });
+
+  const arrive = async (path: string, viewport?: { width: number; height: number }) => {
+    const person = await open(browser, `${site.direct.http}/${path}`, viewport);
+    people.push(person);
+    return person;
+  };
+  const enter = async (room: string, name: string, viewport?: { width: number; height: number }) => {
+    const person = await arrive(`rooms/${room}`, viewport);
+    await join(person, name);
+    return person;
+  };
+  const button = ({ page }: Person, name: string | RegExp, pressed?: boolean) =>
+    page.getByRole('button', { name, exact: true, ...(pressed === undefined ? {} : { pressed }) });
+  const reads = ({ page }: Person, text: string | RegExp) => page.getByText(text).first().waitFor();
+  const quiet = (...those: Person[]) => expect(those.flatMap(({ complaints }) => complaints)).toEqual([]);
+  const phone = { width: 360, height: 740 };
+
+  test('a screen is shown large, until it is not shared any more; pinning somebody else goes before it', async () => {
+    const [aiko, ben] = [await enter('screen', 'Aiko'), await enter('screen', 'Ben')];
+    const chris = await enter('screen', 'Chris', phone);
+    await Promise.all([untilSeen(aiko, 2), untilSeen(ben, 2)]);
+    await button(aiko, 'Share screen').click();
+    await reads(aiko, 'You are sharing your screen');
+    await reads(ben, 'Aiko shares a screen');
+    const main = ben.page.locator('.tile.main');
+    expect(await main.locator('video').getAttribute('aria-label')).toBe('Screen of Aiko');
+    await untilSeen(ben, 2);
+    await expect.poll(() => main.locator('video').evaluate((video: HTMLVideoElement) => video.videoWidth)).toBe(1280);
+    await picture(ben, 'screen');
+    await picture(chris, 'screen-phone');
+    await picture(aiko, 'screen-own');
+    await button(ben, 'Pin Chris').click({ force: true });
+    await ben.page.locator('.tile.main', { hasText: 'Chris' }).waitFor();
+    await button(ben, 'Unpin Chris').click({ force: true });
+    await ben.page.locator('.tile.main', { hasText: 'Aiko' }).waitFor();
+    await button(aiko, 'Stop sharing').click();
+    await main.waitFor({ state: 'detached' });
+    await untilSeen(ben, 2);
+    quiet(aiko, ben, chris);
+  });
+
+  test('hand, shortcuts, and the space bar to talk while muted', async () => {
+    const [aiko, ben] = [await enter('keys', 'Aiko'), await enter('keys', 'Ben')];
+    await untilSeen(ben, 1);
+    const heard = ben.page.locator('[data-peer]').getByText('Microphone off');
+    await aiko.page.keyboard.press('h');
+    await reads(ben, 'Aiko raised a hand');
+    await button(aiko, 'Raise hand', true).waitFor();
+    await aiko.page.keyboard.press('m');
+    await heard.waitFor({ state: 'attached' });
+    await aiko.page.keyboard.down(' ');
+    await heard.waitFor({ state: 'detached' });
+    await aiko.page.keyboard.up(' ');
+    await heard.waitFor({ state: 'attached' });
+    await aiko.page.keyboard.press('c');
+    await aiko.page.getByRole('textbox', { name: 'Message' }).pressSequentially('much hum?');
+    expect(await aiko.page.getByRole('textbox', { name: 'Message' }).inputValue()).toBe('much hum?');
+    await aiko.page.keyboard.press('Escape');
+    await aiko.page.keyboard.press('?');
+    const list = aiko.page.getByRole('dialog', { name: 'Keyboard shortcuts' });
+    await list.waitFor();
+    await picture(aiko, 'shortcuts');
+    await list.getByRole('checkbox').uncheck();
+    await aiko.page.keyboard.press('Escape');
+    await list.waitFor({ state: 'detached' });
+    await aiko.page.keyboard.press('h');
+    await button(aiko, 'Raise hand', true).waitFor();
+    expect(await ben.page.locator('[data-peer] .caption').getAttribute('data-hand')).toBe('true');
+    quiet(aiko, ben);
+  });
+
+  test('the menu leads to the invitation and the devices, and the focus comes back to it', async () => {
+    const aiko = await enter('menu', 'Aiko', phone);
+    await picture(aiko, 'call-alone-phone');
+    await button(aiko, 'More').click();
+    await picture(aiko, 'menu-phone');
+    await button(aiko, 'Invite…').click();
+    const invitation = aiko.page.getByRole('dialog', { name: 'Invite people' });
+    expect(await invitation.getByRole('textbox').inputValue()).toBe(`${site.direct.http}/rooms/menu`);
+    await invitation.getByRole('button', { name: 'Copy link' }).click();
+    await reads(aiko, 'Link copied');
+    await picture(aiko, 'invite-phone');
+    await aiko.page.keyboard.press('Escape');
+    await invitation.waitFor({ state: 'detached' });
+    const focused = () => aiko.page.evaluate(() => document.activeElement?.getAttribute('aria-label'));
+    expect(await focused()).toBe('More');
+    await button(aiko, 'More').click();
+    await button(aiko, 'Devices…').click();
+    const choice = aiko.page.getByLabel('Camera', { exact: true }).last();
+    const options = await choice.locator('option').allTextContents();
+    await choice.selectOption({ index: options.length - 1 });
+    await picture(aiko, 'devices-phone');
+    quiet(aiko);
+  });
+
+  test('a microphone that is unplugged is replaced by another', async () => {
+    const [aiko, ben] = [await enter('unplugged', 'Aiko'), await enter('unplugged', 'Ben')];
+    await untilSeen(ben, 1);
+    await aiko.page.evaluate(() => {
+      const stream = document.querySelector<HTMLVideoElement>('[data-self] video')?.srcObject;
+      const track = stream instanceof MediaStream ? stream.getVideoTracks()[0] : undefined;
+      track?.stop();
+      track?.dispatchEvent(new Event('ended'));
+    });
+    await reads(aiko, 'is used now.');
+    await untilSeen(ben, 1);
+    quiet(aiko, ben);
+  });
+
+  test('the connection check says what works', async () => {
+    const aiko = await arrive('rooms/check');
+    await aiko.page.waitForFunction(
+      () => (document.querySelector<HTMLVideoElement>('[data-self] video')?.videoWidth ?? 0) > 0,
+    );
+    await picture(aiko, 'lobby');
+    await button(aiko, 'Check my connection').click();
+    await aiko.page.locator('.findings[data-done="true"]').waitFor();
+    const findings = await aiko.page
+      .locator('.finding')
+      .evaluateAll((items) => items.map((item) => `${item.dataset.part} ${item.dataset.finding}`));
+    expect(findings.filter((finding) => !finding.startsWith('stun'))).toEqual([
+      'camera good',
+      'microphone good',
+      'websocket good',
+      'http good',
+      'turn-udp none',
+      'turn-tcp none',
+    ]);
+    await picture(aiko, 'check');
+    expect(aiko.complaints).toEqual([]);
+  });
+
+  test('every view has names, targets that fingers hit, and nothing that is wider than a phone', async () => {
+    const aiko = await arrive('', phone);
+    const views: [string, () => Promise<unknown>][] = [
+      ['landing', async () => {}],
+      ['landing with options', () => aiko.page.getByText('Who may come into a new room').click()],
+      ['lobby', () => button(aiko, 'New room').click()],
+      ['call', () => join(aiko, 'Aiko')],
+      ['chat', () => button(aiko, /^Chat/).click()],
+      [
+        'people',
+        async () => {
+          await button(aiko, 'Close chat').click();
+          await button(aiko, /^People/).click();
+        },
+      ],
+      [
+        'menu',
+        async () => {
+          await button(aiko, 'Close people').click();
+          await button(aiko, 'More').click();
+        },
+      ],
+      ['shortcuts', () => button(aiko, 'Keyboard shortcuts…').click()],
+      [
+        'closing',
+        async () => {
+          await button(aiko, 'Close').click();
+          await button(aiko, 'Leave').click();
+          await button(aiko, 'Join again').waitFor();
+        },
+      ],
+    ];
+    for (const [view, go] of views) {
+      await go();
+      await picture(aiko, `phone-${view.replaceAll(' ', '-')}`);
+      expect(await faultsOf(aiko.page), view).toEqual([]);
+    }
+    quiet(aiko);
+  });
+});
+
+/** What stands in the way of people who cannot see, point exactly, or have little room. */
+const faultsOf = (page: Page): Promise<string[]> =>
+  page.evaluate(() => {
+    const faults: string[] = [];
+    const modal = document.querySelector('dialog[open]');
+    const controls = (modal ?? document).querySelectorAll<HTMLElement>(
+      'button, a, input, select, textarea, summary, [tabindex="0"]',
+    );
+    for (const control of controls) {
+      const { width, height } = control.getBoundingClientRect();
+      if (width === 0) continue;
+      const { id, innerText } = control;
+      const labels = 'labels' in control ? [...(control.labels as NodeListOf<HTMLElement>)] : [];
+      const named = control.getAttribute('aria-label') || innerText.trim() || labels.some((label) => label.innerText);
+      if (!named) faults.push(`${control.outerHTML.slice(0, 80)} has no name`);
+      // What is labelled around it is hit together with its label.
+      const target = control.closest('label')?.getBoundingClientRect() ?? { width, height };
+      if (target.height < 44 || target.width < 44) faults.push(`${id || named} is ${width} × ${height}`);
+    }
+    const ids = [...document.querySelectorAll('[id]')].map(({ id }) => id);
+    for (const id of ids.filter((each, index) => ids.indexOf(each) !== index))
+      faults.push(`the id ${id} is there twice`);
+    if (document.querySelectorAll('h1').length !== 1) faults.push('there is not one heading');
+    if (document.querySelectorAll('main').length !== 1) faults.push('there is not one main part');
+    if (document.documentElement.scrollWidth > innerWidth) faults.push('the page is wider than the screen');
+    return faults;
+  });

@@ -1,0 +1,201 @@
+/** deploy/install.sh on a Debian with systemd and nginx: install, again, upgrade, a release that fails, roll back, uninstall. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { without } from '../setup/without.ts';
+import { type PlainServer, startServer } from './server.ts';
+
+const root = join(import.meta.dirname, '../..');
+const site = '-- --mode vhost --server-name meet.example';
+/** A page, and what it needs of nginx: as a visitor sees it. */
+const visit = (name = 'meet.example', path = '/rooms/x') =>
+  `curl -s -o /dev/null -w '%{http_code}' -H 'Host: ${name}' http://127.0.0.1${path}`;
+
+/** Two peers in one room on the server itself, by WebSocket through nginx; ends well when a message came across. */
+const call = `node --input-type=module -e '
+  const enter = () => new Promise((resolve, reject) => {
+    const socket = new WebSocket("ws://meet.example/rooms/garden/ws", "genkan.v1");
+    socket.onopen = () => socket.send(JSON.stringify({ type: "join" }));
+    socket.onerror = () => reject(new Error("no WebSocket"));
+    socket.onmessage = ({ data }) => JSON.parse(data).type === "joined" && resolve(socket);
+  });
+  const [a, b] = [await enter(), await enter()];
+  b.onmessage = ({ data }) => JSON.parse(data).type === "chat" && process.exit(0);
+  a.send(JSON.stringify({ type: "chat", n: 1, text: "hello" }));
+  setTimeout(() => process.exit(1), 5000);'`;
+
+// They build on each other: a server's life.
+describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () => {
+  let server: PlainServer;
+  const install = (words = '') => server.sh(`cd /src && deploy/install.sh ${words}`);
+  const releases = async () => (await server.mustSh('ls -d /opt/genkan/[0-9]*')).trim().split('\n');
+  const current = async () => (await server.mustSh('readlink -f /opt/genkan/current')).trim();
+  /** Makes the checkout another version. */
+  const change = (version: string) =>
+    server.mustSh(`sed -i 's/"version": "[^"]*"/"version": "${version}"/' /src/package.json`);
+  /** What there is on the server that the installation could touch. */
+  const inventory = () =>
+    server.mustSh(`find /etc /opt /usr/local /var/lib /var/log /run/systemd/system -xdev ! -path '/etc/mtab' \\
+      ! -path '/var/log/journal*' ! -path '/var/lib/systemd*' ! -path '/var/lib/logrotate/*' ! -path '*/nginx/body*' | sort; getent passwd genkan; true`);
+  let before: string;
+
+  beforeAll(async () => {
+    server = await startServer(`genkan-test-server-${process.pid}`);
+    await server.mustSh(`echo '127.0.0.1 meet.example other.example' >> /etc/hosts
+      printf 'server { listen 80; server_name other.example; return 200 theirs; }' > /etc/nginx/conf.d/theirs.conf
+      nginx -t && systemctl reload nginx`);
+    before = await inventory();
+  });
+  afterAll(() => server?.remove());
+
+  test('--dry-run tells every step and takes none', async () => {
+    const { code, output } = await install(`--dry-run ${site}`);
+    expect([code, output]).toEqual([0, expect.stringContaining('+ systemctl restart genkan.service')]);
+    expect(output).toContain(
+      'genkan nginx --mode vhost --server-name meet.example --upstream /run/genkan/genkan.1.sock',
+    );
+    expect(await inventory()).toBe(before);
+  });
+
+  test('the installation serves a call beside the site that was there', async () => {
+    const { code, output } = await install(site);
+    expect([code, output]).toEqual([0, expect.stringContaining('+ systemctl reload nginx')]);
+    expect(await server.mustSh(visit())).toBe('200');
+    expect(await server.mustSh(visit('meet.example', '/metrics'))).toBe('404');
+    expect(await server.mustSh('curl -s http://other.example/')).toBe('theirs');
+    await server.mustSh(call);
+    const script = /js\/[\w-]+\.js/.exec(await server.mustSh('curl -s http://meet.example/rooms/x'))?.[0];
+    expect(await server.mustSh(visit('meet.example', `/${script}`))).toBe('200');
+  });
+
+  test('it runs as its own user, with its own Node, confined', async () => {
+    expect(await server.mustSh('ps -o user= -C MainThread,node | sort -u')).toBe('genkan\n');
+    expect(await server.mustSh('/opt/genkan/current/bin/node -v')).toBe(`v${process.versions.node}\n`);
+    const { output } = await server.sh('systemd-analyze verify genkan.service genkan.socket');
+    expect(output).not.toContain('genkan');
+    // 0 is confined in every way, 10 in none; above 2 says systemd itself.
+    await server.mustSh('systemd-analyze security --threshold=20 genkan.service');
+  });
+
+  test('the unit tells systemd how it is, reloads, refuses to reload what is not sound, and comes back when killed', async () => {
+    expect(await server.mustSh('systemctl show -P StatusText genkan')).toMatch(/^\d+ rooms, \d+ peers\n$/);
+    const timestamp = async (name: string) =>
+      Number(await server.mustSh(`systemctl show -P ${name}TimestampMonotonic genkan`));
+    const ready = await timestamp('ActiveEnter');
+    // The watchdog hears of it every 15 s.
+    await expect
+      .poll(() => timestamp('Watchdog'), { timeout: 40_000, interval: 1000 })
+      .toBeGreaterThan(ready + 10_000_000);
+    await server.mustSh('systemctl reload genkan');
+    await server.mustSh("echo '  max-peer: 3' >> /etc/genkan/genkan.yaml");
+    expect((await server.sh('systemctl reload genkan')).code).not.toBe(0);
+    expect(await server.mustSh(visit())).toBe('200');
+    await server.mustSh("sed -i '/max-peer:/d' /etc/genkan/genkan.yaml && systemctl reload genkan");
+    await server.mustSh('systemctl kill --kill-whom=main -s KILL genkan');
+    // systemd holds the socket: who comes meanwhile waits.
+    await expect.poll(() => server.mustSh(visit()), { timeout: 20_000 }).toBe('200');
+  });
+
+  test('a second run changes nothing', async () => {
+    const [then, release] = [await inventory(), await current()];
+    const { code, output } = await install();
+    expect([code, output]).toEqual([0, expect.stringContaining('The site is the same as before.')]);
+    expect(output).not.toMatch(/\+ (write|cp|rm|ln|useradd|systemctl)/);
+    expect([await inventory(), await current()]).toEqual([then, release]);
+  });
+
+  test('an upgrade keeps the release before, and settings', async () => {
+    const first = await current();
+    await server.mustSh("echo '  max-peers: 7' >> /etc/genkan/genkan.yaml");
+    await change('0.2.0');
+    expect(await install()).toMatchObject({ code: 0 });
+    expect(await server.mustSh('genkan --version')).toBe('genkan 0.2.0\n');
+    expect(await releases()).toEqual([first, await current()].sort());
+    expect(await server.mustSh('cat /etc/genkan/genkan.yaml')).toContain('max-peers: 7');
+    await server.mustSh(call);
+  });
+
+  test('--rollback goes back, and forth again', async () => {
+    expect(await install('--rollback')).toMatchObject({ code: 0 });
+    expect(await server.mustSh('genkan --version')).not.toContain('0.2.0');
+    await server.mustSh(call);
+    expect(await install('--rollback')).toMatchObject({ code: 0 });
+    expect(await server.mustSh('genkan --version')).toBe('genkan 0.2.0\n');
+  });
+
+  test('settings that are not sound stop an upgrade before it', async () => {
+    const then = await current();
+    await server.mustSh("echo '  max-peer: 3' >> /etc/genkan/genkan.yaml");
+    const { code, output } = await install();
+    expect([code, output]).toEqual([1, expect.stringContaining('max-peer: there is no such setting')]);
+    await server.mustSh("sed -i '/max-peer:/d' /etc/genkan/genkan.yaml");
+    expect(await current()).toBe(then);
+    expect(await server.mustSh(visit())).toBe('200');
+  });
+
+  test('a release that does not start is taken back', async () => {
+    const then = await current();
+    await change('0.3.0');
+    await server.mustSh(`cp /src/app/serve.ts /tmp/ && echo "throw new Error('broken');" >> /src/app/serve.ts`);
+    const { code, output } = await install();
+    await server.mustSh('cp /tmp/serve.ts /src/app/');
+    await change('0.2.0');
+    expect([code, output]).toEqual([1, expect.stringMatching(/0\.3\.0-\w+ does not start, 0\.2\.0-\w+ runs on/)]);
+    expect(await current()).toBe(then);
+    await server.mustSh(call);
+  });
+
+  test("a site that nginx does not take is taken back, and nginx's files are as they were", async () => {
+    const files = () => server.mustSh('cd /etc/nginx && find . -type f | sort | xargs sha256sum');
+    const then = await files();
+    const { code, output } = await install(`${site} --certificate /nothing.pem --certificate-key /nothing.key`);
+    expect([code, output]).toEqual([1, expect.stringContaining("nginx's files are as they were")]);
+    expect(await files()).toBe(then);
+    expect(await server.mustSh(visit())).toBe('200');
+  });
+
+  test('more workers: each with its socket, rooms hashed over them', async () => {
+    const { code, output } = await install(`--workers 3 ${site}`);
+    expect([code, output]).toEqual([0, expect.stringContaining('--upstream /run/genkan/genkan.3.sock')]);
+    expect(await server.mustSh('ls /run/genkan')).toBe('genkan.1.sock\ngenkan.2.sock\ngenkan.3.sock\n');
+    const status = JSON.parse(await server.mustSh('genkan status --yaml /etc/genkan/genkan.yaml'));
+    expect(status.workers).toHaveLength(3);
+    for (let room = 0; room < 6; room += 1)
+      expect(await server.mustSh(visit('meet.example', `/rooms/${room}`))).toBe('200');
+    await server.mustSh(call);
+  });
+
+  test('an unpacked npm pack is installed likewise', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'genkan-pack-'));
+    execFileSync('npm', ['pack', '--silent', '--pack-destination', directory], { cwd: root });
+    const tarball = readFileSync(join(directory, readdirSync(directory)[0] ?? ''));
+    rmSync(directory, { recursive: true });
+    server.put(tarball, '/pack.tgz');
+    const then = await current();
+    const { code, output } = await server.sh(
+      'mkdir /pack && tar -xzf /pack.tgz -C /pack && /pack/package/deploy/install.sh',
+    );
+    expect([code, output]).toEqual([0, expect.any(String)]);
+    expect(await current()).not.toBe(then);
+    await server.mustSh(call);
+  });
+
+  test('logs go to a file when told, and logrotate makes it a new one', async () => {
+    await server.mustSh(`sed -i 's/^  # \\(logto\\|touch-logreopen\\)/  \\1/' /etc/genkan/genkan.yaml && systemctl restart genkan
+      ${visit()} && logrotate -f /etc/logrotate.d/genkan`);
+    const lines = `for i in $(seq 50); do ${visit()} >/dev/null; [ -s /var/log/genkan/genkan.log ] && exit; sleep 0.2; done; exit 1`;
+    await server.mustSh(lines);
+    expect(await server.mustSh('ls /var/log/genkan')).toBe('genkan.log\ngenkan.log.1\n');
+  });
+
+  test('uninstall leaves nothing but the settings, and those go, too, when told', async () => {
+    const { code, output } = await install('--uninstall');
+    expect([code, output]).toEqual([0, expect.stringContaining('The settings stay in /etc/genkan')]);
+    expect(await server.mustSh('curl -s http://other.example/')).toBe('theirs');
+    expect(await server.mustSh('ls /etc/genkan')).toBe('genkan.env\ngenkan.yaml\nnginx\nworkers\n');
+    expect(await install('--uninstall --purge')).toMatchObject({ code: 0 });
+    expect(await inventory()).toBe(before);
+  });
+});

@@ -1,0 +1,292 @@
+/** A store that goes away, comes back, comes back without what it had; workers that die; data of another form. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
+import { setDefaultCACertificates } from 'node:tls';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { zeroCounts } from '../../app/ops/counts.ts';
+import { join } from '../../app/rooms/entering.ts';
+import { lose } from '../../app/rooms/leaving.ts';
+import type { Entry } from '../../app/rooms/log.ts';
+import type { Store } from '../../app/store/store.ts';
+import { openValkey, type ValkeyOptions } from '../../app/store/valkey.ts';
+import { entrance, rules } from '../rooms/rules.ts';
+import { without } from '../setup/without.ts';
+import { chat, done, enter, limits, look, newRoom, say } from './contract.ts';
+import { freePort, type Server, startServer } from './server.ts';
+
+const open = (server: Server, more: Partial<ValkeyOptions> = {}): Promise<Store> =>
+  openValkey(
+    { url: server.url, cluster: false, timeout: 500, lease: 15_000, limits, ...more },
+    { info: () => {}, warn: () => {} },
+    zeroCounts(),
+  );
+const until = (condition: () => unknown) => vi.waitUntil(condition, { timeout: 20_000, interval: 20 });
+/** Sweeps as a server does, until the returned function is called. */
+const ticking = (store: Store): (() => void) => {
+  const timer = setInterval(() => store.sweep().catch(() => {}), 100);
+  return () => clearInterval(timer);
+};
+
+describe.skipIf(without('redis-server'))('a store over Valkey', () => {
+  let server: Server;
+  const stores: Store[] = [];
+  const opened = async (more?: Partial<ValkeyOptions>): Promise<Store> => {
+    const store = await open(server, more);
+    stores.push(store);
+    return store;
+  };
+  const serving = async (flags?: string[]) => {
+    server = await startServer(flags);
+    return opened();
+  };
+  beforeEach(() => {
+    stores.length = 0;
+  });
+  afterEach(async () => {
+    for (const store of stores) await store.close();
+    await server.stop();
+  });
+
+  test('keeps what it acknowledged over a restart with persistence, and closes the gap in what was heard', async () => {
+    const flags = ['--appendonly', 'yes', '--appendfsync', 'always'];
+    const one = await serving(flags);
+    const other = await opened();
+    const room = newRoom();
+    await done(one.commit(room, enter('a')));
+    const heard: Entry[] = [];
+    const lost = vi.fn();
+    other.subscribe(room, (entry) => heard.push(entry), lost);
+    await look(other, room);
+    let accepted = 0;
+    let restarted: Promise<void> | undefined;
+    while (accepted < 200) {
+      if (accepted === 60) restarted ??= server.kill().then(() => server.start());
+      const said = await one.commit(room, chat('a', accepted + 1));
+      if ('refused' in said) {
+        expect(said.refused).toBe('store-unavailable');
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      } else accepted += 1;
+    }
+    await restarted;
+    await until(() => heard.length >= 200);
+    expect(heard.map(({ seq }) => seq)).toEqual(Array.from({ length: 200 }, (_, i) => i + 2));
+    expect(heard.map(({ event }) => 'text' in event && event.text)).toEqual(
+      Array.from({ length: 200 }, (_, i) => `a ${i + 1}`),
+    );
+    expect(lost).not.toHaveBeenCalled();
+  });
+
+  test('tells that it has lost all, and goes on with what is new', async () => {
+    const one = await serving();
+    const room = newRoom();
+    await done(one.commit(room, enter('a')));
+    const heard: Entry[] = [];
+    const lost = vi.fn();
+    one.subscribe(room, (entry) => heard.push(entry), lost);
+    await done(one.commit(room, chat('a', 1)));
+    await until(() => heard.length === 1);
+    await server.kill();
+    await server.start();
+    await until(() => lost.mock.calls.length === 1);
+    expect(await one.since(room, 0)).toBe('gone');
+    expect(await done(one.commit(room, enter('b')))).toMatchObject({ seq: 1 });
+    await until(() => heard.length === 2);
+    expect(heard.at(-1)).toMatchObject({ seq: 1, event: { type: 'peer-joined' } });
+    expect(lost).toHaveBeenCalledTimes(1);
+  });
+
+  test('refuses while it is away, is not ready, and carries out later what must be done', async () => {
+    const one = await serving(['--appendonly', 'yes', '--appendfsync', 'always']);
+    const room = newRoom();
+    for (const id of ['a', 'b']) await done(one.commit(room, enter(id, one)));
+    await server.kill();
+    await until(() => !one.ready());
+    expect(await one.commit(room, chat('a', 1))).toMatchObject({ refused: 'store-unavailable' });
+    expect(await one.since(room, 0)).toMatchObject({ refused: 'store-unavailable' });
+    expect(await one.claim('key', Date.now() + 9999)).toMatchObject({ refused: 'store-unavailable' });
+    const insisted = one.commit(room, (place, now) => lose(place, 'b', now, rules, one.worker), 'insist');
+    await server.start();
+    expect(await done(insisted)).toMatchObject({ seq: 3 });
+    expect(one.ready()).toBe(true);
+    expect(await done(one.commit(room, chat('a', 1)))).toMatchObject({ result: { accepted: 1 } });
+  });
+
+  test('one that stands still counts as away after a while, and what came to it is done once', async () => {
+    const one = await serving();
+    const stop = ticking(one);
+    const room = newRoom();
+    await done(one.commit(room, enter('a')));
+    server.pause();
+    const refused = await one.commit(room, chat('a', 1));
+    expect(refused).toMatchObject({ refused: 'store-unavailable' });
+    expect(one.ready()).toBe(false);
+    server.resume();
+    await until(() => one.ready());
+    expect(await done(one.commit(room, chat('a', 1)))).toMatchObject({ result: { accepted: 1 } });
+    const entries = await one.since(room, 1);
+    expect(Array.isArray(entries) && entries.map(({ event }) => 'text' in event && event.text)).toEqual(['a 1']);
+    stop();
+  });
+
+  test('starts without a store that answers, and is there when it comes', async () => {
+    await serving();
+    await server.kill();
+    const late = await opened();
+    expect(late.ready()).toBe(false);
+    expect(await late.commit(newRoom(), enter('a'))).toMatchObject({ refused: 'store-unavailable' });
+    const heard: Entry[] = [];
+    const room = newRoom();
+    late.subscribe(room, (entry) => heard.push(entry));
+    await server.start();
+    await until(() => late.ready());
+    await done(late.commit(room, enter('a')));
+    await until(() => heard.length === 1);
+  });
+
+  test('a room that was no longer heard is heard again at once', async () => {
+    const one = await serving();
+    const room = newRoom();
+    await done(one.commit(room, enter('a', one)));
+    const stop = one.subscribe(room, () => {});
+    await look(one, room);
+    stop();
+    const later = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000);
+    const swept = one.sweep();
+    later.mockRestore();
+    const heard: Entry[] = [];
+    one.subscribe(room, (entry) => heard.push(entry));
+    await swept;
+    await done(one.commit(room, chat('a', 1)));
+    await done(one.commit(room, chat('a', 2)));
+    await until(() => heard.length === 2);
+    expect(String(await server.ask(['PUBSUB', 'SHARDCHANNELS']))).toBe(`genkan:{${room}}`);
+  });
+
+  test('scripts that the server forgot are sent again', async () => {
+    const one = await serving();
+    const room = newRoom();
+    await done(one.commit(room, enter('a')));
+    await server.ask(['SCRIPT', 'FLUSH']);
+    expect(await done(one.commit(room, chat('a', 1)))).toMatchObject({ seq: 2 });
+  });
+
+  test('the peers of a worker that died are away after its lease, and leave after grace', async () => {
+    await serving();
+    const dead = await open(server, { lease: 1200 });
+    const room = newRoom();
+    await dead.sweep();
+    await done(dead.commit(room, enter('a', dead)));
+    await done(dead.commit(room, (place) => join(place, entrance('b', { worker: 'another' }), rules)));
+    // Its process is gone, without a word.
+    dead.close = async () => {};
+    const heir = await opened({ lease: 1200 });
+    const stop = ticking(heir);
+    await expect.poll(async () => [...(await look(heir, room)).peers.keys()], { timeout: 15_000 }).toEqual(['b']);
+    const told = await heir.since(room, 2);
+    expect(Array.isArray(told) && told.map(({ event }) => event)).toMatchObject([
+      { type: 'peer-away', peer: 'a' },
+      { type: 'peer-left', peer: 'a', reason: 'timeout' },
+      { type: 'peer-updated', peer: 'b', role: 'host' },
+    ]);
+    stop();
+  });
+
+  test('what another version wrote is refused by name and left alone', async () => {
+    const one = await serving();
+    const room = newRoom();
+    await done(one.commit(room, enter('a')));
+    await server.ask(['HSET', `genkan:{${room}}`, 'format', '2']);
+    const other = await opened();
+    const wrong = `the store keeps room "${room}" in format 2; this Genkan knows format 1 alone`;
+    await expect(one.commit(room, chat('a', 1))).rejects.toThrow(wrong);
+    await expect(other.commit(room, enter('b'))).rejects.toThrow(wrong);
+    await expect(other.since(room, 0)).rejects.toThrow(wrong);
+    expect(await server.ask(['HGET', `genkan:{${room}}`, 'seq'])).toBe('1');
+    expect(await done(one.commit(newRoom(), enter('a')))).toMatchObject({ seq: 1 });
+  });
+
+  test('every key goes by itself, and all of a room are in one slot', async () => {
+    const one = await serving();
+    const room = newRoom();
+    await one.sweep();
+    await done(one.commit(room, enter('a', one)));
+    await done(one.commit(room, chat('a', 1)));
+    await one.claim('key', Date.now() + 9999);
+    await one.sweep();
+    const keys = [...((await server.ask(['KEYS', '*'])) as string[])].sort();
+    expect(keys).toEqual(
+      [
+        `genkan:{${room}}`,
+        `genkan:{${room}}:log`,
+        `genkan:{${room}}:said`,
+        'genkan:claim:key',
+        `genkan:rooms:${one.worker}`,
+        'genkan:workers',
+      ].sort(),
+    );
+    for (const key of keys) expect(await server.ask(['PTTL', key]), key).toBeGreaterThan(0);
+    await done(one.commit(room, () => ({ events: [], result: undefined })));
+    await done(
+      one.commit(room, (place) => {
+        place.peers.clear();
+        return { events: [], result: undefined };
+      }),
+    );
+    expect(await server.ask(['KEYS', 'genkan:{*'])).toEqual([]);
+  });
+
+  test('relaying costs one script, which writes one field', async () => {
+    const one = await serving();
+    const room = newRoom();
+    for (const id of ['a', 'b']) await done(one.commit(room, enter(id, one)));
+    await server.ask(['CONFIG', 'RESETSTAT']);
+    for (let n = 1; n <= 10; n += 1)
+      await done(one.commit(room, say('a', { type: 'signal', n, to: 'b', epoch: 2, data: '1' })));
+    const stats = String(await server.ask(['INFO', 'commandstats']));
+    const calls = Object.fromEntries(
+      [...stats.matchAll(/cmdstat_(\w+):calls=(\d+)/g)].map(([, name, n]) => [name, Number(n)]),
+    );
+    expect(calls).toMatchObject({ evalsha: 10, hset: 10, rpush: 10, spublish: 10 });
+    expect(calls.hgetall).toBeUndefined();
+    expect(calls.pexpire).toBeUndefined();
+  });
+
+  test('a burst of one turn is one commit', async () => {
+    const one = await serving();
+    const room = newRoom();
+    for (const id of ['a', 'b']) await done(one.commit(room, enter(id, one)));
+    await server.ask(['CONFIG', 'RESETSTAT']);
+    const burst = Array.from({ length: 16 }, (_, i) =>
+      done(one.commit(room, say('a', { type: 'signal', n: i + 1, to: 'b', epoch: 2, data: '1' }))),
+    );
+    expect((await Promise.all(burst)).map(({ seq }) => seq)).toEqual(Array.from({ length: 16 }, (_, i) => i + 3));
+    expect(String(await server.ask(['INFO', 'commandstats']))).toContain('cmdstat_evalsha:calls=1,');
+  });
+
+  test('lets in by user and password, and says at the start when it does not', async () => {
+    server = await startServer('--user genkan on >secret ~genkan:* &genkan:* +@all --user default off'.split(' '));
+    const url = server.url.replace('//', '//genkan@');
+    await expect(open(server, { url, password: 'wrong' })).rejects.toThrow('WRONGPASS');
+    const store = await opened({ url, password: 'secret' });
+    expect(await done(store.commit(newRoom(), enter('a')))).toMatchObject({ seq: 1 });
+  });
+
+  test('speaks TLS, and refuses a server that nobody vouches for', async () => {
+    const directory = mkdtempSync(joinPath(tmpdir(), 'genkan-tls-'));
+    const [key, certificate] = [joinPath(directory, 'key.pem'), joinPath(directory, 'cert.pem')];
+    const made = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout ${key} -out ${certificate}`;
+    expect(spawnSync('openssl', made.split(' ')).status).toBe(0);
+    const port = await freePort();
+    server = await startServer(
+      `--tls-port ${port} --tls-cert-file ${certificate} --tls-key-file ${key} --tls-auth-clients no`.split(' '),
+    );
+    const url = `valkeys://127.0.0.1:${port}`;
+    expect((await opened({ url })).ready()).toBe(false);
+    setDefaultCACertificates([readFileSync(certificate, 'utf8')]);
+    const store = await opened({ url });
+    expect(await done(store.commit(newRoom(), enter('a')))).toMatchObject({ seq: 1 });
+    rmSync(directory, { recursive: true });
+  });
+});

@@ -1,0 +1,16 @@
+import { describe } from 'vitest';
+import { zeroCounts } from '../../app/ops/counts.ts';
+import { memoryStore } from '../../app/store/store.ts';
+import { describeStore, limits } from './contract.ts';
+
+let now = 1_000_000;
+const store = memoryStore(limits, () => now, zeroCounts());
+
+describe('the memory store', () => {
+  describeStore(() => ({
+    stores: [store],
+    pass: (ms) => {
+      now += ms;
+    },
+  }));
+});

@@ -1,0 +1,20 @@
+/** What a store owes those who listen. */
+import { expect, test } from 'vitest';
+import { zeroCounts } from '../../app/ops/counts.ts';
+import { join } from '../../app/rooms/entering.ts';
+import { lose } from '../../app/rooms/leaving.ts';
+import { memoryStore } from '../../app/store/store.ts';
+import { entrance, rules } from '../rooms/rules.ts';
+
+test('what a listener does itself is told to the others after what it was told', async () => {
+  const limits = { rooms: 9, rules, log: { events: 99, bytes: 1e5, age: 1e5 } };
+  const store = memoryStore(limits, () => 0, zeroCounts());
+  await store.commit('room', (room) => join(room, entrance('a'), rules));
+  const told: number[] = [];
+  store.subscribe('room', ({ event }) => {
+    if (event.type === 'peer-joined') void store.commit('room', (room, now) => lose(room, 'a', now, rules));
+  });
+  store.subscribe('room', ({ seq }) => told.push(seq));
+  await store.commit('room', (room) => join(room, entrance('b'), rules));
+  expect(told).toEqual([2, 3]);
+});
