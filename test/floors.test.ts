@@ -87,6 +87,13 @@ describe('the floors', () => {
     expect(wrong).toEqual([]);
   });
 
+  test('the conformance client knows of the server only the protocol', () => {
+    const wrong = imports.filter(
+      ({ file, of }) => file.startsWith('conform/') && isOwn(of) && !/^(conform|protocol)\//.test(of),
+    );
+    expect(wrong).toEqual([]);
+  });
+
   test('only the command line exits, and the domain knows no clock, timer or process', () => {
     const text = (file: string) => readFileSync(join(app, file), 'utf8');
     expect(files.filter((file) => file !== 'cli.ts' && text(file).includes('process.exit('))).toEqual([]);

@@ -92,7 +92,10 @@ export class Inbox {
       if (this.#fault) throw this.#fault;
       const found = find();
       if (found) return found;
-      if (Date.now() > until) throw new Error(`no ${wanted} in ${ms} ms; the last: ${shown(this.all.slice(-5))}`);
+      if (Date.now() > until) {
+        const last = this.all.slice(-5).map((message) => ('code' in message ? message.code : message.type));
+        throw new Error(`no ${wanted} in ${ms / 1000} s; the last to come: ${last.join(', ') || 'nothing'}`);
+      }
       await this.#wakened();
     }
   }

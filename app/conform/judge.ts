@@ -13,6 +13,8 @@ export type Judged = { guarantee: number; name: string; transport: Transport['na
 
 /** `quick`: ms; cases that last longer are left out. `pace`: ms between the beginnings of two cases. */
 export type Manner = { quick?: number | undefined; pace: number };
+/** What is run of the spec, when not all of it. */
+export type Part = { by?: Transport[]; guarantee?: number };
 export type Site = Omit<House, 'grace'>;
 
 export const transports: Transport[] = [webSocket, plainHttp, eventStream];
@@ -21,17 +23,19 @@ export const transports: Transport[] = [webSocket, plainHttp, eventStream];
 type Way = { transport: Transport; found: House | Error };
 
 /** @throws what kept a peer out, when nobody can enter by any transport: then there is nothing to judge */
-export const judge = async (site: Site, { quick, pace }: Manner): Promise<Judged[]> => {
-  const ways = await Promise.all(transports.map((transport) => visit(site, transport)));
+export const judge = async (site: Site, { quick, pace }: Manner, part: Part = {}): Promise<Judged[]> => {
+  const { by = transports, guarantee } = part;
+  const ways = await Promise.all(by.map((transport) => visit(site, transport)));
   const closed = ways.map(({ found }) => found).filter((found) => found instanceof Error);
   if (closed.length === ways.length) throw closed[0];
   const judged: (Judged | Promise<Judged>)[] = ways.flatMap(entrance);
   for (const [at, { cases }] of guarantees.entries())
     for (const one of cases)
-      for (const { transport, found } of ways) {
-        if (!isFor(one, transport)) continue;
+      for (const way of ways) {
+        const { transport, found } = way;
+        if (!isFor(one, transport) || (guarantee !== undefined && guarantee !== at + 1)) continue;
         const about = { guarantee: at + 1, name: one.name, transport: transport.name };
-        const why = whyNot(one, found, quick);
+        const why = whyNot(one, way, ways, quick);
         if (found instanceof Error || why) {
           judged.push({ ...about, verdict: 'not judged', why: why ?? '' });
           continue;
@@ -66,9 +70,11 @@ const entrance = ({ transport, found }: Way): Judged[] =>
     ? [{ guarantee: guarantees.length, name: 'one can enter', transport: transport.name, ...broken(found) }]
     : [];
 
-const whyNot = ({ lasts }: Case, found: House | Error, quick = Number.POSITIVE_INFINITY): string | undefined => {
-  if (found instanceof Error) return 'nobody can enter by this transport';
-  const ms = lasts?.(found) ?? 0;
+const whyNot = ({ also = [], lasts }: Case, own: Way, ways: Way[], quick = Number.POSITIVE_INFINITY) => {
+  const used = [own, ...ways.filter(({ transport }) => also.includes(transport.name))];
+  const closed = used.find(({ found }) => found instanceof Error);
+  if (closed) return `nobody can enter by ${closed.transport.name}`;
+  const ms = own.found instanceof Error ? 0 : (lasts?.(own.found) ?? 0);
   return ms > quick ? `it lasts longer than ${quick / 1000} s` : undefined;
 };
 

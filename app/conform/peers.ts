@@ -290,6 +290,11 @@ export class HttpPeer extends Numbered implements TestPeer {
   }
 }
 
+/** One that asks for events only when it is told to. */
+export class AskingPeer extends HttpPeer {
+  protected override async listen(): Promise<void> {}
+}
+
 export class StreamPeer extends HttpPeer {
   /** Reads streams, one after the other as they end, until a `bye`. */
   protected override async listen(signal: AbortSignal): Promise<void> {

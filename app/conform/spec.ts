@@ -17,6 +17,8 @@ export type Case = {
   name: string;
   /** The only transports that can show it. */
   on?: Transport['name'][];
+  /** Transports that it uses besides. */
+  also?: Transport['name'][];
   /** ms that it takes at least on a server with the default settings, where that is more than a moment. */
   lasts?: (house: House) => number;
   /** @throws what was seen instead of what was promised; NotJudged */

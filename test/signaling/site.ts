@@ -16,6 +16,7 @@ export type Site = {
   /** What a front end connects to. */
   addresses: Record<'http-socket' | 'http-unix' | 'socket' | 'unix', string>;
   logs: Record<string, unknown>[];
+  count: Running['count'];
   stop(): Promise<void>;
 };
 
@@ -51,6 +52,7 @@ export const startSite = async (settings: string[]): Promise<Site> => {
       unix,
     },
     logs,
+    count: running.count,
     async stop() {
       for (const { server } of bridges) {
         server.close();

@@ -61,6 +61,7 @@ export const away: Case[] = [
   },
   {
     name: 'a session goes on over the other transport',
+    also: ['WebSocket', 'HTTP'],
     async run(c) {
       const { room, first, second } = await c.pair();
       const { id, session } = second;

@@ -1,14 +1,12 @@
 /** Plain HTTP: separate requests, one of which may wait. */
 import { type Context, sleep } from '../context.ts';
 import { matches, same } from '../expect.ts';
-import { HttpPeer, WebSocketPeer } from '../peers.ts';
+import { AskingPeer, HttpPeer, WebSocketPeer } from '../peers.ts';
 import type { Case } from '../spec.ts';
 
-/** One who has joined and asks only when told to. */
-const asking = async (c: Context, room = c.newRoom()): Promise<HttpPeer> => {
-  const peer = c.add(HttpPeer, room);
+const asking = async (c: Context): Promise<AskingPeer> => {
+  const peer = c.add(AskingPeer, c.newRoom());
   await peer.join();
-  await peer.cut();
   return peer;
 };
 
@@ -39,6 +37,7 @@ export const requests: Case[] = [
   {
     name: 'a request that was long on its way does not end the connection that has come since',
     on: ['HTTP'],
+    also: ['WebSocket'],
     async run(c) {
       const room = c.newRoom();
       const older = c.add(HttpPeer, room);

@@ -2,26 +2,24 @@
 import { errors } from '../../protocol/errors.ts';
 import type { Context } from '../context.ts';
 import { matches, same } from '../expect.ts';
-import { type Block, eventsIn, HttpPeer, StreamPeer, WebSocketPeer } from '../peers.ts';
+import { AskingPeer, type Block, eventsIn, StreamPeer, WebSocketPeer } from '../peers.ts';
 import type { Case } from '../spec.ts';
 
 const accept = { accept: 'text/event-stream' };
-
-class SilentPeer extends HttpPeer {
-  protected override async listen(): Promise<void> {}
-}
+/** ms after which a stream is given up; longer than the default heartbeat. */
+const patience = 30_000;
 
 /** One who has joined as the room's second and listens to nothing yet, where it is, and the first. */
 const begin = async (c: Context) => {
   const room = c.newRoom();
   const other = c.add(StreamPeer, room);
   await other.join();
-  const peer = c.add(SilentPeer, room);
+  const peer = c.add(AskingPeer, room);
   const { seq } = await peer.join();
-  const here = `after=${seq}`;
-  const stream = async (headers: Record<string, string> = {}) =>
-    eventsIn(await peer.events(here, { ...accept, ...headers }));
-  return { room, other, peer, here, seq, stream };
+  const ask = (headers: Record<string, string> = {}) =>
+    peer.events(`after=${seq}`, { ...accept, ...headers }, AbortSignal.timeout(patience));
+  const stream = async (headers?: Record<string, string>) => eventsIn(await ask(headers));
+  return { room, other, peer, seq, ask, stream };
 };
 
 const until = async (blocks: AsyncGenerator<Block>, wanted: (block: Block) => boolean): Promise<Block> => {
@@ -42,8 +40,8 @@ const cases: Omit<Case, 'on'>[] = [
   {
     name: 'a stream begins at once, is not to be kept or gathered, and numbers what has a number',
     async run(c) {
-      const { other, peer, here } = await begin(c);
-      const answer = await peer.events(here, accept);
+      const { other, ask } = await begin(c);
+      const answer = await ask();
       same(answer.headers.get('content-type'), 'text/event-stream', 'content-type');
       same(answer.headers.get('cache-control'), 'no-store', 'cache-control');
       const blocks = eventsIn(answer);
@@ -56,25 +54,25 @@ const cases: Omit<Case, 'on'>[] = [
   {
     name: 'a stream that breaks is noticed at once',
     async run(c) {
-      const { other, peer, here, stream } = await begin(c);
+      const { other, ask, stream } = await begin(c);
       const blocks = await stream();
       await blocks.next();
       await blocks.return(undefined);
       // Otherwise it would be expected to ask again after twice the ping-interval: later than this waits.
       await other.inbox.take('peer-away');
-      await peer.events(here, accept);
+      await ask();
       await other.inbox.take('peer-back');
     },
   },
   {
     name: 'Last-Event-ID goes before the number in the URL',
     async run(c) {
-      const { other, peer, here, stream } = await begin(c);
+      const { other, ask, stream } = await begin(c);
       for (const text of ['one', 'two']) await other.send({ type: 'chat', text });
       const first = await until(await stream(), has('"one"'));
       const rest = await stream({ 'last-event-id': first.id ?? '' });
       same((await until(rest, isMessage)).data?.includes('"two"'), true, 'whether "two" comes next');
-      const wrong = await peer.events(here, { ...accept, 'last-event-id': 'x' });
+      const wrong = await ask({ 'last-event-id': 'x' });
       same(wrong.status, 400, 'status for a Last-Event-ID of "x"');
       matches(await wrong.json(), { code: 'bad-message' });
     },
@@ -118,8 +116,9 @@ const cases: Omit<Case, 'on'>[] = [
   },
   {
     name: 'a WebSocket of the same session takes over, and plain HTTP takes over from it by joining',
+    also: ['WebSocket'],
     async run(c) {
-      const { room, other, peer, here, seq, stream } = await begin(c);
+      const { room, other, peer, seq, ask, stream } = await begin(c);
       const blocks = await stream();
       const socket = c.add(WebSocketPeer, room);
       matches(await socket.join({ session: peer.session, after: seq }), { recovered: true });
@@ -128,13 +127,14 @@ const cases: Omit<Case, 'on'>[] = [
       await other.inbox.take('chat');
       same(socket.closed, undefined, 'whether the WebSocket was closed');
       // It may have been sent before, and long on its way.
-      same((await peer.events(here, accept)).status, errors.replaced.status, 'the answer to a stream beside it');
+      same((await ask()).status, errors.replaced.status, 'the answer to a stream beside it');
       matches(await peer.join({ session: peer.session, after: seq }), { recovered: true });
       matches(await socket.closing(), { code: errors.replaced.close });
     },
   },
   {
     name: 'data that its sender wrote on several lines stays one message',
+    also: ['WebSocket'],
     async run(c) {
       const room = c.newRoom();
       const peer = c.add(StreamPeer, room);
