@@ -8,7 +8,7 @@ import type { Transport } from '../../app/conform/transports.ts';
 export const specSettings = [
   ['--max-peers', '4'],
   ['--grace', '3'],
-  ['--return-grace', '1'],
+  ['--return-grace', '2'],
   ['--poll-grace', '2'],
   ['--heartbeat', '1'],
   ['--log-events', '16'],
