@@ -307,13 +307,16 @@ export const en = {
       'turn-tcp': 'Way round a strict firewall (TURN, TCP)',
     },
     good: 'Works',
+    held: 'Works, but slowly: something on the way keeps answers back.',
+    site: 'The server turns this page away. Tell whoever runs it; nothing you can change here helps.',
     off: 'Is off',
     none: 'The server offers none',
     unknown: 'Can be told only inside the call',
     bad: {
       camera: 'Does not work. Others will not see you; what to do stands below the picture.',
       microphone: 'Does not work. Others will not hear you; what to do stands below the picture.',
-      websocket: 'Is blocked on your network. Calls still work by the spare connection, a little slower.',
+      websocket:
+        'Is blocked on your network or before the server. Calls still work by the spare connection, a little slower.',
       http: 'The server cannot be reached. Check your network, or try another one.',
       stun: 'Got no answer. Calls need a way round: in a strict network ask for UDP to be allowed.',
       'turn-udp': 'Got no answer. UDP seems to be blocked here; the TCP way may still do.',
