@@ -26,9 +26,11 @@ const english = new Map(leavesOf(wordsIn.en));
 
 /** Names that are the same everywhere. */
 const names =
-  /Genkan|Chrome|Edge|Firefox|Safari|JavaScript|WebSocket|HTTP|STUN|TURN|UDP|TCP|VPN|https:\/\/|garden|Web(?=サイト)|NaN/g;
+  /Genkan|Chrome|Edge|Firefox|Safari|JavaScript|WebSocket|HTTP|STUN|TURN|UDP|TCP|VPN|https:\/\/|garden|Web|NaN/g;
 const own: Partial<Record<Language, RegExp>> = {
   ja: /[\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Han}]/u,
+  'zh-Hans': /^[^\p{Script=Hiragana}\p{Script=Katakana}]*\p{Script=Han}/u,
+  ar: /\p{Script=Arabic}/u,
 };
 
 describe.each(all)('the messages in %s', (language) => {
@@ -71,8 +73,11 @@ describe.each(all.filter((language) => language !== 'en'))('the messages in %s',
     const leaves = leavesOf(wordsIn[language]);
     for (const [path, message] of leaves) {
       const text = said(message).replaceAll(names, '');
-      if (script && /\p{L}/u.test(text)) expect(text, path).toMatch(script);
-      if (script) expect(text, path).not.toMatch(/\p{Script=Latin}/u);
+      if (!/\p{L}/u.test(text)) continue;
+      if (text !== 'Chat') expect(text, path).not.toBe(said(english.get(path) as Message).replaceAll(names, ''));
+      if (!script) continue;
+      expect(text, path).toMatch(script);
+      expect(text, path).not.toMatch(/\p{Script=Latin}/u);
     }
   });
 });
@@ -84,6 +89,9 @@ describe('the language', () => {
     ['en', '', ['tlh']],
     ['en', '', []],
     ['ja', 'ja', ['en']],
+    ['zh-Hans', '', ['zh-CN', 'zh', 'en']],
+    ['ar', '', ['ar-EG', 'en']],
+    ['es', '', ['ca', 'es-419']],
     ['en', 'tlh', ['en']],
   ])('is %s where %j was chosen once and the browser prefers %j', (language, remembered, preferred) => {
     expect(languageFor(remembered, preferred)).toBe(language);

@@ -4,6 +4,9 @@
 export const languages = {
   en: 'English',
   ja: '日本語',
+  'zh-Hans': '简体中文',
+  es: 'Español',
+  ar: 'العربية',
 } as const;
 
 export type Language = keyof typeof languages;

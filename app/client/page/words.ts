@@ -10,6 +10,9 @@ export type Words = typeof en;
 /** Those that are fetched when they are chosen; English comes with the page. */
 const fetched: Record<Exclude<Language, 'en'>, () => Promise<Words>> = {
   ja: async () => (await import('./words/ja.ts')).ja,
+  'zh-Hans': async () => (await import('./words/zh-hans.ts')).zhHans,
+  es: async () => (await import('./words/es.ts')).es,
+  ar: async () => (await import('./words/ar.ts')).ar,
 };
 
 /** Puts the messages of `source` into `target`, whose groups stay the same objects: modules hold them. */

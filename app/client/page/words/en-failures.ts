@@ -45,7 +45,7 @@ export const failures = {
     chrome: 'Click the icon at the left of the address bar, allow it there, then turn it on here.',
     firefox: 'Click the crossed-out sign at the left of the address bar, remove the block, then turn it on here.',
     safari:
-      'Open the page menu at the left of the address bar (or Safari › Settings for This Website), allow it there, then turn it on here.',
+      'Open the page menu at the left of the address bar (or Safari › Settings › Websites), allow it there, then turn it on here.',
     other: 'Allow it in the address bar or in the settings of your browser, then turn it on here.',
   },
 
