@@ -41,15 +41,28 @@ export const startWire = async (first: Target): Promise<Wire> => {
   };
 
   const server = createServer((near) => {
+    // As long as no packet passes, no connection comes to be, and who has given up by then never called.
+    if (!frozen) return join(near);
+    const early: Buffer[] = [];
+    const keep = (data: Buffer) => void early.push(data);
+    near.on('data', keep);
+    near.on('error', () => {});
+    thawed.add(() => {
+      near.off('data', keep);
+      if (!near.destroyed && !near.readableEnded) join(near, early);
+    });
+  });
+  const join = (near: Socket, early: Buffer[] = []): void => {
     const far = connect(target);
     for (const line of [near, far]) {
       line.setNoDelay(true);
       lines.add(line);
       line.on('close', () => lines.delete(line));
     }
+    for (const data of early) far.write(data);
     pass(near, far);
     pass(far, near);
-  });
+  };
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', 4096, resolve));
   const bound = server.address();
   return {
