@@ -1,7 +1,7 @@
 /** A real Chromium with made-up camera and microphone, and people who use the page by its labels. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
 const candidates = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 export const chromiumPath = process.env.CHROMIUM ?? candidates.find((path) => existsSync(path));
@@ -36,8 +36,13 @@ export type Person = {
 };
 
 /** Opens the lobby of a room, in a context of its own, and gives the test its peer connections to count. */
-export const open = async (browser: Browser, url: string, viewport = { width: 1280, height: 800 }): Promise<Person> => {
-  const context = await browser.newContext({ viewport });
+export const open = async (
+  browser: Browser,
+  url: string,
+  viewport = { width: 1280, height: 800 },
+  options: BrowserContextOptions = {},
+): Promise<Person> => {
+  const context = await browser.newContext({ viewport, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
   await page.addInitScript(() => {

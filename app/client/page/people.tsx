@@ -48,7 +48,7 @@ const Waiting = ({ conversation }: { conversation: Conversation }) => {
       <ul>
         {waiting.map(({ id, name = words.someone, away }) => (
           <li key={id} class="person">
-            <span class="person-name">{name}</span>
+            <bdi class="person-name">{name}</bdi>
             {away && <span class="tag">{people.away}</span>}
             <button
               type="button"
@@ -83,7 +83,7 @@ const Own = ({ conversation }: { conversation: Conversation }) => {
   const { hand } = conversation.own;
   return (
     <li class="person">
-      <span class="person-name">{name ? words.call.youNamed(name) : words.call.you}</span>
+      <bdi class="person-name">{name ? words.call.youNamed(name) : words.call.you}</bdi>
       {isHost && <span class="tag">{people.host}</span>}
       <Signs hand={hand} audio={devices.state('microphone').is === 'on'} video={devices.state('camera').is === 'on'} />
     </li>
@@ -95,7 +95,7 @@ const Other = ({ peer, conversation }: { peer: RemotePeer; conversation: Convers
   const name = nameOf(peer);
   return (
     <li class="person" data-person={name}>
-      <span class="person-name">{name}</span>
+      <bdi class="person-name">{name}</bdi>
       {peer.away && <span class="tag">{people.away}</span>}
       {peer.role === 'host' && <span class="tag">{people.host}</span>}
       <Signs hand={peer.hand} {...peer.media} />

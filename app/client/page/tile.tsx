@@ -113,7 +113,7 @@ const Caption = ({ name, audio, video, hand, children }: CaptionProps) => (
     {!audio && <Sign name="microphone-off" text={tile.microphoneOff} />}
     {!video && <Sign name="camera-off" text={tile.cameraOff} />}
     {children}
-    <span class="caption-name">{name}</span>
+    <bdi class="caption-name">{name}</bdi>
   </p>
 );
 
