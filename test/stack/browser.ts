@@ -115,7 +115,7 @@ export const say = async ({ page }: Person, text: string): Promise<void> => {
 };
 
 /** A picture for people to look at, in test/artifacts, which git does not keep. */
-export const picture = async ({ page }: Person, name: string): Promise<void> => {
+export const picture = async ({ page }: Pick<Person, 'page'>, name: string): Promise<void> => {
   const directory = joinPath(import.meta.dirname, '../artifacts');
   mkdirSync(directory, { recursive: true });
   await page.screenshot({ path: joinPath(directory, `${name}.png`) });

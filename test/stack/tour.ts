@@ -112,7 +112,7 @@ export const tour = async (place: Place, visit: Visit): Promise<void> => {
   await guest.page.locator('[data-prompt="mute"]').waitFor();
   await see('asked', guest);
   await press(host, w.people.close);
-  await host.page.keyboard.press('s');
+  await menu(w.more.screen);
   await host.page.locator('[data-prompt="sharing"]').waitFor();
   await see('sharing');
   await guest.page.locator('.tile.main video').waitFor();

@@ -97,7 +97,6 @@ export const ar: Words = {
       }),
     everyone: 'المشاركون',
     more: 'المزيد',
-    invite: 'دعوة',
     leave: 'مغادرة',
     alone: 'أنت أول الواصلين',
     aloneText: 'أرسل الرابط إلى من تريد حضوره.',
@@ -150,7 +149,6 @@ export const ar: Words = {
     retry: 'إعادة المحاولة',
     away: 'غائب: تُعاد محاولة الاتصال…',
     hand: 'اليد مرفوعة',
-    speaking: 'يتحدث',
     pin: (name) => `تثبيت ${apart(name)}`,
     unpin: (name) => `إلغاء تثبيت ${apart(name)}`,
   },
@@ -197,10 +195,10 @@ export const ar: Words = {
     poor: 'اتصال سيئ',
     path: 'الاتصال',
     direct: 'مباشر',
-    relayed: 'عبر وسيط',
+    relayed: 'عبر خادم وسيط',
     rtt: 'زمن الذهاب والإياب',
-    loss: 'الفقد وارد / صادر',
-    bitrate: 'السرعة واردة / صادرة',
+    loss: 'الفقد (وارد / صادر)',
+    bitrate: 'السرعة (واردة / صادرة)',
   },
 
   people: {
@@ -228,7 +226,7 @@ export const ar: Words = {
         other: '# شخص يريدون الدخول',
       }),
     show: 'عرض',
-    admit: 'سماح',
+    admit: 'السماح',
     deny: 'رفض',
     admitAll: 'السماح للجميع',
     admitNamed: (name) => `السماح بدخول ${apart(name)}`,
@@ -241,8 +239,8 @@ export const ar: Words = {
     muteCamera: 'طلب إيقاف الكاميرا',
     muteScreen: 'طلب إيقاف المشاركة',
     muteSent: (name) => `أُرسل الطلب إلى ${apart(name)}`,
-    makeHost: 'تعيين مضيفًا',
-    makeGuest: 'تعيين ضيفًا',
+    makeHost: 'جعله مضيفًا',
+    makeGuest: 'جعله ضيفًا',
     kick: 'إخراج…',
     kickTitle: (name) => `إخراج ${apart(name)}؟`,
     kickText: 'يغادر المكالمة فورًا ويُخبَر بأن المضيف أخرجه.',
@@ -288,7 +286,7 @@ export const ar: Words = {
 
   invite: {
     title: 'دعوة الآخرين',
-    text: 'كل من لديه هذا الرابط يمكنه الوصول إلى باب هذه الغرفة.',
+    text: 'كل من لديه هذا الرابط يمكنه دخول هذه الغرفة.',
     link: 'رابط هذه الغرفة',
     copy: 'نسخ الرابط',
     share: 'مشاركة…',
@@ -339,8 +337,8 @@ export const ar: Words = {
       websocket: 'اتصال سريع بالخادم (WebSocket)',
       http: 'اتصال احتياطي بالخادم (HTTP)',
       stun: 'مسار مباشر إلى الآخرين (STUN)',
-      'turn-udp': 'مسار حول جدار الحماية (TURN، UDP)',
-      'turn-tcp': 'مسار حول جدار حماية صارم (TURN، TCP)',
+      'turn-udp': 'مسار لتجاوز جدار الحماية (TURN، UDP)',
+      'turn-tcp': 'مسار لتجاوز جدار حماية صارم (TURN، TCP)',
     },
     good: 'يعمل',
     held: 'يعمل ببطء: شيء ما في الطريق يؤخر الردود.',
@@ -364,7 +362,7 @@ export const ar: Words = {
     },
   },
 
-  closing: { again: 'الانضمام مجددًا', newRoom: 'غرفة جديدة', start: 'صفحة البداية' },
+  closing: { again: 'الانضمام مجددًا', newRoom: 'غرفة جديدة' },
 
   failures,
 };

@@ -85,7 +85,6 @@ export const en = {
     unread: (count: number) => plural(count, { one: '# new message', other: '# new messages' }),
     everyone: 'People',
     more: 'More',
-    invite: 'Invite',
     leave: 'Leave',
     alone: 'You are the first one here',
     aloneText: 'Send the link to whoever should come.',
@@ -130,7 +129,6 @@ export const en = {
     retry: 'Try again',
     away: 'Away: reconnecting…',
     hand: 'Hand raised',
-    speaking: 'Speaking',
     pin: (name: string) => `Pin ${name}`,
     unpin: (name: string) => `Unpin ${name}`,
   },
@@ -329,7 +327,7 @@ export const en = {
     },
   },
 
-  closing: { again: 'Join again', newRoom: 'New room', start: 'Start page' },
+  closing: { again: 'Join again', newRoom: 'New room' },
 
   failures,
 };

@@ -55,7 +55,7 @@ export const failures: Words['failures'] = {
     'too-many-rooms': 'El servidor no tiene sitio para otra sala. Se reintentará en un momento…',
     'rate-limited': 'Demasiados intentos en poco tiempo. Se reintentará en un momento…',
     'store-unavailable': 'El servidor no llega a su almacén de datos. Se reintentará en un momento…',
-    internal: 'El servidor ha cometido un error. Reintentando…',
+    internal: 'Se ha producido un error en el servidor. Reintentando…',
   },
 
   refusals: {
@@ -81,8 +81,8 @@ export const failures: Words['failures'] = {
       text: 'El nombre de una sala tiene de 1 a 64 letras, cifras, «-» o «_», sin espacios.',
     },
     'room-locked': {
-      title: 'La sala está cerrada',
-      text: 'Por ahora no puede entrar nadie más. Pide a un anfitrión que la abra y vuelve a entrar.',
+      title: 'La sala está bloqueada',
+      text: 'Por ahora no puede entrar nadie más. Pide a un anfitrión que la desbloquee y vuelve a entrar.',
     },
     'passcode-needed': {
       title: 'Esta sala tiene contraseña',
@@ -98,7 +98,7 @@ export const failures: Words['failures'] = {
     },
     denied: {
       title: 'No te han dejado entrar',
-      text: 'Un anfitrión de esta sala te ha rechazado. Pregúntale si era su intención y vuelve a llamar.',
+      text: 'Un anfitrión de esta sala te ha rechazado. Pregúntale si era su intención y vuelve a pedir entrar.',
     },
     kicked: {
       title: 'Te han expulsado de la llamada',
@@ -153,7 +153,7 @@ export const failures: Words['failures'] = {
       text: 'Debería volver en un momento. Entra de nuevo entonces.',
     },
     internal: {
-      title: 'El servidor ha cometido un error',
+      title: 'Error en el servidor',
       text: 'No ha sido culpa tuya. Volver a entrar suele bastar.',
     },
     'rate-limited': {

@@ -170,7 +170,7 @@ export const failures: Words['failures'] = {
     },
     'unknown-session': {
       title: '離れていた時間が長すぎました',
-      text: 'あなたの席はなくなりました。もう一度参加すると通話に戻れます。',
+      text: 'ルームへの参加が解除されました。もう一度参加すると通話に戻れます。',
     },
     'events-gone': {
       title: '離れていた時間が長すぎました',
