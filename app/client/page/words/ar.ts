@@ -1,6 +1,6 @@
 /** Arabic: plain standard language; المضيف lets in who wants to come, الضيوف are the others. */
 import type { Words } from '../words.ts';
-import { failures } from './ar-failures.ts';
+import { check, failures } from './ar-failures.ts';
 import { plurals } from './plurals.ts';
 
 const plural = plurals<'zero' | 'one' | 'two' | 'few' | 'many' | 'other'>('ar');
@@ -327,41 +327,7 @@ export const ar: Words = {
     },
   },
 
-  check: {
-    title: 'فحص الاتصال',
-    again: 'إعادة الفحص',
-    running: 'جارٍ الفحص…',
-    parts: {
-      camera: 'الكاميرا',
-      microphone: 'الميكروفون',
-      websocket: 'اتصال سريع بالخادم (WebSocket)',
-      http: 'اتصال احتياطي بالخادم (HTTP)',
-      stun: 'مسار مباشر إلى الآخرين (STUN)',
-      'turn-udp': 'مسار لتجاوز جدار الحماية (TURN، UDP)',
-      'turn-tcp': 'مسار لتجاوز جدار حماية صارم (TURN، TCP)',
-    },
-    good: 'يعمل',
-    held: 'يعمل ببطء: شيء ما في الطريق يؤخر الردود.',
-    site: 'يرفض الخادم هذه الصفحة. أخبر من يديره، فلا شيء يمكنك تغييره هنا.',
-    off: 'متوقف',
-    none: 'لا يوفره الخادم',
-    unknown: 'لا يُعرف إلا داخل المكالمة',
-    bad: {
-      camera: 'لا تعمل. لن يراك الآخرون؛ تجد الحل أسفل الصورة.',
-      microphone: 'لا يعمل. لن يسمعك الآخرون؛ تجد الحل أسفل الصورة.',
-      websocket: 'محجوب في شبكتك أو أمام الخادم. تعمل المكالمات عبر الاتصال الاحتياطي بسرعة أقل قليلًا.',
-      http: 'تعذّر الوصول إلى الخادم. تحقق من شبكتك أو جرّب شبكة أخرى.',
-      stun: 'لا رد. تحتاج المكالمات إلى مسار بديل: في الشبكات الصارمة اطلب السماح ببروتوكول UDP.',
-      'turn-udp': 'لا رد. يبدو أن UDP محجوب هنا؛ قد يكفي مسار TCP.',
-      'turn-tcp': 'لا رد. إن لم يعمل شيء مما سبق فجرّب شبكة أخرى، مثل شبكة هاتفك.',
-    },
-    verdict: {
-      good: 'أنت جاهز للمكالمة.',
-      fair: 'يُتوقع أن تعمل المكالمات، مع مسار احتياطي بدل ما هو محجوب.',
-      bad: 'من المرجح ألا تعمل المكالمات من هنا. جرّب شبكة أخرى أو أوقف VPN.',
-    },
-  },
-
+  check,
   closing: { again: 'الانضمام مجددًا', newRoom: 'غرفة جديدة' },
 
   failures,

@@ -1,6 +1,6 @@
 /** Spanish, for Spain and America alike: tú; anfitrión admits who wants to come in. */
 import type { Words } from '../words.ts';
-import { failures } from './es-failures.ts';
+import { check, failures } from './es-failures.ts';
 import { plurals } from './plurals.ts';
 
 const plural = plurals<'one' | 'many' | 'other'>('es');
@@ -305,43 +305,7 @@ export const es: Words = {
     },
   },
 
-  check: {
-    title: 'Comprobar la conexión',
-    again: 'Comprobar otra vez',
-    running: 'Comprobando…',
-    parts: {
-      camera: 'Cámara',
-      microphone: 'Micrófono',
-      websocket: 'Conexión rápida con el servidor (WebSocket)',
-      http: 'Conexión de reserva con el servidor (HTTP)',
-      stun: 'Camino directo hasta los demás (STUN)',
-      'turn-udp': 'Alternativa para cortafuegos (TURN, UDP)',
-      'turn-tcp': 'Alternativa para cortafuegos estrictos (TURN, TCP)',
-    },
-    good: 'Funciona',
-    held: 'Funciona, pero despacio: algo retiene las respuestas por el camino.',
-    site: 'El servidor rechaza esta página. Avisa a quien lo administra; desde aquí no puedes arreglarlo.',
-    off: 'Está apagado',
-    none: 'El servidor no lo ofrece',
-    unknown: 'Solo se puede saber dentro de la llamada',
-    bad: {
-      camera: 'No funciona. Los demás no te verán; debajo de la imagen se explica qué hacer.',
-      microphone: 'No funciona. Los demás no te oirán; debajo de la imagen se explica qué hacer.',
-      websocket:
-        'Tu red, o algo delante del servidor, la bloquea. Las llamadas funcionan por la conexión de reserva, algo más despacio.',
-      http: 'No se puede llegar al servidor. Revisa tu red o prueba con otra.',
-      stun: 'Sin respuesta. Las llamadas necesitan otro camino: si la red es estricta, pide que permitan UDP.',
-      'turn-udp': 'Sin respuesta. Parece que aquí UDP está bloqueado; quizá sirva el camino por TCP.',
-      'turn-tcp':
-        'Sin respuesta. Si tampoco funciona nada de lo anterior, prueba con otra red, como la de tu teléfono.',
-    },
-    verdict: {
-      good: 'Todo listo para una llamada.',
-      fair: 'Las llamadas deberían funcionar, con un camino de reserva donde algo está bloqueado.',
-      bad: 'Es probable que desde aquí no funcione una llamada. Prueba con otra red o desactiva la VPN.',
-    },
-  },
-
+  check,
   closing: { again: 'Volver a entrar', newRoom: 'Nueva sala' },
 
   failures,

@@ -1,6 +1,6 @@
 /** Japanese: polite (です・ます), names with さん, ホスト approve (承認) who wants to come in. */
 import type { Words } from '../words.ts';
-import { failures } from './ja-failures.ts';
+import { check, failures } from './ja-failures.ts';
 import { plurals } from './plurals.ts';
 
 const plural = plurals<'other'>('ja');
@@ -293,43 +293,7 @@ export const ja: Words = {
     },
   },
 
-  check: {
-    title: '接続の確認',
-    again: 'もう一度確認',
-    running: '確認中…',
-    parts: {
-      camera: 'カメラ',
-      microphone: 'マイク',
-      websocket: 'サーバーへの高速な接続（WebSocket）',
-      http: 'サーバーへの予備の接続（HTTP）',
-      stun: '相手との直接の経路（STUN）',
-      'turn-udp': 'ファイアウォールを越える経路（TURN、UDP）',
-      'turn-tcp': '厳しいファイアウォールを越える経路（TURN、TCP）',
-    },
-    good: '正常です',
-    held: '使えますが、途中で応答が滞るため遅くなります。',
-    site: 'サーバーがこのページからの接続を拒否しています。お手元では解決できないため、管理者に連絡してください。',
-    off: 'オフです',
-    none: 'このサーバーにはありません',
-    unknown: '通話に参加するまで確認できません',
-    bad: {
-      camera: '使えません。あなたの映像は相手に届きません。対処方法は映像の下に表示されています。',
-      microphone: '使えません。あなたの声は相手に届きません。対処方法は映像の下に表示されています。',
-      websocket:
-        'お使いのネットワークか、サーバーの手前でブロックされています。予備の接続で通話できますが、少し遅くなります。',
-      http: 'サーバーに接続できません。ネットワークを確認するか、別のネットワークをお試しください。',
-      stun: '応答がありません。通話には別の経路が必要です。制限の厳しいネットワークでは、管理者にUDPの許可を依頼してください。',
-      'turn-udp': '応答がありません。UDPがブロックされているようですが、TCPの経路を使える可能性があります。',
-      'turn-tcp':
-        '応答がありません。上の項目もすべて使えない場合は、スマートフォンの回線など、別のネットワークをお試しください。',
-    },
-    verdict: {
-      good: '通話の準備ができています。',
-      fair: '通話できる見込みです。ブロックされている部分は予備の経路を使います。',
-      bad: 'この環境では通話できない可能性があります。別のネットワークに切り替えるか、VPNをオフにしてください。',
-    },
-  },
-
+  check,
   closing: { again: 'もう一度参加', newRoom: '新しいルーム' },
 
   failures,
