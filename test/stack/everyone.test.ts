@@ -1,6 +1,6 @@
 /** That everyone can use the page: axe on every view, room, keyboard, screen readers, motion, colours, languages. */
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type ErrorCode, errors, type Fate } from '../../app/protocol/errors.ts';
 import { without } from '../setup/without.ts';
 import { type Site, startSite } from '../signaling/site.ts';
@@ -13,6 +13,9 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 300_000 }, () =>
   let site: Site;
   beforeAll(async () => {
     [browser, site] = await Promise.all([launch(), startSite([])]);
+  });
+  afterEach(async () => {
+    await Promise.all(browser.contexts().map((context) => context.close()));
   });
   afterAll(async () => {
     await browser?.close();
@@ -50,7 +53,7 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 300_000 }, () =>
   });
 
   test('axe finds nothing at the end of a call, whatever ended it', async () => {
-    const { page, context } = await open(browser, site.direct.http);
+    const { page } = await open(browser, site.direct.http);
     let close = 0;
     await page.routeWebSocket(/\/ws$/, (socket) => socket.close({ code: close }));
     const final = (Object.entries(errors) as [ErrorCode, Fate][]).filter(([, fate]) => (fate.close ?? 0) >= 4500);
@@ -64,7 +67,6 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 300_000 }, () =>
         .waitFor();
       expect(await axeFaults(page), code).toEqual([]);
     }
-    await context.close();
   });
 
   test('all is reached by Tab and shows it, and nothing is too small or has too little room, however large', async () => {
@@ -109,7 +111,7 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 300_000 }, () =>
 
   test('a whole call by keyboard alone; the focus goes where something opens, and comes back', async () => {
     const ben = await enter('garden', 'Ben');
-    const { page, context, complaints } = await open(browser, site.direct.http, desktop);
+    const { page, complaints } = await open(browser, site.direct.http, desktop);
     const focused = () =>
       page.evaluate(() => {
         const { id, tagName, textContent } = document.activeElement ?? document.body;
@@ -166,7 +168,6 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 300_000 }, () =>
     await pressAt('Join again');
     await page.getByRole('heading', { name: 'Ready to join?' }).waitFor();
     expect(complaints).toEqual([]);
-    await Promise.all([context.close(), ben.context.close()]);
   });
 
   test('who joins, raises a hand, writes and leaves is said aloud, without taking the focus', async () => {
@@ -194,14 +195,13 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 300_000 }, () =>
     await hears('Ben left');
     expect(await before?.evaluate((element) => element.isConnected)).toBe(true);
     expect(await button(aiko.page, 'More').evaluate((element) => element === document.activeElement)).toBe(true);
-    await Promise.all([aiko.context.close(), ben.context.close()]);
   });
 
   test('nothing moves for those who do not want it, and pressed buttons differ in the colours one chose', async () => {
     const host = await enter('calm', 'Aiko');
     await button(host.page, /^People/).click();
     await host.page.getByRole('radio', { name: 'Whom a host lets in' }).check();
-    const { page, context } = await open(browser, `${site.direct.http}/rooms/calm`);
+    const { page } = await open(browser, `${site.direct.http}/rooms/calm`);
     await button(page, 'Join').click();
     await page.locator('[data-waiting]').waitFor();
     const moving = () => page.evaluate(() => document.getAnimations().length);
@@ -220,7 +220,6 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 300_000 }, () =>
     await picture(host, 'forced-colors');
     await host.page.emulateMedia({ forcedColors: 'active', colorScheme: 'dark' });
     await picture(host, 'forced-colors-dark');
-    await Promise.all([host.context.close(), context.close()]);
   });
 
   test('the language is the browser’s until another is chosen, which lasts; only its words are fetched', async () => {
@@ -232,9 +231,8 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 300_000 }, () =>
       );
     const english = await open(browser, site.direct.http);
     expect(await fetched(english.page)).toEqual([]);
-    await english.context.close();
 
-    const { page, context, complaints } = await openIn(place('ja'), site.direct.http);
+    const { page, complaints } = await openIn(place('ja'), site.direct.http);
     const root = () => page.evaluate(() => `${document.documentElement.lang} ${document.documentElement.dir}`);
     await page.getByRole('heading', { name: '顔を見て話そう' }).waitFor();
     expect(await root()).toBe('ja ltr');
@@ -258,7 +256,6 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 300_000 }, () =>
     expect(await page.getByLabel('Tu nombre').inputValue()).toBe('Aiko');
     expect(await (await track()).jsonValue()).toBe(before);
     expect(complaints).toEqual([]);
-    await context.close();
   });
 
   test('where the words cannot be fetched, there is English', async () => {
@@ -268,7 +265,6 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 300_000 }, () =>
     await page.goto(site.direct.http);
     await page.getByRole('heading', { name: 'Talk face to face' }).waitFor();
     expect(await page.evaluate(() => document.documentElement.lang)).toBe('en');
-    await context.close();
   });
 });
 
