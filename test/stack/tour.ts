@@ -13,8 +13,13 @@ export type Visit = (view: string, page: Page) => Promise<void>;
 export const everyLanguage = Object.keys(languages) as Language[];
 
 /** Opens a page of somebody whose browser is in this language. */
-export const openIn = ({ browser, language, viewport }: Place, url: string): Promise<Person> =>
-  open(browser, url, viewport ?? undefined, { locale: language === 'zh-Hans' ? 'zh-CN' : language });
+export const openIn = async ({ browser, language, viewport }: Place, url: string): Promise<Person> => {
+  const locale = language === 'zh-Hans' ? 'zh-CN' : language;
+  const person = await open(browser, url, viewport ?? undefined, { locale });
+  // Two calls and what looks at them are much for a small machine.
+  person.page.setDefaultTimeout(60_000);
+  return person;
+};
 
 export const tour = async (place: Place, visit: Visit): Promise<void> => {
   const room = `tour-${place.language}-${place.viewport?.width ?? 0}`;
