@@ -8,7 +8,7 @@ import { join, launch, open, picture, say } from './browser.ts';
 import { axeFaults, roomFaults, tabFaults } from './faults.ts';
 import { everyLanguage, openIn, tour } from './tour.ts';
 
-describe.skipIf(without('chromium'))('for everyone', { timeout: 300_000 }, () => {
+describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () => {
   let browser: Browser;
   let site: Site;
   beforeAll(async () => {
