@@ -4,7 +4,7 @@ import { knows } from './version.ts';
 
 export const site = (situation: Situation): string => `\
 ${intro(situation)}
-${httpIncludes(situation)}
+${httpIncludes()}
 ${situation.mode === 'location' ? '' : servers(situation).join('\n')}`;
 
 const intro = (situation: Situation): string =>
@@ -20,8 +20,7 @@ const intro = (situation: Situation): string =>
 # To adapt: server_name and listen here, the app's address in snippets/genkan-app.conf, the files' place in snippets/genkan-static.conf.
 `;
 
-const httpIncludes = ({ upstreams }: Situation): string =>
-  ['log', 'maps', 'limits', ...(upstreams.length > 1 ? ['workers'] : [])].map((name) => include(name)).join('');
+const httpIncludes = (): string => ['log', 'maps', 'limits', 'workers'].map((name) => include(name)).join('');
 
 const include = (name: string, indent = ''): string => `${indent}include snippets/genkan-${name}.conf;\n`;
 

@@ -5,11 +5,12 @@ import { join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Files } from '../../app/nginx/situation.ts';
+import { floor, isAtLeast, parseVersion } from '../../app/nginx/version.ts';
 import { nginxFiles } from '../../app/ops/nginx.ts';
 import { without } from '../setup/without.ts';
 import { ask, expectSecurityHeadersOnce, firstBytes, toldTo } from './ask.ts';
 import { type Backend, startBackend } from './backend.ts';
-import { freePort, type Nginx, prepare, shipped, startNginx, testConfiguration } from './nginx.ts';
+import { freePort, type Nginx, nginxVersion, prepare, shipped, startNginx, testConfiguration } from './nginx.ts';
 
 const deploy = join(shipped, '../deploy');
 const missing = without('nginx');
@@ -35,12 +36,21 @@ const filesOf = (...words: string[]): Files => {
   return found.files;
 };
 
-/** What compose mounts as snippets/genkan-app.conf, and the words that write it. */
-const mounted = {
-  'app-uwsgi.conf': ['--upstream', 'app:3031', '--resolver', '127.0.0.11'],
-  'app-http.conf': ['--protocol', 'http', '--upstream', 'app:9090', '--resolver', '127.0.0.11'],
-  'app-unix.conf': ['--upstream', '/run/genkan/genkan.sock'],
+/** Of compose's ways to reach the app: the words that write its files. */
+const containers = ['--resolver', '127.0.0.11', '--nginx-version', '1.30.6'];
+const ways = {
+  uwsgi: ['--upstream', 'app:3031', ...containers],
+  http: ['--protocol', 'http', '--upstream', 'app:9090', ...containers],
+  unix: ['--upstream', '/run/genkan/genkan.sock'],
 };
+/** What compose mounts in the place of snippets. */
+const mounted = [
+  { file: 'app-uwsgi.conf', way: 'uwsgi', snippet: 'snippets/genkan-app.conf' },
+  { file: 'workers-uwsgi.conf', way: 'uwsgi', snippet: 'snippets/genkan-workers.conf' },
+  { file: 'app-http.conf', way: 'http', snippet: 'snippets/genkan-app.conf' },
+  { file: 'workers-http.conf', way: 'http', snippet: 'snippets/genkan-workers.conf' },
+  { file: 'app-unix.conf', way: 'unix', snippet: 'snippets/genkan-app.conf' },
+] as const;
 
 describe('what is shipped is what the command writes (vitest -u writes it anew)', () => {
   test('nginx/: the defaults', async () => {
@@ -51,9 +61,9 @@ describe('what is shipped is what the command writes (vitest -u writes it anew)'
   });
 
   test('deploy/nginx/: the compose files’ ways to reach the app', async () => {
-    expect((await readdir(join(deploy, 'nginx'))).sort()).toEqual(Object.keys(mounted).sort());
-    for (const [file, words] of Object.entries(mounted)) {
-      const text = filesOf(...words).get('snippets/genkan-app.conf');
+    expect((await readdir(join(deploy, 'nginx'))).sort()).toEqual(mounted.map(({ file }) => file).sort());
+    for (const { file, way, snippet } of mounted) {
+      const text = filesOf(...ways[way]).get(snippet);
       await expect(text).toMatchFileSnapshot(join(deploy, 'nginx', file));
     }
   });
@@ -62,9 +72,12 @@ describe('what is shipped is what the command writes (vitest -u writes it anew)'
 describe.skipIf(missing)('the configuration is sound', () => {
   const port = 8080;
 
-  test.each(Object.keys(mounted))('with what compose mounts: %s', async (file) => {
+  // Of containers: nginx 1.30 is in theirs.
+  const isNew = isAtLeast(parseVersion(nginxVersion()) ?? floor, [1, 27, 3]);
+  test.each(isNew ? Object.keys(ways) : ['unix'])('with what compose mounts: %s', async (wanted) => {
     const prefix = await prepare({ app: { kind: 'uwsgi', address: '127.0.0.1:3031' }, port });
-    await cp(join(deploy, 'nginx', file), join(prefix, 'snippets/genkan-app.conf'));
+    for (const { file, way, snippet } of mounted)
+      if (way === wanted) await cp(join(deploy, 'nginx', file), join(prefix, snippet));
     await expectSound(prefix);
   });
 
