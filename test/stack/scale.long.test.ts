@@ -19,7 +19,7 @@ describe.skipIf(without('docker'))('docker compose --profile scale', { timeout: 
     const talks = await Promise.all(rooms.slice(0, 6).map((room) => converse(stack.url, room)));
     await act();
     const said = await Promise.all(talks.map((talk) => talk.end()));
-    for (const { said: count } of said) expect(count).toBeGreaterThan(10);
+    for (const { said: count } of said) expect(count).toBeGreaterThan(2);
     return talks.flatMap(({ speaker, listener }) => [speaker, listener]);
   };
   const up = (...words: string[]) => stack.compose('up', '-d', '--no-deps', '--no-recreate', '--wait', ...words, 'app');
@@ -43,7 +43,7 @@ describe.skipIf(without('docker'))('docker compose --profile scale', { timeout: 
       if (how === 'restart') await stack.compose('restart', 'valkey');
       else {
         await stack.compose('kill', 'valkey');
-        await stack.compose('start', '--wait', 'valkey');
+        await stack.compose('up', '-d', '--no-deps', '--no-recreate', '--wait', 'valkey');
       }
       for (const { container } of await stack.replicas()) await stack.docker('exec', container, 'true');
       // Long enough for every app to be connected again.
