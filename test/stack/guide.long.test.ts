@@ -107,6 +107,12 @@ describe.skipIf(without('docker'))('on a plain server', { timeout: 300_000 }, ()
       await script(text);
       if (isAlone) await script('while [ -e /run/nginx.pid ]; do sleep 0.1; done; systemctl start nginx');
     }
+    await script('deploy/install.sh -- --mode vhost --server-name meet.example --brotli');
+    await script(`for i in $(seq 50); do
+        curl -fsS -H 'Accept-Encoding: br' http://meet.example/js/genkan.js -o packed -D head && grep -qi '^content-encoding: br' head && break
+        sleep 0.2
+      done
+      node -e 'process.stdout.write(zlib.brotliDecompressSync(fs.readFileSync("packed")))' | cmp - /var/lib/genkan/public/js/genkan.js`);
   });
 
   test('nginx by hand, and standalone', async ({ onTestFinished }) => {
