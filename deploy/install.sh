@@ -261,7 +261,7 @@ nginx_site() {
   fi
   put $etc/nginx "$words"
   reload_nginx
-  said=$(nginx -T 2>/dev/null)
+  said=$(nginx -T 2>/dev/null || true)
   case $said in *snippets/genkan-app*) ;; *) say "(!) $site/nginx.conf does not include conf.d/*.conf: the site is not used" ;; esac
   case $said in
     *worker_shutdown_timeout*) ;;
