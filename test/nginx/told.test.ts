@@ -1,4 +1,7 @@
 /** What reaches the app, and what does not, by every version of nginx × mode × {uwsgi, http} × {TCP, unix}; a stand-in says what it was told. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nginxes } from '../setup/nginxes.ts';
 import { ask, expectSecurityHeadersOnce, firstBytes, hold, post, type Target, toldTo } from './ask.ts';
@@ -7,7 +10,13 @@ import { certificate, describeEverywhere, frontOf, host, targetOf } from './mode
 import { freePort, type Nginx, startNginx } from './nginx.ts';
 
 const files = certificate();
-afterAll(() => files.remove());
+const publicDir = join(import.meta.dirname, '../../dist/public');
+const directory = mkdtempSync(join(tmpdir(), 'genkan-told-'));
+const closed = join(directory, 'closed');
+afterAll(() => {
+  files.remove();
+  rmSync(directory, { recursive: true });
+});
 
 describeEverywhere(files, (by, one, { kind, over }) => {
   const { base } = one;
@@ -16,8 +25,8 @@ describeEverywhere(files, (by, one, { kind, over }) => {
   let target: Target;
   beforeAll(async () => {
     backend = await startBackend(kind, over);
-    const words = [...(one.words ?? []), '--handshakes', '1', '--connections', '4'];
-    nginx = await startNginx({ ...frontOf(one), by, words, app: { kind, address: backend.address } });
+    const words = [...(one.words ?? []), '--handshakes', '1', '--connections', '4', '--maintenance-file', closed];
+    nginx = await startNginx({ ...frontOf(one), by, publicDir, words, app: { kind, address: backend.address } });
     target = targetOf(one, nginx.port, files.chain);
   });
   afterAll(async () => {
@@ -133,6 +142,33 @@ describeEverywhere(files, (by, one, { kind, over }) => {
     expect((await ask(target, `${base}rooms/x`)).status).toBe(429);
     for (const held of open) held.end();
     await expect.poll(async () => (await ask(target, `${base}rooms/x`)).status).toBe(200);
+  });
+
+  test('while the operator has closed it newcomers read a sentence, and who is inside goes on', async () => {
+    const inside = await hold(target, `${base}rooms/x/slow`);
+    writeFileSync(closed, '');
+    for (const [path, question] of [
+      ['', {}],
+      ['rooms/x', {}],
+      ['rooms/x/ws', {}],
+      ['rooms/x/join', post('{}')],
+    ] as const) {
+      const answer = await ask(target, base + path, question);
+      expect([path, answer]).toMatchObject([
+        path,
+        {
+          status: 503,
+          body: 'Genkan is closed for maintenance. Please come back in some minutes.\n',
+          headers: { 'retry-after': '60', 'cache-control': 'no-store' },
+        },
+      ]);
+      expectSecurityHeadersOnce(answer);
+    }
+    for (const path of ['rooms/x/events?after=1', 'rooms/x/messages', 'rooms/x/leave', 'js/genkan.js'])
+      expect([path, (await ask(target, base + path)).status]).toEqual([path, 200]);
+    rmSync(closed);
+    expect((await ask(target, `${base}rooms/x`)).status).toBe(200);
+    inside.end();
   });
 
   test.skipIf(one.elsewhere === undefined)('nothing is outside the base', async () => {
