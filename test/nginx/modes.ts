@@ -33,12 +33,14 @@ export type Way = (typeof ways)[number];
 
 export const host = 'meet.example';
 
-/** Files of a certificate for a host that nobody else trusts, until they are removed. */
+/** Files of a certificate for hosts that nobody else trusts, until they are removed. */
 export type Certificate = { chain: string; key: string; remove(): void };
-export const certificate = (name = host): Certificate => {
+export const certificate = (...names: string[]): Certificate => {
   const directory = mkdtempSync(join(tmpdir(), 'genkan-certificate-'));
   const [chain, key] = [join(directory, 'chain.pem'), join(directory, 'key.pem')];
-  const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`, '-days', '2'];
+  const [name, ...more] = names.length > 0 ? names : [host];
+  const also = [name, ...more].map((one) => `DNS:${one}`).join();
+  const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=${also}`, '-days', '2'];
   const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   const { status, stderr } = spawnSync('openssl', ['req', '-x509', ...kind, ...subject, '-keyout', key, '-out', chain]);
   if (status !== 0) throw new Error(`openssl made no certificate: ${stderr}`);
