@@ -1,7 +1,10 @@
 /** Each thing that can be wrong with nginx, made wrong in a real one before the real app: the doctor names it, and nothing else. */
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { clock } from '../../app/doctor/front.ts';
+import { isAtLeast } from '../../app/nginx/version.ts';
 import { freePort, startNginx } from '../nginx/nginx.ts';
+import { nginxes } from '../setup/nginxes.ts';
 import { without } from '../setup/without.ts';
 import { type Clinic, diagnose, openClinic, patient, publicDir } from './clinic.ts';
 import { type Change, rows, spoiler } from './spoiled-nginx.ts';
@@ -18,6 +21,19 @@ describe.skipIf(missing)('behind nginx', () => {
     const { names, text } = await clinic.examineBehind(row);
     here(names, text).toEqual(row.finds);
   });
+});
+
+describe.each(nginxes)('$name that tells its version', (by) => {
+  const isFaulty = by.version !== undefined && !isAtLeast(by.version, [1, 30, 6]);
+  test.skipIf(by.version === undefined).each(['uwsgi', 'http'] as const)(
+    'by %s → nginx-faulty before 1.30.6',
+    async (way) => {
+      const change: Change[] = [['conf.d/genkan.conf', /server_tokens off;/, '']];
+      const { names, text } = await clinic.examineBehind({ by: way, change, more: { by } });
+      expect(names, text).toEqual(isFaulty ? ['nginx-faulty'] : []);
+      expect(text.includes('CVE-2026-42946')).toBe(isFaulty && way === 'uwsgi');
+    },
+  );
 });
 
 describe.skipIf(missing)('several workers', () => {
@@ -45,6 +61,14 @@ describe.skipIf(missing)('several workers', () => {
     const { names, text } = await two([['snippets/genkan-workers.conf', /hash .*;/, '']]);
     expect(names, text).toEqual(['rooms-split']);
   });
+});
+
+test.skipIf(missing)('a site that its operator has closed → site-closed', async () => {
+  const words = ['--maintenance-file', join(publicDir, 'js/genkan.js')];
+  const nginx = await startNginx({ app: { kind: 'uwsgi', address: clinic.site.addresses.socket }, publicDir, words });
+  const { names, text } = await diagnose(patient(nginx.url));
+  await nginx.stop();
+  expect(names, text).toEqual(['site-closed']);
 });
 
 describe.skipIf(missing)('an app', () => {

@@ -62,7 +62,8 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
   test('the installation serves a call beside the site that was there', async () => {
     const { code, output } = await install(site);
     expect([code, output]).toEqual([0, expect.stringContaining('+ systemctl reload nginx')]);
-    expect(await server.mustSh(visit())).toBe('200');
+    // nginx's old workers answer for a moment after a reload.
+    await expect.poll(() => server.mustSh(visit()), { timeout: 10_000 }).toBe('200');
     expect(await server.mustSh(visit('meet.example', '/metrics'))).toBe('404');
     expect(await server.mustSh('curl -s http://other.example/')).toBe('theirs');
     await server.mustSh(call);
@@ -96,6 +97,22 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
     await server.mustSh('systemctl kill --kill-whom=main -s KILL genkan');
     // systemd holds the socket: who comes meanwhile waits.
     await expect.poll(() => server.mustSh(visit()), { timeout: 20_000 }).toBe('200');
+  });
+
+  test('one that hangs is ended by the watchdog and comes back, within its limits', async () => {
+    const shown = (names: string) => server.mustSh(`systemctl show -P ${names.split(' ').join(' -P ')} genkan`);
+    expect((await shown('MemoryMax TasksMax LimitNOFILE OOMPolicy')).split('\n').filter(Boolean)).toEqual(
+      expect.arrayContaining([String(2 * 1024 ** 3), '512', '65536', 'continue']),
+    );
+    await server.mustSh(`mkdir -p /run/systemd/system/genkan.service.d
+      printf '[Service]\nWatchdogSec=4\n' > /run/systemd/system/genkan.service.d/test.conf
+      systemctl daemon-reload && systemctl restart genkan`);
+    const first = await shown('MainPID');
+    await server.mustSh('systemctl kill --kill-whom=main -s STOP genkan');
+    await expect.poll(() => server.mustSh('journalctl -u genkan'), { timeout: 30_000 }).toContain('Watchdog timeout');
+    await expect.poll(() => server.mustSh(visit()), { timeout: 30_000 }).toBe('200');
+    expect(await shown('MainPID')).not.toBe(first);
+    await server.mustSh('rm -r /run/systemd/system/genkan.service.d && systemctl daemon-reload');
   });
 
   test('a second run changes nothing', async () => {
