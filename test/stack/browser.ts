@@ -1,5 +1,6 @@
 /** Real browsers with made-up cameras and microphones, and people who use the page by its labels. */
 import { existsSync, mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { type Browser, type BrowserContext, chromium, firefox, type Page } from 'playwright-core';
 
@@ -13,7 +14,6 @@ const flags = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
-  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.local, EXCLUDE 127.0.0.1',
   '--use-fake-device-for-media-stream',
   '--use-fake-ui-for-media-stream',
   '--autoplay-policy=no-user-gesture-required',
@@ -21,12 +21,27 @@ const flags = [
   '--disable-renderer-backgrounding',
 ];
 
-export const launch = (without: string[] = []): Promise<Browser> =>
-  chromium.launch({
-    ...(chromiumPath === undefined ? {} : { executablePath: chromiumPath }),
-    chromiumSandbox: false,
-    args: flags.filter((flag) => !without.includes(flag)),
+/** But for these nothing is looked up or reached. */
+const reachable = ['localhost', '*.local', '127.0.0.1'];
+
+export type ChromiumOptions = {
+  /** Flags that are left out. */
+  without?: string[];
+  /** An address beside this machine's own that is reached, and counts as safe for cameras: http://host:port. */
+  site?: string;
+  program?: string | undefined;
+};
+
+export const launch = ({ without = [], site, program = chromiumPath }: ChromiumOptions = {}): Promise<Browser> => {
+  const hosts = site === undefined ? reachable : [...reachable, new URL(site).hostname];
+  const args = flags.filter((flag) => !without.includes(flag));
+  args.push(`--host-resolver-rules=${['MAP * ~NOTFOUND', ...hosts.map((host) => `EXCLUDE ${host}`)].join(', ')}`);
+  if (site !== undefined) args.push(`--unsafely-treat-insecure-origin-as-secure=${site}`);
+  return chromium.launch({
+    ...(program === undefined ? {} : { executablePath: program }),
+    ...{ chromiumSandbox: false, args },
   });
+};
 
 /**
  * What keeps Firefox on this machine: a proxy that is not there for all but the machine itself. Its camera shows a pattern, and its
@@ -50,10 +65,13 @@ const preferences = {
 const firefoxPath =
   process.env.FIREFOX ?? ['/usr/bin/firefox-esr', '/usr/bin/firefox'].find((path) => existsSync(path));
 
-/** Debian's own Firefox, which playwright speaks WebDriver BiDi with. */
-export const launchFirefox = (): Promise<Browser> =>
+/**
+ * Debian's own Firefox, which playwright speaks WebDriver BiDi with.
+ * @param downloadsPath where what is saved lies under its own name; no event tells of it
+ */
+export const launchFirefox = ({ downloadsPath = tmpdir() } = {}): Promise<Browser> =>
   firefox.launch({
-    ...{ channel: 'moz-firefox', firefoxUserPrefs: preferences },
+    ...{ channel: 'moz-firefox', firefoxUserPrefs: preferences, downloadsPath },
     ...(firefoxPath === undefined ? {} : { executablePath: firefoxPath }),
   });
 

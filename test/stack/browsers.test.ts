@@ -1,6 +1,8 @@
 /** Calls between browsers of two makes, through nginx and uwsgi: what one does, the other sees; and what both survive. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { without } from '../setup/without.ts';
@@ -19,8 +21,10 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
   let site: Fronted;
   let browsers: Record<Make, Browser>;
   const people: Person[] = [];
+  const downloads = mkdtempSync(joinPath(tmpdir(), 'genkan-downloads-'));
   beforeAll(async () => {
-    const [fronted, Chromium, Firefox] = await Promise.all([startFronted(), launch(), launchFirefox()]);
+    const started = [startFronted(), launch(), launchFirefox({ downloadsPath: downloads })] as const;
+    const [fronted, Chromium, Firefox] = await Promise.all(started);
     site = fronted;
     browsers = { Chromium, Firefox };
   });
@@ -29,10 +33,12 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
   });
   afterAll(async () => {
     await Promise.all([site?.stop(), browsers?.Chromium.close(), browsers?.Firefox.close()]);
+    rmSync(downloads, { recursive: true });
   });
 
-  const enter = async (make: Make, room: string, name: string, url = site.url) => {
+  const enter = async (make: Make, room: string, name: string, { url = site.url, patience = 20_000 } = {}) => {
     const person = await open(browsers[make], `${url}/rooms/${room}`);
+    person.page.setDefaultTimeout(patience);
     people.push(person);
     await join(person, name);
     return person;
@@ -88,12 +94,20 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
         [ben, aiko, 300_001],
       ] as const;
       for (const [from, to, bytes] of ways) {
-        const buffer = randomBytes(bytes);
-        await from.page.getByLabel('Send a file').setInputFiles({ name: 'a.bin', mimeType: 'application/x', buffer });
+        const [name, buffer] = [`${first}-${bytes}.bin`, randomBytes(bytes)];
+        await from.page.getByLabel('Send a file').setInputFiles({ name, mimeType: 'application/x', buffer });
         await button(to, 'Receive').click();
         const saved = to.page.getByRole('link', { name: 'Save' });
-        const [download] = await Promise.all([to.page.waitForEvent('download'), saved.click()]);
-        expect(readFileSync(await download.path()).equals(buffer)).toBe(true);
+        if (to.context.browser() === browsers.Chromium) {
+          const [download] = await Promise.all([to.page.waitForEvent('download'), saved.click()]);
+          expect(readFileSync(await download.path()).equals(buffer)).toBe(true);
+        } else {
+          await saved.click();
+          const file = joinPath(downloads, name);
+          await expect
+            .poll(() => existsSync(file) && readFileSync(file).equals(buffer), { timeout: 10_000 })
+            .toBe(true);
+        }
       }
       quiet();
     });
@@ -112,7 +126,7 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
     test('ten seconds without the server: pictures go on, and what was written meanwhile arrives once', async () => {
       const proxy = await startCuttable(site.url);
       const room = `cut-${first}`;
-      const both = [await enter(first, room, 'Aiko', proxy.url), await enter(second, room, 'Ben', proxy.url)] as const;
+      const both = [await enter(first, room, 'Aiko', proxy), await enter(second, room, 'Ben', proxy)] as const;
       const [aiko, ben] = both;
       await seen(...both);
       proxy.cut();
@@ -163,7 +177,8 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
 
   test('six, and each sees the five others', { timeout: 180_000 }, async () => {
     const six: Person[] = [];
-    for (let index = 0; index < 6; index += 1) six.push(await enter('Chromium', 'six', `P${index}`));
+    for (let index = 0; index < 6; index += 1)
+      six.push(await enter('Chromium', 'six', `P${index}`, { patience: 60_000 }));
     await Promise.all(six.map((person) => untilSeen(person, 5, 120_000)));
     if (six[0]) await picture(six[0], 'six');
     quiet();

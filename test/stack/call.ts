@@ -8,7 +8,11 @@ import { join, launch, open, type Person, picture, say, untilSeen } from './brow
  * @param site the base URL
  * @param launchBrowser Chromium, unless told
  */
-export const describeCall = (name: string, site: () => string, launchBrowser = launch): void => {
+export const describeCall = (
+  name: string,
+  site: () => string,
+  launchBrowser: () => Promise<Browser> = launch,
+): void => {
   describe.skipIf(without('chromium'))(`a call, ${name}`, () => {
     let browser: Browser;
     const people: Person[] = [];
