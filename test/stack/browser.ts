@@ -89,7 +89,7 @@ const ofScreenshots = 'sha256-YjaKGiklmzC6wjXA513HAMmzus8VE61XCOT+SmwNZWA=';
 export const open = async (browser: Browser, url: string, viewport = { width: 1280, height: 800 }): Promise<Person> => {
   const context = await browser.newContext({ viewport });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(30_000);
   await page.addInitScript(() => {
     const all: RTCPeerConnection[] = [];
     Object.assign(window, { testConnections: all });

@@ -36,7 +36,7 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
     rmSync(downloads, { recursive: true });
   });
 
-  const enter = async (make: Make, room: string, name: string, { url = site.url, patience = 20_000 } = {}) => {
+  const enter = async (make: Make, room: string, name: string, { url = site.url, patience = 30_000 } = {}) => {
     const person = await open(browsers[make], `${url}/rooms/${room}`);
     person.page.setDefaultTimeout(patience);
     people.push(person);
@@ -153,7 +153,9 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
     await seen(aiko, ben);
     await button(aiko, 'Share screen').click();
     const main = ben.page.locator('.tile.main video');
-    await expect.poll(() => main.evaluate((video: HTMLVideoElement) => video.videoWidth)).toBe(1280);
+    await expect
+      .poll(() => main.evaluate((video: HTMLVideoElement) => video.videoWidth), { timeout: 20_000 })
+      .toBe(1280);
     await picture(ben, 'screen-firefox');
     await button(aiko, 'Stop sharing').click();
     await main.waitFor({ state: 'detached' });
@@ -172,15 +174,6 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
     for (const { page } of left)
       await expect.poll(() => page.locator('[data-peer]').count(), { timeout: 40_000 }).toBe(1);
     await seen(...left);
-    quiet();
-  });
-
-  test('six, and each sees the five others', { timeout: 180_000 }, async () => {
-    const six: Person[] = [];
-    for (let index = 0; index < 6; index += 1)
-      six.push(await enter('Chromium', 'six', `P${index}`, { patience: 60_000 }));
-    await Promise.all(six.map((person) => untilSeen(person, 5, 120_000)));
-    if (six[0]) await picture(six[0], 'six');
     quiet();
   });
 
