@@ -9,6 +9,8 @@ const engine = (word) => quiet(`${root}/test/setup/engine.sh`, [word]);
 const programs = [
   { name: 'nginx', file: 'nginx', version: '-v', for: 'the tests that put a real nginx in front of the app' },
   { name: 'chromium', file: 'chromium', version: '--version', for: 'the calls between real browsers' },
+  { name: 'firefox-esr', file: 'firefox-esr', version: '--version', for: 'the calls with Firefox' },
+  { name: 'iptables', file: 'iptables', version: '-V', for: 'the tests that cut paths between browsers' },
   { name: 'iproute2', file: 'ip', version: '-V', for: 'the tests that cut networks' },
   { name: 'apache2', file: 'apache2', version: '-v', for: 'the tests of deploy/fronts/apache.conf' },
   { name: 'caddy', file: 'caddy', version: 'version', for: 'the tests of deploy/fronts/Caddyfile' },
