@@ -2,11 +2,9 @@
  * `npm run bench`: Genkan beside a bare `ws` relay, in turns within one run. Absolute figures are noise on a shared machine; the
  * ratios of one round are what counts, and the median of the rounds is what is printed. Method in test/README.md.
  */
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { Job, Measured } from './load.ts';
+import { type Running, startLoad } from './load-process.ts';
 import {
   bare,
   bareBehindNginx,
@@ -17,6 +15,7 @@ import {
   pinned,
   type Server,
 } from './servers.ts';
+import { shown, table } from './table.ts';
 
 const rounds = Number(process.env.ROUNDS ?? 5);
 const seconds = Number(process.env.SECONDS ?? 3);
@@ -49,7 +48,7 @@ const parts: Record<string, Part> = {
   latency: {
     rows: ['ms to delivery, p50', 'ms to delivery, p99'],
     take: async (server) => {
-      const { measured } = await load(server, 10, { kind: 'latency', rate: 2000, seconds });
+      const { measured } = load(server, 10, { kind: 'latency', rate: 2000, seconds });
       const { p50, p99 } = await measured;
       return [p50, p99];
     },
@@ -82,31 +81,14 @@ const parts: Record<string, Part> = {
   },
 };
 
-type Running = { started: Promise<void>; measured: Promise<Measured>; kill: () => void };
-
-const load = async ({ base, dialect }: Server, rooms: number, work: Job['work']): Promise<Running> => {
-  const job: Job = { base, dialect, rooms, work };
-  const file = join(import.meta.dirname, 'load.ts');
-  const [program = '', ...args] = pinned(1, [process.execPath, file, JSON.stringify(job)]);
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const started = Promise.withResolvers<void>();
-  const measured = Promise.withResolvers<Measured>();
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    if (line === 'start') started.resolve();
-    else measured.resolve(JSON.parse(line));
-  });
-  child.once('exit', (code) => {
-    const failed = new Error(`the load ended with code ${code}`);
-    started.reject(failed);
-    measured.reject(failed);
-  });
-  measured.promise.catch(() => {});
-  return { started: started.promise, measured: measured.promise, kill: () => child.kill('SIGKILL') };
+const load = ({ base, dialect }: Server, rooms: number, work: Job['work']): Running<Measured> => {
+  const job: Job = { bases: [base], dialect, rooms, work };
+  return startLoad('load.ts', job, pinned(1, []));
 };
 
 /** What was done per CPU second of the server (and of nginx, where it stands before it). */
 const perCpuSecond = async (server: Server, rooms: number, work: Job['work']): Promise<number> => {
-  const running = await load(server, rooms, work);
+  const running = load(server, rooms, work);
   await running.started;
   const before = server.cpu();
   const { done } = await running.measured;
@@ -115,10 +97,10 @@ const perCpuSecond = async (server: Server, rooms: number, work: Job['work']): P
 
 /** kB of resident memory, beyond what a server needs once it has had some peers at all. */
 const memory = async (server: Server): Promise<number[]> => {
-  const loads: Running[] = [];
+  const loads: Running<Measured>[] = [];
   const grown = async (rooms: number, signals: number) => {
     const before = server.rss();
-    const running = await load(server, rooms, { kind: 'idle', signals });
+    const running = load(server, rooms, { kind: 'idle', signals });
     loads.push(running);
     await running.started;
     await new Promise((resolve) => setTimeout(resolve, 1500));
@@ -154,9 +136,6 @@ for (let round = 1; round <= rounds; round += 1)
       }
     }
 
-const shown = (value: number): string =>
-  value >= 1000 ? `${(value / 1000).toFixed(1)} k` : value >= 1 ? value.toFixed(1) : value.toFixed(3);
-
 const cell = (ofRow: Map<string, number[]>, { name, against }: Contestant): string => {
   const own = ofRow.get(name);
   if (!own) return '';
@@ -167,7 +146,5 @@ const cell = (ofRow: Map<string, number[]>, { name, against }: Contestant): stri
 process.stdout.write(
   `Medians of ${rounds} rounds; in brackets the median of the rounds' ratios to bare ws, straight or behind the same nginx.\n`,
 );
-const columns = contestants.map(({ name }) => name);
-const table = [...figures].map(([row, ofRow]) => [row, ...contestants.map((contestant) => cell(ofRow, contestant))]);
-for (const cells of [['', ...columns], ['', ...columns].map(() => '---'), ...table])
-  process.stdout.write(`| ${cells.join(' | ')} |\n`);
+const rows = [...figures].map(([row, ofRow]) => [row, ...contestants.map((contestant) => cell(ofRow, contestant))]);
+process.stdout.write(table(['', ...contestants.map(({ name }) => name)], rows));

@@ -5,8 +5,9 @@
 import WebSocket from 'ws';
 
 export type Job = {
-  /** ws://… */
-  base: string;
+  /** ws://…: a room lives at one of them; with `spread` each of its peers comes to another. */
+  bases: string[];
+  spread?: boolean;
   dialect: 'bare' | 'genkan';
   rooms: number;
   work: /** In rooms of two each peer keeps `inFlight` signals under way, for `seconds`. */
@@ -35,14 +36,15 @@ let done = 0;
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 let opened = 0;
-const open = (room: number): Promise<WebSocket> =>
+const open = (room: number, side = 0): Promise<WebSocket> =>
   new Promise((resolve, reject) => {
     // From several addresses, because one has ports for 28 000 connections only.
     const localAddress = `127.0.0.${2 + (opened++ % 8)}`;
-    const url = `${job.base}/rooms/bench-${process.pid}-${room}/ws`;
+    const base = job.bases[(room + (job.spread ? side : 0)) % job.bases.length];
+    const url = `${base}/rooms/bench-${process.pid}-${room}/ws`;
     const socket = new WebSocket(url, 'genkan.v1', { perMessageDeflate: false, localAddress });
     socket.once('open', () => resolve(socket));
-    socket.once('error', (error) => reject(new Error(`${job.base}: ${error.message}`)));
+    socket.once('error', (error) => reject(new Error(`${url}: ${error.message}`)));
   });
 
 /** The bare server has nothing to enter. */
@@ -72,7 +74,7 @@ const peerOf = (socket: WebSocket, type: string, frame: (n: number) => string): 
 
 /** Two peers of a room; each sends signals to the other. */
 const pair = async (room: number): Promise<Peer[]> => {
-  const sockets = [await open(room), await open(room)];
+  const sockets = [await open(room, 0), await open(room, 1)];
   const ids: (string | undefined)[] = [];
   for (const socket of sockets) ids.push((await join(socket))?.self.id);
   return sockets.map((socket, own) => {
