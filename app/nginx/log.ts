@@ -11,5 +11,5 @@ log_format genkan escape=json
     '"method":"$request_method","host":"$host","path":"$uri","protocol":"$server_protocol","status":"$status",'
     '"bytes":$body_bytes_sent,"seconds":$request_time,"app":"$upstream_addr","app_status":"$upstream_status",'
     '"app_connect":"$upstream_connect_time","app_header":"$upstream_header_time","app_seconds":"$upstream_response_time",'
-    '"agent":"$http_user_agent"}';
+    '"limit_req":"$limit_req_status","limit_conn":"$limit_conn_status","agent":"$http_user_agent"}';
 `;

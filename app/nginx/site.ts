@@ -8,7 +8,7 @@ ${httpIncludes(situation)}
 ${situation.mode === 'location' ? '' : servers(situation).join('\n')}`;
 
 const intro = (situation: Situation): string =>
-  situation.mode === 'location'
+  (situation.mode === 'location'
     ? `\
 # What Genkan needs in the http block, for any nginx.conf that includes conf.d/*.conf there. The site itself is yours: write
 #     include snippets/genkan-site.conf;
@@ -18,10 +18,17 @@ const intro = (situation: Situation): string =>
 # The Genkan site: static files from disk, everything else to the app. It fits beside other sites, below any nginx.conf that
 # includes conf.d/*.conf in its http block. nginx 1.22 or later.
 # To adapt: server_name and listen here, the app's address in snippets/genkan-app.conf, the files' place in snippets/genkan-static.conf.
+`) + (isAlone(situation) ? '' : shutdown(situation));
+
+const shutdown = ({ app: { drain } }: Situation): string => `\
+# (!) Your nginx.conf should say, outside of http: worker_shutdown_timeout ${drain + 20}s; By default nginx's old workers stay after a
+# reload until their last WebSocket ends. https://nginx.org/en/docs/ngx_core_module.html#worker_shutdown_timeout
 `;
 
 const httpIncludes = ({ upstreams }: Situation): string =>
-  ['log', 'maps', 'limits', ...(upstreams.length > 1 ? ['workers'] : [])].map((name) => include(name)).join('');
+  ['log', 'maps', 'maintenance', 'limits', ...(upstreams.length > 1 ? ['workers'] : [])]
+    .map((name) => include(name))
+    .join('');
 
 const include = (name: string, indent = ''): string => `${indent}include snippets/genkan-${name}.conf;\n`;
 

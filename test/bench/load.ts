@@ -5,10 +5,14 @@
 import WebSocket from 'ws';
 
 export type Job = {
-  /** ws://…: a room lives at one of them; with `spread` each of its peers comes to another. */
-  bases: string[];
+  /** ws://… */
+  base: string;
+  /** Others where rooms live as well, in turns; with `spread` each peer of a room comes to another. */
+  beside?: string[];
   spread?: boolean;
   dialect: 'bare' | 'genkan';
+  /** Where more is needed than the URL says: headers, whose certificate is trusted. */
+  client?: { headers?: Record<string, string>; ca?: string; servername?: string };
   rooms: number;
   work: /** In rooms of two each peer keeps `inFlight` signals under way, for `seconds`. */
     | { kind: 'relay'; inFlight: number; seconds: number }
@@ -31,6 +35,7 @@ type Joined = { self: { id: string }; session: string; seq: number };
 const sdp = 'a=candidate:1 1 udp 2122260223 192.0.2.1 50000 typ host\\r\\n'.repeat(17);
 const job: Job = JSON.parse(process.argv[2] ?? '');
 const isBare = job.dialect === 'bare';
+const bases = [job.base, ...(job.beside ?? [])];
 let done = 0;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -40,9 +45,9 @@ const open = (room: number, side = 0): Promise<WebSocket> =>
   new Promise((resolve, reject) => {
     // From several addresses, because one has ports for 28 000 connections only.
     const localAddress = `127.0.0.${2 + (opened++ % 8)}`;
-    const base = job.bases[(room + (job.spread ? side : 0)) % job.bases.length];
+    const base = bases[(room + (job.spread ? side : 0)) % bases.length];
     const url = `${base}/rooms/bench-${process.pid}-${room}/ws`;
-    const socket = new WebSocket(url, 'genkan.v1', { perMessageDeflate: false, localAddress });
+    const socket = new WebSocket(url, 'genkan.v1', { perMessageDeflate: false, localAddress, ...job.client });
     socket.once('open', () => resolve(socket));
     socket.once('error', (error) => reject(new Error(`${url}: ${error.message}`)));
   });

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CrowdJob, CrowdMeasured } from './crowd.ts';
 import type { LightJob, LightMeasured } from './light.ts';
-import type { Job, Measured } from './load.ts';
-import { type Running, startLoad } from './load-process.ts';
+import type { Job } from './load.ts';
+import { type Loaded, startAnywhere } from './loads.ts';
 import { cpuOf, median } from './servers.ts';
 import { type Shape, type Stack, startStack, type Used } from './stack.ts';
 import { shown, table } from './table.ts';
@@ -24,9 +24,10 @@ type Contestant = { name: string; shape: Shape; take: (stack: Stack) => Promise<
 /** `rounds`: at most, for what takes long. Ratios are to the first contestant. */
 type Part = { title: string; contestants: Contestant[]; rounds?: number; ratios: boolean };
 
-const load = ({ bases }: Stack, rooms: number, work: Job['work'], spread = false): Running<Measured> => {
-  const job: Job = { bases, dialect: 'genkan', rooms, work, spread };
-  return startLoad('load.ts', job);
+const load = ({ bases }: Stack, rooms: number, work: Job['work'], spread = false): Loaded => {
+  const [base = '', ...beside] = bases;
+  const job: Job = { base, beside, dialect: 'genkan', rooms, work, spread };
+  return startAnywhere('load.ts', job);
 };
 
 const since = (now: Used, before: Used): Used => ({
@@ -36,7 +37,7 @@ const since = (now: Used, before: Used): Used => ({
 });
 
 /** What was done, and the CPU seconds that it took. */
-const measure = async (stack: Stack, running: Running<Measured>): Promise<{ done: number; used: Used }> => {
+const measure = async (stack: Stack, running: Loaded): Promise<{ done: number; used: Used }> => {
   await running.started;
   const before = stack.cpu();
   const { done } = await running.measured;
@@ -75,7 +76,7 @@ const costs = async (stack: Stack): Promise<Figures> => {
 
 const onAllCores = async (stack: Stack): Promise<Figures> => {
   const job: LightJob = { base: stack.bases[0] ?? '', rooms: 40, wave: 16, seconds };
-  const running = startLoad<LightMeasured>('light.ts', job);
+  const running = startAnywhere<LightMeasured>('light.ts', job);
   await running.started;
   const [before, ofLoad] = [stack.cpu(), cpuOf(running.pid)];
   await sleep(seconds * 900);
@@ -93,7 +94,7 @@ const onAllCores = async (stack: Stack): Promise<Figures> => {
 
 /** What peers add that are there and say nothing, beyond what the first ones needed. */
 const idle = async (stack: Stack): Promise<Figures> => {
-  const loads: Running<Measured>[] = [];
+  const loads: Loaded[] = [];
   const hold = async (peers: number): Promise<void> => {
     const running = load(stack, peers / 2, { kind: 'idle', signals: 0 });
     loads.push(running);
@@ -133,7 +134,7 @@ const kernelMemory = (): number => Number(/SUnreclaim:\s+(\d+)/.exec(readFileSyn
 
 const back = (disturb: (stack: Stack) => Promise<void>) => async (stack: Stack) => {
   const job: CrowdJob = { base: stack.bases[0] ?? '', clients };
-  const running = startLoad<CrowdMeasured>('crowd.ts', job);
+  const running = startAnywhere<CrowdMeasured>('crowd.ts', job);
   await running.started;
   const from = Date.now();
   await disturb(stack);

@@ -48,8 +48,8 @@ export const startStack = async ({ workers, store: shared, nginx: nginxWorkers }
     nginxWorkers > 0
       ? await startNginx({ app: { kind: 'uwsgi', address: first }, words, spoil: widened(nginxWorkers) })
       : undefined;
-  const own = descendantsOf(process.pid);
-  const named = (sign: RegExp) => own.filter((pid) => sign.test(readFileSync(`/proc/${pid}/comm`, 'utf8')));
+  // nginx listens before it has its workers.
+  while (named(/^nginx/).length < (front ? nginxWorkers + 1 : 0)) await sleep(20);
   const pids = {
     app: [app.pid, ...descendantsOf(app.pid)],
     nginx: named(/^nginx/),
@@ -98,3 +98,6 @@ const untilReady = async (told: () => Promise<Status>, workers: number): Promise
 
 const rssOf = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+
+const named = (sign: RegExp): number[] =>
+  descendantsOf(process.pid).filter((pid) => sign.test(readFileSync(`/proc/${pid}/comm`, 'utf8')));
