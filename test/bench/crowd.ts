@@ -22,10 +22,13 @@ type Client = { connection: Connection; joined: boolean; lost: boolean; back: nu
 let opened = 0;
 const usual = openSockets(browserClock, usualTiming);
 /** A WebSocket of ws is one as browsers have it; many addresses, because one has ports for 28 000 connections only. */
-const open: OpenSocket = (url, rung) =>
-  rung === 'websocket'
-    ? (new WebSocket(url, 'genkan.v1', { localAddress: `127.0.0.${2 + (opened++ % 8)}` }) as unknown as Socket)
-    : usual(url, rung);
+const open: OpenSocket = (url, rung) => {
+  if (rung !== 'websocket') return usual(url, rung);
+  const socket = new WebSocket(url, 'genkan.v1', { localAddress: `127.0.0.${2 + (opened++ % 8)}` });
+  // Its 'close' says enough, also of one that is given up before it is open.
+  socket.on('error', () => {});
+  return socket as unknown as Socket;
+};
 
 const enter = (index: number): Promise<Client> =>
   new Promise((resolve) => {

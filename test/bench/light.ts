@@ -6,7 +6,7 @@ import { request } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export type LightJob = { base: string; rooms: number; wave: number; seconds: number };
+export type LightJob = { base: string; dialect: 'bare' | 'genkan'; rooms: number; wave: number; seconds: number };
 /** Signals delivered, in so many seconds. */
 export type LightMeasured = { done: number; seconds: number };
 
@@ -108,7 +108,8 @@ const speak = (line: Line, to: string): (() => void) => {
 
 for (let room = 0; room < job.rooms; room += 1) {
   const [first, second] = [await open(room), await open(room)];
-  const [one, other] = [await join(first), await join(second)];
+  // The bare server has nothing to enter.
+  const [one, other] = job.dialect === 'bare' ? ['one', 'other'] : [await join(first), await join(second)];
   speak(second, one);
   speak(first, other)();
 }

@@ -75,7 +75,7 @@ const costs = async (stack: Stack): Promise<Figures> => {
 };
 
 const onAllCores = async (stack: Stack): Promise<Figures> => {
-  const job: LightJob = { base: stack.bases[0] ?? '', rooms: 40, wave: 16, seconds };
+  const job: LightJob = { base: stack.bases[0] ?? '', dialect: 'genkan', rooms: 40, wave: 16, seconds };
   const running = startAnywhere<LightMeasured>('light.ts', job);
   await running.started;
   const [before, ofLoad] = [stack.cpu(), cpuOf(running.pid)];
