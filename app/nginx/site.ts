@@ -1,4 +1,5 @@
 /** conf.d/genkan.conf: the site; and what stands for it where a site exists: conf.d/00-genkan.conf, snippets/genkan-site.conf. */
+import { logged } from './log.ts';
 import { isAlone, type Situation } from './situation.ts';
 import { knows } from './version.ts';
 
@@ -53,7 +54,7 @@ ${situation.certificate ? '' : secureContext}${listens(situation, false)}${names
     # No version number in answers; default on. https://nginx.org/en/docs/http/ngx_http_core_module.html#server_tokens
     server_tokens off;
 
-    access_log /var/log/nginx/access.log genkan;
+    ${logged(situation)}
 
 ${situation.certificate ? include('tls', '    ') : ''}${situation.trustedProxies.length > 0 ? include('real-ip', '    ') : ''}${include('headers', '    ')}${locations('    ')}${situation.base === '/' ? '' : elsewhere}}
 `;
@@ -107,7 +108,7 @@ const stranger = (situation: Situation): string => `\
 server {
 ${listens(situation, true)}    server_name _;
     server_tokens off;
-    access_log /var/log/nginx/access.log genkan;
+    ${logged(situation)}
 ${situation.certificate ? reject : ''}    # 421: not the server for this name. https://www.rfc-editor.org/rfc/rfc9110#name-421-misdirected-request
     return 421;
 }
@@ -124,7 +125,7 @@ const redirect = (situation: Situation): string => `\
 server {
 ${plainListens(situation)}    server_name ${situation.serverNames.join(' ')};
     server_tokens off;
-    access_log /var/log/nginx/access.log genkan;
+    ${logged(situation)}
 ${situation.acmeWebroot === undefined ? `    ${over(situation)}` : challenges(situation)}}
 ${isAlone(situation) ? plainStranger(situation) : ''}`;
 
@@ -152,7 +153,7 @@ const plainStranger = (situation: Situation): string => `
 server {
 ${plainListens(situation, ' default_server')}    server_name _;
     server_tokens off;
-    access_log /var/log/nginx/access.log genkan;
+    ${logged(situation)}
     return 421;
 }
 `;
@@ -163,5 +164,5 @@ const portOf = ({ addresses }: Situation): string => {
 };
 
 /** In somebody else's server block the log must be said in each location. */
-export const accessLog = ({ mode }: Situation): string =>
-  mode === 'location' ? '    access_log /var/log/nginx/access.log genkan;\n' : '';
+export const accessLog = (situation: Situation): string =>
+  situation.mode === 'location' ? `    ${logged(situation)}\n` : '';

@@ -11,7 +11,7 @@ import type { LightJob, LightMeasured } from './light.ts';
 import type { Job } from './load.ts';
 import { type Loaded, startAnywhere } from './loads.ts';
 import { cpuOf, median } from './servers.ts';
-import { type Shape, type Stack, startStack, type Used } from './stack.ts';
+import { type Shape, type Stack, startFleet, type Used } from './fleet.ts';
 import { shown, table } from './table.ts';
 
 const rounds = Number(process.env.ROUNDS ?? 3);
@@ -230,7 +230,7 @@ const compete = async (name: string, { contestants, rounds: most = rounds }: Par
   for (let round = 1; round <= Math.min(rounds, most); round += 1)
     for (const [index, contestant] of contestants.entries()) {
       process.stderr.write(`round ${round}: ${name}, ${contestant.name}\n`);
-      const stack = await startStack(contestant.shape);
+      const stack = await startFleet(contestant.shape);
       try {
         found[index]?.push(await contestant.take(stack));
       } finally {

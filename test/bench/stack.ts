@@ -1,103 +1,45 @@
-/** A whole Genkan for the benchmarks of scale: workers below a supervisor, nginx before them, a store behind them. */
-import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
-import { ask } from '../../app/ops/control.ts';
-import { startNginx } from '../nginx/nginx.ts';
-import { stage } from '../ops/program.ts';
-import { startServer } from '../store/server.ts';
-import { cli, cpuOf, descendantsOf, node, unlimited } from './servers.ts';
+/**
+ * `npm run bench:stack`: how large the image of the app is, how long the stack of docker-compose.yml takes from `up` to healthy, the image
+ * built and nothing of it there, and how much memory the app then has. In a project of its own, which is removed.
+ */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { freePort } from '../nginx/nginx.ts';
+import { freeSubnet } from '../stack/compose.ts';
+import { median } from './servers.ts';
 
-/** `nginx`: its workers; 0 = none, and the load comes to each worker's own socket. */
-export type Shape = { workers: number; store: boolean; nginx: number };
-/** By who used it. */
-export type Used = { app: number; nginx: number; store: number };
-export type Stack = {
-  /** ws://…: one, or without nginx that of each worker. */
-  bases: string[];
-  /** CPU seconds so far. */
-  cpu(): Used;
-  /** kB of resident memory. */
-  rss(): Used;
-  status(): Promise<Status>;
-  /** As `genkan reload` does. */
-  reload(): Promise<void>;
-  stop(): Promise<void>;
+const rounds = Number(process.env.ROUNDS ?? 5);
+const cwd = join(import.meta.dirname, '../..');
+const project = `genkan-bench-${process.pid}`;
+const env = {
+  ...process.env,
+  GENKAN_PORT: `127.0.0.1:${await freePort()}`,
+  GENKAN_SUBNET: await freeSubnet(),
 };
+const docker = async (...words: string[]): Promise<string> =>
+  (await promisify(execFile)('docker', words, { cwd, env })).stdout.trim();
+const compose = (...words: string[]) => docker('compose', '-p', project, ...words);
 
-const status = z.object({
-  peers: z.number(),
-  workers: z.array(z.object({ pid: z.number(), peers: z.number(), listening: z.array(z.unknown()) })),
-});
-type Status = z.infer<typeof status>;
-
-export const startStack = async ({ workers, store: shared, nginx: nginxWorkers }: Shape): Promise<Stack> => {
-  const store = shared ? await startServer() : undefined;
-  const { path, start, clear } = stage();
-  const control = path('control');
-  const flag = nginxWorkers > 0 ? '--socket' : '--http-socket';
-  const flags = [flag, path('app.%w.sock'), '--processes', `${workers}`, '--control-socket', control];
-  const withStore = store ? ['--store', store.url] : [];
-  const app = start([...flags, ...withStore, ...unlimited, '--allow-root'], { command: [...node, cli] });
-  const told = async (): Promise<Status> => status.parse((await ask(control, 'status')).status);
-  await untilReady(told, workers);
-  const sockets = Array.from({ length: workers }, (_, index) => path(`app.${index + 1}.sock`));
-  const [first = '', ...others] = sockets.map((socket) => `unix:${socket}`);
-  const words = others.flatMap((address) => ['--upstream', address]);
-  const front =
-    nginxWorkers > 0
-      ? await startNginx({ app: { kind: 'uwsgi', address: first }, words, spoil: widened(nginxWorkers) })
-      : undefined;
-  // nginx listens before it has its workers.
-  while (named(/^nginx/).length < (front ? nginxWorkers + 1 : 0)) await sleep(20);
-  const pids = {
-    app: [app.pid, ...descendantsOf(app.pid)],
-    nginx: named(/^nginx/),
-    store: named(/^(redis|valkey)/),
-  };
-  const sumOf = (read: (pid: number) => number): Used => {
-    const sum = (some: number[]) => some.reduce((total, pid) => total + read(pid), 0);
-    return { app: sum(pids.app), nginx: sum(pids.nginx), store: sum(pids.store) };
-  };
-  return {
-    bases: front ? [front.url.replace('http', 'ws')] : sockets.map((socket) => `ws+unix:${socket}:`),
-    cpu: () => sumOf(cpuOf),
-    rss: () => sumOf(rssOf),
-    status: told,
-    async reload() {
-      const { ok, error } = await ask(control, 'reload');
-      if (!ok) throw new Error(error);
-    },
-    async stop() {
-      await front?.stop();
-      await clear();
-      await store?.stop();
-    },
-  };
-};
-
-/** As many connections as processes here may have files, spread evenly over nginx's workers. */
-const widened =
-  (workers: number) =>
-  (path: string, text: string): string =>
-    path === 'nginx.conf'
-      ? text
-          .replace(/^worker_processes .*;$/m, `worker_processes ${workers};`)
-          .replace(/worker_rlimit_nofile \d+;/, 'worker_rlimit_nofile 20000;')
-          .replace(/worker_connections \d+;/, 'worker_connections 19900;')
-      : text.replace(/^( *listen [\d.]+:\d+)(.*);$/gm, '$1 reuseport$2;');
-
-const untilReady = async (told: () => Promise<Status>, workers: number): Promise<void> => {
-  for (let tries = 0; tries < 600; tries += 1) {
-    const now = await told().catch(() => undefined);
-    if (now?.workers.filter(({ listening }) => listening.length > 0).length === workers) return;
-    await sleep(50);
+await compose('build', '--quiet');
+const bytes = Number(await docker('image', 'inspect', '-f', '{{.Size}}', 'genkan'));
+const times: number[] = [];
+const resident: number[] = [];
+try {
+  for (let round = 1; round <= rounds; round += 1) {
+    process.stderr.write(`round ${round} of ${rounds}\n`);
+    const from = performance.now();
+    await compose('up', '-d', '--wait');
+    times.push((performance.now() - from) / 1000);
+    // The init process has number 1, the app is its child.
+    const status = await compose('exec', '-T', 'app', 'sh', '-c', 'cat /proc/[0-9]*/status');
+    resident.push(Math.max(...[...status.matchAll(/^VmRSS:\s+(\d+) kB$/gm)].map(([, kB]) => Number(kB))) / 1000);
+    await compose('down', '--volumes', '--timeout', '1');
   }
-  throw new Error('the workers do not come');
-};
-
-const rssOf = (pid: number): number =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
-
-const named = (sign: RegExp): number[] =>
-  descendantsOf(process.pid).filter((pid) => sign.test(readFileSync(`/proc/${pid}/comm`, 'utf8')));
+} finally {
+  await compose('down', '--volumes', '--timeout', '1');
+}
+const between = (values: number[]) => `${Math.min(...values).toFixed(1)} to ${Math.max(...values).toFixed(1)}`;
+process.stdout.write(`image of the app: ${Math.round(bytes / 1e6)} MB\n`);
+process.stdout.write(`docker compose up to healthy: ${median(times).toFixed(1)} s (${between(times)})\n`);
+process.stdout.write(`resident memory of the app then: ${Math.round(median(resident))} MB\n`);
