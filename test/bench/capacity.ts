@@ -14,6 +14,8 @@ export type Assumptions = {
   stay: number;
   /** Signals from each side when two peers begin: an offer or an answer, and eight candidates. */
   signals: number;
+  /** kB that each of them takes in the room's log, which a quiet room keeps. */
+  kept: number;
   /** Texts and changes of state that a peer tells everyone else, a minute. */
   said: number;
   /** The share of a processor that is used in a full hour. The rest is for peaks, and for those who come back. */
@@ -34,6 +36,7 @@ export const usual: Assumptions = {
   inRoom: 3,
   stay: 30,
   signals: 9,
+  kept: 1.1,
   said: 2,
   busy: 0.5,
   back: 20,
@@ -118,10 +121,13 @@ export const plan = (peers: number, assumed: Assumptions, found: Coefficients): 
   // One worker has everything, and none is the fullest.
   const workers = peers <= most ? 1 : Math.ceil((peers * assumed.fullest) / most);
   const nginx = Math.ceil((peers * used.nginx) / (assumed.busy * 1e6));
-  const stored = (peers * found.memory.store) / 1e6;
+  // Rooms, and with them their logs, are in the store if there is one.
+  const logged = assumed.kept * assumed.signals * (assumed.inRoom - 1);
+  const isShared = found.memory.store > 0;
+  const stored = isShared ? (peers * (found.memory.store + logged)) / 1e6 : 0;
+  const inApp = found.memory.app + (isShared ? 0 : logged);
   const shards = Math.ceil(Math.max((peers * used.store) / (assumed.busy * 1e6), stored / assumed.shardMemory));
-  const memory =
-    (workers * assumed.emptyWorker) / 1000 + (peers * (found.memory.app + found.memory.nginx)) / 1e6 + 2 * stored;
+  const memory = (workers * assumed.emptyWorker) / 1000 + (peers * (inApp + found.memory.nginx)) / 1e6 + 2 * stored;
   const byCores = (workers + nginx + 2 * shards) / assumed.cores;
   return { workers, nginx, shards, memory, machines: Math.ceil(Math.max(byCores, memory / (assumed.memory / 2))) };
 };

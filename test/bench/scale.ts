@@ -7,11 +7,11 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CrowdJob, CrowdMeasured } from './crowd.ts';
+import { type Shape, type Stack, startFleet, type Used } from './fleet.ts';
 import type { LightJob, LightMeasured } from './light.ts';
 import type { Job } from './load.ts';
 import { type Loaded, startAnywhere } from './loads.ts';
 import { cpuOf, median } from './servers.ts';
-import { type Shape, type Stack, startFleet, type Used } from './fleet.ts';
 import { shown, table } from './table.ts';
 
 const rounds = Number(process.env.ROUNDS ?? 3);
