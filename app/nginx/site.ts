@@ -5,7 +5,7 @@ import { knows } from './version.ts';
 
 export const site = (situation: Situation): string => `\
 ${intro(situation)}
-${httpIncludes(situation)}
+${httpIncludes()}
 ${situation.mode === 'location' ? '' : servers(situation).join('\n')}`;
 
 const intro = (situation: Situation): string =>
@@ -26,10 +26,8 @@ const shutdown = ({ app: { drain } }: Situation): string => `\
 # reload until their last WebSocket ends. https://nginx.org/en/docs/ngx_core_module.html#worker_shutdown_timeout
 `;
 
-const httpIncludes = ({ upstreams }: Situation): string =>
-  ['log', 'maps', 'maintenance', 'limits', ...(upstreams.length > 1 ? ['workers'] : [])]
-    .map((name) => include(name))
-    .join('');
+const httpIncludes = (): string =>
+  ['log', 'maps', 'maintenance', 'limits', 'workers'].map((name) => include(name)).join('');
 
 const include = (name: string, indent = ''): string => `${indent}include snippets/genkan-${name}.conf;\n`;
 

@@ -11,9 +11,11 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8');
 test('every block is run somewhere, or says why not', () => {
   expect(blocks.length).toBeGreaterThan(20);
   const places = blocks.flatMap((block) => (block.kind === 'not run' ? [] : [block.place]));
-  // test/stack/guide.long.test.ts knows these, and the last two have tests of their own.
+  // test/stack/guide.long.test.ts and scale.long.test.ts know these, and the last two have tests of their own.
   const known = [
     'compose',
+    'scale',
+    'scale-roll',
     'ways',
     'tls',
     'server',
