@@ -1,10 +1,11 @@
 /** conf.d/genkan.conf: the site; and what stands for it where a site exists: conf.d/00-genkan.conf, snippets/genkan-site.conf. */
+import { logged } from './log.ts';
 import { isAlone, type Situation } from './situation.ts';
 import { knows } from './version.ts';
 
 export const site = (situation: Situation): string => `\
 ${intro(situation)}
-${httpIncludes(situation)}
+${httpIncludes()}
 ${situation.mode === 'location' ? '' : servers(situation).join('\n')}`;
 
 const intro = (situation: Situation): string =>
@@ -25,17 +26,16 @@ const shutdown = ({ app: { drain } }: Situation): string => `\
 # reload until their last WebSocket ends. https://nginx.org/en/docs/ngx_core_module.html#worker_shutdown_timeout
 `;
 
-const httpIncludes = ({ upstreams }: Situation): string =>
-  ['log', 'maps', 'maintenance', 'limits', ...(upstreams.length > 1 ? ['workers'] : [])]
-    .map((name) => include(name))
-    .join('');
+const httpIncludes = (): string =>
+  ['log', 'maps', 'maintenance', 'limits', 'workers'].map((name) => include(name)).join('');
 
 const include = (name: string, indent = ''): string => `${indent}include snippets/genkan-${name}.conf;\n`;
 
 /** For the server block of a site that exists. */
 export const inside = (): string => `\
 # Genkan below a path of your site: one include in its server block, anywhere. Every location here begins with ^~, so that no
-# regular expression of yours takes its requests. nginx 1.22 or later.
+# regular expression of yours takes its requests, which by default it would. nginx 1.22 or later.
+# https://nginx.org/en/docs/http/ngx_http_core_module.html#location
 ${locations()}`;
 
 const locations = (indent = ''): string =>
@@ -53,7 +53,7 @@ ${situation.certificate ? '' : secureContext}${listens(situation, false)}${names
     # No version number in answers; default on. https://nginx.org/en/docs/http/ngx_http_core_module.html#server_tokens
     server_tokens off;
 
-    access_log /var/log/nginx/access.log genkan;
+    ${logged(situation)}
 
 ${situation.certificate ? include('tls', '    ') : ''}${situation.trustedProxies.length > 0 ? include('real-ip', '    ') : ''}${include('headers', '    ')}${locations('    ')}${situation.base === '/' ? '' : elsewhere}}
 `;
@@ -107,7 +107,7 @@ const stranger = (situation: Situation): string => `\
 server {
 ${listens(situation, true)}    server_name _;
     server_tokens off;
-    access_log /var/log/nginx/access.log genkan;
+    ${logged(situation)}
 ${situation.certificate ? reject : ''}    # 421: not the server for this name. https://www.rfc-editor.org/rfc/rfc9110#name-421-misdirected-request
     return 421;
 }
@@ -124,7 +124,7 @@ const redirect = (situation: Situation): string => `\
 server {
 ${plainListens(situation)}    server_name ${situation.serverNames.join(' ')};
     server_tokens off;
-    access_log /var/log/nginx/access.log genkan;
+    ${logged(situation)}
 ${situation.acmeWebroot === undefined ? `    ${over(situation)}` : challenges(situation)}}
 ${isAlone(situation) ? plainStranger(situation) : ''}`;
 
@@ -152,7 +152,7 @@ const plainStranger = (situation: Situation): string => `
 server {
 ${plainListens(situation, ' default_server')}    server_name _;
     server_tokens off;
-    access_log /var/log/nginx/access.log genkan;
+    ${logged(situation)}
     return 421;
 }
 `;
@@ -163,5 +163,5 @@ const portOf = ({ addresses }: Situation): string => {
 };
 
 /** In somebody else's server block the log must be said in each location. */
-export const accessLog = ({ mode }: Situation): string =>
-  mode === 'location' ? '    access_log /var/log/nginx/access.log genkan;\n' : '';
+export const accessLog = (situation: Situation): string =>
+  situation.mode === 'location' ? `    ${logged(situation)}\n` : '';

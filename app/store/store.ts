@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { LeaveReason, RoomName } from '../protocol/messages.ts';
 import type { Entry } from '../rooms/log.ts';
+import { format } from '../rooms/portable.ts';
 import { Registry, type RegistryLimits } from '../rooms/registry.ts';
 import type { Command, RoomEvent } from '../rooms/room.ts';
 
@@ -19,6 +20,8 @@ export interface Store {
    * is away a command is refused, or, to be carried out in any case (`insist`), it waits.
    */
   commit<T>(room: RoomName, command: Command<T>, insist?: 'insist'): Promise<Committed<T> | Refusal>;
+  /** The same of a store that is one process's own: it is kept, and told, when this returns. */
+  commitNow?<T>(room: RoomName, command: Command<T>): Committed<T> | Refusal;
   /** The room's events after a number; `gone` when they are not all kept any more. */
   since(room: RoomName, after: number): Promise<Entry[] | 'gone' | Refusal>;
   /**
@@ -44,7 +47,8 @@ export interface Store {
   close(): Promise<void>;
 }
 
-const claimPart = z.object({ claim: z.string(), until: z.number() });
+/** Its format is that of the rooms it travels with. */
+const claimPart = z.object({ format: z.literal(format), claim: z.string(), until: z.number() });
 
 /** Who left, incremented in place. */
 export type Leaves = { leaves: Record<LeaveReason | 'ended', number> };
@@ -75,15 +79,16 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, counts:
       untold.length = 0;
     }
   };
+  const commitNow = <T>(room: RoomName, command: Command<T>): Committed<T> | Refusal => {
+    // What was kept here now would be kept nowhere.
+    if (handedOver) return refuse('draining');
+    const done = registry.commit(room, command, clock());
+    if (!('refused' in done)) tell(room, done.entries);
+    return done;
+  };
   return {
-    async commit(room, command) {
-      // What was kept here now would be kept nowhere.
-      if (handedOver) return refuse('draining');
-      const done = registry.commit(room, command, clock());
-      if ('refused' in done) return done;
-      tell(room, done.entries);
-      return done;
-    },
+    commitNow,
+    commit: async (room, command) => commitNow(room, command),
     async since(room, after) {
       return registry.since(room, after);
     },
@@ -113,7 +118,7 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, counts:
     close: async () => {},
     handOver() {
       handedOver = true;
-      return [...registry.pack(), ...[...claims].map(([claim, until]) => ({ claim, until }))];
+      return [...registry.pack(), ...[...claims].map(([claim, until]) => ({ format, claim, until }))];
     },
     adopt(part) {
       const claimed = claimPart.safeParse(part);
