@@ -138,7 +138,8 @@ export const faults: Record<string, Fault> = {
     stores: both,
     set: () => ({ host: { number: 2, env: { LD_PRELOAD: faketime, FAKETIME: '-5m' } } }),
     lasts: 10,
-    begin: ({ place }) => process.kill(place.worker(0), 'SIGTERM'),
+    // With a store the other host takes over what it had; without one no clock is compared with another.
+    begin: ({ place }) => place.store && process.kill(place.worker(0), 'SIGTERM'),
   },
   '5 000 clients come back at once': {
     stores: both,
