@@ -5,6 +5,7 @@ import { nginxFiles } from '../../app/ops/nginx.ts';
 import { stage } from '../ops/program.ts';
 import { nginxes } from '../setup/nginxes.ts';
 import { without } from '../setup/without.ts';
+import { startSite } from '../signaling/site.ts';
 import { ask } from './ask.ts';
 import { type Backend, startBackend } from './backend.ts';
 import { type Nginx, startNginx } from './nginx.ts';
@@ -95,6 +96,26 @@ describe.each(nginxes)('a worker that is gone, $name', (by) => {
     },
   );
 });
+
+test.skipIf(missing)(
+  'a site with two names: pages of both are let into the same rooms, pages of a third are not',
+  async () => {
+    const site = await startSite([]);
+    const words = ['--mode', 'vhost', '--server-name', 'a.example', '--server-name', 'b.example'];
+    const sites = (port: number) => `server { listen 127.0.0.1:${port} default_server; return 410; }`;
+    const nginx = await startNginx({ app: { kind: 'uwsgi', address: site.addresses.socket }, words, sites });
+    const join = async (Host: string, origin: string) => {
+      const headers = { Host, Origin: `http://${origin}`, 'Content-Type': 'application/json' };
+      return JSON.parse((await ask(nginx, '/rooms/both/join', { method: 'POST', headers, body: '{}' })).body);
+    };
+    expect((await join('a.example', 'a.example')).peers).toEqual([]);
+    expect((await join('b.example', 'b.example')).peers).toHaveLength(1);
+    expect(await join('a.example', 'b.example')).toMatchObject({ type: 'error', code: 'origin-refused' });
+    expect((await ask(nginx, '/', { headers: { Host: 'c.example' } })).status).toBe(410);
+    await nginx.stop();
+    await site.stop();
+  },
+);
 
 describe.skipIf(missing)('the supervisor’s workers', () => {
   const play = stage();
