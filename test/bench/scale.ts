@@ -264,16 +264,22 @@ const keep = (name: string, part: Part, found: Figures[][]): void => {
   const date = new Date().toISOString().slice(0, 10);
   const machine = `${cpus().length} × ${cpus()[0]?.model}`;
   const rounded = (_: string, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(4)) : value);
-  const parts = { ...before, [name]: { date, machine, figures } };
+  const kept = { ...before[name]?.figures, ...figures };
+  const parts = { ...before, [name]: { date, machine, figures: kept } };
   writeFileSync(file, `${JSON.stringify(parts, rounded, 2)}\n`);
 };
 
-const asked = process.argv.slice(2);
-const unknown = asked.filter((word) => !(word in parts));
+/** `part`, or `part:contestant`. */
+const asked = process.argv.slice(2).map((word) => word.split(':'));
+const unknown = asked.flatMap(([part = '']) => (part in parts ? [] : [part]));
 if (unknown.length > 0)
   throw new Error(`no part "${unknown.join('", "')}"; there are ${Object.keys(parts).join(', ')}`);
-for (const [name, part] of Object.entries(parts)) {
-  if (asked.length > 0 && !asked.includes(name)) continue;
+for (const [name, whole] of Object.entries(parts)) {
+  const wanted = asked.filter(([word]) => word === name);
+  if (asked.length > 0 && wanted.length === 0) continue;
+  const isWanted = (one: string) =>
+    wanted.every(([, only]) => only === undefined) || wanted.some(([, only]) => only === one);
+  const part = { ...whole, contestants: whole.contestants.filter((one) => isWanted(one.name)) };
   const found = await compete(name, part);
   keep(name, part, found);
   const columns = Object.keys(found[0]?.[0] ?? {});
