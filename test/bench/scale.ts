@@ -245,16 +245,19 @@ const medians = (ofRounds: Figures[]): Figures =>
     Object.keys(ofRounds[0] ?? {}).map((figure) => [figure, median(ofRounds.map((one) => one[figure] ?? Number.NaN))]),
   );
 
-const rowOf = (name: string, own: Figures[], first: Figures[] | undefined): string[] => [
-  name,
-  ...Object.entries(medians(own)).map(([figure, value]) => {
-    if (Number.isNaN(value)) return '';
-    const ratio = median(
-      own.map((one, round) => (one[figure] ?? Number.NaN) / (first?.[round]?.[figure] ?? Number.NaN)),
-    );
-    return Number.isNaN(ratio) ? shown(value) : `${shown(value)} (${ratio.toFixed(2)})`;
-  }),
-];
+/** A row for each figure, a column for each contestant. */
+const rowsOf = (found: Figures[][], ratios: boolean): string[][] =>
+  Object.keys(found[0]?.[0] ?? {}).map((figure) => [
+    figure,
+    ...found.map((own) => {
+      const value = median(own.map((one) => one[figure] ?? Number.NaN));
+      const toFirst = own.map(
+        (one, round) => (one[figure] ?? Number.NaN) / (found[0]?.[round]?.[figure] ?? Number.NaN),
+      );
+      if (Number.isNaN(value)) return '';
+      return ratios ? `${shown(value)} (${median(toFirst).toFixed(2)})` : shown(value);
+    }),
+  ]);
 
 const file = join(import.meta.dirname, 'measured.json');
 /** Keeps what other parts found before. */
@@ -282,9 +285,6 @@ for (const [name, whole] of Object.entries(parts)) {
   const part = { ...whole, contestants: whole.contestants.filter((one) => isWanted(one.name)) };
   const found = await compete(name, part);
   keep(name, part, found);
-  const columns = Object.keys(found[0]?.[0] ?? {});
-  const rows = part.contestants.map((one, index) =>
-    rowOf(one.name, found[index] ?? [], part.ratios ? found[0] : undefined),
-  );
-  process.stdout.write(`${part.title}\n${table(['', ...columns], rows)}\n`);
+  const rows = rowsOf(found, part.ratios);
+  process.stdout.write(`${part.title}\n${table(['', ...part.contestants.map((one) => one.name)], rows)}\n`);
 }
