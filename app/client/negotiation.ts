@@ -189,6 +189,8 @@ export class Negotiation {
       this.#fill(kind);
     }
     this.#channel = new Channel(this.#pc, this.#setup);
+    // Now, and not when the event says so: by then the page may be busy drawing.
+    void this.#offer();
   }
 
   /** The answering side sends in the places that the first offer brought. */
