@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { endingOf } from '../../app/client/page/failures.ts';
 import { tileSize } from '../../app/client/page/layout.ts';
 import {
   icePolicyOf,
@@ -9,13 +10,12 @@ import {
   routeOf,
   takeToken,
 } from '../../app/client/page/route.ts';
-import { words } from '../../app/client/page/words.ts';
 import { type ErrorCode, errors } from '../../app/protocol/errors.ts';
 import { roomName } from '../../app/protocol/messages.ts';
 
 describe('words', () => {
   it.each(Object.keys(errors) as ErrorCode[])('has an ending for %s', (code) => {
-    const { title, text, next } = words.ending(code);
+    const { title, text, next } = endingOf(code);
     expect(title).toMatch(/^[A-Z].+[^.]$/);
     expect(text).toMatch(/^[A-Z].+\.$/);
     expect(['again', 'new-room']).toContain(next);

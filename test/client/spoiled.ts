@@ -15,7 +15,11 @@ export type Fault =
   /** The body of an event stream is delivered when it has ended. */
   | 'buffers streams'
   /** Event streams are cut after 300 ms. */
-  | 'cuts streams';
+  | 'cuts streams'
+  /** The server is told another name than the one that was asked for. */
+  | 'changes the host'
+  /** Nothing gets an answer but a cut connection. */
+  | 'is down';
 
 export type Spoiled = { url: string; faults: Set<Fault>; cut(): void; close(): void };
 
@@ -26,7 +30,9 @@ export const startSpoiled = async (target: string, faults: Fault[]): Promise<Spo
   const server = createServer((asked, answer) => {
     if (asked.headers.accept === 'text/event-stream') streams.add(answer);
     answer.on('close', () => streams.delete(answer));
-    const upstream = request({ hostname, port, method: asked.method, path: asked.url, headers: asked.headers });
+    if (active.has('is down')) asked.socket.destroy();
+    const headers = active.has('changes the host') ? { ...asked.headers, host: 'elsewhere.example' } : asked.headers;
+    const upstream = request({ hostname, port, method: asked.method, path: asked.url, headers });
     upstream.on('response', (response) => passOn(response, answer, active));
     upstream.on('error', () => answer.destroy());
     answer.on('close', () => upstream.destroy());
@@ -37,6 +43,7 @@ export const startSpoiled = async (target: string, faults: Fault[]): Promise<Spo
     upgraded.add(client);
     client.on('error', () => {});
     if (active.has('refuses upgrades')) client.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n');
+    else if (active.has('is down')) client.destroy();
     else if (!active.has('hangs upgrades')) tunnel(asked, client, connect(Number(port), hostname), active);
   });
   /** Ends the WebSockets and event streams that are open. */
@@ -74,7 +81,8 @@ const passOn = (response: IncomingMessage, answer: ServerResponse, faults: Set<F
 };
 
 const tunnel = ({ url, headers }: IncomingMessage, client: Duplex, upstream: Socket, faults: Set<Fault>): void => {
-  const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const told = faults.has('changes the host') ? { ...headers, host: 'elsewhere.example' } : headers;
+  const head = Object.entries(told).map(([name, value]) => `${name}: ${value}\r\n`);
   upstream.write(`GET ${url} HTTP/1.1\r\n${head.join('')}\r\n`);
   upstream.on('error', () => client.destroy());
   upstream.once('data', (handshake) => {

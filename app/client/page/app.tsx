@@ -5,11 +5,13 @@ import { Call } from './call.tsx';
 import { Closing } from './closing.tsx';
 import { Conversation, type Entry, type Wishes } from './conversation.ts';
 import { Devices, type Kind } from './devices.ts';
+import { useChanges } from './hooks.ts';
 import { Landing } from './landing.tsx';
 import { Lobby } from './lobby.tsx';
 import { rememberToken, takeSeat } from './memory.ts';
 import { PasscodeNeeded } from './passcode.tsx';
 import { newRoomName, roomUrl, routeOf, takeToken } from './route.ts';
+import { speech } from './words.ts';
 
 type View =
   | { is: 'landing' }
@@ -19,6 +21,7 @@ type View =
   | { is: 'closing'; room: string; code: ErrorCode };
 
 export const App = () => {
+  useChanges(speech);
   const [view, setView] = useState<View>(viewOfAddress);
   const shown = useRef(view);
 

@@ -4,6 +4,7 @@ import { ChatPanel } from './chat.tsx';
 import { CallControls } from './controls.tsx';
 import type { Conversation, Panel } from './conversation.ts';
 import { CallDialog, type CallDialogName } from './dialogs.tsx';
+import { delayOf } from './failures.ts';
 import { toggleFullScreen } from './full-screen.ts';
 import { useChanges, useFirstFocus, useTitle } from './hooks.ts';
 import { PeoplePanel } from './people.tsx';
@@ -98,7 +99,7 @@ const shortcutActs: Record<Shortcut, Act> = {
 /** What is wrong with the way to the server, if anything. */
 const troubleOf = ({ state, everJoined, atDoor }: Conversation): string | undefined => {
   if (state.is === 'joined' || state.is === 'over' || state.is === 'waiting') return undefined;
-  const delay = state.because && words.delay(state.because);
+  const delay = state.because && delayOf(state.because);
   if (delay) return delay;
   if (everJoined) return call.reconnecting;
   return state.attempt > 1 || atDoor ? call.unreachable : call.joining;

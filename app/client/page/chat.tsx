@@ -1,6 +1,7 @@
 /** The chat panel. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Conversation } from './conversation.ts';
+import { clock } from './format.ts';
 import { Icon } from './icons.tsx';
 import type { Line } from './lines.ts';
 import { splitLinks } from './links.ts';
@@ -9,7 +10,6 @@ import { words } from './words.ts';
 
 const { chat } = words;
 const longest = 4000;
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 
 export const ChatPanel = ({ conversation, close }: { conversation: Conversation; close: () => void }) => (
   <section id="chat" class="panel" aria-label={chat.title}>
@@ -45,7 +45,7 @@ const Said = ({ line: { mine, name, text, at, delivery } }: { line: Line }) => (
   <article class={mine ? 'line mine' : 'line'} data-delivery={delivery}>
     <p class="line-head">
       <span class="line-name">{name}</span>
-      <time dateTime={new Date(at).toISOString()}>{clock.format(at)}</time>
+      <time dateTime={new Date(at).toISOString()}>{clock(at)}</time>
     </p>
     <p class="line-text">{linked(text)}</p>
     {delivery === 'sending' && <p class="line-delivery">{chat.sending}</p>}

@@ -1,5 +1,6 @@
 /** After a call, or in place of one: what happened, and what can be done next. */
 import type { ErrorCode } from '../genkan.ts';
+import { endingOf } from './failures.ts';
 import { useFirstFocus, useTitle } from './hooks.ts';
 import { Icon } from './icons.tsx';
 import { words } from './words.ts';
@@ -7,7 +8,7 @@ import { words } from './words.ts';
 type ClosingProps = { code: ErrorCode; again: () => void; newRoom: () => void };
 
 export const Closing = ({ code, again, newRoom }: ClosingProps) => {
-  const { title, text, next } = words.ending(code);
+  const { title, text, next } = endingOf(code);
   useTitle(`${title} – ${words.product}`);
   const heading = useFirstFocus<HTMLHeadingElement>();
   const possible = code !== 'bad-room-name';

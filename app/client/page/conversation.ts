@@ -12,6 +12,8 @@ import {
   type Standing,
 } from '../genkan.ts';
 import type { Devices, Kind } from './devices.ts';
+import { refusalOf } from './failures.ts';
+import { sizeOf } from './format.ts';
 import { heardLine, type Line, Lines, ownLine } from './lines.ts';
 import { keepSeat, recallToken, rememberRoom, type Seat } from './memory.ts';
 import { knocksSince, nameOf, newsOfLeaving, newsOfPeer, newsOfStanding } from './news.ts';
@@ -20,7 +22,6 @@ import { Own } from './own.ts';
 import { Reactions } from './reactions.ts';
 import { icePolicyOf } from './route.ts';
 import { limit, Shares } from './shares.ts';
-import { sizeOf } from './sizes.ts';
 import { words } from './words.ts';
 
 /** What somebody who opens a room wants of it; '' = no passcode. */
@@ -182,7 +183,7 @@ export class Conversation {
   async decide(deed: (room: Room) => Promise<Settled>, done?: string): Promise<void> {
     const settled = await deed(this.#room);
     if (settled.accepted && done) this.announce(done);
-    if (!settled.accepted && settled.code !== 'room-ended') this.announce(words.refusal(settled.code));
+    if (!settled.accepted && settled.code !== 'room-ended') this.announce(refusalOf(settled.code));
   }
 
   leave(): void {

@@ -1,6 +1,7 @@
 /** Which camera, microphone and speaker are used, with ways to hear and see that they work. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Devices, Kind } from './devices.ts';
+import { number } from './format.ts';
 import { listenTo, playNotes } from './sound.ts';
 import { words } from './words.ts';
 
@@ -38,7 +39,7 @@ const Picker = ({ kind, devices }: { kind: Kind | 'speaker'; devices: Devices })
       <select id={`${kind}-picker`} class="field" onChange={({ currentTarget }) => choose(currentTarget.value)}>
         {choices.map(({ id, label: name }, index) => (
           <option key={id} value={id} selected={id === chosen}>
-            {name || `${label} ${index + 1}`}
+            {name || `${label} ${number(index + 1)}`}
           </option>
         ))}
       </select>

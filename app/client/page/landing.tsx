@@ -3,16 +3,12 @@ import { useRef, useState } from 'preact/hooks';
 import type { Wishes } from './conversation.ts';
 import { useFirstFocus, useTitle } from './hooks.ts';
 import { Icon } from './icons.tsx';
+import { LanguageChoice } from './language-choice.tsx';
 import { forgetRooms, recentRooms } from './memory.ts';
 import { newRoomName, normalRoomName, type RoomNameProblem, roomNameProblem, roomUrl } from './route.ts';
 import { words } from './words.ts';
 
 const { landing } = words;
-const sentences: Record<RoomNameProblem, string> = {
-  missing: landing.missing,
-  invalid: landing.invalid,
-  'too-long': landing.tooLong,
-};
 
 type LandingProps = { open: (room: string, wishes?: Wishes) => void };
 
@@ -33,6 +29,7 @@ export const Landing = ({ open }: LandingProps) => {
       <p class="divider">{landing.or}</p>
       <RoomForm open={open} />
       <Recent open={open} />
+      <LanguageChoice />
     </main>
   );
 };
@@ -109,7 +106,7 @@ const RoomForm = ({ open }: LandingProps) => {
         </button>
       </div>
       <p id="room-problem" class="problem below-field" role="alert">
-        {problem && sentences[problem]}
+        {problem && landing.problems[problem]}
       </p>
     </form>
   );

@@ -4,6 +4,7 @@ import { ConnectionCheck } from './check.tsx';
 import { DevicePickers } from './device-pickers.tsx';
 import type { Devices } from './devices.ts';
 import { useChanges, useFirstFocus, useTitle } from './hooks.ts';
+import { LanguageChoice } from './language-choice.tsx';
 import { recall, remember } from './memory.ts';
 import { Preview } from './preview.tsx';
 import { words } from './words.ts';
@@ -28,6 +29,7 @@ export const Lobby = ({ room, devices, join }: LobbyProps) => {
         <Preview devices={devices} />
         {canCall() ? <Form room={room} devices={devices} join={join} /> : <p class="problem">{lobby.tooOld}</p>}
       </div>
+      <LanguageChoice />
     </main>
   );
 };

@@ -1,12 +1,14 @@
 /** Starts the page. */
 import { render } from 'preact';
 import { App } from './app.tsx';
+import { speakAsPreferred } from './words.ts';
 
 // A page that comes back from the browser's memory has left its room on the way there.
 window.addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
 
 const place = document.getElementById('app');
 if (place) {
+  await speakAsPreferred();
   place.textContent = '';
   render(<App />, place);
 }

@@ -1,6 +1,6 @@
-/** What this browser remembers: between visits names, devices and rooms, in one tab its tokens and, while it is loaded again, its seat. */
+/** What this browser remembers: between visits names, devices, rooms and the language, in one tab its tokens and, while it is loaded again, its seat. */
 
-type Remembered = 'name' | 'camera' | 'microphone' | 'speaker' | 'shortcuts' | 'recent';
+type Remembered = 'name' | 'camera' | 'microphone' | 'speaker' | 'shortcuts' | 'recent' | 'language';
 
 /** The remembered text, or ''. */
 export const recall = (what: Remembered): string => {

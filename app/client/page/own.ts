@@ -1,6 +1,7 @@
 /** What this side sends and shows of itself: devices, screen, raised hand, and what hosts ask of them. */
 import type { MediaKind, Room } from '../genkan.ts';
 import type { DeviceState, Devices, Kind } from './devices.ts';
+import { problemOf } from './failures.ts';
 import { nameOf } from './news.ts';
 import { Screen } from './screen.ts';
 import { words } from './words.ts';
@@ -85,7 +86,7 @@ export class Own {
       const state = this.devices.state(kind);
       if (state === this.#shown[kind]) continue;
       this.#shown[kind] = state;
-      if (state.is === 'failed') this.#setup.say(words.problem(kind, state.problem));
+      if (state.is === 'failed') this.#setup.say(problemOf(kind, state.problem));
     }
   }
 

@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import type { RemotePeer } from '../genkan.ts';
 import type { Conversation } from './conversation.ts';
 import { Dialog } from './dialog.tsx';
+import { number } from './format.ts';
 import { Icon } from './icons.tsx';
 import { nameOf } from './news.ts';
 import { QualityNumbers } from './quality-sign.tsx';
@@ -42,7 +43,7 @@ const Waiting = ({ conversation }: { conversation: Conversation }) => {
   return (
     <section class="waiting" aria-labelledby="waiting">
       <h3 id="waiting">
-        {people.waiting} ({waiting.length})
+        {people.waiting} ({number(waiting.length)})
       </h3>
       <ul>
         {waiting.map(({ id, name = words.someone, away }) => (

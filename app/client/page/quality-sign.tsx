@@ -1,5 +1,6 @@
 /** How good the path to a person is: three bars, and the numbers for who wants them. */
 import type { RemotePeer } from '../genkan.ts';
+import { bitrate, list, milliseconds, percent } from './format.ts';
 import { words } from './words.ts';
 
 const { quality: text } = words;
@@ -20,10 +21,10 @@ export const QualityNumbers = ({ quality }: { quality: Quality | undefined }) =>
   if (!quality) return null;
   const { level, rtt, lossIn, lossOut, bitrateIn, bitrateOut, relayed } = quality;
   const rows: [string, string][] = [
-    [text.path, `${text[level]}, ${relayed ? text.relayed : text.direct}`],
-    ...(rtt === undefined ? [] : ([[text.rtt, `${rtt} ms`]] as [string, string][])),
-    [text.loss, `${percent(lossIn)} / ${percent(lossOut)}`],
-    [text.bitrate, `${kilobits(bitrateIn)} / ${kilobits(bitrateOut)}`],
+    [text.path, list([text[level], relayed ? text.relayed : text.direct])],
+    ...(rtt === undefined ? [] : ([[text.rtt, milliseconds(rtt)]] as [string, string][])),
+    [text.loss, `${percent(lossIn, 1)} / ${percent(lossOut, 1)}`],
+    [text.bitrate, `${bitrate(bitrateIn)} / ${bitrate(bitrateOut)}`],
   ];
   return (
     <dl class="numbers">
@@ -36,6 +37,3 @@ export const QualityNumbers = ({ quality }: { quality: Quality | undefined }) =>
     </dl>
   );
 };
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-const kilobits = (bits: number): string => `${Math.round(bits / 1000)} kbit/s`;

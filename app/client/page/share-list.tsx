@@ -1,8 +1,8 @@
 /** The files of the chat: what is offered, how far it is, and what can be done. */
 import type { Conversation } from './conversation.ts';
+import { percent, sizeOf } from './format.ts';
 import { Icon } from './icons.tsx';
 import type { Share } from './shares.ts';
-import { sizeOf } from './sizes.ts';
 import { words } from './words.ts';
 
 const { files } = words;
@@ -78,5 +78,5 @@ const stateOf = ({ file }: Share): string => {
   const { state } = file;
   if (state.is === 'over') return files.over[state.reason];
   if (state.is !== 'running') return files[state.is];
-  return files.running(Math.floor((100 * file.progress) / Math.max(1, file.size)));
+  return percent(file.progress / Math.max(1, file.size));
 };

@@ -1,6 +1,7 @@
 /** The buttons for microphone and camera, the same in the lobby and in the call. */
 import { browserOf } from './browser.ts';
 import type { DeviceState, Devices, Kind } from './devices.ts';
+import { problemOf } from './failures.ts';
 import { Icon } from './icons.tsx';
 import { shortcuts } from './shortcuts.ts';
 import { words } from './words.ts';
@@ -52,9 +53,9 @@ const browser = browserOf(navigator.userAgent);
 
 const problemSentences = (camera: DeviceState, microphone: DeviceState): string[] => {
   const both = camera.is === 'failed' && microphone.is === 'failed' && camera.problem === microphone.problem;
-  if (both) return [words.problem('both', camera.problem, browser)];
+  if (both) return [problemOf('both', camera.problem, browser)];
   return [
-    ...(camera.is === 'failed' ? [words.problem('camera', camera.problem, browser)] : []),
-    ...(microphone.is === 'failed' ? [words.problem('microphone', microphone.problem, browser)] : []),
+    ...(camera.is === 'failed' ? [problemOf('camera', camera.problem, browser)] : []),
+    ...(microphone.is === 'failed' ? [problemOf('microphone', microphone.problem, browser)] : []),
   ];
 };

@@ -3,8 +3,13 @@ import { newRoomName } from './route.ts';
 
 export const ways = ['websocket', 'http', 'stun', 'turn-udp', 'turn-tcp'] as const;
 export type Way = (typeof ways)[number];
-/** `none`: the server offers no such way. `unknown`: it tells only who is let in. */
-export type Finding = 'running' | 'good' | 'bad' | 'none' | 'unknown';
+/**
+ * - `held`: answers come, but streams are kept back on the way
+ * - `site`: it is there and turns this page away, which only its operator can change
+ * - `none`: the server offers no such way
+ * - `unknown`: it tells only who is let in
+ */
+export type Finding = 'running' | 'good' | 'held' | 'bad' | 'site' | 'none' | 'unknown';
 export type Findings = Record<Way, Finding>;
 export type Verdict = 'good' | 'fair' | 'bad';
 
@@ -21,29 +26,40 @@ export const unchecked: Findings = {
 
 /** Tells each finding as soon as it is made; resolves after the last. Never rejects. */
 export const checkWays = async (room: string, found: (way: Way, finding: Finding) => void): Promise<void> => {
-  const relays = async () => {
-    const answer = await askForServers();
-    found('http', answer.is === 'silent' ? 'bad' : 'good');
-    const servers = answer.is === 'servers' ? split(answer.ice) : undefined;
-    await Promise.all(
-      (['stun', 'turn-udp', 'turn-tcp'] as const).map(async (way) => {
-        if (!servers) return found(way, 'unknown');
-        if (servers[way].length === 0) return found(way, 'none');
-        found(way, (await gathers(servers[way], way === 'stun' ? 'srflx' : 'relay')) ? 'good' : 'bad');
-      }),
-    );
+  const answer = enter();
+  const socket = async () => {
+    if (await pongs(room)) return found('websocket', 'good');
+    found('websocket', (await answer).is === 'turned away' ? 'site' : 'bad');
   };
-  const socket = async () => found('websocket', (await pongs(room)) ? 'good' : 'bad');
-  await Promise.all([relays(), socket()]);
+  await Promise.all([socket(), requests(await answer, found), relays(await answer, found)]);
+};
+
+const requests = async (answer: Answer, found: (way: 'http', finding: Finding) => void): Promise<void> => {
+  if (answer.is === 'silent') return found('http', 'bad');
+  if (answer.is === 'turned away') return found('http', 'site');
+  // Whoever is not let in was answered all the same.
+  found('http', answer.is === 'entered' ? await hears(answer) : 'good');
+  if (answer.is === 'entered') void leave(answer);
+};
+
+const relays = async (answer: Answer, found: (way: Way, finding: Finding) => void): Promise<void> => {
+  const servers = answer.is === 'entered' ? split(answer.ice) : undefined;
+  await Promise.all(
+    (['stun', 'turn-udp', 'turn-tcp'] as const).map(async (way) => {
+      if (!servers) return found(way, 'unknown');
+      if (servers[way].length === 0) return found(way, 'none');
+      found(way, await gathers(servers[way], way === 'stun' ? 'srflx' : 'relay'));
+    }),
+  );
 };
 
 /** Whether a call will work, as far as one can tell from here. */
 export const verdictOf = (findings: Findings): Verdict => {
-  const { websocket, http, stun } = findings;
-  const turns = [findings['turn-udp'], findings['turn-tcp']];
-  if (websocket === 'bad' && http === 'bad') return 'bad';
-  if (stun !== 'good' && turns.includes('bad') && !turns.includes('good')) return 'bad';
-  return ways.some((way) => findings[way] === 'bad') ? 'fair' : 'good';
+  const failed = (way: Way) => findings[way] === 'bad' || findings[way] === 'site';
+  const turns = ['turn-udp', 'turn-tcp'] as const;
+  if (failed('websocket') && failed('http')) return 'bad';
+  if (findings.stun !== 'good' && turns.some(failed) && !turns.some((way) => findings[way] === 'good')) return 'bad';
+  return ways.some((way) => failed(way) || findings[way] === 'held') ? 'fair' : 'good';
 };
 
 /** The servers by the way that their addresses name, https://www.rfc-editor.org/rfc/rfc7065 and rfc7064. */
@@ -70,51 +86,85 @@ const pongs = (room: string): Promise<boolean> =>
     };
     const timer = setTimeout(() => end(false), patience);
     socket.onopen = () => socket.send('{"type":"ping"}');
-    socket.onmessage = () => end(true);
+    // What turns this page away says so, and is no pong.
+    socket.onmessage = ({ data }) => end(JSON.parse(data).type === 'pong');
     socket.onclose = () => end(false);
   });
 
-type Answer = { is: 'silent' } | { is: 'refused' } | { is: 'servers'; ice: Ice };
+type Entered = { is: 'entered'; ice: Ice; place: URL; authorization: string; seq: number };
+type Answer = Entered | { is: 'silent' | 'turned away' | 'not let in' };
 
-/** Enters a room that nobody else can know, for its list of ICE servers, and leaves it. */
-const askForServers = async (): Promise<Answer> => {
-  const join = new URL(`rooms/${newRoomName()}/join`, document.baseURI);
+/** Enters a room that nobody else can know, for its list of ICE servers. */
+const enter = async (): Promise<Answer> => {
+  const place = new URL(`rooms/${newRoomName()}/`, document.baseURI);
   try {
     const signal = AbortSignal.timeout(patience);
     const headers = { 'content-type': 'application/json' };
-    const answer = await fetch(join, { method: 'POST', headers, body: '{}', signal });
-    const joined: { type?: string; session?: string; ice?: Ice } = await answer.json();
-    if (!answer.ok || !joined.ice) return joined.type === 'error' ? { is: 'refused' } : { is: 'silent' };
-    const leave = new URL('leave', join);
-    const authorization = `Bearer ${joined.session}`;
-    void fetch(leave, { method: 'POST', headers: { authorization } }).catch(() => {});
-    return { is: 'servers', ice: joined.ice };
+    const answer = await fetch(new URL('join', place), { method: 'POST', headers, body: '{}', signal });
+    const said: { type?: string; code?: string; session?: string; seq?: number; ice?: Ice } = await answer.json();
+    const { ice, session, seq } = said;
+    if (answer.ok && ice && seq !== undefined)
+      return { is: 'entered', ice, place, authorization: `Bearer ${session}`, seq };
+    if (said.type !== 'error') return { is: 'silent' };
+    return { is: said.code === 'origin-refused' ? 'turned away' : 'not let in' };
   } catch {
     return { is: 'silent' };
   }
 };
 
+const leave = ({ place, authorization }: Entered): Promise<unknown> =>
+  fetch(new URL('leave', place), { method: 'POST', headers: { authorization } }).catch(() => {});
+
+/** A stream begins at once; where none does, requests that are answered at once still carry a call. */
+const hears = async (entered: Entered): Promise<Finding> => {
+  if (await begins(entered, '', 'text/event-stream')) return 'good';
+  return (await begins(entered, '&wait=0', 'application/json')) ? 'held' : 'bad';
+};
+
+/** Whether an answer of this type comes, and some of its body. */
+const begins = async ({ place, authorization, seq }: Entered, query: string, accept: string): Promise<boolean> => {
+  const request = new AbortController();
+  const timer = setTimeout(() => request.abort(), patience / 2);
+  try {
+    const url = new URL(`events?after=${seq}${query}`, place);
+    const answer = await fetch(url, { headers: { accept, authorization }, signal: request.signal });
+    if (!answer.ok || !answer.headers.get('content-type')?.startsWith(accept)) return false;
+    return (await answer.body?.getReader().read())?.done === false;
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(timer);
+    request.abort();
+  }
+};
+
+/** Codes with which a server answers, and refuses; 701 and 600 are the browser's own, for one that does not. */
+const isRefusal = (code: number): boolean => code >= 400 && code < 600;
+
 /** Whether these servers give a candidate of this type. */
-const gathers = async (iceServers: RTCIceServer[], type: 'srflx' | 'relay'): Promise<boolean> => {
+const gathers = async (iceServers: RTCIceServer[], type: 'srflx' | 'relay'): Promise<Finding> => {
   const iceTransportPolicy = type === 'relay' ? 'relay' : 'all';
   const connection = new RTCPeerConnection({ iceServers, iceTransportPolicy });
   let failed = false;
+  let refused = false;
+  const failure = () => (refused ? 'site' : 'bad');
   try {
-    return await new Promise<boolean>((resolve, reject) => {
-      setTimeout(resolve, patience, false);
-      connection.onicecandidateerror = () => {
+    return await new Promise<Finding>((resolve, reject) => {
+      setTimeout(() => resolve(failure()), patience);
+      connection.onicecandidateerror = ({ errorCode }) => {
         failed = true;
+        refused ||= isRefusal(errorCode);
       };
       connection.onicecandidate = ({ candidate }) => {
-        if (candidate?.type === type) resolve(true);
+        if (candidate?.type === type) resolve('good');
         // Where the address of a device is the public one, an answer from STUN adds no candidate.
-        else if (!candidate) resolve(type === 'srflx' && !failed);
+        else if (!candidate) resolve(type === 'srflx' && !failed ? 'good' : failure());
       };
       connection.createDataChannel('check');
       connection.setLocalDescription().catch(reject);
     });
   } catch {
-    return false;
+    return 'bad';
   } finally {
     connection.close();
   }

@@ -1,336 +1,60 @@
-/** Every word that the page shows or says, but for endings and failures. */
-import type { ErrorCode } from '../../protocol/errors.ts';
-import type { Access, TransferEnd } from '../genkan.ts';
-import type { Browser } from './browser.ts';
-import type { Kind, MediaProblem } from './devices.ts';
-import { type Ending, endings } from './endings.ts';
-import { delays, permissions, problems, refusals } from './failures.ts';
+/** The words of the page in the language that it speaks now, and the change to another. */
+import { Emitter } from '../events.ts';
+import { formatAs } from './format.ts';
+import { isRightToLeft, type Language, languageFor, localeFor } from './languages.ts';
+import { recall, remember } from './memory.ts';
+import { en } from './words/en.ts';
 
-export const words = {
-  product: 'Genkan',
-  someone: 'Guest',
-  cancel: 'Cancel',
-  close: 'Close',
+export type Words = typeof en;
 
-  landing: {
-    title: 'Talk face to face',
-    text: 'Open a room, send the link, and you are in a call: nothing to install, no account.',
-    newRoom: 'New room',
-    or: 'or go to a room by its name',
-    room: 'Room name',
-    go: 'Go to room',
-    missing: 'Write the name of a room, such as “garden”.',
-    invalid: 'Only letters, digits, “-” and “_”, and no spaces.',
-    tooLong: 'A room name has at most 64 letters.',
-    options: 'Who may come into a new room',
-    recent: 'Rooms you were in',
-    forget: 'Forget these rooms',
+/** Those that are fetched when they are chosen; English comes with the page. */
+const fetched: Record<Exclude<Language, 'en'>, () => Promise<Words>> = {
+  ja: async () => (await import('./words/ja.ts')).ja,
+  'zh-Hans': async () => (await import('./words/zh-hans.ts')).zhHans,
+  es: async () => (await import('./words/es.ts')).es,
+  ar: async () => (await import('./words/ar.ts')).ar,
+};
+
+/** Puts the messages of `source` into `target`, whose groups stay the same objects: modules hold them. */
+const fill = <Target extends object>(target: Target, source: object): Target => {
+  const held = target as Record<string, unknown>;
+  for (const [key, value] of Object.entries(source))
+    held[key] = typeof value === 'object' ? fill((held[key] as object | undefined) ?? {}, value) : value;
+  return target;
+};
+
+export const words: Words = fill({} as Words, en);
+
+const emitter = new Emitter<{ changed: undefined }>();
+let spoken: Language = 'en';
+
+/** What the page speaks. */
+export const speech = {
+  get language(): Language {
+    return spoken;
   },
+  onChange: (listener: () => void): (() => void) => emitter.on('changed', listener),
+};
 
-  lobby: {
-    title: 'Ready to join?',
-    room: (room: string) => `Room ${room}`,
-    name: 'Your name',
-    nameHint: 'The others see it. You can leave it empty.',
-    preview: 'Your camera',
-    previewOff: 'Camera is off',
-    previewAsking: 'Your browser is asking whether this page may use your camera and microphone.',
-    join: 'Join',
-    withoutMedia: 'You can join without camera and microphone: you will see and hear the others.',
-    tooOld: 'This browser is too old for calls. Please open this page in a current Chrome, Edge, Firefox or Safari.',
-    check: 'Check my connection',
-  },
+export const wordsOf = async (language: Language): Promise<Words> => (language === 'en' ? en : fetched[language]());
 
-  devices: {
-    title: 'Devices',
-    camera: 'Camera',
-    microphone: 'Microphone',
-    speaker: 'Speaker',
-    level: 'Microphone level',
-    test: 'Play a sound',
-    testing: 'Playing…',
-    replaced: (label: string) => `${label} is used now.`,
-  },
+/** Speaks `language` from now on; where its words cannot be fetched, the page goes on as it was. */
+export const speak = async (language: Language): Promise<void> => {
+  const source = await wordsOf(language).catch(() => undefined);
+  if (source) {
+    fill(words, source);
+    spoken = language;
+  }
+  formatAs(localeFor(spoken, navigator.languages));
+  document.documentElement.lang = spoken;
+  document.documentElement.dir = isRightToLeft(spoken) ? 'rtl' : 'ltr';
+  emitter.emit('changed', undefined);
+};
 
-  passcode: {
-    title: 'This room has a passcode',
-    text: 'Ask whoever invited you for it.',
-    label: 'Passcode',
-    wrong: 'That is not the passcode. Check it, and try again.',
-    missing: 'Write the passcode.',
-    enter: 'Join',
-    back: 'Back',
-  },
+/** Speaks what was chosen here before, or what the browser's languages ask for. */
+export const speakAsPreferred = (): Promise<void> => speak(languageFor(recall('language'), navigator.languages));
 
-  waiting: {
-    title: 'Somebody will let you in',
-    host: 'A host is here and sees that you are waiting.',
-    noHost: 'No host is here yet. You stay in line until one comes.',
-    stay: 'You can leave this page open. Nobody sees or hears you yet.',
-    leave: 'Stop waiting',
-  },
-
-  call: {
-    title: (room: string) => `Call in ${room}`,
-    people: 'People in the call',
-    controls: 'Call controls',
-    you: 'You',
-    youNamed: (name: string) => `${name} (you)`,
-    camera: 'Camera',
-    microphone: 'Microphone',
-    screen: 'Share screen',
-    hand: 'Raise hand',
-    chat: 'Chat',
-    unread: (count: number) => (count === 1 ? '1 new message' : `${count} new messages`),
-    everyone: 'People',
-    more: 'More',
-    invite: 'Invite',
-    leave: 'Leave',
-    alone: 'You are the first one here',
-    aloneText: 'Send the link to whoever should come.',
-    joining: 'Joining the room…',
-    unreachable: 'The server does not answer. Trying again…',
-    reconnecting: 'The connection to the server is lost. Reconnecting… You still see and hear each other.',
-    blocked: 'Tap to see and hear everyone',
-    here: (count: number) => (count === 1 ? 'One other person is here' : `${count} others are here`),
-    joined: (name: string) => `${name} joined`,
-    left: (name: string) => `${name} left`,
-    lost: (name: string) => `${name} lost the connection`,
-    kicked: (name: string) => `${name} was removed by a host`,
-    raised: (name: string) => `${name} raised a hand`,
-    letIn: 'You were let in',
-    back: 'You are back in your seat',
-    nowHost: 'You are a host now: you can let people in, and decide who stays.',
-    nowGuest: 'You are a guest now.',
-    access: {
-      open: 'The room is open to everyone.',
-      knock: 'Newcomers have to be let in now.',
-      locked: 'The room is locked now: nobody else comes in.',
-    } satisfies Record<Access, string>,
-    badge: { open: '', knock: 'Newcomers knock', locked: 'Locked' } satisfies Record<Access, string>,
-    talking: 'You are heard while you hold the space bar',
-  },
-
-  screen: {
-    yours: 'You are sharing your screen',
-    stop: 'Stop sharing',
-    theirs: (name: string) => `${name} shares a screen`,
-    of: (name: string) => `Screen of ${name}`,
-    failed: 'The screen could not be shared. Your system may have to allow that to this browser.',
-    began: (name: string) => `${name} began to share a screen`,
-  },
-
-  tile: {
-    microphoneOff: 'Microphone off',
-    cameraOff: 'Camera off',
-    connecting: 'Connecting…',
-    reconnecting: 'Connection lost, trying again…',
-    failed: 'No connection to this person',
-    retry: 'Try again',
-    away: 'Away: reconnecting…',
-    hand: 'Hand raised',
-    speaking: 'Speaking',
-    pin: (name: string) => `Pin ${name}`,
-    unpin: (name: string) => `Unpin ${name}`,
-  },
-
-  chat: {
-    title: 'Chat',
-    messages: 'Messages',
-    empty: 'No messages yet. What you write is seen by everyone in the room, and by who joins a little later.',
-    message: 'Message',
-    send: 'Send',
-    close: 'Close chat',
-    you: 'You',
-    sending: 'Sending…',
-    notSent: 'Not sent',
-    said: (name: string, text: string) => `${name}: ${text}`,
-  },
-
-  files: {
-    title: 'Files',
-    attach: 'Send a file',
-    offers: (name: string, file: string) => `${name} offers the file ${file}`,
-    from: (name: string) => `From ${name}`,
-    to: (name: string) => `To ${name}`,
-    accept: 'Receive',
-    decline: 'Decline',
-    save: 'Save',
-    offered: 'offered',
-    paused: 'connection lost, will go on',
-    done: 'arrived whole',
-    running: (percent: number) => `${percent} %`,
-    over: {
-      declined: 'declined',
-      cancelled: 'cancelled',
-      'too-large': 'too large',
-      damaged: 'damaged on its way',
-      left: 'that person has left',
-    } satisfies Record<TransferEnd, string>,
-    tooLarge: (file: string, most: string) => `${file} is larger than ${most}.`,
-    nobody: 'Nobody is here to send a file to.',
-  },
-
-  quality: {
-    good: 'Good connection',
-    fair: 'Weak connection',
-    poor: 'Poor connection',
-    path: 'Connection',
-    direct: 'direct',
-    relayed: 'through a relay',
-    rtt: 'Round trip',
-    loss: 'Loss in / out',
-    bitrate: 'Rate in / out',
-  },
-
-  people: {
-    title: 'People',
-    close: 'Close people',
-    list: 'Who is here',
-    waiting: 'Waiting to come in',
-    waitingCount: (count: number) => `${count} waiting`,
-    knocks: (name: string) => `${name} wants to come in`,
-    knock: (count: number) => `${count} people want to come in`,
-    show: 'Show',
-    admit: 'Let in',
-    deny: 'Decline',
-    admitAll: 'Let everyone in',
-    admitNamed: (name: string) => `Let ${name} in`,
-    denyNamed: (name: string) => `Decline ${name}`,
-    away: 'Away',
-    host: 'Host',
-    actions: (name: string) => `Decide about ${name}`,
-    details: (name: string) => `Connection to ${name}`,
-    mute: 'Ask to mute',
-    muteCamera: 'Ask to turn off the camera',
-    muteScreen: 'Ask to stop sharing',
-    muteSent: (name: string) => `${name} was asked`,
-    makeHost: 'Make host',
-    makeGuest: 'Make guest',
-    kick: 'Remove…',
-    kickTitle: (name: string) => `Remove ${name}?`,
-    kickText: 'They leave the call at once and are told that a host removed them.',
-    kickBan: 'Also keep this visitor from coming back',
-    kickDo: 'Remove',
-  },
-
-  room: {
-    title: 'The room',
-    access: 'Who may come in',
-    open: 'Everyone who has the link',
-    knock: 'Whom a host lets in',
-    locked: 'Nobody more',
-    passcode: 'Passcode',
-    passcodeSet: 'Newcomers need a passcode.',
-    passcodeNone: 'Newcomers need none.',
-    set: 'Set',
-    change: 'Change',
-    clear: 'Remove passcode',
-    passcodeIsSet: 'The passcode is set',
-    passcodeIsGone: 'The passcode is removed',
-    noPasscode: 'Leave it empty for none.',
-    end: 'End the call for everyone…',
-    endTitle: 'End the call for everyone?',
-    endText: 'Everyone leaves, and the room forgets what was said and set.',
-    endDo: 'End for everyone',
-  },
-
-  asked: {
-    audio: (name: string) => `${name} asks you to mute your microphone.`,
-    video: (name: string) => `${name} asks you to turn off your camera.`,
-    screen: (name: string) => `${name} asks you to stop sharing your screen.`,
-    do: { audio: 'Mute', video: 'Turn off', screen: 'Stop sharing' },
-    not: 'Not now',
-  },
-
-  leaving: {
-    title: 'Leave the call?',
-    text: 'You are the only host. When you leave, the one who has been here longest becomes host.',
-    leave: 'Leave',
-    stay: 'Stay',
-  },
-
-  invite: {
-    title: 'Invite people',
-    text: 'Whoever has this link can come to the door of this room.',
-    link: 'Link to this room',
-    copy: 'Copy link',
-    share: 'Share…',
-    copied: 'Link copied',
-    notCopied: 'The link could not be copied. Take it from the address bar.',
-    passcode: 'Newcomers also need the passcode.',
-    knock: 'A host has to let newcomers in.',
-    locked: 'The room is locked: nobody can come in until a host changes that.',
-  },
-
-  more: {
-    reactions: 'Reactions',
-    fullScreen: 'Full screen',
-    endFullScreen: 'End full screen',
-    picture: 'Picture in picture',
-    devices: 'Devices…',
-    keys: 'Keyboard shortcuts…',
-    invite: 'Invite…',
-    hand: 'Raise hand',
-    lowerHand: 'Lower hand',
-    screen: 'Share screen',
-  },
-
-  keys: {
-    title: 'Keyboard shortcuts',
-    on: 'Use single keys as shortcuts',
-    space: 'Space bar',
-    what: {
-      microphone: 'Microphone on or off',
-      camera: 'Camera on or off',
-      hand: 'Raise or lower your hand',
-      screen: 'Share your screen, or stop',
-      chat: 'Chat',
-      people: 'People',
-      fullScreen: 'Full screen',
-      keys: 'This list',
-      talk: 'Talk while you hold it, when you are muted',
-    },
-  },
-
-  check: {
-    title: 'Connection check',
-    again: 'Check again',
-    running: 'Checking…',
-    parts: {
-      camera: 'Camera',
-      microphone: 'Microphone',
-      websocket: 'Fast connection to the server (WebSocket)',
-      http: 'Spare connection to the server (HTTP)',
-      stun: 'Direct way to others (STUN)',
-      'turn-udp': 'Way round a firewall (TURN, UDP)',
-      'turn-tcp': 'Way round a strict firewall (TURN, TCP)',
-    },
-    good: 'Works',
-    off: 'Is off',
-    none: 'The server offers none',
-    unknown: 'Can be told only inside the call',
-    bad: {
-      camera: 'Does not work. Others will not see you; what to do stands below the picture.',
-      microphone: 'Does not work. Others will not hear you; what to do stands below the picture.',
-      websocket: 'Is blocked on your network. Calls still work by the spare connection, a little slower.',
-      http: 'The server cannot be reached. Check your network, or try another one.',
-      stun: 'Got no answer. Calls need a way round: in a strict network ask for UDP to be allowed.',
-      'turn-udp': 'Got no answer. UDP seems to be blocked here; the TCP way may still do.',
-      'turn-tcp': 'Got no answer. If nothing above works either, try another network, such as that of your phone.',
-    },
-    verdict: {
-      good: 'You are ready for a call.',
-      fair: 'Calls should work, with a spare way where something is blocked.',
-      bad: 'A call will probably not work from here. Try another network, or turn off a VPN.',
-    },
-  },
-
-  closing: { again: 'Join again', newRoom: 'New room', start: 'Start page' },
-
-  problem: (kind: Kind | 'both', problem: MediaProblem, browser: Browser = 'other'): string =>
-    problem === 'denied' ? `${problems.denied[kind]} ${permissions[browser]}` : problems[problem][kind],
-  ending: (code: ErrorCode): Ending => endings[code],
-  delay: (code: ErrorCode): string | undefined => delays[code],
-  refusal: (code: ErrorCode): string => refusals[code] ?? 'That was not possible just now. Try again.',
-} as const;
+export const choose = (language: Language): Promise<void> => {
+  remember('language', language);
+  return speak(language);
+};

@@ -1,0 +1,74 @@
+/** The page's connection check in a real browser, with each thing broken in turn: what it says is wrong, and whose fault it is. */
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Fault, startSpoiled } from '../client/spoiled.ts';
+import { startTurn } from '../doctor/turn-server.ts';
+import { without } from '../setup/without.ts';
+import { startSite } from '../signaling/site.ts';
+import { launch, open, picture } from './browser.ts';
+
+const secret = 'shared-by-app-and-relay';
+
+describe.skipIf(without('chromium'))('the connection check', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launch();
+  });
+  afterAll(() => browser?.close());
+
+  /** What it finds of the network, and the class of its verdict. */
+  const check = async (faults: Fault[], settings: string[]) => {
+    const site = await startSite(settings);
+    const network = await startSpoiled(site.direct.http, []);
+    const person = await open(browser, `${network.url}/rooms/check`);
+    for (const fault of faults) network.faults.add(fault);
+    await person.page.getByRole('button', { name: 'Check my connection' }).click();
+    await person.page.locator('.findings[data-done="true"]').waitFor({ timeout: 30_000 });
+    const findings = await person.page
+      .locator('.finding:not([data-part="camera"], [data-part="microphone"])')
+      .evaluateAll((items) => items.map((item) => `${item.dataset.part} ${item.dataset.finding}`));
+    const verdict = (await person.page.locator('.verdict').textContent()) ?? '';
+    await picture(person, `check-${faults.join('-').replaceAll(' ', '-') || 'turn'}`);
+    await person.context.close();
+    network.close();
+    await site.stop();
+    return [...findings, verdict];
+  };
+  const none = ['stun none', 'turn-udp none', 'turn-tcp none'];
+  const unknown = ['stun unknown', 'turn-udp unknown', 'turn-tcp unknown'];
+
+  test.each<[Fault[], string[]]>([
+    [['refuses upgrades'], ['websocket bad', 'http good', ...none, expect.stringContaining('should work')]],
+    [['swallows WebSockets'], ['websocket bad', 'http good', ...none, expect.stringContaining('should work')]],
+    [['buffers streams'], ['websocket good', 'http held', ...none, expect.stringContaining('should work')]],
+    [['changes the host'], ['websocket site', 'http site', ...unknown, expect.stringContaining('will probably not')]],
+    [['is down'], ['websocket bad', 'http bad', ...unknown, expect.stringContaining('will probably not')]],
+  ])('a network that %j', async (faults, expected) => {
+    expect(await check(faults, [])).toEqual(expected);
+  });
+
+  test('whoever is not let in is told of the server, not of the relays', async () => {
+    expect(await check([], ['--auth', 'token', '--token-secret', 'a-shared-secret-of-forty-characters-0001'])).toEqual([
+      ...['websocket good', 'http good', ...unknown],
+      expect.stringContaining('You are ready'),
+    ]);
+  });
+
+  const relays = async (given: string, transport: 'udp' | 'tcp') => {
+    const turn = await startTurn(secret, { transport });
+    const found = await check([], ['--turn-url', turn.url, '--turn-secret', given]);
+    turn.stop();
+    return found.find((finding) => finding.startsWith(`turn-${transport}`));
+  };
+  test.each(['udp', 'tcp'] as const)(
+    'a relay by %s that does not know the credential is the site’s fault',
+    async (transport) => {
+      expect(await relays('not-what-the-relay-has', transport)).toBe(`turn-${transport} site`);
+    },
+  );
+
+  test('a relay that is not there may be blocked', async () => {
+    const found = await check([], ['--turn-url', 'turn:127.0.0.1:9?transport=udp', '--turn-secret', secret]);
+    expect(found).toContain('turn-udp bad');
+  });
+});
