@@ -124,6 +124,7 @@ export const serve = async (
     conversations.tick(now);
     signaling.joins.sweep(now);
     signaling.attempts.sweep(now);
+    signaling.looks.sweep(now);
     await signaling.store.sweep();
   }, logger);
 
@@ -249,6 +250,7 @@ const createSignaling = async (
     authorise: (token, room) => gate(token, room, Date.now()),
     joins: perMinute('join'),
     attempts: perMinute('attempt'),
+    looks: perMinute('join'),
     fanout: new Fanout(store, Math.floor(settings['log-events'] / 4)),
     ice: (room, peer, now) => {
       const date = Date.now();
@@ -274,6 +276,7 @@ const createSignaling = async (
       pingInterval: seconds('ping-interval'),
       maxQuiet: seconds('max-quiet'),
       ackDelay: settings['ack-delay'],
+      lobbyShows: settings['lobby-shows'],
     },
   };
 };

@@ -21,11 +21,12 @@ const flags = [
   '--disable-renderer-backgrounding',
 ];
 
-export const launch = (without: string[] = []): Promise<Browser> =>
+/** `also`: further flags; of two of the same name the last counts. */
+export const launch = (without: string[] = [], also: string[] = []): Promise<Browser> =>
   chromium.launch({
     ...(chromiumPath === undefined ? {} : { executablePath: chromiumPath }),
     chromiumSandbox: false,
-    args: flags.filter((flag) => !without.includes(flag)),
+    args: [...flags.filter((flag) => !without.includes(flag)), ...also],
   });
 
 export type Person = {
