@@ -4,6 +4,7 @@ import { BlockList } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { createSessions, randomKey } from './auth/session.ts';
 import { createGate } from './auth/token.ts';
 import { iceSet, type Turn } from './auth/turn.ts';
 import { showAddress } from './config/address.ts';
@@ -246,6 +247,7 @@ const createSignaling = async (
   });
   return {
     store,
+    sessions: createSessions(settings['session-key'] ?? randomKey()),
     // Tokens and credentials are dated by clocks of others, which the system's follows.
     authorise: (token, room) => gate(token, room, Date.now()),
     joins: perMinute('join'),

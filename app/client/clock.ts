@@ -17,28 +17,26 @@ export const browserClock: Clock = {
 /** One timer that is armed anew, disarmed, and never runs twice at once. */
 export class Alarm {
   #clock: Clock;
-  #timer: Timer = 0;
-  #armed = false;
+  #timer: Timer | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   get armed(): boolean {
-    return this.#armed;
+    return this.#timer !== undefined;
   }
 
   arm(milliseconds: number, run: () => void): void {
     this.disarm();
-    this.#armed = true;
     this.#timer = this.#clock.setTimeout(() => {
-      this.#armed = false;
+      this.#timer = undefined;
       run();
     }, milliseconds);
   }
 
   disarm(): void {
-    if (this.#armed) this.#clock.clearTimeout(this.#timer);
-    this.#armed = false;
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 }

@@ -11,12 +11,8 @@ export class Emitter<Events> implements Source<Events> {
   #listeners: { [Name in keyof Events]?: Set<Listener<Events[Name]>> } = {};
 
   on<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): () => void {
-    let listeners = this.#listeners[name];
-    if (!listeners) {
-      listeners = new Set();
-      this.#listeners[name] = listeners;
-    }
-    listeners.add(listener);
+    const listeners = this.#listeners[name] ?? new Set();
+    this.#listeners[name] = listeners.add(listener);
     return () => listeners.delete(listener);
   }
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'vite';
-import { errors } from '../protocol/errors.ts';
+import { finals } from './finals.ts';
 import { precompress, target } from './vite.config.ts';
 
 const declarations = (): Plugin => ({
@@ -13,16 +13,10 @@ const declarations = (): Plugin => ({
   },
 });
 
-/** Of the errors only the close codes, which is what the library reads; the sentences would be a twelfth of it. */
-const onlyCloseCodes = (): Plugin => ({
-  name: 'only-close-codes',
-  load(id) {
-    if (!id.endsWith('/protocol/errors.ts')) return undefined;
-    const closing = Object.entries(errors).flatMap(([code, fate]) =>
-      'close' in fate ? [[code, { close: fate.close }] as const] : [],
-    );
-    return `export const errors = ${JSON.stringify(Object.fromEntries(closing))};`;
-  },
+/** Made here and not in the browser: the table of errors, with its sentences, would be a twelfth of the library. */
+const finalsAlone = (): Plugin => ({
+  name: 'finals-alone',
+  load: (id) => (id.endsWith('/client/finals.ts') ? `export const finals = ${JSON.stringify(finals)};` : undefined),
 });
 
 export default defineConfig({
@@ -38,5 +32,5 @@ export default defineConfig({
       output: { entryFileNames: 'js/[name].js' },
     },
   },
-  plugins: [onlyCloseCodes(), declarations(), precompress()],
+  plugins: [finalsAlone(), declarations(), precompress()],
 });

@@ -6,14 +6,15 @@
 import type { Limits } from './budget.ts';
 import type { Channel, ChannelSetup } from './channel.ts';
 import { Alarm, type Clock } from './clock.ts';
-import { type Negotiable, Negotiation } from './negotiation.ts';
+import { isLinkSignal, isOffer, type LinkSignal } from './link-signal.ts';
+import { Negotiation } from './negotiation.ts';
 import type { Ice, Rtc, Tracks } from './rtc.ts';
 
 /** `connecting`: not connected so far. `reconnecting`: was, and tries again. `failed`: gave up; retry() tries once more. */
 export type LinkState = 'connecting' | 'connected' | 'reconnecting' | 'failed' | 'closed';
 
-/** The `data` of this library's signals. `link` is the generation, from 1. `renew` asks the initiator for the next one. */
-export type LinkSignal = { link: number } & (Negotiable | { renew: true });
+/** Who this side is in the pair, as the server says; another epoch after one of the two has joined anew. */
+export type Pair = { epoch: number; initiator: boolean; polite: boolean };
 
 /** Milliseconds, but for `tries`. */
 export type LinkTiming = {
@@ -27,14 +28,13 @@ export type LinkTiming = {
 export const usualLinkTiming: LinkTiming = { connect: 10_000, tries: 3, disconnected: 2_000 };
 
 export type LinkSetup = ChannelSetup & {
-  initiator: boolean;
-  polite: boolean;
+  pair: Pair;
   ice: Ice;
   tracks: Tracks;
   rtc: Rtc;
   clock: Clock;
   timing: LinkTiming;
-  send(signal: LinkSignal): void;
+  send(signal: LinkSignal, epoch: number): void;
   /** Whether a signal would arrive now: while it would not, a link is not to blame for being unconnected. */
   reachable(): boolean;
   /** `state` or `stream` changed. */
@@ -42,14 +42,16 @@ export type LinkSetup = ChannelSetup & {
   trouble(error: unknown): void;
 };
 
-type Current = { is: 'none' } | { is: 'some'; negotiation: Negotiation };
-
 export class Link {
   #setup: LinkSetup;
+  #pair: Pair;
+  /** The pair has a new epoch, and its initiator has not said yet whether it goes on with the connection or makes another. */
+  #inQuestion = false;
   #tracks: Tracks;
   #ice: Ice;
   #generation = 0;
-  #current: Current = { is: 'none' };
+  /** Of the present generation; the other side's first offer makes it where this is not the initiator. */
+  #current: Negotiation | undefined;
   #state: LinkState = 'connecting';
   #stream: MediaStream;
   #wasConnected = false;
@@ -60,11 +62,12 @@ export class Link {
 
   constructor(setup: LinkSetup) {
     this.#setup = setup;
+    this.#pair = setup.pair;
     this.#tracks = setup.tracks;
     this.#ice = setup.ice;
     this.#stream = setup.rtc.stream();
     this.#watchdog = new Alarm(setup.clock);
-    if (setup.initiator) this.#begin(1);
+    if (this.#pair.initiator) this.#begin(1);
     else this.#watch();
   }
 
@@ -79,34 +82,64 @@ export class Link {
 
   /** Another one after a fresh connection. */
   get channel(): Channel | undefined {
-    return this.#current.is === 'some' ? this.#current.negotiation.channel : undefined;
+    return this.#current?.channel;
   }
 
   /** Statistics of the present connection. */
   async stats(): Promise<RTCStatsReport | undefined> {
-    return this.#current.is === 'some' ? this.#current.negotiation.stats() : undefined;
+    return this.#current?.stats();
   }
 
   /** Sends no more video than that over the present connection. */
   setLimits(limits: Limits): void {
-    if (this.#current.is === 'some') this.#current.negotiation.setLimits(limits);
+    this.#current?.setLimits(limits);
   }
 
   /** Takes a signal's `data` as it came from the peer; what is not a LinkSignal of this or the next generation is ignored. */
   receive(data: unknown): void {
     if (this.#state === 'closed' || !isLinkSignal(data)) return;
+    const { initiator, polite } = this.#pair;
     if ('renew' in data) {
-      if (this.#setup.initiator && data.link === this.#generation) this.#begin(this.#generation + 1);
+      if (initiator && data.link === this.#generation) this.#begin(this.#generation + 1);
       return;
     }
-    if (!this.#setup.initiator && data.link > this.#generation && isOffer(data)) this.#begin(data.link);
-    if (data.link === this.#generation && this.#current.is === 'some') void this.#current.negotiation.receive(data);
+    if ('keep' in data) return this.#keep(data.link);
+    // Of a page that has begun anew, and counts from 1.
+    if (this.#inQuestion && isOffer(data)) this.#generation = 0;
+    if (!initiator && data.link > this.#generation && isOffer(data)) this.#begin(data.link);
+    if (data.link === this.#generation) void this.#current?.receive(data, polite);
+  }
+
+  /**
+   * One of the two has joined anew. A connection that works is none of the room's business: it goes on if the other side has it
+   * too, which the initiator says first.
+   * @returns false when there is none: this link is of no use any more
+   */
+  goOn(pair: Pair): boolean {
+    if (!this.#isSound()) return false;
+    this.#pair = pair;
+    this.#inQuestion = !pair.initiator;
+    if (pair.initiator) this.#send({ link: this.#generation, keep: true });
+    return true;
+  }
+
+  #keep(generation: number): void {
+    this.#inQuestion = generation !== this.#generation || !this.#isSound();
+    if (this.#inQuestion) this.#send({ link: generation, renew: true });
+  }
+
+  #isSound(): boolean {
+    return this.#state === 'connected' && this.#current?.settled === true;
+  }
+
+  #send(signal: LinkSignal): void {
+    this.#setup.send(signal, this.#pair.epoch);
   }
 
   /** Sends these tracks from now on; never renegotiates. */
   setTracks(tracks: Tracks): void {
     this.#tracks = tracks;
-    if (this.#current.is === 'some') this.#current.negotiation.setTracks(tracks);
+    this.#current?.setTracks(tracks);
   }
 
   /**
@@ -115,9 +148,8 @@ export class Link {
    */
   setIce(ice: Ice): void {
     this.#ice = ice;
-    if (this.#current.is === 'none') return;
-    this.#current.negotiation.setIce(ice);
-    if (this.#state === 'connected') void this.#move(this.#current.negotiation);
+    this.#current?.setIce(ice);
+    if (this.#state === 'connected' && this.#current) void this.#move(this.#current);
   }
 
   /** Signals arrive again: what waited for that is done now. */
@@ -129,7 +161,7 @@ export class Link {
   /** This device has another network: the path may be dead before anybody notices. */
   networkChanged(): void {
     // A connection that is well stays `connected` while it looks for the new path, and so no watchdog is set.
-    if (this.#state === 'connected' && this.#current.is === 'some') this.#current.negotiation.restart();
+    if (this.#state === 'connected') this.#current?.restart();
     else this.heal();
   }
 
@@ -151,28 +183,28 @@ export class Link {
 
   #begin(generation: number): void {
     this.#drop();
+    this.#inQuestion = false;
     this.#generation = generation;
     // Both ends count alike, whoever asked for it, and so lose patience in the intended order.
     this.#tries = Math.min(this.#setup.timing.tries, Math.max(this.#tries, generation - this.#base));
     this.#stream = this.#setup.rtc.stream();
-    this.#current = { is: 'some', negotiation: this.#negotiation(generation) };
+    this.#current = this.#negotiation(generation);
     this.#become(this.#wasConnected ? 'reconnecting' : 'connecting');
     this.#watch();
   }
 
   #negotiation(generation: number): Negotiation {
-    const { initiator, polite, rtc, send, trouble, opened, heard } = this.#setup;
+    const { rtc, trouble, opened, heard } = this.#setup;
     const stream = this.#stream;
     return new Negotiation({
-      initiator,
-      polite,
+      initiator: this.#pair.initiator,
       rtc,
       trouble,
       opened,
       heard,
       ice: this.#ice,
       tracks: this.#tracks,
-      send: (data) => send({ link: generation, ...data }),
+      send: (data) => this.#send({ link: generation, ...data }),
       state: (state) => this.#connectionState(state),
       track: (track) => {
         stream.addTrack(track);
@@ -182,15 +214,15 @@ export class Link {
   }
 
   #drop(): void {
-    if (this.#current.is === 'some') this.#current.negotiation.close();
-    this.#current = { is: 'none' };
+    this.#current?.close();
+    this.#current = undefined;
   }
 
   // ── the watchdog ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   #watch(): void {
     // The initiator is the first to lose patience, so that the two do not act at once.
-    const patience = this.#setup.initiator ? 1 : 1.3;
+    const patience = this.#pair.initiator ? 1 : 1.3;
     const delay = this.#setup.timing.connect * (1 + this.#tries / 2) * patience;
     this.#watchdog.arm(delay, () => this.#overdue());
   }
@@ -203,14 +235,14 @@ export class Link {
   }
 
   #renew(): void {
-    if (this.#setup.initiator) return this.#begin(this.#generation + 1);
-    this.#setup.send({ link: this.#generation, renew: true });
+    if (this.#pair.initiator) return this.#begin(this.#generation + 1);
+    this.#send({ link: this.#generation, renew: true });
     this.#become(this.#wasConnected ? 'reconnecting' : 'connecting');
     this.#watch();
   }
 
   #restart(): void {
-    if (this.#current.is === 'some') this.#current.negotiation.restart();
+    this.#current?.restart();
     this.#watch();
   }
 
@@ -219,10 +251,9 @@ export class Link {
    * the other only if nobody has by then. Media goes on meanwhile, and so no watchdog is set.
    */
   async #move(negotiation: Negotiation): Promise<void> {
-    const isPresent = () =>
-      this.#state === 'connected' && this.#current.is === 'some' && this.#current.negotiation === negotiation;
+    const isPresent = () => this.#state === 'connected' && this.#current === negotiation;
     if (!(await negotiation.isRelayed()) || !isPresent()) return;
-    if (this.#setup.initiator) return negotiation.restart();
+    if (this.#pair.initiator) return negotiation.restart();
     const { search } = negotiation;
     this.#watchdog.arm(this.#setup.timing.disconnected, () => {
       if (negotiation.search === search) negotiation.restart();
@@ -245,7 +276,7 @@ export class Link {
 
   #disconnected(): void {
     this.#become('reconnecting');
-    const patience = this.#setup.initiator ? 1 : 2;
+    const patience = this.#pair.initiator ? 1 : 2;
     this.#watchdog.arm(this.#setup.timing.disconnected * patience, () => this.#restart());
   }
 
@@ -255,17 +286,3 @@ export class Link {
     this.#setup.changed();
   }
 }
-
-// ── the wire: signals are relayed unread, so this is where they are read ───────────────────────────────────────────────
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
-
-const isDescription = (value: unknown): boolean =>
-  isObject(value) && typeof value.type === 'string' && (value.sdp === undefined || typeof value.sdp === 'string');
-
-const isLinkSignal = (value: unknown): value is LinkSignal =>
-  isObject(value) &&
-  Number.isSafeInteger(value.link) &&
-  (isDescription(value.description) || isObject(value.candidate) || value.renew === true);
-
-const isOffer = (signal: LinkSignal): boolean => 'description' in signal && signal.description.type === 'offer';

@@ -46,7 +46,10 @@ export type MeshOptions = {
   timing?: Partial<LinkTiming & { looks: number }>;
 };
 
-type Entry = { peer: Peer; link: Link; care: Care };
+/** JSON has no undefined. */
+type Change = Partial<Pick<Peer, 'name' | 'media' | 'hand' | 'role' | 'away'>>;
+/** `missing`: a room that began anew does not have it, or not yet, and the link works on. */
+type Entry = { peer: Peer; link: Link; care: Care; missing?: true };
 
 export class Mesh implements Source<MeshEvents> {
   #signaling: Signaling;
@@ -60,6 +63,9 @@ export class Mesh implements Source<MeshEvents> {
   #deaf: (() => void)[];
   /** The next look at the paths. */
   #alarm: Alarm;
+  /** When those who are missing are given up. */
+  #patience: Alarm;
+  #self: PeerId | undefined;
 
   constructor(
     signaling: Signaling,
@@ -72,11 +78,12 @@ export class Mesh implements Source<MeshEvents> {
     this.#clock = clock;
     this.#timing = { ...usualLinkTiming, looks: usualLooks, ...timing };
     this.#alarm = new Alarm(clock);
+    this.#patience = new Alarm(clock);
     this.#deaf = [
-      signaling.on('joined', ({ peers, ice, recovered }) => {
-        this.#setIce(ice);
-        if (recovered) this.#healAll();
-        else this.#startFrom(peers);
+      signaling.on('joined', (joined) => {
+        if (!joined.recovered) return this.#startFrom(joined);
+        this.#setIce(joined.ice);
+        this.#healAll();
       }),
       signaling.on('ice', (ice) => {
         this.#setIce(ice);
@@ -119,21 +126,38 @@ export class Mesh implements Source<MeshEvents> {
   close(): void {
     for (const stop of this.#deaf) stop();
     this.#alarm.disarm();
+    this.#patience.disarm();
     for (const { link } of this.#entries.values()) link.close();
     this.#entries.clear();
   }
 
   // ── what the room tells ───────────────────────────────────────────────────────────────────────────────────────────
 
-  #startFrom(peers: Peer[]): void {
+  /** A room that was lost fills again, one after the other: whom it does not have yet it may have soon. */
+  #startFrom({ self, peers, ice, grace }: Joined): void {
     const present = new Set(peers.map(({ id }) => id));
-    for (const id of [...this.#entries.keys()]) if (!present.has(id)) this.#remove(id, 'left');
+    for (const [id, entry] of [...this.#entries]) {
+      // The others do not know this side by another name.
+      if (self.id !== this.#self) entry.link.close();
+      if (present.has(id)) continue;
+      if (entry.link.state !== 'connected') this.#remove(id, 'left');
+      else {
+        entry.missing = true;
+        this.#update(id, { away: true });
+      }
+    }
+    this.#self = self.id;
+    this.#setIce(ice);
     for (const peer of peers) this.#put(peer);
+    this.#patience.arm(grace, () => {
+      for (const { peer, missing } of [...this.#entries.values()]) if (missing) this.#remove(peer.id, 'timeout');
+    });
   }
 
   #setIce(ice: Joined['ice']): void {
     this.#ice = { ...this.#ice, iceServers: ice as RTCIceServer[] };
-    for (const { link } of this.#entries.values()) link.setIce(this.#ice);
+    // Another path cannot be agreed on with whom signals do not reach.
+    for (const { link, missing } of this.#entries.values()) if (!missing) link.setIce(this.#ice);
   }
 
   #healAll(): void {
@@ -145,13 +169,10 @@ export class Mesh implements Source<MeshEvents> {
       case 'peer-joined':
         if (this.#entries.get(event.peer.id)?.peer.epoch !== event.peer.epoch) this.#put(event.peer);
         return;
-      case 'peer-updated':
-        return this.#update(event.peer, {
-          ...(event.name === undefined ? {} : { name: event.name }),
-          ...(event.media === undefined ? {} : { media: event.media }),
-          ...(event.hand === undefined ? {} : { hand: event.hand }),
-          ...(event.role === undefined ? {} : { role: event.role }),
-        });
+      case 'peer-updated': {
+        const { type: _, seq: __, peer, ...change } = event;
+        return this.#update(peer, change as Change);
+      }
       case 'peer-away':
         return this.#update(event.peer, { away: true });
       case 'peer-back':
@@ -161,28 +182,28 @@ export class Mesh implements Source<MeshEvents> {
         return this.#remove(event.peer, event.reason);
       case 'signal':
         return this.#deliver(event.from, event.epoch, event.data);
-      case 'chat':
-      case 'room-updated':
-      case 'mute-request':
-      case 'lobby':
-      case 'waiting-updated':
-        return;
       default:
-        return event satisfies never;
+        event.type satisfies 'chat' | 'room-updated' | 'mute-request' | 'lobby' | 'waiting-updated';
     }
   }
 
   #deliver(from: PeerId, epoch: number, data: unknown): void {
     const entry = this.#entries.get(from);
-    // Any other epoch belongs to a connection of before, or to one that this side has not been told of.
+    // Any other epoch is of before, or this side has not been told of it.
     if (entry?.peer.epoch === epoch) entry.link.receive(data);
   }
 
   // ── the entries ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Takes in a peer; one that is known already gets a new link, whatever became of the old one. */
+  /** Takes in a peer; of one that is known already a link that works goes on, any other is made anew. */
   #put(peer: Peer): void {
     const known = this.#entries.get(peer.id);
+    if (known?.link.goOn(peer)) {
+      known.peer = peer;
+      if (known.missing) known.link.setIce(this.#ice);
+      delete known.missing;
+      return this.#emitter.emit('peer-changed', snapshot(known));
+    }
     known?.link.close();
     const entry: Entry = { peer, link: this.#link(peer), care: new Care() };
     this.#entries.set(peer.id, entry);
@@ -191,24 +212,25 @@ export class Mesh implements Source<MeshEvents> {
     this.#emitter.emit(known ? 'peer-changed' : 'peer-added', snapshot(entry));
   }
 
-  #link({ id, epoch, initiator, polite }: Peer): Link {
+  #link(peer: Peer): Link {
+    const { id } = peer;
     const current = () => {
       const entry = this.#entries.get(id);
-      return entry?.peer.epoch === epoch ? entry : undefined;
+      return entry?.link === link ? entry : undefined;
     };
-    return new Link({
-      initiator,
-      polite,
+    const link = new Link({
+      pair: peer,
       ice: this.#ice,
       tracks: this.#tracks,
       rtc: this.#rtc,
       clock: this.#clock,
       timing: this.#timing,
-      send: (data) => void this.#signaling.signal(id, epoch, data),
+      send: (data, epoch) => current()?.missing || this.#signaling.signal(id, epoch, data),
       reachable: () => this.#signaling.state.is === 'joined' && current()?.peer.away === false,
       changed: () => {
         const entry = current();
         if (!entry) return;
+        if (entry.missing && link.state !== 'connected') return this.#remove(id, 'left');
         this.#limit(entry);
         this.#emitter.emit('peer-changed', snapshot(entry));
       },
@@ -216,9 +238,10 @@ export class Mesh implements Source<MeshEvents> {
       heard: (data) => current() && this.#emitter.emit('data', { from: id, data }),
       trouble: (error) => this.#emitter.emit('trouble', { peer: id, error }),
     });
+    return link;
   }
 
-  #update(id: PeerId, change: Partial<Pick<Peer, 'name' | 'media' | 'hand' | 'role' | 'away'>>): void {
+  #update(id: PeerId, change: Change): void {
     const entry = this.#entries.get(id);
     if (!entry) return;
     entry.peer = { ...entry.peer, ...change };
@@ -233,8 +256,6 @@ export class Mesh implements Source<MeshEvents> {
     this.#limitAll();
     this.#emitter.emit('peer-removed', { peer: snapshot(entry), reason });
   }
-
-  // ── how good the paths are ────────────────────────────────────────────────────────────────────────────────────────
 
   #lookLater(): void {
     this.#alarm.arm(this.#timing.looks, () => {

@@ -12,7 +12,6 @@ export type Negotiable = { description: RTCSessionDescriptionInit } | { candidat
 
 export type NegotiationSetup = ChannelSetup & {
   initiator: boolean;
-  polite: boolean;
   ice: Ice;
   tracks: Tracks;
   rtc: Rtc;
@@ -47,10 +46,15 @@ export class Negotiation {
     if (setup.initiator) this.#offerPlaces();
   }
 
-  /** Takes what the other side sent. Never rejects: what fails is told as trouble. */
-  async receive(data: Negotiable): Promise<void> {
+  /** Nothing is being agreed on that the other side might not hear of any more. */
+  get settled(): boolean {
+    return this.#pc.signalingState === 'stable' && !this.#offering;
+  }
+
+  /** Takes what the other side sent; `polite`: this side takes its own offer back for theirs. Never rejects: what fails is told as trouble. */
+  async receive(data: Negotiable, polite: boolean): Promise<void> {
     try {
-      await ('description' in data ? this.#describe(data.description) : this.#addCandidate(data.candidate));
+      await ('description' in data ? this.#describe(data.description, polite) : this.#addCandidate(data.candidate));
     } catch (error) {
       this.#trouble(error);
     }
@@ -143,10 +147,10 @@ export class Negotiation {
     }
   }
 
-  async #describe(description: RTCSessionDescriptionInit): Promise<void> {
+  async #describe(description: RTCSessionDescriptionInit, polite: boolean): Promise<void> {
     const isOffer = description.type === 'offer';
     const ready = !this.#offering && (this.#pc.signalingState === 'stable' || this.#answering);
-    this.#ignoring = isOffer && !ready && !this.#setup.polite;
+    this.#ignoring = isOffer && !ready && !polite;
     if (this.#ignoring) return;
     await this.#apply(description);
     if (!isOffer || this.#closed) return;

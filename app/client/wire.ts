@@ -1,7 +1,8 @@
 /** Between messages and the WebSocket, or what stands in for one, that carries them. */
-import { type ErrorCode, errors } from '../protocol/errors.ts';
+import type { ErrorCode } from '../protocol/errors.ts';
 import type { ServerMessage } from '../protocol/messages.ts';
 import type { Clock } from './clock.ts';
+import { finals } from './finals.ts';
 import { HttpSocket, Streams } from './http.ts';
 import type { Timing } from './timing.ts';
 
@@ -32,16 +33,10 @@ export const openSockets = (clock: Clock, timing: Timing): OpenSocket => {
 };
 
 /** The error that this close code belongs to. */
-export const codeOfClose = (close: number): ErrorCode => {
-  const found = Object.entries(errors).find(([, fate]) => 'close' in fate && fate.close === close);
-  return (found?.[0] ?? 'internal') as ErrorCode;
-};
+export const codeOfClose = (close: number): ErrorCode => finals[close] ?? 'internal';
 
 /** Whether the server closes with this error and does not want to be asked again. */
-export const isFinal = (code: ErrorCode): boolean => {
-  const fate = errors[code];
-  return 'close' in fate && fate.close >= 4500;
-};
+export const isFinal = (code: ErrorCode): boolean => Object.values(finals).includes(code);
 
 /** The server validates what it sends; of a later protocol there may be types that nobody here listens to. */
 const isServerMessage = (value: unknown): value is ServerMessage =>

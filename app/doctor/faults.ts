@@ -70,6 +70,11 @@ export const faults = {
     fix: '`return 308 https://$host$request_uri` in a server block for port 80 (conf.d/genkan.conf of genkan nginx --mode tls).',
   },
   // What is there.
+  'site-closed': {
+    level: 'fault',
+    fix: 'The operator has closed it to newcomers: remove the file that snippets/genkan-maintenance.conf names, /run/genkan-maintenance at first.',
+    ends: true,
+  },
   'app-down': {
     level: 'fault',
     fix: 'Look whether the app runs (genkan status), and listens where nginx looks for it: `set $genkan_app …` in snippets/genkan-app.conf, the servers in snippets/genkan-workers.conf. Over TCP it must be let in: --allow-from.',

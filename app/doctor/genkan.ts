@@ -32,6 +32,7 @@ const whatElse = (answer: Answer): Finding => {
   if (code === 'not-found') return found('path-wrong', `${said}; the app says: ${messageOf(body)}`);
   if (status === 421) return found('host-refused', `${said}: not the server for ${url.host}`);
   if (status === 429) return found('too-many', said);
+  if (status === 503 && /closed for maintenance/.test(body)) return found('site-closed', said);
   if (status >= 502 && status <= 504) return found('app-down', said);
   return found('not-genkan', `${said}${headers.location === undefined ? '' : ` to ${headers.location}`}`);
 };

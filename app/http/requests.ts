@@ -7,20 +7,22 @@ import type { ListenerLog } from '../uwsgi/refusal.ts';
 
 /** Hands what comes to a listener over to the app. */
 export const attach = (server: Server, app: FastifyInstance, listener: Listener): void => {
-  server.on('request', (request, response) => {
-    cameBy.set(request, listener);
+  server.on('request', (request: Marked, response) => {
+    request[cameBy] = listener;
     app.server.emit('request', request, response);
   });
-  server.on('upgrade', (request, socket, head) => {
-    cameBy.set(request, listener);
+  server.on('upgrade', (request: Marked, socket, head) => {
+    request[cameBy] = listener;
     app.server.emit('upgrade', request, socket, head);
   });
 };
 
-const cameBy = new WeakMap<IncomingMessage, Listener>();
+/** On the request itself: a WeakMap of all requests is dear to collect. */
+const cameBy = Symbol('the listener that a request came by');
+type Marked = IncomingMessage & { [cameBy]?: Listener };
 
 /** What nobody has told of counts as public. */
-export const listenerOf = (request: IncomingMessage): Listener => cameBy.get(request) ?? 'http';
+export const listenerOf = (request: Marked): Listener => request[cameBy] ?? 'http';
 
 /** A listener's log, counting the answers that it gives by itself: those have a code. */
 export const countRefusals = (log: ListenerLog, counts: Counts, listener: Listener): ListenerLog => ({
@@ -35,6 +37,13 @@ export const requestId = (request: IncomingMessage): string => {
   const given = listenerOf(request) === 'http' ? undefined : request.headers['x-request-id'];
   return typeof given === 'string' && /^[\w.:+/=-]{1,128}$/.test(given) ? given : randomUUID();
 };
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Its URL as the program names it; `none` when it leads nowhere. */
+    route: string;
+  }
+}
 
 const streamType = 'text/event-stream';
 
@@ -70,10 +79,13 @@ export type Answered = {
   room: string | undefined;
 };
 
+/** Who is told of answers, if it wants to be: a description costs more than a small answer. */
+export type Requests = { wants(status: number, us: number): boolean; answered(entry: Answered): void };
+
 export type RequestWatch = {
   counts: Counts;
-  access: { answered(entry: Answered): void };
-  /** @param route as the program names it; requests that lead nowhere have none */
+  access: Requests;
+  /** @param route as in FastifyRequest */
   took(route: string, seconds: number): void;
 };
 
@@ -87,9 +99,21 @@ export const watchRequests = (app: FastifyInstance, { counts, access, took }: Re
     const bytes = reply.raw.writableFinished ? bytesOf(request, reply) : undefined;
     const us = Math.round(reply.elapsedTime * 1000);
     countAnswer(counts, listenerOf(request.raw), status, us, bytes ?? 0);
-    took(request.routeOptions.url ?? 'none', us / 1e6);
-    access.answered(describe(request, status, us, bytes));
+    took(request.route, us / 1e6);
+    if (access.wants(status, us)) access.answered(describe(request, status, us, bytes));
   };
+  // By each route's own hook, because what Fastify tells of a route is put together anew whenever it is asked for.
+  app.decorateRequest('route', 'none');
+  app.addHook('onRoute', (route) => {
+    const { onRequest = [], url } = route;
+    route.onRequest = [
+      ...[onRequest].flat(),
+      (request, _reply, next) => {
+        request.route = url;
+        next();
+      },
+    ];
+  });
   app.addHook('onRequest', (request, reply, next) => {
     reply.header('x-request-id', request.id);
     if (!request.ws)

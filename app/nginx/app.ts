@@ -1,5 +1,6 @@
 /** snippets/genkan-app.conf: where the app is, and everything that nginx passes on to it. */
 import { limited } from './limits.ts';
+import { closable } from './maintenance.ts';
 import { schemeOf } from './maps.ts';
 import { accessLog } from './site.ts';
 import { prefixOf, type Situation } from './situation.ts';
@@ -32,9 +33,11 @@ ${situation.protocol === 'uwsgi' ? byUwsgi : byHttp(situation)}
     # https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size
     client_max_body_size ${size(situation.app.limitPost)};
 
+${closable}
 ${limited(situation)}
     # See snippets/genkan-down.conf.
-    error_page 502 503 504 @genkan_down;
+    error_page 502 504 @genkan_down;
+    error_page 503 @genkan_closed;
     error_page 429 @genkan_busy;
 
     include snippets/genkan-headers.conf;

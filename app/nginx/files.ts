@@ -5,6 +5,7 @@ import { headers } from './headers.ts';
 import { limits } from './limits.ts';
 import { log } from './log.ts';
 import { main } from './main.ts';
+import { maintenance } from './maintenance.ts';
 import { maps } from './maps.ts';
 import { params } from './params.ts';
 import { hidden } from './private.ts';
@@ -26,6 +27,7 @@ const all: [path: string, write: (situation: Situation) => string, isNeeded: (si
   ['snippets/genkan-headers.conf', headers, () => true],
   ['snippets/genkan-limits.conf', limits, () => true],
   ['snippets/genkan-log.conf', log, () => true],
+  ['snippets/genkan-maintenance.conf', maintenance, () => true],
   ['snippets/genkan-maps.conf', maps, () => true],
   ['snippets/genkan-private.conf', hidden, () => true],
   ['snippets/genkan-real-ip.conf', realIp, ({ trustedProxies }) => trustedProxies.length > 0],

@@ -20,11 +20,19 @@ limit_conn_zone $binary_remote_addr zone=genkan_connections:10m;
 `;
 
 /** What the app's location has of it. */
-export const limited = ({ limits: { handshakes, connections } }: Situation): string => `\
+export const limited = ({ limits: { handshakes, connections, dryRun } }: Situation): string => `\
     # For one address, see snippets/genkan-limits.conf: ${5 * handshakes} handshakes at once and then ${handshakes} a second, ${connections} connections.
     # Beyond: 429, by default 503, which would say that the app is down. Clients come back by themselves, later.
     limit_req zone=genkan_handshakes burst=${5 * handshakes} nodelay;
     limit_conn genkan_connections ${connections};
     limit_req_status 429;
     limit_conn_status 429;
+${dryRun ? dry : ''}`;
+
+const dry = `\
+
+    # For trial: nobody is refused, and the access log says in limit_req and limit_conn who would have been. Default off.
+    # https://nginx.org/en/docs/http/ngx_http_limit_req_module.html#limit_req_dry_run
+    limit_req_dry_run on;
+    limit_conn_dry_run on;
 `;

@@ -67,6 +67,10 @@ export const options = {
   connections: whole(1, 1_000_000)
     .default(1000)
     .register(about, { help: 'requests and WebSockets at once from one address' }),
+  'limits-dry-run': flag().default(false).register(about, { help: 'refuse nobody by these two, and log who would be' }),
+  'maintenance-file': place('the file that closes the site')
+    .default('/run/genkan-maintenance')
+    .register(about, { help: 'while this file exists newcomers get 503 and a sentence; who is inside stays' }),
   out: path().optional().register(about, { help: 'directory to write the files to; not given: print them' }),
 };
 

@@ -3,30 +3,25 @@ import { schemeOf } from './maps.ts';
 import { prefixOf, type Situation } from './situation.ts';
 
 export const params = (situation: Situation): string => `\
-# What the app learns about a request over uwsgi: a complete set of our own, since nginx sends nothing but headers and body by
-# itself, and the uwsgi_params file that comes with it lacks some of these. nginx 1.22 or later.
+# What the app learns about a request over uwsgi: what it uses and no more, since nginx sends nothing but headers and body by itself,
+# and the uwsgi_params file that comes with it lacks some of these. nginx 1.22 or later.
 # https://nginx.org/en/docs/http/ngx_http_uwsgi_module.html#uwsgi_param
 
-# The request. REQUEST_URI is as the client wrote it, PATH_INFO is decoded and normalised; the app routes by REQUEST_URI, of which
-# it takes away SCRIPT_NAME, the path below which it lies.
+# The request. REQUEST_URI is as the client wrote it, PATH_INFO is decoded and normalised; the app routes by REQUEST_URI${
+  situation.base === '/' ? '.' : ', of which\n# it takes away SCRIPT_NAME, the path below which it lies.'
+}
 uwsgi_param REQUEST_METHOD  $request_method;
 uwsgi_param REQUEST_URI     $request_uri;
 uwsgi_param PATH_INFO       $document_uri;
-uwsgi_param QUERY_STRING    $query_string;
-uwsgi_param SCRIPT_NAME     '${prefixOf(situation)}';
-uwsgi_param SERVER_PROTOCOL $server_protocol;
+${situation.base === '/' ? '' : `uwsgi_param SCRIPT_NAME     '${prefixOf(situation)}';\n`}uwsgi_param SERVER_PROTOCOL $server_protocol;
 uwsgi_param CONTENT_TYPE    $content_type;
 # (!) Without it the app cannot know where the body ends.
 uwsgi_param CONTENT_LENGTH  $content_length;
 
-# The connection: both ends, and whether it is encrypted.
+# The client, and by which scheme and host it came.
 uwsgi_param REMOTE_ADDR     $remote_addr;
 uwsgi_param REMOTE_PORT     $remote_port;
-uwsgi_param SERVER_ADDR     $server_addr;
-uwsgi_param SERVER_PORT     $server_port;
-uwsgi_param SERVER_NAME     $server_name;
 uwsgi_param REQUEST_SCHEME  ${schemeOf(situation)};
-${https(situation)}
 uwsgi_param HTTP_HOST       $genkan_host;
 
 # The same id in nginx's log and in the app's. https://nginx.org/en/docs/http/ngx_http_core_module.html#var_request_id
@@ -45,9 +40,3 @@ uwsgi_param HTTP_PROXY              '';
 # nginx has taken a chunked body apart already, and CONTENT_LENGTH says how long it is.
 uwsgi_param HTTP_TRANSFER_ENCODING  '';
 `;
-
-/** Behind a proxy nginx's own connection says nothing about the client's. */
-const https = ({ trustedProxies }: Situation): string =>
-  trustedProxies.length > 0
-    ? '# There is no HTTPS: it would speak of the connection to nginx, not of the client to its proxy.'
-    : 'uwsgi_param HTTPS           $https if_not_empty;';

@@ -1,4 +1,5 @@
 /** conf.d/genkan.conf: the site; and what stands for it where a site exists: conf.d/00-genkan.conf, snippets/genkan-site.conf. */
+import { logged } from './log.ts';
 import { isAlone, type Situation } from './situation.ts';
 import { knows } from './version.ts';
 
@@ -8,7 +9,7 @@ ${httpIncludes(situation)}
 ${situation.mode === 'location' ? '' : servers(situation).join('\n')}`;
 
 const intro = (situation: Situation): string =>
-  situation.mode === 'location'
+  (situation.mode === 'location'
     ? `\
 # What Genkan needs in the http block, for any nginx.conf that includes conf.d/*.conf there. The site itself is yours: write
 #     include snippets/genkan-site.conf;
@@ -18,10 +19,17 @@ const intro = (situation: Situation): string =>
 # The Genkan site: static files from disk, everything else to the app. It fits beside other sites, below any nginx.conf that
 # includes conf.d/*.conf in its http block. nginx 1.22 or later.
 # To adapt: server_name and listen here, the app's address in snippets/genkan-app.conf, the files' place in snippets/genkan-static.conf.
+`) + (isAlone(situation) ? '' : shutdown(situation));
+
+const shutdown = ({ app: { drain } }: Situation): string => `\
+# (!) Your nginx.conf should say, outside of http: worker_shutdown_timeout ${drain + 20}s; By default nginx's old workers stay after a
+# reload until their last WebSocket ends. https://nginx.org/en/docs/ngx_core_module.html#worker_shutdown_timeout
 `;
 
 const httpIncludes = ({ upstreams }: Situation): string =>
-  ['log', 'maps', 'limits', ...(upstreams.length > 1 ? ['workers'] : [])].map((name) => include(name)).join('');
+  ['log', 'maps', 'maintenance', 'limits', ...(upstreams.length > 1 ? ['workers'] : [])]
+    .map((name) => include(name))
+    .join('');
 
 const include = (name: string, indent = ''): string => `${indent}include snippets/genkan-${name}.conf;\n`;
 
@@ -46,7 +54,7 @@ ${situation.certificate ? '' : secureContext}${listens(situation, false)}${names
     # No version number in answers; default on. https://nginx.org/en/docs/http/ngx_http_core_module.html#server_tokens
     server_tokens off;
 
-    access_log /var/log/nginx/access.log genkan;
+    ${logged(situation)}
 
 ${situation.certificate ? include('tls', '    ') : ''}${situation.trustedProxies.length > 0 ? include('real-ip', '    ') : ''}${include('headers', '    ')}${locations('    ')}${situation.base === '/' ? '' : elsewhere}}
 `;
@@ -100,7 +108,7 @@ const stranger = (situation: Situation): string => `\
 server {
 ${listens(situation, true)}    server_name _;
     server_tokens off;
-    access_log /var/log/nginx/access.log genkan;
+    ${logged(situation)}
 ${situation.certificate ? reject : ''}    # 421: not the server for this name. https://www.rfc-editor.org/rfc/rfc9110#name-421-misdirected-request
     return 421;
 }
@@ -117,7 +125,7 @@ const redirect = (situation: Situation): string => `\
 server {
 ${plainListens(situation)}    server_name ${situation.serverNames.join(' ')};
     server_tokens off;
-    access_log /var/log/nginx/access.log genkan;
+    ${logged(situation)}
 ${situation.acmeWebroot === undefined ? `    ${over(situation)}` : challenges(situation)}}
 ${isAlone(situation) ? plainStranger(situation) : ''}`;
 
@@ -145,7 +153,7 @@ const plainStranger = (situation: Situation): string => `
 server {
 ${plainListens(situation, ' default_server')}    server_name _;
     server_tokens off;
-    access_log /var/log/nginx/access.log genkan;
+    ${logged(situation)}
     return 421;
 }
 `;
@@ -156,5 +164,5 @@ const portOf = ({ addresses }: Situation): string => {
 };
 
 /** In somebody else's server block the log must be said in each location. */
-export const accessLog = ({ mode }: Situation): string =>
-  mode === 'location' ? '    access_log /var/log/nginx/access.log genkan;\n' : '';
+export const accessLog = (situation: Situation): string =>
+  situation.mode === 'location' ? `    ${logged(situation)}\n` : '';

@@ -37,7 +37,9 @@ export type Situation = {
   http3: boolean;
   brotli: boolean;
   /** For one address: handshakes (WebSockets and joins) a second, connections at once. */
-  limits: { handshakes: number; connections: number };
+  limits: { handshakes: number; connections: number; dryRun: boolean };
+  /** Path of a file; while it exists nobody is let in. */
+  maintenance: string;
   /** What the app's own settings say, in bytes and seconds. */
   app: { limitPost: number; pingInterval: number; pollWait: number; keepAlive: number; drain: number };
 };

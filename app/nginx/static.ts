@@ -1,4 +1,5 @@
 /** snippets/genkan-static.conf: the build's files, from disk. */
+import { logged } from './log.ts';
 import type { Situation } from './situation.ts';
 
 export const fromDisk = (situation: Situation): string => `\
@@ -35,7 +36,7 @@ ${situation.brotli ? brotli : ''}
     open_file_cache_valid 30s;
 
     # A line only for what went wrong: the page that names a file has one.
-    access_log /var/log/nginx/access.log genkan if=$genkan_failed;
+    ${logged(situation, ' if=$genkan_failed')}
 
     # Says nothing of a 404, because there is no \`always\`. By default nginx says nothing and browsers guess.
     add_header Cache-Control $genkan_cache;

@@ -1,5 +1,5 @@
 /** The access log: a line for a request, one when a WebSocket opens, one when it or an event stream closes; or only those asked for. */
-import type { Answered } from '../http/requests.ts';
+import type { Answered, Requests } from '../http/requests.ts';
 import type { Streams } from '../signaling/http.ts';
 import type { Opened, Visits } from '../signaling/websocket.ts';
 import { redactUrl } from './redact.ts';
@@ -12,17 +12,17 @@ export type AccessSettings = {
   'log-slow': number;
 };
 
-export type AccessLog = Visits & Streams & { answered(entry: Answered): void };
+export type AccessLog = Visits & Streams & Requests;
 
-export const createAccessLog = (
-  log: { info(fields: object, message: string): void },
-  settings: AccessSettings,
-): AccessLog => {
+/** Where lines go; it may take none of them. */
+export type AccessLogger = { isLevelEnabled(level: 'info'): boolean; info(fields: object, message: string): void };
+
+export const createAccessLog = (log: AccessLogger, settings: AccessSettings): AccessLog => {
   const all = !settings['disable-logging'];
   const wanted = chosen(settings);
   return {
+    wants: (status, us) => log.isLevelEnabled('info') && (all || wanted(status, us)),
     answered(entry) {
-      if (!all && !wanted(entry)) return;
       const { us, url, referer, ...rest } = entry;
       const seen = referer === undefined ? {} : { referer: redactUrl(referer) };
       log.info({ ...rest, url: redactUrl(url), ...seen, ms: us / 1000 }, 'request');
@@ -50,6 +50,6 @@ const handshake = ({ room }: Opened) => ({ method: 'GET', url: `/rooms/${encodeU
 /** What `disable-logging` lets through. */
 const chosen = (settings: AccessSettings) => {
   const slow = settings['log-slow'] > 0 ? settings['log-slow'] * 1000 : Number.POSITIVE_INFINITY;
-  return ({ status, us }: Answered): boolean =>
+  return (status: Answered['status'], us: Answered['us']): boolean =>
     (settings['log-4xx'] && status >= 400 && status < 500) || (settings['log-5xx'] && status >= 500) || us > slow;
 };

@@ -154,7 +154,12 @@ const situationOf = (settings: NginxSettings, version: string, app: App): Situat
     hsts: settings.hsts,
     http3: settings.http3,
     brotli: settings.brotli,
-    limits: { handshakes: settings.handshakes, connections: settings.connections },
+    limits: {
+      handshakes: settings.handshakes,
+      connections: settings.connections,
+      dryRun: settings['limits-dry-run'],
+    },
+    maintenance: settings['maintenance-file'],
     app: {
       limitPost: settings['limit-post'],
       pingInterval: settings['ping-interval'],

@@ -1,4 +1,5 @@
 /** Keeps the workers running: starts them, respawns who dies, replaces them one after the other, and ends them. */
+import { randomKey } from '../auth/session.ts';
 import type { Settings } from '../config/schema.ts';
 import type { Log } from './lifecycle.ts';
 import { type Pace, usualPace } from './pace.ts';
@@ -33,6 +34,8 @@ export class Supervisor {
   readonly #environment: NodeJS.ProcessEnv;
   readonly #log: Log;
   readonly #pace: Pace;
+  /** Outlives the workers, who know by it whom they knew. */
+  readonly #sessionKey = randomKey();
   #settings: Settings;
   #accepting = true;
   #stopping = false;
@@ -136,9 +139,10 @@ export class Supervisor {
 
   #assign({ settings, places }: Plan): void {
     const beat = Math.min(1000, (settings['loop-harakiri'] * 1000) / 4 || 1000);
-    for (const [index, own] of places.entries()) {
+    const own = { ...settings, 'session-key': settings['session-key'] ?? this.#sessionKey };
+    for (const [index, held] of places.entries()) {
       const worker = index + 1;
-      const assignment = { worker, of: places.length, settings, places: own, beat, accepting: this.#accepting };
+      const assignment = { worker, of: places.length, settings: own, places: held, beat, accepting: this.#accepting };
       const slot = this.#slots.get(worker);
       if (slot) slot.assignment = assignment;
       else this.#slots.set(worker, { assignment, deaths: 0, respawns: 0, hung: 0 });

@@ -4,6 +4,7 @@ import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { MediaState, PeerId } from '../protocol/messages.ts';
 import {
   type Decision,
+  type Former,
   type Granted,
   type Held,
   hostIsHere,
@@ -24,6 +25,8 @@ export type Entrance = Held & {
   name?: string | undefined;
   media?: MediaState | undefined;
   granted?: Granted | undefined;
+  /** Of one that has shown that it was this peer in a room that is lost, or has forgotten it. */
+  former?: Former | undefined;
   /** What the newcomer's passcode became with this room's salt; absent when it gave none. */
   passcodeHash?: string | undefined;
 };
@@ -34,6 +37,7 @@ export type Return = Held & Pick<Entrance, 'id' | 'secretHash'>;
 /** Enters anew. A peer id that is there already is replaced: same seat, new epoch, numbering from 1. */
 export const join = (room: Room, entrance: Entrance, rules: Rules): Decision<Arrival> => {
   const before = room.peers.get(entrance.id);
+  if (isTaken(room, entrance)) return refuse('unknown-session');
   const self = newcomer({ ...entrance, granted: entrance.granted ?? before?.granted });
   if (before) return enter(room, self, rules, entrance.granted?.role ?? before.role, moved(before, entrance.worker));
   if (entrance.granted?.role !== 'host') {
@@ -42,6 +46,19 @@ export const join = (room: Room, entrance: Entrance, rules: Rules): Decision<Arr
     if ((room.access ?? rules.access) === 'knock') return knock(room, self, rules);
   }
   return room.peers.size >= rules.maxPeers ? full(rules) : enter(room, self, rules);
+};
+
+/**
+ * Whether somebody else has this seat: any other secret, but for one that comes back a second time with what it showed before,
+ * because it was not told the new one.
+ */
+export const isTaken = (
+  { peers, waiting }: Room,
+  { id, secretHash, former }: Pick<Entrance, 'id' | 'secretHash' | 'former'>,
+): boolean => {
+  const known = peers.get(id) ?? waiting.get(id);
+  if (known === undefined || known.secretHash === secretHash) return false;
+  return former === undefined || known.former?.secretHash !== former.secretHash;
 };
 
 /** Takes an earlier session up again, on whatever connection it comes from now. */
@@ -88,12 +105,11 @@ export const letIn = (room: Room, id: PeerId, rules: Rules): RoomEvent[] | Refus
   const waiting = room.waiting.get(id);
   if (!waiting) return refuse('unknown-peer', `"${id}" does not wait`);
   if (room.peers.size >= rules.maxPeers) return full(rules);
-  room.waiting.delete(id);
   const decision = enter(room, waiting, rules);
   return 'refused' in decision ? decision : decision.events;
 };
 
-const newcomer = ({ id, secretHash, name: own, media, granted, until, worker }: Entrance): Waiting => {
+const newcomer = ({ id, secretHash, name: own, media, granted, until, worker, former }: Entrance): Waiting => {
   const name = granted?.name ?? own;
   return {
     id,
@@ -102,6 +118,7 @@ const newcomer = ({ id, secretHash, name: own, media, granted, until, worker }: 
     media: media ?? { audio: false, video: false },
     granted,
     presence: here({ until, worker }),
+    ...(former ? { former } : {}),
   };
 };
 
@@ -113,7 +130,8 @@ const enter = (
   role = newcomer.granted?.role,
   before: RoomEvent[] = [],
 ): Decision<Arrival> => {
-  room.joins += 1;
+  // Above all numbers of the room that is lost: its signals may still be under way.
+  room.joins = Math.max(room.joins, Math.floor(newcomer.former?.at ?? 0)) + 1;
   const self: Peer = {
     ...newcomer,
     role: role ?? (room.peers.size === 0 ? 'host' : 'guest'),
@@ -123,6 +141,7 @@ const enter = (
   };
   // Taken out first, so that the order of the map stays the order of arrival.
   room.peers.delete(self.id);
+  room.waiting.delete(self.id);
   room.peers.set(self.id, self);
   return {
     events: [...before, { type: 'peer-joined', peer: asNewcomer(self) }],

@@ -1,6 +1,15 @@
 /** Going away and leaving, and what time alone does to those who are silent. */
 import type { LeaveReason, PeerId } from '../protocol/messages.ts';
-import { type Decision, type Gone, isElsewhere, type Peer, type Room, type RoomEvent, type Rules } from './room.ts';
+import {
+  type Decision,
+  type Gone,
+  isElsewhere,
+  type Peer,
+  type Room,
+  type RoomEvent,
+  type Rules,
+  type Waiting,
+} from './room.ts';
 
 /** Its connection to this worker is lost; it has the grace time to come back. One that has moved on is not concerned. */
 export const lose = (room: Room, id: PeerId, now: number, { grace }: Rules, worker?: string): Decision<void> =>
@@ -62,7 +71,8 @@ export const takeOut = (room: Room, id: PeerId, reason: LeaveReason, now: number
 };
 
 /** Remembers why a session is over, for its owner who may ask; the oldest is forgotten for the newest. */
-export const remember = (room: Room, secretHash: string, gone: Gone, { maxGone }: Rules): void => {
+export const remember = (room: Room, { secretHash, former }: Waiting, gone: Gone, { maxGone }: Rules): void => {
+  if (former) room.gone.set(former.secretHash, gone);
   room.gone.set(secretHash, gone);
   for (const oldest of room.gone.keys()) {
     if (room.gone.size <= maxGone) return;
@@ -74,8 +84,7 @@ export const remember = (room: Room, secretHash: string, gone: Gone, { maxGone }
 export const endForAll = (room: Room, now: number, rules: Rules): RoomEvent[] => {
   const peers = room.peers.size;
   const over: Gone = { code: 'room-ended', until: now + rules.grace };
-  for (const { secretHash } of [...room.peers.values(), ...room.waiting.values()])
-    remember(room, secretHash, over, rules);
+  for (const one of [...room.peers.values(), ...room.waiting.values()]) remember(room, one, over, rules);
   room.peers.clear();
   room.waiting.clear();
   forget(room);
@@ -97,8 +106,7 @@ export const promote = (room: Room): RoomEvent[] => {
 const renew = (room: Room, now: number, rules: Rules): RoomEvent[] => {
   forget(room);
   if (rules.access === 'knock' || room.waiting.size === 0) return [];
-  for (const { secretHash } of room.waiting.values())
-    remember(room, secretHash, { code: 'room-ended', until: now + rules.grace }, rules);
+  for (const one of room.waiting.values()) remember(room, one, { code: 'room-ended', until: now + rules.grace }, rules);
   room.waiting.clear();
   return [{ type: 'room-ended', for: 'waiting' }];
 };

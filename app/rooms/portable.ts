@@ -23,6 +23,7 @@ const waiting = z.object({
   secretHash: z.string(),
   granted,
   presence,
+  former: z.object({ secretHash: z.string(), at: z.number() }).exactOptional(),
 });
 const peer = waiting.extend({
   role,

@@ -35,7 +35,11 @@ export type Waiting = {
   secretHash: string;
   granted?: Granted | undefined;
   presence: Presence;
+  former?: Former;
 };
+
+/** What a peer showed that came back into a room that did not have it any more: the hash of its secret, and when (ms since 1970). */
+export type Former = { secretHash: string; at: number };
 
 export type Peer = Waiting & {
   role: Role;

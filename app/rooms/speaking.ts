@@ -111,7 +111,7 @@ const deny = (room: Room, id: PeerId, now: number, rules: Rules): RoomEvent[] | 
   const waiting = room.waiting.get(id);
   if (!waiting) return refuse('unknown-peer', `"${id}" does not wait`);
   room.waiting.delete(id);
-  remember(room, waiting.secretHash, { code: 'denied', until: now + rules.grace }, rules);
+  remember(room, waiting, { code: 'denied', until: now + rules.grace }, rules);
   return [{ type: 'denied', peer: id }];
 };
 
@@ -139,7 +139,7 @@ const kick = (
   const peer = room.peers.get(id);
   if (!peer || peer === sender) return nobody('kick', id);
   const until = ban ? Number.POSITIVE_INFINITY : now + rules.grace;
-  remember(room, peer.secretHash, { code: 'kicked', until }, rules);
+  remember(room, peer, { code: 'kicked', until }, rules);
   return takeOut(room, id, 'kicked', now, rules);
 };
 

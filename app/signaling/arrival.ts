@@ -1,14 +1,14 @@
 /** Coming into a room, as transports ask for it: anew, back into a seat, or from the door; and what one is told first. */
 import { saltedHash } from '../auth/passcode.ts';
-import { type MintedSession, mintSession, readSession } from '../auth/session.ts';
+import { type MintedSession, readSession } from '../auth/session.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, Joined, PeerId, RoomName, Waiting } from '../protocol/messages.ts';
-import { type Arrival, join, resume } from '../rooms/entering.ts';
+import { type Arrival, isTaken, join, resume } from '../rooms/entering.ts';
 import { lose } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
-import { admits, concerns } from '../rooms/room.ts';
+import { admits, concerns, type Former } from '../rooms/room.ts';
 import type { Store } from '../store/store.ts';
-import { admit, type Caller, guess, restore } from './admit.ts';
+import { admit, type Caller, guess, redeem, restore } from './admit.ts';
 import type { Signaling } from './conversation.ts';
 
 /**
@@ -32,15 +32,35 @@ export const enter = async (
   attach: Attach,
   caller: Caller,
 ): Promise<Entered | Refusal> => {
-  const anew = (seat?: MintedSession) => enterAnew(signaling, name, message, until, attach, caller, seat);
+  const anew = (seat?: Seat) => enterAnew(signaling, name, message, until, attach, caller, seat);
   const { session, after } = message;
   const known = session === undefined ? undefined : readSession(session);
   if (!known || session === undefined) return anew();
   const back = await comeBack(signaling, name, { ...known, session, after, until }, attach);
   // The session is there but what it missed is not: a real rejoin, in the same seat.
   if (back === 'gone') return anew({ ...known, session });
-  return 'refused' in back && back.refused === 'unknown-session' ? anew() : back;
+  if (!('refused' in back) || back.refused !== 'unknown-session') return back;
+  const seat = await formerSeat(signaling, name, session);
+  return seat && 'refused' in seat ? seat : anew(seat);
 };
+
+/** The seat of one whose session the room does not know, if it shows that it had one, and nobody else has it. */
+const formerSeat = async (
+  { sessions, store, clock }: Signaling,
+  name: RoomName,
+  session: string,
+): Promise<Seat | Refusal | undefined> => {
+  const known = sessions.proves(name, session) && readSession(session);
+  if (!known) return undefined;
+  // With a secret of its own in this room: one who shows that of before does not know what happened since.
+  const seat = { ...sessions.mint(name, known.id), former: { secretHash: known.secretHash, at: clock() } };
+  const asked = await store.commit(name, (place) => ({ events: [], result: isTaken(place, seat) }));
+  if ('refused' in asked) return asked;
+  return asked.result ? undefined : seat;
+};
+
+/** Where one enters whom the server knows; `former` where the room does not. */
+type Seat = MintedSession & { former?: Former };
 
 /**
  * What one who was let in, by event number `admission`, is told of the room; `unknown-session` when it has left again
@@ -122,22 +142,24 @@ const enterAnew = async (
   until: number,
   attach: Attach,
   caller: Caller,
-  seat?: MintedSession,
+  seat?: Seat,
 ): Promise<Entered | Refusal> => {
   const { store, limits, counts } = signaling;
-  // Whoever has a seat was let in once, and an expired token does not end a call.
+  const { former } = seat ?? {};
+  const hasSeat = seat !== undefined && former === undefined;
+  // Whoever has a seat was let in once, and an expired token does not end a call. One whom the room has lost says who it was, and no more.
   const bearer = { ...caller, token: token ?? caller.token };
-  const granted = seat ? undefined : await admit(signaling, name, bearer);
+  const granted = hasSeat ? undefined : await (seat ? redeem : admit)(signaling, name, bearer);
   if (granted && 'refused' in granted) return granted;
   // A seat keeps its secret: if this answer does not arrive, the peer can ask again.
-  const { id, secretHash, session } = seat ?? mintSession();
+  const { id, secretHash, session } = seat ?? signaling.sessions.mint(name);
   attach(id);
   const enterWith = async (passcodeHash?: string) => {
     const held = { until, worker: store.worker };
-    const entrance = { id, secretHash, name: own, media, granted, passcodeHash, ...held };
+    const entrance = { id, secretHash, name: own, media, granted, former, passcodeHash, ...held };
     return store.commit(name, (place) =>
       // A seat that was lost since the session was recognised is no way in.
-      seat && !place.peers.has(id) && !place.waiting.has(id)
+      hasSeat && !place.peers.has(id) && !place.waiting.has(id)
         ? refuse('unknown-session')
         : join(place, entrance, limits.rules),
     );

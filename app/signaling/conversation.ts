@@ -1,5 +1,6 @@
 /** What peers say and what the rooms answer, apart from what carries it. */
 import { hashPasscode } from '../auth/passcode.ts';
+import type { Sessions } from '../auth/session.ts';
 import type { IceSet } from '../auth/turn.ts';
 import type { Counts } from '../ops/counts.ts';
 import type { Incoming } from '../protocol/decode.ts';
@@ -41,6 +42,7 @@ export type SignalingLimits = AllowanceLimits & {
 /** What every transport needs. */
 export type Signaling = Doorkeeping & {
   store: Store;
+  sessions: Sessions;
   fanout: Fanout;
   limits: SignalingLimits;
   /** The ICE servers for a peer, from now (ms since 1970) on. */

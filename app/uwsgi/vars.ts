@@ -200,6 +200,7 @@ const assemble = (seen: Seen): RequestHead => {
   const scheme = schemeOf(seen);
   const headers = seen.headers;
   const prefix = seen.scriptName === '' ? undefined : readPrefix(seen.scriptName);
+  const url = prefix === undefined ? seen.url : belowPrefix(seen.url, prefix);
   if (seen.contentType !== '') headers.push('content-type', seen.contentType);
   if (seen.contentLength !== '') headers.push('content-length', seen.contentLength);
   if (upgrade) headers.push('connection', seen.connection, 'upgrade', seen.upgrade);
@@ -209,9 +210,9 @@ const assemble = (seen: Seen): RequestHead => {
   return {
     kind: 'head',
     method: seen.method,
-    url: own(prefix === undefined ? seen.url : belowPrefix(seen.url, prefix)),
-    httpVersion: seen.protocol === '' ? '1.1' : seen.protocol.slice('HTTP/'.length),
     // A handshake lives as long as its tunnel, and with it everything its strings were cut from.
+    url: upgrade ? own(url) : url,
+    httpVersion: seen.protocol === '' ? '1.1' : seen.protocol.slice('HTTP/'.length),
     rawHeaders: upgrade ? headers.map(own) : headers,
     remoteAddress: seen.address,
     ...(seen.port === '' ? {} : { remotePort: Number(seen.port) }),

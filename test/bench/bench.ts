@@ -2,21 +2,10 @@
  * `npm run bench`: Genkan beside a bare `ws` relay, in turns within one run. Absolute figures are noise on a shared machine; the
  * ratios of one round are what counts, and the median of the rounds is what is printed. Method in test/README.md.
  */
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import type { Job, Measured } from './load.ts';
-import {
-  bare,
-  bareBehindNginx,
-  genkan,
-  genkanBehindNginx,
-  genkanWithStore,
-  median,
-  pinned,
-  type Server,
-} from './servers.ts';
+import type { Job } from './load.ts';
+import { type Loaded, perCpuSecond, startLoad } from './loads.ts';
+import { bare, bareBehindNginx, genkan, genkanBehindNginx, genkanWithStore, median, type Server } from './servers.ts';
 
 const rounds = Number(process.env.ROUNDS ?? 5);
 const seconds = Number(process.env.SECONDS ?? 3);
@@ -41,16 +30,15 @@ const parts: Record<string, Part> = {
   relay: {
     rows: ['signals per CPU s', 'signals per CPU s, in bursts of 16'],
     take: async (server) => [
-      await perCpuSecond(server, 10, { kind: 'relay', inFlight: 1, seconds }),
-      await perCpuSecond(server, 10, { kind: 'relay', inFlight: 16, seconds }),
+      await perCpuSecond(jobFor(server, 10, { kind: 'relay', inFlight: 1, seconds }), server.cpu),
+      await perCpuSecond(jobFor(server, 10, { kind: 'relay', inFlight: 16, seconds }), server.cpu),
     ],
     nginx: true,
   },
   latency: {
     rows: ['ms to delivery, p50', 'ms to delivery, p99'],
     take: async (server) => {
-      const { measured } = await load(server, 10, { kind: 'latency', rate: 2000, seconds });
-      const { p50, p99 } = await measured;
+      const { p50, p99 } = await startLoad(jobFor(server, 10, { kind: 'latency', rate: 2000, seconds })).measured;
       return [p50, p99];
     },
     nginx: true,
@@ -58,15 +46,15 @@ const parts: Record<string, Part> = {
   broadcast: {
     rows: ['texts delivered per CPU s, rooms of 10', 'texts delivered per CPU s, rooms of 50'],
     take: async (server) => [
-      await perCpuSecond(server, 10, { kind: 'broadcast', peers: 10, seconds }),
-      await perCpuSecond(server, 2, { kind: 'broadcast', peers: 50, seconds }),
+      await perCpuSecond(jobFor(server, 10, { kind: 'broadcast', peers: 10, seconds }), server.cpu),
+      await perCpuSecond(jobFor(server, 2, { kind: 'broadcast', peers: 50, seconds }), server.cpu),
     ],
   },
   joins: {
     rows: ['joins and leaves per CPU s', 'resumes per CPU s'],
     take: async (server) => [
-      await perCpuSecond(server, 8, { kind: 'joins', seconds }),
-      await perCpuSecond(server, 8, { kind: 'resumes', seconds }),
+      await perCpuSecond(jobFor(server, 8, { kind: 'joins', seconds }), server.cpu),
+      await perCpuSecond(jobFor(server, 8, { kind: 'resumes', seconds }), server.cpu),
     ],
     nginx: true,
   },
@@ -76,49 +64,20 @@ const parts: Record<string, Part> = {
     take: async (server) => {
       const figures: number[] = [];
       for (const rooms of [10, 1000, mostRooms])
-        figures.push(await perCpuSecond(server, rooms, { kind: 'relay', inFlight: 1, seconds }));
+        figures.push(await perCpuSecond(jobFor(server, rooms, { kind: 'relay', inFlight: 1, seconds }), server.cpu));
       return figures;
     },
   },
 };
 
-type Running = { started: Promise<void>; measured: Promise<Measured>; kill: () => void };
-
-const load = async ({ base, dialect }: Server, rooms: number, work: Job['work']): Promise<Running> => {
-  const job: Job = { base, dialect, rooms, work };
-  const file = join(import.meta.dirname, 'load.ts');
-  const [program = '', ...args] = pinned(1, [process.execPath, file, JSON.stringify(job)]);
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const started = Promise.withResolvers<void>();
-  const measured = Promise.withResolvers<Measured>();
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    if (line === 'start') started.resolve();
-    else measured.resolve(JSON.parse(line));
-  });
-  child.once('exit', (code) => {
-    const failed = new Error(`the load ended with code ${code}`);
-    started.reject(failed);
-    measured.reject(failed);
-  });
-  measured.promise.catch(() => {});
-  return { started: started.promise, measured: measured.promise, kill: () => child.kill('SIGKILL') };
-};
-
-/** What was done per CPU second of the server (and of nginx, where it stands before it). */
-const perCpuSecond = async (server: Server, rooms: number, work: Job['work']): Promise<number> => {
-  const running = await load(server, rooms, work);
-  await running.started;
-  const before = server.cpu();
-  const { done } = await running.measured;
-  return done / (server.cpu() - before);
-};
+const jobFor = ({ base, dialect }: Server, rooms: number, work: Job['work']): Job => ({ base, dialect, rooms, work });
 
 /** kB of resident memory, beyond what a server needs once it has had some peers at all. */
 const memory = async (server: Server): Promise<number[]> => {
-  const loads: Running[] = [];
+  const loads: Loaded[] = [];
   const grown = async (rooms: number, signals: number) => {
     const before = server.rss();
-    const running = await load(server, rooms, { kind: 'idle', signals });
+    const running = startLoad(jobFor(server, rooms, { kind: 'idle', signals }));
     loads.push(running);
     await running.started;
     await new Promise((resolve) => setTimeout(resolve, 1500));

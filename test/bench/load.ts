@@ -8,6 +8,8 @@ export type Job = {
   /** ws://… */
   base: string;
   dialect: 'bare' | 'genkan';
+  /** Where more is needed than the URL says: headers, whose certificate is trusted. */
+  client?: { headers?: Record<string, string>; ca?: string; servername?: string };
   rooms: number;
   work: /** In rooms of two each peer keeps `inFlight` signals under way, for `seconds`. */
     | { kind: 'relay'; inFlight: number; seconds: number }
@@ -40,7 +42,7 @@ const open = (room: number): Promise<WebSocket> =>
     // From several addresses, because one has ports for 28 000 connections only.
     const localAddress = `127.0.0.${2 + (opened++ % 8)}`;
     const url = `${job.base}/rooms/bench-${process.pid}-${room}/ws`;
-    const socket = new WebSocket(url, 'genkan.v1', { perMessageDeflate: false, localAddress });
+    const socket = new WebSocket(url, 'genkan.v1', { perMessageDeflate: false, localAddress, ...job.client });
     socket.once('open', () => resolve(socket));
     socket.once('error', (error) => reject(new Error(`${job.base}: ${error.message}`)));
   });

@@ -4,11 +4,11 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { Agent, get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../nginx/nginx.ts';
-import { cpuOf, descendantsOf, median, pinned, untilAnswers } from './servers.ts';
+import { keepAsking } from './asking.ts';
+import { cpuOf, descendantsOf, median, onThisProcessor, pinned, untilAnswers } from './servers.ts';
 
 const rounds = Number(process.env.ROUNDS ?? 5);
 const seconds = Number(process.env.SECONDS ?? 3);
@@ -63,9 +63,9 @@ const measure = async ({ app, pass, unix }: Contestant): Promise<number> => {
     await untilAnswers(`http://127.0.0.1:${port}/healthz`);
     const pids = children.flatMap(({ pid = 0 }) => [pid, ...descendantsOf(pid)]);
     const cpu = () => pids.reduce((sum, pid) => sum + cpuOf(pid), 0);
-    await load(port, 0.5);
+    await keepAsking({ port }, '/healthz', 0.5);
     const before = cpu();
-    return (await load(port, seconds)) / (cpu() - before);
+    return (await keepAsking({ port }, '/healthz', seconds)) / (cpu() - before);
   } finally {
     for (const child of children) await stop(child);
     rmSync(join(directory, 'app.sock'), { force: true });
@@ -94,31 +94,11 @@ const stop = (child: ChildProcess): Promise<void> =>
     child.kill('SIGTERM');
   });
 
-/** Asks over 32 connections that stay open; the number of answers. */
-const load = async (port: number, forSeconds: number): Promise<number> => {
-  const agent = new Agent({ keepAlive: true, maxSockets: 32 });
-  const until = performance.now() + forSeconds * 1000;
-  let answers = 0;
-  const ask = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      get({ port, host: '127.0.0.1', path: '/healthz', agent }, (response) => {
-        if (response.statusCode !== 200) return reject(new Error(`answered ${response.statusCode}`));
-        response.resume().on('end', resolve);
-      }).on('error', reject);
-    });
-  const client = async () => {
-    for (; performance.now() < until; answers += 1) await ask();
-  };
-  await Promise.all(Array.from({ length: 32 }, client));
-  agent.destroy();
-  return answers;
-};
-
 if (spawnSync('nginx', ['-v']).error) throw new Error('nginx is not here; install the package nginx');
 const hasUwsgi = !spawnSync('uwsgi', ['--version']).error;
 const taking = contestants.filter(({ app }) => app !== python || hasUwsgi);
 const results = new Map<string, number[]>(taking.map(({ name }) => [name, []]));
-spawnSync('taskset', ['-cp', '1', String(process.pid)]);
+onThisProcessor(1);
 for (let round = 1; round <= rounds; round += 1)
   for (const contestant of taking) {
     process.stderr.write(`round ${round} of ${rounds}: ${contestant.name}\n`);

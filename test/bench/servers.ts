@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, startNginx } from '../nginx/nginx.ts';
 import { startServer } from '../store/server.ts';
 
@@ -89,8 +90,7 @@ const behindNginx = async (
   clean: () => void,
 ): Promise<Server> => {
   const nginx = await startNginx({ app: { kind, address } });
-  const all = descendantsOf(process.pid).filter((pid) => commandOf(pid).startsWith('nginx'));
-  for (const pid of all) spawnSync('taskset', ['-cp', '0', String(pid)]);
+  const all = await pinNginx();
   const plain = server(nginx.url.replace('http', 'ws'), dialect, child, all);
   return {
     ...plain,
@@ -100,6 +100,22 @@ const behindNginx = async (
       clean();
     },
   };
+};
+
+/** Where the kernel can be told: this process runs there from now on. */
+export const onThisProcessor = (core: 0 | 1): void => {
+  spawnSync('taskset', ['-cp', String(core), String(process.pid)]);
+};
+
+/** Brings an nginx that was just started to the server's processor, once it has its workers; → its processes. @param others nginx's that ran before */
+export const pinNginx = async (others: number[] = []): Promise<number[]> => {
+  const own = () =>
+    descendantsOf(process.pid).filter((pid) => commandOf(pid).startsWith('nginx') && !others.includes(pid));
+  while (own().length < 2) await sleep(10);
+  // They are made one right after the other.
+  await sleep(50);
+  for (const pid of own()) spawnSync('taskset', ['-cp', '0', String(pid)]);
+  return own();
 };
 
 const server = (base: string, dialect: Server['dialect'], child: ChildProcess, others: number[]): Server => {
@@ -116,6 +132,10 @@ const server = (base: string, dialect: Server['dialect'], child: ChildProcess, o
       }),
   };
 };
+
+/** The app where requests count: for front ends, without its access log. */
+export const startApp = (listens: string[]): Promise<ChildProcess> =>
+  start([...node, cli, ...listens, ...unlimited.with(-1, 'info'), '--disable-logging'], '"msg":"listening"');
 
 const start = async (command: string[], sign: string): Promise<ChildProcess> => {
   const [program = '', ...args] = pinned(0, command);
@@ -149,7 +169,7 @@ export const untilAnswers = async (url: string): Promise<void> => {
       )
     )
       return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
   }
   throw new Error(`${url} does not answer`);
 };

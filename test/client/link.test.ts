@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Link, type LinkSignal, usualLinkTiming } from '../../app/client/link.ts';
+import { Link, usualLinkTiming } from '../../app/client/link.ts';
+import type { LinkSignal } from '../../app/client/link-signal.ts';
 import type { Ice } from '../../app/client/rtc.ts';
 import { FakeClock, settled } from './fake-clock.ts';
 import { FakeRtc, fakeTrack } from './fake-rtc.ts';
@@ -11,25 +12,28 @@ const silence = { audio: null, video: null };
 const end = (initiator: boolean, clock: FakeClock) => {
   const rtc = new FakeRtc(initiator ? 'a' : 'b');
   const sent: LinkSignal[] = [];
+  const epochs: number[] = [];
   const troubles: unknown[] = [];
   const reachable = { now: true };
   const tracks = { audio: fakeTrack('audio'), video: fakeTrack('video') };
   const link = new Link({
-    initiator,
-    polite: initiator,
+    pair: { epoch: 1, initiator, polite: initiator },
     ice: { iceServers: [], iceTransportPolicy: 'all' },
     tracks,
     rtc,
     clock,
     timing: usualLinkTiming,
-    send: (signal) => sent.push(structuredClone(signal)),
+    send: (signal, epoch) => {
+      sent.push(structuredClone(signal));
+      epochs.push(epoch);
+    },
     reachable: () => reachable.now,
     changed: () => {},
     opened: () => {},
     heard: () => {},
     trouble: (error) => troubles.push(error),
   });
-  return { rtc, sent, troubles, reachable, tracks, link };
+  return { rtc, sent, epochs, troubles, reachable, tracks, link };
 };
 
 const pair = () => {
@@ -303,6 +307,93 @@ describe('new servers', () => {
   });
 });
 
+describe('a new epoch of the pair', () => {
+  const later = (epoch: number) => ({
+    initiator: { epoch, initiator: true, polite: true },
+    other: { epoch, initiator: false, polite: false },
+  });
+
+  it('goes on with the connection that both have, whoever is the initiator now', async () => {
+    const { a, b, clock, connect, deliver } = pair();
+    await connect();
+    const { initiator, other } = later(7);
+    expect([a.link.goOn(other), b.link.goOn(initiator)]).toEqual([true, true]);
+    expect(b.sent).toEqual([{ link: 1, keep: true }]);
+    await deliver();
+    await clock.pass(60_000);
+    await deliver();
+    expect([a.rtc.made.length, b.rtc.made.length, a.link.state, b.link.state]).toEqual([
+      1,
+      1,
+      'connected',
+      'connected',
+    ]);
+    expect([...a.epochs, ...b.epochs].at(-1)).toBe(7);
+    // Later on they yield as the server says now.
+    a.rtc.latest.renegotiate();
+    b.rtc.latest.renegotiate();
+    await deliver();
+    expect([a.rtc.latest.rollbacks, b.rtc.latest.rollbacks]).toEqual([0, 1]);
+    expect([...a.troubles, ...b.troubles]).toEqual([]);
+  });
+
+  it('of a page that was loaded again brings an offer, and with it another connection', async () => {
+    const { a, b, clock, connect } = pair();
+    await connect();
+    const { other } = later(7);
+    const again = end(true, clock);
+    expect(b.link.goOn(other)).toBe(true);
+    a.link.close();
+    await settled();
+    for (const signal of again.sent.splice(0)) b.link.receive(signal);
+    await settled();
+    expect(b.rtc.made.map(({ connectionState }) => connectionState)).toEqual(['closed', 'new']);
+    expect(kindsOf(b.sent)).toEqual(['answer', 'candidate']);
+  });
+
+  it('makes another connection where the other side does not have it any more', async () => {
+    const { a, b, clock, connect } = pair();
+    await connect();
+    const { initiator } = later(7);
+    const again = end(false, clock);
+    expect(a.link.goOn(initiator)).toBe(true);
+    b.link.close();
+    for (const signal of a.sent.splice(0)) again.link.receive(signal);
+    expect(again.sent).toEqual([{ link: 1, renew: true }]);
+    for (const signal of again.sent.splice(0)) a.link.receive(signal);
+    await settled();
+    for (const signal of a.sent.splice(0)) again.link.receive(signal);
+    await settled();
+    expect([a.rtc.made.length, again.rtc.made.length]).toEqual([2, 1]);
+    expect(kindsOf(again.sent)).toEqual(['answer', 'candidate']);
+  });
+
+  it('or where that is in the middle of something, or never was', async () => {
+    const { a, b, connect } = pair();
+    expect(a.link.goOn(later(7).initiator)).toBe(false);
+    await connect();
+    a.rtc.latest.restartIce();
+    await settled();
+    expect(a.link.goOn(later(7).initiator)).toBe(false);
+    b.rtc.latest.become('disconnected');
+    expect(b.link.goOn(later(7).other)).toBe(false);
+  });
+
+  it('is told of a connection of another generation: the next offer counts, whatever its number', async () => {
+    const { a, b, connect, deliver } = pair();
+    await connect();
+    const { initiator, other } = later(7);
+    b.link.goOn(other);
+    b.link.receive({ link: 9, keep: true });
+    expect(b.sent).toEqual([{ link: 9, renew: true }]);
+    a.link.goOn(initiator);
+    a.link.receive({ link: 1, renew: true });
+    b.sent.length = 0;
+    await deliver();
+    expect([a.rtc.made.length, b.rtc.made.length]).toEqual([2, 2]);
+  });
+});
+
 it.each([
   null,
   7,
@@ -312,6 +403,7 @@ it.each([
   { link: 1 },
   { link: '1', renew: true },
   { link: 1.5, renew: true },
+  { link: 1, keep: 'yes' },
   { link: Number.MAX_VALUE, description: { type: 'offer', sdp: '' } },
   { link: 2, description: 'offer' },
   { link: 2, description: { type: 'offer', sdp: {} } },

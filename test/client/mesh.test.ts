@@ -70,6 +70,69 @@ describe('who is in the room', () => {
     expect(told.slice(2)).toEqual(['-a left', '~b', '+c']);
   });
 
+  it('a room that is lost and fills again costs no link that works', async () => {
+    const { mesh, server, told, rtc, clock, sent } = room([peer('a'), peer('b'), peer('c', { initiator: false })]);
+    await settled();
+    for (const pc of rtc.made) pc.signalingState = 'stable';
+    for (const pc of rtc.made) pc.become('connected');
+    if (rtc.made[0]) rtc.made[0].selected = 'relay';
+    told.length = 0;
+    server.latest.drop(1006);
+    await clock.pass(1_000);
+    // Of the two that have been connected one is there already.
+    server.admit({ peers: [peer('b', { epoch: 1002 }), peer('c', { epoch: 1002 })], seq: 2 });
+    expect(mesh.peers.map(({ id, away, link }) => [id, away, link])).toEqual([
+      ['a', true, 'connected'],
+      ['b', false, 'connected'],
+      ['c', false, 'connecting'],
+    ]);
+    await settled();
+    expect(sent()[0]).toMatchObject({ to: 'b', epoch: 1002, data: { link: 1, keep: true } });
+    expect(rtc.made[0]?.restarts).toBe(0);
+    server.latest.say({ type: 'peer-joined', seq: 3, peer: peer('a', { epoch: 1003, initiator: false }) });
+    server.latest.say({ type: 'signal', seq: 4, from: 'a', epoch: 1003, data: { link: 1, keep: true } });
+    await clock.pass(60_000);
+    // What is relayed gets a path by the new servers now.
+    expect(rtc.made.slice(0, 2).map(({ connectionState, restarts }) => [connectionState, restarts])).toEqual([
+      ['connected', 1],
+      ['connected', 0],
+    ]);
+    expect(mesh.peers.map(({ id, away }) => [id, away])).toContainEqual(['a', false]);
+    expect(told.filter((text) => !text.startsWith('~'))).toEqual([]);
+  });
+
+  it('whom that room does not have by the end of grace, or whose link ends before, has left', async () => {
+    const { mesh, server, told, rtc, clock, sent } = room([peer('a'), peer('b')]);
+    await settled();
+    for (const pc of rtc.made) pc.signalingState = 'stable';
+    for (const pc of rtc.made) pc.become('connected');
+    server.latest.drop(1006);
+    await clock.pass(1_000);
+    server.admit({ seq: 1, grace: 30_000 });
+    const before = sent().length;
+    rtc.made[1]?.become('disconnected');
+    await clock.pass(29_000);
+    expect(mesh.peers.map(({ id, away }) => [id, away])).toEqual([['a', true]]);
+    await clock.pass(1_001);
+    expect(mesh.peers).toEqual([]);
+    expect(told.filter((text) => text.startsWith('-'))).toEqual(['-b left', '-a timeout']);
+    expect(sent()).toHaveLength(before);
+  });
+
+  it('one who comes back by another name begins anew with everyone', async () => {
+    const { mesh, server, told, rtc, clock } = room([peer('a'), peer('b')]);
+    await settled();
+    for (const pc of rtc.made) pc.signalingState = 'stable';
+    for (const pc of rtc.made) pc.become('connected');
+    const self = { id: 'other', role: 'guest', media: { audio: false, video: false }, hand: false } as const;
+    server.latest.drop(1006);
+    await clock.pass(1_000);
+    server.admit({ self, peers: [peer('b', { epoch: 2 })], seq: 1 });
+    expect(rtc.made.map(({ connectionState }) => connectionState)).toEqual(['closed', 'closed', 'new']);
+    expect(mesh.peers.map(({ id, link }) => [id, link])).toEqual([['b', 'connecting']]);
+    expect(told.slice(-2)).toEqual(['-a left', '~b']);
+  });
+
   it('a session that goes on keeps every link and mends broken ones with the new servers', async () => {
     const { server, rtc, clock } = room([peer('a'), peer('b')]);
     rtc.made[0]?.become('connected');

@@ -1,4 +1,5 @@
 /** Each thing that can be wrong with nginx, made wrong in a real one before the real app: the doctor names it, and nothing else. */
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { clock } from '../../app/doctor/front.ts';
 import { freePort, startNginx } from '../nginx/nginx.ts';
@@ -45,6 +46,14 @@ describe.skipIf(missing)('several workers', () => {
     const { names, text } = await two([['snippets/genkan-workers.conf', /hash .*;/, '']]);
     expect(names, text).toEqual(['rooms-split']);
   });
+});
+
+test.skipIf(missing)('a site that its operator has closed → site-closed', async () => {
+  const words = ['--maintenance-file', join(publicDir, 'js/genkan.js')];
+  const nginx = await startNginx({ app: { kind: 'uwsgi', address: clinic.site.addresses.socket }, publicDir, words });
+  const { names, text } = await diagnose(patient(nginx.url));
+  await nginx.stop();
+  expect(names, text).toEqual(['site-closed']);
 });
 
 describe.skipIf(missing)('an app', () => {

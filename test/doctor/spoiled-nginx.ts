@@ -140,10 +140,7 @@ export const rows: Row[] = [
         tls: true,
         change:
           by === 'uwsgi'
-            ? [
-                [params, /REQUEST_SCHEME +\$scheme/, 'REQUEST_SCHEME http'],
-                [params, /uwsgi_param HTTPS .*;/, ''],
-              ]
+            ? [[params, /REQUEST_SCHEME +\$scheme/, 'REQUEST_SCHEME http']]
             : [[app, /X-Forwarded-Proto +\$scheme/, 'X-Forwarded-Proto http']],
       },
     ];

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Files } from '../../app/nginx/situation.ts';
 import { nginxFiles } from '../../app/ops/nginx.ts';
 import { without } from '../setup/without.ts';
-import { ask, expectSecurityHeadersOnce, firstBytes, toldTo } from './ask.ts';
+import { ask, expectSecurityHeadersOnce, firstBytes, hold, toldTo } from './ask.ts';
 import { type Backend, startBackend } from './backend.ts';
 import { freePort, type Nginx, prepare, shipped, startNginx, testConfiguration } from './nginx.ts';
 
@@ -78,6 +78,7 @@ describe.skipIf(missing).each(kinds)('in front of the app, by %s', (kind) => {
   let app: Backend;
   let nginx: Nginx;
   let publicDir: string;
+  let closed: string;
 
   beforeAll(async () => {
     publicDir = await mkdtemp(join(tmpdir(), 'genkan-public-'));
@@ -88,7 +89,8 @@ describe.skipIf(missing).each(kinds)('in front of the app, by %s', (kind) => {
     await writeFile(join(publicDir, 'js/genkan.js'), bundle);
     await writeFile(join(publicDir, 'js/genkan.d.ts'), 'export {}');
     app = await startBackend(kind);
-    nginx = await startNginx({ app: { kind, address: app.address }, publicDir });
+    closed = join(publicDir, 'closed');
+    nginx = await startNginx({ app: { kind, address: app.address }, publicDir, words: ['--maintenance-file', closed] });
   });
   afterAll(async () => {
     await nginx.stop();
@@ -209,6 +211,28 @@ describe.skipIf(missing).each(kinds)('in front of the app, by %s', (kind) => {
     await ask(nginx, '/rooms/x?token=secret-of-mine');
     await expect.poll(nginx.logs).toContain('"path":"/rooms/x","protocol":"HTTP/1.1","status":"200"');
     expect(await nginx.logs()).not.toContain('secret-of-mine');
+  });
+
+  test('while the operator has closed it newcomers read a sentence, and who is inside goes on', async () => {
+    const inside = await hold(nginx, '/rooms/x/slow');
+    await writeFile(closed, '');
+    for (const path of ['/', '/rooms/x', '/rooms/x/ws', '/rooms/x/join']) {
+      const answer = await ask(nginx, path, path.endsWith('join') ? { method: 'POST', body: '{}' } : {});
+      expect([path, answer]).toMatchObject([
+        path,
+        {
+          status: 503,
+          body: 'Genkan is closed for maintenance. Please come back in some minutes.\n',
+          headers: { 'retry-after': '60', 'cache-control': 'no-store' },
+        },
+      ]);
+      expectSecurityHeadersOnce(answer);
+    }
+    for (const path of ['/rooms/x/events?after=1', '/rooms/x/messages', '/rooms/x/leave', '/js/genkan.js'])
+      expect([path, (await ask(nginx, path)).status]).toEqual([path, 200]);
+    await rm(closed);
+    expect((await ask(nginx, '/rooms/x')).status).toBe(200);
+    inside.end();
   });
 
   test('it answers on after a reload', async () => {

@@ -92,9 +92,16 @@ describe('disable-logging', () => {
   const none: AccessSettings = { 'disable-logging': true, 'log-4xx': false, 'log-5xx': false, 'log-slow': 0 };
   const written = (settings: Partial<AccessSettings>): number[] => {
     const lines: object[] = [];
-    const log = createAccessLog({ info: (fields) => lines.push(fields) }, { ...none, ...settings });
-    for (const status of [200, 404, 503]) log.answered({ ...answered, status });
-    log.answered({ ...answered, status: 201, us: 500_001 });
+    const logger = { isLevelEnabled: () => true, info: (fields: object) => lines.push(fields) };
+    const log = createAccessLog(logger, { ...none, ...settings });
+    const { us } = answered;
+    for (const entry of [
+      { status: 200, us },
+      { status: 404, us },
+      { status: 503, us },
+      { status: 201, us: 500_001 },
+    ])
+      if (log.wants(entry.status, entry.us)) log.answered({ ...answered, ...entry });
     log.opened({ reqId: 'r', ip: '::1', room: 'a' });
     return lines.map((fields) => ('status' in fields ? Number(fields.status) : 0));
   };

@@ -4,7 +4,7 @@ import { join, resume } from '../../app/rooms/entering.ts';
 import { lose } from '../../app/rooms/leaving.ts';
 import { emptyRoom } from '../../app/rooms/room.ts';
 import { speak } from '../../app/rooms/speaking.ts';
-import { enter, entrance, rules } from './rules.ts';
+import { enter, entrance, rules, took } from './rules.ts';
 
 const forEver = Number.POSITIVE_INFINITY;
 
@@ -50,6 +50,63 @@ describe('entering a room', () => {
     expect(by('x', 'hash of a')).toEqual({ refused: 'unknown-session' });
     expect(by('a', 'hash of a')).toMatchObject({ events: [{ type: 'peer-back', peer: 'a' }] });
     expect(by('a', 'hash of a')).toMatchObject({ events: [] });
+  });
+
+  describe('with the session of a room that is lost', () => {
+    const former = { secretHash: 'hash of before', at: 5000.5 };
+    const back = (id: string, secretHash: string, shown = former) =>
+      entrance(id, { secretHash, former: shown, granted: {} });
+
+    test('one has an epoch above all of before, and no more than any newcomer', () => {
+      const room = emptyRoom('r');
+      enter(room, 'x');
+      const { events, result } = took(join(room, back('a', 'new'), rules));
+      expect(events).toMatchObject([{ type: 'peer-joined', peer: { id: 'a', role: 'guest', epoch: 5001 } }]);
+      expect(result).toMatchObject({ view: { peers: [{ id: 'x', initiator: true, epoch: 5001 }] } });
+      expect(enter(room, 'y').view.peers).toMatchObject([{ epoch: 5002 }, { epoch: 5002 }]);
+      room.access = 'locked';
+      expect(join(room, back('b', 'b'), rules)).toEqual({ refused: 'room-locked' });
+      room.access = 'knock';
+      expect(took(join(room, back('b', 'b'), rules)).result.at).toBe('door');
+    });
+
+    test('it counts for one seat, and again only if the new secret was never heard of', () => {
+      const room = emptyRoom('r');
+      enter(room, 'x');
+      took(join(room, back('a', 'first'), rules));
+      const again = took(join(room, back('a', 'second'), rules));
+      expect(again.events).toMatchObject([{ type: 'peer-joined', peer: { id: 'a' } }]);
+      expect(room.peers.size).toBe(2);
+      expect(join(room, back('a', 'third', { ...former, secretHash: 'older' }), rules)).toEqual({
+        refused: 'unknown-session',
+      });
+      expect(join(room, back('x', 'new'), rules)).toEqual({ refused: 'unknown-session' });
+      expect(resume(room, { id: 'a', secretHash: 'first', until: forEver }, rules)).toEqual({
+        refused: 'unknown-session',
+      });
+      expect(resume(room, { id: 'a', secretHash: 'second', until: forEver }, rules)).toMatchObject({ events: [] });
+    });
+
+    test('one who waits is known by it, and is never in the room and before it', () => {
+      const room = emptyRoom('r');
+      enter(room, 'x');
+      room.access = 'knock';
+      took(join(room, back('a', 'first'), rules));
+      took(join(room, back('a', 'second'), rules));
+      expect([...room.waiting.keys()]).toEqual(['a']);
+      room.access = 'open';
+      took(join(room, back('a', 'third'), rules));
+      expect([room.waiting.size, room.peers.size]).toEqual([0, 2]);
+    });
+
+    test('who was kicked by its new name is by the old one', () => {
+      const room = emptyRoom('r');
+      enter(room, 'x');
+      took(join(room, back('a', 'new'), rules));
+      took(speak(room, 'x', { type: 'kick', n: 1, peer: 'a', ban: true }, 1000, rules));
+      for (const secretHash of ['new', former.secretHash])
+        expect(resume(room, { id: 'a', secretHash, until: forEver }, rules)).toEqual({ refused: 'kicked' });
+    });
   });
 
   test('a token fixes the role, the first to come without one hosts', () => {

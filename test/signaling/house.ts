@@ -1,4 +1,5 @@
 /** What transports need of a server, small, open to everyone and in this test's hands. */
+import { createSessions } from '../../app/auth/session.ts';
 import { zeroCounts } from '../../app/ops/counts.ts';
 import type { Signaling } from '../../app/signaling/conversation.ts';
 import { Fanout } from '../../app/signaling/fanout.ts';
@@ -11,6 +12,7 @@ export const openHouse = (over: Partial<Signaling> = {}): Signaling => {
   const { store = memoryStore({ rooms: 9, rules, log: { events: 99, bytes: 1e5, age: 1e6 } }, clock, counts) } = over;
   const throttle = () => new Throttle({ rate: 1, burst: 9 });
   return {
+    sessions: createSessions('key of the test house'),
     fanout: new Fanout(store, 25),
     limits: {
       ...{ rules, rate: 100, burst: 100, byteRate: 9999, byteBurst: 9999, messageBytes: 9999, unsentBytes: 9999 },

@@ -62,7 +62,8 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
   test('the installation serves a call beside the site that was there', async () => {
     const { code, output } = await install(site);
     expect([code, output]).toEqual([0, expect.stringContaining('+ systemctl reload nginx')]);
-    expect(await server.mustSh(visit())).toBe('200');
+    // nginx's old workers answer for a moment after a reload.
+    await expect.poll(() => server.mustSh(visit()), { timeout: 10_000 }).toBe('200');
     expect(await server.mustSh(visit('meet.example', '/metrics'))).toBe('404');
     expect(await server.mustSh('curl -s http://other.example/')).toBe('theirs');
     await server.mustSh(call);

@@ -34,6 +34,10 @@ export const access = {
   'token-leeway': seconds(0, 300).default(5).register(about, {
     help: 'seconds by which the clock of whoever makes tokens may differ',
   }),
+  'session-key': secret.optional().register(about, {
+    help: 'what sessions are proven with, so that peers whose room is lost come back under the ids they had; the same for all hosts that share a store. Without it one is made at the start, which workers share and a restart changes',
+    secret: true,
+  }),
   'join-rate': whole(1, 1_000_000).default(600).register(about, {
     help: 'entrances per minute from one address (IPv6: one /64) in the long run; who comes back to its seat is not counted',
   }),

@@ -108,13 +108,22 @@ const losses = async (world: World): Promise<void> => {
     world.until(`peer-away of ${id}`, () => world.model?.now.get(id)?.away !== false);
   for (const caller of world.callers) {
     for (const [link, { life, until }] of caller.old)
-      if (life?.ended && !life.doubtful && until === Number.POSITIVE_INFINITY && isUnheard(link))
+      if (
+        life?.ended &&
+        !life.doubtful &&
+        until === Number.POSITIVE_INFINITY &&
+        isUnheard(link) &&
+        isLatest(world, life)
+      )
         await awayOrGone(life);
     const { life, link, lost } = caller;
     const gone = link ?? lost;
     if (life && gone && !caller.late && isLost(world, caller, gone)) await awayOrGone(life);
   }
 };
+
+/** Nobody has come back under its id. */
+const isLatest = ({ lives }: World, life: Life): boolean => lives.findLast(({ id }) => id === life.id) === life;
 
 const isUnheard = (link: Link): boolean =>
   link instanceof WebSocketLink && link.welcomed && link.condition === 'frozen' && link.unheard > 1;

@@ -20,9 +20,10 @@ const facts = (caller: Caller, dice: Random): Fields => ({
   ...(dice(2) === 0 ? { media: { audio: dice(2) === 0, video: dice(2) === 0 } } : {}),
 });
 
-/** A session that nobody has: of a life that is over or was kicked, of someone else with a wrong secret, of no form at all. */
+/** A session that nobody has: of a life that is over (whose name it gives back) or was kicked, of someone else with a wrong secret, of no form at all. */
 const strangeSession = (world: World, dice: Random): string => {
-  const lives = world.lives.filter(({ ended }) => ended);
+  // Another caller may still have the same session, from before it began anew.
+  const lives = world.lives.filter(({ ended, id }) => ended && world.lives.findLast((one) => one.id === id)?.ended);
   const life = lives[dice(Math.max(1, lives.length))];
   const other = world.callers[dice(world.callers.length)]?.life?.id ?? 'nobody';
   const gone = life && !world.model?.now.has(life.id) ? life.session : 'garbage';

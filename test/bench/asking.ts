@@ -1,0 +1,59 @@
+/** GET requests over connections that stay open, written and counted by hand: node:http's client would be busier than what is measured. */
+import { connect, type Socket } from 'node:net';
+import { connect as connectByTls } from 'node:tls';
+import type { Target } from '../nginx/ask.ts';
+
+const connections = 32;
+const headEnd = '\r\n\r\n';
+
+/** Asks for one path for so many seconds; → the number of answers, all of them 200 and with a Content-Length. */
+export const keepAsking = async (target: Target, path: string, seconds: number): Promise<number> => {
+  const until = performance.now() + seconds * 1000;
+  const goesOn = () => performance.now() < until;
+  const request = requestFor(target, path);
+  const counts = await Promise.all(Array.from({ length: connections }, () => askOver(target, request, goesOn)));
+  return counts.reduce((sum, count) => sum + count, 0);
+};
+
+const requestFor = ({ port, headers = {} }: Target, path: string): string =>
+  [
+    `GET ${path} HTTP/1.1`,
+    ...Object.entries({ Host: `127.0.0.1:${port}`, ...headers }).map(([name, value]) => `${name}: ${value}`),
+    headEnd.slice(2),
+  ].join('\r\n');
+
+const askOver = (target: Target, request: string, goesOn: () => boolean): Promise<number> =>
+  new Promise((resolve, reject) => {
+    let answers = 0;
+    // Bytes of the answer that are still to come; of one that has not begun nothing is known.
+    let missing = 0;
+    const socket = open(target);
+    socket.on('error', reject);
+    socket.on('close', () => reject(new Error(`${request.split('\r\n')[0]}: the connection was closed`)));
+    socket.on('data', (chunk) => {
+      missing = (missing === 0 ? lengthOf(chunk, request) : missing) - chunk.length;
+      if (missing > 0) return;
+      answers += 1;
+      if (goesOn()) socket.write(request);
+      else {
+        resolve(answers);
+        socket.destroy();
+      }
+    });
+    socket.write(request);
+  });
+
+const open = ({ port, tls }: Target): Socket => {
+  const socket = tls ? connectByTls({ host: '127.0.0.1', port, ...tls }) : connect(port, '127.0.0.1');
+  return socket.setNoDelay(true);
+};
+
+/** Of the whole answer, by its head, which comes in one piece. */
+const lengthOf = (chunk: Buffer, request: string): number => {
+  const end = chunk.indexOf(headEnd);
+  const head = chunk.toString('latin1', 0, end);
+  const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1];
+  if (end < 0 || length === undefined || !head.startsWith('HTTP/1.1 200 '))
+    throw new Error(`${request.split('\r\n')[0]} was answered ${head.split('\r\n')[0]}, without a length or in pieces`);
+  return end + headEnd.length + Number(length);
+};

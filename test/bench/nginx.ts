@@ -1,0 +1,162 @@
+/**
+ * `npm run bench:nginx`: nginx with the files of `genkan nginx`, and the same nginx with the barest that works, in turns within one
+ * run: files from disk, requests and WebSockets through every mode. What is done for each CPU second is compared. Method in test/README.md.
+ */
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Target } from '../nginx/ask.ts';
+import { type Case, cases, certificate, targetOf } from '../nginx/modes.ts';
+import { type Front, startNginx, type Upstream } from '../nginx/nginx.ts';
+import { keepAsking } from './asking.ts';
+import { bare, barePass, bareRoot } from './bare-nginx.ts';
+import { startLoad } from './loads.ts';
+import { cpuOf, median, onThisProcessor, pinNginx, startApp } from './servers.ts';
+
+const rounds = Number(process.env.ROUNDS ?? 5);
+const seconds = Number(process.env.SECONDS ?? 1);
+const publicDir = join(import.meta.dirname, '../../dist/public');
+
+/** What is done through an nginx at `target`; → how much, and what of it fell between the two readings of `cpu`. */
+type Work = (target: Target, cpu: () => number[]) => Promise<{ done: number; used: number[] }>;
+type Row = {
+  part: string;
+  name: string;
+  aim: number;
+  ours: Front;
+  bare: Front;
+  target: (port: number) => Target;
+  work: Work;
+};
+
+const asking =
+  (path: string): Work =>
+  async (target, cpu) => {
+    const before = cpu();
+    const done = await keepAsking(target, path, seconds);
+    return { done, used: since(before, cpu()) };
+  };
+
+/** Signals of 1 KB in ten rooms of two, one under way in each. */
+const relay =
+  (base: string): Work =>
+  async ({ port, tls, headers = {} }, cpu) => {
+    const url = `${tls ? 'wss' : 'ws'}://127.0.0.1:${port}${base.slice(0, -1)}`;
+    const work = { kind: 'relay', inFlight: 1, seconds } as const;
+    const running = startLoad({ base: url, dialect: 'genkan', client: { headers, ...tls }, rooms: 10, work });
+    await running.started;
+    const before = cpu();
+    const { done } = await running.measured;
+    return { done, used: since(before, cpu()) };
+  };
+
+const since = (before: number[], now: number[]): number[] => now.map((value, at) => value - (before[at] ?? 0));
+
+/** One worker, as the bare one has: both run on one processor. */
+const ours = (front: Front): Front => ({
+  publicDir,
+  ...front,
+  spoil: (_, text) => text.replace('worker_processes auto', 'worker_processes 1'),
+});
+
+const fileRows = (app: Upstream): Row[] =>
+  readdirSync(join(publicDir, 'js'))
+    .filter((name) => /^(?:favicon-.*\.svg|genkan\.js|index-.*\.js)$/.test(name))
+    .map((name) => ({ name, size: statSync(join(publicDir, 'js', name)).size }))
+    .sort((a, b) => a.size - b.size)
+    .map(({ name, size }) => ({
+      part: 'files',
+      name: `/js/${name}, ${(size / 1000).toFixed(1)} kB`,
+      aim: 0.95,
+      ours: ours({ app }),
+      bare: { app, ...bare(bareRoot(publicDir)) },
+      target: (port) => ({ port }),
+      work: asking(`/js/${name}`),
+    }));
+
+const modeRows = (mode: Case, app: Upstream): Row[] => {
+  const { words = [], sites, base, name } = mode;
+  const both = {
+    aim: 0.9,
+    ours: ours({ app, words, ...(sites ? { sites } : {}) }),
+    bare: { app, ...bare(barePass(mode, files, app)) },
+    target: (port: number) => targetOf(mode, port, files.chain),
+  };
+  const called = `${name}, ${app.kind}`;
+  return [
+    { ...both, part: 'requests', name: `requests: ${called}`, work: asking(`${base}rooms/bench/seen`) },
+    { ...both, part: 'relay', name: `signals: ${called}`, work: relay(base) },
+  ];
+};
+
+/** What was done for each CPU second of nginx, and of nginx and the app together. */
+type Figures = { nginx: number; whole: number };
+type Pair = { ours: Figures; bare: Figures };
+type Started = { take(): Promise<Figures>; pids: number[]; stop(): Promise<void> };
+
+const start = async (front: Front, { target, work }: Row, app: number, others: number[]): Promise<Started> => {
+  const nginx = await startNginx(front);
+  const pids = await pinNginx(others);
+  const nginxCpu = () => pids.reduce((sum, pid) => sum + cpuOf(pid), 0);
+  const take = async () => {
+    const { done, used } = await work(target(nginx.port), () => [nginxCpu(), cpuOf(app)]);
+    const [byNginx = 0, byApp = 0] = used;
+    return { nginx: done / byNginx, whole: done / (byNginx + byApp) };
+  };
+  return { take, pids, stop: () => nginx.stop() };
+};
+
+/** Both run, and are asked one after the other; who is first changes, because the second finds the machine as the first has left it. */
+const compare = async (row: Row, app: number): Promise<Pair[]> => {
+  const bare = await start(row.bare, row, app, []);
+  const own = await start(row.ours, row, app, bare.pids);
+  const pairs: Pair[] = [];
+  for (let round = 0; round <= rounds; round += 1) {
+    const early = round % 2 === 0 ? await own.take() : undefined;
+    const other = await bare.take();
+    const pair = { ours: early ?? (await own.take()), bare: other };
+    // The first round is for caches to fill.
+    if (round > 0) pairs.push(pair);
+  }
+  await Promise.all([own.stop(), bare.stop()]);
+  return pairs;
+};
+
+const asked = process.argv.slice(2);
+const directory = mkdtempSync(join(tmpdir(), 'genkan-bench-'));
+const files = certificate();
+const addresses = { uwsgi: join(directory, 'app.sock'), http: join(directory, 'http.sock') };
+const app = await startApp(['--socket', addresses.uwsgi, '--http-socket', addresses.http]);
+onThisProcessor(1);
+
+/** Each mode once; `location` is the one below a path. */
+const modes = cases(files).filter(({ name }) => ['plain', 'tls', 'behind-proxy', 'vhost', 'location'].includes(name));
+const ways: Upstream[] = [
+  { kind: 'uwsgi', address: addresses.uwsgi },
+  { kind: 'http', address: addresses.http },
+];
+const rows = [
+  ...fileRows({ kind: 'uwsgi', address: addresses.uwsgi }),
+  ...modes.flatMap((mode) => ways.flatMap((way) => modeRows(mode, way))),
+].filter(({ part, name }) => asked.length === 0 || asked.some((word) => part === word || name.includes(word)));
+if (rows.length === 0) throw new Error(`nothing is called ${asked.join(', ')}: files, requests, relay, or a mode`);
+
+const show = ({ name, aim, part }: Row, pairs: Pair[]): string => {
+  const middle = (figure: (pair: Pair) => number) => median(pairs.map(figure));
+  const cells = [
+    thousands(middle(({ bare }) => bare.nginx)),
+    thousands(middle((pair) => pair.ours.nginx)),
+    middle((pair) => pair.ours.nginx / pair.bare.nginx).toFixed(2),
+    part === 'files' ? '' : middle((pair) => pair.ours.whole / pair.bare.whole).toFixed(2),
+  ];
+  return `| ${[name, ...cells, aim].join(' | ')} |\n`;
+};
+const thousands = (value: number): string => `${(value / 1000).toFixed(1)} k`;
+
+process.stdout.write(`Per CPU second, medians of ${rounds} rounds; each ratio is the median of the rounds' ratios.\n`);
+process.stdout.write('|  | bare nginx | our files | ratio | ratio with the app | at least |\n');
+process.stdout.write('| --- | --- | --- | --- | --- | --- |\n');
+for (const row of rows) process.stdout.write(show(row, await compare(row, app.pid ?? 0)));
+app.kill('SIGKILL');
+files.remove();
+rmSync(directory, { recursive: true });
