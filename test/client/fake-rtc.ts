@@ -95,8 +95,8 @@ export class FakePc {
     this.configuration = configuration;
   }
 
-  addTransceiver(kind: Kind, { direction }: { direction: string }): FakeTransceiver {
-    const added = transceiver(kind, direction);
+  addTransceiver(kind: Kind): FakeTransceiver {
+    const added = transceiver(kind, 'sendrecv');
     this.transceivers.push(added);
     if (this.transceivers.length === 1) this.#needNegotiation();
     return added;
