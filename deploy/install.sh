@@ -227,8 +227,11 @@ Environment=GENKAN_PROCESSES=$workers"
   run systemctl restart genkan.service
 }
 
+# What its own configuration says, or how it was built: Debian has a group www-data also where nginx runs as somebody else.
 group_of_nginx() {
-  for group in www-data nginx; do ! getent group $group >/dev/null || { echo $group; return; }; done
+  said=$(nginx -T 2>/dev/null | sed -n 's/^ *user  *\([^;]*\);.*/\1/p' | head -n 1)
+  [ "$said" ] || said=$(nginx -V 2>&1 | sed -n 's/.*--user=\([^ ]*\).*/\1/p')
+  for group in ${said##* } www-data nginx; do ! getent group $group >/dev/null || { echo $group; return; }; done
   echo genkan
 }
 
@@ -258,7 +261,12 @@ nginx_site() {
   fi
   put $etc/nginx "$words"
   reload_nginx
-  nginx -T 2>/dev/null | grep -q 'snippets/genkan-app' || say "(!) $site/nginx.conf does not include conf.d/*.conf: the site is not used"
+  said=$(nginx -T 2>/dev/null || true)
+  case $said in *snippets/genkan-app*) ;; *) say "(!) $site/nginx.conf does not include conf.d/*.conf: the site is not used" ;; esac
+  case $said in
+    *worker_shutdown_timeout*) ;;
+    *) say "(!) Write worker_shutdown_timeout 30s; into $site/nginx.conf, outside of http, or old workers stay as long as their WebSockets." ;;
+  esac
 }
 
 remove_files() { rm -f $site/conf.d/genkan.conf $site/conf.d/00-genkan.conf $site/snippets/genkan-*.conf; }
@@ -286,7 +294,18 @@ hints() {
   [ $dry = no ] || { say 'Nothing was changed.'; return 0; }
   say "$(basename "$release") runs. genkan status --yaml $etc/genkan.yaml, journalctl -u genkan -f"
   say "Settings: $etc/genkan.yaml, secrets: $etc/genkan.env"
-  say 'Firewall: TCP 80 and 443 (ufw allow "Nginx Full"; firewall-cmd --permanent --add-service={http,https}), and 443/udp for HTTP/3.'
+  say 'Firewall: TCP 80 and 443, and 443/udp for HTTP/3.'
+  say '  ufw allow "Nginx Full"; or firewall-cmd --permanent --add-service=http --add-service=https && firewall-cmd --reload'
+  [ "$(getenforce 2>/dev/null || true)" != Enforcing ] || selinux
+}
+
+# None of this was tried on a machine that enforces it; deploy/README.md says so, too.
+selinux() {
+  say '(!) SELinux is enforced. nginx may read the scripts after:'
+  say "  semanage fcontext -a -t httpd_sys_content_t '$public(/.*)?' && restorecon -R $public"
+  say '  and reach the app, when a first visit was refused, after:'
+  say '  ausearch -m avc -c nginx --raw | audit2allow -M genkan-nginx && semodule -i genkan-nginx.pp'
+  say '  An app on another host, by TCP, needs only: setsebool -P httpd_can_network_connect 1'
 }
 
 # ── tools ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

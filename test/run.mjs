@@ -1,7 +1,7 @@
 // The whole of `npm test` and `npm run test:all`: makes the checkout and the machine ready, checks the code, runs the tests, cleans up.
 // Plain JavaScript for Node 18 and later. Words after `npm test --` go to vitest; Docker is left alone when they name
 // only tests outside test/stack. What takes minutes is left out, unless --all is among the words or they name tests. Tests learn
-// from TEST_WITHOUT (names with commas) what the machine lacks.
+// from TEST_WITHOUT (names with commas) what the machine lacks, and from TEST_ALL=1 that --all was said.
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { npmCommand } from '../deploy/prepare.mjs';
@@ -64,6 +64,7 @@ async function vitest(env) {
   const projects = wantsLong ? [] : ['--project', 'code', '--project', 'stack'];
   const args = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts', ...projects, ...words];
   const settings = { ...env, PATH: bin + delimiter + path, TEST_WITHOUT: [...skipped.keys()].join(',') };
+  if (process.argv.includes('--all')) settings.TEST_ALL = '1';
   // A process that a test forgot can keep vitest from ending after its report.
   const code = await show(node, args, { env: settings, limit: 30 * 60 });
   note('vitest', { code });
@@ -78,7 +79,7 @@ async function cleanUp() {
 
 function summary() {
   if (!wantsDocker) say('Docker was left alone: the tests asked for do not need it');
-  for (const sentence of skipped.values()) say(sentence);
+  for (const sentence of new Set(skipped.values())) say(sentence);
   if (interrupted) say('interrupted');
   for (const { step, code } of failures) say(`${step} failed with exit code ${code}`);
   if (!failures.length && !interrupted) say(skipped.size ? 'all that could run here passed' : 'all passed');

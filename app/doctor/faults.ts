@@ -160,6 +160,14 @@ export const faults = {
     level: 'fault',
     fix: '`include snippets/genkan-private.conf;` in the server block; other front ends: 404 for /healthz, /readyz, /metrics and /stats.',
   },
+  'nginx-old': {
+    level: 'warning',
+    fix: 'Upgrade nginx: `genkan nginx` writes nothing for it, and nobody has tried it.',
+  },
+  'nginx-faulty': {
+    level: 'warning',
+    fix: 'Use nginx 1.30.6 or later, or see that your distribution has mended it without a new number. `server_tokens off` in the server block keeps the number from strangers.',
+  },
   // What the app is told.
   'host-lost': {
     level: 'fault',

@@ -13,10 +13,11 @@ import { files, page } from './page.ts';
 import { Refused } from './peer.ts';
 import { plain } from './plain.ts';
 import { reasonOf, type Site } from './site.ts';
+import { version } from './version.ts';
 import { idle, websocket } from './websocket.ts';
 
 const checks: readonly Check[] = [
-  ...[address, certificate, plain, genkan, page, files, headers, operations],
+  ...[address, certificate, plain, genkan, page, files, headers, operations, version],
   ...[front, forgery, clock, body, websocket, idle, conversation, poll, stream, ice],
 ];
 

@@ -2,6 +2,9 @@
 import type { Situation } from './situation.ts';
 import { isAtLeast, showVersion, type Version } from './version.ts';
 
+/** What they depend on. */
+type Exposed = Pick<Situation, 'version' | 'protocol' | 'http3'>;
+
 type Advisory = {
   cve: string;
   about: string;
@@ -9,7 +12,7 @@ type Advisory = {
   fixed: [stable: Version, mainline: Version];
   /** The first version with it; all that are older have it when absent. */
   since?: Version;
-  concerns(situation: Situation): boolean;
+  concerns(situation: Exposed): boolean;
 };
 
 /** By https://nginx.org/en/security_advisories.html as of October 2026; those that no file of ours can bring out are left out. */
@@ -71,13 +74,19 @@ const advisories: Advisory[] = [
   },
 ];
 
+/** Those of this version, in a line; undefined when there is none. */
+export const knownFaults = (situation: Exposed): string | undefined => {
+  const found = advisories.filter((advisory) => advisory.concerns(situation) && has(situation.version, advisory));
+  return found.map(({ cve, about }) => `${cve} (${about})`).join(', ') || undefined;
+};
+
 /** One sentence, or undefined when the version has none of them. */
-export const advise = (situation: Situation): string | undefined => {
-  const { version } = situation;
-  const found = advisories.filter((advisory) => advisory.concerns(situation) && has(version, advisory));
-  if (found.length === 0) return undefined;
-  const list = found.map(({ cve, about }) => `${cve} (${about})`).join(', ');
-  return `nginx ${showVersion(version)} has by its number known faults that these files may touch: ${list}; distributions mend them without a new number: see that yours has, or use 1.30.6 or later`;
+export const advise = (situation: Exposed): string | undefined => {
+  const list = knownFaults(situation);
+  return (
+    list &&
+    `nginx ${showVersion(situation.version)} has by its number known faults that these files may touch: ${list}; distributions mend them without a new number: see that yours has, or use 1.30.6 or later`
+  );
 };
 
 const has = (version: Version, { fixed: [stable, mainline], since }: Advisory): boolean => {

@@ -12,11 +12,11 @@ map $http_host $genkan_host {
     ''      $host;
 }
 
-# Connection header towards the app when it is reached over HTTP: "upgrade" for a WebSocket and nothing otherwise.
+# Connection header towards the app when it is reached over HTTP: "upgrade" for a WebSocket${otherwise(situation)}
 # https://nginx.org/en/docs/http/websocket.html
 map $http_upgrade $genkan_connection {
     default upgrade;
-    ''      '';
+    ''      ${isGroup(situation) ? "''" : 'close'};
 }
 
 # How long a file may be kept. The build writes the hash of a file's content into its name, so that such a file never changes: a
@@ -33,6 +33,13 @@ map $status $genkan_failed {
     "~^[23]" 0;
 }
 ${situation.trustedProxies.length > 0 ? scheme(situation) : ''}`;
+
+const isGroup = ({ upstreams }: Situation): boolean => upstreams.length > 1;
+
+const otherwise = (situation: Situation): string =>
+  isGroup(situation)
+    ? ' and nothing otherwise,\n# so that the connection stays open for the next request.'
+    : ', "close" otherwise:\n# nginx keeps no connection to a single address open, and the app need not wait for another request.';
 
 /** The variable that says by which scheme the client came. */
 export const schemeOf = ({ trustedProxies }: Situation): string =>

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:nginx`: nginx with the files of `genkan nginx`, and the same nginx with the barest that works, in turns within one
- * run: files from disk, requests and WebSockets through every mode. What is done for each CPU second is compared. Method in test/README.md.
+ * `npm run bench:nginx`: nginx with the files of `genkan nginx`, and the same nginx with the barest that works, side by side: files from disk,
+ * requests and WebSockets through every mode. What is done for each CPU second is compared. Method in test/README.md.
  */
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +17,7 @@ const rounds = Number(process.env.ROUNDS ?? 5);
 const seconds = Number(process.env.SECONDS ?? 1);
 const publicDir = join(import.meta.dirname, '../../dist/public');
 
+type Kind = Upstream['kind'];
 /** What is done through an nginx at `target`; → how much, and what of it fell between the two readings of `cpu`. */
 type Work = (target: Target, cpu: () => number[]) => Promise<{ done: number; used: number[] }>;
 type Row = {
@@ -59,7 +60,10 @@ const ours = (front: Front): Front => ({
   spoil: (_, text) => text.replace('worker_processes auto', 'worker_processes 1'),
 });
 
-const fileRows = (app: Upstream): Row[] =>
+/** Files are served without the app. */
+const nobody: Upstream = { kind: 'uwsgi', address: '127.0.0.1:1' };
+
+const fileRows = (): Row[] =>
   readdirSync(join(publicDir, 'js'))
     .filter((name) => /^(?:favicon-.*\.svg|genkan\.js|index-.*\.js)$/.test(name))
     .map((name) => ({ name, size: statSync(join(publicDir, 'js', name)).size }))
@@ -68,21 +72,22 @@ const fileRows = (app: Upstream): Row[] =>
       part: 'files',
       name: `/js/${name}, ${(size / 1000).toFixed(1)} kB`,
       aim: 0.95,
-      ours: ours({ app }),
-      bare: { app, ...bare(bareRoot(publicDir)) },
+      ours: ours({ app: nobody }),
+      bare: { app: nobody, ...bare(bareRoot(publicDir)) },
       target: (port) => ({ port }),
       work: asking(`/js/${name}`),
     }));
 
-const modeRows = (mode: Case, app: Upstream): Row[] => {
+const modeRows = (mode: Case, kind: Kind): Row[] => {
   const { words = [], sites, base, name } = mode;
+  const [forOurs = nobody, forBare = nobody] = upstreams(kind);
   const both = {
     aim: 0.9,
-    ours: ours({ app, words, ...(sites ? { sites } : {}) }),
-    bare: { app, ...bare(barePass(mode, files, app)) },
+    ours: ours({ app: forOurs, words, ...(sites ? { sites } : {}) }),
+    bare: { app: forBare, ...bare(barePass(mode, files, forBare)) },
     target: (port: number) => targetOf(mode, port, files.chain),
   };
-  const called = `${name}, ${app.kind}`;
+  const called = `${name}, ${kind}`;
   return [
     { ...both, part: 'requests', name: `requests: ${called}`, work: asking(`${base}rooms/bench/seen`) },
     { ...both, part: 'relay', name: `signals: ${called}`, work: relay(base) },
@@ -94,6 +99,7 @@ type Figures = { nginx: number; whole: number };
 type Pair = { ours: Figures; bare: Figures };
 type Started = { take(): Promise<Figures>; pids: number[]; stop(): Promise<void> };
 
+/** @param app the process id of the app behind it */
 const start = async (front: Front, { target, work }: Row, app: number, others: number[]): Promise<Started> => {
   const nginx = await startNginx(front);
   const pids = await pinNginx(others);
@@ -106,17 +112,16 @@ const start = async (front: Front, { target, work }: Row, app: number, others: n
   return { take, pids, stop: () => nginx.stop() };
 };
 
-/** Both run, and are asked one after the other; who is first changes, because the second finds the machine as the first has left it. */
-const compare = async (row: Row, app: number): Promise<Pair[]> => {
-  const bare = await start(row.bare, row, app, []);
-  const own = await start(row.ours, row, app, bare.pids);
+/** Both are asked at the same time, each with an app of its own, so that whatever else the machine does slows both. */
+const compare = async (row: Row): Promise<Pair[]> => {
+  const [forOurs, forBare] = apps.map(({ pid = 0 }) => pid);
+  const bare = await start(row.bare, row, forBare ?? 0, []);
+  const own = await start(row.ours, row, forOurs ?? 0, bare.pids);
   const pairs: Pair[] = [];
+  // The first round is for caches to fill.
   for (let round = 0; round <= rounds; round += 1) {
-    const early = round % 2 === 0 ? await own.take() : undefined;
-    const other = await bare.take();
-    const pair = { ours: early ?? (await own.take()), bare: other };
-    // The first round is for caches to fill.
-    if (round > 0) pairs.push(pair);
+    const [ours, other] = await Promise.all([own.take(), bare.take()]);
+    if (round > 0) pairs.push({ ours, bare: other });
   }
   await Promise.all([own.stop(), bare.stop()]);
   return pairs;
@@ -125,19 +130,20 @@ const compare = async (row: Row, app: number): Promise<Pair[]> => {
 const asked = process.argv.slice(2);
 const directory = mkdtempSync(join(tmpdir(), 'genkan-bench-'));
 const files = certificate();
-const addresses = { uwsgi: join(directory, 'app.sock'), http: join(directory, 'http.sock') };
-const app = await startApp(['--socket', addresses.uwsgi, '--http-socket', addresses.http]);
+/** Where the app behind ours listens, and that behind the bare one. */
+const places = ['ours', 'bare'].map((name) => ({
+  uwsgi: join(directory, `${name}.uwsgi`),
+  http: join(directory, `${name}.http`),
+}));
+const apps = await Promise.all(places.map(({ uwsgi, http }) => startApp(['--socket', uwsgi, '--http-socket', http])));
 onThisProcessor(1);
 
 /** Each mode once; `location` is the one below a path. */
 const modes = cases(files).filter(({ name }) => ['plain', 'tls', 'behind-proxy', 'vhost', 'location'].includes(name));
-const ways: Upstream[] = [
-  { kind: 'uwsgi', address: addresses.uwsgi },
-  { kind: 'http', address: addresses.http },
-];
+const upstreams = (kind: Kind): Upstream[] => places.map((place) => ({ kind, address: place[kind] }));
 const rows = [
-  ...fileRows({ kind: 'uwsgi', address: addresses.uwsgi }),
-  ...modes.flatMap((mode) => ways.flatMap((way) => modeRows(mode, way))),
+  ...fileRows(),
+  ...modes.flatMap((mode) => (['uwsgi', 'http'] as const).flatMap((kind) => modeRows(mode, kind))),
 ].filter(({ part, name }) => asked.length === 0 || asked.some((word) => part === word || name.includes(word)));
 if (rows.length === 0) throw new Error(`nothing is called ${asked.join(', ')}: files, requests, relay, or a mode`);
 
@@ -156,7 +162,7 @@ const thousands = (value: number): string => `${(value / 1000).toFixed(1)} k`;
 process.stdout.write(`Per CPU second, medians of ${rounds} rounds; each ratio is the median of the rounds' ratios.\n`);
 process.stdout.write('|  | bare nginx | our files | ratio | ratio with the app | at least |\n');
 process.stdout.write('| --- | --- | --- | --- | --- | --- |\n');
-for (const row of rows) process.stdout.write(show(row, await compare(row, app.pid ?? 0)));
-app.kill('SIGKILL');
+for (const row of rows) process.stdout.write(show(row, await compare(row)));
+for (const app of apps) app.kill('SIGKILL');
 files.remove();
 rmSync(directory, { recursive: true });

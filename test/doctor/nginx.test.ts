@@ -2,7 +2,9 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { clock } from '../../app/doctor/front.ts';
+import { isAtLeast } from '../../app/nginx/version.ts';
 import { freePort, startNginx } from '../nginx/nginx.ts';
+import { nginxes } from '../setup/nginxes.ts';
 import { without } from '../setup/without.ts';
 import { type Clinic, diagnose, openClinic, patient, publicDir } from './clinic.ts';
 import { type Change, rows, spoiler } from './spoiled-nginx.ts';
@@ -19,6 +21,19 @@ describe.skipIf(missing)('behind nginx', () => {
     const { names, text } = await clinic.examineBehind(row);
     here(names, text).toEqual(row.finds);
   });
+});
+
+describe.each(nginxes)('$name that tells its version', (by) => {
+  const isFaulty = by.version !== undefined && !isAtLeast(by.version, [1, 30, 6]);
+  test.skipIf(by.version === undefined).each(['uwsgi', 'http'] as const)(
+    'by %s → nginx-faulty before 1.30.6',
+    async (way) => {
+      const change: Change[] = [['conf.d/genkan.conf', /server_tokens off;/, '']];
+      const { names, text } = await clinic.examineBehind({ by: way, change, more: { by } });
+      expect(names, text).toEqual(isFaulty ? ['nginx-faulty'] : []);
+      expect(text.includes('CVE-2026-42946')).toBe(isFaulty && way === 'uwsgi');
+    },
+  );
 });
 
 describe.skipIf(missing)('several workers', () => {

@@ -16,7 +16,7 @@ export type Row = {
   words?: string[];
   options?: string[];
   change?: Change[];
-  more?: Pick<Front, 'publicDir'>;
+  more?: Pick<Front, 'publicDir' | 'by'>;
 };
 
 const [app, statics, head, params] = ['app', 'static', 'headers', 'uwsgi-params'].map(

@@ -27,6 +27,8 @@ export const ask = async (target: Target, path: string, question?: Question): Pr
   return { status: answer.statusCode ?? 0, headers: answer.headers, rawHeaders: answer.rawHeaders, body };
 };
 
+export const post = (body: string) => ({ method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+
 /** What the stand-in behind the front end was told of this request. */
 export const toldTo = async (target: Target, path: string, question?: Question): Promise<Told> =>
   JSON.parse((await ask(target, path, question)).body);

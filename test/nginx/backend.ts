@@ -1,13 +1,17 @@
 /** A stand-in for the app behind nginx, by uwsgi or HTTP: it answers with what it was told about the request. */
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { securityHeaders } from '../../app/http/security.ts';
 
 /** What a backend was told, under the same names for both protocols; what did not come is left out. */
 export type Told = Record<string, string>;
 export type Backend = { address: string; count(): number; stop(): Promise<void> };
 
-export const startBackend = async (kind: 'uwsgi' | 'http'): Promise<Backend> => {
+export const startBackend = async (kind: 'uwsgi' | 'http', over: 'TCP' | 'a unix socket' = 'TCP'): Promise<Backend> => {
   let count = 0;
   const heard = (told: Told, socket: Socket) => {
     count++;
@@ -17,10 +21,18 @@ export const startBackend = async (kind: 'uwsgi' | 'http'): Promise<Backend> => 
     kind === 'uwsgi'
       ? createServer((socket) => readUwsgi(socket, (told) => heard(told, socket)))
       : createHttpServer((message) => readHttp(message, (told) => heard(told, message.socket)));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const stop = () => new Promise<void>((resolve) => server.close(() => resolve()));
-  return { address: `127.0.0.1:${port}`, count: () => count, stop };
+  const directory = mkdtempSync(join(tmpdir(), 'genkan-backend-'));
+  const path = join(directory, 'app.sock');
+  const listening = once(server, 'listening');
+  if (over === 'TCP') server.listen(0, '127.0.0.1');
+  else server.listen(path);
+  await listening;
+  const bound = server.address();
+  const stop = async () => {
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    rmSync(directory, { recursive: true });
+  };
+  return { address: typeof bound === 'object' ? `127.0.0.1:${bound?.port}` : path, count: () => count, stop };
 };
 
 /** Says back what it was told, with the app's own copies of the security headers; /slow sends an event and never ends. */
@@ -47,7 +59,12 @@ const readUwsgi = (socket: Socket, done: (told: Told) => void) => {
     if (body.length < Number(vars.CONTENT_LENGTH || 0)) return;
     socket.off('data', onData);
     const told = { method: vars.REQUEST_METHOD, url: vars.REQUEST_URI, body: body.toString() };
-    done(named({ ...told, type: vars.CONTENT_TYPE, length: vars.CONTENT_LENGTH }, (name) => vars[`HTTP_${name}`]));
+    done(
+      named(
+        { ...told, type: vars.CONTENT_TYPE, length: vars.CONTENT_LENGTH, prefix: vars.SCRIPT_NAME },
+        (name) => vars[`HTTP_${name}`],
+      ),
+    );
   };
   socket.on('data', onData);
 };
@@ -69,7 +86,19 @@ const readHttp = async (message: IncomingMessage, done: (told: Told) => void) =>
   for await (const chunk of message.setEncoding('utf8')) body += chunk;
   const { headers, method, url } = message;
   const header = (name: string) => headers[name.toLowerCase().replaceAll('_', '-')]?.toString();
-  done(named({ method, url, body, type: header('CONTENT_TYPE'), length: header('CONTENT_LENGTH') }, header));
+  done(
+    named(
+      {
+        method,
+        url,
+        body,
+        type: header('CONTENT_TYPE'),
+        length: header('CONTENT_LENGTH'),
+        prefix: header('X_FORWARDED_PREFIX'),
+      },
+      header,
+    ),
+  );
 };
 
 const named = (told: Record<string, string | undefined>, header: (name: string) => string | undefined): Told => {

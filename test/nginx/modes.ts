@@ -3,6 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describe } from 'vitest';
+import { type Installed, nginxes } from '../setup/nginxes.ts';
+import type { Site } from '../signaling/site.ts';
 import type { Target } from './ask.ts';
 import type { Front } from './nginx.ts';
 
@@ -19,22 +22,33 @@ export type Case = Pick<Front, 'words' | 'sites'> & {
   client: { address: string; scheme: 'http' | 'https' };
 };
 
+/** The ways from nginx to the app. `address`: where the app listens for it. */
+export const ways = [
+  { kind: 'uwsgi', over: 'TCP', address: 'socket' },
+  { kind: 'uwsgi', over: 'a unix socket', address: 'unix' },
+  { kind: 'http', over: 'TCP', address: 'http-socket' },
+  { kind: 'http', over: 'a unix socket', address: 'http-unix' },
+] as const satisfies { kind: Front['app']['kind']; over: string; address: keyof Site['addresses'] }[];
+export type Way = (typeof ways)[number];
+
 export const host = 'meet.example';
 
-/** Files of a certificate for the host that nobody else trusts, until they are removed. */
+/** Files of a certificate for hosts that nobody else trusts, until they are removed. */
 export type Certificate = { chain: string; key: string; remove(): void };
-export const certificate = (): Certificate => {
+export const certificate = (...names: string[]): Certificate => {
   const directory = mkdtempSync(join(tmpdir(), 'genkan-certificate-'));
   const [chain, key] = [join(directory, 'chain.pem'), join(directory, 'key.pem')];
-  const subject = ['-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host}`, '-days', '2'];
+  const [name, ...more] = names.length > 0 ? names : [host];
+  const also = [name, ...more].map((one) => `DNS:${one}`).join();
+  const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=${also}`, '-days', '2'];
   const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   const { status, stderr } = spawnSync('openssl', ['req', '-x509', ...kind, ...subject, '-keyout', key, '-out', chain]);
   if (status !== 0) throw new Error(`openssl made no certificate: ${stderr}`);
   return { chain, key, remove: () => rmSync(directory, { recursive: true }) };
 };
 
-export const cases = ({ chain, key }: Pick<Certificate, 'chain' | 'key'>): Case[] => {
-  const tls = ['--server-name', host, '--certificate', chain, '--certificate-key', key];
+export const cases = ({ chain, key }: Pick<Certificate, 'chain' | 'key'>, name = host): Case[] => {
+  const tls = ['--server-name', name, '--certificate', chain, '--certificate-key', key];
   const direct = { address: '127.0.0.1', scheme: 'http' } as const;
   const secure = { address: '127.0.0.1', scheme: 'https' } as const;
   const other = (port: number, more = '') => `server { listen 127.0.0.1:${port}${more} default_server; return 410; }`;
@@ -43,7 +57,7 @@ export const cases = ({ chain, key }: Pick<Certificate, 'chain' | 'key'>): Case[
     { name: 'plain', words: [], base: '/', scheme: 'http', client: direct },
     {
       name: 'plain, for one name, below a path',
-      words: ['--server-name', host, '--base', '/meet/'],
+      words: ['--server-name', name, '--base', '/meet/'],
       base: '/meet/',
       scheme: 'http',
       elsewhere: 404,
@@ -61,7 +75,7 @@ export const cases = ({ chain, key }: Pick<Certificate, 'chain' | 'key'>): Case[
     },
     {
       name: 'behind-proxy',
-      words: ['--mode', 'behind-proxy', '--server-name', host, '--trusted-proxy', '127.0.0.0/8'],
+      words: ['--mode', 'behind-proxy', '--server-name', name, '--trusted-proxy', '127.0.0.0/8'],
       base: '/',
       scheme: 'http',
       proxy: proxied,
@@ -79,7 +93,7 @@ export const cases = ({ chain, key }: Pick<Certificate, 'chain' | 'key'>): Case[
     },
     {
       name: 'vhost',
-      words: ['--mode', 'vhost', '--server-name', host],
+      words: ['--mode', 'vhost', '--server-name', name],
       sites: (port) => other(port),
       base: '/',
       scheme: 'http',
@@ -88,7 +102,7 @@ export const cases = ({ chain, key }: Pick<Certificate, 'chain' | 'key'>): Case[
     },
     {
       name: 'vhost behind a proxy',
-      words: ['--mode', 'vhost', '--server-name', host, '--trusted-proxy', '127.0.0.1'],
+      words: ['--mode', 'vhost', '--server-name', name, '--trusted-proxy', '127.0.0.1'],
       sites: (port) => other(port),
       base: '/',
       scheme: 'http',
@@ -112,7 +126,7 @@ export const cases = ({ chain, key }: Pick<Certificate, 'chain' | 'key'>): Case[
       // What sites have, and what must not get hold of ours.
       sites: (port) => `server {
         listen 127.0.0.1:${port};
-        server_name ${host};
+        server_name ${name};
         add_header X-Site theirs;
         location ~ \\.(js|css|svg)$ { return 410; }
         location / { return 410; }
@@ -130,4 +144,19 @@ export const targetOf = ({ scheme, proxy }: Case, port: number, chain: string): 
   port,
   headers: { Host: `${host}:${port}`, ...proxy },
   ...(scheme === 'https' ? { tls: { ca: readFileSync(chain, 'utf8'), servername: host } } : {}),
+});
+
+/** Everything for every version of nginx × mode × way to the app. */
+export const describeEverywhere = (files: Certificate, body: (by: Installed, one: Case, way: Way) => void): void => {
+  for (const by of nginxes)
+    describe.skipIf(by.version === undefined)(by.name, () => {
+      for (const one of cases(files))
+        for (const way of ways) describe(`${one.name}, by ${way.kind} over ${way.over}`, () => body(by, one, way));
+    });
+};
+
+/** What `startNginx` needs of a mode, but for the app. */
+export const frontOf = ({ words, sites }: Case): Pick<Front, 'words' | 'sites'> => ({
+  ...(words ? { words } : {}),
+  ...(sites ? { sites } : {}),
 });

@@ -1,15 +1,16 @@
 /**
- * Runs a real nginx of this machine (or the one that TEST_NGINX names) with the files that `genkan nginx` writes, in a temporary directory.
+ * Runs a real nginx, the machine's or another, with the files that `genkan nginx` writes for it, in a temporary directory.
  * Rewritten is only what must differ here: the paths of logs, process id and temporary files, and port 80. As root the workers also
  * keep root, to reach files of the tests. That nginx/ holds the same files, config.test.ts proves.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nginxFiles } from '../../app/ops/nginx.ts';
+import { env, type Installed } from '../setup/nginxes.ts';
 
 /** Where nginx finds the app. `address`: host:port, or the path of a unix socket. */
 export type Upstream = { kind: 'uwsgi' | 'http'; address: string };
@@ -31,14 +32,10 @@ export type Nginx = {
 };
 
 export const shipped = join(import.meta.dirname, '../../nginx');
-const env = { ...process.env, PATH: `${process.env.PATH}${delimiter}/usr/sbin${delimiter}/usr/local/sbin` };
-const binary = process.env.TEST_NGINX ?? 'nginx';
-/** The version of the nginx under test, such as 1.22.1. */
-export const nginxVersion = (): string =>
-  /nginx\/([\d.]+)/.exec(spawnSync(binary, ['-v'], { env, encoding: 'utf8' }).stderr ?? '')?.[1] ?? '';
-
 export type Front = {
   app: Upstream;
+  /** Which one; not given: the machine's. */
+  by?: Pick<Installed, 'command' | 'modules'>;
   /** The directory that holds js/; without it every file is missing. */
   publicDir?: string;
   /** Further options of `genkan nginx`; limits are out of the way unless given here. */
@@ -49,10 +46,13 @@ export type Front = {
   spoil?: (path: string, text: string) => string;
 };
 
+const ours: Front['by'] & object = { command: 'nginx' };
+
 export const startNginx = async (options: Front): Promise<Nginx> => {
+  const { command } = options.by ?? ours;
   const [port, plainPort] = [await freePort(), await freePort()];
   const prefix = await prepare({ ...options, port, plainPort });
-  const child = spawn(binary, [...command(prefix), '-g', 'daemon off;'], { env, stdio: 'ignore' });
+  const child = spawn(command, [...wordsFor(prefix), '-g', 'daemon off;'], { env, stdio: 'ignore' });
   const logs = async () => (await read(prefix, 'error.log')) + (await read(prefix, 'access.log'));
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
@@ -83,8 +83,8 @@ export const startNginx = async (options: Front): Promise<Nginx> => {
 };
 
 /** `nginx -t` of a prepared directory; → its exit code and what it said. */
-export const testConfiguration = (prefix: string): { code: number | null; output: string } => {
-  const { status, stderr, error } = spawnSync(binary, ['-t', ...command(prefix)], { env, encoding: 'utf8' });
+export const testConfiguration = (prefix: string, { command } = ours): { code: number | null; output: string } => {
+  const { status, stderr, error } = spawnSync(command, ['-t', ...wordsFor(prefix)], { env, encoding: 'utf8' });
   return { code: status, output: error ? error.message : stderr };
 };
 
@@ -93,6 +93,7 @@ export const prepare = async (options: Front & { port: number; plainPort?: numbe
   const prefix = await mkdtemp(join(tmpdir(), 'genkan-nginx-'));
   const {
     app,
+    by = ours,
     port,
     plainPort = await freePort(),
     publicDir = prefix,
@@ -104,9 +105,11 @@ export const prepare = async (options: Front & { port: number; plainPort?: numbe
   const found = nginxFiles(
     ['--protocol', app.kind, '--upstream', app.address, '--root', publicDir, ...site, ...wide, ...words],
     {},
-    () => spawnSync(binary, ['-V'], { env, encoding: 'utf8' }).stderr,
+    () => builtAs(by),
   );
   if ('faults' in found) throw new Error(found.faults.join('; '));
+  // `load_module modules/…` is looked for below the prefix.
+  if (by.modules !== undefined) await symlink(by.modules, join(prefix, 'modules'));
   const files = new Map(found.files);
   if (sites) files.set('nginx.conf', before).set('conf.d/example.conf', sites(port));
   for (const [path, text] of files) {
@@ -114,6 +117,14 @@ export const prepare = async (options: Front & { port: number; plainPort?: numbe
     await writeFile(join(prefix, path), spoil(path, adapt(path, text, prefix, plainPort)));
   }
   return prefix;
+};
+
+const built = new Map<string, string>();
+/** What `nginx -V` says. */
+const builtAs = ({ command } = ours): string => {
+  const said = built.get(command) ?? spawnSync(command, ['-V'], { env, encoding: 'utf8' }).stderr;
+  built.set(command, said);
+  return said;
 };
 
 /** Tests come from one address, many at once. */
@@ -145,7 +156,14 @@ const adapt = (path: string, text: string, prefix: string, plainPort: number): s
   return changes.reduce((changed, [pattern, replacement]) => changed.replace(pattern, () => replacement), adapted);
 };
 
-const command = (prefix: string): string[] => ['-p', prefix, '-e', `${prefix}/error.log`, '-c', `${prefix}/nginx.conf`];
+const wordsFor = (prefix: string): string[] => [
+  '-p',
+  prefix,
+  '-e',
+  `${prefix}/error.log`,
+  '-c',
+  `${prefix}/nginx.conf`,
+];
 
 const temporaryPaths = (prefix: string): string =>
   ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${prefix}/${name};`).join('\n');
@@ -174,9 +192,14 @@ const connects = (port: number): Promise<boolean> =>
 export const freePort = async (): Promise<number> => {
   for (;;) {
     const port = 12_000 + Math.floor(Math.random() * 20_000);
-    if (await isFree(port)) return port;
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    return port;
   }
 };
+
+/** Nobody may listen there yet. */
+const given = new Set<number>();
 
 const isFree = (port: number): Promise<boolean> =>
   new Promise((resolve) => {

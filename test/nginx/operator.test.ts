@@ -4,13 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HttpPeer, WebSocketPeer } from '../../app/conform/peers.ts';
-import { without } from '../setup/without.ts';
+import { nginxes } from '../setup/nginxes.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { ask } from './ask.ts';
 import { startBackend } from './backend.ts';
 import { startNginx } from './nginx.ts';
 
-const missing = without('nginx');
 let site: Site;
 const directory = mkdtempSync(join(tmpdir(), 'genkan-operator-'));
 beforeAll(async () => {
@@ -21,16 +20,17 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-describe.skipIf(missing).each([
-  ['uwsgi', 'socket', '/'],
-  ['http', 'http-socket', '/meet/'],
-] as const)('a site that is closed for a while, by %s', (kind, listener, base) => {
-  test(`below ${base}`, async () => {
+describe.each(nginxes)('$name', (by) => {
+  test.skipIf(by.version === undefined).each([
+    ['uwsgi', 'socket', '/'],
+    ['http', 'http-socket', '/meet/'],
+  ] as const)('a site that is closed for a while, by %s on %s, below %s', async (kind, listener, base) => {
     const file = join(directory, kind);
     const words = ['--maintenance-file', file, '--base', base];
-    const nginx = await startNginx({ app: { kind, address: site.addresses[listener] }, words });
+    const nginx = await startNginx({ by, app: { kind, address: site.addresses[listener] }, words });
     const url = nginx.url + base.slice(0, -1);
-    const [socket, plain] = [new WebSocketPeer(url, `closed-${kind}`), new HttpPeer(url, `closed-${kind}`)];
+    const room = `closed-${nginx.port}`;
+    const [socket, plain] = [new WebSocketPeer(url, room), new HttpPeer(url, room)];
     await socket.join();
     await plain.join();
     writeFileSync(file, '');
@@ -41,30 +41,33 @@ describe.skipIf(missing).each([
       await plain.send({ type: 'chat', text: `to me ${count}` });
       expect((await socket.inbox.take('chat')).text).toBe(`to me ${count}`);
     }
-    expect(await ask(nginx, `${base}rooms/closed-${kind}`)).toMatchObject({
+    expect(await ask(nginx, `${base}rooms/${room}`)).toMatchObject({
       status: 503,
       headers: { 'retry-after': '60' },
     });
-    const late = new WebSocketPeer(url, `closed-${kind}`);
+    const late = new WebSocketPeer(url, room);
     await expect(late.join()).rejects.toThrow();
     rmSync(file);
-    const welcome = new WebSocketPeer(url, `closed-${kind}`);
+    const welcome = new WebSocketPeer(url, room);
     expect((await welcome.join()).peers).toHaveLength(2);
     for (const peer of [socket, plain, late, welcome]) peer.dispose();
     await nginx.stop();
   });
-});
 
-test.skipIf(missing)('limits that are tried refuse nobody, and the log says whom they would have', async () => {
-  const backend = await startBackend('uwsgi');
-  const words = ['--limits-dry-run', '--handshakes', '1', '--connections', '1000'];
-  const nginx = await startNginx({ app: { kind: 'uwsgi', address: backend.address }, words });
-  const statuses: number[] = [];
-  for (let count = 0; count < 12; count += 1)
-    statuses.push((await ask(nginx, '/rooms/x/join', { method: 'POST', body: '{}' })).status);
-  expect(statuses).toEqual(Array(12).fill(200));
-  await expect.poll(nginx.logs).toContain('"limit_req":"REJECTED_DRY_RUN","limit_conn":"PASSED"');
-  expect(await nginx.logs()).toContain('"limit_req":"PASSED"');
-  await nginx.stop();
-  await backend.stop();
+  test.skipIf(by.version === undefined)(
+    'limits that are tried refuse nobody, and the log says whom they would have',
+    async () => {
+      const backend = await startBackend('uwsgi');
+      const words = ['--limits-dry-run', '--handshakes', '1', '--connections', '1000'];
+      const nginx = await startNginx({ by, app: { kind: 'uwsgi', address: backend.address }, words });
+      const statuses: number[] = [];
+      for (let count = 0; count < 12; count += 1)
+        statuses.push((await ask(nginx, '/rooms/x/join', { method: 'POST', body: '{}' })).status);
+      expect(statuses).toEqual(Array(12).fill(200));
+      await expect.poll(nginx.logs).toContain('"limit_req":"REJECTED_DRY_RUN","limit_conn":"PASSED"');
+      expect(await nginx.logs()).toContain('"limit_req":"PASSED"');
+      await nginx.stop();
+      await backend.stop();
+    },
+  );
 });

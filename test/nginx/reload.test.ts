@@ -1,13 +1,15 @@
 /** `genkan reload --nginx` with people inside: nginx and the app are reloaded, and no connection is cut without a word. */
 import { spawn } from 'node:child_process';
-import { delimiter } from 'node:path';
+import { delimiter, dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { errors } from '../../app/protocol/errors.ts';
 import { cli, type Stage, stage } from '../ops/program.ts';
 import { follow, talk, upTo } from '../ops/talk.ts';
-import { without } from '../setup/without.ts';
-import { startNginx } from './nginx.ts';
+import { env, type Installed, nginxes } from '../setup/nginxes.ts';
+import { isThorough, without } from '../setup/without.ts';
+import { ways } from './modes.ts';
+import { freePort, startNginx } from './nginx.ts';
 
 let here: Stage;
 beforeEach(() => {
@@ -24,54 +26,65 @@ class CountingPeer extends WebSocketPeer {
   }
 }
 
-const run = (...words: string[]): Promise<{ code: number | null; said: string }> =>
+/** The command, to which `by` is the nginx of this machine. */
+const run = (by: Installed, ...words: string[]): Promise<{ code: number | null; said: string }> =>
   new Promise((resolve) => {
-    const env = { ...process.env, PATH: `${process.env.PATH}${delimiter}/usr/sbin` };
-    const child = spawn(process.execPath, [cli, ...words], { env });
+    const PATH = by.command === 'nginx' ? env.PATH : [dirname(by.command), env.PATH].join(delimiter);
+    const child = spawn(process.execPath, [cli, ...words], { env: { ...env, PATH } });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
     child.once('exit', (code) => resolve({ code, said }));
   });
 
-describe.skipIf(without('nginx') || process.env.TEST_NGINX !== undefined)('genkan reload --nginx', () => {
-  test('with 200 WebSockets inside loses no message, repeats none, and cuts nobody', async () => {
-    const [app, control] = [here.path('app.sock'), here.path('control')];
-    const flags = ['--socket', app, '--control-socket', control, '--join-burst', '10000'];
-    const program = here.start(['--master', ...flags]);
-    await program.said('listening');
-    const nginx = await startNginx({ app: { kind: 'uwsgi', address: app } });
-    const pairs: [CountingPeer, CountingPeer][] = [];
-    try {
-      for (let room = 0; room < 100; room += 1) {
-        const pair: [CountingPeer, CountingPeer] = [
-          new CountingPeer(nginx.url, `r${room}`),
-          new CountingPeer(nginx.url, `r${room}`),
-        ];
-        for (const peer of pair) await peer.join();
-        pairs.push(pair);
-      }
-      const count = 60;
-      const spoken = pairs.map(([speaker]) => talk(speaker, count, { atOnce: 2, pause: 100 }));
-      const heard = pairs.map(([, listener]) => follow(listener, `${count}`));
-      const reloaded = await run('reload', '--control-socket', control, '--nginx', nginx.file);
-      expect(reloaded).toMatchObject({ code: 0, said: expect.stringContaining('Reloaded.') });
-      await Promise.all(spoken);
-      for (const texts of await Promise.all(heard)) expect(texts).toEqual(upTo(count));
-      const codes = pairs.flat().flatMap((peer) => peer.codes);
-      expect(codes).toHaveLength(200);
-      expect(new Set(codes)).toEqual(new Set([errors.draining.close]));
-      expect(await nginx.logs()).toContain('gracefully shutting down');
-    } finally {
-      for (const peer of pairs.flat()) peer.dispose();
-      await nginx.stop();
-    }
-  });
+/** Each version by each way; if not everything is asked for each version once, by the ways in turn. */
+const chosen = nginxes.flatMap((by, index) =>
+  ways.filter((_, nth) => isThorough || nth === (index + 1) % ways.length).map((way) => ({ by, ...way })),
+);
 
-  test('leaves both as they are when nginx would not take its files', async () => {
+describe.skipIf(without('nginx')).each(chosen)('genkan reload --nginx, $by.name, by $kind over $over', (one) => {
+  const { by, kind, over } = one;
+  test.skipIf(by.version === undefined)(
+    'with 200 WebSockets inside loses no message, repeats none, and cuts nobody',
+    async () => {
+      const address = over === 'TCP' ? `127.0.0.1:${await freePort()}` : here.path('app.sock');
+      const control = here.path('control');
+      const flags = [kind === 'uwsgi' ? '--socket' : '--http-socket', address, '--control-socket', control];
+      const program = here.start(['--master', ...flags, '--join-burst', '10000']);
+      await program.said('listening');
+      const nginx = await startNginx({ by, app: { kind, address } });
+      const pairs: [CountingPeer, CountingPeer][] = [];
+      try {
+        for (let room = 0; room < 100; room += 1) {
+          const pair: [CountingPeer, CountingPeer] = [
+            new CountingPeer(nginx.url, `r${room}`),
+            new CountingPeer(nginx.url, `r${room}`),
+          ];
+          for (const peer of pair) await peer.join();
+          pairs.push(pair);
+        }
+        const count = 60;
+        const spoken = pairs.map(([speaker]) => talk(speaker, count, { atOnce: 2, pause: 100 }));
+        const heard = pairs.map(([, listener]) => follow(listener, `${count}`));
+        const reloaded = await run(by, 'reload', '--control-socket', control, '--nginx', nginx.file);
+        expect(reloaded).toMatchObject({ code: 0, said: expect.stringContaining('Reloaded.') });
+        await Promise.all(spoken);
+        for (const texts of await Promise.all(heard)) expect(texts).toEqual(upTo(count));
+        const codes = pairs.flat().flatMap((peer) => peer.codes);
+        expect(codes).toHaveLength(200);
+        expect(new Set(codes)).toEqual(new Set([errors.draining.close]));
+        expect(await nginx.logs()).toContain('gracefully shutting down');
+      } finally {
+        for (const peer of pairs.flat()) peer.dispose();
+        await nginx.stop();
+      }
+    },
+  );
+
+  test.skipIf(by.version === undefined)('leaves both as they are when nginx would not take its files', async () => {
     const control = here.path('control');
     const program = here.start(['--master', '--http-socket', here.path('app.sock'), '--control-socket', control]);
     await program.said('listening');
-    const { code, said } = await run('reload', '--control-socket', control, '--nginx', here.path('no-such.conf'));
+    const { code, said } = await run(by, 'reload', '--control-socket', control, '--nginx', here.path('no-such.conf'));
     expect(code).toBe(1);
     expect(said).toMatch(/no-such\.conf/);
     expect(program.lines.map(({ msg }) => msg)).not.toContain('reloaded');

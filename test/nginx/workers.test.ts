@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HttpPeer, WebSocketPeer } from '../../app/conform/peers.ts';
 import { nginxFiles } from '../../app/ops/nginx.ts';
 import { stage } from '../ops/program.ts';
+import { nginxes } from '../setup/nginxes.ts';
 import { without } from '../setup/without.ts';
+import { startSite } from '../signaling/site.ts';
 import { ask } from './ask.ts';
 import { type Backend, startBackend } from './backend.ts';
 import { type Nginx, startNginx } from './nginx.ts';
@@ -23,73 +25,97 @@ const spellings = [
 /** Everything there is below a room's address. */
 const below = ['', '/', '/ws', '/join', '/messages', '/leave', '/events?after=0&wait=1'];
 
-describe.skipIf(missing).each([
-  { kind: 'uwsgi', base: '/' },
-  { kind: 'http', base: '/' },
-  { kind: 'uwsgi', base: '/a.b/meet/' },
-  { kind: 'http', base: '/a.b/meet/' },
-] as const)('three workers, by $kind, below $base', ({ kind, base }) => {
-  const backends: Backend[] = [];
-  let nginx: Nginx;
-  beforeAll(async () => {
-    for (let count = 0; count < 3; count += 1) backends.push(await startBackend(kind));
-    const [first, ...more] = backends.map(({ address }) => address);
-    const words = [...more.flatMap((address) => ['--upstream', address]), '--base', base];
-    nginx = await startNginx({ app: { kind, address: first ?? '' }, words });
-  });
-  afterAll(async () => {
-    await nginx.stop();
-    for (const backend of backends) await backend.stop();
-  });
-  const counts = () => backends.map((backend) => backend.count());
-  /** Which workers got something while this was done. */
-  const reached = async (act: () => Promise<unknown>): Promise<number[]> => {
-    const before = counts();
-    await act();
-    return counts().flatMap((count, index) => (count > (before[index] ?? 0) ? [index] : []));
-  };
+const kinds = ['uwsgi', 'http'] as const;
+const situations = ['/', '/a.b/meet/'].flatMap((base) => kinds.map((kind) => ({ kind, base })));
+const workers = nginxes.flatMap((by) => situations.map((one) => ({ by, ...one })));
 
-  test.each(spellings)('everything about a room goes to one worker: %s', async (...names) => {
-    const workers = await reached(async () => {
-      for (const name of names) for (const rest of below) await ask(nginx, `${base}rooms/${name}${rest}`);
+for (const { by, kind, base } of workers)
+  describe.skipIf(by.version === undefined)(`three workers, ${by.name}, by ${kind}, below ${base}`, () => {
+    const backends: Backend[] = [];
+    let nginx: Nginx;
+    beforeAll(async () => {
+      for (let count = 0; count < 3; count += 1) backends.push(await startBackend(kind));
+      const [first, ...more] = backends.map(({ address }) => address);
+      const words = [...more.flatMap((address) => ['--upstream', address]), '--base', base];
+      nginx = await startNginx({ by, app: { kind, address: first ?? '' }, words });
     });
-    expect(workers).toHaveLength(1);
+    afterAll(async () => {
+      await nginx.stop();
+      for (const backend of backends) await backend.stop();
+    });
+    const counts = () => backends.map((backend) => backend.count());
+    /** Which workers got something while this was done. */
+    const reached = async (act: () => Promise<unknown>): Promise<number[]> => {
+      const before = counts();
+      await act();
+      return counts().flatMap((count, index) => (count > (before[index] ?? 0) ? [index] : []));
+    };
+
+    test.each(spellings)('everything about a room goes to one worker: %s', async (...names) => {
+      const workers = await reached(async () => {
+        for (const name of names) for (const rest of below) await ask(nginx, `${base}rooms/${name}${rest}`);
+      });
+      expect(workers).toHaveLength(1);
+    });
+
+    test('rooms are spread, and so is what is about no room', async () => {
+      const rooms = async () => {
+        for (let count = 0; count < 60; count += 1) await ask(nginx, `${base}rooms/r${count}`);
+      };
+      const pages = async () => {
+        for (let count = 0; count < 60; count += 1) await ask(nginx, base);
+      };
+      expect(await reached(rooms)).toEqual([0, 1, 2]);
+      expect(await reached(pages)).toEqual([0, 1, 2]);
+    });
+
+    test('a room has the same worker after a reload', async () => {
+      const before = await reached(() => ask(nginx, `${base}rooms/stays`));
+      await nginx.reload();
+      expect(await reached(() => ask(nginx, `${base}rooms/stays`))).toEqual(before);
+    });
   });
 
-  test('rooms are spread, and so is what is about no room', async () => {
-    const rooms = async () => {
-      for (let count = 0; count < 60; count += 1) await ask(nginx, `${base}rooms/r${count}`);
-    };
-    const pages = async () => {
-      for (let count = 0; count < 60; count += 1) await ask(nginx, base);
-    };
-    expect(await reached(rooms)).toEqual([0, 1, 2]);
-    expect(await reached(pages)).toEqual([0, 1, 2]);
-  });
-
-  test('a room has the same worker after a reload', async () => {
-    const before = await reached(() => ask(nginx, `${base}rooms/stays`));
-    await nginx.reload();
-    expect(await reached(() => ask(nginx, `${base}rooms/stays`))).toEqual(before);
-  });
+describe.each(nginxes)('a worker that is gone, $name', (by) => {
+  test.skipIf(by.version === undefined).each(kinds)(
+    'by %s: its rooms wait for it, no request goes to another, nor is one worker’s fault another’s',
+    async (kind) => {
+      const backends = [await startBackend(kind), await startBackend(kind)];
+      const [first, second] = backends.map(({ address }) => address);
+      const app = { kind, address: first ?? '' };
+      const nginx = await startNginx({ by, app, words: ['--upstream', second ?? ''] });
+      const rooms = Array.from({ length: 20 }, (_, index) => `/rooms/r${index}`);
+      await backends[1]?.stop();
+      const statuses = async () => Promise.all(rooms.map(async (room) => (await ask(nginx, room)).status));
+      const once = await statuses();
+      const again = await statuses();
+      await nginx.stop();
+      await backends[0]?.stop();
+      expect(new Set(once)).toEqual(new Set([200, 502]));
+      expect(again).toEqual(once);
+    },
+  );
 });
 
-describe.skipIf(missing).each(['uwsgi', 'http'] as const)('a worker that is gone, by %s', (kind) => {
-  test('its rooms wait for it: no request goes to another, nor is one worker’s fault another’s', async () => {
-    const backends = [await startBackend(kind), await startBackend(kind)];
-    const [first, second] = backends.map(({ address }) => address);
-    const nginx = await startNginx({ app: { kind, address: first ?? '' }, words: ['--upstream', second ?? ''] });
-    const rooms = Array.from({ length: 20 }, (_, index) => `/rooms/r${index}`);
-    await backends[1]?.stop();
-    const statuses = async () => Promise.all(rooms.map(async (room) => (await ask(nginx, room)).status));
-    const once = await statuses();
-    const again = await statuses();
+test.skipIf(missing)(
+  'a site with two names: pages of both are let into the same rooms, pages of a third are not',
+  async () => {
+    const site = await startSite([]);
+    const words = ['--mode', 'vhost', '--server-name', 'a.example', '--server-name', 'b.example'];
+    const sites = (port: number) => `server { listen 127.0.0.1:${port} default_server; return 410; }`;
+    const nginx = await startNginx({ app: { kind: 'uwsgi', address: site.addresses.socket }, words, sites });
+    const join = async (Host: string, origin: string) => {
+      const headers = { Host, Origin: `http://${origin}`, 'Content-Type': 'application/json' };
+      return JSON.parse((await ask(nginx, '/rooms/both/join', { method: 'POST', headers, body: '{}' })).body);
+    };
+    expect((await join('a.example', 'a.example')).peers).toEqual([]);
+    expect((await join('b.example', 'b.example')).peers).toHaveLength(1);
+    expect(await join('a.example', 'b.example')).toMatchObject({ type: 'error', code: 'origin-refused' });
+    expect((await ask(nginx, '/', { headers: { Host: 'c.example' } })).status).toBe(410);
     await nginx.stop();
-    await backends[0]?.stop();
-    expect(new Set(once)).toEqual(new Set([200, 502]));
-    expect(again).toEqual(once);
-  });
-});
+    await site.stop();
+  },
+);
 
 describe.skipIf(missing)('the supervisor’s workers', () => {
   const play = stage();

@@ -9,6 +9,8 @@ const engine = (word) => quiet(`${root}/test/setup/engine.sh`, [word]);
 const programs = [
   { name: 'nginx', file: 'nginx', version: '-v', for: 'the tests that put a real nginx in front of the app' },
   { name: 'chromium', file: 'chromium', version: '--version', for: 'the calls between real browsers' },
+  { name: 'firefox-esr', file: 'firefox-esr', version: '--version', for: 'the calls with Firefox' },
+  { name: 'iptables', file: 'iptables', version: '-V', for: 'the tests that cut paths between browsers' },
   { name: 'iproute2', file: 'ip', version: '-V', for: 'the tests that cut networks' },
   { name: 'apache2', file: 'apache2', version: '-v', for: 'the tests of deploy/fronts/apache.conf' },
   { name: 'caddy', file: 'caddy', version: 'version', for: 'the tests of deploy/fronts/Caddyfile' },
@@ -16,8 +18,17 @@ const programs = [
   { name: 'redis-server', file: 'redis-server', version: '--version', for: 'the tests of the store over Valkey' },
 ];
 
+/** Debian's releases whose nginx is tested; the last only where it has a newer one. */
+const suites = ['bookworm', 'trixie', 'forky', 'experimental'];
+const nginxCache = process.env.NGINX_CACHE || '/var/cache/genkan-nginx';
+
 /** Installs what can be installed; → what is still missing, as [name, sentence] pairs. */
 export async function completeMachine(wantsDocker) {
+  const [missing, others] = await Promise.all([completePackages(wantsDocker), otherNginxes()]);
+  return [...missing, ...others];
+}
+
+async function completePackages(wantsDocker) {
   const lacking = [];
   for (const program of programs) if (!(await works(program.file, program.version))) lacking.push(program);
   const docker = wantsDocker && !(await dockerInstalled());
@@ -29,6 +40,21 @@ export async function completeMachine(wantsDocker) {
   if (docker)
     missing.push(['docker', noDocker('install Docker Engine 25 or later with its compose and buildx plugins')]);
   return missing;
+}
+
+/** Brings the nginx of Debian's releases; → what is still missing. */
+async function otherNginxes() {
+  const lacking = () => suites.filter((suite) => !existsSync(`${nginxCache}/${suite}`));
+  if (lacking().length === 0) return [];
+  let why = 'they come from packages of Debian, as root';
+  if (debian) {
+    say(`unpacking nginx of Debian's ${lacking().join(', ')} into ${nginxCache}, beside the machine's own`);
+    const { code, output } = await quiet(`${root}/test/setup/nginxes.sh`, suites);
+    if (code !== 0) why = lastLine(output);
+  }
+  const absent = lacking().filter((suite) => suite !== 'experimental');
+  const sentence = `the tests of nginx of ${absent.join(', ')} are skipped: ${why}`;
+  return absent.map((suite) => [`nginx-${suite}`, sentence]);
 }
 
 /** Starts an engine if none answers; → { started } or { missing: sentence }. */

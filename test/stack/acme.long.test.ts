@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { connect } from 'node:tls';
 import { expect, test } from 'vitest';
+import { scriptsOf } from '../deploy/guide.ts';
 import { ask } from '../nginx/ask.ts';
 import { freePort } from '../nginx/nginx.ts';
 import { without } from '../setup/without.ts';
@@ -54,12 +55,12 @@ test.skipIf(without('docker'))(
       headers: { Host: 'meet.test' },
     };
     expect((await ask(target, '/rooms/x')).status).toBe(200);
-    await stack.compose('run', '--rm', 'certbot');
-    await stack.compose('exec', '-T', 'nginx', 'nginx', '-s', 'reload');
+    const [getCertificate = 'false'] = scriptsOf('acme');
+    await stack.script(getCertificate);
     await expect.poll(async () => (await shown(https, 'meet.test')).issuer).toContain('Pebble');
     const { serialNumber } = await shown(https, 'meet.test');
     // Again, as cron does: it lives long enough. And a start leaves it alone, for it is not of our making.
-    await stack.compose('run', '--rm', 'certbot');
+    await stack.script(getCertificate);
     await stack.compose('up', '-d', '--wait');
     await stack.compose('exec', '-T', 'nginx', 'nginx', '-s', 'reload');
     expect((await shown(https, 'meet.test')).serialNumber).toBe(serialNumber);

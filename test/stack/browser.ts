@@ -1,7 +1,8 @@
-/** A real Chromium with made-up camera and microphone, and people who use the page by its labels. */
+/** Real browsers with made-up cameras and microphones, and people who use the page by its labels. */
 import { existsSync, mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, firefox, type Page } from 'playwright-core';
 
 const candidates = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 export const chromiumPath = process.env.CHROMIUM ?? candidates.find((path) => existsSync(path));
@@ -13,7 +14,6 @@ const flags = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
-  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.local, EXCLUDE 127.0.0.1',
   '--use-fake-device-for-media-stream',
   '--use-fake-ui-for-media-stream',
   '--autoplay-policy=no-user-gesture-required',
@@ -21,12 +21,61 @@ const flags = [
   '--disable-renderer-backgrounding',
 ];
 
-/** `also`: further flags; of two of the same name the last counts. */
-export const launch = (without: string[] = [], also: string[] = []): Promise<Browser> =>
-  chromium.launch({
-    ...(chromiumPath === undefined ? {} : { executablePath: chromiumPath }),
-    chromiumSandbox: false,
-    args: [...flags.filter((flag) => !without.includes(flag)), ...also],
+/** But for these nothing is looked up or reached. */
+const reachable = ['localhost', '*.local', '127.0.0.1'];
+
+export type ChromiumOptions = {
+  /** Flags that are left out. */
+  without?: string[];
+  /** An address beside this machine's own that is reached, and counts as safe for cameras: http://host:port. */
+  site?: string;
+  program?: string | undefined;
+  /** Further flags; of two of the same name the last counts. */
+  also?: string[];
+};
+
+export const launch = (options: ChromiumOptions = {}): Promise<Browser> => {
+  const { without = [], site, program = chromiumPath, also = [] } = options;
+  const hosts = site === undefined ? reachable : [...reachable, new URL(site).hostname];
+  const args = flags.filter((flag) => !without.includes(flag));
+  args.push(`--host-resolver-rules=${['MAP * ~NOTFOUND', ...hosts.map((host) => `EXCLUDE ${host}`)].join(', ')}`);
+  if (site !== undefined) args.push(`--unsafely-treat-insecure-origin-as-secure=${site}`);
+  return chromium.launch({
+    ...(program === undefined ? {} : { executablePath: program }),
+    ...{ chromiumSandbox: false, args: [...args, ...also] },
+  });
+};
+
+/**
+ * What keeps Firefox on this machine: a proxy that is not there for all but the machine itself. Its camera shows a pattern, and its
+ * addresses are told as they are, since nobody resolves `.local` names here.
+ */
+const preferences = {
+  'network.proxy.type': 1,
+  'network.proxy.http': '127.0.0.1',
+  'network.proxy.http_port': 9,
+  'network.proxy.ssl': '127.0.0.1',
+  'network.proxy.ssl_port': 9,
+  'network.captive-portal-service.enabled': false,
+  'network.connectivity-service.enabled': false,
+  'media.navigator.streams.fake': true,
+  'media.navigator.permission.disabled': true,
+  'media.autoplay.default': 0,
+  'media.peerconnection.ice.loopback': true,
+  'media.peerconnection.ice.obfuscate_host_addresses': false,
+};
+
+const firefoxPath =
+  process.env.FIREFOX ?? ['/usr/bin/firefox-esr', '/usr/bin/firefox'].find((path) => existsSync(path));
+
+/**
+ * Debian's own Firefox, which playwright speaks WebDriver BiDi with.
+ * @param downloadsPath where what is saved lies under its own name; no event tells of it
+ */
+export const launchFirefox = ({ downloadsPath = tmpdir() } = {}): Promise<Browser> =>
+  firefox.launch({
+    ...{ channel: 'moz-firefox', firefoxUserPrefs: preferences, downloadsPath },
+    ...(firefoxPath === undefined ? {} : { executablePath: firefoxPath }),
   });
 
 export type Person = {
@@ -36,11 +85,14 @@ export type Person = {
   complaints: string[];
 };
 
+/** Before a picture of Firefox is taken an inline style `body {}` is tried, which the page's policy refuses, and names by its hash. */
+const ofScreenshots = 'sha256-YjaKGiklmzC6wjXA513HAMmzus8VE61XCOT+SmwNZWA=';
+
 /** Opens the lobby of a room, in a context of its own, and gives the test its peer connections to count. */
 export const open = async (browser: Browser, url: string, viewport = { width: 1280, height: 800 }): Promise<Person> => {
   const context = await browser.newContext({ viewport });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(30_000);
   await page.addInitScript(() => {
     const all: RTCPeerConnection[] = [];
     Object.assign(window, { testConnections: all });
@@ -52,9 +104,12 @@ export const open = async (browser: Browser, url: string, viewport = { width: 12
     };
   });
   const complaints: string[] = [];
-  page.on('pageerror', (error) => complaints.push(error.message));
+  const complain = (text: string) => {
+    if (!text.includes(ofScreenshots)) complaints.push(text);
+  };
+  page.on('pageerror', ({ message }) => complain(message));
   page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
+    if (message.type() === 'error') complain(message.text());
   });
   await page.goto(url);
   return { page, context, complaints };

@@ -4,13 +4,20 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { without } from '../setup/without.ts';
 import { join, launch, open, type Person, picture, say, untilSeen } from './browser.ts';
 
-/** @param site the base URL */
-export const describeCall = (name: string, site: () => string): void => {
+/**
+ * @param site the base URL
+ * @param launchBrowser Chromium, unless told
+ */
+export const describeCall = (
+  name: string,
+  site: () => string,
+  launchBrowser: () => Promise<Browser> = launch,
+): void => {
   describe.skipIf(without('chromium'))(`a call, ${name}`, () => {
     let browser: Browser;
     const people: Person[] = [];
     beforeAll(async () => {
-      browser = await launch();
+      browser = await launchBrowser();
     });
     afterAll(() => browser?.close());
     const enter = async (room: string, own: string, viewport?: { width: number; height: number }) => {

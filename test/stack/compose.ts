@@ -15,7 +15,9 @@ export type Stack = {
   container(service: 'nginx' | 'app' | 'turn'): StartedTestContainer;
   /** `docker compose …` for this project; → its output. */
   compose(...words: string[]): Promise<string>;
-  /** The same with other variables. */
+  /** Runs a shell script in the checkout whose `docker compose` means this project. */
+  script(text: string): Promise<string>;
+  /** The same as `compose` with other variables. */
   composeWith(variables: Record<string, string>): Stack['compose'];
   /** Stops everything and removes it, volumes too. */
   down(): Promise<void>;
@@ -60,6 +62,11 @@ export const startStack = async (
     project,
     container: (service) => started.getContainer(`${service}-1`),
     compose: composeWith({}),
+    script: async (text) => {
+      const own = { COMPOSE_PROJECT_NAME: project, COMPOSE_FILE: files.map((file) => join(root, file)).join(':') };
+      const env = { ...process.env, ...environment, ...own };
+      return (await run('bash', ['-c', `set -eux\n${text}`], { cwd: root, env, maxBuffer: 1e7 })).stdout;
+    },
     composeWith,
     down: async () => {
       await started.down({ removeVolumes: true });

@@ -3,7 +3,8 @@ import { connect, createServer, type Socket } from 'node:net';
 
 export type Cuttable = { url: string; cut(): void; mend(): void; close(): void };
 
-export const startCuttable = async (target: string): Promise<Cuttable> => {
+/** @param host where it listens */
+export const startCuttable = async (target: string, host = '127.0.0.1'): Promise<Cuttable> => {
   const { hostname, port } = new URL(target);
   const open = new Set<Socket>();
   let whole = true;
@@ -26,14 +27,14 @@ export const startCuttable = async (target: string): Promise<Cuttable> => {
       });
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   const bound = server.address();
   const cut = () => {
     whole = false;
     for (const socket of open) socket.destroy();
   };
   return {
-    url: `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : 0}`,
+    url: `http://${host}:${typeof bound === 'object' ? bound?.port : 0}`,
     cut,
     mend: () => {
       whole = true;

@@ -51,7 +51,7 @@ describe.skipIf(without('chromium'))('what goes wrong', () => {
   });
 
   test('a page without https says what it cannot have, and lets in all the same', async () => {
-    const insecure = await launch([], ['--host-resolver-rules=MAP call.test 127.0.0.1, MAP * ~NOTFOUND']);
+    const insecure = await launch({ also: ['--host-resolver-rules=MAP call.test 127.0.0.1, MAP * ~NOTFOUND'] });
     onTestFinished(() => insecure.close());
     const person = await open(insecure, `${site.direct.http.replace('127.0.0.1', 'call.test')}/rooms/insecure`);
     await reads(person, 'Browsers give camera and microphone only to secure pages. Open this one with https://.');

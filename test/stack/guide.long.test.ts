@@ -39,6 +39,7 @@ describe.skipIf(without('docker'))('with compose', () => {
 
   test.each([
     ['compose', {}],
+    ['ways', {}],
     ['tls', { SERVER_NAME: 'meet.example' }],
   ])('%s', { timeout: 300_000 }, async (place, more) => {
     const project = `genkan-test-guide-${place}-${process.pid}`;
@@ -50,6 +51,14 @@ describe.skipIf(without('docker'))('with compose', () => {
     await run('bash', ['-c', script], { cwd: checkout, env, maxBuffer: 1e7 });
   });
 });
+
+/** For meet.example, by an authority that this server trusts. */
+const named = '--certificate /etc/ssl/meet.pem --certificate-key /etc/ssl/private/meet.key';
+const certificate = `cd /tmp && openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=authority -days 9 -keyout ca.key -out ca.pem &&
+  openssl req -newkey rsa:2048 -nodes -subj /CN=meet.example -keyout /etc/ssl/private/meet.key -out meet.csr &&
+  echo subjectAltName=DNS:meet.example >names && openssl x509 -req -in meet.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 60 \\
+    -extfile names -out meet.pem && cat meet.pem ca.pem >/etc/ssl/meet.pem &&
+  cp ca.pem /usr/local/share/ca-certificates/authority.crt && update-ca-certificates`;
 
 describe.skipIf(without('docker'))('on a plain server', { timeout: 300_000 }, () => {
   let server: PlainServer;
@@ -76,6 +85,9 @@ describe.skipIf(without('docker'))('on a plain server', { timeout: 300_000 }, ()
       await script(text);
     }
     await visitScript();
+    await server.mustSh(certificate);
+    await script(`deploy/install.sh -- --mode vhost --server-name meet.example ${named}`);
+    for (const text of scriptsOf('server-tls')) await script(text);
     for (const text of scriptsOf('server-end')) await script(text);
     expect((await server.sh('curl -fsS http://meet.example/rooms/x')).code).not.toBe(0);
     for (const text of scriptsOf('server-restore')) await script(text);
@@ -95,6 +107,12 @@ describe.skipIf(without('docker'))('on a plain server', { timeout: 300_000 }, ()
       await script(text);
       if (isAlone) await script('while [ -e /run/nginx.pid ]; do sleep 0.1; done; systemctl start nginx');
     }
+    await script('deploy/install.sh -- --mode vhost --server-name meet.example --brotli');
+    await script(`for i in $(seq 50); do
+        curl -fsS -H 'Accept-Encoding: br' http://meet.example/js/genkan.js -o packed -D head && grep -qi '^content-encoding: br' head && break
+        sleep 0.2
+      done
+      node -e 'process.stdout.write(zlib.brotliDecompressSync(fs.readFileSync("packed")))' | cmp - /var/lib/genkan/public/js/genkan.js`);
   });
 
   test('nginx by hand, and standalone', async ({ onTestFinished }) => {

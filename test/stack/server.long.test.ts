@@ -99,6 +99,22 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
     await expect.poll(() => server.mustSh(visit()), { timeout: 20_000 }).toBe('200');
   });
 
+  test('one that hangs is ended by the watchdog and comes back, within its limits', async () => {
+    const shown = (names: string) => server.mustSh(`systemctl show -P ${names.split(' ').join(' -P ')} genkan`);
+    expect((await shown('MemoryMax TasksMax LimitNOFILE OOMPolicy')).split('\n').filter(Boolean)).toEqual(
+      expect.arrayContaining([String(2 * 1024 ** 3), '512', '65536', 'continue']),
+    );
+    await server.mustSh(`mkdir -p /run/systemd/system/genkan.service.d
+      printf '[Service]\nWatchdogSec=4\n' > /run/systemd/system/genkan.service.d/test.conf
+      systemctl daemon-reload && systemctl restart genkan`);
+    const first = await shown('MainPID');
+    await server.mustSh('systemctl kill --kill-whom=main -s STOP genkan');
+    await expect.poll(() => server.mustSh('journalctl -u genkan'), { timeout: 30_000 }).toContain('Watchdog timeout');
+    await expect.poll(() => server.mustSh(visit()), { timeout: 30_000 }).toBe('200');
+    expect(await shown('MainPID')).not.toBe(first);
+    await server.mustSh('rm -r /run/systemd/system/genkan.service.d && systemctl daemon-reload');
+  });
+
   test('a second run changes nothing', async () => {
     const [then, release] = [await inventory(), await current()];
     const { code, output } = await install();

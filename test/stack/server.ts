@@ -1,4 +1,8 @@
-/** A Debian with systemd as its first process and nginx as its package installs it, in a container: a plain server to install on. */
+/**
+ * A plain server to install on, in a container: a Debian with systemd as its first process and nginx as its package installs it; or the
+ * same made like Fedora in what matters here: dnf and a repository of RPMs, no apt-get, an nginx that is not there yet, runs as `nginx`
+ * and is started by nobody.
+ */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,15 +20,104 @@ export type PlainServer = {
 };
 
 const root = join(import.meta.dirname, '../..');
-const image = 'genkan-test-server';
+export type Kind = 'debian' | 'dnf';
 const run = promisify(execFile);
 
-const dockerfile = `
+const debian = `
 FROM ${process.env.NODE_IMAGE ?? 'node:24-trixie-slim'}
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends systemd systemd-sysv dbus nginx curl openssl \\
   ca-certificates procps logrotate >/dev/null && rm -rf /var/lib/apt/lists/*
 STOPSIGNAL SIGRTMIN+3
 `;
+
+/** The programs are Debian's, packed as RPMs; the names of the packages are Fedora's. */
+const spec = `
+%global _build_id_links none
+%global debug_package %{nil}
+Name: genkan-test
+Version: 1
+Release: 1
+Summary: x
+License: MIT
+AutoReqProv: no
+%description
+x
+%package -n nginx
+Summary: x
+%description -n nginx
+x
+%pre -n nginx
+getent passwd nginx >/dev/null || useradd --system --user-group --no-create-home --shell /sbin/nologin nginx
+%package -n openssl
+Summary: x
+%description -n openssl
+x
+%package -n ca-certificates
+Summary: x
+%description -n ca-certificates
+x
+%install
+cp -R /rpm/root/. %{buildroot}/
+%files -n nginx
+/usr/sbin/nginx
+/etc/nginx
+/usr/lib/systemd/system/nginx.service
+/var/log/nginx
+/var/lib/nginx
+%files -n openssl
+/usr/bin/openssl
+%files -n ca-certificates
+`;
+const nginxConf = `user nginx;
+worker_processes auto;
+error_log /var/log/nginx/error.log notice;
+pid /run/nginx.pid;
+events { worker_connections 1024; }
+http {
+    include /etc/nginx/mime.types;
+    include /etc/nginx/conf.d/*.conf;
+    server { listen 80 default_server; server_name _; return 200 theirs; }
+}
+`;
+const nginxService = `[Unit]
+After=network-online.target
+[Service]
+Type=forking
+PIDFile=/run/nginx.pid
+ExecStartPre=/usr/sbin/nginx -t
+ExecStart=/usr/sbin/nginx
+ExecReload=/usr/sbin/nginx -s reload
+KillSignal=SIGQUIT
+[Install]
+WantedBy=multi-user.target
+`;
+const repository = `[local]
+name=local
+baseurl=file:///rpm/repository
+gpgcheck=0
+`;
+const dnf = `
+${debian.replace(' nginx ', ' libpcre2-8-0 dnf rpm createrepo-c ')}
+COPY <<'SPEC' /rpm/x.spec
+${spec}
+SPEC
+COPY <<'CONF' /rpm/root/etc/nginx/nginx.conf
+${nginxConf}
+CONF
+COPY <<'UNIT' /rpm/root/usr/lib/systemd/system/nginx.service
+${nginxService}
+UNIT
+COPY <<'REPOSITORY' /etc/yum.repos.d/local.repo
+${repository}
+REPOSITORY
+RUN apt-get update -qq && cd /rpm && apt-get download -qq nginx nginx-common openssl \\
+  && for package in *.deb; do dpkg -x $package /rpm/deb; done \\
+  && mkdir -p root/usr/sbin root/usr/bin root/etc/nginx/conf.d root/var/log/nginx root/var/lib/nginx repository \\
+  && cp deb/usr/sbin/nginx root/usr/sbin/ && cp deb/usr/bin/openssl root/usr/bin/ && cp deb/etc/nginx/mime.types root/etc/nginx/ \\
+  && rpmbuild -bb --define '_rpmdir /rpm/repository' x.spec >/dev/null && createrepo_c -q repository \\
+  && dpkg --purge --force-depends openssl && rm -f /usr/bin/apt-get /usr/bin/openssl
+`;
+const dockerfiles: Record<Kind, string> = { debian, dnf };
 
 /** systemd wants a tree of control groups (version 2) of its own; where the machine has version 1 mounted, it is made one. */
 const boot = `
@@ -39,8 +132,9 @@ fi
 exec /sbin/init`;
 
 /** @param name of the container; the checkout without what is built or installed lies in /src there */
-export const startServer = async (name: string): Promise<PlainServer> => {
-  execFileSync('docker', ['build', '-q', '-t', image, '-'], { input: dockerfile, stdio: 'pipe' });
+export const startServer = async (name: string, kind: Kind = 'debian'): Promise<PlainServer> => {
+  const image = `genkan-test-server-${kind}`;
+  execFileSync('docker', ['build', '-q', '-t', image, '-'], { input: dockerfiles[kind], stdio: 'pipe' });
   const options = [
     '--privileged',
     '--tmpfs',
@@ -79,7 +173,8 @@ export const startServer = async (name: string): Promise<PlainServer> => {
     if (existsSync(groups)) spawnSync('find', [groups, '-depth', '-type', 'd', '-delete']);
   };
   try {
-    await mustSh('for i in $(seq 100); do systemctl is-active nginx && exit; sleep 0.2; done; systemctl status');
+    const first = kind === 'debian' ? 'nginx' : 'multi-user.target';
+    await mustSh(`for i in $(seq 100); do systemctl is-active ${first} && exit; sleep 0.2; done; systemctl status`);
     const sources = ['app', 'deploy', 'nginx', 'package.json', 'package-lock.json', 'tsconfig.json'];
     execFileSync(
       'sh',

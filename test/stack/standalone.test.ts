@@ -97,7 +97,7 @@ describe.skipIf(without('chromium'))('the page', () => {
     await person.context.close();
     for (const peer of peers) peer.dispose();
 
-    const strict = await launch(['--use-fake-ui-for-media-stream']);
+    const strict = await launch({ without: ['--use-fake-ui-for-media-stream'] });
     const refused = await open(strict, `${server.url}/rooms/refused`);
     await refused.page.getByText(/may not use your camera/).waitFor();
     await picture(refused, 'camera-refused');

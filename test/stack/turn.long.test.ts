@@ -6,6 +6,7 @@ import { turnCredential } from '../../app/auth/turn.ts';
 import { readWords } from '../../app/doctor/options.ts';
 import { Relay } from '../../app/doctor/relay.ts';
 import { examine } from '../../app/doctor/run.ts';
+import { scriptsOf } from '../deploy/guide.ts';
 import { freePort } from '../nginx/nginx.ts';
 import { without } from '../setup/without.ts';
 import { framesDecoded, join, launch, open, type Person, untilSeen } from './browser.ts';
@@ -105,6 +106,12 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
   test('coturn relays to public addresses, and to the one that was opened', async () => {
     expect(await ask(secret, 20, (client) => client.permit('8.8.8.8'))).toBe(0);
     expect(await ask(secret, 20, (client) => client.permit(server.address))).toBe(0);
+  });
+
+  test('what the guide asks of it', async () => {
+    const scripts = scriptsOf('turn');
+    expect(scripts).toHaveLength(1);
+    for (const text of scripts) expect(await stack.script(text)).toMatch(/healthy[\s\S]*listener/i);
   });
 
   test('the doctor finds the whole of it well', async () => {

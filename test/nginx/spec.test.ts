@@ -1,0 +1,50 @@
+/**
+ * The spec of signaling, over every transport, through every version of nginx × {uwsgi, http} × {TCP, unix}: each time in another
+ * mode, or, if everything is asked for, in every one.
+ */
+import { readFileSync } from 'node:fs';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { afterAll, beforeAll, describe } from 'vitest';
+import { eventStream, plainHttp, webSocket } from '../../app/conform/transports.ts';
+import { nginxes } from '../setup/nginxes.ts';
+import { isThorough } from '../setup/without.ts';
+import { describeAncestors } from '../signaling/ancestors.ts';
+import { type Site, startSite } from '../signaling/site.ts';
+import { describeSignaling, specSettings } from '../signaling/spec.ts';
+import { cases, certificate, frontOf, ways } from './modes.ts';
+import { type Nginx, startNginx } from './nginx.ts';
+
+/** What peers connect to; a name, for TLS. */
+const name = 'localhost';
+const files = certificate(name);
+const trusted = getCACertificates('default');
+const modes = cases(files, name);
+
+let site: Site;
+beforeAll(async () => {
+  setDefaultCACertificates([...trusted, readFileSync(files.chain, 'utf8')]);
+  site = await startSite(specSettings);
+});
+afterAll(async () => {
+  setDefaultCACertificates(trusted);
+  await site.stop();
+  files.remove();
+});
+
+const pairs = nginxes.flatMap((by) => ways.map((way) => ({ by, ...way })));
+// 3 and the number of modes have no divisor in common: every mode has its turn, and no version has neighbours only.
+const chosen = pairs.flatMap((pair, index) =>
+  modes.filter((_, nth) => isThorough || nth === (3 * index) % modes.length).map((mode) => ({ ...pair, mode })),
+);
+
+for (const { by, kind, over, address, mode } of chosen)
+  describe.skipIf(by.version === undefined)(`${by.name}, by ${kind} over ${over}, ${mode.name}`, () => {
+    let nginx: Nginx;
+    beforeAll(async () => {
+      nginx = await startNginx({ ...frontOf(mode), by, app: { kind, address: site.addresses[address] } });
+    });
+    afterAll(() => nginx.stop());
+    const url = () => `${mode.scheme}://${name}:${nginx.port}${mode.base.slice(0, -1)}`;
+    for (const transport of [webSocket, plainHttp, eventStream]) describeSignaling('there', url, transport);
+    describeAncestors('there', url);
+  });

@@ -1,0 +1,232 @@
+/** What reaches the app, and what does not, by every version of nginx × mode × {uwsgi, http} × {TCP, unix}; a stand-in says what it was told. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nginxes } from '../setup/nginxes.ts';
+import { ask, expectSecurityHeadersOnce, firstBytes, hold, post, type Target, toldTo } from './ask.ts';
+import { type Backend, startBackend } from './backend.ts';
+import { certificate, describeEverywhere, frontOf, host, targetOf } from './modes.ts';
+import { freePort, type Nginx, startNginx } from './nginx.ts';
+
+const files = certificate();
+const publicDir = join(import.meta.dirname, '../../dist/public');
+const directory = mkdtempSync(join(tmpdir(), 'genkan-told-'));
+const closed = join(directory, 'closed');
+afterAll(() => {
+  files.remove();
+  rmSync(directory, { recursive: true });
+});
+
+describeEverywhere(files, (by, one, { kind, over }) => {
+  const { base } = one;
+  let backend: Backend;
+  let nginx: Nginx;
+  let target: Target;
+  beforeAll(async () => {
+    backend = await startBackend(kind, over);
+    const words = [...(one.words ?? []), '--handshakes', '1', '--connections', '4', '--maintenance-file', closed];
+    nginx = await startNginx({ ...frontOf(one), by, publicDir, words, app: { kind, address: backend.address } });
+    target = targetOf(one, nginx.port, files.chain);
+  });
+  afterAll(async () => {
+    await nginx.stop();
+    await backend.stop();
+  });
+  /** The status, and that the app was not asked. */
+  const unasked = async (path: string, headers: Record<string, string> = {}): Promise<number> => {
+    const before = backend.count();
+    const { status } = await ask(target, path, { headers });
+    expect([path, backend.count()]).toEqual([path, before]);
+    return status;
+  };
+
+  test('what is for the operator is not there, and a missing file is no page', async () => {
+    const paths = [
+      'healthz',
+      'healthz/',
+      'readyz',
+      'metrics',
+      'stats',
+      'stats/',
+      '%73tats',
+      '/stats',
+      'x/../stats?a=1',
+    ];
+    for (const path of [...paths, 'js/../metrics', 'js/', 'js/x.js'])
+      expect([path, await unasked(base + path)]).toEqual([path, 404]);
+    expect((await ask(target, `${base}js/x.js`)).headers['cache-control']).toBeUndefined();
+  });
+
+  test('events go out as they come', async () => {
+    expect(await firstBytes(target, `${base}rooms/x/slow`)).toBe('data: first\n\n');
+  });
+
+  test('a body arrives whole, in chunks as well', async () => {
+    const body = '0123456789abcdef'.repeat(65_536);
+    const told = await toldTo(target, `${base}rooms/x/messages`, post(body));
+    expect(told).toMatchObject({ method: 'POST', length: String(body.length), type: 'application/json' });
+    expect(told.body === body).toBe(true);
+    const { headers } = post('');
+    const chunked = { method: 'POST', headers: { ...headers, 'Transfer-Encoding': 'chunked' }, body: '[1,2,3]' };
+    const apart = await toldTo(target, `${base}rooms/x/messages`, chunked);
+    expect(apart).toMatchObject({ body: '[1,2,3]', length: '7', type: 'application/json' });
+    expect(apart).not.toHaveProperty('transferEncoding');
+  });
+
+  test('a client cannot claim to be another, and its path stays as it wrote it', async () => {
+    const { address, scheme } = one.client;
+    const chain = ['6.6.6.6', one.proxy?.['X-Forwarded-For'] ?? []].flat().join(', ');
+    const headers = { ...forged, 'X-Forwarded-For': chain, ...(one.proxy ? {} : { 'X-Forwarded-Proto': 'https' }) };
+    const url = `${base}rooms/a%2Fb/../c%20d?x=%31`;
+    const told = await toldTo(target, url, { headers });
+    expect(told).toMatchObject({
+      url,
+      host: `${host}:${target.port}`,
+      forwardedFor: address,
+      forwardedProto: scheme,
+      forwardedHost: `${host}:${target.port}`,
+      realIp: address,
+      requestId: expect.stringMatching(/^[0-9a-f]{32}$/),
+    });
+    for (const name of ['forwarded', 'proxy']) expect(told).not.toHaveProperty(name);
+    expect(told.prefix || '/').toBe(base.slice(0, -1) || '/');
+    expect(JSON.stringify(told)).not.toMatch(/6\.6\.6\.6|evil/);
+  });
+
+  test('a log line is JSON, with the id that the app has, and without what a query or a header says', async () => {
+    const headers = { Authorization: 'Bearer secret-of-mine', 'User-Agent': 'a "quoted" agent' };
+    const told = await toldTo(target, `${base}rooms/x/log?token=secret-of-mine`, { headers });
+    const lines = async () => (await nginx.logs()).split('\n').filter((line) => line.includes(`${told.requestId}`));
+    await expect.poll(lines).toHaveLength(1);
+    const [line = ''] = await lines();
+    expect(JSON.parse(line)).toMatchObject({
+      id: told.requestId,
+      client: one.client.address,
+      method: 'GET',
+      host,
+      path: `${base}rooms/x/log`,
+      status: '200',
+      app: over === 'TCP' ? backend.address : `unix:${backend.address}`,
+      app_status: '200',
+      // Beside other sites theirs decide which: before nginx 1.23.4 that is 1.2.
+      tls: one.scheme === 'https' ? expect.stringMatching(/^TLSv1\.[23]$/) : '',
+      agent: 'a "quoted" agent',
+      time: expect.any(String),
+      seconds: expect.any(Number),
+      bytes: expect.any(Number),
+      connection: expect.any(Number),
+    });
+    expect(await nginx.logs()).not.toContain('secret-of-mine');
+  });
+
+  test('too many handshakes, or too much at once, are 429, and only those', async () => {
+    const statuses: number[] = [];
+    const again = () => ask(target, `${base}rooms/x/join`, post('{}'));
+    for (let count = 0; count < 12; count += 1) statuses.push((await again()).status);
+    expect(statuses.slice(0, 6)).toEqual(Array(6).fill(200));
+    expect(statuses).toContain(429);
+    const refused = await untilRefused(again);
+    expect(refused).toMatchObject({ headers: { 'retry-after': '5', 'cache-control': 'no-store' } });
+    expectSecurityHeadersOnce(refused);
+    expect((await ask(target, `${base}rooms/x/messages`, post('{}'))).status).toBe(200);
+  });
+
+  test('connections beyond the limit are 429, and free again when one ends', async () => {
+    const open: Awaited<ReturnType<typeof hold>>[] = [];
+    // The one before may count for a moment after its answer.
+    while (open.length < 4) {
+      const held = await hold(target, `${base}rooms/x/slow`);
+      if (held.status === 200) open.push(held);
+    }
+    expect((await ask(target, `${base}rooms/x`)).status).toBe(429);
+    for (const held of open) held.end();
+    await expect.poll(async () => (await ask(target, `${base}rooms/x`)).status).toBe(200);
+  });
+
+  test('while the operator has closed it newcomers read a sentence, and who is inside goes on', async () => {
+    const inside = await hold(target, `${base}rooms/x/slow`);
+    writeFileSync(closed, '');
+    for (const [path, question] of [
+      ['', {}],
+      ['rooms/x', {}],
+      ['rooms/x/ws', {}],
+      ['rooms/x/join', post('{}')],
+    ] as const) {
+      const answer = await ask(target, base + path, question);
+      expect([path, answer]).toMatchObject([
+        path,
+        {
+          status: 503,
+          body: 'Genkan is closed for maintenance. Please come back in some minutes.\n',
+          headers: { 'retry-after': '60', 'cache-control': 'no-store' },
+        },
+      ]);
+      expectSecurityHeadersOnce(answer);
+    }
+    for (const path of ['rooms/x/events?after=1', 'rooms/x/messages', 'rooms/x/leave', 'js/genkan.js'])
+      expect([path, (await ask(target, base + path)).status]).toEqual([path, 200]);
+    rmSync(closed);
+    expect((await ask(target, `${base}rooms/x`)).status).toBe(200);
+    inside.end();
+  });
+
+  test.skipIf(one.elsewhere === undefined)('nothing is outside the base', async () => {
+    for (const path of ['/', '/rooms/x', '/js/x.js', '/healthz', '/x.js', `${base.slice(0, -1)}x`])
+      expect([path, await unasked(path)]).toEqual([path, one.elsewhere]);
+    const moved = await ask(target, base.slice(0, -1));
+    expect(moved).toMatchObject({ status: 301, headers: { location: base } });
+  });
+
+  test.skipIf(one.stranger === undefined)('another host gets nothing of it', async () => {
+    for (const Host of ['other.example', '127.0.0.1']) expect(await unasked(base, { Host })).toBe(one.stranger);
+  });
+});
+
+describe.each(nginxes)('$name', (by) => {
+  const kinds = ['uwsgi', 'http'] as const;
+  test.skipIf(by.version === undefined).each(kinds)(
+    'a proxy that nobody named is believed nothing, by %s',
+    async (kind) => {
+      const backend = await startBackend(kind);
+      const words = ['--mode', 'behind-proxy', '--trusted-proxy', '192.0.2.0/24'];
+      const nginx = await startNginx({ words, by, app: { kind, address: backend.address } });
+      const told = await toldTo(nginx, '/', { headers: { ...forged, 'X-Forwarded-Proto': 'https' } });
+      await nginx.stop();
+      await backend.stop();
+      expect(told).toMatchObject({ forwardedFor: '127.0.0.1', forwardedProto: 'http', realIp: '127.0.0.1' });
+    },
+  );
+
+  test.skipIf(by.version === undefined).each(kinds)(
+    'without the app visitors read one plain sentence, by %s',
+    async (kind) => {
+      const nginx = await startNginx({ by, app: { kind, address: `127.0.0.1:${await freePort()}` } });
+      const answer = await ask(nginx, '/rooms/x');
+      await nginx.stop();
+      expect(answer).toMatchObject({
+        status: 502,
+        body: 'Genkan is not there at the moment. Please try again in a few seconds.\n',
+        headers: { 'content-type': 'text/plain', 'retry-after': '5', 'cache-control': 'no-store' },
+      });
+      expectSecurityHeadersOnce(answer);
+    },
+  );
+});
+
+const forged = {
+  'X-Forwarded-For': '6.6.6.6',
+  'X-Forwarded-Host': 'evil.example',
+  'X-Forwarded-Prefix': '/evil',
+  'X-Real-IP': '6.6.6.6',
+  'X-Request-Id': 'evil',
+  Forwarded: 'for=6.6.6.6',
+  Proxy: 'http://6.6.6.6',
+};
+
+const untilRefused = async (again: () => ReturnType<typeof ask>) => {
+  for (;;) {
+    const answer = await again();
+    if (answer.status === 429) return answer;
+  }
+};

@@ -1,0 +1,181 @@
+/** Calls between browsers of two makes, through nginx and uwsgi: what one does, the other sees; and what both survive. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { without } from '../setup/without.ts';
+import { framesDecoded, join, launch, launchFirefox, open, type Person, picture, say, untilSeen } from './browser.ts';
+import { describeCall } from './call.ts';
+import { startCuttable } from './cuttable.ts';
+import { type Fronted, startFronted } from './fronted.ts';
+
+const pairs = [
+  { first: 'Chromium', second: 'Firefox' },
+  { first: 'Firefox', second: 'Chromium' },
+] as const;
+type Make = (typeof pairs)[number]['first'];
+
+describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firefox', () => {
+  let site: Fronted;
+  let browsers: Record<Make, Browser>;
+  const people: Person[] = [];
+  const downloads = mkdtempSync(joinPath(tmpdir(), 'genkan-downloads-'));
+  beforeAll(async () => {
+    const started = [startFronted(), launch(), launchFirefox({ downloadsPath: downloads })] as const;
+    const [fronted, Chromium, Firefox] = await Promise.all(started);
+    site = fronted;
+    browsers = { Chromium, Firefox };
+  });
+  afterEach(async () => {
+    await Promise.all(people.splice(0).map(({ context }) => context.close()));
+  });
+  afterAll(async () => {
+    await Promise.all([site?.stop(), browsers?.Chromium.close(), browsers?.Firefox.close()]);
+    rmSync(downloads, { recursive: true });
+  });
+
+  const enter = async (make: Make, room: string, name: string, { url = site.url, patience = 30_000 } = {}) => {
+    const person = await open(browsers[make], `${url}/rooms/${room}`);
+    person.page.setDefaultTimeout(patience);
+    people.push(person);
+    await join(person, name);
+    return person;
+  };
+  const button = ({ page }: Person, name: string | RegExp, pressed?: boolean) =>
+    page.getByRole('button', { name, exact: true, ...(pressed === undefined ? {} : { pressed }) });
+  const quiet = () => expect(people.flatMap(({ complaints }) => complaints)).toEqual([]);
+  const seen = (...those: Person[]) => Promise.all(those.map((person) => untilSeen(person, those.length - 1)));
+
+  describe.each(pairs)('$first first, then $second', ({ first, second }) => {
+    const two = async (room: string) => {
+      const both = [
+        await enter(first, `${room}-${first}`, 'Aiko'),
+        await enter(second, `${room}-${first}`, 'Ben'),
+      ] as const;
+      await seen(...both);
+      return both;
+    };
+
+    test('each sees that the other is muted, raises a hand, and takes another camera', async () => {
+      const [aiko, ben] = await two('devices');
+      const pairs = [
+        [aiko, ben],
+        [ben, aiko],
+      ] as const;
+      for (const [one, other] of pairs) {
+        const heard = other.page.locator('[data-peer]').getByText('Microphone off');
+        await button(one, 'Microphone', true).click();
+        await heard.waitFor({ state: 'attached' });
+        await button(one, 'Microphone', false).click();
+        await heard.waitFor({ state: 'detached' });
+        await button(one, 'Raise hand').click();
+        await other.page.locator('[data-peer] .caption[data-hand="true"]').waitFor();
+        await button(one, 'More').click();
+        await button(one, 'Devices…').click();
+        const cameras = one.page.getByLabel('Camera', { exact: true }).last();
+        await cameras.selectOption({ index: (await cameras.locator('option').count()) - 1 });
+        await one.page.keyboard.press('Escape');
+        await untilSeen(other, 1);
+      }
+      quiet();
+    });
+
+    test('a file arrives as it was, both ways, and what is written stays in order', async () => {
+      const [aiko, ben] = await two('files');
+      for (const text of ['one', 'two', 'three']) await say(aiko, text);
+      await button(ben, /^Chat, 3 new messages/).click();
+      await expect
+        .poll(() => ben.page.getByText(/^(one|two|three)$/).allTextContents())
+        .toEqual(['one', 'two', 'three']);
+      const ways = [
+        [aiko, ben, 400_000],
+        [ben, aiko, 300_001],
+      ] as const;
+      for (const [from, to, bytes] of ways) {
+        const [name, buffer] = [`${first}-${bytes}.bin`, randomBytes(bytes)];
+        await from.page.getByLabel('Send a file').setInputFiles({ name, mimeType: 'application/x', buffer });
+        await button(to, 'Receive').click();
+        const saved = to.page.getByRole('link', { name: 'Save' });
+        if (to.context.browser() === browsers.Chromium) {
+          const [download] = await Promise.all([to.page.waitForEvent('download'), saved.click()]);
+          expect(readFileSync(await download.path()).equals(buffer)).toBe(true);
+        } else {
+          await saved.click();
+          const file = joinPath(downloads, name);
+          await expect
+            .poll(() => existsSync(file) && readFileSync(file).equals(buffer), { timeout: 10_000 })
+            .toBe(true);
+        }
+      }
+      quiet();
+    });
+
+    test('a reload comes back into the same seat', async () => {
+      const both = await two('reload');
+      for (const person of both) {
+        await person.page.reload();
+        await person.page.getByRole('list', { name: 'People in the call' }).waitFor();
+        await seen(...both);
+      }
+      for (const { page } of both) expect(await page.locator('[data-peer]').count()).toBe(1);
+      quiet();
+    });
+
+    test('ten seconds without the server: pictures go on, and what was written meanwhile arrives once', async () => {
+      const proxy = await startCuttable(site.url);
+      const room = `cut-${first}`;
+      const both = [await enter(first, room, 'Aiko', proxy), await enter(second, room, 'Ben', proxy)] as const;
+      const [aiko, ben] = both;
+      await seen(...both);
+      proxy.cut();
+      await Promise.all(both.map(({ page }) => page.getByText('Reconnecting…').waitFor()));
+      await say(aiko, 'written while cut off');
+      for (let second = 0; second < 10; second += 1) {
+        const before = await Promise.all(both.map(({ page }) => framesDecoded(page)));
+        await aiko.page.waitForTimeout(1_000);
+        const after = await Promise.all(both.map(({ page }) => framesDecoded(page)));
+        expect(after.map((frames, index) => frames > (before[index] ?? 0))).toEqual([true, true]);
+      }
+      proxy.mend();
+      await button(ben, /^Chat, 1 new message/).click({ timeout: 20_000 });
+      expect(await ben.page.getByText('written while cut off', { exact: true }).count()).toBe(1);
+      await say(ben, 'and back');
+      await aiko.page.getByText('and back').first().waitFor();
+      await seen(...both);
+      proxy.close();
+    });
+  });
+
+  test('a screen shared by Chromium is large in Firefox', async () => {
+    const [aiko, ben] = [await enter('Chromium', 'screen', 'Aiko'), await enter('Firefox', 'screen', 'Ben')];
+    await seen(aiko, ben);
+    await button(aiko, 'Share screen').click();
+    const main = ben.page.locator('.tile.main video');
+    await expect
+      .poll(() => main.evaluate((video: HTMLVideoElement) => video.videoWidth), { timeout: 20_000 })
+      .toBe(1280);
+    await picture(ben, 'screen-firefox');
+    await button(aiko, 'Stop sharing').click();
+    await main.waitFor({ state: 'detached' });
+    await seen(aiko, ben);
+    quiet();
+  });
+
+  test('three, of both makes; one goes without a word', async () => {
+    const makes = ['Firefox', 'Chromium', 'Firefox'] as const;
+    const three: Person[] = [];
+    for (const [index, make] of makes.entries()) three.push(await enter(make, 'three', `P${index}`));
+    await seen(...three);
+    await three[2]?.context.close();
+    people.splice(2, 1);
+    const left = three.slice(0, 2);
+    for (const { page } of left)
+      await expect.poll(() => page.locator('[data-peer]').count(), { timeout: 40_000 }).toBe(1);
+    await seen(...left);
+    quiet();
+  });
+
+  describeCall('Firefox alone', () => site.url, launchFirefox);
+});

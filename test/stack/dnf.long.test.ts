@@ -1,0 +1,65 @@
+/**
+ * deploy/install.sh where packages come by dnf and nginx is as Fedora's. Programs and file system are Debian's: a Fedora or RHEL
+ * itself could not be had, nor a machine that enforces SELinux.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { without } from '../setup/without.ts';
+import { type PlainServer, startServer } from './server.ts';
+
+const site = '-- --mode vhost --server-name meet.example';
+
+describe.skipIf(without('docker'))('a server with dnf', { timeout: 240_000 }, () => {
+  let server: PlainServer;
+  beforeAll(async () => {
+    server = await startServer(`genkan-test-dnf-${process.pid}`, 'dnf');
+  });
+  afterAll(() => server?.remove());
+  const install = (words = '') => server.sh(`cd /src && deploy/install.sh ${words}`);
+  const visit = () =>
+    server.mustSh("curl -s -o /dev/null -w '%{http_code}' -H 'Host: meet.example' http://127.0.0.1/rooms/x");
+
+  test('--dry-run says what dnf would be asked for', async () => {
+    const { code, output } = await install(`--dry-run ${site}`);
+    expect([code, output]).toEqual([0, expect.stringContaining('+ dnf -y install ca-certificates nginx openssl\n')]);
+    expect((await server.sh('command -v nginx')).code).not.toBe(0);
+  });
+
+  test('packages come by dnf; nginx is not started unasked, and serves when it is', async () => {
+    const { code, output } = await install(site);
+    expect([code, output]).toEqual([
+      0,
+      expect.stringContaining('(!) nginx does not run: systemctl enable --now nginx'),
+    ]);
+    expect(output).toContain('worker_shutdown_timeout 30s;');
+    expect(output).not.toContain('SELinux');
+    expect(await server.mustSh('rpm -q --qf "%{NAME}\n" nginx openssl ca-certificates')).toBe(
+      'nginx\nopenssl\nca-certificates\n',
+    );
+    await server.mustSh('systemctl enable --now nginx');
+    expect(await server.mustSh('ps -o user= -C nginx | sort -u')).toBe('nginx\nroot\n');
+    expect(await visit()).toBe('200');
+    expect(await server.mustSh('curl -s http://127.0.0.1/')).toBe('theirs');
+  });
+
+  test('the socket is for the group that nginx runs with, although there is another that it might be', async () => {
+    expect(await server.mustSh('getent group www-data && stat -c "%U %G %a" /run/genkan/genkan.1.sock')).toMatch(
+      /genkan nginx 660\n$/,
+    );
+  });
+
+  test('a second run changes nothing; where SELinux is enforced it says what that may need', async () => {
+    const again = await install();
+    expect([again.code, again.output]).toEqual([0, expect.stringContaining('The site is the same as before.')]);
+    expect(again.output).not.toMatch(/\+ (write|cp|rm|ln|useradd|systemctl|dnf)/);
+    await server.mustSh(
+      "printf '#!/bin/sh\\necho Enforcing\\n' > /usr/sbin/getenforce && chmod 755 /usr/sbin/getenforce",
+    );
+    expect((await install()).output).toContain('httpd_can_network_connect');
+  });
+
+  test('uninstall leaves their nginx as it was', async () => {
+    expect(await install('--uninstall --purge')).toMatchObject({ code: 0 });
+    expect(await server.mustSh('curl -s http://127.0.0.1/')).toBe('theirs');
+    expect((await server.sh('id genkan')).code).not.toBe(0);
+  });
+});

@@ -1,0 +1,49 @@
+/** A network of a test's own: a namespace that reaches this machine at one address, and nothing else. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export type Namespace = {
+  /** This machine, as the namespace sees it. */
+  host: string;
+  /** A program that runs `program` in there, with the arguments it is given. */
+  wrap(program: string): string;
+  /** Loses every datagram that arrives in there, from now on or no longer. */
+  loseUdp(lose: boolean): void;
+  remove(): void;
+};
+
+let count = 0;
+const run = (program: string, ...words: string[]) =>
+  execFileSync(program, words, { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } });
+
+/** Needs root, iproute2 and iptables. */
+export const createNamespace = (): Namespace => {
+  const name = `gk${process.pid % 100_000}n${++count}`;
+  const [outside, inside] = [`${name}o`, `${name}i`];
+  const network = `10.99.${process.pid % 250}`;
+  const directory = mkdtempSync(join(tmpdir(), 'genkan-namespace-'));
+  const within = (...words: string[]) => run('ip', 'netns', 'exec', name, ...words);
+  run('ip', 'netns', 'add', name);
+  run('ip', 'link', 'add', outside, 'type', 'veth', 'peer', 'name', inside, 'netns', name);
+  run('ip', 'address', 'add', `${network}.1/24`, 'dev', outside);
+  run('ip', 'link', 'set', outside, 'up');
+  within('ip', 'address', 'add', `${network}.2/24`, 'dev', inside);
+  within('ip', 'link', 'set', inside, 'up');
+  within('ip', 'link', 'set', 'lo', 'up');
+  return {
+    host: `${network}.1`,
+    wrap(program) {
+      const file = join(directory, 'inside');
+      writeFileSync(file, `#!/bin/sh\nexec ip netns exec ${name} ${program} "$@"\n`);
+      chmodSync(file, 0o755);
+      return file;
+    },
+    loseUdp: (lose) => void within('iptables', lose ? '-I' : '-D', 'INPUT', '-p', 'udp', '-j', 'DROP'),
+    remove() {
+      run('ip', 'netns', 'delete', name);
+      rmSync(directory, { recursive: true });
+    },
+  };
+};

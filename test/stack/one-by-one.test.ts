@@ -1,0 +1,145 @@
+/** One container of the stack at a time is replaced, renewed, or fails: the others run on as they are, and health checks say which it is. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { without } from '../setup/without.ts';
+import { type Stack, startStack } from './compose.ts';
+
+const run = promisify(execFile);
+const docker = async (...words: string[]) => (await run('docker', words)).stdout.trim();
+
+describe.skipIf(without('docker'))('one container after the other', { timeout: 120_000 }, () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await startStack();
+  });
+  afterAll(() => stack?.down());
+
+  const idOf = async (service: string) => (await stack.compose('ps', '-aq', service)).trim();
+  const inspect = async (service: string, format: string) => docker('inspect', '-f', format, await idOf(service));
+  /** What changes when a container is started again. */
+  const lives = async (...services: string[]) =>
+    Promise.all(services.map((service) => inspect(service, '{{.Id}} {{.State.StartedAt}}')));
+  const address = () => inspect('app', '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}');
+  const isServed = async () => {
+    const page = await fetch(`${stack.url}/rooms/x`);
+    expect(page.status).toBe(200);
+    const script = /src="\.\/(js\/[\w-]+\.js)"/.exec(await page.text())?.[1];
+    expect((await fetch(`${stack.url}/${script}`)).status).toBe(200);
+    const joined = await fetch(`${stack.url}/rooms/x/join`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{}',
+    });
+    expect(joined.status).toBe(200);
+  };
+  /** The exit code of its health check, asked now. */
+  const health = async (service: string) => {
+    const words = JSON.parse(await inspect(service, '{{json .Config.Healthcheck.Test}}')) as string[];
+    const [kind, ...command] = words;
+    const given = kind === 'CMD-SHELL' ? ['sh', '-c', ...command] : command;
+    return run('docker', ['exec', await idOf(service), ...given]).then(
+      () => 0,
+      ({ code }: { code: number }) => code,
+    );
+  };
+
+  test('nginx is replaced', async () => {
+    const others = await lives('app', 'static');
+    const before = await lives('nginx');
+    await stack.compose('up', '-d', '--force-recreate', '--no-deps', '--wait', 'nginx');
+    expect(await lives('nginx')).not.toEqual(before);
+    expect(await lives('app', 'static')).toEqual(others);
+    await isServed();
+  });
+
+  test('the app is replaced, and has another address afterwards', async () => {
+    const others = await lives('nginx', 'static');
+    const old = await address();
+    await stack.compose('rm', '-fs', 'app');
+    const squatter = `${stack.project}-squatter`;
+    await docker(
+      'run',
+      '-d',
+      '--rm',
+      '--name',
+      squatter,
+      '--network',
+      `${stack.project}_default`,
+      '--ip',
+      old,
+      'genkan',
+    );
+    try {
+      await stack.compose('up', '-d', '--no-deps', '--wait', 'app');
+      expect(await address()).not.toBe(old);
+      await expect.poll(async () => (await fetch(`${stack.url}/rooms/x`)).status, { timeout: 10_000 }).toBe(200);
+      expect(await lives('nginx', 'static')).toEqual(others);
+      await isServed();
+    } finally {
+      await docker('rm', '-f', squatter);
+    }
+  });
+
+  test('the files are published anew', async () => {
+    const others = await lives('nginx', 'app');
+    await stack.compose('up', '-d', '--force-recreate', '--no-deps', 'static');
+    expect(await lives('nginx', 'app')).toEqual(others);
+    await isServed();
+  });
+
+  test('a new image replaces the app and publishes its files; nginx stays', async () => {
+    const image = await docker('image', 'inspect', '-f', '{{.Id}}', 'genkan');
+    const [nginx, rest] = [await lives('nginx'), await lives('app', 'static')];
+    const build = run('docker', ['build', '-q', '-t', 'genkan', '-']);
+    build.child.stdin?.end(`FROM genkan\nLABEL test=${stack.project}\n`);
+    await build;
+    try {
+      await stack.compose('up', '-d', '--no-build', '--wait');
+      const renewed = await lives('app', 'static');
+      for (const [index, life] of renewed.entries()) expect(life).not.toBe(rest[index]);
+      expect(await lives('nginx')).toEqual(nginx);
+      await expect.poll(async () => (await fetch(`${stack.url}/rooms/x`)).status, { timeout: 10_000 }).toBe(200);
+      await isServed();
+    } finally {
+      await docker('tag', image, 'genkan');
+    }
+  });
+
+  test('nginx is well as long as a visitor is served, also while the site is closed', async () => {
+    expect([await health('nginx'), await health('app')]).toEqual([0, 0]);
+    const switched = (word: string) => stack.compose('exec', '-T', 'nginx', word, '/run/genkan-maintenance');
+    await switched('touch');
+    expect((await fetch(`${stack.url}/rooms/x`)).status).toBe(503);
+    expect(await health('nginx')).toBe(0);
+    await switched('rm');
+    await isServed();
+    await stack.compose('stop', 'app');
+    expect(await health('nginx')).not.toBe(0);
+    await stack.compose('start', '--wait', 'app');
+    const library = ['run', '--rm', '--no-deps', '-T', 'static', 'sh', '-c', 'mv /static/js/genkan.js /static/js/x.js'];
+    await stack.compose(...library);
+    await expect.poll(() => health('nginx'), { timeout: 40_000, interval: 1000 }).not.toBe(0);
+    await stack.compose('up', '-d', '--force-recreate', '--no-deps', 'static');
+    await expect.poll(() => health('nginx'), { timeout: 40_000, interval: 1000 }).toBe(0);
+  });
+
+  test('an app that does not reach its store lives, and is not well', async () => {
+    const name = `${stack.project}-storeless`;
+    await docker('run', '-d', '--rm', '--name', name, '-e', 'GENKAN_STORE=valkey://127.0.0.1:1', 'genkan');
+    const ask = (path: string) =>
+      docker(
+        ...['exec', name, 'node', '-e'],
+        `fetch('http://127.0.0.1:9090${path}').then(({ status }) => console.log(status), () => console.log(0))`,
+      );
+    try {
+      await expect.poll(() => ask('/healthz'), { timeout: 20_000 }).toBe('200');
+      expect(await ask('/readyz')).toBe('503');
+      await expect
+        .poll(() => docker('inspect', '-f', '{{.State.Health.Status}}', name), { timeout: 60_000 })
+        .not.toBe('healthy');
+    } finally {
+      await docker('rm', '-f', name);
+    }
+  });
+});

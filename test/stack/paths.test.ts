@@ -1,0 +1,66 @@
+/** Paths between browsers that are cut and mended, in a network of their own; the server stays where it was. */
+import type { Browser } from 'playwright-core';
+import { afterEach, expect, test } from 'vitest';
+import { without } from '../setup/without.ts';
+import { chromiumPath, framesDecoded, join, launch, open, picture, untilSeen } from './browser.ts';
+import { startCuttable } from './cuttable.ts';
+import { type Fronted, startFronted } from './fronted.ts';
+import { createNamespace, type Namespace } from './namespace.ts';
+
+let browser: Browser | undefined;
+let site: Fronted | undefined;
+let namespace: Namespace | undefined;
+afterEach(async () => {
+  await browser?.close();
+  await site?.stop();
+  namespace?.remove();
+});
+
+const lacks = without('nginx', 'chromium', 'iproute2', 'iptables') || process.getuid?.() !== 0;
+
+test.skipIf(lacks)(
+  'a path that is cut is found anew, in the same connection or, when it took long, in a fresh one',
+  async () => {
+    namespace = createNamespace();
+    site = await startFronted();
+    // The namespace reaches this machine at one address only, and nginx listens at another.
+    const proxy = await startCuttable(site.url, namespace.host);
+    const program = namespace.wrap(chromiumPath ?? 'chromium');
+    browser = await launch({ program, site: proxy.url });
+    const url = `${proxy.url}/rooms/path`;
+    const [aiko, ben] = [await open(browser, url), await open(browser, url)];
+    await join(aiko, 'Aiko');
+    await join(ben, 'Ben');
+    await Promise.all([untilSeen(aiko, 1), untilSeen(ben, 1)]);
+    const connections = () =>
+      aiko.page.evaluate(() => {
+        const all = 'testConnections' in window ? (window.testConnections as RTCPeerConnection[]) : [];
+        const fragment = /ice-ufrag:(\S+)/.exec(all.at(-1)?.localDescription?.sdp ?? '')?.[1];
+        return { made: all.length, fragment };
+      });
+    const lost = aiko.page.getByText('Connection lost, trying again…').first();
+    const cutFor = async (seconds: number) => {
+      namespace?.loseUdp(true);
+      await lost.waitFor({ timeout: 20_000 });
+      await picture(aiko, 'path-lost');
+      const frozen = await framesDecoded(aiko.page);
+      await aiko.page.waitForTimeout(seconds * 1000);
+      expect(await framesDecoded(aiko.page)).toBeLessThanOrEqual(frozen);
+      // Nobody has left: the server is told nothing of paths.
+      expect(await aiko.page.locator('[data-peer]').count()).toBe(1);
+      namespace?.loseUdp(false);
+      await lost.waitFor({ state: 'detached', timeout: 40_000 });
+      await Promise.all([untilSeen(aiko, 1), untilSeen(ben, 1)]);
+    };
+
+    const before = await connections();
+    await cutFor(3);
+    const restarted = await connections();
+    expect(restarted.made).toBe(before.made);
+    expect(restarted.fragment).not.toBe(before.fragment);
+    await cutFor(20);
+    expect((await connections()).made).toBeGreaterThan(before.made);
+    expect([...aiko.complaints, ...ben.complaints]).toEqual([]);
+    proxy.close();
+  },
+);
