@@ -59,7 +59,7 @@ describe.skipIf(without('chromium'))('what goes wrong', () => {
     await inside(person);
     await press(person, 'More');
     await press(person, 'Invite…');
-    await press(person, 'Copy link');
+    await person.page.getByRole('dialog').getByRole('button', { name: 'Copy link' }).click();
     await reads(person, 'Link copied');
     expect(person.complaints).toEqual([]);
   });

@@ -80,10 +80,8 @@ describe.skipIf(without('chromium'))('on every screen', () => {
     await code.waitFor();
     for (const colorScheme of ['light', 'dark'] as const) {
       await aiko.page.emulateMedia({ colorScheme });
-      await onEach(aiko, `invite-${colorScheme}`, async (where) => {
-        await code.scrollIntoViewIfNeeded();
-        expect(await decoded(aiko.page, await code.screenshot()), where).toBe(`${site.direct.http}/rooms/code`);
-      });
+      await onEach(aiko, `invite-${colorScheme}`, async (where) => expect(await notWider(aiko), where).toBe(true));
+      expect(await decoded(aiko.page, await code.screenshot())).toBe(`${site.direct.http}/rooms/code`);
     }
     expect(aiko.complaints).toEqual([]);
   });

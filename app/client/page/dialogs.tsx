@@ -122,10 +122,10 @@ const Invite = ({ room, conversation, close }: Inside) => {
             {invite.share}
           </button>
         )}
+        <p class="outcome" role="status">
+          {outcome}
+        </p>
       </div>
-      <p class="outcome" role="status">
-        {outcome}
-      </p>
       <Late
         fetch={async () => (await import('./qr.tsx')).QrCode}
         props={{ text: url, label: invite.qr, hint: invite.qrHint }}
