@@ -4,14 +4,14 @@ import { closable } from './maintenance.ts';
 import { schemeOf } from './maps.ts';
 import { accessLog } from './site.ts';
 import { prefixOf, type Situation } from './situation.ts';
-import { group, isName } from './workers.ts';
+import { group, hasGroup, isName } from './workers.ts';
 
 export const app = (situation: Situation): string => `\
 # Where the app is and how nginx talks to it. Tell the app the same: \`genkan ${listener(situation)}\`.
 # Everything that is not a file goes there. nginx 1.22 or later.
 # https://nginx.org/en/docs/http/${situation.protocol === 'uwsgi' ? 'ngx_http_uwsgi_module.html' : 'ngx_http_proxy_module.html'}
 
-${situation.upstreams.length > 1 ? several : single(situation)}
+${hasGroup(situation) ? several : single(situation)}
 location ${situation.base === '/' ? '/' : `^~ ${situation.base}`} {
 ${situation.protocol === 'uwsgi' ? byUwsgi : byHttp(situation)}
     # Cuts what was silent for so long, an open WebSocket too; default 60s. The app pings every ${situation.app.pingInterval} s and answers a long-poll

@@ -35,7 +35,7 @@ const all: [path: string, write: (situation: Situation) => string, isNeeded: (si
   ['snippets/genkan-static.conf', fromDisk, () => true],
   ['snippets/genkan-tls.conf', tls, ({ certificate }) => certificate !== undefined],
   ['snippets/genkan-uwsgi-params.conf', params, ({ protocol }) => protocol === 'uwsgi'],
-  ['snippets/genkan-workers.conf', workers, ({ upstreams }) => upstreams.length > 1],
+  ['snippets/genkan-workers.conf', workers, () => true],
 ];
 
 export const filesFor = (situation: Situation): Files =>

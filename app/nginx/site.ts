@@ -5,7 +5,7 @@ import { knows } from './version.ts';
 
 export const site = (situation: Situation): string => `\
 ${intro(situation)}
-${httpIncludes(situation)}
+${httpIncludes()}
 ${situation.mode === 'location' ? '' : servers(situation).join('\n')}`;
 
 const intro = (situation: Situation): string =>
@@ -26,17 +26,16 @@ const shutdown = ({ app: { drain } }: Situation): string => `\
 # reload until their last WebSocket ends. https://nginx.org/en/docs/ngx_core_module.html#worker_shutdown_timeout
 `;
 
-const httpIncludes = ({ upstreams }: Situation): string =>
-  ['log', 'maps', 'maintenance', 'limits', ...(upstreams.length > 1 ? ['workers'] : [])]
-    .map((name) => include(name))
-    .join('');
+const httpIncludes = (): string =>
+  ['log', 'maps', 'maintenance', 'limits', 'workers'].map((name) => include(name)).join('');
 
 const include = (name: string, indent = ''): string => `${indent}include snippets/genkan-${name}.conf;\n`;
 
 /** For the server block of a site that exists. */
 export const inside = (): string => `\
 # Genkan below a path of your site: one include in its server block, anywhere. Every location here begins with ^~, so that no
-# regular expression of yours takes its requests. nginx 1.22 or later.
+# regular expression of yours takes its requests, which by default it would. nginx 1.22 or later.
+# https://nginx.org/en/docs/http/ngx_http_core_module.html#location
 ${locations()}`;
 
 const locations = (indent = ''): string =>

@@ -5,7 +5,18 @@ import { knows } from './version.ts';
 /** The name of the group, by which the app's location passes on to it. */
 export const group = 'genkan';
 
-export const workers = (situation: Situation): string => `\
+/** Several addresses, or a name that may have several. With one address there is nothing to choose. */
+export const hasGroup = (situation: Situation): boolean =>
+  situation.upstreams.length > 1 || isResolved(situation, situation.upstreams[0]);
+
+export const workers = (situation: Situation): string => (hasGroup(situation) ? grouped(situation) : none);
+
+const none = `\
+# Several workers of the app, and which of them has a room. Here is one, in snippets/genkan-app.conf; \`genkan nginx\` with --upstream
+# for each worker or host writes their group here.
+`;
+
+const grouped = (situation: Situation): string => `\
 # A room lives in one worker: everything about it must go there. nginx 1.22 or later, in the http block.
 
 # The room's name in the path: decoded, as $uri always is, so that a name gives the same key in whatever way it was
@@ -16,30 +27,40 @@ map $uri $genkan_room {
     "~^${pattern(situation.base)}rooms/(?<genkan_room_name>[^/]+)" $genkan_room_name;
 }
 
-# (!) The same list in the same words on every nginx, or they disagree about who has a room. \`consistent\`: when a worker is
-# added or taken away only its share of the rooms moves. https://nginx.org/en/docs/http/ngx_http_upstream_module.html#hash
-upstream ${group} {
-    hash $genkan_room consistent;
-${situation.resolver && named(situation) ? resolving(situation.resolver) : ''}
+${situation.upstreams.length > 1 ? listed : replicas}
+${situation.resolver && named(situation) ? resolving(situation) : ''}
     # (!) max_fails=0: by default nginx takes a worker for dead after one failure and sends its rooms to others for ten
     # seconds, so that a room is in two places. A worker that is being replaced keeps its socket, and who calls waits.
 ${situation.upstreams.map((address) => `    server ${address} max_fails=0${isResolved(situation, address) ? ' resolve' : ''};`).join('\n')}
 ${situation.protocol === 'http' ? keepAlive(situation) : ''}}
 `;
 
+const listed = `\
+# (!) The same list in the same words on every nginx, or they disagree about who has a room. \`consistent\`: when a worker is
+# added or taken away only its share of the rooms moves. https://nginx.org/en/docs/http/ngx_http_upstream_module.html#hash
+upstream ${group} {
+    hash $genkan_room consistent;`;
+
+const replicas = `\
+# Every address of the name is a replica. (!) More than one need a store (--store): when an address comes or goes most rooms get another one.
+# Not \`consistent\`, which takes all addresses of one name for one server. https://nginx.org/en/docs/http/ngx_http_upstream_module.html#hash
+upstream ${group} {
+    hash $genkan_room;`;
+
 /** A name, neither an IP address nor a unix socket. */
 export const isName = (address: string): boolean => !/^unix:|^\[|^[\d.]+:/.test(address);
 
 const named = ({ upstreams, version }: Situation): boolean => knows(version).resolve && upstreams.some(isName);
 
-const isResolved = (situation: Situation, address: string): boolean =>
-  situation.resolver !== undefined && knows(situation.version).resolve && isName(address);
+const isResolved = ({ resolver, version }: Situation, address: string): boolean =>
+  resolver !== undefined && knows(version).resolve && isName(address);
 
-const resolving = (resolver: string): string => `\
+const resolving = ({ resolver, upstreams }: Situation): string => `\
 
-    # Names are looked up anew every 10 seconds, nginx 1.27.3 or later; by default once, at start.
+    # Looked up anew every ${upstreams.length > 1 ? '10' : '2'} seconds, so that nginx follows what is replaced, nginx 1.27.3 or later; by default once, at start.
     zone ${group} 64k;
-    resolver ${resolver} valid=10s;
+    resolver ${resolver} ${upstreams.length > 1 ? 'valid=10s' : 'valid=2s ipv6=off'};
+    resolver_timeout 2s;
 `;
 
 const keepAlive = ({ app: { keepAlive: seconds } }: Situation): string => `\

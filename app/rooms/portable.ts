@@ -4,8 +4,8 @@ import { access, mediaState, peerId, role, roomName, saidBefore } from '../proto
 import type { Entry } from './log.ts';
 import type { Room, RoomEvent } from './room.ts';
 
-/** Raised with every change that a reader of before would misread. */
-const format = 1;
+/** Raised with every change that a reader of before would misread; test/recorded/ keeps an example of each. */
+export const format = 1;
 
 /** JSON has no Infinity. */
 const time = z
@@ -49,6 +49,9 @@ const portable = z.object({
   events: z.array(z.object({ at: z.number(), event })),
 });
 
+/** What every format has. */
+const marked = z.looseObject({ format: z.json().optional(), name: z.json().optional() });
+
 export type Portable = z.input<typeof portable>;
 
 export const pack = (room: Room, seq: number, entries: Entry[]): Portable =>
@@ -67,12 +70,12 @@ export const pack = (room: Room, seq: number, entries: Entry[]): Portable =>
     ),
   );
 
-/** @throws when it is no room of this format; the message names the format or the field */
+/** @throws when it is no room of this format; the message names the room, and the formats or the field */
 export const unpack = (json: unknown): { room: Room; seq: number; events: { at: number; event: RoomEvent }[] } => {
-  const its = z.looseObject({ format: z.unknown() }).safeParse(json).data?.format;
-  if (its !== format) throw new Error(`a room of format ${String(its)}; this release reads format ${format}`);
+  const { format: its, name } = marked.safeParse(json).data ?? {};
+  if (its !== format) throw new Error(`room "${name}" is in format ${its}; this Genkan knows format ${format} alone`);
   const read = portable.safeParse(json);
-  if (!read.success) throw new Error(`a room that cannot be read: ${z.prettifyError(read.error)}`);
+  if (!read.success) throw new Error(`room "${name}" cannot be read: ${z.prettifyError(read.error)}`);
   const { format: _, seq, events, peers, waiting: atTheDoor, gone: over, ...state } = read.data;
   const room: Room = {
     ...state,

@@ -236,6 +236,8 @@ const optionsOf = ({ url, password, timeout }: LinkOptions) => {
     ...(password === undefined ? {} : { password }),
     socket: { connectTimeout: timeout, reconnectStrategy: false },
     disableOfflineQueue: true,
+    // CLIENT SETINFO is one more right that the user would need, and Redis 7.0 does not know it.
+    disableClientInfo: true,
     // A timer for each command would cost as much as the command; `#look` does that for all.
     commandOptions: { timeout: 0 },
   } as const;

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { LeaveReason, RoomName } from '../protocol/messages.ts';
 import type { Entry } from '../rooms/log.ts';
+import { format } from '../rooms/portable.ts';
 import { Registry, type RegistryLimits } from '../rooms/registry.ts';
 import type { Command, RoomEvent } from '../rooms/room.ts';
 
@@ -44,7 +45,8 @@ export interface Store {
   close(): Promise<void>;
 }
 
-const claimPart = z.object({ claim: z.string(), until: z.number() });
+/** Its format is that of the rooms it travels with. */
+const claimPart = z.object({ format: z.literal(format), claim: z.string(), until: z.number() });
 
 /** Who left, incremented in place. */
 export type Leaves = { leaves: Record<LeaveReason | 'ended', number> };
@@ -113,7 +115,7 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, counts:
     close: async () => {},
     handOver() {
       handedOver = true;
-      return [...registry.pack(), ...[...claims].map(([claim, until]) => ({ claim, until }))];
+      return [...registry.pack(), ...[...claims].map(([claim, until]) => ({ format, claim, until }))];
     },
     adopt(part) {
       const claimed = claimPart.safeParse(part);

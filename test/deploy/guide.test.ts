@@ -11,9 +11,11 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8');
 test('every block is run somewhere, or says why not', () => {
   expect(blocks.length).toBeGreaterThan(20);
   const places = blocks.flatMap((block) => (block.kind === 'not run' ? [] : [block.place]));
-  // test/stack/guide.long.test.ts knows these, and the last two have tests of their own.
+  // test/stack/guide.long.test.ts and scale.long.test.ts know these, and the last two have tests of their own.
   const known = [
     'compose',
+    'scale',
+    'scale-roll',
     'ways',
     'tls',
     'server',
@@ -48,7 +50,12 @@ const today = guide
     const [, , said = ''] = /^\| (.+) \| (.+) \|$/.exec(line) ?? [];
     return [...said.matchAll(/`(genkan --[^`]+)`/g)].map(([, command = '']) => command);
   });
-test.each(today)('%s is sound', (command) => {
+/** Those of the first page that start something. */
+const first = [...read('README.md').matchAll(/^npx (genkan --(?!help)[^#\n]+?) +#/gm)].map(
+  ([, command = '']) => command,
+);
+
+test.each([...today, ...first])('%s is sound', (command) => {
   const words = command.split(' ').slice(1);
   const { status, stderr } = spawnSync(process.execPath, ['dist/cli.js', 'check-config', ...words], {
     cwd: root,
@@ -56,7 +63,10 @@ test.each(today)('%s is sound', (command) => {
   });
   expect([status, stderr]).toEqual([0, expect.anything()]);
 });
-test('all of them were found', () => expect(today.length).toBeGreaterThan(6));
+test('all of them were found', () => {
+  expect(today.length).toBeGreaterThan(6);
+  expect(first).toHaveLength(4);
+});
 
 test('the Node that install.sh brings is the one that everything here is tested with', () => {
   const { version } = JSON.parse(read('package-lock.json')).packages['node_modules/node'];

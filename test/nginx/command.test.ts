@@ -59,6 +59,29 @@ describe('the files', () => {
   });
 });
 
+const situations = [
+  '',
+  `${tls} --http3 --hsts --brotli --acme-webroot /a`,
+  '--mode behind-proxy --trusted-proxy ::1 --protocol http',
+  '--mode location --base /m/ --socket :1 --processes 2',
+];
+test('every file says from which nginx on it is, what it changes from the default, and where that is documented', () => {
+  const seen = new Map<string, string[]>();
+  for (const words of situations) {
+    const found = command(words);
+    if ('faults' in found) throw new Error(found.faults.join('; '));
+    for (const [path, text] of found.files) {
+      const says = [/nginx \d+\.\d+(?:\.\d+)? or later/, /\bdefault/i, /https:\/\/nginx\.org\/en\/docs\//];
+      seen.set(
+        path,
+        says.flatMap((what) => (what.test(text) ? [] : String(what))),
+      );
+    }
+  }
+  expect([...seen].filter(([, missing]) => missing.length > 0)).toEqual([]);
+  expect(seen.size).toBe(17);
+});
+
 test('an nginx.conf of somebody else stays, and nothing is written beside it', () => {
   const out = join(directory, 'theirs');
   mkdirSync(out);
@@ -85,7 +108,8 @@ describe('where the app is', () => {
     ['--socket [::]:3031', 'set $genkan_app [::1]:3031;', 'uwsgi_pass'],
     ['--socket :1 --http-socket :2 --protocol http', 'set $genkan_app 127.0.0.1:2;', 'proxy_pass'],
     ['--socket :1 --upstream 192.0.2.7:3', 'set $genkan_app 192.0.2.7:3;', 'uwsgi_pass'],
-    ['--upstream app:3031 --resolver 127.0.0.11', 'resolver 127.0.0.11 valid=2s', 'uwsgi_pass'],
+    ['--upstream app:3031 --resolver 127.0.0.11 --nginx-version 1.26.3', 'resolver 127.0.0.11 valid=2s', 'uwsgi_pass'],
+    ['--upstream app:3031 --resolver 127.0.0.11 --nginx-version 1.30.6', 'set $genkan_app genkan;', 'uwsgi_pass'],
   ])('is what is said: %s', (words, line, directive) => {
     const text = written(words);
     expect(text).toContain(`\n${line}`);
@@ -128,6 +152,8 @@ describe('what a version knows', () => {
       'set $genkan_app a',
     ],
     ['--upstream a:1 --upstream b:2 --resolver 192.0.2.1', '1.26.3', 'server a:1 max_fails=0;', ' resolve;'],
+    ['--upstream a:1 --resolver 192.0.2.1', '1.30.6', 'server a:1 max_fails=0 resolve;', ' consistent;'],
+    ['--upstream a:1 --resolver 192.0.2.1', '1.26.3', 'set $genkan_app a:1;', 'upstream genkan'],
   ])('and nothing else: %s for %s', (words, version, there, notThere) => {
     const text = written(`${words} --nginx-version ${version}`);
     expect(text).toContain(there);

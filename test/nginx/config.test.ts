@@ -3,6 +3,7 @@ import { cp, readdir, rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Files } from '../../app/nginx/situation.ts';
+import { floor, knows } from '../../app/nginx/version.ts';
 import { nginxFiles } from '../../app/ops/nginx.ts';
 import { type Installed, nginxes } from '../setup/nginxes.ts';
 import { prepare, shipped, testConfiguration } from './nginx.ts';
@@ -16,12 +17,21 @@ const filesOf = (...words: string[]): Files => {
   return found.files;
 };
 
-/** What compose mounts as snippets/genkan-app.conf, and the words that write it. */
-const mounted = {
-  'app-uwsgi.conf': ['--upstream', 'app:3031', '--resolver', '127.0.0.11'],
-  'app-http.conf': ['--protocol', 'http', '--upstream', 'app:9090', '--resolver', '127.0.0.11'],
-  'app-unix.conf': ['--upstream', '/run/genkan/genkan.sock'],
+/** Of compose's ways to reach the app: the words that write its files. */
+const containers = ['--resolver', '127.0.0.11', '--nginx-version', '1.30.6'];
+const ways = {
+  uwsgi: ['--upstream', 'app:3031', ...containers],
+  http: ['--protocol', 'http', '--upstream', 'app:9090', ...containers],
+  unix: ['--upstream', '/run/genkan/genkan.sock'],
 };
+/** What compose mounts in the place of snippets. */
+const mounted = [
+  { file: 'app-uwsgi.conf', way: 'uwsgi', snippet: 'snippets/genkan-app.conf' },
+  { file: 'workers-uwsgi.conf', way: 'uwsgi', snippet: 'snippets/genkan-workers.conf' },
+  { file: 'app-http.conf', way: 'http', snippet: 'snippets/genkan-app.conf' },
+  { file: 'workers-http.conf', way: 'http', snippet: 'snippets/genkan-workers.conf' },
+  { file: 'app-unix.conf', way: 'unix', snippet: 'snippets/genkan-app.conf' },
+] as const;
 
 describe('what is shipped is what the command writes (vitest -u writes it anew)', () => {
   test('nginx/: the defaults', async () => {
@@ -32,9 +42,9 @@ describe('what is shipped is what the command writes (vitest -u writes it anew)'
   });
 
   test('deploy/nginx/: the compose files’ ways to reach the app', async () => {
-    expect((await readdir(join(deploy, 'nginx'))).sort()).toEqual(Object.keys(mounted).sort());
-    for (const [file, words] of Object.entries(mounted)) {
-      const text = filesOf(...words).get('snippets/genkan-app.conf');
+    expect((await readdir(join(deploy, 'nginx'))).sort()).toEqual(mounted.map(({ file }) => file).sort());
+    for (const { file, way, snippet } of mounted) {
+      const text = filesOf(...ways[way]).get(snippet);
       await expect(text).toMatchFileSnapshot(join(deploy, 'nginx', file));
     }
   });
@@ -45,9 +55,12 @@ for (const by of nginxes)
     const port = 8080;
     const app = { kind: 'uwsgi', address: '127.0.0.1:3031' } as const;
 
-    test.each(Object.keys(mounted))('with what compose mounts: %s', async (file) => {
+    // Of containers, which have a new nginx.
+    const isNew = knows(by.version ?? floor).resolve;
+    test.each(isNew ? Object.keys(ways) : ['unix'])('with what compose mounts: %s', async (wanted) => {
       const prefix = await prepare({ by, words: floorVersion, app, port });
-      await cp(join(deploy, 'nginx', file), join(prefix, 'snippets/genkan-app.conf'));
+      for (const { file, way, snippet } of mounted)
+        if (way === wanted) await cp(join(deploy, 'nginx', file), join(prefix, snippet));
       await expectSound(prefix, by);
     });
 

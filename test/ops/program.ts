@@ -22,8 +22,8 @@ export type Program = {
   lines: Line[];
   stderr(): string;
   exited: Promise<number | null>;
-  /** The nth log line (from 1) with this message, now or later. */
-  said(message: string, nth?: number): Promise<Line>;
+  /** The nth log line (from 1) with this message, now or `within` ms. */
+  said(message: string, nth?: number, within?: number): Promise<Line>;
 };
 
 /** One directory and the programs of one test. */
@@ -81,10 +81,10 @@ const launch = (
     errors += text;
   });
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
-  const said = (message: string, nth = 1): Promise<Line> =>
+  const said = (message: string, nth = 1, within = 20_000): Promise<Line> =>
     new Promise((resolve, reject) => {
       const fail = () => reject(new Error(`"${message}" was not said:\n${JSON.stringify(lines, null, 1)}\n${errors}`));
-      const late = setTimeout(fail, 20_000);
+      const late = setTimeout(fail, within);
       const look = () => {
         const found = lines.filter(({ msg }) => msg === message)[nth - 1];
         if (!found) return;

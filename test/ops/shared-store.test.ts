@@ -5,6 +5,7 @@ import { freePort } from '../nginx/nginx.ts';
 import { without } from '../setup/without.ts';
 import { type Server, startServer } from '../store/server.ts';
 import { type Stage, stage } from './program.ts';
+import { follow, talk, upTo } from './talk.ts';
 
 describe.skipIf(without('redis-server'))('workers with a store', () => {
   let here: Stage;
@@ -53,6 +54,40 @@ describe.skipIf(without('redis-server'))('workers with a store', () => {
       expect(await peer.resume()).toMatchObject({ recovered: true, self: { id: peer.id } });
       await vi.waitUntil(() => peer.inbox.of('chat').at(-1)?.text === 'meanwhile', { timeout: 10_000 });
     }
+    for (const peer of peers) expect(peer.inbox.of('peer-left')).toEqual([]);
+  });
+
+  test('change over worker by worker at a reload: everyone is told to come back, nothing is lost or told twice', {
+    timeout: 90_000,
+  }, async () => {
+    const port = await freePort();
+    const rates = ['--message-rate', '100000', '--message-burst', '100000', '--drain-timeout', '5'];
+    const flags = ['--processes', '2', '--http', `127.0.0.1:${port}`, '--store', server.url, ...rates];
+    const program = here.start(flags);
+    await program.said('listening', 2);
+    const count = 400;
+    const pair = () => [0, 1].map(() => new WebSocketPeer(`http://127.0.0.1:${port}`, `room-${peers.length}`));
+    const spoken: Promise<void>[] = [];
+    const heard: Promise<string[]>[] = [];
+    for (let room = 0; room < 3; room += 1) {
+      const [speaker, listener] = pair() as [WebSocketPeer, WebSocketPeer];
+      peers.push(speaker, listener);
+      await speaker.join();
+      await listener.join();
+      spoken.push(talk(speaker, count, { atOnce: 4, pause: 5 }));
+      heard.push(follow(listener, `${count}`));
+    }
+    for (let nth = 1; nth <= 2; nth += 1) {
+      program.child.kill('SIGHUP');
+      await program.said('reloaded', nth, 35_000);
+    }
+    await Promise.all(spoken);
+    for (const texts of await Promise.all(heard)) expect(texts).toEqual(upTo(count));
+    const byes = peers.flatMap((peer) => peer.inbox.of('bye'));
+    expect(byes.length).toBeGreaterThan(0);
+    expect(new Set(byes.map(({ code }) => code))).toEqual(new Set(['draining']));
+    // Not all at once.
+    expect(new Set(byes.map(({ retry }) => retry)).size).toBeGreaterThan(1);
     for (const peer of peers) expect(peer.inbox.of('peer-left')).toEqual([]);
   });
 });

@@ -15,7 +15,15 @@ const programs = [
   { name: 'apache2', file: 'apache2', version: '-v', for: 'the tests of deploy/fronts/apache.conf' },
   { name: 'caddy', file: 'caddy', version: 'version', for: 'the tests of deploy/fronts/Caddyfile' },
   { name: 'haproxy', file: 'haproxy', version: '-v', for: 'the tests of deploy/fronts/haproxy.cfg' },
-  { name: 'redis-server', file: 'redis-server', version: '--version', for: 'the tests of the store over Valkey' },
+  { name: 'redis-server', file: 'redis-server', version: '--version', for: 'the tests of the store' },
+  // Not in every release, and its package brings a service.
+  {
+    name: 'valkey-server',
+    file: 'valkey-server',
+    version: '--version',
+    for: 'the tests of the store over Valkey',
+    script: 'test/setup/valkey.sh',
+  },
 ];
 
 /** Debian's releases whose nginx is tested; the last only where it has a newer one. */
@@ -78,8 +86,8 @@ export function stopEngine() {
 
 /** Gets the base images, for long tests more of them; → { standins } telling whether they are ours, or { missing: sentence }. */
 export async function baseImages(long) {
-  const { NGINX_IMAGE, TURN_IMAGE, PROMETHEUS_IMAGE } = process.env;
-  const images = ['node:24-trixie-slim', NGINX_IMAGE || 'nginx:1.30'];
+  const { NGINX_IMAGE, VALKEY_IMAGE, TURN_IMAGE, PROMETHEUS_IMAGE } = process.env;
+  const images = ['node:24-trixie-slim', NGINX_IMAGE || 'nginx:1.30', VALKEY_IMAGE || 'valkey/valkey:9.1'];
   if (long) images.push(TURN_IMAGE || 'coturn/coturn:4.18', PROMETHEUS_IMAGE || 'prom/prometheus:v3.5.3');
   const pulled = await Promise.all(images.map(getImage));
   if (pulled.every(Boolean)) return { standins: await isStandin(images[0]) };
@@ -137,8 +145,18 @@ async function installPackages(lacking) {
       env: { DEBIAN_FRONTEND: 'noninteractive' },
     });
   await apt('update');
-  const { code, output } = await apt('install', '-y', '--no-install-recommends', ...lacking.map(({ name }) => name));
-  return code === 0 ? [] : lacking.map((program) => [program.name, `${program.for} are skipped: ${lastLine(output)}`]);
+  const packages = lacking.filter(({ script }) => script === undefined);
+  const skipped = ({ name, for: whom }, output) => [name, `${whom} are skipped: ${lastLine(output)}`];
+  const missing = [];
+  if (packages.length) {
+    const { code, output } = await apt('install', '-y', '--no-install-recommends', ...packages.map(({ name }) => name));
+    if (code !== 0) missing.push(...packages.map((program) => skipped(program, output)));
+  }
+  for (const program of lacking.filter(({ script }) => script !== undefined)) {
+    const { code, output } = await quiet(`${root}/${program.script}`, []);
+    if (code !== 0) missing.push(skipped(program, output));
+  }
+  return missing;
 }
 
 /** Debian starts a service when its package is installed; nginx would take port 80. This file tells it not to. */

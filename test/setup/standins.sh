@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # standins.sh IMAGE... — stand-ins, under the official names, for base images where no registry can be reached:
-#   node:24-trixie-slim  nginx:1.30 (Debian forky)  nginx:1.26 (Debian trixie)  coturn/coturn:4.18  prom/prometheus:v3.5.3 (forky)
+#   node:24-trixie-slim  nginx:1.30 (Debian forky)  nginx:1.26 (Debian trixie)  coturn/coturn:4.18  prom/prometheus:v3.5.3  valkey/valkey:9.1 (forky)
 # An image that is there already is left alone. Stand-ins carry the label standin=1. Fine for tests, not for anything else.
 #   STANDIN_CACHE  where root file systems and npm packages are kept (default /var/cache/genkan-standins)
 # Needs Debian, root, npm, and Docker with buildx; installs debootstrap.
@@ -9,7 +9,7 @@ cache=${STANDIN_CACHE:-/var/cache/genkan-standins}; mkdir -p "$cache"
 tmp=$(mktemp -d); trap 'rm -rf --one-file-system "$tmp"' EXIT
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -1)
 exists() { docker image inspect "$1" >/dev/null 2>&1; }
-suite_of() { case $1 in nginx:1.30 | coturn/coturn:4.18 | prom/prometheus:v3.5.3) echo forky ;; *) echo trixie ;; esac; }
+suite_of() { case $1 in nginx:1.30 | coturn/coturn:4.18 | prom/prometheus:v3.5.3 | valkey/valkey:9.1) echo forky ;; *) echo trixie ;; esac; }
 
 rootfs() { # SUITE -> $cache/SUITE.tar
   local s=$1 root=$tmp/root-$1 scripts=/usr/share/debootstrap/scripts
@@ -86,6 +86,17 @@ ENTRYPOINT ["prometheus"]
 CMD ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]
 D
 }
+valkey_image() { # IMAGE CONTEXT: user and data directory of the official one, without its entrypoint script
+  build "$@" <<'D'
+RUN groupadd -r -g 999 valkey && useradd -r -u 999 -g valkey -d /data -s /bin/false valkey && \
+  apt-get update -qq && apt-get install -y -qq valkey-server >/dev/null && rm -rf /var/lib/apt/lists/* && \
+  mkdir -p /data && chown valkey:valkey /data && valkey-server --version
+WORKDIR /data
+EXPOSE 6379
+VOLUME /data
+CMD ["valkey-server", "--protected-mode", "no"]
+D
+}
 
 want=(); for image in "$@"; do exists "$image" || want+=("$image"); done
 [ ${#want[@]} = 0 ] || command -v debootstrap >/dev/null ||
@@ -100,6 +111,7 @@ for image in "${want[@]}"; do
     node:24-trixie-slim) node_image "$image" "$context" ;;
     nginx:1.30 | nginx:1.26) nginx_image "$image" "$context" ;;
     coturn/coturn:4.18) coturn_image "$image" "$context" ;;
+    valkey/valkey:9.1) valkey_image "$image" "$context" ;;
     prom/prometheus:v3.5.3) prometheus_image "$image" "$context" ;;
     *) echo "no stand-in is known for $image" >&2; exit 2 ;;
   esac

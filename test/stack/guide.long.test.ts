@@ -41,6 +41,15 @@ describe.skipIf(without('docker'))('with compose', () => {
     ['compose', {}],
     ['ways', {}],
     ['tls', { SERVER_NAME: 'meet.example' }],
+    [
+      'scale',
+      {
+        COMPOSE_PROFILES: 'scale',
+        APP_REPLICAS: '3',
+        GENKAN_STORE: 'valkey://genkan@valkey:6379',
+        GENKAN_STORE_PASSWORD: 'of-the-guide',
+      },
+    ],
   ])('%s', { timeout: 300_000 }, async (place, more) => {
     const project = `genkan-test-guide-${place}-${process.pid}`;
     projects.push(project);

@@ -7,19 +7,20 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '@redis/client';
 
-const program = process.env.TEST_VALKEY ?? 'redis-server';
+/** What the tests run where they do not name another: TEST_VALKEY, or Debian's redis-server. */
+const usual = process.env.TEST_VALKEY ?? 'redis-server';
 
 export type Server = Awaited<ReturnType<typeof startServer>>;
 
 /** @param flags such as `--requirepass x`; without any nothing is kept on disk */
-export const startServer = async (flags: string[] = []) => {
+export const startServer = async (flags: string[] = [], program = usual) => {
   const directory = mkdtempSync(join(tmpdir(), 'genkan-store-'));
   const port = await freePort();
   let child: ChildProcess;
   const start = async (): Promise<void> => {
     const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', ''];
     child = spawn(program, [...fixed, ...flags], { stdio: 'ignore' });
-    await answers(port);
+    await answers(port, program);
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     const ended = new Promise((resolve) => child.once('exit', resolve));
@@ -53,11 +54,11 @@ export const startServer = async (flags: string[] = []) => {
 };
 
 /** Three primaries that are one cluster; `url` is that of one of them. */
-export const startCluster = async () => {
+export const startCluster = async (flags: string[] = [], program = usual) => {
   const start = async () => {
     const bus = String(await freePort());
-    const flags = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--cluster-port', bus];
-    return { ...(await startServer(flags)), bus };
+    const cluster = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--cluster-port', bus];
+    return { ...(await startServer([...cluster, ...flags], program)), bus };
   };
   const nodes = [await start(), await start(), await start()] as const;
   const shares = ['0 5460', '5461 10922', '10923 16383'];
@@ -72,6 +73,7 @@ export const startCluster = async () => {
   for (const node of nodes) while (!(await knows(node))) await sleep(50);
   return {
     url: nodes[0].url,
+    nodes,
     async stop(): Promise<void> {
       for (const node of nodes) await node.stop();
     },
@@ -86,7 +88,7 @@ export const freePort = (): Promise<number> =>
     });
   });
 
-const answers = async (port: number): Promise<void> => {
+const answers = async (port: number, program: string): Promise<void> => {
   for (let tries = 0; tries < 200; tries += 1) {
     const there = await new Promise<boolean>((resolve) => {
       const socket = connect(port, '127.0.0.1');

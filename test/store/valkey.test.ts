@@ -1,41 +1,137 @@
-/** The contract over a real server, and over a cluster of three, with two workers that share their rooms. */
-import { afterAll, beforeAll, describe } from 'vitest';
+/**
+ * The contract over real servers, Redis and Valkey, and over clusters of three, with two workers that share their rooms, and with a
+ * user who may do what deploy/valkey.acl says: which is what the store needs, and no more.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { zeroCounts } from '../../app/ops/counts.ts';
 import type { Store } from '../../app/store/store.ts';
-import { openValkey } from '../../app/store/valkey.ts';
+import { openValkey, type ValkeyOptions } from '../../app/store/valkey.ts';
 import { without } from '../setup/without.ts';
-import { describeStore, limits } from './contract.ts';
-import { startCluster, startServer } from './server.ts';
+import { chat, describeStore, done, enter, limits, newRoom } from './contract.ts';
+import { type Server, startCluster, startServer } from './server.ts';
 
+const acl = readFileSync(join(import.meta.dirname, '../../deploy/valkey.acl'), 'utf8').trim();
+const user = `--${acl} >secret`.split(' ');
+
+const clustered = [...user, '+cluster|slots'];
+
+const one = async (program: string) => {
+  const server = await startServer(user, program);
+  return { url: server.url, nodes: [server], stop: server.stop };
+};
 const kinds = [
-  { name: 'one server', cluster: false, start: () => startServer() },
-  { name: 'a cluster', cluster: true, start: startCluster },
-];
+  { program: 'redis-server', name: 'one Redis', cluster: false, start: one },
+  {
+    program: 'redis-server',
+    name: 'a cluster of Redis',
+    cluster: true,
+    start: (of: string) => startCluster(clustered, of),
+  },
+  { program: 'valkey-server', name: 'one Valkey', cluster: false, start: one },
+  {
+    program: 'valkey-server',
+    name: 'a cluster of Valkey',
+    cluster: true,
+    start: (of: string) => startCluster(clustered, of),
+  },
+] as const;
 
-describe.skipIf(without('redis-server')).each(kinds)('the store over Valkey, $name', ({ cluster, start }) => {
-  let server: Awaited<ReturnType<typeof start>>;
-  const stores: Store[] = [];
-  let later = 0;
-  const open = () =>
-    openValkey(
-      { url: server.url, cluster, timeout: 2000, lease: 15_000, limits, clock: () => Date.now() + later },
-      { info: () => {}, warn: (fields, message) => console.warn(message, fields) },
-      zeroCounts(),
-    );
+/** What the servers did so far, as `ACL CAT` and ACL rules name it. */
+const commandsOf = async (nodes: readonly Server[]): Promise<Set<string>> => {
+  const stats = await Promise.all(nodes.map((node) => node.ask(['INFO', 'commandstats'])));
+  const lines = stats.flatMap((text) => [...String(text).matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)]);
+  return new Set(lines.flatMap(([, name = '', calls]) => (Number(calls) > 0 ? [name] : [])));
+};
+/** Which are heard by somebody. */
+const channelsOf = async (nodes: readonly Server[]): Promise<string[]> =>
+  (await Promise.all(nodes.map((node) => node.ask(['PUBSUB', 'SHARDCHANNELS'])))).flat().map(String);
+const keysOf = async (nodes: readonly Server[]): Promise<[string, number][]> => {
+  const keys: [string, number][] = [];
+  for (const node of nodes)
+    for (const key of (await node.ask(['KEYS', '*'])) as string[])
+      keys.push([key, Number(await node.ask(['PTTL', key]))]);
+  return keys;
+};
 
-  beforeAll(async () => {
-    server = await start();
-    stores.push(await open(), await open());
+for (const { program, name, cluster, start } of kinds)
+  describe.skipIf(without(program))(`the store over ${name}`, () => {
+    let server: Awaited<ReturnType<typeof start>>;
+    const stores: Store[] = [];
+    let later = 0;
+    const open = (more: Partial<ValkeyOptions> = {}) =>
+      openValkey(
+        {
+          url: server.url.replace('//', '//genkan@'),
+          password: 'secret',
+          cluster,
+          timeout: 2000,
+          lease: 15_000,
+          limits,
+          clock: () => Date.now() + later,
+          ...more,
+        },
+        { info: () => {}, warn: (fields, message) => console.warn(message, fields) },
+        zeroCounts(),
+      );
+
+    beforeAll(async () => {
+      server = await start(program);
+      stores.push(await open(), await open());
+    });
+    afterAll(async () => {
+      for (const store of stores) await store.close();
+      await server.stop();
+    });
+
+    describeStore(() => ({
+      stores,
+      pass: (ms) => {
+        later += ms;
+      },
+    }));
+
+    test('a worker hears only rooms that it has peers in', async () => {
+      const [store, other] = stores as [Store, Store];
+      const rooms = Array.from({ length: 20 }, newRoom);
+      const heard = async () =>
+        (await channelsOf(server.nodes)).filter((channel) => rooms.some((room) => channel === `genkan:{${room}}`))
+          .length;
+      for (const room of rooms) await done(other.commit(room, enter('a', other)));
+      expect(await heard()).toBe(0);
+      for (const room of rooms.slice(0, 3)) store.subscribe(room, () => {});
+      await expect.poll(heard).toBe(3);
+    });
+
+    test('every key goes by itself', async () => {
+      const [store, other] = stores as [Store, Store];
+      const room = newRoom();
+      await done(store.commit(room, enter('a', store)));
+      await done(other.commit(room, chat('a', 1)));
+      const keys = await keysOf(server.nodes);
+      expect(keys.map(([key]) => key)).toEqual(expect.arrayContaining([`genkan:{${room}}:log`, 'genkan:workers']));
+      for (const [key, left] of keys)
+        expect([key, left]).toEqual([expect.stringMatching(/^genkan:/), expect.any(Number)]);
+      expect(keys.filter(([, left]) => left <= 0)).toEqual([]);
+    });
+
+    test('the user of deploy/valkey.acl may do what it needs, and nothing else', async () => {
+      // What the contract leaves out: a database of one's own, and a room that nobody listens to any more.
+      if (!cluster) stores.push(await open({ url: `${server.url.replace('//', '//genkan@')}/3` }));
+      const [store] = stores as [Store];
+      const room = newRoom();
+      store.subscribe(room, () => {})();
+      await expect.poll(() => channelsOf(server.nodes)).toContain(`genkan:{${room}}`);
+      const later = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000);
+      await store.sweep();
+      later.mockRestore();
+      await expect.poll(() => commandsOf(server.nodes)).toContain('sunsubscribe');
+      const denied = await Promise.all(server.nodes.map((node) => node.ask(['ACL', 'LOG'])));
+      expect(denied.flat()).toEqual([]);
+      const granted = acl.split(' ').flatMap((word) => (word.startsWith('+') ? [word.slice(1)] : []));
+      const used = await commandsOf(server.nodes);
+      const unused = granted.filter((command) => !used.has(command));
+      expect(unused).toEqual(cluster ? ['select'] : []);
+    });
   });
-  afterAll(async () => {
-    for (const store of stores) await store.close();
-    await server.stop();
-  });
-
-  describeStore(() => ({
-    stores,
-    pass: (ms) => {
-      later += ms;
-    },
-  }));
-});

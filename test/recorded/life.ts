@@ -1,0 +1,48 @@
+/** What is written down of rooms, by this release: an example of each format, always of the same life. */
+import { readdirSync } from 'node:fs';
+import type { Entry } from '../../app/rooms/log.ts';
+import { format as handOverFormat } from '../../app/rooms/portable.ts';
+import type { Registry } from '../../app/rooms/registry.ts';
+import type { Command } from '../../app/rooms/room.ts';
+import { speak } from '../../app/rooms/speaking.ts';
+import { absent, changesOf, format as storeFormat, writeEntry } from '../../app/store/record.ts';
+import { limits, lived } from '../rooms/lived.ts';
+import { rules } from '../rooms/rules.ts';
+
+export const folder = import.meta.dirname;
+/** A room in a shared store: its three keys. */
+export type Stored = { fields: Record<string, string>; log: string[]; said: string[] };
+/** `handover-1.json` … → what one process gives another; `store-1.json` … → what a store keeps. */
+export const files = (kind: 'handover' | 'store'): { file: string; format: string }[] =>
+  readdirSync(folder).flatMap((file) => {
+    const [, its, format] = /^(\w+)-(\d+)\.json$/.exec(file) ?? [];
+    return its === kind && format ? [{ file, format }] : [];
+  });
+export const handOverFile = `handover-${handOverFormat}.json`;
+export const storeFile = `store-${storeFormat}.json`;
+
+export const handedOver = (): unknown => withPasscode().pack()[0];
+
+const withPasscode = (): Registry => {
+  const registry = lived();
+  const set: Command<unknown> = (room, now) =>
+    speak(room, 'a', { type: 'passcode', n: 6, passcode: { salt: 's', hash: 'h' } }, now, rules);
+  registry.commit('r', set, 9);
+  return registry;
+};
+
+/** Which life a room has in a store is random; here it is `life`. */
+export const stored = (): Stored => {
+  const registry = withPasscode();
+  const looked = registry.commit('r', (room) => ({ events: [], result: structuredClone(room) }), 0);
+  if ('refused' in looked) throw new Error(looked.refused);
+  const entries = registry.since('r', looked.seq - limits.log.events + 1) as Entry[];
+  const { set, said } = changesOf(absent('r'), looked.result);
+  const log = entries.map(writeEntry);
+  const bytes = log.reduce((sum, event) => sum + Buffer.byteLength(event) + 16, 0);
+  return {
+    fields: { ...set, format: storeFormat, version: 'life.1', seq: `${looked.seq}`, bytes: `${bytes}` },
+    log,
+    said: said?.added ?? [],
+  };
+};

@@ -1,0 +1,196 @@
+/**
+ * What an earlier release wrote down is read as it was meant, or refused by name: the examples in this folder, each written by the
+ * release that had its format (write.ts). Whoever changes what is written finds these failing, and raises the format.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { load } from '../../app/config/load.ts';
+import { WebSocketPeer } from '../../app/conform/peers.ts';
+import { zeroCounts } from '../../app/ops/counts.ts';
+import { format as handOverFormat } from '../../app/rooms/portable.ts';
+import { Registry } from '../../app/rooms/registry.ts';
+import type { Room } from '../../app/rooms/room.ts';
+import { serve } from '../../app/serve.ts';
+import { format as storeFormat } from '../../app/store/record.ts';
+import { memoryStore, type Store } from '../../app/store/store.ts';
+import { openValkey } from '../../app/store/valkey.ts';
+import { limits } from '../rooms/lived.ts';
+import { without } from '../setup/without.ts';
+import { done, enter, look } from '../store/contract.ts';
+import { type Server, startServer } from '../store/server.ts';
+import { files, folder, handedOver, handOverFile, type Stored, stored, storeFile } from './life.ts';
+
+const read = (file: string) => JSON.parse(readFileSync(join(folder, file), 'utf8'));
+const never = Number.POSITIVE_INFINITY;
+
+/** The room that all examples tell of, in the words of its readers. */
+const expectLife = (room: Room, events: { seq: number; event: object }[]): void => {
+  const off = { audio: false, video: false };
+  expect(room).toMatchObject({ name: 'r', joins: 4, access: 'knock', passcode: { salt: 's', hash: 'h' } });
+  expect([...room.peers.values()]).toEqual([
+    expect.objectContaining({
+      id: 'a',
+      name: 'Aiko',
+      role: 'host',
+      entered: 1,
+      accepted: 6,
+      granted: { role: 'host', name: 'Aiko' },
+      secretHash: 'hash of a',
+      presence: { at: 'here', until: never },
+    }),
+    expect.objectContaining({
+      id: 'b',
+      role: 'guest',
+      hand: true,
+      accepted: 2,
+      media: { audio: true, video: false, screen: true },
+      presence: { at: 'here', until: 5000 },
+    }),
+    expect.objectContaining({
+      id: 'c',
+      role: 'guest',
+      hand: false,
+      accepted: 0,
+      media: off,
+      presence: { at: 'away', until: 109, reason: 'left' },
+    }),
+  ]);
+  expect([...room.waiting.values()]).toMatchObject([
+    { id: 'w', name: 'Wanda', presence: { at: 'here', until: never } },
+  ]);
+  expect([...room.gone]).toEqual([['hash of d', { code: 'kicked', until: never }]]);
+  expect(room.said).toEqual([{ from: 'a', name: 'Aiko', text: 'hello', at: 7 }]);
+  expect(events.map(({ seq }) => seq)).toEqual([8, 9, 10, 11, 12, 13, 14]);
+  expect(events.map(({ event }) => event)).toMatchObject([
+    { type: 'room-updated', passcode: false },
+    { type: 'lobby', among: ['a'], waiting: [{ id: 'w', name: 'Wanda', away: false }] },
+    { type: 'peer-updated', peer: 'b', hand: true },
+    { type: 'signal', from: 'b', to: 'a', epoch: 2, data: '{"sdp": "v=0\\r\\n 玄関"}' },
+    { type: 'chat', from: 'a', text: 'hello', at: 7 },
+    { type: 'peer-away', peer: 'c' },
+    { type: 'room-updated', passcode: true },
+  ]);
+};
+
+describe('what one process hands over to the next', () => {
+  test('there is an example of today’s format, and it is what is written today', () => {
+    expect(files('handover').map(({ file }) => file)).toContain(handOverFile);
+    expect(handedOver()).toEqual(read(handOverFile));
+  });
+
+  test.each(files('handover'))('$file is read as it was meant, or refused by name', ({ file, format }) => {
+    const registry = new Registry(limits);
+    if (format !== String(handOverFormat)) {
+      const sentence = `room "r" is in format ${format}; this Genkan knows format ${handOverFormat} alone`;
+      expect(() => registry.adopt(read(file))).toThrow(sentence);
+      return;
+    }
+    registry.adopt(read(file));
+    const known = registry.commit('r', (room) => ({ events: [], result: structuredClone(room) }), 0);
+    const events = registry.since('r', 7);
+    if ('refused' in known || events === 'gone') throw new Error('it was not read');
+    expectLife(known.result, events);
+  });
+
+  test('a used token of another format is not taken for one of this', async () => {
+    const store = memoryStore(limits, () => 0, zeroCounts());
+    await store.claim('key', 1000);
+    const [part] = store.handOver?.() ?? [];
+    expect(part).toEqual({ format: handOverFormat, claim: 'key', until: 1000 });
+    const heir = memoryStore(limits, () => 0, zeroCounts());
+    expect(() => heir.adopt?.({ ...(part as object), format: 99 })).toThrow('is in format 99');
+    heir.adopt?.(part);
+    expect(await heir.claim('key', 1000)).toBe(false);
+  });
+
+  test('a room of a later release begins anew, which the log says; all others go on', async () => {
+    const loaded = load(['--http', '127.0.0.1:0', '--grace', '30'], {});
+    if ('faults' in loaded) throw new Error(loaded.faults.join('; '));
+    const lines: string[] = [];
+    const first = await serve(loaded.settings, pino({ level: 'silent' }));
+    const address = (running: typeof first) => `http://${running.listening[0]?.address}`;
+    const peers = ['kept', 'later'].map((room) => new WebSocketPeer(address(first), room));
+    for (const peer of peers) await peer.join();
+    const parts = first.handOver().map((part) => JSON.parse(JSON.stringify(part)));
+    await first.stop();
+    for (const part of parts) if (part.name === 'later') part.format = 99;
+    const second = await serve(loaded.settings, pino({ base: null }, { write: (line: string) => lines.push(line) }), {
+      inheritance: async () => parts,
+    });
+    const again = async ({ room, session }: WebSocketPeer) => {
+      const peer = new WebSocketPeer(address(second), room);
+      const joined = await peer.join({ session, after: 1 });
+      peer.dispose();
+      return joined.recovered;
+    };
+    expect(await Promise.all(peers.map(again))).toEqual([true, false]);
+    expect(lines.join('')).toContain('room \\"later\\" is in format 99; this Genkan knows format 1 alone');
+    await second.stop({ within: 0 });
+  });
+});
+
+describe.skipIf(without('redis-server'))('what a store keeps', () => {
+  let server: Server;
+  const stores: Store[] = [];
+  const opened = async () => {
+    const log = { info: () => {}, warn: () => {} };
+    const store = await openValkey(
+      { url: server.url, cluster: false, timeout: 2000, lease: 15_000, limits },
+      log,
+      zeroCounts(),
+    );
+    stores.push(store);
+    return store;
+  };
+  beforeAll(async () => {
+    server = await startServer();
+  });
+  afterAll(async () => {
+    for (const store of stores) await store.close();
+    await server.stop();
+  });
+  const put = async (room: string, { fields, log, said }: Stored) => {
+    await server.ask(['HSET', `genkan:{${room}}`, ...Object.entries(fields).flat()]);
+    await server.ask(['RPUSH', `genkan:{${room}}:log`, ...log]);
+    await server.ask(['RPUSH', `genkan:{${room}}:said`, ...said]);
+  };
+
+  test('there is an example of today’s format, and it is what is written today', () => {
+    expect(files('store').map(({ file }) => file)).toContain(storeFile);
+    expect(stored()).toEqual(read(storeFile));
+  });
+
+  test.each(files('store'))('$file is read as it was meant, or refused by name', async ({ file, format }) => {
+    await put('r', read(file));
+    const store = await opened();
+    if (format === storeFormat) {
+      const events = await store.since('r', 7);
+      expectLife(await look(store, 'r'), Array.isArray(events) ? events : []);
+      expect(
+        await done(
+          store.commit('r', (room) => ({
+            events: [{ type: 'peer-back', peer: [...room.peers.keys()][0] ?? '' }],
+            result: undefined,
+          })),
+        ),
+      ).toMatchObject({ seq: 15 });
+    } else {
+      const sentence = `the store keeps room "r" in format ${format}; this Genkan knows format ${storeFormat} alone`;
+      await expect(look(store, 'r')).rejects.toThrow(sentence);
+    }
+    await server.ask(['FLUSHALL']);
+  });
+
+  test('a room of a later release is refused and left alone; all others go on', async () => {
+    const example = read(storeFile);
+    await put('later', { ...example, fields: { ...example.fields, format: '99' } });
+    const store = await opened();
+    await expect(store.commit('later', enter('x'))).rejects.toThrow(
+      'room "later" in format 99; this Genkan knows format 1 alone',
+    );
+    expect(await server.ask(['HGET', 'genkan:{later}', 'version'])).toBe('life.1');
+    expect(await done(store.commit('other', enter('x')))).toMatchObject({ seq: 1 });
+  });
+});

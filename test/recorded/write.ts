@@ -1,0 +1,13 @@
+/** Writes down an example of today's formats, to be kept for ever. One that is there is never written anew: raise the format. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { folder, handedOver, handOverFile, stored, storeFile } from './life.ts';
+
+for (const [file, example] of [
+  [handOverFile, handedOver()],
+  [storeFile, stored()],
+] as const) {
+  const path = join(folder, file);
+  if (existsSync(path)) console.log(`${file} is there`);
+  else writeFileSync(path, `${JSON.stringify(example, null, 2)}\n`);
+}

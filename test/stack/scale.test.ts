@@ -1,0 +1,64 @@
+/** The profile scale: three apps, one store; rooms spread over them, and the death of one loses nothing. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { HttpPeer, WebSocketPeer } from '../../app/conform/peers.ts';
+import { without } from '../setup/without.ts';
+import { converse } from './roaming.ts';
+import { type Scaled, served, startScaled } from './scaled.ts';
+
+const rooms = Array.from({ length: 30 }, (_, index) => `r${index}`);
+
+describe.skipIf(without('docker'))('docker compose --profile scale, three apps', () => {
+  let stack: Scaled;
+  beforeAll(async () => {
+    stack = await startScaled(3);
+  });
+  afterAll(() => stack?.down());
+
+  test('nginx spreads the rooms over all of them, each to one', async () => {
+    const apps = (await stack.replicas()).map(({ address }) => address);
+    expect(new Set(apps).size).toBe(3);
+    const once = await served(stack, rooms, 'once');
+    expect([...new Set(once.values())].sort()).toEqual(apps.sort());
+    expect(await served(stack, rooms, 'again')).toEqual(once);
+  });
+
+  test('peers of one room at different apps hear each other, whichever way they came', async () => {
+    const bases = (await stack.replicas()).map(({ address }) => `http://${address}:9090`);
+    const [first = '', second = '', third = ''] = bases;
+    const peers = [new WebSocketPeer(first, 'apart'), new HttpPeer(second, 'apart'), new WebSocketPeer(third, 'apart')];
+    for (const peer of [...peers, new WebSocketPeer(stack.url, 'apart')]) await peer.join();
+    for (const [at, peer] of peers.entries()) {
+      await peer.send({ type: 'chat', text: `from ${at}` });
+      for (const other of peers)
+        if (other !== peer) expect(await other.inbox.take('chat')).toMatchObject({ text: `from ${at}` });
+    }
+    for (const peer of peers) peer.dispose();
+  });
+
+  test('one is killed: its peers go on at another, and nothing that was acknowledged is lost', async () => {
+    const talks = await Promise.all(rooms.slice(0, 9).map((room) => converse(stack.url, room)));
+    const [victim] = await stack.replicas();
+    await stack.docker('kill', victim?.container ?? '');
+    await expect
+      .poll(() => talks.flatMap(({ speaker }) => speaker.recovered).length, { timeout: 40_000 })
+      .toBeGreaterThan(0);
+    for (const talk of talks) expect((await talk.end()).said).toBeGreaterThan(10);
+    // It comes again, and the others are left alone.
+    const before = await stack.replicas();
+    expect(before).toHaveLength(2);
+    await stack.compose('up', '-d', '--no-recreate', '--no-deps', '--wait', 'app');
+    const after = (await stack.replicas()).map(({ container }) => container);
+    expect(after).toHaveLength(3);
+    expect(after).toEqual(expect.arrayContaining(before.map(({ container }) => container)));
+  });
+
+  test('the store keeps its user to its own, and its password out of sight', async () => {
+    const cli = (...words: string[]) => stack.compose('exec', '-T', 'valkey', 'valkey-cli', ...words);
+    expect(await cli('ping')).toContain('PONG');
+    expect(await cli('keys', '*')).toContain('NOPERM');
+    expect(await cli('--user', 'genkan', '--pass', 'of-the-test', '--no-auth-warning', 'keys', '*')).toContain(
+      'NOPERM',
+    );
+    expect(await stack.compose('exec', '-T', 'valkey', 'cat', '/proc/1/cmdline')).not.toContain('of-the-test');
+  });
+});
