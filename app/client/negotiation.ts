@@ -116,13 +116,10 @@ export class Negotiation {
   }
 
   close(): void {
-    const pc = this.#pc;
     this.#closed = true;
     this.#channel?.close();
-    pc.onnegotiationneeded = null;
-    pc.onicecandidate = null;
-    pc.ontrack = null;
-    pc.onconnectionstatechange = null;
+    const pc = this.#pc;
+    pc.onnegotiationneeded = pc.onicecandidate = pc.ontrack = pc.onconnectionstatechange = null;
     pc.close();
   }
 
