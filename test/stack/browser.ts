@@ -2,7 +2,14 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
-import { type Browser, type BrowserContext, chromium, firefox, type Page } from 'playwright-core';
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  firefox,
+  type Page,
+} from 'playwright-core';
 
 const candidates = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 export const chromiumPath = process.env.CHROMIUM ?? candidates.find((path) => existsSync(path));
@@ -30,16 +37,19 @@ export type ChromiumOptions = {
   /** An address beside this machine's own that is reached, and counts as safe for cameras: http://host:port. */
   site?: string;
   program?: string | undefined;
+  /** Further flags; of two of the same name the last counts. */
+  also?: string[];
 };
 
-export const launch = ({ without = [], site, program = chromiumPath }: ChromiumOptions = {}): Promise<Browser> => {
+export const launch = (options: ChromiumOptions = {}): Promise<Browser> => {
+  const { without = [], site, program = chromiumPath, also = [] } = options;
   const hosts = site === undefined ? reachable : [...reachable, new URL(site).hostname];
   const args = flags.filter((flag) => !without.includes(flag));
   args.push(`--host-resolver-rules=${['MAP * ~NOTFOUND', ...hosts.map((host) => `EXCLUDE ${host}`)].join(', ')}`);
   if (site !== undefined) args.push(`--unsafely-treat-insecure-origin-as-secure=${site}`);
   return chromium.launch({
     ...(program === undefined ? {} : { executablePath: program }),
-    ...{ chromiumSandbox: false, args },
+    ...{ chromiumSandbox: false, args: [...args, ...also] },
   });
 };
 
@@ -86,8 +96,13 @@ export type Person = {
 const ofScreenshots = 'sha256-YjaKGiklmzC6wjXA513HAMmzus8VE61XCOT+SmwNZWA=';
 
 /** Opens the lobby of a room, in a context of its own, and gives the test its peer connections to count. */
-export const open = async (browser: Browser, url: string, viewport = { width: 1280, height: 800 }): Promise<Person> => {
-  const context = await browser.newContext({ viewport });
+export const open = async (
+  browser: Browser,
+  url: string,
+  viewport = { width: 1280, height: 800 },
+  options: BrowserContextOptions = {},
+): Promise<Person> => {
+  const context = await browser.newContext({ viewport, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
   await page.addInitScript(() => {
@@ -163,7 +178,7 @@ export const say = async ({ page }: Person, text: string): Promise<void> => {
 };
 
 /** A picture for people to look at, in test/artifacts, which git does not keep. */
-export const picture = async ({ page }: Person, name: string): Promise<void> => {
+export const picture = async ({ page }: Pick<Person, 'page'>, name: string): Promise<void> => {
   const directory = joinPath(import.meta.dirname, '../artifacts');
   mkdirSync(directory, { recursive: true });
   await page.screenshot({ path: joinPath(directory, `${name}.png`) });

@@ -1,5 +1,5 @@
 /** English, in which the page was written; the other languages have the same messages. */
-import { failures } from './en-failures.ts';
+import { check, failures } from './en-failures.ts';
 import { plurals } from './plurals.ts';
 
 const plural = plurals<'one' | 'other'>('en');
@@ -40,6 +40,9 @@ export const en = {
     withoutMedia: 'You can join without camera and microphone: you will see and hear the others.',
     tooOld: 'This browser is too old for calls. Please open this page in a current Chrome, Edge, Firefox or Safari.',
     check: 'Check my connection',
+    empty: 'Nobody is inside yet.',
+    inside: (count: number) => plural(count, { one: 'One person is inside', other: '# people are inside' }),
+    names: (names: string) => `Inside: ${names}`,
   },
 
   devices: {
@@ -85,7 +88,6 @@ export const en = {
     unread: (count: number) => plural(count, { one: '# new message', other: '# new messages' }),
     everyone: 'People',
     more: 'More',
-    invite: 'Invite',
     leave: 'Leave',
     alone: 'You are the first one here',
     aloneText: 'Send the link to whoever should come.',
@@ -130,7 +132,6 @@ export const en = {
     retry: 'Try again',
     away: 'Away: reconnecting…',
     hand: 'Hand raised',
-    speaking: 'Speaking',
     pin: (name: string) => `Pin ${name}`,
     unpin: (name: string) => `Unpin ${name}`,
   },
@@ -261,6 +262,9 @@ export const en = {
     passcode: 'Newcomers also need the passcode.',
     knock: 'A host has to let newcomers in.',
     locked: 'The room is locked: nobody can come in until a host changes that.',
+    qr: 'QR code of the link',
+    qrHint: 'Point the camera of a phone at it.',
+    qrFailed: 'The QR code could not be loaded. Load the page again to get it.',
   },
 
   more: {
@@ -293,43 +297,14 @@ export const en = {
     },
   },
 
-  check: {
-    title: 'Connection check',
-    again: 'Check again',
-    running: 'Checking…',
-    parts: {
-      camera: 'Camera',
-      microphone: 'Microphone',
-      websocket: 'Fast connection to the server (WebSocket)',
-      http: 'Spare connection to the server (HTTP)',
-      stun: 'Direct way to others (STUN)',
-      'turn-udp': 'Way round a firewall (TURN, UDP)',
-      'turn-tcp': 'Way round a strict firewall (TURN, TCP)',
-    },
-    good: 'Works',
-    held: 'Works, but slowly: something on the way keeps answers back.',
-    site: 'The server turns this page away. Tell whoever runs it; nothing you can change here helps.',
-    off: 'Is off',
-    none: 'The server offers none',
-    unknown: 'Can be told only inside the call',
-    bad: {
-      camera: 'Does not work. Others will not see you; what to do stands below the picture.',
-      microphone: 'Does not work. Others will not hear you; what to do stands below the picture.',
-      websocket:
-        'Is blocked on your network or before the server. Calls still work by the spare connection, a little slower.',
-      http: 'The server cannot be reached. Check your network, or try another one.',
-      stun: 'Got no answer. Calls need a way round: in a strict network ask for UDP to be allowed.',
-      'turn-udp': 'Got no answer. UDP seems to be blocked here; the TCP way may still do.',
-      'turn-tcp': 'Got no answer. If nothing above works either, try another network, such as that of your phone.',
-    },
-    verdict: {
-      good: 'You are ready for a call.',
-      fair: 'Calls should work, with a spare way where something is blocked.',
-      bad: 'A call will probably not work from here. Try another network, or turn off a VPN.',
-    },
-  },
+  check,
+  closing: { again: 'Join again', newRoom: 'New room' },
 
-  closing: { again: 'Join again', newRoom: 'New room', start: 'Start page' },
+  outdated: {
+    title: 'This page is out of date',
+    text: 'The server was upgraded since you opened it, or it cannot be reached just now. Load the page again to go on.',
+    reload: 'Load the page again',
+  },
 
   failures,
 };
