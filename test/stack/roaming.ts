@@ -66,6 +66,8 @@ export const converse = async (base: string, room: string) => {
   return {
     speaker,
     listener,
+    /** The last number that was acknowledged. */
+    settled,
     /** Ends it. Nothing that was acknowledged is lost or told twice, and nobody was taken for gone. */
     async end(): Promise<{ said: number }> {
       going = false;
