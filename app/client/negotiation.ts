@@ -118,11 +118,9 @@ export class Negotiation {
   close(): void {
     this.#closed = true;
     this.#channel?.close();
-    this.#pc.onnegotiationneeded = null;
-    this.#pc.onicecandidate = null;
-    this.#pc.ontrack = null;
-    this.#pc.onconnectionstatechange = null;
-    this.#pc.close();
+    const pc = this.#pc;
+    pc.onnegotiationneeded = pc.onicecandidate = pc.ontrack = pc.onconnectionstatechange = null;
+    pc.close();
   }
 
   #listen(): void {

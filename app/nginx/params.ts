@@ -3,7 +3,7 @@ import { schemeOf } from './maps.ts';
 import { prefixOf, type Situation } from './situation.ts';
 
 export const params = (situation: Situation): string => `\
-# What the app learns about a request over uwsgi: what it uses and no more, since nginx sends nothing but headers and body by itself,
+# What the app learns about a request over uwsgi: what it uses and no more, since nginx sends nothing but headers and body by default,
 # and the uwsgi_params file that comes with it lacks some of these. nginx 1.22 or later.
 # https://nginx.org/en/docs/http/ngx_http_uwsgi_module.html#uwsgi_param
 

@@ -34,7 +34,8 @@ const include = (name: string, indent = ''): string => `${indent}include snippet
 /** For the server block of a site that exists. */
 export const inside = (): string => `\
 # Genkan below a path of your site: one include in its server block, anywhere. Every location here begins with ^~, so that no
-# regular expression of yours takes its requests. nginx 1.22 or later.
+# regular expression of yours takes its requests, which by default it would. nginx 1.22 or later.
+# https://nginx.org/en/docs/http/ngx_http_core_module.html#location
 ${locations()}`;
 
 const locations = (indent = ''): string =>

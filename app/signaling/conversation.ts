@@ -7,10 +7,10 @@ import type { Incoming } from '../protocol/decode.ts';
 import { errors, fateOf, type Refusal, refuse, retryOf, sentence } from '../protocol/errors.ts';
 import type { PeerId, RoomName, ServerMessage, Update } from '../protocol/messages.ts';
 import { leave, leaveForNow } from '../rooms/leaving.ts';
-import type { Rules } from '../rooms/room.ts';
+import type { Command, Rules } from '../rooms/room.ts';
 import type { Said } from '../rooms/speaking.ts';
 import * as rooms from '../rooms/speaking.ts';
-import type { Store } from '../store/store.ts';
+import type { Committed, Store } from '../store/store.ts';
 import { type Caller, type Doorkeeping, redeem, restore } from './admit.ts';
 import type { Fanout } from './fanout.ts';
 import type { AllowanceLimits } from './rate.ts';
@@ -51,19 +51,22 @@ export type Signaling = Doorkeeping & {
   settled(seconds: number): void;
 };
 
-/** Carries out one message of a peer; the answer has at most one reply, an acknowledgement or an error. */
+/**
+ * Carries out one message of a peer; the answer has at most one reply, an acknowledgement or an error. What need not wait
+ * is answered when this returns: a promise for every message would cost a relay as much as its room does.
+ */
 export const speak = (
   signaling: Signaling,
   name: RoomName,
   peer: PeerId,
   message: Incoming,
   caller: Caller,
-): Promise<ServerMessage | undefined> => {
+): ServerMessage | Promise<ServerMessage | undefined> => {
   switch (message.type) {
     case 'ping':
-      return Promise.resolve({ type: 'pong' });
+      return { type: 'pong' };
     case 'join':
-      return Promise.resolve(told(signaling.counts, refuse('already-joined')));
+      return told(signaling.counts, refuse('already-joined'));
     case 'leave':
       return depart(signaling, name, peer, 'left').then(() => undefined);
     case 'passcode':
@@ -133,10 +136,27 @@ export const closeCode = (refusal: Refusal): number => fateOf(refusal.refused).c
 /** The number of a message, for the error that refuses it. */
 export const numberOf = (message: Incoming): number | undefined => ('n' in message ? message.n : undefined);
 
-const say = async (signaling: Signaling, name: RoomName, peer: PeerId, said: Said): Promise<ServerMessage> => {
+const say = (
+  signaling: Signaling,
+  name: RoomName,
+  peer: PeerId,
+  said: Said,
+): ServerMessage | Promise<ServerMessage> => {
   const { store, limits, counts } = signaling;
   const began = counts.relayed[said.type] % 64 === 0 ? performance.now() : undefined;
-  const outcome = await store.commit(name, (place, now) => rooms.speak(place, peer, said, now, limits.rules));
+  const command: Command<rooms.Settled> = (place, now) => rooms.speak(place, peer, said, now, limits.rules);
+  return store.commitNow
+    ? answerTo(signaling, said, began, store.commitNow(name, command))
+    : store.commit(name, command).then((outcome) => answerTo(signaling, said, began, outcome));
+};
+
+const answerTo = (
+  signaling: Signaling,
+  said: Said,
+  began: number | undefined,
+  outcome: Committed<rooms.Settled> | Refusal,
+): ServerMessage => {
+  const { counts } = signaling;
   if ('refused' in outcome) return told(counts, outcome, said.n);
   const { accepted, refusal } = outcome.result;
   if (refusal) return told(counts, refusal, said.n);

@@ -17,7 +17,8 @@ export const readAhead = (socket: WebSocket, connection: Socket, most: number, h
   connection.removeListener('data', listener as () => void);
 };
 
-type Heard = (payload: Buffer) => void;
+/** `bytes`: how many the text had. */
+type Heard = (text: string, bytes: number) => void;
 
 /**
  * Stands between a connection and ws (RFC 6455, section 5.2). ws takes frames apart in a stream of its own, with a view for
@@ -71,9 +72,10 @@ class Reader {
     if (bytes[at] !== finalText || !isMasked(bytes, at) || !fits || this.#fragmented) return false;
     if (this.#socket.readyState !== this.#socket.OPEN) return false;
     unmask(bytes, from, end);
-    const payload = bytes.subarray(from, end);
-    const sound = isUtf8(payload);
-    if (sound) this.#heard(payload);
+    const text = bytes.toString('utf8', from, end);
+    // U+FFFD stands for what is no UTF-8, unless somebody wrote it.
+    const sound = !text.includes('\ufffd') || isUtf8(bytes.subarray(from, end));
+    if (sound) this.#heard(text, end - from);
     else unmask(bytes, from, end);
     return sound;
   }

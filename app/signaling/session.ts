@@ -175,11 +175,14 @@ export class Session implements Receiver {
 
   #speak(state: State & { at: 'joined' }, message: Incoming): void {
     if (message.type === 'leave') return this.#leave(state.peer, message.mayReturn);
-    const answered = speak(this.#signaling, this.#room, state.peer, message, this.#caller).then(
-      this.#answer,
-      this.#failed,
-    );
-    if (takesTime(message)) this.#holdUntil(answered, state);
+    try {
+      const reply = speak(this.#signaling, this.#room, state.peer, message, this.#caller);
+      if (!(reply instanceof Promise)) return this.#answer(reply);
+      const answered = reply.then(this.#answer, this.#failed);
+      if (takesTime(message)) this.#holdUntil(answered, state);
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   /** What comes meanwhile is not to overtake. */

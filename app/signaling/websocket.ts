@@ -79,15 +79,14 @@ export class WebSockets {
     socket.on('pong', () => {
       open.heard = true;
     });
-    const hear = (data: Buffer, isBinary = false) => {
+    const hear = (text: string, bytes: number, isBinary = false): void => {
       open.heard = true;
       carried.in += 1;
-      if (data.length > limits.messageBytes)
-        session.end(refuse('too-long', longer(data, limits.messageBytes)), 'error');
+      if (bytes > limits.messageBytes) session.end(refuse('too-long', longer(bytes, limits.messageBytes)), 'error');
       else if (isBinary) session.end(refuse('bad-json', 'a binary frame came'), 'error');
-      else session.receive(data.toString(), data.length);
+      else session.receive(text, bytes);
     };
-    socket.on('message', hear);
+    socket.on('message', (data: Buffer, isBinary) => hear(data.toString(), data.length, isBinary));
     readAhead(socket, connection, limits.messageBytes, hear);
     socket.on('error', (error) => {
       log.info({ room, err: error.message }, 'a WebSocket broke the protocol');
@@ -161,4 +160,4 @@ const add = (sum: Traffic, more: Traffic): void => {
   sum.bytesOut += more.bytesOut;
 };
 
-const longer = (data: Buffer, limit: number): string => `${data.length} bytes, at most ${limit}`;
+const longer = (bytes: number, limit: number): string => `${bytes} bytes, at most ${limit}`;

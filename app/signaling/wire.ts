@@ -1,7 +1,7 @@
 /** What a session says on a WebSocket: all of one turn of the event loop leaves in one write; ws would take one or two for each. */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
-import { textFrames } from './frames.ts';
+import { keepFrames, textFrames } from './frames.ts';
 import type { Wire } from './session.ts';
 
 // Its state is in fields, not in closures: there is one for every peer, and most peers are silent.
@@ -26,7 +26,12 @@ export class SocketWire implements Wire {
     const texts = this.#waiting;
     this.#waiting = [];
     this.sent += texts.length;
-    if (texts.length > 0 && this.#socket.readyState === this.#socket.OPEN) this.#connection.write(textFrames(texts));
+    if (texts.length === 0 || this.#socket.readyState !== this.#socket.OPEN) return;
+    const waits = this.#connection.writableLength > 0;
+    const frames = textFrames(texts);
+    this.#connection.write(waits ? Buffer.from(frames) : frames);
+    // Nearly always the kernel has taken all of it by now.
+    if (!waits && this.#connection.writableLength > 0) keepFrames();
   }
 
   close(code: number, reason: string): void {

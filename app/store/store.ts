@@ -20,6 +20,8 @@ export interface Store {
    * is away a command is refused, or, to be carried out in any case (`insist`), it waits.
    */
   commit<T>(room: RoomName, command: Command<T>, insist?: 'insist'): Promise<Committed<T> | Refusal>;
+  /** The same of a store that is one process's own: it is kept, and told, when this returns. */
+  commitNow?<T>(room: RoomName, command: Command<T>): Committed<T> | Refusal;
   /** The room's events after a number; `gone` when they are not all kept any more. */
   since(room: RoomName, after: number): Promise<Entry[] | 'gone' | Refusal>;
   /**
@@ -77,15 +79,16 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, counts:
       untold.length = 0;
     }
   };
+  const commitNow = <T>(room: RoomName, command: Command<T>): Committed<T> | Refusal => {
+    // What was kept here now would be kept nowhere.
+    if (handedOver) return refuse('draining');
+    const done = registry.commit(room, command, clock());
+    if (!('refused' in done)) tell(room, done.entries);
+    return done;
+  };
   return {
-    async commit(room, command) {
-      // What was kept here now would be kept nowhere.
-      if (handedOver) return refuse('draining');
-      const done = registry.commit(room, command, clock());
-      if ('refused' in done) return done;
-      tell(room, done.entries);
-      return done;
-    },
+    commitNow,
+    commit: async (room, command) => commitNow(room, command),
     async since(room, after) {
       return registry.since(room, after);
     },

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import type { Job } from './load.ts';
 import { type Loaded, perCpuSecond, startLoad } from './loads.ts';
 import { bare, bareBehindNginx, genkan, genkanBehindNginx, genkanWithStore, median, type Server } from './servers.ts';
+import { shown, table } from './table.ts';
 
 const rounds = Number(process.env.ROUNDS ?? 5);
 const seconds = Number(process.env.SECONDS ?? 3);
@@ -113,9 +114,6 @@ for (let round = 1; round <= rounds; round += 1)
       }
     }
 
-const shown = (value: number): string =>
-  value >= 1000 ? `${(value / 1000).toFixed(1)} k` : value >= 1 ? value.toFixed(1) : value.toFixed(3);
-
 const cell = (ofRow: Map<string, number[]>, { name, against }: Contestant): string => {
   const own = ofRow.get(name);
   if (!own) return '';
@@ -126,7 +124,5 @@ const cell = (ofRow: Map<string, number[]>, { name, against }: Contestant): stri
 process.stdout.write(
   `Medians of ${rounds} rounds; in brackets the median of the rounds' ratios to bare ws, straight or behind the same nginx.\n`,
 );
-const columns = contestants.map(({ name }) => name);
-const table = [...figures].map(([row, ofRow]) => [row, ...contestants.map((contestant) => cell(ofRow, contestant))]);
-for (const cells of [['', ...columns], ['', ...columns].map(() => '---'), ...table])
-  process.stdout.write(`| ${cells.join(' | ')} |\n`);
+const rows = [...figures].map(([row, ofRow]) => [row, ...contestants.map((contestant) => cell(ofRow, contestant))]);
+process.stdout.write(table(['', ...contestants.map(({ name }) => name)], rows));

@@ -7,6 +7,9 @@ import WebSocket from 'ws';
 export type Job = {
   /** ws://… */
   base: string;
+  /** Others where rooms live as well, in turns; with `spread` each peer of a room comes to another. */
+  beside?: string[];
+  spread?: boolean;
   dialect: 'bare' | 'genkan';
   /** Where more is needed than the URL says: headers, whose certificate is trusted. */
   client?: { headers?: Record<string, string>; ca?: string; servername?: string };
@@ -32,19 +35,21 @@ type Joined = { self: { id: string }; session: string; seq: number };
 const sdp = 'a=candidate:1 1 udp 2122260223 192.0.2.1 50000 typ host\\r\\n'.repeat(17);
 const job: Job = JSON.parse(process.argv[2] ?? '');
 const isBare = job.dialect === 'bare';
+const bases = [job.base, ...(job.beside ?? [])];
 let done = 0;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 let opened = 0;
-const open = (room: number): Promise<WebSocket> =>
+const open = (room: number, side = 0): Promise<WebSocket> =>
   new Promise((resolve, reject) => {
     // From several addresses, because one has ports for 28 000 connections only.
     const localAddress = `127.0.0.${2 + (opened++ % 8)}`;
-    const url = `${job.base}/rooms/bench-${process.pid}-${room}/ws`;
+    const base = bases[(room + (job.spread ? side : 0)) % bases.length];
+    const url = `${base}/rooms/bench-${process.pid}-${room}/ws`;
     const socket = new WebSocket(url, 'genkan.v1', { perMessageDeflate: false, localAddress, ...job.client });
     socket.once('open', () => resolve(socket));
-    socket.once('error', (error) => reject(new Error(`${job.base}: ${error.message}`)));
+    socket.once('error', (error) => reject(new Error(`${url}: ${error.message}`)));
   });
 
 /** The bare server has nothing to enter. */
@@ -74,7 +79,7 @@ const peerOf = (socket: WebSocket, type: string, frame: (n: number) => string): 
 
 /** Two peers of a room; each sends signals to the other. */
 const pair = async (room: number): Promise<Peer[]> => {
-  const sockets = [await open(room), await open(room)];
+  const sockets = [await open(room, 0), await open(room, 1)];
   const ids: (string | undefined)[] = [];
   for (const socket of sockets) ids.push((await join(socket))?.self.id);
   return sockets.map((socket, own) => {
@@ -98,12 +103,13 @@ const inRooms = async <T>(make: (room: number) => Promise<T>): Promise<T[]> => {
 };
 
 /**
- * What was done in these seconds, once it runs. With very many messages under way (`wave`) it takes longer: of those that arrive
+ * What was done in these seconds, once it runs and has been done so often (`warm`) that the server's code is compiled: before, it
+ * costs several times as much. With very many messages under way (`wave`) it takes longer: of those that arrive
  * at the beginning, or have been sent by the end, the server's time falls outside.
  */
-const measure = async (seconds: number, wave = 0): Promise<Measured> => {
+const measure = async (seconds: number, warm: number, wave = 0): Promise<Measured> => {
   await sleep(500);
-  while (done < 2 * wave) await sleep(50);
+  while (done < Math.max(warm, 2 * wave)) await sleep(50);
   const before = done;
   process.stdout.write('start\n');
   await sleep(seconds * 1000);
@@ -127,7 +133,7 @@ const relay = async (inFlight: number, seconds: number): Promise<Measured> => {
     })();
   // One side of each pair begins; from then on they answer each other.
   for (let i = 0; i < peers.length; i += 2) for (let j = 0; j < inFlight; j += 1) peers[i]?.send();
-  return measure(seconds, job.rooms * inFlight);
+  return measure(seconds, 20_000, job.rooms * inFlight);
 };
 
 const latency = async (rate: number, seconds: number): Promise<Measured> => {
@@ -170,7 +176,7 @@ const broadcast = async (size: number, seconds: number): Promise<Measured> => {
       };
     peers[0]?.send();
   }
-  return measure(seconds);
+  return measure(seconds, 20_000);
 };
 
 /** Comes in and leaves; of the bare server that is to connect and to close. */
@@ -204,7 +210,7 @@ const repeat = async (life: (room: number) => Promise<void>, seconds: number): P
     throw error;
   };
   for (let room = 0; room < job.rooms; room += 1) for (const _ of [1, 2]) life(room).catch(fail);
-  return measure(seconds);
+  return measure(seconds, 4000);
 };
 
 const idle = async (signals: number): Promise<never> => {

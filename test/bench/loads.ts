@@ -1,18 +1,29 @@
-/** Starts the load in a process of its own and takes what was done by what the server used. */
+/** Starts a load in a process of its own and takes what was done by what the server used. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Job, Measured } from './load.ts';
 import { pinned } from './servers.ts';
 
-export type Loaded = { started: Promise<void>; measured: Promise<Measured>; kill: () => void };
+/** `started`: what is to be measured begins. `measured`: what the load found, once it has ended. */
+export type Loaded<Found = Measured> = {
+  pid: number;
+  started: Promise<void>;
+  measured: Promise<Found>;
+  kill: () => void;
+};
 
-export const startLoad = (job: Job): Loaded => {
-  const file = join(import.meta.dirname, 'load.ts');
-  const [program = '', ...args] = pinned(1, [process.execPath, file, JSON.stringify(job)]);
+/** On the load's own processor. */
+export const startLoad = (job: Job): Loaded => run('load.ts', job, pinned(1, []));
+
+/** Wherever the kernel finds room. @param file of this directory, which takes the job as JSON, and prints `start` and what it found */
+export const startAnywhere = <Found>(file: string, job: object): Loaded<Found> => run(file, job, []);
+
+const run = <Found>(file: string, job: object, before: string[]): Loaded<Found> => {
+  const [program = '', ...args] = [...before, process.execPath, join(import.meta.dirname, file), JSON.stringify(job)];
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const started = Promise.withResolvers<void>();
-  const measured = Promise.withResolvers<Measured>();
+  const measured = Promise.withResolvers<Found>();
   createInterface({ input: child.stdout }).on('line', (line) => {
     if (line === 'start') started.resolve();
     else measured.resolve(JSON.parse(line));
@@ -23,7 +34,12 @@ export const startLoad = (job: Job): Loaded => {
     measured.reject(failed);
   });
   measured.promise.catch(() => {});
-  return { started: started.promise, measured: measured.promise, kill: () => child.kill('SIGKILL') };
+  return {
+    pid: child.pid ?? 0,
+    started: started.promise,
+    measured: measured.promise,
+    kill: () => child.kill('SIGKILL'),
+  };
 };
 
 /** What was done for each second of what `cpu` counts. */

@@ -19,10 +19,10 @@ export type Server = {
 };
 
 /** As the container and `npm start` run it. */
-const node = [process.execPath, '--max-semi-space-size=16'];
+export const node = [process.execPath, '--max-semi-space-size=16'];
 const bareFile = join(import.meta.dirname, 'bare.ts');
-const cli = join(import.meta.dirname, '../../dist/cli.js');
-const unlimited = Object.entries({
+export const cli = join(import.meta.dirname, '../../dist/cli.js');
+export const unlimited = Object.entries({
   'message-rate': 1_000_000,
   'message-burst': 10_000_000,
   'byte-rate': 1_000_000_000,
@@ -176,7 +176,20 @@ export const untilAnswers = async (url: string): Promise<void> => {
 
 const childrenOf = (pid: number): number[] =>
   readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number),
+    unlessGone(() => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8'))
+      .trim()
+      .split(' ')
+      .filter(Boolean)
+      .map(Number),
   );
+
+/** Threads come and go meanwhile. */
+const unlessGone = (read: () => string): string => {
+  try {
+    return read();
+  } catch {
+    return '';
+  }
+};
 
 const commandOf = (pid: number): string => readFileSync(`/proc/${pid}/comm`, 'utf8');

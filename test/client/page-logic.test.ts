@@ -123,7 +123,7 @@ describe('the connection check', () => {
     ['fair', { websocket: 'bad' }],
     ['fair', { http: 'held' }],
     ['fair', { 'turn-udp': 'site' }],
-    ['bad', { websocket: 'site', http: 'site' }],
+    ['site', { websocket: 'site', http: 'site' }],
     ['bad', { stun: 'bad', 'turn-udp': 'site', 'turn-tcp': 'site' }],
     ['fair', { stun: 'bad', 'turn-udp': 'bad' }],
     ['bad', { websocket: 'bad', http: 'bad' }],

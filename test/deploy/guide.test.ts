@@ -53,7 +53,12 @@ const today = guide
     const [, , said = ''] = /^\| (.+) \| (.+) \|$/.exec(line) ?? [];
     return [...said.matchAll(/`(genkan --[^`]+)`/g)].map(([, command = '']) => command);
   });
-test.each(today)('%s is sound', (command) => {
+/** Those of the first page that start something. */
+const first = [...read('README.md').matchAll(/^npx (genkan --(?!help)[^#\n]+?) +#/gm)].map(
+  ([, command = '']) => command,
+);
+
+test.each([...today, ...first])('%s is sound', (command) => {
   const words = command.split(' ').slice(1);
   const { status, stderr } = spawnSync(process.execPath, ['dist/cli.js', 'check-config', ...words], {
     cwd: root,
@@ -61,7 +66,10 @@ test.each(today)('%s is sound', (command) => {
   });
   expect([status, stderr]).toEqual([0, expect.anything()]);
 });
-test('all of them were found', () => expect(today.length).toBeGreaterThan(6));
+test('all of them were found', () => {
+  expect(today.length).toBeGreaterThan(6);
+  expect(first).toHaveLength(4);
+});
 
 test('the Node that install.sh brings is the one that everything here is tested with', () => {
   const { version } = JSON.parse(read('package-lock.json')).packages['node_modules/node'];

@@ -59,6 +59,29 @@ describe('the files', () => {
   });
 });
 
+const situations = [
+  '',
+  `${tls} --http3 --hsts --brotli --acme-webroot /a`,
+  '--mode behind-proxy --trusted-proxy ::1 --protocol http',
+  '--mode location --base /m/ --socket :1 --processes 2',
+];
+test('every file says from which nginx on it is, what it changes from the default, and where that is documented', () => {
+  const seen = new Map<string, string[]>();
+  for (const words of situations) {
+    const found = command(words);
+    if ('faults' in found) throw new Error(found.faults.join('; '));
+    for (const [path, text] of found.files) {
+      const says = [/nginx \d+\.\d+(?:\.\d+)? or later/, /\bdefault/i, /https:\/\/nginx\.org\/en\/docs\//];
+      seen.set(
+        path,
+        says.flatMap((what) => (what.test(text) ? [] : String(what))),
+      );
+    }
+  }
+  expect([...seen].filter(([, missing]) => missing.length > 0)).toEqual([]);
+  expect(seen.size).toBe(17);
+});
+
 test('an nginx.conf of somebody else stays, and nothing is written beside it', () => {
   const out = join(directory, 'theirs');
   mkdirSync(out);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
-import { textFrames } from '../../app/signaling/frames.ts';
+import { keepFrames, textFrames } from '../../app/signaling/frames.ts';
 
 test('the frames of RFC 6455, section 5.7', () => {
   expect(textFrames(['Hello']).toString('hex')).toBe('810548656c6c6f');
@@ -14,6 +14,14 @@ test('the frames of RFC 6455, section 5.7', () => {
       .subarray(0, 11)
       .toString('hex'),
   ).toBe('817f000000000001000078');
+});
+
+test('frames stand until others are made, and longer when they are kept', () => {
+  const first = textFrames(['first']);
+  expect(textFrames(['other']).toString()).toBe(first.toString());
+  keepFrames();
+  expect(textFrames(['third']).subarray(2).toString()).toBe('third');
+  expect(first.subarray(2).toString()).toBe('other');
 });
 
 test('ws reads back what was written in one buffer, at every length where the head changes', async () => {

@@ -50,9 +50,10 @@ const tell = async (pieces: Buffer[], ahead: boolean): Promise<{ events: string[
     socket.terminate();
   });
   if (ahead)
-    readAhead(socket, connection, limit, (payload) => {
+    readAhead(socket, connection, limit, (text, bytes) => {
       taken += 1;
-      hear('text')(payload);
+      expect(bytes).toBe(Buffer.byteLength(text));
+      hear('text')(Buffer.from(text));
     });
   // As the system would give them, only that these are cut where they are meant to be; unmasking changes them.
   for (const piece of pieces) {
@@ -70,6 +71,8 @@ const said: Record<string, Buffer[]> = {
   'a text that is too long': [frame('before'), frame('x'.repeat(2 * limit + 1)), frame('after')],
   'a text of more than 64 KiB': [frame('x'.repeat(70_000)), frame('after')],
   'other scripts': [frame('玄関 😀'), frame('é')],
+  'the sign for broken UTF-8, and nothing broken': [frame('\ufffd'), frame('after')],
+  'broken UTF-8 behind that sign': [frame(Buffer.from('efbfbdc328', 'hex')), frame('after')],
   'broken UTF-8': [frame('before'), frame(Buffer.from('c328', 'hex')), frame('after')],
   'pings and pongs between': [
     frame('a'),

@@ -6,14 +6,19 @@ import { openHouse } from './house.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-test('a command that fails ends the connection, and its peer is away', async () => {
-  const kept = openHouse().store;
+test.each(['now', 'later'])('a command that fails %s ends the connection, and its peer is away', async (when) => {
+  const { commitNow, ...kept } = openHouse().store;
   let failures = 0;
+  const failing = (): boolean => failures-- > 0;
   const store: Store = {
     ...kept,
-    commit: (room, command) =>
-      failures-- > 0 ? Promise.reject(new Error('out of reach')) : kept.commit(room, command),
+    commit: (room, command) => (failing() ? Promise.reject(new Error('out of reach')) : kept.commit(room, command)),
   };
+  if (when === 'now')
+    store.commitNow = (room, command) => {
+      if (failing() || !commitNow) throw new Error('out of reach');
+      return commitNow(room, command);
+    };
   const warned: string[] = [];
   const signaling = openHouse({ store, log: { info: () => {}, warn: (_fields, message) => warned.push(message) } });
   const sent: string[] = [];

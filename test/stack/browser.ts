@@ -2,7 +2,14 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
-import { type Browser, type BrowserContext, chromium, firefox, type Page } from 'playwright-core';
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  firefox,
+  type Page,
+} from 'playwright-core';
 
 const candidates = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 export const chromiumPath = process.env.CHROMIUM ?? candidates.find((path) => existsSync(path));
@@ -86,8 +93,13 @@ export type Person = {
 const ofScreenshots = 'sha256-YjaKGiklmzC6wjXA513HAMmzus8VE61XCOT+SmwNZWA=';
 
 /** Opens the lobby of a room, in a context of its own, and gives the test its peer connections to count. */
-export const open = async (browser: Browser, url: string, viewport = { width: 1280, height: 800 }): Promise<Person> => {
-  const context = await browser.newContext({ viewport });
+export const open = async (
+  browser: Browser,
+  url: string,
+  viewport = { width: 1280, height: 800 },
+  options: BrowserContextOptions = {},
+): Promise<Person> => {
+  const context = await browser.newContext({ viewport, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
   await page.addInitScript(() => {
@@ -163,7 +175,7 @@ export const say = async ({ page }: Person, text: string): Promise<void> => {
 };
 
 /** A picture for people to look at, in test/artifacts, which git does not keep. */
-export const picture = async ({ page }: Person, name: string): Promise<void> => {
+export const picture = async ({ page }: Pick<Person, 'page'>, name: string): Promise<void> => {
   const directory = joinPath(import.meta.dirname, '../artifacts');
   mkdirSync(directory, { recursive: true });
   await page.screenshot({ path: joinPath(directory, `${name}.png`) });

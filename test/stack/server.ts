@@ -39,21 +39,24 @@ Version: 1
 Release: 1
 Summary: x
 License: MIT
-AutoReqProv: no
 %description
 x
 %package -n nginx
 Summary: x
+AutoReqProv: no
 %description -n nginx
 x
 %pre -n nginx
 getent passwd nginx >/dev/null || useradd --system --user-group --no-create-home --shell /sbin/nologin nginx
 %package -n openssl
 Summary: x
+AutoReqProv: no
 %description -n openssl
 x
 %package -n ca-certificates
 Summary: x
+AutoReqProv: no
+Provides: /bin/sh
 %description -n ca-certificates
 x
 %install

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { zeroCounts } from '../../app/ops/counts.ts';
 import { join } from '../../app/rooms/entering.ts';
 import { lose } from '../../app/rooms/leaving.ts';
+import { pausable } from '../../app/store/pausable.ts';
 import { memoryStore } from '../../app/store/store.ts';
 import { entrance, rules } from '../rooms/rules.ts';
 
@@ -17,4 +18,22 @@ test('what a listener does itself is told to the others after what it was told',
   store.subscribe('room', ({ seq }) => told.push(seq));
   await store.commit('room', (room) => join(room, entrance('b'), rules));
   expect(told).toEqual([2, 3]);
+});
+
+test('what is committed now is kept and told when that returns, and opens no room while none may be opened', () => {
+  const limits = { rooms: 9, rules, log: { events: 99, bytes: 1e5, age: 1e5 } };
+  let accepting = false;
+  const store = pausable(
+    memoryStore(limits, () => 0, zeroCounts()),
+    () => accepting,
+  );
+  const told: number[] = [];
+  store.subscribe('room', ({ seq }) => told.push(seq));
+  const enter = () => store.commitNow?.('room', (room) => join(room, entrance('a'), rules));
+  expect(enter()).toMatchObject({ refused: 'too-many-rooms' });
+  accepting = true;
+  expect(enter()).toMatchObject({ seq: 1 });
+  expect(told).toEqual([1]);
+  store.handOver?.();
+  expect(enter()).toMatchObject({ refused: 'draining' });
 });

@@ -1,5 +1,5 @@
 /** The call: everyone's tiles, the controls, the panels, and what there is to say about the connection. */
-import { useRef, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { ChatPanel } from './chat.tsx';
 import { CallControls } from './controls.tsx';
 import type { Conversation, Panel } from './conversation.ts';
@@ -34,11 +34,13 @@ const Inside = ({ room, conversation }: CallProps) => {
   const [dialog, setDialog] = useState<CallDialogName>('none');
   const buttons = { chat: useRef<HTMLButtonElement>(null), people: useRef<HTMLButtonElement>(null) };
   const { panel } = conversation;
-  const show = (next: Panel) => {
-    conversation.show(next);
-    // Whoever closes a panel goes on at the button that opened it.
-    if (next === 'none' && panel !== 'none') buttons[panel].current?.focus();
-  };
+  const before = useRef<Panel>('none');
+  useEffect(() => {
+    // Whoever closes a panel goes on at the button that opened it, which on a phone was hidden until now.
+    if (panel === 'none' && before.current !== 'none') buttons[before.current].current?.focus();
+    before.current = panel;
+  }, [panel]);
+  const show = (next: Panel) => conversation.show(next);
   const toggle = (which: Exclude<Panel, 'none'>) => show(conversation.panel === which ? 'none' : which);
   useShortcuts(conversation, (shortcut) => shortcutActs[shortcut](conversation, toggle, setDialog));
   const keyDown = ({ key, target }: KeyboardEvent) => {

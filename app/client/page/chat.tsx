@@ -44,10 +44,12 @@ const Lines = ({ lines }: { lines: readonly Line[] }) => {
 const Said = ({ line: { mine, name, text, at, delivery } }: { line: Line }) => (
   <article class={mine ? 'line mine' : 'line'} data-delivery={delivery}>
     <p class="line-head">
-      <span class="line-name">{name}</span>
+      <bdi class="line-name">{name}</bdi>
       <time dateTime={new Date(at).toISOString()}>{clock(at)}</time>
     </p>
-    <p class="line-text">{linked(text)}</p>
+    <p class="line-text" dir="auto">
+      {linked(text)}
+    </p>
     {delivery === 'sending' && <p class="line-delivery">{chat.sending}</p>}
     {delivery === 'refused' && <p class="line-delivery refused">{chat.notSent}</p>}
   </article>
@@ -90,6 +92,7 @@ const Writer = ({ conversation }: { conversation: Conversation }) => {
         ref={field}
         id="message"
         class="field"
+        dir="auto"
         rows={2}
         maxLength={longest}
         placeholder={chat.message}

@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { DeviceState, Devices } from './devices.ts';
 import { Dialog } from './dialog.tsx';
-import { checkWays, type Finding, type Findings, unchecked, verdictOf, ways } from './ways.ts';
+import { checkWays, type Finding, type Findings, unchecked, type Verdict, verdictOf, ways } from './ways.ts';
 import { words } from './words.ts';
 
 const { check } = words;
@@ -35,7 +35,7 @@ export const ConnectionCheck = ({ room, devices, close }: ConnectionCheckProps) 
         ))}
       </ul>
       <p class="verdict" role="status">
-        {running ? check.running : check.verdict[verdictOf(findings as Findings)]}
+        {running ? check.running : textOfVerdict(verdictOf(findings as Findings))}
       </p>
       <div class="choices">
         <button type="button" class="button" aria-disabled={running} onClick={() => !running && setRound(round + 1)}>
@@ -45,6 +45,8 @@ export const ConnectionCheck = ({ room, devices, close }: ConnectionCheckProps) 
     </Dialog>
   );
 };
+
+const textOfVerdict = (verdict: Verdict): string => (verdict === 'site' ? check.site : check.verdict[verdict]);
 
 const Result = ({ part, finding }: { part: Part; finding: Shown }) => (
   <li class="finding" data-finding={finding} data-part={part}>

@@ -107,6 +107,7 @@ const Invite = ({ room, conversation, close }: Inside) => {
       <input
         id="invite-link"
         class="field"
+        dir="ltr"
         readOnly
         value={url}
         onFocus={({ currentTarget }) => currentTarget.select()}

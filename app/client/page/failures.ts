@@ -28,8 +28,8 @@ const final: readonly ErrorCode[] = ['room-full', 'bad-room-name', 'kicked', 'ro
 /** How a call ended, or why it did not begin. */
 export const endingOf = (code: ErrorCode): Ending => {
   const endings: Record<Exclude<ErrorCode, Unfit>, Omit<Ending, 'next'>> = failures.endings;
-  const words = code in endings ? endings[code as Exclude<ErrorCode, Unfit>] : failures.unfit;
-  return { ...words, next: final.includes(code) ? 'new-room' : 'again' };
+  const told = code in endings ? endings[code as Exclude<ErrorCode, Unfit>] : failures.unfit;
+  return { ...told, next: final.includes(code) ? 'new-room' : 'again' };
 };
 
 /** Why a device, or both, are not on, and what to do. */

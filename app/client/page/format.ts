@@ -42,5 +42,8 @@ export const clock = (at: number): string =>
 export const list = (parts: string[]): string =>
   new Intl.ListFormat(locale, { type: 'unit', style: 'short' }).format(parts);
 
-const withUnit = (value: number, unit: string, maximumFractionDigits: number): string =>
-  new Intl.NumberFormat(locale, { style: 'unit', unit, maximumFractionDigits }).format(value);
+const withUnit = (value: number, unit: string, maximumFractionDigits: number): string => {
+  // Shortened, English says “29 byte”.
+  const unitDisplay = unit === 'byte' ? 'long' : 'short';
+  return new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay, maximumFractionDigits }).format(value);
+};

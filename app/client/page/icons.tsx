@@ -33,8 +33,16 @@ const shapes = {
 
 export type IconName = keyof typeof shapes;
 
+/** These point where the text goes to. */
+const directed: readonly IconName[] = ['leave', 'send', 'chat'];
+
 export const Icon = ({ name }: { name: IconName }) => (
-  <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+  <svg
+    class={directed.includes(name) ? 'icon directed' : 'icon'}
+    viewBox="0 0 24 24"
+    aria-hidden="true"
+    focusable="false"
+  >
     <path d={shapes[name]} />
   </svg>
 );

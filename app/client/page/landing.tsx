@@ -94,6 +94,7 @@ const RoomForm = ({ open }: LandingProps) => {
           ref={field}
           id="room"
           class="field"
+          dir="auto"
           autoComplete="off"
           autoCapitalize="none"
           spellcheck={false}

@@ -50,6 +50,7 @@ const Form = ({ room, devices, join }: LobbyProps) => {
       <input
         id="name"
         class="field"
+        dir="auto"
         maxLength={64}
         autoComplete="name"
         aria-describedby="name-hint"

@@ -8,7 +8,8 @@ window.addEventListener('pageshow', ({ persisted }) => persisted && location.rel
 
 const place = document.getElementById('app');
 if (place) {
-  await speakAsPreferred();
-  place.textContent = '';
-  render(<App />, place);
+  void speakAsPreferred().then(() => {
+    place.textContent = '';
+    render(<App />, place);
+  });
 }

@@ -4,6 +4,7 @@ import type { RemotePeer } from '../genkan.ts';
 import type { Conversation } from './conversation.ts';
 import { Dialog } from './dialog.tsx';
 import { number } from './format.ts';
+import { useFirstFocus } from './hooks.ts';
 import { Icon } from './icons.tsx';
 import { nameOf } from './news.ts';
 import { QualityNumbers } from './quality-sign.tsx';
@@ -13,26 +14,31 @@ import { words } from './words.ts';
 
 const { people } = words;
 
-export const PeoplePanel = ({ conversation, close }: { conversation: Conversation; close: () => void }) => (
-  <section id="people" class="panel" aria-label={people.title}>
-    <header class="panel-head">
-      <h2>{people.title}</h2>
-      <button type="button" class="control plain" aria-label={people.close} onClick={close}>
-        <Icon name="close" />
-      </button>
-    </header>
-    <div class="panel-body">
-      <Waiting conversation={conversation} />
-      <ul class="people" aria-label={people.list}>
-        <Own conversation={conversation} />
-        {conversation.peers.map((peer) => (
-          <Other key={peer.id} peer={peer} conversation={conversation} />
-        ))}
-      </ul>
-      {conversation.isHost && <RoomSettings conversation={conversation} />}
-    </div>
-  </section>
-);
+export const PeoplePanel = ({ conversation, close }: { conversation: Conversation; close: () => void }) => {
+  const heading = useFirstFocus<HTMLHeadingElement>();
+  return (
+    <section id="people" class="panel" aria-label={people.title}>
+      <header class="panel-head">
+        <h2 ref={heading} tabIndex={-1}>
+          {people.title}
+        </h2>
+        <button type="button" class="control plain" aria-label={people.close} onClick={close}>
+          <Icon name="close" />
+        </button>
+      </header>
+      <div class="panel-body">
+        <Waiting conversation={conversation} />
+        <ul class="people" aria-label={people.list}>
+          <Own conversation={conversation} />
+          {conversation.peers.map((peer) => (
+            <Other key={peer.id} peer={peer} conversation={conversation} />
+          ))}
+        </ul>
+        {conversation.isHost && <RoomSettings conversation={conversation} />}
+      </div>
+    </section>
+  );
+};
 
 const Waiting = ({ conversation }: { conversation: Conversation }) => {
   const waiting = conversation.standing?.waiting ?? [];
@@ -48,7 +54,7 @@ const Waiting = ({ conversation }: { conversation: Conversation }) => {
       <ul>
         {waiting.map(({ id, name = words.someone, away }) => (
           <li key={id} class="person">
-            <span class="person-name">{name}</span>
+            <bdi class="person-name">{name}</bdi>
             {away && <span class="tag">{people.away}</span>}
             <button
               type="button"
@@ -83,7 +89,7 @@ const Own = ({ conversation }: { conversation: Conversation }) => {
   const { hand } = conversation.own;
   return (
     <li class="person">
-      <span class="person-name">{name ? words.call.youNamed(name) : words.call.you}</span>
+      <bdi class="person-name">{name ? words.call.youNamed(name) : words.call.you}</bdi>
       {isHost && <span class="tag">{people.host}</span>}
       <Signs hand={hand} audio={devices.state('microphone').is === 'on'} video={devices.state('camera').is === 'on'} />
     </li>
@@ -95,7 +101,7 @@ const Other = ({ peer, conversation }: { peer: RemotePeer; conversation: Convers
   const name = nameOf(peer);
   return (
     <li class="person" data-person={name}>
-      <span class="person-name">{name}</span>
+      <bdi class="person-name">{name}</bdi>
       {peer.away && <span class="tag">{people.away}</span>}
       {peer.role === 'host' && <span class="tag">{people.host}</span>}
       <Signs hand={peer.hand} {...peer.media} />

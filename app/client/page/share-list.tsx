@@ -23,7 +23,9 @@ const Item = ({ share, address }: { share: Share; address: string | undefined })
   const { file, way, who } = share;
   return (
     <li class="share" data-share={way} data-state={file.state.is}>
-      <p class="share-name">{file.name}</p>
+      <p class="share-name" dir="auto">
+        {file.name}
+      </p>
       <p class="quiet">
         {way === 'in' ? files.from(who) : files.to(who)} · {sizeOf(file.size)} · {stateOf(share)}
       </p>

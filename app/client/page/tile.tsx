@@ -70,7 +70,7 @@ export const PeerTile = (props: PeerTileProps) => {
           <Icon name="pin" />
         </button>
       )}
-      <Reaction text={reaction} />
+      <Reaction from={name} text={reaction} />
       <Caption name={screen ? words.screen.theirs(name) : name} audio={audio} video={video} hand={peer.hand}>
         <QualitySign quality={peer.quality} />
       </Caption>
@@ -87,7 +87,7 @@ export const OwnTile = ({ conversation }: { conversation: Conversation }) => {
     <li class="tile own" data-self data-video={camera}>
       <Initial name={name || words.call.you} />
       <Video stream={devices.stream} label={label} own />
-      <Reaction text={conversation.reactions.of('self')} />
+      <Reaction from={label} text={conversation.reactions.of('self')} />
       <Caption name={label} audio={devices.state('microphone').is === 'on'} video={camera} hand={hand} />
     </li>
   );
@@ -99,8 +99,9 @@ const Initial = ({ name }: { name: string }) => (
   </span>
 );
 
-const Reaction = ({ text }: { text: string | undefined }) => (
+const Reaction = ({ from, text }: { from: string; text: string | undefined }) => (
   <p class="reaction" role="status">
+    {text && <span class="unseen">{from}</span>}
     {text}
   </p>
 );
@@ -113,7 +114,7 @@ const Caption = ({ name, audio, video, hand, children }: CaptionProps) => (
     {!audio && <Sign name="microphone-off" text={tile.microphoneOff} />}
     {!video && <Sign name="camera-off" text={tile.cameraOff} />}
     {children}
-    <span class="caption-name">{name}</span>
+    <bdi class="caption-name">{name}</bdi>
   </p>
 );
 

@@ -11,7 +11,8 @@ export type Way = (typeof ways)[number];
  */
 export type Finding = 'running' | 'good' | 'held' | 'bad' | 'site' | 'none' | 'unknown';
 export type Findings = Record<Way, Finding>;
-export type Verdict = 'good' | 'fair' | 'bad';
+/** `site`: no call, whatever the network. */
+export type Verdict = 'good' | 'fair' | 'bad' | 'site';
 
 type Ice = readonly RTCIceServer[];
 const patience = 8_000;
@@ -57,6 +58,7 @@ const relays = async (answer: Answer, found: (way: Way, finding: Finding) => voi
 export const verdictOf = (findings: Findings): Verdict => {
   const failed = (way: Way) => findings[way] === 'bad' || findings[way] === 'site';
   const turns = ['turn-udp', 'turn-tcp'] as const;
+  if (findings.websocket === 'site' && findings.http === 'site') return 'site';
   if (failed('websocket') && failed('http')) return 'bad';
   if (findings.stun !== 'good' && turns.some(failed) && !turns.some((way) => findings[way] === 'good')) return 'bad';
   return ways.some((way) => failed(way) || findings[way] === 'held') ? 'fair' : 'good';

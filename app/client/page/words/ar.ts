@@ -1,6 +1,6 @@
 /** Arabic: plain standard language; المضيف lets in who wants to come, الضيوف are the others. */
 import type { Words } from '../words.ts';
-import { failures } from './ar-failures.ts';
+import { check, failures } from './ar-failures.ts';
 import { plurals } from './plurals.ts';
 
 const plural = plurals<'zero' | 'one' | 'two' | 'few' | 'many' | 'other'>('ar');
@@ -97,7 +97,6 @@ export const ar: Words = {
       }),
     everyone: 'المشاركون',
     more: 'المزيد',
-    invite: 'دعوة',
     leave: 'مغادرة',
     alone: 'أنت أول الواصلين',
     aloneText: 'أرسل الرابط إلى من تريد حضوره.',
@@ -150,7 +149,6 @@ export const ar: Words = {
     retry: 'إعادة المحاولة',
     away: 'غائب: تُعاد محاولة الاتصال…',
     hand: 'اليد مرفوعة',
-    speaking: 'يتحدث',
     pin: (name) => `تثبيت ${apart(name)}`,
     unpin: (name) => `إلغاء تثبيت ${apart(name)}`,
   },
@@ -197,10 +195,10 @@ export const ar: Words = {
     poor: 'اتصال سيئ',
     path: 'الاتصال',
     direct: 'مباشر',
-    relayed: 'عبر وسيط',
+    relayed: 'عبر خادم وسيط',
     rtt: 'زمن الذهاب والإياب',
-    loss: 'الفقد وارد / صادر',
-    bitrate: 'السرعة واردة / صادرة',
+    loss: 'الفقد (وارد / صادر)',
+    bitrate: 'السرعة (واردة / صادرة)',
   },
 
   people: {
@@ -228,7 +226,7 @@ export const ar: Words = {
         other: '# شخص يريدون الدخول',
       }),
     show: 'عرض',
-    admit: 'سماح',
+    admit: 'السماح',
     deny: 'رفض',
     admitAll: 'السماح للجميع',
     admitNamed: (name) => `السماح بدخول ${apart(name)}`,
@@ -241,8 +239,8 @@ export const ar: Words = {
     muteCamera: 'طلب إيقاف الكاميرا',
     muteScreen: 'طلب إيقاف المشاركة',
     muteSent: (name) => `أُرسل الطلب إلى ${apart(name)}`,
-    makeHost: 'تعيين مضيفًا',
-    makeGuest: 'تعيين ضيفًا',
+    makeHost: 'جعله مضيفًا',
+    makeGuest: 'جعله ضيفًا',
     kick: 'إخراج…',
     kickTitle: (name) => `إخراج ${apart(name)}؟`,
     kickText: 'يغادر المكالمة فورًا ويُخبَر بأن المضيف أخرجه.',
@@ -288,7 +286,7 @@ export const ar: Words = {
 
   invite: {
     title: 'دعوة الآخرين',
-    text: 'كل من لديه هذا الرابط يمكنه الوصول إلى باب هذه الغرفة.',
+    text: 'كل من لديه هذا الرابط يمكنه دخول هذه الغرفة.',
     link: 'رابط هذه الغرفة',
     copy: 'نسخ الرابط',
     share: 'مشاركة…',
@@ -329,42 +327,8 @@ export const ar: Words = {
     },
   },
 
-  check: {
-    title: 'فحص الاتصال',
-    again: 'إعادة الفحص',
-    running: 'جارٍ الفحص…',
-    parts: {
-      camera: 'الكاميرا',
-      microphone: 'الميكروفون',
-      websocket: 'اتصال سريع بالخادم (WebSocket)',
-      http: 'اتصال احتياطي بالخادم (HTTP)',
-      stun: 'مسار مباشر إلى الآخرين (STUN)',
-      'turn-udp': 'مسار حول جدار الحماية (TURN، UDP)',
-      'turn-tcp': 'مسار حول جدار حماية صارم (TURN، TCP)',
-    },
-    good: 'يعمل',
-    held: 'يعمل ببطء: شيء ما في الطريق يؤخر الردود.',
-    site: 'يرفض الخادم هذه الصفحة. أخبر من يديره، فلا شيء يمكنك تغييره هنا.',
-    off: 'متوقف',
-    none: 'لا يوفره الخادم',
-    unknown: 'لا يُعرف إلا داخل المكالمة',
-    bad: {
-      camera: 'لا تعمل. لن يراك الآخرون؛ تجد الحل أسفل الصورة.',
-      microphone: 'لا يعمل. لن يسمعك الآخرون؛ تجد الحل أسفل الصورة.',
-      websocket: 'محجوب في شبكتك أو أمام الخادم. تعمل المكالمات عبر الاتصال الاحتياطي بسرعة أقل قليلًا.',
-      http: 'تعذّر الوصول إلى الخادم. تحقق من شبكتك أو جرّب شبكة أخرى.',
-      stun: 'لا رد. تحتاج المكالمات إلى مسار بديل: في الشبكات الصارمة اطلب السماح ببروتوكول UDP.',
-      'turn-udp': 'لا رد. يبدو أن UDP محجوب هنا؛ قد يكفي مسار TCP.',
-      'turn-tcp': 'لا رد. إن لم يعمل شيء مما سبق فجرّب شبكة أخرى، مثل شبكة هاتفك.',
-    },
-    verdict: {
-      good: 'أنت جاهز للمكالمة.',
-      fair: 'يُتوقع أن تعمل المكالمات، مع مسار احتياطي بدل ما هو محجوب.',
-      bad: 'من المرجح ألا تعمل المكالمات من هنا. جرّب شبكة أخرى أو أوقف VPN.',
-    },
-  },
-
-  closing: { again: 'الانضمام مجددًا', newRoom: 'غرفة جديدة', start: 'صفحة البداية' },
+  check,
+  closing: { again: 'الانضمام مجددًا', newRoom: 'غرفة جديدة' },
 
   failures,
 };

@@ -1,4 +1,4 @@
-/** What went wrong, or came to an end, and what to do about it, in English. */
+/** What went wrong, or came to an end, and what to do about it, in English; and what the connection check finds. */
 
 export const failures = {
   /** Why a camera, a microphone or both are not on. */
@@ -177,5 +177,42 @@ export const failures = {
   unfit: {
     title: 'Something does not fit',
     text: 'This page and the server did not understand each other. Joining again usually helps; if not, reload the page.',
+  },
+};
+
+/** What the connection check finds. */
+export const check = {
+  title: 'Connection check',
+  again: 'Check again',
+  running: 'Checking…',
+  parts: {
+    camera: 'Camera',
+    microphone: 'Microphone',
+    websocket: 'Fast connection to the server (WebSocket)',
+    http: 'Spare connection to the server (HTTP)',
+    stun: 'Direct way to others (STUN)',
+    'turn-udp': 'Way round a firewall (TURN, UDP)',
+    'turn-tcp': 'Way round a strict firewall (TURN, TCP)',
+  },
+  good: 'Works',
+  held: 'Works, but slowly: something on the way keeps answers back.',
+  site: 'The server turns this page away. Tell whoever runs it; nothing you can change here helps.',
+  off: 'Is off',
+  none: 'The server offers none',
+  unknown: 'Can be told only inside the call',
+  bad: {
+    camera: 'Does not work. Others will not see you; what to do stands below the picture.',
+    microphone: 'Does not work. Others will not hear you; what to do stands below the picture.',
+    websocket:
+      'Is blocked on your network or before the server. Calls still work by the spare connection, a little slower.',
+    http: 'The server cannot be reached. Check your network, or try another one.',
+    stun: 'Got no answer. Calls need a way round: in a strict network ask for UDP to be allowed.',
+    'turn-udp': 'Got no answer. UDP seems to be blocked here; the TCP way may still do.',
+    'turn-tcp': 'Got no answer. If nothing above works either, try another network, such as that of your phone.',
+  },
+  verdict: {
+    good: 'You are ready for a call.',
+    fair: 'Calls should work, with a spare way where something is blocked.',
+    bad: 'A call will probably not work from here. Try another network, or turn off a VPN.',
   },
 };

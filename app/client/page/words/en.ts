@@ -1,5 +1,5 @@
 /** English, in which the page was written; the other languages have the same messages. */
-import { failures } from './en-failures.ts';
+import { check, failures } from './en-failures.ts';
 import { plurals } from './plurals.ts';
 
 const plural = plurals<'one' | 'other'>('en');
@@ -85,7 +85,6 @@ export const en = {
     unread: (count: number) => plural(count, { one: '# new message', other: '# new messages' }),
     everyone: 'People',
     more: 'More',
-    invite: 'Invite',
     leave: 'Leave',
     alone: 'You are the first one here',
     aloneText: 'Send the link to whoever should come.',
@@ -130,7 +129,6 @@ export const en = {
     retry: 'Try again',
     away: 'Away: reconnecting…',
     hand: 'Hand raised',
-    speaking: 'Speaking',
     pin: (name: string) => `Pin ${name}`,
     unpin: (name: string) => `Unpin ${name}`,
   },
@@ -293,43 +291,8 @@ export const en = {
     },
   },
 
-  check: {
-    title: 'Connection check',
-    again: 'Check again',
-    running: 'Checking…',
-    parts: {
-      camera: 'Camera',
-      microphone: 'Microphone',
-      websocket: 'Fast connection to the server (WebSocket)',
-      http: 'Spare connection to the server (HTTP)',
-      stun: 'Direct way to others (STUN)',
-      'turn-udp': 'Way round a firewall (TURN, UDP)',
-      'turn-tcp': 'Way round a strict firewall (TURN, TCP)',
-    },
-    good: 'Works',
-    held: 'Works, but slowly: something on the way keeps answers back.',
-    site: 'The server turns this page away. Tell whoever runs it; nothing you can change here helps.',
-    off: 'Is off',
-    none: 'The server offers none',
-    unknown: 'Can be told only inside the call',
-    bad: {
-      camera: 'Does not work. Others will not see you; what to do stands below the picture.',
-      microphone: 'Does not work. Others will not hear you; what to do stands below the picture.',
-      websocket:
-        'Is blocked on your network or before the server. Calls still work by the spare connection, a little slower.',
-      http: 'The server cannot be reached. Check your network, or try another one.',
-      stun: 'Got no answer. Calls need a way round: in a strict network ask for UDP to be allowed.',
-      'turn-udp': 'Got no answer. UDP seems to be blocked here; the TCP way may still do.',
-      'turn-tcp': 'Got no answer. If nothing above works either, try another network, such as that of your phone.',
-    },
-    verdict: {
-      good: 'You are ready for a call.',
-      fair: 'Calls should work, with a spare way where something is blocked.',
-      bad: 'A call will probably not work from here. Try another network, or turn off a VPN.',
-    },
-  },
-
-  closing: { again: 'Join again', newRoom: 'New room', start: 'Start page' },
+  check,
+  closing: { again: 'Join again', newRoom: 'New room' },
 
   failures,
 };

@@ -55,7 +55,7 @@ export const failures: Words['failures'] = {
     'too-many-rooms': 'El servidor no tiene sitio para otra sala. Se reintentará en un momento…',
     'rate-limited': 'Demasiados intentos en poco tiempo. Se reintentará en un momento…',
     'store-unavailable': 'El servidor no llega a su almacén de datos. Se reintentará en un momento…',
-    internal: 'El servidor ha cometido un error. Reintentando…',
+    internal: 'Se ha producido un error en el servidor. Reintentando…',
   },
 
   refusals: {
@@ -81,8 +81,8 @@ export const failures: Words['failures'] = {
       text: 'El nombre de una sala tiene de 1 a 64 letras, cifras, «-» o «_», sin espacios.',
     },
     'room-locked': {
-      title: 'La sala está cerrada',
-      text: 'Por ahora no puede entrar nadie más. Pide a un anfitrión que la abra y vuelve a entrar.',
+      title: 'La sala está bloqueada',
+      text: 'Por ahora no puede entrar nadie más. Pide a un anfitrión que la desbloquee y vuelve a entrar.',
     },
     'passcode-needed': {
       title: 'Esta sala tiene contraseña',
@@ -98,7 +98,7 @@ export const failures: Words['failures'] = {
     },
     denied: {
       title: 'No te han dejado entrar',
-      text: 'Un anfitrión de esta sala te ha rechazado. Pregúntale si era su intención y vuelve a llamar.',
+      text: 'Un anfitrión de esta sala te ha rechazado. Pregúntale si era su intención y vuelve a pedir entrar.',
     },
     kicked: {
       title: 'Te han expulsado de la llamada',
@@ -153,7 +153,7 @@ export const failures: Words['failures'] = {
       text: 'Debería volver en un momento. Entra de nuevo entonces.',
     },
     internal: {
-      title: 'El servidor ha cometido un error',
+      title: 'Error en el servidor',
       text: 'No ha sido culpa tuya. Volver a entrar suele bastar.',
     },
     'rate-limited': {
@@ -185,5 +185,42 @@ export const failures: Words['failures'] = {
   unfit: {
     title: 'Algo no encaja',
     text: 'Esta página y el servidor no se han entendido. Volver a entrar suele bastar; si no, recarga la página.',
+  },
+};
+
+/** What the connection check finds. */
+export const check: Words['check'] = {
+  title: 'Comprobar la conexión',
+  again: 'Comprobar otra vez',
+  running: 'Comprobando…',
+  parts: {
+    camera: 'Cámara',
+    microphone: 'Micrófono',
+    websocket: 'Conexión rápida con el servidor (WebSocket)',
+    http: 'Conexión de reserva con el servidor (HTTP)',
+    stun: 'Camino directo hasta los demás (STUN)',
+    'turn-udp': 'Alternativa para cortafuegos (TURN, UDP)',
+    'turn-tcp': 'Alternativa para cortafuegos estrictos (TURN, TCP)',
+  },
+  good: 'Funciona',
+  held: 'Funciona, pero despacio: algo retiene las respuestas por el camino.',
+  site: 'El servidor rechaza esta página. Avisa a quien lo administra; desde aquí no puedes arreglarlo.',
+  off: 'Está apagado',
+  none: 'El servidor no lo ofrece',
+  unknown: 'Solo se puede saber dentro de la llamada',
+  bad: {
+    camera: 'No funciona. Los demás no te verán; debajo de la imagen se explica qué hacer.',
+    microphone: 'No funciona. Los demás no te oirán; debajo de la imagen se explica qué hacer.',
+    websocket:
+      'Tu red, o algo delante del servidor, la bloquea. Las llamadas funcionan por la conexión de reserva, algo más despacio.',
+    http: 'No se puede llegar al servidor. Revisa tu red o prueba con otra.',
+    stun: 'Sin respuesta. Las llamadas necesitan otro camino: si la red es estricta, pide que permitan UDP.',
+    'turn-udp': 'Sin respuesta. Parece que aquí UDP está bloqueado; quizá sirva el camino por TCP.',
+    'turn-tcp': 'Sin respuesta. Si tampoco funciona nada de lo anterior, prueba con otra red, como la de tu teléfono.',
+  },
+  verdict: {
+    good: 'Todo listo para una llamada.',
+    fair: 'Las llamadas deberían funcionar, con un camino de reserva donde algo está bloqueado.',
+    bad: 'Es probable que desde aquí no funcione una llamada. Prueba con otra red o desactiva la VPN.',
   },
 };

@@ -1,6 +1,6 @@
 /** Spanish, for Spain and America alike: tú; anfitrión admits who wants to come in. */
 import type { Words } from '../words.ts';
-import { failures } from './es-failures.ts';
+import { check, failures } from './es-failures.ts';
 import { plurals } from './plurals.ts';
 
 const plural = plurals<'one' | 'many' | 'other'>('es');
@@ -88,7 +88,6 @@ export const es: Words = {
       plural(count, { one: '# mensaje nuevo', many: '# de mensajes nuevos', other: '# mensajes nuevos' }),
     everyone: 'Personas',
     more: 'Más',
-    invite: 'Invitar',
     leave: 'Salir',
     alone: 'Aún no hay nadie más',
     aloneText: 'Envía el enlace a quien deba venir.',
@@ -99,8 +98,8 @@ export const es: Words = {
     here: (count) =>
       plural(count, {
         one: 'Hay otra persona en la llamada',
-        many: 'Hay otros # de personas en la llamada',
-        other: 'Hay otras # personas en la llamada',
+        many: 'Hay # de personas más en la llamada',
+        other: 'Hay # personas más en la llamada',
       }),
     joined: (name) => `${name} ha entrado`,
     left: (name) => `${name} ha salido`,
@@ -114,9 +113,9 @@ export const es: Words = {
     access: {
       open: 'La sala está abierta a todos.',
       knock: 'Ahora hay que dejar entrar a quien llegue.',
-      locked: 'La sala está cerrada: ya no entra nadie más.',
+      locked: 'La sala está bloqueada: ya no entra nadie más.',
     },
-    badge: { knock: 'Entrada con permiso', locked: 'Cerrada' },
+    badge: { knock: 'Entrada con permiso', locked: 'Bloqueada' },
     talking: 'Te oyen mientras mantienes pulsada la barra espaciadora',
   },
 
@@ -138,7 +137,6 @@ export const es: Words = {
     retry: 'Reintentar',
     away: 'Ausente: reconectando…',
     hand: 'Mano levantada',
-    speaking: 'Hablando',
     pin: (name) => `Fijar a ${name}`,
     unpin: (name) => `Dejar de fijar a ${name}`,
   },
@@ -185,7 +183,7 @@ export const es: Words = {
     poor: 'Mala conexión',
     path: 'Conexión',
     direct: 'directa',
-    relayed: 'por un repetidor',
+    relayed: 'a través de un servidor',
     rtt: 'Ida y vuelta',
     loss: 'Pérdida (entra / sale)',
     bitrate: 'Velocidad (entra / sale)',
@@ -213,7 +211,7 @@ export const es: Words = {
     denyNamed: (name) => `Rechazar a ${name}`,
     away: 'Ausente',
     host: 'Anfitrión',
-    actions: (name) => `Decidir sobre ${name}`,
+    actions: (name) => `Opciones para ${name}`,
     details: (name) => `Conexión con ${name}`,
     mute: 'Pedir que se silencie',
     muteCamera: 'Pedir que apague la cámara',
@@ -237,11 +235,11 @@ export const es: Words = {
     passcode: 'Contraseña',
     passcodeSet: 'Para entrar hace falta la contraseña.',
     passcodeNone: 'Para entrar no hace falta contraseña.',
-    set: 'Poner',
+    set: 'Guardar',
     change: 'Cambiar',
-    clear: 'Quitar la contraseña',
-    passcodeIsSet: 'Contraseña puesta',
-    passcodeIsGone: 'Contraseña quitada',
+    clear: 'Eliminar la contraseña',
+    passcodeIsSet: 'Contraseña guardada',
+    passcodeIsGone: 'Contraseña eliminada',
     noPasscode: 'Déjala en blanco si no quieres ninguna.',
     end: 'Terminar la llamada para todos…',
     endTitle: '¿Terminar la llamada para todos?',
@@ -266,7 +264,7 @@ export const es: Words = {
 
   invite: {
     title: 'Invitar a otras personas',
-    text: 'Quien tenga este enlace puede venir a la puerta de esta sala.',
+    text: 'Quien tenga este enlace puede entrar en esta sala.',
     link: 'Enlace a esta sala',
     copy: 'Copiar enlace',
     share: 'Compartir…',
@@ -274,7 +272,7 @@ export const es: Words = {
     notCopied: 'No se ha podido copiar el enlace. Cópialo de la barra de direcciones.',
     passcode: 'Además hace falta la contraseña.',
     knock: 'Un anfitrión tiene que dejar entrar a quien llegue.',
-    locked: 'La sala está cerrada: nadie puede entrar hasta que un anfitrión la abra.',
+    locked: 'La sala está bloqueada: nadie puede entrar hasta que un anfitrión la desbloquee.',
   },
 
   more: {
@@ -307,44 +305,8 @@ export const es: Words = {
     },
   },
 
-  check: {
-    title: 'Comprobar la conexión',
-    again: 'Comprobar otra vez',
-    running: 'Comprobando…',
-    parts: {
-      camera: 'Cámara',
-      microphone: 'Micrófono',
-      websocket: 'Conexión rápida con el servidor (WebSocket)',
-      http: 'Conexión de reserva con el servidor (HTTP)',
-      stun: 'Camino directo hasta los demás (STUN)',
-      'turn-udp': 'Rodeo de un cortafuegos (TURN, UDP)',
-      'turn-tcp': 'Rodeo de un cortafuegos estricto (TURN, TCP)',
-    },
-    good: 'Funciona',
-    held: 'Funciona, pero despacio: algo retiene las respuestas por el camino.',
-    site: 'El servidor rechaza esta página. Avisa a quien lo administra; desde aquí no puedes arreglarlo.',
-    off: 'Está apagado',
-    none: 'El servidor no lo ofrece',
-    unknown: 'Solo se puede saber dentro de la llamada',
-    bad: {
-      camera: 'No funciona. Los demás no te verán; debajo de la imagen se explica qué hacer.',
-      microphone: 'No funciona. Los demás no te oirán; debajo de la imagen se explica qué hacer.',
-      websocket:
-        'Tu red, o algo delante del servidor, la bloquea. Las llamadas funcionan por la conexión de reserva, algo más despacio.',
-      http: 'No se puede llegar al servidor. Revisa tu red o prueba con otra.',
-      stun: 'Sin respuesta. Las llamadas necesitan un rodeo: si la red es estricta, pide que permitan UDP.',
-      'turn-udp': 'Sin respuesta. Parece que aquí UDP está bloqueado; quizá sirva el camino por TCP.',
-      'turn-tcp':
-        'Sin respuesta. Si tampoco funciona nada de lo anterior, prueba con otra red, como la de tu teléfono.',
-    },
-    verdict: {
-      good: 'Todo listo para una llamada.',
-      fair: 'Las llamadas deberían funcionar, con un camino de reserva donde algo está bloqueado.',
-      bad: 'Es probable que desde aquí no funcione una llamada. Prueba con otra red o desactiva la VPN.',
-    },
-  },
-
-  closing: { again: 'Volver a entrar', newRoom: 'Nueva sala', start: 'Página de inicio' },
+  check,
+  closing: { again: 'Volver a entrar', newRoom: 'Nueva sala' },
 
   failures,
 };

@@ -1,6 +1,6 @@
 /** Japanese: polite (です・ます), names with さん, ホスト approve (承認) who wants to come in. */
 import type { Words } from '../words.ts';
-import { failures } from './ja-failures.ts';
+import { check, failures } from './ja-failures.ts';
 import { plurals } from './plurals.ts';
 
 const plural = plurals<'other'>('ja');
@@ -16,9 +16,9 @@ export const ja: Words = {
     title: '顔を見て話そう',
     text: 'ルームを開いてリンクを送れば、すぐに通話できます。インストールもアカウントも不要です。',
     newRoom: '新しいルーム',
-    or: 'または、名前を指定してルームへ',
+    or: 'または、ルーム名を入力して移動',
     room: 'ルーム名',
-    go: '移動',
+    go: 'ルームへ移動',
     problems: {
       missing: 'ルーム名を入力してください（例：「garden」）。',
       invalid: '使えるのは文字、数字、「-」、「_」だけです。スペースは使えません。',
@@ -50,7 +50,7 @@ export const ja: Words = {
     microphone: 'マイク',
     speaker: 'スピーカー',
     level: 'マイクの音量',
-    test: '音を鳴らす',
+    test: 'テスト音を再生',
     testing: '再生中…',
     replaced: (label) => `${label} に切り替えました。`,
   },
@@ -87,9 +87,8 @@ export const ja: Words = {
     unread: (count) => plural(count, { other: '新着メッセージ#件' }),
     everyone: '参加者',
     more: 'その他',
-    invite: '招待',
     leave: '退出',
-    alone: 'まだ誰もいません',
+    alone: 'まだほかの人はいません',
     aloneText: '参加してほしい人にリンクを送りましょう。',
     joining: 'ルームに参加しています…',
     unreachable: 'サーバーが応答しません。再試行しています…',
@@ -99,7 +98,7 @@ export const ja: Words = {
     joined: (name) => `${name} さんが参加しました`,
     left: (name) => `${name} さんが退出しました`,
     lost: (name) => `${name} さんの接続が切れました`,
-    kicked: (name) => `${name} さんはホストによって退出させられました`,
+    kicked: (name) => `ホストが ${name} さんを退出させました`,
     raised: (name) => `${name} さんが挙手しました`,
     letIn: '参加が承認されました',
     back: '通話に戻りました',
@@ -130,11 +129,10 @@ export const ja: Words = {
     reconnecting: '接続が切れました。再試行中…',
     failed: 'この人に接続できません',
     retry: '再試行',
-    away: '離席中：再接続しています…',
+    away: '一時切断：再接続しています…',
     hand: '挙手中',
-    speaking: '発言中',
     pin: (name) => `${name} さんを固定表示`,
-    unpin: (name) => `${name} さんの固定を解除`,
+    unpin: (name) => `${name} さんの固定表示を解除`,
   },
 
   chat: {
@@ -159,11 +157,11 @@ export const ja: Words = {
     accept: '受け取る',
     decline: '断る',
     save: '保存',
-    offered: '相手の応答待ち',
+    offered: '受け取り待ち',
     paused: '接続が切れました。あとで再開します',
     done: '転送が完了しました',
     over: {
-      declined: '断られました',
+      declined: '拒否されました',
       cancelled: 'キャンセルされました',
       'too-large': 'サイズが大きすぎます',
       damaged: '転送中に破損しました',
@@ -174,9 +172,9 @@ export const ja: Words = {
   },
 
   quality: {
-    good: '接続は良好です',
-    fair: '接続が弱くなっています',
-    poor: '接続が悪くなっています',
+    good: '接続良好',
+    fair: '接続がやや不安定',
+    poor: '接続が不安定',
     path: '接続',
     direct: '直接',
     relayed: '中継経由',
@@ -199,7 +197,7 @@ export const ja: Words = {
     admitAll: '全員を承認',
     admitNamed: (name) => `${name} さんを承認`,
     denyNamed: (name) => `${name} さんを拒否`,
-    away: '離席中',
+    away: '一時切断',
     host: 'ホスト',
     actions: (name) => `${name} さんの管理`,
     details: (name) => `${name} さんとの接続`,
@@ -242,7 +240,7 @@ export const ja: Words = {
     video: (name) => `${name} さんから、カメラをオフにするよう依頼されました。`,
     screen: (name) => `${name} さんから、画面の共有を停止するよう依頼されました。`,
     do: { audio: 'ミュート', video: 'オフにする', screen: '共有を停止' },
-    not: 'あとで',
+    not: '今はしない',
   },
 
   leaving: {
@@ -295,44 +293,8 @@ export const ja: Words = {
     },
   },
 
-  check: {
-    title: '接続の確認',
-    again: 'もう一度確認',
-    running: '確認中…',
-    parts: {
-      camera: 'カメラ',
-      microphone: 'マイク',
-      websocket: 'サーバーへの高速な接続（WebSocket）',
-      http: 'サーバーへの予備の接続（HTTP）',
-      stun: '相手との直接の経路（STUN）',
-      'turn-udp': 'ファイアウォールを越える経路（TURN、UDP）',
-      'turn-tcp': '厳しいファイアウォールを越える経路（TURN、TCP）',
-    },
-    good: '正常です',
-    held: '正常ですが、途中で応答が滞るため遅くなります。',
-    site: 'サーバーがこのページからの接続を拒否しています。お手元では解決できないため、管理者に連絡してください。',
-    off: 'オフです',
-    none: 'このサーバーにはありません',
-    unknown: '通話に参加するまで確認できません',
-    bad: {
-      camera: '使えません。あなたの映像は相手に届きません。対処方法は映像の下に表示されています。',
-      microphone: '使えません。あなたの声は相手に届きません。対処方法は映像の下に表示されています。',
-      websocket:
-        'お使いのネットワークか、サーバーの手前でブロックされています。予備の接続で通話できますが、少し遅くなります。',
-      http: 'サーバーに接続できません。ネットワークを確認するか、別のネットワークをお試しください。',
-      stun: '応答がありません。通話には別の経路が必要です。制限の厳しいネットワークでは、管理者にUDPの許可を依頼してください。',
-      'turn-udp': '応答がありません。UDPがブロックされているようですが、TCPの経路を使える可能性があります。',
-      'turn-tcp':
-        '応答がありません。上の項目もすべて使えない場合は、スマートフォンの回線など、別のネットワークをお試しください。',
-    },
-    verdict: {
-      good: '通話の準備ができています。',
-      fair: '通話できる見込みです。ブロックされている部分は予備の経路を使います。',
-      bad: 'この環境では通話できない可能性があります。別のネットワークに切り替えるか、VPNをオフにしてください。',
-    },
-  },
-
-  closing: { again: 'もう一度参加', newRoom: '新しいルーム', start: 'スタートページ' },
+  check,
+  closing: { again: 'もう一度参加', newRoom: '新しいルーム' },
 
   failures,
 };

@@ -131,3 +131,39 @@ export const failures: Words['failures'] = {
     text: '此页面与服务器未能相互理解。重新加入通常可以解决；如果不行，请刷新页面。',
   },
 };
+
+/** What the connection check finds. */
+export const check: Words['check'] = {
+  title: '连接检查',
+  again: '重新检查',
+  running: '正在检查…',
+  parts: {
+    camera: '摄像头',
+    microphone: '麦克风',
+    websocket: '到服务器的快速连接（WebSocket）',
+    http: '到服务器的备用连接（HTTP）',
+    stun: '到他人的直连线路（STUN）',
+    'turn-udp': '穿越防火墙的线路（TURN，UDP）',
+    'turn-tcp': '穿越严格防火墙的线路（TURN，TCP）',
+  },
+  good: '正常',
+  held: '可用，但较慢：途中有设备延迟了响应。',
+  site: '服务器拒绝了此页面。请告知服务器的管理者，在你这边无法解决。',
+  off: '已关闭',
+  none: '服务器未提供',
+  unknown: '加入通话后才能确认',
+  bad: {
+    camera: '无法使用。其他人看不到你；解决办法在画面下方。',
+    microphone: '无法使用。其他人听不到你；解决办法在画面下方。',
+    websocket: '被你的网络或服务器前端拦截。仍可通过备用连接通话，只是稍慢。',
+    http: '无法连接服务器。请检查网络，或换一个网络。',
+    stun: '没有响应。通话需要走中转线路；如果网络管制严格，请申请放行 UDP。',
+    'turn-udp': '没有响应。此处似乎拦截了 UDP；TCP 线路可能仍可用。',
+    'turn-tcp': '没有响应。如果以上各项也不可用，请换一个网络，例如手机网络。',
+  },
+  verdict: {
+    good: '一切就绪，可以通话。',
+    fair: '应该可以通话，被拦截的部分会改走备用线路。',
+    bad: '在这里可能无法通话。请换一个网络，或关闭 VPN。',
+  },
+};

@@ -1,7 +1,7 @@
 /** Chinese, simplified: 你, short sentences; 主持人 let people in (准许), 访客 are the others. */
 import type { Words } from '../words.ts';
 import { plurals } from './plurals.ts';
-import { failures } from './zh-hans-failures.ts';
+import { check, failures } from './zh-hans-failures.ts';
 
 const plural = plurals<'other'>('zh-Hans');
 
@@ -86,7 +86,6 @@ export const zhHans: Words = {
     unread: (count) => plural(count, { other: '# 条新消息' }),
     everyone: '成员',
     more: '更多',
-    invite: '邀请',
     leave: '离开',
     alone: '你是第一个到的',
     aloneText: '把链接发给要来的人吧。',
@@ -131,7 +130,6 @@ export const zhHans: Words = {
     retry: '重试',
     away: '暂时离线：正在重新连接…',
     hand: '已举手',
-    speaking: '正在说话',
     pin: (name) => `固定 ${name}`,
     unpin: (name) => `取消固定 ${name}`,
   },
@@ -294,42 +292,8 @@ export const zhHans: Words = {
     },
   },
 
-  check: {
-    title: '连接检查',
-    again: '重新检查',
-    running: '正在检查…',
-    parts: {
-      camera: '摄像头',
-      microphone: '麦克风',
-      websocket: '到服务器的快速连接（WebSocket）',
-      http: '到服务器的备用连接（HTTP）',
-      stun: '到他人的直连线路（STUN）',
-      'turn-udp': '绕过防火墙的线路（TURN，UDP）',
-      'turn-tcp': '绕过严格防火墙的线路（TURN，TCP）',
-    },
-    good: '正常',
-    held: '可用，但较慢：途中有设备延迟了响应。',
-    site: '服务器拒绝了此页面。请告知服务器的管理者，在你这边无法解决。',
-    off: '已关闭',
-    none: '服务器未提供',
-    unknown: '加入通话后才能确认',
-    bad: {
-      camera: '无法使用。其他人看不到你；解决办法在画面下方。',
-      microphone: '无法使用。其他人听不到你；解决办法在画面下方。',
-      websocket: '被你的网络或服务器前端拦截。仍可通过备用连接通话，只是稍慢。',
-      http: '无法连接服务器。请检查网络，或换一个网络。',
-      stun: '没有响应。通话需要绕行；如果网络管制严格，请申请放行 UDP。',
-      'turn-udp': '没有响应。此处似乎拦截了 UDP；TCP 线路可能仍可用。',
-      'turn-tcp': '没有响应。如果以上各项也不可用，请换一个网络，例如手机网络。',
-    },
-    verdict: {
-      good: '一切就绪，可以通话。',
-      fair: '应该可以通话，被拦截的部分会改走备用线路。',
-      bad: '在这里可能无法通话。请换一个网络，或关闭 VPN。',
-    },
-  },
-
-  closing: { again: '重新加入', newRoom: '新建房间', start: '首页' },
+  check,
+  closing: { again: '重新加入', newRoom: '新建房间' },
 
   failures,
 };
