@@ -8,11 +8,13 @@ import { join, launch, open, picture, say } from './browser.ts';
 import { axeFaults, roomFaults, tabFaults } from './faults.ts';
 import { everyLanguage, openIn, tour } from './tour.ts';
 
+const patience = { timeout: 20_000 };
+
 describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () => {
   let browser: Browser;
   let site: Site;
   beforeAll(async () => {
-    [browser, site] = await Promise.all([launch(), startSite([])]);
+    [browser, site] = await Promise.all([launch({ fps: 5 }), startSite([])]);
   });
   afterEach(async () => {
     await Promise.all(browser.contexts().map((context) => context.close()));
@@ -133,28 +135,28 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () =>
     await page.keyboard.type('garden');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Ready to join?' }).waitFor();
-    await expect.poll(focused).toMatch(/^H1/);
+    await expect.poll(focused, patience).toMatch(/^H1/);
     await tabTo('^name$');
     await page.keyboard.type('Aiko');
     await page.keyboard.press('Enter');
     await page.getByRole('list', { name: 'People in the call' }).waitFor();
-    await expect.poll(focused).toMatch(/^H1/);
+    await expect.poll(focused, patience).toMatch(/^H1/);
     await pressAt('Microphone', 'Space');
     await button(page, 'Microphone').and(page.locator('[aria-pressed="false"]')).waitFor();
     await pressAt('^Raise hand');
     await ben.page.getByText('Aiko raised a hand').first().waitFor();
 
     await pressAt('^Chat');
-    await expect.poll(focused).toBe('message');
+    await expect.poll(focused, patience).toBe('message');
     await page.keyboard.type('by keyboard');
     await page.keyboard.press('Enter');
     await ben.page.getByText('Aiko: by keyboard').first().waitFor();
     await page.keyboard.press('Escape');
-    await expect.poll(focused).toMatch(/^Chat/);
+    await expect.poll(focused, patience).toMatch(/^Chat/);
     await pressAt('^People');
-    await expect.poll(focused).toMatch(/^H2/);
+    await expect.poll(focused, patience).toMatch(/^H2/);
     await pressAt('^Close people$');
-    await expect.poll(focused).toMatch(/^People/);
+    await expect.poll(focused, patience).toMatch(/^People/);
 
     await pressAt('^More$');
     await pressAt('Invite…');
@@ -164,7 +166,7 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () =>
     expect(await focused()).toBe('More');
     await pressAt('Leave');
     await page.getByRole('heading', { name: 'You left the call' }).waitFor();
-    await expect.poll(focused).toMatch(/^H1/);
+    await expect.poll(focused, patience).toMatch(/^H1/);
     await pressAt('Join again');
     await page.getByRole('heading', { name: 'Ready to join?' }).waitFor();
     expect(complaints).toEqual([]);
