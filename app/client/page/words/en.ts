@@ -10,6 +10,7 @@ export const en = {
   cancel: 'Cancel',
   close: 'Close',
   language: 'Language',
+  also: (what: string, besides: string) => `${what}, ${besides}`,
 
   landing: {
     title: 'Talk face to face',
