@@ -212,7 +212,7 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () =>
     expect(await moving()).toBe(0);
 
     await host.page.emulateMedia({ forcedColors: 'active' });
-    await button(host.page, 'Let Guest in').click();
+    await button(host.page, 'Let in Guest').click();
     await button(host.page, 'Raise hand').click();
     const ground = (name: string | RegExp) =>
       button(host.page, name).evaluate((element) => getComputedStyle(element).backgroundColor);

@@ -194,7 +194,7 @@ export const en = {
     admit: 'Let in',
     deny: 'Decline',
     admitAll: 'Let everyone in',
-    admitNamed: (name: string) => `Let ${name} in`,
+    admitNamed: (name: string) => `Let in ${name}`,
     denyNamed: (name: string) => `Decline ${name}`,
     away: 'Away',
     host: 'Host',
