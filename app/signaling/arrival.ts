@@ -38,11 +38,16 @@ export const enter = async (
   if (!known || session === undefined) return anew();
   const back = await comeBack(signaling, name, { ...known, session, after, until }, attach);
   // The session is there but what it missed is not: a real rejoin, in the same seat.
-  if (back === 'gone') return anew({ ...known, session });
-  if (!('refused' in back) || back.refused !== 'unknown-session') return back;
+  const found = back === 'gone' ? await anew({ ...known, session }) : back;
+  if (!isUnknown(found)) return found;
   const seat = await formerSeat(signaling, name, session);
-  return seat && 'refused' in seat ? seat : anew(seat);
+  if (seat && 'refused' in seat) return seat;
+  const entered = await anew(seat);
+  return seat && isUnknown(entered) ? anew() : entered;
 };
+
+const isUnknown = (entered: Entered | Refusal): boolean =>
+  'refused' in entered && entered.refused === 'unknown-session';
 
 /** The seat of one whose session the room does not know, if it shows that it had one, and nobody else has it. */
 const formerSeat = async (

@@ -32,8 +32,7 @@ const nginxCache = process.env.NGINX_CACHE || '/var/cache/genkan-nginx';
 
 /** Installs what can be installed; → what is still missing, as [name, sentence] pairs. */
 export async function completeMachine(wantsDocker) {
-  const [missing, others] = await Promise.all([completePackages(wantsDocker), otherNginxes()]);
-  return [...missing, ...others];
+  return [...(await completePackages(wantsDocker)), ...(await otherNginxes())];
 }
 
 async function completePackages(wantsDocker) {

@@ -8,13 +8,15 @@ import { join, launch, open, picture, say } from './browser.ts';
 import { axeFaults, roomFaults, tabFaults } from './faults.ts';
 import { everyLanguage, openIn, tour } from './tour.ts';
 
+/** Leaves the machine to what looks at the page. */
+const fewPictures = { also: ['--use-fake-device-for-media-stream=fps=5'] };
 const patience = { timeout: 20_000 };
 
 describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () => {
   let browser: Browser;
   let site: Site;
   beforeAll(async () => {
-    [browser, site] = await Promise.all([launch({ fps: 5 }), startSite([])]);
+    [browser, site] = await Promise.all([launch(fewPictures), startSite([])]);
   });
   afterEach(async () => {
     await Promise.all(browser.contexts().map((context) => context.close()));

@@ -1,0 +1,227 @@
+/**
+ * Peers in rooms who go on talking whatever happens: the library's own connection, as it is, over real sockets. What they say and
+ * hear goes to the judge.
+ */
+import WebSocket from 'ws';
+import { browserClock } from '../../app/client/clock.ts';
+import { Connection, type RoomEvent } from '../../app/client/connection.ts';
+import { HttpSocket, Streams } from '../../app/client/http.ts';
+import { usualTiming } from '../../app/client/timing.ts';
+import type { OpenSocket, Socket } from '../../app/client/wire.ts';
+import type { Joined } from '../../app/protocol/messages.ts';
+import { Judge, type Message, quantile, type Verdict } from './judge.ts';
+
+// All of this process would count as tabs of one browser, of which a few may wait at a time.
+Object.defineProperty(globalThis, 'navigator', { value: {} });
+
+/** Where rooms are, such as `http://host`; those who are `apart` have a network of their own. */
+export type Where = { url: string; apart?: { url: string; every: number } };
+export type Numbers = {
+  rooms: number;
+  peers: number /** Milliseconds between two messages of a peer. */;
+  pause: number;
+};
+/** `waits`: seconds that a message of a peer waited at most to be acknowledged, one for each peer. */
+export type Outcome = Verdict & {
+  waits: { median: number; p95: number; max: number };
+  broken: number;
+  fatal: string[];
+};
+
+/** What a socket of the driver is changed by, such as a liar: it may change, drop or repeat what comes. */
+export type Spoil = (text: string, say: (text: string) => void) => void;
+
+export class Member {
+  readonly name: string;
+  readonly room: string;
+  readonly isApart: boolean;
+  readonly connection: Connection;
+  /** Whom it sees, by id: their names; peers call themselves what the driver calls them. */
+  readonly others = new Map<string, { name: string; epoch: number }>();
+  /** ms that a message waited at most for its acknowledgement. */
+  longest = 0;
+  socket: WebSocket | undefined;
+  readonly #crowd: Crowd;
+  #n = 0;
+  #unanswered = 0;
+
+  constructor(crowd: Crowd, name: string, room: string, url: string, isApart: boolean) {
+    this.#crowd = crowd;
+    this.isApart = isApart;
+    this.name = name;
+    this.room = room;
+    this.connection = new Connection({ url, join: { name }, open: this.#open });
+    this.connection.on('joined', (joined) => this.#joined(joined));
+    this.connection.on('event', (event) => this.#happened(event));
+    this.connection.on('state', (state) => {
+      if (state.is === 'over' && state.code !== 'left') crowd.fatal.push(`${name}: ${state.code}`);
+      if (state.is === 'reconnecting' || state.is === 'connecting') crowd.judge.away(name, performance.now());
+    });
+  }
+
+  get isIn(): boolean {
+    return this.connection.state.is === 'joined';
+  }
+
+  /** Says a text to all, or, every other time, something to one of them. */
+  say(wanted?: { to: string; filling: string }): void {
+    const now = performance.now();
+    this.#n += 1;
+    const n = this.#n;
+    const others = [...this.others];
+    const [id, to] = wanted
+      ? (others.find(([, { name }]) => name === wanted.to) ?? [])
+      : n % 2 === 0
+        ? (others[(n / 2) % others.length] ?? [])
+        : [];
+    this.#crowd.judge.sent(this.name, n, this.room, now, to?.name);
+    this.#unanswered += 1;
+    const message: Message = { from: this.name, n };
+    const settled =
+      to && id
+        ? this.connection.signal(id, to.epoch, { ...message, filling: wanted?.filling })
+        : this.connection.chat(JSON.stringify(message));
+    void settled.then(({ accepted }) => {
+      const at = performance.now();
+      this.#unanswered -= 1;
+      this.longest = Math.max(this.longest, at - now);
+      if (accepted) this.#crowd.judge.acknowledged(this.name, n, at);
+    });
+  }
+
+  /** Whether all that it said is answered. */
+  get isAnswered(): boolean {
+    return this.#unanswered === 0;
+  }
+
+  #joined({ peers, recovered }: Joined): void {
+    this.#crowd.judge.joined(this.name, this.room, performance.now(), recovered);
+    if (recovered) return;
+    this.others.clear();
+    for (const { id, name = id, epoch } of peers) this.others.set(id, { name, epoch });
+  }
+
+  #happened(event: RoomEvent): void {
+    switch (event.type) {
+      case 'peer-joined':
+        return void this.others.set(event.peer.id, { name: event.peer.name ?? event.peer.id, epoch: event.peer.epoch });
+      case 'peer-left': {
+        const who = this.others.get(event.peer);
+        this.others.delete(event.peer);
+        return this.#crowd.judge.left(this.name, who?.name ?? event.peer, performance.now());
+      }
+      case 'chat':
+        return this.#crowd.judge.heard(this.name, JSON.parse(event.text));
+      case 'signal':
+        return this.#crowd.judge.heard(this.name, event.data as Message);
+    }
+  }
+
+  readonly #open: OpenSocket = (url, rung) => {
+    if (rung !== 'websocket') return new HttpSocket(url, this.#crowd.streams, browserClock, usualTiming);
+    const socket = new WebSocket(url, 'genkan.v1', { perMessageDeflate: false });
+    this.socket = socket;
+    // What it is, the close code says.
+    socket.on('error', () => {});
+    socket.on('close', (code) => {
+      if (code === 1006) this.#crowd.broken += 1;
+    });
+    const { spoil } = this.#crowd;
+    // It has the properties of a browser's.
+    return spoil ? spoiled(socket, spoil) : (socket as unknown as Socket);
+  };
+}
+
+export class Crowd {
+  readonly judge = new Judge();
+  readonly members: Member[] = [];
+  readonly streams = new Streams(usualTiming.climb);
+  readonly fatal: string[] = [];
+  readonly spoil: Spoil | undefined;
+  broken = 0;
+  #talk: NodeJS.Timeout | undefined;
+
+  constructor(spoil?: Spoil) {
+    this.spoil = spoil;
+  }
+
+  /** Fills the rooms; resolves when everyone is in. */
+  async enter(where: Where, { rooms, peers }: Pick<Numbers, 'rooms' | 'peers'>, prefix = 'chaos'): Promise<void> {
+    for (let at = 0; at < rooms * peers; at += 1) {
+      const room = `${prefix}-${Math.floor(at / peers)}`;
+      const apart = at % (where.apart?.every ?? Number.POSITIVE_INFINITY) === 0 ? where.apart : undefined;
+      const url = `${(apart ?? where).url.replace('http', 'ws')}/rooms/${room}/ws`;
+      this.members.push(new Member(this, `${prefix}-${at}`, room, url, apart !== undefined));
+      // As they come in life: not all in one turn.
+      if (at % 20 === 19) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await this.#until('everyone is in', () => this.members.every(({ isIn }) => isIn), 60_000);
+  }
+
+  /** Lets everyone talk from now on, each `pause` ms, spread evenly. */
+  talk(pause: number): void {
+    const began = performance.now();
+    let said = 0;
+    this.#talk = setInterval(() => {
+      const due = ((performance.now() - began) / pause) * this.members.length;
+      // After a standstill of this process nobody shouts.
+      if (due - said > this.members.length) said = Math.floor(due);
+      for (; said < due; said += 1) this.members[said % this.members.length]?.say();
+    }, 10);
+  }
+
+  /** Waits until everyone was answered and sees who is there, at most `ms`. */
+  async end(ms: number): Promise<Outcome> {
+    clearInterval(this.#talk);
+    const calm = () => this.members.every((member) => member.isIn && member.isAnswered);
+    await this.#until('everyone is answered', calm, ms).catch((error: Error) => this.fatal.push(error.message));
+    // What was acknowledged last may still be on its way to others; who has left may be seen until grace is over.
+    const settled = () => {
+      const { lost, ghosts } = this.verdict();
+      return lost + ghosts === 0;
+    };
+    await this.#until('', settled, ms).catch(() => {});
+    const waits = this.members.map(({ longest }) => longest / 1000).sort((a, b) => a - b);
+    return {
+      ...this.verdict(),
+      waits: { median: quantile(waits, 0.5), p95: quantile(waits, 0.95), max: waits.at(-1) ?? 0 },
+      broken: this.broken,
+      fatal: this.fatal,
+    };
+  }
+
+  verdict(): Verdict {
+    const byRoom = Map.groupBy(this.members, ({ room }) => room);
+    const here = new Map([...byRoom].map(([room, those]) => [room, those.map(({ name }) => name)]));
+    const views = new Map(
+      this.members.map(({ name, others }) => [name, [...others.values()].map((other) => other.name)]),
+    );
+    return this.judge.verdict(views, here);
+  }
+
+  leave(): void {
+    clearInterval(this.#talk);
+    for (const { connection } of this.members) connection.leave();
+  }
+
+  async #until(what: string, so: () => boolean, ms: number): Promise<void> {
+    for (const late = performance.now() + ms; !so(); await new Promise((resolve) => setTimeout(resolve, 250)))
+      if (performance.now() > late) throw new Error(`not within ${ms / 1000} s: ${what}`);
+  }
+}
+
+/** A socket whose messages go through other hands first. */
+const spoiled = (inner: WebSocket, spoil: Spoil): Socket => {
+  const outer: Socket = {
+    onopen: null,
+    onmessage: null,
+    onclose: null,
+    send: (text) => inner.send(text),
+    close: (code) => inner.close(code),
+  };
+  const say = (text: string) => outer.onmessage?.({ data: text } satisfies { data: string } as MessageEvent);
+  inner.onopen = () => outer.onopen?.(new Event('open'));
+  inner.onmessage = ({ data }) => spoil(String(data), say);
+  inner.onclose = ({ code }) => outer.onclose?.({ code } satisfies { code: number } as CloseEvent);
+  return outer;
+};

@@ -1,0 +1,46 @@
+/** One fault, from a quiet place to a verdict. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Crowd, type Numbers, type Outcome } from './crowd.ts';
+import { type Fault, faults } from './faults.ts';
+import { type StoreKind, startPlace } from './place.ts';
+
+export type Row = { fault: string; store: StoreKind; outcome: Outcome; findings: string[]; honest: string | undefined };
+
+/** @param most seconds that the fault may last, and that everyone has to come back after it */
+export const tryOut = async (
+  name: string,
+  store: StoreKind,
+  numbers: Numbers,
+  most: { lasts: number; patience: number },
+): Promise<Row> => {
+  const fault: Fault | undefined = faults[name];
+  if (!fault) throw new Error(`there is no fault "${name}"`);
+  const undone: (() => unknown)[] = [];
+  const atEnd = (undo: () => unknown) => void undone.unshift(undo);
+  const crowd = new Crowd();
+  try {
+    const place = await startPlace({ store, ...fault.set?.(atEnd) });
+    atEnd(() => place.close());
+    const scene = { place, crowd, atEnd };
+    await crowd.enter(place.where, numbers);
+    crowd.talk(numbers.pause);
+    await sleep(2000);
+    await fault.begin(scene);
+    await sleep(Math.min(fault.lasts, most.lasts) * 1000);
+    await fault.end?.(scene);
+    // What it began is undone, but for the place itself.
+    for (const undo of undone.splice(0, undone.length - 1)) await undo();
+    await sleep(2000);
+    const outcome = await crowd.end(most.patience * 1000);
+    return { fault: name, store, outcome, findings: crowd.judge.findings, honest: fault.honest?.[store] };
+  } finally {
+    crowd.leave();
+    for (const undo of undone) await undo();
+  }
+};
+
+/** Whether everything was kept that has to be, under this fault with this store. */
+export const isKept = ({ outcome, honest }: Row): boolean => {
+  const { lost, duplicated, disordered, ghosts, wronglyLeft, fatal } = outcome;
+  return ghosts + wronglyLeft + fatal.length === 0 && (honest !== undefined || lost + duplicated + disordered === 0);
+};

@@ -1,0 +1,87 @@
+/** A worker is killed in the middle of a call, as people at real browsers see it: the pictures go on. */
+import { join as joinPath } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Nginx, startNginx } from '../nginx/nginx.ts';
+import { childrenOf, type Program, type Stage, stage } from '../ops/program.ts';
+import { without } from '../setup/without.ts';
+import { join, launch, open, type Person, picture, say, untilSeen } from './browser.ts';
+
+const publicDir = joinPath(import.meta.dirname, '../../dist/public');
+
+describe.skipIf(without('chromium', 'nginx'))('a call whose worker is killed', () => {
+  let browser: Browser;
+  let here: Stage;
+  let program: Program;
+  let nginx: Nginx;
+  beforeAll(async () => {
+    here = stage();
+    const address = here.path('app.sock');
+    program = here.start(['--master', '--socket', address]);
+    await program.said('listening');
+    [browser, nginx] = await Promise.all([launch(), startNginx({ app: { kind: 'uwsgi', address }, publicDir })]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await nginx?.stop();
+    await here?.clear();
+  });
+  const enter = async (name: string): Promise<Person> => {
+    const person = await open(browser, `${nginx.url}/rooms/killed-${process.pid}`);
+    await join(person, name);
+    return person;
+  };
+  /** Notes from now on the longest time between two frames of the other's picture. */
+  const watch = ({ page }: Person) =>
+    page.evaluate(() => {
+      const video = document.querySelector<HTMLVideoElement>('[data-peer] video');
+      const seen = { frames: 0, gap: 0, last: performance.now() };
+      Object.assign(window, { seen });
+      const frame = (): void => {
+        seen.frames += 1;
+        seen.gap = Math.max(seen.gap, performance.now() - seen.last);
+        seen.last = performance.now();
+        video?.requestVideoFrameCallback(frame);
+      };
+      video?.requestVideoFrameCallback(frame);
+    });
+  const seen = ({ page }: Person): Promise<{ frames: number; gap: number; connections: number; tiles: number }> =>
+    page.evaluate(() => {
+      const { seen, testConnections } = window as unknown as {
+        seen: { frames: number; gap: number; last: number };
+        testConnections: unknown[];
+      };
+      const gap = Math.max(seen.gap, performance.now() - seen.last);
+      const tiles = document.querySelectorAll('[data-peer]').length;
+      return { frames: seen.frames, gap, connections: testConnections.length, tiles };
+    });
+
+  test('goes on without a gap, nobody is there twice, and people can write again', { timeout: 120_000 }, async () => {
+    const people = [await enter('Aiko'), await enter('Ben')] as const;
+    const [aiko, ben] = people;
+    await Promise.all(people.map((person) => untilSeen(person, 1)));
+    await Promise.all(people.map(watch));
+    await aiko.page.waitForTimeout(3000);
+    const before = await Promise.all(people.map(seen));
+
+    process.kill(childrenOf(program.pid)[0] ?? 0, 'SIGKILL');
+    await program.said('worker is respawned');
+    await program.said('listening', 2);
+    await say(aiko, 'Are you still there?');
+    await ben.page.getByText('Are you still there?').first().waitFor({ timeout: 30_000 });
+    await say(ben, 'I never was away.');
+    await aiko.page.getByText('I never was away.').first().waitFor({ timeout: 30_000 });
+    // Long enough for a connection that only one side keeps to be noticed.
+    await aiko.page.waitForTimeout(15_000);
+    await picture(aiko, 'worker-killed');
+
+    for (const [nth, after] of (await Promise.all(people.map(seen))).entries()) {
+      // On a machine that has no time, pictures wait for it anyway.
+      const usual = before[nth]?.gap ?? 0;
+      expect(after.gap).toBeLessThan(Math.max(1000, 2 * usual));
+      expect(after.frames).toBeGreaterThan((before[nth]?.frames ?? 0) + 30);
+      expect([after.connections, after.tiles]).toEqual([1, 1]);
+    }
+    await Promise.all(people.map((person) => untilSeen(person, 1)));
+  });
+});
