@@ -1,4 +1,4 @@
-/** Numbers, sizes and times as people of a place write them. */
+/** Numbers, sizes, times and lists as people of a place write them. */
 
 /** Of the formats below; undefined = the browser's. */
 let locale: string | undefined;
@@ -37,6 +37,10 @@ export const bitrate = (rate: number): string => withUnit(rate / 1000, 'kilobit-
 /** Hour and minute of a moment in milliseconds since 1970. */
 export const clock = (at: number): string =>
   new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' }).format(at);
+
+/** Things side by side, none of them the last. */
+export const list = (parts: string[]): string =>
+  new Intl.ListFormat(locale, { type: 'unit', style: 'short' }).format(parts);
 
 const withUnit = (value: number, unit: string, maximumFractionDigits: number): string => {
   // Shortened, English says “29 byte”.
