@@ -108,11 +108,7 @@ const Control = (props: ControlProps) => {
     >
       <Icon name={icon} />
       <span class="control-label">{text}</span>
-      {count > 0 && (
-        <span class="badge" aria-hidden="true">
-          {count > 99 ? `${number(99)}+` : number(count)}
-        </span>
-      )}
+      {count > 0 && <span class="badge" data-count={count > 99 ? `${number(99)}+` : number(count)} />}
     </button>
   );
 };
