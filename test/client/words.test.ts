@@ -26,7 +26,7 @@ const english = new Map(leavesOf(wordsIn.en));
 
 /** Names that are the same everywhere. */
 const names =
-  /Genkan|Chrome|Edge|Firefox|Safari|JavaScript|WebSocket|HTTP|STUN|TURN|UDP|TCP|VPN|https:\/\/|garden|Web|NaN/g;
+  /Genkan|QR|Chrome|Edge|Firefox|Safari|JavaScript|WebSocket|HTTP|STUN|TURN|UDP|TCP|VPN|https:\/\/|garden|Web|NaN/g;
 const own: Partial<Record<Language, RegExp>> = {
   ja: /[\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Han}]/u,
   'zh-Hans': /^[^\p{Script=Hiragana}\p{Script=Katakana}]*\p{Script=Han}/u,
