@@ -14,7 +14,8 @@ mirror=$(find_mirror) || { apt-get -qq update && mirror=$(find_mirror); } # with
 in_suite() { # SUITE COMMAND... : an apt of its own, which knows nothing of what is installed here
   local suite=$1 d=$tmp/$1; shift
   "$@" -qq -o Dir::Etc="$d/etc" -o Dir::State="$d/state" -o Dir::State::status="$d/status" -o Dir::Cache="$d/cache" \
-    -o APT::Default-Release="$suite" -o APT::Sandbox::User=root -o Acquire::Check-Valid-Until=false
+    -o APT::Default-Release="$suite" -o APT::Sandbox::User=root \
+    -o Acquire::Check-Valid-Until=false -o APT::Update::Error-Mode=any
 }
 look() { # SUITE : reads its lists
   local d=$tmp/$1 suites=$1
