@@ -125,6 +125,7 @@ export const serve = async (
     conversations.tick(now);
     signaling.joins.sweep(now);
     signaling.attempts.sweep(now);
+    signaling.looks.sweep(now);
     await signaling.store.sweep();
   }, logger);
 
@@ -251,6 +252,7 @@ const createSignaling = async (
     authorise: (token, room) => gate(token, room, Date.now()),
     joins: perMinute('join'),
     attempts: perMinute('attempt'),
+    looks: perMinute('join'),
     fanout: new Fanout(store, Math.floor(settings['log-events'] / 4)),
     ice: (room, peer, now) => {
       const date = Date.now();
@@ -276,6 +278,7 @@ const createSignaling = async (
       pingInterval: seconds('ping-interval'),
       maxQuiet: seconds('max-quiet'),
       ackDelay: settings['ack-delay'],
+      lobbyShows: settings['lobby-shows'],
     },
   };
 };

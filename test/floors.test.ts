@@ -47,7 +47,7 @@ const outside: Record<string, RegExp> = {
   3: /^zod$|^fastify$|^@fastify\/|^node:/,
   4: /^yaml$|^zod$|^jose$|^pino$|^@prometheus-io\/client$|^ws$|^node:/,
   5: /^node:/,
-  client: /^preact(\/|$)/,
+  client: /^(preact(\/|$)|uqr$)/,
 };
 
 describe('the floors', () => {
@@ -80,7 +80,7 @@ describe('the floors', () => {
       if (!file.startsWith('client/')) return false;
       const library = !file.startsWith('client/page/');
       return (
-        (library && (of.startsWith('client/page/') || of.startsWith('preact'))) ||
+        (library && (of.startsWith('client/page/') || of.startsWith('preact') || of === 'uqr')) ||
         (of === 'protocol/messages.ts' && !typeOnly)
       );
     });

@@ -125,7 +125,7 @@ export class Negotiation {
 
   #listen(): void {
     const pc = this.#pc;
-    pc.onnegotiationneeded = () => void this.#offer();
+    pc.onnegotiationneeded = () => this.#offer();
     pc.onicecandidate = ({ candidate }) => {
       if (candidate) this.#setup.send({ candidate: candidate.toJSON() });
     };
@@ -179,18 +179,18 @@ export class Negotiation {
 
   #sendDescription(): void {
     const description = this.#pc.localDescription;
-    if (description && !this.#closed) {
-      this.#setup.send({ description: { type: description.type, sdp: description.sdp } });
-    }
+    // In JSON it is its type and its sdp.
+    if (description && !this.#closed) this.#setup.send({ description });
   }
 
   #offerPlaces(): void {
     for (const kind of kinds) {
-      const transceiver = this.#pc.addTransceiver(kind, { direction: 'sendrecv', streams: [this.#label] });
-      this.#senders[kind] = transceiver.sender;
+      this.#senders[kind] = this.#pc.addTransceiver(kind, { streams: [this.#label] }).sender;
       this.#fill(kind);
     }
     this.#channel = new Channel(this.#pc, this.#setup);
+    // Now, and not when the event says so: by then the page may be busy drawing.
+    this.#offer();
   }
 
   /** The answering side sends in the places that the first offer brought. */

@@ -1,4 +1,6 @@
 /** Builds the page into dist/public: index.html, and everything else under js/ with its content's hash in the name. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,7 +11,7 @@ import { defineConfig, type Plugin } from 'vite';
 export const precompress = (): Plugin => ({
   name: 'precompress',
   async writeBundle({ dir = '.' }, bundle) {
-    const names = Object.keys(bundle).filter((name) => /\.(js|css|svg)$/.test(name));
+    const names = Object.keys(bundle).filter((name) => /\.(js|css|svg|webmanifest)$/.test(name));
     for (const file of names.map((name) => join(dir, name))) {
       const text = await readFile(file);
       await writeFile(`${file}.gz`, await promisify(gzip)(text, { level: 9 }));
@@ -17,6 +19,45 @@ export const precompress = (): Plugin => ({
     }
   },
 });
+
+const named = (name: string, extension: string, content: string | Buffer) => ({
+  fileName: `js/${name}-${createHash('sha256').update(content).digest('base64url').slice(0, 8)}.${extension}`,
+  source: content,
+});
+
+/** What lets a browser install the page: a manifest, whose addresses are relative to itself and so hold below any path, and its icons. */
+export const installable = (): Plugin => {
+  const icon = (name: string, sizes: string, purpose: 'any' | 'maskable') => {
+    const file = named(name, 'png', readFileSync(join(import.meta.dirname, `icons/${name}.png`)));
+    return { file, entry: { src: file.fileName.replace('js/', ''), sizes, type: 'image/png', purpose } };
+  };
+  const icons = [
+    icon('icon-192', '192x192', 'any'),
+    icon('icon-512', '512x512', 'any'),
+    icon('maskable-512', '512x512', 'maskable'),
+  ];
+  const text = JSON.stringify({
+    ...{ id: '../', start_url: '../', scope: '../', display: 'standalone' },
+    ...{ name: 'Genkan', short_name: 'Genkan', description: 'Video calls in a room of your own.' },
+    ...{ background_color: '#f6f5f1', theme_color: '#f6f5f1' },
+    icons: icons.map(({ entry }) => entry),
+  });
+  const manifest = named('manifest', 'webmanifest', text);
+  return {
+    name: 'installable',
+    generateBundle() {
+      for (const file of [manifest, ...icons.map((each) => each.file)]) this.emitFile({ type: 'asset', ...file });
+    },
+    transformIndexHtml: () => [
+      // With the page's own credentials: a site behind a password would refuse it otherwise.
+      {
+        tag: 'link',
+        attrs: { rel: 'manifest', href: `./${manifest.fileName}`, crossorigin: 'use-credentials' },
+        injectTo: 'head',
+      },
+    ],
+  };
+};
 
 export const target = ['es2022', 'chrome110', 'firefox115', 'safari16'];
 
@@ -39,5 +80,5 @@ export default defineConfig({
       },
     },
   },
-  plugins: [precompress()],
+  plugins: [installable(), precompress()],
 });

@@ -80,6 +80,9 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
     rooms.post('/leave', async (request, reply) =>
       send(reply, await conversations.leave(roomOf(request), sessionOf(request), request.body ?? {})),
     );
+    rooms.get('/inside', async (request, reply) =>
+      send(reply, await conversations.inside(roomOf(request), callerOf(request))),
+    );
     // A request for its head alone would end the one that waits.
     rooms.get('/events', { exposeHeadRoute: false }, async (request, reply) => {
       const asked = eventsQuery.safeParse(Object.assign({}, request.query, lastEvent(request)));

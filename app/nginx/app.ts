@@ -25,10 +25,7 @@ ${situation.protocol === 'uwsgi' ? byUwsgi : byHttp(situation)}
     # Answers go out as they come: events must not wait in a buffer until it is full. Default on.
     ${verb(situation)}_buffering off;
 
-    # A request is sent once. By default nginx repeats it elsewhere when one address fails: a message would come twice, a room be in
-    # two places, and one request that ends a worker would end them all.
-    ${verb(situation)}_next_upstream off;
-
+${situation.shared && hasGroup(situation) ? elsewhere(situation) : once(situation)}
     # As much as the app itself takes (--limit-post), the default is 1m.
     # https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size
     client_max_body_size ${size(situation.app.limitPost)};
@@ -43,6 +40,19 @@ ${limited(situation)}
     include snippets/genkan-headers.conf;
 ${accessLog(situation)}}
 ${situation.base === '/' ? '' : withoutSlash(situation)}`;
+
+const once = (situation: Situation): string => `\
+    # A request is sent once. By default nginx repeats it elsewhere when one address fails: a message would come twice, a room be in
+    # two places, and one request that ends a worker would end them all.
+    ${verb(situation)}_next_upstream off;
+`;
+
+const elsewhere = (situation: Situation): string => `\
+    # A request goes to one other when the first does not answer; a POST only if it cannot have been sent, as by default. By default all
+    # are tried, so that one request that ends a worker would end them all.
+    ${verb(situation)}_next_upstream error timeout;
+    ${verb(situation)}_next_upstream_tries 2;
+`;
 
 const verb = ({ protocol }: Situation): 'uwsgi' | 'proxy' => (protocol === 'uwsgi' ? 'uwsgi' : 'proxy');
 

@@ -1,5 +1,6 @@
 /** snippets/genkan-maps.conf: values that nginx works out for a request. */
 import type { Situation } from './situation.ts';
+import { hasGroup } from './workers.ts';
 
 export const maps = (situation: Situation): string => `\
 # What is worked out for a request before it is passed on. nginx 1.22 or later, in the http block.
@@ -16,7 +17,7 @@ map $http_host $genkan_host {
 # https://nginx.org/en/docs/http/websocket.html
 map $http_upgrade $genkan_connection {
     default upgrade;
-    ''      ${isGroup(situation) ? "''" : 'close'};
+    ''      ${hasGroup(situation) ? "''" : 'close'};
 }
 
 # How long a file may be kept. The build writes the hash of a file's content into its name, so that such a file never changes: a
@@ -34,10 +35,8 @@ map $status $genkan_failed {
 }
 ${situation.trustedProxies.length > 0 ? scheme(situation) : ''}`;
 
-const isGroup = ({ upstreams }: Situation): boolean => upstreams.length > 1;
-
 const otherwise = (situation: Situation): string =>
-  isGroup(situation)
+  hasGroup(situation)
     ? ' and nothing otherwise,\n# so that the connection stays open for the next request.'
     : ', "close" otherwise:\n# nginx keeps no connection to a single address open, and the app need not wait for another request.';
 

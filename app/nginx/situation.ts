@@ -16,6 +16,8 @@ export type Situation = {
   protocol: 'uwsgi' | 'http';
   /** Where the app listens, as nginx writes it: `127.0.0.1:3031`, `unix:/path`, `name:3031`. Rooms are hashed over several. */
   upstreams: readonly [string, ...string[]];
+  /** Whether all of them have one store, so that any of them serves any room. */
+  shared: boolean;
   /** Name server for upstreams that are names. */
   resolver?: string | undefined;
   /** None: whatever name is asked for. */

@@ -19,6 +19,8 @@ ${place(situation)}
         application/json json map;
         application/wasm wasm;
         image/svg+xml    svg;
+        image/png        png;
+        application/manifest+json webmanifest;
         font/woff2       woff2;
         text/plain       ts;
     }

@@ -17,7 +17,7 @@ const none = `\
 `;
 
 const grouped = (situation: Situation): string => `\
-# A room lives in one worker: everything about it must go there. nginx 1.22 or later, in the http block.
+${situation.shared ? '# Which worker has a room: the others could serve it too, but not without asking the store more often.' : '# A room lives in one worker: everything about it must go there.'} nginx 1.22 or later, in the http block.
 
 # The room's name in the path: decoded, as $uri always is, so that a name gives the same key in whatever way it was
 # percent-encoded. What is about no room, such as the first page, goes to any.
@@ -29,9 +29,8 @@ map $uri $genkan_room {
 
 ${situation.upstreams.length > 1 ? listed : replicas}
 ${situation.resolver && named(situation) ? resolving(situation) : ''}
-    # (!) max_fails=0: by default nginx takes a worker for dead after one failure and sends its rooms to others for ten
-    # seconds, so that a room is in two places. A worker that is being replaced keeps its socket, and who calls waits.
-${situation.upstreams.map((address) => `    server ${address} max_fails=0${isResolved(situation, address) ? ' resolve' : ''};`).join('\n')}
+${situation.shared ? anyServes : oneHas}
+${situation.upstreams.map((address) => `    server ${address}${situation.shared ? '' : ' max_fails=0'}${isResolved(situation, address) ? ' resolve' : ''};`).join('\n')}
 ${situation.protocol === 'http' ? keepAlive(situation) : ''}}
 `;
 
@@ -40,6 +39,13 @@ const listed = `\
 # added or taken away only its share of the rooms moves. https://nginx.org/en/docs/http/ngx_http_upstream_module.html#hash
 upstream ${group} {
     hash $genkan_room consistent;`;
+
+const oneHas = `\
+    # (!) max_fails=0: by default nginx takes a worker for dead after one failure and sends its rooms to others for ten
+    # seconds, so that a room is in two places. A worker that is being replaced keeps its socket, and who calls waits.`;
+
+const anyServes = `\
+    # All have one store (--store), so any of them serves any room: who does not answer is left out for ten seconds, as by default.`;
 
 const replicas = `\
 # Every address of the name is a replica. (!) More than one need a store (--store): when an address comes or goes most rooms get another one.

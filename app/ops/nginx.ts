@@ -142,6 +142,7 @@ const situationOf = (settings: NginxSettings, version: string, app: App): Situat
   return {
     mode,
     ...app,
+    shared: settings.store !== 'memory',
     resolver: settings.resolver,
     serverNames: settings['server-name'],
     addresses,

@@ -281,6 +281,9 @@ export const seen = z.object({
   origin: z.string().nullable(),
 });
 
+/** `GET …/inside`: what somebody before the door may know. `peers`: how many are inside; `names`: of those who gave one. */
+export const inside = z.object({ peers: z.int().min(0).optional(), names: z.array(peerName).optional() });
+
 export type RoomName = z.infer<typeof roomName>;
 export type PeerId = z.infer<typeof peerId>;
 export type MediaState = z.infer<typeof mediaState>;
@@ -301,4 +304,5 @@ export type Peer = z.infer<typeof peer>;
 export type IceServer = z.infer<typeof iceServer>;
 export type Joined = z.infer<typeof joined>;
 export type Seen = z.infer<typeof seen>;
+export type Inside = z.infer<typeof inside>;
 export type ServerMessage = z.infer<typeof serverMessage>;

@@ -8,6 +8,7 @@ import {
   clientMessage,
   error,
   eventsAnswer,
+  inside,
   join,
   joined,
   pong,
@@ -26,6 +27,7 @@ const bodies = {
   eventsAnswer,
   refusal: z.union([error, replies]),
   seen,
+  inside,
 };
 
 /** @param source the text of messages.ts */
@@ -72,6 +74,15 @@ export const openApi = (source: string): Json => {
       '/rooms/{room}/leave': operation('post', 'leave', 'Leaves the room.', {
         responses: { 204: { description: 'The session is over.' } },
       }),
+      '/rooms/{room}/inside': operation(
+        'get',
+        'inside',
+        'Who is inside, as far as the server tells before one enters.',
+        {
+          security: [{}, { token: [] }],
+          responses: { 200: { description: 'Nothing, how many, or also who.', ...body('inside') } },
+        },
+      ),
       '/rooms/{room}/seen': operation('get', 'seen', 'How this request arrives, to find what changes it on its way.', {
         security: [{}],
         responses: { 200: { description: 'As the app sees its caller.', ...body('seen') } },

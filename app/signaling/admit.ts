@@ -13,6 +13,8 @@ export type Doorkeeping = {
   /** Entrances by address, and wrong tokens and passcodes. */
   joins: Throttle;
   attempts: Throttle;
+  /** Questions who is inside. */
+  looks: Throttle;
   store: Pick<Store, 'claim' | 'release'>;
   clock: () => number;
 };

@@ -13,6 +13,7 @@ import * as rooms from '../rooms/speaking.ts';
 import type { Committed, Store } from '../store/store.ts';
 import { type Caller, type Doorkeeping, redeem, restore } from './admit.ts';
 import type { Fanout } from './fanout.ts';
+import type { Telling } from './inside.ts';
 import type { AllowanceLimits } from './rate.ts';
 
 export type SignalingLimits = AllowanceLimits & {
@@ -34,6 +35,8 @@ export type SignalingLimits = AllowanceLimits & {
   maxQuiet: number;
   /** ms over which acknowledgements are gathered. */
   ackDelay: number;
+  /** What somebody who has not entered is told of who is inside. */
+  lobbyShows: Telling;
 };
 
 /** What every transport needs. */

@@ -22,6 +22,7 @@ import {
   told,
 } from './conversation.ts';
 import { encode, encodeMessage } from './encode.ts';
+import { lookInside } from './inside.ts';
 import { Poll } from './poll.ts';
 import { Allowance } from './rate.ts';
 import { EventStream, type Streamed, silence, type Traffic } from './stream.ts';
@@ -178,6 +179,12 @@ export class HttpConversations {
     else await depart(this.#signaling, room, known.id, 'left');
     this.#visitors.delete(keyOf(room, known.id));
     return { status: 204, body: '' };
+  }
+
+  /** `GET …/inside`. */
+  async inside(room: RoomName, caller: Caller): Promise<Answer> {
+    const told = await lookInside(this.#signaling, room, caller);
+    return 'refused' in told ? refusalAnswer(told) : { status: 200, body: JSON.stringify(told) };
   }
 
   /** Lets time pass: ends the waits that are over, forgets who has not asked for long. */

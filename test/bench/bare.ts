@@ -1,9 +1,12 @@
-/** The yardstick: a relay on `ws` and node:http that does nothing else. The sockets of a path get each other's messages. */
+/** The yardstick: a relay on `ws` and node:http that does nothing else. The sockets of a path get each other's messages; to browsers it gives minimal.html. */
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { type WebSocket, WebSocketServer } from 'ws';
 
 const rooms = new Map<string, Set<WebSocket>>();
-const server = createServer();
+const page = readFileSync(join(import.meta.dirname, 'minimal.html'));
+const server = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end(page));
 const sockets = new WebSocketServer({ server, perMessageDeflate: false, clientTracking: false });
 sockets.on('connection', (socket, { url = '' }) => {
   const room = rooms.get(url) ?? new Set();

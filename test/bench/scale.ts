@@ -245,16 +245,19 @@ const medians = (ofRounds: Figures[]): Figures =>
     Object.keys(ofRounds[0] ?? {}).map((figure) => [figure, median(ofRounds.map((one) => one[figure] ?? Number.NaN))]),
   );
 
-const rowOf = (name: string, own: Figures[], first: Figures[] | undefined): string[] => [
-  name,
-  ...Object.entries(medians(own)).map(([figure, value]) => {
-    if (Number.isNaN(value)) return '';
-    const ratio = median(
-      own.map((one, round) => (one[figure] ?? Number.NaN) / (first?.[round]?.[figure] ?? Number.NaN)),
-    );
-    return Number.isNaN(ratio) ? shown(value) : `${shown(value)} (${ratio.toFixed(2)})`;
-  }),
-];
+/** A row for each figure, a column for each contestant. */
+const rowsOf = (found: Figures[][], ratios: boolean): string[][] =>
+  Object.keys(found[0]?.[0] ?? {}).map((figure) => [
+    figure,
+    ...found.map((own) => {
+      const value = median(own.map((one) => one[figure] ?? Number.NaN));
+      const toFirst = own.map(
+        (one, round) => (one[figure] ?? Number.NaN) / (found[0]?.[round]?.[figure] ?? Number.NaN),
+      );
+      if (Number.isNaN(value)) return '';
+      return ratios ? `${shown(value)} (${median(toFirst).toFixed(2)})` : shown(value);
+    }),
+  ]);
 
 const file = join(import.meta.dirname, 'measured.json');
 /** Keeps what other parts found before. */
@@ -264,21 +267,24 @@ const keep = (name: string, part: Part, found: Figures[][]): void => {
   const date = new Date().toISOString().slice(0, 10);
   const machine = `${cpus().length} × ${cpus()[0]?.model}`;
   const rounded = (_: string, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(4)) : value);
-  const parts = { ...before, [name]: { date, machine, figures } };
+  const kept = { ...before[name]?.figures, ...figures };
+  const parts = { ...before, [name]: { date, machine, figures: kept } };
   writeFileSync(file, `${JSON.stringify(parts, rounded, 2)}\n`);
 };
 
-const asked = process.argv.slice(2);
-const unknown = asked.filter((word) => !(word in parts));
+/** `part`, or `part:contestant`. */
+const asked = process.argv.slice(2).map((word) => word.split(':'));
+const unknown = asked.flatMap(([part = '']) => (part in parts ? [] : [part]));
 if (unknown.length > 0)
   throw new Error(`no part "${unknown.join('", "')}"; there are ${Object.keys(parts).join(', ')}`);
-for (const [name, part] of Object.entries(parts)) {
-  if (asked.length > 0 && !asked.includes(name)) continue;
+for (const [name, whole] of Object.entries(parts)) {
+  const wanted = asked.filter(([word]) => word === name);
+  if (asked.length > 0 && wanted.length === 0) continue;
+  const isWanted = (one: string) =>
+    wanted.every(([, only]) => only === undefined) || wanted.some(([, only]) => only === one);
+  const part = { ...whole, contestants: whole.contestants.filter((one) => isWanted(one.name)) };
   const found = await compete(name, part);
   keep(name, part, found);
-  const columns = Object.keys(found[0]?.[0] ?? {});
-  const rows = part.contestants.map((one, index) =>
-    rowOf(one.name, found[index] ?? [], part.ratios ? found[0] : undefined),
-  );
-  process.stdout.write(`${part.title}\n${table(['', ...columns], rows)}\n`);
+  const rows = rowsOf(found, part.ratios);
+  process.stdout.write(`${part.title}\n${table(['', ...part.contestants.map((one) => one.name)], rows)}\n`);
 }

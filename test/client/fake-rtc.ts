@@ -86,6 +86,8 @@ export class FakePc {
   told = { at: 0, rtt: 0.05, lossOut: 0, available: undefined as number | undefined, bytes: 0, arrived: 0, lost: 0 };
   #name: string;
   #descriptions = 0;
+  /** Whether a description is being made: what needs another is told of afterwards, if it still does. */
+  #describing = false;
   #remote: string | undefined;
 
   constructor(name: string, configuration: RTCConfiguration) {
@@ -93,8 +95,8 @@ export class FakePc {
     this.configuration = configuration;
   }
 
-  addTransceiver(kind: Kind, { direction }: { direction: string }): FakeTransceiver {
-    const added = transceiver(kind, direction);
+  addTransceiver(kind: Kind): FakeTransceiver {
+    const added = transceiver(kind, 'sendrecv');
     this.transceivers.push(added);
     if (this.transceivers.length === 1) this.#needNegotiation();
     return added;
@@ -142,7 +144,10 @@ export class FakePc {
   renegotiate = () => this.#needNegotiation();
 
   async setLocalDescription(): Promise<void> {
-    await this.#step();
+    this.#describing = true;
+    await this.#step().finally(() => {
+      this.#describing = false;
+    });
     this.#descriptions += 1;
     const type = this.signalingState === 'have-remote-offer' ? 'answer' : 'offer';
     if (type === 'offer') this.offers += 1;
@@ -193,7 +198,7 @@ export class FakePc {
   }
 
   #needNegotiation(): void {
-    queueMicrotask(() => this.signalingState === 'stable' && this.onnegotiationneeded?.());
+    queueMicrotask(() => this.signalingState === 'stable' && !this.#describing && this.onnegotiationneeded?.());
   }
 
   async #step(): Promise<void> {

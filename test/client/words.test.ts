@@ -26,7 +26,7 @@ const english = new Map(leavesOf(wordsIn.en));
 
 /** Names that are the same everywhere. */
 const names =
-  /Genkan|Chrome|Edge|Firefox|Safari|JavaScript|WebSocket|HTTP|STUN|TURN|UDP|TCP|VPN|https:\/\/|garden|Web|NaN/g;
+  /Genkan|QR|Chrome|Edge|Firefox|Safari|JavaScript|WebSocket|HTTP|STUN|TURN|UDP|TCP|VPN|https:\/\/|garden|Web|NaN/g;
 const own: Partial<Record<Language, RegExp>> = {
   ja: /[\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Han}]/u,
   'zh-Hans': /^[^\p{Script=Hiragana}\p{Script=Katakana}]*\p{Script=Han}/u,
@@ -44,6 +44,12 @@ describe.each(all)('the messages in %s', (language) => {
   it('say all that they are told', () => {
     const used = (message: Message | undefined) => parameters.filter((each) => message && said(message).includes(each));
     for (const [path, message] of leaves) expect(used(message), path).toEqual(used(english.get(path)));
+  });
+
+  it('name a button by what stands on it, and more (WCAG 2.2, 2.5.3)', () => {
+    const { people } = wordsIn[language];
+    expect(people.admitNamed('Ben')).toContain(people.admit);
+    expect(people.denyNamed('Ben')).toContain(people.deny);
   });
 
   it('have a form for every number', () => {

@@ -11,11 +11,14 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8');
 test('every block is run somewhere, or says why not', () => {
   expect(blocks.length).toBeGreaterThan(20);
   const places = blocks.flatMap((block) => (block.kind === 'not run' ? [] : [block.place]));
-  // test/stack/guide.long.test.ts and scale.long.test.ts know these, and the last two have tests of their own.
+  // test/stack/guide.long.test.ts, scale.long.test.ts and deploy/several-hosts.test.ts know these, and the last two have tests of their own.
   const known = [
     'compose',
     'scale',
     'scale-roll',
+    'hosts-store',
+    'hosts-app',
+    'hosts-nginx',
     'ways',
     'tls',
     'server',

@@ -125,6 +125,17 @@ describe('where the app is', () => {
     expect(written('--socket /run/app.%w.sock --processes 2')).not.toContain('keepalive 32;');
   });
 
+  test('of workers with one store another one is asked, of others never', () => {
+    const several = '--upstream 192.0.2.21:3031 --upstream 192.0.2.22:3031';
+    const text = written(`${several} --store valkeys://genkan@192.0.2.20:6379`);
+    expect(text).toContain('uwsgi_next_upstream error timeout;\n    uwsgi_next_upstream_tries 2;');
+    expect(text).toContain('    server 192.0.2.22:3031;\n');
+    const alone = written(several);
+    expect(alone).toContain('uwsgi_next_upstream off;');
+    expect(alone).toContain('    server 192.0.2.22:3031 max_fails=0;\n');
+    expect(written('--store valkey://192.0.2.20')).toContain('uwsgi_next_upstream off;');
+  });
+
   test('times and sizes are those of the app', () => {
     const text = written('--ping-interval 10 --poll-wait 60 --limit-post 65536 --drain-timeout 60');
     expect(text).toContain('uwsgi_read_timeout 65s;');
@@ -153,6 +164,7 @@ describe('what a version knows', () => {
     ],
     ['--upstream a:1 --upstream b:2 --resolver 192.0.2.1', '1.26.3', 'server a:1 max_fails=0;', ' resolve;'],
     ['--upstream a:1 --resolver 192.0.2.1', '1.30.6', 'server a:1 max_fails=0 resolve;', ' consistent;'],
+    ['--upstream a:1 --resolver 192.0.2.1 --store valkey://b', '1.30.6', 'server a:1 resolve;', ' max_fails=0'],
     ['--upstream a:1 --resolver 192.0.2.1', '1.26.3', 'set $genkan_app a:1;', 'upstream genkan'],
   ])('and nothing else: %s for %s', (words, version, there, notThere) => {
     const text = written(`${words} --nginx-version ${version}`);

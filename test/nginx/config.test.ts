@@ -18,7 +18,7 @@ const filesOf = (...words: string[]): Files => {
 };
 
 /** Of compose's ways to reach the app: the words that write its files. */
-const containers = ['--resolver', '127.0.0.11', '--nginx-version', '1.30.6'];
+const containers = ['--resolver', '127.0.0.11', '--nginx-version', '1.30.6', '--store', 'valkey://valkey'];
 const ways = {
   uwsgi: ['--upstream', 'app:3031', ...containers],
   http: ['--protocol', 'http', '--upstream', 'app:9090', ...containers],

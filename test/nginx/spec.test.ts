@@ -1,6 +1,6 @@
 /**
- * The spec of signaling, over every transport, through every version of nginx × {uwsgi, http} × {TCP, unix}: each time in another
- * mode, or, if everything is asked for, in every one.
+ * The spec of signaling through every version of nginx × {uwsgi, http} × {TCP, unix}, each time in another mode, by WebSocket and by polls
+ * or event streams in turn; or, if everything is asked for, in every mode by every transport.
  */
 import { readFileSync } from 'node:fs';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
@@ -31,13 +31,15 @@ afterAll(async () => {
   files.remove();
 });
 
-const pairs = nginxes.flatMap((by) => ways.map((way) => ({ by, ...way })));
+const pairs = nginxes.flatMap((by, row) =>
+  ways.map((way, column) => ({ by, ...way, second: (row + column) % 2 ? eventStream : plainHttp })),
+);
 // 3 and the number of modes have no divisor in common: every mode has its turn, and no version has neighbours only.
 const chosen = pairs.flatMap((pair, index) =>
   modes.filter((_, nth) => isThorough || nth === (3 * index) % modes.length).map((mode) => ({ ...pair, mode })),
 );
 
-for (const { by, kind, over, address, mode } of chosen)
+for (const { by, kind, over, address, mode, second } of chosen)
   describe.skipIf(by.version === undefined)(`${by.name}, by ${kind} over ${over}, ${mode.name}`, () => {
     let nginx: Nginx;
     beforeAll(async () => {
@@ -45,6 +47,7 @@ for (const { by, kind, over, address, mode } of chosen)
     });
     afterAll(() => nginx.stop());
     const url = () => `${mode.scheme}://${name}:${nginx.port}${mode.base.slice(0, -1)}`;
-    for (const transport of [webSocket, plainHttp, eventStream]) describeSignaling('there', url, transport);
+    const transports = isThorough ? [webSocket, plainHttp, eventStream] : [webSocket, second];
+    for (const transport of transports) describeSignaling('there', url, transport);
     describeAncestors('there', url);
   });

@@ -1,6 +1,9 @@
 /** Several workers behind one nginx: everything of a room reaches one of them, however its name is written. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { HttpPeer, WebSocketPeer } from '../../app/conform/peers.ts';
+import { eventStream, plainHttp, webSocket } from '../../app/conform/transports.ts';
+import { ask as tell } from '../../app/ops/control.ts';
 import { nginxFiles } from '../../app/ops/nginx.ts';
 import { stage } from '../ops/program.ts';
 import { nginxes } from '../setup/nginxes.ts';
@@ -10,6 +13,7 @@ import { ask } from './ask.ts';
 import { type Backend, startBackend } from './backend.ts';
 import { type Nginx, startNginx } from './nginx.ts';
 
+const held = z.looseObject({ workers: z.array(z.looseObject({ rooms: z.number(), peers: z.number() })) });
 const missing = without('nginx');
 
 const encode = (text: string): string => Array.from(Buffer.from(text), (byte) => `%${byte.toString(16)}`).join('');
@@ -141,6 +145,45 @@ describe.skipIf(missing)('the supervisor’s workers', () => {
       a.dispose();
       b.dispose();
     }
+    await nginx.stop();
+  });
+
+  test('no message crosses workers: whatever a room is asked for reaches one, and the others know nothing of it', async () => {
+    const control = play.path('control');
+    const flags = ['--http-socket', '127.0.0.1:0', '--processes', '3', '--control-socket', control];
+    const program = play.start(flags);
+    const listening = await Promise.all([1, 2, 3].map((nth) => program.said('listening', nth)));
+    const own = listening.map(({ address = '' }) => address);
+    const [first = '', ...others] = own;
+    const words = others.flatMap((address) => ['--upstream', address]);
+    const nginx = await startNginx({ app: { kind: 'http', address: first }, words });
+    const workers = async () => held.parse((await tell(control, 'status')).status).workers;
+    // By WebSocket, by polls and by an event stream: joins, messages, events, and who leaves again.
+    const rooms = Array.from({ length: 12 }, (_, room) =>
+      [webSocket, plainHttp, eventStream].map((way) => way.peer(nginx.url, `one-${room}`)),
+    );
+    for (const peers of rooms) {
+      for (const peer of peers) await peer.join();
+      for (const speaker of peers) {
+        await speaker.send({ type: 'chat', text: `of ${speaker.id}` });
+        for (const other of peers)
+          if (other !== speaker) expect(await other.inbox.take('chat')).toMatchObject({ text: `of ${speaker.id}` });
+      }
+      const guest = new HttpPeer(nginx.url, peers[0]?.room ?? '');
+      await guest.join();
+      await guest.leave();
+    }
+    // A room that two of them knew would count twice.
+    await expect.poll(async () => (await workers()).map(({ peers }) => peers).reduce((a, b) => a + b)).toBe(36);
+    expect((await workers()).map(({ rooms: count }) => count).reduce((a, b) => a + b)).toBe(12);
+    for (const { rooms: count } of await workers()) expect(count).toBeGreaterThan(0);
+    // Past nginx the same name is another room in each.
+    const apart = own.map((address) => new WebSocketPeer(`http://${address}`, 'same'));
+    for (const peer of apart) expect((await peer.join()).peers).toEqual([]);
+    for (const [at, peer] of apart.entries()) await peer.send({ type: 'chat', text: `${at}` });
+    for (const peer of apart) expect(await peer.inbox.take('ack')).toMatchObject({ n: 1 });
+    for (const peer of apart) expect([...peer.inbox.of('peer-joined'), ...peer.inbox.of('chat')]).toEqual([]);
+    for (const peer of [...rooms.flat(), ...apart]) peer.dispose();
     await nginx.stop();
   });
 });

@@ -18,10 +18,14 @@ export const talk = async (peer: WebSocketPeer, count: number, { atOnce = 16, pa
   }
 };
 
-/** Hears until the `last` text. @returns all of them, as they came */
-export const follow = async (peer: WebSocketPeer, last: string): Promise<string[]> => {
+/** Hears until the `last` text, which may be told later. @returns all of them, as they came */
+export const follow = async (peer: WebSocketPeer, last: string | Promise<string>): Promise<string[]> => {
   const texts = () => peer.inbox.of('chat').map(({ text }) => text);
-  while (texts().at(-1) !== last) {
+  let end: string | undefined;
+  void Promise.resolve(last).then((text) => {
+    end = text;
+  });
+  while (end === undefined || texts().at(-1) !== end) {
     await comeBack(peer);
     await sleep(beat);
   }

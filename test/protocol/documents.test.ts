@@ -144,7 +144,7 @@ describe('the OpenAPI document', () => {
   });
 
   test('every operation can be refused with every error, under its status', () => {
-    expect(operations).toHaveLength(5);
+    expect(operations).toHaveLength(6);
     for (const [code, { status, message }] of Object.entries(errors)) {
       if (status < 400) continue;
       expect(openApi.components.responses[status].description).toContain(`- \`${code}\`: ${message}`);

@@ -32,8 +32,7 @@ const nginxCache = process.env.NGINX_CACHE || '/var/cache/genkan-nginx';
 
 /** Installs what can be installed; → what is still missing, as [name, sentence] pairs. */
 export async function completeMachine(wantsDocker) {
-  const [missing, others] = await Promise.all([completePackages(wantsDocker), otherNginxes()]);
-  return [...missing, ...others];
+  return [...(await completePackages(wantsDocker)), ...(await otherNginxes())];
 }
 
 async function completePackages(wantsDocker) {
@@ -58,7 +57,8 @@ async function otherNginxes() {
   if (debian) {
     say(`unpacking nginx of Debian's ${lacking().join(', ')} into ${nginxCache}, beside the machine's own`);
     const { code, output } = await quiet(`${root}/test/setup/nginxes.sh`, suites);
-    if (code !== 0) why = lastLine(output);
+    // Of apt's errors the first says why, the last only that there was one.
+    if (code !== 0) why = output.split('\n').find((line) => line.startsWith('E: ')) ?? lastLine(output);
   }
   const absent = lacking().filter((suite) => suite !== 'experimental');
   const sentence = `the tests of nginx of ${absent.join(', ')} are skipped: ${why}`;

@@ -8,12 +8,14 @@
 set -euo pipefail
 cache=${NGINX_CACHE:-/var/cache/genkan-nginx}; mkdir -p "$cache"
 tmp=$(mktemp -d); trap 'rm -rf --one-file-system "$tmp"' EXIT
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -1)
+find_mirror() { apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -1; }
+mirror=$(find_mirror) || { apt-get -qq update && mirror=$(find_mirror); } # without lists apt names no place
 
 in_suite() { # SUITE COMMAND... : an apt of its own, which knows nothing of what is installed here
   local suite=$1 d=$tmp/$1; shift
   "$@" -qq -o Dir::Etc="$d/etc" -o Dir::State="$d/state" -o Dir::State::status="$d/status" -o Dir::Cache="$d/cache" \
-    -o APT::Default-Release="$suite" -o APT::Sandbox::User=root -o Acquire::Check-Valid-Until=false
+    -o APT::Default-Release="$suite" -o APT::Sandbox::User=root \
+    -o Acquire::Check-Valid-Until=false -o APT::Update::Error-Mode=any
 }
 look() { # SUITE : reads its lists
   local d=$tmp/$1 suites=$1

@@ -37,16 +37,19 @@ export type ChromiumOptions = {
   /** An address beside this machine's own that is reached, and counts as safe for cameras: http://host:port. */
   site?: string;
   program?: string | undefined;
+  /** Further flags; of two of the same name the last counts. */
+  also?: string[];
 };
 
-export const launch = ({ without = [], site, program = chromiumPath }: ChromiumOptions = {}): Promise<Browser> => {
+export const launch = (options: ChromiumOptions = {}): Promise<Browser> => {
+  const { without = [], site, program = chromiumPath, also = [] } = options;
   const hosts = site === undefined ? reachable : [...reachable, new URL(site).hostname];
   const args = flags.filter((flag) => !without.includes(flag));
   args.push(`--host-resolver-rules=${['MAP * ~NOTFOUND', ...hosts.map((host) => `EXCLUDE ${host}`)].join(', ')}`);
   if (site !== undefined) args.push(`--unsafely-treat-insecure-origin-as-secure=${site}`);
   return chromium.launch({
     ...(program === undefined ? {} : { executablePath: program }),
-    ...{ chromiumSandbox: false, args },
+    ...{ chromiumSandbox: false, args: [...args, ...also] },
   });
 };
 

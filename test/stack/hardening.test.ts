@@ -99,7 +99,7 @@ describe.skipIf(without('docker'))('.env', () => {
     for (const name of new Set(read)) expect(named).toContain(name);
     const own = named.filter((name) => !name?.startsWith('GENKAN_') && !name?.startsWith('COMPOSE_'));
     // Handed on by name alone.
-    expect(own.filter((name) => !read.includes(name))).toEqual(['TURN_OPTIONS']);
+    expect(own.filter((name) => !read.includes(name))).toEqual(['VALKEY_OPTIONS', 'TURN_OPTIONS']);
   });
 
   test('.env.example is sound with every # taken away that stands before a value', () => {

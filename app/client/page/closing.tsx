@@ -1,8 +1,9 @@
-/** After a call, or in place of one: what happened, and what can be done next. */
+/** After a call, or in place of one: what happened, and what can be done next; and a page that is too old for its server. */
 import type { ErrorCode } from '../genkan.ts';
 import { endingOf } from './failures.ts';
 import { useFirstFocus, useTitle } from './hooks.ts';
 import { Icon } from './icons.tsx';
+import { Outdated } from './late.tsx';
 import { words } from './words.ts';
 
 type ClosingProps = { code: ErrorCode; again: () => void; newRoom: () => void };
@@ -14,10 +15,7 @@ export const Closing = ({ code, again, newRoom }: ClosingProps) => {
   const possible = code !== 'bad-room-name';
   return (
     <main class="card closing" data-ending={code}>
-      <p class="brand">
-        <Icon name="gate" />
-        {words.product}
-      </p>
+      <Brand />
       <h1 ref={heading} tabIndex={-1}>
         {title}
       </h1>
@@ -35,3 +33,26 @@ export const Closing = ({ code, again, newRoom }: ClosingProps) => {
     </main>
   );
 };
+
+/** The server was upgraded since the page was opened, or cannot be reached. */
+export const OutdatedPage = () => {
+  const { title } = words.outdated;
+  useTitle(`${title} – ${words.product}`);
+  const heading = useFirstFocus<HTMLHeadingElement>();
+  return (
+    <main class="card closing" data-ending="outdated">
+      <Brand />
+      <h1 ref={heading} tabIndex={-1}>
+        {title}
+      </h1>
+      <Outdated />
+    </main>
+  );
+};
+
+const Brand = () => (
+  <p class="brand">
+    <Icon name="gate" />
+    {words.product}
+  </p>
+);

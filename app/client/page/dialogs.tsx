@@ -6,6 +6,7 @@ import { DevicePickers } from './device-pickers.tsx';
 import { Dialog } from './dialog.tsx';
 import { canFillScreen, canFloat, toggleFloating, toggleFullScreen } from './full-screen.ts';
 import { Icon, type IconName } from './icons.tsx';
+import { Late } from './late.tsx';
 import { remember } from './memory.ts';
 import { choices } from './reactions.ts';
 import { roomUrl } from './route.ts';
@@ -122,10 +123,15 @@ const Invite = ({ room, conversation, close }: Inside) => {
             {invite.share}
           </button>
         )}
+        <p class="outcome" role="status">
+          {outcome}
+        </p>
       </div>
-      <p class="outcome" role="status">
-        {outcome}
-      </p>
+      <Late
+        fetch={async () => (await import('./qr.tsx')).QrCode}
+        props={{ text: url, label: invite.qr, hint: invite.qrHint }}
+        instead={<p class="hint">{invite.qrFailed}</p>}
+      />
     </Dialog>
   );
 };

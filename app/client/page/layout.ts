@@ -24,10 +24,13 @@ const fitted = (space: Size, columns: number, rows: number, gap: number, narrowe
   return { width: Math.floor(across), height: Math.floor(across / ratio) };
 };
 
+/** Below this height a small tile shows nothing any more: then there are more columns of them. */
+const lowest = 54;
+
 /** How much of a narrow space the small tiles may take. */
 const share = 0.32;
 
-/** One large tile, and `others` small ones in a column beside it, or in rows below it where the space is upright. */
+/** One large tile, and `others` small ones in columns beside it, or in rows below it where the space is upright. */
 export const besideMain = (
   space: Size,
   others: number,
@@ -41,9 +44,12 @@ export const besideMain = (
     const main = { width: space.width, height: space.height - rows * (height + gap) };
     return { main, small: { width, height }, side: 'below' };
   }
-  const widest = Math.min(240, Math.max(96, space.width * 0.2));
-  const height = Math.floor(Math.min((widest * 9) / 16, (space.height + gap) / Math.max(1, others) - gap));
+  const columns = Math.ceil(others / Math.max(1, Math.floor((space.height + gap) / (lowest + gap))));
+  const beside = columns > 1 ? (space.width * share * 1.2) / columns - gap : Math.max(96, space.width * 0.2);
+  const widest = Math.min(240, beside);
+  const rows = Math.max(1, Math.ceil(others / Math.max(1, columns)));
+  const height = Math.floor(Math.min((widest * 9) / 16, (space.height + gap) / rows - gap));
   const small = { width: Math.floor((height * 16) / 9), height };
-  const strip = others === 0 ? 0 : small.width + gap;
+  const strip = columns * (small.width + gap);
   return { main: { width: space.width - strip, height: space.height }, small, side: 'beside' };
 };

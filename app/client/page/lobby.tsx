@@ -1,12 +1,14 @@
 /** Before the call: how one looks and sounds, what one is called, which devices are used, whether the network will do. */
 import { useState } from 'preact/hooks';
-import { ConnectionCheck } from './check.tsx';
 import { DevicePickers } from './device-pickers.tsx';
 import type { Devices } from './devices.ts';
+import { Dialog } from './dialog.tsx';
 import { useChanges, useFirstFocus, useTitle } from './hooks.ts';
 import { LanguageChoice } from './language-choice.tsx';
+import { Late, Outdated } from './late.tsx';
 import { recall, remember } from './memory.ts';
 import { Preview } from './preview.tsx';
+import { sentenceOf, useInside } from './who-is-inside.ts';
 import { words } from './words.ts';
 
 const { lobby } = words;
@@ -17,6 +19,7 @@ export const Lobby = ({ room, devices, join }: LobbyProps) => {
   useChanges(devices);
   useTitle(`${room} – ${words.product}`);
   const heading = useFirstFocus<HTMLHeadingElement>();
+  const inside = useInside(room);
   return (
     <main class="card lobby">
       <div class="lobby-parts">
@@ -25,6 +28,9 @@ export const Lobby = ({ room, devices, join }: LobbyProps) => {
           <h1 ref={heading} tabIndex={-1}>
             {lobby.title}
           </h1>
+          <p class="inside" role="status">
+            {inside && sentenceOf(inside)}
+          </p>
         </div>
         <Preview devices={devices} />
         {canCall() ? <Form room={room} devices={devices} join={join} /> : <p class="problem">{lobby.tooOld}</p>}
@@ -37,6 +43,7 @@ export const Lobby = ({ room, devices, join }: LobbyProps) => {
 const Form = ({ room, devices, join }: LobbyProps) => {
   const [name, setName] = useState(() => recall('name'));
   const [checking, setChecking] = useState(false);
+  const close = () => setChecking(false);
   const submit = (event: Event) => {
     event.preventDefault();
     remember('name', name.trim());
@@ -68,7 +75,17 @@ const Form = ({ room, devices, join }: LobbyProps) => {
       <button type="button" class="button wide quiet-button" onClick={() => setChecking(true)}>
         {lobby.check}
       </button>
-      {checking && <ConnectionCheck room={room} devices={devices} close={() => setChecking(false)} />}
+      {checking && (
+        <Late
+          fetch={async () => (await import('./check.tsx')).ConnectionCheck}
+          props={{ room, devices, close }}
+          instead={
+            <Dialog title={words.outdated.title} close={close}>
+              <Outdated />
+            </Dialog>
+          }
+        />
+      )}
     </form>
   );
 };

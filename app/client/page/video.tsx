@@ -1,5 +1,5 @@
 /** A video element that shows a stream. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 
 type VideoProps = {
   stream: MediaStream | null;
@@ -14,7 +14,8 @@ type VideoProps = {
 
 export const Video = ({ stream, label, own = false, speaker = '', onBlocked }: VideoProps) => {
   const element = useRef<HTMLVideoElement>(null);
-  useEffect(() => {
+  // At once: an effect would wait until the rest of the page is drawn.
+  useLayoutEffect(() => {
     const video = element.current;
     if (!video || video.srcObject === stream) return;
     video.srcObject = stream;

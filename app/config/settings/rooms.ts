@@ -28,6 +28,9 @@ export const rooms = {
   'room-access': choice('open', 'knock').default('open').register(about, {
     help: 'how newcomers come into a room until its hosts say otherwise: at once, or by knocking',
   }),
+  'lobby-shows': choice('count', 'nothing', 'names').default('count').register(about, {
+    help: 'what whoever may enter learns before that of who is inside: how many, nothing, or their names too, of rooms that are open and have no passcode',
+  }),
   'max-waiting': whole(0, 10_000).default(16).register(about, { help: 'peers that may wait before a room' }),
   'max-bans': whole(16, 1_000_000).default(256).register(about, {
     help: 'sessions that a room remembers as denied, kicked or banned',

@@ -31,13 +31,13 @@ export const away: Case[] = [
     lasts: ({ grace }) => grace,
     async run(c) {
       const { first, second } = await c.pair();
-      const { id } = second;
+      const { id, session } = second;
       await second.cut();
       await first.inbox.take('peer-away', awayWithin);
       matches(await first.inbox.take('peer-left', c.house.grace + 15_000), { peer: id, reason: 'timeout' });
       const joined = await second.resume();
       same(joined.recovered, false, 'recovered');
-      same(joined.self.id === id, false, 'whether it has its old id');
+      same(joined.session === session, false, 'whether its old session goes on');
       await first.inbox.take('peer-joined');
       same(first.inbox.of('peer-left').length, 1, 'how often it left');
     },

@@ -10,6 +10,7 @@ export const en = {
   cancel: 'Cancel',
   close: 'Close',
   language: 'Language',
+  also: (what: string, besides: string) => `${what}, ${besides}`,
 
   landing: {
     title: 'Talk face to face',
@@ -40,6 +41,9 @@ export const en = {
     withoutMedia: 'You can join without camera and microphone: you will see and hear the others.',
     tooOld: 'This browser is too old for calls. Please open this page in a current Chrome, Edge, Firefox or Safari.',
     check: 'Check my connection',
+    empty: 'Nobody is inside yet.',
+    inside: (count: number) => plural(count, { one: 'One person is inside', other: '# people are inside' }),
+    names: (names: string) => `Inside: ${names}`,
   },
 
   devices: {
@@ -193,7 +197,7 @@ export const en = {
     admit: 'Let in',
     deny: 'Decline',
     admitAll: 'Let everyone in',
-    admitNamed: (name: string) => `Let ${name} in`,
+    admitNamed: (name: string) => `Let in ${name}`,
     denyNamed: (name: string) => `Decline ${name}`,
     away: 'Away',
     host: 'Host',
@@ -259,6 +263,9 @@ export const en = {
     passcode: 'Newcomers also need the passcode.',
     knock: 'A host has to let newcomers in.',
     locked: 'The room is locked: nobody can come in until a host changes that.',
+    qr: 'QR code of the link',
+    qrHint: 'Point the camera of a phone at it.',
+    qrFailed: 'The QR code could not be loaded. Load the page again to get it.',
   },
 
   more: {
@@ -293,6 +300,12 @@ export const en = {
 
   check,
   closing: { again: 'Join again', newRoom: 'New room' },
+
+  outdated: {
+    title: 'This page is out of date',
+    text: 'The server was upgraded since you opened it, or it cannot be reached just now. Load the page again to go on.',
+    reload: 'Load the page again',
+  },
 
   failures,
 };

@@ -11,6 +11,7 @@ export const es: Words = {
   cancel: 'Cancelar',
   close: 'Cerrar',
   language: 'Idioma',
+  also: (what, besides) => `${what}, ${besides}`,
 
   landing: {
     title: 'Hablemos cara a cara',
@@ -42,6 +43,14 @@ export const es: Words = {
     tooOld:
       'Este navegador es demasiado antiguo para las llamadas. Abre esta página en una versión actual de Chrome, Edge, Firefox o Safari.',
     check: 'Comprobar mi conexión',
+    empty: 'Todavía no hay nadie dentro.',
+    inside: (count) =>
+      plural(count, {
+        one: 'Hay una persona dentro',
+        many: 'Hay # de personas dentro',
+        other: 'Hay # personas dentro',
+      }),
+    names: (names) => `Dentro: ${names}`,
   },
 
   devices: {
@@ -273,6 +282,9 @@ export const es: Words = {
     passcode: 'Además hace falta la contraseña.',
     knock: 'Un anfitrión tiene que dejar entrar a quien llegue.',
     locked: 'La sala está bloqueada: nadie puede entrar hasta que un anfitrión la desbloquee.',
+    qr: 'Código QR del enlace',
+    qrHint: 'Apunta con la cámara de un teléfono.',
+    qrFailed: 'No se ha podido cargar el código QR. Vuelve a cargar la página para verlo.',
   },
 
   more: {
@@ -307,6 +319,12 @@ export const es: Words = {
 
   check,
   closing: { again: 'Volver a entrar', newRoom: 'Nueva sala' },
+
+  outdated: {
+    title: 'Esta página está anticuada',
+    text: 'El servidor se ha actualizado desde que la abriste, o ahora no se puede acceder a él. Vuelve a cargar la página para continuar.',
+    reload: 'Volver a cargar la página',
+  },
 
   failures,
 };

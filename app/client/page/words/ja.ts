@@ -11,6 +11,7 @@ export const ja: Words = {
   cancel: 'キャンセル',
   close: '閉じる',
   language: '言語',
+  also: (what, besides) => `${what}、${besides}`,
 
   landing: {
     title: '顔を見て話そう',
@@ -42,6 +43,9 @@ export const ja: Words = {
     tooOld:
       'このブラウザは古いため、通話に対応していません。最新のChrome、Edge、Firefox、Safariでこのページを開いてください。',
     check: '接続を確認する',
+    empty: 'まだ誰も参加していません。',
+    inside: (count) => plural(count, { other: '#人が参加しています' }),
+    names: (names) => `参加中：${names}`,
   },
 
   devices: {
@@ -261,6 +265,9 @@ export const ja: Words = {
     passcode: '参加にはパスコードも必要です。',
     knock: '参加にはホストの承認が必要です。',
     locked: 'ルームはロックされています。ホストが解除するまで、誰も参加できません。',
+    qr: 'リンクのQRコード',
+    qrHint: 'スマートフォンのカメラで読み取ってください。',
+    qrFailed: 'QRコードを読み込めませんでした。ページを再読み込みしてください。',
   },
 
   more: {
@@ -295,6 +302,12 @@ export const ja: Words = {
 
   check,
   closing: { again: 'もう一度参加', newRoom: '新しいルーム' },
+
+  outdated: {
+    title: 'このページは古くなっています',
+    text: 'ページを開いたあとでサーバーが更新されたか、いまサーバーに接続できません。続けるにはページを再読み込みしてください。',
+    reload: 'ページを再読み込み',
+  },
 
   failures,
 };

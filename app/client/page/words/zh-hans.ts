@@ -11,6 +11,7 @@ export const zhHans: Words = {
   cancel: '取消',
   close: '关闭',
   language: '语言',
+  also: (what, besides) => `${what}，${besides}`,
 
   landing: {
     title: '面对面聊聊',
@@ -41,6 +42,9 @@ export const zhHans: Words = {
     withoutMedia: '没有摄像头和麦克风也可以加入：你仍能看到和听到其他人。',
     tooOld: '此浏览器版本太旧，无法通话。请用新版 Chrome、Edge、Firefox 或 Safari 打开此页面。',
     check: '检查我的连接',
+    empty: '房间里还没有人。',
+    inside: (count) => plural(count, { other: '房间里有 # 人' }),
+    names: (names) => `房间内：${names}`,
   },
 
   devices: {
@@ -260,6 +264,9 @@ export const zhHans: Words = {
     passcode: '新来的人还需要密码。',
     knock: '新来的人需要主持人准许才能进入。',
     locked: '房间已锁定：在主持人解锁之前，任何人都无法进入。',
+    qr: '链接的二维码',
+    qrHint: '用手机相机扫描。',
+    qrFailed: '无法加载二维码。请重新加载页面。',
   },
 
   more: {
@@ -294,6 +301,12 @@ export const zhHans: Words = {
 
   check,
   closing: { again: '重新加入', newRoom: '新建房间' },
+
+  outdated: {
+    title: '此页面已过期',
+    text: '打开页面后服务器已升级，或者暂时无法连接。请重新加载页面以继续。',
+    reload: '重新加载页面',
+  },
 
   failures,
 };

@@ -1,0 +1,102 @@
+/**
+ * `npm run bench:inside`: what the app's own code takes for a message, from the bytes that came to those that leave, over sockets
+ * that lead nowhere. There is no kernel in it, and of many short turns the least disturbed tenth counts: so it shows a change of
+ * some per cent also where the neighbours are noisy, which `npm run bench` does not.
+ */
+import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
+import type { WebSocket } from 'ws';
+import { zeroCounts } from '../../app/ops/counts.ts';
+import { Throttle } from '../../app/signaling/throttle.ts';
+import { WebSockets } from '../../app/signaling/websocket.ts';
+import { memoryStore } from '../../app/store/store.ts';
+import { rules } from '../rooms/rules.ts';
+import { openHouse } from '../signaling/house.ts';
+import { shown, table } from './table.ts';
+
+type Peer = { hears: (bytes: Buffer) => void; id: string; n: number };
+type Speech = (peer: Peer, others: Peer[]) => string;
+
+const clock = () => Math.floor(performance.now());
+const plenty = { rate: 1e9, burst: 1e9 };
+const wide = { ...rules, maxPeers: 16, chatHistory: 50 };
+const log = { events: 1024, bytes: 4_194_304, age: 60_000 };
+const house = openHouse({
+  clock,
+  store: memoryStore({ rooms: 100, rules: wide, log }, clock, zeroCounts()),
+  joins: new Throttle(plenty),
+  log: { info: () => {}, warn: (fields, message) => console.error(message, fields) },
+});
+const limits = { rules: wide, byteRate: 1e12, byteBurst: 1e12, messageBytes: 65_536, unsentBytes: 1e6, ackDelay: 20 };
+Object.assign(house.limits, plenty, limits);
+const webSockets = new WebSockets(house, { opened: () => {}, closed: () => {} });
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** A client's text frame (RFC 6455, section 5.2), masked with zeros. */
+const frame = (text: string): Buffer => {
+  const padded = Buffer.from(text.padEnd(126));
+  const head = Buffer.from([0x81, 0xfe, padded.length >> 8, padded.length & 255, 0, 0, 0, 0]);
+  return Buffer.concat([head, padded]);
+};
+
+/** Comes in over a socket that leads nowhere. */
+const enter = async (room: string): Promise<Peer> => {
+  const said: Buffer[] = [];
+  const connection = Object.assign(new EventEmitter(), {
+    ...{ bytesRead: 0, bytesWritten: 0, writableLength: 0, destroyed: false },
+    write: (bytes: Buffer) => said.length > 0 || said.push(Buffer.from(bytes)) > 0,
+  });
+  const socket = Object.assign(new EventEmitter(), { OPEN: 1, readyState: 1, bufferedAmount: 0 });
+  connection.on('data', () => {});
+  // What is used of them is there.
+  webSockets.accept(room, socket as WebSocket, connection as unknown as Socket, { reqId: '', ip: '127.0.0.1' });
+  const hears = (bytes: Buffer): void => void connection.emit('data', bytes);
+  hears(frame('{"type":"join"}'));
+  while (said.length === 0) await turn();
+  const joined = said[0]?.toString() ?? '';
+  return { hears, id: JSON.parse(joined.slice(joined.indexOf('{'))).self.id, n: 0 };
+};
+
+const sdp = 'a=candidate:1 1 udp 2122260223 192.0.2.1 50000 typ host\\r\\n'.repeat(17);
+const signal: Speech = (peer, [other]) =>
+  `{"type":"signal","n":${++peer.n},"to":"${other?.id}","epoch":2,"data":{"at":1234.567,"sdp":"${sdp}"}}`;
+const chat: Speech = (peer) => `{"type":"chat","n":${++peer.n},"text":"${'hello, everyone '.repeat(12)}"}`;
+
+/** µs for each message, of the turn that a tenth of all turns are below. */
+const measure = async (name: string, size: number, burst: number, say: Speech): Promise<number> => {
+  const rooms: Peer[][] = [];
+  for (let room = 0; room < 8; room += 1) {
+    const peers: Peer[] = [];
+    while (peers.length < size) peers.push(await enter(`${name}-${room}`));
+    rooms.push(peers);
+  }
+  const perTurn = 20;
+  const took: number[] = [];
+  for (let turns = 0; turns < 1000; turns += 1) {
+    const due = Array.from({ length: perTurn }, (_, index): [Peer, Buffer] => {
+      const peers = rooms[index % rooms.length] ?? [];
+      const [first, ...others] = turns % 2 === 0 ? peers : peers.toReversed();
+      if (!first) throw new Error('an empty room');
+      return [first, Buffer.concat(Array.from({ length: burst }, () => frame(say(first, others))))];
+    });
+    await turn();
+    const from = performance.now();
+    for (const [peer, bytes] of due) {
+      peer.hears(bytes);
+      await turn();
+    }
+    took.push(((performance.now() - from) * 1000) / perTurn / burst);
+  }
+  return took.sort((a, b) => a - b)[took.length / 10] ?? Number.NaN;
+};
+
+const rows: [string, number, number, Speech][] = [
+  ['a signal of 1 KB', 2, 1, signal],
+  ['one of 16 that come at once', 2, 16, signal],
+  ['a text to nine others', 10, 1, chat],
+];
+const found: string[][] = [];
+for (const [name, ...how] of rows) found.push([name, shown(await measure(name.replaceAll(' ', '-'), ...how))]);
+process.stdout.write(table(['', 'µs'], found));
+process.exit(0);

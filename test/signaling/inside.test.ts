@@ -1,0 +1,81 @@
+/** `GET …/inside`: what is told of a room to somebody who has not entered, on the real server. */
+import { SignJWT } from 'jose';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
+import { type Fields, WebSocketPeer } from '../../app/conform/peers.ts';
+import { inside } from '../../app/protocol/messages.ts';
+import { type Site, startSite } from './site.ts';
+
+const peers: WebSocketPeer[] = [];
+afterEach(() => {
+  for (const peer of peers.splice(0)) peer.dispose();
+});
+
+const start = async (...flags: string[]): Promise<Site> => {
+  const site = await startSite(flags);
+  onTestFinished(() => site.stop());
+  return site;
+};
+const enter = async (site: Site, room: string, fields: Fields = {}) => {
+  const peer = new WebSocketPeer(site.direct.http, room);
+  peers.push(peer);
+  await peer.join(fields);
+  return peer;
+};
+const look = async (site: Site, room: string, token?: string) => {
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const answer = await fetch(`${site.direct.http}/rooms/${room}/inside`, { headers });
+  expect(answer.headers.get('cache-control')).toBe('no-store');
+  return { status: answer.status, told: await answer.json() };
+};
+
+describe('who is inside', () => {
+  test('is told as a number, of rooms that nobody opened as well, and opens none', async () => {
+    const site = await start();
+    expect(await look(site, 'garden')).toEqual({ status: 200, told: { peers: 0 } });
+    expect(site.count()).toEqual({ rooms: 0, peers: 0 });
+    await enter(site, 'garden', { name: 'Aiko' });
+    const second = await enter(site, 'garden', { name: 'Ben' });
+    const { told } = await look(site, 'garden');
+    expect(inside.parse(told)).toEqual({ peers: 2 });
+    await second.cut();
+    await expect.poll(async () => (await look(site, 'garden')).told).toEqual({ peers: 1 });
+  });
+
+  test('is told by name only where everyone could enter and see', async () => {
+    const site = await start('--lobby-shows', 'names');
+    const host = await enter(site, 'garden', { name: 'Aiko' });
+    await enter(site, 'garden');
+    expect((await look(site, 'garden')).told).toEqual({ peers: 2, names: ['Aiko'] });
+    await host.send({ type: 'lock', access: 'knock' });
+    await host.inbox.take('ack');
+    expect((await look(site, 'garden')).told).toEqual({ peers: 2 });
+    await host.send({ type: 'lock', access: 'open' });
+    await host.send({ type: 'passcode', passcode: 'sesame' });
+    await expect.poll(async () => (await look(site, 'garden')).told).toEqual({ peers: 2 });
+  });
+
+  test('is told to nobody where the server keeps it, or where one may not enter; and without a reason', async () => {
+    const closed = await start('--lobby-shows', 'nothing');
+    await enter(closed, 'garden');
+    expect(await look(closed, 'garden')).toEqual({ status: 200, told: {} });
+
+    const secret = 'a-shared-secret-of-forty-characters-0001';
+    const sign = (room: string) =>
+      new SignJWT({ room, exp: Math.floor(Date.now() / 1000) + 600 })
+        .setProtectedHeader({ alg: 'HS256' })
+        .sign(new TextEncoder().encode(secret));
+    const site = await start('--auth', 'token', '--token-secret', secret);
+    await enter(site, 'garden', { token: await sign('garden') });
+    expect(await look(site, 'garden')).toEqual({ status: 200, told: {} });
+    expect(await look(site, 'garden', await sign('kitchen'))).toEqual({ status: 200, told: {} });
+    expect(await look(site, 'garden', await sign('garden'))).toEqual({ status: 200, told: { peers: 1 } });
+  });
+
+  test('may be asked as often as one may enter, and costs no entrance', async () => {
+    const site = await start('--join-rate', '1', '--join-burst', '2');
+    expect((await look(site, 'garden')).status).toBe(200);
+    expect((await look(site, 'garden')).status).toBe(200);
+    expect(await look(site, 'garden')).toMatchObject({ status: 429, told: { code: 'rate-limited' } });
+    await enter(site, 'garden');
+  });
+});
