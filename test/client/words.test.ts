@@ -46,6 +46,12 @@ describe.each(all)('the messages in %s', (language) => {
     for (const [path, message] of leaves) expect(used(message), path).toEqual(used(english.get(path)));
   });
 
+  it('name a button by what stands on it, and more (WCAG 2.2, 2.5.3)', () => {
+    const { people } = wordsIn[language];
+    expect(people.admitNamed('Ben')).toContain(people.admit);
+    expect(people.denyNamed('Ben')).toContain(people.deny);
+  });
+
   it('have a form for every number', () => {
     const { pluralCategories } = new Intl.PluralRules(language).resolvedOptions();
     const samples = [0, 1, 2, 3, 7, 11, 21, 100, 103, 1_000_000];

@@ -1,7 +1,7 @@
-/** What the page offers in a call and before it, in a real browser: devices, screens, keys, checks; and that all can use it. */
+/** What the page offers in a call and before it, in a real browser: devices, screens, keys, checks. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { without } from '../setup/without.ts';
 import { type Site, startSite } from '../signaling/site.ts';
@@ -187,110 +187,4 @@ describe.skipIf(without('chromium'))('the page', () => {
     await picture(aiko, 'check');
     expect(aiko.complaints).toEqual([]);
   });
-
-  test('every view has names, targets that fingers hit, and nothing that is wider than a phone', async () => {
-    const aiko = await arrive('', phone);
-    const views: [string, () => Promise<unknown>][] = [
-      ['landing', async () => {}],
-      ['landing with options', () => aiko.page.getByText('Who may come into a new room').click()],
-      ['lobby', () => button(aiko, 'New room').click()],
-      ['call', () => join(aiko, 'Aiko')],
-      ['chat', () => button(aiko, /^Chat/).click()],
-      [
-        'people',
-        async () => {
-          await button(aiko, 'Close chat').click();
-          await button(aiko, /^People/).click();
-        },
-      ],
-      [
-        'menu',
-        async () => {
-          await button(aiko, 'Close people').click();
-          await button(aiko, 'More').click();
-        },
-      ],
-      ['shortcuts', () => button(aiko, 'Keyboard shortcuts…').click()],
-      [
-        'closing',
-        async () => {
-          await button(aiko, 'Close').click();
-          await button(aiko, 'Leave').click();
-          await button(aiko, 'Join again').waitFor();
-        },
-      ],
-    ];
-    for (const [view, go] of views) {
-      await go();
-      await picture(aiko, `phone-${view.replaceAll(' ', '-')}`);
-      expect(await faultsOf(aiko.page), view).toEqual([]);
-      for (const colorScheme of ['dark', 'light'] as const) {
-        await aiko.page.emulateMedia({ colorScheme });
-        expect(await paleOf(aiko.page), `${view}, ${colorScheme}`).toEqual([]);
-        if (colorScheme === 'dark') await picture(aiko, `phone-${view.replaceAll(' ', '-')}-dark`);
-      }
-    }
-    quiet(aiko);
-  });
 });
-
-/** What stands in the way of people who cannot see, point exactly, or have little room. */
-const faultsOf = (page: Page): Promise<string[]> =>
-  page.evaluate(() => {
-    const faults: string[] = [];
-    const modal = document.querySelector('dialog[open]');
-    const controls = (modal ?? document).querySelectorAll<HTMLElement>(
-      'button, a, input, select, textarea, summary, [tabindex="0"]',
-    );
-    for (const control of controls) {
-      const { width, height } = control.getBoundingClientRect();
-      if (width === 0 || !control.checkVisibility()) continue;
-      const { id, innerText } = control;
-      const labels = 'labels' in control ? [...(control.labels as NodeListOf<HTMLElement>)] : [];
-      const named = control.getAttribute('aria-label') || innerText.trim() || labels.some((label) => label.innerText);
-      if (!named) faults.push(`${control.outerHTML.slice(0, 80)} has no name`);
-      // What is labelled around it is hit together with its label.
-      const target = control.closest('label')?.getBoundingClientRect() ?? { width, height };
-      if (target.height < 44 || target.width < 44) faults.push(`${id || named} is ${width} × ${height}`);
-    }
-    const ids = [...document.querySelectorAll('[id]')].map(({ id }) => id);
-    for (const id of ids.filter((each, index) => ids.indexOf(each) !== index))
-      faults.push(`the id ${id} is there twice`);
-    if (document.querySelectorAll('h1').length !== 1) faults.push('there is not one heading');
-    if (document.querySelectorAll('main').length !== 1) faults.push('there is not one main part');
-    if (document.documentElement.scrollWidth > innerWidth) faults.push('the page is wider than the screen');
-    return faults;
-  });
-
-/** Texts with less contrast than 4.5 to 1 (WCAG 2.2, 1.4.3); what lies over pictures has a ground of its own. */
-const paleOf = (page: Page): Promise<string[]> =>
-  page.evaluate(() => {
-    const numbers = (color: string) => (color.match(/[\d.]+/g) ?? []).map(Number);
-    const luminance = (color: string) => {
-      const [r = 0, g = 0, b = 0] = numbers(color).map((value) => {
-        const share = value / 255;
-        return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-      });
-      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const groundOf = (element: Element | null): string => {
-      if (!element) return 'rgb(255, 255, 255)';
-      const { backgroundColor } = getComputedStyle(element);
-      const [, , , alpha = 1] = numbers(backgroundColor);
-      return alpha === 1 ? backgroundColor : alpha > 0 ? '' : groundOf(element.parentElement);
-    };
-    const ratio = (a: number, b: number) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    const faults: string[] = [];
-    const inside = document.querySelector('dialog[open]') ?? document.body;
-    for (const element of inside.querySelectorAll<HTMLElement>('*')) {
-      const text = [...element.childNodes]
-        .filter((node) => node.nodeType === Node.TEXT_NODE)
-        .map((node) => node.textContent);
-      if (!text.join('').trim() || !element.checkVisibility() || element.closest('.unseen')) continue;
-      const ground = groundOf(element);
-      if (ground === '') continue;
-      const contrast = ratio(luminance(getComputedStyle(element).color), luminance(ground));
-      if (contrast < 4.5) faults.push(`${text.join('').trim()}: ${contrast.toFixed(2)}`);
-    }
-    return faults;
-  });

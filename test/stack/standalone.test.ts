@@ -124,33 +124,4 @@ describe.skipIf(without('chromium'))('the page', () => {
     await Promise.all([a.context.close(), b.context.close()]);
     proxy.close();
   });
-
-  test('a whole call by keyboard alone', async () => {
-    const person = await open(browser, `${server.url}/rooms/keys`);
-    const { page } = person;
-    await page.getByRole('button', { name: 'Join', exact: true }).waitFor();
-    const tabTo = async (name: RegExp) => {
-      for (let i = 0; i < 20; i += 1) {
-        await page.keyboard.press('Tab');
-        const focused = await page.evaluate(
-          () => document.activeElement?.getAttribute('aria-label') || document.activeElement?.textContent || '',
-        );
-        if (name.test(focused)) return;
-      }
-      throw new Error(`${name} was not reached`);
-    };
-    await tabTo(/^Join$/);
-    await page.keyboard.press('Enter');
-    await page.getByRole('list', { name: 'People in the call' }).waitFor();
-    await tabTo(/Microphone/);
-    await page.keyboard.press('Space');
-    await tabTo(/^Chat/);
-    await page.keyboard.press('Enter');
-    await page.getByRole('textbox', { name: 'Message' }).waitFor();
-    await page.keyboard.press('Escape');
-    await tabTo(/Leave/);
-    await page.keyboard.press('Enter');
-    await page.getByRole('button', { name: 'Join again' }).waitFor();
-    await person.context.close();
-  });
 });

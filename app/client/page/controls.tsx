@@ -2,7 +2,7 @@
 import type { RefObject } from 'preact';
 import type { Conversation } from './conversation.ts';
 import type { CallDialogName } from './dialogs.tsx';
-import { list, number } from './format.ts';
+import { number } from './format.ts';
 import { Icon, type IconName } from './icons.tsx';
 import { canShare } from './screen.ts';
 import { type Shortcut, shortcuts } from './shortcuts.ts';
@@ -45,7 +45,7 @@ export const CallControls = ({ conversation, buttons, toggle, open }: CallContro
       <Control
         icon="chat"
         text={call.chat}
-        name={unread === 0 ? call.chat : list([call.chat, call.unread(unread)])}
+        name={unread === 0 ? call.chat : words.also(call.chat, call.unread(unread))}
         shortcut="chat"
         button={buttons.chat}
         panel="chat"
@@ -56,7 +56,7 @@ export const CallControls = ({ conversation, buttons, toggle, open }: CallContro
       <Control
         icon="people"
         text={call.everyone}
-        name={waiting === 0 ? call.everyone : list([call.everyone, words.people.waitingCount(waiting)])}
+        name={waiting === 0 ? call.everyone : words.also(call.everyone, words.people.waitingCount(waiting))}
         shortcut="people"
         button={buttons.people}
         panel="people"
@@ -108,7 +108,7 @@ const Control = (props: ControlProps) => {
     >
       <Icon name={icon} />
       <span class="control-label">{text}</span>
-      {count > 0 && <span class="badge">{count > 99 ? `${number(99)}+` : number(count)}</span>}
+      {count > 0 && <span class="badge" data-count={count > 99 ? `${number(99)}+` : number(count)} />}
     </button>
   );
 };

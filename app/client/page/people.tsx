@@ -54,7 +54,9 @@ const Waiting = ({ conversation }: { conversation: Conversation }) => {
       <ul>
         {waiting.map(({ id, name = words.someone, away }) => (
           <li key={id} class="person">
-            <bdi class="person-name">{name}</bdi>
+            <span class="person-name">
+              <bdi>{name}</bdi>
+            </span>
             {away && <span class="tag">{people.away}</span>}
             <button
               type="button"
@@ -89,7 +91,7 @@ const Own = ({ conversation }: { conversation: Conversation }) => {
   const { hand } = conversation.own;
   return (
     <li class="person">
-      <bdi class="person-name">{name ? words.call.youNamed(name) : words.call.you}</bdi>
+      <span class="person-name">{name ? words.call.youNamed(name) : words.call.you}</span>
       {isHost && <span class="tag">{people.host}</span>}
       <Signs hand={hand} audio={devices.state('microphone').is === 'on'} video={devices.state('camera').is === 'on'} />
     </li>
@@ -101,7 +103,9 @@ const Other = ({ peer, conversation }: { peer: RemotePeer; conversation: Convers
   const name = nameOf(peer);
   return (
     <li class="person" data-person={name}>
-      <bdi class="person-name">{name}</bdi>
+      <span class="person-name">
+        <bdi>{name}</bdi>
+      </span>
       {peer.away && <span class="tag">{people.away}</span>}
       {peer.role === 'host' && <span class="tag">{people.host}</span>}
       <Signs hand={peer.hand} {...peer.media} />

@@ -1,6 +1,6 @@
 /** How good the path to a person is: three bars, and the numbers for who wants them. */
 import type { RemotePeer } from '../genkan.ts';
-import { bitrate, list, milliseconds, percent } from './format.ts';
+import { bitrate, milliseconds, percent } from './format.ts';
 import { words } from './words.ts';
 
 const { quality: text } = words;
@@ -21,7 +21,7 @@ export const QualityNumbers = ({ quality }: { quality: Quality | undefined }) =>
   if (!quality) return null;
   const { level, rtt, lossIn, lossOut, bitrateIn, bitrateOut, relayed } = quality;
   const rows: [string, string][] = [
-    [text.path, list([text[level], relayed ? text.relayed : text.direct])],
+    [text.path, words.also(text[level], relayed ? text.relayed : text.direct)],
     ...(rtt === undefined ? [] : ([[text.rtt, milliseconds(rtt)]] as [string, string][])),
     [text.loss, `${percent(lossIn, 1)} / ${percent(lossOut, 1)}`],
     [text.bitrate, `${bitrate(bitrateIn)} / ${bitrate(bitrateOut)}`],

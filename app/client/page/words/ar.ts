@@ -14,6 +14,7 @@ export const ar: Words = {
   cancel: 'إلغاء',
   close: 'إغلاق',
   language: 'اللغة',
+  also: (what, besides) => `${what}، ${besides}`,
 
   landing: {
     title: 'تحدّث وجهًا لوجه',

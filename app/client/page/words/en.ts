@@ -10,6 +10,7 @@ export const en = {
   cancel: 'Cancel',
   close: 'Close',
   language: 'Language',
+  also: (what: string, besides: string) => `${what}, ${besides}`,
 
   landing: {
     title: 'Talk face to face',
@@ -196,7 +197,7 @@ export const en = {
     admit: 'Let in',
     deny: 'Decline',
     admitAll: 'Let everyone in',
-    admitNamed: (name: string) => `Let ${name} in`,
+    admitNamed: (name: string) => `Let in ${name}`,
     denyNamed: (name: string) => `Decline ${name}`,
     away: 'Away',
     host: 'Host',

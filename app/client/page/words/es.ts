@@ -11,6 +11,7 @@ export const es: Words = {
   cancel: 'Cancelar',
   close: 'Cerrar',
   language: 'Idioma',
+  also: (what, besides) => `${what}, ${besides}`,
 
   landing: {
     title: 'Hablemos cara a cara',

@@ -11,6 +11,7 @@ export const ja: Words = {
   cancel: 'キャンセル',
   close: '閉じる',
   language: '言語',
+  also: (what, besides) => `${what}、${besides}`,
 
   landing: {
     title: '顔を見て話そう',

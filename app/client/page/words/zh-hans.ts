@@ -11,6 +11,7 @@ export const zhHans: Words = {
   cancel: '取消',
   close: '关闭',
   language: '语言',
+  also: (what, besides) => `${what}，${besides}`,
 
   landing: {
     title: '面对面聊聊',
