@@ -263,10 +263,9 @@ nginx_site() {
   reload_nginx
   said=$(nginx -T 2>/dev/null || true)
   case $said in *snippets/genkan-app*) ;; *) say "(!) $site/nginx.conf does not include conf.d/*.conf: the site is not used" ;; esac
-  case $said in
-    *worker_shutdown_timeout*) ;;
-    *) say "(!) Write worker_shutdown_timeout 30s; into $site/nginx.conf, outside of http, or old workers stay as long as their WebSockets." ;;
-  esac
+  # Our own files name it in a comment.
+  printf '%s\n' "$said" | grep -q '^ *worker_shutdown_timeout' ||
+    say "(!) Write worker_shutdown_timeout 30s; into $site/nginx.conf, outside of http, or old workers stay as long as their WebSockets."
 }
 
 remove_files() { rm -f $site/conf.d/genkan.conf $site/conf.d/00-genkan.conf $site/snippets/genkan-*.conf; }

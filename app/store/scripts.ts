@@ -50,14 +50,19 @@ if not same then return {'changed', redis.call('HGETALL', room), redis.call('LRA
 
 local seq, bytes = tonumber(head[3] or '0'), tonumber(head[4] or '0')
 local life = string.match(version ~= '' and version or expected, '^[^.]*')
-for _, event in ipairs(events) do
-  seq = seq + 1
-  redis.call('SPUBLISH', room, life .. '\\n' .. string.format('%.0f', seq) .. '\\n' .. event)
+local first = seq
+seq = seq + #events
+-- After all that is written: a replica, or a store that is full, refuses to write and not to publish, and what was done is not undone.
+local function publish()
+  for at, event in ipairs(events) do
+    redis.call('SPUBLISH', room, life .. '\\n' .. string.format('%.0f', first + at) .. '\\n' .. event)
+  end
 end
 if version == '' then
   if expected ~= '' then
-    redis.call('SPUBLISH', room, life .. '\\n')
     redis.call('DEL', room, log, said)
+    publish()
+    redis.call('SPUBLISH', room, life .. '\\n')
   end
   return {'kept', seq}
 end
@@ -87,6 +92,7 @@ if #remove > 0 then redis.call('HDEL', room, unpack(remove)) end
 if #texts > 0 then redis.call('RPUSH', said, unpack(texts)) end
 if kept == 0 then redis.call('DEL', said) elseif kept > 0 then redis.call('LTRIM', said, -kept, -1) end
 if ttl > 0 then for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ttl) end end
+publish()
 return {'kept', seq}
 `);
 

@@ -19,7 +19,7 @@ const lineOf = ({ fault, store, outcome }: Row): string => {
   const { acknowledged, lost, duplicated, disordered, ghosts, wronglyLeft, waits, broken } = outcome;
   const counts = [acknowledged, lost, duplicated, disordered, ghosts, wronglyLeft, broken];
   const times = [waits.median, waits.p95, waits.max].map(round).join(' / ');
-  return `| ${[fault, store, ...counts, times, new Date().toISOString().slice(0, 10)].join(' | ')} |`;
+  return `| ${[fault, store, `${numbers.rooms} / ${numbers.pause / 1000}`, ...counts, times, new Date().toISOString().slice(0, 10)].join(' | ')} |`;
 };
 const keyOf = (line: string): string => line.split('|').slice(1, 3).join('|').trim();
 
@@ -43,10 +43,9 @@ const rank = (order: string[], line: string): number =>
   2 * order.indexOf(line.split('|')[1]?.trim() ?? '') + (line.includes('| valkey |') ? 1 : 0);
 const head = (): string => {
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
-  const said = `${numbers.rooms} rooms of ${numbers.peers}, each peer a message every ${numbers.pause} ms; ${machine}.`;
-  return `\n${said}\n
-| fault | store | acknowledged | lost | twice | disordered | ghosts | wrong \`peer-left\` | 1006 | longest wait (s): median / p95 / max | date |
-| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --- |`;
+  return `\nOn ${machine}.\n
+| fault | store | rooms / seconds between messages | acknowledged | lost | twice | disordered | ghosts | wrong \`peer-left\` | 1006 | longest wait (s): median / p95 / max | date |
+| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --- |`;
 };
 
 let failed = 0;

@@ -77,9 +77,9 @@ export const startPlace = async (options: Options): Promise<Place> => {
     },
     async close() {
       front?.kill('SIGTERM');
-      await Promise.all([network.close(), cable?.close()]);
       await nginx.stop();
       await here.clear();
+      await Promise.all([network.close(), cable?.close()]);
       await store?.stop();
     },
   };

@@ -15,27 +15,28 @@ export const tryOut = async (
 ): Promise<Row> => {
   const fault: Fault | undefined = faults[name];
   if (!fault) throw new Error(`there is no fault "${name}"`);
-  const undone: (() => unknown)[] = [];
-  const atEnd = (undo: () => unknown) => void undone.unshift(undo);
+  const healing: (() => unknown)[] = [];
+  const leaving: (() => unknown)[] = [];
+  const atEnd = (undo: () => unknown) => void healing.unshift(undo);
+  const afterAll = (undo: () => unknown) => void leaving.unshift(undo);
   const crowd = new Crowd();
   try {
-    const place = await startPlace({ store, ...fault.set?.(atEnd) });
-    atEnd(() => place.close());
-    const scene = { place, crowd, atEnd };
+    const place = await startPlace({ store, ...fault.set?.(afterAll) });
+    afterAll(() => place.close());
+    const scene = { place, crowd, atEnd, afterAll };
     await crowd.enter(place.where, numbers);
     crowd.talk(numbers.pause);
     await sleep(2000);
     await fault.begin(scene);
     await sleep(Math.min(fault.lasts, most.lasts) * 1000);
     await fault.end?.(scene);
-    // What it began is undone, but for the place itself.
-    for (const undo of undone.splice(0, undone.length - 1)) await undo();
+    for (const undo of healing.splice(0)) await undo();
     await sleep(2000);
     const outcome = await crowd.end(most.patience * 1000);
     return { fault: name, store, outcome, findings: crowd.judge.findings, honest: fault.honest?.[store] };
   } finally {
     crowd.leave();
-    for (const undo of undone) await undo();
+    for (const undo of [...healing, ...leaving]) await undo();
   }
 };
 

@@ -41,6 +41,7 @@ export const startWire = async (first: Target): Promise<Wire> => {
   };
 
   const server = createServer((near) => {
+    if (!server.listening) return void near.destroy();
     // As long as no packet passes, no connection comes to be, and who has given up by then never called.
     if (!frozen) return join(near);
     const early: Buffer[] = [];
@@ -83,8 +84,9 @@ export const startWire = async (first: Target): Promise<Wire> => {
       for (const line of lines) line.destroy();
     },
     async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
       for (const line of lines) line.destroy();
-      await new Promise((resolve) => server.close(resolve));
+      await closed;
     },
   };
 };

@@ -97,6 +97,30 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     expect(lost).toHaveBeenCalledTimes(1);
   });
 
+  test.each([
+    ['has become a replica', ['REPLICAOF', '127.0.0.1', '1'], ['REPLICAOF', 'NO', 'ONE']],
+    ['is full', ['CONFIG', 'SET', 'maxmemory', '1'], ['CONFIG', 'SET', 'maxmemory', '0']],
+  ])('tells nobody of what it did not keep, when it %s', async (_, refusing, taking) => {
+    const one = await serving();
+    const room = newRoom();
+    await done(one.commit(room, enter('a')));
+    const heard: Entry[] = [];
+    one.subscribe(room, (entry) => heard.push(entry));
+    await look(one, room);
+    await server.ask(refusing);
+    expect(await one.commit(room, chat('a', 1))).toMatchObject({ refused: 'store-unavailable' });
+    await server.ask(taking);
+    // Another speaker is the first to be kept, and gets the number.
+    await until(() => one.ready());
+    await done(one.commit(room, enter('b')));
+    await done(one.commit(room, chat('a', 1)));
+    await until(() => heard.length >= 2);
+    expect(heard.map(({ seq, event }) => [seq, event.type])).toEqual([
+      [2, 'peer-joined'],
+      [3, 'chat'],
+    ]);
+  });
+
   test('refuses while it is away, is not ready, and carries out later what must be done', async () => {
     const one = await serving(['--appendonly', 'yes', '--appendfsync', 'always']);
     const room = newRoom();

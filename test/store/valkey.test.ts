@@ -102,7 +102,7 @@ for (const { program, name, cluster, start } of kinds)
       for (const room of rooms) await done(other.commit(room, enter('a', other)));
       expect(await heard()).toBe(0);
       for (const room of rooms.slice(0, 3)) store.subscribe(room, () => {});
-      await expect.poll(heard).toBe(3);
+      await expect.poll(heard, { timeout: 15_000 }).toBe(3);
     });
 
     test('every key goes by itself', async () => {
