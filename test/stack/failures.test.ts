@@ -1,0 +1,94 @@
+/** What goes wrong before and in a call, each with a sentence and a next step of its own, in a real browser. */
+import { SignJWT } from 'jose';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { without } from '../setup/without.ts';
+import { type Site, startSite } from '../signaling/site.ts';
+import { join, launch, open, type Person, picture } from './browser.ts';
+
+const secret = 'a-shared-secret-of-forty-characters-0001';
+
+describe.skipIf(without('chromium'))('what goes wrong', () => {
+  let browser: Browser;
+  let site: Site;
+  beforeAll(async () => {
+    [browser, site] = await Promise.all([launch(), startSite(['--token-secret', secret])]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.stop();
+  });
+
+  /** `before`: what is changed in the browser before the page is there. */
+  const arrive = async <Given>(room: string, before: (given: Given) => void, given: Given): Promise<Person> => {
+    const context = await browser.newContext();
+    onTestFinished(() => context.close());
+    const page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    await page.addInitScript(before as (given: unknown) => void, given);
+    await page.goto(`${site.direct.http}/rooms/${room}`);
+    return { page, context, complaints: [] };
+  };
+  const reads = ({ page }: Person, text: string | RegExp) => page.getByText(text).first().waitFor();
+  const press = ({ page }: Person, name: string) => page.getByRole('button', { name, exact: true }).click();
+  const inside = ({ page }: Person) => page.getByRole('list', { name: 'People in the call' }).waitFor();
+  const failToCapture = (name: string): void => {
+    navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('it does not work', name));
+  };
+
+  test.each([
+    ['NotFoundError', 'No camera and no microphone were found.'],
+    ['NotReadableError', 'Camera and microphone are in use by another program. Close that one, then try again.'],
+    ['NotAllowedError', /Click the icon at the left of the address bar, allow it there, then turn it on here\./],
+    ['TypeError', 'Camera and microphone did not start. Try again, or choose others.'],
+  ])('devices that fail with %s leave a way into the call', async (name, sentence) => {
+    const person = await arrive('devices', failToCapture, name);
+    await reads(person, sentence);
+    await reads(person, 'You can join without camera and microphone');
+    await picture(person, `devices-${name}`);
+    await press(person, 'Join');
+    await inside(person);
+  });
+
+  test('a page without https says what it cannot have, and lets in all the same', async () => {
+    const insecure = await launch({ also: ['--host-resolver-rules=MAP call.test 127.0.0.1, MAP * ~NOTFOUND'] });
+    onTestFinished(() => insecure.close());
+    const person = await open(insecure, `${site.direct.http.replace('127.0.0.1', 'call.test')}/rooms/insecure`);
+    await reads(person, 'Browsers give camera and microphone only to secure pages. Open this one with https://.');
+    await press(person, 'Join');
+    await inside(person);
+    await press(person, 'More');
+    await press(person, 'Invite…');
+    await person.page.getByRole('dialog').getByRole('button', { name: 'Copy link' }).click();
+    await reads(person, 'Link copied');
+    // What the browser itself says of a page without https.
+    expect(person.complaints.filter((text) => !text.startsWith('The Cross-Origin-Opener-Policy header'))).toEqual([]);
+  });
+
+  test('a browser that is too old is told so, and is not offered to join', async () => {
+    const person = await arrive('old', () => Reflect.deleteProperty(window, 'RTCPeerConnection'), undefined);
+    await reads(person, 'This browser is too old for calls.');
+    expect(await person.page.getByRole('button', { name: 'Join', exact: true }).count()).toBe(0);
+  });
+
+  test('a link that has expired', async () => {
+    const token = await new SignJWT({ room: 'garden', exp: Math.floor(Date.now() / 1000) - 60 })
+      .setProtectedHeader({ alg: 'HS256' })
+      .sign(new TextEncoder().encode(secret));
+    const person = await arrive(`garden#token=${token}`, () => {}, undefined);
+    await press(person, 'Join');
+    await person.page.getByRole('heading', { name: 'Your link has expired' }).waitFor();
+    await reads(person, 'Ask whoever invited you for a new one.');
+    await person.page.getByRole('button', { name: 'Join again' }).waitFor();
+  });
+
+  test('a server that restarts says so to those who are inside', async () => {
+    const restarting = await startSite(['--drain-timeout', '1']);
+    const person = await open(browser, `${restarting.direct.http}/rooms/restart`);
+    onTestFinished(() => person.context.close());
+    await join(person, 'Aiko');
+    await restarting.stop();
+    await reads(person, 'The server is restarting. You will be back in a moment…');
+    await picture(person, 'restarting');
+  });
+});
