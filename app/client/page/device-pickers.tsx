@@ -21,11 +21,12 @@ export const DevicePickers = ({ devices }: { devices: Devices }) => (
   </div>
 );
 
-/** A choice among devices, where there is one. */
+/** A choice among devices, where there is one; its place is kept while the browser asks, so that nothing jumps afterwards. */
 const Picker = ({ kind, devices }: { kind: Kind | 'speaker'; devices: Devices }) => {
   const choices = devices.choices(kind);
   const label = words.devices[kind];
-  if (choices.length === 0 || (kind === 'speaker' && !('setSinkId' in HTMLMediaElement.prototype))) return null;
+  if (kind === 'speaker' && !('setSinkId' in HTMLMediaElement.prototype)) return null;
+  if (choices.length === 0 && devices.listed) return null;
   const chosen = kind === 'speaker' ? devices.speaker : devices.chosen(kind);
   const choose = (id: string) => {
     if (kind === 'speaker') devices.chooseSpeaker(id);
@@ -36,7 +37,12 @@ const Picker = ({ kind, devices }: { kind: Kind | 'speaker'; devices: Devices })
       <label class="field-label" for={`${kind}-picker`}>
         {label}
       </label>
-      <select id={`${kind}-picker`} class="field" onChange={({ currentTarget }) => choose(currentTarget.value)}>
+      <select
+        id={`${kind}-picker`}
+        class="field"
+        disabled={choices.length === 0}
+        onChange={({ currentTarget }) => choose(currentTarget.value)}
+      >
         {choices.map(({ id, label: name }, index) => (
           <option key={id} value={id} selected={id === chosen}>
             {name || `${label} ${number(index + 1)}`}
@@ -63,7 +69,7 @@ const Level = ({ devices }: { devices: Devices }) => {
       ear.close();
     };
   }, [track]);
-  if (!track) return null;
+  if (!track && devices.listed) return null;
   return <meter ref={meter} class="level" min={0} max={1} value={0} aria-label={words.devices.level} />;
 };
 

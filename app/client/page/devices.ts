@@ -20,7 +20,7 @@ const kinds: readonly Kind[] = ['microphone', 'camera'];
 export class Devices {
   #state: Record<Kind, DeviceState> = { camera: { is: 'off' }, microphone: { is: 'off' } };
   #chosen: Record<Kind, string> = { camera: recall('camera'), microphone: recall('microphone') };
-  #known: MediaDeviceInfo[] = [];
+  #known: MediaDeviceInfo[] | undefined;
   #stream: MediaStream | null = null;
   #speaker = recall('speaker');
   #emitter = new Emitter<{ changed: undefined; replaced: string }>();
@@ -42,6 +42,11 @@ export class Devices {
     return this.#state[kind];
   }
 
+  /** Whether the browser has said which devices there are. */
+  get listed(): boolean {
+    return this.#known !== undefined;
+  }
+
   /** The tracks that there are now; another object whenever they are others. null = none. */
   get stream(): MediaStream | null {
     return this.#stream;
@@ -54,7 +59,7 @@ export class Devices {
 
   /** What can be chosen from; without permission browsers do not tell. */
   choices(kind: Kind | 'speaker'): Choice[] {
-    return this.#known
+    return (this.#known ?? [])
       .filter((device) => device.kind === sorts[kind] && device.deviceId !== '')
       .map(({ deviceId, label }) => ({ id: deviceId, label }));
   }
