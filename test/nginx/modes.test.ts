@@ -48,8 +48,11 @@ describeEverywhere(files, (by, one, { kind, address }) => {
     expect(page).toMatchObject({ status: 200, headers: { 'cache-control': 'no-cache' } });
     expect(page.body).toContain(`<base href="${base}"`);
     const named = [...page.body.matchAll(/(?:src|href)="\.\/(js\/[^"]+)"/g)].map(([, path]) => path ?? '');
-    expect(new Set(named.map((path) => path.split('.').at(-1)))).toEqual(new Set(['js', 'css', 'svg']));
-    const types = { js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml' };
+    const types = {
+      ...{ js: 'text/javascript', css: 'text/css' },
+      ...{ svg: 'image/svg+xml', webmanifest: 'application/manifest+json' },
+    };
+    expect(new Set(named.map((path) => path.split('.').at(-1)))).toEqual(new Set(Object.keys(types)));
     for (const path of named) {
       const file = await ask(target, base + path);
       const type = types[path.split('.').at(-1) as keyof typeof types];
