@@ -22,8 +22,13 @@ const facts = (caller: Caller, dice: Random): Fields => ({
 
 /** A session that nobody has: of a life that is over (whose name it gives back) or was kicked, of someone else with a wrong secret, of no form at all. */
 const strangeSession = (world: World, dice: Random): string => {
-  // Another caller may still have the same session, from before it began anew.
-  const lives = world.lives.filter(({ ended, id }) => ended && world.lives.findLast((one) => one.id === id)?.ended);
+  // Another caller may still have the same session, from before it began anew; or enter with it now, and whoever comes with the
+  // same session is the same peer.
+  const isUsed = (session: string) =>
+    world.attempts.some((one) => one.session === session && one.outcome === undefined);
+  const lives = world.lives.filter(
+    ({ ended, id, session }) => ended && world.lives.findLast((one) => one.id === id)?.ended && !isUsed(session),
+  );
   const life = lives[dice(Math.max(1, lives.length))];
   const other = world.callers[dice(world.callers.length)]?.life?.id ?? 'nobody';
   const gone = life && !world.model?.now.has(life.id) ? life.session : 'garbage';
