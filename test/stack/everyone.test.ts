@@ -191,6 +191,11 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () =>
     await say(ben, 'hello again');
     await log.getByText('hello again').waitFor();
     await aiko.page.keyboard.press('Escape');
+    // The focus goes back by itself first.
+    await log.waitFor({ state: 'detached' });
+    await expect
+      .poll(() => button(aiko.page, /^Chat/).evaluate((element) => element === document.activeElement))
+      .toBe(true);
     await button(aiko.page, 'More').focus();
     await button(ben.page, 'More').click();
     await button(ben.page, '👏').click();
@@ -283,6 +288,8 @@ const resize = async (page: Page, { width, height, text = '100%', spaced = false
       const sheet = new CSSStyleSheet();
       sheet.replaceSync(rules);
       document.adoptedStyleSheets = [sheet];
+      // The tiles follow their room a frame later.
+      return new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
     },
     [
       text,

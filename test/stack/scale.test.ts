@@ -42,6 +42,10 @@ describe.skipIf(without('docker'))('docker compose --profile scale, three apps',
     await expect
       .poll(() => talks.flatMap(({ speaker }) => speaker.recovered).length, { timeout: 40_000 })
       .toBeGreaterThan(0);
+    // They have something to say yet: fewer words than ten would show little.
+    await expect
+      .poll(() => Math.min(...talks.map(({ settled }) => settled())), { timeout: 40_000 })
+      .toBeGreaterThan(10);
     for (const talk of talks) expect((await talk.end()).said).toBeGreaterThan(10);
     // It comes again, and the others are left alone.
     const before = await stack.replicas();

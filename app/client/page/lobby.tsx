@@ -5,7 +5,7 @@ import type { Devices } from './devices.ts';
 import { Dialog } from './dialog.tsx';
 import { useChanges, useFirstFocus, useTitle } from './hooks.ts';
 import { LanguageChoice } from './language-choice.tsx';
-import { Late, Outdated } from './late.tsx';
+import { fetchInside, Late, Outdated } from './late.tsx';
 import { recall, remember } from './memory.ts';
 import { Preview } from './preview.tsx';
 import { sentenceOf, useInside } from './who-is-inside.ts';
@@ -77,7 +77,7 @@ const Form = ({ room, devices, join }: LobbyProps) => {
       </button>
       {checking && (
         <Late
-          fetch={async () => (await import('./check.tsx')).ConnectionCheck}
+          fetch={async () => (await fetchInside()).ConnectionCheck}
           props={{ room, devices, close }}
           instead={
             <Dialog title={words.outdated.title} close={close}>
