@@ -177,5 +177,14 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
     quiet();
   });
 
+  test('six, and each sees the five others', { timeout: 180_000 }, async () => {
+    const six: Person[] = [];
+    for (let index = 0; index < 6; index += 1)
+      six.push(await enter('Chromium', 'six', `P${index}`, { patience: 60_000 }));
+    await Promise.all(six.map((person) => untilSeen(person, 5, 120_000)));
+    if (six[0]) await picture(six[0], 'six');
+    quiet();
+  });
+
   describeCall('Firefox alone', () => site.url, launchFirefox);
 });
