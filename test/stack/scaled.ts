@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { expect } from 'vitest';
 import { z } from 'zod';
 import { freePort } from '../nginx/nginx.ts';
 import { freeSubnet, type Stack, startStack } from './compose.ts';
@@ -56,13 +57,13 @@ export const startScaled = async (replicas: number): Promise<Scaled> => {
   };
 };
 
-/** Which app answers for each room, as nginx's log has it. */
+/** Which app answers for each room, as nginx's log has it, which Docker may show a moment after the answer. */
 export const served = async (stack: Scaled, rooms: string[], mark: string): Promise<Map<string, string>> => {
   for (const room of rooms) await fetch(`${stack.url}/rooms/${room}`, { headers: { 'user-agent': mark } });
-  const lines = (await stack.compose('logs', '--no-log-prefix', 'nginx'))
-    .split('\n')
-    .filter((line) => line.includes(mark));
+  const lines = async () =>
+    (await stack.compose('logs', '--no-log-prefix', 'nginx')).split('\n').filter((line) => line.includes(mark));
+  await expect.poll(lines, { timeout: 10_000 }).toHaveLength(rooms.length);
   return new Map(
-    lines.map((line) => JSON.parse(line)).map(({ path, app }) => [path.split('/').at(-1), app.split(':')[0]]),
+    (await lines()).map((line) => JSON.parse(line)).map(({ path, app }) => [path.split('/').at(-1), app.split(':')[0]]),
   );
 };
