@@ -87,7 +87,13 @@ export class Room implements Source<RoomEvents> {
       url: socketUrl(base ?? document.baseURI, room),
       join: { media: this.#media, ...given({ name, token, passcode }) },
     });
-    this.#mesh = new Mesh(this.#connection, { ...inPlaceOf, timing, iceTransportPolicy, tracks: tracksOf(media) });
+    this.#mesh = new Mesh(this.#connection, {
+      ...inPlaceOf,
+      emitter: this.#emitter,
+      timing,
+      iceTransportPolicy,
+      tracks: tracksOf(media),
+    });
     this.#forward();
     this.#stopListening = listenToPage(this);
   }
@@ -139,7 +145,15 @@ export class Room implements Source<RoomEvents> {
 
   /** The way to a peer's page past the server, for what builds on it; undefined while there is none. */
   channel(peer: PeerId): Channel | undefined {
-    return this.#mesh.channel(peer);
+    return this.#mesh.link(peer)?.channel;
+  }
+
+  /**
+   * How loud a peer is whose stream is played: 0, silence, to 1, on a linear scale. Costs next to nothing: it is the `audioLevel`
+   * of the last packet that was played (https://www.w3.org/TR/webrtc/#dom-rtcrtpcontributingsource-audiolevel).
+   */
+  volume(peer: PeerId): number {
+    return this.#mesh.link(peer)?.volume ?? 0;
   }
 
   /** Tells the others a new name, media state or raised hand; a fresh token takes the place of that of the join. */
@@ -162,7 +176,7 @@ export class Room implements Source<RoomEvents> {
 
   /** Tries again with a peer whose link is `failed`. */
   retry(peer: PeerId): void {
-    this.#mesh.retry(peer);
+    this.#mesh.link(peer)?.retry();
   }
 
   /** This device has another network: looks for new paths now instead of when the old ones are found dead. */
@@ -220,33 +234,30 @@ export class Room implements Source<RoomEvents> {
   }
 
   #forward(): void {
-    const emit = this.#emitter.emit.bind(this.#emitter) as Emitter<RoomEvents>['emit'];
+    const emitter = this.#emitter;
     const stand = (standing: Standing) => {
       if (standing === this.#standing) return;
       this.#standing = standing;
-      emit('standing', standing);
+      emitter.emit('standing', standing);
     };
     this.#connection.on('joined', (joined) => {
       stand(standingOf(joined));
-      emit('joined', joined);
+      emitter.emit('joined', joined);
     });
-    this.#connection.on('refused', (refused) => emit('refused', refused));
+    this.#connection.on('refused', (refused) => emitter.emit('refused', refused));
     this.#connection.on('event', (event) => {
-      if (event.type === 'chat') emit('chat', event);
-      if (event.type === 'mute-request') emit('mute-request', event);
+      if (event.type === 'chat') emitter.emit('chat', event);
+      if (event.type === 'mute-request') emitter.emit('mute-request', event);
       if (this.#standing) stand(after(this.#standing, event));
     });
     this.#connection.on('state', (state) => {
       if (state.is === 'over') this.#close();
-      emit('state', state);
+      emitter.emit('state', state);
     });
-    for (const name of ['peer-added', 'peer-changed', 'peer-removed', 'quality', 'channel', 'trouble'] as const)
-      this.#mesh.on(name, (value: MeshEvents[typeof name]) => emit(name, value as never));
-    this.#mesh.on('peer-removed', ({ peer }) => this.#reactions.of.delete(peer.id));
-    this.#mesh.on('data', (heard) => {
-      const text = reactionOf(heard.data);
-      if (text === undefined) emit('data', heard);
-      else if (this.#bucketOf(heard.from).take()) emit('reaction', { from: heard.from, text });
+    emitter.on('peer-removed', ({ peer }) => this.#reactions.of.delete(peer.id));
+    emitter.on('data', ({ from, data }) => {
+      const text = reactionOf(data);
+      if (text !== undefined && this.#bucketOf(from).take()) emitter.emit('reaction', { from, text });
     });
   }
 

@@ -85,6 +85,10 @@ export class Link {
     return this.#current?.channel;
   }
 
+  get volume(): number | undefined {
+    return this.#current?.volume;
+  }
+
   /** Statistics of the present connection. */
   async stats(): Promise<RTCStatsReport | undefined> {
     return this.#current?.stats();

@@ -1,10 +1,10 @@
 /** All links of a room, kept in step with who is in it. */
 import type { Joined, LeaveReason, Peer, PeerId } from '../protocol/messages.ts';
 import { Care } from './care.ts';
-import type { Channel, Data } from './channel.ts';
+import type { Data } from './channel.ts';
 import { Alarm, browserClock, type Clock } from './clock.ts';
 import type { ConnectionEvents, ConnectionState, RoomEvent } from './connection.ts';
-import { Emitter, type Source } from './events.ts';
+import type { Emitter, Source } from './events.ts';
 import { Link, type LinkState, type LinkTiming, usualLinkTiming } from './link.ts';
 import type { Quality } from './quality.ts';
 import { browserRtc, type Ice, type Rtc, type Tracks } from './rtc.ts';
@@ -39,6 +39,8 @@ export type Signaling = Source<ConnectionEvents> & {
 };
 
 export type MeshOptions = {
+  /** Where its events go. */
+  emitter: Pick<Emitter<MeshEvents>, 'emit'>;
   tracks: Tracks;
   iceTransportPolicy?: RTCIceTransportPolicy;
   rtc?: Rtc;
@@ -51,7 +53,7 @@ type Change = Partial<Pick<Peer, 'name' | 'media' | 'hand' | 'role' | 'away'>>;
 /** `missing`: a room that began anew does not have it, or not yet, and the link works on. */
 type Entry = { peer: Peer; link: Link; care: Care; missing?: true };
 
-export class Mesh implements Source<MeshEvents> {
+export class Mesh {
   #signaling: Signaling;
   #tracks: Tracks;
   #rtc: Rtc;
@@ -59,7 +61,7 @@ export class Mesh implements Source<MeshEvents> {
   #timing: LinkTiming & { looks: number };
   #ice: Ice;
   #entries = new Map<PeerId, Entry>();
-  #emitter = new Emitter<MeshEvents>();
+  #emitter: MeshOptions['emitter'];
   #deaf: (() => void)[];
   /** The next look at the paths. */
   #alarm: Alarm;
@@ -69,8 +71,9 @@ export class Mesh implements Source<MeshEvents> {
 
   constructor(
     signaling: Signaling,
-    { tracks, iceTransportPolicy = 'all', rtc = browserRtc, clock = browserClock, timing = {} }: MeshOptions,
+    { emitter, tracks, iceTransportPolicy = 'all', rtc = browserRtc, clock = browserClock, timing = {} }: MeshOptions,
   ) {
+    this.#emitter = emitter;
     this.#signaling = signaling;
     this.#tracks = tracks;
     this.#ice = { iceServers: [], iceTransportPolicy };
@@ -97,10 +100,6 @@ export class Mesh implements Source<MeshEvents> {
     return [...this.#entries.values()].map(snapshot);
   }
 
-  on<Name extends keyof MeshEvents>(name: Name, listener: (value: MeshEvents[Name]) => void): () => void {
-    return this.#emitter.on(name, listener);
-  }
-
   /** Sends these tracks to everyone, now and later. */
   setTracks(tracks: Tracks): void {
     this.#tracks = tracks;
@@ -108,19 +107,13 @@ export class Mesh implements Source<MeshEvents> {
     this.#limitAll();
   }
 
-  /** The way to a peer's page past the server; undefined while there is none. */
-  channel(id: PeerId): Channel | undefined {
-    return this.#entries.get(id)?.link.channel;
+  link(id: PeerId): Link | undefined {
+    return this.#entries.get(id)?.link;
   }
 
   /** This device has another network. */
   networkChanged(): void {
     for (const { link } of this.#entries.values()) link.networkChanged();
-  }
-
-  /** Tries again with a peer whose link failed. */
-  retry(id: PeerId): void {
-    this.#entries.get(id)?.link.retry();
   }
 
   close(): void {

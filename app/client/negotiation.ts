@@ -107,12 +107,14 @@ export class Negotiation {
 
   /** Whether the present path goes through a TURN server of this side. Never rejects. */
   async isRelayed(): Promise<boolean> {
-    try {
-      return await isRelayed(this.#pc);
-    } catch (error) {
-      this.#trouble(error);
-      return false;
-    }
+    const stats = await this.stats();
+    return stats !== undefined && isRelayed(stats);
+  }
+
+  /** How loud the other side is, as in the last packet of sound that was played: 0, silence, to 1, on a linear scale. */
+  get volume(): number {
+    const of = ({ receiver }: RTCRtpTransceiver) => receiver.getSynchronizationSources()[0]?.audioLevel ?? 0;
+    return Math.max(0, ...this.#pc.getTransceivers().map(of));
   }
 
   close(): void {

@@ -47,6 +47,8 @@ export interface Room {
    * @throws RangeError when it is too long, or empty
    */
   react(text: string): boolean;
+  /** How loud a peer is whose stream is played: 0, silence, to 1, on a linear scale. Costs next to nothing; ask as often as it is shown. */
+  volume(peer: PeerId): number;
   /** Tells the others a new name, media state or raised hand; a fresh token takes the place of that of the join. */
   update(change: { name?: string; media?: MediaState; hand?: boolean; token?: string }): Promise<Settled>;
   /**

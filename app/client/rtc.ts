@@ -55,7 +55,5 @@ export const pairOf = (stats: RTCStatsReport): any => {
 };
 
 /** Whether what this side sends and receives goes through its TURN server: the selected pair's local candidate says so. */
-export const isRelayed = async (pc: Pick<PeerConnection, 'getStats'>): Promise<boolean> => {
-  const stats = await pc.getStats();
-  return stats.get(pairOf(stats)?.localCandidateId)?.candidateType === 'relay';
-};
+export const isRelayed = (stats: RTCStatsReport): boolean =>
+  stats.get(pairOf(stats)?.localCandidateId)?.candidateType === 'relay';

@@ -11,9 +11,7 @@ export const listenToPage = (room: Wakeable): (() => void) => {
   window.addEventListener('pagehide', () => room.leave(true), { signal });
   window.addEventListener('online', () => room.networkChanged(), { signal });
   listenToNetwork(room, signal);
-  document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && room.nudge(), {
-    signal,
-  });
+  document.addEventListener('visibilitychange', () => document.hidden || room.nudge(), { signal });
   return () => stop.abort();
 };
 

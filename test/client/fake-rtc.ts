@@ -57,12 +57,22 @@ export class FakeChannel {
   }
 }
 
-type FakeTransceiver = { direction: string; sender: FakeSender; receiver: { track: MediaStreamTrack } };
+type FakeReceiver = {
+  track: MediaStreamTrack;
+  volume?: number;
+  getSynchronizationSources(): { audioLevel?: number }[];
+};
+type FakeTransceiver = { direction: string; sender: FakeSender; receiver: FakeReceiver };
 
 const transceiver = (kind: Kind, direction: string): FakeTransceiver => ({
   direction,
   sender: new FakeSender(),
-  receiver: { track: fakeTrack(kind, `remote ${kind}`) },
+  receiver: {
+    track: fakeTrack(kind, `remote ${kind}`),
+    getSynchronizationSources() {
+      return this.volume === undefined ? [] : [{ audioLevel: this.volume }];
+    },
+  },
 });
 
 export class FakePc {

@@ -58,6 +58,16 @@ const pair = () => {
 const kindsOf = (signals: LinkSignal[]) =>
   signals.map((signal) => ('description' in signal ? signal.description.type : Object.keys(signal)[1]));
 
+it('tells how loud the other side is', async () => {
+  const { a, b, deliver } = pair();
+  expect(b.link.volume).toBeUndefined();
+  await deliver();
+  expect(a.link.volume).toBe(0);
+  const [sound] = a.rtc.latest.getTransceivers();
+  if (sound) sound.receiver.volume = 0.25;
+  expect([a.link.volume, b.link.volume]).toEqual([0.25, 0]);
+});
+
 describe('the first offer', () => {
   it('comes from the initiator alone, and the answer brings the other side’s tracks', async () => {
     const { a, b, deliver } = pair();

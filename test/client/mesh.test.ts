@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Connection } from '../../app/client/connection.ts';
-import { Mesh, type MeshOptions } from '../../app/client/mesh.ts';
+import { Emitter } from '../../app/client/events.ts';
+import { Mesh, type MeshEvents, type MeshOptions } from '../../app/client/mesh.ts';
 import type { Peer } from '../../app/protocol/messages.ts';
 import { FakeClock, settled } from './fake-clock.ts';
 import { FakeRtc, fakeTrack } from './fake-rtc.ts';
@@ -9,11 +10,12 @@ import { FakeServer, peer } from './fake-server.ts';
 const room = (peers: Peer[], options: Partial<MeshOptions> = {}) => {
   const [clock, server, rtc] = [new FakeClock(), new FakeServer(), new FakeRtc('me')];
   const connection = new Connection({ url: 'ws://host', join: {}, open: server.open, clock });
-  const mesh = new Mesh(connection, { tracks: { audio: null, video: null }, rtc, clock, ...options });
+  const emitter = new Emitter<MeshEvents>();
+  const mesh = new Mesh(connection, { emitter, tracks: { audio: null, video: null }, rtc, clock, ...options });
   const told: string[] = [];
-  mesh.on('peer-added', ({ id }) => told.push(`+${id}`));
-  mesh.on('peer-changed', ({ id }) => told.push(`~${id}`));
-  mesh.on('peer-removed', ({ peer: { id }, reason }) => told.push(`-${id} ${reason}`));
+  emitter.on('peer-added', ({ id }) => told.push(`+${id}`));
+  emitter.on('peer-changed', ({ id }) => told.push(`~${id}`));
+  emitter.on('peer-removed', ({ peer: { id }, reason }) => told.push(`-${id} ${reason}`));
   server.admit({ peers, seq: 10, ice: [{ urls: ['stun:one'] }] });
   const sent = () => server.latest.sent.filter((message) => message.type === 'signal');
   return { clock, server, rtc, connection, mesh, told, sent };

@@ -7,7 +7,7 @@ import { splitLinks } from '../../app/client/page/links.ts';
 import { keepSeat, recentRooms, rememberRoom, takeSeat } from '../../app/client/page/memory.ts';
 import { knocksSince, newsOfPeer, newsOfStanding } from '../../app/client/page/news.ts';
 import { shortcutOf, shortcuts } from '../../app/client/page/shortcuts.ts';
-import { loudness, speakerOf } from '../../app/client/page/sound.ts';
+import { heard, loudness, speakerOf } from '../../app/client/page/sound.ts';
 import { split, unchecked, verdictOf } from '../../app/client/page/ways.ts';
 
 describe('the lines of a chat', () => {
@@ -76,6 +76,8 @@ describe('who speaks', () => {
     const square = (height: number) => Uint8Array.from({ length: 512 }, (_, at) => 128 + (at % 2 ? height : -height));
     expect(loudness(square(127))).toBeCloseTo(1, 2);
     expect(loudness(square(4))).toBeCloseTo(0.5, 1);
+    expect([0, 0.0001, 0.001, 1, 2].map(heard)).toEqual([0, 0, 0, 1, 1]);
+    expect(heard(0.0316)).toBeCloseTo(0.5, 2);
   });
 
   it('is the loudest, nobody in silence, and the one before while it is close', () => {

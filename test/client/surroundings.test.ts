@@ -3,7 +3,7 @@ import { listenToPage } from '../../app/client/surroundings.ts';
 
 const [view, sheet, network] = [new EventTarget(), new EventTarget(), new EventTarget()];
 const visibility = (state: string) => {
-  Object.assign(sheet, { visibilityState: state });
+  Object.assign(sheet, { hidden: state === 'hidden' });
   sheet.dispatchEvent(new Event('visibilitychange'));
 };
 const kind = (type: string) => {

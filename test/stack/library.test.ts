@@ -285,6 +285,22 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     await expect.poll(told, { timeout: 15_000 }).toBeGreaterThan(2);
   });
 
+  test('tells how loud the other is, and that one who is muted is not', async () => {
+    const [a, b] = [await enter('volume', 'camera'), await enter('volume', 'camera')];
+    await Promise.all([connected(a.page, 1), connected(b.page, 1)]);
+    const volume = () => a.page.evaluate(() => window.room.volume(window.room.peers[0]?.id ?? ''));
+    expect(await a.page.evaluate(() => window.room.volume('nobody'))).toBe(0);
+    await a.page.evaluate(() => Object.assign(new Audio(), { srcObject: window.room.peers[0]?.stream ?? null }).play());
+    // Chromium's microphone beeps once a second.
+    await expect.poll(volume, { timeout: 20_000, interval: 20 }).toBeGreaterThan(0.01);
+    await b.page.evaluate(() => window.room.setMedia(null));
+    await expect.poll(volume, { timeout: 20_000 }).toBe(0);
+    for (let look = 0; look < 60; look += 1) {
+      expect(await volume()).toBe(0);
+      await a.page.waitForTimeout(25);
+    }
+  });
+
   test('another network gets a new path at once, and the picture goes on', async () => {
     const [a, b] = [await enter('network'), await enter('network')];
     await Promise.all([connected(a.page, 1), connected(b.page, 1)]);

@@ -52,6 +52,8 @@ describe.skipIf(without('chromium'))('the page', () => {
     await picture(ben, 'screen');
     await picture(chris, 'screen-phone');
     await picture(aiko, 'screen-own');
+    // Chromium's microphone beeps once a second.
+    await ben.page.locator('.tile[data-speaking="true"]').first().waitFor();
     await button(ben, 'Pin Chris').click({ force: true });
     await ben.page.locator('.tile.main', { hasText: 'Chris' }).waitFor();
     await button(ben, 'Unpin Chris').click({ force: true });

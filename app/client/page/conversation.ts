@@ -179,6 +179,11 @@ export class Conversation {
     this.#room.retry(peer);
   }
 
+  /** How loud a peer is now, 0 to 1. */
+  volume(peer: string): number {
+    return this.#room.volume(peer);
+  }
+
   /** Asks the room for something that hosts decide; says `done` if it was done, else why not. */
   async decide(deed: (room: Room) => Promise<Settled>, done?: string): Promise<void> {
     const settled = await deed(this.#room);

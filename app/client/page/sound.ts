@@ -30,13 +30,15 @@ export const listenTo = (stream: MediaStream): Ear => {
   };
 };
 
-/** The root mean square of samples around 128, on a scale that follows the ear: −60 dB is 0, full scale is 1. */
+/** The root mean square of samples around 128, on the scale of the ear. */
 export const loudness = (samples: Uint8Array): number => {
   let sum = 0;
   for (const sample of samples) sum += ((sample - 128) / 128) ** 2;
-  const decibel = 10 * Math.log10(sum / samples.length + 1e-9);
-  return Math.min(1, Math.max(0, 1 + decibel / 60));
+  return heard(Math.sqrt(sum / samples.length));
 };
+
+/** A linear volume, 0 to 1, on a scale that follows the ear: −60 dB is 0. */
+export const heard = (volume: number): number => Math.min(1, Math.max(0, 1 + Math.log10(volume) / 3));
 
 /** Plays two soft notes, on the speaker with this id; '' = the system's. Resolves when they are over. */
 export const playNotes = async (speaker: string): Promise<void> => {

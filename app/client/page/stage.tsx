@@ -15,7 +15,7 @@ export const Stage = ({ room, conversation }: { room: string; conversation: Conv
   const [blocked, setBlocked] = useState<(() => void)[]>([]);
   const [pinned, setPinned] = useState<string>();
   const { peers, devices } = conversation;
-  const speaking = useSpeaker(peers);
+  const speaking = useSpeaker(conversation);
   const alone = peers.length === 0 && conversation.state.is === 'joined';
   // What somebody shows is what the call is about, unless one prefers to look elsewhere.
   const main = (peers.find(({ id }) => id === pinned) ?? peers.find(({ media }) => media.screen))?.id;
