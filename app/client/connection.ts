@@ -318,8 +318,9 @@ export class Connection implements Source<ConnectionEvents> {
     this.#arrived(socket, { is: 'joined', socket }, { is: 'known', secret: joined.session, seen });
     // First what was numbered before, then what listeners send from within these events.
     this.#sendUnsettled();
-    this.#tell();
+    // The way to the others begins with it: before a page shows anything.
     this.#emitter.emit('joined', joined);
+    this.#tell();
   }
 
   /** A host has to open. */

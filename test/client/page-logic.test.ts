@@ -7,7 +7,8 @@ import { splitLinks } from '../../app/client/page/links.ts';
 import { keepSeat, recentRooms, rememberRoom, takeSeat } from '../../app/client/page/memory.ts';
 import { knocksSince, newsOfPeer, newsOfStanding } from '../../app/client/page/news.ts';
 import { shortcutOf, shortcuts } from '../../app/client/page/shortcuts.ts';
-import { heard, loudness, speakerOf } from '../../app/client/page/sound.ts';
+import { heard, listenTo, loudness, speakerOf } from '../../app/client/page/sound.ts';
+import { warmUp } from '../../app/client/page/warm-up.ts';
 import { split, unchecked, verdictOf } from '../../app/client/page/ways.ts';
 
 describe('the lines of a chat', () => {
@@ -68,6 +69,59 @@ describe('shortcuts', () => {
       expect(shortcutOf({ ...pressed, key: 'm', [held]: true }), held).toBeUndefined();
     expect(new Set(Object.values(shortcuts)).size).toBe(Object.values(shortcuts).length);
   });
+});
+
+describe('what a browser is asked for', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it('is an AudioContext that runs while somebody listens, and one alone', () => {
+    const made: { state: string }[] = [];
+    class FakeContext {
+      state = 'running';
+      constructor() {
+        made.push(this);
+      }
+      async resume() {
+        this.state = 'running';
+      }
+      async suspend() {
+        this.state = 'suspended';
+      }
+      createMediaStreamSource = () => ({ connect: () => {}, disconnect: () => {} });
+      createAnalyser = () => ({ fftSize: 0, getByteTimeDomainData: (samples: Uint8Array) => samples.fill(128) });
+    }
+    const page = new EventTarget();
+    vi.stubGlobal('AudioContext', FakeContext);
+    vi.stubGlobal('addEventListener', page.addEventListener.bind(page));
+    const ears = [listenTo({} as MediaStream), listenTo({} as MediaStream)];
+    expect(ears[0]?.level()).toBe(0);
+    ears[0]?.close();
+    expect(made).toMatchObject([{ state: 'running' }]);
+    ears[1]?.close();
+    expect(made).toMatchObject([{ state: 'suspended' }]);
+    // A click is no reason to listen.
+    page.dispatchEvent(new Event('pointerdown'));
+    expect(made).toMatchObject([{ state: 'suspended' }]);
+    listenTo({} as MediaStream).close();
+    const ear = listenTo({} as MediaStream);
+    expect(made).toMatchObject([{ state: 'running' }]);
+    ear.close();
+  });
+
+  it.each([true, false])(
+    'is a connection before the first, which is closed whether it works or not (%s)',
+    async (works) => {
+      const did: string[] = [];
+      class FakeConnection {
+        addTransceiver = (kind: string) => did.push(kind);
+        createOffer = () => (works ? Promise.resolve({}) : Promise.reject(new Error('no codec')));
+        close = () => did.push('closed');
+      }
+      vi.stubGlobal('RTCPeerConnection', FakeConnection);
+      await warmUp();
+      expect(did).toEqual(['audio', 'video', 'closed']);
+    },
+  );
 });
 
 describe('who speaks', () => {

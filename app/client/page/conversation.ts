@@ -35,6 +35,9 @@ export type Entry = {
   seat?: Seat | undefined;
   wishes?: Wishes | undefined;
 };
+/** Milliseconds that hardly anybody sees, and in which an offer is made. */
+const calm = 100;
+
 export type Panel = 'none' | 'chat' | 'people';
 
 export class Conversation {
@@ -52,10 +55,11 @@ export class Conversation {
   #entered = false;
   #atDoor = false;
   #standing: Standing | undefined;
-  #notices = new Notices(() => this.#changed());
+  #notices = new Notices(() => this.#changedSoon());
   #lines = new Lines();
   #panel: Panel = 'none';
   #unread = 0;
+  #soon: ReturnType<typeof setTimeout> | undefined;
   /** Who had a hand raised, and who shared a screen, when that was last looked at. */
   #known = new Map<string, Pick<RemotePeer, 'hand' | 'media'>>();
 
@@ -233,7 +237,7 @@ export class Conversation {
       this.shares.close();
       this.#emitter.emit('over', state.code);
     }
-    this.#changed();
+    this.#changedSoon();
   }
 
   #keepSeat(): void {
@@ -255,19 +259,19 @@ export class Conversation {
     this.#standing = standing;
     for (const text of knocksSince(before, standing)) this.#notices.say(text, true);
     for (const text of newsOfStanding(before, standing)) this.announce(text);
-    this.#changed();
+    this.#changedSoon();
   }
 
   #appeared(peer: RemotePeer): void {
     this.#known.set(peer.id, peer);
     if (this.#entered) this.announce(words.call.joined(nameOf(peer)));
-    this.#changed();
+    this.#changedSoon();
   }
 
   #peerChanged(peer: RemotePeer): void {
     for (const text of newsOfPeer(this.#known.get(peer.id), peer)) this.announce(text);
     this.#known.set(peer.id, peer);
-    this.#changed();
+    this.#changedSoon();
   }
 
   #heard(chat: Chat): void {
@@ -286,6 +290,13 @@ export class Conversation {
   }
 
   #changed(): void {
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
     this.#emitter.emit('changed', undefined);
+  }
+
+  /** While the way to another is sought much changes at once: drawing each time would make that wait. */
+  #changedSoon(): void {
+    this.#soon ??= setTimeout(() => this.#changed(), calm);
   }
 }

@@ -27,9 +27,9 @@ export const Grid = ({ count, main, children }: GridProps) => {
       for (const [name, length] of Object.entries(lengths)) element.style.setProperty(`--${name}`, `${length}px`);
       element.dataset.layout = main ? sizes.side : 'grid';
     };
+    // Which it does at once, and after the layout: asked for here it would be a layout more.
     const observer = new ResizeObserver(arrange);
     observer.observe(element);
-    arrange();
     return () => observer.disconnect();
   }, [count, main]);
   return (

@@ -5,3 +5,4 @@
 export { Call } from './call.tsx';
 export { ConnectionCheck } from './check.tsx';
 export { Conversation } from './conversation.ts';
+export { warmUp } from './warm-up.ts';

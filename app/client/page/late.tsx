@@ -10,7 +10,9 @@ export let inside: Inside | undefined;
 
 /** @throws when the server cannot be reached, or has it no more, because it was upgraded */
 export const fetchInside = async (): Promise<Inside> => {
-  inside ??= await import('./inside.ts');
+  if (inside) return inside;
+  inside = await import('./inside.ts');
+  void inside.warmUp();
   return inside;
 };
 

@@ -1,23 +1,35 @@
 /** How loud streams are, and a sound to try a speaker with. */
 
 let shared: AudioContext | undefined;
+let users = 0;
 
-/** One context for the whole page; browsers let it run once the person has touched something. */
-const context = (): AudioContext => {
-  if (shared) return shared;
-  const made = new AudioContext();
-  const wake = () => void made.resume();
-  for (const event of ['pointerdown', 'keydown']) addEventListener(event, wake, { once: true });
-  shared = made;
-  return made;
+/**
+ * One context for the whole page, which stands still while nobody needs it: one that runs takes a thread of its own that must never
+ * wait. Browsers let it run once the person has touched something.
+ */
+const borrow = (): { audio: AudioContext; giveBack(): void } => {
+  const audio = shared ?? new AudioContext();
+  const run = () => void (users > 0 && audio.resume());
+  if (!shared) for (const event of ['pointerdown', 'keydown']) addEventListener(event, run, { once: true });
+  shared = audio;
+  users += 1;
+  run();
+  return {
+    audio,
+    giveBack() {
+      users -= 1;
+      if (users === 0) void audio.suspend();
+    },
+  };
 };
 
 export type Ear = { level(): number; close(): void };
 
 /** Listens to the sound of a stream: `level` is from 0, silence, to 1, as loud as it can be. */
 export const listenTo = (stream: MediaStream): Ear => {
-  const source = context().createMediaStreamSource(stream);
-  const analyser = context().createAnalyser();
+  const { audio, giveBack } = borrow();
+  const source = audio.createMediaStreamSource(stream);
+  const analyser = audio.createAnalyser();
   analyser.fftSize = 512;
   source.connect(analyser);
   const samples = new Uint8Array(analyser.fftSize);
@@ -26,7 +38,10 @@ export const listenTo = (stream: MediaStream): Ear => {
       analyser.getByteTimeDomainData(samples);
       return loudness(samples);
     },
-    close: () => source.disconnect(),
+    close: () => {
+      source.disconnect();
+      giveBack();
+    },
   };
 };
 
@@ -42,17 +57,21 @@ export const heard = (volume: number): number => Math.min(1, Math.max(0, 1 + Mat
 
 /** Plays two soft notes, on the speaker with this id; '' = the system's. Resolves when they are over. */
 export const playNotes = async (speaker: string): Promise<void> => {
-  const audio = context();
+  const { audio, giveBack } = borrow();
   const out = audio.createMediaStreamDestination();
   const player = new Audio();
   player.srcObject = out.stream;
-  if (speaker !== '' && 'setSinkId' in player) await player.setSinkId(speaker).catch(() => {});
-  await audio.resume();
-  await player.play();
-  const begin = audio.currentTime + 0.05;
-  const last = [523.25, 659.25].map((hertz, index) => note(audio, out, hertz, begin + index * 0.35)).at(-1);
-  await new Promise((resolve) => last?.addEventListener('ended', resolve, { once: true }));
-  player.srcObject = null;
+  try {
+    if (speaker !== '' && 'setSinkId' in player) await player.setSinkId(speaker).catch(() => {});
+    await audio.resume();
+    await player.play();
+    const begin = audio.currentTime + 0.05;
+    const last = [523.25, 659.25].map((hertz, index) => note(audio, out, hertz, begin + index * 0.35)).at(-1);
+    await new Promise((resolve) => last?.addEventListener('ended', resolve, { once: true }));
+  } finally {
+    player.srcObject = null;
+    giveBack();
+  }
 };
 
 const note = (audio: AudioContext, out: AudioNode, hertz: number, at: number): OscillatorNode => {
