@@ -66,7 +66,7 @@ async function vitest(env) {
   const settings = { ...env, PATH: bin + delimiter + path, TEST_WITHOUT: [...skipped.keys()].join(',') };
   if (process.argv.includes('--all')) settings.TEST_ALL = '1';
   // A process that a test forgot can keep vitest from ending after its report.
-  const code = await show(node, args, { env: settings, limit: 30 * 60 });
+  const code = await show(node, args, { env: settings, limit: 60 * 60 });
   note('vitest', { code });
 }
 
