@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core';
-import { framesDecoded, launch } from '../stack/browser.ts';
+import { type Camera, framesDecoded, giveCamera, launch } from '../stack/browser.ts';
 import { bare, descendantsOf, genkan, median, type Server } from './servers.ts';
 
 const rounds = Number(process.env.ROUNDS ?? 12);
@@ -13,8 +13,6 @@ const seconds = Number(process.env.SECONDS ?? 8);
 const parts = process.argv.slice(2);
 const wants = (part: string) => parts.length === 0 || parts.includes(part);
 
-/** What both pages get from the camera, whatever they ask for. */
-type Camera = { width: number; height: number; frameRate: number };
 /** How many there are in a call, pictures of which `processors` can carry so many, and how many of them it takes. */
 const calls: { people: number; camera: Camera; processors: number }[] = [
   { people: 2, camera: { width: 640, height: 360, frameRate: 20 }, processors: 2 },
@@ -26,14 +24,8 @@ type Contestant = { name: string; url: (room: string) => string };
 type Person = { page: Page; context: BrowserContext };
 declare const window: Window & typeof globalThis & { benchFirstFrame?: number };
 
-/** Every camera is the given one, and the time from a click on Join to the first frame of another person is kept. */
-const prepare = (camera: Camera): void => {
-  const { mediaDevices } = navigator;
-  // Made better, the sound of so many people in one machine costs more than all else.
-  const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-  const capture = mediaDevices.getUserMedia.bind(mediaDevices);
-  mediaDevices.getUserMedia = (wanted) =>
-    capture({ audio: wanted?.audio ? plain : false, video: wanted?.video ? camera : false });
+/** Keeps the time from a click on Join to the first frame of another person. */
+const timeFirstFrame = (): void => {
   const await_ = (clicked: number) => {
     const look = () => {
       const video = document.querySelector<HTMLVideoElement>('video:not([data-self], [data-self] *)');
@@ -52,7 +44,8 @@ const prepare = (camera: Camera): void => {
 /** In a context of its own, at the click on Join. */
 const arrive = async (browser: Browser, url: string, camera: Camera): Promise<Person> => {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  await context.addInitScript(prepare, camera);
+  await context.addInitScript(giveCamera, camera);
+  await context.addInitScript(timeFirstFrame);
   await context.addInitScript(keepConnections);
   const page = await context.newPage();
   await page.goto(url);

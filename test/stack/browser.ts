@@ -95,6 +95,20 @@ export type Person = {
 /** Before a picture of Firefox is taken an inline style `body {}` is tried, which the page's policy refuses, and names by its hash. */
 const ofScreenshots = 'sha256-YjaKGiklmzC6wjXA513HAMmzus8VE61XCOT+SmwNZWA=';
 
+export type Camera = { width: number; height: number; frameRate: number };
+
+/**
+ * For `addInitScript`: a page gets this camera whatever it asks for, and sound as it comes: made better, the sound of many people in
+ * one machine costs more than all else.
+ */
+export const giveCamera = (camera: Camera): void => {
+  const { mediaDevices } = navigator;
+  const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+  const capture = mediaDevices.getUserMedia.bind(mediaDevices);
+  mediaDevices.getUserMedia = (wanted) =>
+    capture({ audio: wanted?.audio ? plain : false, video: wanted?.video ? camera : false });
+};
+
 /** Opens the lobby of a room, in a context of its own, and gives the test its peer connections to count. */
 export const open = async (
   browser: Browser,

@@ -50,7 +50,7 @@ describe.skipIf(without('docker'))('with compose', () => {
         GENKAN_STORE_PASSWORD: 'of-the-guide',
       },
     ],
-  ])('%s', { timeout: 600_000 }, async (place, more) => {
+  ])('%s', { timeout: 300_000 }, async (place, more) => {
     const project = `genkan-test-guide-${place}-${process.pid}`;
     projects.push(project);
     const port = async () => `127.0.0.1:${await freePort()}`;
@@ -69,7 +69,7 @@ const certificate = `cd /tmp && openssl req -x509 -newkey rsa:2048 -nodes -subj 
     -extfile names -out meet.pem && cat meet.pem ca.pem >/etc/ssl/meet.pem &&
   cp ca.pem /usr/local/share/ca-certificates/authority.crt && update-ca-certificates`;
 
-describe.skipIf(without('docker'))('on a plain server', { timeout: 900_000 }, () => {
+describe.skipIf(without('docker'))('on a plain server', { timeout: 300_000 }, () => {
   let server: PlainServer;
   let count = 0;
   const fresh = async () => {

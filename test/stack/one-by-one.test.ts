@@ -117,8 +117,8 @@ describe.skipIf(without('docker'))('one container after the other', { timeout: 1
     await stack.compose('stop', 'app');
     expect(await health('nginx')).not.toBe(0);
     await stack.compose('up', '-d', '--no-deps', '--no-build', '--wait', 'app');
-    const library = ['run', '--rm', '--no-deps', '-T', 'static', 'sh', '-c', 'mv /static/js/genkan.js /static/js/x.js'];
-    await stack.compose(...library);
+    const rename = 'mv /static/js/genkan.js /static/js/x.js';
+    await stack.compose('run', '--rm', '--no-deps', '-T', 'static', 'sh', '-c', rename);
     await expect.poll(() => health('nginx'), { timeout: 50_000, interval: 1000 }).not.toBe(0);
     await stack.compose('up', '-d', '--force-recreate', '--no-deps', 'static');
     await expect.poll(() => health('nginx'), { timeout: 50_000, interval: 1000 }).toBe(0);

@@ -44,7 +44,10 @@ export const App = () => {
     return () => removeEventListener('popstate', back);
   }, []);
   useEffect(() => {
-    if (view.is === 'lobby') void fetchInside().catch(() => {});
+    if (view.is === 'lobby')
+      void fetchInside()
+        .then(({ warmUp }) => warmUp())
+        .catch(() => {});
     if (view.is !== 'entering') return;
     const { entry } = view;
     const become = (next: View) => shown.current === view && show(next);

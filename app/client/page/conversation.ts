@@ -35,10 +35,10 @@ export type Entry = {
   seat?: Seat | undefined;
   wishes?: Wishes | undefined;
 };
+export type Panel = 'none' | 'chat' | 'people';
+
 /** Milliseconds that hardly anybody sees, and in which an offer is made. */
 const calm = 100;
-
-export type Panel = 'none' | 'chat' | 'people';
 
 export class Conversation {
   readonly name: string;

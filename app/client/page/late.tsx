@@ -10,9 +10,7 @@ export let inside: Inside | undefined;
 
 /** @throws when the server cannot be reached, or has it no more, because it was upgraded */
 export const fetchInside = async (): Promise<Inside> => {
-  if (inside) return inside;
-  inside = await import('./inside.ts');
-  void inside.warmUp();
+  inside ??= await import('./inside.ts');
   return inside;
 };
 

@@ -15,7 +15,7 @@ export const useSpeaker = (conversation: Conversation): string | undefined => {
     let current: string | undefined;
     let silent = 0;
     const timer = setInterval(() => {
-      // A microphone that is off may still send a hum.
+      // A browser knows the last volume of one who is muted for some seconds more.
       const audible = conversation.peers.filter(({ media }) => media.audio);
       const levels = new Map(audible.map(({ id }) => [id, heard(conversation.volume(id))]));
       const next = speakerOf(levels, current);
