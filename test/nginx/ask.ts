@@ -8,16 +8,20 @@ import type { Told } from './backend.ts';
 /** On 127.0.0.1. `tls`: the certificate that is trusted, and for which name. `headers`: sent with every request. */
 export type Target = { port: number; tls?: { ca: string; servername: string }; headers?: Record<string, string> };
 export type Answer = { status: number; headers: IncomingMessage['headers']; rawHeaders: string[]; body: string };
-export type Question = { method?: string; headers?: Record<string, string>; body?: string };
+/** `delay`: so many ms the body waits for an answer to the head alone; a refusal that meets a body on its way can be lost with the connection. */
+export type Question = { method?: string; headers?: Record<string, string>; body?: string; delay?: number };
 
 /** Not fetch: it would join repeated headers, normalise the path, and refuse to send Host. */
-const open = (target: Target, path: string, { method = 'GET', headers = {}, body = '' }: Question = {}) =>
+const open = (target: Target, path: string, { method = 'GET', headers = {}, body = '', delay = 0 }: Question = {}) =>
   new Promise<IncomingMessage>((resolve, reject) => {
     const { port, tls } = target;
     const options = { host: '127.0.0.1', port, path, method, headers: { ...target.headers, ...headers }, agent: false };
     const sending = tls ? requestByTls({ ...options, ...tls }, resolve) : requestByHttp(options, resolve);
     sending.on('error', reject);
-    sending.end(body);
+    if (delay === 0) return sending.end(body);
+    sending.flushHeaders();
+    const waiting = setTimeout(() => sending.end(body), delay);
+    sending.on('response', () => clearTimeout(waiting));
   });
 
 export const ask = async (target: Target, path: string, question?: Question): Promise<Answer> => {

@@ -159,7 +159,7 @@ describe.skipIf(without('nginx')).concurrent.each(families)('through nginx to %s
 
   test('a client that does not answer pings is found', async () => {
     const { server, ends } = await enter(family, '/echo', { autoPong: false });
-    expect(await isThere(server)).toBe(false);
+    expect(await staysSilent(server)).toBe(true);
     server.terminate();
     await eventually(() => expect(ends).toEqual([{ code: 1006, reason: '' }]));
   });
@@ -173,9 +173,9 @@ describe.skipIf(without('nginx')).concurrent.each(families)('through nginx to %s
     await eventually(() => expect(sockets.length).toBe(1));
     const [server] = sockets;
     if (!server) throw new Error('nobody came');
-    expect(await isThere(server)).toBe(true);
+    await answersPing(server);
     relay.goDead();
-    expect(await isThere(server)).toBe(false);
+    expect(await staysSilent(server)).toBe(true);
     server.terminate();
     await eventually(() => expect(ends).toEqual([{ code: 1006, reason: '' }]));
     await eventually(async () => expect(await open()).toBe(0));
@@ -203,12 +203,18 @@ describe.skipIf(without('nginx')).concurrent.each(families)('through nginx to %s
   });
 });
 
-/** One ping, as the app sends them; whether a pong comes in time. */
-const isThere = (socket: WebSocket): Promise<boolean> => {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  socket.once('pong', () => resolve(true));
+/** One ping, as the app sends them, that is answered. */
+const answersPing = async (socket: WebSocket): Promise<void> => {
   socket.ping();
-  setTimeout(() => resolve(false), 300);
+  await once(socket, 'pong');
+};
+
+/** One ping, and whether there is no pong for long after it. */
+const staysSilent = (socket: WebSocket): Promise<boolean> => {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  socket.once('pong', () => resolve(false));
+  socket.ping();
+  setTimeout(() => resolve(true), 300);
   return promise;
 };
 
