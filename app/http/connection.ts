@@ -98,8 +98,9 @@ export class HttpConnection {
   /** The connection is gone. node:http forgets a request that was answered before its body had come; its reader must not wait. */
   readonly #onClose = (): void => {
     this.#forget();
-    const aborted = Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
-    for (const { request } of this.#exchanges) if (!request.complete && !request.destroyed) request.destroy(aborted);
+    for (const { request } of this.#exchanges)
+      if (!request.complete && !request.destroyed)
+        request.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
   };
 
   /** Ends what has lasted too long; to be called now and then. */

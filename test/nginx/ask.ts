@@ -18,7 +18,10 @@ const open = (target: Target, path: string, { method = 'GET', headers = {}, body
     const options = { host: '127.0.0.1', port, path, method, headers: { ...target.headers, ...headers }, agent: false };
     const sending = tls ? requestByTls({ ...options, ...tls }, resolve) : requestByHttp(options, resolve);
     sending.on('error', reject);
-    if (delay === 0) return sending.end(body);
+    if (delay === 0) {
+      sending.end(body);
+      return;
+    }
     sending.flushHeaders();
     const waiting = setTimeout(() => sending.end(body), delay);
     sending.on('response', () => clearTimeout(waiting));
