@@ -39,12 +39,13 @@ const saidOf = (headers: IncomingHttpHeaders) => {
   return { for: chain ?? [], proto: proto ?? [], host: host ?? [], prefix: prefix?.at(-1) };
 };
 
-const listOf = (value: string | string[] | undefined): string[] => {
-  if (value === undefined) return [];
-  // What a front end says is one value, as a rule.
-  if (typeof value === 'string' && !value.includes(',')) return [value];
-  return [value].flat().flatMap((text) => text.split(',').map((item) => item.trim()));
-};
+/** A header that came twice is one list: RFC 9110 §5.3. */
+const listOf = (value: string | string[] | undefined): string[] =>
+  value === undefined
+    ? []
+    : String(value)
+        .split(',')
+        .map((item) => item.trim());
 
 /** Index of the client in the chain; the left-most one if all are proxies. What stands left of a non-address is unknown. */
 const clientHop = (chain: string[], isProxy: (address: string) => boolean): number | undefined => {
@@ -73,7 +74,7 @@ const takePrefix = (request: IncomingMessage, said: string | undefined): void =>
   request.url = belowPrefix(request.url ?? '/', prefix);
 };
 
-/** `Proxy` is httpoxy, CVE-2016-5385. An object that loses a key is slow from then on. */
+/** `Proxy` is httpoxy, CVE-2016-5385. Undefined is as good as gone, and an object that loses keys is slow from then on. */
 const drop = (headers: IncomingHttpHeaders): void => {
   for (const name in headers)
     if (name.startsWith('x-forwarded') || name === 'forwarded' || name === 'x-real-ip' || name === 'proxy')

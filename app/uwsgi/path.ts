@@ -31,6 +31,7 @@ export const readPrefix = (text: string): string | undefined => {
 
 /** The URL below the prefix, as raw as it came; unchanged when it does not begin with it (a front end took it away). */
 export const belowPrefix = (url: string, prefix: string): string => {
+  // As nearly all come; the rest is for escapes.
   if (url.startsWith(`${prefix}/`)) return url.slice(prefix.length);
   const path = rawPath(url);
   const depth = prefix.split('/').length;

@@ -209,7 +209,7 @@ const answersPing = async (socket: WebSocket): Promise<void> => {
   await once(socket, 'pong');
 };
 
-/** One ping, and whether there is no pong for long after it. */
+/** One ping, and whether there is no pong for 300 ms after it. */
 const staysSilent = (socket: WebSocket): Promise<boolean> => {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   socket.once('pong', () => resolve(false));
