@@ -68,7 +68,7 @@ uninstall() {
   run systemctl daemon-reload
   run systemctl reset-failed genkan.service genkan.socket 2>/dev/null || true
   remove_site
-  run rm -rf $opt /var/lib/genkan /var/log/genkan /run/genkan /run/genkan-control /etc/logrotate.d/genkan
+  run rm -rf $opt /var/lib/genkan /var/log/genkan /run/genkan /run/genkan-control /etc/logrotate.d/genkan /var/log/nginx/genkan.access.log*
   [ "$(readlink /usr/local/bin/genkan 2>/dev/null)" != $opt/current/bin/genkan ] || run rm /usr/local/bin/genkan
   if [ $purge = yes ]; then run rm -rf $etc; else say "The settings stay in $etc; --uninstall --purge removes them."; fi
   ! id genkan >/dev/null 2>&1 || run userdel genkan

@@ -1,12 +1,14 @@
 /** snippets/genkan-log.conf: the form of the access log; and the directive that names it. */
-import { isAlone, type Situation } from './situation.ts';
+import type { Situation } from './situation.ts';
 
-export const log = (situation: Situation): string => `\
+export const log = (): string => `\
 # One JSON object a line, for each request. The default format would write the query, where a token may stand, and the page
 # that linked here; this one leaves both out. Times are in seconds; what there was none of is empty or "-".
 # (!) A WebSocket gets its line when it ends, which may be hours later; the app logs its beginning, under the same id.
 # (!) nginx's error log names requests with their query, and no directive changes that.
-${isAlone(situation) ? gathered : ''}# nginx 1.22 or later, in the http block. https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format
+# Lines are gathered for a tenth of a second and written at once; by default each takes a write of its own.
+# (!) No other access_log may gather into the same file in another way.
+# nginx 1.22 or later, in the http block. https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format
 log_format genkan escape=json
     '{"time":"$time_iso8601","id":"$request_id","client":"$remote_addr","connection":$connection,"tls":"$ssl_protocol",'
     '"method":"$request_method","host":"$host","path":"$uri","protocol":"$server_protocol","status":"$status",'
@@ -15,10 +17,5 @@ log_format genkan escape=json
     '"limit_req":"$limit_req_status","limit_conn":"$limit_conn_status","agent":"$http_user_agent"}';
 `;
 
-const gathered = `\
-# Lines are gathered for a tenth of a second and written at once; by default each takes a write of its own.
-`;
-
-/** Beside other sites nothing is gathered: all who write to one file must do that in the same way, and theirs may not. */
-export const logged = (situation: Situation, when = ''): string =>
-  `access_log /var/log/nginx/access.log genkan${isAlone(situation) ? ' buffer=16k flush=100ms' : ''}${when};`;
+export const logged = ({ accessLog }: Situation, when = ''): string =>
+  `access_log ${accessLog} genkan buffer=16k flush=100ms${when};`;

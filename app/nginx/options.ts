@@ -71,6 +71,9 @@ export const options = {
   'maintenance-file': place('the file that closes the site')
     .default('/run/genkan-maintenance')
     .register(about, { help: 'while this file exists newcomers get 503 and a sentence; who is inside stays' }),
+  'access-log': place('the file for the access log').optional().register(about, {
+    help: 'where requests are logged, a file for this alone; not given: access.log in /var/log/nginx, beside other sites genkan.access.log',
+  }),
   out: path().optional().register(about, { help: 'directory to write the files to; not given: print them' }),
 };
 

@@ -42,6 +42,8 @@ export type Situation = {
   limits: { handshakes: number; connections: number; dryRun: boolean };
   /** Path of a file; while it exists nobody is let in. */
   maintenance: string;
+  /** Path of the file that has a line for each request. */
+  accessLog: string;
   /** What the app's own settings say, in bytes and seconds. */
   app: { limitPost: number; pingInterval: number; pollWait: number; keepAlive: number; drain: number };
 };
@@ -50,7 +52,8 @@ export type Situation = {
 export type Files = ReadonlyMap<string, string>;
 
 /** Whether the site's nginx is Genkan's alone. */
-export const isAlone = ({ mode }: Situation): boolean => mode === 'plain' || mode === 'tls' || mode === 'behind-proxy';
+export const isAlone = ({ mode }: Pick<Situation, 'mode'>): boolean =>
+  mode === 'plain' || mode === 'tls' || mode === 'behind-proxy';
 
 /** The base without its last slash: `` or `/meet`. */
 export const prefixOf = ({ base }: Situation): string => base.slice(0, -1);

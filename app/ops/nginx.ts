@@ -9,7 +9,7 @@ import { loadAs } from '../config/load.ts';
 import { advise } from '../nginx/advisories.ts';
 import { filesFor } from '../nginx/files.ts';
 import { impossibleForNginx, impossibleForVersion, type NginxSettings, nginxSchema } from '../nginx/options.ts';
-import type { Files, Situation } from '../nginx/situation.ts';
+import { type Files, isAlone, type Situation } from '../nginx/situation.ts';
 import { floor, knows, parseVersion, showVersion } from '../nginx/version.ts';
 import { isName } from '../nginx/workers.ts';
 import { planPlaces } from './places.ts';
@@ -161,6 +161,7 @@ const situationOf = (settings: NginxSettings, version: string, app: App): Situat
       dryRun: settings['limits-dry-run'],
     },
     maintenance: settings['maintenance-file'],
+    accessLog: settings['access-log'] ?? `/var/log/nginx/${isAlone(settings) ? '' : 'genkan.'}access.log`,
     app: {
       limitPost: settings['limit-post'],
       pingInterval: settings['ping-interval'],

@@ -1,15 +1,15 @@
 /**
- * `npm run bench:nginx`: nginx with the files of `genkan nginx`, and the same nginx with the barest that works, side by side: files from disk,
- * requests and WebSockets through every mode. What is done for each CPU second is compared. Method in test/README.md.
+ * `npm run bench:nginx`: nginx with the files of `genkan nginx` beside a bare one: files from disk beside a bare `root`, requests and
+ * WebSockets through every mode beside the same files without headers, limits and log. What is done for each CPU second is compared. Method in test/README.md.
  */
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Target } from '../nginx/ask.ts';
-import { type Case, cases, certificate, targetOf } from '../nginx/modes.ts';
+import { type Case, cases, certificate, frontOf, targetOf } from '../nginx/modes.ts';
 import { type Front, startNginx, type Upstream } from '../nginx/nginx.ts';
 import { keepAsking } from './asking.ts';
-import { bare, barePass, bareRoot } from './bare-nginx.ts';
+import { bareRoot, stripped } from './bare-nginx.ts';
 import { startLoad } from './loads.ts';
 import { cpuOf, median, onThisProcessor, pinNginx, startApp } from './servers.ts';
 
@@ -53,11 +53,11 @@ const relay =
 
 const since = (before: number[], now: number[]): number[] => now.map((value, at) => value - (before[at] ?? 0));
 
-/** One worker, as the bare one has: both run on one processor. */
-const ours = (front: Front): Front => ({
+/** One worker: all run on one processor. */
+const ours = (front: Front, change = (_: string, text: string) => text): Front => ({
   publicDir,
   ...front,
-  spoil: (_, text) => text.replace('worker_processes auto', 'worker_processes 1'),
+  spoil: (path, text) => change(path, text.replace('worker_processes auto', 'worker_processes 1')),
 });
 
 /** Files are served without the app. */
@@ -73,18 +73,18 @@ const fileRows = (): Row[] =>
       name: `/js/${name}, ${(size / 1000).toFixed(1)} kB`,
       aim: 0.95,
       ours: ours({ app: nobody }),
-      bare: { app: nobody, ...bare(bareRoot(publicDir)) },
+      bare: { app: nobody, ...bareRoot(publicDir) },
       target: (port) => ({ port }),
       work: asking(`/js/${name}`),
     }));
 
 const modeRows = (mode: Case, kind: Kind): Row[] => {
-  const { words = [], sites, base, name } = mode;
+  const { base, name } = mode;
   const [forOurs = nobody, forBare = nobody] = upstreams(kind);
   const both = {
     aim: 0.9,
-    ours: ours({ app: forOurs, words, ...(sites ? { sites } : {}) }),
-    bare: { app: forBare, ...bare(barePass(mode, files, forBare)) },
+    ours: ours({ app: forOurs, ...frontOf(mode) }),
+    bare: ours({ app: forBare, ...frontOf(mode) }, stripped),
     target: (port: number) => targetOf(mode, port, files.chain),
   };
   const called = `${name}, ${kind}`;

@@ -144,6 +144,17 @@ describe('where the app is', () => {
   });
 });
 
+test.each([
+  ['', 'access.log'],
+  [tls, 'access.log'],
+  ['--mode vhost --server-name a', 'genkan.access.log'],
+  ['--mode location --base /m/', 'genkan.access.log'],
+  ['--mode location --base /m/ --access-log /var/log/nginx/meet', 'meet'],
+])('requests are logged in one file, which beside other sites is its own: %s', (words, name) => {
+  const files = written(words).matchAll(/^ +access_log (?!off)(\S+) genkan buffer=/gm);
+  expect(new Set([...files].map(([, file]) => file))).toEqual(new Set([`/var/log/nginx/${name}`]));
+});
+
 test('by IPv6 too, also for who is sent over', () => {
   const text = written(`${tls} --address 443 --address [::]:443`);
   for (const line of ['listen [::]:443 ssl;', 'listen [::]:443 ssl default_server;', 'listen [::]:80;', 'listen 80;'])
@@ -213,6 +224,7 @@ test.each([
   ['--base /a/../b', '--base: write a path such as /meet/'],
   ['--base /$x', '--base: write a path such as /meet/'],
   ['--root /srv/a;b', /^--root: write the directory of the build's files: an absolute path without spaces/],
+  ['--access-log syslog:server=a', /^--access-log: write the file for the access log: an absolute path/],
   ['--server-name ~^x', '--server-name: write a name such as meet.example'],
   ['--hsts', '--hsts: only a site that browsers reach by https can ask for it'],
   ['--http3', '--http3: needs --certificate'],

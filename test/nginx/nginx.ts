@@ -143,7 +143,7 @@ http {
 /** Every pattern must be there: the files and this one cannot drift apart unseen. */
 const adapt = (path: string, text: string, prefix: string, plainPort: number): string => {
   const adapted = text
-    .replaceAll('/var/log/nginx/access.log', `${prefix}/access.log`)
+    .replaceAll(/\/var\/log\/nginx\/(?:genkan\.)?access\.log/g, `${prefix}/access.log`)
     .replaceAll('listen 80', `listen 127.0.0.1:${plainPort}`);
   if (path !== 'nginx.conf') return adapted;
   const changes: [RegExp, string][] = [
