@@ -65,7 +65,7 @@ const nobody: Upstream = { kind: 'uwsgi', address: '127.0.0.1:1' };
 
 const fileRows = (): Row[] =>
   readdirSync(join(publicDir, 'js'))
-    .filter((name) => /^(?:favicon-.*\.svg|genkan\.js|index-.*\.js)$/.test(name))
+    .filter((name) => /^(?:icon-48-.*\.png|genkan\.js|index-.*\.js)$/.test(name))
     .map((name) => ({ name, size: statSync(join(publicDir, 'js', name)).size }))
     .sort((a, b) => a.size - b.size)
     .map(({ name, size }) => ({

@@ -1,13 +1,14 @@
-/** `npm run icons`: draws app/client/icons/*.png from the page's favicon.svg, with Chromium. */
+/** `npm run icons`: draws app/client/icons/*.png from icon.svg beside them, with Chromium. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { launch } from '../stack/browser.ts';
 
-const client = join(import.meta.dirname, '../../app/client');
-const svg = readFileSync(join(client, 'page/favicon.svg'), 'utf8');
+const folder = join(import.meta.dirname, '../../app/client/icons');
+const svg = readFileSync(join(folder, 'icon.svg'), 'utf8');
 
 /** `inset`: the share of the edge that stays ground; a maskable icon may be cut to a circle of 80 %. https://www.w3.org/TR/appmanifest/#icon-masks */
 const icons = [
+  { name: 'icon-48', size: 48, inset: 0 },
   { name: 'icon-192', size: 192, inset: 0 },
   { name: 'icon-512', size: 512, inset: 0 },
   { name: 'maskable-512', size: 512, inset: 0.1 },
@@ -22,9 +23,6 @@ for (const { name, size, inset } of icons) {
   await page.setContent(
     `<style>body { margin: 0; ${inset > 0 ? `background: ${ground};` : ''} } svg { display: block; width: ${size - 2 * edge}px; margin: ${edge}px }</style>${svg}`,
   );
-  writeFileSync(
-    join(client, `icons/${name}.png`),
-    await page.screenshot({ omitBackground: inset === 0, scale: 'css' }),
-  );
+  writeFileSync(join(folder, `${name}.png`), await page.screenshot({ omitBackground: inset === 0, scale: 'css' }));
 }
 await browser.close();

@@ -57,7 +57,8 @@ export const describeCall = (
       // Straight back into the call, in the same seat.
       await b.page.getByRole('list', { name: 'People in the call' }).waitFor();
       await Promise.all([untilSeen(a, 2), untilSeen(b, 2), untilSeen(c, 2)]);
-      await c.page.close({ runBeforeUnload: true });
+      // A page that is closed so is still to say that it goes away, which Firefox takes a moment for.
+      await Promise.all([c.page.waitForEvent('close'), c.page.close({ runBeforeUnload: true })]);
       await c.context.close();
       await expect.poll(() => a.page.locator('[data-peer]').count(), { timeout: 10_000 }).toBe(1);
       await untilSeen(a, 1);

@@ -30,14 +30,16 @@ export const App = () => {
   const show = (next: View) => {
     if (next.is === 'landing' || next.is === 'lobby') close(shown.current);
     shown.current = next;
-    setView(next);
+    if (next.is === 'call') void next.conversation.begun.then(() => shown.current === next && setView(next));
+    else setView(next);
   };
   const open = (room: string, wishes?: Wishes) => {
     // Kept with the address, so that a room is opened as it was wished for even if the page is loaded again before that.
     history.pushState(wishes && { wishes }, '', roomUrl(room, document.baseURI));
     show(lobby(room, wishes));
   };
-  const enter = (entry: Entry) => show(entering(entry));
+  /** Until the call is shown, what was there can be clicked on once more. */
+  const enter = (entry: Entry) => shown.current === view && show(entering(entry));
   useEffect(() => {
     const back = () => show(viewOfAddress());
     addEventListener('popstate', back);

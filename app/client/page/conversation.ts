@@ -39,12 +39,16 @@ export type Panel = 'none' | 'chat' | 'people';
 
 /** Milliseconds that hardly anybody sees, and in which an offer is made. */
 const calm = 100;
+/** Milliseconds after which whoever has clicked must see that something happens. */
+const patience = 250;
 
 export class Conversation {
   readonly name: string;
   readonly devices: Devices;
   readonly own: Own;
   readonly shares: Shares;
+  /** When there is something to show of it; to draw a call before that would make the others wait. */
+  readonly begun: Promise<unknown>;
   readonly reactions = new Reactions(() => this.#changed());
   #room: Room;
   #entry: Entry;
@@ -94,6 +98,10 @@ export class Conversation {
       changed: () => this.#changed(),
     });
     this.#listen();
+    this.begun = new Promise<void>((resolve) => {
+      this.onChange(resolve);
+      setTimeout(resolve, patience);
+    });
   }
 
   get state(): ConnectionState {
@@ -143,8 +151,9 @@ export class Conversation {
     return this.#emitter.on('changed', listener);
   }
 
-  /** Calls back once, when the call has ended, whoever ended it. */
+  /** Calls back once, when the call has ended, whoever ended it; at once if it has. */
   onOver(listener: (code: ErrorCode) => void): () => void {
+    if (this.state.is === 'over') listener(this.state.code);
     return this.#emitter.on('over', listener);
   }
 
