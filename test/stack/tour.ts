@@ -136,6 +136,7 @@ export const tour = async (place: Place, visit: Visit): Promise<void> => {
   await host.page.getByText(w.room.passcodeSet).waitFor();
   const outside = await openIn(place, address);
   await enter(outside, 'Fay');
+  await outside.page.locator('#passcode').waitFor();
   await press(outside, w.passcode.enter);
   await outside.page.getByText(w.passcode.missing).waitFor();
   await see('passcode', outside);
