@@ -64,6 +64,25 @@ describe.skipIf(without('chromium'))('the page', () => {
     quiet(aiko, ben, chris);
   });
 
+  test('Join clicked twice makes one call, also where the server answers late: until then one is told so', async () => {
+    const aiko = await arrive('rooms/twice');
+    const opened: string[] = [];
+    await aiko.page.routeWebSocket(/twice/, async (socket) => {
+      opened.push(socket.url());
+      await aiko.page.waitForTimeout(1_500);
+      socket.connectToServer();
+    });
+    await aiko.page.locator('[data-self] video').waitFor();
+    await aiko.page.getByLabel('Your name').fill('Aiko');
+    await button(aiko, 'Join').dblclick();
+    await reads(aiko, 'Joining the room…');
+    await aiko.page.locator('.invitation').waitFor();
+    const ben = await enter('twice', 'Ben');
+    await Promise.all([untilSeen(aiko, 1), untilSeen(ben, 1)]);
+    expect(opened).toHaveLength(1);
+    quiet(aiko, ben);
+  });
+
   test('hand, shortcuts, and the space bar to talk while muted', async () => {
     const [aiko, ben] = [await enter('keys', 'Aiko'), await enter('keys', 'Ben')];
     await untilSeen(ben, 1);
