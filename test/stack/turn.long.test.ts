@@ -44,6 +44,13 @@ const paths = ({ page }: Person): Promise<{ pair: string; relay: string }[]> =>
 
 const relayed = { pair: 'relay-relay', relay: expect.stringContaining(':') };
 
+/** How many connections the page has made so far, with the one that warms the browser up in the lobby. */
+const connectionsMade = ({ page }: Person): Promise<number> =>
+  page.evaluate(() => {
+    const all = 'testConnections' in window ? window.testConnections : [];
+    return Array.isArray(all) ? all.length : 0;
+  });
+
 /** When the credential that the open connection has now expires, seconds since 1970. */
 const expiry = ({ page }: Person): Promise<number> =>
   page.evaluate(() => {
@@ -152,7 +159,7 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
     const [a, b] = [await enter(room, 'A'), await enter(room, 'B')];
     await Promise.all([untilSeen(a, 1), untilSeen(b, 1)]);
     expect([await paths(a), await paths(b)]).toMatchObject([[relayed], [relayed]]);
-    const [first, before] = [await expiry(a), await paths(a)];
+    const [first, before, made] = [await expiry(a), await paths(a), await connectionsMade(a)];
 
     await expect.poll(() => Date.now() / 1000 - first, { timeout: 90_000, interval: 1000 }).toBeGreaterThan(40);
     expect(await expiry(a)).toBeGreaterThan(Date.now() / 1000);
@@ -161,13 +168,11 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
     expect(moved).toMatchObject([relayed]);
     expect(moved).not.toEqual(before);
     // The same connection all the time, of which only the path changed.
-    expect(
-      await a.page.evaluate(() => ('testConnections' in window ? Object.keys(window.testConnections ?? []) : [])),
-    ).toEqual(['0']);
+    expect(await connectionsMade(a)).toBe(made);
 
     await a.page.evaluate(() => {
       const all = 'testConnections' in window ? window.testConnections : [];
-      if (Array.isArray(all)) all[0].restartIce();
+      if (Array.isArray(all)) all.at(-1).restartIce();
     });
     await expect.poll(() => paths(a)).not.toEqual(moved);
     await expect.poll(() => paths(a)).toMatchObject([relayed]);
