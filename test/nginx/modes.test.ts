@@ -50,7 +50,7 @@ describeEverywhere(files, (by, one, { kind, address }) => {
     const named = [...page.body.matchAll(/(?:src|href)="\.\/(js\/[^"]+)"/g)].map(([, path]) => path ?? '');
     const types = {
       ...{ js: 'text/javascript', css: 'text/css' },
-      ...{ svg: 'image/svg+xml', webmanifest: 'application/manifest+json' },
+      ...{ png: 'image/png', webmanifest: 'application/manifest+json' },
     };
     expect(new Set(named.map((path) => path.split('.').at(-1)))).toEqual(new Set(Object.keys(types)));
     for (const path of named) {

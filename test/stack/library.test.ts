@@ -163,12 +163,11 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     const file = { name: 'note.txt', mimeType: 'text/plain', buffer: Buffer.from('from hand to hand') };
     // Whoever is there when it is chosen gets it.
     const link = other.page.getByRole('link', { name: 'note.txt' });
-    await expect
-      .poll(async () => {
-        await one.page.locator('input').setInputFiles(file);
-        return link.first().isVisible();
-      })
-      .toBe(true);
+    const passOn = async () => {
+      await one.page.locator('input').setInputFiles(file);
+      return link.first().isVisible();
+    };
+    await expect.poll(passOn, { timeout: 20_000, interval: 200 }).toBe(true);
     const text = await link.first().evaluate((a) => fetch((a as HTMLAnchorElement).href).then((copy) => copy.text()));
     expect(text).toBe('from hand to hand');
     await progress;

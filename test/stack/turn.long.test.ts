@@ -9,7 +9,7 @@ import { examine } from '../../app/doctor/run.ts';
 import { scriptsOf } from '../deploy/guide.ts';
 import { freePort } from '../nginx/nginx.ts';
 import { without } from '../setup/without.ts';
-import { framesDecoded, join, launch, open, type Person, untilSeen } from './browser.ts';
+import { framesDecoded, join, launch, launchFirefox, open, type Person, untilSeen } from './browser.ts';
 import { type Stack, startStack } from './compose.ts';
 import { TurnClient } from './turn-client.ts';
 
@@ -31,8 +31,10 @@ const paths = ({ page }: Person): Promise<{ pair: string; relay: string }[]> =>
     for (const connection of Array.isArray(all) ? all : []) {
       if (!(connection instanceof RTCPeerConnection) || connection.signalingState === 'closed') continue;
       const stats = await connection.getStats();
-      const transport = [...stats.values()].find(({ type }) => type === 'transport');
-      const pair = stats.get(transport?.selectedCandidatePairId);
+      const all = [...stats.values()];
+      const chosen = all.find(({ type }) => type === 'transport')?.selectedCandidatePairId;
+      // Firefox has no transport in its statistics, and marks the pair.
+      const pair = all.find(({ type, id, selected }) => type === 'candidate-pair' && (selected ?? id === chosen));
       const [local, remote] = [stats.get(pair?.localCandidateId), stats.get(pair?.remoteCandidateId)];
       found.push({
         pair: `${local?.candidateType}-${remote?.candidateType}`,
@@ -82,8 +84,8 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
     await stack?.down();
   });
 
-  const enter = async (room: string, name: string, fragment = '#ice=relay'): Promise<Person> => {
-    const person = await open(browser, `${stack.url}/rooms/${room}${fragment}`);
+  const enter = async (room: string, name: string, fragment = '#ice=relay', own = browser): Promise<Person> => {
+    const person = await open(own, `${stack.url}/rooms/${room}${fragment}`);
     await join(person, name);
     return person;
   };
@@ -183,6 +185,38 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
     expect([...a.complaints, ...b.complaints, ...c.complaints]).toEqual([]);
     await Promise.all([a, b, c].map(({ context }) => context.close()));
   }, 180_000);
+
+  test.skipIf(without('firefox-esr')).each([
+    ['Firefox', 'Chromium'],
+    ['Chromium', 'Firefox'],
+    ['Firefox', 'Firefox'],
+  ] as const)(
+    '%s and %s, who may only be relayed: their call survives its credentials',
+    async (...makes) => {
+      const firefox = await launchFirefox();
+      const room = `relay-${makes.join('-')}`;
+      const people: Person[] = [];
+      for (const make of makes)
+        people.push(await enter(room, make, '#ice=relay', make === 'Firefox' ? firefox : browser));
+      const all = <T>(look: (person: Person) => Promise<T>): Promise<T[]> => Promise.all(people.map(look));
+      await all((person) => untilSeen(person, 1));
+      const [before, made] = [await all(paths), await all(connectionsMade)];
+      expect(before).toMatchObject([[relayed], [relayed]]);
+      const until = Date.now() + 45_000;
+      while (Date.now() < until) {
+        await all((person) => untilSeen(person, 1, 5_000));
+        await people[0]?.page.waitForTimeout(1_000);
+      }
+      const after = await all(paths);
+      expect(after).toMatchObject([[relayed], [relayed]]);
+      expect(after).not.toEqual(before);
+      expect(await all(connectionsMade)).toEqual(made);
+      expect(people.flatMap(({ complaints }) => complaints)).toEqual([]);
+      await all(({ context }) => context.close());
+      await firefox.close();
+    },
+    180_000,
+  );
 
   test('a call comes back when coturn is restarted, as for another secret', async () => {
     const room = `restart-${process.pid}`;

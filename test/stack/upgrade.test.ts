@@ -13,7 +13,7 @@ import { type Site, startSite } from '../signaling/site.ts';
 import { join, launch, open, type Person, picture, untilSeen } from './browser.ts';
 
 const root = joinPath(import.meta.dirname, '../..');
-const types: Record<string, string> = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
+const types: Record<string, string> = { '.js': 'text/javascript', '.css': 'text/css', '.png': 'image/png' };
 
 describe.skipIf(without('chromium'))('a tab from before an upgrade', () => {
   const directory = mkdtempSync(joinPath(tmpdir(), 'genkan-upgrade-'));
