@@ -18,7 +18,7 @@ export type Pair = { epoch: number; initiator: boolean; polite: boolean };
 
 /** Milliseconds, but for `tries`. */
 export type LinkTiming = {
-  /** How long a connection may take; each further try gets half as much more. */
+  /** How long a connection may take after the last that was heard of the other side; each further try gets half as much more. */
   connect: number;
   /** Fresh connections after the first, before the link counts as failed. */
   tries: number;
@@ -111,7 +111,10 @@ export class Link {
     // Of a page that has begun anew, and counts from 1.
     if (this.#inQuestion && isOffer(data)) this.#generation = 0;
     if (!initiator && data.link > this.#generation && isOffer(data)) this.#begin(data.link);
-    if (data.link === this.#generation) void this.#current?.receive(data, polite);
+    if (data.link !== this.#generation) return;
+    void this.#current?.receive(data, polite);
+    // It gets on: to begin anew now would throw that away, and give a busy device the same work again.
+    if (this.#state !== 'connected') this.#watch();
   }
 
   /**
@@ -193,8 +196,7 @@ export class Link {
     this.#tries = Math.min(this.#setup.timing.tries, Math.max(this.#tries, generation - this.#base));
     this.#stream = this.#setup.rtc.stream();
     this.#current = this.#negotiation(generation);
-    this.#become(this.#wasConnected ? 'reconnecting' : 'connecting');
-    this.#watch();
+    this.#awaitConnection();
   }
 
   #negotiation(generation: number): Negotiation {
@@ -224,6 +226,11 @@ export class Link {
 
   // ── the watchdog ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+  #awaitConnection(): void {
+    this.#become(this.#wasConnected ? 'reconnecting' : 'connecting');
+    this.#watch();
+  }
+
   #watch(): void {
     // The initiator is the first to lose patience, so that the two do not act at once.
     const patience = this.#pair.initiator ? 1 : 1.3;
@@ -241,8 +248,7 @@ export class Link {
   #renew(): void {
     if (this.#pair.initiator) return this.#begin(this.#generation + 1);
     this.#send({ link: this.#generation, renew: true });
-    this.#become(this.#wasConnected ? 'reconnecting' : 'connecting');
-    this.#watch();
+    this.#awaitConnection();
   }
 
   #restart(): void {
@@ -255,13 +261,13 @@ export class Link {
    * the other only if nobody has by then. Media goes on meanwhile, and so no watchdog is set.
    */
   async #move(negotiation: Negotiation): Promise<void> {
-    const isPresent = () => this.#state === 'connected' && this.#current === negotiation;
-    if (!(await negotiation.isRelayed()) || !isPresent()) return;
-    if (this.#pair.initiator) return negotiation.restart();
+    if (!(await negotiation.isRelayed()) || this.#state !== 'connected' || this.#current !== negotiation) return;
     const { search } = negotiation;
-    this.#watchdog.arm(this.#setup.timing.disconnected, () => {
-      if (negotiation.search === search) negotiation.restart();
-    });
+    if (this.#pair.initiator) negotiation.restart();
+    else
+      this.#watchdog.arm(this.#setup.timing.disconnected, () => {
+        if (negotiation.search === search) negotiation.restart();
+      });
   }
 
   #connectionState(state: RTCPeerConnectionState): void {

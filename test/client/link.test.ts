@@ -169,6 +169,20 @@ describe('the watchdog', () => {
     expect([a.rtc.made.length, b.rtc.made.length]).toEqual([2, 2]);
   });
 
+  it('is patient with a connection that gets on', async () => {
+    const { a, b, clock, deliver } = pair();
+    await deliver();
+    for (let index = 0; index < 5; index += 1) {
+      await clock.pass(8_000);
+      const candidate = { toJSON: () => ({ candidate: `${index}` }) };
+      for (const { rtc } of [a, b]) rtc.latest.onicecandidate?.({ candidate });
+      await deliver();
+    }
+    expect(a.rtc.made).toHaveLength(1);
+    await clock.pass(10_000);
+    expect(a.sent[0]).toMatchObject({ link: 2, description: { type: 'offer' } });
+  });
+
   it('takes longer each time, gives up after three, and tries again when told', async () => {
     const { a, clock, deliver } = pair();
     const begun: number[] = [];
@@ -178,8 +192,9 @@ describe('the watchdog', () => {
       if (a.rtc.made.length > made) begun.push(clock.now);
       made = a.rtc.made.length;
     }
-    expect(begun).toEqual([10_000, 25_000, 45_000]);
-    expect(clock.now).toBe(70_000);
+    // Counted from the answer to each.
+    expect(begun).toEqual([10_500, 25_500, 45_500]);
+    expect(clock.now).toBe(70_500);
     a.link.retry();
     expect(a.link.state).toBe('connecting');
     expect(a.rtc.made).toHaveLength(5);

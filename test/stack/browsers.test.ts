@@ -188,7 +188,7 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
     quiet();
   });
 
-  test('six, and each sees the five others', { timeout: 360_000 }, async () => {
+  test('six, and each sees the five others', { timeout: 180_000 }, async () => {
     // Thirty pictures are much for a small machine; and whoever comes into a call that is under way takes longest.
     const lobby = async () => {
       const person = await open(browsers.Chromium, site.url, { width: 480, height: 360 });
@@ -200,7 +200,7 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
     };
     const six = await Promise.all(Array.from({ length: 6 }, lobby));
     for (const [index, person] of six.entries()) await join(person, `P${index}`);
-    await Promise.all(six.map((person) => untilSeen(person, 5, 300_000)));
+    await Promise.all(six.map((person) => untilSeen(person, 5, 120_000)));
     if (six[0]) await picture(six[0], 'six');
     quiet();
   });

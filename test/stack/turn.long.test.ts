@@ -186,7 +186,7 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
     await Promise.all([a, b, c].map(({ context }) => context.close()));
   }, 180_000);
 
-  // Skipped, since it fails: after 20 to 40 s Firefox's connection is replaced by a fresh one that shows nothing for five seconds at least.
+  // Skipped, since it fails: within 45 s the frames that one of the two has decoded fall to none, and stay there for five seconds.
   test.skip.each([
     ['Firefox', 'Chromium'],
     ['Chromium', 'Firefox'],

@@ -48,7 +48,7 @@ export class Conversation {
   readonly own: Own;
   readonly shares: Shares;
   /** When there is something to show of it; to draw a call before that would make the others wait. */
-  readonly begun: Promise<unknown>;
+  readonly begun: Promise<void>;
   readonly reactions = new Reactions(() => this.#changed());
   #room: Room;
   #entry: Entry;
@@ -98,7 +98,7 @@ export class Conversation {
       changed: () => this.#changed(),
     });
     this.#listen();
-    this.begun = new Promise<void>((resolve) => {
+    this.begun = new Promise((resolve) => {
       this.onChange(resolve);
       setTimeout(resolve, patience);
     });
