@@ -18,7 +18,7 @@ export type Pair = { epoch: number; initiator: boolean; polite: boolean };
 
 /** Milliseconds, but for `tries`. */
 export type LinkTiming = {
-  /** How long a connection may take after the last that was heard of the other side; each further try gets half as much more. */
+  /** How long a connection may take after the last signal, of either side; each further try gets half as much more. */
   connect: number;
   /** Fresh connections after the first, before the link counts as failed. */
   tries: number;
@@ -113,8 +113,7 @@ export class Link {
     if (!initiator && data.link > this.#generation && isOffer(data)) this.#begin(data.link);
     if (data.link !== this.#generation) return;
     void this.#current?.receive(data, polite);
-    // It gets on: to begin anew now would throw that away, and give a busy device the same work again.
-    if (this.#state !== 'connected') this.#watch();
+    this.#getsOn();
   }
 
   /**
@@ -200,17 +199,16 @@ export class Link {
   }
 
   #negotiation(generation: number): Negotiation {
-    const { rtc, trouble, opened, heard } = this.#setup;
     const stream = this.#stream;
     return new Negotiation({
+      ...this.#setup,
       initiator: this.#pair.initiator,
-      rtc,
-      trouble,
-      opened,
-      heard,
       ice: this.#ice,
       tracks: this.#tracks,
-      send: (data) => this.#send({ link: generation, ...data }),
+      send: (data) => {
+        this.#send({ link: generation, ...data });
+        this.#getsOn();
+      },
       state: (state) => this.#connectionState(state),
       track: (track) => {
         stream.addTrack(track);
@@ -229,6 +227,11 @@ export class Link {
   #awaitConnection(): void {
     this.#become(this.#wasConnected ? 'reconnecting' : 'connecting');
     this.#watch();
+  }
+
+  /** To begin anew now would throw away what was done so far, and give a busy device the same work again. */
+  #getsOn(): void {
+    if (this.#state !== 'connected') this.#watch();
   }
 
   #watch(): void {

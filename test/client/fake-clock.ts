@@ -31,8 +31,9 @@ export class FakeClock implements Clock {
     return 0.5;
   }
 
-  /** Runs what is due within the next `milliseconds`, in order, and lets promises settle in between. */
+  /** Runs what is due within the next `milliseconds`, in order, and lets promises settle before and in between. */
   async pass(milliseconds: number): Promise<void> {
+    await settled();
     const end = this.#now + milliseconds;
     for (;;) {
       const next = [...this.#due].filter(([, { at }]) => at <= end).sort(([, a], [, b]) => a.at - b.at)[0];

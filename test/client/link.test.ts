@@ -169,13 +169,13 @@ describe('the watchdog', () => {
     expect([a.rtc.made.length, b.rtc.made.length]).toEqual([2, 2]);
   });
 
-  it('is patient with a connection that gets on', async () => {
-    const { a, b, clock, deliver } = pair();
+  it.each(['a', 'b'] as const)('is patient with a connection that gets on, as the signals of %s say', async (side) => {
+    const ends = pair();
+    const { a, clock, deliver } = ends;
     await deliver();
     for (let index = 0; index < 5; index += 1) {
       await clock.pass(8_000);
-      const candidate = { toJSON: () => ({ candidate: `${index}` }) };
-      for (const { rtc } of [a, b]) rtc.latest.onicecandidate?.({ candidate });
+      ends[side].rtc.latest.onicecandidate?.({ candidate: { toJSON: () => ({ candidate: `${index}` }) } });
       await deliver();
     }
     expect(a.rtc.made).toHaveLength(1);

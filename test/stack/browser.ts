@@ -14,6 +14,9 @@ import {
 const candidates = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 export const chromiumPath = process.env.CHROMIUM ?? candidates.find((path) => existsSync(path));
 
+/** Runs $CHROMIUM with the priorities that a browser has on people's machines. */
+const asAnybody = joinPath(import.meta.dirname, 'as-anybody.sh');
+
 /** Nothing may leave the machine: without these flags Chromium looks for updates and accounts. */
 const flags = [
   '--disable-quic',
@@ -47,8 +50,9 @@ export const launch = (options: ChromiumOptions = {}): Promise<Browser> => {
   const args = flags.filter((flag) => !without.includes(flag));
   args.push(`--host-resolver-rules=${['MAP * ~NOTFOUND', ...hosts.map((host) => `EXCLUDE ${host}`)].join(', ')}`);
   if (site !== undefined) args.push(`--unsafely-treat-insecure-origin-as-secure=${site}`);
+  const asRoot = process.getuid?.() === 0;
   return chromium.launch({
-    ...(program === undefined ? {} : { executablePath: program }),
+    ...(program && { executablePath: asRoot ? asAnybody : program, env: { ...process.env, CHROMIUM: program } }),
     ...{ chromiumSandbox: false, args: [...args, ...also] },
   });
 };

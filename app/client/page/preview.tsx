@@ -1,7 +1,7 @@
 /** One's own picture before the call, with the switches and what is wrong with the devices. */
 import type { Devices } from './devices.ts';
 import { DeviceProblems, Switches } from './switches.tsx';
-import { Video } from './video.tsx';
+import { OwnVideo } from './video.tsx';
 import { words } from './words.ts';
 
 const { lobby } = words;
@@ -12,7 +12,7 @@ export const Preview = ({ devices }: { devices: Devices }) => {
     <div class="preview">
       <div class="tile own" data-self data-video={camera === 'on'}>
         {camera !== 'on' && <p class="preview-text">{camera === 'asking' ? lobby.previewAsking : lobby.previewOff}</p>}
-        <Video stream={devices.stream} label={lobby.preview} own />
+        <OwnVideo devices={devices} label={lobby.preview} />
       </div>
       <div class="preview-controls">
         <Switches devices={devices} />

@@ -6,7 +6,7 @@ import { Icon } from './icons.tsx';
 import { nameOf } from './news.ts';
 import { QualitySign } from './quality-sign.tsx';
 import { Sign } from './sign.tsx';
-import { Video } from './video.tsx';
+import { OwnVideo, Video } from './video.tsx';
 import { words } from './words.ts';
 
 const { tile } = words;
@@ -86,7 +86,7 @@ export const OwnTile = ({ conversation }: { conversation: Conversation }) => {
   return (
     <li class="tile own" data-self data-video={camera}>
       <Initial name={name || words.call.you} />
-      <Video stream={devices.stream} label={label} own />
+      <OwnVideo devices={devices} label={label} />
       <Reaction from={label} text={conversation.reactions.of('self')} />
       <Caption name={label} audio={devices.state('microphone').is === 'on'} video={camera} hand={hand} />
     </li>

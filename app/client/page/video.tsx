@@ -1,10 +1,11 @@
 /** A video element that shows a stream. */
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import type { Devices } from './devices.ts';
 
 type VideoProps = {
   stream: MediaStream | null;
   label: string;
-  /** One's own picture is silent: who hears themselves, howls. */
+  /** One's own picture, which nobody takes out of the page. */
   own?: boolean;
   /** The device that plays the sound; '' = the system's. */
   speaker?: string;
@@ -32,4 +33,12 @@ export const Video = ({ stream, label, own = false, speaker = '', onBlocked }: V
     if (video && 'setSinkId' in video && video.sinkId !== speaker) void video.setSinkId(speaker).catch(() => {});
   }, [speaker]);
   return <video ref={element} aria-label={label} muted={own} autoPlay playsInline disablePictureInPicture={own} />;
+};
+
+/** One's own picture alone: who hears themselves, howls, and what is only muted a browser plays all the same, to nobody. */
+export const OwnVideo = ({ devices, label }: { devices: Devices; label: string }) => {
+  const camera = devices.state('camera');
+  const track = 'track' in camera ? camera.track : undefined;
+  const picture = useMemo(() => (track ? new MediaStream([track]) : null), [track]);
+  return <Video stream={picture} label={label} own />;
 };
