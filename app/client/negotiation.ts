@@ -23,6 +23,15 @@ export type NegotiationSetup = ChannelSetup & {
   trouble(error: unknown): void;
 };
 
+/**
+ * Whoever answered the first offer is the client of DTLS, and says so in offers of its own: to one that leaves it open Firefox answers
+ * that it is that itself (https://bugzilla.mozilla.org/show_bug.cgi?id=1240897), which Chromium refuses.
+ */
+const clientOf = ({ type, sdp }: RTCSessionDescription): RTCSessionDescriptionInit => ({
+  type,
+  sdp: sdp.replace(/setup:actpass/g, 'setup:active'),
+});
+
 export class Negotiation {
   #setup: NegotiationSetup;
   #pc: PeerConnection;
@@ -82,8 +91,7 @@ export class Negotiation {
 
   /** Sends no more video than that. */
   setLimits(limits: Limits): void {
-    const { maxBitrate, scaleResolutionDownBy } = this.#limits ?? {};
-    if (limits.maxBitrate === maxBitrate && limits.scaleResolutionDownBy === scaleResolutionDownBy) return;
+    if (JSON.stringify(limits) === JSON.stringify(this.#limits)) return;
     this.#limits = limits;
     this.#encode(this.#senders.video, limits);
     // Where both cannot be sent, words go first. https://www.w3.org/TR/webrtc-priority/
@@ -102,7 +110,7 @@ export class Negotiation {
 
   /** Names the present search for a path: another one after a restart, whichever side began it. */
   get search(): string | undefined {
-    return /^a=ice-ufrag:(\S+)/m.exec(this.#pc.localDescription?.sdp ?? '')?.[1];
+    return this.#pc.localDescription?.sdp.match(/ice-ufrag:.*/)?.[0];
   }
 
   /** Whether the present path goes through a TURN server of this side. Never rejects. */
@@ -182,7 +190,8 @@ export class Negotiation {
   #sendDescription(): void {
     const description = this.#pc.localDescription;
     // In JSON it is its type and its sdp.
-    if (description && !this.#closed) this.#setup.send({ description });
+    if (description && !this.#closed)
+      this.#setup.send({ description: this.#setup.initiator ? description : clientOf(description) });
   }
 
   #offerPlaces(): void {

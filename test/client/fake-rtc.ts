@@ -75,6 +75,8 @@ const transceiver = (kind: Kind, direction: string): FakeTransceiver => ({
   },
 });
 
+const setupIs = (sdp: string | undefined, role: string): boolean => sdp?.includes(`a=setup:${role}\r\n`) === true;
+
 export class FakePc {
   onnegotiationneeded: (() => void) | null = null;
   onicecandidate: ((event: { candidate: object | null }) => void) | null = null;
@@ -99,6 +101,8 @@ export class FakePc {
   /** Whether a description is being made: what needs another is told of afterwards, if it still does. */
   #describing = false;
   #remote: string | undefined;
+  /** Whether this side is the client of DTLS, as the last answer said. */
+  #isClient: boolean | undefined;
 
   constructor(name: string, configuration: RTCConfiguration) {
     this.#name = name;
@@ -162,11 +166,11 @@ export class FakePc {
     const type = this.signalingState === 'have-remote-offer' ? 'answer' : 'offer';
     if (type === 'offer') this.offers += 1;
     this.signalingState = type === 'answer' ? 'stable' : 'have-local-offer';
-    const sdp = `a=ice-ufrag:${this.#name}${this.#descriptions}`;
-    this.localDescription = { type, sdp };
+    const usernameFragment = `${this.#name}${this.#descriptions}`;
+    this.localDescription = { type, sdp: `a=ice-ufrag:${usernameFragment}\r\na=setup:${this.#setup(type)}\r\n` };
     // A task of its own, as in browsers: whoever awaits the description goes first.
     setImmediate(() => {
-      const candidate = { candidate: 'candidate', usernameFragment: sdp };
+      const candidate = { candidate: 'candidate', usernameFragment };
       this.onicecandidate?.({ candidate: { ...candidate, toJSON: () => candidate } });
       this.onicecandidate?.({ candidate: null });
     });
@@ -177,6 +181,9 @@ export class FakePc {
     if (sdp === 'nonsense') throw new Error('this is no description');
     if (type === 'answer' && this.signalingState !== 'have-local-offer')
       throw new Error(`answer while ${this.signalingState}`);
+    // As Chromium does.
+    if (type === 'answer' && this.#isClient === !setupIs(sdp, 'passive')) throw new Error('another role in DTLS');
+    if (type === 'answer') this.#isClient = setupIs(sdp, 'passive');
     if (type === 'offer' && this.signalingState === 'have-local-offer') this.rollbacks += 1;
     const first = this.#remote === undefined;
     this.#remote = sdp;
@@ -188,7 +195,8 @@ export class FakePc {
 
   async addIceCandidate(candidate: RTCIceCandidateInit): Promise<void> {
     await this.#step();
-    if (candidate.usernameFragment !== this.#remote) throw new Error('a candidate of another description');
+    if (candidate.usernameFragment !== /ufrag:(.*)/.exec(this.#remote ?? '')?.[1])
+      throw new Error('a candidate of another description');
     this.candidates.push(candidate);
   }
 
@@ -205,6 +213,13 @@ export class FakePc {
   /** What is sent, by kind. */
   sends(kind: Kind): MediaStreamTrack | null | undefined {
     return this.sender(kind)?.track;
+  }
+
+  /** An offer leaves the role in DTLS open; an answer takes what the offer left, whatever it was before, as Firefox does. */
+  #setup(type: 'offer' | 'answer'): string {
+    if (type === 'offer') return 'actpass';
+    this.#isClient = !setupIs(this.#remote, 'active');
+    return this.#isClient ? 'active' : 'passive';
   }
 
   #needNegotiation(): void {

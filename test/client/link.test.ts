@@ -252,6 +252,21 @@ describe('a lost connection', () => {
     expect(a.rtc.latest.restarts).toBe(0);
   });
 
+  it.each(['a', 'b'] as const)(
+    'gets it whichever side looks for it, %s here: who is who in DTLS stays',
+    async (side) => {
+      const ends = pair();
+      const { a, b, connect, deliver } = ends;
+      await connect();
+      for (const { rtc } of [ends[side], ends[side], a, b]) {
+        rtc.latest.restartIce();
+        await deliver();
+      }
+      expect([a.rtc.latest.offers + b.rtc.latest.offers, a.rtc.made.length, b.rtc.made.length]).toEqual([5, 1, 1]);
+      expect([...a.troubles, ...b.troubles]).toEqual([]);
+    },
+  );
+
   it('is replaced when the new path does not help', async () => {
     const { a, clock, connect } = pair();
     await connect();

@@ -93,6 +93,30 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
       quiet();
     });
 
+    test('each may look for another path, and the pictures go on', async () => {
+      const both = await two('paths');
+      const search = ({ page }: Person) =>
+        page.evaluate(() => {
+          const all = 'testConnections' in window ? window.testConnections : [];
+          const connection: unknown = Array.isArray(all) ? all.at(-1) : undefined;
+          if (!(connection instanceof RTCPeerConnection)) return undefined;
+          const { signalingState, localDescription } = connection;
+          return signalingState === 'stable' ? /ice-ufrag:(.*)/.exec(localDescription?.sdp ?? '')?.[1] : undefined;
+        });
+      for (const one of [...both, ...both]) {
+        const before = await Promise.all(both.map(search));
+        expect(before).toEqual([expect.any(String), expect.any(String)]);
+        await one.page.evaluate(() => {
+          if ('testConnections' in window && Array.isArray(window.testConnections))
+            window.testConnections.at(-1).restartIce();
+        });
+        const found = async () => (await Promise.all(both.map(search))).map((now, at) => !!now && now !== before[at]);
+        await expect.poll(found).toEqual([true, true]);
+        await seen(...both);
+      }
+      quiet();
+    });
+
     test('a file arrives as it was, both ways, and what is written stays in order', async () => {
       const [aiko, ben] = await two('files');
       for (const text of ['one', 'two', 'three']) await say(aiko, text);
