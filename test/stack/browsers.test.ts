@@ -111,7 +111,7 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
             window.testConnections.at(-1).restartIce();
         });
         const found = async () => (await Promise.all(both.map(search))).map((now, at) => !!now && now !== before[at]);
-        await expect.poll(found).toEqual([true, true]);
+        await expect.poll(found, { timeout: 10_000 }).toEqual([true, true]);
         // Pictures are not asked for: once in some twenty such searches on one machine Firefox agrees, and then chooses no path.
       }
       quiet();
