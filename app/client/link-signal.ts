@@ -15,6 +15,10 @@ const isDescription = (value: unknown): boolean =>
 export const isLinkSignal = (value: unknown): value is LinkSignal =>
   isObject(value) &&
   Number.isSafeInteger(value.link) &&
-  (isDescription(value.description) || isObject(value.candidate) || value.renew === true || value.keep === true);
+  (isDescription(value.description) ||
+    isObject(value.candidate) ||
+    value.restart === true ||
+    value.renew === true ||
+    value.keep === true);
 
 export const isOffer = (signal: LinkSignal): boolean => 'description' in signal && signal.description.type === 'offer';

@@ -8,7 +8,11 @@ import type { Limits } from './budget.ts';
 import { Channel, type ChannelSetup } from './channel.ts';
 import { type Ice, isRelayed, kinds, type PeerConnection, type Rtc, type Tracks } from './rtc.ts';
 
-export type Negotiable = { description: RTCSessionDescriptionInit } | { candidate: RTCIceCandidateInit };
+/** `restart`: the other side is to begin the search for a new path. */
+export type Negotiable =
+  | { description: RTCSessionDescriptionInit }
+  | { candidate: RTCIceCandidateInit }
+  | { restart: true };
 
 export type NegotiationSetup = ChannelSetup & {
   initiator: boolean;
@@ -23,15 +27,6 @@ export type NegotiationSetup = ChannelSetup & {
   trouble(error: unknown): void;
 };
 
-/**
- * Whoever answered the first offer is the client of DTLS, and says so in offers of its own: to one that leaves it open Firefox answers
- * that it is that itself (https://bugzilla.mozilla.org/show_bug.cgi?id=1240897), which Chromium refuses.
- */
-const clientOf = ({ type, sdp }: RTCSessionDescription): RTCSessionDescriptionInit => ({
-  type,
-  sdp: sdp.replace(/setup:actpass/g, 'setup:active'),
-});
-
 export class Negotiation {
   #setup: NegotiationSetup;
   #pc: PeerConnection;
@@ -44,6 +39,7 @@ export class Negotiation {
   #answering = false;
   #ignoring = false;
   #closed = false;
+  #withFirefox: boolean | undefined;
 
   constructor(setup: NegotiationSetup) {
     this.#setup = setup;
@@ -63,7 +59,9 @@ export class Negotiation {
   /** Takes what the other side sent; `polite`: this side takes its own offer back for theirs. Never rejects: what fails is told as trouble. */
   async receive(data: Negotiable, polite: boolean): Promise<void> {
     try {
-      await ('description' in data ? this.#describe(data.description, polite) : this.#addCandidate(data.candidate));
+      if ('description' in data) await this.#describe(data.description, polite);
+      else if ('candidate' in data) await this.#addCandidate(data.candidate);
+      else this.#pc.restartIce();
     } catch (error) {
       this.#trouble(error);
     }
@@ -103,9 +101,14 @@ export class Negotiation {
     this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), ...ice });
   }
 
-  /** Looks for a new path between the two. */
+  /**
+   * Looks for a new path between the two. Firefox is asked to begin: to Chromium's offer it may answer with another role in DTLS,
+   * which Chromium refuses (https://bugzilla.mozilla.org/show_bug.cgi?id=1240897), and in one search of five Chromium settled on the
+   * port that Firefox had before, where nothing is taken any more, and both stayed `connected`.
+   */
   restart(): void {
-    this.#pc.restartIce();
+    if (this.#withFirefox) this.#setup.send({ restart: true });
+    else this.#pc.restartIce();
   }
 
   /** Names the present search for a path: another one after a restart, whichever side began it. */
@@ -160,6 +163,8 @@ export class Negotiation {
     const ready = !this.#offering && (this.#pc.signalingState === 'stable' || this.#answering);
     this.#ignoring = isOffer && !ready && !polite;
     if (this.#ignoring) return;
+    // Chromium's `remoteDescription` leaves that out.
+    this.#withFirefox = description.sdp?.includes('o=mozilla');
     await this.#apply(description);
     if (!isOffer || this.#closed) return;
     this.#takePlaces();
@@ -190,8 +195,7 @@ export class Negotiation {
   #sendDescription(): void {
     const description = this.#pc.localDescription;
     // In JSON it is its type and its sdp.
-    if (description && !this.#closed)
-      this.#setup.send({ description: this.#setup.initiator ? description : clientOf(description) });
+    if (description && !this.#closed) this.#setup.send({ description });
   }
 
   #offerPlaces(): void {

@@ -75,7 +75,7 @@ const transceiver = (kind: Kind, direction: string): FakeTransceiver => ({
   },
 });
 
-const setupIs = (sdp: string | undefined, role: string): boolean => sdp?.includes(`a=setup:${role}\r\n`) === true;
+export type Make = 'Chromium' | 'Firefox';
 
 export class FakePc {
   onnegotiationneeded: (() => void) | null = null;
@@ -97,15 +97,15 @@ export class FakePc {
   /** What the statistics tell besides. */
   told = { at: 0, rtt: 0.05, lossOut: 0, available: undefined as number | undefined, bytes: 0, arrived: 0, lost: 0 };
   #name: string;
+  #make: Make;
   #descriptions = 0;
   /** Whether a description is being made: what needs another is told of afterwards, if it still does. */
   #describing = false;
   #remote: string | undefined;
-  /** Whether this side is the client of DTLS, as the last answer said. */
-  #isClient: boolean | undefined;
 
-  constructor(name: string, configuration: RTCConfiguration) {
+  constructor(name: string, make: Make, configuration: RTCConfiguration) {
     this.#name = name;
+    this.#make = make;
     this.configuration = configuration;
   }
 
@@ -167,7 +167,8 @@ export class FakePc {
     if (type === 'offer') this.offers += 1;
     this.signalingState = type === 'answer' ? 'stable' : 'have-local-offer';
     const usernameFragment = `${this.#name}${this.#descriptions}`;
-    this.localDescription = { type, sdp: `a=ice-ufrag:${usernameFragment}\r\na=setup:${this.#setup(type)}\r\n` };
+    const origin = this.#make === 'Firefox' ? 'mozilla...THIS_IS_SDPARTA-140.0' : '-';
+    this.localDescription = { type, sdp: `o=${origin} 1 0 IN IP4 0.0.0.0\r\na=ice-ufrag:${usernameFragment}\r\n` };
     // A task of its own, as in browsers: whoever awaits the description goes first.
     setImmediate(() => {
       const candidate = { candidate: 'candidate', usernameFragment };
@@ -181,9 +182,9 @@ export class FakePc {
     if (sdp === 'nonsense') throw new Error('this is no description');
     if (type === 'answer' && this.signalingState !== 'have-local-offer')
       throw new Error(`answer while ${this.signalingState}`);
-    // As Chromium does.
-    if (type === 'answer' && this.#isClient === !setupIs(sdp, 'passive')) throw new Error('another role in DTLS');
-    if (type === 'answer') this.#isClient = setupIs(sdp, 'passive');
+    // As Chromium does with what Firefox answers to its second offer.
+    if (type === 'answer' && this.#make === 'Chromium' && this.#remote && sdp?.includes('mozilla'))
+      throw new Error('another role in DTLS');
     if (type === 'offer' && this.signalingState === 'have-local-offer') this.rollbacks += 1;
     const first = this.#remote === undefined;
     this.#remote = sdp;
@@ -215,13 +216,6 @@ export class FakePc {
     return this.sender(kind)?.track;
   }
 
-  /** An offer leaves the role in DTLS open; an answer takes what the offer left, whatever it was before, as Firefox does. */
-  #setup(type: 'offer' | 'answer'): string {
-    if (type === 'offer') return 'actpass';
-    this.#isClient = !setupIs(this.#remote, 'active');
-    return this.#isClient ? 'active' : 'passive';
-  }
-
   #needNegotiation(): void {
     queueMicrotask(() => this.signalingState === 'stable' && !this.#describing && this.onnegotiationneeded?.());
   }
@@ -235,13 +229,15 @@ export class FakePc {
 export class FakeRtc implements Rtc {
   made: FakePc[] = [];
   #name: string;
+  #make: Make;
 
-  constructor(name: string) {
+  constructor(name: string, make: Make = 'Chromium') {
     this.#name = name;
+    this.#make = make;
   }
 
   connection(configuration: RTCConfiguration): PeerConnection {
-    const pc = new FakePc(`${this.#name}${this.made.length + 1}.`, configuration);
+    const pc = new FakePc(`${this.#name}${this.made.length + 1}.`, this.#make, configuration);
     this.made.push(pc);
     return pc as unknown as PeerConnection;
   }

@@ -3,14 +3,14 @@ import { Link, usualLinkTiming } from '../../app/client/link.ts';
 import type { LinkSignal } from '../../app/client/link-signal.ts';
 import type { Ice } from '../../app/client/rtc.ts';
 import { FakeClock, settled } from './fake-clock.ts';
-import { FakeRtc, fakeTrack } from './fake-rtc.ts';
+import { FakeRtc, fakeTrack, type Make } from './fake-rtc.ts';
 
 const newer: Ice = { iceServers: [{ urls: ['turn:new'] }], iceTransportPolicy: 'relay' };
 const silence = { audio: null, video: null };
 
 /** One end of a link; what it sends is kept until the test delivers it. */
-const end = (initiator: boolean, clock: FakeClock) => {
-  const rtc = new FakeRtc(initiator ? 'a' : 'b');
+const end = (initiator: boolean, clock: FakeClock, make?: Make) => {
+  const rtc = new FakeRtc(initiator ? 'a' : 'b', make);
   const sent: LinkSignal[] = [];
   const epochs: number[] = [];
   const troubles: unknown[] = [];
@@ -36,9 +36,9 @@ const end = (initiator: boolean, clock: FakeClock) => {
   return { rtc, sent, epochs, troubles, reachable, tracks, link };
 };
 
-const pair = () => {
+const pair = (makes: { a?: Make; b?: Make } = {}) => {
   const clock = new FakeClock();
-  const [a, b] = [end(true, clock), end(false, clock)];
+  const [a, b] = [end(true, clock, makes.a), end(false, clock, makes.b)];
   const deliver = async () => {
     await settled();
     while (a.sent.length + b.sent.length > 0) {
@@ -253,15 +253,16 @@ describe('a lost connection', () => {
   });
 
   it.each(['a', 'b'] as const)(
-    'gets it whichever side looks for it, %s here: who is who in DTLS stays',
+    'is found anew by Firefox where one side is that, %s here, whichever side asks for it',
     async (side) => {
-      const ends = pair();
-      const { a, b, connect, deliver } = ends;
+      const { a, b, connect, deliver } = pair({ [side]: 'Firefox' });
       await connect();
-      for (const { rtc } of [ends[side], ends[side], a, b]) {
-        rtc.latest.restartIce();
+      for (const { link } of [a, b, a, b]) {
+        link.networkChanged();
         await deliver();
       }
+      const other = side === 'a' ? b : a;
+      expect([{ a, b }[side].rtc.latest.restarts, other.rtc.latest.restarts]).toEqual([4, 0]);
       expect([a.rtc.latest.offers + b.rtc.latest.offers, a.rtc.made.length, b.rtc.made.length]).toEqual([5, 1, 1]);
       expect([...a.troubles, ...b.troubles]).toEqual([]);
     },
