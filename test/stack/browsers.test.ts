@@ -195,11 +195,12 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
     quiet();
   });
 
-  test('three, of both makes; one goes without a word', async () => {
+  test('three, of both makes: each sees who speaks; one goes without a word', async () => {
     const makes = ['Firefox', 'Chromium', 'Firefox'] as const;
     const three: Person[] = [];
     for (const [index, make] of makes.entries()) three.push(await enter(make, 'three', `P${index}`));
     await seen(...three);
+    for (const { page } of three) await page.locator('.tile[data-speaking="true"]').first().waitFor();
     await three[2]?.context.close();
     people.splice(2, 1);
     const left = three.slice(0, 2);
