@@ -10,7 +10,7 @@ export type LinkSignal = { link: number } & (Negotiable | { renew: true } | { ke
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
 const isDescription = (value: unknown): boolean =>
-  isObject(value) && typeof value.type === 'string' && (value.sdp === undefined || typeof value.sdp === 'string');
+  isObject(value) && typeof value.type === 'string' && typeof value.sdp === 'string';
 
 export const isLinkSignal = (value: unknown): value is LinkSignal =>
   isObject(value) &&

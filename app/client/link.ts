@@ -161,7 +161,7 @@ export class Link {
   /** Signals arrive again: what waited for that is done now. */
   heal(): void {
     if (this.#state === 'reconnecting') this.#restart();
-    if (this.#state === 'failed') this.retry();
+    this.retry();
   }
 
   /** This device has another network: the path may be dead before anybody notices. */
@@ -255,6 +255,8 @@ export class Link {
   }
 
   #restart(): void {
+    // Firefox finds another path for it as well, and never again sends a picture or a sound over it.
+    if (this.#current?.failed) return this.#overdue();
     this.#current?.restart();
     this.#watch();
   }

@@ -56,6 +56,10 @@ export class Negotiation {
     return this.#pc.signalingState === 'stable' && !this.#offering;
   }
 
+  get failed(): boolean {
+    return this.#pc.connectionState === 'failed';
+  }
+
   /** Takes what the other side sent; `polite`: this side takes its own offer back for theirs. Never rejects: what fails is told as trouble. */
   async receive(data: Negotiable, polite: boolean): Promise<void> {
     try {

@@ -271,11 +271,38 @@ describe('a lost connection', () => {
   it('is replaced when the new path does not help', async () => {
     const { a, clock, connect } = pair();
     await connect();
-    a.rtc.latest.become('failed');
+    a.rtc.latest.become('disconnected');
+    await clock.pass(2_000);
     expect(a.rtc.latest.restarts).toBe(1);
     await clock.pass(10_000);
     expect(a.rtc.made).toHaveLength(2);
     expect(a.link.state).toBe('reconnecting');
+  });
+
+  it('is replaced at once when it has failed, whichever side finds that', async () => {
+    const { a, b, connect, deliver } = pair();
+    await connect();
+    b.rtc.latest.become('failed');
+    await deliver();
+    expect([a.rtc.made.length, b.rtc.made.length]).toEqual([2, 2]);
+    await connect();
+    a.rtc.latest.become('failed');
+    await deliver();
+    expect([a.rtc.made.length, b.rtc.made.length]).toEqual([3, 3]);
+    expect(a.rtc.made.concat(b.rtc.made).map(({ restarts }) => restarts)).toEqual([0, 0, 0, 0, 0, 0]);
+  });
+
+  it('that fails while signals do not arrive is replaced when they do', async () => {
+    const { a, clock, connect } = pair();
+    await connect();
+    a.reachable.now = false;
+    a.rtc.latest.become('disconnected');
+    a.rtc.latest.become('failed');
+    await clock.pass(60_000);
+    expect(a.rtc.made).toHaveLength(1);
+    a.reachable.now = true;
+    a.link.heal();
+    expect(a.rtc.made).toHaveLength(2);
   });
 
   it('tries at once when signals arrive again', async () => {

@@ -1,7 +1,7 @@
-/** A network of a test's own: a namespace that reaches this machine at one address, and nothing else. */
+/** A network of a test's own: a namespace that reaches this machine, though not what listens at its loopback, and nothing else. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export type Namespace = {
@@ -32,6 +32,10 @@ export const createNamespace = (): Namespace => {
   within('ip', 'address', 'add', `${network}.2/24`, 'dev', inside);
   within('ip', 'link', 'set', inside, 'up');
   within('ip', 'link', 'set', 'lo', 'up');
+  // The browsers of this machine tell of these.
+  for (const { family, internal, address } of Object.values(networkInterfaces()).flatMap((all) => all ?? []))
+    if (family === 'IPv4' && !internal && address !== `${network}.1`)
+      within('ip', 'route', 'add', `${address}/32`, 'via', `${network}.1`);
   return {
     host: `${network}.1`,
     wrap(program) {

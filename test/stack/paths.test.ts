@@ -2,33 +2,46 @@
 import type { Browser } from 'playwright-core';
 import { afterEach, expect, test } from 'vitest';
 import { without } from '../setup/without.ts';
-import { chromiumPath, framesDecoded, join, launch, open, picture, untilSeen } from './browser.ts';
+import { chromiumPath, framesDecoded, join, launch, launchFirefox, open, picture, untilSeen } from './browser.ts';
 import { startCuttable } from './cuttable.ts';
 import { type Fronted, startFronted } from './fronted.ts';
 import { createNamespace, type Namespace } from './namespace.ts';
 
-let browser: Browser | undefined;
+const browsers: Browser[] = [];
 let site: Fronted | undefined;
 let namespace: Namespace | undefined;
 afterEach(async () => {
-  await browser?.close();
+  await Promise.all(browsers.splice(0).map((browser) => browser.close()));
   await site?.stop();
   namespace?.remove();
 });
 
 const lacks = without('nginx', 'chromium', 'iproute2', 'iptables') || process.getuid?.() !== 0;
 
-test.skipIf(lacks)(
-  'a path that is cut is found anew, in the same connection or, when it took long, in a fresh one',
-  async () => {
+const openOutside = async ({ url }: Fronted) => {
+  const firefox = await launchFirefox();
+  browsers.push(firefox);
+  return open(firefox, `${url}/rooms/path`);
+};
+
+test.skipIf(lacks).for([
+  { make: 'Chromium', lacking: false },
+  { make: 'Firefox', lacking: without('firefox-esr') },
+])(
+  'a path to $make that is cut is found anew, in the same connection or, when it took long, in a fresh one',
+  { timeout: 120_000 },
+  async ({ make, lacking }, { skip }) => {
+    skip(lacking);
     namespace = createNamespace();
     site = await startFronted();
-    // The namespace reaches this machine at one address only, and nginx listens at another.
+    // nginx listens where the namespace does not reach.
     const proxy = await startCuttable(site.url, namespace.host);
     const program = namespace.wrap(chromiumPath ?? 'chromium');
-    browser = await launch({ program, site: proxy.url });
-    const url = `${proxy.url}/rooms/path`;
-    const [aiko, ben] = [await open(browser, url), await open(browser, url)];
+    const inside = await launch({ program, site: proxy.url });
+    browsers.push(inside);
+    const aiko = await open(inside, `${proxy.url}/rooms/path`);
+    // Firefox is steered by a port of its own, which in there would be out of reach.
+    const ben = await (make === 'Firefox' ? openOutside(site) : open(inside, aiko.page.url()));
     await join(aiko, 'Aiko');
     await join(ben, 'Ben');
     await Promise.all([untilSeen(aiko, 1), untilSeen(ben, 1)]);
@@ -54,13 +67,15 @@ test.skipIf(lacks)(
     };
 
     const before = await connections();
-    await cutFor(3);
+    await cutFor(5);
     const restarted = await connections();
     expect(restarted.made).toBe(before.made);
     expect(restarted.fragment).not.toBe(before.fragment);
     await cutFor(20);
     expect((await connections()).made).toBeGreaterThan(before.made);
-    expect([...aiko.complaints, ...ben.complaints]).toEqual([]);
+    // So says Firefox of a path that is cut.
+    const others = [...aiko.complaints, ...ben.complaints].filter((text) => !text.startsWith('ICE failed'));
+    expect(others).toEqual([]);
     proxy.close();
   },
 );
