@@ -45,6 +45,13 @@ ${situation.brotli ? brotli : ''}
     # refuse a module of another site. https://developer.mozilla.org/en-US/docs/Web/HTTP/Guides/CORS
     add_header Access-Control-Allow-Origin *;
     include snippets/genkan-headers.conf;
+
+    # Pictures are packed already: there is no .gz to look for each time. All else is as above, but for try_files, which is not
+    # passed on, and which says nothing of a file that is missing.
+    location ~ \\.png$ {
+        gzip_static off;${situation.brotli ? '\n        brotli_static off;' : ''}
+        log_not_found off;
+    }
 }
 `;
 

@@ -25,22 +25,30 @@ const requestFor = ({ port, headers = {} }: Target, path: string): string =>
 const askOver = (target: Target, request: string, goesOn: () => boolean): Promise<number> =>
   new Promise((resolve, reject) => {
     let answers = 0;
-    // Bytes of the answer that are still to come; of one that has not begun nothing is known.
-    let missing = 0;
-    const socket = open(target);
-    socket.on('error', reject);
-    socket.on('close', () => reject(new Error(`${request.split('\r\n')[0]}: the connection was closed`)));
-    socket.on('data', (chunk) => {
-      missing = (missing === 0 ? lengthOf(chunk, request) : missing) - chunk.length;
-      if (missing > 0) return;
-      answers += 1;
-      if (goesOn()) socket.write(request);
-      else {
-        resolve(answers);
+    const begin = () => {
+      // Bytes of the answer that are still to come; of one that has not begun nothing is known.
+      let missing = 0;
+      let isLast = false;
+      const socket = open(target);
+      socket.on('error', reject);
+      socket.on('close', () => isLast || reject(new Error(`${request.split('\r\n')[0]}: the connection was closed`)));
+      socket.on('data', (chunk) => {
+        if (missing === 0) ({ length: missing, isLast } = answerOf(chunk, request));
+        missing -= chunk.length;
+        if (missing > 0) return;
+        answers += 1;
+        const ends = !goesOn();
+        if (!ends && !isLast) {
+          socket.write(request);
+          return;
+        }
         socket.destroy();
-      }
-    });
-    socket.write(request);
+        if (ends) resolve(answers);
+        else begin();
+      });
+      socket.write(request);
+    };
+    begin();
   });
 
 const open = ({ port, tls }: Target): Socket => {
@@ -48,12 +56,12 @@ const open = ({ port, tls }: Target): Socket => {
   return socket.setNoDelay(true);
 };
 
-/** Of the whole answer, by its head, which comes in one piece. */
-const lengthOf = (chunk: Buffer, request: string): number => {
+/** By its head, which comes in one piece: the length of the whole answer, and whether the connection ends with it, as nginx's do after a thousand. */
+const answerOf = (chunk: Buffer, request: string): { length: number; isLast: boolean } => {
   const end = chunk.indexOf(headEnd);
   const head = chunk.toString('latin1', 0, end);
   const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1];
   if (end < 0 || length === undefined || !head.startsWith('HTTP/1.1 200 '))
     throw new Error(`${request.split('\r\n')[0]} was answered ${head.split('\r\n')[0]}, without a length or in pieces`);
-  return end + headEnd.length + Number(length);
+  return { length: end + headEnd.length + Number(length), isLast: /\r\nconnection: close/i.test(head) };
 };

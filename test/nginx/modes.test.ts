@@ -91,7 +91,16 @@ describeEverywhere(files, (by, one, { kind, address }) => {
   });
 
   test('every kind of answer has the security headers once', async () => {
-    const kinds = ['', 'rooms/x', 'rooms/x/events', 'js/genkan.js', 'js/nothing.js', 'healthz', 'nothing'];
+    const kinds = [
+      '',
+      'rooms/x',
+      'rooms/x/events',
+      'js/genkan.js',
+      'js/nothing.js',
+      'js/nothing.png',
+      'healthz',
+      'nothing',
+    ];
     for (const path of kinds) expectSecurityHeadersOnce(await ask(target, base + path));
     const tooLarge = { method: 'POST', body: 'x'.repeat(1024 * 1024 + 1) };
     const refused = await ask(target, `${base}rooms/x/messages`, tooLarge);
