@@ -4,9 +4,14 @@ import { BlockList } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { PasscodeHasher } from './auth/passcode.ts';
 import { createSessions, randomKey } from './auth/session.ts';
 import { createGate } from './auth/token.ts';
 import { iceSet, type Turn } from './auth/turn.ts';
+import { AddressBudgets, type AddressLimits } from './budgets/address-budgets.ts';
+import { KeyedBuckets } from './budgets/keyed-buckets.ts';
+import { SeatBudgets } from './budgets/seat-budgets.ts';
+import type { RateLimits } from './budgets/token-bucket.ts';
 import { showAddress } from './config/address.ts';
 import type { Settings } from './config/schema.ts';
 import { connectionLimit } from './http/admission.ts';
@@ -29,7 +34,6 @@ import type { Rules } from './rooms/room.ts';
 import type { Signaling } from './signaling/conversation.ts';
 import { Fanout } from './signaling/fanout.ts';
 import { HttpConversations } from './signaling/http.ts';
-import { Throttle } from './signaling/throttle.ts';
 import { WebSockets } from './signaling/websocket.ts';
 import { pausable } from './store/pausable.ts';
 import type { Store } from './store/store.ts';
@@ -123,10 +127,11 @@ export const serve = async (
     const now = clock();
     webSockets.tick(now);
     conversations.tick(now);
-    signaling.joins.sweep(now);
-    signaling.attempts.sweep(now);
-    signaling.looks.sweep(now);
+    signaling.roomGuesses.sweep(now);
+    signaling.seats.sweep(now);
     await signaling.store.sweep();
+    signaling.addresses.recount(store.holdings());
+    signaling.addresses.sweep(now);
   }, logger);
 
   const removals: (() => void)[] = [];
@@ -232,11 +237,17 @@ const createSignaling = async (
     chatHistory: settings['chat-history'],
     grace: seconds('grace'),
     returnGrace: seconds('return-grace'),
+    idleSeat: seconds('poll-grace'),
+    resumes: perMinute(settings, 'seat-resume'),
   };
   const { store: opened, clock } = await openStore(settings, rules, log, counts, givenClock);
   const store = pausable(opened, accepting);
-  const perMinute = (name: 'join' | 'attempt') =>
-    new Throttle({ rate: settings[`${name}-rate`] / 60, burst: settings[`${name}-burst`] });
+  const seatLimits = {
+    rate: settings['message-rate'],
+    burst: settings['message-burst'],
+    byteRate: settings['byte-rate'],
+    byteBurst: settings['byte-burst'],
+  };
   const turn = turnOf(settings);
   const gate = createGate({
     required: settings.auth === 'token',
@@ -250,13 +261,14 @@ const createSignaling = async (
     sessions: createSessions(settings['session-key'] ?? randomKey()),
     // Tokens and credentials are dated by clocks of others, which the system's follows.
     authorise: (token, room) => gate(token, room, Date.now()),
-    joins: perMinute('join'),
-    attempts: perMinute('attempt'),
-    looks: perMinute('join'),
+    addresses: new AddressBudgets(addressLimits(settings)),
+    roomGuesses: new KeyedBuckets(perMinute(settings, 'room-attempt')),
+    passcodes: new PasscodeHasher(),
+    seats: new SeatBudgets(seatLimits, store.worker !== undefined),
     fanout: new Fanout(store, Math.floor(settings['log-events'] / 4)),
-    ice: (room, peer, now) => {
+    ice: (peer, network, now) => {
       const date = Date.now();
-      const { servers, renewAt } = iceSet(settings['stun-url'], turn, room, peer, date);
+      const { servers, renewAt } = iceSet(settings['stun-url'], turn, peer, network, date);
       return { servers, renewAt: now + renewAt - date };
     },
     clock,
@@ -266,10 +278,7 @@ const createSignaling = async (
       rules,
       messageBytes: settings['max-message-bytes'],
       unsentBytes: settings['max-unsent-bytes'],
-      rate: settings['message-rate'],
-      burst: settings['message-burst'],
-      byteRate: settings['byte-rate'],
-      byteBurst: settings['byte-burst'],
+      ...seatLimits,
       joinTimeout: seconds('join-timeout'),
       pollGrace: seconds('poll-grace'),
       // A wait is no hang: it ends, a tick later at most, before harakiri would answer in its place.
@@ -283,10 +292,39 @@ const createSignaling = async (
   };
 };
 
+const perMinute = (
+  settings: Settings,
+  name: 'join' | 'resume' | 'attempt' | 'room-attempt' | 'hash' | 'seat-resume',
+): RateLimits => ({ rate: settings[`${name}-rate`] / 60, burst: settings[`${name}-burst`] });
+
+const addressLimits = (settings: Settings): AddressLimits => ({
+  rates: {
+    joins: perMinute(settings, 'join'),
+    lookups: perMinute(settings, 'join'),
+    resumes: perMinute(settings, 'resume'),
+    guesses: perMinute(settings, 'attempt'),
+    hashes: perMinute(settings, 'hash'),
+    messages: { rate: settings['address-message-rate'], burst: settings['address-message-burst'] },
+    replay: { rate: settings['replay-rate'], burst: settings['replay-burst'] },
+  },
+  held: {
+    rooms: settings['max-rooms-per-address'],
+    seats: settings['max-seats-per-address'],
+    connections: settings['max-seats-per-address'],
+  },
+});
+
 const turnOf = (settings: Settings): Turn | undefined => {
   // Of several, the first signs: the TURN server may still know another one while this changes.
   const secret = settings['turn-secret']?.split(/\s+/)[0];
-  return secret === undefined ? undefined : { urls: settings['turn-url'], secret, life: settings['turn-ttl'] * 1000 };
+  return secret === undefined
+    ? undefined
+    : {
+        urls: settings['turn-url'],
+        secret,
+        life: settings['turn-ttl'] * 1000,
+        names: settings['turn-names'],
+      };
 };
 
 type Listening = { server: Server; place: Named };

@@ -26,7 +26,7 @@ const floorOf = (path: string): number | 'client' => {
   if (path.startsWith('client/')) return 'client';
   if (/^protocol\/|^uwsgi\/(packet|modifiers|vars|names|path)\.ts$/.test(path)) return 0;
   if (
-    /^rooms\/|^auth\/|^nginx\/|^http\/security\.ts$|^ops\/(stats|counts|log-format|redact)\.ts$|^config\/(?!load\.ts$|sources\/yaml\.ts$)/.test(
+    /^budgets\/|^rooms\/|^auth\/|^nginx\/|^http\/security\.ts$|^ops\/(stats|counts|log-format|redact)\.ts$|^config\/(?!load\.ts$|sources\/yaml\.ts$)/.test(
       path,
     )
   )

@@ -1,27 +1,94 @@
 /** Passcodes of rooms: kept as salted hashes, compared in constant time. */
-import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 
 /** Both in base64url. */
 export type Passcode = { salt: string; hash: string };
-
-export const hashPasscode = async (text: string): Promise<Passcode> => {
-  const salt = randomBytes(16).toString('base64url');
-  return { salt, hash: await saltedHash(text, salt) };
-};
-
-/**
- * scrypt (RFC 7914) with Node's usual costs (N = 2^14): a passcode is short, so each guess has to be dear. It runs beside
- * the event loop.
- */
-export const saltedHash = (text: string, salt: string): Promise<string> =>
-  new Promise((resolve, reject) => {
-    // The same text typed on another keyboard may be composed otherwise.
-    scrypt(text.normalize('NFC'), salt, 32, (error, hash) =>
-      error ? reject(error) : resolve(hash.toString('base64url')),
-    );
-  });
 
 export const matches = ({ hash }: Passcode, given: string): boolean => {
   const [a, b] = [Buffer.from(hash), Buffer.from(given)];
   return a.length === b.length && timingSafeEqual(a, b);
 };
+
+export const newSalt = (): string => randomBytes(16).toString('base64url');
+
+type Hash = (text: string, salt: string) => Promise<string>;
+
+/**
+ * scrypt (RFC 7914) with Node's usual costs (N = 2^14, some 35 ms): a passcode is short, so each guess has to be expensive. It
+ * runs on another thread.
+ */
+const scryptHash: Hash = (text, salt) =>
+  new Promise((resolve, reject) => {
+    scrypt(text, salt, 32, (error, hash) => (error ? reject(error) : resolve(hash.toString('base64url'))));
+  });
+
+/** Results that are remembered: about 200 kB. */
+const mostKnown = 1024;
+
+/**
+ * Hashes passcodes one at a time, so that they take one core at most, and for each network in turn, so that nobody waits for all
+ * that somebody else asks for. What was hashed lately is not hashed again: a class that joins by the same passcode costs one hash.
+ */
+export class PasscodeHasher {
+  /** Under a keyed hash: no passcode is kept. The order is that of the last use. */
+  readonly #known = new Map<string, Promise<string>>();
+  readonly #key = randomBytes(32);
+  /** By network, the next one first. */
+  readonly #queues = new Map<string, (() => Promise<void>)[]>();
+  #running = false;
+  readonly #hash: Hash;
+
+  constructor(hash = scryptHash) {
+    this.#hash = hash;
+  }
+
+  /** Whether the result is known, or about to be: then asking for it costs nothing. */
+  knows(text: string, salt: string): boolean {
+    return this.#known.has(this.#keyOf(text, salt));
+  }
+
+  /** @param network whose turn it takes */
+  hash(text: string, salt: string, network: string): Promise<string> {
+    const key = this.#keyOf(text, salt);
+    const result = this.#known.get(key) ?? this.#enqueue(text, salt, network);
+    this.#known.delete(key);
+    this.#known.set(key, result);
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= mostKnown) break;
+      this.#known.delete(oldest);
+    }
+    return result;
+  }
+
+  #enqueue(text: string, salt: string, network: string): Promise<string> {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const queue = this.#queues.get(network) ?? [];
+    this.#queues.set(network, queue);
+    queue.push(() => this.#hash(normal(text), salt).then(resolve, reject));
+    promise.catch(() => this.#known.delete(this.#keyOf(text, salt)));
+    void this.#run();
+    return promise;
+  }
+
+  async #run(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    for (let [next] = this.#queues; next; [next] = this.#queues) {
+      const [network, queue] = next;
+      this.#queues.delete(network);
+      const task = queue.shift();
+      if (queue.length > 0) this.#queues.set(network, queue);
+      await task?.();
+    }
+    this.#running = false;
+  }
+
+  #keyOf(text: string, salt: string): string {
+    return createHmac('sha256', this.#key)
+      .update(`${salt}\0${normal(text)}`)
+      .digest('base64url');
+  }
+}
+
+/** The same text typed on another keyboard may be composed in another way. */
+const normal = (text: string): string => text.normalize('NFC');

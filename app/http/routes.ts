@@ -78,7 +78,10 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
       send(reply, await conversations.messages(roomOf(request), sessionOf(request), request.body, callerOf(request))),
     );
     rooms.post('/leave', async (request, reply) =>
-      send(reply, await conversations.leave(roomOf(request), sessionOf(request), request.body ?? {})),
+      send(
+        reply,
+        await conversations.leave(roomOf(request), sessionOf(request), request.body ?? {}, callerOf(request)),
+      ),
     );
     rooms.get('/inside', async (request, reply) =>
       send(reply, await conversations.inside(roomOf(request), callerOf(request))),
@@ -91,10 +94,10 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
       const [room, session] = [roomOf(request), sessionOf(request)];
       if (!wantsStream(request)) {
         const gone = (callback: () => void) => reply.raw.once('close', callback);
-        return send(reply, await conversations.events(room, session, { after, wait }, gone));
+        return send(reply, await conversations.events(room, session, { after, wait }, callerOf(request), gone));
       }
       const asking = { reqId: request.id, ip: request.ip, begin: () => beginStream(request, reply, counts) };
-      const refused = await conversations.stream(room, session, after, asking);
+      const refused = await conversations.stream(room, session, after, callerOf(request), asking);
       return refused ? send(reply, refused) : reply;
     });
   };

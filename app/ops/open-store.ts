@@ -17,6 +17,7 @@ export const openStore = async (
   const limits: RegistryLimits = {
     rooms: settings['max-rooms'],
     rules,
+    kept: { total: settings['max-kept-bytes'], share: settings['max-kept-bytes-per-address'] },
     // What is older than a session may be away can be of use to nobody.
     log: { events: settings['log-events'], bytes: settings['log-bytes'], age: 2 * rules.grace + 60_000 },
   };

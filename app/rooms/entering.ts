@@ -1,13 +1,17 @@
 /** Coming into a room: anew, by knocking, after a lost connection, by being let in. */
 import { matches } from '../auth/passcode.ts';
+import { largestNetwork } from '../budgets/address.ts';
+import { TokenBucket } from '../budgets/token-bucket.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { MediaState, PeerId } from '../protocol/messages.ts';
+import { takeOut } from './leaving.ts';
 import {
   type Decision,
   type Former,
   type Granted,
   type Held,
   hostIsHere,
+  isEmpty,
   type Peer,
   type Room,
   type RoomEvent,
@@ -29,23 +33,36 @@ export type Entrance = Held & {
   former?: Former | undefined;
   /** What the newcomer's passcode became with this room's salt; absent when it gave none. */
   passcodeHash?: string | undefined;
+  /** The smallest network of its client address. */
+  from?: string | undefined;
+  /** False when its address has opened as many rooms as it may. */
+  mayOpen?: boolean | undefined;
 };
 
 /** Whoever takes an earlier session up again. */
-export type Return = Held & Pick<Entrance, 'id' | 'secretHash'>;
+export type Return = Held & Pick<Entrance, 'id' | 'secretHash' | 'from'>;
 
 /** Enters anew. A peer id that is there already is replaced: same seat, new epoch, numbering from 1. */
-export const join = (room: Room, entrance: Entrance, rules: Rules): Decision<Arrival> => {
+export const join = (room: Room, entrance: Entrance, now: number, rules: Rules): Decision<Arrival> => {
   const before = room.peers.get(entrance.id);
   if (isTaken(room, entrance)) return refuse('unknown-session');
-  const self = newcomer({ ...entrance, granted: entrance.granted ?? before?.granted });
+  const self = newcomer({ ...entrance, granted: entrance.granted ?? before?.granted }, now, before);
   if (before) return enter(room, self, rules, entrance.granted?.role ?? before.role, moved(before, entrance.worker));
+  const opens = isEmpty(room);
+  if (opens && entrance.mayOpen === false) return refuse('too-many-rooms', 'from this address');
+  const outcome = comeIn(room, self, entrance, now, rules);
+  if (opens && !('refused' in outcome) && entrance.from !== undefined) room.from = entrance.from;
+  return outcome;
+};
+
+const comeIn = (room: Room, self: Waiting, entrance: Entrance, now: number, rules: Rules): Decision<Arrival> => {
   if (entrance.granted?.role !== 'host') {
     const refusal = turnedAway(room, entrance);
     if (refusal) return refusal;
-    if ((room.access ?? rules.access) === 'knock') return knock(room, self, rules);
+    if ((room.access ?? rules.access) === 'knock') return knock(room, self, now, rules);
   }
-  return room.peers.size >= rules.maxPeers ? full(rules) : enter(room, self, rules);
+  const left = room.peers.size < rules.maxPeers ? [] : giveWay(room, now, rules);
+  return left ? enter(room, self, rules, undefined, left) : full(rules);
 };
 
 /**
@@ -62,55 +79,123 @@ export const isTaken = (
 };
 
 /** Takes an earlier session up again, on whatever connection it comes from now. */
-export const resume = (room: Room, { id, secretHash, ...held }: Return, rules: Rules): Decision<Arrival> => {
-  const self = room.peers.get(id);
-  if (self?.secretHash === secretHash) {
-    const events = arrive(self, held);
-    return { events, result: { at: 'room', view: viewOf(room, self, rules) } };
-  }
-  const waiting = room.waiting.get(id);
-  if (waiting?.secretHash === secretHash) {
-    const events = arrive(waiting, held, true);
-    return { events, result: { at: 'door', self: waiting, host: hostIsHere(room) } };
-  }
-  return refuse(room.gone.get(secretHash)?.code ?? 'unknown-session');
+export const resume = (
+  room: Room,
+  { id, secretHash, from, ...held }: Return,
+  now: number,
+  rules: Rules,
+): Decision<Arrival> => {
+  const self = room.peers.get(id) ?? room.waiting.get(id);
+  if (self?.secretHash !== secretHash) return refuse(room.gone.get(secretHash)?.code ?? 'unknown-session');
+  const wait = payForResume(self, now, rules);
+  if (wait > 0) return { ...refuse('rate-limited', 'by this session'), retry: wait };
+  if (from !== undefined) self.from = from;
+  return takeSeat(room, self, held, now, rules);
+};
+
+/** A peer that was let in takes its seat on the connection on which it waited. It did not ask to resume, so it pays nothing. */
+export const enterAdmitted = (
+  room: Room,
+  { id, secretHash, ...held }: Return,
+  now: number,
+  rules: Rules,
+): Decision<Arrival> => {
+  const self = room.peers.get(id) ?? room.waiting.get(id);
+  if (self?.secretHash !== secretHash) return refuse(room.gone.get(secretHash)?.code ?? 'unknown-session');
+  return takeSeat(room, self, held, now, rules);
+};
+
+const takeSeat = (room: Room, self: Peer | Waiting, held: Held, now: number, rules: Rules): Decision<Arrival> => {
+  const peer = room.peers.get(self.id);
+  const events = arrive(self, held, now, peer === undefined);
+  return peer
+    ? { events, result: { at: 'room', view: viewOf(room, peer, rules) } }
+    : { events, result: { at: 'door', self, host: hostIsHere(room) } };
+};
+
+/** Takes one from the seat's budget, which lives in the room since a peer comes back over any worker. @returns ms to wait */
+const payForResume = (self: Waiting, now: number, { resumes }: Rules): number => {
+  const { tokens = resumes.burst, at = now } = self.resumes ?? {};
+  const bucket = new TokenBucket(resumes, at, tokens);
+  const wait = bucket.wait(now);
+  if (wait > 0) return wait;
+  bucket.take(now);
+  self.resumes = { tokens: bucket.tokens, at: now };
+  return 0;
 };
 
 /** A request of a peer came, beside whatever it listens on: it is here until `until` at least. */
-export const hear = (room: Room, who: Return): Decision<{ waits: boolean }> => {
+export const hear = (room: Room, who: Return, now: number): Decision<{ waits: boolean }> => {
   const presence = presenceOf(room, who);
   const { until, worker } = presence?.at === 'here' ? presence : who;
-  return arriveAs(room, { ...who, worker, until: Math.max(until, who.until) });
+  return arriveAs(room, { ...who, worker, until: Math.max(until, who.until) }, now);
 };
 
 /**
  * A request for events came: the peer is here until `until`. Whoever has joined over a connection since listens there: such a
  * request was sent before and was long on its way.
  */
-export const listen = (room: Room, who: Return): Decision<{ waits: boolean }> => {
+export const listen = (room: Room, who: Return, now: number): Decision<{ waits: boolean }> => {
   const presence = presenceOf(room, who);
   const connected = presence?.at === 'here' && presence.until === Number.POSITIVE_INFINITY;
-  return connected ? refuse('replaced') : arriveAs(room, who);
+  return connected ? refuse('replaced') : arriveAs(room, who, now);
+};
+
+/** The same, and the request waits for events: for so long the peer has a connection. */
+export const listenAndWait = (room: Room, who: Return, now: number): Decision<{ waits: boolean }> => {
+  const decision = listen(room, who, now);
+  if (!('refused' in decision)) connect(room, who.id);
+  return decision;
 };
 
 /** It was taken for lost, and its connection is there. */
-export const stay = (room: Room, id: PeerId, held: Held): Decision<void> => {
+export const stay = (room: Room, id: PeerId, held: Held, now: number): Decision<void> => {
   const waits = room.waiting.has(id);
   const self = room.peers.get(id) ?? room.waiting.get(id);
-  return { events: self?.presence.at === 'away' ? arrive(self, held, waits) : [], result: undefined };
+  return { events: self?.presence.at === 'away' ? arrive(self, held, now, waits) : [], result: undefined };
 };
 
 /** Lets in one who waits. */
-export const letIn = (room: Room, id: PeerId, rules: Rules): RoomEvent[] | Refusal => {
+export const letIn = (room: Room, id: PeerId, now: number, rules: Rules): RoomEvent[] | Refusal => {
   const waiting = room.waiting.get(id);
   if (!waiting) return refuse('unknown-peer', `"${id}" does not wait`);
-  if (room.peers.size >= rules.maxPeers) return full(rules);
-  const decision = enter(room, waiting, rules);
+  const left = room.peers.size < rules.maxPeers ? [] : giveWay(room, now, rules);
+  if (!left) return full(rules);
+  const decision = enter(room, waiting, rules, undefined, left);
   return 'refused' in decision ? decision : decision.events;
 };
 
-const newcomer = ({ id, secretHash, name: own, media, granted, until, worker, former }: Entrance): Waiting => {
+/**
+ * Nobody is connected to some seats of a full room: one of them is given up, of the network that holds most of these, and
+ * there the one that has been idle longest. So a stranger who fills a room without connections loses seats of its own.
+ * @returns the events; undefined when every seat is used
+ */
+const giveWay = (room: Room, now: number, rules: Rules): RoomEvent[] | undefined => {
+  const one = idlest([...room.peers.values()], now, rules);
+  return one && takeOut(room, one.id, 'timeout', now, rules);
+};
+
+const idlest = (seats: Waiting[], now: number, { idleSeat }: Rules): Waiting | undefined => {
+  const idle = seats.filter(({ idleSince = now }) => now - idleSince >= idleSeat);
+  const held = countByNetwork(idle);
+  const most = Math.max(...held.values());
+  const candidates = idle.filter(({ from }) => held.get(largestNetwork(from)) === most);
+  return candidates.sort((a, b) => (a.idleSince ?? now) - (b.idleSince ?? now))[0];
+};
+
+const countByNetwork = (seats: Waiting[]): Map<string, number> => {
+  const held = new Map<string, number>();
+  for (const { from } of seats) held.set(largestNetwork(from), (held.get(largestNetwork(from)) ?? 0) + 1);
+  return held;
+};
+
+const newcomer = (
+  { id, secretHash, name: own, media, granted, until, worker, former, from }: Entrance,
+  now: number,
+  before?: Waiting,
+): Waiting => {
   const name = granted?.name ?? own;
+  const idleSince = until === Number.POSITIVE_INFINITY ? undefined : (before?.idleSince ?? now);
   return {
     id,
     secretHash,
@@ -119,6 +204,9 @@ const newcomer = ({ id, secretHash, name: own, media, granted, until, worker, fo
     granted,
     presence: here({ until, worker }),
     ...(former ? { former } : {}),
+    ...(from === undefined ? {} : { from }),
+    ...(idleSince === undefined ? {} : { idleSince }),
+    ...(before?.resumes ? { resumes: before.resumes } : {}),
   };
 };
 
@@ -156,27 +244,60 @@ const turnedAway = (room: Room, { passcodeHash }: Entrance): Refusal | undefined
   return matches(room.passcode, passcodeHash) ? undefined : refuse('wrong-passcode');
 };
 
-const knock = (room: Room, self: Waiting, { maxWaiting }: Rules): Decision<Arrival> => {
-  if (room.waiting.size >= maxWaiting) return refuse('lobby-full', `at most ${maxWaiting}`);
+const knock = (room: Room, self: Waiting, now: number, rules: Rules): Decision<Arrival> => {
+  const full = !room.waiting.has(self.id) && room.waiting.size >= rules.maxWaiting;
+  const events = full ? giveWayInLobby(room, self, now, rules) : [];
+  if (!events) return refuse('lobby-full', `at most ${rules.maxWaiting}`);
   room.waiting.set(self.id, self);
-  return { events: [], result: { at: 'door', self, host: hostIsHere(room) } };
+  return { events, result: { at: 'door', self, host: hostIsHere(room) } };
 };
 
-const arrive = (peer: Waiting, held: Held, waits = false): RoomEvent[] => {
+/**
+ * In a full lobby a place without a connection is given up first; then the network with the most places gives its newest one to a
+ * newcomer whose network would still have fewer. Who gives way may knock again.
+ */
+const giveWayInLobby = (room: Room, self: Waiting, now: number, rules: Rules): RoomEvent[] | undefined => {
+  const waiting = [...room.waiting.values()];
+  const one = idlest(waiting, now, rules) ?? newestOfMost(waiting, self);
+  if (!one) return undefined;
+  room.waiting.delete(one.id);
+  return [{ type: 'denied', peer: one.id, crowded: true }];
+};
+
+const newestOfMost = (waiting: Waiting[], { from }: Waiting): Waiting | undefined => {
+  const held = countByNetwork(waiting);
+  const most = Math.max(0, ...held.values());
+  if (most <= (held.get(largestNetwork(from)) ?? 0) + 1) return undefined;
+  return waiting.findLast((one) => held.get(largestNetwork(one.from)) === most);
+};
+
+const arrive = (peer: Waiting, held: Held, now: number, waits = false): RoomEvent[] => {
   const back = peer.presence.at === 'away' && !waits;
   const events: RoomEvent[] = back ? [{ type: 'peer-back', peer: peer.id }] : [];
   events.push(...moved(peer, held.worker));
   peer.presence = here(held);
+  if (held.until === Number.POSITIVE_INFINITY) delete peer.idleSince;
+  else peer.idleSince ??= now;
   return events;
 };
 
-const arriveAs = (room: Room, { id, secretHash, ...held }: Return): Decision<{ waits: boolean }> => {
+/** It has a connection of its own now. */
+const connect = (room: Room, id: PeerId): void => {
+  const peer = room.peers.get(id) ?? room.waiting.get(id);
+  if (peer) delete peer.idleSince;
+};
+
+const arriveAs = (room: Room, { id, secretHash, ...held }: Return, now: number): Decision<{ waits: boolean }> => {
   const self = room.peers.get(id) ?? room.waiting.get(id);
   if (self?.secretHash !== secretHash) return refuse(room.gone.get(secretHash)?.code ?? 'unknown-session');
   // Of a page that went away: sent before, and long on its way. Its next page joins.
   if (self.presence.at === 'away' && self.presence.reason === 'left') return refuse('unknown-session');
   const waits = room.waiting.has(id);
-  return { events: arrive(self, held, waits), result: { waits } };
+  // Of a stream or poll that is open `idleSince` is absent, and a request beside it does not end it.
+  const { idleSince } = self;
+  const events = arrive(self, held, now, waits);
+  if (idleSince === undefined) delete self.idleSince;
+  return { events, result: { waits } };
 };
 
 /** Undefined for whoever is not there, or not with this secret. */

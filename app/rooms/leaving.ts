@@ -13,32 +13,36 @@ import {
 
 /** Its connection to this worker is lost; it has the grace time to come back. One that has moved on is not concerned. */
 export const lose = (room: Room, id: PeerId, now: number, { grace }: Rules, worker?: string): Decision<void> =>
-  done(isElsewhere(room, id, worker) ? [] : goAway(room, id, { at: 'away', until: now + grace, reason: 'timeout' }));
+  done(
+    isElsewhere(room, id, worker) ? [] : goAway(room, id, now, { at: 'away', until: now + grace, reason: 'timeout' }),
+  );
 
 /** A worker is gone, and with it every connection that it had. */
 export const strand = (room: Room, worker: string, now: number, { grace }: Rules): Decision<void> => {
   const events: RoomEvent[] = [];
   for (const { id, presence } of [...room.peers.values(), ...room.waiting.values()])
     if (presence.at === 'here' && presence.worker === worker && presence.until === Number.POSITIVE_INFINITY)
-      events.push(...goAway(room, id, { at: 'away', until: now + grace, reason: 'timeout' }));
+      events.push(...goAway(room, id, now, { at: 'away', until: now + grace, reason: 'timeout' }));
   return done(events);
 };
 
 /** Its page went away, and may be one that is loaded again; its connection may have been lost a moment before. */
 export const leaveForNow = (room: Room, id: PeerId, now: number, { returnGrace }: Rules): Decision<void> => {
   const away = { at: 'away', until: now + returnGrace, reason: 'left' } as const;
-  const events = goAway(room, id, away);
+  const events = goAway(room, id, now, away);
   const peer = room.peers.get(id) ?? room.waiting.get(id);
   if (peer) peer.presence = { ...peer.presence, ...away };
   return done(events);
 };
 
 /** A peer without a connection of its own is expected to ask again by `until`; one that has a connection needs not. */
-export const expectBy = (room: Room, id: PeerId, until: number, worker?: string): Decision<void> => {
+export const expectBy = (room: Room, id: PeerId, until: number, now: number, worker?: string): Decision<void> => {
   const peer = room.peers.get(id) ?? room.waiting.get(id);
   const { presence } = peer ?? {};
-  if (peer && presence?.at === 'here' && presence.until !== Number.POSITIVE_INFINITY && presence.worker === worker)
+  if (peer && presence?.at === 'here' && presence.until !== Number.POSITIVE_INFINITY && presence.worker === worker) {
     peer.presence = { ...presence, until };
+    peer.idleSince ??= now;
+  }
   return done([]);
 };
 
@@ -53,7 +57,7 @@ export const sweep = (room: Room, now: number, rules: Rules): RoomEvent[] => {
   const events: RoomEvent[] = [];
   for (const { id, presence } of [...room.peers.values(), ...room.waiting.values()])
     if (presence.at === 'here' && presence.until <= now)
-      events.push(...goAway(room, id, { at: 'away', until: now + rules.grace, reason: 'timeout' }));
+      events.push(...goAway(room, id, now, { at: 'away', until: now + rules.grace, reason: 'timeout' }));
   for (const { id, presence } of room.waiting.values())
     if (presence.at === 'away' && presence.until <= now) room.waiting.delete(id);
   for (const { id, presence } of room.peers.values())
@@ -118,9 +122,10 @@ const forget = (room: Room): void => {
   for (const [secretHash, { until }] of room.gone) if (until === Number.POSITIVE_INFINITY) room.gone.delete(secretHash);
 };
 
-const goAway = (room: Room, id: PeerId, away: Peer['presence'] & { at: 'away' }): RoomEvent[] => {
+const goAway = (room: Room, id: PeerId, now: number, away: Peer['presence'] & { at: 'away' }): RoomEvent[] => {
   const peer = room.peers.get(id) ?? room.waiting.get(id);
   if (!peer || peer.presence.at === 'away') return [];
+  peer.idleSince ??= now;
   const { worker } = peer.presence;
   peer.presence = worker === undefined ? away : { ...away, worker };
   return room.peers.has(id) ? [{ type: 'peer-away', peer: id }] : [];

@@ -32,6 +32,11 @@ export class Log {
     return this.#seq;
   }
 
+  /** Bytes of memory that it takes. */
+  get bytes(): number {
+    return this.#bytes + (this.#spare?.length ?? 0);
+  }
+
   /** A log that goes on where another ended: `events` are the last ones up to number `seq`. */
   static from(limits: LogLimits, seq: number, events: { at: number; event: RoomEvent }[]): Log {
     const log = new Log(limits);
@@ -43,6 +48,24 @@ export class Log {
   /** The events that are still kept. */
   kept(): Entry[] {
     return this.#segments.flatMap((segment) => segment.read());
+  }
+
+  /** Lets go of what is too old, also when nothing is appended. */
+  age(now: number): void {
+    if (this.#segments.length === 0) return;
+    this.#trim(now);
+    // A log that is appended to needs it; one that is empty does not.
+    if (this.#segments.length === 0) this.#spare = undefined;
+  }
+
+  /** Lets go of the oldest events, half of what is kept, and always of something. @returns bytes that were freed */
+  shrink(): number {
+    const before = this.bytes;
+    this.#spare = undefined;
+    const most = this.#bytes / 2;
+    while (this.#segments.length > 0 && this.#bytes > most) this.#dropOldest();
+    this.#spare = undefined;
+    return before - this.bytes;
   }
 
   append(event: RoomEvent, now: number): Entry {
@@ -77,10 +100,14 @@ export class Log {
     const { events, bytes, age } = this.#limits;
     for (let oldest = this.#segments[0]; oldest; oldest = this.#segments[0]) {
       if (this.#bytes <= bytes && oldest.last > this.#seq - events && oldest.youngest > now - age) break;
-      this.#bytes -= oldest.size;
-      this.#spare = oldest.bytes;
-      this.#segments.shift();
+      this.#dropOldest();
     }
+  }
+
+  #dropOldest(): void {
+    const oldest = this.#segments.shift();
+    this.#bytes -= oldest?.size ?? 0;
+    this.#spare = oldest?.bytes;
   }
 }
 

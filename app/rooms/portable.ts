@@ -24,6 +24,9 @@ const waiting = z.object({
   granted,
   presence,
   former: z.object({ secretHash: z.string(), at: z.number() }).exactOptional(),
+  from: z.string().exactOptional(),
+  idleSince: z.number().exactOptional(),
+  resumes: z.object({ tokens: z.number(), at: z.number() }).exactOptional(),
 });
 const peer = waiting.extend({
   role,
@@ -42,7 +45,8 @@ const portable = z.object({
   waiting: z.array(waiting),
   access: access.exactOptional(),
   passcode: z.object({ salt: z.string(), hash: z.string() }).exactOptional(),
-  said: z.array(saidBefore),
+  said: z.array(saidBefore.extend({ seq: z.int().exactOptional() })),
+  from: z.string().exactOptional(),
   gone: z.array(z.tuple([z.string(), gone])),
   seq: z.int(),
   /** The last events up to number `seq`, none missing between them. */

@@ -1,4 +1,7 @@
 /** All rooms of one process: made by the first who enters, gone with the last who leaves. */
+import { largestNetwork } from '../budgets/address.ts';
+import type { Holding } from '../budgets/address-budgets.ts';
+import { KeptBytes, type KeptLimits } from '../budgets/kept-bytes.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomName } from '../protocol/messages.ts';
 import { sweep } from './leaving.ts';
@@ -6,16 +9,19 @@ import { type Entry, Log, type LogLimits } from './log.ts';
 import { type Portable, pack, unpack } from './portable.ts';
 import { type Command, carryOut, emptyRoom, isOver, type Room, type RoomEvent, type Rules } from './room.ts';
 
-export type RegistryLimits = { rooms: number; log: LogLimits; rules: Rules };
+export type RegistryLimits = { rooms: number; log: LogLimits; kept: KeptLimits; rules: Rules };
 export type Done<T> = { seq: number; result: T; entries: Entry[] };
-type Hosted = { room: Room; log: Log };
+/** `state`: bytes of the room without its log, as of the last sweep. */
+type Hosted = { room: Room; log: Log; owner: string; state: number; bytes: number };
 
 export class Registry {
   readonly #rooms = new Map<RoomName, Hosted>();
   readonly #limits: RegistryLimits;
+  readonly #kept: KeptBytes<Hosted>;
 
   constructor(limits: RegistryLimits) {
     this.#limits = limits;
+    this.#kept = new KeptBytes(limits.kept);
   }
 
   /** Rooms and peers that there are now. */
@@ -25,15 +31,26 @@ export class Registry {
     return { rooms: this.#rooms.size, peers };
   }
 
+  /** Bytes that all rooms keep. */
+  keptBytes(): number {
+    return this.#kept.total;
+  }
+
+  /** Rooms and seats by the network of whoever opened or took them. */
+  holdings(): Map<string, Holding> {
+    return holdingsOf([...this.#rooms.values()].map(({ room }) => room));
+  }
+
   /** Gives the command the room as it is, or an empty one, and keeps what it made of it. */
   commit<T>(name: RoomName, command: Command<T>, now: number): Done<T> | Refusal {
     const known = this.#rooms.get(name);
-    const hosted = known ?? { room: emptyRoom(name), log: new Log(this.#limits.log) };
+    const hosted = known ?? this.#host(emptyRoom(name), new Log(this.#limits.log));
     const decision = carryOut(hosted.room, command, now);
     if ('refused' in decision) return decision;
     if (!known && !isOver(hosted.room)) {
       if (this.#rooms.size >= this.#limits.rooms) return refuse('too-many-rooms', `at most ${this.#limits.rooms}`);
       this.#rooms.set(name, hosted);
+      hosted.owner = largestNetwork(hosted.room.from);
     }
     const entries = this.#record(hosted, decision.events, now);
     return { seq: hosted.log.seq, result: decision.result, entries };
@@ -52,7 +69,9 @@ export class Registry {
   /** Goes on with a room that another process had. @throws when it cannot be read */
   adopt(json: unknown): void {
     const { room, seq, events } = unpack(json);
-    this.#rooms.set(room.name, { room, log: Log.from(this.#limits.log, seq, events) });
+    const hosted = this.#host(room, Log.from(this.#limits.log, seq, events));
+    this.#rooms.set(room.name, hosted);
+    this.#measure(hosted);
   }
 
   /** Lets time pass: returns, by room, what it did. */
@@ -61,6 +80,8 @@ export class Registry {
     for (const [name, hosted] of this.#rooms) {
       const decision = carryOut(hosted.room, this.#letTimePass, now);
       if ('events' in decision) happened.set(name, this.#record(hosted, decision.events, now));
+      hosted.log.age(now);
+      if (this.#rooms.has(name)) this.#measure(hosted);
     }
     return happened;
   }
@@ -70,9 +91,65 @@ export class Registry {
     result: undefined,
   });
 
-  #record({ room, log }: Hosted, events: RoomEvent[], now: number): Entry[] {
+  #host(room: Room, log: Log): Hosted {
+    return { room, log, owner: largestNetwork(room.from), state: 0, bytes: 0 };
+  }
+
+  #measure(hosted: Hosted): void {
+    hosted.state = stateBytes(hosted.room);
+    this.#keep(hosted);
+  }
+
+  /** Counts what the room keeps now; where that is too much, somebody's oldest events go. */
+  #keep(hosted: Hosted): void {
+    const { state, log, bytes } = hosted;
+    if (state + log.bytes === bytes) return;
+    this.#kept.set(hosted, state + log.bytes);
+    if (this.#kept.isOver(hosted)) this.#kept.trim((one) => one.log.shrink());
+  }
+
+  #record(hosted: Hosted, events: RoomEvent[], now: number): Entry[] {
+    const { room, log } = hosted;
     const entries = events.map((event) => log.append(event, now));
-    if (isOver(room)) this.#rooms.delete(room.name);
+    numberTexts(room, entries);
+    if (isOver(room)) {
+      this.#rooms.delete(room.name);
+      this.#kept.set(hosted, 0);
+    } else this.#keep(hosted);
     return entries;
   }
 }
+
+/** Notes with the texts to everyone that were added last which numbers they have. */
+export const numberTexts = ({ said }: Room, entries: Pick<Entry, 'seq' | 'event'>[]): void => {
+  let at = said.length;
+  for (let index = entries.length - 1; index >= 0; index -= 1) {
+    const { seq, event } = entries[index] as Entry;
+    if (event.type !== 'chat' || event.to !== undefined) continue;
+    at -= 1;
+    const text = said[at];
+    if (text) text.seq ??= seq;
+  }
+};
+
+export const holdingsOf = (rooms: Room[]): Map<string, Holding> => {
+  const holdings = new Map<string, Holding>();
+  const of = (network: string): Holding => {
+    const holding = holdings.get(network) ?? { rooms: 0, seats: 0 };
+    holdings.set(network, holding);
+    return holding;
+  };
+  for (const { from, peers, waiting } of rooms) {
+    if (from !== undefined) of(from).rooms += 1;
+    for (const peer of peers.values()) if (peer.from !== undefined) of(peer.from).seats += 1;
+    for (const peer of waiting.values()) if (peer.from !== undefined) of(peer.from).seats += 1;
+  }
+  return holdings;
+};
+
+/** About how many bytes of memory a room takes besides its log. */
+const stateBytes = ({ peers, waiting, said, gone }: Room): number => {
+  let bytes = 1024 + 1024 * (peers.size + waiting.size) + 128 * gone.size;
+  for (const { text } of said) bytes += 256 + 2 * text.length;
+  return bytes;
+};

@@ -1,5 +1,6 @@
 /** What a room is: its peers, who waits, its rules, and the events by which it tells what happened. */
 import type { Passcode } from '../auth/passcode.ts';
+import type { RateLimits } from '../budgets/token-bucket.ts';
 import type { Refusal } from '../protocol/errors.ts';
 import type {
   Access,
@@ -36,6 +37,12 @@ export type Waiting = {
   granted?: Granted | undefined;
   presence: Presence;
   former?: Former;
+  /** The smallest network of its client address, a key of `budgets/address.ts`. */
+  from?: string;
+  /** Since when (ms since 1970) it has had no connection of its own; absent while it has one. */
+  idleSince?: number;
+  /** What is left of its budget for coming back, as of `at` (ms since 1970); absent before it has come back once. */
+  resumes?: { tokens: number; at: number };
 };
 
 /** What a peer showed that came back into a room that did not have it any more: the hash of its secret, and when (ms since 1970). */
@@ -52,6 +59,8 @@ export type Peer = Waiting & {
 
 /** Why a session is over that its owner may not know of yet. A ban stands for as long as the room lives. */
 export type Gone = { code: 'denied' | 'kicked' | 'room-ended'; until: number };
+/** How a session may end by an event of its room. */
+export type Ended = Gone['code'] | 'lobby-full';
 
 export type Room = {
   name: RoomName;
@@ -61,10 +70,15 @@ export type Room = {
   /** Absent while it is what the rules say. */
   access?: Access;
   passcode?: Passcode;
-  said: SaidBefore[];
+  said: Said[];
+  /** The network of the client that opened it. */
+  from?: string;
   /** By the hash of the session's secret. */
   gone: Map<string, Gone>;
 };
+
+/** A text to everyone. `seq`: the number of its event, where this process knows it. */
+export type Said = SaidBefore & { seq?: number };
 
 /** What holds for every room of this server; times in ms. */
 export type Rules = {
@@ -79,6 +93,10 @@ export type Rules = {
   grace: number;
   /** For a page that went away and may be loaded again. */
   returnGrace: number;
+  /** After so long without a connection a seat gives way to a newcomer for whom there is no other. */
+  idleSeat: number;
+  /** How often a peer may come back to its seat, by a resume or by joining again. */
+  resumes: RateLimits;
 };
 
 export type RoomEvent =
@@ -96,7 +114,8 @@ export type RoomEvent =
   | { type: 'lobby'; among: PeerId[]; waiting: WaitingPeer[] }
   /** To those who wait, who are `among`. */
   | { type: 'waiting-updated'; among: PeerId[]; host: boolean }
-  | { type: 'denied'; peer: PeerId }
+  /** `crowded`: it gave way to a newcomer from a network with fewer places. */
+  | { type: 'denied'; peer: PeerId; crowded?: true }
   /** Its connection is at this worker from now on; told to no peer. */
   | { type: 'moved'; peer: PeerId; worker: string }
   /** Over for everyone, who were `peers` many, or only for those who wait. */
@@ -115,6 +134,9 @@ export const emptyRoom = (name: RoomName): Room => ({
   said: [],
   gone: new Map(),
 });
+
+/** Whether nobody is there and nobody waits: whoever enters opens the room. */
+export const isEmpty = ({ peers, waiting }: Room): boolean => peers.size + waiting.size === 0;
 
 /** Whether nobody is there, nobody waits, and nobody may still come to ask what became of its session. */
 export const isOver = ({ peers, waiting, gone }: Room): boolean =>
@@ -172,8 +194,8 @@ export const concernsAtTheDoor = (event: RoomEvent, receiver: PeerId): boolean =
     : admits(event, receiver) || endedBy(event, receiver, true) !== undefined;
 
 /** Why an event is the end of a receiver's session; undefined when it is not. */
-export const endedBy = (event: RoomEvent, receiver: PeerId, waits: boolean): Gone['code'] | undefined => {
-  if (event.type === 'denied' && event.peer === receiver) return 'denied';
+export const endedBy = (event: RoomEvent, receiver: PeerId, waits: boolean): Ended | undefined => {
+  if (event.type === 'denied' && event.peer === receiver) return event.crowded ? 'lobby-full' : 'denied';
   if (event.type === 'peer-left' && event.peer === receiver && event.reason === 'kicked') return 'kicked';
   if (event.type === 'room-ended' && (event.for === 'all' || waits)) return 'room-ended';
   return undefined;

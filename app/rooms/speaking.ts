@@ -2,7 +2,7 @@
 import type { Passcode } from '../auth/passcode.ts';
 import type { UnreadSignal } from '../protocol/decode.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
-import type { Numbered, PeerId, Role } from '../protocol/messages.ts';
+import type { Numbered, PeerId, Role, SaidBefore } from '../protocol/messages.ts';
 import { letIn } from './entering.ts';
 import { endForAll, promote, remember, takeOut } from './leaving.ts';
 import { may } from './permissions.ts';
@@ -47,7 +47,7 @@ const act = (room: Room, sender: Peer, said: Said, now: number, rules: Rules): R
     case 'update':
       return update(room, sender, said);
     case 'admit':
-      return letIn(room, said.peer, rules);
+      return letIn(room, said.peer, now, rules);
     case 'deny':
       return deny(room, said.peer, now, rules);
     case 'lock':
@@ -90,10 +90,14 @@ const chat = (
       : [{ type: 'chat', from, to, text, at }];
   if (chatHistory > 0) {
     room.said.push({ from, ...(name === undefined ? {} : { name }), text, at });
-    if (room.said.length > chatHistory) room.said.shift();
+    while (room.said.length > chatHistory || charactersIn(room.said) > historyCharacters) room.said.shift();
   }
   return [{ type: 'chat', from, text, at }];
 };
+
+/** Of all texts that a room keeps for newcomers, whatever their number: each of them is sent to everyone who joins. */
+const historyCharacters = 65_536;
+const charactersIn = (said: SaidBefore[]): number => said.reduce((sum, { text }) => sum + text.length, 0);
 
 const update = (room: Room, self: Peer, { name, media, hand, granted }: Of<'update'>): RoomEvent[] | Refusal => {
   if (granted && 'refused' in granted) return granted;

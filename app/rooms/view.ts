@@ -1,9 +1,9 @@
 /** A room as one of its peers sees it. */
-import type { Peer as PeerView, RoomState, SaidBefore, WaitingPeer } from '../protocol/messages.ts';
-import { type Peer, type Room, type Rules, waitingList } from './room.ts';
+import type { Peer as PeerView, RoomState, WaitingPeer } from '../protocol/messages.ts';
+import { type Peer, type Room, type Rules, type Said, waitingList } from './room.ts';
 
 /** `waiting` is for hosts alone. */
-export type View = { self: Peer; peers: PeerView[]; room: RoomState; said: SaidBefore[]; waiting?: WaitingPeer[] };
+export type View = { self: Peer; peers: PeerView[]; room: RoomState; said: Said[]; waiting?: WaitingPeer[] };
 
 /** Of each pair the later one offers first, and yields when offers collide. */
 export const viewOf = (room: Room, self: Peer, rules: Rules): View => {

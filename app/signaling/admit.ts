@@ -1,27 +1,30 @@
 /** Whether a caller may come in: the rate of its address, its token, and the single use of that. */
+import type { PasscodeHasher } from '../auth/passcode.ts';
 import type { Gate, Grant } from '../auth/token.ts';
+import { largestNetwork } from '../budgets/address.ts';
+import type { AddressBudgets } from '../budgets/address-budgets.ts';
+import type { KeyedBuckets } from '../budgets/keyed-buckets.ts';
 import { errors, type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomName } from '../protocol/messages.ts';
 import type { Store } from '../store/store.ts';
-import type { Throttle } from './throttle.ts';
 
 /** Who asks. `token`: what the head of its connection or request carried; what a message carries counts before it. */
 export type Caller = { address: string | undefined; token?: string | undefined };
 
 export type Doorkeeping = {
   authorise: Gate;
-  /** Entrances by address, and wrong tokens and passcodes. */
-  joins: Throttle;
-  attempts: Throttle;
-  /** Questions who is inside. */
-  looks: Throttle;
+  /** What addresses may use: entrances, wrong tokens and passcodes, questions who is inside, hashes, messages. */
+  addresses: AddressBudgets;
+  /** Wrong passcodes by room. */
+  roomGuesses: KeyedBuckets;
+  passcodes: PasscodeHasher;
   store: Pick<Store, 'claim' | 'release'>;
   clock: () => number;
 };
 
-/** Asked of everyone who enters anew. Whoever is refused later on is to `restore` what it was granted. */
+/** Asked of everyone who enters without a seat. Whoever is refused later on is to `restore` what it was granted. */
 export const admit = async (door: Doorkeeping, room: RoomName, caller: Caller): Promise<Grant | Refusal> => {
-  const wait = door.joins.take(caller.address, door.clock());
+  const wait = door.addresses.take('joins', caller.address, door.clock());
   return wait > 0 ? tooOften(wait) : redeem(door, room, caller);
 };
 
@@ -50,23 +53,41 @@ export const restore = async ({ store }: Doorkeeping, { once }: Grant): Promise<
 
 /**
  * Lets a passcode be tried: counted before it is looked at, so that many at the same time are as many, and given back
- * when it was not wrong.
+ * when it was not wrong. Where many have guessed at one room, from whatever addresses, only those may still try who have not
+ * guessed wrong of late.
  */
 export const guess = async <T extends object>(
-  { attempts, clock }: Pick<Doorkeeping, 'attempts' | 'clock'>,
+  door: Pick<Doorkeeping, 'addresses' | 'roomGuesses' | 'clock'>,
+  room: RoomName,
   { address }: Caller,
   attempt: () => Promise<T | Refusal>,
 ): Promise<T | Refusal> => {
-  const wait = attempts.take(address, clock());
+  const { addresses, roomGuesses, clock } = door;
+  const suspect = !addresses.isUnused('guesses', address, clock());
+  const roomWait = suspect ? roomGuesses.wait(room, clock()) : 0;
+  if (roomWait > 0) return { ...tooOften(roomWait), detail: 'at this room' };
+  const wait = addresses.take('guesses', address, clock());
   if (wait > 0) return tooOften(wait);
   const outcome = await attempt();
-  if (!('refused' in outcome && outcome.refused === 'wrong-passcode')) attempts.giveBack(address, clock());
+  if ('refused' in outcome && outcome.refused === 'wrong-passcode') roomGuesses.take(room, clock());
+  else addresses.giveBack('guesses', address, clock());
   return outcome;
 };
 
+/** Hashes a passcode, if the address may have that done. */
+export const hashFor = (
+  { addresses, passcodes, clock }: Pick<Doorkeeping, 'addresses' | 'passcodes' | 'clock'>,
+  { address }: Caller,
+  text: string,
+  salt: string,
+): Promise<string> | Refusal => {
+  const wait = passcodes.knows(text, salt) ? 0 : addresses.take('hashes', address, clock());
+  return wait > 0 ? tooOften(wait) : passcodes.hash(text, salt, largestNetwork(address));
+};
+
 /** Counts a wrong token: the refusal, or that there were too many from this address. */
-const wrongTry = ({ attempts, clock }: Doorkeeping, address: string | undefined, refusal: Refusal): Refusal => {
-  const wait = attempts.take(address, clock());
+const wrongTry = ({ addresses, clock }: Doorkeeping, address: string | undefined, refusal: Refusal): Refusal => {
+  const wait = addresses.take('guesses', address, clock());
   return wait > 0 ? tooOften(wait) : refusal;
 };
 

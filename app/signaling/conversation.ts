@@ -1,7 +1,9 @@
 /** What peers say and what the rooms answer, apart from what carries it. */
-import { hashPasscode } from '../auth/passcode.ts';
+import { newSalt } from '../auth/passcode.ts';
 import type { Sessions } from '../auth/session.ts';
 import type { IceSet } from '../auth/turn.ts';
+import type { SeatBudget, SeatBudgets, SeatLimits } from '../budgets/seat-budgets.ts';
+import type { TokenBucket } from '../budgets/token-bucket.ts';
 import type { Counts } from '../ops/counts.ts';
 import type { Incoming } from '../protocol/decode.ts';
 import { errors, fateOf, type Refusal, refuse, retryOf, sentence } from '../protocol/errors.ts';
@@ -11,12 +13,11 @@ import type { Command, Rules } from '../rooms/room.ts';
 import type { Said } from '../rooms/speaking.ts';
 import * as rooms from '../rooms/speaking.ts';
 import type { Committed, Store } from '../store/store.ts';
-import { type Caller, type Doorkeeping, redeem, restore } from './admit.ts';
+import { type Caller, type Doorkeeping, hashFor, redeem, restore, tooOften } from './admit.ts';
 import type { Fanout } from './fanout.ts';
 import type { Telling } from './inside.ts';
-import type { AllowanceLimits } from './rate.ts';
 
-export type SignalingLimits = AllowanceLimits & {
+export type SignalingLimits = SeatLimits & {
   rules: Rules;
   /** Bytes of one message. */
   messageBytes: number;
@@ -44,9 +45,11 @@ export type Signaling = Doorkeeping & {
   store: Store;
   sessions: Sessions;
   fanout: Fanout;
+  /** What seats may send and be sent again. */
+  seats: SeatBudgets;
   limits: SignalingLimits;
-  /** The ICE servers for a peer, from now (ms since 1970) on. */
-  ice: (room: RoomName, peer: PeerId, now: number) => IceSet;
+  /** The ICE servers for a peer whose client is in a network, from now (ms since 1970) on. */
+  ice: (peer: PeerId, network: string | undefined, now: number) => IceSet;
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** Incremented in place: where messages are relayed, counting may cost no more. */
   counts: Counts;
@@ -73,7 +76,9 @@ export const speak = (
     case 'leave':
       return depart(signaling, name, peer, 'left').then(() => undefined);
     case 'passcode':
-      return prepare(message).then((said) => say(signaling, name, peer, said));
+      return prepare(signaling, message, caller).then((said) =>
+        'refused' in said ? told(signaling.counts, said, message.n) : say(signaling, name, peer, said),
+      );
     case 'update':
       return message.token === undefined
         ? say(signaling, name, peer, message)
@@ -82,6 +87,34 @@ export const speak = (
       return say(signaling, name, peer, message);
   }
 };
+
+/**
+ * Counts a message against what its seat and its address may send. A text to everyone and a change that everyone is told cost the
+ * address as much as they have receivers. @returns the refusal, `far` when the peer does not respond to refusals; undefined when within
+ */
+export const charge = (
+  signaling: Signaling,
+  name: RoomName,
+  { seat, address }: Payers,
+  message: Incoming | Refusal,
+  bytes: number,
+): { refusal: Refusal; far: boolean } | undefined => {
+  const now = signaling.clock();
+  const taken = seat.take(bytes, now);
+  if (taken !== 'within') return { refusal: refuse('rate-limited'), far: taken === 'far-over' };
+  const cost = goesToAll(message) ? Math.max(1, signaling.fanout.receiversIn(name) - 1) : 1;
+  let wait = 0;
+  for (const bucket of address) wait = Math.max(wait, bucket.wait(now, cost));
+  if (wait > 0) return { refusal: tooOften(wait), far: false };
+  for (const bucket of address) bucket.take(now, cost);
+  return undefined;
+};
+
+/** The budgets that a peer's messages are counted against. */
+export type Payers = { seat: SeatBudget; address: TokenBucket[] };
+
+const goesToAll = (message: Incoming | Refusal): boolean =>
+  !('refused' in message) && message.type !== 'signal' && !(message.type === 'chat' && message.to !== undefined);
 
 /** Whether a message takes time before the room can be asked: those that follow it have to wait. */
 export const takesTime = (message: Incoming): boolean =>
@@ -169,10 +202,16 @@ const answerTo = (
   return { type: 'ack', n: accepted };
 };
 
-const prepare = async ({ passcode, ...message }: Extract<Incoming, { type: 'passcode' }>): Promise<Said> => ({
-  ...message,
-  passcode: passcode === null ? null : await hashPasscode(passcode),
-});
+const prepare = async (
+  signaling: Signaling,
+  { passcode, ...message }: Extract<Incoming, { type: 'passcode' }>,
+  caller: Caller,
+): Promise<Said | Refusal> => {
+  if (passcode === null) return { ...message, passcode };
+  const salt = newSalt();
+  const hash = await hashFor(signaling, caller, passcode, salt);
+  return typeof hash === 'string' ? { ...message, passcode: { salt, hash } } : hash;
+};
 
 /** What a fresh token grants holds from now on. */
 const refresh = async (

@@ -51,6 +51,11 @@ export class Fanout {
     this.#rooms.delete(room);
   }
 
+  /** How many peers of a room are connected here. */
+  receiversIn(room: RoomName): number {
+    return this.#rooms.get(room)?.receivers.size ?? 0;
+  }
+
   /** Ends whatever connection the peer has here, because it has taken another way. */
   displace(room: RoomName, peer: PeerId): void {
     const receiver = this.#rooms.get(room)?.receivers.get(peer);

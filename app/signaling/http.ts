@@ -1,10 +1,11 @@
 /** The same conversation over plain HTTP requests: join, messages, events by long-poll or as a stream, leave. */
 import type { ServerResponse } from 'node:http';
 import { readSession } from '../auth/session.ts';
+import type { SeatBudget } from '../budgets/seat-budgets.ts';
 import { check, explain } from '../protocol/decode.ts';
 import { type ErrorCode, errors, fateOf, type Refusal, refuse, retryOf } from '../protocol/errors.ts';
 import { join, leave, type PeerId, postedMessages, type RoomName, type ServerMessage } from '../protocol/messages.ts';
-import { hear, listen } from '../rooms/entering.ts';
+import { hear, listen, listenAndWait } from '../rooms/entering.ts';
 import { expectBy } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, concerns, concernsAtTheDoor, endedBy } from '../rooms/room.ts';
@@ -12,11 +13,13 @@ import type { Caller } from './admit.ts';
 import { enter, letInto } from './arrival.ts';
 import {
   byeMessage,
+  charge,
   comeBackLater,
   depart,
   departForNow,
   errorMessage,
   numberOf,
+  type Payers,
   type Signaling,
   speak,
   told,
@@ -24,7 +27,7 @@ import {
 import { encode, encodeMessage } from './encode.ts';
 import { lookInside } from './inside.ts';
 import { Poll } from './poll.ts';
-import { Allowance } from './rate.ts';
+import { countReplay, refuseReplay } from './replay.ts';
 import { EventStream, type Streamed, silence, type Traffic } from './stream.ts';
 
 /** `body` is JSON text; `refused` is the code when all of it is a refusal, `retry` the ms after which to try again. */
@@ -37,7 +40,9 @@ export type Answer = { status: number; body: string; refused?: ErrorCode; retry?
 type Visitor = {
   room: RoomName;
   peer: PeerId;
-  allowance: Allowance;
+  /** Its client address, as of its last request. */
+  address: string | undefined;
+  seat: SeatBudget;
   poll?: Poll;
   stream?: EventStream;
   seen: number;
@@ -77,7 +82,7 @@ export class HttpConversations {
     const attach = (peer: PeerId) => fanout.displace(room, peer);
     const entered = await enter(this.#signaling, room, message.data, this.#heardUntil(), attach, caller);
     if ('refused' in entered) return refusalAnswer(entered);
-    this.#visitor(room, entered.first.self.id).renewIceAt = entered.renewIceAt;
+    this.#visitor(room, entered.first.self.id, caller, entered.isNew).renewIceAt = entered.renewIceAt;
     // What was missed comes with the next request for events, so the number to ask after stays the peer's own.
     return { status: 200, body: encodeMessage(entered.first) };
   }
@@ -87,7 +92,7 @@ export class HttpConversations {
    * out of order. The status is that of the first refusal when nothing was accepted.
    */
   async messages(room: RoomName, session: string | undefined, body: unknown, caller: Caller): Promise<Answer> {
-    const known = await this.#recognise(room, session);
+    const known = await this.#recognise(room, session, caller);
     if ('refused' in known) return refusalAnswer(known);
     const posted = postedMessages.safeParse(body);
     if (!posted.success) return refusalAnswer(refuse('bad-message', 'a message or an array of them is wanted'));
@@ -110,13 +115,16 @@ export class HttpConversations {
     room: RoomName,
     session: string | undefined,
     { after, wait }: { after: number; wait: number },
+    caller: Caller,
     gone: (callback: () => void) => void,
   ): Promise<Answer> {
-    const known = await this.#recognise(room, session, listen);
+    const known = await this.#recognise(room, session, caller, listen);
     if ('refused' in known) return refusalAnswer(known);
     if (this.#draining) return refusalAnswer(refuse('draining'));
     const waitMs = Math.min(wait * 1000, this.#signaling.limits.pollWait);
-    const visitor = this.#visitor(room, known.id);
+    const visitor = this.#visitor(room, known.id, caller);
+    const tooSoon = this.#refuseEvents(visitor, caller);
+    if (tooSoon) return refusalAnswer(tooSoon);
     const poll = new Poll(this.#signaling, room, known, waitMs);
     visitor.poll = poll;
     let there = true;
@@ -129,6 +137,7 @@ export class HttpConversations {
       const missed = await this.#signaling.store.since(room, after);
       if (missed === 'gone') return refusalAnswer(refuse('events-gone'));
       if ('refused' in missed) return refusalAnswer(missed);
+      countReplay(this.#signaling, visitor.seat, caller, missed);
       const entries = await poll.gather(missed);
       if (poll.ended) return refusalAnswer(poll.ended);
       const { messages, seq = after } = await this.#tell(room, known, entries);
@@ -146,10 +155,14 @@ export class HttpConversations {
     room: RoomName,
     session: string | undefined,
     after: number,
+    caller: Caller,
     { begin, ...asking }: Asking,
   ): Promise<Answer | undefined> {
-    const known = await this.#recognise(room, session, listen);
+    const known = await this.#recognise(room, session, caller, listen);
     if ('refused' in known) return refusalAnswer(known);
+    const visitor = this.#visitor(room, known.id, caller);
+    const tooSoon = this.#refuseEvents(visitor, caller);
+    if (tooSoon) return refusalAnswer(tooSoon);
     const stream = new EventStream(this.#signaling, room, known);
     try {
       await this.#expect(room, known, silence(this.#signaling));
@@ -158,7 +171,8 @@ export class HttpConversations {
       if ('refused' in missed) return refusalAnswer(missed);
       if (!stream.starting) return refusalAnswer(refuse('replaced'));
       if (this.#draining) return refusalAnswer(refuse('draining'));
-      stream.open(begin(), after, missed, this.#keep(stream, { ...asking, room, peer: known.id }));
+      countReplay(this.#signaling, visitor.seat, caller, missed);
+      stream.open(begin(), after, missed, this.#keep(stream, visitor, { ...asking, room, peer: known.id }));
       return undefined;
     } finally {
       if (stream.starting) {
@@ -169,15 +183,15 @@ export class HttpConversations {
   }
 
   /** `POST …/leave`: the body is the `leave` message; `type` may be left out. */
-  async leave(room: RoomName, session: string | undefined, body: unknown): Promise<Answer> {
-    const known = await this.#recognise(room, session);
+  async leave(room: RoomName, session: string | undefined, body: unknown, caller: Caller): Promise<Answer> {
+    const known = await this.#recognise(room, session, caller);
     if ('refused' in known) return refusalAnswer(known);
     const message = leave.omit({ type: true }).safeParse(body);
     if (!message.success) return refusalAnswer(explain(message.error, 'leave'));
     this.#signaling.fanout.displace(room, known.id);
     if (message.data.mayReturn) await departForNow(this.#signaling, room, known.id);
     else await depart(this.#signaling, room, known.id, 'left');
-    this.#visitors.delete(keyOf(room, known.id));
+    this.#forget(room, known.id);
     return { status: 204, body: '' };
   }
 
@@ -191,11 +205,11 @@ export class HttpConversations {
   tick(now: number): void {
     const { pollWait, pollGrace, rules } = this.#signaling.limits;
     for (const [stream, { seen }] of this.#streams) stream.tick(now, seen);
-    for (const [key, visitor] of this.#visitors) {
+    for (const visitor of this.#visitors.values()) {
       const { poll, stream, seen, renewIceAt } = visitor;
       if (poll && Math.min(poll.deadline, renewIceAt) <= now) poll.finish();
       if (stream?.isOpen) for (const text of this.#renewal(visitor)) stream.tell(text);
-      if (!poll && !stream && seen + pollWait + pollGrace + rules.grace < now) this.#visitors.delete(key);
+      if (!poll && !stream && seen + pollWait + pollGrace + rules.grace < now) this.#forget(visitor.room, visitor.peer);
     }
   }
 
@@ -207,16 +221,21 @@ export class HttpConversations {
   }
 
   /** The peer whose session it is; heard of now, whatever it listens on. `command`: what its request is to the room. */
-  async #recognise(room: RoomName, session: string | undefined, command = hear): Promise<Known | Refusal> {
+  async #recognise(
+    room: RoomName,
+    session: string | undefined,
+    caller: Caller,
+    command = hear,
+  ): Promise<Known | Refusal> {
     if (session === undefined) return refuse('not-joined', 'no session in the Authorization header');
     const known = readSession(session);
     if (!known) return refuse('unknown-session');
     const until = this.#heardUntil(this.#visitors.get(keyOf(room, known.id))?.stream ? silence(this.#signaling) : 0);
     const { store } = this.#signaling;
     const who = { ...known, until, worker: store.worker };
-    const heard = await store.commit(room, (place) => command(place, who));
+    const heard = await store.commit(room, (place, now) => command(place, who, now));
     if ('refused' in heard) return heard;
-    this.#visitor(room, known.id);
+    this.#visitor(room, known.id, caller);
     return { ...known, session, waits: heard.result.waits };
   }
 
@@ -224,28 +243,36 @@ export class HttpConversations {
   async #expect(room: RoomName, { id, secretHash }: Known, wait: number): Promise<void> {
     const { store } = this.#signaling;
     const who = { id, secretHash, until: this.#heardUntil(wait), worker: store.worker };
-    await store.commit(room, (place) => listen(place, who));
+    const command = wait > 0 ? listenAndWait : listen;
+    await store.commit(room, (place, now) => command(place, who, now));
+  }
+
+  /** Each request costs as much as a message; what is asked for again and again is not sent again and again. */
+  #refuseEvents({ seat }: Visitor, caller: Caller): Refusal | undefined {
+    return seat.take(0, this.#signaling.clock()) === 'within'
+      ? refuseReplay(this.#signaling, seat, caller)
+      : refuse('rate-limited');
   }
 
   /** A request for events is over; unless a newer one waits, the next has the grace of the polling to come. */
   async #expectAgain(room: RoomName, peer: PeerId): Promise<void> {
-    const { poll, stream } = this.#visitor(room, peer);
+    const { poll, stream } = this.#visitors.get(keyOf(room, peer)) ?? {};
     if (poll || stream) return;
     const until = this.#heardUntil();
     const { store } = this.#signaling;
-    await store.commit(room, (place) => expectBy(place, peer, until, store.worker));
+    await store.commit(room, (place, now) => expectBy(place, peer, until, now, store.worker));
   }
 
   async #speak(room: RoomName, peer: PeerId, json: unknown, caller: Caller): Promise<ServerMessage | undefined> {
-    const { counts, limits, clock } = this.#signaling;
+    const { counts, limits, clock, addresses } = this.#signaling;
     const bytes = Buffer.byteLength(JSON.stringify(json));
     const message =
       bytes > limits.messageBytes ? refuse('too-long', `${bytes} bytes, at most ${limits.messageBytes}`) : check(json);
-    const within = this.#visitor(room, peer).allowance.take(bytes, clock()) === 'within';
-    if ('refused' in message) return told(counts, within ? message : refuse('rate-limited'));
-    return within
-      ? speak(this.#signaling, room, peer, message, caller)
-      : told(counts, refuse('rate-limited'), numberOf(message));
+    const { seat } = this.#visitor(room, peer, caller);
+    const payers: Payers = { seat, address: addresses.buckets('messages', caller.address, clock()) };
+    const over = charge(this.#signaling, room, payers, message, bytes);
+    if ('refused' in message) return told(counts, over?.refusal ?? message);
+    return over ? told(counts, over.refusal, numberOf(message)) : speak(this.#signaling, room, peer, message, caller);
   }
 
   /** What a peer is told of events: as JSON texts, up to the end of its session, or from the moment it was let in. */
@@ -275,7 +302,7 @@ export class HttpConversations {
 
   #bye(room: RoomName, peer: PeerId, refusal: Refusal): string {
     this.#signaling.counts.refused[refusal.refused] += 1;
-    this.#visitors.delete(keyOf(room, peer));
+    this.#forget(room, peer);
     return encodeMessage(byeMessage(refusal));
   }
 
@@ -283,15 +310,14 @@ export class HttpConversations {
   #renewal(visitor: Visitor): string[] {
     const now = this.#signaling.clock();
     if (visitor.renewIceAt > now) return [];
-    const { servers, renewAt } = this.#signaling.ice(visitor.room, visitor.peer, now);
+    const { servers, renewAt } = this.#signaling.ice(visitor.peer, visitor.address, now);
     visitor.renewIceAt = renewAt;
     return renewAt === Number.POSITIVE_INFINITY ? [] : [encodeMessage({ type: 'ice', ice: servers })];
   }
 
   /** Lets time reach an open stream. @returns what is to be told its end */
-  #keep(stream: EventStream, asking: Omit<Streamed, keyof Traffic>): (traffic: Traffic) => void {
+  #keep(stream: EventStream, visitor: Visitor, asking: Omit<Streamed, keyof Traffic>): (traffic: Traffic) => void {
     const { streams } = this.#signaling.counts;
-    const visitor = this.#visitor(asking.room, asking.peer);
     visitor.stream = stream;
     this.#streams.set(stream, visitor);
     streams.opened += 1;
@@ -303,19 +329,20 @@ export class HttpConversations {
     };
   }
 
-  #visitor(room: RoomName, peer: PeerId): Visitor {
-    const now = this.#signaling.clock();
+  #visitor(room: RoomName, peer: PeerId, { address }: Caller, isNew = false): Visitor {
+    const { clock, seats } = this.#signaling;
+    const now = clock();
     const key = keyOf(room, peer);
-    const visitor = this.#visitors.get(key) ?? {
-      room,
-      peer,
-      allowance: new Allowance(this.#signaling.limits, now),
-      seen: now,
-      renewIceAt: 0,
-    };
-    visitor.seen = now;
+    const known = this.#visitors.get(key);
+    if (known) return Object.assign(known, { seen: now, address });
+    const seat = seats.open(room, peer, now, isNew);
+    const visitor = { room, peer, address, seat, seen: now, renewIceAt: 0 };
     this.#visitors.set(key, visitor);
     return visitor;
+  }
+
+  #forget(room: RoomName, peer: PeerId): void {
+    if (this.#visitors.delete(keyOf(room, peer))) this.#signaling.seats.release(room, peer);
   }
 
   #heardUntil(wait = 0): number {

@@ -10,9 +10,9 @@ export type Telling = 'nothing' | 'count' | 'names';
 
 /** Whoever may not enter is told nothing, and not why: it is no attempt to enter. */
 export const lookInside = async (signaling: Signaling, room: RoomName, caller: Caller): Promise<Inside | Refusal> => {
-  const { store, looks, clock, limits } = signaling;
+  const { store, addresses, clock, limits } = signaling;
   if (limits.lobbyShows === 'nothing') return {};
-  const wait = looks.take(caller.address, clock());
+  const wait = addresses.take('lookups', caller.address, clock());
   if (wait > 0) return tooOften(wait);
   const granted = await signaling.authorise(caller.token, room, clock());
   if ('refused' in granted) return {};

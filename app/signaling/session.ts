@@ -10,10 +10,12 @@ import type { Caller } from './admit.ts';
 import { type Entered, enter, letInto } from './arrival.ts';
 import {
   byeMessage,
+  charge,
   closeCode,
   depart,
   departForNow,
   numberOf,
+  type Payers,
   type Signaling,
   speak,
   takesTime,
@@ -21,7 +23,6 @@ import {
 } from './conversation.ts';
 import { encode, encodeMessage } from './encode.ts';
 import type { Receiver } from './fanout.ts';
-import { Allowance } from './rate.ts';
 
 /** A way to carry text to the peer. */
 export interface Wire {
@@ -48,7 +49,11 @@ export class Session implements Receiver {
   #state: State;
   #ackDue = 0;
   #was: PeerId | undefined;
-  readonly #allowance: Allowance;
+  /** Opened by the first message after the session has a seat: most peers are silent. */
+  #payers: Payers | undefined;
+  /** Messages before there is a seat that pays for them. */
+  #before = 0;
+  #isNew = false;
   readonly #signaling: Signaling;
   readonly #room: RoomName;
   readonly #wire: Wire;
@@ -60,7 +65,6 @@ export class Session implements Receiver {
     this.#room = name;
     this.#wire = wire;
     this.#caller = caller;
-    this.#allowance = new Allowance(signaling.limits, now);
     this.#state = { at: 'greeting', deadline: now + signaling.limits.joinTimeout };
   }
 
@@ -87,11 +91,28 @@ export class Session implements Receiver {
       return;
     }
     const message = decode(text);
-    const sent = this.#allowance.take(bytes, this.#signaling.clock());
-    if (sent === 'far-over') return this.end(refuse('rate-limited'));
+    const over = this.#charge(message, bytes);
+    if (over?.far) return this.end(over.refusal);
     if ('refused' in message) return this.#misunderstood(message);
-    if (sent === 'over') return this.#refuse(refuse('rate-limited'), numberOf(message));
+    if (over) return this.#refuse(over.refusal, numberOf(message));
     this.#dispatch(message);
+  }
+
+  #charge(message: Incoming | Refusal, bytes: number): ReturnType<typeof charge> {
+    const { peer } = this;
+    if (peer === undefined) {
+      this.#before += 1;
+      return this.#before > messagesBeforeJoin ? { refusal: refuse('rate-limited'), far: true } : undefined;
+    }
+    this.#payers ??= this.#openPayers(peer);
+    return charge(this.#signaling, this.#room, this.#payers, message, bytes);
+  }
+
+  #openPayers(peer: PeerId): Payers {
+    const { seats, addresses, clock } = this.#signaling;
+    const now = clock();
+    const seat = seats.open(this.#room, peer, now, this.#isNew);
+    return { seat, address: addresses.buckets('messages', this.#caller.address, now) };
   }
 
   deliver(entry: Entry, text: string): void {
@@ -122,7 +143,7 @@ export class Session implements Receiver {
     if (peer === undefined) return;
     const { store } = this.#signaling;
     const held = { until: Number.POSITIVE_INFINITY, worker: store.worker };
-    store.commit(this.#room, (place) => stay(place, peer, held), 'insist').catch(this.#failed);
+    store.commit(this.#room, (place, now) => stay(place, peer, held, now), 'insist').catch(this.#failed);
   }
 
   /** The connection broke: the peer is away until it comes back. */
@@ -254,14 +275,15 @@ export class Session implements Receiver {
   }
 
   #renewIce(state: State & { at: 'joined' }, now: number): void {
-    const { servers, renewAt } = this.#signaling.ice(this.#room, state.peer, now);
+    const { servers, renewAt } = this.#signaling.ice(state.peer, this.#caller.address, now);
     state.renewIceAt = renewAt;
     this.#wire.send(encodeMessage({ type: 'ice', ice: servers }));
   }
 
-  #welcome({ first, renewIceAt, missed, accepted }: Entered, { held, early }: State & { at: 'joining' }): void {
+  #welcome({ first, renewIceAt, missed, accepted, isNew }: Entered, { held, early }: State & { at: 'joining' }): void {
     this.#state = this.#arrived(first, renewIceAt);
     this.#was = first.self.id;
+    this.#isNew ||= isNew;
     this.#wire.send(encodeMessage(first));
     if (accepted > 0) this.#acknowledge(accepted);
     for (const entry of missed) this.deliver(entry, encode(entry));
@@ -304,6 +326,8 @@ export class Session implements Receiver {
   #close(): PeerId | undefined {
     const peer = this.#state.at === 'joined' || this.#state.at === 'waiting' ? this.#state.peer : undefined;
     if (this.peer) this.#signaling.fanout.detach(this.#room, this.peer, this);
+    if (this.#payers && this.#was) this.#signaling.seats.release(this.#room, this.#was);
+    this.#payers = undefined;
     this.#state = { at: 'closed' };
     return peer;
   }
@@ -316,6 +340,8 @@ export class Session implements Receiver {
 }
 
 const pong = '{"type":"pong"}';
+/** Pings, and one join: who has not joined has nothing else to say. */
+const messagesBeforeJoin = 20;
 
 /** Sessions whose acknowledgement waits for company, gathered so that a guarantee does not cost a frame per message. */
 const acknowledgements = {

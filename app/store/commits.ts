@@ -2,27 +2,34 @@
  * Carries out commands on rooms of a shared store by compare and set: on a copy of the room as this worker knows it, written
  * only if that is still what the store has. What comes for a room while a commit is under way is the next commit together.
  */
+import { largestNetwork } from '../budgets/address.ts';
+import { KeptBytes } from '../budgets/kept-bytes.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomName } from '../protocol/messages.ts';
 import { sweep } from '../rooms/leaving.ts';
 import type { LogLimits } from '../rooms/log.ts';
-import type { RegistryLimits } from '../rooms/registry.ts';
+import { numberTexts, type RegistryLimits } from '../rooms/registry.ts';
 import { type Command, carryOut, type Decision, type Room, type RoomEvent } from '../rooms/room.ts';
 import { Away } from './link.ts';
 import { absent, acceptedBy, changesOf, copyOf, format, type Recorded, readRecord, writeEntry } from './record.ts';
-import { commitScript, keysOf, type Script } from './scripts.ts';
+import { commitScript, commitWhenFullScript, keysOf, type Script, trimScript } from './scripts.ts';
 import type { Committed } from './store.ts';
 
 /** What is done with what a command came to. */
 type Task = {
   command: Command<unknown>;
   insist: boolean;
+  /** It may be carried out in a store that is full: somebody leaves. */
+  frees: boolean;
   resolve: (outcome: Committed<unknown> | Refusal) => void;
   reject: (error: unknown) => void;
 };
 
 /** `known`: the room as it was when this worker last heard of it. `due`: when time alone changes it next (ms since 1970). */
 type Place = {
+  /** The network that opened the room, as far as known, and bytes of the room's log: what is counted against a budget. */
+  owner: string;
+  bytes: number;
   name: RoomName;
   known: Recorded | undefined;
   due: number;
@@ -51,15 +58,22 @@ const margin = { life: 300_000, touch: 100_000 };
 export class Commits {
   readonly #places = new Map<RoomName, Place>();
   readonly #by: Rooms;
+  readonly #kept: KeptBytes<Place>;
 
   constructor(by: Rooms) {
     this.#by = by;
+    this.#kept = new KeptBytes(by.limits.kept);
   }
 
-  commit<T>(name: RoomName, command: Command<T>, insist = false): Promise<Committed<T> | Refusal> {
+  /** Bytes of the logs that this worker writes. */
+  get keptBytes(): number {
+    return this.#kept.total;
+  }
+
+  commit<T>(name: RoomName, command: Command<T>, insist = false, frees = insist): Promise<Committed<T> | Refusal> {
     return new Promise((resolve, reject) => {
       // The outcome of a task is what its own command returned.
-      const task: Task = { command, insist, resolve: resolve as Task['resolve'], reject };
+      const task: Task = { command, insist, frees, resolve: resolve as Task['resolve'], reject };
       const place = this.#places.get(name) ?? this.#open(name);
       place.tasks.push(task);
       if (!place.busy) void this.#work(place);
@@ -80,7 +94,7 @@ export class Commits {
     for (const place of this.#places.values()) {
       if (place.busy) continue;
       if (place.tasks.length > 0) void this.#work(place);
-      else if (place.due <= now) done.push(this.commit(place.name, pass));
+      else if (place.due <= now) done.push(this.commit(place.name, pass, false, true));
       else if (place.touched + margin.touch <= now) done.push(this.#touch(place, isOurs));
     }
     await Promise.all(done);
@@ -96,7 +110,8 @@ export class Commits {
 
   #open(name: RoomName): Place {
     const due = Number.POSITIVE_INFINITY;
-    const place = { name, known: undefined, due, touched: this.#by.clock(), tasks: [], busy: false };
+    const touched = this.#by.clock();
+    const place = { name, known: undefined, due, touched, tasks: [], busy: false, owner: '', bytes: 0 };
     this.#places.set(name, place);
     return place;
   }
@@ -104,7 +119,35 @@ export class Commits {
   async #touch(place: Place, isOurs: (room: Room) => boolean): Promise<void> {
     place.touched = 0;
     await this.commit(place.name, () => ({ events: [], result: undefined }));
+    await this.#trim(place, this.#by.limits.log.bytes);
     if (place.known && place.known.version !== '' && !isOurs(place.known.room) && !place.busy) this.#forget(place);
+  }
+
+  /** Lets go of events that are too old, or more than `bytes`. */
+  async #trim(place: Place, bytes: number): Promise<void> {
+    const oldest = this.#by.clock() - this.#by.limits.log.age;
+    try {
+      const left = await this.#by.link.run(trimScript, keysOf(place.name), [String(Math.floor(bytes)), String(oldest)]);
+      if (this.#places.get(place.name) === place) this.#kept.set(place, Number(left));
+    } catch (error) {
+      if (!(error instanceof Away)) throw error;
+    }
+  }
+
+  /** Counts what the room's log takes; where that is too much, somebody's oldest events go. */
+  #keep(place: Place, bytes: number): void {
+    const owner = largestNetwork(place.known?.room.from);
+    if (owner !== place.owner) {
+      this.#kept.set(place, 0);
+      place.owner = owner;
+    }
+    this.#kept.set(place, bytes);
+    if (!this.#kept.isOver(place)) return;
+    this.#kept.trim((one) => {
+      const half = one.bytes / 2;
+      void this.#trim(one, half);
+      return one.bytes - half;
+    });
   }
 
   async #work(place: Place): Promise<void> {
@@ -145,6 +188,12 @@ export class Commits {
         continue;
       }
       this.#know(place, { version: changes.version, room: tried.room });
+      this.#keep(place, reply.bytes);
+      const first = reply.kept - tried.events.length + 1;
+      numberTexts(
+        tried.room,
+        tried.events.map((event, at) => ({ seq: first + at, event })),
+      );
       this.#answer(tasks, tried.decisions, reply.kept);
       return;
     }
@@ -154,8 +203,8 @@ export class Commits {
     place: Place,
     base: Recorded,
     { version, set, remove, said }: ReturnType<typeof changesOf>,
-    { room, events, looked, at }: Attempt,
-  ): Promise<{ kept: number } | { kept?: undefined; now: Recorded }> {
+    { room, events, looked, at, tasks }: Attempt,
+  ): Promise<Outcome> {
     const { log, rules } = this.#by.limits;
     const refresh = version !== base.version || place.touched === 0;
     const ttl = refresh ? lifeLeft(room, at) + rules.grace + margin.life : 0;
@@ -172,7 +221,8 @@ export class Commits {
       ...list(events.map((event) => writeEntry({ at, event }))),
       String(said?.kept ?? -1),
     ];
-    const outcome = read(place.name, await this.#by.link.run(commitScript, keysOf(place.name), args));
+    const script = tasks.every(({ frees }) => frees) ? commitWhenFullScript : commitScript;
+    const outcome = read(place.name, await this.#by.link.run(script, keysOf(place.name), args));
     if (refresh && outcome.kept !== undefined) place.touched = at;
     return outcome;
   }
@@ -194,6 +244,7 @@ export class Commits {
 
   #forget(place: Place): void {
     if (place.known && place.known.version !== '') this.#by.drop(place.name);
+    this.#kept.set(place, 0);
     this.#places.delete(place.name);
   }
 
@@ -235,6 +286,9 @@ export class Commits {
   }
 }
 
+/** `kept`: the number of the last event; `bytes`: of the log. Or the room has changed, and nothing was written. */
+type Outcome = { kept: number; bytes: number } | { kept?: undefined; now: Recorded };
+
 /** `looked`: a decision rests on what others may have changed without a new version. */
 type Attempt = {
   at: number;
@@ -267,9 +321,9 @@ const attempt = (base: Room, tasks: Task[], at: number): Attempt => {
 };
 
 /** @throws when the room is of another format */
-const read = (name: RoomName, reply: unknown): { kept: number } | { kept?: undefined; now: Recorded } => {
+const read = (name: RoomName, reply: unknown): Outcome => {
   const [what, first, second] = Array.isArray(reply) ? reply : [];
-  if (what === 'kept') return { kept: Number(first) };
+  if (what === 'kept') return { kept: Number(first), bytes: Number(second) };
   if (what !== 'changed') throw otherFormat(name, first);
   const fields = new Map<string, string>();
   for (let at = 0; at < first.length; at += 2) fields.set(first[at], first[at + 1]);

@@ -17,7 +17,9 @@ type Log = { info(fields: object, message: string): void; warn(fields: object, m
 export class Away extends Error {}
 
 /** What an answer begins with that will be another one later: while loading, failing over, out of memory, not yet primary. */
-const passing = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|OOM|BUSY|MISCONF|NOREPLICAS|UNBLOCKED)\b/;
+const passing = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|BUSY|MISCONF|NOREPLICAS|UNBLOCKED)\b/;
+/** Also within a script, where it stands behind the name of the script. */
+const isFull = /\bOOM\b/;
 const refusesUser = /\b(WRONGPASS|NOAUTH|NOPERM)\b/;
 /** ms before the first attempt to connect again, and at most. */
 const backOff = { first: 50, most: 2000 };
@@ -41,6 +43,7 @@ export class Link {
   #open = 0;
   #silentSince = 0;
   #offset = 0;
+  #full = false;
   /** Not the server's ticker: that one may be waiting for the very answer that stays out. */
   readonly #watch: NodeJS.Timeout;
   readonly #options: LinkOptions;
@@ -64,6 +67,18 @@ export class Link {
     return this.#client !== undefined;
   }
 
+  /** The store refuses to write for want of memory. */
+  get full(): boolean {
+    return this.#full;
+  }
+
+  /** Asks a full store whether it can write again. @throws Away */
+  async probe(key: string): Promise<void> {
+    await this.send(key, 'SET', key, '', 'PX', '1000');
+    this.#full = false;
+    this.#log.info({}, 'the store can write again');
+  }
+
   /** ms since 1970 by the clock of the store, which is the same for all who share it. */
   now(): number {
     return Date.now() + this.#offset;
@@ -78,7 +93,8 @@ export class Link {
     try {
       return await client.send(key, args);
     } catch (error) {
-      if (error instanceof ErrorReply && !passing.test(error.message)) throw error;
+      if (error instanceof ErrorReply && isFull.test(error.message)) this.#noteFull(error);
+      else if (error instanceof ErrorReply && !passing.test(error.message)) throw error;
       if (error instanceof ErrorReply && error.message.startsWith('READONLY')) this.#drop(client, error);
       throw new Away(String(error), { cause: error });
     } finally {
@@ -143,6 +159,11 @@ export class Link {
     const { timeout } = this.#options;
     if (this.#client && this.#open > 0 && performance.now() - this.#silentSince > timeout)
       this.#drop(this.#client, new Error(`no answer for ${timeout} ms`));
+  }
+
+  #noteFull(error: Error): void {
+    if (!this.#full) this.#log.warn({ err: error.message }, 'the store is full: rooms cannot change');
+    this.#full = true;
   }
 
   #unreachable(error: unknown): void {

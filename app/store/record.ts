@@ -7,7 +7,7 @@
  * | `format` | which form all of this has |
  * | `version` | `<life>.<n>`: which room of this name it is, and a number that changes with everything but the fields `a:` |
  * | `seq`, `bytes` | the number of the room's last event; bytes of its log |
- * | `r` | joins, access, passcode |
+ * | `r` | joins, access, passcode, the network that opened it |
  * | `p:<id>`, `a:<id>` | a peer, and the last of its numbers that was settled: what relaying a signal changes |
  * | `w`, `g` | who waits; sessions that are over |
  *
@@ -115,8 +115,11 @@ const next = (version: string): string => {
 };
 
 const sameRest = (before: Room, after: Room): boolean =>
-  before.joins === after.joins && before.access === after.access && before.passcode === after.passcode;
-const restText = ({ joins, access, passcode }: Room): string => text({ joins, access, passcode });
+  before.joins === after.joins &&
+  before.access === after.access &&
+  before.passcode === after.passcode &&
+  before.from === after.from;
+const restText = ({ joins, access, passcode, from }: Room): string => text({ joins, access, passcode, from });
 
 const text = (value: object): string => JSON.stringify(value, (key, inner) => (key === 'accepted' ? undefined : inner));
 
@@ -143,7 +146,9 @@ const saidSince = ({ said: before }: Room, { said: after }: Room): Changes['said
   const last = before.at(-1);
   if (after.length === before.length && after.at(-1) === last) return undefined;
   const from = last === undefined ? 0 : after.lastIndexOf(last) + 1;
-  return { added: after.slice(from).map(text), kept: after.length };
+  // Numbers are known only once the store has given them.
+  const added = after.slice(from).map(({ seq: _, ...own }) => text(own));
+  return { added, kept: after.length };
 };
 
 const timed = <T extends { presence: Presence }>(peer: T): T => ({ ...peer, presence: endless(peer.presence) });

@@ -21,9 +21,9 @@ export const keysOf = (room: RoomName): [string, string, string] => [
  * (0: as before), events and bytes of the log at most, time before which they are too old; then lists, each after its length:
  * fields `a:` with expected values, fields to set, fields to remove, texts said, events; at last how many texts are kept (-1:
  * as before).
- * → `kept`, number of the last event; or `changed`, fields, texts said; or `format`, the one that is there.
+ * → `kept`, number of the last event, bytes of the log; or `changed`, fields, texts said; or `format`, the one that is there.
  */
-export const commitScript = script(`
+const commit = `
 local room, log, said = KEYS[1], KEYS[2], KEYS[3]
 local at = 0
 local function take() at = at + 1 return ARGV[at] end
@@ -64,7 +64,7 @@ if version == '' then
     publish()
     redis.call('SPUBLISH', room, life .. '\\n')
   end
-  return {'kept', seq}
+  return {'kept', seq, 0}
 end
 
 if #events > 0 then
@@ -93,7 +93,28 @@ if #texts > 0 then redis.call('RPUSH', said, unpack(texts)) end
 if kept == 0 then redis.call('DEL', said) elseif kept > 0 then redis.call('LTRIM', said, -kept, -1) end
 if ttl > 0 then for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ttl) end end
 publish()
-return {'kept', seq}
+return {'kept', seq, bytes}
+`;
+export const commitScript = script(commit);
+
+/** Of scripts that free memory, or need next to none: they run in a store that is full as well (https://valkey.io/topics/eval-intro/#script-flags). */
+const whenFull = '#!lua flags=allow-oom\n';
+/** The same for commands that must be carried out, such as leaving. */
+export const commitWhenFullScript = script(whenFull + commit.trimStart());
+
+/** ARGV: bytes of the log at most, time before which events are too old. → bytes of the log. */
+export const trimScript = script(`${whenFull}
+local room, log = KEYS[1], KEYS[2]
+local maxBytes, oldest = tonumber(ARGV[1]), tonumber(ARGV[2])
+local bytes = tonumber(redis.call('HMGET', room, 'bytes')[1] or '0')
+local before = bytes
+local first = redis.call('LINDEX', log, 0)
+while first and (bytes > maxBytes or tonumber(string.match(first, '^[^\\n]*')) < oldest) do
+  bytes = bytes - #redis.call('LPOP', log) - 16
+  first = redis.call('LINDEX', log, 0)
+end
+if bytes ~= before then redis.call('HSET', room, 'bytes', string.format('%.0f', bytes)) end
+return bytes
 `);
 
 /** ARGV: format, number. → version, number of the last event, and the events after the number; or without these when some are gone. */

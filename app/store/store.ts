@@ -1,5 +1,6 @@
 /** Where rooms live: the contract every store keeps, and the store that is this process's own memory. */
 import { z } from 'zod';
+import type { Holding } from '../budgets/address-budgets.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { LeaveReason, RoomName } from '../protocol/messages.ts';
 import type { Entry } from '../rooms/log.ts';
@@ -38,11 +39,15 @@ export interface Store {
   sweep(): Promise<void>;
   /** Those of this process. */
   count(): { rooms: number; peers: number };
+  /** Bytes that rooms keep, as this process counts them against its budget. */
+  keptBytes(): number;
+  /** Rooms and seats that this process knows, by the network of whoever opened or took them. */
+  holdings(): Map<string, Holding>;
   /** Of a store that is one process's own: all that is kept, as JSON in parts; from then on nothing is taken any more. */
   handOver?(): unknown[];
   /** Goes on with a part of another such store. @throws when it cannot be read */
   adopt?(part: unknown): void;
-  /** Whether rooms can be reached now. */
+  /** Whether rooms can be reached now, and written. */
   ready(): boolean;
   close(): Promise<void>;
 }
@@ -114,6 +119,8 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, counts:
       for (const [room, entries] of registry.sweep(clock())) tell(room, entries);
     },
     count: () => registry.count(),
+    keptBytes: () => registry.keptBytes(),
+    holdings: () => registry.holdings(),
     ready: () => true,
     close: async () => {},
     handOver() {

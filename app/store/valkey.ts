@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomName } from '../protocol/messages.ts';
 import { strand } from '../rooms/leaving.ts';
-import type { RegistryLimits } from '../rooms/registry.ts';
+import { holdingsOf, type RegistryLimits } from '../rooms/registry.ts';
 import type { Peer, Room } from '../rooms/room.ts';
 import { Commits, otherFormat } from './commits.ts';
 import { Hearing, type Reached, type Tail } from './hearing.ts';
@@ -102,13 +102,17 @@ export const openValkey = async (
     },
     async sweep() {
       hearing.tick();
+      if (link.ready && link.full) await unlessAway(link.probe(claimKey('probe')).then(() => ({})));
       if (link.ready) await unlessAway(passTime());
     },
     count() {
       const own = commits.rooms().map(({ peers }) => [...peers.values()].filter(isOwn).length);
-      return { rooms: own.filter((peers) => peers > 0).length, peers: own.reduce((sum, peers) => sum + peers, 0) };
+      const peers = own.reduce((sum, count) => sum + count, 0);
+      return { rooms: own.filter((count) => count > 0).length, peers };
     },
-    ready: () => link.ready,
+    keptBytes: () => commits.keptBytes,
+    holdings: () => holdingsOf(commits.rooms()),
+    ready: () => link.ready && !link.full,
     async close() {
       await unlessAway(leases.resign().then(() => ({})));
       link.close();

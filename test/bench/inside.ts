@@ -6,12 +6,13 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
+import { AddressBudgets } from '../../app/budgets/address-budgets.ts';
+import { SeatBudgets } from '../../app/budgets/seat-budgets.ts';
 import { zeroCounts } from '../../app/ops/counts.ts';
-import { Throttle } from '../../app/signaling/throttle.ts';
 import { WebSockets } from '../../app/signaling/websocket.ts';
 import { memoryStore } from '../../app/store/store.ts';
 import { rules } from '../rooms/rules.ts';
-import { openHouse } from '../signaling/house.ts';
+import { addressLimits, openHouse } from '../signaling/house.ts';
 import { shown, table } from './table.ts';
 
 type Peer = { hears: (bytes: Buffer) => void; id: string; n: number };
@@ -21,13 +22,19 @@ const clock = () => Math.floor(performance.now());
 const plenty = { rate: 1e9, burst: 1e9 };
 const wide = { ...rules, maxPeers: 16, chatHistory: 50 };
 const log = { events: 1024, bytes: 4_194_304, age: 60_000 };
+const kept = { total: 1e9, share: 1e9 };
+const { rates } = addressLimits();
+const limits = { rules: wide, byteRate: 1e12, byteBurst: 1e12, messageBytes: 65_536, unsentBytes: 1e6, ackDelay: 20 };
 const house = openHouse({
   clock,
-  store: memoryStore({ rooms: 100, rules: wide, log }, clock, zeroCounts()),
-  joins: new Throttle(plenty),
+  store: memoryStore({ rooms: 100, rules: wide, log, kept }, clock, zeroCounts()),
+  addresses: new AddressBudgets({
+    rates: { ...rates, joins: plenty, messages: plenty },
+    held: { rooms: 1e6, seats: 1e6, connections: 1e6 },
+  }),
+  seats: new SeatBudgets({ ...limits, ...plenty }),
   log: { info: () => {}, warn: (fields, message) => console.error(message, fields) },
 });
-const limits = { rules: wide, byteRate: 1e12, byteBurst: 1e12, messageBytes: 65_536, unsentBytes: 1e6, ackDelay: 20 };
 Object.assign(house.limits, plenty, limits);
 const webSockets = new WebSockets(house, { opened: () => {}, closed: () => {} });
 

@@ -12,14 +12,17 @@ import { rules } from '../rooms/rules.ts';
 export const folder = import.meta.dirname;
 /** A room in a shared store: its three keys. */
 export type Stored = { fields: Record<string, string>; log: string[]; said: string[] };
-/** `handover-1.json` … → what one process gives another; `store-1.json` … → what a store keeps. */
+/**
+ * `handover-1.json` … → what one process gives another; `store-1.json` … → what a store keeps. `handover-1.1.json` is of the same
+ * format, with fields that a reader of before ignores.
+ */
 export const files = (kind: 'handover' | 'store'): { file: string; format: string }[] =>
   readdirSync(folder).flatMap((file) => {
-    const [, its, format] = /^(\w+)-(\d+)\.json$/.exec(file) ?? [];
+    const [, its, format] = /^(\w+)-(\d+)(?:\.\d+)?\.json$/.exec(file) ?? [];
     return its === kind && format ? [{ file, format }] : [];
   });
-export const handOverFile = `handover-${handOverFormat}.json`;
-export const storeFile = `store-${storeFormat}.json`;
+export const handOverFile = `handover-${handOverFormat}.1.json`;
+export const storeFile = `store-${storeFormat}.1.json`;
 
 export const handedOver = (): unknown => withPasscode().pack()[0];
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { hashPasscode, saltedHash } from '../../app/auth/passcode.ts';
+import { newSalt, PasscodeHasher } from '../../app/auth/passcode.ts';
 import { join, resume } from '../../app/rooms/entering.ts';
 import { lose } from '../../app/rooms/leaving.ts';
 import { emptyRoom } from '../../app/rooms/room.ts';
@@ -35,7 +35,7 @@ describe('entering a room', () => {
     enter(room, 'a', {}, two);
     enter(room, 'b', {}, two);
     room.access = 'locked';
-    expect(join(room, entrance('c', { granted: { role: 'host' } }), two)).toMatchObject({ refused: 'room-full' });
+    expect(join(room, entrance('c', { granted: { role: 'host' } }), 0, two)).toMatchObject({ refused: 'room-full' });
     const { view } = enter(room, 'a', {}, two);
     expect(view.self.role).toBe('host');
     expect(view.peers).toMatchObject([{ id: 'b', initiator: true, epoch: 3 }]);
@@ -45,7 +45,7 @@ describe('entering a room', () => {
     const room = emptyRoom('r');
     enter(room, 'a');
     lose(room, 'a', 1000, rules);
-    const by = (id: string, secretHash: string) => resume(room, { id, secretHash, until: forEver }, rules);
+    const by = (id: string, secretHash: string) => resume(room, { id, secretHash, until: forEver }, 0, rules);
     expect(by('a', 'hash of b')).toEqual({ refused: 'unknown-session' });
     expect(by('x', 'hash of a')).toEqual({ refused: 'unknown-session' });
     expect(by('a', 'hash of a')).toMatchObject({ events: [{ type: 'peer-back', peer: 'a' }] });
@@ -60,52 +60,52 @@ describe('entering a room', () => {
     test('one has an epoch above all of before, and no more than any newcomer', () => {
       const room = emptyRoom('r');
       enter(room, 'x');
-      const { events, result } = took(join(room, back('a', 'new'), rules));
+      const { events, result } = took(join(room, back('a', 'new'), 0, rules));
       expect(events).toMatchObject([{ type: 'peer-joined', peer: { id: 'a', role: 'guest', epoch: 5001 } }]);
       expect(result).toMatchObject({ view: { peers: [{ id: 'x', initiator: true, epoch: 5001 }] } });
       expect(enter(room, 'y').view.peers).toMatchObject([{ epoch: 5002 }, { epoch: 5002 }]);
       room.access = 'locked';
-      expect(join(room, back('b', 'b'), rules)).toEqual({ refused: 'room-locked' });
+      expect(join(room, back('b', 'b'), 0, rules)).toEqual({ refused: 'room-locked' });
       room.access = 'knock';
-      expect(took(join(room, back('b', 'b'), rules)).result.at).toBe('door');
+      expect(took(join(room, back('b', 'b'), 0, rules)).result.at).toBe('door');
     });
 
     test('it counts for one seat, and again only if the new secret was never heard of', () => {
       const room = emptyRoom('r');
       enter(room, 'x');
-      took(join(room, back('a', 'first'), rules));
-      const again = took(join(room, back('a', 'second'), rules));
+      took(join(room, back('a', 'first'), 0, rules));
+      const again = took(join(room, back('a', 'second'), 0, rules));
       expect(again.events).toMatchObject([{ type: 'peer-joined', peer: { id: 'a' } }]);
       expect(room.peers.size).toBe(2);
-      expect(join(room, back('a', 'third', { ...former, secretHash: 'older' }), rules)).toEqual({
+      expect(join(room, back('a', 'third', { ...former, secretHash: 'older' }), 0, rules)).toEqual({
         refused: 'unknown-session',
       });
-      expect(join(room, back('x', 'new'), rules)).toEqual({ refused: 'unknown-session' });
-      expect(resume(room, { id: 'a', secretHash: 'first', until: forEver }, rules)).toEqual({
+      expect(join(room, back('x', 'new'), 0, rules)).toEqual({ refused: 'unknown-session' });
+      expect(resume(room, { id: 'a', secretHash: 'first', until: forEver }, 0, rules)).toEqual({
         refused: 'unknown-session',
       });
-      expect(resume(room, { id: 'a', secretHash: 'second', until: forEver }, rules)).toMatchObject({ events: [] });
+      expect(resume(room, { id: 'a', secretHash: 'second', until: forEver }, 0, rules)).toMatchObject({ events: [] });
     });
 
     test('one who waits is known by it, and is never in the room and before it', () => {
       const room = emptyRoom('r');
       enter(room, 'x');
       room.access = 'knock';
-      took(join(room, back('a', 'first'), rules));
-      took(join(room, back('a', 'second'), rules));
+      took(join(room, back('a', 'first'), 0, rules));
+      took(join(room, back('a', 'second'), 0, rules));
       expect([...room.waiting.keys()]).toEqual(['a']);
       room.access = 'open';
-      took(join(room, back('a', 'third'), rules));
+      took(join(room, back('a', 'third'), 0, rules));
       expect([room.waiting.size, room.peers.size]).toEqual([0, 2]);
     });
 
     test('who was kicked by its new name is by the old one', () => {
       const room = emptyRoom('r');
       enter(room, 'x');
-      took(join(room, back('a', 'new'), rules));
+      took(join(room, back('a', 'new'), 0, rules));
       took(speak(room, 'x', { type: 'kick', n: 1, peer: 'a', ban: true }, 1000, rules));
       for (const secretHash of ['new', former.secretHash])
-        expect(resume(room, { id: 'a', secretHash, until: forEver }, rules)).toEqual({ refused: 'kicked' });
+        expect(resume(room, { id: 'a', secretHash, until: forEver }, 0, rules)).toEqual({ refused: 'kicked' });
     });
   });
 
@@ -120,16 +120,18 @@ describe('entering a room', () => {
   test('a locked room takes nobody, a room with a passcode who knows it; a host by token passes both', async () => {
     const room = emptyRoom('r');
     enter(room, 'a');
-    const passcode = await hashPasscode('se\u0301same');
+    const hasher = new PasscodeHasher();
+    const salt = newSalt();
+    const given = (text: string) => hasher.hash(text, salt, '');
+    const passcode = { salt, hash: await given('se\u0301same') };
     speak(room, 'a', { type: 'passcode', n: 1, passcode }, 0, rules);
-    const given = async (text: string) => saltedHash(text, passcode.salt);
-    expect(join(room, entrance('b'), rules)).toEqual({ refused: 'passcode-needed' });
-    expect(join(room, entrance('b', { passcodeHash: await given('sesame') }), rules)).toEqual({
+    expect(join(room, entrance('b'), 0, rules)).toEqual({ refused: 'passcode-needed' });
+    expect(join(room, entrance('b', { passcodeHash: await given('sesame') }), 0, rules)).toEqual({
       refused: 'wrong-passcode',
     });
     enter(room, 'b', { passcodeHash: await given('s\u00e9same') });
     speak(room, 'a', { type: 'lock', n: 2, access: 'locked' }, 0, rules);
-    expect(join(room, entrance('c', { passcodeHash: await given('s\u00e9same') }), rules)).toEqual({
+    expect(join(room, entrance('c', { passcodeHash: await given('s\u00e9same') }), 0, rules)).toEqual({
       refused: 'room-locked',
     });
     expect(enter(room, 'c', { granted: { role: 'host' } }).view.room).toEqual({ access: 'locked', passcode: true });

@@ -27,7 +27,10 @@ describe('leaving a room', () => {
     expect(leaveForNow(room, 'b', 0, rules)).toMatchObject({ events: [] });
     expect(lose(room, 'b', 1, rules)).toMatchObject({ events: [] });
     const late = { id: 'b', secretHash: 'hash of b', until: 9000 };
-    expect([hear(room, late), listen(room, late)]).toEqual([refuse('unknown-session'), refuse('unknown-session')]);
+    expect([hear(room, late, 0), listen(room, late, 0)]).toEqual([
+      refuse('unknown-session'),
+      refuse('unknown-session'),
+    ]);
     expect(sweep(room, 99, rules)).toEqual([]);
     expect(sweep(room, 100, rules)).toEqual([{ type: 'peer-left', peer: 'b', reason: 'left' }]);
   });
@@ -53,13 +56,13 @@ describe('leaving a room', () => {
     enter(room, 'a');
     speak(room, 'a', { type: 'chat', n: 1, text: 'secret' }, 0, rules);
     speak(room, 'a', { type: 'lock', n: 2, access: 'knock' }, 0, rules);
-    join(room, entrance('w'), rules);
+    join(room, entrance('w'), 0, rules);
     const { events } = took(carryOut(room, (place) => leave(place, 'a', 'left', 0, rules), 0));
     expect(events).toEqual([
       { type: 'peer-left', peer: 'a', reason: 'left' },
       { type: 'room-ended', for: 'waiting' },
     ]);
-    const back = (id: string) => resume(room, { id, secretHash: `hash of ${id}`, until: 0 }, rules);
+    const back = (id: string) => resume(room, { id, secretHash: `hash of ${id}`, until: 0 }, 0, rules);
     expect(back('w')).toEqual({ refused: 'room-ended' });
     expect(enter(room, 'b').view).toMatchObject({ self: { role: 'host' }, room: { access: 'open' }, said: [] });
     leave(room, 'b', 'left', 0, rules);
@@ -71,9 +74,9 @@ describe('leaving a room', () => {
   test('where a host comes with a token, one may wait before the room is there', () => {
     const house = { ...rules, access: 'knock' as const };
     const room = emptyRoom('r');
-    expect(took(join(room, entrance('w'), house)).result).toMatchObject({ at: 'door', host: false });
+    expect(took(join(room, entrance('w'), 0, house)).result).toMatchObject({ at: 'door', host: false });
     const { events } = took(
-      carryOut(room, (place) => join(place, entrance('a', { granted: { role: 'host' } }), house), 0),
+      carryOut(room, (place) => join(place, entrance('a', { granted: { role: 'host' } }), 0, house), 0),
     );
     expect(events).toEqual([
       expect.objectContaining({ type: 'peer-joined' }),

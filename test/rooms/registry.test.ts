@@ -4,9 +4,9 @@ import { leave, lose } from '../../app/rooms/leaving.ts';
 import { Registry } from '../../app/rooms/registry.ts';
 import { entrance, rules } from './rules.ts';
 
-const limits = { rooms: 2, rules, log: { events: 10, bytes: 1000, age: 1000 } };
+const limits = { rooms: 2, rules, log: { events: 10, bytes: 1000, age: 1000 }, kept: { total: 1e9, share: 1e9 } };
 const enter = (registry: Registry, room: string, id: string) =>
-  registry.commit(room, (place) => join(place, entrance(id), rules), 0);
+  registry.commit(room, (place) => join(place, entrance(id), 0, rules), 0);
 
 describe('the registry', () => {
   test('makes a room for the first and drops it with the last', () => {

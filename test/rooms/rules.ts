@@ -12,6 +12,8 @@ export const rules: Rules = {
   chatHistory: 3,
   grace: 1000,
   returnGrace: 100,
+  idleSeat: 200,
+  resumes: { rate: 1, burst: 100 },
 };
 
 export const entrance = (id: string, more: Partial<Entrance> = {}): Entrance => ({
@@ -23,7 +25,7 @@ export const entrance = (id: string, more: Partial<Entrance> = {}): Entrance => 
 
 /** @throws when it was refused, or has to wait */
 export const enter = (room: Room, id: string, more: Partial<Entrance> = {}, by: Rules = rules) => {
-  const { events, result } = took(join(room, entrance(id, more), by));
+  const { events, result } = took(join(room, entrance(id, more), 0, by));
   if (result.at === 'door') throw new Error(`${id} has to wait`);
   const view: View = result.view;
   return { events, view };

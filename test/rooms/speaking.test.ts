@@ -20,7 +20,7 @@ const knocked = () => {
   enter(room, 'a');
   enter(room, 'b');
   say(room, 'a', { type: 'lock', access: 'knock' });
-  expect(took(join(room, entrance('w', { name: 'Wanda' }), rules)).result).toMatchObject({ at: 'door', host: true });
+  expect(took(join(room, entrance('w', { name: 'Wanda' }), 0, rules)).result).toMatchObject({ at: 'door', host: true });
   return room;
 };
 
@@ -60,8 +60,8 @@ describe('speaking in a room', () => {
 
   test('who is let in is a peer, and hosts see who still waits', () => {
     const room = knocked();
-    expect(took(join(room, entrance('v'), rules)).result).toMatchObject({ at: 'door' });
-    expect(join(room, entrance('u'), rules)).toMatchObject({ refused: 'lobby-full' });
+    expect(took(join(room, entrance('v'), 0, rules)).result).toMatchObject({ at: 'door' });
+    expect(join(room, entrance('u'), 0, rules)).toMatchObject({ refused: 'lobby-full' });
     expect(say(room, 'a', { type: 'admit', peer: 'w' })).toEqual([
       expect.objectContaining({
         type: 'peer-joined',
@@ -86,7 +86,7 @@ describe('speaking in a room', () => {
     enter(room, 'c');
     expect(say(room, 'a', { type: 'kick', peer: 'b' })).toEqual([{ type: 'peer-left', peer: 'b', reason: 'kicked' }]);
     expect(say(room, 'a', { type: 'kick', peer: 'c', ban: true })).toMatchObject([{ reason: 'kicked' }]);
-    const back = (id: string) => resume(room, { id, secretHash: `hash of ${id}`, until: 0 }, rules);
+    const back = (id: string) => resume(room, { id, secretHash: `hash of ${id}`, until: 0 }, 0, rules);
     expect([back('w'), back('b'), back('c')]).toEqual([
       { refused: 'denied' },
       { refused: 'kicked' },
@@ -115,7 +115,7 @@ describe('speaking in a room', () => {
       { type: 'peer-away', peer: 'a' },
       { type: 'waiting-updated', among: ['w'], host: false },
     ]);
-    const back = resume.bind(undefined, room, { id: 'a', secretHash: 'hash of a', until: 1 }, rules);
+    const back = (place: Room) => resume(place, { id: 'a', secretHash: 'hash of a', until: 1 }, 0, rules);
     expect(took(carryOut(room, back, 0)).events).toEqual([
       { type: 'peer-back', peer: 'a' },
       { type: 'waiting-updated', among: ['w'], host: true },
@@ -127,7 +127,7 @@ describe('speaking in a room', () => {
     expect(say(room, 'a', { type: 'end' }, 5)).toEqual([{ type: 'room-ended', for: 'all', peers: 2 }]);
     expect([room.peers.size, room.waiting.size, room.access]).toEqual([0, 0, undefined]);
     for (const id of ['a', 'b', 'w'])
-      expect(resume(room, { id, secretHash: `hash of ${id}`, until: 0 }, rules)).toEqual({ refused: 'room-ended' });
+      expect(resume(room, { id, secretHash: `hash of ${id}`, until: 0 }, 0, rules)).toEqual({ refused: 'room-ended' });
   });
 
   test('what was said to everyone of late is there for those who come later', () => {

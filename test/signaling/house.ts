@@ -1,21 +1,40 @@
 /** What transports need of a server, small, open to everyone and in this test's hands. */
+import { PasscodeHasher } from '../../app/auth/passcode.ts';
 import { createSessions } from '../../app/auth/session.ts';
+import { AddressBudgets, type AddressLimits } from '../../app/budgets/address-budgets.ts';
+import { KeyedBuckets } from '../../app/budgets/keyed-buckets.ts';
+import { SeatBudgets } from '../../app/budgets/seat-budgets.ts';
 import { zeroCounts } from '../../app/ops/counts.ts';
 import type { Signaling } from '../../app/signaling/conversation.ts';
 import { Fanout } from '../../app/signaling/fanout.ts';
-import { Throttle } from '../../app/signaling/throttle.ts';
 import { memoryStore } from '../../app/store/store.ts';
 import { rules } from '../rooms/rules.ts';
 
+const seatLimits = { rate: 100, burst: 100, byteRate: 9999, byteBurst: 9999 };
+
+export const addressLimits = (): AddressLimits => {
+  const few = { rate: 1, burst: 9 };
+  const many = { rate: 1e6, burst: 1e6 };
+  return {
+    rates: { joins: few, resumes: many, guesses: few, lookups: few, hashes: few, messages: many, replay: many },
+    held: { rooms: 9, seats: 99, connections: 99 },
+  };
+};
+
 export const openHouse = (over: Partial<Signaling> = {}): Signaling => {
   const { clock = () => 0, counts = zeroCounts() } = over;
-  const { store = memoryStore({ rooms: 9, rules, log: { events: 99, bytes: 1e5, age: 1e6 } }, clock, counts) } = over;
-  const throttle = () => new Throttle({ rate: 1, burst: 9 });
+  const {
+    store = memoryStore(
+      { rooms: 9, rules, log: { events: 99, bytes: 1e5, age: 1e6 }, kept: { total: 1e9, share: 1e9 } },
+      clock,
+      counts,
+    ),
+  } = over;
   return {
     sessions: createSessions('key of the test house'),
     fanout: new Fanout(store, 25),
     limits: {
-      ...{ rules, rate: 100, burst: 100, byteRate: 9999, byteBurst: 9999, messageBytes: 9999, unsentBytes: 9999 },
+      ...{ ...seatLimits, rules, messageBytes: 9999, unsentBytes: 9999 },
       ...{
         joinTimeout: 99,
         pollGrace: 1e6,
@@ -30,9 +49,10 @@ export const openHouse = (over: Partial<Signaling> = {}): Signaling => {
     ice: () => ({ servers: [], renewAt: Number.POSITIVE_INFINITY }),
     log: { info: () => {}, warn: () => {} },
     authorise: async () => ({}),
-    joins: throttle(),
-    attempts: throttle(),
-    looks: throttle(),
+    addresses: new AddressBudgets(addressLimits()),
+    roomGuesses: new KeyedBuckets({ rate: 1, burst: 20 }),
+    passcodes: new PasscodeHasher(),
+    seats: new SeatBudgets(over.limits ?? seatLimits),
     settled: () => {},
     ...over,
     clock,

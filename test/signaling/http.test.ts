@@ -117,7 +117,8 @@ test('a client that goes while its stream begins is away, not a ghost', async ()
   const events: unknown[] = [];
   kept.subscribe('room', ({ event }) => events.push(event));
   const { session, self } = JSON.parse((await conversations.join('room', {}, { address: undefined })).body);
-  const stream = () => conversations.stream('room', session, 1, { reqId: '', ip: '', begin: () => response });
+  const stream = () =>
+    conversations.stream('room', session, 1, { address: undefined }, { reqId: '', ip: '', begin: () => response });
   await stream();
   expect(ends).toEqual(['lost']);
   expect(events.slice(1)).toEqual([{ type: 'peer-away', peer: self.id }]);

@@ -17,7 +17,7 @@ const enter = async () => {
   const conversations = new HttpConversations(house, { streamed: () => {} });
   const { session } = JSON.parse((await conversations.join('room', {}, caller)).body);
   return {
-    poll: () => void conversations.events('room', session, { after: 1, wait: 25 }, () => {}),
+    poll: () => void conversations.events('room', session, { after: 1, wait: 25 }, caller, () => {}),
     say: (message: object) => conversations.messages('room', session, message, caller),
     async pass(ms: number) {
       now += ms;

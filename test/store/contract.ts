@@ -9,7 +9,7 @@ import { type Said, speak } from '../../app/rooms/speaking.ts';
 import type { Committed, Store } from '../../app/store/store.ts';
 import { entrance, rules } from '../rooms/rules.ts';
 
-export const limits: RegistryLimits = { rooms: 200, rules, log: { events: 20, bytes: 20_000, age: 60_000 } };
+export const limits: RegistryLimits = { rooms: 200, rules, log: { events: 20, bytes: 20_000, age: 60_000 }, kept: { total: 1e9, share: 1e9 } };
 
 /** `stores`: of one worker, or of several that share their rooms; `pass` lets time go on for all. */
 export type Stores = { stores: Store[]; pass(ms: number): void };
@@ -26,7 +26,7 @@ export const done = async <T>(outcome: ReturnType<Store['commit']>): Promise<Com
 export const enter =
   (id: string, store?: Store): Command<unknown> =>
   (room) =>
-    join(room, entrance(id, store ? { worker: store.worker } : {}), rules);
+    join(room, entrance(id, store ? { worker: store.worker } : {}), 0, rules);
 export const say =
   (from: string, said: Said): Command<unknown> =>
   (room, now) =>
@@ -61,7 +61,7 @@ export const describeStore = (given: () => Stores): void => {
     const room = newRoom();
     await done(one().commit(room, enter('a')));
     const before = await look(one(), room);
-    expect(await other().commit(room, (place) => resume(place, entrance('nobody'), rules))).toMatchObject({
+    expect(await other().commit(room, (place) => resume(place, entrance('nobody'), 0, rules))).toMatchObject({
       refused: 'unknown-session',
     });
     expect(await look(other(), room)).toEqual(before);
@@ -221,7 +221,7 @@ export const describeStore = (given: () => Stores): void => {
     pass(500);
     for (const store of given().stores) await store.sweep();
     const back = { ...entrance('b'), worker: other().worker };
-    await done(other().commit(room, (place) => resume(place, back, rules)));
+    await done(other().commit(room, (place) => resume(place, back, 0, rules)));
     pass(900);
     for (const store of given().stores) await store.sweep();
     await done(other().commit(room, (place, now) => lose(place, 'b', now, rules, other().worker)));
@@ -234,8 +234,8 @@ export const describeStore = (given: () => Stores): void => {
   test('who has no connection counts as lost when it is not heard of', async () => {
     const room = newRoom();
     const now = (await done<number>(one().commit(room, (_, at) => ({ events: [], result: at })))).result;
-    await done(one().commit(room, (place) => join(place, entrance('a', { until: now + 5000 }), rules)));
-    await done(other().commit(room, (place) => hear(place, { ...entrance('a'), until: now + 8000 })));
+    await done(one().commit(room, (place) => join(place, entrance('a', { until: now + 5000 }), 0, rules)));
+    await done(other().commit(room, (place) => hear(place, { ...entrance('a'), until: now + 8000 }, 0)));
     pass(6000);
     for (const store of given().stores) await store.sweep();
     expect((await look(one(), room)).peers.get('a')?.presence.at).toBe('here');

@@ -202,7 +202,7 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     const room = newRoom();
     await dead.sweep();
     await done(dead.commit(room, enter('a', dead)));
-    await done(dead.commit(room, (place) => join(place, entrance('b', { worker: 'another' }), rules)));
+    await done(dead.commit(room, (place) => join(place, entrance('b', { worker: 'another' }), 0, rules)));
     // Its process is gone, without a word.
     dead.close = async () => {};
     const heir = await opened({ lease: 1200 });

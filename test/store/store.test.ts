@@ -8,20 +8,20 @@ import { memoryStore } from '../../app/store/store.ts';
 import { entrance, rules } from '../rooms/rules.ts';
 
 test('what a listener does itself is told to the others after what it was told', async () => {
-  const limits = { rooms: 9, rules, log: { events: 99, bytes: 1e5, age: 1e5 } };
+  const limits = { rooms: 9, rules, log: { events: 99, bytes: 1e5, age: 1e5 }, kept: { total: 1e9, share: 1e9 } };
   const store = memoryStore(limits, () => 0, zeroCounts());
-  await store.commit('room', (room) => join(room, entrance('a'), rules));
+  await store.commit('room', (room) => join(room, entrance('a'), 0, rules));
   const told: number[] = [];
   store.subscribe('room', ({ event }) => {
     if (event.type === 'peer-joined') void store.commit('room', (room, now) => lose(room, 'a', now, rules));
   });
   store.subscribe('room', ({ seq }) => told.push(seq));
-  await store.commit('room', (room) => join(room, entrance('b'), rules));
+  await store.commit('room', (room) => join(room, entrance('b'), 0, rules));
   expect(told).toEqual([2, 3]);
 });
 
 test('what is committed now is kept and told when that returns, and opens no room while none may be opened', () => {
-  const limits = { rooms: 9, rules, log: { events: 99, bytes: 1e5, age: 1e5 } };
+  const limits = { rooms: 9, rules, log: { events: 99, bytes: 1e5, age: 1e5 }, kept: { total: 1e9, share: 1e9 } };
   let accepting = false;
   const store = pausable(
     memoryStore(limits, () => 0, zeroCounts()),
@@ -29,7 +29,7 @@ test('what is committed now is kept and told when that returns, and opens no roo
   );
   const told: number[] = [];
   store.subscribe('room', ({ seq }) => told.push(seq));
-  const enter = () => store.commitNow?.('room', (room) => join(room, entrance('a'), rules));
+  const enter = () => store.commitNow?.('room', (room) => join(room, entrance('a'), 0, rules));
   expect(enter()).toMatchObject({ refused: 'too-many-rooms' });
   accepting = true;
   expect(enter()).toMatchObject({ seq: 1 });

@@ -1,6 +1,6 @@
 /** Settings: who may come in, by which token, and how often. */
 import { about } from '../about.ts';
-import { choice, list, path, seconds, text, whole } from '../forms.ts';
+import { bytes, choice, list, path, seconds, text, whole } from '../forms.ts';
 
 const secret = text(
   /^[!-+\--~]{32,1024}$/,
@@ -39,15 +39,51 @@ export const access = {
     secret: true,
   }),
   'join-rate': whole(1, 1_000_000).default(600).register(about, {
-    help: 'entrances per minute from one address (IPv6: one /64) in the long run; who comes back to its seat is not counted',
+    help: 'joins per minute from one address in the long run. Budgets by address are for an IPv4 address or an IPv6 /64; the /56 and the /48 around it have twice and four times as much',
   }),
   'join-burst': whole(1, 1_000_000).default(600).register(about, {
-    help: 'entrances from one address at once',
+    help: 'joins from one address at once',
+  }),
+  'resume-rate': whole(1, 1_000_000).default(1200).register(about, {
+    help: 'sessions per minute that come back from one address in the long run',
+  }),
+  'resume-burst': whole(1, 1_000_000).default(3000).register(about, {
+    help: 'sessions that come back from one address at once',
   }),
   'attempt-rate': whole(1, 1_000_000).default(10).register(about, {
     help: 'wrong tokens and passcodes per minute from one address in the long run',
   }),
   'attempt-burst': whole(1, 1_000_000).default(60).register(about, {
     help: 'wrong tokens and passcodes from one address at once',
+  }),
+  'room-attempt-rate': whole(1, 1_000_000).default(30).register(about, {
+    help: 'wrong passcodes per minute at one room from all addresses; beyond that, addresses that have guessed wrong lately wait',
+  }),
+  'room-attempt-burst': whole(1, 1_000_000).default(120).register(about, {
+    help: 'wrong passcodes at one room from all addresses at once',
+  }),
+  'hash-rate': whole(1, 1_000_000).default(60).register(about, {
+    help: 'passcodes per minute that are hashed for one address, each some 35 ms of one processor; a passcode that was hashed lately is not hashed again',
+  }),
+  'hash-burst': whole(1, 1_000_000).default(60).register(about, {
+    help: 'passcodes that are hashed for one address at once',
+  }),
+  'max-rooms-per-address': whole(1, 10_000_000).default(200).register(about, {
+    help: 'rooms that one address has opened and that are still there',
+  }),
+  'max-seats-per-address': whole(1, 10_000_000).default(1000).register(about, {
+    help: 'peers from one address, in rooms and waiting',
+  }),
+  'address-message-rate': whole(1, 10_000_000).default(2000).register(about, {
+    help: 'messages per second from one address in the long run; one to everyone in a room counts once for each receiver',
+  }),
+  'address-message-burst': whole(1, 10_000_000).default(60_000).register(about, {
+    help: 'messages from one address at once',
+  }),
+  'replay-rate': bytes(1024, 1_073_741_824).default(4_194_304).register(about, {
+    help: 'bytes per second of missed events that are sent to one address in the long run',
+  }),
+  'replay-burst': bytes(1024, 1_073_741_824).default(67_108_864).register(about, {
+    help: 'bytes of missed events that are sent to one address at once',
   }),
 };

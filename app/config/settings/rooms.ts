@@ -21,6 +21,9 @@ export const rooms = {
   'turn-ttl': seconds(20, 604_800).default(3600).register(about, {
     help: 'seconds a TURN credential lives; each peer is given a new one after half of it',
   }),
+  'turn-names': whole(1, 100_000).default(2).register(about, {
+    help: 'user names at the TURN server for all peers of one address (IPv6: one /48); its quota by user holds for each',
+  }),
   'max-rooms': whole(1, 10_000_000).default(10_000).register(about, { help: 'rooms in all' }),
   'max-peers': whole(2, 1000).default(16).register(about, {
     help: 'peers in a room, those who are away included',
@@ -57,8 +60,20 @@ export const rooms = {
   'log-events': whole(16, 1_000_000).default(1024).register(about, {
     help: 'events a room keeps for those who come back',
   }),
-  'log-bytes': bytes(4096, 1_073_741_824).default(4_194_304).register(about, {
+  'log-bytes': bytes(4096, 1_073_741_824).default(1_048_576).register(about, {
     help: 'bytes of events a room keeps',
+  }),
+  'max-kept-bytes': bytes(1_048_576, 1_099_511_627_776).default(134_217_728).register(about, {
+    help: 'bytes that all rooms of a process keep: events, chat, peers. Beyond that the oldest events go, of the address that keeps most and of its largest room first; whoever missed them joins again',
+  }),
+  'max-kept-bytes-per-address': bytes(65_536, 1_099_511_627_776).default(16_777_216).register(about, {
+    help: 'bytes that the rooms keep that one address (IPv6: one /48) opened',
+  }),
+  'seat-resume-rate': whole(1, 1_000_000).default(30).register(about, {
+    help: 'times per minute that one peer may come back to its seat in the long run',
+  }),
+  'seat-resume-burst': whole(1, 1_000_000).default(30).register(about, {
+    help: 'times that one peer may come back to its seat at once',
   }),
   'join-timeout': seconds(1, 3600).default(10).register(about, {
     help: 'seconds a connection may take to join',
@@ -73,7 +88,7 @@ export const rooms = {
     help: 'seconds a request for events may wait',
   }),
   'poll-grace': seconds(1, 3600).default(10).register(about, {
-    help: 'seconds between such requests before the peer counts as away',
+    help: 'seconds between such requests before the peer counts as away; after so long without a connection a seat of a full room goes to a newcomer',
   }),
   heartbeat: seconds(1, 3600).default(15).register(about, {
     help: 'seconds of silence after which an event stream says that it is there; less than any proxy between waits',

@@ -1,0 +1,119 @@
+/** What all who come from one client address may use together. Bounded; time is an argument. */
+import { addressLevels, networkScale } from './address.ts';
+import { type RateLimits, TokenBucket } from './token-bucket.ts';
+
+/**
+ * `joins`: new entrances. `resumes`: entrances with the session of a seat, or with the proof of one. `guesses`: wrong tokens and
+ * passcodes. `lookups`: requests for who is inside. `hashes`: passcodes hashed. `messages`: deliveries that messages cause.
+ * `replay`: bytes of events that are sent again.
+ */
+export type AddressRate = 'joins' | 'resumes' | 'guesses' | 'lookups' | 'hashes' | 'messages' | 'replay';
+/** `rooms`: those it opened. `seats`: peers and waiting peers. `connections`: WebSockets and event streams. */
+export type AddressHolding = 'rooms' | 'seats' | 'connections';
+export type AddressLimits = { rates: Record<AddressRate, RateLimits>; held: Record<AddressHolding, number> };
+
+/** Rooms and seats of one address, as a store counts them. */
+export type Holding = { rooms: number; seats: number };
+
+type Account = {
+  scale: number;
+  buckets: Map<AddressRate, TokenBucket>;
+  held: Record<AddressHolding, number>;
+};
+
+/** More accounts than this at a time, and the one unused for longest is forgotten: about 30 MB. */
+const mostAccounts = 100_000;
+
+export class AddressBudgets {
+  /** The order is that of the last use. */
+  readonly #accounts = new Map<string, Account>();
+  readonly #limits: AddressLimits;
+  readonly #most: number;
+
+  constructor(limits: AddressLimits, most = mostAccounts) {
+    this.#limits = limits;
+    this.#most = most;
+  }
+
+  get size(): number {
+    return this.#accounts.size;
+  }
+
+  /** Takes `cost` from every level of the address: 0, or the ms until there is enough. A refused try costs nothing. */
+  take(rate: AddressRate, address: string | undefined, now: number, cost = 1): number {
+    const buckets = this.buckets(rate, address, now);
+    const wait = Math.max(...buckets.map((bucket) => bucket.wait(now, cost)));
+    if (wait === 0) for (const bucket of buckets) bucket.take(now, cost);
+    return wait;
+  }
+
+  /** Gives back what was not used. */
+  giveBack(rate: AddressRate, address: string | undefined, now: number): void {
+    for (const key of addressLevels(address)) this.#accounts.get(key)?.buckets.get(rate)?.take(now, -1);
+  }
+
+  /** Whether nothing was taken lately, at any level. */
+  isUnused(rate: AddressRate, address: string | undefined, now: number): boolean {
+    return addressLevels(address).every((key) => this.#accounts.get(key)?.buckets.get(rate)?.isFull(now) ?? true);
+  }
+
+  /** The buckets of an address, for whoever takes from them often. */
+  buckets(rate: AddressRate, address: string | undefined, now: number): TokenBucket[] {
+    return addressLevels(address).map((key, level) => {
+      const { buckets, scale } = this.#account(key, level);
+      const { rate: perSecond, burst } = this.#limits.rates[rate];
+      const bucket = buckets.get(rate) ?? new TokenBucket({ rate: perSecond * scale, burst: burst * scale }, now);
+      buckets.set(rate, bucket);
+      return bucket;
+    });
+  }
+
+  /** Whether the address may hold one more, at every level. */
+  hasRoomFor(holding: AddressHolding, address: string | undefined): boolean {
+    return addressLevels(address).every((key) => {
+      const account = this.#accounts.get(key);
+      return account === undefined || account.held[holding] < this.#limits.held[holding] * account.scale;
+    });
+  }
+
+  /** Counts what the address holds from now on, or, with a negative amount, no longer. */
+  hold(holding: AddressHolding, address: string | undefined, amount = 1): void {
+    for (const [level, key] of addressLevels(address).entries()) this.#account(key, level).held[holding] += amount;
+  }
+
+  /** Corrects the rooms and seats: they are counted when they are taken, and end in too many ways to count each end. */
+  recount(holdings: Map<string, Holding>): void {
+    for (const { held } of this.#accounts.values()) held.rooms = held.seats = 0;
+    for (const [address, { rooms, seats }] of holdings) {
+      this.hold('rooms', address, rooms);
+      this.hold('seats', address, seats);
+    }
+  }
+
+  /** Forgets accounts in which nothing is used. */
+  sweep(now: number): void {
+    for (const [key, { buckets, held }] of this.#accounts)
+      if (held.rooms + held.seats + held.connections === 0 && [...buckets.values()].every((one) => one.isFull(now)))
+        this.#accounts.delete(key);
+  }
+
+  #account(key: string, level: number): Account {
+    const account = this.#accounts.get(key) ?? {
+      scale: networkScale[level] ?? 1,
+      buckets: new Map(),
+      held: { rooms: 0, seats: 0, connections: 0 },
+    };
+    this.#accounts.delete(key);
+    this.#accounts.set(key, account);
+    if (this.#accounts.size > this.#most) this.#forgetOldest();
+    return account;
+  }
+
+  #forgetOldest(): void {
+    for (const [key, { held }] of this.#accounts) {
+      if (held.connections > 0) continue;
+      this.#accounts.delete(key);
+      return;
+    }
+  }
+}

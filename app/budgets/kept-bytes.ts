@@ -1,0 +1,86 @@
+/** The budget of bytes that all rooms of a process keep: who uses how much of it, and whose logs are trimmed first. */
+import { largestNetwork } from './address.ts';
+
+/** `total`: bytes of all rooms. `share`: bytes of the rooms that one network (IPv4 address, IPv6 /48) opened. */
+export type KeptLimits = { total: number; share: number };
+
+/** A room in the account: `bytes` it keeps now. */
+export type KeptRoom = { readonly owner: string; bytes: number };
+
+/** The part of a limit that is used after trimming, so that not every event that follows trims again. */
+const target = 0.9;
+
+export class KeptBytes<Room extends KeptRoom> {
+  #total = 0;
+  readonly #owners = new Map<string, { bytes: number; rooms: Set<Room> }>();
+  readonly #limits: KeptLimits;
+
+  constructor(limits: KeptLimits) {
+    this.#limits = limits;
+  }
+
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Bytes that rooms of an address keep. */
+  of(address: string | undefined): number {
+    return this.#owners.get(largestNetwork(address))?.bytes ?? 0;
+  }
+
+  /** Sets what a room keeps now; 0 for a room that is no longer there. */
+  set(room: Room, bytes: number): void {
+    const owner = this.#owners.get(room.owner) ?? { bytes: 0, rooms: new Set<Room>() };
+    const change = bytes - room.bytes;
+    room.bytes = bytes;
+    this.#total += change;
+    owner.bytes += change;
+    if (bytes > 0) {
+      owner.rooms.add(room);
+      this.#owners.set(room.owner, owner);
+    } else {
+      owner.rooms.delete(room);
+      if (owner.rooms.size === 0) this.#owners.delete(room.owner);
+    }
+  }
+
+  /** Whether a room's owner, or all together, keep too much. */
+  isOver({ owner }: Room): boolean {
+    return this.#total > this.#limits.total || (this.#owners.get(owner)?.bytes ?? 0) > this.#limits.share;
+  }
+
+  /**
+   * Trims until nobody keeps too much: of the owner with the most bytes the largest room first.
+   * @param trim lets a room go of some of what it keeps; returns how many bytes that were. A room that frees nothing is left alone.
+   */
+  trim(trim: (room: Room) => number): void {
+    const { total, share } = this.#limits;
+    for (const [name, owner] of this.#owners) if (owner.bytes > share) this.#trimOwner(name, share * target, trim);
+    const stuck = new Set<string>();
+    while (this.#total > total * target) {
+      const name = this.#largestOwner(stuck);
+      if (name === undefined) return;
+      const before = this.#owners.get(name)?.bytes ?? 0;
+      this.#trimOwner(name, before * target, trim);
+      if ((this.#owners.get(name)?.bytes ?? 0) >= before) stuck.add(name);
+    }
+  }
+
+  #largestOwner(except: Set<string>): string | undefined {
+    let largest: string | undefined;
+    let most = 0;
+    for (const [name, { bytes }] of this.#owners)
+      if (bytes > most && !except.has(name)) [largest, most] = [name, bytes];
+    return largest;
+  }
+
+  #trimOwner(name: string, down: number, trim: (room: Room) => number): void {
+    const owner = this.#owners.get(name);
+    if (!owner) return;
+    for (const room of [...owner.rooms].sort((a, b) => b.bytes - a.bytes)) {
+      if (owner.bytes <= down) return;
+      const freed = trim(room);
+      if (freed > 0) this.set(room, Math.max(1, room.bytes - freed));
+    }
+  }
+}

@@ -1,0 +1,38 @@
+/** Events that are sent again, to peers that come back or poll: asking for them is cheap, so seats and addresses have a budget. */
+import type { SeatBudget } from '../budgets/seat-budgets.ts';
+import { type Refusal, refuse } from '../protocol/errors.ts';
+import type { Entry } from '../rooms/log.ts';
+import { type Caller, tooOften } from './admit.ts';
+import type { Signaling } from './conversation.ts';
+
+type Budgets = Pick<Signaling, 'addresses' | 'clock'>;
+
+/** The refusal while the budget of the seat or of the address is used up. */
+export const refuseReplay = (
+  { addresses, clock }: Budgets,
+  seat: SeatBudget,
+  { address }: Caller,
+): Refusal | undefined => {
+  const now = clock();
+  const buckets = addresses.buckets('replay', address, now);
+  const wait = Math.max(seat.replayWait(now), ...buckets.map((bucket) => bucket.wait(now)));
+  return wait > 0 ? { ...refuse('rate-limited'), retry: Math.max(wait, tooOften(0).retry ?? 0) } : undefined;
+};
+
+export const countReplay = (
+  { addresses, clock }: Budgets,
+  seat: SeatBudget,
+  { address }: Caller,
+  entries: Entry[],
+): void => {
+  const now = clock();
+  const bytes = entries.reduce((sum, { event }) => sum + overhead + contentOf(event), 0);
+  seat.replay(bytes, now);
+  for (const bucket of addresses.buckets('replay', address, now)) bucket.take(now, bytes);
+};
+
+/** About the bytes of an event without what peers wrote in it. */
+const overhead = 128;
+
+const contentOf = (event: Entry['event']): number =>
+  'data' in event ? event.data.length : 'text' in event ? event.text.length : 0;

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { KeptBytes } from '../../app/budgets/kept-bytes.ts';
+
+type Room = { name: string; owner: string; bytes: number };
+const make = (total: number, share: number) => {
+  const kept = new KeptBytes<Room>({ total, share });
+  const trimmed: string[] = [];
+  const add = (name: string, owner: string, bytes: number): Room => {
+    const room = { name, owner, bytes: 0 };
+    kept.set(room, bytes);
+    return room;
+  };
+  const trim = () =>
+    kept.trim((room) => {
+      trimmed.push(room.name);
+      return room.bytes / 2;
+    });
+  return { kept, add, trim, trimmed };
+};
+
+test('an owner that keeps more than its share is trimmed, its largest room first, and nobody else', () => {
+  const { kept, add, trim, trimmed } = make(10_000, 1000);
+  const [small, large, other] = [add('small', 'a', 300), add('large', 'a', 800), add('other', 'b', 990)];
+  expect([kept.isOver(small), kept.isOver(other)]).toEqual([true, false]);
+  trim();
+  expect(trimmed).toEqual(['large']);
+  expect([large.bytes, kept.total, kept.of('a')]).toEqual([400, 1690, 700]);
+});
+
+test('when all keep too much, whoever keeps most is trimmed', () => {
+  const { kept, add, trim, trimmed } = make(1000, 900);
+  for (let at = 0; at < 5; at += 1) add(`stranger-${at}`, 'a', 150);
+  for (let at = 0; at < 5; at += 1) add(`honest-${at}`, `b${at}`, 60);
+  trim();
+  expect(kept.total).toBeLessThanOrEqual(900);
+  expect(trimmed.filter((name) => name.startsWith('honest'))).toEqual([]);
+});
+
+test('rooms that free nothing do not keep it from ending', () => {
+  const { kept, add } = make(100, 1000);
+  add('r', 'a', 500);
+  kept.trim(() => 0);
+  expect(kept.total).toBe(500);
+});
+
+test('a room that is gone is not counted', () => {
+  const { kept, add } = make(1000, 1000);
+  const room = add('r', '192.0.2.1', 500);
+  expect(kept.of('192.0.2.1')).toBe(500);
+  kept.set(room, 0);
+  expect([kept.total, kept.of('192.0.2.1')]).toEqual([0, 0]);
+});

@@ -1,0 +1,178 @@
+/** Seats and places in the lobby that give way, how often a peer may come back, and what rooms keep. */
+import { describe, expect, test } from 'vitest';
+import { hear, join, listen, listenAndWait, resume } from '../../app/rooms/entering.ts';
+import { expectBy, lose } from '../../app/rooms/leaving.ts';
+import { Registry } from '../../app/rooms/registry.ts';
+import { carryOut, emptyRoom, type Room } from '../../app/rooms/room.ts';
+import { speak } from '../../app/rooms/speaking.ts';
+import { enter, entrance, rules, took } from './rules.ts';
+
+const stranger = '203.0.113.66';
+const idle = rules.idleSeat;
+/** Takes a seat by a request, without a connection that listens. */
+const takeSeat = (room: Room, id: string, from: string, now = 0) =>
+  join(room, entrance(id, { from, until: now + 1000 }), now, rules);
+const who = (id: string, until: number) => ({ id, secretHash: `hash of ${id}`, until });
+const idsOf = ({ peers }: Room) => [...peers.keys()];
+
+describe('a full room', () => {
+  test('gives a seat to which nobody is connected to a newcomer, after some time', () => {
+    const room = emptyRoom('r');
+    enter(room, 'host', { from: '192.0.2.1' });
+    for (const id of ['s1', 's2', 's3']) took(takeSeat(room, id, stranger));
+    const newcomer = entrance('guest', { from: '192.0.2.2' });
+    expect(join(room, newcomer, idle - 1, rules)).toMatchObject({ refused: 'room-full' });
+    // Requests that do not wait for events are no connection.
+    for (const id of ['s1', 's2', 's3']) took(hear(room, who(id, 5000), idle - 1));
+    for (const id of ['s1', 's2', 's3']) took(listen(room, who(id, 5000), idle - 1));
+    expect(took(join(room, newcomer, idle, rules)).events).toMatchObject([
+      { type: 'peer-left', peer: 's1', reason: 'timeout' },
+      { type: 'peer-joined', peer: { id: 'guest' } },
+    ]);
+    expect(idsOf(room)).toEqual(['host', 's2', 's3', 'guest']);
+  });
+
+  test('gives no seat of a peer that listens, by whatever transport, or did so a moment ago', () => {
+    const room = emptyRoom('r');
+    enter(room, 'host');
+    for (const id of ['polls', 'lost', 'polled']) took(takeSeat(room, id, '192.0.2.1'));
+    took(listenAndWait(room, who('polls', 9000), 10));
+    took(resume(room, who('lost', Number.POSITIVE_INFINITY), 10, rules));
+    took(lose(room, 'lost', 100, rules));
+    took(listenAndWait(room, who('polled', 9000), 10));
+    took(expectBy(room, 'polled', 9000, 150));
+    took(hear(room, who('polls', 9000), 20));
+    const comes = (now: number) => join(room, entrance('guest'), now, rules);
+    expect(comes(100 + idle - 1)).toMatchObject({ refused: 'room-full' });
+    expect(took(comes(100 + idle)).events).toMatchObject([{ peer: 'lost', reason: 'timeout' }, {}]);
+  });
+
+  test('gives seats of the network that holds most of the idle ones', () => {
+    const room = emptyRoom('r');
+    took(takeSeat(room, 'honest', '192.0.2.1'));
+    lose(room, 'honest', 1, rules);
+    for (const [at, id] of ['s1', 's2', 's3'].entries()) took(takeSeat(room, id, `2001:db8:66:${at}::1`, 2));
+    took(join(room, entrance('guest', { from: '192.0.2.9' }), 10 + idle, rules));
+    expect(idsOf(room)).toEqual(['honest', 's2', 's3', 'guest']);
+  });
+
+  test('is not refilled by requests alone once peers are connected', () => {
+    const room = emptyRoom('r');
+    for (const id of ['a', 'b', 'c', 'd']) enter(room, id);
+    expect(takeSeat(room, 's1', stranger, 1e6)).toMatchObject({ refused: 'room-full' });
+  });
+});
+
+describe('a full lobby', () => {
+  const knocks = (room: Room, id: string, from: string, now = 0, until = Number.POSITIVE_INFINITY) =>
+    carryOut(room, (place) => join(place, entrance(id, { from, until }), now, rules), now);
+  const opened = (): Room => {
+    const room = emptyRoom('r');
+    enter(room, 'host');
+    room.access = 'knock';
+    return room;
+  };
+
+  test('gives the newest place of the network that holds most to a newcomer of another one', () => {
+    const room = opened();
+    took(knocks(room, 's1', '2001:db8:66:1::1'));
+    took(knocks(room, 's2', '2001:db8:66:2::1'));
+    expect(knocks(room, 's3', '2001:db8:66:3::1')).toMatchObject({ refused: 'lobby-full' });
+    expect(took(knocks(room, 'honest', '192.0.2.1')).events).toMatchObject([
+      { type: 'denied', peer: 's2', crowded: true },
+      { type: 'lobby', waiting: [{ id: 's1' }, { id: 'honest' }] },
+    ]);
+    expect(knocks(room, 'another', '192.0.2.2')).toMatchObject({ refused: 'lobby-full' });
+  });
+
+  test('gives a place without a connection', () => {
+    const room = opened();
+    took(knocks(room, 's1', stranger, 0, 9000));
+    took(knocks(room, 'w', '192.0.2.1'));
+    expect(knocks(room, 'honest', '192.0.2.2', idle - 1)).toMatchObject({ refused: 'lobby-full' });
+    took(knocks(room, 'honest', '192.0.2.2', idle));
+    expect([...room.waiting.keys()]).toEqual(['w', 'honest']);
+  });
+});
+
+describe('coming back', () => {
+  const few = { ...rules, resumes: { rate: 1, burst: 3 } };
+  const back = (room: Room, now: number, until = Number.POSITIVE_INFINITY) =>
+    resume(room, { ...who('a', until), from: '192.0.2.7' }, now, few);
+
+  test('has a budget that the seat keeps, over resumes and joins, and a refusal changes nothing', () => {
+    const room = emptyRoom('r');
+    enter(room, 'a');
+    for (let at = 0; at < 3; at += 1) took(back(room, 0));
+    lose(room, 'a', 0, few);
+    expect(back(room, 0)).toEqual({ refused: 'rate-limited', detail: 'by this session', retry: 1000 });
+    expect(room.peers.get('a')?.presence.at).toBe('away');
+    took(join(room, entrance('a'), 0, few));
+    expect(back(room, 500)).toMatchObject({ refused: 'rate-limited', retry: 500 });
+    took(back(room, 1000));
+    expect(room.peers.get('a')?.from).toBe('192.0.2.7');
+  });
+});
+
+describe('a room that nobody has opened', () => {
+  test('is not opened by an address that has opened enough; one that is open can be joined', () => {
+    const room = emptyRoom('r');
+    const newcomer = (id: string) => entrance(id, { from: stranger, mayOpen: false });
+    expect(join(room, newcomer('s'), 0, rules)).toMatchObject({ refused: 'too-many-rooms' });
+    enter(room, 'a', { from: '192.0.2.1' });
+    took(join(room, newcomer('s'), 0, rules));
+    expect(room.from).toBe('192.0.2.1');
+  });
+});
+
+describe('what rooms keep', () => {
+  const limits = {
+    ...{ rooms: 1000, rules: { ...rules, chatHistory: 0 } },
+    log: { events: 10_000, bytes: 1e6, age: 60_000 },
+    kept: { total: 1_500_000, share: 1_000_000 },
+  };
+  const fill = (registry: Registry, name: string, from: string, texts: number, now = 0) => {
+    registry.commit(name, (room) => join(room, entrance('a', { from }), now, limits.rules), now);
+    for (let n = 1; n <= texts; n += 1)
+      registry.commit(
+        name,
+        (room) => speak(room, 'a', { type: 'chat', n, text: 'x'.repeat(4000) }, now, limits.rules),
+        now,
+      );
+  };
+
+  test('stays within the share of the network that opened them, and others keep their events', () => {
+    const registry = new Registry(limits);
+    fill(registry, 'honest', '192.0.2.1', 20);
+    for (let at = 0; at < 200; at += 1) fill(registry, `s${at}`, `2001:db8:66:${at}::1`, 20);
+    expect(registry.keptBytes()).toBeLessThan(1_000_000 + 200_000);
+    expect(registry.since('honest', 1)).toHaveLength(20);
+    expect(registry.since('s0', 1)).toBe('gone');
+  });
+
+  test('stays within the budget of the process', () => {
+    const registry = new Registry(limits);
+    for (let at = 0; at < 60; at += 1) fill(registry, `r${at}`, `192.0.2.${at}`, 10);
+    expect(registry.keptBytes()).toBeLessThanOrEqual(1_500_000);
+  });
+
+  test('is let go of by age alone, and with the room', () => {
+    const registry = new Registry(limits);
+    fill(registry, 'r', '192.0.2.1', 100);
+    const before = registry.keptBytes();
+    registry.sweep(limits.log.age + 1);
+    expect(registry.keptBytes()).toBeLessThan(before / 50);
+    expect(registry.holdings()).toEqual(new Map([['192.0.2.1', { rooms: 1, seats: 1 }]]));
+    registry.commit('r', (room, now) => speak(room, 'a', { type: 'end', n: 101 }, now, limits.rules), 100_000);
+    registry.sweep(1e6);
+    expect([registry.count(), registry.keptBytes()]).toEqual([{ rooms: 0, peers: 0 }, 0]);
+  });
+
+  test('of texts for newcomers is bounded in characters', () => {
+    const room = emptyRoom('r');
+    enter(room, 'a');
+    const many = { ...rules, chatHistory: 50 };
+    for (let n = 1; n <= 50; n += 1) speak(room, 'a', { type: 'chat', n, text: 'x'.repeat(4000) }, 0, many);
+    expect(room.said).toHaveLength(16);
+  });
+});
