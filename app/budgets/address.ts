@@ -19,6 +19,12 @@ export const addressLevels = (address = ''): string[] => {
 /** The key of the smallest network: what a peer is remembered by. */
 export const smallestNetwork = (address: string | undefined): string => addressLevels(address)[0] ?? '';
 
+/** The key of the network that a household has at most: what a host may keep out. */
+export const householdNetwork = (address: string | undefined): string => {
+  const levels = addressLevels(address);
+  return levels[1] ?? levels[0] ?? '';
+};
+
 /** The key of the largest network: whose share something is when one party is not to take all of it. */
 export const largestNetwork = (address: string | undefined): string => addressLevels(address).at(-1) ?? '';
 

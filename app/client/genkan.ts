@@ -219,9 +219,9 @@ export class Room implements Source<RoomEvents> {
     return this.#connection.decide({ type: 'role', peer, role });
   }
 
-  /** With `ban` its session may not come back. */
-  kick(peer: PeerId, ban = false): Promise<Settled> {
-    return this.#connection.decide({ type: 'kick', peer, ban });
+  /** With `ban` it may not come back; with `network` besides nobody from its network, for an hour. */
+  kick(peer: PeerId, ban = false, network = false): Promise<Settled> {
+    return this.#connection.decide({ type: 'kick', peer, ban, network });
   }
 
   requestMute(peer: PeerId, kind: MediaKind): Promise<Settled> {

@@ -74,8 +74,8 @@ export interface Room {
   /** What newcomers have to know; null = nothing. */
   setPasscode(passcode: string | null): Promise<Settled>;
   setRole(peer: PeerId, role: Role): Promise<Settled>;
-  /** With `ban` its session may not come back. */
-  kick(peer: PeerId, ban?: boolean): Promise<Settled>;
+  /** With `ban` it may not come back; with `network` besides nobody from its network, for an hour. */
+  kick(peer: PeerId, ban?: boolean, network?: boolean): Promise<Settled>;
   requestMute(peer: PeerId, kind: MediaKind): Promise<Settled>;
   /** Ends the room for everyone. */
   end(): Promise<Settled>;

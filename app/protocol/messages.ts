@@ -82,8 +82,17 @@ export const lock = z.object({ type: z.literal('lock'), n, access });
 /** null takes the passcode away. */
 export const passcode = z.object({ type: z.literal('passcode'), n, passcode: passcodeText.nullable() });
 export const setRole = z.object({ type: z.literal('role'), n, peer: peerId, role });
-/** With `ban` the session may not come back for as long as the room lives. */
-export const kick = z.object({ type: z.literal('kick'), n, peer: peerId, ban: z.boolean().optional() });
+/**
+ * With `ban` neither the session nor the subject of its token may come back for as long as the room lives; with `network` nobody may
+ * join from its network for an hour: an IPv4 address, an IPv6 /56.
+ */
+export const kick = z.object({
+  type: z.literal('kick'),
+  n,
+  peer: peerId,
+  ban: z.boolean().optional(),
+  network: z.boolean().optional(),
+});
 /** Asks a peer to turn something off; nobody else can do it. */
 export const muteRequest = z.object({ type: z.literal('mute-request'), n, peer: peerId, kind: mediaKind });
 /** Ends the room for everyone. */

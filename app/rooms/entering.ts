@@ -8,14 +8,17 @@ import { takeOut } from './leaving.ts';
 import {
   type Decision,
   type Former,
+  type Gone,
   type Granted,
   type Held,
   hostIsHere,
   isEmpty,
+  networkKey,
   type Peer,
   type Room,
   type RoomEvent,
   type Rules,
+  subjectKey,
   type Waiting,
 } from './room.ts';
 import { asNewcomer, type View, viewOf } from './view.ts';
@@ -48,11 +51,19 @@ export const join = (room: Room, entrance: Entrance, now: number, rules: Rules):
   if (isTaken(room, entrance)) return refuse('unknown-session');
   const self = newcomer({ ...entrance, granted: entrance.granted ?? before?.granted }, now, before);
   if (before) return enter(room, self, rules, entrance.granted?.role ?? before.role, moved(before, entrance.worker));
+  const banned = banOf(room, entrance, now);
+  if (banned) return refuse(banned.code);
   const opens = isEmpty(room);
   if (opens && entrance.mayOpen === false) return refuse('too-many-rooms', 'from this address');
   const outcome = comeIn(room, self, entrance, now, rules);
   if (opens && !('refused' in outcome) && entrance.from !== undefined) room.from = entrance.from;
   return outcome;
+};
+
+const banOf = ({ gone }: Room, { granted, from }: Entrance, now: number): Gone | undefined => {
+  const bySubject = granted?.subject === undefined ? undefined : gone.get(subjectKey(granted.subject));
+  const byNetwork = from === undefined ? undefined : gone.get(networkKey(from));
+  return bySubject ?? (byNetwork && byNetwork.until > now ? byNetwork : undefined);
 };
 
 const comeIn = (room: Room, self: Waiting, entrance: Entrance, now: number, rules: Rules): Decision<Arrival> => {

@@ -3,11 +3,14 @@ import type { LeaveReason, PeerId } from '../protocol/messages.ts';
 import {
   type Decision,
   type Gone,
+  isBan,
   isElsewhere,
+  networkKey,
   type Peer,
   type Room,
   type RoomEvent,
   type Rules,
+  subjectKey,
   type Waiting,
 } from './room.ts';
 
@@ -78,6 +81,27 @@ export const takeOut = (room: Room, id: PeerId, reason: LeaveReason, now: number
 export const remember = (room: Room, { secretHash, former }: Waiting, gone: Gone, { maxGone }: Rules): void => {
   if (former) room.gone.set(former.secretHash, gone);
   room.gone.set(secretHash, gone);
+  forgetOldest(room, maxGone);
+};
+
+/** Keeps a removed peer out by more than its session. */
+export const ban = (
+  room: Room,
+  { granted, from }: Waiting,
+  network: boolean,
+  now: number,
+  { maxGone }: Rules,
+): void => {
+  if (granted?.subject !== undefined)
+    room.gone.set(subjectKey(granted.subject), { code: 'kicked', until: Number.POSITIVE_INFINITY });
+  if (network && from) room.gone.set(networkKey(from), { code: 'kicked', until: now + networkBan });
+  forgetOldest(room, maxGone);
+};
+
+/** ms for which a network is kept out: it may belong to many, and be somebody else's tomorrow. */
+const networkBan = 3_600_000;
+
+const forgetOldest = (room: Room, maxGone: number): void => {
   for (const oldest of room.gone.keys()) {
     if (room.gone.size <= maxGone) return;
     room.gone.delete(oldest);
@@ -119,7 +143,7 @@ const forget = (room: Room): void => {
   delete room.access;
   delete room.passcode;
   room.said = [];
-  for (const [secretHash, { until }] of room.gone) if (until === Number.POSITIVE_INFINITY) room.gone.delete(secretHash);
+  for (const [key, { until }] of room.gone) if (isBan(key, until)) room.gone.delete(key);
 };
 
 const goAway = (room: Room, id: PeerId, now: number, away: Peer['presence'] & { at: 'away' }): RoomEvent[] => {

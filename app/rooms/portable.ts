@@ -11,7 +11,9 @@ export const format = 1;
 const time = z
   .union([z.number(), z.literal('never')])
   .transform((at) => (at === 'never' ? Number.POSITIVE_INFINITY : at));
-const granted = z.object({ role: role.optional(), name: z.string().optional() }).optional();
+const granted = z
+  .object({ role: role.optional(), name: z.string().optional(), subject: z.string().optional() })
+  .optional();
 const presence = z.discriminatedUnion('at', [
   z.object({ at: z.literal('here'), until: time, worker: z.string().optional() }),
   z.object({ at: z.literal('away'), until: time, worker: z.string().optional(), reason: z.enum(['timeout', 'left']) }),

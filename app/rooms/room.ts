@@ -1,5 +1,6 @@
 /** What a room is: its peers, who waits, its rules, and the events by which it tells what happened. */
 import type { Passcode } from '../auth/passcode.ts';
+import { householdNetwork } from '../budgets/address.ts';
 import type { RateLimits } from '../budgets/token-bucket.ts';
 import type { Refusal } from '../protocol/errors.ts';
 import type {
@@ -25,7 +26,7 @@ export type Held = { until: number; worker?: string | undefined };
 export type Presence = ({ at: 'here' } & Held) | ({ at: 'away'; reason: 'timeout' | 'left' } & Held);
 
 /** What a token says of its bearer: it counts before what the peer says of itself. */
-export type Granted = { role?: Role | undefined; name?: string | undefined };
+export type Granted = { role?: Role | undefined; name?: string | undefined; subject?: string | undefined };
 
 /** Someone who knocked and waits to be let in. */
 export type Waiting = {
@@ -73,7 +74,7 @@ export type Room = {
   said: Said[];
   /** The network of the client that opened it. */
   from?: string;
-  /** By the hash of the session's secret. */
+  /** By the hash of the session's secret, and bans also by `subjectKey` and `networkKey`. */
   gone: Map<string, Gone>;
 };
 
@@ -140,7 +141,14 @@ export const isEmpty = ({ peers, waiting }: Room): boolean => peers.size + waiti
 
 /** Whether nobody is there, nobody waits, and nobody may still come to ask what became of its session. */
 export const isOver = ({ peers, waiting, gone }: Room): boolean =>
-  peers.size === 0 && waiting.size === 0 && ![...gone.values()].some(({ until }) => until !== Number.POSITIVE_INFINITY);
+  peers.size === 0 && waiting.size === 0 && ![...gone].some(([key, { until }]) => !isBan(key, until));
+
+/** Keys of bans; hashes have no space. */
+export const subjectKey = (subject: string): string => `subject ${subject}`;
+export const networkKey = (address: string): string => `network ${householdNetwork(address)}`;
+
+/** Whether what a room remembers is a ban, which ends with the room, and not an answer that somebody may still come for. */
+export const isBan = (key: string, until: number): boolean => until === Number.POSITIVE_INFINITY || key.includes(' ');
 
 /** Carries a command out; whoever waits, or lets in, is told what it changed for them. */
 export const carryOut = <T>(room: Room, command: Command<T>, now: number): Decision<T> => {

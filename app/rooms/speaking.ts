@@ -4,7 +4,7 @@ import type { UnreadSignal } from '../protocol/decode.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { Numbered, PeerId, Role, SaidBefore } from '../protocol/messages.ts';
 import { letIn } from './entering.ts';
-import { endForAll, promote, remember, takeOut } from './leaving.ts';
+import { ban, endForAll, promote, remember, takeOut } from './leaving.ts';
 import { may } from './permissions.ts';
 import type { Decision, Granted, Peer, Room, RoomEvent, Rules } from './room.ts';
 
@@ -136,14 +136,15 @@ const setRole = (room: Room, id: PeerId, role: Role): RoomEvent[] | Refusal => {
 const kick = (
   room: Room,
   sender: Peer,
-  { peer: id, ban = false }: Of<'kick'>,
+  { peer: id, ban: banned = false, network = false }: Of<'kick'>,
   now: number,
   rules: Rules,
 ): RoomEvent[] | Refusal => {
   const peer = room.peers.get(id);
   if (!peer || peer === sender) return nobody('kick', id);
-  const until = ban ? Number.POSITIVE_INFINITY : now + rules.grace;
+  const until = banned ? Number.POSITIVE_INFINITY : now + rules.grace;
   remember(room, peer, { code: 'kicked', until }, rules);
+  if (banned) ban(room, peer, network, now, rules);
   return takeOut(room, id, 'kicked', now, rules);
 };
 

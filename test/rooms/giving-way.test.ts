@@ -1,9 +1,9 @@
 /** Seats and places in the lobby that give way, how often a peer may come back, and what rooms keep. */
 import { describe, expect, test } from 'vitest';
 import { hear, join, listen, listenAndWait, resume } from '../../app/rooms/entering.ts';
-import { expectBy, lose } from '../../app/rooms/leaving.ts';
+import { expectBy, lose, sweep } from '../../app/rooms/leaving.ts';
 import { Registry } from '../../app/rooms/registry.ts';
-import { carryOut, emptyRoom, type Room } from '../../app/rooms/room.ts';
+import { carryOut, emptyRoom, isOver, type Room } from '../../app/rooms/room.ts';
 import { speak } from '../../app/rooms/speaking.ts';
 import { enter, entrance, rules, took } from './rules.ts';
 
@@ -174,5 +174,43 @@ describe('what rooms keep', () => {
     const many = { ...rules, chatHistory: 50 };
     for (let n = 1; n <= 50; n += 1) speak(room, 'a', { type: 'chat', n, text: 'x'.repeat(4000) }, 0, many);
     expect(room.said).toHaveLength(16);
+  });
+});
+
+describe('a ban', () => {
+  const opened = (): Room => {
+    const room = emptyRoom('r');
+    enter(room, 'host');
+    enter(room, 'bad', { from: '2001:db8:0:101::/64', granted: { subject: 'user-7' } });
+    return room;
+  };
+  const kick = (room: Room, more: object) =>
+    took(speak(room, 'host', { type: 'kick', n: 1, peer: 'bad', ...more }, 0, rules));
+  const again = (room: Room, more: object, now = 1) => join(room, entrance('again', more), now, rules);
+
+  test('keeps out who comes with another session and a token of the same subject', () => {
+    const room = opened();
+    kick(room, { ban: true });
+    expect(again(room, { granted: { subject: 'user-7' } })).toEqual({ refused: 'kicked' });
+    took(again(room, { granted: { subject: 'user-8' }, from: '2001:db8:0:101::/64' }));
+  });
+
+  test('of a network keeps out everyone from it, for an hour, and does not keep the room', () => {
+    const room = opened();
+    kick(room, { ban: true, network: true });
+    expect(again(room, { from: '2001:db8:0:1ff::/64' })).toEqual({ refused: 'kicked' });
+    expect(again(room, { from: '2001:db8:0:200::/64' })).not.toHaveProperty('refused');
+    expect(join(room, entrance('late', { from: '2001:db8:0:101::/64' }), 3_600_000, rules)).not.toHaveProperty(
+      'refused',
+    );
+    took(speak(room, 'host', { type: 'end', n: 2 }, 0, rules));
+    sweep(room, rules.grace, rules);
+    expect(isOver(room)).toBe(true);
+  });
+
+  test('without a token or a network is of the session alone', () => {
+    const room = opened();
+    kick(room, { ban: false, network: true });
+    took(again(room, { granted: { subject: 'user-7' }, from: '2001:db8:0:101::/64' }));
   });
 });

@@ -159,8 +159,9 @@ type KickProps = { peer: RemotePeer; conversation: Conversation; close: () => vo
 
 const Kick = ({ peer, conversation, close }: KickProps) => {
   const [ban, setBan] = useState(false);
+  const [network, setNetwork] = useState(false);
   const kick = () => {
-    void conversation.decide((room) => room.kick(peer.id, ban));
+    void conversation.decide((room) => room.kick(peer.id, ban, network));
     close();
   };
   return (
@@ -170,6 +171,16 @@ const Kick = ({ peer, conversation, close }: KickProps) => {
         <input type="checkbox" checked={ban} onChange={({ currentTarget }) => setBan(currentTarget.checked)} />
         {people.kickBan}
       </label>
+      {ban && (
+        <label class="option">
+          <input
+            type="checkbox"
+            checked={network}
+            onChange={({ currentTarget }) => setNetwork(currentTarget.checked)}
+          />
+          {people.kickNetwork}
+        </label>
+      )}
       <div class="choices">
         <button type="button" class="button danger" onClick={kick}>
           {people.kickDo}

@@ -257,6 +257,7 @@ export const ar: Words = {
     kickTitle: (name) => `إخراج ${apart(name)}؟`,
     kickText: 'يغادر المكالمة فورًا ويُخبَر بأن المضيف أخرجه.',
     kickBan: 'منع هذا الزائر من العودة أيضًا',
+    kickNetwork: 'حظر كل من يتصل من الشبكة نفسها لمدة ساعة أيضًا',
     kickDo: 'إخراج',
   },
 

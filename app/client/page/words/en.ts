@@ -213,6 +213,7 @@ export const en = {
     kickTitle: (name: string) => `Remove ${name}?`,
     kickText: 'They leave the call at once and are told that a host removed them.',
     kickBan: 'Also keep this visitor from coming back',
+    kickNetwork: 'Also block everyone on the same network for an hour',
     kickDo: 'Remove',
   },
 

@@ -232,6 +232,7 @@ export const es: Words = {
     kickTitle: (name) => `¿Expulsar a ${name}?`,
     kickText: 'Saldrá de la llamada al instante y sabrá que lo ha decidido un anfitrión.',
     kickBan: 'Impedir también que vuelva a entrar',
+    kickNetwork: 'Bloquear también a todos los de la misma red durante una hora',
     kickDo: 'Expulsar',
   },
 

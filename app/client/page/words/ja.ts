@@ -215,6 +215,7 @@ export const ja: Words = {
     kickTitle: (name) => `${name} さんを退出させますか？`,
     kickText: 'すぐに通話から退出し、ホストの操作であることが本人に表示されます。',
     kickBan: 'この人が再び参加できないようにする',
+    kickNetwork: '同じネットワークからの参加も 1 時間ブロックする',
     kickDo: '退出させる',
   },
 

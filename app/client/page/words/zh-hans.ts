@@ -214,6 +214,7 @@ export const zhHans: Words = {
     kickTitle: (name) => `要移出 ${name} 吗？`,
     kickText: '对方会立即离开通话，并得知是主持人将其移出。',
     kickBan: '同时禁止此人再次进入',
+    kickNetwork: '同时在一小时内禁止同一网络的所有人进入',
     kickDo: '移出',
   },
 
