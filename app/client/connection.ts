@@ -1,6 +1,7 @@
 /** The signaling connection: one conversation with a room, carried by as many WebSockets, or other transports, as it takes. */
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { Join, Joined, MediaState, PeerId, ServerMessage, Waiting } from '../protocol/messages.ts';
+import { Backoff } from './backoff.ts';
 import { Alarm, browserClock, type Clock } from './clock.ts';
 import { Emitter, type Source } from './events.ts';
 import { Ladder } from './ladder.ts';
@@ -22,6 +23,9 @@ export type ConnectionState =
 /** What happens in the room, in the order of `seq`, each once. */
 export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined | Waiting | Reached>;
 type Reached = Extract<ServerMessage, { type: 'reached' }>;
+
+/** Milliseconds until a message that was refused for now goes again the first time. */
+const firstRepeat = 50;
 
 export type ConnectionEvents = {
   state: ConnectionState;
@@ -65,7 +69,6 @@ type Refusal = Extract<ServerMessage, { type: 'error' }>;
 export class Connection implements Source<ConnectionEvents> {
   #join: ConnectionOptions['join'];
   #ladder: Ladder;
-  #clock: Clock;
   #timing: Timing;
   #emitter = new Emitter<ConnectionEvents>();
   #outbox = new Outbox();
@@ -78,7 +81,9 @@ export class Connection implements Source<ConnectionEvents> {
   #alarm: Alarm;
   /** While armed the server has asked for a pause: nothing numbered goes out. */
   #pause: Alarm;
-  #pauses = 0;
+  #backoff: Backoff;
+  /** Of messages that the server refuses for now. */
+  #repeats: Backoff;
 
   constructor({ url, join, session, open, clock = browserClock, timing: given = {} }: ConnectionOptions) {
     const timing = { ...usualTiming, ...given };
@@ -86,10 +91,11 @@ export class Connection implements Source<ConnectionEvents> {
     this.#join = join;
     if (session) this.#session = { is: 'known', secret: session, seen: undefined };
     this.#ladder = new Ladder({ url, open: open ?? openSockets(clock, timing), clock, timing, better });
-    this.#clock = clock;
     this.#timing = timing;
     this.#alarm = new Alarm(clock);
     this.#pause = new Alarm(clock);
+    this.#backoff = new Backoff(clock, timing);
+    this.#repeats = new Backoff(clock, timing, firstRepeat);
     this.#connect();
   }
 
@@ -166,7 +172,7 @@ export class Connection implements Source<ConnectionEvents> {
     this.#phase = { is: 'opening', socket };
     socket.onopen = () => this.#isCurrent(socket) && this.#sendJoin(socket);
     this.#hear(socket);
-    this.#alarm.arm(this.#ladder.patience, () => this.#broke(this.#backoff()));
+    this.#alarm.arm(this.#ladder.patience, () => this.#broke());
     this.#tell();
   }
 
@@ -177,7 +183,7 @@ export class Connection implements Source<ConnectionEvents> {
     this.#phase = { is: 'moving', socket, old: this.#phase.socket, was: this.state };
     this.#hear(socket);
     this.#sendJoin(socket);
-    this.#alarm.arm(this.#timing.opening, () => this.#lost(0));
+    this.#alarm.arm(this.#timing.opening, () => this.#lost());
   }
 
   #hear(socket: Socket): void {
@@ -203,20 +209,20 @@ export class Connection implements Source<ConnectionEvents> {
   #closed(code: number): void {
     if (code === 1009) this.#end('too-long');
     else if (code >= 4500 && code <= 4999) this.#end(codeOfClose(code));
-    else if (code >= 4000 && code <= 4499) this.#lost(this.#backoff(1000));
-    else this.#broke(this.#backoff());
+    else if (code >= 4000 && code <= 4499) this.#lost(1000);
+    else this.#broke();
   }
 
   /** Not by the server's will, so perhaps by the network's. */
-  #broke(delay: number): void {
+  #broke(): void {
     if (this.#phase.is !== 'moving') this.#ladder.broke();
-    this.#lost(delay);
+    this.#lost();
   }
 
-  /** Gives up this socket and comes back after `delay` milliseconds. */
-  #lost(delay: number): void {
+  /** Gives up this socket and comes back, after `retry` milliseconds if the server asks for that. */
+  #lost(retry?: unknown): void {
     this.#turnTo({ is: 'pausing' });
-    this.#alarm.arm(delay, () => this.#connect());
+    this.#alarm.arm(this.#backoff.next(retry), () => this.#connect());
     this.#tell();
   }
 
@@ -238,18 +244,13 @@ export class Connection implements Source<ConnectionEvents> {
     if (before.is === 'moving') before.old.close(1000);
   }
 
-  #backoff(first = this.#timing.backoff): number {
-    const delay = Math.min(this.#timing.longest, first * 2 ** Math.min(this.#attempt, 16));
-    return delay * (0.5 + this.#clock.random() / 2);
-  }
-
   #watch(socket: Socket): void {
     this.#alarm.arm(this.#timing.ping, () => this.#ping(socket));
   }
 
   #ping(socket: Socket): void {
     socket.send('{"type":"ping"}');
-    this.#alarm.arm(this.#timing.answer, () => this.#broke(0));
+    this.#alarm.arm(this.#timing.answer, () => this.#broke());
   }
 
   #tell(): void {
@@ -273,11 +274,12 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   /** What follows a message that may be sent again would be out of order, so everything waits and goes again. */
-  #pauseFor(retry: number): void {
+  #pauseFor(retry: unknown): void {
     if (this.#pause.armed) return;
-    this.#pauses += 1;
-    const atLeast = Math.min(this.#timing.longest, 25 * 2 ** Math.min(this.#pauses, 16));
-    this.#pause.arm(Math.max(retry, atLeast), () => this.#sendUnsettled());
+    this.#pause.arm(this.#repeats.next(retry), () => {
+      this.#repeats.works();
+      this.#sendUnsettled();
+    });
   }
 
   // ── what is received ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -290,7 +292,6 @@ export class Connection implements Source<ConnectionEvents> {
       case 'joined':
         return this.#entered(socket, message);
       case 'ack':
-        this.#pauses = 0;
         return this.#outbox.acknowledged(message.n);
       case 'reached':
         if (this.#session.is === 'known') this.#session.seen = message.seq;
@@ -339,6 +340,7 @@ export class Connection implements Source<ConnectionEvents> {
     this.#phase = phase;
     this.#attempt = 0;
     this.#because = undefined;
+    this.#backoff.works();
     this.#watch(socket);
   }
 
@@ -371,18 +373,13 @@ export class Connection implements Source<ConnectionEvents> {
 
   #dismissed({ code, retry }: Bye): void {
     const byOurselves = code === 'replaced' && (this.#phase.is === 'moving' || this.#ladder.fresh);
-    if (byOurselves) this.#lost(0);
+    if (byOurselves) this.#lost();
     else if (retry === null) this.#end(code);
     else this.#sentAway(code, retry);
   }
 
   #sentAway(code: ErrorCode, retry: number): void {
     this.#because = code;
-    this.#lost(this.#later(retry));
-  }
-
-  /** The server's own delay, spread, so that a whole room does not come back in the same millisecond. */
-  #later(retry: number): number {
-    return retry * (1 + this.#clock.random() / 2);
+    this.#lost(retry);
   }
 }
