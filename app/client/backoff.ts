@@ -26,15 +26,15 @@ export class Backoff {
 
   /**
    * It failed.
-   * @param asked what the server asks for: believed when it is a number, above our own delay, and at most ten minutes
+   * @param asked what the server asks for: believed above our own delay and below ten minutes
    * @returns milliseconds, spread, so that a whole room does not come back in the same millisecond
    */
-  next(asked?: unknown): number {
+  next(asked = 0): number {
     if (this.#clock.now - this.#since >= this.#timing.opening) this.#failures = 0;
     this.#since = Number.POSITIVE_INFINITY;
     const own = Math.min(this.#timing.longest, this.#first * 2 ** Math.min(this.#failures, 16));
     this.#failures += 1;
-    const theirs = Number.isFinite(asked) ? Math.min(Number(asked), longestDelay / 1.5) : 0;
+    const theirs = Number.isFinite(asked) ? Math.min(asked, longestDelay / 1.5) : 0;
     const chance = this.#clock.random() / 2;
     return Math.max(own * (0.5 + chance), theirs * (1 + chance));
   }
