@@ -2,6 +2,8 @@
 
 export type Timer = object | number;
 export type Clock = {
+  /** Milliseconds from an arbitrary beginning; never goes back. */
+  readonly now: number;
   setTimeout(run: () => void, milliseconds: number): Timer;
   clearTimeout(timer: Timer): void;
   /** From 0 to just under 1. */
@@ -9,6 +11,9 @@ export type Clock = {
 };
 
 export const browserClock: Clock = {
+  get now() {
+    return performance.now();
+  },
   setTimeout: (run, milliseconds) => globalThis.setTimeout(run, milliseconds),
   clearTimeout: (timer) => globalThis.clearTimeout(timer as number),
   random: Math.random,

@@ -1,12 +1,14 @@
 /** The signaling connection: one conversation with a room, carried by as many WebSockets, or other transports, as it takes. */
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { Join, Joined, MediaState, PeerId, ServerMessage, Waiting } from '../protocol/messages.ts';
+import { Backoff } from './backoff.ts';
 import { Alarm, browserClock, type Clock } from './clock.ts';
 import { Emitter, type Source } from './events.ts';
 import { Ladder } from './ladder.ts';
 import { Outbox, type Settled, type Unnumbered } from './outbox.ts';
+import { type Malformed, parse } from './shape.ts';
 import { type Timing, usualTiming } from './timing.ts';
-import { codeOfClose, isFinal, type OpenSocket, openSockets, parse, type Socket, type Transport } from './wire.ts';
+import { codeOfClose, isFinal, type OpenSocket, openSockets, type Socket, type Transport } from './wire.ts';
 
 /**
  * `connecting`: never joined so far. `waiting`: a host has to open; `host`: whether one is there. `reconnecting`: the room may
@@ -23,6 +25,15 @@ export type ConnectionState =
 export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined | Waiting | Reached>;
 type Reached = Extract<ServerMessage, { type: 'reached' }>;
 
+/** Milliseconds until a message that was refused for now goes again the first time. */
+const firstRepeat = 50;
+/** Messages that wait to be settled: a server that settles none must not fill the memory. */
+const mostUnsettled = 5_000;
+/** Milliseconds between two sets of ICE servers that are told on: links may look for new paths with each. */
+const iceRest = 10_000;
+/** Peers that may come within so many milliseconds, because each costs a connection; a `joined` counts with those that get one. */
+const newcomers = { most: 600, within: 60_000, atOnce: 64 };
+
 export type ConnectionEvents = {
   state: ConnectionState;
   /** The room was entered (`recovered: false`: begin anew) or the session went on (`recovered: true`). */
@@ -32,6 +43,8 @@ export type ConnectionEvents = {
   ice: Joined['ice'];
   /** Something that was sent is refused for good; the connection goes on. */
   refused: { code: ErrorCode; message: string };
+  /** The first message of a connection that was ignored because it is malformed. */
+  trouble: Error;
 };
 
 export type ConnectionOptions = {
@@ -74,11 +87,19 @@ export class Connection implements Source<ConnectionEvents> {
   #attempt = 0;
   /** Why the server sent us away to come back, until it takes us. */
   #because: ErrorCode | undefined;
+  /** Of a malformed message, over this connection. */
+  #warned = false;
+  #came = { since: 0, many: 0 };
+  /** While armed ICE servers have been told on a moment ago; then the latest of those that came meanwhile are. */
+  #calm: Alarm;
+  #ice: Joined['ice'] | undefined;
   /** The next attempt, the next ping, or the end of patience: there is always at most one of them. */
   #alarm: Alarm;
   /** While armed the server has asked for a pause: nothing numbered goes out. */
   #pause: Alarm;
-  #pauses = 0;
+  #backoff: Backoff;
+  /** Of messages that the server refuses for now. */
+  #repeats: Backoff;
 
   constructor({ url, join, session, open, clock = browserClock, timing: given = {} }: ConnectionOptions) {
     const timing = { ...usualTiming, ...given };
@@ -86,10 +107,13 @@ export class Connection implements Source<ConnectionEvents> {
     this.#join = join;
     if (session) this.#session = { is: 'known', secret: session, seen: undefined };
     this.#ladder = new Ladder({ url, open: open ?? openSockets(clock, timing), clock, timing, better });
-    this.#clock = clock;
     this.#timing = timing;
     this.#alarm = new Alarm(clock);
+    this.#clock = clock;
     this.#pause = new Alarm(clock);
+    this.#calm = new Alarm(clock);
+    this.#backoff = new Backoff(clock, timing);
+    this.#repeats = new Backoff(clock, timing, firstRepeat);
     this.#connect();
   }
 
@@ -166,7 +190,7 @@ export class Connection implements Source<ConnectionEvents> {
     this.#phase = { is: 'opening', socket };
     socket.onopen = () => this.#isCurrent(socket) && this.#sendJoin(socket);
     this.#hear(socket);
-    this.#alarm.arm(this.#ladder.patience, () => this.#broke(this.#backoff()));
+    this.#alarm.arm(this.#ladder.patience, () => this.#broke());
     this.#tell();
   }
 
@@ -177,7 +201,7 @@ export class Connection implements Source<ConnectionEvents> {
     this.#phase = { is: 'moving', socket, old: this.#phase.socket, was: this.state };
     this.#hear(socket);
     this.#sendJoin(socket);
-    this.#alarm.arm(this.#timing.opening, () => this.#lost(0));
+    this.#alarm.arm(this.#timing.opening, () => this.#lost());
   }
 
   #hear(socket: Socket): void {
@@ -203,20 +227,20 @@ export class Connection implements Source<ConnectionEvents> {
   #closed(code: number): void {
     if (code === 1009) this.#end('too-long');
     else if (code >= 4500 && code <= 4999) this.#end(codeOfClose(code));
-    else if (code >= 4000 && code <= 4499) this.#lost(this.#backoff(1000));
-    else this.#broke(this.#backoff());
+    else if (code >= 4000 && code <= 4499) this.#lost(1000);
+    else this.#broke();
   }
 
   /** Not by the server's will, so perhaps by the network's. */
-  #broke(delay: number): void {
+  #broke(): void {
     if (this.#phase.is !== 'moving') this.#ladder.broke();
-    this.#lost(delay);
+    this.#lost();
   }
 
-  /** Gives up this socket and comes back after `delay` milliseconds. */
-  #lost(delay: number): void {
+  /** Gives up this socket and comes back, after `retry` milliseconds if the server asks for that. */
+  #lost(retry?: number): void {
     this.#turnTo({ is: 'pausing' });
-    this.#alarm.arm(delay, () => this.#connect());
+    this.#alarm.arm(this.#backoff.next(retry), () => this.#connect());
     this.#tell();
   }
 
@@ -233,14 +257,11 @@ export class Connection implements Source<ConnectionEvents> {
     this.#phase = phase;
     this.#alarm.disarm();
     this.#pause.disarm();
+    this.#calm.disarm();
+    this.#ice = undefined;
     this.#ladder.stop();
     if ('socket' in before) before.socket.close(1000);
     if (before.is === 'moving') before.old.close(1000);
-  }
-
-  #backoff(first = this.#timing.backoff): number {
-    const delay = Math.min(this.#timing.longest, first * 2 ** Math.min(this.#attempt, 16));
-    return delay * (0.5 + this.#clock.random() / 2);
   }
 
   #watch(socket: Socket): void {
@@ -249,7 +270,7 @@ export class Connection implements Source<ConnectionEvents> {
 
   #ping(socket: Socket): void {
     socket.send('{"type":"ping"}');
-    this.#alarm.arm(this.#timing.answer, () => this.#broke(0));
+    this.#alarm.arm(this.#timing.answer, () => this.#broke());
   }
 
   #tell(): void {
@@ -261,6 +282,7 @@ export class Connection implements Source<ConnectionEvents> {
   #post(message: Unnumbered): Promise<Settled> {
     const phase = this.#phase;
     if (phase.is === 'over') return Promise.resolve({ accepted: false, code: phase.code });
+    if (this.#outbox.size >= mostUnsettled) return Promise.resolve({ accepted: false, code: 'rate-limited' });
     return new Promise((settle) => {
       const numbered = this.#outbox.add(message, settle);
       if (phase.is === 'joined' && !this.#pause.armed) phase.socket.send(JSON.stringify(numbered));
@@ -275,9 +297,10 @@ export class Connection implements Source<ConnectionEvents> {
   /** What follows a message that may be sent again would be out of order, so everything waits and goes again. */
   #pauseFor(retry: number): void {
     if (this.#pause.armed) return;
-    this.#pauses += 1;
-    const atLeast = Math.min(this.#timing.longest, 25 * 2 ** Math.min(this.#pauses, 16));
-    this.#pause.arm(Math.max(retry, atLeast), () => this.#sendUnsettled());
+    this.#pause.arm(this.#repeats.next(retry), () => {
+      this.#repeats.works();
+      this.#sendUnsettled();
+    });
   }
 
   // ── what is received ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -285,35 +308,75 @@ export class Connection implements Source<ConnectionEvents> {
   #receive(socket: Socket, data: unknown): void {
     const message = parse(data);
     if (!message) return;
+    if (message.type === 'malformed') return this.#misheard(message);
     if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') this.#watch(socket);
     switch (message.type) {
       case 'joined':
         return this.#entered(socket, message);
+      case 'waiting':
+        return this.#knocked(socket, message);
+      case 'error':
+        return this.#refused(socket, message);
+      case 'bye':
+        return this.#dismissed(message);
+      default:
+        // Nothing else comes before those.
+        if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') this.#told(message);
+    }
+  }
+
+  #told(message: Exclude<ServerMessage, Joined | Waiting | Refusal | Bye>): void {
+    switch (message.type) {
       case 'ack':
-        this.#pauses = 0;
         return this.#outbox.acknowledged(message.n);
       case 'reached':
-        if (this.#session.is === 'known') this.#session.seen = message.seq;
+        if (this.#session.is === 'known') this.#session.seen = Math.max(message.seq, this.#session.seen ?? 0);
         return;
       case 'pong':
         return;
       case 'ice':
-        return this.#emitter.emit('ice', message.ice);
-      case 'error':
-        return this.#refused(socket, message);
-      case 'waiting':
-        return this.#knocked(socket, message);
-      case 'bye':
-        return this.#dismissed(message);
+        this.#ice = message.ice;
+        return this.#renewIce();
       default:
         return this.#happened(message);
     }
   }
 
+  /** Without what a conversation begins with there is none. */
+  #misheard({ of }: Malformed): void {
+    if (this.#phase.is !== 'joined') return this.#failed('bad-message');
+    if (this.#warned) return;
+    this.#warned = true;
+    this.#emitter.emit('trouble', new TypeError(`ignored a malformed message of the server: ${of}`));
+  }
+
+  #failed(code: ErrorCode): void {
+    this.#because = code;
+    this.#broke();
+  }
+
+  #renewIce(): void {
+    if (!this.#ice || this.#calm.armed) return;
+    this.#emitter.emit('ice', this.#ice);
+    this.#ice = undefined;
+    this.#calm.arm(iceRest, () => this.#renewIce());
+  }
+
+  #mayCome(many: number): boolean {
+    const { now } = this.#clock;
+    if (now - this.#came.since > newcomers.within) this.#came = { since: now, many: 0 };
+    this.#came.many += many;
+    return this.#came.many <= newcomers.most;
+  }
+
   #entered(socket: Socket, joined: Joined): void {
+    if (this.#phase.is === 'joined') return;
+    if (!joined.recovered && !this.#mayCome(Math.min(joined.peers.length, newcomers.atOnce)))
+      return this.#failed('rate-limited');
     const before = this.#session;
     // After a resume the missed events follow with numbers up to `joined.seq`; a new beginning contains them.
-    const seen = joined.recovered && before.is === 'known' ? before.seen : joined.seq;
+    const resumed = joined.recovered && before.is === 'known';
+    const seen = resumed ? before.seen && Math.min(before.seen, joined.seq) : joined.seq;
     if (!joined.recovered && before.is === 'known') this.#outbox.renew();
     this.#arrived(socket, { is: 'joined', socket }, { is: 'known', secret: joined.session, seen });
     // First what was numbered before, then what listeners send from within these events.
@@ -325,6 +388,7 @@ export class Connection implements Source<ConnectionEvents> {
 
   /** A host has to open. */
   #knocked(socket: Socket, { host, session, seq }: Waiting): void {
+    if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') return;
     this.#arrived(socket, { is: 'waiting', socket, host }, { is: 'known', secret: session, seen: seq });
     this.#tell();
   }
@@ -339,12 +403,15 @@ export class Connection implements Source<ConnectionEvents> {
     this.#phase = phase;
     this.#attempt = 0;
     this.#because = undefined;
+    this.#warned = false;
+    this.#backoff.works();
     this.#watch(socket);
   }
 
   #happened(event: RoomEvent): void {
     // What has no number is of a later protocol.
     if (this.#session.is === 'none' || !(event.seq > (this.#session.seen ?? 0))) return;
+    if (event.type === 'peer-joined' && !this.#mayCome(1)) return this.#failed('rate-limited');
     this.#session.seen = event.seq;
     if (event.type === 'waiting-updated' && this.#phase.is === 'waiting') {
       this.#phase.host = event.host;
@@ -354,14 +421,14 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   #refused(socket: Socket, { code, message, n, retry }: Refusal): void {
-    if (n !== undefined && retry !== undefined) return this.#pauseFor(retry);
+    if (n !== undefined && retry != null) return this.#pauseFor(retry);
     if (this.#phase.is === 'opening' || this.#phase.is === 'moving') return this.#joinRefused(socket, code, retry);
     if (n !== undefined) this.#outbox.refused(n, code);
     this.#emitter.emit('refused', { code, message });
   }
 
   #joinRefused(socket: Socket, code: ErrorCode, retry?: number): void {
-    if (retry !== undefined) return this.#sentAway(code, retry);
+    if (retry != null) return this.#sentAway(code, retry);
     if (this.#session.is === 'none' || isFinal(code)) return this.#end(code);
     // Whatever the server has against this session, a new one may be welcome.
     this.#session = { is: 'none' };
@@ -371,18 +438,13 @@ export class Connection implements Source<ConnectionEvents> {
 
   #dismissed({ code, retry }: Bye): void {
     const byOurselves = code === 'replaced' && (this.#phase.is === 'moving' || this.#ladder.fresh);
-    if (byOurselves) this.#lost(0);
+    if (byOurselves) this.#lost();
     else if (retry === null) this.#end(code);
     else this.#sentAway(code, retry);
   }
 
   #sentAway(code: ErrorCode, retry: number): void {
     this.#because = code;
-    this.#lost(this.#later(retry));
-  }
-
-  /** The server's own delay, spread, so that a whole room does not come back in the same millisecond. */
-  #later(retry: number): number {
-    return retry * (1 + this.#clock.random() / 2);
+    this.#lost(retry);
   }
 }

@@ -49,7 +49,9 @@ export type JoinOptions = {
 /** `at`: the server's clock, milliseconds since 1970. `to` is there when the text is for us alone. */
 export type Chat = { from: PeerId; text: string; at: number; to?: PeerId | undefined };
 
-export type RoomEvents = MeshEvents & {
+export type RoomEvents = Omit<MeshEvents, 'trouble'> & {
+  /** A failure that was survived, for whoever keeps a log; without `peer` the server caused it. */
+  trouble: { peer?: PeerId; error: unknown };
   state: ConnectionState;
   joined: Joined;
   chat: Chat;
@@ -245,6 +247,7 @@ export class Room implements Source<RoomEvents> {
       emitter.emit('joined', joined);
     });
     this.#connection.on('refused', (refused) => emitter.emit('refused', refused));
+    this.#connection.on('trouble', (error) => emitter.emit('trouble', { error }));
     this.#connection.on('event', (event) => {
       if (event.type === 'chat') emitter.emit('chat', event);
       if (event.type === 'mute-request') emitter.emit('mute-request', event);

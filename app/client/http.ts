@@ -1,13 +1,17 @@
 /** A conversation over plain HTTP in the shape of a socket: posts for what is sent, a stream or polls for what comes. */
-import type { ErrorCode } from '../protocol/errors.ts';
 import type { ServerMessage } from '../protocol/messages.ts';
+import { Backoff } from './backoff.ts';
 import { Alarm, type Clock } from './clock.ts';
+import { EventStream } from './event-stream.ts';
+import { HttpRequest, longestText } from './request.ts';
+import { parse, parseAnswer } from './shape.ts';
 import type { Timing } from './timing.ts';
 import { isFinal, type Socket, type Transport } from './wire.ts';
 
-/** Seconds that a poll waits, and milliseconds between polls that do not. */
+/** Seconds that a poll waits; milliseconds between polls that do not, and from the beginning of one that does to that of the next. */
 const pollWait = 20;
 const pollPause = 1_000;
+const pollDistance = 100;
 /** Characters in one post: with three bytes for each still less than any server takes at once. */
 const postLength = 200_000;
 /**
@@ -16,29 +20,24 @@ const postLength = 200_000;
  */
 const heldConnections = 4;
 
-/** What the server answers to any request: of `joined` only what matters here. */
-type Answer =
-  | { type: 'joined' | 'waiting'; session: string; seq: number; recovered?: boolean }
-  | { type: 'error'; code: ErrorCode; message: string; retry?: number | null }
-  | { type?: never; messages: ServerMessage[]; seq?: number };
-
-/** undefined when the request failed. */
-type Fetched = Response | undefined;
+type Refusal = Extract<ServerMessage, { type: 'error' }>;
 
 /** Whether this network lets streams through, as far as is known. */
 export class Streams {
   #breaks = 0;
   #pause: number;
+  #clock: Clock;
   #until = 0;
 
   /** @param pause milliseconds for which polls take the place of streams that fail; it doubles each time */
-  constructor(pause: number) {
+  constructor(pause: number, clock: Clock) {
     this.#pause = pause;
+    this.#clock = clock;
   }
 
   /** Milliseconds until the next one may be tried. */
   get rest(): number {
-    return Math.max(0, this.#until - performance.now());
+    return Math.max(0, this.#until - this.#clock.now);
   }
 
   lasted(): void {
@@ -50,7 +49,7 @@ export class Streams {
     this.#breaks += silent ? 2 : 1;
     if (this.#breaks < 2) return;
     this.#breaks = 0;
-    this.#until = performance.now() + this.#pause;
+    this.#until = this.#clock.now + this.#pause;
     this.#pause = Math.min(2 * this.#pause, 600_000);
   }
 }
@@ -63,14 +62,18 @@ export class HttpSocket implements Socket {
   #base: string;
   #timing: Timing;
   #streams: Streams;
+  #clock: Clock;
+  #backoff: Backoff;
   #headers: Record<string, string> = { 'content-type': 'application/json' };
   #after = 0;
   #unsent: string[] = [];
   #posting = false;
   #closed = false;
   /** The request for events: ended after a silence, and at the end. */
-  #reading = new AbortController();
-  /** A silence that is too long, or a pause. */
+  #reading: HttpRequest;
+  /** Whether it brought anything. */
+  #news = false;
+  /** The pause before the next. */
   #alarm: Alarm;
 
   /** @param url `ws:` or `wss:` URL of the room */
@@ -78,6 +81,9 @@ export class HttpSocket implements Socket {
     this.#base = url.replace(/^ws/, 'http').replace(/ws$/, '');
     this.#timing = timing;
     this.#streams = streams;
+    this.#clock = clock;
+    this.#backoff = new Backoff(clock, timing);
+    this.#reading = new HttpRequest(clock);
     this.#alarm = new Alarm(clock);
     queueMicrotask(() => this.onopen?.(new Event('open')));
   }
@@ -97,26 +103,29 @@ export class HttpSocket implements Socket {
   close(): void {
     this.#closed = true;
     this.#alarm.disarm();
-    this.#reading.abort();
+    this.#reading.end();
   }
 
   async #join(text: string, after: number): Promise<void> {
-    const answer = await this.#answer(this.#post('join', text));
-    const arrived = answer?.type === 'joined' || answer?.type === 'waiting';
+    const answer = await this.#post('join', text);
+    if (this.#closed) return;
+    const message = parse(answer);
+    if (!message) return this.#drop(1006);
+    const arrived = message.type === 'joined' || message.type === 'waiting';
     if (arrived) {
-      this.#headers.authorization = `Bearer ${answer.session}`;
-      this.#after = answer.recovered ? after : answer.seq;
+      this.#headers.authorization = `Bearer ${message.session}`;
+      this.#after = 'recovered' in message && message.recovered ? after : message.seq;
     }
-    if (answer) this.#tell(answer);
+    this.#say(answer);
     if (arrived) await this.#listen();
   }
 
   /** Also for a page that goes away. The others would first see a lost connection if the stream ended before it. */
   async #leave(text: string): Promise<void> {
     const reading = this.#reading;
-    this.#reading = new AbortController();
+    this.#reading = new HttpRequest(this.#clock);
     await this.#post('leave', text, true);
-    reading.abort();
+    reading.end();
   }
 
   // ── what is sent ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -127,7 +136,7 @@ export class HttpSocket implements Socket {
     this.#posting = true;
     // What is sent in the same turn goes in the same post.
     await undefined;
-    while (this.#unsent.length > 0 && !this.#closed) await this.#hear(this.#post('messages', this.#nextPost()));
+    while (this.#unsent.length > 0 && !this.#closed) this.#hear(await this.#post('messages', this.#nextPost()));
     this.#posting = false;
   }
 
@@ -137,19 +146,32 @@ export class HttpSocket implements Socket {
     return `[${post}]`;
   }
 
-  #post(path: string, body: string, keepalive = false): Promise<Fetched> {
-    const signal = AbortSignal.timeout(this.#timing.answer);
-    return fetch(this.#base + path, { method: 'POST', headers: this.#headers, body, keepalive, signal }).catch(nothing);
+  /** @returns the text of the answer; undefined when the request failed */
+  async #post(path: string, body: string, keepalive = false): Promise<string | undefined> {
+    const request = new HttpRequest(this.#clock);
+    const init = { method: 'POST', headers: this.#headers, body, keepalive };
+    return request.text(await request.send(this.#base + path, init, this.#timing.answer));
   }
 
   // ── what is received ──────────────────────────────────────────────────────────────────────────────────────────────
 
   async #listen(): Promise<void> {
     while (!this.#closed) {
-      if (await hold(() => this.#wait(this.#streams.rest))) continue;
-      await this.#poll(0);
-      if (!this.#closed) await new Promise<void>((resolve) => this.#alarm.arm(pollPause, resolve));
+      const began = this.#clock.now;
+      this.#news = false;
+      const held = await hold(() => this.#wait(this.#streams.rest));
+      if (!held) await this.#poll(0);
+      if (this.#closed) return;
+      const pause = held ? this.#pause(this.#clock.now - began) : pollPause;
+      await new Promise<void>((resolve) => this.#alarm.arm(pause, resolve));
     }
+  }
+
+  /** Until the next request for events, after one that took so long. One that ended early with nothing to tell has failed. */
+  #pause(took: number): number {
+    if (!this.#news && took < this.#timing.opening) return this.#backoff.next();
+    this.#backoff.works();
+    return Math.max(0, pollDistance - took);
   }
 
   #wait(rest: number): Promise<void> {
@@ -158,90 +180,73 @@ export class HttpSocket implements Socket {
 
   async #poll(wait: number): Promise<void> {
     this.transport = 'poll';
-    await this.#hear(this.#get(`&wait=${wait}`, 'application/json', 1000 * wait + this.#timing.answer));
+    const response = await this.#get(`&wait=${wait}`, 'application/json', 1000 * wait + this.#timing.answer);
+    this.#hear(await this.#reading.text(response));
   }
 
   async #stream(): Promise<void> {
     this.transport = 'sse';
-    const began = performance.now();
+    const began = this.#clock.now;
     const response = await this.#get('', 'text/event-stream', this.#timing.opening);
+    const reading = this.#reading;
     // What fails at once would fail for a poll as well; what is silent may be kept back by someone between.
     const streams = response?.headers.get('content-type')?.startsWith('text/event-stream');
-    if (!streams && !this.#reading.signal.aborted) return this.#hear(response);
-    const silent = !response?.body || !(await this.#read(response.body));
+    if (!streams && !reading.over) return this.#hear(await reading.text(response));
+    const silent = !response?.body || !(await this.#read(reading, response.body));
     if (this.#closed) return;
-    if (performance.now() - began < 2 * this.#timing.ping) this.#streams.failed(silent);
+    if (this.#clock.now - began < 2 * this.#timing.ping) this.#streams.failed(silent);
     else this.#streams.lasted();
   }
 
-  /** Reads a stream to its end, however it ends. @returns whether anything came */
-  async #read(body: ReadableStream<BufferSource>): Promise<boolean> {
-    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-    let text: string | undefined;
-    for (;;) {
-      const { value } = await reader.read().catch(() => ({ value: undefined }));
-      if (value === undefined || this.#closed) return text !== undefined;
+  /** Reads a stream to its end, however it ends, or to an event that is too long. @returns whether anything came */
+  async #read(request: HttpRequest, body: ReadableStream<BufferSource>): Promise<boolean> {
+    let came = false;
+    const events = new EventStream(longestText, (id, data) => {
+      if (/^\d{1,15}$/.test(id)) this.#after = Number(id);
+      if (data) this.#say(data);
+    });
+    await request.read(body, (piece) => {
+      came = true;
       // Its heartbeats come more often than that.
-      this.#endAfter(2 * this.#timing.ping);
-      const blocks: string[] = ((text ?? '') + value).split('\n\n');
-      text = blocks.pop() ?? '';
-      for (const block of blocks) this.#take(block);
-    }
-  }
-
-  #take(block: string): void {
-    const [, id] = /^id: (\d+)$/m.exec(block) ?? [];
-    const [, data] = /^data: (.*)$/m.exec(block) ?? [];
-    if (id) this.#after = Number(id);
-    if (data) this.#say(data);
+      request.within(2 * this.#timing.ping);
+      return !this.#closed && events.take(piece);
+    });
+    return came;
   }
 
   /** @param silence milliseconds after which it is given up, unless something comes */
-  #get(query: string, accept: string, silence: number): Promise<Fetched> {
-    this.#reading = new AbortController();
-    this.#endAfter(silence);
-    return fetch(`${this.#base}events?after=${this.#after}${query}`, {
-      headers: { ...this.#headers, accept },
-      signal: this.#reading.signal,
-      // Otherwise Chromium lets tabs with the same URL wait for each other.
-      cache: 'no-store',
-    }).catch(nothing);
-  }
-
-  #endAfter(milliseconds: number): void {
-    this.#alarm.arm(milliseconds, () => this.#reading.abort());
-  }
-
-  async #hear(response: Promise<Fetched> | Fetched): Promise<void> {
-    const answer = await this.#answer(response);
-    if (answer?.type === 'error') return this.#refused(answer);
-    if (answer?.type !== undefined || !answer) return;
-    if (answer.seq !== undefined) this.#after = answer.seq;
-    for (const message of answer.messages) this.#tell(message);
+  #get(query: string, accept: string, silence: number): Promise<Response | undefined> {
+    this.#reading = new HttpRequest(this.#clock);
+    const url = `${this.#base}events?after=${this.#after}${query}`;
+    return this.#reading.send(url, { headers: { ...this.#headers, accept } }, silence);
   }
 
   /** Without an answer, or with one that is not ours, the connection is lost. */
-  async #answer(response: Promise<Fetched> | Fetched): Promise<Answer | undefined> {
-    const answer: Answer | undefined = await (await response)?.json().catch(nothing);
-    if (this.#closed) return undefined;
-    if (answer?.type ?? answer?.messages) return answer;
-    this.#drop(1006);
-    return undefined;
+  #hear(text: string | undefined): void {
+    if (this.#closed) return;
+    const answer = text === undefined ? undefined : parseAnswer(text);
+    if (!answer) return this.#drop(1006);
+    if ('type' in answer) return this.#refused(answer);
+    this.#after = answer.seq ?? this.#after;
+    for (const message of answer.messages) {
+      this.#news = true;
+      this.#say(message);
+    }
   }
 
   /** A request that was refused as a whole ends the conversation, as `bye` does; a session that is over is joined anew. */
-  #refused({ code, message, retry = null }: Answer & { type: 'error' }): void {
+  #refused({ code, message, retry: asked }: Refusal): void {
+    const retry = asked ?? null;
     if (retry === null && !isFinal(code)) this.#drop(4000);
-    else this.#tell({ type: 'bye', code, message, retry });
+    else this.#say({ type: 'bye', code, message, retry });
   }
 
-  #tell(message: Answer | ServerMessage): void {
-    this.#say(JSON.stringify(message));
-  }
-
-  #say(data: string): void {
+  /** @param data a message as text, or as a value */
+  #say(data: unknown): void {
     // Nothing comes after it. Asking for more would take the session back from whoever has it now.
-    if (data.startsWith('{"type":"bye"')) this.close();
+    const isBye =
+      typeof data === 'string' ? data.startsWith('{"type":"bye"') : (data as { type?: unknown } | null)?.type === 'bye';
+    if (isBye) this.close();
     this.onmessage?.(new MessageEvent('message', { data }));
   }
 
@@ -250,8 +255,6 @@ export class HttpSocket implements Socket {
     this.onclose?.(new CloseEvent('close', { code }));
   }
 }
-
-const nothing = (): undefined => undefined;
 
 /** Runs `wait` with one of the connections that may be held; @returns whether there was one. Locks end with their tab. */
 const hold = async (wait: () => Promise<void>, nth = 0): Promise<boolean> => {

@@ -1,7 +1,8 @@
 /** Which way to go: by WebSocket, by plain HTTP where a network spoils those, and back up once it no longer does. */
 import { Alarm, type Clock } from './clock.ts';
+import { parse } from './shape.ts';
 import type { Timing } from './timing.ts';
-import { type OpenSocket, parse, type Rung, type Socket } from './wire.ts';
+import type { OpenSocket, Rung, Socket } from './wire.ts';
 
 /** The longest time (ms) between two tries of the better way. */
 const longestRest = 600_000;

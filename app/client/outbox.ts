@@ -32,6 +32,10 @@ export class Outbox {
     this.#settle((message) => message.n === n, { accepted: false, code });
   }
 
+  get size(): number {
+    return this.#kept.length;
+  }
+
   /** What the server may not have, in order. */
   unsettled(): Numbered[] {
     return this.#kept.map((kept) => kept.message);

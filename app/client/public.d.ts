@@ -96,8 +96,8 @@ export type RoomEvents = {
   'mute-request': { from: PeerId; kind: MediaKind };
   /** Something that was sent is refused for good; the connection goes on. */
   refused: { code: ErrorCode; message: string };
-  /** A failure that was survived, for whoever keeps a log. */
-  trouble: { peer: PeerId; error: unknown };
+  /** A failure that was survived, for whoever keeps a log; without `peer` the server caused it. */
+  trouble: { peer?: PeerId; error: unknown };
 };
 
 /**

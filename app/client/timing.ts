@@ -6,7 +6,7 @@ export type Timing = {
   ping: number;
   /** How long an answer to `join`, to `ping` or to a request may take. */
   answer: number;
-  /** How long a WebSocket may take until `joined` comes over it, and a stream until it begins. */
+  /** How long a WebSocket may take until `joined` comes over it, and a stream until it begins; also how long something must work to count as recovered. */
   opening: number;
   /** How long plain HTTP serves before a WebSocket is tried again, and polls before a stream; it doubles up to ten minutes. */
   climb: number;

@@ -1,6 +1,5 @@
 /** Between messages and the WebSocket, or what stands in for one, that carries them. */
 import type { ErrorCode } from '../protocol/errors.ts';
-import type { ServerMessage } from '../protocol/messages.ts';
 import type { Clock } from './clock.ts';
 import { finals } from './finals.ts';
 import { HttpSocket, Streams } from './http.ts';
@@ -27,7 +26,7 @@ export type OpenSocket = (url: string, rung: Rung) => Socket;
 
 /** The sockets of one connection: what one of them learns about the network the next ones know. */
 export const openSockets = (clock: Clock, timing: Timing): OpenSocket => {
-  const streams = new Streams(timing.climb);
+  const streams = new Streams(timing.climb, clock);
   return (url, rung) =>
     rung === 'websocket' ? new WebSocket(url, 'genkan.v1') : new HttpSocket(url, streams, clock, timing);
 };
@@ -37,17 +36,3 @@ export const codeOfClose = (close: number): ErrorCode => finals[close] ?? 'inter
 
 /** Whether the server closes with this error and does not want to be asked again. */
 export const isFinal = (code: ErrorCode): boolean => Object.values(finals).includes(code);
-
-/** The server validates what it sends; of a later protocol there may be types that nobody here listens to. */
-const isServerMessage = (value: unknown): value is ServerMessage =>
-  typeof value === 'object' && value !== null && 'type' in value;
-
-/** Text from the server as a message; undefined when it is none. */
-export const parse = (data: unknown): ServerMessage | undefined => {
-  try {
-    const value: unknown = JSON.parse(String(data));
-    return isServerMessage(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-};

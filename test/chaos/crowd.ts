@@ -135,7 +135,7 @@ export class Member {
 export class Crowd {
   readonly judge = new Judge();
   readonly members: Member[] = [];
-  readonly streams = new Streams(usualTiming.climb);
+  readonly streams = new Streams(usualTiming.climb, browserClock);
   readonly fatal: string[] = [];
   readonly spoil: Spoil | undefined;
   broken = 0;

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { Connection, type ConnectionOptions, type RoomEvent } from '../../app/client/connection.ts';
 import { errors } from '../../app/protocol/errors.ts';
 import { FakeClock, settled } from './fake-clock.ts';
-import { FakeServer, peer } from './fake-server.ts';
+import { FakeServer, type FakeSocket, joined, peer } from './fake-server.ts';
 
 const start = (join: ConnectionOptions['join'] = { name: 'Ada' }) => {
   const clock = new FakeClock();
@@ -92,9 +92,29 @@ describe('what was sent', () => {
     server.latest.say({ type: 'error', code: 'out-of-order', message: '', n: 2, retry: 0 });
     connection.chat('c');
     expect(numbered(server.latest)).toHaveLength(2);
-    await clock.pass(1000);
+    await clock.pass(1249);
+    expect(numbered(server.latest)).toHaveLength(2);
+    await clock.pass(1);
     expect(numbered(server.latest).slice(2)).toMatchObject([{ n: 1 }, { n: 2 }, { n: 3 }]);
   });
+
+  it.each([0, -1, 'soon', 1e300])(
+    'goes again ever later while it is refused for now (retry %j), also when an acknowledgement comes each time',
+    async (retry) => {
+      const { server, connection, clock } = start();
+      const socket = server.admit();
+      connection.chat('a');
+      for (let at = 0; clock.now < 1_200_000; await clock.pass(500)) {
+        if (socket.sent.length === at) continue;
+        at = socket.sent.length;
+        if (socket.sent.at(-1)?.type === 'ping') socket.say({ type: 'pong' });
+        socket.say({ type: 'ack', n: 0 });
+        socket.say(JSON.stringify({ type: 'error', code: 'rate-limited', message: '', n: 1, retry }));
+      }
+      expect(numbered(socket).length).toBeLessThan(220);
+      expect(numbered(socket).length).toBeGreaterThan(2);
+    },
+  );
 
   it('goes again after a resume with the same numbers, only what is not settled', async () => {
     const { server, connection, clock } = start();
@@ -180,21 +200,71 @@ describe('events', () => {
 });
 
 describe('coming back', () => {
-  it('waits longer after each failure and starts over after success', async () => {
+  it('waits longer after each failure, and starts over only after a conversation has lasted', async () => {
     const { server, clock } = start();
-    const delays: number[] = [];
-    for (let round = 0; round < 7; round++) {
+    const delay = async () => {
       const [before, sockets] = [clock.now, server.sockets.length];
       server.latest.drop(1006);
       while (server.sockets.length === sockets) await clock.pass(25);
-      delays.push(clock.now - before);
-    }
-    expect(delays).toEqual([450, 900, 1800, 3600, 6000, 6000, 6000]);
+      return clock.now - before;
+    };
+    const delays: number[] = [];
+    for (let round = 0; round < 7; round++) delays.push(await delay());
+    expect(delays).toEqual([225, 450, 900, 1800, 3600, 6000, 6000]);
     server.admit();
+    await clock.pass(4_999);
+    expect(await delay()).toBe(6000);
+    server.admit();
+    await clock.pass(5_000);
+    expect(await delay()).toBe(225);
+  });
+
+  const long = 1_300_000;
+  it.each([0, -1, 1, null, 'soon', 2 ** 31, 1e300, {}, [5]])(
+    'believes a retry of %j only within its own bounds, however the server sends away',
+    async (retry) => {
+      const { server, clock, connection } = start();
+      connection.chat('waits');
+      const sendAway = [
+        (socket: FakeSocket) => socket.say(JSON.stringify({ type: 'error', code: 'draining', message: '', retry })),
+        (socket: FakeSocket) => {
+          socket.say(joined());
+          socket.say(JSON.stringify({ type: 'bye', code: 'draining', message: '', retry: retry ?? 0 }));
+        },
+      ];
+      // A final refusal of a join ends the conversation.
+      if (retry === null) sendAway.shift();
+      for (let at = 0; clock.now < long; await clock.pass(1_000)) {
+        if (server.sockets.length === at) continue;
+        at = server.sockets.length;
+        server.latest.accept();
+        sendAway[at % sendAway.length]?.(server.latest);
+        expect(connection.state.is).not.toBe('over');
+      }
+      expect(server.sockets.length).toBeLessThan(230);
+      expect(server.sockets.length).toBeGreaterThan(2);
+    },
+  );
+
+  it('does not spin when the server says again and again that it replaced itself', async () => {
+    const { server, clock } = start();
     server.latest.drop(1006);
-    const sockets = server.sockets.length;
-    await clock.pass(300);
-    expect(server.sockets).toHaveLength(sockets + 1);
+    await clock.pass(1_000);
+    server.admit();
+    await clock.pass(20_000);
+    server.latest.say({ type: 'pong' });
+    await clock.pass(10_000);
+    server.latest.accept();
+    server.latest.say({ type: 'pong' });
+    const before = server.sockets.length;
+    for (let at = 0; clock.now < 120_000; await clock.pass(100)) {
+      if (server.sockets.length === at) continue;
+      at = server.sockets.length;
+      server.admit();
+      server.latest.say({ type: 'bye', code: 'replaced', message: '', retry: null });
+    }
+    expect(server.sockets.length - before).toBeGreaterThan(5);
+    expect(server.sockets.length - before).toBeLessThan(25);
   });
 
   it('honours the delay of a bye', async () => {
@@ -212,9 +282,9 @@ describe('coming back', () => {
     const { server, clock } = start();
     server.admit();
     server.latest.drop(4321);
-    await clock.pass(700);
+    await clock.pass(1_249);
     expect(server.sockets).toHaveLength(1);
-    await clock.pass(100);
+    await clock.pass(1);
     expect(server.sockets).toHaveLength(2);
   });
 
@@ -274,6 +344,7 @@ describe('a dead connection', () => {
     await clock.pass(10_000);
     expect(first.closed).toBe(true);
     expect(connection.state.is).toBe('reconnecting');
+    await clock.pass(225);
     expect(server.sockets).toHaveLength(2);
   });
 

@@ -51,7 +51,7 @@ describe('down', () => {
   it('after silence: sooner for a WebSocket than for plain HTTP', async () => {
     const { clock, server, rungs } = start();
     server.latest.accept();
-    await clock.pass(5_000 + 450);
+    await clock.pass(5_000 + 225);
     expect(rungs).toEqual(['websocket', 'http']);
     await clock.pass(9_900);
     expect(server.latest.closed).toBe(false);
@@ -144,7 +144,7 @@ describe('up', () => {
     server.latest.say({ type: 'pong' });
     server.latest.say(joinedAgain);
     server.latest.say({ type: 'bye', code: 'replaced', message: '', retry: null });
-    await clock.pass(1);
+    await clock.pass(225);
     server.admit(joinedAgain);
     expect(connection.state).toEqual({ is: 'joined' });
     await clock.pass(6_000);

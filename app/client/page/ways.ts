@@ -1,4 +1,6 @@
 /** Tries the ways that a call takes through the network, one by one, without entering the room. */
+import { HttpRequest } from '../request.ts';
+import { parse } from '../shape.ts';
 import { newRoomName } from './route.ts';
 
 export const ways = ['websocket', 'http', 'stun', 'turn-udp', 'turn-tcp'] as const;
@@ -89,7 +91,7 @@ const pongs = (room: string): Promise<boolean> =>
     const timer = setTimeout(() => end(false), patience);
     socket.onopen = () => socket.send('{"type":"ping"}');
     // What turns this page away says so, and is no pong.
-    socket.onmessage = ({ data }) => end(JSON.parse(data).type === 'pong');
+    socket.onmessage = ({ data }) => end(parse(data)?.type === 'pong');
     socket.onclose = () => end(false);
   });
 
@@ -99,23 +101,22 @@ type Answer = Entered | { is: 'silent' | 'turned away' | 'not let in' };
 /** Enters a room that nobody else can know, for its list of ICE servers. */
 const enter = async (): Promise<Answer> => {
   const place = new URL(`rooms/${newRoomName()}/`, document.baseURI);
-  try {
-    const signal = AbortSignal.timeout(patience);
-    const headers = { 'content-type': 'application/json' };
-    const answer = await fetch(new URL('join', place), { method: 'POST', headers, body: '{}', signal });
-    const said: { type?: string; code?: string; session?: string; seq?: number; ice?: Ice } = await answer.json();
-    const { ice, session, seq } = said;
-    if (answer.ok && ice && seq !== undefined)
-      return { is: 'entered', ice, place, authorization: `Bearer ${session}`, seq };
-    if (said.type !== 'error') return { is: 'silent' };
-    return { is: said.code === 'origin-refused' ? 'turned away' : 'not let in' };
-  } catch {
-    return { is: 'silent' };
-  }
+  const headers = { 'content-type': 'application/json' };
+  const request = new HttpRequest();
+  const answer = await request.send(new URL('join', place), { method: 'POST', headers, body: '{}' }, patience);
+  const said = parse(await request.text(answer));
+  if (said?.type === 'joined')
+    return { is: 'entered', ice: said.ice as Ice, place, authorization: `Bearer ${said.session}`, seq: said.seq };
+  if (said?.type !== 'error') return { is: 'silent' };
+  return { is: said.code === 'origin-refused' ? 'turned away' : 'not let in' };
 };
 
-const leave = ({ place, authorization }: Entered): Promise<unknown> =>
-  fetch(new URL('leave', place), { method: 'POST', headers: { authorization } }).catch(() => {});
+const leave = async ({ place, authorization }: Entered): Promise<void> => {
+  const request = new HttpRequest();
+  await request.text(
+    await request.send(new URL('leave', place), { method: 'POST', headers: { authorization } }, patience),
+  );
+};
 
 /** A stream begins at once; where none does, requests that are answered at once still carry a call. */
 const hears = async (entered: Entered): Promise<Finding> => {
@@ -125,19 +126,17 @@ const hears = async (entered: Entered): Promise<Finding> => {
 
 /** Whether an answer of this type comes, and some of its body. */
 const begins = async ({ place, authorization, seq }: Entered, query: string, accept: string): Promise<boolean> => {
-  const request = new AbortController();
-  const timer = setTimeout(() => request.abort(), patience / 2);
-  try {
-    const url = new URL(`events?after=${seq}${query}`, place);
-    const answer = await fetch(url, { headers: { accept, authorization }, signal: request.signal });
-    if (!answer.ok || !answer.headers.get('content-type')?.startsWith(accept)) return false;
-    return (await answer.body?.getReader().read())?.done === false;
-  } catch {
-    return false;
-  } finally {
-    clearTimeout(timer);
-    request.abort();
-  }
+  const request = new HttpRequest();
+  const url = new URL(`events?after=${seq}${query}`, place);
+  const answer = await request.send(url, { headers: { accept, authorization } }, patience / 2);
+  let began = false;
+  if (answer?.ok && answer.body && answer.headers.get('content-type')?.startsWith(accept))
+    await request.read(answer.body, () => {
+      began = true;
+      return false;
+    });
+  request.end();
+  return began;
 };
 
 /** Codes with which a server answers, and refuses; 701 and 600 are the browser's own, for one that does not. */

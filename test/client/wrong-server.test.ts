@@ -1,0 +1,175 @@
+/** A server that says the wrong things, or too much: what the library does, case by case; fuzz-server.ts does it at random. */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Connection, type ConnectionEvents, type ConnectionState } from '../../app/client/connection.ts';
+import { FakeClock } from './fake-clock.ts';
+import { FakeServer, joined, peer } from './fake-server.ts';
+
+afterEach(() => void vi.unstubAllGlobals());
+
+const start = () => {
+  const [clock, server] = [new FakeClock(), new FakeServer()];
+  const connection = new Connection({ url: 'ws://host/rooms/r/ws', join: {}, open: server.open, clock });
+  const told: [keyof ConnectionEvents, unknown][] = [];
+  const tell = <Name extends keyof ConnectionEvents>(name: Name) =>
+    connection.on(name, (value) => told.push([name, value]));
+  for (const name of ['joined', 'event', 'ice', 'refused', 'trouble'] as const) tell(name);
+  const count = (name: keyof ConnectionEvents) => told.filter(([of]) => of === name).length;
+  return { clock, server, connection, told, count };
+};
+
+describe('a joined of the wrong shape', () => {
+  it.each([
+    { peers: 5 },
+    { peers: [null] },
+    { ice: 'stun:a' },
+    { self: null },
+    { seq: 'one' },
+    { session: 7 },
+    { grace: {} },
+  ])('is a connection that failed, by name: %j', async (wrong) => {
+    const { clock, server, connection } = start();
+    server.latest.accept();
+    server.latest.say(JSON.stringify({ ...joined(), ...wrong }));
+    expect(connection.state).toEqual({ is: 'connecting', attempt: 1, because: 'bad-message' });
+    expect(server.latest.closed).toBe(true);
+    await clock.pass(225);
+    expect(server.sockets).toHaveLength(2);
+    server.admit();
+    expect(connection.state).toEqual({ is: 'joined' });
+  });
+
+  it('is one after the door as well', async () => {
+    const { clock, server, connection } = start();
+    server.latest.accept();
+    server.latest.say({ type: 'waiting', self: { id: 'me' }, host: true, seq: 1, session: 'secret', grace: 1 });
+    expect(connection.state).toEqual({ is: 'waiting', host: true });
+    server.latest.say(JSON.stringify({ ...joined(), peers: {} }));
+    expect(connection.state).toMatchObject({ because: 'bad-message' });
+    await clock.pass(225);
+    server.admit();
+    expect(connection.state).toEqual({ is: 'joined' });
+  });
+});
+
+it('another message of the wrong shape is ignored, and the first of a connection is told', () => {
+  const { server, connection, told } = start();
+  server.admit();
+  for (let round = 0; round < 100; round += 1) server.latest.say('{"type":"peer-joined","seq":1,"peer":null}');
+  server.latest.say({ type: 'peer-away', seq: 1, peer: 'a' });
+  expect(connection.state).toEqual({ is: 'joined' });
+  expect(told.slice(1)).toEqual([
+    ['trouble', new TypeError('ignored a malformed message of the server: peer-joined')],
+    ['event', { type: 'peer-away', seq: 1, peer: 'a' }],
+  ]);
+});
+
+it('a second joined, or a waiting after it, is ignored: nothing is sent again', () => {
+  const { server, connection, count } = start();
+  const socket = server.admit();
+  connection.chat('once');
+  for (let round = 0; round < 100; round += 1) {
+    socket.say(joined({ session: 'another' }));
+    socket.say({ type: 'waiting', self: { id: 'me' }, host: true, seq: 1, session: 'another', grace: 1 });
+  }
+  expect(socket.sent.filter((message) => 'n' in message)).toHaveLength(1);
+  expect(connection.session).toBe('secret');
+  expect(count('joined')).toBe(1);
+});
+
+it('before joined nothing is taken for said or settled', async () => {
+  const { server, connection, count } = start();
+  const end = vi.fn();
+  void connection.chat('waits').then(end);
+  server.latest.accept();
+  server.latest.say({ type: 'ack', n: 5 });
+  server.latest.say({ type: 'peer-away', seq: 9, peer: 'a' });
+  server.latest.say({ type: 'ice', ice: [] });
+  await Promise.resolve();
+  expect(end).not.toHaveBeenCalled();
+  expect(count('event') + count('ice')).toBe(0);
+  server.admit();
+  expect(server.latest.sent.at(-1)).toMatchObject({ n: 1, text: 'waits' });
+});
+
+it('a number far ahead makes nobody deaf for longer than a connection', async () => {
+  const { clock, server, count } = start();
+  server.admit({ seq: 4 });
+  server.latest.say({ type: 'reached', seq: 2 ** 53 - 1 });
+  server.latest.say({ type: 'reached', seq: 3 });
+  server.latest.drop(1006);
+  await clock.pass(1_000);
+  server.admit({ seq: 6, recovered: true });
+  server.latest.say({ type: 'peer-away', seq: 7, peer: 'a' });
+  expect(count('event')).toBe(1);
+});
+
+it('a flood of ICE servers is told on every ten seconds, the latest', async () => {
+  const { clock, server, told, count } = start();
+  server.admit();
+  const ice = (name: number) => [{ urls: [`stun:${name}`] }];
+  for (let round = 1; round <= 1_000; round += 1) server.latest.say({ type: 'ice', ice: ice(round) });
+  expect(count('ice')).toBe(1);
+  await clock.pass(10_000);
+  expect(told.filter(([name]) => name === 'ice')).toEqual([
+    ['ice', ice(1)],
+    ['ice', ice(1_000)],
+  ]);
+  await clock.pass(9_000);
+  expect(count('ice')).toBe(2);
+});
+
+it('a flood of newcomers ends the connection, which goes on later', async () => {
+  const { clock, server, connection, count } = start();
+  const came = (from: number) => {
+    for (let seq = from; seq < from + 1_000; seq += 1)
+      server.latest.say({ type: 'peer-joined', seq, peer: peer(`p${seq}`) });
+  };
+  server.admit();
+  came(1);
+  expect(connection.state).toMatchObject({ is: 'reconnecting', because: 'rate-limited' });
+  expect(count('event')).toBe(600);
+  for (let at = 1; clock.now < 50_000; await clock.pass(100)) {
+    if (server.sockets.length === at) continue;
+    at = server.sockets.length;
+    server.admit({ peers: Array.from({ length: 1_000 }, (_, nth) => peer(`q${nth}`)) });
+    came(20_000);
+  }
+  expect(count('event')).toBe(600);
+  expect(server.sockets.length).toBeLessThan(20);
+  await clock.pass(20_000);
+  connection.nudge();
+  server.admit();
+  expect(connection.state).toEqual({ is: 'joined' });
+});
+
+it('what a server never settles is kept up to 5000 messages', async () => {
+  const { server, connection } = start();
+  server.admit();
+  for (let round = 0; round < 5_000; round += 1) void connection.signal('a', 1, {});
+  expect(await connection.chat('one more')).toEqual({ accepted: false, code: 'rate-limited' });
+  server.latest.say({ type: 'ack', n: 1 });
+  void connection.chat('one more');
+  expect(server.latest.sent.at(-1)).toMatchObject({ n: 5_001, text: 'one more' });
+});
+
+it('a listener that throws, at any event, ends nothing', async () => {
+  const report = vi.fn();
+  vi.stubGlobal('reportError', report);
+  const { clock, server, connection } = start();
+  const states: ConnectionState['is'][] = [];
+  for (const name of ['state', 'joined', 'event', 'ice', 'refused', 'trouble'] as const)
+    connection.on(name, () => {
+      throw new Error(name);
+    });
+  connection.on('state', ({ is }) => states.push(is));
+  server.admit();
+  server.latest.say({ type: 'peer-away', seq: 1, peer: 'a' });
+  server.latest.say({ type: 'ice', ice: [] });
+  server.latest.say({ type: 'error', code: 'not-allowed', message: '' });
+  server.latest.say('{"type":"ack"}');
+  server.latest.drop(1006);
+  await clock.pass(1_000);
+  server.admit();
+  expect(states).toEqual(['joined', 'reconnecting', 'reconnecting', 'joined']);
+  expect(new Set(report.mock.calls.map(([{ message }]) => message)).size).toBe(6);
+});
