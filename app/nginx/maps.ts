@@ -69,6 +69,10 @@ const otherwise = (situation: Situation): string =>
 export const schemeOf = ({ trustedProxies }: Situation): string =>
   trustedProxies.length > 0 ? '$genkan_scheme' : '$scheme';
 
+/** What says to which port the client came, where the proxy before nginx does not leave it in Host; empty: nobody does. */
+export const portOf = ({ trustedProxies }: Situation): string =>
+  trustedProxies.length > 0 ? '$genkan_client_port' : "''";
+
 const scheme = ({ trustedProxies }: Situation): string => `
 # By which scheme the client came: what the proxy before nginx says, and only if it is one that is trusted.
 # $realip_remote_addr is who connected, before snippets/genkan-real-ip.conf put the client in its place.
@@ -81,5 +85,11 @@ map "$genkan_from_proxy $http_x_forwarded_proto" $genkan_scheme {
     default   $scheme;
     "1 http"  http;
     "1 https" https;
+}
+
+# And to which port: proxies that leave none in Host say so here.
+map "$genkan_from_proxy $http_x_forwarded_port" $genkan_client_port {
+    default '';
+    "~^1 (?<genkan_said_port>\\d+)$" $genkan_said_port;
 }
 `;
