@@ -371,7 +371,7 @@ export class Connection implements Source<ConnectionEvents> {
 
   #dismissed({ code, retry }: Bye): void {
     const byOurselves = code === 'replaced' && (this.#phase.is === 'moving' || this.#ladder.fresh);
-    if (byOurselves) this.#lost(0);
+    if (byOurselves || (code === 'origin-refused' && this.#ladder.mistaken())) this.#lost(0);
     else if (retry === null) this.#end(code);
     else this.#sentAway(code, retry);
   }
