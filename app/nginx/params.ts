@@ -4,7 +4,7 @@ import { prefixOf, type Situation } from './situation.ts';
 
 export const params = (situation: Situation): string => `\
 # What the app learns about a request over uwsgi: what it uses and no more, since nginx sends nothing but headers and body by default,
-# and the uwsgi_params file that comes with it lacks some of these. nginx 1.22 or later.
+# and the uwsgi_params file that comes with it lacks some of these, or has Debian's HTTP_HOST $host, without the port. nginx 1.22 or later.
 # https://nginx.org/en/docs/http/ngx_http_uwsgi_module.html#uwsgi_param
 
 # The request. REQUEST_URI is as the client wrote it, PATH_INFO is decoded and normalised; the app routes by REQUEST_URI${
