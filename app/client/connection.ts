@@ -438,7 +438,7 @@ export class Connection implements Source<ConnectionEvents> {
 
   #dismissed({ code, retry }: Bye): void {
     const byOurselves = code === 'replaced' && (this.#phase.is === 'moving' || this.#ladder.fresh);
-    if (byOurselves) this.#lost();
+    if (byOurselves || (code === 'origin-refused' && this.#ladder.mistaken())) this.#lost();
     else if (retry === null) this.#end(code);
     else this.#sentAway(code, retry);
   }

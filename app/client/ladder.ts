@@ -51,6 +51,17 @@ export class Ladder {
     this.#stand(this.#rung === 'websocket' ? 'http' : 'websocket');
   }
 
+  /**
+   * The server did not take the page for its own. Chromium says less of a page with the handshake of a WebSocket than with requests
+   * (no Sec-Fetch-Site), so where the page is the server's own and a front end has lost a port, plain HTTP gets in.
+   * @returns whether that is yet to be tried
+   */
+  mistaken(): boolean {
+    if (this.#rung === 'http' || !isOwn(this.#setup.url)) return false;
+    this.#stand('http');
+    return true;
+  }
+
   /** A conversation is under way. */
   joined(): void {
     const { opening } = this.#setup.timing;
@@ -112,3 +123,6 @@ export class Ladder {
     this.joined();
   }
 }
+
+const isOwn = (url: string): boolean =>
+  typeof location === 'object' && location.origin === new URL(url.replace(/^ws/, 'http')).origin;

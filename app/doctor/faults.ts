@@ -173,6 +173,10 @@ export const faults = {
     level: 'fault',
     fix: '`proxy_set_header Host $genkan_host` and `X-Forwarded-Host $genkan_host` (snippets/genkan-app.conf) or `uwsgi_param HTTP_HOST $genkan_host` (snippets/genkan-uwsgi-params.conf), with the port if there is one ($http_host, not $host); other front ends: pass the Host header on as it is.',
   },
+  'port-lost': {
+    level: 'fault',
+    fix: 'Chromium’s WebSockets are refused. On every proxy between, pass Host on with the port that browsers ask for: `$http_host`, or from nginx 1.29.3 on `$host$is_request_port$request_port`, and not `$host`: Debian’s own uwsgi_params and proxy_params say `uwsgi_param HTTP_HOST $host` and `proxy_set_header Host $host`; change that line in a copy, or include snippets/genkan-uwsgi-params.conf. Or send the header X-Forwarded-Port.',
+  },
   'origin-lost': {
     level: 'fault',
     fix: 'Pass the Origin header on as it is: no `proxy_set_header Origin …`, no `uwsgi_param HTTP_ORIGIN …`.',

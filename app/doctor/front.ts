@@ -1,5 +1,6 @@
 /** What the app is told of a request: who asks, for which host, by which scheme; and whether it can be told lies. */
 import { BlockList, isIP } from 'node:net';
+import { mayUseFrom } from '../http/origins.ts';
 import type { Seen } from '../protocol/messages.ts';
 import { type Check, type Finding, found, ok, orOk, skipped } from './finding.ts';
 import { askSeen } from './genkan.ts';
@@ -19,11 +20,26 @@ export const front: Check = {
   },
 };
 
-const passedOn = ({ url }: Site, { host, origin, scheme }: Seen): Finding[] => [
-  ...(host.toLowerCase() === url.host ? [] : [found('host-lost', `${url.host} is asked for, the app is told ${host}`)]),
-  ...(origin === url.origin ? [] : [found('origin-lost', `${url.origin} was sent, the app is told ${origin}`)]),
-  ...(`${scheme}:` === url.protocol ? [] : [found('scheme-lost', `the app is told that visitors come by ${scheme}`)]),
+/** Whether the app is told what a page needs to be taken for its own. */
+export const passedOn = ({ url }: Site, seen: Seen): Finding[] => [
+  ...hostTold(url, seen),
+  ...(seen.origin === url.origin
+    ? []
+    : [found('origin-lost', `${url.origin} was sent, the app is told ${seen.origin}`)]),
+  ...(`${seen.scheme}:` === url.protocol
+    ? []
+    : [found('scheme-lost', `the app is told that visitors come by ${seen.scheme}`)]),
 ];
+
+const isOwn = mayUseFrom([]);
+
+const hostTold = ({ origin, protocol, hostname, host }: URL, told: Seen): Finding[] => {
+  const scheme = protocol.slice(0, -1);
+  if (isOwn({ origin, site: undefined, scheme, host: told.host, port: told.port })) return [];
+  const said = `${host} is asked for, the app is told ${told.host}`;
+  if (URL.parse(`${protocol}//${told.host}`)?.hostname !== hostname) return [found('host-lost', said)];
+  return [found('port-lost', told.port === undefined ? said : `${said} and port ${told.port}`)];
+};
 
 /** A front end says who it is, or speaks for others; the app by itself does neither. */
 const listener = ({ by }: Seen, { headers }: Answer): Finding[] => {

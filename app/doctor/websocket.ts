@@ -1,5 +1,6 @@
 /** Whether a WebSocket opens, carries messages, and lasts in silence. */
 import { type Check, type Finding, found, ok, skipped } from './finding.ts';
+import { passedOn } from './front.ts';
 import { askSeen } from './genkan.ts';
 import { type Handshake, type Line, Refused, shake } from './peer.ts';
 import { codeOf, reasonOf, type Site } from './site.ts';
@@ -40,11 +41,10 @@ const mute = async (line: Line): Promise<Finding> => {
   );
 };
 
-/** What changed Host or Origin has been named already. */
+/** What changed Host or Origin has been named already, as a fault. */
 const strange = async (site: Site, { message }: Refused): Promise<Finding> => {
-  const { origin, host } = site.url;
-  const { seen } = await askSeen(site, { headers: { Origin: origin } });
-  const isExplained = seen !== undefined && (seen.host.toLowerCase() !== host || seen.origin !== origin);
+  const { seen } = await askSeen(site, { headers: { Origin: site.url.origin } });
+  const isExplained = seen !== undefined && passedOn(site, seen).some(({ level }) => level === 'fault');
   return isExplained
     ? skipped('it opens, and is refused because of the wrong Host or Origin')
     : found('origin-refused', message);

@@ -1,10 +1,10 @@
 /** Who the client is, by what a request's headers say of forwarding and by whom of those who say it is believed. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
-import { hostForm } from '../uwsgi/names.ts';
+import { hostForm, isPort } from '../uwsgi/names.ts';
 import { belowPrefix, readPrefix } from '../uwsgi/path.ts';
 
-/** Takes away what nobody has to believe; what is left in x-forwarded-for, -proto, -host and -prefix is true. */
+/** Takes away what nobody has to believe; what is left in x-forwarded-for, -proto, -host, -port and -prefix is true. */
 export type Believe = (request: IncomingMessage) => void;
 
 /** For a listener that browsers reach: nothing of it is left. */
@@ -12,8 +12,8 @@ export const believeNobody: Believe = ({ headers }) => drop(headers);
 
 /**
  * For a listener behind a front end. Of `X-Forwarded-For` the right-most address that is not a trusted proxy is the client;
- * of `-Proto` and `-Host` what was said at that hop, or the only value there is. `X-Forwarded-Prefix` is taken off the URL, if it
- * still stands there. Whatever is not an address, scheme, host or path is as good as not there.
+ * of `-Proto`, `-Host` and `-Port` what was said at that hop, or the only value there is. `X-Forwarded-Prefix` is taken off the
+ * URL, if it still stands there. Whatever is not an address, scheme, host, port or path is as good as not there.
  * @param isProxy whether an address is that of a trusted proxy before the front end
  */
 export const believeFrontEnd =
@@ -26,17 +26,25 @@ export const believeFrontEnd =
     const fromRight = hop === undefined ? 0 : said.for.length - 1 - hop;
     const scheme = at(said.proto, fromRight)?.toLowerCase();
     const host = at(said.host, fromRight);
+    const port = at(said.port, fromRight) ?? '';
     if (hop !== undefined) headers['x-forwarded-for'] = addressIn(said.for[hop] ?? '');
     if (scheme === 'http' || scheme === 'https') headers['x-forwarded-proto'] = scheme;
     if (host !== undefined && hostForm.test(host)) headers['x-forwarded-host'] = host;
+    if (isPort(port)) headers['x-forwarded-port'] = port;
     takePrefix(request, said.prefix);
   };
 
-const names = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-prefix'] as const;
+const names = [
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-forwarded-prefix',
+] as const;
 
 const saidOf = (headers: IncomingHttpHeaders) => {
-  const [chain, proto, host, prefix] = names.map((name) => listOf(headers[name]));
-  return { for: chain ?? [], proto: proto ?? [], host: host ?? [], prefix: prefix?.at(-1) };
+  const [chain, proto, host, port, prefix] = names.map((name) => listOf(headers[name]));
+  return { for: chain ?? [], proto: proto ?? [], host: host ?? [], port: port ?? [], prefix: prefix?.at(-1) };
 };
 
 /** A header that came twice is one list: RFC 9110 §5.3. */

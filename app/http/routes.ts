@@ -13,7 +13,7 @@ import type { Caller } from '../signaling/admit.ts';
 import { type Answer, type HttpConversations, refusalAnswer } from '../signaling/http.ts';
 import { turnAway, type WebSockets } from '../signaling/websocket.ts';
 import { own } from '../uwsgi/names.ts';
-import { mayUseFrom } from './origins.ts';
+import { askedOf, mayUseFrom, whyNot } from './origins.ts';
 import { beginStream, listenerOf } from './requests.ts';
 import { seen } from './seen.ts';
 
@@ -60,8 +60,12 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
 
   const plain = async (rooms: FastifyInstance): Promise<void> => {
     await rooms.register(cors, {
-      delegator: ({ headers, host }, answer) =>
-        answer(null, { ...crossOrigin, origin: headers.origin !== undefined && mayUse(headers.origin, host) }),
+      // `null` is many origins at once: what one of them may read all of them may.
+      delegator: (request, answer) => {
+        const asked = askedOf(request);
+        const isOne = asked.origin !== undefined && asked.origin !== 'null';
+        answer(null, { ...crossOrigin, origin: isOne && mayUse(asked) });
+      },
     });
     rooms.addHook('preHandler', async (request, reply) => {
       const refusal = unfit(request);
@@ -117,9 +121,8 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
 
   /** Refuses what no room should see; the room's name is sound afterwards. */
   const unfit = (request: FastifyRequest): Refusal | undefined => {
-    const { origin } = request.headers;
-    if (!mayUse(origin, request.host))
-      return refuse('origin-refused', `the page is from ${origin}, this server is ${request.host}`);
+    const asked = askedOf(request);
+    if (!mayUse(asked)) return refuse('origin-refused', whyNot(asked));
     const name = roomName.safeParse(paramOf(request));
     if (!name.success) return refuse('bad-room-name');
     // A front end that sends each room to its worker goes by the address: one room must have one.

@@ -1,6 +1,7 @@
 /** How a request arrives here, told to whoever made it: it shows what a front end changes on the way, and nothing about anyone else. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { protocolVersion, type Seen } from '../protocol/messages.ts';
+import { askedOf } from './origins.ts';
 import { listenerOf } from './requests.ts';
 
 /** Below a room, because that is what every front end passes on; the room is not looked at, and need not be there. */
@@ -9,7 +10,8 @@ export const seen = async (app: FastifyInstance): Promise<void> => {
 };
 
 const seenAs = (request: FastifyRequest): Seen => {
-  const { headers, host, ip, protocol, raw } = request;
+  const { headers, ip, protocol, raw } = request;
+  const { origin = null, host, port } = askedOf(request);
   const by = listenerOf(raw);
   return {
     protocol: protocolVersion,
@@ -20,7 +22,8 @@ const seenAs = (request: FastifyRequest): Seen => {
     told: by === 'http' || headers['x-forwarded-for'] !== undefined,
     scheme: protocol,
     host,
+    ...(port === undefined ? {} : { port }),
     prefix: String(headers['x-forwarded-prefix'] ?? ''),
-    origin: headers.origin ?? null,
+    origin,
   };
 };

@@ -39,7 +39,7 @@ export type FrontedServerOptions = HttpServerOptions & {
   isProxy: (address: string) => boolean;
 };
 
-/** For a front end: `X-Forwarded-For`, `-Proto`, `-Host` and `-Prefix` are its word. A TCP peer that is not allowed is cut. */
+/** For a front end: `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `-Prefix` are its word. A TCP peer that is not allowed is cut. */
 export const frontedServer = ({ allowFrom, isProxy, ...options }: FrontedServerOptions): Server => {
   const admit = (socket: Socket): boolean => {
     const { remoteAddress } = socket;

@@ -1,7 +1,7 @@
 /** snippets/genkan-app.conf: where the app is, and everything that nginx passes on to it. */
 import { limited } from './limits.ts';
 import { closable } from './maintenance.ts';
-import { schemeOf } from './maps.ts';
+import { portOf, schemeOf } from './maps.ts';
 import { accessLog } from './site.ts';
 import { prefixOf, type Situation } from './situation.ts';
 import { group, hasGroup, isName } from './workers.ts';
@@ -120,6 +120,7 @@ const byHttp = (situation: Situation): string => `\
     proxy_set_header X-Forwarded-For    $remote_addr;
     proxy_set_header X-Forwarded-Proto  ${schemeOf(situation)};
     proxy_set_header X-Forwarded-Host   $genkan_host;
+    proxy_set_header X-Forwarded-Port   ${portOf(situation)};
     proxy_set_header X-Forwarded-Prefix '${prefixOf(situation)}';
     proxy_set_header X-Real-IP          $remote_addr;
     proxy_set_header Forwarded          '';

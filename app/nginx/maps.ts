@@ -1,18 +1,13 @@
 /** snippets/genkan-maps.conf: values that nginx works out for a request. */
 import type { Situation } from './situation.ts';
+import { knows } from './version.ts';
 import { hasGroup } from './workers.ts';
 
 export const maps = (situation: Situation): string => `\
 # What is worked out for a request before it is passed on. nginx 1.22 or later, in the http block.
 # https://nginx.org/en/docs/http/ngx_http_map_module.html
 
-# Host as the client wrote it, with its port: the app compares it with Origin. $host has lost the port; it stands in where there
-# is no Host header, as in HTTP/3. https://nginx.org/en/docs/http/ngx_http_core_module.html#var_host
-map $http_host $genkan_host {
-    default $http_host;
-    ''      $host;
-}
-
+${host(situation)}
 # Connection header towards the app when it is reached over HTTP: "upgrade" for a WebSocket${otherwise(situation)}
 # https://nginx.org/en/docs/http/websocket.html
 map $http_upgrade $genkan_connection {
@@ -35,6 +30,36 @@ map $status $genkan_failed {
 }
 ${situation.trustedProxies.length > 0 ? scheme(situation) : ''}`;
 
+/** The site's name as the client has it, with its port: the app compares it with Origin. */
+const host = ({ version }: Situation): string => (knows(version).requestPort ? asRequested : asWritten);
+
+const asRequested = `\
+# Host as the client has it, with its port: the app compares it with Origin. $host alone has lost the port. By HTTP/3 there is no
+# $http_host, and where the request line names a host that one counts. nginx 1.29.3 or later.
+# https://nginx.org/en/docs/http/ngx_http_core_module.html#var_request_port
+map '' $genkan_host {
+    default $host$is_request_port$request_port;
+}
+`;
+
+const asWritten = `\
+# Host as the client wrote it, with its port: the app compares it with Origin. $host has lost the port; it stands in where there
+# is no Host header, as in HTTP/3, with the port that nginx listens at. (!) Behind a port of another number, as Docker publishes
+# them, that is not the client's: from nginx 1.29.3 on $host$is_request_port$request_port is, and genkan nginx writes it.
+# https://nginx.org/en/docs/http/ngx_http_core_module.html#var_host
+map $http_host $genkan_host {
+    default $http_host;
+    ''      $host$genkan_port;
+}
+map $server_port $genkan_port {
+    default :$server_port;
+    80      '';
+    443     '';
+    # By a unix socket.
+    ''      '';
+}
+`;
+
 const otherwise = (situation: Situation): string =>
   hasGroup(situation)
     ? ' and nothing otherwise,\n# so that the connection stays open for the next request.'
@@ -43,6 +68,10 @@ const otherwise = (situation: Situation): string =>
 /** The variable that says by which scheme the client came. */
 export const schemeOf = ({ trustedProxies }: Situation): string =>
   trustedProxies.length > 0 ? '$genkan_scheme' : '$scheme';
+
+/** What says to which port the client came, where the proxy before nginx does not leave it in Host; empty: nobody does. */
+export const portOf = ({ trustedProxies }: Situation): string =>
+  trustedProxies.length > 0 ? '$genkan_client_port' : "''";
 
 const scheme = ({ trustedProxies }: Situation): string => `
 # By which scheme the client came: what the proxy before nginx says, and only if it is one that is trusted.
@@ -56,5 +85,11 @@ map "$genkan_from_proxy $http_x_forwarded_proto" $genkan_scheme {
     default   $scheme;
     "1 http"  http;
     "1 https" https;
+}
+
+# And to which port: proxies that leave none in Host say so here.
+map "$genkan_from_proxy $http_x_forwarded_port" $genkan_client_port {
+    default '';
+    "~^1 (?<genkan_said_port>\\d+)$" $genkan_said_port;
 }
 `;

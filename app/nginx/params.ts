@@ -1,10 +1,10 @@
 /** snippets/genkan-uwsgi-params.conf: what the app learns about a request over uwsgi. */
-import { schemeOf } from './maps.ts';
+import { portOf, schemeOf } from './maps.ts';
 import { prefixOf, type Situation } from './situation.ts';
 
 export const params = (situation: Situation): string => `\
 # What the app learns about a request over uwsgi: what it uses and no more, since nginx sends nothing but headers and body by default,
-# and the uwsgi_params file that comes with it lacks some of these. nginx 1.22 or later.
+# and the uwsgi_params file that comes with it lacks some of these, or has Debian's HTTP_HOST $host, without the port. nginx 1.22 or later.
 # https://nginx.org/en/docs/http/ngx_http_uwsgi_module.html#uwsgi_param
 
 # The request. REQUEST_URI is as the client wrote it, PATH_INFO is decoded and normalised; the app routes by REQUEST_URI${
@@ -23,7 +23,7 @@ uwsgi_param REMOTE_ADDR     $remote_addr;
 uwsgi_param REMOTE_PORT     $remote_port;
 uwsgi_param REQUEST_SCHEME  ${schemeOf(situation)};
 uwsgi_param HTTP_HOST       $genkan_host;
-
+${situation.trustedProxies.length > 0 ? `uwsgi_param SERVER_PORT     ${portOf(situation)};\n` : ''}
 # The same id in nginx's log and in the app's. https://nginx.org/en/docs/http/ngx_http_core_module.html#var_request_id
 uwsgi_param HTTP_X_REQUEST_ID $request_id;
 
@@ -32,6 +32,7 @@ uwsgi_param HTTP_X_REQUEST_ID $request_id;
 uwsgi_param HTTP_X_FORWARDED_FOR    $remote_addr;
 uwsgi_param HTTP_X_FORWARDED_PROTO  ${schemeOf(situation)};
 uwsgi_param HTTP_X_FORWARDED_HOST   $genkan_host;
+uwsgi_param HTTP_X_FORWARDED_PORT   '';
 uwsgi_param HTTP_X_FORWARDED_PREFIX '';
 uwsgi_param HTTP_X_REAL_IP          $remote_addr;
 uwsgi_param HTTP_FORWARDED          '';

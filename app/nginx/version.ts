@@ -27,6 +27,8 @@ export const knows = (version: Version) => ({
   http2Directive: isAtLeast(version, [1, 25, 1]),
   /** `listen … quic`, if it was built with --with-http_v3_module. */
   quic: isAtLeast(version, [1, 25, 0]),
+  /** `$request_port` and `$is_request_port`: the port in Host or, as in HTTP/2 and HTTP/3, in :authority. */
+  requestPort: isAtLeast(version, [1, 29, 3]),
   /** `server name:port resolve;` in an upstream, before that in the commercial version only. */
   resolve: isAtLeast(version, [1, 27, 3]),
 });

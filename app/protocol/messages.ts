@@ -276,8 +276,9 @@ export const eventsAnswer = z.object({ messages: z.array(serverMessage), seq });
 
 /**
  * `GET …/seen`: how the request arrived. `by`: the kind of listener. `client`: the address that it counts as; `told`: whether that is
- * known, and not merely the front end's own. `scheme`, `host`: what the browser is taken to have asked for. `prefix`: the path before
- * the app, `/meet` or empty. `origin`: the header.
+ * known, and not merely the front end's own. `scheme`, `host`: what the browser is taken to have asked for. `port`: the one that clients
+ * of the front end connect to, if it says so and the scheme does not. `prefix`: the path before the app, `/meet` or empty. `origin`: the
+ * header.
  */
 export const seen = z.object({
   protocol: z.literal(protocolVersion),
@@ -286,6 +287,7 @@ export const seen = z.object({
   told: z.boolean(),
   scheme: z.enum(['http', 'https']),
   host: z.string(),
+  port: z.int().min(1).max(65_535).optional(),
   prefix: z.string(),
   origin: z.string().nullable(),
 });

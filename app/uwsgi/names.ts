@@ -6,6 +6,9 @@ export const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** host or host:port as RFC 9110 §7.2 has it: a name, an IPv4 address, an IPv6 address in brackets. */
 export const hostForm = /^(?:[\w.~!$&'()*+,;=%-]+|\[[\da-fA-F:.]+\])(?::\d{0,5})?$/;
 
+/** Of TCP or UDP, in decimal. */
+export const isPort = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535;
+
 /** A copy that does not keep the whole packet in memory, which a string cut out of it does. */
 export const own = (text: string): string => Buffer.from(text, 'latin1').toString('latin1');
 

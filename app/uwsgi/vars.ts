@@ -1,5 +1,5 @@
 /** The variables of a uwsgi packet (CGI names, as nginx's uwsgi_params sends them) → the head of an HTTP request. */
-import { dropped, headerName, hostForm, invalid, own, token } from './names.ts';
+import { dropped, headerName, hostForm, invalid, isPort, own, token } from './names.ts';
 import type { Variable } from './packet.ts';
 import { belowPrefix, isSamePlace, readPrefix } from './path.ts';
 
@@ -29,7 +29,8 @@ export type VarsFault = { kind: 'fault'; status: 400 | 413; variable: string; re
 /**
  * Reads the head of a request. Hop-by-hop headers are dropped (nginx passes them on, `Transfer-Encoding: chunked` of a
  * body it has already taken apart among them), except Connection and Upgrade on a WebSocket handshake. What the client
- * said about proxies before nginx is replaced by what nginx says: x-forwarded-for, -proto, -host and, of SCRIPT_NAME, -prefix.
+ * said about proxies before nginx is replaced by what nginx says: x-forwarded-for, -proto, -host, of SERVER_PORT -port unless the
+ * scheme says it already, and of SCRIPT_NAME -prefix.
  * @param limitPost The longest body accepted, in bytes.
  */
 export const readHead = (vars: readonly Variable[], limitPost: number): RequestHead | VarsFault => {
@@ -50,6 +51,7 @@ type Seen = {
   https: string;
   address: string;
   port: string;
+  serverPort: string;
   contentType: string;
   contentLength: string;
   host: string;
@@ -69,6 +71,7 @@ const collect = (vars: readonly Variable[]): Seen | VarsFault => {
     https: '',
     address: '',
     port: '',
+    serverPort: '',
     contentType: '',
     contentLength: '',
     host: '',
@@ -113,6 +116,9 @@ const takeVariable = (seen: Seen, name: string, value: string): string | undefin
       break;
     case 'REMOTE_PORT':
       seen.port = value;
+      break;
+    case 'SERVER_PORT':
+      seen.serverPort = value;
       break;
     case 'CONTENT_TYPE':
       seen.contentType = value;
@@ -206,6 +212,9 @@ const assemble = (seen: Seen): RequestHead => {
   if (upgrade) headers.push('connection', seen.connection, 'upgrade', seen.upgrade);
   headers.push('x-forwarded-for', seen.address, 'x-forwarded-proto', scheme);
   if (seen.host !== '') headers.push('x-forwarded-host', seen.host);
+  // Where nginx listens on a unix socket it is empty.
+  if (isPort(seen.serverPort) && seen.serverPort !== defaultPorts[scheme])
+    headers.push('x-forwarded-port', seen.serverPort);
   if (prefix !== undefined) headers.push('x-forwarded-prefix', prefix);
   return {
     kind: 'head',
@@ -235,6 +244,8 @@ const schemeOf = (seen: Seen): 'http' | 'https' => {
   if (seen.scheme !== '') return seen.scheme === 'https' ? 'https' : 'http';
   return seen.https.toLowerCase() === 'on' || seen.https === '1' ? 'https' : 'http';
 };
+
+const defaultPorts = { http: '80', https: '443' };
 
 const absent = 'it is absent';
 

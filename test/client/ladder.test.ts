@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Connection, type ConnectionState, type RoomEvent } from '../../app/client/connection.ts';
 import type { Rung } from '../../app/client/wire.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -65,6 +65,32 @@ describe('down', () => {
     server.latest.drop(4004);
     await clock.pass(4_000);
     expect(rungs).toEqual(['websocket', 'websocket', 'websocket']);
+  });
+
+  const turnAway = (socket: FakeSocket) => {
+    socket.accept();
+    socket.say({ type: 'bye', code: 'origin-refused', message: '', retry: null });
+    socket.drop(4505);
+  };
+
+  it('when a WebSocket is refused to a page of the server itself; what plain HTTP says then is final', async () => {
+    vi.stubGlobal('location', new URL('http://host/rooms/r'));
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const { clock, server, rungs, connection } = start();
+    turnAway(server.latest);
+    await clock.pass(1);
+    expect([rungs, connection.state]).toEqual([['websocket', 'http'], { is: 'connecting', attempt: 2 }]);
+    turnAway(server.latest);
+    await clock.pass(10_000);
+    expect([rungs, connection.state]).toEqual([['websocket', 'http'], { is: 'over', code: 'origin-refused' }]);
+  });
+
+  it('not when it is refused to a page of another site', async () => {
+    vi.stubGlobal('location', new URL('http://host:8080/rooms/r'));
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const { server, rungs, connection } = start();
+    turnAway(server.latest);
+    expect([rungs, connection.state]).toEqual([['websocket'], { is: 'over', code: 'origin-refused' }]);
   });
 
   it('only at the third loss once a WebSocket has proved itself', async () => {

@@ -102,6 +102,36 @@ export const rows: Row[] = [
             : [[app, /(Host +)\$genkan_host;/g, '$1app.internal;']],
       },
       {
+        finds: ['port-lost'],
+        by,
+        what: 'Host is passed on without its port',
+        change:
+          by === 'uwsgi'
+            ? [[params, /HTTP_HOST +\$genkan_host/, 'HTTP_HOST $$host']]
+            : [[app, /(Host +)\$genkan_host;/g, '$1$$host;']],
+      },
+      {
+        finds: ['port-lost'],
+        by,
+        what: 'Host is passed on with the port behind a published one',
+        change:
+          by === 'uwsgi'
+            ? [[params, /HTTP_HOST +\$genkan_host;/, 'HTTP_HOST $$host; uwsgi_param SERVER_PORT 8080;']]
+            : [[app, /(Host +)\$genkan_host;/g, '$1$$host:8080;']],
+      },
+      {
+        finds: [],
+        by,
+        what: 'the port is told beside Host',
+        change:
+          by === 'uwsgi'
+            ? [[params, /HTTP_HOST +\$genkan_host;/, 'HTTP_HOST $$host; uwsgi_param SERVER_PORT $$server_port;']]
+            : [
+                [app, /(Host +)\$genkan_host;/g, '$1$$host;'],
+                [app, /(X-Forwarded-Port +)'';/, '$1$$server_port;'],
+              ],
+      },
+      {
         finds: ['origin-lost'],
         by,
         what: 'another Origin is passed on',
@@ -272,6 +302,12 @@ export const rows: Row[] = [
     by: 'http',
     what: 'WebSockets have a location of their own',
     change: [[app, /^(?=location)/m, ownLocation]],
+  },
+  {
+    finds: ['origin-refused', 'scheme-lost'],
+    by: 'http',
+    what: 'the app is told of https: where there is none',
+    change: [[app, /X-Forwarded-Proto +\$scheme/, 'X-Forwarded-Proto https']],
   },
   {
     finds: ['client-unsteady'],

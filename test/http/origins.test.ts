@@ -1,11 +1,14 @@
 /** Pages of which origins may use the rooms: the rule by itself, then WebSockets and CORS on every listener. */
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { load } from '../../app/config/load.ts';
-import { mayUseFrom } from '../../app/http/origins.ts';
+import { mayUseFrom, whyNot } from '../../app/http/origins.ts';
 import { errors } from '../../app/protocol/errors.ts';
 import { protocolVersion } from '../../app/protocol/messages.ts';
 import { type Site, startSite } from '../signaling/site.ts';
+import { readAnswer } from '../uwsgi/client.ts';
+import { exchange, type Kind } from './listener.ts';
 
 describe('the rule', () => {
   const mayUse = mayUseFrom([
@@ -14,9 +17,11 @@ describe('the rule', () => {
     'https://*.meet.example',
     'https://*.port.example:8443',
   ]);
+  const asked = { site: undefined, scheme: 'https', host: 'This.Example:8080', port: undefined };
   test.each([
     [undefined, true],
     ['https://app.example', true],
+    ['https://app.example:443', true],
     ['http://app.example', false],
     ['https://app.example:444', false],
     ['https://app.example.evil.example', false],
@@ -40,7 +45,90 @@ describe('the rule', () => {
     ['https://', false],
     ['file://', false],
   ])('of %j is %j', (origin, allowed) => {
-    expect(mayUse(origin, 'This.Example:8080')).toBe(allowed);
+    expect(mayUse({ ...asked, origin })).toBe(allowed);
+  });
+
+  test.each([
+    ['same-origin', 'https://this.example:8080', true],
+    ['same-origin', 'https://behind.example', true],
+    ['same-origin', 'null', true],
+    ['same-site', 'https://this.example:8080', false],
+    ['cross-site', 'https://this.example:8080', false],
+    ['none', 'https://this.example:8080', false],
+    ['same-origin, same-origin', 'https://this.example:8080', false],
+    ['cross-site', 'https://app.example', true],
+    ['same-site', 'https://a.meet.example', true],
+    ['cross-site', 'null', false],
+    ['cross-site', undefined, true],
+  ])('where the browser says %s, of %j is %j', (site, origin, allowed) => {
+    expect(mayUse({ ...asked, site, origin })).toBe(allowed);
+  });
+
+  // How it was asked, and which pages are its own.
+  test.each([
+    ['http', 'h.example', undefined, ['http://h.example', 'https://h.example']],
+    ['https', 'h.example', undefined, ['https://h.example']],
+    ['https', 'h.example:443', undefined, ['https://h.example']],
+    ['http', 'h.example:80', undefined, ['http://h.example', 'https://h.example:80']],
+    // TLS may have ended on the way.
+    ['http', 'h.example:443', undefined, ['http://h.example:443', 'https://h.example']],
+    ['https', 'h.example:8081', undefined, ['https://h.example:8081']],
+    ['http', 'h.example:8081', undefined, ['http://h.example:8081', 'https://h.example:8081']],
+    // The front end's port is for a Host without one, which may also have lost none.
+    ['http', 'h.example:8081', 9000, ['http://h.example:8081', 'https://h.example:8081']],
+    [
+      ...(['http', 'h.example', 8081] as const),
+      ['http://h.example', 'http://h.example:8081', 'https://h.example', 'https://h.example:8081'],
+    ],
+    ['https', 'h.example', 8081, ['https://h.example', 'https://h.example:8081']],
+    ['https', 'H.Example', 443, ['https://h.example']],
+    ['https', 'h.example:', undefined, ['https://h.example']],
+    ['http', 'h example', 8081, []],
+    ['http', '', 8081, []],
+  ])('asked by %s as %s, through port %s', (scheme, host, port, own) => {
+    const schemes = ['http', 'https', 'ftp', 'ws', 'moz-extension', 'chrome-extension', 'HTTP'];
+    const ends = ['', ':80', ':443', ':8081', ':9000'];
+    const pages = schemes.flatMap((one) => ends.map((end) => `${one}://h.example${end}`));
+    const serves = (origin: string) => mayUse({ origin, site: undefined, scheme, host, port });
+    const served = new Set(pages.filter(serves).map((page) => new URL(page).origin));
+    expect([...served].sort()).toEqual(own);
+    const strangers = [':8081/', '/', '/a', ':8081?a', '.evil.example', '.', '@evil.example'];
+    expect(strangers.filter((end) => serves(`${scheme}://h.example${end}`))).toEqual([]);
+    expect(serves(`${scheme}://a@h.example`)).toBe(false);
+  });
+
+  test.each([
+    ['[2001:DB8::1]:8081', undefined, 'http://[2001:db8::1]:8081', true],
+    ['[2001:db8::1]', 8081, 'http://[2001:db8::1]:8081', true],
+    ['[2001:db8::1]', undefined, 'http://[2001:db8::1]:8081', false],
+    ['192.0.2.1', 8081, 'http://192.0.2.1:8081', true],
+  ])('an address, %s through port %s, has pages of %s: %s', (host, port, origin, allowed) => {
+    expect(mayUse({ origin, site: undefined, scheme: 'http', host, port })).toBe(allowed);
+  });
+
+  test.each([
+    [{ origin: 'http://h.example:8081', host: 'h.example' }, /front end has lost the port of Host/],
+    [
+      { origin: 'http://h.example:8081', host: 'h.example', port: 9000 },
+      /port 9000 .*front end has lost the port of Host/,
+    ],
+    [{ origin: 'https://h.example', host: 'h.example:8081' }, /Origin has no port; the front end must pass Host on/],
+    [
+      { origin: 'http://h.example:9000', host: 'h.example:8081' },
+      /Origin has port 9000; the front end must pass Host on/,
+    ],
+    [
+      { origin: 'http://o.example:9000', host: 'h.example' },
+      /^the page is from http:..o.example:9000, this server is http:..h.example$/,
+    ],
+    [{ origin: 'ftp://h.example:8081', host: 'h.example' }, /h.example$/],
+    [{ origin: 'http://h.example:8081', host: 'h.example', scheme: 'https' }, /https:..h.example$/],
+    [
+      { origin: 'http://h.example:9000', host: 'h.example', site: 'same-site' },
+      /the browser says that this is same-site/,
+    ],
+  ])('says why: %j', (asked, why) => {
+    expect(whyNot({ site: undefined, scheme: 'http', port: undefined, ...asked })).toMatch(why);
   });
 
   test.each(['*', 'null', 'https://*', 'https://a.*.example', 'https://meet.example/', 'meet.example', 'https://a?b'])(
@@ -58,7 +146,7 @@ describe('on the real server', () => {
   beforeAll(async () => {
     site = await startSite([
       ...['--allowed-origins', 'https://app.example', '--allowed-origins', 'https://*.meet.example'],
-      ...['--join-burst', '30', '--join-rate', '1'],
+      ...['--join-burst', '90', '--join-rate', '1'],
     ]);
   });
   afterAll(() => site.stop());
@@ -159,6 +247,54 @@ describe('on the real server', () => {
     });
   });
 
+  const [own, elsewhere] = ['http://h.example:8081', 'http://o.example'];
+  const secure = { 'X-Forwarded-Proto': 'https' };
+  // What is told of a request, besides its Origin, and whether it is answered.
+  test.each<[Kind, string, Record<string, string>, Record<string, string>, number]>([
+    ['socket', own, { Host: 'h.example' }, {}, 403],
+    ['socket', own, { Host: 'h.example' }, { SERVER_PORT: '8081' }, 200],
+    ['socket', own, { Host: 'h.example' }, { SERVER_PORT: '8082' }, 403],
+    ['socket', own, { Host: 'h.example', 'X-Forwarded-Port': '8081' }, {}, 403],
+    ['socket', own, { Host: 'h.example', 'Sec-Fetch-Site': 'same-origin' }, {}, 200],
+    ['socket', own, { Host: 'h.example:8081', 'Sec-Fetch-Site': 'cross-site' }, {}, 403],
+    ['socket', 'https://h.example', { Host: 'h.example:443' }, { REQUEST_SCHEME: 'https' }, 200],
+    ['socket', 'http://h.example', { Host: 'h.example' }, { REQUEST_SCHEME: 'https' }, 403],
+    ['http-socket', own, { Host: 'h.example' }, {}, 403],
+    ['http-socket', own, { Host: 'h.example', 'X-Forwarded-Port': '8081' }, {}, 200],
+    ['http-socket', own, { Host: 'inner', 'X-Forwarded-Host': 'h.example:8081' }, {}, 200],
+    ['http-socket', own, { Host: 'inner', 'X-Forwarded-Host': 'h.example', 'X-Forwarded-Port': '8081' }, {}, 200],
+    ['http-socket', own, { Host: 'inner', 'Sec-Fetch-Site': 'same-origin' }, {}, 200],
+    ['http-socket', 'https://h.example', { Host: 'h.example:443', ...secure }, {}, 200],
+    ['http-socket', 'http://h.example', { Host: 'h.example', ...secure }, {}, 403],
+    ['http-socket', 'ftp://h.example:8081', { Host: 'h.example:8081' }, {}, 403],
+    ['http', own, { Host: 'h.example', 'X-Forwarded-Port': '8081' }, {}, 403],
+    ['http', elsewhere, { Host: 'h.example', 'X-Forwarded-Host': 'o.example' }, {}, 403],
+    ['http', 'http://h.example', { Host: 'h.example:80', ...secure }, {}, 200],
+    ['http', 'moz-extension://h.example', { Host: 'h.example' }, {}, 403],
+    ['http', 'null', { Host: 'h.example', 'Sec-Fetch-Site': 'same-origin' }, {}, 200],
+    ['http', 'null', { Host: 'h.example', 'Sec-Fetch-Site': 'cross-site' }, {}, 403],
+    ['http', 'https://app.example', { Host: 'h.example', 'Sec-Fetch-Site': 'cross-site' }, {}, 200],
+  ])('by %s, a page of %s, with %j and %j: %i', async (kind, Origin, headers, vars, status) => {
+    const addresses = { ...site.addresses, http: new URL(base('http')).host };
+    const asking = { Origin, 'Content-Type': 'application/json', ...headers };
+    const question = { method: 'POST', url: '/rooms/told/join', headers: asking, body: '{}', vars };
+    const answer = readAnswer(await exchange(kind, Number(addresses[kind].split(':')[1]), question));
+    expect([answer.status, answer.headers['access-control-allow-origin']]).toEqual([
+      status,
+      status === 200 && Origin !== 'null' ? Origin : undefined,
+    ]);
+  });
+
+  test('a WebSocket may come from a page without a port where Host has the scheme’s own', async () => {
+    const headers = { Host: 'meet.example:443', 'X-Forwarded-For': '192.0.2.7', ...secure };
+    const url = `${base('http-socket').replace('http', 'ws')}/rooms/garden/ws`;
+    const socket = new WebSocket(url, protocolVersion, { headers, origin: 'https://meet.example' });
+    socket.on('open', () => socket.send('{"type":"join"}'));
+    const [first] = await once(socket, 'message');
+    socket.terminate();
+    expect(JSON.parse(String(first))).toMatchObject({ type: 'joined' });
+  });
+
   test('pages and operations are nobody else’s', async () => {
     for (const path of ['/', '/rooms/r', '/healthz', '/metrics']) {
       const answer = await ask(`${base('http')}${path}`, 'https://app.example');
@@ -170,7 +306,7 @@ describe('on the real server', () => {
 
   test('when it is too often, when to come back can be read', async () => {
     let last: Response | undefined;
-    for (let at = 0; at < 40 && last?.status !== 429; at++)
+    for (let at = 0; at < 100 && last?.status !== 429; at++)
       last = await post(`${base('http')}/rooms/often-${at}/join`, 'https://app.example');
     expect(last?.status).toBe(429);
     expect(last?.headers.get('retry-after')).toMatch(/^\d+$/);

@@ -26,12 +26,14 @@ test('a front end is believed, and what it did not tell is told apart', async ()
     ...{ protocol: 'genkan.v1', by: 'http-socket', client: '203.0.113.7', told: true },
     ...{ scheme: 'https', host: 'meet.example', prefix: '/meet', origin: 'https://other.example' },
   });
+  expect(await ask('http-socket', { ...forwarded, 'X-Forwarded-Port': '8443' })).toMatchObject({ port: 8443 });
   expect(await ask('http-socket', {})).toMatchObject({ told: false, scheme: 'http', prefix: '', origin: null });
   expect(await ask('socket', {})).toMatchObject({ by: 'socket', client: '127.0.0.1', told: true });
 });
 
 test('a browser is not believed', async () => {
-  const told = await ask('http', forwarded);
+  const told = await ask('http', { ...forwarded, 'X-Forwarded-Port': '8443' });
   expect(told).toMatchObject({ by: 'http', client: '127.0.0.1', told: true, scheme: 'http', prefix: '' });
   expect(told.host).toBe(new URL(site.direct.http).host);
+  expect(told).not.toHaveProperty('port');
 });

@@ -47,6 +47,7 @@ describe('--http-socket', () => {
       'x-forwarded-for': '198.51.100.1',
       'x-forwarded-proto': 'https',
       'x-forwarded-host': 'evil.example',
+      'x-forwarded-port': '1',
       'x-forwarded-prefix': '/meet',
     });
   });
@@ -69,27 +70,27 @@ describe('--http-socket', () => {
     expect((await by(chain, proxies))['x-forwarded-for']).toBe(client);
   });
 
-  test('takes scheme and host from the hop that saw the client', async () => {
+  test('takes scheme, host and port from the hop that saw the client', async () => {
     const headers = {
       'X-Forwarded-For': '198.51.100.1, 203.0.113.9, 10.0.0.2',
       'X-Forwarded-Proto': 'ftp, https, http',
       'X-Forwarded-Host': 'evil.example, meet.example, inner.example',
+      'X-Forwarded-Port': '1, 8443, 80',
     };
-    expect(await asked('http-socket', { headers }, ['10.0.0.2'])).toMatchObject({
-      'x-forwarded-proto': 'https',
-      'x-forwarded-host': 'meet.example',
-    });
-    const one = { ...headers, 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'meet.example' };
-    expect(await asked('http-socket', { headers: one }, ['10.0.0.2'])).toMatchObject({
-      'x-forwarded-proto': 'https',
-      'x-forwarded-host': 'meet.example',
-    });
+    const nearest = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'meet.example', 'x-forwarded-port': '8443' };
+    expect(await asked('http-socket', { headers }, ['10.0.0.2'])).toMatchObject(nearest);
+    const one = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'meet.example', 'X-Forwarded-Port': '8443' };
+    expect(await asked('http-socket', { headers: { ...headers, ...one } }, ['10.0.0.2'])).toMatchObject(nearest);
   });
 
   test.each([
     [{ 'X-Forwarded-Proto': 'ftp' }],
     [{ 'X-Forwarded-Host': 'a b' }],
     [{ 'X-Forwarded-Host': 'a/b' }],
+    [{ 'X-Forwarded-Port': '' }],
+    [{ 'X-Forwarded-Port': '0' }],
+    [{ 'X-Forwarded-Port': '65536' }],
+    [{ 'X-Forwarded-Port': '80a' }],
     [{ 'X-Forwarded-Prefix': 'meet' }],
     [{ 'X-Forwarded-Prefix': '/a/../b' }],
     [{ 'X-Forwarded-Prefix': '//evil.example' }],

@@ -61,7 +61,13 @@ const readUwsgi = (socket: Socket, done: (told: Told) => void) => {
     const told = { method: vars.REQUEST_METHOD, url: vars.REQUEST_URI, body: body.toString() };
     done(
       named(
-        { ...told, type: vars.CONTENT_TYPE, length: vars.CONTENT_LENGTH, prefix: vars.SCRIPT_NAME },
+        {
+          ...told,
+          type: vars.CONTENT_TYPE,
+          length: vars.CONTENT_LENGTH,
+          prefix: vars.SCRIPT_NAME,
+          port: vars.SERVER_PORT,
+        },
         (name) => vars[`HTTP_${name}`],
       ),
     );
@@ -95,6 +101,7 @@ const readHttp = async (message: IncomingMessage, done: (told: Told) => void) =>
         type: header('CONTENT_TYPE'),
         length: header('CONTENT_LENGTH'),
         prefix: header('X_FORWARDED_PREFIX'),
+        port: header('X_FORWARDED_PORT'),
       },
       header,
     ),

@@ -52,7 +52,7 @@ export const cases = ({ chain, key }: Pick<Certificate, 'chain' | 'key'>, name =
   const direct = { address: '127.0.0.1', scheme: 'http' } as const;
   const secure = { address: '127.0.0.1', scheme: 'https' } as const;
   const other = (port: number, more = '') => `server { listen 127.0.0.1:${port}${more} default_server; return 410; }`;
-  const proxied = { 'X-Forwarded-For': '203.0.113.7', 'X-Forwarded-Proto': 'https' };
+  const proxied = { 'X-Forwarded-For': '203.0.113.7', 'X-Forwarded-Proto': 'https', 'X-Forwarded-Port': '8443' };
   return [
     { name: 'plain', words: [], base: '/', scheme: 'http', client: direct },
     {

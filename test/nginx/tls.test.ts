@@ -99,8 +99,12 @@ for (const by of nginxes)
           const path = /js\/[\w-]+\.js/.exec(page.text)?.[0] ?? 'none';
           const script = await byHttp3(port, base + path);
           expect(script.text.endsWith(`${await readFile(join(publicDir, path), 'utf8')}\n3 200`)).toBe(true);
-          const joined = await byHttp3(port, `${base}rooms/x/join`, '--json', '{}');
+          const enter = (origin: string) =>
+            byHttp3(port, `${base}rooms/x/join`, '--json', '{}', '--header', `Origin: ${origin}`);
+          const joined = await enter(`https://${host}:${port}`);
           expect(joined).toMatchObject({ version: '3', status: 200, text: expect.stringContaining('"type":"joined"') });
+          const refused = { status: 403, text: expect.stringContaining('origin-refused') };
+          expect(await enter(`https://${host}`)).toMatchObject(refused);
           for (const missing of ['js/x.js', 'healthz'])
             expect(await byHttp3(port, base + missing)).toMatchObject({ version: '3', status: 404 });
           // Who comes by HTTP/2 is told of it.

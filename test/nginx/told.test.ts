@@ -77,7 +77,10 @@ describeEverywhere(files, (by, one, { kind, over }) => {
   test('a client cannot claim to be another, and its path stays as it wrote it', async () => {
     const { address, scheme } = one.client;
     const chain = ['6.6.6.6', one.proxy?.['X-Forwarded-For'] ?? []].flat().join(', ');
-    const headers = { ...forged, 'X-Forwarded-For': chain, ...(one.proxy ? {} : { 'X-Forwarded-Proto': 'https' }) };
+    const headers = {
+      ...{ ...forged, ...(one.proxy ?? { 'X-Forwarded-Proto': 'https' }) },
+      'X-Forwarded-For': chain,
+    };
     const url = `${base}rooms/a%2Fb/../c%20d?x=%31`;
     const told = await toldTo(target, url, { headers });
     expect(told).toMatchObject({
@@ -90,6 +93,7 @@ describeEverywhere(files, (by, one, { kind, over }) => {
       requestId: expect.stringMatching(/^[0-9a-f]{32}$/),
     });
     for (const name of ['forwarded', 'proxy']) expect(told).not.toHaveProperty(name);
+    expect(told.port).toBe(one.proxy?.['X-Forwarded-Port']);
     expect(told.prefix || '/').toBe(base.slice(0, -1) || '/');
     expect(JSON.stringify(told)).not.toMatch(/6\.6\.6\.6|evil/);
   });
@@ -195,6 +199,7 @@ describe.each(nginxes)('$name', (by) => {
       await nginx.stop();
       await backend.stop();
       expect(told).toMatchObject({ forwardedFor: '127.0.0.1', forwardedProto: 'http', realIp: '127.0.0.1' });
+      expect(told.port || undefined).toBeUndefined();
     },
   );
 
@@ -217,6 +222,7 @@ describe.each(nginxes)('$name', (by) => {
 const forged = {
   'X-Forwarded-For': '6.6.6.6',
   'X-Forwarded-Host': 'evil.example',
+  'X-Forwarded-Port': '1',
   'X-Forwarded-Prefix': '/evil',
   'X-Real-IP': '6.6.6.6',
   'X-Request-Id': 'evil',

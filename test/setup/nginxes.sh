@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # nginxes.sh SUITE... — nginx of other releases of Debian beside the machine's own, for the tests: each suite's nginx with its
-# brotli module, curl, and all their libraries, unpacked to $NGINX_CACHE/SUITE and run by the loader that belongs to them. Nothing
-# is installed, and what is there is left alone. `experimental`, the last word if at all, is what sid or experimental has, if
-# that is a version that the others do not have.
+# brotli module and its uwsgi_params, curl, and all their libraries, unpacked to $NGINX_CACHE/SUITE and run by the loader that
+# belongs to them. Nothing is installed, and what is there is left alone. `experimental`, the last word if at all, is what sid or
+# experimental has, if that is a version that the others do not have.
 #   NGINX_CACHE  where they are kept (default /var/cache/genkan-nginx); remove it to look for newer ones
 # Needs Debian and root.
 set -euo pipefail
@@ -38,6 +38,7 @@ unpack() { # SUITE : downloads and unpacks what nginx and curl need to run
   in_suite "$1" apt-get install -y --download-only --no-install-recommends nginx libnginx-mod-http-brotli-static curl >/dev/null
   rm -rf "$root"; mkdir -p "$root"
   for deb in "$tmp/$1"/cache/archives/*.deb; do dpkg-deb -x "$deb" "$root"; done
+  mv "$root/etc/nginx/uwsgi_params" "$root"
   rm -rf "$root"/{etc,var,usr/share}
   loader=$(cd "$root" && find . -type f -name 'ld-linux*.so.*' | head -1)
   for program in usr/sbin/nginx usr/bin/curl; do

@@ -82,10 +82,14 @@ const firefoxPath =
 /**
  * Debian's own Firefox, which playwright speaks WebDriver BiDi with.
  * @param downloadsPath where what is saved lies under its own name; no event tells of it
+ * @param also further preferences
  */
-export const launchFirefox = ({ downloadsPath = tmpdir() } = {}): Promise<Browser> =>
+export const launchFirefox = ({
+  downloadsPath = tmpdir(),
+  also = {} as Record<string, string | number | boolean>,
+} = {}): Promise<Browser> =>
   firefox.launch({
-    ...{ channel: 'moz-firefox', firefoxUserPrefs: preferences, downloadsPath },
+    ...{ channel: 'moz-firefox', firefoxUserPrefs: { ...preferences, ...also }, downloadsPath },
     ...(firefoxPath === undefined ? {} : { executablePath: firefoxPath }),
   });
 

@@ -170,6 +170,20 @@ describe('the client', () => {
     expect(headOf({ vars: { REQUEST_SCHEME: 'http', HTTPS: 'on' } }).scheme).toBe('http');
   });
 
+  test.each([
+    ['8081', 'http', ['8081']],
+    ['80', 'http', []],
+    ['443', 'https', []],
+    ['80', 'https', ['80']],
+    ['', 'http', []],
+    ['0', 'http', []],
+    ['65536', 'http', []],
+    ['unix', 'http', []],
+  ])('connects to SERVER_PORT %j, by %s: x-forwarded-port %j', (port, scheme, told) => {
+    const head = headOf({ vars: { SERVER_PORT: port, REQUEST_SCHEME: scheme, HTTP_X_FORWARDED_PORT: '1' } });
+    expect(values(head, 'x-forwarded-port')).toEqual(told);
+  });
+
   test('may have no Host and no port, and may have come to nginx by a unix socket', () => {
     const head = headOf({ vars: { HTTP_HOST: '', REMOTE_PORT: '', REMOTE_ADDR: 'unix:' } });
     expect(names(head)).not.toContain('x-forwarded-host');
