@@ -17,6 +17,7 @@ import { frontedServer, publicServer } from './http/server.ts';
 import { createAccessLog } from './ops/access.ts';
 import { waitingAt } from './ops/backlog.ts';
 import { type Counts, zeroCounts } from './ops/counts.ts';
+import { connectionsWithin } from './ops/descriptors.ts';
 import { startTicker, steadyClock } from './ops/lifecycle.ts';
 import { listen, listenOptions, localUrl } from './ops/listen.ts';
 import { createLogger } from './ops/log.ts';
@@ -314,9 +315,17 @@ const limitsOf = (settings: Settings, log: Logger) => ({
   // The default is longer than a front end keeps an idle connection (nginx: 60 s), or it would write into one that closes.
   keepAliveTimeout: settings['keep-alive-timeout'] * 1000,
   harakiri: settings.harakiri * 1000,
-  admit: connectionLimit(settings['max-connections'], log),
+  admit: connectionLimit(connectionsOf(settings, log), log),
   answersFor: answersFor(settings['allowed-hosts']),
 });
+
+const connectionsOf = (settings: Settings, log: Logger): number => {
+  const max = settings['max-connections'];
+  const fit = connectionsWithin(max);
+  if (fit < max)
+    log.info({ max, fit }, 'max-connections is more than the system has descriptors for (ulimit -n, LimitNOFILE)');
+  return fit;
+};
 
 const inNetworks = (networks: string[]): ((address: string) => boolean) => {
   const list = new BlockList();

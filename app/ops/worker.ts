@@ -4,6 +4,7 @@ import { schema } from '../config/schema.ts';
 import { type Running, serve } from '../serve.ts';
 import { type FromWorker, toWorker } from './ipc.ts';
 import { openLog } from './log.ts';
+import { residentBytes } from './snapshot.ts';
 
 type Start = Extract<z.infer<typeof toWorker>, { type: 'start' }>;
 /** Seconds to say good-bye once the supervisor is gone: the next one wants the addresses. */
@@ -16,7 +17,8 @@ export const work = async (): Promise<number> => {
   if (!start) return 1;
   try {
     const settings = schema.parse(start.settings);
-    const log = openLog(settings, start.of > 1 ? start.worker : undefined);
+    // The supervisor has made sure that the file can be opened; if it cannot be for now, visitors are served all the same.
+    const log = openLog(settings, { worker: start.of > 1 ? start.worker : undefined, mustOpen: false });
     orders.onReopen(log.reopen);
     const places = start.places.map(({ setting, address, fd }) => ({
       setting,
@@ -92,7 +94,11 @@ const hearOrders = (): Orders => {
       case 'reopen':
         return reopen();
       case 'report':
-        report().then((made) => say({ type: 'report', id: order.id, report: made }));
+        report().then(
+          (made) => say({ type: 'report', id: order.id, report: made }),
+          // Who waits for it goes on without it after a while.
+          () => {},
+        );
         return;
     }
   });
@@ -148,7 +154,7 @@ const giveSigns = (running: Running, interval: number): NodeJS.Timeout => {
     const now = performance.now();
     const lag = Math.max(0, Math.round(now - due));
     due = now + interval;
-    say({ type: 'beat', rss: process.memoryUsage.rss(), lag, ...running.count() });
+    say({ type: 'beat', rss: residentBytes(), lag, ...running.count() });
   };
   beat();
   return setInterval(beat, interval);
