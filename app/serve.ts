@@ -50,7 +50,9 @@ export type Running = {
    * Takes no visitors any more, tells those there to come back, and gives away the rooms, as JSON in parts, for a successor;
    * what is left is to `stop`.
    */
-  handOver(): unknown[];
+  handOver(): Iterable<unknown>;
+  /** Lets go of memory that can be missed. */
+  shed(): void;
   /** Cuts everything at once. */
   kill(): void;
   /** False once new visitors should go elsewhere. */
@@ -169,7 +171,7 @@ export const serve = async (
     await draining.finally(() => clearTimeout(late));
   };
 
-  const handOver = (): unknown[] => {
+  const handOver = (): Iterable<unknown> => {
     sendAway();
     return store.handOver?.() ?? [];
   };
@@ -186,6 +188,7 @@ export const serve = async (
   const listening = listeners.map(describe);
   return {
     ...{ listening, stop, handOver, kill, readings: reports },
+    shed: () => store.shed?.(),
     count: () => store.count(),
     ready: () => ready && store.ready(),
   };

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { schema } from '../config/schema.ts';
 import { type Running, serve } from '../serve.ts';
-import { type FromWorker, toWorker } from './ipc.ts';
+import { type FromWorker, monotonic, toWorker } from './ipc.ts';
 import { openLog } from './log.ts';
 import { residentBytes } from './snapshot.ts';
 
@@ -56,6 +56,7 @@ type Orders = {
   /** Resolves with all parts that the predecessor left. */
   inheritance: Promise<unknown[]>;
   onHandOver: (obey: () => void) => void;
+  onShed: (obey: () => void) => void;
   onDrain: (obey: (order: Drain) => void) => void;
   onReport: (answer: () => Promise<unknown>) => void;
   onReopen: (obey: () => void) => void;
@@ -70,6 +71,7 @@ const hearOrders = (): Orders => {
   const parts: unknown[] = [];
   let accepting = true;
   let handOver = (): void => {};
+  let shed = (): void => {};
   let obey = (order: Drain): void => drain.resolve(order);
   let reopen = (): void => {};
   let report = async (): Promise<unknown> => undefined;
@@ -83,7 +85,11 @@ const hearOrders = (): Orders => {
         accepting = order.rooms;
         return;
       case 'hand-over':
-        return handOver();
+        // Too late: the heir is gone, and what was given to it would be lost.
+        if (monotonic() <= (order.until ?? Number.POSITIVE_INFINITY)) handOver();
+        return;
+      case 'shed':
+        return shed();
       case 'part':
         parts.push(order.part);
         return;
@@ -111,6 +117,9 @@ const hearOrders = (): Orders => {
     onHandOver(handler) {
       handOver = handler;
     },
+    onShed(handler) {
+      shed = handler;
+    },
     onDrain(handler) {
       obey = handler;
       drain.promise.then(handler);
@@ -137,15 +146,20 @@ const untilEnded = (running: Running, orders: Orders, drainTimeout: number): Pro
       );
     };
     orders.onDrain(({ seconds, delay }) => end(seconds, delay, 0));
-    orders.onHandOver(() => {
-      for (const part of running.handOver()) say({ type: 'part', part });
-      say({ type: 'parts-end' });
-    });
+    orders.onHandOver(() => void handOver(running));
+    orders.onShed(running.shed);
     orders.onReport(running.readings.report);
     orders.orphaned.then(() => end(orphanGrace, 0, 1));
     process.on('SIGTERM', () => end(drainTimeout, 0, 0));
     for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTSTP'] as const) process.on(signal, () => {});
   });
+
+/** Part by part, each once the one before has left: rooms are not in memory as text all at once. */
+const handOver = async (running: Running): Promise<void> => {
+  await said({ type: 'hands-over' });
+  for (const part of running.handOver()) await said({ type: 'part', part });
+  say({ type: 'parts-end' });
+};
 
 /** Says every so often that it turns, and how it is. */
 const giveSigns = (running: Running, interval: number): NodeJS.Timeout => {
@@ -160,6 +174,11 @@ const giveSigns = (running: Running, interval: number): NodeJS.Timeout => {
   return setInterval(beat, interval);
 };
 
-const say = (message: FromWorker): void => {
-  if (process.connected) process.send?.(message, undefined, undefined, () => {});
-};
+const say = (message: FromWorker): void => void said(message);
+
+/** Resolves when the message has left, or cannot. */
+const said = (message: FromWorker): Promise<void> =>
+  new Promise((resolve) => {
+    if (process.connected) process.send?.(message, undefined, undefined, () => resolve());
+    else resolve();
+  });

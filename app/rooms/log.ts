@@ -61,6 +61,12 @@ export class Log {
     return entries.length === this.#seq - after ? entries : 'gone';
   }
 
+  /** Forgets the oldest events until those that are kept take no more than this share of what they may take. */
+  shrink(share: number): void {
+    this.#dropWhile(() => this.#bytes > this.#limits.bytes * share);
+    this.#spare = undefined;
+  }
+
   #addSegment(head: string, data: string): Segment {
     const most = Math.min(segmentBytes.most, this.#limits.bytes / 4);
     const grown = 2 * (this.#segments.at(-1)?.size ?? segmentBytes.first / 2);
@@ -75,8 +81,13 @@ export class Log {
 
   #trim(now: number): void {
     const { events, bytes, age } = this.#limits;
-    for (let oldest = this.#segments[0]; oldest; oldest = this.#segments[0]) {
-      if (this.#bytes <= bytes && oldest.last > this.#seq - events && oldest.youngest > now - age) break;
+    this.#dropWhile(
+      (oldest) => this.#bytes > bytes || oldest.last <= this.#seq - events || oldest.youngest <= now - age,
+    );
+  }
+
+  #dropWhile(isTooMuch: (oldest: Segment) => boolean): void {
+    for (let oldest = this.#segments[0]; oldest && isTooMuch(oldest); oldest = this.#segments[0]) {
       this.#bytes -= oldest.size;
       this.#spare = oldest.bytes;
       this.#segments.shift();

@@ -8,6 +8,8 @@ import { type Command, carryOut, emptyRoom, isOver, type Room, type RoomEvent, t
 
 export type RegistryLimits = { rooms: number; log: LogLimits; rules: Rules };
 export type Done<T> = { seq: number; result: T; entries: Entry[] };
+/** What the log of a room may still take of its bytes once memory is short. */
+const shareWhenShort = 0.25;
 type Hosted = { room: Room; log: Log };
 
 export class Registry {
@@ -44,9 +46,14 @@ export class Registry {
     return this.#rooms.get(name)?.log.since(after) ?? 'gone';
   }
 
-  /** All rooms, for another process to take over. */
-  pack(): Portable[] {
-    return [...this.#rooms.values()].map(({ room, log }) => pack(room, log.seq, log.kept()));
+  /** Makes room when memory is short: large logs are shortened, so that who was away for long has to join again. */
+  shed(): void {
+    for (const { log } of this.#rooms.values()) log.shrink(shareWhenShort);
+  }
+
+  /** All rooms, for another process to take over; one after the other, for each takes some times its memory meanwhile. */
+  *pack(): Generator<Portable> {
+    for (const { room, log } of this.#rooms.values()) yield pack(room, log.seq, log.kept());
   }
 
   /** Goes on with a room that another process had. @throws when it cannot be read */

@@ -21,7 +21,7 @@ export const files = (kind: 'handover' | 'store'): { file: string; format: strin
 export const handOverFile = `handover-${handOverFormat}.json`;
 export const storeFile = `store-${storeFormat}.json`;
 
-export const handedOver = (): unknown => withPasscode().pack()[0];
+export const handedOver = (): unknown => [...withPasscode().pack()][0];
 
 const withPasscode = (): Registry => {
   const registry = lived();
