@@ -222,4 +222,6 @@ const fail = (faults: string[], code = 2): number => {
   return code;
 };
 
+// Output that nothing takes (a closed pipe, a full disk) must not end a server that runs.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 process.exit(await main(process.argv.slice(2)));

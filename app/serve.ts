@@ -22,6 +22,7 @@ import { frontedServer, publicServer } from './http/server.ts';
 import { createAccessLog } from './ops/access.ts';
 import { waitingAt } from './ops/backlog.ts';
 import { type Counts, zeroCounts } from './ops/counts.ts';
+import { connectionsWithin } from './ops/descriptors.ts';
 import { startTicker, steadyClock } from './ops/lifecycle.ts';
 import { listen, listenOptions, localUrl } from './ops/listen.ts';
 import { createLogger } from './ops/log.ts';
@@ -53,7 +54,9 @@ export type Running = {
    * Takes no visitors any more, tells those there to come back, and gives away the rooms, as JSON in parts, for a successor;
    * what is left is to `stop`.
    */
-  handOver(): unknown[];
+  handOver(): Iterable<unknown>;
+  /** Lets go of memory that can be missed. */
+  shed(): void;
   /** Cuts everything at once. */
   kill(): void;
   /** False once new visitors should go elsewhere. */
@@ -173,7 +176,7 @@ export const serve = async (
     await draining.finally(() => clearTimeout(late));
   };
 
-  const handOver = (): unknown[] => {
+  const handOver = (): Iterable<unknown> => {
     sendAway();
     return store.handOver?.() ?? [];
   };
@@ -190,6 +193,7 @@ export const serve = async (
   const listening = listeners.map(describe);
   return {
     ...{ listening, stop, handOver, kill, readings: reports },
+    shed: () => store.shed?.(),
     count: () => store.count(),
     ready: () => ready && store.ready(),
   };
@@ -352,9 +356,17 @@ const limitsOf = (settings: Settings, log: Logger) => ({
   // The default is longer than a front end keeps an idle connection (nginx: 60 s), or it would write into one that closes.
   keepAliveTimeout: settings['keep-alive-timeout'] * 1000,
   harakiri: settings.harakiri * 1000,
-  admit: connectionLimit(settings['max-connections'], log),
+  admit: connectionLimit(connectionsOf(settings, log), log),
   answersFor: answersFor(settings['allowed-hosts']),
 });
+
+const connectionsOf = (settings: Settings, log: Logger): number => {
+  const max = settings['max-connections'];
+  const fit = connectionsWithin(max);
+  if (fit < max)
+    log.info({ max, fit }, 'max-connections is more than the system has descriptors for (ulimit -n, LimitNOFILE)');
+  return fit;
+};
 
 const inNetworks = (networks: string[]): ((address: string) => boolean) => {
   const list = new BlockList();

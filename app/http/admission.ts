@@ -16,7 +16,7 @@ export const connectionLimit = (max: number, log: ListenerLog): Admit => {
   };
   return (socket) => {
     if (open >= max) {
-      if (!told) log.warn({ max }, 'as many connections as --max-connections allows; more are closed');
+      if (!told) log.warn({ max }, 'as many connections as max-connections or the system allows; more are closed');
       told = true;
       return false;
     }

@@ -30,6 +30,8 @@ const letters: Record<string, ControlCommand | 'toggle'> = {
 };
 /** Characters of a line; no command comes near. */
 const longest = 4096;
+/** Administrators at a time: more would take the supervisor's descriptors, which it needs to start workers. */
+const mostConnections = 64;
 /** ms until a line must have come. */
 const patience = 10_000;
 
@@ -41,6 +43,7 @@ export const openControl = async (path: string, life: Life, log: Log): Promise<{
     work.finally(() => running.delete(work));
   };
   const server = createServer((socket) => converse(socket, life, log, follow));
+  server.maxConnections = mostConnections;
   const remove = await listen(server, { kind: 'unix', path }, { mode: '600' });
   return {
     async close() {

@@ -17,7 +17,8 @@ export type Listening = z.infer<typeof listening>;
 /**
  * `start`: who it is, its settings for the schema to read, what it listens on, and ms between beats; an `heir` says `ready`
  * when it could listen, and waits for what its predecessor leaves. `hand-over`: send everyone away and give the rooms, each as
- * a `part`. `part`: one for the heir; `parts-end`: there are no more. `drain`: end within `seconds`, and keep taking visitors
+ * a `part`, unless it is later than `until` (`monotonic`), when nobody waits for them any more. `part`: one for the heir;
+ * `parts-end`: there are no more. `shed`: let go of memory that can be missed. `drain`: end within `seconds`, and keep taking visitors
  * for `delay` seconds before while no longer ready. `accept`: whether new rooms may be opened.
  * `report`: statistics, to be answered under the same id. `reopen`: the log file.
  */
@@ -32,7 +33,9 @@ export const toWorker = z.discriminatedUnion('type', [
     accepting: z.boolean(),
     heir: z.boolean().default(false),
   }),
-  z.object({ type: z.literal('hand-over') }),
+  // A supervisor of an earlier release gives no time.
+  z.object({ type: z.literal('hand-over'), until: z.number().optional() }),
+  z.object({ type: z.literal('shed') }),
   part,
   partsEnd,
   z.object({ type: z.literal('drain'), seconds: z.number(), delay: z.number() }),
@@ -42,9 +45,13 @@ export const toWorker = z.discriminatedUnion('type', [
 ]);
 export type ToWorker = z.input<typeof toWorker>;
 
-/** `beat`: rss in bytes, lag in ms (how late the last beat was). `failed`: it could not start. */
+/**
+ * `hands-over`: it has taken that order and serves nobody any more; its parts follow. `beat`: rss in bytes, lag in ms (how late
+ * the last beat was). `failed`: it could not start.
+ */
 export const fromWorker = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready') }),
+  z.object({ type: z.literal('hands-over') }),
   part,
   partsEnd,
   z.object({ type: z.literal('listening'), listening: z.array(listening) }),
@@ -60,6 +67,9 @@ export const fromWorker = z.discriminatedUnion('type', [
 ]);
 export type FromWorker = z.input<typeof fromWorker>;
 export type Beat = Extract<FromWorker, { type: 'beat' }>;
+
+/** ms of a clock that all processes of this machine share and nobody sets. */
+export const monotonic = (): number => Number(process.hrtime.bigint() / 1_000_000n);
 
 /** Says something if the other side is still there; a channel that broke is noticed elsewhere. */
 export const tell = <T extends ToWorker | FromWorker>(

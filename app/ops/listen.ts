@@ -69,6 +69,8 @@ const bind = (server: Server, where: Where, backlog: number | undefined): Promis
     // Beside fd, Node reads the backlog only from the second argument.
     server.listen(where, backlog, () => {
       server.off('error', reject);
+      // A connection that could not be accepted, for want of a descriptor or of memory, concerns its visitor alone.
+      server.on('error', () => {});
       resolve();
     });
   });

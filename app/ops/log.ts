@@ -1,6 +1,7 @@
 /** The log: one pino logger, as JSON or as lines for people, on stdout or in a file that can be opened anew. */
 import { type DestinationStream, type Level, type Logger, pino, type SerializedError } from 'pino';
 import { compileFormat, type Entry, type Formatter, readable } from './log-format.ts';
+import { Output } from './log-output.ts';
 import { redactFields, redactText } from './redact.ts';
 
 export type LogSettings = {
@@ -23,17 +24,23 @@ export type Log = {
 export const accessMessages = ['request', 'WebSocket opened', 'WebSocket closed', 'event stream closed'] as const;
 
 /**
+ * A line that cannot be written is lost and told on stderr; how many they were is logged once lines can be written again.
  * @param worker its number, for %(wid), when there are several
- * @throws Error when the file cannot be written or the format has an unknown token
+ * @param mustOpen false: a file that cannot be opened now is tried again with each line
+ * @throws Error when the file cannot be opened, or the format has an unknown token
  */
-export const openLog = (settings: LogSettings, worker?: number): Log => {
+export const openLog = (
+  settings: LogSettings,
+  { worker, mustOpen = true }: { worker?: number | undefined; mustOpen?: boolean } = {},
+): Log => {
   const { logto, 'log-format': format } = settings;
   const terminal = logto === undefined && process.stdout.isTTY === true;
   const json = format === undefined && (settings['log-json'] ?? !terminal);
   // Written at once: a log that waits in memory misses what was said just before the end.
-  const output = pino.destination({ dest: logto ?? 1, append: true, mkdir: false, sync: true });
+  const output = new Output(logto, (lost) => logger.warn({ lost }, 'lines of the log were lost'));
+  if (mustOpen) output.open();
   const logger = createPino(settings, json ? output : formatted(output, format), worker);
-  return { logger, reopen: () => logto !== undefined && output.reopen() };
+  return { logger, reopen: () => output.reopen() };
 };
 
 export const createLogger = (settings: LogSettings): Logger => openLog(settings).logger;

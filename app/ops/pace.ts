@@ -10,11 +10,14 @@ export type Pace = {
   lastWait: number;
   /** For a worker to listen. */
   start: number;
-  /** For a worker to give up its rooms. */
+  /** For a worker to begin to hand its rooms over; after that it serves on. Between two rooms, once it has begun. */
   handOver: number;
+  nextRoom: number;
   /** Between looks at the workers; between looks at their memory. */
   look: number;
   memory: number;
+  /** Between replacements of a worker for its memory. */
+  memoryPause: number;
   /** Before a replacement that failed is tried again. */
   again: number;
 };
@@ -24,8 +27,10 @@ export const usualPace: Pace = {
   firstWait: 100,
   lastWait: 5000,
   start: 60_000,
-  handOver: 5000,
+  handOver: 30_000,
+  nextRoom: 30_000,
   look: 500,
   memory: 5000,
+  memoryPause: 300_000,
   again: 60_000,
 };

@@ -21,8 +21,13 @@ export const pidIn = (file: string): number | undefined => {
 /** @returns what removes the file again, unless it names another process by then. @throws when it cannot be written */
 export const writePidfile = (file: string): (() => void) => {
   const temporary = `${file}.${process.pid}`;
-  writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644 });
-  renameSync(temporary, file);
+  try {
+    writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644 });
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
   return () => {
     if (pidIn(file) === process.pid) rmSync(file, { force: true });
   };

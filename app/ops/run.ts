@@ -65,9 +65,16 @@ export const run = async ({ settings, reload, say }: Start): Promise<number> => 
     life.kill();
     throw error;
   } finally {
-    for (const close of closers.reverse()) await close();
-    body.close();
-    await notifier.close();
+    for (const close of [...closers.reverse(), () => body.close(), () => notifier.close()]) await closing(close, log);
+  }
+};
+
+/** What cannot be removed (a file on a disk that is read-only by now) keeps nothing else from being closed. */
+const closing = async (close: () => unknown, { logger }: Log): Promise<void> => {
+  try {
+    await close();
+  } catch (error) {
+    logger.error({ err: error }, 'not everything could be removed at the end');
   }
 };
 

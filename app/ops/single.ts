@@ -5,6 +5,7 @@ import type { Life } from './lifecycle.ts';
 import type { Log } from './log.ts';
 import type { Place } from './places.ts';
 import type { Body } from './run.ts';
+import { residentBytes } from './snapshot.ts';
 
 export const single = async (
   settings: Settings,
@@ -35,7 +36,7 @@ export const single = async (
       uptime: Math.round((performance.now() - since) / 1000),
       paused,
       ...running.count(),
-      rss: process.memoryUsage.rss(),
+      rss: residentBytes(),
       listening: running.listening,
     }),
     count: running.count,

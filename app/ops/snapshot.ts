@@ -1,6 +1,7 @@
 /** What this process tells of itself: its own numbers, and those of its rooms, sockets and event loop. */
 import { readFileSync } from 'node:fs';
 import { type EventLoopUtilization, monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { getHeapStatistics } from 'node:v8';
 import type { Counts } from './counts.ts';
 import type { Snapshot } from './stats.ts';
 
@@ -44,10 +45,20 @@ export const thisServer = (version: string) => ({
 });
 
 const ownUsage = (): Snapshot['usage'] => {
-  const { rss, heapUsed } = process.memoryUsage();
   const { user, system } = process.cpuUsage();
-  return { rss, vsz: addressSpace(), heap: heapUsed, cpu: (user + system) / 1e6, startedAt };
+  const heap = getHeapStatistics().used_heap_size;
+  return { rss: residentBytes(), vsz: addressSpace(), heap, cpu: (user + system) / 1e6, startedAt };
 };
+
+let lastResident = 0;
+/** Bytes of memory in use. Without a free descriptor they cannot be read (from /proc): then those read last. */
+export const residentBytes = (): number => {
+  try {
+    lastResident = process.memoryUsage.rss();
+  } catch {}
+  return lastResident;
+};
+
 const startedAt = Math.round(performance.timeOrigin / 1000);
 
 /** Bytes, from Linux; 0 elsewhere. */

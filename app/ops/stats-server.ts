@@ -16,6 +16,8 @@ export type StatsServers = {
 /** ms a reader may take; nobody needs longer for some kilobytes. */
 const patience = 4000;
 const loopback = '127.0.0.1';
+/** At each address: more would take the supervisor's descriptors, which it needs to start workers. */
+const mostConnections = 64;
 
 /** @throws when an address cannot be listened on; what listened already is closed again then */
 export const serveStats = async (settings: Settings, readings: Readings, health: Health): Promise<StatsServers> => {
@@ -30,6 +32,7 @@ export const serveStats = async (settings: Settings, readings: Readings, health:
   };
   try {
     const options = listenOptions(settings);
+    for (const { server } of servers) server.maxConnections = mostConnections;
     for (const { server, address } of servers)
       removals.push(await listen(server, address, { ...options, host: loopback }));
   } catch (error) {

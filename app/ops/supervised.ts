@@ -1,4 +1,5 @@
 /** The server as a supervisor with its workers: holds the sockets, changes the workers over, and answers for all of them. */
+import { accessSync, constants } from 'node:fs';
 import type { Settings } from '../config/schema.ts';
 import { HeldSockets } from './held-sockets.ts';
 import type { Life, Outcome } from './lifecycle.ts';
@@ -49,6 +50,7 @@ export const supervised = async (
   try {
     const places = await sockets.cover(plan, listenOptions(settings));
     bound();
+    if (settings.logto !== undefined) accessSync(settings.logto, constants.W_OK);
     const options = { command: workerCommand(), environment: withoutSystemd(process.env), log: log.logger };
     const supervisor = new Supervisor({ settings, places }, options);
     await supervisor.start();
@@ -158,10 +160,10 @@ class SupervisedLife implements Life {
 
   async #changeOver(): Promise<Outcome> {
     if (this.stopping) return { ok: false, reason: 'it is stopping' };
-    const read = this.#next();
-    if ('faults' in read) return { ok: false, reason: read.faults.join('\n') };
-    this.#tellFixed(read.settings);
     try {
+      const read = this.#next();
+      if ('faults' in read) return { ok: false, reason: read.faults.join('\n') };
+      this.#tellFixed(read.settings);
       const places = await this.#sockets.cover(read.plan, listenOptions(read.settings));
       await this.#supervisor.roll({ settings: read.settings, places });
       this.#settings = read.settings;

@@ -3,7 +3,8 @@ import { randomKey } from '../auth/session.ts';
 import type { Settings } from '../config/schema.ts';
 import type { Log } from './lifecycle.ts';
 import { type Pace, usualPace } from './pace.ts';
-import { judge, processState, type Verdict } from './watchdog.ts';
+import { countEnd, type End, hasToGo, newSlot, type Slot } from './slot.ts';
+import { isOfMemory, judge, processState, type Verdict } from './watchdog.ts';
 import { type Assignment, type Command, type Exit, type HeldPlace, WorkerProcess } from './worker-process.ts';
 
 /** What workers are to be: one for each list of places. */
@@ -11,19 +12,6 @@ export type Plan = { settings: Settings; places: HeldPlace[][] };
 
 /** Seconds that a worker beyond its hard limit of memory has to say good-bye. */
 const evilGrace = 2;
-
-/** `current` serves, `next` is about to; a slot has neither while it waits for a respawn. */
-type Slot = {
-  assignment: Assignment;
-  current?: WorkerProcess | undefined;
-  next?: WorkerProcess | undefined;
-  /** What a predecessor left that no worker has yet. */
-  legacy?: unknown[] | undefined;
-  deaths: number;
-  respawns: number;
-  hung: number;
-  wait?: NodeJS.Timeout | undefined;
-};
 
 export class Supervisor {
   /** Resolves with why, once workers die faster than it makes sense to start them. */
@@ -145,7 +133,7 @@ export class Supervisor {
       const assignment = { worker, of: places.length, settings: own, places: held, beat, accepting: this.#accepting };
       const slot = this.#slots.get(worker);
       if (slot) slot.assignment = assignment;
-      else this.#slots.set(worker, { assignment, deaths: 0, respawns: 0, hung: 0 });
+      else this.#slots.set(worker, newSlot(assignment));
     }
   }
 
@@ -187,32 +175,55 @@ export class Supervisor {
     slot.next = worker;
     this.#workers.add(worker);
     worker.exited.then((exit) => this.#ended(slot, worker, exit));
-    const late = setTimeout(() => worker.kill(), this.#pace.start);
     try {
       if (inherits) await this.#bequeath(slot, old, worker);
-      const listening = await worker.listening;
+      const listening = await this.#inTime(worker, worker.listening);
       if (this.#slots.get(worker.number) !== slot) throw new Error('it is not needed any more');
       for (const place of listening) this.#log.info({ worker: worker.number, pid: worker.pid, ...place }, 'listening');
       slot.current = worker;
+      slot.served = true;
       slot.legacy = undefined;
       return old;
     } catch (error) {
       worker.kill();
+      const { unstartable } = await worker.exited;
+      if (slot.next === worker) slot.next = undefined;
       // Who has given up its rooms serves nobody any more; the next one gets them.
       if (slot.legacy) old?.kill();
-      await worker.exited;
+      // Its predecessor may have ended meanwhile, and was not missed as long as there was a successor.
+      if (slot.served && !slot.current && !slot.next) this.#respawn(slot, { lived: 0, ordered: false, unstartable });
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`worker ${worker.number}: ${reason}`, { cause: error });
     } finally {
-      clearTimeout(late);
       if (slot.next === worker) slot.next = undefined;
     }
   }
 
-  /** From the predecessor's end to the heir's beginning visitors wait in the queue of the socket that this process holds. */
+  /** @throws what the promise does, also because the worker took longer than a start may and was killed */
+  async #inTime<T>(worker: WorkerProcess, begun: Promise<T>): Promise<T> {
+    const late = setTimeout(() => worker.kill(), this.#pace.start);
+    try {
+      return await begun;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  /**
+   * From the predecessor's end to the heir's beginning visitors wait in the queue of the socket that this process holds.
+   * @throws when the predecessor does not begin to hand over, and so serves on
+   */
   async #bequeath(slot: Slot, old: WorkerProcess | undefined, heir: WorkerProcess): Promise<void> {
-    await heir.ready;
-    slot.legacy ??= (await old?.handOver(this.#pace.handOver)) ?? [];
+    await this.#inTime(heir, heir.ready);
+    if (!slot.legacy && old) {
+      const left = await old.handOver(this.#pace);
+      if (left === 'kept') throw new Error('the worker before it did not hand over its rooms in time');
+      const { number, pid } = old;
+      if (!left.whole)
+        this.#log.error({ worker: number, pid, parts: left.parts.length }, 'rooms were lost: not all were handed over');
+      slot.legacy = left.parts;
+    }
+    slot.legacy ??= [];
     this.#log.info({ worker: heir.number, pid: heir.pid, parts: slot.legacy.length }, 'worker takes over');
     heir.inherit(slot.legacy);
   }
@@ -221,31 +232,30 @@ export class Supervisor {
     this.#workers.delete(worker);
     const { number, pid } = worker;
     const lived = Math.round(performance.now() - worker.since);
-    const expected = worker.askedToEnd || this.#stopping;
-    this.#log[expected ? 'info' : 'error']({ worker: number, pid, code, signal, lived }, 'worker ended');
+    const ordered = worker.askedToEnd || this.#stopping;
+    this.#log[ordered ? 'info' : 'error']({ worker: number, pid, code, signal, lived }, 'worker ended');
     if (slot.current !== worker) return;
     slot.current = undefined;
     // Who was asked to end, or has a successor on the way, is not missed.
-    if (!this.#stopping && !slot.next && this.#slots.get(number) === slot) this.#respawn(slot, lived);
+    if (!slot.next) this.#respawn(slot, { lived, ordered });
   }
 
   /** Starts the slot's next worker after a while that grows with every fast death. */
-  #respawn(slot: Slot, lived: number): void {
-    const { fast, deaths, firstWait, lastWait } = this.#pace;
+  #respawn(slot: Slot, end: End): void {
     const { worker } = slot.assignment;
-    slot.deaths = lived < fast ? slot.deaths + 1 : 0;
-    if (slot.deaths >= deaths) {
+    if (this.#stopping || this.#slots.get(worker) !== slot) return;
+    const { fast, deaths } = this.#pace;
+    const wait = countEnd(slot, end, this.#pace);
+    if (wait === 'give up') {
       this.#giveUp(`worker ${worker} died ${deaths} times in a row within ${fast / 1000} s of its start`);
       return;
     }
-    const wait = slot.deaths === 0 ? 0 : Math.min(firstWait * 2 ** (slot.deaths - 1), lastWait);
     slot.respawns += 1;
     this.#log.warn({ worker, wait }, 'worker is respawned');
+    clearTimeout(slot.wait);
     slot.wait = setTimeout(() => {
       this.#replace(slot).catch((error: unknown) => {
-        if (this.#stopping) return;
-        this.#log.error({ err: error, worker }, 'worker could not be respawned');
-        this.#respawn(slot, 0);
+        if (!this.#stopping) this.#log.error({ err: error, worker }, 'worker could not be respawned');
       });
     }, wait);
   }
@@ -262,9 +272,21 @@ export class Supervisor {
       if (overslept) current.heard = now;
       const rss = weighs ? current.beat.rss : 0;
       const spread = (current.number - 1) / this.#slots.size;
-      const verdict = judge(this.#settings, { since: current.since, heard: current.heard, rss }, now, spread);
-      if (verdict) this.#carryOut(slot, current, verdict);
+      const { since, heard, baseline } = current;
+      const verdict = judge(this.#settings, { since, heard, rss, baseline }, now, spread);
+      if (weighs && !isOfMemory(verdict)) slot.large = undefined;
+      if (verdict) this.#obey(slot, current, verdict, now);
     }
+  }
+
+  #obey(slot: Slot, worker: WorkerProcess, verdict: Verdict, now: number): void {
+    if (!isOfMemory(verdict)) return this.#carryOut(slot, worker, verdict);
+    const isNew = slot.large !== worker;
+    if (hasToGo(slot, worker, verdict, now, this.#pace)) return this.#carryOut(slot, worker, verdict);
+    const { number, pid } = worker;
+    if (isNew)
+      this.#log.warn({ worker: number, pid, limit: verdict.limit }, `worker lets go of memory: ${verdict.reason}`);
+    worker.shed();
   }
 
   #carryOut(slot: Slot, worker: WorkerProcess, verdict: Verdict): void {

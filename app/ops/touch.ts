@@ -1,5 +1,5 @@
 /** Notices files that were touched, for `touch-reload`: by looking, because bind mounts send no events. */
-import { statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 
 /** ms between looks. */
 const usualInterval = 1000;
@@ -13,7 +13,7 @@ export const touchable = (files: string[], interval = usualInterval) => {
   return (touched: (file: string) => void): (() => void) => {
     const timer = setInterval(() => {
       for (const [file, before] of known) {
-        const now = mark(file);
+        const now = mark(file, before);
         known.set(file, now);
         if (now !== undefined && now !== before) touched(file);
       }
@@ -22,8 +22,16 @@ export const touchable = (files: string[], interval = usualInterval) => {
   };
 };
 
-/** The inode as well: a file renamed into place may be older than the one before. Undefined when there is none. */
-const mark = (file: string): string | undefined => {
-  const found = statSync(file, { throwIfNoEntry: false });
+/**
+ * The inode as well: a file renamed into place may be older than the one before. Undefined when there is none; `before` when
+ * it cannot be looked at, for want of a permission or a working disk.
+ */
+const mark = (file: string, before?: string): string | undefined => {
+  let found: Stats | undefined;
+  try {
+    found = statSync(file, { throwIfNoEntry: false });
+  } catch {
+    return before;
+  }
   return found && `${found.ino} ${found.mtimeMs}`;
 };

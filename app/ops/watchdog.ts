@@ -9,8 +9,8 @@ export type Limits = {
   'loop-harakiri': number;
 };
 
-/** Times in ms of one clock, rss in bytes. */
-export type Vital = { since: number; heard: number; rss: number };
+/** Times in ms of one clock, bytes of memory now and when it had just started, with the rooms that it took over. */
+export type Vital = { since: number; heard: number; rss: number; baseline: number };
 
 /**
  * `kill`: it does not turn, so it cannot be asked. `end`: too much memory to start a successor beside it. `replace`: a
@@ -18,22 +18,38 @@ export type Vital = { since: number; heard: number; rss: number };
  */
 export type Verdict = { do: 'kill' | 'end' | 'replace'; limit: keyof Limits; reason: string };
 
+/**
+ * Of a limit of memory: by so much a worker must have grown since its start. A successor inherits the rooms; if they alone are
+ * beyond the limit, it would be beyond it at once, and no replacement would help.
+ */
+const leastGrowth = 0.5;
+
 /** @param spread 0 to 1: workers that started together do not end together, up to a tenth of the lifetime apart */
 export const judge = (
   limits: Limits,
-  { since, heard, rss }: Vital,
+  { since, heard, rss, baseline }: Vital,
   now: number,
   spread: number,
 ): Verdict | undefined => {
   const silent = (now - heard) / 1000;
   const megabytes = rss / 2 ** 20;
+  const grown = (rss - baseline) / 2 ** 20;
+  const isTooLarge = (limit: number): boolean => exceeds(megabytes, limit) && grown >= limit * leastGrowth;
   const lifetime = limits['max-worker-lifetime'] * (1 + spread / 10);
   if (exceeds(silent, limits['loop-harakiri']))
     return { do: 'kill', limit: 'loop-harakiri', reason: `its event loop has stood still for ${silent.toFixed(1)} s` };
-  if (exceeds(megabytes, limits['evil-reload-on-rss']))
-    return { do: 'end', limit: 'evil-reload-on-rss', reason: `it uses ${megabytes.toFixed(0)} MB of memory` };
-  if (exceeds(megabytes, limits['reload-on-rss']))
-    return { do: 'replace', limit: 'reload-on-rss', reason: `it uses ${megabytes.toFixed(0)} MB of memory` };
+  if (isTooLarge(limits['evil-reload-on-rss']))
+    return {
+      do: 'end',
+      limit: 'evil-reload-on-rss',
+      reason: `it uses ${megabytes.toFixed(0)} MB of memory, ${grown.toFixed(0)} more than at its start`,
+    };
+  if (isTooLarge(limits['reload-on-rss']))
+    return {
+      do: 'replace',
+      limit: 'reload-on-rss',
+      reason: `it uses ${megabytes.toFixed(0)} MB of memory, ${grown.toFixed(0)} more than at its start`,
+    };
   if (exceeds((now - since) / 1000, lifetime))
     return {
       do: 'replace',
@@ -42,6 +58,9 @@ export const judge = (
     };
   return undefined;
 };
+
+export const isOfMemory = (verdict: Verdict | undefined): boolean =>
+  verdict?.limit === 'reload-on-rss' || verdict?.limit === 'evil-reload-on-rss';
 
 const exceeds = (value: number, limit: number): boolean => limit > 0 && value >= limit;
 

@@ -3,7 +3,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { showAddress } from '../config/address.ts';
 import type { Settings } from '../config/schema.ts';
 import type { Held } from './hold.ts';
-import { type Beat, fromWorker, type Listening, portable, type ToWorker, tell } from './ipc.ts';
+import { type Beat, fromWorker, type Listening, monotonic, portable, type ToWorker, tell } from './ipc.ts';
+import type { Pace } from './pace.ts';
 import type { Place } from './places.ts';
 
 /** How workers are started: `module` and `words` are a command line that ends up in `work()`. */
@@ -25,13 +26,18 @@ export type Assignment = {
   beat: number;
   accepting: boolean;
 };
-export type Exit = { code: number | null; signal: NodeJS.Signals | null };
+/** `unstartable`: why there never was a process. */
+export type Exit = { code: number | null; signal: NodeJS.Signals | null; unstartable?: string };
+/** What a predecessor gave, and whether that is all of it; `kept`: nothing, for it did not begin in time and serves on. */
+export type Left = { parts: unknown[]; whole: boolean } | 'kept';
 type State = 'starting' | 'listening' | 'draining' | 'gone';
 
 /** Files 0 to 2 and the channel come first. */
 const firstFd = 4;
 /** ms that a worker may take beyond its time to drain before it is killed. */
 const usualMercy = 2000;
+/** ms for a word of a worker to arrive. */
+const travel = 1000;
 /** ms for a worker to report; one that hangs does not hold up the others' numbers. */
 const reportPatience = 1000;
 
@@ -48,12 +54,16 @@ export class WorkerProcess {
   beat: Beat = { type: 'beat', rss: 0, lag: 0, rooms: 0, peers: 0 };
   /** Of the last sign of life, on the clock of performance.now(). */
   heard = performance.now();
+  /** Bytes that it took when it had just started; 0 until then. */
+  baseline = 0;
+  /** Its end is its supervisor's doing. */
   askedToEnd = false;
   #state: State = 'starting';
   #asked = 0;
   /** What it leaves to its heir, part by part. */
   readonly #left: unknown[] = [];
-  readonly #hasLeftAll = Promise.withResolvers<void>();
+  /** Called with each word of handing over. */
+  #handsOver: (word: 'hands-over' | 'part' | 'parts-end') => void = () => {};
   readonly #isReady = Promise.withResolvers<void>();
   readonly #reports = new Map<number, (report: unknown) => void>();
   readonly #child: ChildProcess;
@@ -72,12 +82,15 @@ export class WorkerProcess {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...places.map(({ held }) => held.fd)],
     });
     this.exited = new Promise((resolve) => {
-      this.#child.once('exit', (code, signal) => {
+      const gone = (exit: Exit): void => {
         this.#state = 'gone';
-        resolve({ code, signal });
-      });
+        resolve(exit);
+      };
+      this.#child.once('exit', (code, signal) => gone({ code, signal }));
       // A program that cannot be started at all never exits.
-      this.#child.once('error', () => this.#child.pid ?? resolve({ code: null, signal: null }));
+      this.#child.on('error', ({ message }) => {
+        if (this.#child.pid === undefined) gone({ code: null, signal: null, unstartable: message });
+      });
     });
     this.listening = this.#untilListening();
     // Whoever waits hears of it; nobody may, when it is killed while starting.
@@ -134,14 +147,34 @@ export class WorkerProcess {
     this.#tell({ type: 'accept', rooms });
   }
 
-  /** Asks it to send everyone away and give up its rooms; what it has given after `patience` ms has to be enough. */
-  async handOver(patience: number): Promise<unknown[]> {
-    this.#tell({ type: 'hand-over' });
-    const late = setTimeout(() => this.#hasLeftAll.resolve(), patience);
-    this.exited.then(() => this.#hasLeftAll.resolve());
-    await this.#hasLeftAll.promise;
-    clearTimeout(late);
-    return this.#left;
+  /** Asks it to let go of memory that can be missed. */
+  shed(): void {
+    this.#tell({ type: 'shed' });
+  }
+
+  /**
+   * Asks it to send everyone away and give up its rooms. One that is stuck may take a while to begin; the order has a date,
+   * after which it is not followed any more. Once begun, there is no way back: it is waited for as long as rooms come.
+   */
+  handOver({ handOver, nextRoom }: Pick<Pace, 'handOver' | 'nextRoom'>): Promise<Left> {
+    this.#tell({ type: 'hand-over', until: monotonic() + handOver });
+    return new Promise((resolve) => {
+      const settle = (left: Left): void => {
+        clearTimeout(late);
+        resolve(left);
+      };
+      const some = () => settle({ parts: this.#left, whole: false });
+      // The second wait begins when this process turns again, if it was stuck itself.
+      let late = setTimeout(() => {
+        late = setTimeout(() => settle('kept'), travel);
+      }, handOver);
+      this.#handsOver = (word) => {
+        clearTimeout(late);
+        if (word === 'parts-end') settle({ parts: this.#left, whole: true });
+        else late = setTimeout(some, nextRoom);
+      };
+      this.exited.then(some);
+    });
   }
 
   /** Gives an heir what its predecessor left; it listens then. */
@@ -164,23 +197,30 @@ export class WorkerProcess {
 
   /** Ends it by force, also when it hangs. */
   kill(): void {
+    this.askedToEnd = true;
     this.#child.kill('SIGKILL');
   }
 
   #untilListening(): Promise<Listening[]> {
     return new Promise((resolve, reject) => {
-      this.exited.then(({ code, signal }) => reject(new Error(`it ended with ${signal ?? `code ${code}`}`)));
+      this.exited.then(({ code, signal, unstartable }) =>
+        reject(new Error(unstartable ?? `it ended with ${signal ?? `code ${code}`}`)),
+      );
       this.#child.on('message', (text) => {
         this.heard = performance.now();
         const checked = fromWorker.safeParse(text);
         // A worker of a newer release may have more to say.
         if (!checked.success) return;
         const message = checked.data;
-        if (message.type === 'beat') this.beat = message;
+        if (message.type === 'beat') {
+          this.beat = message;
+          this.baseline ||= message.rss;
+        }
         if (message.type === 'report') this.#reports.get(message.id)?.(message.report);
         if (message.type === 'ready') this.#isReady.resolve();
         if (message.type === 'part') this.#left.push(message.part);
-        if (message.type === 'parts-end') this.#hasLeftAll.resolve();
+        if (message.type === 'hands-over' || message.type === 'part' || message.type === 'parts-end')
+          this.#handsOver(message.type);
         if (message.type === 'failed') reject(new Error(message.reason));
         if (message.type !== 'listening') return;
         if (this.#state === 'starting') this.#state = 'listening';

@@ -2,8 +2,9 @@
 import type { z } from 'zod';
 import { schema } from '../config/schema.ts';
 import { type Running, serve } from '../serve.ts';
-import { type FromWorker, toWorker } from './ipc.ts';
+import { type FromWorker, monotonic, toWorker } from './ipc.ts';
 import { openLog } from './log.ts';
+import { residentBytes } from './snapshot.ts';
 
 type Start = Extract<z.infer<typeof toWorker>, { type: 'start' }>;
 /** Seconds to say good-bye once the supervisor is gone: the next one wants the addresses. */
@@ -16,7 +17,8 @@ export const work = async (): Promise<number> => {
   if (!start) return 1;
   try {
     const settings = schema.parse(start.settings);
-    const log = openLog(settings, start.of > 1 ? start.worker : undefined);
+    // The supervisor has made sure that the file can be opened; if it cannot be for now, visitors are served all the same.
+    const log = openLog(settings, { worker: start.of > 1 ? start.worker : undefined, mustOpen: false });
     orders.onReopen(log.reopen);
     const places = start.places.map(({ setting, address, fd }) => ({
       setting,
@@ -54,6 +56,7 @@ type Orders = {
   /** Resolves with all parts that the predecessor left. */
   inheritance: Promise<unknown[]>;
   onHandOver: (obey: () => void) => void;
+  onShed: (obey: () => void) => void;
   onDrain: (obey: (order: Drain) => void) => void;
   onReport: (answer: () => Promise<unknown>) => void;
   onReopen: (obey: () => void) => void;
@@ -68,6 +71,7 @@ const hearOrders = (): Orders => {
   const parts: unknown[] = [];
   let accepting = true;
   let handOver = (): void => {};
+  let shed = (): void => {};
   let obey = (order: Drain): void => drain.resolve(order);
   let reopen = (): void => {};
   let report = async (): Promise<unknown> => undefined;
@@ -81,7 +85,11 @@ const hearOrders = (): Orders => {
         accepting = order.rooms;
         return;
       case 'hand-over':
-        return handOver();
+        // Too late: the heir is gone, and what was given to it would be lost.
+        if (monotonic() <= (order.until ?? Number.POSITIVE_INFINITY)) handOver();
+        return;
+      case 'shed':
+        return shed();
       case 'part':
         parts.push(order.part);
         return;
@@ -92,7 +100,11 @@ const hearOrders = (): Orders => {
       case 'reopen':
         return reopen();
       case 'report':
-        report().then((made) => say({ type: 'report', id: order.id, report: made }));
+        report().then(
+          (made) => say({ type: 'report', id: order.id, report: made }),
+          // Who waits for it goes on without it after a while.
+          () => {},
+        );
         return;
     }
   });
@@ -104,6 +116,9 @@ const hearOrders = (): Orders => {
     inheritance: inheritance.promise,
     onHandOver(handler) {
       handOver = handler;
+    },
+    onShed(handler) {
+      shed = handler;
     },
     onDrain(handler) {
       obey = handler;
@@ -131,15 +146,20 @@ const untilEnded = (running: Running, orders: Orders, drainTimeout: number): Pro
       );
     };
     orders.onDrain(({ seconds, delay }) => end(seconds, delay, 0));
-    orders.onHandOver(() => {
-      for (const part of running.handOver()) say({ type: 'part', part });
-      say({ type: 'parts-end' });
-    });
+    orders.onHandOver(() => void handOver(running));
+    orders.onShed(running.shed);
     orders.onReport(running.readings.report);
     orders.orphaned.then(() => end(orphanGrace, 0, 1));
     process.on('SIGTERM', () => end(drainTimeout, 0, 0));
     for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTSTP'] as const) process.on(signal, () => {});
   });
+
+/** Part by part, each once the one before has left: rooms are not in memory as text all at once. */
+const handOver = async (running: Running): Promise<void> => {
+  await said({ type: 'hands-over' });
+  for (const part of running.handOver()) await said({ type: 'part', part });
+  say({ type: 'parts-end' });
+};
 
 /** Says every so often that it turns, and how it is. */
 const giveSigns = (running: Running, interval: number): NodeJS.Timeout => {
@@ -148,12 +168,17 @@ const giveSigns = (running: Running, interval: number): NodeJS.Timeout => {
     const now = performance.now();
     const lag = Math.max(0, Math.round(now - due));
     due = now + interval;
-    say({ type: 'beat', rss: process.memoryUsage.rss(), lag, ...running.count() });
+    say({ type: 'beat', rss: residentBytes(), lag, ...running.count() });
   };
   beat();
   return setInterval(beat, interval);
 };
 
-const say = (message: FromWorker): void => {
-  if (process.connected) process.send?.(message, undefined, undefined, () => {});
-};
+const say = (message: FromWorker): void => void said(message);
+
+/** Resolves when the message has left, or cannot. */
+const said = (message: FromWorker): Promise<void> =>
+  new Promise((resolve) => {
+    if (process.connected) process.send?.(message, undefined, undefined, () => resolve());
+    else resolve();
+  });

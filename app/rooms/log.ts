@@ -58,12 +58,10 @@ export class Log {
     if (this.#segments.length === 0) this.#spare = undefined;
   }
 
-  /** Lets go of the oldest events, half of what is kept, and always of something. @returns bytes that were freed */
-  shrink(): number {
+  /** Lets go of the oldest events until the others take no more than so many bytes. @returns bytes that were freed */
+  shrinkTo(bytes: number): number {
     const before = this.bytes;
-    this.#spare = undefined;
-    const most = this.#bytes / 2;
-    while (this.#segments.length > 0 && this.#bytes > most) this.#dropOldest();
+    while (this.#segments.length > 0 && this.#bytes > bytes) this.#dropOldest();
     this.#spare = undefined;
     return before - this.bytes;
   }

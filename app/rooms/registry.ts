@@ -13,6 +13,8 @@ export type RegistryLimits = { rooms: number; log: LogLimits; kept: KeptLimits; 
 export type Done<T> = { seq: number; result: T; entries: Entry[] };
 /** `state`: bytes of the room without its log, as of the last sweep. */
 type Hosted = { room: Room; log: Log; owner: string; state: number; bytes: number };
+/** What the log of a room may still take of its bytes once memory is short. */
+const shareWhenShort = 0.25;
 
 export class Registry {
   readonly #rooms = new Map<RoomName, Hosted>();
@@ -61,9 +63,14 @@ export class Registry {
     return this.#rooms.get(name)?.log.since(after) ?? 'gone';
   }
 
-  /** All rooms, for another process to take over. */
-  pack(): Portable[] {
-    return [...this.#rooms.values()].map(({ room, log }) => pack(room, log.seq, log.kept()));
+  /** Makes room when memory is short: large logs are shortened, so that who was away for long has to join again. */
+  shed(): void {
+    for (const { log } of this.#rooms.values()) log.shrinkTo(this.#limits.log.bytes * shareWhenShort);
+  }
+
+  /** All rooms, for another process to take over; one after the other, for each takes some times its memory meanwhile. */
+  *pack(): Generator<Portable> {
+    for (const { room, log } of this.#rooms.values()) yield pack(room, log.seq, log.kept());
   }
 
   /** Goes on with a room that another process had. @throws when it cannot be read */
@@ -105,7 +112,7 @@ export class Registry {
     const { state, log, bytes } = hosted;
     if (state + log.bytes === bytes) return;
     this.#kept.set(hosted, state + log.bytes);
-    if (this.#kept.isOver(hosted)) this.#kept.trim((one) => one.log.shrink());
+    if (this.#kept.isOver(hosted)) this.#kept.trim(({ log: largest }) => largest.shrinkTo(largest.bytes / 2));
   }
 
   #record(hosted: Hosted, events: RoomEvent[], now: number): Entry[] {

@@ -43,8 +43,10 @@ export interface Store {
   keptBytes(): number;
   /** Rooms and seats that this process knows, by the network of whoever opened or took them. */
   holdings(): Map<string, Holding>;
-  /** Of a store that is one process's own: all that is kept, as JSON in parts; from then on nothing is taken any more. */
-  handOver?(): unknown[];
+  /** Of a store that is one process's own: all that is kept, as JSON in parts; from the call on nothing is taken any more. */
+  handOver?(): Iterable<unknown>;
+  /** Lets go of what can be missed: memory is short. Of a store that is one process's own. */
+  shed?(): void;
   /** Goes on with a part of another such store. @throws when it cannot be read */
   adopt?(part: unknown): void;
   /** Whether rooms can be reached now, and written. */
@@ -91,6 +93,10 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, counts:
     if (!('refused' in done)) tell(room, done.entries);
     return done;
   };
+  const parts = function* (): Generator<unknown> {
+    yield* registry.pack();
+    for (const [claim, until] of claims) yield { format, claim, until };
+  };
   return {
     commitNow,
     commit: async (room, command) => commitNow(room, command),
@@ -121,11 +127,12 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, counts:
     count: () => registry.count(),
     keptBytes: () => registry.keptBytes(),
     holdings: () => registry.holdings(),
+    shed: () => registry.shed(),
     ready: () => true,
     close: async () => {},
     handOver() {
       handedOver = true;
-      return [...registry.pack(), ...[...claims].map(([claim, until]) => ({ format, claim, until }))];
+      return parts();
     },
     adopt(part) {
       const claimed = claimPart.safeParse(part);

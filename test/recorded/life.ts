@@ -24,7 +24,7 @@ export const files = (kind: 'handover' | 'store'): { file: string; format: strin
 export const handOverFile = `handover-${handOverFormat}.1.json`;
 export const storeFile = `store-${storeFormat}.1.json`;
 
-export const handedOver = (): unknown => withPasscode().pack()[0];
+export const handedOver = (): unknown => [...withPasscode().pack()][0];
 
 const withPasscode = (): Registry => {
   const registry = lived();

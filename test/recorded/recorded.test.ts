@@ -113,7 +113,7 @@ describe('what one process hands over to the next', () => {
     const address = (running: typeof first) => `http://${running.listening[0]?.address}`;
     const peers = ['kept', 'later'].map((room) => new WebSocketPeer(address(first), room));
     for (const peer of peers) await peer.join();
-    const parts = first.handOver().map((part) => JSON.parse(JSON.stringify(part)));
+    const parts = [...first.handOver()].map((part) => JSON.parse(JSON.stringify(part)));
     await first.stop();
     for (const part of parts) if (part.name === 'later') part.format = 99;
     const second = await serve(loaded.settings, pino({ base: null }, { write: (line: string) => lines.push(line) }), {

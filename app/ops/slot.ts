@@ -1,0 +1,68 @@
+/** The place of one worker among others: who serves there, who is about to, and how often its workers ended. */
+import type { Pace } from './pace.ts';
+import type { Verdict } from './watchdog.ts';
+import type { Assignment, WorkerProcess } from './worker-process.ts';
+
+/** `current` serves, `next` is about to; a slot has neither while it waits for a respawn. Times are of performance.now(). */
+export type Slot = {
+  assignment: Assignment;
+  current?: WorkerProcess | undefined;
+  next?: WorkerProcess | undefined;
+  /** What a predecessor left that no worker has yet. */
+  legacy?: unknown[] | undefined;
+  /** Whether a worker ever served here. */
+  served: boolean;
+  /** Fast ones in a row that nobody asked for. */
+  deaths: number;
+  respawns: number;
+  hung: number;
+  /** Who was beyond its limit of memory at the last look. */
+  large?: WorkerProcess | undefined;
+  /** When a worker was last replaced for its memory. */
+  lastReplaced: number;
+  wait?: NodeJS.Timeout | undefined;
+};
+
+export const newSlot = (assignment: Assignment): Slot => ({
+  ...{ assignment, served: false, deaths: 0, respawns: 0, hung: 0, lastReplaced: Number.NEGATIVE_INFINITY },
+});
+
+/** `lived`: ms. `ordered`: by the supervisor. */
+export type End = { lived: number; ordered: boolean; unstartable?: string | undefined };
+
+/**
+ * Counts an end. One that was asked for, or a start that the system did not allow, says nothing about the worker: whoever can
+ * drive it to a limit must not be able to end everything.
+ * @returns ms to wait before the next start, or that it makes no sense any more
+ */
+export const countEnd = (
+  slot: Slot,
+  { lived, ordered, unstartable }: End,
+  { fast, deaths, firstWait, lastWait }: Pace,
+): number | 'give up' => {
+  if (unstartable !== undefined) return lastWait;
+  if (lived >= fast) slot.deaths = 0;
+  else if (ordered) return 0;
+  else slot.deaths += 1;
+  if (slot.deaths >= deaths) return 'give up';
+  return slot.deaths === 0 ? 0 : Math.min(firstWait * 2 ** (slot.deaths - 1), lastWait);
+};
+
+/**
+ * Whether a worker that is too large has to go. It lets go of memory first, and has until the next look for it. Everyone inside
+ * has to come back when it is replaced, so that this happens only so often.
+ */
+export const hasToGo = (
+  slot: Slot,
+  worker: WorkerProcess,
+  verdict: Verdict,
+  now: number,
+  { memoryPause }: Pace,
+): boolean => {
+  const wasLarge = slot.large === worker;
+  slot.large = worker;
+  const isSoon = verdict.do === 'replace' && now - slot.lastReplaced < memoryPause;
+  if (!wasLarge || isSoon) return false;
+  slot.lastReplaced = now;
+  return true;
+};
