@@ -31,7 +31,8 @@ export const openLog = (settings: LogSettings, worker?: number): Log => {
   const terminal = logto === undefined && process.stdout.isTTY === true;
   const json = format === undefined && (settings['log-json'] ?? !terminal);
   // Written at once: a log that waits in memory misses what was said just before the end.
-  const output = pino.destination({ dest: logto ?? 1, append: true, mkdir: false, sync: true });
+  // Lines have addresses of people and names of rooms. A file that exists keeps its mode.
+  const output = pino.destination({ dest: logto ?? 1, append: true, mkdir: false, sync: true, mode: 0o640 });
   const logger = createPino(settings, json ? output : formatted(output, format), worker);
   return { logger, reopen: () => logto !== undefined && output.reopen() };
 };
