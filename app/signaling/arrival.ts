@@ -55,10 +55,11 @@ const formerSeat = async (
   name: RoomName,
   session: string,
 ): Promise<Seat | Refusal | undefined> => {
-  const known = sessions.proves(name, session) && readSession(session);
+  const now = clock();
+  const known = sessions.proves(name, session, now) && readSession(session);
   if (!known) return undefined;
   // With a secret of its own in this room: one who shows that of before does not know what happened since.
-  const seat = { ...sessions.mint(name, known.id), former: { secretHash: known.secretHash, at: clock() } };
+  const seat = { ...sessions.mint(name, now, known.id), former: { secretHash: known.secretHash, at: now } };
   const asked = await store.commit(name, (place) => ({ events: [], result: isTaken(place, seat) }));
   if ('refused' in asked) return asked;
   return asked.result ? undefined : seat;
@@ -157,7 +158,7 @@ const enterAnew = async (
   const granted = hasSeat ? undefined : await (seat ? redeem : admit)(signaling, name, bearer);
   if (granted && 'refused' in granted) return granted;
   // A seat keeps its secret: if this answer does not arrive, the peer can ask again.
-  const { id, secretHash, session } = seat ?? signaling.sessions.mint(name);
+  const { id, secretHash, session } = seat ?? signaling.sessions.mint(name, signaling.clock());
   attach(id);
   const enterWith = async (passcodeHash?: string) => {
     const held = { until, worker: store.worker };

@@ -39,7 +39,7 @@ export const access = {
     help: 'seconds by which the clock of whoever makes tokens may differ',
   }),
   'session-key': secret.optional().register(about, {
-    help: 'what sessions are proven with, so that peers whose room is lost come back under the ids they had; the same for all hosts that share a store. Without it one is made at the start, which workers share and a restart changes',
+    help: 'what sessions are proven with, so that peers whose room is lost come back under the ids they had, up to 24 hours after they were given; the same for all hosts that share a store. Without it one is made at the start, which workers share and a restart changes',
     secret: true,
   }),
   'join-rate': whole(1, 1_000_000).default(600).register(about, {
