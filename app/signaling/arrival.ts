@@ -7,6 +7,7 @@ import { type Arrival, isTaken, join, resume } from '../rooms/entering.ts';
 import { lose } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, concerns, type Former } from '../rooms/room.ts';
+import { eventsFor } from '../rooms/view.ts';
 import type { Store } from '../store/store.ts';
 import { admit, type Caller, guess, redeem, restore } from './admit.ts';
 import type { Signaling } from './conversation.ts';
@@ -129,8 +130,9 @@ const comeBack = async (
   }
   attach(who.id);
   if (back.result.at === 'door') return welcome(signaling, name, back, session);
-  const missed = after === undefined ? 'gone' : await store.since(name, after);
-  if (missed === 'gone' || 'refused' in missed) return missed;
+  const since = after === undefined ? 'gone' : await store.since(name, after);
+  if (since === 'gone' || 'refused' in since) return since;
+  const missed = eventsFor(since, who.id, { waits: false, seq: back.seq });
   counts.resumes += 1;
   // Let in while it was not here: it knows nothing of the room yet.
   const admission = missed.find(({ event }) => admits(event, who.id));
