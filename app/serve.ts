@@ -255,7 +255,9 @@ const createSignaling = async (
   const turn = turnOf(settings);
   const gate = createGate({
     required: settings.auth === 'token',
-    keys: verificationKeys(settings),
+    keys: verificationKeys(settings, {
+      failed: (reason) => log.warn({ reason }, 'the key set that tokens are checked with cannot be fetched'),
+    }),
     issuer: settings['token-issuer'],
     audience: settings['token-audience'],
     leeway: settings['token-leeway'],

@@ -6,7 +6,7 @@ import { errors, type JWTVerifyGetKey } from 'jose';
 export type VerificationKey = { algorithms: string[]; find: JWTVerifyGetKey };
 export type SigningKey = { algorithm: string; key: KeyObject | Uint8Array };
 
-/** A key set of elsewhere cannot be had now, which is no fault of the token. */
+/** The key set at a URL cannot be fetched now, which is no fault of the token. */
 export class KeysOutOfReach extends Error {}
 
 export const secretKey = (secret: string): VerificationKey => {

@@ -13,7 +13,7 @@ export type Grant = {
   once?: { id: string; until: number } | undefined;
 };
 
-/** @param now ms since 1970. @throws KeysOutOfReach */
+/** @param now ms since 1970 */
 export type Gate = (token: string | undefined, room: RoomName, now: number) => Promise<Grant | Refusal>;
 
 export type Gatekeeping = {
@@ -88,10 +88,13 @@ const tryKey = async (
   try {
     return { payload: (await jwtVerify(token, find, options)).payload };
   } catch (error) {
-    if (error instanceof KeysOutOfReach) throw error;
+    if (error instanceof KeysOutOfReach) return refuse('keys-unavailable');
     // A set may have several keys of one kind, and the token need not say which.
     if (error instanceof errors.JWKSMultipleMatchingKeys) {
+      let tries = 0;
       for await (const key of error) {
+        tries += 1;
+        if (tries > mostTries) return refuse('token-invalid', 'several keys fit, and it does not name one ("kid")');
         const outcome = await tryKey(token, async () => key, options);
         if (outcome) return outcome;
       }
@@ -100,6 +103,11 @@ const tryKey = async (
     return anotherKey.some((kind) => error instanceof kind) ? undefined : why(error);
   }
 };
+/**
+ * Keys that are tried when a token does not say by which it was signed: enough for one that is being replaced, and few, because
+ * each costs a signature check. OpenID Connect Core, section 10.1, asks for a `kid` wherever there is more than one key.
+ */
+const mostTries = 4;
 const anotherKey = [
   errors.JOSEAlgNotAllowed,
   errors.JOSENotSupported,

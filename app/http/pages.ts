@@ -1,6 +1,7 @@
 /** The page at / and /rooms/:room, and its scripts under /js. */
-import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { readFileSync, type Stats } from 'node:fs';
+import { realpath } from 'node:fs/promises';
+import { join, resolve, sep } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
 
@@ -17,6 +18,7 @@ export const pages = async (app: FastifyInstance, { publicDir, staticMaps }: Pag
     root: join(publicDir, 'js'),
     prefix: '/js/',
     index: false,
+    dotfiles: 'ignore',
     preCompressed: true,
     cacheControl: false,
     setHeaders(answer, path) {
@@ -28,7 +30,7 @@ export const pages = async (app: FastifyInstance, { publicDir, staticMaps }: Pag
   });
   for (const map of staticMaps) {
     const [prefix = '', directory = ''] = map.split(/=(.*)/s);
-    await app.register(fastifyStatic, { root: resolve(directory), prefix, decorateReply: false, preCompressed: true });
+    await app.register((scope) => directoryAt(scope, prefix, resolve(directory)));
   }
   for (const url of ['/', '/rooms/:room'])
     app.get(url, ({ headers }, reply) =>
@@ -38,6 +40,26 @@ export const pages = async (app: FastifyInstance, { publicDir, staticMaps }: Pag
         .send(below(html, headers['x-forwarded-prefix'])),
     );
 };
+
+/**
+ * The files of an administrator's directory. What begins with a dot is not for visitors, and links out of the directory lead to
+ * files that nobody meant to publish.
+ */
+const directoryAt = async (app: FastifyInstance, prefix: string, root: string): Promise<void> => {
+  const { errorHandler } = app;
+  app.setErrorHandler((error, request, reply) =>
+    error instanceof NotPublished ? reply.callNotFound() : errorHandler(error, request, reply),
+  );
+  await app.register(fastifyStatic, {
+    ...{ root, prefix, decorateReply: false, preCompressed: true, dotfiles: 'ignore' },
+    // Asked for the very file that is about to be sent, an index or a packed copy as well.
+    onFile: async (path: string, stats: Stats) => {
+      const [file, top] = await Promise.all([realpath(path), realpath(root)]);
+      if (!stats.isFile() || !file.startsWith(top.endsWith(sep) ? top : top + sep)) throw new NotPublished();
+    },
+  });
+};
+class NotPublished extends Error {}
 
 /** The build writes the hash of a file's content into its name, so that a copy never goes stale; but for the library, which has one name. */
 const hashed = /-[\w-]{8}\.[a-z0-9]+(\.(br|gz))?$/;

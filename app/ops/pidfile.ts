@@ -1,5 +1,6 @@
 /** The file with the process's number: written once it serves, never over that of one that runs, removed at the end. */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { temporaryName } from './temporary.ts';
 
 /** @throws when the file names a process of this same program that runs */
 export const refuseRunning = (file: string): void => {
@@ -20,9 +21,9 @@ export const pidIn = (file: string): number | undefined => {
 
 /** @returns what removes the file again, unless it names another process by then. @throws when it cannot be written */
 export const writePidfile = (file: string): (() => void) => {
-  const temporary = `${file}.${process.pid}`;
+  const temporary = temporaryName(file);
   try {
-    writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644 });
+    writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644, flag: 'wx' });
     renameSync(temporary, file);
   } catch (error) {
     rmSync(temporary, { force: true });

@@ -1,16 +1,16 @@
 /** Reads the keys that the settings name, to check tokens with or to sign them. */
 import { readFileSync } from 'node:fs';
-import { createRemoteJWKSet } from 'jose';
-import { keySet, privateKey, publicKey, type SigningKey, secretKey, type VerificationKey } from '../auth/keys.ts';
+import { privateKey, publicKey, type SigningKey, secretKey, type VerificationKey } from '../auth/keys.ts';
 import type { Settings } from '../config/schema.ts';
+import { type KeySetOptions, remoteKeySet } from './key-set.ts';
 
 /** @throws when a file cannot be used; says which and why */
-export const verificationKeys = (settings: Settings): VerificationKey[] => {
+export const verificationKeys = (settings: Settings, options: KeySetOptions = {}): VerificationKey[] => {
   const url = settings['token-jwks-url'];
   return [
     ...settings['token-secret'].map(secretKey),
     ...settings['token-key'].map((path) => readKey('--token-key', path, publicKey)),
-    ...(url === undefined ? [] : [keySet(createRemoteJWKSet(new URL(url)))]),
+    ...(url === undefined ? [] : [remoteKeySet(new URL(url), options)]),
   ];
 };
 

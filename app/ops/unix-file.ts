@@ -1,6 +1,7 @@
 /** The file of a unix socket: nobody's living socket is taken, its mode and owner are right from the first moment. */
-import { chmodSync, chownSync, lstatSync, renameSync, rmSync } from 'node:fs';
+import { lchownSync, lstatSync, renameSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { temporaryName } from './temporary.ts';
 
 export type UnixFile = {
   /** Octal text. */
@@ -22,16 +23,13 @@ export const publish = async (
   { mode, owner }: UnixFile,
   bindAt: (temporary: string) => Promise<void> | void,
 ): Promise<() => void> => {
-  const temporary = `${path}.${process.pid}`;
+  const temporary = temporaryName(path);
   if (Buffer.byteLength(temporary) > longest)
     throw new Error(`${path} is too long for a unix socket: ${longest - temporary.length + path.length} bytes at most`);
   await refuseLiving(path);
-  // In a container every process is number 1: this may be what its predecessor left.
-  rmSync(temporary, { force: true });
   try {
-    await bindAt(temporary);
+    await withMode(mode, () => bindAt(temporary));
     if (owner) chown(temporary, owner);
-    chmodSync(temporary, Number.parseInt(mode, 8));
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
@@ -46,9 +44,22 @@ export const publish = async (
   };
 };
 
+/**
+ * Has what `make` creates at once, before it waits for anything, get exactly this mode. Not by chmod afterwards, which would
+ * follow a link that was put in its place.
+ */
+const withMode = <T>(mode: string, make: () => T): T => {
+  const umask = process.umask(0o777 & ~Number.parseInt(mode, 8));
+  try {
+    return make();
+  } finally {
+    process.umask(umask);
+  }
+};
+
 const chown = (path: string, { uid, gid }: { uid: number; gid: number }): void => {
   try {
-    chownSync(path, uid, gid);
+    lchownSync(path, uid, gid);
   } catch (error) {
     throw new Error(`chown-socket: ${path} cannot be given to ${uid}:${gid} (only root may)`, { cause: error });
   }

@@ -62,6 +62,12 @@ export const errors = {
     close: 4007,
     retry: 1000,
   },
+  'keys-unavailable': {
+    message: 'The server cannot fetch the keys that tokens are checked with; it goes on trying.',
+    status: 503,
+    close: 4009,
+    retry: 5000,
+  },
   'session-lost': { message: 'The server has lost this session; join again.', status: 503, close: 4008, retry: 500 },
   draining: { message: 'The server is restarting.', status: 503, close: 4000, retry: 1000 },
   internal: { message: 'The server made a mistake; it has been logged.', status: 500, close: 4005, retry: 2000 },

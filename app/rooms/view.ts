@@ -1,6 +1,7 @@
 /** A room as one of its peers sees it. */
-import type { Peer as PeerView, RoomState, WaitingPeer } from '../protocol/messages.ts';
-import { type Peer, type Room, type Rules, type Said, waitingList } from './room.ts';
+import type { PeerId, Peer as PeerView, RoomState, WaitingPeer } from '../protocol/messages.ts';
+import type { Entry } from './log.ts';
+import { admits, endedBy, type Peer, type Room, type Rules, type Said, waitingList } from './room.ts';
 
 /** `waiting` is for hosts alone. */
 export type View = { self: Peer; peers: PeerView[]; room: RoomState; said: Said[]; waiting?: WaitingPeer[] };
@@ -30,6 +31,22 @@ export const asNewcomer = (peer: Peer): PeerView => ({
   polite: false,
   epoch: peer.entered,
 });
+
+/**
+ * What a peer may be told of a room's events when it asks for those after a number that it chose: nothing from before its latest
+ * entrance, which then is the first of them, since it was not there. Of one who waits at the door, what became of its earlier
+ * visits is left out.
+ * @param known whether it waited when `seq` was the number of the room's last event
+ */
+export const eventsFor = (entries: Entry[], peer: PeerId, known: { waits: boolean; seq: number }): Entry[] => {
+  if (!known.waits) {
+    const entrance = entries.findLastIndex(({ event }) => admits(event, peer));
+    return entrance < 0 ? entries : entries.slice(entrance);
+  }
+  const isEarlier = ({ seq, event }: Entry): boolean =>
+    seq <= known.seq && (admits(event, peer) || endedBy(event, peer, true) !== undefined);
+  return entries.filter((entry) => !isEarlier(entry));
+};
 
 const factsOf = ({ id, name, role, media, hand, presence }: Peer) => ({
   id,

@@ -7,6 +7,7 @@ import { type Arrival, enterAdmitted, isTaken, join, resume } from '../rooms/ent
 import { lose } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, concerns, type Former } from '../rooms/room.ts';
+import { eventsFor } from '../rooms/view.ts';
 import type { Store } from '../store/store.ts';
 import { admit, type Caller, guess, hashFor, redeem, restore, tooOften } from './admit.ts';
 import type { Signaling } from './conversation.ts';
@@ -65,10 +66,11 @@ const formerSeat = async (
   name: RoomName,
   session: string,
 ): Promise<Seat | Refusal | undefined> => {
-  const known = sessions.proves(name, session) && readSession(session);
+  const now = clock();
+  const known = sessions.proves(name, session, now) && readSession(session);
   if (!known) return undefined;
   // With a secret of its own in this room: one who shows that of before does not know what happened since.
-  const seat = { ...sessions.mint(name, known.id), former: { secretHash: known.secretHash, at: clock() } };
+  const seat = { ...sessions.mint(name, now, known.id), former: { secretHash: known.secretHash, at: now } };
   const asked = await store.commit(name, (place) => ({ events: [], result: isTaken(place, seat) }));
   if ('refused' in asked) return asked;
   return asked.result ? undefined : seat;
@@ -146,8 +148,9 @@ const comeBack = async (
   }
   attach(who.id);
   if (back.result.at === 'door') return welcome(signaling, back, session);
-  const missed = after === undefined ? 'gone' : await missedSince(signaling, name, who.id, after, caller);
-  if (missed === 'gone' || 'refused' in missed) return missed;
+  const since = after === undefined ? 'gone' : await missedSince(signaling, name, who.id, after, caller);
+  if (since === 'gone' || 'refused' in since) return since;
+  const missed = eventsFor(since, who.id, { waits: false, seq: back.seq });
   counts.resumes += 1;
   // Let in while it was not here: it knows nothing of the room yet.
   const admission = missed.find(({ event }) => admits(event, who.id));
@@ -195,7 +198,7 @@ const enterAnew = async (
   const granted = hasSeat ? undefined : await (seat ? redeem : admit)(signaling, name, bearer);
   if (granted && 'refused' in granted) return granted;
   // A seat keeps its secret: if this answer does not arrive, the peer can ask again.
-  const { id, secretHash, session } = seat ?? signaling.sessions.mint(name);
+  const { id, secretHash, session } = seat ?? signaling.sessions.mint(name, signaling.clock());
   attach(id);
   const enterWith = async (passcodeHash?: string) => {
     const held = { until, worker: store.worker };

@@ -9,6 +9,7 @@ import { hear, listen, listenAndWait } from '../rooms/entering.ts';
 import { expectBy } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, concerns, concernsAtTheDoor, endedBy } from '../rooms/room.ts';
+import { eventsFor } from '../rooms/view.ts';
 import type { Caller } from './admit.ts';
 import { enter, letInto } from './arrival.ts';
 import {
@@ -48,8 +49,8 @@ type Visitor = {
   seen: number;
   renewIceAt: number;
 };
-/** A peer whose session is sound; `waits`: to be let in. */
-type Known = { id: PeerId; secretHash: string; session: string; waits: boolean };
+/** A peer whose session is sound; `waits`: to be let in; `seq`: the number of the room's last event then. */
+type Known = { id: PeerId; secretHash: string; session: string; waits: boolean; seq: number };
 /** Told of every stream that is over. */
 export type Streams = { streamed(stream: Streamed): void };
 /** Who asks for a stream, and its answer's beginning: headers, then what is written as it comes. */
@@ -134,8 +135,7 @@ export class HttpConversations {
     });
     try {
       await this.#expect(room, known, waitMs);
-      const missed = await this.#signaling.store.since(room, after);
-      if (missed === 'gone') return refusalAnswer(refuse('events-gone'));
+      const missed = await this.#missed(room, known, after);
       if ('refused' in missed) return refusalAnswer(missed);
       countReplay(this.#signaling, visitor.seat, caller, missed);
       const entries = await poll.gather(missed);
@@ -166,8 +166,7 @@ export class HttpConversations {
     const stream = new EventStream(this.#signaling, room, known);
     try {
       await this.#expect(room, known, silence(this.#signaling));
-      const missed = await this.#signaling.store.since(room, after);
-      if (missed === 'gone') return refusalAnswer(refuse('events-gone'));
+      const missed = await this.#missed(room, known, after);
       if ('refused' in missed) return refusalAnswer(missed);
       if (!stream.starting) return refusalAnswer(refuse('replaced'));
       if (this.#draining) return refusalAnswer(refuse('draining'));
@@ -236,7 +235,7 @@ export class HttpConversations {
     const heard = await store.commit(room, (place, now) => command(place, who, now));
     if ('refused' in heard) return heard;
     this.#visitor(room, known.id, caller);
-    return { ...known, session, waits: heard.result.waits };
+    return { ...known, session, waits: heard.result.waits, seq: heard.seq };
   }
 
   /** Given right after the peer's receiver was attached, so that the last to attach also says how long it waits (ms). */
@@ -252,6 +251,13 @@ export class HttpConversations {
     return seat.take(0, this.#signaling.clock()) === 'within'
       ? refuseReplay(this.#signaling, seat, caller)
       : refuse('rate-limited');
+  }
+
+  /** The room's events after a number, as far as the peer may know of them. */
+  async #missed(room: RoomName, known: Known, after: number): Promise<Entry[] | Refusal> {
+    const entries = await this.#signaling.store.since(room, after);
+    if (entries === 'gone') return refuse('events-gone');
+    return 'refused' in entries ? entries : eventsFor(entries, known.id, known);
   }
 
   /** A request for events is over; unless a newer one waits, the next has the grace of the polling to come. */

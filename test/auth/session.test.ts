@@ -1,34 +1,47 @@
 import { describe, expect, test } from 'vitest';
-import { createSessions, randomKey, readSession } from '../../app/auth/session.ts';
+import { createSessions, proofLife, randomKey, readSession } from '../../app/auth/session.ts';
 
 describe('a session', () => {
+  const now = 1_800_000_000_000;
   const sessions = createSessions(randomKey());
 
   test('names its peer and has a secret of its own, also when it is minted for a known peer', () => {
-    const { id, session, secretHash } = sessions.mint('r');
+    const { id, session, secretHash } = sessions.mint('r', now);
     expect(session).toMatch(/^[\w-]{12}\.[\w-]{32}$/);
     expect(readSession(session)).toEqual({ id, secretHash });
-    const again = sessions.mint('r', id);
+    const again = sessions.mint('r', now, id);
     expect(again.id).toBe(id);
     expect(again.secretHash).not.toBe(secretHash);
-    expect(sessions.mint('r').id).not.toBe(id);
+    expect(sessions.mint('r', now).id).not.toBe(id);
   });
 
   test('proves its peer in its room, to whoever has the key', () => {
     const [one, other] = [createSessions('key'), createSessions('key')];
-    const { session } = one.mint('r');
-    expect(other.proves('r', session)).toBe(true);
-    expect(other.proves('s', session)).toBe(false);
-    expect(createSessions('another').proves('r', session)).toBe(false);
+    const { session } = one.mint('r', now);
+    expect(other.proves('r', session, now)).toBe(true);
+    expect(other.proves('s', session, now)).toBe(false);
+    expect(createSessions('another').proves('r', session, now)).toBe(false);
   });
 
   test('proves nothing once any character of it is another', () => {
-    const { session } = sessions.mint('r');
+    const { session } = sessions.mint('r', now);
     for (let at = 0; at < session.length; at += 1) {
       const other = session[at] === 'A' ? 'B' : 'A';
-      expect(sessions.proves('r', session.slice(0, at) + other + session.slice(at + 1))).toBe(false);
+      expect(sessions.proves('r', session.slice(0, at) + other + session.slice(at + 1), now)).toBe(false);
     }
     for (const odd of ['', '.', session.slice(1), session.slice(0, -1), `${session}A`, 'é'.repeat(45)])
-      expect(sessions.proves('r', odd)).toBe(false);
+      expect(sessions.proves('r', odd, now)).toBe(false);
+  });
+
+  test('proves nothing a day after it was minted, nor before', () => {
+    const { session } = sessions.mint('r', now);
+    const at = (later: number) => sessions.proves('r', session, now + later);
+    // Dated by the hour.
+    expect(at(proofLife - 3_600_000)).toBe(true);
+    expect(at(proofLife)).toBe(false);
+    expect(at(400 * proofLife)).toBe(false);
+    // Of two hosts one is behind.
+    expect(at(-3_600_000)).toBe(true);
+    expect(at(-proofLife - 3_600_000)).toBe(false);
   });
 });

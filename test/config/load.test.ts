@@ -136,6 +136,24 @@ describe('settings', () => {
     expect(faultsOf(load(['--master=maybe'], {}))).toEqual(['--master: write true or false']);
   });
 
+  test.each([
+    ['https://id.example/jwks.json', true],
+    ['https://id.example:8443/realms/a/certs?x=1', true],
+    ['https://[2001:db8::1]/keys', true],
+    ['http://127.0.0.1:8080/keys', true],
+    ['http://localhost', true],
+    ['http://[::1]/keys', true],
+    ['http://id.example/jwks.json', false],
+    ['http://localhost.evil.example/', false],
+    ['http://localhost:80@evil.example/', false],
+    ['http://127.0.0.1.evil.example/', false],
+    ['https://user:word@id.example/', false],
+    ['file:///etc/keys', false],
+  ])('keys are fetched over https, or on this machine: %s', (url, sound) => {
+    const fault = expect.stringMatching(/^--token-jwks-url: write a URL .*http:\/\/ only for this machine/);
+    expect(faultsOf(load(['--token-jwks-url', url], {}))).toEqual(sound ? [] : [fault]);
+  });
+
   test.each([[['-t0']], [['-t', '0']], [['-t=0']], [['--harakiri=0']]])('%j: single letters take values', (argv) => {
     expect(settingsOf(load(argv, {})).harakiri).toBe(0);
   });

@@ -1,10 +1,20 @@
-import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ownerOf } from '../../app/ops/identity.ts';
 import { backlogWarning, listen } from '../../app/ops/listen.ts';
+import { publish } from '../../app/ops/unix-file.ts';
 
 let directory: string;
 let path: string;
@@ -60,6 +70,30 @@ describe('unix sockets', () => {
   test('whose path is too long are refused before the kernel shortens it', async () => {
     path = join(directory, 'x'.repeat(90));
     await expect(start()).rejects.toThrow(/too long for a unix socket/);
+  });
+  test('have their mode and owner set without following a link that was put in their place', async () => {
+    const other = join(directory, 'other');
+    writeFileSync(other, 'precious', { mode: 0o600 });
+    const before = statSync(other);
+    const owner = process.getuid?.() === 0 ? { uid: 1234, gid: 5678 } : undefined;
+    await publish(path, { mode: '666', owner }, (temporary) => symlinkSync(other, temporary));
+    expect(statSync(other)).toMatchObject({ mode: before.mode, uid: before.uid, gid: before.gid });
+  });
+  test('are bound at a name that nobody can foresee, which does not stay', async () => {
+    const names: string[] = [];
+    const failing = publish(path, { mode: '660' }, (temporary) => {
+      names.push(temporary);
+      writeFileSync(temporary, '');
+      throw new Error('no');
+    });
+    await expect(failing).rejects.toThrow('no');
+    await publish(path, { mode: '660' }, (temporary) => {
+      names.push(temporary);
+      writeFileSync(temporary, '');
+    });
+    expect(readdirSync(directory)).toEqual(['app.sock']);
+    for (const name of names) expect(name).not.toContain(String(process.pid));
+    expect(new Set(names).size).toBe(2);
   });
   test('never take the place of another file', async () => {
     writeFileSync(path, 'precious');

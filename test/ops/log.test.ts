@@ -1,5 +1,5 @@
 /** The log: its forms, what is never in it, one line for what happens, and a file that logrotate may take away. */
-import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -131,6 +131,23 @@ describe('a file', () => {
     logger.info('after');
     expect(read(`${file}.1`)).toMatch(/"msg":"before"\}\n.*"msg":"still there"\}\n$/);
     expect(read()).toMatch(/^\{"level":30,"time":\d+,"msg":"after"\}\n$/);
+  });
+
+  test('that is made has mode 0640, also when opened anew; one that exists keeps its mode', () => {
+    const modeOf = () => (statSync(file).mode & 0o777).toString(8);
+    const umask = process.umask(0);
+    try {
+      const { reopen } = openLog({ 'log-level': 'info', logto: file });
+      expect(modeOf()).toBe('640');
+      rmSync(file);
+      reopen();
+      expect(modeOf()).toBe('640');
+      chmodSync(file, 0o604);
+      reopen();
+      expect(modeOf()).toBe('604');
+    } finally {
+      process.umask(umask);
+    }
   });
 
   test('requests in their own form, everything else readable', () => {

@@ -15,6 +15,8 @@ const programs = [
   { name: 'apache2', file: 'apache2', version: '-v', for: 'the tests of deploy/fronts/apache.conf' },
   { name: 'caddy', file: 'caddy', version: 'version', for: 'the tests of deploy/fronts/Caddyfile' },
   { name: 'haproxy', file: 'haproxy', version: '-v', for: 'the tests of deploy/fronts/haproxy.cfg' },
+  { name: 'logrotate', file: 'logrotate', version: '--version', for: 'the test of deploy/systemd/logrotate' },
+  { name: 'coturn', file: 'turnserver', version: '--version', for: 'the tests of deploy/turnserver.conf' },
   { name: 'redis-server', file: 'redis-server', version: '--version', for: 'the tests of the store' },
   // Not in every release, and its package brings a service.
   {

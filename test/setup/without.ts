@@ -1,4 +1,4 @@
-/** What `npm test` found missing on this machine: nginx, nginx-SUITE, chromium, firefox-esr, iproute2, iptables, redis-server, docker. It has told how to get them. */
+/** What `npm test` found missing on this machine: nginx, nginx-SUITE, chromium, firefox-esr, iproute2, iptables, logrotate, coturn, redis-server, docker. It has told how to get them. */
 export const missing = new Set(process.env.TEST_WITHOUT?.split(','));
 
 /** For `describe.skipIf(without('nginx'))`: tests that need what is not there are skipped, and counted. */
@@ -9,6 +9,8 @@ export const without = (
     | 'firefox-esr'
     | 'iproute2'
     | 'iptables'
+    | 'logrotate'
+    | 'coturn'
     | 'redis-server'
     | 'valkey-server'
     | 'docker'

@@ -20,10 +20,14 @@ export const access = {
   'token-key': list(path()).register(about, {
     help: 'files with public keys (PEM) that tokens may be signed for: Ed25519 (EdDSA), EC on P-256 (ES256), RSA (RS256)',
   }),
-  'token-jwks-url': text(/^https?:\/\/[^\s/]+\/?\S*$/, 'a URL such as https://id.example/jwks.json', 'URL')
+  'token-jwks-url': text(
+    /^(https:\/\/([\w.-]+|\[[\da-fA-F:.]+\])|http:\/\/(localhost|127(\.\d{1,3}){3}|\[::1\]))(:\d{1,5})?(\/\S*)?$/,
+    'a URL such as https://id.example/jwks.json (http:// only for this machine: localhost, 127.0.0.1 or [::1])',
+    'URL',
+  )
     .optional()
     .register(about, {
-      help: 'where a JSON Web Key Set with such keys is; it is read again every 10 minutes, and for a key that is not known at most every 30 seconds',
+      help: 'where a JSON Web Key Set with such keys is; it is read again every 10 minutes, and for a key that is not known at most every 30 seconds; at most 256 KiB and 64 keys, within 5 seconds, without redirects',
     }),
   'token-issuer': word('NAME').optional().register(about, {
     help: 'what tokens must have as "iss"',
@@ -35,7 +39,7 @@ export const access = {
     help: 'seconds by which the clock of whoever makes tokens may differ',
   }),
   'session-key': secret.optional().register(about, {
-    help: 'what sessions are proven with, so that peers whose room is lost come back under the ids they had; the same for all hosts that share a store. Without it one is made at the start, which workers share and a restart changes',
+    help: 'what sessions are proven with, so that peers whose room is lost come back under the ids they had, up to 24 hours after they were given; the same for all hosts that share a store. Without it one is made at the start, which workers share and a restart changes',
     secret: true,
   }),
   'join-rate': whole(1, 1_000_000).default(600).register(about, {

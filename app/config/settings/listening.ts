@@ -70,7 +70,7 @@ export const listening = {
     differs: 'on when not given',
   }),
   'static-map': list(text(/^\/[^=]*=.+$/, '/prefix=directory', '/PREFIX=DIR')).register(about, {
-    help: 'serve the files of a directory under a prefix; what is not there is 404',
+    help: 'serve the files of a directory under a prefix; what is not there is 404, and so are names that begin with a dot and links that lead out of it',
     uwsgi: 'serves files under a prefix; what is not there is asked of the app; single ranges only when told to',
     differs: 'a missing file under the prefix is 404; ETag, ranges and precompressed files always',
   }),

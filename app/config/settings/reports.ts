@@ -20,7 +20,7 @@ export const reports = {
     differs: 'takes addresses of its own; no CORS header',
   }),
   logto: path().optional().register(about, {
-    help: 'write log lines to this file',
+    help: 'write log lines to this file; a new one is made with mode 0640',
     uwsgi: 'writes log lines to this file or UDP address',
     differs: 'files only',
   }),

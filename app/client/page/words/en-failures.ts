@@ -56,6 +56,7 @@ export const failures = {
     'too-many-rooms': 'The server has no place for another room. Trying again in a moment…',
     'rate-limited': 'Too many attempts in a short time. Trying again in a moment…',
     'store-unavailable': 'The server cannot reach its store. Trying again in a moment…',
+    'keys-unavailable': 'The server cannot check invitations right now. Trying again in a moment…',
     internal: 'The server made a mistake. Trying again…',
   },
 
@@ -140,6 +141,10 @@ export const failures = {
     'store-unavailable': {
       title: 'The server is out of order for a moment',
       text: 'It cannot reach the rooms it keeps. It tries again by itself; please join again in a while.',
+    },
+    'keys-unavailable': {
+      title: 'Your link cannot be checked right now',
+      text: 'The server cannot reach the service that vouches for links. It tries again by itself; please join again in a while.',
     },
     'session-lost': {
       title: 'The server lost your place',

@@ -55,6 +55,7 @@ export const failures: Words['failures'] = {
     'too-many-rooms': 'El servidor no tiene sitio para otra sala. Se reintentará en un momento…',
     'rate-limited': 'Demasiados intentos en poco tiempo. Se reintentará en un momento…',
     'store-unavailable': 'El servidor no llega a su almacén de datos. Se reintentará en un momento…',
+    'keys-unavailable': 'El servidor no puede comprobar las invitaciones ahora. Se reintentará en un momento…',
     internal: 'Se ha producido un error en el servidor. Reintentando…',
   },
 
@@ -143,6 +144,10 @@ export const failures: Words['failures'] = {
     'store-unavailable': {
       title: 'El servidor no funciona por el momento',
       text: 'No llega a las salas que guarda. Lo reintenta por su cuenta; vuelve a entrar dentro de un rato.',
+    },
+    'keys-unavailable': {
+      title: 'Tu enlace no se puede comprobar ahora',
+      text: 'El servidor no llega al servicio que da fe de los enlaces. Lo reintenta por su cuenta; vuelve a entrar dentro de un rato.',
     },
     'session-lost': {
       title: 'El servidor ha perdido tu sitio',

@@ -54,6 +54,7 @@ export const failures: Words['failures'] = {
     'too-many-rooms': 'サーバーに空きがなく、ルームを作成できません。まもなく再試行します…',
     'rate-limited': '短時間に試行が多すぎました。まもなく再試行します…',
     'store-unavailable': 'サーバーがデータにアクセスできません。まもなく再試行します…',
+    'keys-unavailable': 'サーバーが招待リンクを確認できません。まもなく再試行します…',
     internal: 'サーバーでエラーが発生しました。再試行しています…',
   },
 
@@ -139,6 +140,10 @@ export const failures: Words['failures'] = {
     'store-unavailable': {
       title: 'サーバーが一時的に利用できません',
       text: 'サーバーがルームのデータにアクセスできません。自動的に復旧を試みています。しばらくしてからもう一度参加してください。',
+    },
+    'keys-unavailable': {
+      title: '現在リンクを確認できません',
+      text: 'サーバーがリンクの確認に必要なサービスに接続できません。自動的に再試行しています。しばらくしてからもう一度参加してください。',
     },
     'session-lost': {
       title: '接続が失われました',

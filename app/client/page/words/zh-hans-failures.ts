@@ -53,6 +53,7 @@ export const failures: Words['failures'] = {
     'too-many-rooms': '服务器已没有空间容纳新房间。稍后自动重试…',
     'rate-limited': '短时间内尝试次数过多。稍后自动重试…',
     'store-unavailable': '服务器无法访问其存储。稍后自动重试…',
+    'keys-unavailable': '服务器暂时无法验证邀请链接。稍后自动重试…',
     internal: '服务器出错了。正在重试…',
   },
 
@@ -111,6 +112,10 @@ export const failures: Words['failures'] = {
     'store-unavailable': {
       title: '服务器暂时无法工作',
       text: '服务器无法访问房间数据，正在自动重试。请过一会儿重新加入。',
+    },
+    'keys-unavailable': {
+      title: '暂时无法验证你的链接',
+      text: '服务器无法访问用于验证链接的服务，正在自动重试。请过一会儿重新加入。',
     },
     'session-lost': { title: '服务器丢失了你的连接', text: '服务器后端重启过。重新加入即可返回。' },
     draining: { title: '服务器正在重启', text: '很快就会恢复。请稍后重新加入。' },

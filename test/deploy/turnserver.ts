@@ -1,0 +1,58 @@
+/** The coturn of this machine with the shipped turnserver.conf, on the loopback, and what of it the test must have otherwise. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { turnCredential } from '../../app/auth/turn.ts';
+import { Relay } from '../../app/doctor/relay.ts';
+import { freePort } from '../nginx/nginx.ts';
+import { TurnClient } from '../stack/turn-client.ts';
+
+export type Coturn = { client(): TurnClient; stop(): Promise<void> };
+
+const secret = 'the-secret-that-signs';
+const shipped = join(import.meta.dirname, '../../deploy/turnserver.conf');
+
+/** @param more lines after the shipped ones; of two lines with one name the later counts */
+export const startCoturn = async (more: string[] = []): Promise<Coturn> => {
+  const directory = mkdtempSync(join(tmpdir(), 'genkan-coturn-'));
+  const server = { address: '127.0.0.1', port: await freePort() };
+  const lines = [
+    `listening-port=${server.port}`,
+    ...['listening-ip=127.0.0.1', 'relay-ip=127.0.0.1', 'relay-ip=::1', `static-auth-secret=${secret}`],
+    ...[`pidfile=${directory}/pid`, `userdb=${directory}/turndb`],
+    ...more,
+  ];
+  const file = join(directory, 'turnserver.conf');
+  writeFileSync(file, `${readFileSync(shipped, 'utf8')}\n${lines.join('\n')}\n`);
+  const child = spawn('turnserver', ['-c', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text));
+  const stop = async () => {
+    await end(child);
+    rmSync(directory, { recursive: true, force: true });
+  };
+  if (await answers(server.port, child))
+    return { client: () => new TurnClient(server, turnCredential(secret, 'room', 'peer', Date.now() + 60_000)), stop };
+  await stop();
+  throw new Error(`coturn does not answer:\n${said}`);
+};
+
+const end = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+};
+
+const answers = async (port: number, child: ChildProcess): Promise<boolean> => {
+  for (let tries = 0; tries < 100 && child.exitCode === null; tries += 1) {
+    const relay = await Relay.reach({ scheme: 'turn', host: '127.0.0.1', port, transport: 'udp' }, 200);
+    const answer = await relay.bind().finally(() => relay.close());
+    if (answer) return true;
+    await sleep(50);
+  }
+  return false;
+};
