@@ -1,0 +1,16 @@
+/** All attacks together for some seconds, with rooms in memory; each alone, longer and with Valkey is `npm run siege`. */
+import { expect, test } from 'vitest';
+import { attacks } from './attacks.ts';
+import { besiege } from './trial.ts';
+
+const aims = { lost: 0, duplicated: 0, disordered: 0, wronglyLeft: 0, hostsChanged: [], refusals: {}, died: false };
+
+test('a hundred honest peers are not hurt by an attacker with every attack at once', { timeout: 120_000 }, async () => {
+  const outcome = await besiege('together', Object.keys(attacks), 'memory', { quiet: 2, siege: 12, share: 0.5 });
+  expect({ ...outcome, turnedAway: outcome.newcomers.turnedAway }).toMatchObject({ ...aims, turnedAway: {} });
+  expect(outcome.growth).toBeLessThan(150);
+  // The siege was one.
+  expect(outcome.acknowledged).toBeGreaterThan(500);
+  for (const name of Object.keys(attacks))
+    expect([name, Object.keys(outcome.spoils[name] ?? {})]).not.toEqual([name, []]);
+});
