@@ -50,6 +50,7 @@ export class Member {
   readonly #crowd: Crowd;
   #n = 0;
   #unanswered = 0;
+  #inSince = Number.POSITIVE_INFINITY;
 
   constructor(crowd: Crowd, name: string, room: string, url: string, { isApart = false, open, session }: Ways = {}) {
     this.#crowd = crowd;
@@ -93,7 +94,7 @@ export class Member {
       this.longest = Math.max(this.longest, at - now);
       if (!accepted) return;
       this.#crowd.judge.acknowledged(this.name, n, at);
-      this.#crowd.delays.acknowledged.push(at - now);
+      if (now > this.#inSince) this.#crowd.delays.acknowledged.push(at - now);
     });
   }
 
@@ -103,7 +104,8 @@ export class Member {
   }
 
   #joined({ peers, recovered }: Joined): void {
-    this.#crowd.judge.joined(this.name, this.room, performance.now(), recovered);
+    this.#inSince = performance.now();
+    this.#crowd.judge.joined(this.name, this.room, this.#inSince, recovered);
     if (recovered) return;
     this.others.clear();
     for (const { id, name = id, epoch } of peers) this.others.set(id, { name, epoch });
@@ -130,7 +132,7 @@ export class Member {
     if (!text.startsWith('{"from":')) return;
     const message: TimedMessage = JSON.parse(text);
     this.#crowd.judge.heard(this.name, message);
-    this.#crowd.delays.heard.push(performance.now() - message.at);
+    if (message.at > this.#inSince) this.#crowd.delays.heard.push(performance.now() - message.at);
   }
 
   readonly #open: OpenSocket = (url, rung) => {
@@ -153,7 +155,7 @@ export class Crowd {
   readonly members: Member[] = [];
   readonly streams = new Streams(usualTiming.climb);
   readonly fatal: string[] = [];
-  /** ms from saying to acknowledgement, and to whoever hears it. */
+  /** ms from saying to acknowledgement, and to whoever hears it; of those whose connection was there all the time. */
   readonly delays: { acknowledged: number[]; heard: number[] } = { acknowledged: [], heard: [] };
   readonly spoil: Spoil | undefined;
   broken = 0;

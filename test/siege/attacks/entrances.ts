@@ -38,7 +38,7 @@ export const entranceAttacks: Record<string, Attack> = {
     async run(hands) {
       const seats: (Seat | undefined)[] = [];
       await hands.repeat(4, async (hand) => {
-        const seat = seats[hand] ?? (await hands.join(hand === 0 ? known.open : `resumed-${hand}`, hands.anywhere));
+        const seat = seats[hand] ?? (await hands.join(hand < 2 ? known.open : `resumed-${hand}`, hands.anywhere));
         seats[hand] = seat;
         if (!seat) return hands.pause(200);
         const fields = { session: seat.session, after: seat.seq };
@@ -69,6 +69,15 @@ export const entranceAttacks: Record<string, Attack> = {
         seats[hand] = { ...seat, session: JSON.parse(text).session };
       });
     },
+  },
+  'enter and leave': {
+    does: 'enters and leaves an honest room, and knocks and goes at another, without pause and under ever new addresses',
+    run: (hands) =>
+      hands.repeat(4, async (hand) => {
+        const seat = await hands.join(hand % 2 ? known.knock : known.open, hands.v6, { name: 'restless' });
+        if (!seat) return hands.pause(20);
+        await hands.ask('POST', `/rooms/${seat.room}/leave`, seat.from, {}, seat.session);
+      }),
   },
   'set passcodes': {
     does: 'sends 600 `passcode` messages in a row, and enters rooms with right and wrong ones',

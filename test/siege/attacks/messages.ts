@@ -43,21 +43,27 @@ export const messageAttacks: Record<string, Attack> = {
     does: 'takes eight seats of an honest room, and sends signals, texts and updates to everyone as fast as it may',
     run: (hands) =>
       hands.repeat(8, async () => {
-        const entered = await hands.enter(known.open, hands.anywhere, { name: 'flooder' });
+        const state = { n: 0, acked: 0 };
+        const entered = await hands.enter(known.open, hands.anywhere, { name: 'flooder' }, (text) => {
+          state.acked = Math.max(state.acked, Number(/"ack","n":(\d+)/.exec(text)?.[1] ?? 0));
+          // What was refused for now is said again, or all that follows would be out of order.
+          if (text.includes('"retry"')) state.n = state.acked;
+        });
         if (!entered) return hands.pause(500);
-        let n = 0;
         const [peer] = entered.peers;
         await pour(
           hands,
           entered.socket,
           () => {
-            n += 1;
+            state.n += 1;
+            const { n } = state;
             if (n % 3 === 0) return JSON.stringify({ type: 'update', n, name: `flooder ${n}` });
             if (n % 3 === 1) return JSON.stringify({ type: 'chat', n, text: 'x'.repeat(n % 100 ? 100 : 4000) });
             return JSON.stringify({ type: 'signal', n, to: peer?.id ?? 'x', epoch: peer?.epoch ?? 1, data: { n } });
           },
           10,
         );
+        hands.count('acknowledged', state.acked);
       }),
   },
   'malformed messages': {
