@@ -21,6 +21,7 @@ for (const name of job.attacks) {
   const attack = attacks[name];
   if (attack) under.push(attack.run(new Hands({ port: job.port, until, share: job.share, counts })));
 }
+under.push(new Promise((resolve) => setTimeout(resolve, job.seconds * 1000)));
 // Some hang where the server lets them.
 const late = new Promise((resolve) => setTimeout(resolve, (job.seconds + 2) * 1000));
 await Promise.race([Promise.allSettled(under), late]);

@@ -10,7 +10,9 @@ const patience = 10_000;
 
 export class Newcomers {
   came = 0;
-  /** Who was sent away, or not let in for so long. */
+  /** Who was not in after ten seconds. */
+  late = 0;
+  /** Why others were sent away for good. */
   readonly turnedAway = new Map<string, number>();
   /** ms until they were in. */
   readonly waits: number[] = [];
@@ -39,7 +41,7 @@ export class Newcomers {
     this.came += 1;
     const quiet = this.#quietRooms[nth % this.#quietRooms.length];
     const targets = [known.full, known.knock, known.passcode, known.open, quiet, `new-${nth}`];
-    const room = targets[nth % targets.length];
+    const room = targets[nth % targets.length] ?? known.open;
     const url = `ws://${hostOfNewcomer(nth)}:${this.#port}/rooms/${room}/ws`;
     const join = { name: `newcomer ${nth}`, ...(room === known.passcode ? { passcode } : {}) };
     const connection = new Connection({ url, join, open: this.#network.opener('websocket') });
@@ -50,11 +52,10 @@ export class Newcomers {
       this.#here.delete(connection);
       connection.leave();
     };
-    const turnAway = (why: string) => {
-      this.turnedAway.set(why, (this.turnedAway.get(why) ?? 0) + 1);
+    const late = setTimeout(() => {
+      this.late += 1;
       leave();
-    };
-    const late = setTimeout(() => turnAway(`${room}: not in after ${patience / 1000} s`), patience);
+    }, patience);
     let isIn = false;
     connection.on('joined', () => {
       if (!isIn) this.waits.push(performance.now() - began);
@@ -62,7 +63,10 @@ export class Newcomers {
       setTimeout(leave, stays);
     });
     connection.on('state', (state) => {
-      if (state.is === 'over' && state.code !== 'left' && !isIn) turnAway(`${room}: ${state.code}`);
+      if (state.is !== 'over' || state.code === 'left' || isIn) return;
+      const why = `${room.replace(/\d+/, '')}: ${state.code}`;
+      this.turnedAway.set(why, (this.turnedAway.get(why) ?? 0) + 1);
+      leave();
     });
   }
 }

@@ -12,7 +12,7 @@ import { besiege, type Outcome, refusedIn } from './trial.ts';
 const { STORES = 'memory,valkey', SECONDS, QUIET = '10', SHARE = '0.5', WRITE } = process.env;
 const words = process.argv.slice(2);
 const together = 'together';
-const names = [...Object.keys(attacks), together];
+const names = ['nothing', ...Object.keys(attacks), together];
 const stores = (['memory', 'valkey'] as const satisfies StoreKind[]).filter((store) => STORES.includes(store));
 
 const columns = [
@@ -27,13 +27,15 @@ const columns = [
   'acknowledged, p99 (ms): quiet / siege',
   'heard, p99 (ms): quiet / siege',
   'growth (MB)',
+  'entered, p99 (ms)',
   'processors: server / attacker',
   'date',
 ];
-const head = `| ${columns.join(' | ')} |\n|${columns.map((_, at) => (at > 1 && at < 12 ? ' --: |' : ' --- |')).join('')}`;
+const head = `| ${columns.join(' | ')} |\n|${columns.map((_, at) => (at > 1 && at < columns.length - 1 ? ' --: |' : ' --- |')).join('')}`;
 
 const lineOf = (outcome: Outcome): string => {
-  const { attack, store, seconds, acknowledged, lost, notRecovered, hostsChanged, quiet, siege, cpu, died } = outcome;
+  const { attack, store, seconds, acknowledged, lost, notRecovered, hostsChanged, quiet, siege, cpu, died, newcomers } =
+    outcome;
   const cells = [
     attack,
     store,
@@ -46,6 +48,7 @@ const lineOf = (outcome: Outcome): string => {
     `${quiet.acknowledged.toFixed(0)} / ${siege.acknowledged.toFixed(0)}`,
     `${quiet.heard.toFixed(0)} / ${siege.heard.toFixed(0)}`,
     `${outcome.growth.toFixed(0)}${died ? ' (died)' : ''}`,
+    newcomers.p99.toFixed(0),
     `${cpu.server.toFixed(2)} / ${cpu.attacker.toFixed(2)}`,
     new Date().toISOString().slice(0, 10),
   ];
@@ -54,11 +57,13 @@ const lineOf = (outcome: Outcome): string => {
 
 /** What is not as it should be. */
 const failuresOf = (outcome: Outcome): string[] => {
-  const { lost, hostsChanged, growth, quiet, siege, died, readiness } = outcome;
+  const { lost, hostsChanged, growth, quiet, siege, died, readiness, newcomers, wronglyLeft } = outcome;
   return [
     ...(died ? ['the server died'] : []),
     ...(lost > 0 ? [`${lost} messages lost`] : []),
     ...(refusedIn(outcome) > 0 ? [`${refusedIn(outcome)} honest requests refused`] : []),
+    ...(newcomers.late > 0 ? [`${newcomers.late} newcomers were not in after 10 s`] : []),
+    ...(wronglyLeft > 0 ? [`${wronglyLeft} wrong peer-left`] : []),
     ...(hostsChanged.length > 0 ? [`other hosts in ${hostsChanged}`] : []),
     ...(growth >= 150 ? [`grew by ${growth.toFixed(0)} MB`] : []),
     ...(siege.acknowledged > 3 * quiet.acknowledged ? ['acknowledged late'] : []),
@@ -73,7 +78,12 @@ for (const name of names.filter((name) => words.length === 0 || words.some((word
   for (const store of stores) {
     const isAll = name === together;
     const length = { quiet: Number(QUIET), siege: Number(SECONDS ?? (isAll ? 300 : 20)), share: Number(SHARE) };
-    const outcome = await besiege(name, isAll ? Object.keys(attacks) : [name], store, length);
+    const outcome = await besiege(
+      name,
+      isAll ? Object.keys(attacks) : [name].filter((one) => one in attacks),
+      store,
+      length,
+    );
     const failures = failuresOf(outcome);
     if (failures.length > 0) failed += 1;
     console.log(lineOf(outcome));

@@ -24,7 +24,7 @@ export type Outcome = Verdict & {
   siege: Delays;
   /** Answers to honest clients that refuse something, by code; in the quiet time as well. */
   refusals: Record<string, number>;
-  newcomers: { came: number; turnedAway: Record<string, number>; p99: number };
+  newcomers: { came: number; turnedAway: Record<string, number>; late: number; p99: number };
   /** Lost connections after which the session went on, and after which it did not; pages loaded again. */
   resumed: number;
   notRecovered: number;
@@ -132,6 +132,7 @@ const observe = async (
     newcomers: {
       came: newcomers.came,
       turnedAway: Object.fromEntries(newcomers.turnedAway),
+      late: newcomers.late,
       p99: p99(newcomers.waits),
     },
     resumed: residents.resumed,
@@ -178,7 +179,5 @@ const storedIn = async (valkey: Server): Promise<number> => {
   return Number(/^used_memory:(\d+)/m.exec(info)?.[1]) / mb;
 };
 
-/** Answers that refused an honest client something, and newcomers that were not let in. */
-export const refusedIn = ({ refusals, newcomers: { turnedAway } }: Outcome): number => sum(refusals) + sum(turnedAway);
-
-const sum = (counts: Record<string, number>): number => Object.values(counts).reduce((all, one) => all + one, 0);
+/** How many answers refused an honest client something. */
+export const refusedIn = ({ refusals }: Outcome): number => Object.values(refusals).reduce((all, one) => all + one, 0);

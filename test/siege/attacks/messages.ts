@@ -128,10 +128,12 @@ export const messageAttacks: Record<string, Attack> = {
     does: 'fills a room of its own, and asks for all of its events at once, without waiting',
     run: (hands) =>
       hands.repeat(4, async (hand) => {
-        const seat = await hands.join(`polled-${hand}`, hands.anywhere);
-        if (!seat) return hands.pause(100);
+        const room = `polled-${hand}`;
+        const seat = await hands.join(room, hands.anywhere);
+        const writer = await hands.join(room, hands.anywhere);
+        if (!seat || !writer) return hands.pause(100);
         const texts = Array.from({ length: 50 }, (_, n) => ({ type: 'chat', n: n + 1, text: 'z'.repeat(4000) }));
-        await hands.post(seat, texts);
+        await hands.post(writer, texts);
         for (let times = 0; times < 200 && hands.goesOn; times += 1) {
           await hands.turn();
           const path = `/rooms/${seat.room}/events?after=${seat.seq}&wait=0`;
