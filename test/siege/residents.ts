@@ -17,6 +17,8 @@ const accidentEvery = 400;
 const outage = 1500;
 /** ms for a page to be loaded again; ms in which nothing further happens to the same peer. */
 const loading = 500;
+/** ms after which a page that is loaded again is too late: the server's `return-grace`, less the way there. */
+const returnGrace = 4500;
 const recovery = 6000;
 
 type Resident = {
@@ -40,6 +42,8 @@ export class Residents {
   notRecovered = 0;
   resumed = 0;
   reloaded = 0;
+  /** Rooms in which a page was not back within `return-grace`, one for each: who is so late has left, and may host no more. */
+  readonly late: string[] = [];
   readonly #network: Network;
   readonly #port: number;
   readonly #residents: Resident[] = [];
@@ -115,6 +119,10 @@ export class Residents {
     const { session } = before.connection;
     this.crowd.judge.closed(before.name, performance.now());
     before.connection.leave(true);
+    const late = setTimeout(() => {
+      this.late.push(room);
+      this.crowd.judge.excuse(before.name, performance.now());
+    }, returnGrace);
     await sleep(loading);
     this.reloaded += 1;
     resident.pages += 1;
@@ -122,6 +130,7 @@ export class Residents {
     const ways = { open: this.#network.opener(transport), session };
     resident.member = new Member(this.crowd, name, room, url, ways);
     this.crowd.members[this.crowd.members.indexOf(before)] = resident.member;
+    resident.member.connection.on('joined', () => clearTimeout(late));
     this.#watch(resident);
   }
 

@@ -57,12 +57,13 @@ const lineOf = (outcome: Outcome): string => {
 
 /** What is not as it should be. */
 const failuresOf = (outcome: Outcome): string[] => {
-  const { lost, hostsChanged, growth, quiet, siege, died, readiness, newcomers, wronglyLeft } = outcome;
+  const { lost, hostsChanged, growth, quiet, siege, died, readiness, newcomers, wronglyLeft, lateReloads } = outcome;
   return [
     ...(died ? ['the server died'] : []),
     ...(lost > 0 ? [`${lost} messages lost`] : []),
     ...(refusedIn(outcome) > 0 ? [`${refusedIn(outcome)} honest requests refused`] : []),
     ...(newcomers.late > 0 ? [`${newcomers.late} newcomers were not in after 10 s`] : []),
+    ...(lateReloads.length > 0 ? [`${lateReloads.length} pages were not back in time`] : []),
     ...(wronglyLeft > 0 ? [`${wronglyLeft} wrong peer-left`] : []),
     ...(hostsChanged.length > 0 ? [`other hosts in ${hostsChanged}`] : []),
     ...(growth >= 150 ? [`grew by ${growth.toFixed(0)} MB`] : []),

@@ -29,6 +29,8 @@ export type Outcome = Verdict & {
   resumed: number;
   notRecovered: number;
   reloaded: number;
+  /** Rooms in which a page that was loaded again came too late, one for each. */
+  lateReloads: string[];
   hostsChanged: string[];
   /** MB by which the server grew at most, and processors that it and the others took. */
   growth: number;
@@ -138,6 +140,7 @@ const observe = async (
     resumed: residents.resumed,
     notRecovered: residents.notRecovered,
     reloaded: residents.reloaded,
+    lateReloads: residents.late,
     hostsChanged: [...residents.hostsChanged],
     growth: (gauge.peak - base) / mb,
     cpu: { server: serverCpu, attacker: attackerCpu, honest: honestCpu },
