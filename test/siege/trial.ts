@@ -79,55 +79,30 @@ export const besiege = async (attack: string, names: string[], store: StoreKind,
 type Running = { pid: number; port: number; exited: Promise<number | null> };
 
 const observe = async (
-  { pid, port, exited }: Running,
+  server: Running,
   residents: Residents,
   network: Network,
   names: string[],
   { quiet, siege, share }: Length,
   valkey: Server | undefined,
 ): Promise<Omit<Outcome, 'attack' | 'store'>> => {
-  let died = false;
-  void exited.then(() => {
-    died = true;
-  });
   const { crowd } = residents;
   await residents.enter();
-  const newcomers = new Newcomers(network, port, residents.rooms);
+  const newcomers = new Newcomers(network, server.port, residents.rooms);
   residents.talk(1000);
   newcomers.begin();
   await sleep(2000);
   takeDelays(crowd.delays);
   await sleep(quiet * 1000);
   const before = takeDelays(crowd.delays);
-
-  const base = residentBytes(pid) ?? 0;
-  const attacker = attack({ port, attacks: names, seconds: siege, share });
-  let untrue = 0;
-  const gauge = new Gauge(pid, `http://127.0.0.1:${port}`, (bytes) => {
-    if (died || bytes - base > tooMuch * mb) attacker.stop();
-  });
-  network.refused = (code) => {
-    if (untruths.has(code) && gauge.ready === 200) untrue += 1;
-  };
-  const times = () => [pid, attacker.pid, process.pid].map(processorTime);
-  const [began, started] = [performance.now(), times()];
-  let ended = started;
-  const follow = setInterval(() => {
-    ended = times();
-  }, 100);
-  const spoils = await attacker.done;
-  clearInterval(follow);
-  const seconds = (performance.now() - began) / 1000;
+  const felt = await feel(server, network, { port: server.port, attacks: names, seconds: siege, share });
   const during = takeDelays(crowd.delays);
   newcomers.end();
-  if (!died) await residents.end(15_000);
-  gauge.stop();
-  const [serverCpu = 0, attackerCpu = 0, honestCpu = 0] = ended.map(
-    (time, at) => (time - (started[at] ?? 0)) / seconds,
-  );
+  if (!felt.died) await residents.end(15_000);
+  const { resumed, notRecovered, reloaded, late, hostsChanged } = residents;
   return {
     ...crowd.verdict(),
-    seconds,
+    ...felt,
     quiet: before,
     siege: during,
     refusals: Object.fromEntries(network.refusals),
@@ -137,19 +112,49 @@ const observe = async (
       late: newcomers.late,
       p99: p99(newcomers.waits),
     },
-    resumed: residents.resumed,
-    notRecovered: residents.notRecovered,
-    reloaded: residents.reloaded,
-    lateReloads: residents.late,
-    hostsChanged: [...residents.hostsChanged],
-    growth: (gauge.peak - base) / mb,
-    cpu: { server: serverCpu, attacker: attackerCpu, honest: honestCpu },
-    readiness: { notReady: gauge.notReady, untrue },
+    ...{ resumed, notRecovered, reloaded, lateReloads: late, hostsChanged: [...hostsChanged] },
     stored: valkey && (await storedIn(valkey)),
-    died,
-    spoils,
     // The attacker's and newcomers' seats are still there, or not yet gone.
     findings: [...crowd.judge.findings.filter((found) => !found.includes(' sees ')), ...crowd.fatal],
+  };
+};
+
+type Felt = Pick<Outcome, 'seconds' | 'growth' | 'cpu' | 'readiness' | 'died' | 'spoils'>;
+
+/** What an attack does to the server. */
+const feel = async ({ pid, port, exited }: Running, network: Network, job: Job): Promise<Felt> => {
+  let died = false;
+  void exited.then(() => {
+    died = true;
+  });
+  const base = residentBytes(pid) ?? 0;
+  const attacker = attack(job);
+  const gauge = new Gauge(pid, `http://127.0.0.1:${port}`, (bytes) => {
+    if (died || bytes - base > tooMuch * mb) attacker.stop();
+  });
+  let untrue = 0;
+  network.refused = (code) => {
+    if (untruths.has(code) && gauge.ready === 200) untrue += 1;
+  };
+  const times = () => [pid, attacker.pid, process.pid].map(processorTime);
+  const [began, started] = [performance.now(), times()];
+  // The attacker's are gone with it.
+  let ended = started;
+  const follow = setInterval(() => {
+    ended = times();
+  }, 100);
+  const spoils = await attacker.done;
+  clearInterval(follow);
+  gauge.stop();
+  const seconds = (performance.now() - began) / 1000;
+  const [server = 0, ofAttacker = 0, honest = 0] = ended.map((time, at) => (time - (started[at] ?? 0)) / seconds);
+  return {
+    seconds,
+    growth: (gauge.peak - base) / mb,
+    cpu: { server, attacker: ofAttacker, honest },
+    readiness: { notReady: gauge.notReady, untrue },
+    died,
+    spoils,
   };
 };
 
