@@ -18,7 +18,8 @@ class PollsAlone extends Streams {
   }
 }
 
-type Line = { cut: AbortController; cutUntil: number; sockets: Set<WebSocket> };
+/** `pageSince`: when the page of now was opened; what one before it is answered nobody reads. */
+type Line = { cut: AbortController; cutUntil: number; pageSince: number; sockets: Set<WebSocket> };
 
 export class Network {
   /** How often honest clients were refused, by code, and when last. */
@@ -51,6 +52,11 @@ export class Network {
     line.cut = new AbortController();
   }
 
+  /** The client at this host has another page from now on. */
+  newPage(host: string): void {
+    this.#line(host).pageSince = performance.now();
+  }
+
   close(): void {
     globalThis.fetch = this.#fetch;
   }
@@ -74,7 +80,8 @@ export class Network {
     const client = clientAt(hostname);
     if (client === undefined) return this.#fetch(url, init);
     const line = this.#line(hostname);
-    if (performance.now() < line.cutUntil) throw new TypeError('the network is cut');
+    const began = performance.now();
+    if (began < line.cutUntil) throw new TypeError('the network is cut');
     const headers = new Headers(init.headers);
     headers.set('x-forwarded-for', client);
     const signal = init.signal ? AbortSignal.any([init.signal, line.cut.signal]) : line.cut.signal;
@@ -84,7 +91,7 @@ export class Network {
       void response
         .clone()
         .text()
-        .then((text) => this.#overhear(text))
+        .then((text) => began > line.pageSince && this.#overhear(text))
         .catch(() => {});
     return response;
   }
@@ -112,7 +119,7 @@ export class Network {
   }
 
   #line(host: string): Line {
-    const line = this.#lines.get(host) ?? { cut: new AbortController(), cutUntil: 0, sockets: new Set() };
+    const line = this.#lines.get(host) ?? { cut: new AbortController(), cutUntil: 0, pageSince: 0, sockets: new Set() };
     this.#lines.set(host, line);
     return line;
   }

@@ -124,6 +124,7 @@ export class Residents {
       this.crowd.judge.excuse(before.name, performance.now());
     }, returnGrace);
     await sleep(loading);
+    this.#network.newPage(resident.host);
     this.reloaded += 1;
     resident.pages += 1;
     const name = `${resident.name}.${resident.pages}`;
