@@ -2,17 +2,13 @@
  * `npm run chaos [-- words]`: every fault, or those whose names the words are part of, and what it cost, into test/README.md.
  * ROOMS, PEERS and PAUSE (ms between two messages of a peer) in the environment make it smaller; STORES=valkey leaves memory out.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { keepLines } from '../setup/readme-table.ts';
 import { faults } from './faults.ts';
 import { isKept, type Row, tryOut } from './trial.ts';
 
 const { ROOMS = '200', PEERS = '3', PAUSE = '1000', STORES = 'memory,valkey' } = process.env;
 const numbers = { rooms: Number(ROOMS), peers: Number(PEERS), pause: Number(PAUSE) };
 const words = process.argv.slice(2);
-const readme = join(import.meta.dirname, '../README.md');
-const [begins, ends] = ['<!-- chaos -->', '<!-- /chaos -->'];
 
 const round = (seconds: number): string => seconds.toFixed(1);
 const lineOf = ({ fault, store, outcome }: Row): string => {
@@ -21,32 +17,8 @@ const lineOf = ({ fault, store, outcome }: Row): string => {
   const times = [waits.median, waits.p95, waits.max].map(round).join(' / ');
   return `| ${[fault, store, `${numbers.rooms} / ${numbers.pause / 1000}`, ...counts, times, new Date().toISOString().slice(0, 10)].join(' | ')} |`;
 };
-const keyOf = (line: string): string => line.split('|').slice(1, 3).join('|').trim();
-
-/** Lines of before stay where the same was not tried again. */
-const write = (lines: string[]): void => {
-  const text = readFileSync(readme, 'utf8');
-  const [before = '', rest = ''] = text.split(begins);
-  const [table = '', after = ''] = rest.split(ends);
-  const known = new Map(
-    table
-      .split('\n')
-      .filter((line) => /^\| .*\d{4}-/.test(line))
-      .map((line) => [keyOf(line), line]),
-  );
-  for (const line of lines) known.set(keyOf(line), line);
-  const order = Object.keys(faults);
-  const sorted = [...known.values()].toSorted((a, b) => rank(order, a) - rank(order, b));
-  writeFileSync(readme, [before, begins, '\n', head(), '\n', sorted.join('\n'), '\n\n', ends, after].join(''));
-};
-const rank = (order: string[], line: string): number =>
-  2 * order.indexOf(line.split('|')[1]?.trim() ?? '') + (line.includes('| valkey |') ? 1 : 0);
-const head = (): string => {
-  const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
-  return `\nOn ${machine}.\n
-| fault | store | rooms / seconds between messages | acknowledged | lost | twice | disordered | ghosts | wrong \`peer-left\` | 1006 | longest wait (s): median / p95 / max | date |
+const head = `| fault | store | rooms / seconds between messages | acknowledged | lost | twice | disordered | ghosts | wrong \`peer-left\` | 1006 | longest wait (s): median / p95 / max | date |
 | --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --- |`;
-};
 
 let failed = 0;
 for (const [name, { stores }] of Object.entries(faults)) {
@@ -57,7 +29,7 @@ for (const [name, { stores }] of Object.entries(faults)) {
     if (!kept) failed += 1;
     console.log(`${kept ? (row.honest ?? 'kept') : 'BROKEN'}\n${lineOf(row)}`);
     for (const said of [...row.findings, ...row.outcome.fatal.slice(0, 20)]) console.log(`    ${said}`);
-    if (words.length === 0 || process.env.WRITE) write([lineOf(row)]);
+    if (words.length === 0 || process.env.WRITE) keepLines('chaos', head, Object.keys(faults), [lineOf(row)]);
   }
 }
 process.exit(failed === 0 ? 0 : 1);

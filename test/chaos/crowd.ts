@@ -31,6 +31,12 @@ export type Outcome = Verdict & {
 /** What a socket of the driver is changed by, such as a liar: it may change, drop or repeat what comes. */
 export type Spoil = (text: string, say: (text: string) => void) => void;
 
+/** `open`: in place of the library's own sockets; `session`: of the page before, whose seat is taken again. */
+export type Ways = { isApart?: boolean; open?: OpenSocket; session?: string | undefined };
+
+/** `at`: when it was said, by the clock of this process. */
+type TimedMessage = Message & { at: number };
+
 export class Member {
   readonly name: string;
   readonly room: string;
@@ -44,13 +50,14 @@ export class Member {
   readonly #crowd: Crowd;
   #n = 0;
   #unanswered = 0;
+  #inSince = Number.POSITIVE_INFINITY;
 
-  constructor(crowd: Crowd, name: string, room: string, url: string, isApart: boolean) {
+  constructor(crowd: Crowd, name: string, room: string, url: string, { isApart = false, open, session }: Ways = {}) {
     this.#crowd = crowd;
     this.isApart = isApart;
     this.name = name;
     this.room = room;
-    this.connection = new Connection({ url, join: { name }, open: this.#open });
+    this.connection = new Connection({ url, join: { name }, session, open: open ?? this.#open });
     this.connection.on('joined', (joined) => this.#joined(joined));
     this.connection.on('event', (event) => this.#happened(event));
     this.connection.on('state', (state) => {
@@ -76,7 +83,7 @@ export class Member {
         : [];
     this.#crowd.judge.sent(this.name, n, this.room, now, to?.name);
     this.#unanswered += 1;
-    const message: Message = { from: this.name, n };
+    const message: TimedMessage = { from: this.name, n, at: now };
     const settled =
       to && id
         ? this.connection.signal(id, to.epoch, { ...message, filling: wanted?.filling })
@@ -85,7 +92,9 @@ export class Member {
       const at = performance.now();
       this.#unanswered -= 1;
       this.longest = Math.max(this.longest, at - now);
-      if (accepted) this.#crowd.judge.acknowledged(this.name, n, at);
+      if (!accepted) return;
+      this.#crowd.judge.acknowledged(this.name, n, at);
+      if (now > this.#inSince) this.#crowd.delays.acknowledged.push(at - now);
     });
   }
 
@@ -95,7 +104,8 @@ export class Member {
   }
 
   #joined({ peers, recovered }: Joined): void {
-    this.#crowd.judge.joined(this.name, this.room, performance.now(), recovered);
+    this.#inSince = performance.now();
+    this.#crowd.judge.joined(this.name, this.room, this.#inSince, recovered);
     if (recovered) return;
     this.others.clear();
     for (const { id, name = id, epoch } of peers) this.others.set(id, { name, epoch });
@@ -111,10 +121,18 @@ export class Member {
         return this.#crowd.judge.left(this.name, who?.name ?? event.peer, performance.now());
       }
       case 'chat':
-        return this.#crowd.judge.heard(this.name, JSON.parse(event.text));
+        return this.#heard(event.text);
       case 'signal':
-        return this.#crowd.judge.heard(this.name, event.data as Message);
+        return this.#heard(JSON.stringify(event.data));
     }
+  }
+
+  /** Others than the crowd may be in the room, and say what they like. */
+  #heard(text: string): void {
+    if (!text.startsWith('{"from":')) return;
+    const message: TimedMessage = JSON.parse(text);
+    this.#crowd.judge.heard(this.name, message);
+    if (message.at > this.#inSince) this.#crowd.delays.heard.push(performance.now() - message.at);
   }
 
   readonly #open: OpenSocket = (url, rung) => {
@@ -137,6 +155,8 @@ export class Crowd {
   readonly members: Member[] = [];
   readonly streams = new Streams(usualTiming.climb, browserClock);
   readonly fatal: string[] = [];
+  /** ms from saying to acknowledgement, and to whoever hears it; of those whose connection was there all the time. */
+  readonly delays: { acknowledged: number[]; heard: number[] } = { acknowledged: [], heard: [] };
   readonly spoil: Spoil | undefined;
   broken = 0;
   #talk: NodeJS.Timeout | undefined;
@@ -151,7 +171,7 @@ export class Crowd {
       const room = `${prefix}-${Math.floor(at / peers)}`;
       const apart = at % (where.apart?.every ?? Number.POSITIVE_INFINITY) === 0 ? where.apart : undefined;
       const url = `${(apart ?? where).url.replace('http', 'ws')}/rooms/${room}/ws`;
-      this.members.push(new Member(this, `${prefix}-${at}`, room, url, apart !== undefined));
+      this.members.push(new Member(this, `${prefix}-${at}`, room, url, { isApart: apart !== undefined }));
       // As they come in life: not all in one turn.
       if (at % 20 === 19) await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -172,7 +192,7 @@ export class Crowd {
 
   /** Waits until everyone was answered and sees who is there, at most `ms`. */
   async end(ms: number): Promise<Outcome> {
-    clearInterval(this.#talk);
+    this.stop();
     const calm = () => this.members.every((member) => member.isIn && member.isAnswered);
     await this.#until('everyone is answered', calm, ms).catch((error: Error) => this.fatal.push(error.message));
     // What was acknowledged last may still be on its way to others; who has left may be seen until grace is over.
@@ -199,8 +219,13 @@ export class Crowd {
     return this.judge.verdict(views, here);
   }
 
-  leave(): void {
+  /** Nobody says anything more. */
+  stop(): void {
     clearInterval(this.#talk);
+  }
+
+  leave(): void {
+    this.stop();
     for (const { connection } of this.members) connection.leave();
   }
 

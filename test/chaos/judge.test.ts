@@ -62,6 +62,21 @@ describe('the judge', () => {
     expect(verdict().lost).toBe(2);
   });
 
+  test('owes a page that was closed only what was acknowledged well before', () => {
+    const { judge, hear, verdict } = conversation();
+    hear('b', 1, 2, 3);
+    judge.closed('c', 1020);
+    expect(verdict().lost).toBe(1);
+  });
+
+  test('does not mind when somebody leaves whom it does not know', () => {
+    const { judge, hear, verdict } = conversation();
+    hear('b', 1, 2, 3);
+    hear('c', 1, 3);
+    judge.left('b', 'a visitor', 30);
+    expect(verdict()).toEqual(sound);
+  });
+
   test('knows ghosts, whoever is missing, and who was taken for gone', () => {
     const { judge, hear, seen, verdict } = conversation();
     hear('b', 1, 2, 3);

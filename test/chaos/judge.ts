@@ -7,6 +7,9 @@ export type Message = { from: string; n: number };
 /** `to`: of a signal; a text goes to everyone in the room. */
 type Sent = Message & { room: string; to?: string; at: number; acked?: number; heard: Set<string> };
 
+/** ms for an acknowledged message to arrive: a page that is closed within this time may not hear it. */
+const underWay = 1000;
+
 /** What nobody should have to see, how many of it. */
 export type Verdict = {
   acknowledged: number;
@@ -17,8 +20,15 @@ export type Verdict = {
   wronglyLeft: number;
 };
 
-/** While `since`: in the room, for the room's events; `gap`: when it was not, and the session did not go on. */
-type Member = { name: string; room: string; since: number; gaps: { from: number; to: number }[]; lost?: number };
+/** While `since`: in the room, for the room's events; `gap`: when it was not, and the session did not go on; `closed`: its page. */
+type Member = {
+  name: string;
+  room: string;
+  since: number;
+  gaps: { from: number; to: number }[];
+  lost?: number;
+  closed?: number;
+};
 
 /** Of findings so many are kept in words. */
 const most = 20;
@@ -57,6 +67,12 @@ export class Judge {
     if (known) known.lost ??= at;
   }
 
+  /** Its page is closed: it hears nothing any more, and nobody has to see it. */
+  closed(name: string, at: number): void {
+    const known = this.#members.get(name);
+    if (known) known.closed = at;
+  }
+
   /** It is kept away from now on for so long that its room may give it up. */
   excuse(name: string, at: number): void {
     this.#excused.add(name);
@@ -83,8 +99,9 @@ export class Judge {
     this.#order.set(pair, n);
   }
 
-  /** A peer was told that another has left. */
+  /** A peer was told that another has left; of those whom the judge does not know anyone may leave. */
   left(by: string, who: string, at: number): void {
+    if (!this.#members.has(who)) return;
     this.#left.set(who, [...(this.#left.get(who) ?? []), at]);
     if (!this.#excused.has(who)) this.#find('wronglyLeft', `${by} was told that ${who} has left`);
   }
@@ -107,6 +124,7 @@ export class Judge {
         if (member.name === sent.from || (sent.to ?? member.name) !== member.name || sent.heard.has(member.name))
           continue;
         if (sent.at < member.since || this.#wasGivenUp(member, sent)) continue;
+        if (sent.acked > (member.closed ?? Number.POSITIVE_INFINITY) - underWay) continue;
         lost += 1;
         this.#atLast.push(`${member.name} never heard ${sent.from} ${sent.n}`);
       }

@@ -1,0 +1,112 @@
+/**
+ * `npm run siege [-- words]`: every attack alone, then all together, or those whose names the words are part of (`together` is one of
+ * them); what honest peers felt of it goes into the table of test/README.md. In the environment: STORES=memory leaves Valkey out,
+ * SECONDS is the length of an attack (alone 20, together 300), QUIET that of the time before, SHARE what the attacker takes of a
+ * processor, WRITE=1 writes also when words are given.
+ */
+import type { StoreKind } from '../chaos/place.ts';
+import { keepLines } from '../setup/readme-table.ts';
+import { attacks } from './attacks.ts';
+import { besiege, type Outcome, refusedIn } from './trial.ts';
+
+const { STORES = 'memory,valkey', SECONDS, QUIET = '10', SHARE = '0.5', WRITE } = process.env;
+const words = process.argv.slice(2);
+const together = 'together';
+const names = ['nothing', ...Object.keys(attacks), together];
+const stores = (['memory', 'valkey'] as const satisfies StoreKind[]).filter((store) => STORES.includes(store));
+
+const columns = [
+  'attack',
+  'store',
+  'seconds',
+  'messages acknowledged',
+  'lost',
+  'refused',
+  'not resumed',
+  'hosts changed',
+  'acknowledged, p99 (ms): quiet / siege',
+  'heard, p99 (ms): quiet / siege',
+  'growth (MB)',
+  'entered, p99 (ms)',
+  'processors: server / attacker',
+  'date',
+];
+const head = `| ${columns.join(' | ')} |\n|${columns.map((_, at) => (at > 1 && at < columns.length - 1 ? ' --: |' : ' --- |')).join('')}`;
+
+const lineOf = (outcome: Outcome): string => {
+  const { attack, store, seconds, acknowledged, lost, notRecovered, hostsChanged, quiet, siege, cpu, died, newcomers } =
+    outcome;
+  const cells = [
+    attack,
+    store,
+    seconds.toFixed(0),
+    acknowledged,
+    lost,
+    refusedIn(outcome),
+    notRecovered,
+    hostsChanged.length,
+    `${quiet.acknowledged.toFixed(0)} / ${siege.acknowledged.toFixed(0)}`,
+    `${quiet.heard.toFixed(0)} / ${siege.heard.toFixed(0)}`,
+    `${outcome.growth.toFixed(0)}${died ? ' (died)' : ''}`,
+    newcomers.p99.toFixed(0),
+    `${cpu.server.toFixed(2)} / ${cpu.attacker.toFixed(2)}`,
+    new Date().toISOString().slice(0, 10),
+  ];
+  return `| ${cells.join(' | ')} |`;
+};
+
+/** What is not as it should be. */
+const failuresOf = (outcome: Outcome): string[] => {
+  const { lost, hostsChanged, growth, quiet, siege, died, readiness, newcomers, wronglyLeft, lateReloads } = outcome;
+  return [
+    ...(died ? ['the server died'] : []),
+    ...(lost > 0 ? [`${lost} messages lost`] : []),
+    ...(refusedIn(outcome) > 0 ? [`${refusedIn(outcome)} honest requests refused`] : []),
+    ...(newcomers.late > 0 ? [`${newcomers.late} newcomers were not in after 10 s`] : []),
+    ...(lateReloads.length > 0 ? [`${lateReloads.length} pages were not back in time`] : []),
+    ...(wronglyLeft > 0 ? [`${wronglyLeft} wrong peer-left`] : []),
+    ...(hostsChanged.length > 0 ? [`other hosts in ${hostsChanged}`] : []),
+    ...(growth >= 150 ? [`grew by ${growth.toFixed(0)} MB`] : []),
+    ...(siege.acknowledged > 3 * quiet.acknowledged ? ['acknowledged late'] : []),
+    ...(siege.heard > 3 * quiet.heard ? ['heard late'] : []),
+    ...(readiness.untrue > 0 ? [`/readyz said 200 while ${readiness.untrue} were refused`] : []),
+  ];
+};
+
+let failed = 0;
+console.log(head);
+for (const name of names.filter((name) => words.length === 0 || words.some((word) => name.includes(word))))
+  for (const store of stores) {
+    const isAll = name === together;
+    const length = { quiet: Number(QUIET), siege: Number(SECONDS ?? (isAll ? 300 : 20)), share: Number(SHARE) };
+    const outcome = await besiege(
+      name,
+      isAll ? Object.keys(attacks) : [name].filter((one) => one in attacks),
+      store,
+      length,
+    );
+    const failures = failuresOf(outcome);
+    if (failures.length > 0) failed += 1;
+    console.log(lineOf(outcome));
+    console.log(`    ${failures.length > 0 ? `FAILED: ${failures.join(', ')}` : 'held'}`);
+    const { refusals, newcomers, resumed, reloaded, duplicated, disordered, wronglyLeft, cpu, readiness, stored } =
+      outcome;
+    const more = {
+      refusals,
+      newcomers,
+      resumed,
+      reloaded,
+      duplicated,
+      disordered,
+      wronglyLeft,
+      cpu,
+      readiness,
+      stored,
+    };
+    console.log(`    ${JSON.stringify(more)}`);
+    for (const [attack, spoils] of Object.entries(outcome.spoils))
+      console.log(`    ${attack}: ${JSON.stringify(spoils)}`);
+    for (const finding of outcome.findings.slice(0, 10)) console.log(`    ${finding}`);
+    if (words.length === 0 || WRITE) keepLines('siege', head, names, [lineOf(outcome)]);
+  }
+process.exit(failed === 0 ? 0 : 1);

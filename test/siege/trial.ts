@@ -1,0 +1,191 @@
+/** One siege, from a quiet server to a verdict. */
+import { fork } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { quantile, type Verdict } from '../chaos/judge.ts';
+import type { StoreKind } from '../chaos/place.ts';
+import { stage } from '../ops/program.ts';
+import { type Server, startServer } from '../store/server.ts';
+import type { Job, Spoils } from './attacker.ts';
+import { Network } from './network.ts';
+import { Newcomers } from './newcomers.ts';
+import { Residents } from './residents.ts';
+import { Gauge, processorTime, residentBytes } from './usage.ts';
+
+/** Seconds; `share`: of one processor, for the attacker. */
+export type Length = { quiet: number; siege: number; share: number };
+/** ms below which 99 of 100 messages were acknowledged, and heard by each of the others. */
+export type Delays = { acknowledged: number; heard: number };
+export type Outcome = Verdict & {
+  attack: string;
+  store: StoreKind;
+  seconds: number;
+  quiet: Delays;
+  siege: Delays;
+  /** Answers to honest clients that refuse something, by code; in the quiet time as well. */
+  refusals: Record<string, number>;
+  newcomers: { came: number; turnedAway: Record<string, number>; late: number; p99: number };
+  /** Lost connections after which the session went on, and after which it did not; pages loaded again. */
+  resumed: number;
+  notRecovered: number;
+  reloaded: number;
+  /** Rooms in which a page that was loaded again came too late, one for each. */
+  lateReloads: string[];
+  hostsChanged: string[];
+  /** MB by which the server grew at most, and processors that it and the others took. */
+  growth: number;
+  cpu: { server: number; attacker: number; honest: number };
+  /** How often `/readyz` did not say 200, and how often an honest client was refused for want of the store while it did. */
+  readiness: { notReady: number; untrue: number };
+  /** MB in the store. */
+  stored: number | undefined;
+  died: boolean;
+  spoils: Spoils;
+  findings: string[];
+};
+
+const mb = 1e6;
+/** MB by which a server may grow before the siege is called off, for the machine's sake. */
+const tooMuch = 1500;
+const turn = ['--turn-url', 'turn:turn.example:3478', '--turn-secret', 'a-secret-of-the-siege'];
+const limited = ['--maxmemory', '256mb', '--maxmemory-policy', 'noeviction'];
+const untruths = new Set(['store-unavailable', 'session-lost', 'internal', 'too-many-rooms']);
+
+/** @param names of the attacks that go on together */
+export const besiege = async (attack: string, names: string[], store: StoreKind, length: Length): Promise<Outcome> => {
+  const network = new Network();
+  const here = stage();
+  const valkey =
+    store === 'valkey' ? await startServer(limited, process.env.TEST_VALKEY ?? 'valkey-server') : undefined;
+  const residents: Residents[] = [];
+  try {
+    // Every address of the loopback, for each honest client has one; what is not the loopback is not believed.
+    const words = ['--http-socket', '0.0.0.0:0', ...turn, ...(valkey ? ['--store', valkey.url] : [])];
+    const program = here.start(words);
+    const { address = '' } = await program.said('listening');
+    const port = Number(address.split(':').at(-1));
+    const crowd = new Residents(network, port);
+    residents.push(crowd);
+    const server = { pid: program.pid, port, exited: program.exited };
+    return { attack, store, ...(await observe(server, crowd, network, names, length, valkey)) };
+  } finally {
+    for (const crowd of residents) crowd.leave();
+    network.close();
+    await here.clear();
+    await valkey?.stop();
+  }
+};
+
+type Running = { pid: number; port: number; exited: Promise<number | null> };
+
+const observe = async (
+  server: Running,
+  residents: Residents,
+  network: Network,
+  names: string[],
+  { quiet, siege, share }: Length,
+  valkey: Server | undefined,
+): Promise<Omit<Outcome, 'attack' | 'store'>> => {
+  const { crowd } = residents;
+  await residents.enter();
+  const newcomers = new Newcomers(network, server.port, residents.rooms);
+  residents.talk(1000);
+  newcomers.begin();
+  await sleep(2000);
+  takeDelays(crowd.delays);
+  await sleep(quiet * 1000);
+  const before = takeDelays(crowd.delays);
+  const felt = await feel(server, network, { port: server.port, attacks: names, seconds: siege, share });
+  const during = takeDelays(crowd.delays);
+  newcomers.end();
+  if (!felt.died) await residents.end(15_000);
+  const { resumed, notRecovered, reloaded, late, hostsChanged } = residents;
+  return {
+    ...crowd.verdict(),
+    ...felt,
+    quiet: before,
+    siege: during,
+    refusals: Object.fromEntries(network.refusals),
+    newcomers: {
+      came: newcomers.came,
+      turnedAway: Object.fromEntries(newcomers.turnedAway),
+      late: newcomers.late,
+      p99: p99(newcomers.waits),
+    },
+    ...{ resumed, notRecovered, reloaded, lateReloads: late, hostsChanged: [...hostsChanged] },
+    stored: valkey && (await storedIn(valkey)),
+    // The attacker's and newcomers' seats are still there, or not yet gone.
+    findings: [...crowd.judge.findings.filter((found) => !found.includes(' sees ')), ...crowd.fatal],
+  };
+};
+
+type Felt = Pick<Outcome, 'seconds' | 'growth' | 'cpu' | 'readiness' | 'died' | 'spoils'>;
+
+/** What an attack does to the server. */
+const feel = async ({ pid, port, exited }: Running, network: Network, job: Job): Promise<Felt> => {
+  let died = false;
+  void exited.then(() => {
+    died = true;
+  });
+  const base = residentBytes(pid) ?? 0;
+  const attacker = attack(job);
+  const gauge = new Gauge(pid, `http://127.0.0.1:${port}`, (bytes) => {
+    if (died || bytes - base > tooMuch * mb) attacker.stop();
+  });
+  let untrue = 0;
+  network.refused = (code) => {
+    if (untruths.has(code) && gauge.ready === 200) untrue += 1;
+  };
+  const times = () => [pid, attacker.pid, process.pid].map(processorTime);
+  const [began, started] = [performance.now(), times()];
+  // The attacker's are gone with it.
+  let ended = started;
+  const follow = setInterval(() => {
+    ended = times();
+  }, 100);
+  const spoils = await attacker.done;
+  clearInterval(follow);
+  gauge.stop();
+  const seconds = (performance.now() - began) / 1000;
+  const [server = 0, ofAttacker = 0, honest = 0] = ended.map((time, at) => (time - (started[at] ?? 0)) / seconds);
+  return {
+    seconds,
+    growth: (gauge.peak - base) / mb,
+    cpu: { server, attacker: ofAttacker, honest },
+    readiness: { notReady: gauge.notReady, untrue },
+    died,
+    spoils,
+  };
+};
+
+/** Starts the attacker; `done` with what came of it, also when it was stopped. */
+const attack = (job: Job): { pid: number; done: Promise<Spoils>; stop(): void } => {
+  const child = fork(join(import.meta.dirname, 'attacker.ts'), [JSON.stringify(job)]);
+  const done = new Promise<Spoils>((resolve) => {
+    let spoils: Spoils = {};
+    child.on('message', (told: Spoils) => {
+      spoils = told;
+    });
+    child.on('exit', () => resolve(spoils));
+  });
+  return { pid: child.pid ?? 0, done, stop: () => void child.kill('SIGKILL') };
+};
+
+const takeDelays = (delays: { acknowledged: number[]; heard: number[] }): Delays => ({
+  acknowledged: p99(delays.acknowledged.splice(0)),
+  heard: p99(delays.heard.splice(0)),
+});
+
+const p99 = (values: number[]): number =>
+  quantile(
+    values.toSorted((a, b) => a - b),
+    0.99,
+  );
+
+const storedIn = async (valkey: Server): Promise<number> => {
+  const info = String(await valkey.ask(['INFO', 'memory']));
+  return Number(/^used_memory:(\d+)/m.exec(info)?.[1]) / mb;
+};
+
+/** How many answers refused an honest client something. */
+export const refusedIn = ({ refusals }: Outcome): number => Object.values(refusals).reduce((all, one) => all + one, 0);

@@ -1,0 +1,57 @@
+/** What the processes of a siege take of the machine, and what the server says of itself, looked at again and again. */
+import { readFileSync } from 'node:fs';
+import { cpuOf } from '../bench/servers.ts';
+
+/** Bytes of memory that a process has; undefined when it is gone. */
+export const residentBytes = (pid: number): number | undefined => {
+  try {
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
+  } catch {
+    return undefined;
+  }
+};
+
+/** Seconds of processor time that a process has used; 0 when it is gone. */
+export const processorTime = (pid: number): number => {
+  try {
+    return cpuOf(pid);
+  } catch {
+    return 0;
+  }
+};
+
+/** Follows a server from now on. */
+export class Gauge {
+  /** The most bytes that it had. */
+  peak = 0;
+  /** What `/readyz` answered last; 0: nothing. */
+  ready = 0;
+  /** How often that was not 200. */
+  notReady = 0;
+  readonly #pid: number;
+  readonly #timer: NodeJS.Timeout;
+
+  /** @param enough called with every measured number of bytes */
+  constructor(pid: number, url: string, seen: (bytes: number) => void) {
+    this.#pid = pid;
+    this.#timer = setInterval(() => {
+      const bytes = residentBytes(this.#pid) ?? 0;
+      this.peak = Math.max(this.peak, bytes);
+      seen(bytes);
+      void this.#ask(`${url}/readyz`);
+    }, 250);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #ask(url: string): Promise<void> {
+    const status = await fetch(url, { signal: AbortSignal.timeout(5000) }).then(
+      (response) => response.status,
+      () => 0,
+    );
+    this.ready = status;
+    if (status !== 200) this.notReady += 1;
+  }
+}
