@@ -68,6 +68,12 @@ export class HttpConnection {
     return this.#exchanges.size === 0 && this.#restedAt === this.#socket.bytesRead;
   }
 
+  /** An answer is still due, or being written. */
+  get answering(): boolean {
+    for (const { response } of this.#exchanges) if (!response.writableFinished) return true;
+    return false;
+  }
+
   /** A request's head has come. @returns whether it is to be answered */
   begin(request: IncomingMessage, response: ServerResponse): boolean {
     if (this.#state.at !== 'open') return false;
