@@ -5,7 +5,7 @@ import { refusalOf, refusalText } from '../uwsgi/refusal.ts';
 import { endUpgraded, UpgradedSockets } from '../uwsgi/upgraded.ts';
 import { HttpConnection, type HttpLimits } from './connection.ts';
 import type { Believe } from './forwarding.ts';
-import { checkHead, type HeadFault } from './head.ts';
+import { checkHead, type HeadFault, headSize } from './head.ts';
 import type { HttpServerOptions } from './server.ts';
 
 type Options = HttpServerOptions & { believe: Believe };
@@ -112,8 +112,11 @@ export class GuardedServer extends Server {
   }
 
   #checkHead(request: IncomingMessage): HeadFault | undefined {
-    this.#options.believe(request);
-    return checkHead(request, this.#options.limitPost, this.#options.answersFor);
+    const { bufferSize, believe, limitPost, answersFor } = this.#options;
+    if (headSize(request) > bufferSize)
+      return { code: 'header-too-large', reason: `the head is longer than ${bufferSize}` };
+    believe(request);
+    return checkHead(request, limitPost, answersFor);
   }
 
   #tell({ code, reason }: HeadFault, { socket }: IncomingMessage): void {
@@ -149,6 +152,7 @@ export class GuardedServer extends Server {
 const ignore = (): void => {};
 
 const nodeOptions = (options: Options, interval: number, isHandshake: (request: IncomingMessage) => boolean) => ({
+  // Stops a head without end; checkHead counts every byte of one that ends.
   maxHeaderSize: options.bufferSize,
   headersTimeout: options.headerTimeout,
   requestTimeout: 0,
