@@ -1,13 +1,13 @@
 /** The Fastify app: plugins, headers, error answers and the routes; it listens on nothing by itself. */
-import fastifyWebsocket from '@fastify/websocket';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
-import { errors } from '../protocol/errors.ts';
-import { protocolVersion } from '../protocol/messages.ts';
-import { hardLimit } from '../signaling/websocket.ts';
+import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify';
+import { countRefusal } from '../ops/counts.ts';
+import { type ErrorCode, errors } from '../protocol/errors.ts';
+import { refusalSentence } from '../uwsgi/refusal.ts';
+import { HandshakeResponse } from './handshake.ts';
 import { type Operations, operations } from './ops.ts';
 import { type Pages, pages } from './pages.ts';
-import { type RequestWatch, requestId, watchRequests } from './requests.ts';
-import { type RoomRoutes, roomRoutes } from './routes.ts';
+import { listenerOf, type RequestWatch, refuseUnroutable, requestId, watchRequests } from './requests.ts';
+import { type RoomRoutes, roomRoutes, webSocketUrl } from './routes.ts';
 import { securityHeaders } from './security.ts';
 
 export type AppOptions = RoomRoutes &
@@ -17,11 +17,10 @@ export type AppOptions = RoomRoutes &
     logger: FastifyBaseLogger;
     /** Bytes of a request body. */
     limitPost: number;
-    messageBytes: number;
   };
 
 export const buildApp = async (options: AppOptions): Promise<FastifyInstance> => {
-  const app = Fastify({
+  const app: FastifyInstance = Fastify({
     loggerInstance: options.logger,
     logController: new LogController({ disableRequestLogging: true }),
     // A logger for each request would cost more than most requests; what is logged of one names its id by itself.
@@ -33,14 +32,7 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
     routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
     // Listeners take away what a client says of itself and put in what a front end may say: the nearest hop is right.
     trustProxy: (_address, hop) => hop === 0,
-  });
-  await app.register(fastifyWebsocket, {
-    options: {
-      maxPayload: hardLimit(options.messageBytes),
-      perMessageDeflate: false,
-      clientTracking: false,
-      handleProtocols: (offered: Set<string>) => (offered.has(protocolVersion) ? protocolVersion : false),
-    },
+    frameworkErrors: (error, request, reply) => refuseUnroutable(app, request.raw, reply.raw, error),
   });
   // Hooks of every request have callbacks: promises would put off all of them by turns, a fifth of what a request costs.
   app.addHook('onRequest', (_request, reply, next) => {
@@ -50,18 +42,24 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
     next();
   });
   watchRequests(app, options);
-  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+  app.addHook('onRequest', (request, reply, next) => {
+    if (!(reply.raw instanceof HandshakeResponse) || request.routeOptions.url === webSocketUrl) return next();
+    reply.code(404).send(errorBody('not-found', `There is no WebSocket at ${request.url}.`));
+  });
+  app.setErrorHandler((error: FastifyError, request, reply) => {
     const status = error.statusCode ?? 500;
+    const code = codeOf(error, status);
+    if (code === 'bad-request') countRefusal(options.counts, listenerOf(request.raw), code);
+    else options.counts.refused[code] += 1;
     if (status >= 500) {
       options.counts.answers.failed += 1;
       options.logger.error({ err: error, reqId: request.id }, 'a request failed');
     }
-    return reply.code(status).send(answerTo(error, status));
+    const sentence = code === 'bad-request' ? refusalSentence(code) : errors[code].message;
+    return reply.code(status).send(errorBody(code, status >= 500 ? sentence : `${sentence} (${error.message})`));
   });
   app.setNotFoundHandler((request, reply) =>
-    reply
-      .code(404)
-      .send({ type: 'error', code: 'not-found', message: `There is no ${request.method} ${request.url}.` }),
+    reply.code(404).send(errorBody('not-found', `There is no ${request.method} ${request.url}.`)),
   );
   await app.register(pages, options);
   await app.register(roomRoutes, options);
@@ -70,9 +68,11 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
   return app;
 };
 
-/** Faults that Fastify finds before a route does, under the protocol's codes. */
-const answerTo = (error: Error, status: number) => {
-  if (status >= 500) return { type: 'error', code: 'internal', message: errors.internal.message };
-  const code = status === 413 ? 'too-long' : 'bad-json';
-  return { type: 'error', code, message: `${errors[code].message} (${error.message})` };
+/** Faults that Fastify finds before a route does, under the protocol's codes where they are about a body, else the listeners'. */
+const codeOf = ({ code }: FastifyError, status: number): ErrorCode | 'bad-request' => {
+  if (status >= 500) return 'internal';
+  if (status === 413) return 'too-long';
+  return code?.startsWith('FST_ERR_CTP') ? 'bad-json' : 'bad-request';
 };
+
+const errorBody = (code: string, message: string) => ({ type: 'error', code, message });

@@ -5,6 +5,7 @@ import { promptness, watchReader } from '../uwsgi/idle.ts';
 import { type ListenerLog, type RefusalCode, refusalOf, refusalText } from '../uwsgi/refusal.ts';
 
 export type HttpLimits = {
+  bufferSize: number;
   limitPost: number;
   bodyTimeout: number;
   idleTimeout: number;
@@ -68,6 +69,12 @@ export class HttpConnection {
     return this.#exchanges.size === 0 && this.#restedAt === this.#socket.bytesRead;
   }
 
+  /** An answer is still due, or being written. */
+  get answering(): boolean {
+    for (const { response } of this.#exchanges) if (!response.writableFinished) return true;
+    return false;
+  }
+
   /** A request's head has come. @returns whether it is to be answered */
   begin(request: IncomingMessage, response: ServerResponse): boolean {
     if (this.#state.at !== 'open') return false;
@@ -113,8 +120,16 @@ export class HttpConnection {
       if (exchange.due <= now && !exchange.response.headersSent) this.#harakiri(exchange);
       if (exchange.response.closed && exchange.request.complete) this.#exchanges.delete(exchange);
     }
+    this.#checkHead();
     this.#checkBody(now);
     this.#checkReader();
+  }
+
+  /** Spaces before a value are counted by nobody else: they come without end, and without a head. */
+  #checkHead(): void {
+    if (this.#exchanges.size > 0 || this.#state.at !== 'open') return;
+    const read = this.#socket.bytesRead - Math.max(this.#restedAt, 0);
+    if (read > this.#limits.bufferSize + slack) this.fault('HPE_HEADER_OVERFLOW');
   }
 
   #harakiri({ request, response }: Exchange): void {
@@ -213,7 +228,7 @@ export class HttpConnection {
   }
 }
 
-/** Bytes that may have been read beyond a body: of the head, and what a stream and the system hold. */
+/** Bytes that may have been read beyond a head or a body: of the other, and what a stream and the system hold. */
 const slack = 256 * 1024;
 
 const faults = new Map<string, RefusalCode>([

@@ -2,9 +2,10 @@
 import { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { refusalOf, refusalText } from '../uwsgi/refusal.ts';
+import { endUpgraded, UpgradedSockets } from '../uwsgi/upgraded.ts';
 import { HttpConnection, type HttpLimits } from './connection.ts';
 import type { Believe } from './forwarding.ts';
-import { checkHead, type HeadFault } from './head.ts';
+import { checkHead, type HeadFault, headSize } from './head.ts';
 import type { HttpServerOptions } from './server.ts';
 
 type Options = HttpServerOptions & { believe: Believe };
@@ -13,12 +14,13 @@ export class GuardedServer extends Server {
   readonly #options: Options;
   readonly #limits: HttpLimits;
   readonly #connections = new Map<Socket, HttpConnection>();
+  readonly #upgraded = new UpgradedSockets();
   readonly #interval: number;
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(options: Options) {
     const interval = intervalFor(options);
-    super(nodeOptions(options, interval));
+    super(nodeOptions(options, interval, (request) => this.#isHandshake(request)));
     this.#options = options;
     this.#limits = options;
     this.#interval = interval;
@@ -51,6 +53,11 @@ export class GuardedServer extends Server {
     for (const [socket, connection] of this.#connections) if (connection.resting || connection.unused) socket.destroy();
   }
 
+  override closeAllConnections(): void {
+    super.closeAllConnections();
+    this.#upgraded.destroyAll();
+  }
+
   #accept(socket: Socket): boolean {
     if (!this.#options.admit(socket)) {
       socket.destroy();
@@ -77,21 +84,39 @@ export class GuardedServer extends Server {
     return super.emit('request', request, response);
   }
 
+  /**
+   * Other upgrades (h2c) are offers, and so is one with a body, or one that comes before an earlier request is answered: it is
+   * answered as the plain request that it also is.
+   */
+  #isHandshake({ method, headers, socket }: IncomingMessage): boolean {
+    return (
+      method === 'GET' &&
+      headers.upgrade?.toLowerCase() === 'websocket' &&
+      Number(headers['content-length'] ?? 0) === 0 &&
+      headers['transfer-encoding'] === undefined &&
+      this.#connections.get(socket)?.answering === false
+    );
+  }
+
   #mayUpgrade(request: IncomingMessage, socket: Socket): boolean {
     // A WebSocket has clocks of its own.
     this.#connections.get(socket)?.release();
+    this.#upgraded.add(socket);
+    // node:http has taken its own listener away. A socket that fails is destroyed, and says so by 'close'.
+    socket.on('error', ignore);
     const fault = this.#checkHead(request);
     if (!fault) return true;
     this.#tell(fault, request);
-    socket.on('error', () => {});
-    socket.end(refusalText(fault.code));
-    socket.destroySoon();
+    endUpgraded(socket, refusalText(fault.code));
     return false;
   }
 
   #checkHead(request: IncomingMessage): HeadFault | undefined {
-    this.#options.believe(request);
-    return checkHead(request, this.#options.limitPost, this.#options.answersFor);
+    const { bufferSize, believe, limitPost, answersFor } = this.#options;
+    if (headSize(request) > bufferSize)
+      return { code: 'header-too-large', reason: `the head is longer than ${bufferSize}` };
+    believe(request);
+    return checkHead(request, limitPost, answersFor);
   }
 
   #tell({ code, reason }: HeadFault, { socket }: IncomingMessage): void {
@@ -108,8 +133,9 @@ export class GuardedServer extends Server {
   }
 
   #check(): void {
-    if (this.#connections.size === 0) this.#stopSweep();
+    if (this.#connections.size + this.#upgraded.size === 0) this.#stopSweep();
     const now = performance.now();
+    this.#upgraded.check(now);
     for (const [socket, connection] of this.#connections) {
       connection.check(now);
       // Nobody waits for the end of a server that does not listen any more.
@@ -123,7 +149,10 @@ export class GuardedServer extends Server {
   }
 }
 
-const nodeOptions = (options: Options, interval: number) => ({
+const ignore = (): void => {};
+
+const nodeOptions = (options: Options, interval: number, isHandshake: (request: IncomingMessage) => boolean) => ({
+  // Stops a head without end; checkHead counts every byte of one that ends.
   maxHeaderSize: options.bufferSize,
   headersTimeout: options.headerTimeout,
   requestTimeout: 0,
@@ -135,9 +164,7 @@ const nodeOptions = (options: Options, interval: number) => ({
   keepAliveInitialDelay: 60_000,
   // Refused by checkHead, in our words.
   requireHostHeader: false,
-  // Other upgrades (h2c) are offers: such a request is answered as the plain one it also is.
-  shouldUpgradeCallback: ({ method, headers }: IncomingMessage) =>
-    method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket',
+  shouldUpgradeCallback: isHandshake,
 });
 
 /** ms between looks at the clocks: often enough for the shortest. */

@@ -8,6 +8,17 @@ import type { AnswersFor } from './hosts.ts';
 export type HeadFault = { code: RefusalCode; reason: string };
 
 /**
+ * Bytes of a head, with one space behind each colon, as all write it. node:http's own limit counts names, values and URL alone.
+ * To be asked before anything of the request is changed.
+ */
+export const headSize = ({ method, url, httpVersion, rawHeaders }: IncomingMessage): number => {
+  // "GET / HTTP/1.1" and CRLF, a line for each header with ": " and CRLF, CRLF.
+  let size = `${method} ${url} HTTP/${httpVersion}`.length + 4 + 2 * rawHeaders.length;
+  for (const text of rawHeaders) size += text.length;
+  return size;
+};
+
+/**
  * Checks a request whose forwarding headers are settled, and makes an absolute URL (RFC 9112 §3.2.2) a plain one.
  * @param limitPost bytes of body that may be announced
  */
@@ -44,6 +55,8 @@ const countHosts = (rawHeaders: string[]): number => {
 
 const unwrapUrl = (request: IncomingMessage): HeadFault | undefined => {
   const url = request.url ?? '';
+  // RFC 9112 §3.2: no form of a target has a fragment. Who takes it for one and who for a part of the path go to two places.
+  if (url.includes('#')) return bad('the URL has a fragment');
   if (url.startsWith('/') || (url === '*' && request.method === 'OPTIONS')) return undefined;
   const [, authority, path] = /^https?:\/\/([^/?#]+)(.*)$/i.exec(url) ?? [];
   if (authority === undefined) return bad('the URL does not begin with "/"');

@@ -1,4 +1,5 @@
-/** Which hosts are served: those of `--allowed-hosts`, or all. */
+/** Which hosts are served: those of `--allowed-hosts`, or all; and by a listener that is for this machine. */
+import { isIP } from 'node:net';
 
 /** Whether a request that names `host` (as in the Host header), from a client of this address, is answered. */
 export type AnswersFor = (host: string | undefined, client: string) => boolean;
@@ -19,6 +20,26 @@ export const answersFor = (allowed: readonly string[]): AnswersFor => {
     // A health check on the machine itself asks for localhost; nobody else can be there.
     if (isLoopback(client) && localNames.has(bare)) return true;
     return parents.some((parent) => name.endsWith(parent) || bare.endsWith(parent));
+  };
+};
+
+/**
+ * For a listener that only its network protects. A page whose name was rebound to this address (DNS rebinding) still sends its
+ * own name as Host: so the names served are the loopback's, `own`, and those allowed by name. Any IP address is served, since no
+ * page of another origin can send one.
+ * @param own host that the listener was told to listen on
+ */
+export const answersByName = (
+  own: string | undefined,
+  allowed: readonly string[],
+): ((host: string | undefined) => boolean) => {
+  const isAllowed = allowed.length === 0 ? () => false : answersFor(allowed);
+  return (host) => {
+    // No browser leaves it out.
+    if (host === undefined || host === '') return true;
+    const bare = withoutPort(plain(host));
+    if (isIP(bare.replace(/^\[(.*)\]$/, '$1')) > 0 || bare === 'localhost' || bare.endsWith('.localhost')) return true;
+    return bare === own?.toLowerCase() || isAllowed(host, '');
   };
 };
 

@@ -1,9 +1,11 @@
 /** Every request: the listener it came by, its id, and what is counted and logged once it is answered. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Counts, countAnswer, countRefusal, countStatus, type Listener } from '../ops/counts.ts';
 import type { ListenerLog } from '../uwsgi/refusal.ts';
+import { HandshakeResponse } from './handshake.ts';
 
 /** Hands what comes to a listener over to the app. */
 export const attach = (server: Server, app: FastifyInstance, listener: Listener): void => {
@@ -11,15 +13,31 @@ export const attach = (server: Server, app: FastifyInstance, listener: Listener)
     request[cameBy] = listener;
     app.server.emit('request', request, response);
   });
-  server.on('upgrade', (request: Marked, socket, head) => {
+  server.on('upgrade', (request: Marked, socket: Socket, head) => {
     request[cameBy] = listener;
-    app.server.emit('upgrade', request, socket, head);
+    app.routing(request, new HandshakeResponse(request, socket, head));
   });
 };
 
 /** On the request itself: a WeakMap of all requests is dear to collect. */
 const cameBy = Symbol('the listener that a request came by');
-type Marked = IncomingMessage & { [cameBy]?: Listener };
+type Marked = IncomingMessage & { [cameBy]?: Listener; [unroutable]?: Error };
+
+const unroutable = Symbol('why the router could not read the URL');
+
+/**
+ * The router answers some errors (a broken escape, a very long parameter) before any hook. Routed once more, under a URL that
+ * can be read, the request passes all hooks, and one of them refuses it.
+ */
+export const refuseUnroutable = (
+  app: FastifyInstance,
+  request: Marked,
+  response: ServerResponse,
+  error: Error,
+): void => {
+  const { url } = request;
+  app.routing(Object.assign(request, { originalUrl: url, url: '/', [unroutable]: error }), response);
+};
 
 /** What nobody has told of counts as public. */
 export const listenerOf = (request: Marked): Listener => request[cameBy] ?? 'http';
@@ -116,15 +134,15 @@ export const watchRequests = (app: FastifyInstance, { counts, access, took }: Re
   });
   app.addHook('onRequest', (request, reply, next) => {
     reply.header('x-request-id', request.id);
-    if (!request.ws)
-      reply.raw.on('close', () => {
-        const { writableFinished, headersSent, statusCode } = reply.raw;
-        if (!writableFinished) done(request, reply, headersSent || statusCode >= 400 ? statusCode : gone);
-      });
-    next();
+    reply.raw.on('close', () => {
+      const { writableFinished, headersSent, statusCode } = reply.raw;
+      if (!writableFinished) done(request, reply, headersSent || statusCode >= 400 ? statusCode : gone);
+    });
+    const { [unroutable]: fault }: Marked = request.raw;
+    next(fault);
   });
   app.addHook('onResponse', (request, reply, next) => {
-    if (!request.ws) done(request, reply, reply.statusCode);
+    done(request, reply, reply.statusCode);
     next();
   });
 };
@@ -134,7 +152,7 @@ const describe = (request: FastifyRequest, status: number, us: number, bytes: nu
   return {
     reqId: request.id,
     method: request.method,
-    url: request.url,
+    url: request.originalUrl,
     status,
     us,
     ip: request.ip,

@@ -1,6 +1,4 @@
 /** The routes of a room: WebSocket, and the same conversation over plain requests. */
-import { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
@@ -8,11 +6,12 @@ import { z } from 'zod';
 import { type Counts, countStatus } from '../ops/counts.ts';
 import { explain } from '../protocol/decode.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
-import { roomName } from '../protocol/messages.ts';
+import { protocolVersion, roomName } from '../protocol/messages.ts';
 import type { Caller } from '../signaling/admit.ts';
 import { type Answer, type HttpConversations, refusalAnswer } from '../signaling/http.ts';
-import { turnAway, type WebSockets } from '../signaling/websocket.ts';
+import { closeTimeout, hardLimit, type WebSockets } from '../signaling/websocket.ts';
 import { own } from '../uwsgi/names.ts';
+import { HandshakeResponse, webSocketAcceptor } from './handshake.ts';
 import { askedOf, mayUseFrom, whyNot } from './origins.ts';
 import { beginStream, listenerOf } from './requests.ts';
 import { seen } from './seen.ts';
@@ -22,9 +21,14 @@ export type RoomRoutes = {
   conversations: HttpConversations;
   /** Origins, besides the server's own, whose pages may use the rooms. */
   allowedOrigins: string[];
+  /** Bytes of a message. */
+  messageBytes: number;
   ready: () => boolean;
   counts: Counts;
 };
+
+/** The only URL that becomes a WebSocket. */
+export const webSocketUrl = '/rooms/:room/ws';
 
 const eventsQuery = z.object({
   after: z.coerce.number().int().min(0),
@@ -35,27 +39,39 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
   const { conversations, counts } = options;
   const mayUse = mayUseFrom(options.allowedOrigins);
 
-  const accept = (socket: WebSocket, request: FastifyRequest): void => {
+  const acceptWebSocket = webSocketAcceptor({
+    maxPayload: hardLimit(options.messageBytes),
+    perMessageDeflate: false,
+    closeTimeout,
+    handleProtocols: (offered) => (offered.has(protocolVersion) ? protocolVersion : false),
+  });
+  const begin = (socket: WebSocket, request: FastifyRequest): void => {
     countStatus(counts, listenerOf(request.raw), 101);
     const refusal = unfit(request) ?? (options.ready() ? undefined : refuse('draining'));
-    if (refusal) {
-      counts.refused[refusal.refused] += 1;
-      return turnAway(socket, refusal);
-    }
-    const { id, ip } = request;
     // An id fresh from randomUUID is a rope of 14 pieces, ten times its size; this lives as long as the WebSocket.
-    const reqId = own(id);
-    const connection = request.raw.socket;
-    release(socket, connection);
-    options.webSockets.accept(roomOf(request), socket, connection, { reqId, ip }, tokenOf(request));
+    const visitor = { reqId: own(request.id), ip: request.ip };
+    if (refusal) options.webSockets.turnAway(socket, refusal, visitor);
+    else options.webSockets.accept(roomOf(request), socket, request.raw.socket, visitor, tokenOf(request));
   };
-  app.route({
-    method: 'GET',
-    url: '/rooms/:room/ws',
-    exposeHeadRoute: false,
-    wsHandler: accept,
+  app.get(webSocketUrl, { exposeHeadRoute: false }, (request, reply) => {
+    const response = reply.raw;
     // https://www.rfc-editor.org/rfc/rfc9110#name-426-upgrade-required
-    handler: (_request, reply) => send(reply.header('upgrade', 'websocket'), refusalAnswer(refuse('upgrade-lost'))),
+    if (!(response instanceof HandshakeResponse))
+      return send(reply.header('upgrade', 'websocket'), refusalAnswer(refuse('upgrade-lost')));
+    const socket = acceptWebSocket(request.raw, response);
+    if (socket instanceof Error) {
+      // https://www.rfc-editor.org/rfc/rfc6455#section-4.4
+      reply.header('sec-websocket-version', 13);
+      throw Object.assign(socket, { statusCode: 400 });
+    }
+    reply.hijack();
+    try {
+      begin(socket, request);
+    } catch (error) {
+      app.log.error({ err: error, reqId: request.id }, 'a WebSocket could not begin');
+      socket.terminate();
+    }
+    return reply;
   });
 
   const plain = async (rooms: FastifyInstance): Promise<void> => {
@@ -128,16 +144,6 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
     // A front end that sends each room to its worker goes by the address: one room must have one.
     return name.data === paramOf(request) ? undefined : refuse('bad-room-name', 'an address has it in Unicode NFC');
   };
-};
-
-/**
- * The handshake's request and answer, and Fastify's of both, are 4 kB that would live as long as the WebSocket: the connection
- * refers to the answer, and the listener that @fastify/websocket sets, in whose place comes ours, to the rest.
- */
-const release = (socket: WebSocket, connection: Socket): void => {
-  socket.removeAllListeners('error');
-  const answer: unknown = Reflect.get(connection, '_httpMessage');
-  if (answer instanceof ServerResponse) answer.detachSocket(connection);
 };
 
 const paramOf = ({ params }: FastifyRequest): unknown =>

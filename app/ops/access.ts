@@ -33,6 +33,9 @@ export const createAccessLog = (log: AccessLogger, settings: AccessSettings): Ac
     closed({ us, ...entry }) {
       if (all) log.info({ ...entry, ...handshake(entry), ms: us / 1000 }, 'WebSocket closed');
     },
+    turnedAway(entry) {
+      if (all) log.info({ ...entry, method: 'GET', status: 101 }, 'WebSocket turned away');
+    },
     streamed({ us, ...entry }) {
       if (all) log.info({ ...entry, ...streaming(entry), ms: us / 1000 }, 'event stream closed');
     },

@@ -3,6 +3,7 @@ import { createServer as createHttpServer, type Server as HttpServer, type Serve
 import { createServer, type Server, type Socket } from 'node:net';
 import { type Address, showAddress } from '../config/address.ts';
 import type { Settings } from '../config/schema.ts';
+import { answersByName } from '../http/hosts.ts';
 import { listen, listenOptions } from './listen.ts';
 import type { Readings } from './reports.ts';
 
@@ -23,7 +24,11 @@ const mostConnections = 64;
 export const serveStats = async (settings: Settings, readings: Readings, health: Health): Promise<StatsServers> => {
   const servers: { setting: string; server: Server; address: Address; cut: () => void }[] = [
     ...settings.stats.map((address) => ({ setting: 'stats', address, ...bareServer(readings) })),
-    ...settings['stats-http'].map((address) => ({ setting: 'stats-http', address, ...httpServer(readings, health) })),
+    ...settings['stats-http'].map((address) => {
+      const own = address.kind === 'tcp' ? address.host : undefined;
+      const answers = answersByName(own, settings['allowed-hosts']);
+      return { setting: 'stats-http', address, ...httpServer(readings, health, answers) };
+    }),
   ];
   const removals: (() => void)[] = [];
   const stop = async (): Promise<void> => {
@@ -64,9 +69,16 @@ const bareServer = ({ stats }: Readings): { server: Server; cut: () => void } =>
   return { server, cut };
 };
 
-const httpServer = (readings: Readings, health: Health): { server: HttpServer; cut: () => void } => {
+const httpServer = (
+  readings: Readings,
+  health: Health,
+  answersHost: (host: string | undefined) => boolean,
+): { server: HttpServer; cut: () => void } => {
   const server = createHttpServer({ headersTimeout: patience, requestTimeout: patience }, async (request, response) => {
     request.resume();
+    // On a unix socket there is no name that leads here.
+    if (request.socket.localAddress !== undefined && !answersHost(request.headers.host))
+      return send(response, 421, 'text/plain', 'Not for this host: ask by an address, or by one of --allowed-hosts.\n');
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return send(response, 405, 'text/plain', 'Only GET and HEAD.\n', { allow: 'GET, HEAD' });
     const path = (request.url ?? '').replace(/\?.*$/s, '');

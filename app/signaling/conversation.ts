@@ -58,23 +58,21 @@ export type Signaling = Doorkeeping & {
 };
 
 /**
- * Carries out one message of a peer; the answer has at most one reply, an acknowledgement or an error. What need not wait
+ * Carries out one message of a peer but `leave`; the reply is an acknowledgement, an error or a pong. What need not wait
  * is answered when this returns: a promise for every message would cost a relay as much as its room does.
  */
 export const speak = (
   signaling: Signaling,
   name: RoomName,
   peer: PeerId,
-  message: Incoming,
+  message: Exclude<Incoming, { type: 'leave' }>,
   caller: Caller,
-): ServerMessage | Promise<ServerMessage | undefined> => {
+): ServerMessage | Promise<ServerMessage> => {
   switch (message.type) {
     case 'ping':
       return { type: 'pong' };
     case 'join':
       return told(signaling.counts, refuse('already-joined'));
-    case 'leave':
-      return depart(signaling, name, peer, 'left').then(() => undefined);
     case 'passcode':
       return prepare(signaling, message, caller).then((said) =>
         'refused' in said ? told(signaling.counts, said, message.n) : say(signaling, name, peer, said),

@@ -6,13 +6,15 @@ import { concerns, isElsewhere } from '../rooms/room.ts';
 import type { Store } from '../store/store.ts';
 import { encode } from './encode.ts';
 
+export type Displaced = 'replaced' | 'left';
+
 /** A connection that a peer listens on. */
 export interface Receiver {
   deliver(entry: Entry, text: string): void;
   /** The room has reached this number, by events of which the last ones were for others. */
   reached(seq: number): void;
-  /** A newer connection of the same session has come: this one is to end without a trace in the room. */
-  replaced(): void;
+  /** It is to end without a trace in the room: a newer connection of the same session has come, or the peer leaves by another request. */
+  displaced(why: Displaced): void;
   /** The seat is no longer the peer's, or nobody knows whether it is. */
   end(refusal: Refusal): void;
   /** The peer was taken for lost, while its connection is here. */
@@ -39,7 +41,7 @@ export class Fanout {
     const audience = this.#rooms.get(room) ?? this.#open(room);
     const before = audience.receivers.get(peer);
     audience.receivers.set(peer, receiver);
-    if (before && before !== receiver) before.replaced();
+    if (before && before !== receiver) before.displaced('replaced');
   }
 
   detach(room: RoomName, peer: PeerId, receiver: Receiver): void {
@@ -56,12 +58,12 @@ export class Fanout {
     return this.#rooms.get(room)?.receivers.size ?? 0;
   }
 
-  /** Ends whatever connection the peer has here, because it has taken another way. */
-  displace(room: RoomName, peer: PeerId): void {
+  /** Ends whatever connection the peer has here, because it has taken another way or leaves. */
+  displace(room: RoomName, peer: PeerId, why: Displaced = 'replaced'): void {
     const receiver = this.#rooms.get(room)?.receivers.get(peer);
     if (!receiver) return;
     this.detach(room, peer, receiver);
-    receiver.replaced();
+    receiver.displaced(why);
   }
 
   #open(room: RoomName): Audience {

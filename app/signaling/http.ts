@@ -89,8 +89,8 @@ export class HttpConversations {
   }
 
   /**
-   * `POST …/messages`: one message or several, in order, up to the first that is to be sent again: what follows it would be
-   * out of order. The status is that of the first refusal when nothing was accepted.
+   * `POST …/messages`: one message or several, in order, up to the first that is to be sent again (what follows it would be
+   * out of order) or that leaves. The status is that of the first refusal when nothing was accepted.
    */
   async messages(room: RoomName, session: string | undefined, body: unknown, caller: Caller): Promise<Answer> {
     const known = await this.#recognise(room, session, caller);
@@ -101,9 +101,9 @@ export class HttpConversations {
     for (const json of Array.isArray(posted.data) ? posted.data : [posted.data]) {
       const reply = await this.#speak(room, known.id, json, caller);
       // An acknowledgement covers those right before it, but not an error between them.
-      if (reply?.type === 'ack' && replies.at(-1)?.type === 'ack') replies.pop();
-      if (reply) replies.push(reply);
-      if (reply?.type === 'error' && reply.retry !== undefined) break;
+      if (reply.type === 'ack' && replies.at(-1)?.type === 'ack') replies.pop();
+      replies.push(reply);
+      if ((reply.type === 'error' && reply.retry !== undefined) || reply.type === 'bye') break;
     }
     return { status: statusOf(replies), body: JSON.stringify({ messages: replies }) };
   }
@@ -139,6 +139,8 @@ export class HttpConversations {
       if ('refused' in missed) return refusalAnswer(missed);
       countReplay(this.#signaling, visitor.seat, caller, missed);
       const entries = await poll.gather(missed);
+      // Who leaves by another request is not refused anything.
+      if (poll.ended?.refused === 'left') return eventsAnswer([this.#bye(room, known.id, poll.ended)], after);
       if (poll.ended) return refusalAnswer(poll.ended);
       const { messages, seq = after } = await this.#tell(room, known, entries);
       // What nobody is there to get is given again.
@@ -187,11 +189,15 @@ export class HttpConversations {
     if ('refused' in known) return refusalAnswer(known);
     const message = leave.omit({ type: true }).safeParse(body);
     if (!message.success) return refusalAnswer(explain(message.error, 'leave'));
-    this.#signaling.fanout.displace(room, known.id);
-    if (message.data.mayReturn) await departForNow(this.#signaling, room, known.id);
-    else await depart(this.#signaling, room, known.id, 'left');
-    this.#forget(room, known.id);
+    await this.#leave(room, known.id, message.data.mayReturn);
     return { status: 204, body: '' };
+  }
+
+  async #leave(room: RoomName, peer: PeerId, mayReturn = false): Promise<void> {
+    this.#signaling.fanout.displace(room, peer, 'left');
+    if (mayReturn) await departForNow(this.#signaling, room, peer);
+    else await depart(this.#signaling, room, peer, 'left');
+    this.#forget(room, peer);
   }
 
   /** `GET …/inside`. */
@@ -262,14 +268,15 @@ export class HttpConversations {
 
   /** A request for events is over; unless a newer one waits, the next has the grace of the polling to come. */
   async #expectAgain(room: RoomName, peer: PeerId): Promise<void> {
-    const { poll, stream } = this.#visitors.get(keyOf(room, peer)) ?? {};
-    if (poll || stream) return;
+    const visitor = this.#visitors.get(keyOf(room, peer));
+    // Without one it has left.
+    if (!visitor || visitor.poll || visitor.stream) return;
     const until = this.#heardUntil();
     const { store } = this.#signaling;
     await store.commit(room, (place, now) => expectBy(place, peer, until, now, store.worker));
   }
 
-  async #speak(room: RoomName, peer: PeerId, json: unknown, caller: Caller): Promise<ServerMessage | undefined> {
+  async #speak(room: RoomName, peer: PeerId, json: unknown, caller: Caller): Promise<ServerMessage> {
     const { counts, limits, clock, addresses } = this.#signaling;
     const bytes = Buffer.byteLength(JSON.stringify(json));
     const message =
@@ -278,7 +285,10 @@ export class HttpConversations {
     const payers: Payers = { seat, address: addresses.buckets('messages', caller.address, clock()) };
     const over = charge(this.#signaling, room, payers, message, bytes);
     if ('refused' in message) return told(counts, over?.refusal ?? message);
-    return over ? told(counts, over.refusal, numberOf(message)) : speak(this.#signaling, room, peer, message, caller);
+    if (over) return told(counts, over.refusal, numberOf(message));
+    if (message.type !== 'leave') return speak(this.#signaling, room, peer, message, caller);
+    await this.#leave(room, peer, message.mayReturn);
+    return byeMessage(refuse('left'));
   }
 
   /** What a peer is told of events: as JSON texts, up to the end of its session, or from the moment it was let in. */

@@ -4,7 +4,7 @@ import type { PeerId, RoomName } from '../protocol/messages.ts';
 import type { Entry } from '../rooms/log.ts';
 import { concerns, concernsAtTheDoor } from '../rooms/room.ts';
 import type { Signaling } from './conversation.ts';
-import type { Receiver } from './fanout.ts';
+import type { Displaced, Receiver } from './fanout.ts';
 
 export class Poll implements Receiver {
   /**
@@ -57,8 +57,8 @@ export class Poll implements Receiver {
     setImmediate(this.#wake);
   }
 
-  replaced(): void {
-    this.end(refuse('replaced'));
+  displaced(why: Displaced): void {
+    this.end(refuse(why));
   }
 
   end(reason: Refusal): void {

@@ -22,7 +22,7 @@ import {
   told,
 } from './conversation.ts';
 import { encode, encodeMessage } from './encode.ts';
-import type { Receiver } from './fanout.ts';
+import type { Displaced, Receiver } from './fanout.ts';
 
 /** A way to carry text to the peer. */
 export interface Wire {
@@ -134,8 +134,8 @@ export class Session implements Receiver {
     this.#wire.send(`{"type":"reached","seq":${seq}}`);
   }
 
-  replaced(): void {
-    this.#finish(refuse('replaced'));
+  displaced(why: Displaced): void {
+    this.#finish(refuse(why));
   }
 
   takenForLost(): void {
@@ -238,8 +238,8 @@ export class Session implements Receiver {
     departForNow(this.#signaling, this.#room, peer).catch(this.#failed);
   }
 
-  readonly #answer = (reply: ServerMessage | undefined): void => {
-    if (this.#state.at !== 'joined' || reply === undefined) return;
+  readonly #answer = (reply: ServerMessage): void => {
+    if (this.#state.at !== 'joined') return;
     if (reply.type === 'ack') this.#acknowledge(reply.n);
     else this.#wire.send(encodeMessage(reply));
   };

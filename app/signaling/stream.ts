@@ -9,7 +9,7 @@ import { admits, concerns, endedBy } from '../rooms/room.ts';
 import { type Entered, letInto } from './arrival.ts';
 import { byeMessage, type Signaling } from './conversation.ts';
 import { encode, encodeMessage } from './encode.ts';
-import type { Receiver } from './fanout.ts';
+import type { Displaced, Receiver } from './fanout.ts';
 
 /** ms after which a browser's EventSource comes back; told at the beginning, so that the first bytes go out at once. */
 const retry = 1000;
@@ -127,8 +127,8 @@ export class EventStream implements Receiver {
     if (this.#state.at === 'open' && !this.#state.held) this.#write(`: \nid: ${seq}\n\n`);
   }
 
-  replaced(): void {
-    this.#finish('replaced', refuse('replaced'));
+  displaced(why: Displaced): void {
+    this.#finish(why, refuse(why));
   }
 
   /** Ends the stream with a `bye`; its peer is away and may come back. */

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { countClose } from '../ops/counts.ts';
-import { type Refusal, refuse } from '../protocol/errors.ts';
+import { type ErrorCode, type Refusal, refuse } from '../protocol/errors.ts';
 import type { PeerId, RoomName } from '../protocol/messages.ts';
 import { byeMessage, closeCode, comeBackLater, type Signaling } from './conversation.ts';
 import { encodeMessage } from './encode.ts';
@@ -13,7 +13,7 @@ import { SocketWire } from './wire.ts';
 /** ws closes by itself (1009) what is this much longer than a message may be; below, the client gets a `bye` first. */
 export const hardLimit = (messageBytes: number): number => 2 * messageBytes;
 /** ms for the peer to answer a close before its connection is cut. */
-const closeTimeout = 2000;
+export const closeTimeout = 2000;
 
 /** Whose WebSocket it is, for the log. */
 export type Visitor = { reqId: string; ip: string };
@@ -21,7 +21,11 @@ export type Opened = Visitor & { room: RoomName };
 /** Bytes are those on the connection, framing included; `us` is how long it was open (µs). */
 export type Closed = Opened & Traffic & { peer: PeerId | undefined; us: number; closeCode: number };
 /** Told of every WebSocket. */
-export type Visits = { opened(visit: Opened): void; closed(visit: Closed): void };
+export type Visits = {
+  opened(visit: Opened): void;
+  closed(visit: Closed): void;
+  turnedAway(visit: Visitor & { code: ErrorCode }): void;
+};
 
 type Traffic = { messagesIn: number; messagesOut: number; bytesIn: number; bytesOut: number };
 type Open = {
@@ -94,6 +98,15 @@ export class WebSockets {
     });
   }
 
+  /** Says why a WebSocket that was accepted only to be told so is closed again: a browser cannot see a refused handshake. */
+  turnAway(socket: WebSocket, refusal: Refusal, visitor: Visitor): void {
+    this.#signaling.counts.refused[refusal.refused] += 1;
+    this.#visits.turnedAway({ ...visitor, code: refusal.refused });
+    socket.on('error', () => {});
+    socket.send(encodeMessage(byeMessage(refusal)));
+    socket.close(closeCode(refusal), refusal.refused);
+  }
+
   #begin(open: Open, visit: Opened): void {
     const { counts } = this.#signaling;
     const { socket, session, carried } = open;
@@ -137,13 +150,6 @@ export class WebSockets {
     for (const { socket } of this.#open) socket.terminate();
   }
 }
-
-/** Says why a WebSocket that was accepted only to be told so is closed again: a browser cannot see a refused handshake. */
-export const turnAway = (socket: WebSocket, refusal: Refusal): void => {
-  socket.on('error', () => {});
-  socket.send(encodeMessage(byeMessage(refusal)));
-  socket.close(closeCode(refusal), refusal.refused);
-};
 
 /** The socket counts its bytes anyway, so that it costs nothing for each message. */
 const trafficOf = ({ connection, wire, carried }: Open): Traffic => ({

@@ -16,8 +16,10 @@ export type Host = {
   limits: UwsgiLimits;
   answersFor: (host: string | undefined, client: string) => boolean;
   log: ListenerLog;
-  /** The connection is over, or no longer speaks uwsgi. */
+  /** The connection is over. */
   forget(connection: Connection): void;
+  /** The connection no longer speaks uwsgi; its socket goes to those who listen for 'upgrade'. */
+  handOver(connection: Connection): void;
 };
 
 type State =
@@ -184,14 +186,13 @@ export class Connection {
   #handOver(request: UwsgiRequest, head: Buffer): void {
     const { socket } = this;
     request.endBody();
-    // Whoever answers with anything but 101 makes a ServerResponse of its own (@fastify/websocket does). That one looks here
-    // whether it may chunk, and it must not.
+    // An answer other than 101 is a ServerResponse of whoever makes it. That one looks here whether it may chunk, and it must not.
     request.httpVersionMinor = 0;
     socket.setKeepAlive(true, keepAliveDelay);
     socket.removeListener('data', this.#onData);
     socket.removeListener('end', this.#onEnd);
     socket.removeListener('close', this.#onClose);
-    this.#host.forget(this);
+    this.#host.handOver(this);
     // As node:http does: neither flowing nor paused, so that the new owner's 'data' listener starts it and no byte is
     // lost before. Assigned in this way because the types take the property for read-only.
     Object.assign(socket, { readableFlowing: null });

@@ -26,6 +26,9 @@ export const refusalOf = (code: RefusalCode): { status: number; headers: Record<
   return { status, headers, body };
 };
 
+/** The sentence of a code, for whoever has more to say. */
+export const refusalSentence = (code: RefusalCode): string => refusals[code].message;
+
 /** The whole answer as it goes over the wire; `method` of the request, if that is known. */
 export const refusalText = (code: RefusalCode, method?: string): string => {
   const { status, headers, body } = refusalOf(code);

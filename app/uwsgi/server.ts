@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { Connection, type Host } from './connection.ts';
 import type { UwsgiLimits } from './exchange.ts';
 import type { ListenerLog } from './refusal.ts';
+import { UpgradedSockets } from './upgraded.ts';
 
 export type UwsgiOptions = UwsgiLimits & {
   /** TCP peers (IPv4 in dotted form) whose word about the client is believed; peers on a unix socket always are. */
@@ -18,14 +19,15 @@ export type UwsgiOptions = UwsgiLimits & {
 /**
  * A server that emits `request` (IncomingMessage, ServerResponse) and `upgrade` (IncomingMessage, Socket, head) as one
  * of http.createServer() does, with the client's address, scheme and host in x-forwarded-for, -proto and -host.
- * Every connection carries one request. `close()` ends those on which none has begun, `closeAllConnections()` all but
- * the upgraded ones; those belong to whoever took them. Node's own timeouts (`requestTimeout` …) do nothing here.
+ * Every connection carries one request. `close()` ends those on which none has begun, `closeAllConnections()` all, the
+ * upgraded ones among them. Node's own timeouts (`requestTimeout` …) do nothing here.
  */
 export const createUwsgiServer = (options: UwsgiOptions): Server => new UwsgiServer(options);
 
 class UwsgiServer extends Server {
   readonly #options: UwsgiOptions;
   readonly #connections = new Set<Connection>();
+  readonly #upgraded = new UpgradedSockets();
   readonly #host: Host;
   #sweep: NodeJS.Timeout | undefined;
 
@@ -38,6 +40,10 @@ class UwsgiServer extends Server {
       answersFor: options.answersFor,
       log: options.log,
       forget: (connection) => this.#connections.delete(connection),
+      handOver: (connection) => {
+        this.#connections.delete(connection);
+        this.#upgraded.add(connection.socket);
+      },
     };
     // The one that node:http has put there would read HTTP.
     this.removeAllListeners('connection');
@@ -52,6 +58,7 @@ class UwsgiServer extends Server {
 
   override closeAllConnections(): void {
     for (const connection of this.#connections) connection.socket.destroy();
+    this.#upgraded.destroyAll();
   }
 
   #accept(socket: Socket): void {
@@ -93,9 +100,10 @@ class UwsgiServer extends Server {
   }
 
   #expire(): void {
-    if (this.#connections.size === 0) this.#stopSweep();
+    if (this.#connections.size + this.#upgraded.size === 0) this.#stopSweep();
     const now = performance.now();
     for (const connection of this.#connections) connection.check(now);
+    this.#upgraded.check(now);
     // close() has spared those who had only just come.
     if (!this.listening) this.closeIdleConnections();
   }

@@ -167,6 +167,8 @@ const checkRequestLine = (seen: Seen): VarsFault | undefined => {
   const known = seen.url.startsWith('/') || (seen.url === '*' && seen.method === 'OPTIONS');
   if (!known) return bad('REQUEST_URI', 'it does not begin with "/"');
   if (!visible.test(seen.url)) return bad('REQUEST_URI', 'it contains spaces or control characters');
+  // RFC 9112 §3.2: no form of a target has a fragment.
+  if (seen.url.includes('#')) return bad('REQUEST_URI', 'it contains a fragment');
   if (seen.protocol !== '' && !protocol.test(seen.protocol)) return bad('SERVER_PROTOCOL', 'it is not HTTP/x.y');
   return undefined;
 };

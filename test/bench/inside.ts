@@ -36,7 +36,7 @@ const house = openHouse({
   log: { info: () => {}, warn: (fields, message) => console.error(message, fields) },
 });
 Object.assign(house.limits, plenty, limits);
-const webSockets = new WebSockets(house, { opened: () => {}, closed: () => {} });
+const webSockets = new WebSockets(house, { opened: () => {}, closed: () => {}, turnedAway: () => {} });
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 

@@ -3,12 +3,20 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { connectionLimit } from '../../app/http/admission.ts';
-import { connectTo, readAll, readAnswer } from '../uwsgi/client.ts';
+import { connectTo, readAll, readAnswer, type UwsgiRequestOptions } from '../uwsgi/client.ts';
 import { eventually, keepUntilFileEnds } from '../uwsgi/finish.ts';
 import { connections, gone, watch } from '../uwsgi/listener.ts';
 import { codeOf, collect, exchange, headOf, listenAs, type Options, pause, post, serveAs } from './listener.ts';
 
 const short: Options = { headerTimeout: 400, bodyTimeout: 400, idleTimeout: 600 };
+
+const heads: Record<string, UwsgiRequestOptions> = {
+  'one long header': {},
+  'many short headers': { headers: Object.fromEntries(Array.from({ length: 150 }, (_, at) => [`x-${at}`, 'y'])) },
+  'many empty headers': { headers: Object.fromEntries(Array.from({ length: 150 }, (_, at) => [`x-${at}`, ''])) },
+  'one header many times': { headers: { 'X-Many': Array.from({ length: 150 }, () => 'y') } },
+  'a long URL': { url: `/${'u'.repeat(1200)}` },
+};
 
 keepUntilFileEnds();
 
@@ -19,6 +27,42 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     const raw = await exchange(kind, address, { headers: { 'X-Long': 'x'.repeat(5000) } });
     expect(codeOf(raw)).toEqual([431, 'header-too-large']);
     expect(lines).toMatchObject([{ fields: { status: 431, peer: '127.0.0.1' } }]);
+  });
+
+  test.each(Object.entries(heads))(
+    'a head of buffer-size bytes is served, one byte more: 431 (%s)',
+    async (_, filling) => {
+      const size = 4096;
+      const { address } = await serveAs(kind, (_request, response) => void response.end('ok'), { bufferSize: size });
+      // The length of a packet is that of its variables; its first four bytes do not count.
+      const sizeOf = (options: UwsgiRequestOptions) => headOf(kind, options).length - (kind === 'socket' ? 4 : 0);
+      const withPad = (pad: number) => ({ ...filling, headers: { ...filling.headers, 'X-Pad': 'x'.repeat(pad) } });
+      const statusAt = async (wanted: number) => {
+        const options = withPad(wanted - sizeOf(withPad(0)));
+        expect(sizeOf(options)).toBe(wanted);
+        return readAnswer(await exchange(kind, address, options)).status;
+      };
+      expect([await statusAt(size), await statusAt(size + 1)]).toEqual([200, 431]);
+    },
+  );
+
+  test('a head that is spaces without end: 431', async () => {
+    if (kind === 'socket') return; // No spaces there.
+    const { address } = await listenAs(kind);
+    const socket = connectTo(address);
+    const text = collect(socket);
+    socket.write('GET / HTTP/1.1\r\nX:');
+    const sending = setInterval(() => socket.write(Buffer.alloc(65_536, ' ')), 5);
+    await once(socket, 'close');
+    clearInterval(sending);
+    expect(text()).toMatch(/^HTTP\/1.1 431 .*"header-too-large"/s);
+  });
+
+  test.each(['/a#b', '/#', '/?a#b', 'http://example.org/#b'])('a URL with a fragment, %s: 400', async (url) => {
+    const { address, server } = await listenAs(kind);
+    server.on('request', () => expect.unreachable());
+    const raw = await exchange(kind, address, { url, vars: kind === 'socket' ? { PATH_INFO: '' } : {} });
+    expect(codeOf(raw)).toEqual([400, 'bad-request']);
   });
 
   test('no head, and a head byte by byte: 408', async () => {

@@ -17,7 +17,7 @@ export const reports = {
   'stats-http': list(address).register(about, {
     help: 'serve statistics by HTTP: /stats as JSON and /metrics for Prometheus; :port = loopback',
     uwsgi: 'a switch that makes --stats speak HTTP, open to every web page',
-    differs: 'takes addresses of its own; no CORS header',
+    differs: 'takes addresses of its own; no CORS header; other names than localhost only by allowed-hosts',
   }),
   logto: path().optional().register(about, {
     help: 'write log lines to this file; a new one is made with mode 0640',

@@ -10,6 +10,15 @@ const asking = async (c: Context): Promise<AskingPeer> => {
   return peer;
 };
 
+/** A peer whose request for events waits. */
+const waiting = async (c: Context) => {
+  const peer = c.add(AskingPeer, c.newRoom());
+  const { seq } = await peer.join();
+  const poll = peer.poll(8);
+  await sleep(400);
+  return { peer, seq, poll };
+};
+
 export const requests: Case[] = [
   {
     name: 'one request for events waits at a time: a newer one ends the older',
@@ -77,6 +86,22 @@ export const requests: Case[] = [
       const peer = await asking(c);
       same((await peer.post('leave', {})).status, 204, 'the answer to leave');
       matches(await peer.poll(), { status: 401, json: { code: 'unknown-session' } });
+    },
+  },
+  {
+    name: 'leave ends a request for events that waits with bye, by its own request and among posted messages',
+    on: ['HTTP'],
+    async run(c) {
+      const bye = { type: 'bye', code: 'left', retry: null };
+      for (const mayReturn of [false, true]) {
+        const one = await waiting(c);
+        same((await one.peer.post('leave', { mayReturn })).status, 204, 'the answer to leave');
+        matches(await one.poll, { status: 200, json: { messages: [bye], seq: one.seq } });
+        const other = await waiting(c);
+        const said = [{ type: 'ping' }, { type: 'leave', mayReturn }, { type: 'ping' }];
+        matches(await other.peer.post('messages', said), { status: 200, json: { messages: [{ type: 'pong' }, bye] } });
+        matches(await other.poll, { status: 200, json: { messages: [bye], seq: other.seq } });
+      }
     },
   },
 ];

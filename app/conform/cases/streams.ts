@@ -115,6 +115,19 @@ const cases: Omit<Case, 'on'>[] = [
     },
   },
   {
+    name: 'leave ends the stream by bye, and so does a leave that may return',
+    async run(c) {
+      for (const mayReturn of [false, true]) {
+        const { peer, stream } = await begin(c);
+        const blocks = await stream();
+        await peer.post('leave', { mayReturn });
+        const { data } = await until(blocks, has('"bye"'));
+        matches(JSON.parse(data ?? ''), { code: 'left', retry: null });
+        same((await blocks.next()).done, true, 'whether the stream ended');
+      }
+    },
+  },
+  {
     name: 'a WebSocket of the same session takes over, and plain HTTP takes over from it by joining',
     also: ['WebSocket'],
     async run(c) {
