@@ -1,5 +1,6 @@
 /** A conversation over plain HTTP in the shape of a socket: posts for what is sent, a stream or polls for what comes. */
 import type { ErrorCode } from '../protocol/errors.ts';
+import { BlockReader } from '../protocol/event-stream.ts';
 import type { ServerMessage } from '../protocol/messages.ts';
 import { Alarm, type Clock } from './clock.ts';
 import type { Timing } from './timing.ts';
@@ -177,23 +178,17 @@ export class HttpSocket implements Socket {
   /** Reads a stream to its end, however it ends. @returns whether anything came */
   async #read(body: ReadableStream<BufferSource>): Promise<boolean> {
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-    let text: string | undefined;
-    for (;;) {
+    const blocks = new BlockReader();
+    for (let came = false; ; came = true) {
       const { value } = await reader.read().catch(() => ({ value: undefined }));
-      if (value === undefined || this.#closed) return text !== undefined;
+      if (value === undefined || this.#closed) return came;
       // Its heartbeats come more often than that.
       this.#endAfter(2 * this.#timing.ping);
-      const blocks: string[] = ((text ?? '') + value).split('\n\n');
-      text = blocks.pop() ?? '';
-      for (const block of blocks) this.#take(block);
+      for (const { id, data } of blocks.read(value)) {
+        if (id && /^\d+$/.test(id)) this.#after = Number(id);
+        if (data) this.#say(data);
+      }
     }
-  }
-
-  #take(block: string): void {
-    const [, id] = /^id: (\d+)$/m.exec(block) ?? [];
-    const [, data] = /^data: (.*)$/m.exec(block) ?? [];
-    if (id) this.#after = Number(id);
-    if (data) this.#say(data);
   }
 
   /** @param silence milliseconds after which it is given up, unless something comes */
@@ -236,13 +231,25 @@ export class HttpSocket implements Socket {
   }
 
   #tell(message: Answer | ServerMessage): void {
-    this.#say(JSON.stringify(message));
+    let data: string;
+    try {
+      data = JSON.stringify(message);
+    } catch {
+      // Nested so deep that it cannot be written: one message is lost, not the conversation.
+      return;
+    }
+    this.#say(data);
   }
 
   #say(data: string): void {
     // Nothing comes after it. Asking for more would take the session back from whoever has it now.
     if (data.startsWith('{"type":"bye"')) this.close();
-    this.onmessage?.(new MessageEvent('message', { data }));
+    try {
+      this.onmessage?.(new MessageEvent('message', { data }));
+    } catch (error) {
+      // Otherwise a message that fails would end the reading of all that follow.
+      reportError(error);
+    }
   }
 
   #drop(code: number): void {

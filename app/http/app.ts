@@ -39,6 +39,8 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
       maxPayload: hardLimit(options.messageBytes),
       perMessageDeflate: false,
       clientTracking: false,
+      // Pongs count as unsent bytes like everything else: `SocketWire` answers.
+      autoPong: false,
       handleProtocols: (offered: Set<string>) => (offered.has(protocolVersion) ? protocolVersion : false),
     },
   });

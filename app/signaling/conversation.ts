@@ -137,7 +137,7 @@ export const comeBackLater = (): Refusal => ({
 export const closeCode = (refusal: Refusal): number => fateOf(refusal.refused).close ?? errors.internal.close;
 
 /** The number of a message, for the error that refuses it. */
-export const numberOf = (message: Incoming): number | undefined => ('n' in message ? message.n : undefined);
+export const numberOf = (message: Incoming | Refusal): number | undefined => ('n' in message ? message.n : undefined);
 
 const say = (
   signaling: Signaling,
@@ -146,7 +146,7 @@ const say = (
   said: Said,
 ): ServerMessage | Promise<ServerMessage> => {
   const { store, limits, counts } = signaling;
-  const began = counts.relayed[said.type] % 64 === 0 ? performance.now() : undefined;
+  const began = said.type !== 'malformed' && counts.relayed[said.type] % 64 === 0 ? performance.now() : undefined;
   const command: Command<rooms.Settled> = (place, now) => rooms.speak(place, peer, said, now, limits.rules);
   return store.commitNow
     ? answerTo(signaling, said, began, store.commitNow(name, command))
@@ -163,7 +163,8 @@ const answerTo = (
   if ('refused' in outcome) return told(counts, outcome, said.n);
   const { accepted, refusal } = outcome.result;
   if (refusal) return told(counts, refusal, said.n);
-  counts.relayed[said.type] += 1;
+  // Also a repeat of what was refused before: it is settled.
+  if (said.type !== 'malformed') counts.relayed[said.type] += 1;
   if (began !== undefined) signaling.settled((performance.now() - began) / 1000);
   if (said.type === 'admit') counts.joins += 1;
   return { type: 'ack', n: accepted };

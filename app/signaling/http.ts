@@ -237,15 +237,17 @@ export class HttpConversations {
   }
 
   async #speak(room: RoomName, peer: PeerId, json: unknown, caller: Caller): Promise<ServerMessage | undefined> {
-    const { counts, limits, clock } = this.#signaling;
-    const bytes = Buffer.byteLength(JSON.stringify(json));
-    const message =
-      bytes > limits.messageBytes ? refuse('too-long', `${bytes} bytes, at most ${limits.messageBytes}`) : check(json);
+    const { counts, limits, clock, log } = this.#signaling;
+    const { message, bytes } = check(json, limits.messageBytes);
     const within = this.#visitor(room, peer).allowance.take(bytes, clock()) === 'within';
-    if ('refused' in message) return told(counts, within ? message : refuse('rate-limited'));
-    return within
-      ? speak(this.#signaling, room, peer, message, caller)
-      : told(counts, refuse('rate-limited'), numberOf(message));
+    if (!within) return told(counts, refuse('rate-limited'), numberOf(message));
+    if ('refused' in message) return told(counts, message);
+    try {
+      return await speak(this.#signaling, room, peer, message, caller);
+    } catch (error) {
+      log.warn({ err: error, room }, 'a command could not be carried out');
+      return told(counts, refuse('internal'), numberOf(message));
+    }
   }
 
   /** What a peer is told of events: as JSON texts, up to the end of its session, or from the moment it was let in. */

@@ -1,5 +1,5 @@
 /** A peer's conversation over a connection that stays open: what comes in order, what goes out in order, and its end. */
-import { decode, type Incoming } from '../protocol/decode.ts';
+import { decode, decodeTooLong, type Incoming } from '../protocol/decode.ts';
 import { fateOf, type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, Joined, PeerId, RoomName, ServerMessage, Waiting } from '../protocol/messages.ts';
 import { stay } from '../rooms/entering.ts';
@@ -25,11 +25,14 @@ import { Allowance } from './rate.ts';
 
 /** A way to carry text to the peer. */
 export interface Wire {
-  send(text: string): void;
-  close(code: number, reason: string): void;
-  /** Bytes that were sent and have not left yet. */
-  unsent(): number;
+  /** @returns whether it was sent: it is not where too much of what was sent before still waits for the peer to read it */
+  send(text: string): boolean;
+  /** Sends these last texts, whatever waits, and closes. */
+  close(code: number, reason: string, last: string[]): void;
 }
+
+/** Messages that came before the one under way was answered, and their bytes together. */
+type Early = { texts: string[]; bytes: number };
 
 /**
  * `greeting`: nothing is said until `quiet`, ms since 1970, if the peer asked for that; 0 when it is over.
@@ -39,9 +42,9 @@ export interface Wire {
  */
 type State =
   | { at: 'greeting'; deadline: number; quiet?: number }
-  | { at: 'joining'; peer?: PeerId; early: string[]; held: Entry[] }
+  | { at: 'joining'; peer?: PeerId; early: Early; held: Entry[] }
   | { at: 'waiting'; peer: PeerId; session: string }
-  | { at: 'joined'; peer: PeerId; seq: number; renewIceAt: number; early?: string[] }
+  | { at: 'joined'; peer: PeerId; seq: number; renewIceAt: number; early?: Early }
   | { at: 'closed' };
 
 export class Session implements Receiver {
@@ -78,20 +81,15 @@ export class Session implements Receiver {
     return this.#state.at === 'greeting' && now < (this.#state.quiet ?? 0);
   }
 
-  /** One message from the peer; `bytes` is its length. */
+  /** One message from the peer; `bytes` is its length. A message that fails ends its own connection, and no loop over others. */
   receive(text: string, bytes = Buffer.byteLength(text)): void {
-    if (this.#state.at === 'closed') return;
-    if ('early' in this.#state) {
-      // The peer has not been answered yet, so it cannot have much to say.
-      if (this.#state.early.push(text) > this.#signaling.limits.burst) this.end(refuse('rate-limited'), 'error');
-      return;
+    try {
+      if (this.#state.at === 'closed') return;
+      if ('early' in this.#state && this.#state.early) return this.#defer(this.#state.early, text, bytes);
+      this.#take(text, bytes);
+    } catch (error) {
+      this.#failed(error);
     }
-    const message = decode(text);
-    const sent = this.#allowance.take(bytes, this.#signaling.clock());
-    if (sent === 'far-over') return this.end(refuse('rate-limited'));
-    if ('refused' in message) return this.#misunderstood(message);
-    if (sent === 'over') return this.#refuse(refuse('rate-limited'), numberOf(message));
-    this.#dispatch(message);
   }
 
   deliver(entry: Entry, text: string): void {
@@ -100,17 +98,16 @@ export class Session implements Receiver {
     if (this.#state.at !== 'joined' || entry.seq <= this.#state.seq) return;
     const over = endedBy(entry.event, this.#state.peer, false);
     if (over) return this.end(refuse(over));
-    if (this.#wire.unsent() > this.#signaling.limits.unsentBytes) return this.end(refuse('slow-consumer'));
     this.#state.seq = entry.seq;
     // In the same write, where it costs nothing.
     this.flushAck();
-    this.#wire.send(text);
+    this.#send(text);
   }
 
   reached(seq: number): void {
     if (this.#state.at !== 'joined' || seq <= this.#state.seq) return;
     this.#state.seq = seq;
-    this.#wire.send(`{"type":"reached","seq":${seq}}`);
+    this.#send(`{"type":"reached","seq":${seq}}`);
   }
 
   replaced(): void {
@@ -144,7 +141,7 @@ export class Session implements Receiver {
   tick(now: number): void {
     if (this.#state.at === 'greeting' && this.#state.quiet && this.#state.quiet <= now) {
       this.#state.quiet = 0;
-      this.#wire.send(pong);
+      this.#send(pong);
     }
     if (this.#state.at === 'greeting' && this.#state.deadline <= now) this.end(refuse('join-timeout'));
     if (this.#state.at === 'joined' && this.#state.renewIceAt <= now) this.#renewIce(this.#state, now);
@@ -153,8 +150,32 @@ export class Session implements Receiver {
   /** Sends the acknowledgement that is due, one for all that was settled since the last. */
   flushAck(): void {
     if (this.#ackDue === 0 || this.#state.at !== 'joined') return;
-    this.#wire.send(`{"type":"ack","n":${this.#ackDue}}`);
+    const due = this.#ackDue;
     this.#ackDue = 0;
+    this.#send(ackOf(due));
+  }
+
+  /** The peer has not been answered yet, so it cannot have much to say. */
+  #defer(early: Early, text: string, bytes: number): void {
+    const { burst, byteBurst } = this.#signaling.limits;
+    early.bytes += bytes;
+    if (early.texts.push(text) > burst || early.bytes > byteBurst) this.end(refuse('rate-limited'), 'error');
+  }
+
+  #take(text: string, bytes: number): void {
+    const { clock, limits } = this.#signaling;
+    const sent = this.#allowance.take(bytes, clock());
+    if (sent === 'far-over') return this.end(refuse('rate-limited'));
+    const { messageBytes } = limits;
+    const message = bytes > messageBytes ? decodeTooLong(text, bytes, messageBytes) : decode(text);
+    if ('refused' in message) return this.#misunderstood(message);
+    if (sent === 'over') return this.#refuse(refuse('rate-limited'), numberOf(message));
+    this.#dispatch(message);
+  }
+
+  /** Everything that is said goes through here, but for the last. */
+  #send(text: string): void {
+    if (!this.#wire.send(text)) this.end(refuse('slow-consumer'));
   }
 
   #dispatch(message: Incoming): void {
@@ -162,12 +183,13 @@ export class Session implements Receiver {
     if (message.type === 'ping') return this.#pong(message.quiet);
     if (this.#state.at === 'waiting') return this.#speakAtTheDoor(message);
     if (message.type === 'join') return this.#join(message);
+    if (message.type === 'malformed') return this.#refuse(message.refusal, message.n);
     this.#refuse(refuse('not-joined', `"${message.type}" came before "join"`), numberOf(message));
   }
 
   #pong(quiet = 0): void {
     const wait = Math.min(quiet, this.#signaling.limits.maxQuiet);
-    if (this.#state.at !== 'greeting' || this.#state.quiet !== undefined || wait === 0) return this.#wire.send(pong);
+    if (this.#state.at !== 'greeting' || this.#state.quiet !== undefined || wait === 0) return this.#send(pong);
     this.#state.quiet = this.#signaling.clock() + wait;
     // Once, so that nobody can stay for ever without joining.
     this.#state.deadline += wait;
@@ -175,23 +197,19 @@ export class Session implements Receiver {
 
   #speak(state: State & { at: 'joined' }, message: Incoming): void {
     if (message.type === 'leave') return this.#leave(state.peer, message.mayReturn);
-    try {
-      const reply = speak(this.#signaling, this.#room, state.peer, message, this.#caller);
-      if (!(reply instanceof Promise)) return this.#answer(reply);
-      const answered = reply.then(this.#answer, this.#failed);
-      if (takesTime(message)) this.#holdUntil(answered, state);
-    } catch (error) {
-      this.#failed(error);
-    }
+    const reply = speak(this.#signaling, this.#room, state.peer, message, this.#caller);
+    if (!(reply instanceof Promise)) return this.#answer(reply);
+    const answered = reply.then(this.#answer, this.#failed);
+    if (takesTime(message)) this.#holdUntil(answered, state);
   }
 
   /** What comes meanwhile is not to overtake. */
   #holdUntil(answered: Promise<void>, state: State & { at: 'joined' }): void {
-    const early: string[] = [];
+    const early: Early = { texts: [], bytes: 0 };
     state.early = early;
     void answered.then(() => {
       delete state.early;
-      for (const text of early) this.receive(text);
+      for (const text of early.texts) this.receive(text);
     });
   }
 
@@ -203,7 +221,7 @@ export class Session implements Receiver {
   #hearAtTheDoor(state: State & { at: 'waiting' }, { seq, event }: Entry, text: string): void {
     const over = endedBy(event, state.peer, true);
     if (over) this.end(refuse(over));
-    else if (event.type === 'waiting-updated') this.#wire.send(text);
+    else if (event.type === 'waiting-updated') this.#send(text);
     else if (admits(event, state.peer))
       this.#enter((attach) => {
         attach(state.peer);
@@ -220,7 +238,7 @@ export class Session implements Receiver {
   readonly #answer = (reply: ServerMessage | undefined): void => {
     if (this.#state.at !== 'joined' || reply === undefined) return;
     if (reply.type === 'ack') this.#acknowledge(reply.n);
-    else this.#wire.send(encodeMessage(reply));
+    else this.#send(encodeMessage(reply));
   };
 
   #acknowledge(n: number): void {
@@ -235,7 +253,7 @@ export class Session implements Receiver {
   }
 
   #enter(arrive: (attach: (peer: PeerId) => void) => Promise<Entered | Refusal>): void {
-    const state: State & { at: 'joining' } = { at: 'joining', early: [], held: [] };
+    const state: State & { at: 'joining' } = { at: 'joining', early: { texts: [], bytes: 0 }, held: [] };
     this.#state = state;
     const { fanout } = this.#signaling;
     const attach = (peer: PeerId) => {
@@ -256,17 +274,17 @@ export class Session implements Receiver {
   #renewIce(state: State & { at: 'joined' }, now: number): void {
     const { servers, renewAt } = this.#signaling.ice(this.#room, state.peer, now);
     state.renewIceAt = renewAt;
-    this.#wire.send(encodeMessage({ type: 'ice', ice: servers }));
+    this.#send(encodeMessage({ type: 'ice', ice: servers }));
   }
 
   #welcome({ first, renewIceAt, missed, accepted }: Entered, { held, early }: State & { at: 'joining' }): void {
     this.#state = this.#arrived(first, renewIceAt);
     this.#was = first.self.id;
-    this.#wire.send(encodeMessage(first));
+    this.#send(encodeMessage(first));
     if (accepted > 0) this.#acknowledge(accepted);
     for (const entry of missed) this.deliver(entry, encode(entry));
     for (const entry of held) this.deliver(entry, encode(entry));
-    for (const text of early) this.receive(text);
+    for (const text of early.texts) this.receive(text);
   }
 
   #arrived(first: Joined | Waiting, renewIceAt: number): State {
@@ -288,15 +306,15 @@ export class Session implements Receiver {
   }
 
   #refuse(refusal: Refusal, n?: number): void {
-    this.#wire.send(encodeMessage(told(this.#signaling.counts, refusal, n)));
+    this.#send(encodeMessage(told(this.#signaling.counts, refusal, n)));
   }
 
   #finish(refusal: Refusal): void {
     if (this.#state.at === 'closed') return;
     this.#signaling.counts.refused[refusal.refused] += 1;
-    this.flushAck();
-    this.#wire.send(encodeMessage(byeMessage(refusal)));
-    this.#wire.close(closeCode(refusal), refusal.refused);
+    const last = [encodeMessage(byeMessage(refusal))];
+    if (this.#ackDue > 0 && this.#state.at === 'joined') last.unshift(ackOf(this.#ackDue));
+    this.#wire.close(closeCode(refusal), refusal.refused, last);
     this.#close();
   }
 
@@ -316,6 +334,7 @@ export class Session implements Receiver {
 }
 
 const pong = '{"type":"pong"}';
+const ackOf = (n: number): string => `{"type":"ack","n":${n}}`;
 
 /** Sessions whose acknowledgement waits for company, gathered so that a guarantee does not cost a frame per message. */
 const acknowledgements = {

@@ -1,8 +1,9 @@
 /** Event streams: how they begin, go on, beat and end. */
 import { errors } from '../../protocol/errors.ts';
+import type { Block } from '../../protocol/event-stream.ts';
 import type { Context } from '../context.ts';
 import { matches, same } from '../expect.ts';
-import { AskingPeer, type Block, eventsIn, StreamPeer, WebSocketPeer } from '../peers.ts';
+import { AskingPeer, eventsIn, StreamPeer, WebSocketPeer } from '../peers.ts';
 import type { Case } from '../spec.ts';
 
 const accept = { accept: 'text/event-stream' };
