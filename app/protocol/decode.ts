@@ -1,5 +1,5 @@
 /** Text from a client → a message, or the refusal that says what was wrong and where. */
-import { z } from 'zod';
+import type { z } from 'zod';
 import { type Refusal, refuse } from './errors.ts';
 import { most } from './limits.ts';
 import { type ClientMessage, clientMessage } from './messages.ts';
@@ -20,15 +20,15 @@ export const decode = (text: string): Incoming | Refusal => {
   return parsed === undefined ? refuse('bad-json') : read(parsed.json);
 };
 
-/**
- * The same for a value that was JSON already, such as one of a batch, and its length as text. What is nested too deep is not written
- * anew to be measured, and counts as the longest there may be.
- */
-export const check = (json: unknown, mostBytes: number): { message: Incoming | Refusal; bytes: number } => {
-  if (isDeeper(json, most.depth)) return { message: tooDeep({ json }), bytes: mostBytes };
-  const bytes = Buffer.byteLength(JSON.stringify(json));
-  return { message: bytes > mostBytes ? malformed(json, tooLong(bytes, mostBytes)) : read(json), bytes };
+/** The same for a value that was JSON already, such as one of a batch; `bytes` is its length as text. */
+export const check = (json: unknown, bytes: number, mostBytes: number): Incoming | Refusal => {
+  if (isDeeper(json, most.depth)) return tooDeep({ json });
+  return bytes > mostBytes ? malformed(json, tooLong(bytes, mostBytes)) : read(json);
 };
+
+/** Bytes of a value as JSON text. What is nested too deep cannot be written anew, and counts as `mostBytes`. */
+export const sizeOf = (json: unknown, mostBytes: number): number =>
+  isDeeper(json, most.depth) ? mostBytes : Buffer.byteLength(JSON.stringify(json));
 
 /** A text that is longer than the server accepts. Only its number is looked for: JSON.parse needs no stack for nested values. */
 export const decodeTooLong = (text: string, bytes: number, mostBytes: number): Malformed | Refusal =>
@@ -49,10 +49,15 @@ const bounded = (signal: UnreadSignal): UnreadSignal | Malformed => {
 };
 
 const malformed = (json: unknown, refusal: Refusal): Malformed | Refusal => {
-  const { data } = numbered.safeParse(json);
-  return data ? { type: 'malformed', n: data.n, refusal } : refusal;
+  const n = numberIn(json);
+  return n === undefined ? refusal : { type: 'malformed', n, refusal };
 };
-const numbered = z.object({ n: z.int().min(1) });
+
+/** The number of a message, whatever else is wrong with it. */
+export const numberIn = (json: unknown): number | undefined => {
+  const n = typeof json === 'object' && json !== null && 'n' in json ? json.n : undefined;
+  return Number.isSafeInteger(n) && Number(n) >= 1 ? Number(n) : undefined;
+};
 
 const tooLong = (bytes: number, mostBytes: number): Refusal =>
   refuse('too-long', `${bytes} bytes, at most ${mostBytes}`);

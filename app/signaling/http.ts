@@ -1,7 +1,7 @@
 /** The same conversation over plain HTTP requests: join, messages, events by long-poll or as a stream, leave. */
 import type { ServerResponse } from 'node:http';
 import { readSession } from '../auth/session.ts';
-import { check, explain } from '../protocol/decode.ts';
+import { check, explain, numberIn, sizeOf } from '../protocol/decode.ts';
 import { type ErrorCode, errors, fateOf, type Refusal, refuse, retryOf } from '../protocol/errors.ts';
 import { join, leave, type PeerId, postedMessages, type RoomName, type ServerMessage } from '../protocol/messages.ts';
 import { hear, listen } from '../rooms/entering.ts';
@@ -238,9 +238,10 @@ export class HttpConversations {
 
   async #speak(room: RoomName, peer: PeerId, json: unknown, caller: Caller): Promise<ServerMessage | undefined> {
     const { counts, limits, clock, log } = this.#signaling;
-    const { message, bytes } = check(json, limits.messageBytes);
+    const bytes = sizeOf(json, limits.messageBytes);
     const within = this.#visitor(room, peer).allowance.take(bytes, clock()) === 'within';
-    if (!within) return told(counts, refuse('rate-limited'), numberOf(message));
+    if (!within) return told(counts, refuse('rate-limited'), numberIn(json));
+    const message = check(json, bytes, limits.messageBytes);
     if ('refused' in message) return told(counts, message);
     try {
       return await speak(this.#signaling, room, peer, message, caller);

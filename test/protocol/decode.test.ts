@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { check, decode, decodeTooLong } from '../../app/protocol/decode.ts';
+import { check, decode, decodeTooLong, sizeOf } from '../../app/protocol/decode.ts';
 import { errors, fateOf } from '../../app/protocol/errors.ts';
 import { most } from '../../app/protocol/limits.ts';
 import { roomName } from '../../app/protocol/messages.ts';
@@ -47,7 +47,7 @@ describe('decode', () => {
   ])('%.60s keeps its number, which the refusal settles', (text, n, refused, where) => {
     const refusal = { refused, detail: expect.stringContaining(where) };
     expect(decode(text)).toEqual({ type: 'malformed', n, refusal });
-    expect(check(JSON.parse(text), 65_536).message).toEqual({ type: 'malformed', n, refusal });
+    expect(check(JSON.parse(text), 1, 65_536)).toEqual({ type: 'malformed', n, refusal });
   });
 
   test('a message that is too long keeps its number, wherever it stands', () => {
@@ -56,7 +56,8 @@ describe('decode', () => {
     for (const text of [`{"n":4,"more":"${more}","type":"chat"}`, `{"type":"chat","more":"${more}","n":4}`])
       expect(decodeTooLong(text, 135, 99)).toEqual({ type: 'malformed', n: 4, refusal });
     expect(decodeTooLong(`{"type":"chat","n":4,"text":"${more}`, 135, 99)).toEqual(refusal);
-    expect(check({ type: 'chat', n: 4, text: more }, 99)).toMatchObject({ message: { n: 4 }, bytes: 131 });
+    const json = { type: 'chat', n: 4, text: more };
+    expect(check(json, sizeOf(json, 99), 99)).toMatchObject({ n: 4, refusal: { detail: '131 bytes, at most 99' } });
   });
 });
 
@@ -69,7 +70,7 @@ describe('what is nested too deep', () => {
     const texts = [signal(depth), `{"data":${nested(depth)},"type":"signal","n":1,"to":"a","epoch":1}`];
     for (const text of [...texts, `{"type":"chat","n":1,"text":"x","more":${nested(depth)}}`]) {
       expect(decode(text)).toEqual({ type: 'malformed', n: 1, refusal });
-      expect(check(JSON.parse(text), 65_536).message).toEqual({ type: 'malformed', n: 1, refusal });
+      expect(check(JSON.parse(text), 1, 65_536)).toEqual({ type: 'malformed', n: 1, refusal });
     }
     expect(decode(nested(depth + 1))).toEqual(refusal);
     expect(decode(`{"type":"ping","more":${nested(depth)}}`)).toEqual(refusal);

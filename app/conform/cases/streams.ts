@@ -148,6 +148,19 @@ const cases: Omit<Case, 'on'>[] = [
     },
   },
   {
+    name: 'characters that some take for the end of a line end none',
+    async run(c) {
+      const { room, first, second, epoch } = await c.pair();
+      const data = { text: 'a\u2028b\u2029c\u0085d' };
+      await first.send({ type: 'signal', to: second.id, epoch, data });
+      matches(await second.inbox.take('signal'), { data });
+      const third = c.add(WebSocketPeer, room);
+      await third.join();
+      same((await second.inbox.take('peer-joined')).peer.id, third.id, 'who comes next');
+    },
+    also: ['WebSocket'],
+  },
+  {
     name: 'who may not listen is answered, not streamed to',
     async run(c) {
       const { peer } = await begin(c);
