@@ -263,7 +263,9 @@ export class HttpConversations {
       const last = entries[over];
       const code = (last && endedBy(last.event, id, waits)) ?? 'room-ended';
       const before = waits ? [] : entries.slice(0, over).filter(({ event }) => concerns(event, id));
-      return { messages: [...before.map(encode), this.#bye(room, id, refuse(code))], seq };
+      const told = this.#asManyAsFit(before, seq);
+      // What is left out is no loss: nothing follows it.
+      return { messages: [...told.messages, this.#bye(room, id, refuse(code))], seq };
     }
     const admission = entries.find(({ event }) => admits(event, id));
     if (admission) {
@@ -273,7 +275,23 @@ export class HttpConversations {
       return { messages: [encodeMessage(entered.first)], seq: entered.first.seq };
     }
     const matters = waits ? concernsAtTheDoor : concerns;
-    return { messages: entries.filter(({ event }) => matters(event, id)).map(encode), seq };
+    return this.#asManyAsFit(
+      entries.filter(({ event }) => matters(event, id)),
+      seq,
+    );
+  }
+
+  /** One answer has no more than may wait unread; the rest is for the next request. `seq`: the number when all of it fits. */
+  #asManyAsFit(entries: Entry[], seq?: number): { messages: string[]; seq?: number | undefined } {
+    const messages: string[] = [];
+    let room = this.#signaling.limits.unsentBytes;
+    for (const [at, entry] of entries.entries()) {
+      const text = encode(entry);
+      room -= text.length;
+      if (room < 0 && messages.length > 0) return { messages, seq: entries[at - 1]?.seq };
+      messages.push(text);
+    }
+    return { messages, seq };
   }
 
   #bye(room: RoomName, peer: PeerId, refusal: Refusal): string {

@@ -92,6 +92,13 @@ export class Session implements Receiver {
     }
   }
 
+  /** A ping frame came, which counts as a message. @returns whether it is to be answered */
+  pinged(bytes: number): boolean {
+    const sent = this.#allowance.take(bytes, this.#signaling.clock());
+    if (sent === 'far-over') this.end(refuse('rate-limited'));
+    return sent === 'within';
+  }
+
   deliver(entry: Entry, text: string): void {
     if (this.#state.at === 'joining') this.#state.held.push(entry);
     if (this.#state.at === 'waiting') return this.#hearAtTheDoor(this.#state, entry, text);

@@ -80,7 +80,7 @@ export class WebSockets {
       open.heard = true;
     });
     socket.on('ping', (data: Buffer) => {
-      if (!wire.pong(data)) session.end(refuse('slow-consumer'));
+      if (session.pinged(data.length) && !wire.pong(data)) session.end(refuse('slow-consumer'));
     });
     const hear = (text: string, bytes: number, isBinary = false): void => {
       open.heard = true;
