@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { type ErrorCode, errors } from './errors.ts';
 import { most, peerIdForm } from './limits.ts';
+import { cleanName, cleanText } from './shown.ts';
 
 /** The WebSocket subprotocol; a change that an old client would misread takes the next number. */
 export const protocolVersion = 'genkan.v1';
@@ -19,6 +20,10 @@ export const peerName = z
   .min(1)
   .max(most.name)
   .regex(/^\P{Cc}*$/u, 'control characters are not allowed');
+/** A name, from which the server takes what cannot be seen; something has to be left. */
+export const visibleName = peerName.overwrite(cleanName).min(1, 'nothing in it can be seen');
+/** A name, from which the server takes what cannot be seen; where nothing is left it is none. */
+export const ownName = peerName.overwrite(cleanName).transform((name) => (name === '' ? undefined : name));
 /** Which kinds of media the peer sends now; a hint for the others' pages, the tracks themselves tell the truth. */
 export const mediaState = z.object({ audio: z.boolean(), video: z.boolean(), screen: z.boolean().optional() });
 export const role = z.enum(['host', 'guest']);
@@ -36,7 +41,7 @@ const epoch = z.int().min(1);
 /** The first message of every connection. `session` and `after` (the last `seq` seen) resume an earlier one. */
 export const join = z.object({
   type: z.literal('join'),
-  name: peerName.optional(),
+  name: ownName.optional(),
   token: token.optional(),
   passcode: passcodeText.optional(),
   session: z.string().max(256).optional(),
@@ -57,14 +62,14 @@ export const signal = z.object({
 export const chat = z.object({
   type: z.literal('chat'),
   n,
-  text: z.string().min(1).max(most.text),
+  text: z.string().min(1).max(most.text).overwrite(cleanText).min(1, 'nothing in it is text'),
   to: peerId.optional(),
 });
 /** `token`: a fresh one in place of that of the join; what it grants holds from now on. */
 export const update = z.object({
   type: z.literal('update'),
   n,
-  name: peerName.optional(),
+  name: visibleName.optional(),
   media: mediaState.optional(),
   /** Whether the hand is raised. */
   hand: z.boolean().optional(),

@@ -157,6 +157,26 @@ export const malformed: Case[] = [
     },
   },
   {
+    name: 'a name is told without what cannot be seen, and is none where nothing can',
+    async run(c) {
+      const room = c.newRoom();
+      const hearer = await c.enter(room);
+      const names: [string, string | undefined][] = [
+        ['\u202etsoh', 'tsoh'],
+        ['Ai\u200bko\u2069', 'Aiko'],
+        ['\u0645\u06cc\u200c\u062e', '\u0645\u06cc\u200c\u062e'],
+        ['\u3164', undefined],
+        ['\u200f\u200f', undefined],
+      ];
+      for (const [name, told] of names) {
+        const peer = await c.enter(room, { name });
+        same((await hearer.inbox.take('peer-joined')).peer.name, told, `what is told of ${JSON.stringify(name)}`);
+        await peer.leave();
+        await hearer.inbox.take('peer-left');
+      }
+    },
+  },
+  {
     name: 'a message of an unknown type is refused and settled, and its session goes on',
     async run(c) {
       const peers = await begin(c);
