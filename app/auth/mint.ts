@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { z } from 'zod';
-import { peerName, role } from '../protocol/messages.ts';
+import { role, visibleName } from '../protocol/messages.ts';
 import type { SigningKey } from './keys.ts';
 import { roomPattern } from './token.ts';
 
@@ -17,7 +17,7 @@ const unitSeconds: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
 export const tokenOrder = z.object({
   room: z.array(roomPattern).min(1, 'say for which room'),
   role: role.optional(),
-  name: peerName.optional(),
+  name: visibleName.optional(),
   subject: z.string().min(1).max(256).optional(),
   ttl: duration.refine((seconds) => seconds > 0, 'write a time longer than none').default(3600),
   'not-before': duration.optional(),

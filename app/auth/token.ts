@@ -2,7 +2,7 @@
 import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
 import { z } from 'zod';
 import { type Refusal, refuse } from '../protocol/errors.ts';
-import { peerName, type Role, type RoomName, role, roomName } from '../protocol/messages.ts';
+import { ownName, type Role, type RoomName, role, roomName } from '../protocol/messages.ts';
 import { KeysOutOfReach, type VerificationKey } from './keys.ts';
 
 /** What a peer is allowed. `once`: the token lets in one peer; `id` names it until `until` (ms since 1970). */
@@ -44,7 +44,7 @@ export const claims = z
   .object({
     room: z.union([roomPattern, z.array(roomPattern).min(1)]),
     role: role.optional(),
-    name: peerName.optional(),
+    name: ownName.optional(),
     sub: z.string().max(256).optional(),
     iss: z.string().optional(),
     exp: z.number(),

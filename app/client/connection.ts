@@ -5,7 +5,7 @@ import { Backoff } from './backoff.ts';
 import { Alarm, browserClock, type Clock } from './clock.ts';
 import { Emitter, type Source } from './events.ts';
 import { Ladder } from './ladder.ts';
-import { Outbox, type Settled, type Unnumbered } from './outbox.ts';
+import { assertFits, Outbox, type Settled, type Unnumbered } from './outbox.ts';
 import { type Malformed, parse } from './shape.ts';
 import { type Timing, usualTiming } from './timing.ts';
 import { codeOfClose, isFinal, type OpenSocket, openSockets, type Socket, type Transport } from './wire.ts';
@@ -154,6 +154,7 @@ export class Connection implements Source<ConnectionEvents> {
 
   /** Tells the others a new name or media state; a later `join` tells it too. */
   update(change: { name?: string; media?: MediaState; hand?: boolean; token?: string }): Promise<Settled> {
+    assertFits({ type: 'update', ...change });
     const { hand: _, ...kept } = change;
     this.#join = { ...this.#join, ...kept };
     return this.#post({ type: 'update', ...change });
@@ -279,7 +280,9 @@ export class Connection implements Source<ConnectionEvents> {
 
   // ── what is sent ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** @throws RangeError */
   #post(message: Unnumbered): Promise<Settled> {
+    assertFits(message);
     const phase = this.#phase;
     if (phase.is === 'over') return Promise.resolve({ accepted: false, code: phase.code });
     if (this.#outbox.size >= mostUnsettled) return Promise.resolve({ accepted: false, code: 'rate-limited' });

@@ -128,7 +128,10 @@ export class Room implements Source<RoomEvents> {
     return this.#emitter.on(name, listener);
   }
 
-  /** Says `text` (at most 4000 characters) to everyone else, or to one of them; settles when the room has it, or not. */
+  /**
+   * Says `text` (1 to 4000 characters) to everyone else, or to one of them; settles when the room has it, or not.
+   * @throws RangeError when it is empty or too long; so does every method that says something to the room
+   */
   chat(text: string, to?: PeerId): Promise<Settled> {
     return this.#connection.chat(text, to);
   }
@@ -158,7 +161,7 @@ export class Room implements Source<RoomEvents> {
     return this.#mesh.link(peer)?.volume ?? 0;
   }
 
-  /** Tells the others a new name, media state or raised hand; a fresh token takes the place of that of the join. */
+  /** Tells the others a new name (1 to 64 characters), media state or raised hand; a fresh token takes the place of that of the join. */
   update(change: { name?: string; media?: MediaState; hand?: boolean; token?: string }): Promise<Settled> {
     return this.#connection.update(change);
   }
@@ -212,7 +215,7 @@ export class Room implements Source<RoomEvents> {
     return this.#connection.decide({ type: 'lock', access });
   }
 
-  /** What newcomers have to know; null = nothing. */
+  /** What newcomers have to know (1 to 256 characters); null = nothing. */
   setPasscode(passcode: string | null): Promise<Settled> {
     return this.#connection.decide({ type: 'passcode', passcode });
   }

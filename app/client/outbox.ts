@@ -1,5 +1,6 @@
 /** What was sent and is not settled yet: numbers it, keeps it, and says what is to be sent again. */
 import type { ErrorCode } from '../protocol/errors.ts';
+import { most, peerIdForm } from '../protocol/limits.ts';
 import type { Numbered } from '../protocol/messages.ts';
 
 type WithoutNumber<Message> = Message extends Numbered ? Omit<Message, 'n'> : never;
@@ -10,6 +11,26 @@ export type Settled = { accepted: true } | { accepted: false; code: ErrorCode };
 
 type Kept = { message: Numbered; settle: (settled: Settled) => void };
 
+/** @throws RangeError for what every server refuses, naming the limit; asked before a message has a number */
+export const assertFits = (message: Unnumbered): void => {
+  if (message.type === 'chat') assertLength('a text', message.text, 1, most.text);
+  if (message.type === 'passcode' && message.passcode !== null)
+    assertLength('a passcode', message.passcode, 1, most.passcode);
+  if (message.type === 'update') {
+    // Blanks around a name do not count.
+    if (message.name !== undefined) assertLength('a name', message.name.trim(), 1, most.name);
+    if (message.token !== undefined) assertLength('a token', message.token, 0, most.token);
+  }
+  const peer = 'peer' in message ? message.peer : 'to' in message ? message.to : undefined;
+  if (peer !== undefined && !peerIdForm.test(peer))
+    throw new RangeError(`${JSON.stringify(peer)} is not the id of a peer`);
+};
+
+const assertLength = (what: string, text: string, least: number, longest: number): void => {
+  if (text.length < least || text.length > longest)
+    throw new RangeError(`${what} has ${least} to ${longest} characters, not ${text.length}`);
+};
+
 export class Outbox {
   #last = 0;
   #kept: Kept[] = [];
@@ -17,7 +38,7 @@ export class Outbox {
   /** Gives the message the next number and keeps it; `settle` is called once. */
   add(message: Unnumbered, settle: (settled: Settled) => void): Numbered {
     this.#last += 1;
-    const numbered: Numbered = { ...message, n: this.#last };
+    const numbered = number(message, this.#last);
     this.#kept.push({ message: numbered, settle });
     return numbered;
   }
@@ -48,7 +69,7 @@ export class Outbox {
   renew(): void {
     this.#settle((message) => message.type === 'signal', { accepted: false, code: 'stale-epoch' });
     this.#kept.forEach((kept, index) => {
-      kept.message = { ...kept.message, n: index + 1 };
+      kept.message = number(kept.message, index + 1);
     });
     this.#last = this.#kept.length;
   }
@@ -64,3 +85,6 @@ export class Outbox {
     for (const kept of done) kept.settle(settled);
   }
 }
+
+/** Type and number come first, as in the documents: servers read such signals fastest. */
+const number = (message: Unnumbered, n: number): Numbered => Object.assign({ type: message.type, n }, message, { n });

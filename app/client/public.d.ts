@@ -39,7 +39,10 @@ export interface Room {
   readonly peers: RemotePeer[];
   /** @returns what stops listening */
   on<Name extends keyof RoomEvents>(name: Name, listener: (value: RoomEvents[Name]) => void): () => void;
-  /** Says `text` (at most 4000 characters) to everyone else, or to one of them; settles when the room has it, or not. */
+  /**
+   * Says `text` (1 to 4000 characters) to everyone else, or to one of them; settles when the room has it, or not.
+   * @throws RangeError when it is empty or too long; so does every method that says something to the room
+   */
   chat(text: string, to?: PeerId): Promise<Settled>;
   /**
    * Shows everyone a few characters (1 to 64), past the server; it is for the moment, and kept nowhere.
@@ -49,7 +52,7 @@ export interface Room {
   react(text: string): boolean;
   /** How loud a peer is whose stream is played: 0, silence, to 1, on a linear scale. Costs next to nothing; ask as often as it is shown. */
   volume(peer: PeerId): number;
-  /** Tells the others a new name, media state or raised hand; a fresh token takes the place of that of the join. */
+  /** Tells the others a new name (1 to 64 characters), media state or raised hand; a fresh token takes the place of that of the join. */
   update(change: { name?: string; media?: MediaState; hand?: boolean; token?: string }): Promise<Settled>;
   /**
    * Sends this stream's tracks from now on and tells the others which kinds are on. Call it after every change: another stream, such as
@@ -71,7 +74,7 @@ export interface Room {
   deny(peer: PeerId): Promise<Settled>;
   /** Who gets in from now on. */
   lock(access: Access): Promise<Settled>;
-  /** What newcomers have to know; null = nothing. */
+  /** What newcomers have to know (1 to 256 characters); null = nothing. */
   setPasscode(passcode: string | null): Promise<Settled>;
   setRole(peer: PeerId, role: Role): Promise<Settled>;
   /** With `ban` it may not come back; with `network` besides nobody from its network, for an hour. */

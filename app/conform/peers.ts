@@ -1,6 +1,7 @@
 /** Peers for the spec: the same few verbs over a WebSocket and over plain HTTP requests, with polls or a stream. */
 import WebSocket from 'ws';
 import { errors } from '../protocol/errors.ts';
+import { type Block, BlockReader } from '../protocol/event-stream.ts';
 import { type Joined, protocolVersion, serverMessage, type Waiting } from '../protocol/messages.ts';
 import { Inbox, TurnedAway } from './inbox.ts';
 
@@ -320,21 +321,8 @@ const jsonOf = async (answer: Response): Promise<Fields> => {
   }
 };
 
-/** A block of an event stream; `comment` is what follows a colon at the beginning of a line. */
-export type Block = { id?: string; data?: string; retry?: string; comment?: string };
-
-/** The blocks of an event stream as they come; https://html.spec.whatwg.org/multipage/server-sent-events.html */
+/** The blocks of an event stream as they come. */
 export async function* eventsIn(answer: Response): AsyncGenerator<Block> {
-  let text = '';
-  for await (const chunk of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-    const blocks = (text + chunk).split('\n\n');
-    text = blocks.pop() ?? '';
-    for (const block of blocks) {
-      const fields = block.split('\n').map((line) => {
-        const colon = line.indexOf(':');
-        return [line.slice(0, colon) || 'comment', line.slice(colon + 1).replace(/^ /, '')];
-      });
-      yield Object.fromEntries(fields);
-    }
-  }
+  const blocks = new BlockReader();
+  for await (const chunk of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) yield* blocks.read(chunk);
 }

@@ -5,6 +5,7 @@ import { errorCases } from './cases/errors.ts';
 import { hosts } from './cases/hosts.ts';
 import { knocking } from './cases/knocking.ts';
 import { limits } from './cases/limits.ts';
+import { malformed } from './cases/malformed.ts';
 import { offers } from './cases/offers.ts';
 import { once } from './cases/once.ts';
 import { relay } from './cases/relay.ts';
@@ -34,7 +35,7 @@ export const guarantees: Guarantee[] = [
   { title: 'accepted once; heard once, in order', cases: once },
   { title: 'a lost connection is away, and misses nothing', cases: away },
   { title: 'a close says whether to come back', cases: closing },
-  { title: 'every error has its code and its fate', cases: errorCases },
+  { title: 'every error has its code and its fate', cases: [...errorCases, ...malformed] },
   { title: 'everything has a limit', cases: limits },
   { title: 'hosts decide who comes in and who stays', cases: [...hosts, ...knocking] },
   { title: 'each transport does what is documented', cases: [...requests, ...streams] },

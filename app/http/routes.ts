@@ -42,6 +42,8 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
   const acceptWebSocket = webSocketAcceptor({
     maxPayload: hardLimit(options.messageBytes),
     perMessageDeflate: false,
+    // Pongs count as unsent bytes like everything else: `SocketWire` answers.
+    autoPong: false,
     closeTimeout,
     handleProtocols: (offered) => (offered.has(protocolVersion) ? protocolVersion : false),
   });

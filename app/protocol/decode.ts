@@ -1,26 +1,71 @@
 /** Text from a client → a message, or the refusal that says what was wrong and where. */
 import type { z } from 'zod';
 import { type Refusal, refuse } from './errors.ts';
+import { most } from './limits.ts';
 import { type ClientMessage, clientMessage } from './messages.ts';
+import { isDeeper, nestsDeeper } from './nesting.ts';
 
 /** A signal as the server carries it: `data` stays the JSON text that the sender wrote. */
 export type UnreadSignal = { type: 'signal'; n: number; to: string; epoch: number; data: string };
-export type Incoming = Exclude<ClientMessage, { type: 'signal' }> | UnreadSignal;
+/** A message that means nothing here, while its number can be read: the refusal settles that number. */
+export type Malformed = { type: 'malformed'; n: number; refusal: Refusal };
+export type Incoming = Exclude<ClientMessage, { type: 'signal' }> | UnreadSignal | Malformed;
 
+/** A refusal is returned only where no number can be read. */
 export const decode = (text: string): Incoming | Refusal => {
+  if (nestsDeeper(text, most.depth)) return tooDeep(parseJson(text));
   const quick = quickSignal(text);
   if (quick) return quick;
   const parsed = parseJson(text);
-  return parsed === undefined ? refuse('bad-json') : check(parsed.json);
+  return parsed === undefined ? refuse('bad-json') : read(parsed.json);
 };
 
-/** The same for a value that was JSON already, such as one of a batch. */
-export const check = (json: unknown): Incoming | Refusal => {
-  const result = clientMessage.safeParse(json);
-  if (!result.success) return explain(result.error);
-  const message = result.data;
-  return message.type === 'signal' ? { ...message, data: JSON.stringify(message.data) } : message;
+/** The same for a value that was JSON already, such as one of a batch; `bytes` is its length as text. */
+export const check = (json: unknown, bytes: number, mostBytes: number): Incoming | Refusal => {
+  if (isDeeper(json, most.depth)) return tooDeep({ json });
+  return bytes > mostBytes ? malformed(json, tooLong(bytes, mostBytes)) : read(json);
 };
+
+/** Bytes of a value as JSON text. What is nested too deep cannot be written anew, and counts as `mostBytes`. */
+export const sizeOf = (json: unknown, mostBytes: number): number =>
+  isDeeper(json, most.depth) ? mostBytes : Buffer.byteLength(JSON.stringify(json));
+
+/** A text that is longer than the server accepts. Only its number is looked for: JSON.parse needs no stack for nested values. */
+export const decodeTooLong = (text: string, bytes: number, mostBytes: number): Malformed | Refusal =>
+  malformed(parseJson(text)?.json, tooLong(bytes, mostBytes));
+
+const read = (json: unknown): Incoming | Refusal => {
+  const result = clientMessage.safeParse(json);
+  if (!result.success) return malformed(json, explain(result.error));
+  const message = result.data;
+  return message.type === 'signal' ? bounded({ ...message, data: JSON.stringify(message.data) }) : message;
+};
+
+const bounded = (signal: UnreadSignal): UnreadSignal | Malformed => {
+  const { n, data } = signal;
+  if (data.length <= most.signal) return signal;
+  const refusal = refuse('too-long', `signal.data has ${data.length} characters, at most ${most.signal}`);
+  return { type: 'malformed', n, refusal };
+};
+
+const malformed = (json: unknown, refusal: Refusal): Malformed | Refusal => {
+  const n = numberIn(json);
+  return n === undefined ? refusal : { type: 'malformed', n, refusal };
+};
+
+/** The number of a message, whatever else is wrong with it. */
+export const numberIn = (json: unknown): number | undefined => {
+  const n = typeof json === 'object' && json !== null && 'n' in json ? json.n : undefined;
+  return Number.isSafeInteger(n) && Number(n) >= 1 ? Number(n) : undefined;
+};
+
+const tooLong = (bytes: number, mostBytes: number): Refusal =>
+  refuse('too-long', `${bytes} bytes, at most ${mostBytes}`);
+
+const tooDeep = (parsed: { json: unknown } | undefined): Malformed | Refusal =>
+  parsed === undefined
+    ? refuse('bad-json')
+    : malformed(parsed.json, refuse('bad-message', `nested more than ${most.depth} deep`));
 
 /** The first fault of a zod error, by its path: `signal.to: expected string`. */
 export const explain = ({ issues }: z.ZodError, root = ''): Refusal => {
@@ -43,10 +88,10 @@ export const parseJson = (text: string): { json: unknown } | undefined => {
  * data's own text is cut out, proven to be one JSON value (so that nothing can be smuggled in behind it), and passed on
  * as it is: not written anew. In any other order the long way gives the same result.
  */
-const quickSignal = (text: string): UnreadSignal | undefined => {
+const quickSignal = (text: string): UnreadSignal | Malformed | undefined => {
   const [head, n, to, epoch] = signalHead.exec(text) ?? [];
   if (head === undefined || to === undefined || !text.endsWith('}')) return undefined;
   const data = text.slice(head.length, -1);
-  return parseJson(data) && { type: 'signal', n: Number(n), to, epoch: Number(epoch), data };
+  return parseJson(data) && bounded({ type: 'signal', n: Number(n), to, epoch: Number(epoch), data });
 };
 const signalHead = /^\{"type":"signal","n":([1-9]\d{0,14}),"to":"([\w-]{1,32})","epoch":([1-9]\d{0,14}),"data":/;

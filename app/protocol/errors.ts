@@ -3,7 +3,7 @@
 /**
  * What happens to whoever caused it.
  * - `status`: HTTP status on the plain HTTP transport and at the WebSocket handshake.
- * - `close`: WebSocket close code; absent = the connection goes on after an `error` message.
+ * - `close`: WebSocket close code; absent = the connection goes on after an `error` message, as it does after a `too-long` that settles `n`.
  *   4000–4499 invite the client back (after `bye.retry` milliseconds), 4500–4999 do not.
  * - `retry`: milliseconds after which the same message, or a new connection, may be tried again. A refusal without it is
  *   final and settles the message's number `n`; one with it leaves `n` open, to be sent again.

@@ -1,6 +1,8 @@
 /** Every message of the protocol `genkan.v1`, in both directions, as zod schemas; the types are inferred from them. */
 import { z } from 'zod';
 import { type ErrorCode, errors } from './errors.ts';
+import { most, peerIdForm } from './limits.ts';
+import { cleanName, cleanText } from './shown.ts';
 
 /** The WebSocket subprotocol; a change that an old client would misread takes the next number. */
 export const protocolVersion = 'genkan.v1';
@@ -10,22 +12,26 @@ export const roomName = z
   .string()
   .normalize('NFC')
   .regex(/^[\p{L}\p{M}\p{N}_-]{1,64}$/u);
-export const peerId = z.string().regex(/^[\w-]{1,32}$/);
+export const peerId = z.string().regex(peerIdForm);
 /** What a person calls themselves: trimmed, 1–64 characters, no control characters. */
 export const peerName = z
   .string()
   .trim()
   .min(1)
-  .max(64)
+  .max(most.name)
   .regex(/^\P{Cc}*$/u, 'control characters are not allowed');
+/** A name, from which the server takes what cannot be seen; something has to be left. */
+export const visibleName = peerName.overwrite(cleanName).min(1, 'nothing in it can be seen');
+/** A name, from which the server takes what cannot be seen; where nothing is left it is none. */
+export const ownName = peerName.overwrite(cleanName).transform((name) => (name === '' ? undefined : name));
 /** Which kinds of media the peer sends now; a hint for the others' pages, the tracks themselves tell the truth. */
 export const mediaState = z.object({ audio: z.boolean(), video: z.boolean(), screen: z.boolean().optional() });
 export const role = z.enum(['host', 'guest']);
 /** Who gets in: everyone, who a host admits, or nobody more. */
 export const access = z.enum(['open', 'knock', 'locked']);
 export const mediaKind = z.enum(['audio', 'video', 'screen']);
-const passcodeText = z.string().min(1).max(256);
-const token = z.string().max(8192);
+const passcodeText = z.string().min(1).max(most.passcode);
+const token = z.string().max(most.token);
 const n = z.int().min(1);
 const seq = z.int().min(0);
 const epoch = z.int().min(1);
@@ -35,14 +41,17 @@ const epoch = z.int().min(1);
 /** The first message of every connection. `session` and `after` (the last `seq` seen) resume an earlier one. */
 export const join = z.object({
   type: z.literal('join'),
-  name: peerName.optional(),
+  name: ownName.optional(),
   token: token.optional(),
   passcode: passcodeText.optional(),
   session: z.string().max(256).optional(),
   after: seq.optional(),
   media: mediaState.optional(),
 });
-/** An offer, answer or candidate for `to`, relayed unread. `epoch` is the pair's, as the server told it. */
+/**
+ * An offer, answer or candidate for `to`, relayed unread. `epoch` is the pair's, as the server told it. `data`: up to 32 768 characters
+ * of JSON text.
+ */
 export const signal = z.object({
   type: z.literal('signal'),
   n,
@@ -53,14 +62,14 @@ export const signal = z.object({
 export const chat = z.object({
   type: z.literal('chat'),
   n,
-  text: z.string().min(1).max(4000),
+  text: z.string().min(1).max(most.text).overwrite(cleanText).min(1, 'nothing in it is text'),
   to: peerId.optional(),
 });
 /** `token`: a fresh one in place of that of the join; what it grants holds from now on. */
 export const update = z.object({
   type: z.literal('update'),
   n,
-  name: peerName.optional(),
+  name: visibleName.optional(),
   media: mediaState.optional(),
   /** Whether the hand is raised. */
   hand: z.boolean().optional(),

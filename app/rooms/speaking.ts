@@ -1,6 +1,6 @@
 /** What peers of a room say: each numbered message settled once, by whoever may say it. */
 import type { Passcode } from '../auth/passcode.ts';
-import type { UnreadSignal } from '../protocol/decode.ts';
+import type { Malformed, UnreadSignal } from '../protocol/decode.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { Numbered, PeerId, Role, SaidBefore } from '../protocol/messages.ts';
 import { letIn } from './entering.ts';
@@ -15,6 +15,7 @@ import type { Decision, Granted, Peer, Room, RoomEvent, Rules } from './room.ts'
 export type Said =
   | Exclude<Numbered, { type: 'signal' | 'passcode' | 'update' }>
   | UnreadSignal
+  | Malformed
   | { type: 'passcode'; n: number; passcode: Passcode | null }
   | (Omit<Extract<Numbered, { type: 'update' }>, 'token'> & { granted?: Granted | Refusal });
 
@@ -32,13 +33,24 @@ export const speak = (room: Room, from: PeerId, said: Said, now: number, rules: 
   if (n <= sender.accepted) return { events: [], result: { accepted: sender.accepted } };
   if (n !== sender.accepted + 1) return refuse('out-of-order', `n is ${n}, ${sender.accepted + 1} is next`);
   sender.accepted = n;
-  const outcome = may(sender.role, said.type) ? act(room, sender, said, now, rules) : refuse('not-allowed', said.type);
+  const outcome = decide(room, sender, said, now, rules);
   return Array.isArray(outcome)
     ? { events: outcome, result: { accepted: n } }
     : { events: [], result: { accepted: n, refusal: outcome } };
 };
 
-const act = (room: Room, sender: Peer, said: Said, now: number, rules: Rules): RoomEvent[] | Refusal => {
+const decide = (room: Room, sender: Peer, said: Said, now: number, rules: Rules): RoomEvent[] | Refusal => {
+  if (said.type === 'malformed') return said.refusal;
+  return may(sender.role, said.type) ? act(room, sender, said, now, rules) : refuse('not-allowed', said.type);
+};
+
+const act = (
+  room: Room,
+  sender: Peer,
+  said: Exclude<Said, Malformed>,
+  now: number,
+  rules: Rules,
+): RoomEvent[] | Refusal => {
   switch (said.type) {
     case 'signal':
       return signal(room, sender, said);

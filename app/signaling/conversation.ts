@@ -86,33 +86,35 @@ export const speak = (
   }
 };
 
+/** The budgets that a peer's messages are counted against: its seat's, and those of its address, the smallest network first. */
+export type Payers = { seat: SeatBudget; address: TokenBucket[] };
+
+export const addressBuckets = (
+  { addresses, clock }: Pick<Signaling, 'addresses' | 'clock'>,
+  { address }: Caller,
+): TokenBucket[] => addresses.buckets('messages', address, clock());
+
 /**
- * Counts a message against what its seat and its address may send. A text to everyone and a change that everyone is told cost the
- * address as much as they have receivers. @returns the refusal, `far` when the peer does not respond to refusals; undefined when within
+ * Counts a message against the budget of its address, on which what goes to everyone in the room costs as much as it has
+ * receivers. @returns the refusal when the address has sent too much
  */
-export const charge = (
-  signaling: Signaling,
+export const chargeAddress = (
+  { fanout, clock }: Pick<Signaling, 'fanout' | 'clock'>,
   name: RoomName,
-  { seat, address }: Payers,
-  message: Incoming | Refusal,
-  bytes: number,
-): { refusal: Refusal; far: boolean } | undefined => {
-  const now = signaling.clock();
-  const taken = seat.take(bytes, now);
-  if (taken !== 'within') return { refusal: refuse('rate-limited'), far: taken === 'far-over' };
-  const cost = goesToAll(message) ? Math.max(1, signaling.fanout.receiversIn(name) - 1) : 1;
+  buckets: TokenBucket[],
+  message: Incoming,
+): Refusal | undefined => {
+  const now = clock();
+  const cost = goesToAll(message) ? Math.max(1, fanout.receiversIn(name) - 1) : 1;
   let wait = 0;
-  for (const bucket of address) wait = Math.max(wait, bucket.wait(now, cost));
-  if (wait > 0) return { refusal: tooOften(wait), far: false };
-  for (const bucket of address) bucket.take(now, cost);
+  for (const bucket of buckets) wait = Math.max(wait, bucket.wait(now, cost));
+  if (wait > 0) return tooOften(wait);
+  for (const bucket of buckets) bucket.take(now, cost);
   return undefined;
 };
 
-/** The budgets that a peer's messages are counted against. */
-export type Payers = { seat: SeatBudget; address: TokenBucket[] };
-
-const goesToAll = (message: Incoming | Refusal): boolean =>
-  !('refused' in message) && message.type !== 'signal' && !(message.type === 'chat' && message.to !== undefined);
+const goesToAll = (message: Incoming): boolean =>
+  message.type !== 'signal' && !(message.type === 'chat' && message.to !== undefined);
 
 /** Whether a message takes time before the room can be asked: those that follow it have to wait. */
 export const takesTime = (message: Incoming): boolean =>
@@ -168,7 +170,7 @@ export const comeBackLater = (): Refusal => ({
 export const closeCode = (refusal: Refusal): number => fateOf(refusal.refused).close ?? errors.internal.close;
 
 /** The number of a message, for the error that refuses it. */
-export const numberOf = (message: Incoming): number | undefined => ('n' in message ? message.n : undefined);
+export const numberOf = (message: Incoming | Refusal): number | undefined => ('n' in message ? message.n : undefined);
 
 const say = (
   signaling: Signaling,
@@ -177,7 +179,7 @@ const say = (
   said: Said,
 ): ServerMessage | Promise<ServerMessage> => {
   const { store, limits, counts } = signaling;
-  const began = counts.relayed[said.type] % 64 === 0 ? performance.now() : undefined;
+  const began = said.type !== 'malformed' && counts.relayed[said.type] % 64 === 0 ? performance.now() : undefined;
   const command: Command<rooms.Settled> = (place, now) => rooms.speak(place, peer, said, now, limits.rules);
   return store.commitNow
     ? answerTo(signaling, said, began, store.commitNow(name, command))
@@ -194,7 +196,8 @@ const answerTo = (
   if ('refused' in outcome) return told(counts, outcome, said.n);
   const { accepted, refusal } = outcome.result;
   if (refusal) return told(counts, refusal, said.n);
-  counts.relayed[said.type] += 1;
+  // Also a repeat of what was refused before: it is settled.
+  if (said.type !== 'malformed') counts.relayed[said.type] += 1;
   if (began !== undefined) signaling.settled((performance.now() - began) / 1000);
   if (said.type === 'admit') counts.joins += 1;
   return { type: 'ack', n: accepted };

@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import { readSession } from '../auth/session.ts';
 import type { SeatBudget } from '../budgets/seat-budgets.ts';
-import { check, explain } from '../protocol/decode.ts';
+import { check, explain, numberIn, sizeOf } from '../protocol/decode.ts';
 import { type ErrorCode, errors, fateOf, type Refusal, refuse, retryOf } from '../protocol/errors.ts';
 import { join, leave, type PeerId, postedMessages, type RoomName, type ServerMessage } from '../protocol/messages.ts';
 import { hear, listen, listenAndWait } from '../rooms/entering.ts';
@@ -13,14 +13,14 @@ import { eventsFor } from '../rooms/view.ts';
 import type { Caller } from './admit.ts';
 import { enter, letInto } from './arrival.ts';
 import {
+  addressBuckets,
   byeMessage,
-  charge,
+  chargeAddress,
   comeBackLater,
   depart,
   departForNow,
   errorMessage,
   numberOf,
-  type Payers,
   type Signaling,
   speak,
   told,
@@ -277,18 +277,24 @@ export class HttpConversations {
   }
 
   async #speak(room: RoomName, peer: PeerId, json: unknown, caller: Caller): Promise<ServerMessage> {
-    const { counts, limits, clock, addresses } = this.#signaling;
-    const bytes = Buffer.byteLength(JSON.stringify(json));
-    const message =
-      bytes > limits.messageBytes ? refuse('too-long', `${bytes} bytes, at most ${limits.messageBytes}`) : check(json);
-    const { seat } = this.#visitor(room, peer, caller);
-    const payers: Payers = { seat, address: addresses.buckets('messages', caller.address, clock()) };
-    const over = charge(this.#signaling, room, payers, message, bytes);
-    if ('refused' in message) return told(counts, over?.refusal ?? message);
-    if (over) return told(counts, over.refusal, numberOf(message));
-    if (message.type !== 'leave') return speak(this.#signaling, room, peer, message, caller);
-    await this.#leave(room, peer, message.mayReturn);
-    return byeMessage(refuse('left'));
+    const { counts, limits, clock, log } = this.#signaling;
+    const bytes = sizeOf(json, limits.messageBytes);
+    const within = this.#visitor(room, peer, caller).seat.take(bytes, clock()) === 'within';
+    if (!within) return told(counts, refuse('rate-limited'), numberIn(json));
+    const message = check(json, bytes, limits.messageBytes);
+    if ('refused' in message) return told(counts, message);
+    const over = chargeAddress(this.#signaling, room, addressBuckets(this.#signaling, caller), message);
+    if (over) return told(counts, over, numberOf(message));
+    if (message.type === 'leave') {
+      await this.#leave(room, peer, message.mayReturn);
+      return byeMessage(refuse('left'));
+    }
+    try {
+      return await speak(this.#signaling, room, peer, message, caller);
+    } catch (error) {
+      log.warn({ err: error, room }, 'a command could not be carried out');
+      return told(counts, refuse('internal'), numberOf(message));
+    }
   }
 
   /** What a peer is told of events: as JSON texts, up to the end of its session, or from the moment it was let in. */
@@ -303,7 +309,9 @@ export class HttpConversations {
       const last = entries[over];
       const code = (last && endedBy(last.event, id, waits)) ?? 'room-ended';
       const before = waits ? [] : entries.slice(0, over).filter(({ event }) => concerns(event, id));
-      return { messages: [...before.map(encode), this.#bye(room, id, refuse(code))], seq };
+      const told = this.#asManyAsFit(before, seq);
+      // What is left out is no loss: nothing follows it.
+      return { messages: [...told.messages, this.#bye(room, id, refuse(code))], seq };
     }
     const admission = entries.find(({ event }) => admits(event, id));
     if (admission) {
@@ -313,7 +321,23 @@ export class HttpConversations {
       return { messages: [encodeMessage(entered.first)], seq: entered.first.seq };
     }
     const matters = waits ? concernsAtTheDoor : concerns;
-    return { messages: entries.filter(({ event }) => matters(event, id)).map(encode), seq };
+    return this.#asManyAsFit(
+      entries.filter(({ event }) => matters(event, id)),
+      seq,
+    );
+  }
+
+  /** One answer has no more than may wait unread; the rest is for the next request. `seq`: the number when all of it fits. */
+  #asManyAsFit(entries: Entry[], seq?: number): { messages: string[]; seq?: number | undefined } {
+    const messages: string[] = [];
+    let room = this.#signaling.limits.unsentBytes;
+    for (const [at, entry] of entries.entries()) {
+      const text = encode(entry);
+      room -= text.length;
+      if (room < 0 && messages.length > 0) return { messages, seq: entries[at - 1]?.seq };
+      messages.push(text);
+    }
+    return { messages, seq };
   }
 
   #bye(room: RoomName, peer: PeerId, refusal: Refusal): string {

@@ -8,10 +8,10 @@ import type { Displaced, Receiver } from './fanout.ts';
 
 export class Poll implements Receiver {
   /**
-   * Every event of the room, not only the peer's own: the number to ask after next has to move on, or a peer that is told
-   * nothing for long would fall off the end of the log.
+   * The peer's events, and between them the last of those for others: the number to ask after next has to move on, or a peer that is
+   * told nothing for long would fall off the end of the log.
    */
-  readonly heard: Entry[] = [];
+  readonly #heard: Entry[] = [];
   /** ms since 1970 */
   readonly deadline: number;
   /** Settles when something came for the peer, or nothing will. */
@@ -35,7 +35,7 @@ export class Poll implements Receiver {
     this.#wake = resolve;
     this.#matters = ({ event }) => (waits ? concernsAtTheDoor(event, id) : concerns(event, id));
     this.deadline = clock() + wait;
-    this.#unsubscribe = store.subscribe(room, (entry) => this.heard.push(entry));
+    this.#unsubscribe = store.subscribe(room, (entry) => this.#hear(entry));
     this.#detach = () => fanout.detach(room, id, this);
     fanout.attach(room, id, this);
     if (wait === 0) this.#wake();
@@ -45,11 +45,18 @@ export class Poll implements Receiver {
     if (this.#matters(entry)) this.#wake();
   }
 
+  /** What others say to each other is not kept while this waits. */
+  #hear(entry: Entry): void {
+    const last = this.#heard.at(-1);
+    if (last && !this.#matters(last) && !this.#matters(entry)) this.#heard.pop();
+    this.#heard.push(entry);
+  }
+
   /** What was missed, waiting for more if there is nothing in it for the peer; then all that came. */
   async gather(missed: Entry[]): Promise<Entry[]> {
     if (!missed.some(this.#matters)) await this.over;
     const last = missed.at(-1)?.seq ?? 0;
-    return [...missed, ...this.heard.filter(({ seq }) => seq > last)];
+    return [...missed, ...this.#heard.filter(({ seq }) => seq > last)];
   }
 
   /** Its answer says so, even if there is nothing else in it; and says all that comes in this turn. */

@@ -1,5 +1,6 @@
 /** A peer's conversation over a connection that stays open: what comes in order, what goes out in order, and its end. */
-import { decode, type Incoming } from '../protocol/decode.ts';
+import type { SeatBudget } from '../budgets/seat-budgets.ts';
+import { decode, decodeTooLong, type Incoming } from '../protocol/decode.ts';
 import { fateOf, type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, Joined, PeerId, RoomName, ServerMessage, Waiting } from '../protocol/messages.ts';
 import { stay } from '../rooms/entering.ts';
@@ -9,8 +10,9 @@ import { admits, endedBy } from '../rooms/room.ts';
 import type { Caller } from './admit.ts';
 import { type Entered, enter, letInto } from './arrival.ts';
 import {
+  addressBuckets,
   byeMessage,
-  charge,
+  chargeAddress,
   closeCode,
   depart,
   departForNow,
@@ -26,11 +28,14 @@ import type { Displaced, Receiver } from './fanout.ts';
 
 /** A way to carry text to the peer. */
 export interface Wire {
-  send(text: string): void;
-  close(code: number, reason: string): void;
-  /** Bytes that were sent and have not left yet. */
-  unsent(): number;
+  /** @returns whether it was sent: it is not where too much of what was sent before still waits for the peer to read it */
+  send(text: string): boolean;
+  /** Sends these last texts, whatever waits, and closes. */
+  close(code: number, reason: string, last: string[]): void;
 }
+
+/** Messages that came before the one under way was answered, and their bytes together. */
+type Early = { texts: string[]; bytes: number };
 
 /**
  * `greeting`: nothing is said until `quiet`, ms since 1970, if the peer asked for that; 0 when it is over.
@@ -40,9 +45,9 @@ export interface Wire {
  */
 type State =
   | { at: 'greeting'; deadline: number; quiet?: number }
-  | { at: 'joining'; peer?: PeerId; early: string[]; held: Entry[] }
+  | { at: 'joining'; peer?: PeerId; early: Early; held: Entry[] }
   | { at: 'waiting'; peer: PeerId; session: string }
-  | { at: 'joined'; peer: PeerId; seq: number; renewIceAt: number; early?: string[] }
+  | { at: 'joined'; peer: PeerId; seq: number; renewIceAt: number; early?: Early }
   | { at: 'closed' };
 
 export class Session implements Receiver {
@@ -50,7 +55,7 @@ export class Session implements Receiver {
   #ackDue = 0;
   #was: PeerId | undefined;
   /** Opened by the first message after the session has a seat: most peers are silent. */
-  #payers: Payers | undefined;
+  #opened: Payers | undefined;
   /** Messages before there is a seat that pays for them. */
   #before = 0;
   #isNew = false;
@@ -82,37 +87,45 @@ export class Session implements Receiver {
     return this.#state.at === 'greeting' && now < (this.#state.quiet ?? 0);
   }
 
-  /** One message from the peer; `bytes` is its length. */
+  /** One message from the peer; `bytes` is its length. A message that fails ends its own connection, and no loop over others. */
   receive(text: string, bytes = Buffer.byteLength(text)): void {
-    if (this.#state.at === 'closed') return;
-    if ('early' in this.#state) {
-      // The peer has not been answered yet, so it cannot have much to say.
-      if (this.#state.early.push(text) > this.#signaling.limits.burst) this.end(refuse('rate-limited'), 'error');
-      return;
+    try {
+      if (this.#state.at === 'closed') return;
+      if ('early' in this.#state && this.#state.early) return this.#defer(this.#state.early, text, bytes);
+      this.#take(text, bytes);
+    } catch (error) {
+      this.#failed(error);
     }
-    const message = decode(text);
-    const over = this.#charge(message, bytes);
-    if (over?.far) return this.end(over.refusal);
-    if ('refused' in message) return this.#misunderstood(message);
-    if (over) return this.#refuse(over.refusal, numberOf(message));
-    this.#dispatch(message);
   }
 
-  #charge(message: Incoming | Refusal, bytes: number): ReturnType<typeof charge> {
+  /** A ping frame came, which counts as a message. @returns whether it is to be answered */
+  pinged(bytes: number): boolean {
+    const sent = this.#charge(bytes);
+    if (sent === 'far-over') this.end(refuse('rate-limited'));
+    return sent === 'within';
+  }
+
+  /** Counts a message against the budget of the seat, or before there is one, against a few. */
+  #charge(bytes: number): ReturnType<SeatBudget['take']> {
     const { peer } = this;
-    if (peer === undefined) {
-      this.#before += 1;
-      return this.#before > messagesBeforeJoin ? { refusal: refuse('rate-limited'), far: true } : undefined;
-    }
-    this.#payers ??= this.#openPayers(peer);
-    return charge(this.#signaling, this.#room, this.#payers, message, bytes);
+    if (peer !== undefined) return this.#payers(peer).seat.take(bytes, this.#signaling.clock());
+    this.#before += 1;
+    return this.#before > messagesBeforeJoin ? 'far-over' : 'within';
   }
 
-  #openPayers(peer: PeerId): Payers {
-    const { seats, addresses, clock } = this.#signaling;
-    const now = clock();
-    const seat = seats.open(this.#room, peer, now, this.#isNew);
-    return { seat, address: addresses.buckets('messages', this.#caller.address, now) };
+  #chargeAddress(message: Incoming): Refusal | undefined {
+    const { peer } = this;
+    if (peer === undefined) return undefined;
+    return chargeAddress(this.#signaling, this.#room, this.#payers(peer).address, message);
+  }
+
+  #payers(peer: PeerId): Payers {
+    const { seats, clock } = this.#signaling;
+    this.#opened ??= {
+      seat: seats.open(this.#room, peer, clock(), this.#isNew),
+      address: addressBuckets(this.#signaling, this.#caller),
+    };
+    return this.#opened;
   }
 
   deliver(entry: Entry, text: string): void {
@@ -121,17 +134,16 @@ export class Session implements Receiver {
     if (this.#state.at !== 'joined' || entry.seq <= this.#state.seq) return;
     const over = endedBy(entry.event, this.#state.peer, false);
     if (over) return this.end(refuse(over));
-    if (this.#wire.unsent() > this.#signaling.limits.unsentBytes) return this.end(refuse('slow-consumer'));
     this.#state.seq = entry.seq;
     // In the same write, where it costs nothing.
     this.flushAck();
-    this.#wire.send(text);
+    this.#send(text);
   }
 
   reached(seq: number): void {
     if (this.#state.at !== 'joined' || seq <= this.#state.seq) return;
     this.#state.seq = seq;
-    this.#wire.send(`{"type":"reached","seq":${seq}}`);
+    this.#send(`{"type":"reached","seq":${seq}}`);
   }
 
   displaced(why: Displaced): void {
@@ -165,7 +177,7 @@ export class Session implements Receiver {
   tick(now: number): void {
     if (this.#state.at === 'greeting' && this.#state.quiet && this.#state.quiet <= now) {
       this.#state.quiet = 0;
-      this.#wire.send(pong);
+      this.#send(pong);
     }
     if (this.#state.at === 'greeting' && this.#state.deadline <= now) this.end(refuse('join-timeout'));
     if (this.#state.at === 'joined' && this.#state.renewIceAt <= now) this.#renewIce(this.#state, now);
@@ -174,8 +186,32 @@ export class Session implements Receiver {
   /** Sends the acknowledgement that is due, one for all that was settled since the last. */
   flushAck(): void {
     if (this.#ackDue === 0 || this.#state.at !== 'joined') return;
-    this.#wire.send(`{"type":"ack","n":${this.#ackDue}}`);
+    const due = this.#ackDue;
     this.#ackDue = 0;
+    this.#send(ackOf(due));
+  }
+
+  /** The peer has not been answered yet, so it cannot have much to say. */
+  #defer(early: Early, text: string, bytes: number): void {
+    const { burst, byteBurst } = this.#signaling.limits;
+    early.bytes += bytes;
+    if (early.texts.push(text) > burst || early.bytes > byteBurst) this.end(refuse('rate-limited'), 'error');
+  }
+
+  #take(text: string, bytes: number): void {
+    const sent = this.#charge(bytes);
+    if (sent === 'far-over') return this.end(refuse('rate-limited'));
+    const { messageBytes } = this.#signaling.limits;
+    const message = bytes > messageBytes ? decodeTooLong(text, bytes, messageBytes) : decode(text);
+    if ('refused' in message) return this.#misunderstood(message);
+    const over = sent === 'over' ? refuse('rate-limited') : this.#chargeAddress(message);
+    if (over) return this.#refuse(over, numberOf(message));
+    this.#dispatch(message);
+  }
+
+  /** Everything that is said goes through here, but for the last. */
+  #send(text: string): void {
+    if (!this.#wire.send(text)) this.end(refuse('slow-consumer'));
   }
 
   #dispatch(message: Incoming): void {
@@ -183,12 +219,13 @@ export class Session implements Receiver {
     if (message.type === 'ping') return this.#pong(message.quiet);
     if (this.#state.at === 'waiting') return this.#speakAtTheDoor(message);
     if (message.type === 'join') return this.#join(message);
+    if (message.type === 'malformed') return this.#refuse(message.refusal, message.n);
     this.#refuse(refuse('not-joined', `"${message.type}" came before "join"`), numberOf(message));
   }
 
   #pong(quiet = 0): void {
     const wait = Math.min(quiet, this.#signaling.limits.maxQuiet);
-    if (this.#state.at !== 'greeting' || this.#state.quiet !== undefined || wait === 0) return this.#wire.send(pong);
+    if (this.#state.at !== 'greeting' || this.#state.quiet !== undefined || wait === 0) return this.#send(pong);
     this.#state.quiet = this.#signaling.clock() + wait;
     // Once, so that nobody can stay for ever without joining.
     this.#state.deadline += wait;
@@ -196,23 +233,19 @@ export class Session implements Receiver {
 
   #speak(state: State & { at: 'joined' }, message: Incoming): void {
     if (message.type === 'leave') return this.#leave(state.peer, message.mayReturn);
-    try {
-      const reply = speak(this.#signaling, this.#room, state.peer, message, this.#caller);
-      if (!(reply instanceof Promise)) return this.#answer(reply);
-      const answered = reply.then(this.#answer, this.#failed);
-      if (takesTime(message)) this.#holdUntil(answered, state);
-    } catch (error) {
-      this.#failed(error);
-    }
+    const reply = speak(this.#signaling, this.#room, state.peer, message, this.#caller);
+    if (!(reply instanceof Promise)) return this.#answer(reply);
+    const answered = reply.then(this.#answer, this.#failed);
+    if (takesTime(message)) this.#holdUntil(answered, state);
   }
 
   /** What comes meanwhile is not to overtake. */
   #holdUntil(answered: Promise<void>, state: State & { at: 'joined' }): void {
-    const early: string[] = [];
+    const early: Early = { texts: [], bytes: 0 };
     state.early = early;
     void answered.then(() => {
       delete state.early;
-      for (const text of early) this.receive(text);
+      for (const text of early.texts) this.receive(text);
     });
   }
 
@@ -224,7 +257,7 @@ export class Session implements Receiver {
   #hearAtTheDoor(state: State & { at: 'waiting' }, { seq, event }: Entry, text: string): void {
     const over = endedBy(event, state.peer, true);
     if (over) this.end(refuse(over));
-    else if (event.type === 'waiting-updated') this.#wire.send(text);
+    else if (event.type === 'waiting-updated') this.#send(text);
     else if (admits(event, state.peer))
       this.#enter((attach) => {
         attach(state.peer);
@@ -241,7 +274,7 @@ export class Session implements Receiver {
   readonly #answer = (reply: ServerMessage): void => {
     if (this.#state.at !== 'joined') return;
     if (reply.type === 'ack') this.#acknowledge(reply.n);
-    else this.#wire.send(encodeMessage(reply));
+    else this.#send(encodeMessage(reply));
   };
 
   #acknowledge(n: number): void {
@@ -256,7 +289,7 @@ export class Session implements Receiver {
   }
 
   #enter(arrive: (attach: (peer: PeerId) => void) => Promise<Entered | Refusal>): void {
-    const state: State & { at: 'joining' } = { at: 'joining', early: [], held: [] };
+    const state: State & { at: 'joining' } = { at: 'joining', early: { texts: [], bytes: 0 }, held: [] };
     this.#state = state;
     const { fanout } = this.#signaling;
     const attach = (peer: PeerId) => {
@@ -277,18 +310,18 @@ export class Session implements Receiver {
   #renewIce(state: State & { at: 'joined' }, now: number): void {
     const { servers, renewAt } = this.#signaling.ice(state.peer, this.#caller.address, now);
     state.renewIceAt = renewAt;
-    this.#wire.send(encodeMessage({ type: 'ice', ice: servers }));
+    this.#send(encodeMessage({ type: 'ice', ice: servers }));
   }
 
   #welcome({ first, renewIceAt, missed, accepted, isNew }: Entered, { held, early }: State & { at: 'joining' }): void {
     this.#state = this.#arrived(first, renewIceAt);
     this.#was = first.self.id;
     this.#isNew ||= isNew;
-    this.#wire.send(encodeMessage(first));
+    this.#send(encodeMessage(first));
     if (accepted > 0) this.#acknowledge(accepted);
     for (const entry of missed) this.deliver(entry, encode(entry));
     for (const entry of held) this.deliver(entry, encode(entry));
-    for (const text of early) this.receive(text);
+    for (const text of early.texts) this.receive(text);
   }
 
   #arrived(first: Joined | Waiting, renewIceAt: number): State {
@@ -310,15 +343,15 @@ export class Session implements Receiver {
   }
 
   #refuse(refusal: Refusal, n?: number): void {
-    this.#wire.send(encodeMessage(told(this.#signaling.counts, refusal, n)));
+    this.#send(encodeMessage(told(this.#signaling.counts, refusal, n)));
   }
 
   #finish(refusal: Refusal): void {
     if (this.#state.at === 'closed') return;
     this.#signaling.counts.refused[refusal.refused] += 1;
-    this.flushAck();
-    this.#wire.send(encodeMessage(byeMessage(refusal)));
-    this.#wire.close(closeCode(refusal), refusal.refused);
+    const last = [encodeMessage(byeMessage(refusal))];
+    if (this.#ackDue > 0 && this.#state.at === 'joined') last.unshift(ackOf(this.#ackDue));
+    this.#wire.close(closeCode(refusal), refusal.refused, last);
     this.#close();
   }
 
@@ -326,8 +359,8 @@ export class Session implements Receiver {
   #close(): PeerId | undefined {
     const peer = this.#state.at === 'joined' || this.#state.at === 'waiting' ? this.#state.peer : undefined;
     if (this.peer) this.#signaling.fanout.detach(this.#room, this.peer, this);
-    if (this.#payers && this.#was) this.#signaling.seats.release(this.#room, this.#was);
-    this.#payers = undefined;
+    if (this.#opened && this.peer) this.#signaling.seats.release(this.#room, this.peer);
+    this.#opened = undefined;
     this.#state = { at: 'closed' };
     return peer;
   }
@@ -342,6 +375,7 @@ export class Session implements Receiver {
 const pong = '{"type":"pong"}';
 /** Pings, and one join: who has not joined has nothing else to say. */
 const messagesBeforeJoin = 20;
+const ackOf = (n: number): string => `{"type":"ack","n":${n}}`;
 
 /** Sessions whose acknowledgement waits for company, gathered so that a guarantee does not cost a frame per message. */
 const acknowledgements = {

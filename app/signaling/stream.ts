@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type ErrorCode, type Refusal, refuse } from '../protocol/errors.ts';
+import { onOneLine } from '../protocol/event-stream.ts';
 import type { PeerId, RoomName } from '../protocol/messages.ts';
 import { lose } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
@@ -109,18 +110,13 @@ export class EventStream implements Receiver {
     if (over) return this.end(refuse(over));
     if (admits(entry.event, this.#peer)) return this.#admit(this.#state, entry.seq);
     if (this.#waits && entry.event.type !== 'waiting-updated') return;
-    if (this.#state.response.writableLength > this.#signaling.limits.unsentBytes)
-      return this.end(refuse('slow-consumer'));
     this.#state.seq = entry.seq;
-    // Signals are relayed as their sender wrote them. Line breaks in JSON text are nothing but space; here they would end it.
-    this.#write(`id: ${entry.seq}\ndata: ${text.replaceAll(/[\r\n]/g, ' ')}\n\n`);
-    this.#messages += 1;
+    this.#tell(text, entry.seq);
   }
 
   /** Sends a message (JSON text) that is no event of the room: it has no number, and is not told again. */
   tell(message: string): void {
-    this.#write(`data: ${message}\n\n`);
-    this.#messages += 1;
+    this.#tell(message);
   }
 
   reached(seq: number): void {
@@ -163,8 +159,7 @@ export class EventStream implements Receiver {
       delete state.held;
       if ('refused' in entered) return this.end(entered);
       state.seq = entered.first.seq;
-      this.#write(`id: ${state.seq}\ndata: ${encodeMessage(entered.first)}\n\n`);
-      this.#messages += 1;
+      this.#tell(encodeMessage(entered.first), state.seq);
       for (const entry of held) this.deliver(entry, encode(entry));
     };
     const until = this.#signaling.clock() + silence(this.#signaling);
@@ -176,9 +171,17 @@ export class EventStream implements Receiver {
     this.end(refuse('internal'));
   };
 
+  #tell(message: string, seq?: number): void {
+    this.#write(block(message, seq));
+    this.#messages += 1;
+  }
+
+  /** Everything that is written goes through here, but for the last. */
   #write(text: string): void {
     if (this.#state.at !== 'open' || this.#state.response.destroyed) return;
-    this.#state.response.write(text);
+    const { response } = this.#state;
+    if (response.writableLength > this.#signaling.limits.unsentBytes) return this.end(refuse('slow-consumer'));
+    response.write(text);
     this.#state.spoke = this.#signaling.clock();
   }
 
@@ -187,7 +190,8 @@ export class EventStream implements Receiver {
     this.#detach();
     if (refusal && this.#state.at === 'open') {
       this.#signaling.counts.refused[refusal.refused] += 1;
-      this.tell(encodeMessage(byeMessage(refusal)));
+      this.#state.response.write(block(encodeMessage(byeMessage(refusal))));
+      this.#messages += 1;
     }
     if (this.#state.at === 'starting') this.#state = { at: 'over' };
     if (this.#state.at !== 'open') return;
@@ -217,6 +221,10 @@ export class EventStream implements Receiver {
       .catch((error: unknown) => log.warn({ err: error, room: this.#room }, 'a lost stream could not be noted'));
   }
 }
+
+/** A message (JSON text) as a block of the stream; `seq` is the number of its event. */
+const block = (message: string, seq?: number): string =>
+  `${seq === undefined ? '' : `id: ${seq}\n`}data: ${onOneLine(message)}\n\n`;
 
 /** ms that an event stream stays open without a request of its peer. */
 export const silence = ({ limits }: Pick<Signaling, 'limits'>): number => 2 * limits.pingInterval;

@@ -74,7 +74,7 @@ export class WebSockets {
   accept(room: RoomName, socket: WebSocket, connection: Socket, visitor: Visitor, token?: string): void {
     const { clock, limits, log } = this.#signaling;
     const { bytesRead: read, bytesWritten: written } = connection;
-    const wire = new SocketWire(socket, connection);
+    const wire = new SocketWire(socket, connection, limits.unsentBytes);
     const carried: Carried = { in: 0, at: performance.now(), read, written };
     const caller = { address: visitor.ip, token };
     const session = new Session(this.#signaling, room, wire, caller);
@@ -83,11 +83,13 @@ export class WebSockets {
     socket.on('pong', () => {
       open.heard = true;
     });
+    socket.on('ping', (data: Buffer) => {
+      if (session.pinged(data.length) && !wire.pong(data)) session.end(refuse('slow-consumer'));
+    });
     const hear = (text: string, bytes: number, isBinary = false): void => {
       open.heard = true;
       carried.in += 1;
-      if (bytes > limits.messageBytes) session.end(refuse('too-long', longer(bytes, limits.messageBytes)), 'error');
-      else if (isBinary) session.end(refuse('bad-json', 'a binary frame came'), 'error');
+      if (isBinary) session.end(refuse('bad-json', 'a binary frame came'), 'error');
       else session.receive(text, bytes);
     };
     socket.on('message', (data: Buffer, isBinary) => hear(data.toString(), data.length, isBinary));
@@ -165,5 +167,3 @@ const add = (sum: Traffic, more: Traffic): void => {
   sum.bytesIn += more.bytesIn;
   sum.bytesOut += more.bytesOut;
 };
-
-const longer = (bytes: number, limit: number): string => `${bytes} bytes, at most ${limit}`;

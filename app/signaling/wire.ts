@@ -9,22 +9,38 @@ export class SocketWire implements Wire {
   /** Messages that were sent so far. */
   sent = 0;
   #waiting: string[] = [];
+  /** Characters in them. */
+  #pending = 0;
   readonly #socket: WebSocket;
   readonly #connection: Socket;
+  readonly #mostUnsent: number;
 
-  constructor(socket: WebSocket, connection: Socket) {
+  /** @param mostUnsent bytes that may wait for the peer to read them; past these nothing is sent */
+  constructor(socket: WebSocket, connection: Socket, mostUnsent: number) {
     this.#socket = socket;
     this.#connection = connection;
+    this.#mostUnsent = mostUnsent;
   }
 
-  send(text: string): void {
-    if (this.#waiting.push(text) > 1) return;
+  send(text: string): boolean {
+    if (this.#isFull()) return false;
+    this.#pending += text.length;
+    if (this.#waiting.push(text) > 1) return true;
     if (turn.push(this) === 1) setImmediate(endTurn);
+    return true;
+  }
+
+  /** Answers a ping frame, under the same limit. */
+  pong(data: Buffer): boolean {
+    if (this.#isFull()) return false;
+    this.#socket.pong(data);
+    return true;
   }
 
   flush(): void {
     const texts = this.#waiting;
     this.#waiting = [];
+    this.#pending = 0;
     this.sent += texts.length;
     if (texts.length === 0 || this.#socket.readyState !== this.#socket.OPEN) return;
     const waits = this.#connection.writableLength > 0;
@@ -34,13 +50,17 @@ export class SocketWire implements Wire {
     if (!waits && this.#connection.writableLength > 0) keepFrames();
   }
 
-  close(code: number, reason: string): void {
+  close(code: number, reason: string, last: string[]): void {
+    this.#waiting.push(...last);
     this.flush();
     this.#socket.close(code, reason);
   }
 
-  unsent(): number {
-    return this.#socket.bufferedAmount;
+  /** What was said in this turn only waits if the kernel does not take it now. */
+  #isFull(): boolean {
+    if (this.#pending + this.#connection.writableLength <= this.#mostUnsent) return false;
+    this.flush();
+    return this.#connection.writableLength > this.#mostUnsent;
   }
 }
 

@@ -83,6 +83,42 @@ describe('what was sent', () => {
     expect(refused).toEqual(['unknown-peer']);
   });
 
+  it('is checked before it has a number, so that what the server would refuse takes none', () => {
+    const { server, connection } = start();
+    server.admit();
+    const attempts: [() => unknown, RegExp][] = [
+      [() => connection.chat(''), /a text has 1 to 4000 characters, not 0/],
+      [() => connection.chat('x'.repeat(4001)), /1 to 4000 characters, not 4001/],
+      [() => connection.chat('x', 'a b'), /"a b" is not the id of a peer/],
+      [() => connection.update({ name: '' }), /a name has 1 to 64/],
+      [() => connection.update({ name: ' \n' }), /a name has 1 to 64/],
+      [() => connection.update({ name: 'x'.repeat(65) }), /a name has 1 to 64/],
+      [() => connection.update({ token: 'x'.repeat(8193) }), /a token has 0 to 8192/],
+      [() => connection.decide({ type: 'passcode', passcode: '' }), /a passcode has 1 to 256/],
+      [() => connection.decide({ type: 'passcode', passcode: 'x'.repeat(257) }), /a passcode has 1 to 256/],
+      [() => connection.decide({ type: 'kick', peer: '' }), /"" is not the id of a peer/],
+    ];
+    for (const [attempt, sentence] of attempts) {
+      expect(attempt).toThrow(RangeError);
+      expect(attempt).toThrow(sentence);
+    }
+    connection.chat('x'.repeat(4000));
+    connection.decide({ type: 'passcode', passcode: null });
+    expect(numbered(server.latest)).toMatchObject([{ n: 1 }, { n: 2, passcode: null }]);
+    // A later join does not tell it either.
+    server.latest.drop(1006);
+    connection.nudge();
+    server.latest.accept();
+    expect(server.latest.sent).toMatchObject([{ type: 'join', name: 'Ada' }]);
+  });
+
+  it('begins with its type and its number, as servers read it fastest', () => {
+    const { server, connection } = start();
+    server.admit();
+    connection.signal('bob', 1, { candidate: null });
+    expect(Object.keys(server.latest.sent.at(-1) ?? {})).toEqual(['type', 'n', 'to', 'epoch', 'data']);
+  });
+
   it('goes again in order after an error with retry, and nothing overtakes it', async () => {
     const { server, connection, clock } = start();
     server.admit();

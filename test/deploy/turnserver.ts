@@ -35,7 +35,11 @@ export const startCoturn = async (more: string[] = []): Promise<Coturn> => {
     rmSync(directory, { recursive: true, force: true });
   };
   if (await answers(server.port, child))
-    return { client: () => new TurnClient(server, turnCredential(secret, 'room', 'peer', Date.now() + 60_000)), stop };
+    return {
+      client: () =>
+        new TurnClient(server, turnCredential({ secret, names: 2 }, 'peer', undefined, Date.now() + 60_000)),
+      stop,
+    };
   await stop();
   throw new Error(`coturn does not answer:\n${said}`);
 };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { decode } from '../../app/protocol/decode.ts';
+import { check, decode, decodeTooLong, sizeOf } from '../../app/protocol/decode.ts';
 import { errors, fateOf } from '../../app/protocol/errors.ts';
+import { most } from '../../app/protocol/limits.ts';
 import { roomName } from '../../app/protocol/messages.ts';
 
 describe('decode', () => {
@@ -32,10 +33,59 @@ describe('decode', () => {
     ['[]', 'bad-message', 'message: Invalid input: expected object, received array'],
     ['{"type":"dance"}', 'unknown-type', 'in "type"'],
     ['{"type":"chat","n":0,"text":"x"}', 'bad-message', expect.stringContaining('n: ')],
-    ['{"type":"signal","n":1,"to":"a b","epoch":1,"data":1}', 'bad-message', expect.stringContaining('to: ')],
-    ['{"type":"update","n":1,"media":{"audio":1,"video":true}}', 'bad-message', expect.stringContaining('media.audio')],
+    ['{"type":"join","media":{"audio":1,"video":true}}', 'bad-message', expect.stringContaining('media.audio')],
   ])('%s is %s and says where', (text, refused, detail) => {
     expect(decode(text)).toEqual(detail === undefined ? { refused } : { refused, detail });
+  });
+
+  test.each([
+    ['{"type":"signal","n":1,"to":"a b","epoch":1,"data":1}', 1, 'bad-message', 'to: '],
+    ['{"n":7,"type":"dance"}', 7, 'unknown-type', 'type'],
+    ['{"n":2}', 2, 'unknown-type', 'type'],
+    [`{"type":"signal","n":3,"to":"a","epoch":1,"data":"${'x'.repeat(most.signal)}"}`, 3, 'too-long', 'signal.data'],
+    [`{"n":3,"type":"signal","to":"a","epoch":1,"data":"${'x'.repeat(most.signal)}"}`, 3, 'too-long', 'signal.data'],
+  ])('%.60s keeps its number, which the refusal settles', (text, n, refused, where) => {
+    const refusal = { refused, detail: expect.stringContaining(where) };
+    expect(decode(text)).toEqual({ type: 'malformed', n, refusal });
+    expect(check(JSON.parse(text), 1, 65_536)).toEqual({ type: 'malformed', n, refusal });
+  });
+
+  test('a message that is too long keeps its number, wherever it stands', () => {
+    const more = 'x'.repeat(100);
+    const refusal = { refused: 'too-long', detail: '135 bytes, at most 99' };
+    for (const text of [`{"n":4,"more":"${more}","type":"chat"}`, `{"type":"chat","more":"${more}","n":4}`])
+      expect(decodeTooLong(text, 135, 99)).toEqual({ type: 'malformed', n: 4, refusal });
+    expect(decodeTooLong(`{"type":"chat","n":4,"text":"${more}`, 135, 99)).toEqual(refusal);
+    const json = { type: 'chat', n: 4, text: more };
+    expect(check(json, sizeOf(json, 99), 99)).toMatchObject({ n: 4, refusal: { detail: '131 bytes, at most 99' } });
+  });
+});
+
+describe('what is nested too deep', () => {
+  const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
+  const signal = (depth: number): string => `{"type":"signal","n":1,"to":"a","epoch":1,"data":${nested(depth)}}`;
+  const refusal = { refused: 'bad-message', detail: `nested more than ${most.depth} deep` };
+
+  test.each([most.depth, most.depth + 1, 30_000, 300_000])('%i levels in a message are refused', (depth) => {
+    const texts = [signal(depth), `{"data":${nested(depth)},"type":"signal","n":1,"to":"a","epoch":1}`];
+    for (const text of [...texts, `{"type":"chat","n":1,"text":"x","more":${nested(depth)}}`]) {
+      expect(decode(text)).toEqual({ type: 'malformed', n: 1, refusal });
+      expect(check(JSON.parse(text), 1, 65_536)).toEqual({ type: 'malformed', n: 1, refusal });
+    }
+    expect(decode(nested(depth + 1))).toEqual(refusal);
+    expect(decode(`{"type":"ping","more":${nested(depth)}}`)).toEqual(refusal);
+    expect(decode('['.repeat(depth + 1))).toEqual({ refused: 'bad-json' });
+  });
+
+  test('as many levels as are allowed, and any number of brackets beside each other or in texts, are not', () => {
+    const data = [
+      nested(most.depth - 1),
+      `[${'[],{},'.repeat(200)}0]`,
+      `"${'[{\\"'.repeat(200)}"`,
+      `["\\\\",${nested(9)}]`,
+    ];
+    for (const each of data)
+      expect(decode(`{"type":"signal","n":1,"to":"a","epoch":1,"data":${each}}`)).toMatchObject({ data: each });
   });
 });
 

@@ -36,7 +36,10 @@ export class Network {
 
   /** Sockets of a client that uses this transport; one that uses WebSockets goes over to plain HTTP as the library does. */
   opener(transport: Transport): OpenSocket {
-    const streams = transport === 'poll' ? new PollsAlone(usualTiming.climb) : new Streams(usualTiming.climb);
+    const streams =
+      transport === 'poll'
+        ? new PollsAlone(usualTiming.climb, browserClock)
+        : new Streams(usualTiming.climb, browserClock);
     return (url, rung) =>
       transport === 'websocket' && rung === 'websocket'
         ? this.#webSocket(url)

@@ -60,7 +60,7 @@ describe.concurrent.each(['http', 'http-socket', 'socket', 'unix'] as const)('a 
     const epoch = other.inbox.of('peer-joined')[0]?.peer.epoch;
     let sent = 0;
     for (; other.inbox.of('peer-away').length === 0; sent += 1) {
-      await other.send({ type: 'signal', to: peer.id, epoch, data: 'x'.repeat(60_000) });
+      await other.send({ type: 'signal', to: peer.id, epoch, data: 'x'.repeat(30_000) });
       await other.inbox.take('ack');
       // It lives, or it would be taken for one that has vanished.
       if (sent % 50 === 49) await peer.post('messages', { type: 'ping' });
@@ -99,6 +99,22 @@ describe.concurrent.each(['http', 'http-socket', 'socket', 'unix'] as const)('a 
       impatient.logs.filter(({ msg, room: of, method }) => of === room && msg === 'request' && method === 'GET'),
     ).toEqual([]);
   });
+});
+
+test('what others say ends no line of a stream, whatever its reader takes for one', async () => {
+  const { other, peer } = await pair(site.direct.http);
+  const answer = await peer.events('after=2', asked);
+  const { epoch } = other.inbox.of('peer-joined')[0]?.peer ?? {};
+  const data = 'a\u2028b\u2029c\u0085d';
+  // As their sender wrote them: unescaped.
+  await other.send({ type: 'signal', to: peer.id, epoch, data });
+  let text = '';
+  for await (const chunk of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += chunk;
+    if (text.includes('"signal"')) break;
+  }
+  const [line = ''] = text.split(/\r\n|[\n\v\f\r\u0085\u2028\u2029]/).filter((each) => each.startsWith('data: '));
+  expect(JSON.parse(line.slice(6))).toMatchObject({ type: 'signal', data });
 });
 
 test('a client that goes while its stream begins is away, not a ghost', async () => {

@@ -14,7 +14,6 @@ export const specSettings = [
   ['--log-events', '16'],
   ['--message-rate', '50'],
   ['--message-burst', '100'],
-  ['--max-message-bytes', '4096'],
   ['--join-timeout', '4'],
   ['--join-burst', '1000000'],
   ['--attempt-burst', '1000000'],

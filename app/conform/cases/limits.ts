@@ -22,12 +22,25 @@ export const limits: Case[] = [
     },
   },
   {
-    name: 'a message that is too long is refused as too-long, and nobody else notices',
+    name: 'a message that is too long and has no number is refused as too-long, and nobody else notices',
     async run(c) {
       const { room, first, second } = await c.pair();
       const bytes = await tooLong(c, room);
-      same(await c.refusal(room, [c.joinText(), signalOf(bytes)]), c.fate('too-long'), 'refusal');
+      same(await c.refusal(room, [c.joinText(), unknownOf(bytes)]), c.fate('too-long'), 'refusal');
       await first.send({ type: 'chat', text: 'all well' });
+      matches(await second.inbox.take('chat'), { text: 'all well' });
+    },
+  },
+  {
+    name: 'a message that is too long is settled by its number, and its session goes on',
+    async run(c) {
+      const { room, first, second } = await c.pair();
+      const bytes = await tooLong(c, room);
+      await first.send({ type: 'chat', text: 'x', more: 'x'.repeat(bytes) });
+      const { code, n, retry } = await first.inbox.take('error');
+      same({ code, n, retry }, { code: 'too-long', n: 1, retry: undefined }, 'refusal');
+      await first.send({ type: 'chat', text: 'all well' });
+      same((await first.inbox.take('ack')).n, 2, 'what is acknowledged');
       matches(await second.inbox.take('chat'), { text: 'all well' });
     },
   },
@@ -86,15 +99,15 @@ const asBroken = (error: unknown): never => {
   throw new Error(error instanceof Error ? error.message : String(error));
 };
 
-const signalOf = (bytes: number): string =>
-  JSON.stringify({ type: 'signal', n: 1, to: 'nobody', epoch: 1, data: 'x'.repeat(bytes) });
+/** What is refused at any length, since there is no message of this type. */
+const unknownOf = (bytes: number): string => JSON.stringify({ type: 'dance', more: 'x'.repeat(bytes) });
 
 /** A length over the limit, and less than twice of it: what is far over is cut off without a word. */
-const tooLong = async (c: Context, room: string): Promise<number> => {
+export const tooLong = async (c: Context, room: string): Promise<number> => {
   for (let bytes = 4096; bytes < most.bytes; bytes *= 1.5) {
-    const { code } = await c.refusal(room, [c.joinText(), signalOf(bytes)]);
+    const { code } = await c.refusal(room, [c.joinText(), unknownOf(bytes)]);
     if (code === 'too-long') return bytes;
-    same(code, 'unknown-peer', `refusal of a signal of ${bytes} bytes to nobody`);
+    same(code, 'unknown-type', `refusal of ${bytes} bytes of an unknown type`);
   }
   throw new NotJudged(`messages of ${most.bytes} bytes are taken`);
 };

@@ -1,8 +1,9 @@
 /** Event streams: how they begin, go on, beat and end. */
 import { errors } from '../../protocol/errors.ts';
+import type { Block } from '../../protocol/event-stream.ts';
 import type { Context } from '../context.ts';
 import { matches, same } from '../expect.ts';
-import { AskingPeer, type Block, eventsIn, StreamPeer, WebSocketPeer } from '../peers.ts';
+import { AskingPeer, eventsIn, StreamPeer, WebSocketPeer } from '../peers.ts';
 import type { Case } from '../spec.ts';
 
 const accept = { accept: 'text/event-stream' };
@@ -158,6 +159,19 @@ const cases: Omit<Case, 'on'>[] = [
       socket.write(`{"type":"signal","n":1,"to":"${self.id}","epoch":${epoch},"data":{\r\n"a":\n\n[1,\r2]}}`);
       matches(await peer.inbox.take('signal'), { data: { a: [1, 2] } });
     },
+  },
+  {
+    name: 'characters that some take for the end of a line end none',
+    async run(c) {
+      const { room, first, second, epoch } = await c.pair();
+      const data = { text: 'a\u2028b\u2029c\u0085d' };
+      await first.send({ type: 'signal', to: second.id, epoch, data });
+      matches(await second.inbox.take('signal'), { data });
+      const third = c.add(WebSocketPeer, room);
+      await third.join();
+      same((await second.inbox.take('peer-joined')).peer.id, third.id, 'who comes next');
+    },
+    also: ['WebSocket'],
   },
   {
     name: 'who may not listen is answered, not streamed to',

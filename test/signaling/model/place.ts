@@ -29,7 +29,7 @@ export const limits = {
 };
 
 /** A few of such messages are more than the log keeps, or than may wait for one receiver. */
-export const heavy = 'x'.repeat(60_000);
+export const heavy = 'x'.repeat(30_000);
 export const isHeavy = ({ data }: Record<string, unknown>): boolean =>
   typeof data === 'object' && data !== null && 'pad' in data && data.pad === heavy;
 

@@ -122,7 +122,7 @@ export const speaking: Record<string, Step> = {
       const kind = dice(3);
       if (kind === 0) link.misbehave(Buffer.from([1, 2, 3]), 'bad-json');
       else if (kind === 1) link.misbehave('{"type":"chat",', 'bad-json');
-      else link.misbehave(`{"type":"chat","n":1,"text":"${'x'.repeat(limits['max-message-bytes'])}"}`, 'too-long');
+      else link.misbehave(`{"type":"ping","more":"${'x'.repeat(limits['max-message-bytes'])}"}`, 'too-long');
     },
   },
 };

@@ -1,0 +1,47 @@
+/** The lines of an event stream, in both directions; https://html.spec.whatwg.org/multipage/server-sent-events.html */
+
+/** The fields of a block; `comment` is what follows a colon at the beginning of a line. */
+export type Block = { id?: string; data?: string; retry?: string; comment?: string; event?: string };
+
+/**
+ * JSON text on one line, whatever its reader takes for the end of one. CR and LF in JSON text are nothing but space. NEL, U+2028 and U+2029 stand
+ * in its strings alone, where they can be escaped: readers that split by `\R` or `splitlines()` would cut the message there.
+ */
+export const onOneLine = (json: string): string =>
+  json.replaceAll(/[\r\n\u0085\u2028\u2029]/g, (character) =>
+    character < ' ' ? ' ' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+
+/** Takes an event stream apart as it comes. A line ends at CR, LF or CRLF and nothing else, a block at an empty line. */
+export class BlockReader {
+  /** The beginning of a line. */
+  #rest = '';
+  #endedInCr = false;
+  #lines: string[] = [];
+
+  /** The blocks that this chunk of decoded text completes. */
+  read(chunk: string): Block[] {
+    const text = this.#endedInCr && chunk.startsWith('\n') ? chunk.slice(1) : chunk;
+    if (chunk !== '') this.#endedInCr = chunk.endsWith('\r');
+    const lines = (this.#rest + text).split(/\r\n|\r|\n/);
+    this.#rest = lines.pop() ?? '';
+    const blocks: Block[] = [];
+    for (const line of lines) {
+      if (line !== '') this.#lines.push(line);
+      else if (this.#lines.length > 0) blocks.push(blockOf(this.#lines.splice(0)));
+    }
+    return blocks;
+  }
+}
+
+const blockOf = (lines: string[]): Block => {
+  const block: Record<string, string> = {};
+  for (const line of lines) {
+    const colon = line.indexOf(':');
+    const name = colon === 0 ? 'comment' : colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
+    // Several lines of data are one text.
+    block[name] = name === 'data' && block.data !== undefined ? `${block.data}\n${value}` : value;
+  }
+  return block;
+};

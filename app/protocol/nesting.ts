@@ -1,0 +1,39 @@
+/** How deep JSON is nested. What walks a value calls itself for each level, so what comes from outside is bounded before that. */
+
+/**
+ * Whether JSON text has more than `depth` brackets open at once. Nearly every message has fewer brackets than that in all, which is
+ * found without a look at each character.
+ */
+export const nestsDeeper = (text: string, depth: number): boolean => {
+  if (text.length <= 2 * depth) return false;
+  const objects = countUpTo(depth + 1, text, '{');
+  return objects + countUpTo(depth + 1 - objects, text, '[') > depth && scan(text, depth);
+};
+
+/** The same of a value. */
+export const isDeeper = (value: unknown, depth: number): boolean => {
+  if (typeof value !== 'object' || value === null) return false;
+  return depth === 0 || Object.values(value).some((inner) => isDeeper(inner, depth - 1));
+};
+
+const countUpTo = (most: number, text: string, bracket: string): number => {
+  let count = 0;
+  for (let at = text.indexOf(bracket); at >= 0 && count < most; at = text.indexOf(bracket, at + 1)) count += 1;
+  return count;
+};
+
+const scan = (text: string, depth: number): boolean => {
+  let open = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === quote) inString = !inString;
+    else if (inString) at += code === backslash ? 1 : 0;
+    else if (code === brace || code === bracket) open += 1;
+    else if (code === brace + 2 || code === bracket + 2) open -= 1;
+    if (open > depth) return true;
+  }
+  return false;
+};
+
+const [quote, backslash, brace, bracket] = [0x22, 0x5c, 0x7b, 0x5b];

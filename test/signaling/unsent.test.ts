@@ -1,0 +1,142 @@
+/** What is sent to a peer that does not read is bounded, whatever it is and whatever carries it. */
+import { EventEmitter } from 'node:events';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import type { WebSocket } from 'ws';
+import { errors } from '../../app/protocol/errors.ts';
+import { HttpConversations } from '../../app/signaling/http.ts';
+import { EventStream } from '../../app/signaling/stream.ts';
+import { WebSockets } from '../../app/signaling/websocket.ts';
+import { openHouse } from './house.ts';
+
+const limit = 5000;
+const house = () => {
+  const opened = openHouse();
+  Object.assign(opened.limits, { rate: 1e6, burst: 1e6, byteRate: 1e9, byteBurst: 1e9, unsentBytes: limit });
+  return opened;
+};
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const settle = () => new Promise((resolve) => setTimeout(resolve, 1));
+
+/** A client's text frame (RFC 6455, section 5.2), masked with zeros. */
+const frame = (text: string): Buffer => {
+  const padded = Buffer.from(text.padEnd(126));
+  return Buffer.concat([Buffer.from([0x81, 0xfe, padded.length >> 8, padded.length & 255, 0, 0, 0, 0]), padded]);
+};
+
+/** A connection whose other end reads nothing. */
+const stalled = () => {
+  const connection = Object.assign(new EventEmitter(), {
+    ...{ bytesRead: 0, bytesWritten: 0, writableLength: 0, destroyed: false },
+    write(bytes: Buffer) {
+      this.writableLength += bytes.length;
+      return false;
+    },
+  });
+  const socket = Object.assign(new EventEmitter(), {
+    ...{ OPEN: 1, readyState: 1, bufferedAmount: 0, closedBy: 0 },
+    pong(data: Buffer) {
+      connection.writableLength += 2 + data.length;
+    },
+    close(code: number) {
+      this.readyState = 2;
+      this.closedBy = code;
+    },
+    terminate() {},
+  });
+  connection.on('data', () => {});
+  return { connection, socket };
+};
+
+describe('a WebSocket that does not read', () => {
+  const kinds: [string, (at: number) => string | Buffer][] = [
+    ['acknowledgements', (at) => `{"type":"chat","n":${at},"text":"x"}`],
+    ['errors', (at) => `{"type":"dance","n":${at}}`],
+    ['pongs', () => '{"type":"ping"}'],
+    ['pongs to frames', () => Buffer.alloc(125)],
+    ['more in one turn than may wait', () => '{"type":"ping"}'.padEnd(126)],
+  ];
+  test.each(kinds)('is closed as slow-consumer after too many %s', async (kind, say) => {
+    const webSockets = new WebSockets(house(), { opened: () => {}, closed: () => {}, turnedAway: () => {} });
+    const { connection, socket } = stalled();
+    // What is used of them is there.
+    webSockets.accept('room', socket as unknown as WebSocket, connection as unknown as Socket, {
+      reqId: '',
+      ip: '192.0.2.1',
+    });
+    connection.emit('data', frame('{"type":"join"}'));
+    await settle();
+    let said = 0;
+    while (socket.closedBy === 0 && said < 5000) {
+      said += 1;
+      const next = say(said);
+      if (typeof next === 'string') connection.emit('data', frame(next));
+      else socket.emit('ping', next);
+      if (kind === 'acknowledgements') await settle();
+      else if (said % 100 === 0 && !kind.startsWith('more')) await turn();
+    }
+    expect(socket.closedBy).toBe(errors['slow-consumer'].close);
+    const unsent = connection.writableLength;
+    expect(unsent).toBeLessThan(limit + 1500);
+    for (let more = 0; more < 100; more += 1) {
+      connection.emit('data', frame('{"type":"ping"}'));
+      socket.emit('ping', Buffer.alloc(0));
+    }
+    await turn();
+    expect(connection.writableLength).toBeLessThan(unsent + 300);
+  });
+});
+
+test('ping frames count as messages: a flood of them is not answered, and ends the connection', async () => {
+  const webSockets = new WebSockets(openHouse(), { opened: () => {}, closed: () => {}, turnedAway: () => {} });
+  const { connection, socket } = stalled();
+  webSockets.accept('room', socket as unknown as WebSocket, connection as unknown as Socket, { reqId: '', ip: '' });
+  for (let said = 0; said < 150; said += 1) socket.emit('ping', Buffer.alloc(0));
+  expect([connection.writableLength, socket.closedBy]).toEqual([200, 0]);
+  for (let said = 0; said < 100; said += 1) socket.emit('ping', Buffer.alloc(0));
+  expect(socket.closedBy).toBe(errors['rate-limited'].close);
+});
+
+test.each<[string, (stream: EventStream, at: number) => void]>([
+  ['heartbeats', (stream, at) => stream.reached(at)],
+  ['messages without a number', (stream) => stream.tell('{"type":"pong"}')],
+  [
+    'events',
+    (stream, seq) => {
+      const event = { type: 'peer-away', peer: 'a' } as const;
+      stream.deliver({ seq, at: 0, event }, JSON.stringify({ ...event, seq }));
+    },
+  ],
+])('a stream that does not read is ended as slow-consumer after too many %s', (_what, say) => {
+  const response = new ServerResponse(new IncomingMessage(new Socket()));
+  const stream = new EventStream(house(), 'room', { id: 'b', session: 'b.secret', waits: false });
+  stream.open(response, 0, [], () => {});
+  for (let at = 1; stream.isOpen && at < 5000; at += 1) say(stream, at);
+  expect(stream.isOpen).toBe(false);
+  expect(response.writableLength).toBeLessThan(limit + 500);
+  expect(response.writableEnded).toBe(true);
+});
+
+test('the answer of a poll has no more than may wait unread; the next one goes on from there', async () => {
+  const conversations = new HttpConversations(house(), { streamed: () => {} });
+  const join = async () => JSON.parse((await conversations.join('room', {}, { address: '192.0.2.1' })).body);
+  const [one, other] = [await join(), await join()];
+  const texts = Array.from({ length: 40 }, (_, at) => ({ type: 'chat', n: at + 1, text: 'x'.repeat(400) }));
+  await conversations.messages('room', one.session, texts, { address: '192.0.2.1' });
+  const seqs: number[] = [];
+  for (let after = other.seq, polls = 0; seqs.length < texts.length && polls < 40; polls += 1) {
+    const { body } = await conversations.events(
+      'room',
+      other.session,
+      { after, wait: 0 },
+      { address: '192.0.2.1' },
+      () => {},
+    );
+    expect(body.length).toBeLessThan(limit + 1000);
+    const answer: { messages: { seq: number }[]; seq: number } = JSON.parse(body);
+    seqs.push(...answer.messages.map(({ seq }) => seq));
+    after = answer.seq;
+  }
+  expect(seqs).toEqual(texts.map((_, at) => other.seq + 1 + at));
+});
