@@ -1,6 +1,8 @@
 /** What strangers may say about files, and what becomes of it. */
 import { describe, expect, it, vi } from 'vitest';
 import { prices } from '../../app/client/allowance.ts';
+import type { Room } from '../../app/client/genkan.ts';
+import { mostOver, Shares } from '../../app/client/page/shares.ts';
 import { blockBytes, frameBytes } from '../../app/client/transfer.ts';
 import { settled } from './fake-clock.ts';
 import { fileOf, pair, reaches, received } from './file-pair.ts';
@@ -127,6 +129,29 @@ describe('from strangers', () => {
       other.hear('one', JSON.stringify({ file, is: 'cancel' }));
     }
     expect(offered).toHaveLength(prices.file[0]);
+  });
+
+  it('of offers that came to nothing the page shows the last ones, and all others', () => {
+    vi.stubGlobal('isSecureContext', true);
+    const time = vi.spyOn(performance, 'now');
+    const { other } = pair();
+    const shares = new Shares(
+      other as unknown as Room,
+      () => 'Ada',
+      () => {},
+      () => {},
+    );
+    for (let file = 1; file <= 200; file += 1) {
+      time.mockReturnValue(file * 10_000);
+      other.hear('one', JSON.stringify({ file, is: 'offer', name: `${file}`, size: 1, type: '' }));
+      if (file > 1) other.hear('one', JSON.stringify({ file, is: 'cancel' }));
+    }
+    expect(shares.all.map(({ file }) => file.name)).toEqual([
+      '1',
+      ...Array.from({ length: mostOver + 1 }, (_, index) => `${200 - mostOver + index}`),
+    ]);
+    time.mockRestore();
+    vi.unstubAllGlobals();
   });
 
   it.each([
