@@ -48,7 +48,7 @@ const isDescription = (value: unknown): value is Description =>
 const isCandidate = (value: unknown): value is RTCIceCandidateInit =>
   isObject(value) &&
   [value.candidate, value.sdpMid, value.usernameFragment].every(isShort) &&
-  (value.sdpMLineIndex ?? 0) === Number(value.sdpMLineIndex ?? 0);
+  Number.isInteger(value.sdpMLineIndex ?? 0);
 
 const isShort = (value: unknown): boolean =>
   (value ?? undefined) === undefined || (typeof value === 'string' && value.length <= bounds.text);

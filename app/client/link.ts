@@ -269,8 +269,10 @@ export class Link {
   }
 
   #renew(): void {
-    if (this.#pair.initiator) return this.#begin(this.#generation + Number(this.#isOffered));
-    this.#send({ link: this.#generation, renew: true });
+    // A peer that ends each connection as soon as it is there would have one after the other.
+    if (this.#pair.initiator && this.#allows('connection'))
+      return this.#begin(this.#generation + Number(this.#isOffered));
+    if (!this.#pair.initiator) this.#send({ link: this.#generation, renew: true });
     this.#awaitConnection();
   }
 

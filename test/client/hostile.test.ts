@@ -67,6 +67,19 @@ describe('fresh connections', () => {
     expect([a.link.state, b.link.state]).toEqual(['connected', 'connected']);
   });
 
+  it('that a peer ends as soon as they are there are not replaced at once for ever', async () => {
+    const { a, clock } = pair();
+    for (let index = 0; index < 100; index += 1) {
+      a.rtc.latest.become('connected');
+      a.rtc.latest.become('failed');
+    }
+    await settled();
+    expect([a.rtc.made.length, live(a.rtc), a.link.state]).toEqual([prices.connection[0], 1, 'reconnecting']);
+    time.now += 60_000;
+    await clock.pass(20_000);
+    expect(a.rtc.made).toHaveLength(prices.connection[0] + 1);
+  });
+
   it('survive whatever fails in the browser', async () => {
     const { a, connect } = pair();
     await connect();
@@ -146,6 +159,7 @@ describe('signals', () => {
     ['generation 0', offer(0)],
     ['a candidate that is too long', { link: 1, candidate: { candidate: 'x'.repeat(bounds.text + 1) } }],
     ['a candidate that is no text', { link: 1, candidate: { candidate: {} } }],
+    ['a place that is no primitive', { link: 1, candidate: { sdpMLineIndex: { toString: 1 } } }],
     ['a place that is no number', { link: 1, candidate: { candidate: '', sdpMLineIndex: [] } }],
   ])('with %s are none', (_, data) => expect(readSignal(data)).toBeUndefined());
 
