@@ -3,12 +3,12 @@
  * and where a connection was replaced in between, the receiver names the block to go on with.
  */
 import type { PeerId } from '../protocol/messages.ts';
-import type { Channel, Data } from './channel.ts';
+import type { Allowance } from './allowance.ts';
+import type { Channel, Heard } from './channel.ts';
 import { Emitter, type Source } from './events.ts';
 import type { RoomEvents } from './genkan.ts';
-import { Incoming } from './incoming.ts';
+import { Incoming, typeOf } from './incoming.ts';
 import { Outgoing } from './outgoing.ts';
-import { Bucket, objectOf } from './reactions.ts';
 import type { FileFacts, FileWord, Transfer } from './transfer.ts';
 
 export type FileOptions = {
@@ -22,8 +22,9 @@ export type FileRoom = Source<Pick<RoomEvents, 'channel' | 'data' | 'peer-remove
   channel(peer: PeerId): Channel | undefined;
 };
 
-/** Files that one peer may have on offer at a time. */
+/** Files that one peer may have on offer at a time, and answers that are kept for offers that come again. */
 const most = 8;
+const answers = 64;
 
 /**
  * Offers files to peers, and tells of those that they offer, also before.
@@ -38,7 +39,8 @@ export class Files implements Source<{ file: Incoming }> {
   /** Both ways, by peer and number. */
   #outgoing = new Map<string, Outgoing>();
   #incoming = new Map<string, Incoming>();
-  #offers = new Map<PeerId, Bucket>();
+  /** How those ended that a connection may have been lost with: the last ones. */
+  #answers = new Map<string, FileWord>();
   #deaf: (() => void)[];
 
   constructor(room: FileRoom, { limit = 100 * 2 ** 20 }: FileOptions) {
@@ -47,7 +49,7 @@ export class Files implements Source<{ file: Incoming }> {
     this.#limit = limit;
     this.#deaf = [
       room.on('channel', (peer) => this.#opened(peer)),
-      room.on('data', ({ from, data }) => this.#heard(from, data)),
+      room.on('data', ({ from, data, allowance }) => this.#heard(from, data, allowance)),
       room.on('peer-removed', ({ peer }) => this.#lose((transfer) => transfer.peer === peer.id)),
       room.on('state', ({ is }) => is === 'over' && this.close()),
     ];
@@ -64,7 +66,7 @@ export class Files implements Source<{ file: Incoming }> {
     if (file.size > this.#limit) throw new RangeError(`the file has more than ${this.#limit} bytes`);
     const [id = 0] = crypto.getRandomValues(new Uint32Array(1));
     const transfer = new Outgoing(id, peer, file, this.#sayTo(peer, id), () => this.#room.channel(peer));
-    this.#outgoing.set(keyOf(peer, id), transfer);
+    this.#keep(this.#outgoing, transfer);
     if (this.#room.peers.some(({ id }) => id === peer)) transfer.offer();
     else transfer.end('left');
     return transfer;
@@ -81,21 +83,21 @@ export class Files implements Source<{ file: Incoming }> {
    * somebody now who hears of offers.
    */
   #opened(peer: PeerId): void {
-    const ours = [...this.#outgoing.values()].filter((file) => file.peer === peer && file.isUnfinished);
+    const ours = [...this.#outgoing.values()].filter((file) => file.peer === peer);
     this.#room.channel(peer)?.send(JSON.stringify({ files: ours.map(({ id }) => id) }));
     for (const file of ours) file.offer();
   }
 
-  #heard(from: PeerId, data: Data): void {
-    if (typeof data !== 'string') return this.#bytes(from, data);
-    const { file, files, ...word } = objectOf(data);
-    if (Array.isArray(files)) return this.#listed(from, files);
-    if (!isWord(word)) return;
+  #heard(from: PeerId, data: Heard, allowance: Allowance): void {
+    if (data instanceof ArrayBuffer) return this.#bytes(from, data);
+    const { file, files, ...word } = data;
+    if (Array.isArray(files)) return allowance.take('file') ? this.#listed(from, files) : undefined;
+    if (!isCount(file) || !isWord(word)) return;
     const key = keyOf(from, file);
     this.#outgoing.get(key)?.hear(word);
     const incoming = this.#incoming.get(key);
-    if (incoming) incoming.hear(word);
-    else if (word.is === 'offer') this.#offered(from, Number(file), word);
+    if (word.is === 'offer') this.#offered(from, file, word, allowance.take('file'));
+    else incoming?.hear(word);
   }
 
   #listed(from: PeerId, ids: unknown[]): void {
@@ -108,25 +110,41 @@ export class Files implements Source<{ file: Incoming }> {
     this.#incoming.get(keyOf(from, new DataView(data).getUint32(0)))?.take(new Uint8Array(data, 4));
   }
 
-  #offered(from: PeerId, id: number, { name, size, type }: FileFacts): void {
-    const theirs = [...this.#incoming.values()].filter((file) => file.peer === from && file.isUnfinished);
-    const bucket = this.#offers.get(from) ?? new Bucket();
-    this.#offers.set(from, bucket);
+  #offered(from: PeerId, id: number, word: FileFacts & FileWord, affordable: boolean): void {
+    const { name, size, type } = word;
+    const key = keyOf(from, id);
+    const known = this.#incoming.get(key);
+    if (known) return affordable ? known.hear(word) : undefined;
     const say = this.#sayTo(from, id);
+    const answer = this.#answers.get(key);
+    if (answer) return say(answer);
     if (size > this.#limit) return say({ is: 'decline', reason: 'too-large' });
-    if (theirs.length >= most || !bucket.take()) return say({ is: 'decline', reason: 'declined' });
-    const file = new Incoming(id, from, { name: plain(name), size, type }, say);
-    this.#incoming.set(keyOf(from, id), file);
+    const theirs = [...this.#incoming.values()].filter(({ peer }) => peer === from);
+    if (theirs.length >= most || !affordable) return say({ is: 'decline', reason: 'declined' });
+    const file = new Incoming(id, from, { name: plain(name), size, type: typeOf(type) }, say);
+    this.#keep(this.#incoming, file);
     this.#emitter.emit('file', file);
   }
 
+  /** Until it has ended. */
+  #keep<Kind extends Transfer>(all: Map<string, Kind>, transfer: Kind): void {
+    const key = keyOf(transfer.peer, transfer.id);
+    all.set(key, transfer);
+    transfer.on('state', (state) => {
+      if (transfer.isUnfinished) return;
+      all.delete(key);
+      if (!(transfer instanceof Incoming)) return;
+      this.#answers.set(
+        key,
+        state.is === 'over' ? { is: 'decline', reason: state.reason } : { is: 'accept', at: transfer.size, ask: 0 },
+      );
+      for (const [oldest] of this.#answers) if (this.#answers.size > answers) this.#answers.delete(oldest);
+    });
+  }
+
   #lose(which: (transfer: Transfer) => boolean): void {
-    for (const all of [this.#outgoing, this.#incoming])
-      for (const [key, transfer] of all) {
-        if (!which(transfer)) continue;
-        transfer.end('left');
-        all.delete(key);
-      }
+    for (const transfer of [...this.#outgoing.values(), ...this.#incoming.values()])
+      if (which(transfer)) transfer.end('left');
   }
 
   #sayTo(peer: PeerId, id: number): (word: FileWord) => void {
@@ -136,11 +154,12 @@ export class Files implements Source<{ file: Incoming }> {
 
 const keyOf = (peer: PeerId, id: unknown): string => `${peer} ${id}`;
 
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
 const isWord = (word: Record<string, unknown>): word is FileWord => {
   if (word.is === 'offer') return isCount(word.size) && typeof word.name === 'string' && typeof word.type === 'string';
-  return word.is === 'accept' || word.is === 'got' ? isCount(word.at) : typeof word.is === 'string';
+  if (word.is === 'accept') return isCount(word.at) && isCount(word.ask);
+  return word.is === 'got' ? isCount(word.at) : typeof word.is === 'string';
 };
 
 /** A name that is nothing but a name: it came from a stranger and is shown, and may be used to save the file. */

@@ -1,5 +1,6 @@
 /** The public entry of the browser library: join a room, get a Room. */
 import type { Access, Joined, MediaKind, MediaState, PeerId, Role } from '../protocol/messages.ts';
+import { Bucket, prices } from './allowance.ts';
 import type { Channel } from './channel.ts';
 import type { Clock } from './clock.ts';
 import { Connection, type ConnectionEvents, type ConnectionState } from './connection.ts';
@@ -7,7 +8,7 @@ import { Emitter, type Source } from './events.ts';
 import type { LinkTiming } from './link.ts';
 import { Mesh, type MeshEvents, type RemotePeer } from './mesh.ts';
 import type { Settled } from './outbox.ts';
-import { Bucket, encodeReaction, reactionOf } from './reactions.ts';
+import { encodeReaction, reactionOf } from './reactions.ts';
 import { type Rtc, tracksOf } from './rtc.ts';
 import { after, type Standing, standingOf } from './standing.ts';
 import { listenToPage } from './surroundings.ts';
@@ -75,7 +76,7 @@ export class Room implements Source<RoomEvents> {
   #emitter = new Emitter<RoomEvents>();
   #media: MediaState;
   #standing: Standing | undefined;
-  #reactions = { own: new Bucket(), of: new Map<PeerId, Bucket>() };
+  #reactions = new Bucket(prices.reaction);
   #stopListening: () => void;
 
   constructor(options: JoinOptions) {
@@ -143,7 +144,7 @@ export class Room implements Source<RoomEvents> {
    */
   react(text: string): boolean {
     const data = encodeReaction(text);
-    if (!this.#reactions.own.take()) return false;
+    if (!this.#reactions.take()) return false;
     for (const { id } of this.peers) this.channel(id)?.send(data);
     return true;
   }
@@ -260,17 +261,10 @@ export class Room implements Source<RoomEvents> {
       if (state.is === 'over') this.#close();
       emitter.emit('state', state);
     });
-    emitter.on('peer-removed', ({ peer }) => this.#reactions.of.delete(peer.id));
-    emitter.on('data', ({ from, data }) => {
+    emitter.on('data', ({ from, data, allowance }) => {
       const text = reactionOf(data);
-      if (text !== undefined && this.#bucketOf(from).take()) emitter.emit('reaction', { from, text });
+      if (text !== undefined && allowance.take('reaction')) emitter.emit('reaction', { from, text });
     });
-  }
-
-  #bucketOf(peer: PeerId): Bucket {
-    const bucket = this.#reactions.of.get(peer) ?? new Bucket();
-    this.#reactions.of.set(peer, bucket);
-    return bucket;
   }
 
   #close(): void {

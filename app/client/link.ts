@@ -3,10 +3,11 @@
  * fresh one, a generation later, because some never would (first offers that collide leave Chromium gathering nothing
  * for ever). The initiator begins generations; the other side follows, and may ask.
  */
+import type { Allowance } from './allowance.ts';
 import type { Limits } from './budget.ts';
 import type { Channel, ChannelSetup } from './channel.ts';
 import { Alarm, type Clock } from './clock.ts';
-import { isLinkSignal, isOffer, type LinkSignal } from './link-signal.ts';
+import { isOffer, type LinkSignal, readSignal } from './link-signal.ts';
 import { Negotiation } from './negotiation.ts';
 import type { Ice, Rtc, Tracks } from './rtc.ts';
 
@@ -28,6 +29,8 @@ export type LinkTiming = {
 export const usualLinkTiming: LinkTiming = { connect: 10_000, tries: 3, disconnected: 2_000 };
 
 export type LinkSetup = ChannelSetup & {
+  /** What the peer may still cost; the same one for every link to it. */
+  allowance: Allowance;
   pair: Pair;
   ice: Ice;
   tracks: Tracks;
@@ -50,6 +53,8 @@ export class Link {
   #tracks: Tracks;
   #ice: Ice;
   #generation = 0;
+  /** Whether the other side hears of this generation: one that it does not hear of takes no number. */
+  #isOffered = false;
   /** Of the present generation; the other side's first offer makes it where this is not the initiator. */
   #current: Negotiation | undefined;
   #state: LinkState = 'connecting';
@@ -67,7 +72,7 @@ export class Link {
     this.#ice = setup.ice;
     this.#stream = setup.rtc.stream();
     this.#watchdog = new Alarm(setup.clock);
-    if (this.#pair.initiator) this.#begin(1);
+    if (this.#pair.initiator) this.#begin(1, this.#allows('connection'));
     else this.#watch();
   }
 
@@ -99,21 +104,28 @@ export class Link {
     this.#current?.setLimits(limits);
   }
 
-  /** Takes a signal's `data` as it came from the peer; what is not a LinkSignal of this or the next generation is ignored. */
+  /** Takes a signal's `data` as it came from the peer; what is no signal of this or the next generation, or too soon, is ignored. */
   receive(data: unknown): void {
-    if (this.#state === 'closed' || !isLinkSignal(data)) return;
+    const signal = readSignal(data);
+    if (this.#state === 'closed' || !signal) return;
     const { initiator, polite } = this.#pair;
-    if ('renew' in data) {
-      if (initiator && data.link === this.#generation) this.#begin(this.#generation + 1);
+    const { link } = signal;
+    if ('renew' in signal) {
+      if (initiator && link === this.#generation && this.#isOffered && this.#allows('connection'))
+        this.#begin(link + 1);
       return;
     }
-    if ('keep' in data) return this.#keep(data.link);
-    // Of a page that has begun anew, and counts from 1.
-    if (this.#inQuestion && isOffer(data)) this.#generation = 0;
-    if (!initiator && data.link > this.#generation && isOffer(data)) this.#begin(data.link);
-    if (data.link !== this.#generation) return;
-    void this.#current?.receive(data, polite);
+    if (!initiator && isOffer(signal) && (link === this.#generation + 1 || this.#inQuestion))
+      this.#begin(link, this.#allows('connection'));
+    else if (!('candidate' in signal) && !this.#allows('description')) return;
+    if ('keep' in signal) return initiator ? undefined : this.#keep(link);
+    if (link !== this.#generation) return;
+    void this.#current?.receive(signal, polite);
     this.#getsOn();
+  }
+
+  #allows(kind: 'connection' | 'description'): boolean {
+    return this.#setup.allowance.take(kind);
   }
 
   /**
@@ -187,34 +199,42 @@ export class Link {
 
   // ── generations ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #begin(generation: number): void {
+  /** `affordable`: whether there is to be a connection. Without one the watchdog asks for the next generation, later. */
+  #begin(generation: number, affordable = true): void {
     this.#drop();
+    this.#isOffered = false;
     this.#inQuestion = false;
     this.#generation = generation;
     // Both ends count alike, whoever asked for it, and so lose patience in the intended order.
     this.#tries = Math.min(this.#setup.timing.tries, Math.max(this.#tries, generation - this.#base));
     this.#stream = this.#setup.rtc.stream();
-    this.#current = this.#negotiation(generation);
+    if (affordable) this.#connect(generation);
     this.#awaitConnection();
   }
 
-  #negotiation(generation: number): Negotiation {
+  /** Browsers refuse connections beyond some hundreds, or with servers that make no sense to them. */
+  #connect(generation: number): void {
     const stream = this.#stream;
-    return new Negotiation({
-      ...this.#setup,
-      initiator: this.#pair.initiator,
-      ice: this.#ice,
-      tracks: this.#tracks,
-      send: (data) => {
-        this.#send({ link: generation, ...data });
-        this.#getsOn();
-      },
-      state: (state) => this.#connectionState(state),
-      track: (track) => {
-        stream.addTrack(track);
-        this.#setup.changed();
-      },
-    });
+    try {
+      this.#current = new Negotiation({
+        ...this.#setup,
+        initiator: this.#pair.initiator,
+        ice: this.#ice,
+        tracks: this.#tracks,
+        send: (data) => {
+          this.#isOffered = true;
+          this.#send({ link: generation, ...data });
+          this.#getsOn();
+        },
+        state: (state) => this.#connectionState(state),
+        track: (track) => {
+          stream.addTrack(track);
+          this.#setup.changed();
+        },
+      });
+    } catch (error) {
+      this.#setup.trouble(error);
+    }
   }
 
   #drop(): void {
@@ -249,8 +269,10 @@ export class Link {
   }
 
   #renew(): void {
-    if (this.#pair.initiator) return this.#begin(this.#generation + 1);
-    this.#send({ link: this.#generation, renew: true });
+    // A peer that ends each connection as soon as it is there would have one after the other.
+    if (this.#pair.initiator && this.#allows('connection'))
+      return this.#begin(this.#generation + Number(this.#isOffered));
+    if (!this.#pair.initiator) this.#send({ link: this.#generation, renew: true });
     this.#awaitConnection();
   }
 

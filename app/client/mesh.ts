@@ -1,7 +1,8 @@
 /** All links of a room, kept in step with who is in it. */
 import type { Joined, LeaveReason, Peer, PeerId } from '../protocol/messages.ts';
+import { Allowance } from './allowance.ts';
 import { Care } from './care.ts';
-import type { Data } from './channel.ts';
+import { type Heard, read } from './channel.ts';
 import { Alarm, browserClock, type Clock } from './clock.ts';
 import type { ConnectionEvents, ConnectionState, RoomEvent } from './connection.ts';
 import type { Emitter, Source } from './events.ts';
@@ -27,7 +28,7 @@ export type MeshEvents = {
   quality: { peer: PeerId; quality: Quality };
   /** The data channel to a peer is open, or another one after a fresh connection. */
   channel: PeerId;
-  data: { from: PeerId; data: Data };
+  data: { from: PeerId; data: Heard; allowance: Allowance };
   /** A failure that was survived, for whoever keeps a log. */
   trouble: { peer: PeerId; error: unknown };
 };
@@ -51,7 +52,12 @@ export type MeshOptions = {
 /** JSON has no undefined. */
 type Change = Partial<Pick<Peer, 'name' | 'media' | 'hand' | 'role' | 'away'>>;
 /** `missing`: a room that began anew does not have it, or not yet, and the link works on. */
-type Entry = { peer: Peer; link: Link; care: Care; missing?: true };
+type Entry = { peer: Peer; link: Link; care: Care; allowance: Allowance; missing?: true };
+
+/** Peers that there are links to. A mesh carries far fewer; whoever comes when it is full is ignored. */
+const most = 64;
+/** Milliseconds until what a peer tells of itself too often is shown. */
+const settling = 1_000;
 
 export class Mesh {
   #signaling: Signaling;
@@ -68,6 +74,9 @@ export class Mesh {
   /** When those who are missing are given up. */
   #patience: Alarm;
   #self: PeerId | undefined;
+  /** Who changed too often to be shown at once, and when that will be. */
+  #changed = new Set<PeerId>();
+  #settling: Alarm;
 
   constructor(
     signaling: Signaling,
@@ -82,6 +91,7 @@ export class Mesh {
     this.#timing = { ...usualLinkTiming, looks: usualLooks, ...timing };
     this.#alarm = new Alarm(clock);
     this.#patience = new Alarm(clock);
+    this.#settling = new Alarm(clock);
     this.#deaf = [
       signaling.on('joined', (joined) => {
         if (!joined.recovered) return this.#startFrom(joined);
@@ -120,6 +130,7 @@ export class Mesh {
     for (const stop of this.#deaf) stop();
     this.#alarm.disarm();
     this.#patience.disarm();
+    this.#settling.disarm();
     for (const { link } of this.#entries.values()) link.close();
     this.#entries.clear();
   }
@@ -170,7 +181,7 @@ export class Mesh {
         return this.#update(event.peer, { away: true });
       case 'peer-back':
         this.#update(event.peer, { away: false });
-        return this.#entries.get(event.peer)?.link.heal();
+        return this.#heal(event.peer);
       case 'peer-left':
         return this.#remove(event.peer, event.reason);
       case 'signal':
@@ -178,6 +189,11 @@ export class Mesh {
       default:
         event.type satisfies 'chat' | 'room-updated' | 'mute-request' | 'lobby' | 'waiting-updated';
     }
+  }
+
+  #heal(id: PeerId): void {
+    const entry = this.#entries.get(id);
+    if (entry?.allowance.take('description')) entry.link.heal();
   }
 
   #deliver(from: PeerId, epoch: number, data: unknown): void {
@@ -197,21 +213,24 @@ export class Mesh {
       delete known.missing;
       return this.#emitter.emit('peer-changed', snapshot(known));
     }
+    if (!known && this.#entries.size >= most) return;
     known?.link.close();
-    const entry: Entry = { peer, link: this.#link(peer), care: new Care() };
+    const allowance = known?.allowance ?? new Allowance();
+    const entry: Entry = { peer, link: this.#link(peer, allowance), care: new Care(), allowance };
     this.#entries.set(peer.id, entry);
     this.#limitAll();
     if (!this.#alarm.armed) this.#lookLater();
     this.#emitter.emit(known ? 'peer-changed' : 'peer-added', snapshot(entry));
   }
 
-  #link(peer: Peer): Link {
+  #link(peer: Peer, allowance: Allowance): Link {
     const { id } = peer;
     const current = () => {
       const entry = this.#entries.get(id);
       return entry?.link === link ? entry : undefined;
     };
     const link = new Link({
+      allowance,
       pair: peer,
       ice: this.#ice,
       tracks: this.#tracks,
@@ -228,7 +247,10 @@ export class Mesh {
         this.#emitter.emit('peer-changed', snapshot(entry));
       },
       opened: () => current() && this.#emitter.emit('channel', id),
-      heard: (data) => current() && this.#emitter.emit('data', { from: id, data }),
+      heard: (given) => {
+        const data = current() && read(given, allowance);
+        if (data) this.#emitter.emit('data', { from: id, data, allowance });
+      },
       trouble: (error) => this.#emitter.emit('trouble', { peer: id, error }),
     });
     return link;
@@ -238,7 +260,15 @@ export class Mesh {
     const entry = this.#entries.get(id);
     if (!entry) return;
     entry.peer = { ...entry.peer, ...change };
-    this.#emitter.emit('peer-changed', snapshot(entry));
+    if (entry.allowance.take('update')) return this.#emitter.emit('peer-changed', snapshot(entry));
+    this.#changed.add(id);
+    if (!this.#settling.armed) this.#settling.arm(settling, () => this.#showChanged());
+  }
+
+  #showChanged(): void {
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    for (const id of changed) this.#update(id, {});
   }
 
   #remove(id: PeerId, reason: LeaveReason): void {

@@ -4,17 +4,14 @@
  * send, and the data channel has its own: muting, unmuting and changing a device are `replaceTrack`, and nothing of it needs
  * further negotiation.
  */
+import type { Allowance } from './allowance.ts';
 import type { Limits } from './budget.ts';
 import { Channel, type ChannelSetup } from './channel.ts';
+import { bounds, type Description, type Negotiable } from './link-signal.ts';
 import { type Ice, isRelayed, kinds, type PeerConnection, type Rtc, type Tracks } from './rtc.ts';
 
-/** `restart`: the other side is to begin the search for a new path. */
-export type Negotiable =
-  | { description: RTCSessionDescriptionInit }
-  | { candidate: RTCIceCandidateInit }
-  | { restart: true };
-
 export type NegotiationSetup = ChannelSetup & {
+  allowance: Allowance;
   initiator: boolean;
   ice: Ice;
   tracks: Tracks;
@@ -40,6 +37,9 @@ export class Negotiation {
   #ignoring = false;
   #closed = false;
   #withFirefox: boolean | undefined;
+  /** The other side's present search for a path, and how many candidates may still come for it. */
+  #search: string | undefined;
+  #candidates: number = bounds.candidates;
 
   constructor(setup: NegotiationSetup) {
     this.#setup = setup;
@@ -48,7 +48,7 @@ export class Negotiation {
     // Both tracks of a peer carry the same stream label: receivers keep such tracks in step.
     this.#label = setup.rtc.stream();
     this.#listen();
-    if (setup.initiator) this.#offerPlaces();
+    if (setup.initiator) this.#attempt(() => this.#offerPlaces());
   }
 
   /** Nothing is being agreed on that the other side might not hear of any more. */
@@ -62,13 +62,10 @@ export class Negotiation {
 
   /** Takes what the other side sent; `polite`: this side takes its own offer back for theirs. Never rejects: what fails is told as trouble. */
   async receive(data: Negotiable, polite: boolean): Promise<void> {
-    try {
-      if ('description' in data) await this.#describe(data.description, polite);
-      else if ('candidate' in data) await this.#addCandidate(data.candidate);
-      else this.#pc.restartIce();
-    } catch (error) {
-      this.#trouble(error);
-    }
+    await this.#attempt(() => {
+      if ('description' in data) return this.#describe(data.description, polite);
+      return 'candidate' in data ? this.#addCandidate(data.candidate) : this.#pc.restartIce();
+    });
   }
 
   /** There once both ends have agreed on it. */
@@ -102,7 +99,7 @@ export class Negotiation {
 
   /** Servers for the next path; the present one is left alone. */
   setIce(ice: Ice): void {
-    this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), ...ice });
+    this.#attempt(() => this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), ...ice }));
   }
 
   /**
@@ -112,12 +109,12 @@ export class Negotiation {
    */
   restart(): void {
     if (this.#withFirefox) this.#setup.send({ restart: true });
-    else this.#pc.restartIce();
+    else this.#attempt(() => this.#pc.restartIce());
   }
 
   /** Names the present search for a path: another one after a restart, whichever side began it. */
   get search(): string | undefined {
-    return this.#pc.localDescription?.sdp.match(/ice-ufrag:.*/)?.[0];
+    return searchOf(this.#pc.localDescription?.sdp);
   }
 
   /** Whether the present path goes through a TURN server of this side. Never rejects. */
@@ -136,7 +133,7 @@ export class Negotiation {
     this.#closed = true;
     this.#channel?.close();
     const pc = this.#pc;
-    pc.onnegotiationneeded = pc.onicecandidate = pc.ontrack = pc.onconnectionstatechange = null;
+    pc.onnegotiationneeded = pc.onicecandidate = pc.ontrack = pc.ondatachannel = pc.onconnectionstatechange = null;
     pc.close();
   }
 
@@ -147,29 +144,31 @@ export class Negotiation {
       if (candidate) this.#setup.send({ candidate: candidate.toJSON() });
     };
     pc.ontrack = ({ track }) => this.#setup.track(track);
+    // Each that a peer opens is kept by the browser until it is closed.
+    pc.ondatachannel = ({ channel }) => channel.close();
     pc.onconnectionstatechange = () => this.#setup.state(pc.connectionState);
   }
 
   async #offer(): Promise<void> {
-    try {
-      this.#offering = true;
+    this.#offering = true;
+    await this.#attempt(async () => {
       await this.#pc.setLocalDescription();
       this.#sendDescription();
-    } catch (error) {
-      this.#trouble(error);
-    } finally {
-      this.#offering = false;
-    }
+    });
+    this.#offering = false;
   }
 
-  async #describe(description: RTCSessionDescriptionInit, polite: boolean): Promise<void> {
-    const isOffer = description.type === 'offer';
+  async #describe({ type, sdp }: Description, polite: boolean): Promise<void> {
+    const isOffer = type === 'offer';
+    const search = searchOf(sdp);
+    if (search !== this.#search) this.#candidates = bounds.candidates;
+    this.#search = search;
     const ready = !this.#offering && (this.#pc.signalingState === 'stable' || this.#answering);
     this.#ignoring = isOffer && !ready && !polite;
     if (this.#ignoring) return;
     // Chromium's `remoteDescription` leaves that out.
-    this.#withFirefox = description.sdp?.includes('o=mozilla');
-    await this.#apply(description);
+    this.#withFirefox = sdp.includes('o=mozilla');
+    await this.#apply({ type, sdp: sdp.replace(candidateLines, (line) => (this.#admits() ? line : '')) });
     if (!isOffer || this.#closed) return;
     this.#takePlaces();
     await this.#pc.setLocalDescription();
@@ -189,11 +188,19 @@ export class Negotiation {
   async #addCandidate(candidate: RTCIceCandidateInit): Promise<void> {
     // Remembered now: by the time it is refused, the next description may have changed the answer.
     const ignoring = this.#ignoring;
+    if (!this.#admits()) return;
     try {
       await this.#pc.addIceCandidate(candidate);
     } catch (error) {
       if (!ignoring) throw error;
     }
+  }
+
+  /** Whether one more candidate is not too many: each is paired with each of this side, and every pair costs checks. */
+  #admits(): boolean {
+    if (this.#candidates === 0 || !this.#setup.allowance.take('candidate')) return false;
+    this.#candidates -= 1;
+    return true;
   }
 
   #sendDescription(): void {
@@ -231,13 +238,22 @@ export class Negotiation {
     const [encoding] = parameters?.encodings ?? [];
     if (!parameters || !encoding) return;
     Object.assign(encoding, change);
-    sender?.setParameters(parameters).catch((error) => this.#trouble(error));
+    this.#attempt(() => sender?.setParameters(parameters));
   }
 
   #fill(kind: (typeof kinds)[number]): void {
     const sender = this.#senders[kind];
     const track = this.#tracks[kind];
-    if (sender && sender.track !== track) sender.replaceTrack(track).catch((error) => this.#trouble(error));
+    if (sender && sender.track !== track) this.#attempt(() => sender.replaceTrack(track));
+  }
+
+  /** Does what may fail at once or later, and tells of it as trouble. */
+  async #attempt(what: () => unknown): Promise<void> {
+    try {
+      await what();
+    } catch (error) {
+      this.#trouble(error);
+    }
   }
 
   #trouble(error: unknown): void {
@@ -245,3 +261,7 @@ export class Negotiation {
     if (!this.#closed) this.#setup.trouble(error);
   }
 }
+
+const candidateLines = /^a=\s*candidate.*\s*/gim;
+
+const searchOf = (sdp: string | undefined): string | undefined => sdp?.match(/ice-ufrag:.*/)?.[0];

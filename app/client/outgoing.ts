@@ -8,6 +8,12 @@ export class Outgoing extends Transfer {
   #channel: () => Channel | undefined;
   /** A newer one ends the one before. */
   #attempt = 0;
+  /** Each offer may be accepted once. */
+  #acceptable = 0;
+  /** Bytes of the blocks that were sent, whenever. */
+  #sent = 0;
+  /** One at a time reads the file. */
+  #sending: Promise<void> = Promise.resolve();
 
   constructor(id: number, peer: PeerId, file: File, say: (word: FileWord) => void, channel: () => Channel | undefined) {
     super(id, peer, file, say);
@@ -19,8 +25,9 @@ export class Outgoing extends Transfer {
   offer(): void {
     const { name, size, type } = this;
     this.#attempt += 1;
+    this.#acceptable += 1;
     if (this.state.is === 'running') this.become({ is: 'paused' });
-    this.say({ is: 'offer', name, size, type });
+    this.say({ is: 'offer', name: name.slice(-longest), size, type: type.slice(0, longest) });
   }
 
   cancel(): void {
@@ -32,16 +39,19 @@ export class Outgoing extends Transfer {
   hear(word: FileWord): void {
     if (!this.isUnfinished) return;
     if (word.is === 'decline') this.end(ends.find((reason) => reason === word.reason) ?? 'declined');
-    if (word.is === 'accept' && word.at <= this.size) this.#accepted(word.at, word.ask);
-    if (word.is === 'got' && word.at <= this.size) this.#arrived(word.at);
+    if (!('at' in word) || word.at > this.#sent || (word.at < this.size && word.at % blockBytes > 0)) return;
+    if (word.is === 'accept' && this.#acceptable > 0) this.#accepted(word.at, word.ask);
+    if (word.is === 'got' && word.at > this.progress) this.#arrived(word.at);
   }
 
   #accepted(at: number, ask: number): void {
     this.#attempt += 1;
+    this.#acceptable -= 1;
+    const attempt = this.#attempt;
     this.say({ is: 'begin', ask });
     this.become({ is: 'running' });
     this.#arrived(at);
-    void this.#send(at, this.#attempt);
+    this.#sending = this.#sending.then(() => this.#send(at, attempt));
   }
 
   #arrived(at: number): void {
@@ -62,6 +72,7 @@ export class Outgoing extends Transfer {
         if (!isPresent()) return;
         if (!channel?.send(this.#frame(bytes.slice(start, start + frameBytes)))) return this.become({ is: 'paused' });
       }
+      this.#sent = Math.max(this.#sent, at + bytes.byteLength);
       this.say({ is: 'block', hash });
     }
   }
@@ -75,3 +86,5 @@ export class Outgoing extends Transfer {
 }
 
 const ends = ['declined', 'too-large', 'damaged'] as const;
+/** Characters of a name or a type in an offer. */
+const longest = 255;

@@ -199,7 +199,7 @@ export interface Transfer {
   /** Bytes in all, and of them those that have arrived and were found whole. */
   readonly size: number;
   readonly progress: number;
-  /** The kind of content that its sender says it has. */
+  /** Of what is received, one that runs nothing where it is opened; `application/octet-stream` for all others, whatever the sender says. */
   readonly type: string;
   readonly state: TransferState;
   /** @returns what stops listening */

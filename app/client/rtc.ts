@@ -13,6 +13,7 @@ export type PeerConnection = Pick<
   | 'getTransceivers'
   | 'localDescription'
   | 'onconnectionstatechange'
+  | 'ondatachannel'
   | 'onicecandidate'
   | 'onnegotiationneeded'
   | 'ontrack'

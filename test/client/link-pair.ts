@@ -1,4 +1,5 @@
 /** Both ends of a link over a fake WebRTC, whose signals the test delivers. */
+import { Allowance } from '../../app/client/allowance.ts';
 import { Link, usualLinkTiming } from '../../app/client/link.ts';
 import type { LinkSignal } from '../../app/client/link-signal.ts';
 import type { Ice } from '../../app/client/rtc.ts';
@@ -17,6 +18,7 @@ export const end = (initiator: boolean, clock: FakeClock, make?: Make) => {
   const reachable = { now: true };
   const tracks = { audio: fakeTrack('audio'), video: fakeTrack('video') };
   const link = new Link({
+    allowance: new Allowance(),
     pair: { epoch: 1, initiator, polite: initiator },
     ice: { iceServers: [], iceTransportPolicy: 'all' },
     tracks,

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { browserOf } from '../../app/client/page/browser.ts';
 import { besideMain } from '../../app/client/page/layout.ts';
-import { heardLine, Lines, ownLine } from '../../app/client/page/lines.ts';
+import { heardLine, Lines, most, ownLine } from '../../app/client/page/lines.ts';
 import { splitLinks } from '../../app/client/page/links.ts';
 import { keepSeat, recentRooms, rememberRoom, takeSeat } from '../../app/client/page/memory.ts';
 import { knocksSince, newsOfPeer, newsOfStanding } from '../../app/client/page/news.ts';
@@ -43,6 +43,12 @@ describe('the lines of a chat', () => {
       ['one', 'done'],
     ]);
   });
+});
+
+it('of a chat that one floods the last lines are kept', () => {
+  const lines = new Lines();
+  for (let at = 1; at <= 2 * most; at += 1) lines.add(heardLine({ from: 'a', text: `${at}`, at }, 'Ada'));
+  expect([lines.all.length, lines.all[0]?.text, lines.all.at(-1)?.text]).toEqual([most, `${most + 1}`, `${2 * most}`]);
 });
 
 describe('links', () => {

@@ -48,7 +48,10 @@ export const missing = (known: readonly NewLine[], before: readonly Before[], se
         !known.some(({ mine, text, at }) => mine === line.mine && text === line.text && (mine || at === line.at)),
     );
 
-/** The lines in the order in which they came here. */
+/** The lines that are kept: each is drawn again with every change. */
+export const most = 500;
+
+/** The last lines in the order in which they came here. */
 export class Lines {
   #all: readonly Line[] = [];
   #keys = 0;
@@ -60,7 +63,7 @@ export class Lines {
   /** Returns the line's key. */
   add(line: NewLine): number {
     this.#keys += 1;
-    this.#all = [...this.#all, { ...line, key: this.#keys }];
+    this.#all = [...this.#all.slice(1 - most), { ...line, key: this.#keys }];
     return this.#keys;
   }
 

@@ -8,6 +8,8 @@ export type Share = Readonly<
 
 /** Bytes. */
 export const limit = 100 * 2 ** 20;
+/** Of those that came to nothing so many are shown. */
+export const mostOver = 20;
 
 export class Shares {
   #files: Files | undefined;
@@ -61,7 +63,9 @@ export class Shares {
   #add(share: Share): Share {
     share.file.on('state', this.#changed);
     share.file.on('progress', this.#changed);
-    this.#all = [...this.#all, share];
+    const over = this.#all.filter(({ file }) => file.state.is === 'over');
+    const stale = new Set(over.slice(0, Math.max(0, over.length - mostOver)));
+    this.#all = [...this.#all.filter((one) => !stale.has(one)), share];
     this.#changed();
     return share;
   }

@@ -1,0 +1,81 @@
+/** Two pages that pass files to each other, over a way that the test slows down, spoils or cuts. */
+import { expect, vi } from 'vitest';
+import { Allowance } from '../../app/client/allowance.ts';
+import { type Channel, type Data, read } from '../../app/client/channel.ts';
+import { Emitter } from '../../app/client/events.ts';
+import { type FileOptions, type FileRoom, files } from '../../app/client/files.ts';
+import type { RoomEvents } from '../../app/client/genkan.ts';
+import type { Incoming } from '../../app/client/incoming.ts';
+import type { Transfer, TransferState } from '../../app/client/transfer.ts';
+
+/** A room of two as files see it: what one sends the other hears a moment later, unless the way is cut. */
+export const pair = (options: FileOptions = {}) => {
+  /** Counts up with each fresh connection; what was under way over the one before is lost. */
+  let connection = 1;
+  const spoil = { frame: (frame: ArrayBuffer): ArrayBuffer => frame, ready: () => Promise.resolve() };
+  const sent: Data[] = [];
+  const [one, other] = (['one', 'other'] as const).map((name) => {
+    const emitter = new Emitter<RoomEvents>();
+    let listeners = 0;
+    const allowance = new Allowance();
+    const room: FileRoom & { listeners(): number; emitter: typeof emitter; hear(from: string, data: Data): void } = {
+      emitter,
+      hear: (from, given) => {
+        const data = read(given, allowance);
+        if (data) emitter.emit('data', { from, data, allowance });
+      },
+      listeners: () => listeners,
+      on: (event, listener) => {
+        listeners += 1;
+        const stop = emitter.on(event, listener);
+        return () => {
+          listeners -= 1;
+          stop();
+        };
+      },
+      peers: [{ id: name === 'one' ? 'other' : 'one' }],
+      channel: () => channelOf(name) as unknown as Channel,
+    };
+    return room;
+  });
+  if (!one || !other) throw new Error('there are two');
+  const channelOf = (name: string) => {
+    const own = connection;
+    return {
+      ready: () => spoil.ready(),
+      send: (data: Data): boolean => {
+        if (own !== connection) return false;
+        const spoiled = typeof data === 'string' ? data : spoil.frame(data);
+        sent.push(spoiled);
+        setImmediate(() => {
+          const to = name === 'one' ? other : one;
+          if (own === connection) to.hear(name, spoiled);
+        });
+        return true;
+      },
+    };
+  };
+  const [a, b] = [files(one, options), files(other, options)];
+  const offered: Incoming[] = [];
+  b.on('file', (file) => offered.push(file));
+  return {
+    ...{ a, b, one, other, sent, spoil, offered },
+    /** The connection was replaced by a fresh one. */
+    replace: () => {
+      connection += 1;
+      one.emitter.emit('channel', 'other');
+      other.emitter.emit('channel', 'one');
+    },
+    frames: () => sent.filter((data) => typeof data !== 'string').length,
+  };
+};
+
+export const fileOf = (size: number, name = 'a.bin') => {
+  const bytes = Uint8Array.from({ length: size }, (_, index) => (index * 7 + (index >> 8)) % 251);
+  return new File([bytes], name, { type: 'application/x-test' });
+};
+export const reaches = (transfer: Transfer | undefined, is: TransferState['is']) =>
+  vi.waitFor(() => expect(transfer?.state.is).toBe(is), { timeout: 5_000, interval: 5 });
+export const bytesOf = async (file: File | undefined) => Buffer.from((await file?.arrayBuffer()) ?? new ArrayBuffer(0));
+export const received = (transfer: Transfer | undefined) =>
+  transfer?.state.is === 'done' ? transfer.state.file : undefined;

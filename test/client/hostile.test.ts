@@ -1,0 +1,307 @@
+/** What one hostile peer may cost a page: each limit of app/client/README.md, and that honest peers do not meet it. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Allowance, prices } from '../../app/client/allowance.ts';
+import { Channel, read } from '../../app/client/channel.ts';
+import { Connection } from '../../app/client/connection.ts';
+import { Emitter } from '../../app/client/events.ts';
+import { bounds, readSignal } from '../../app/client/link-signal.ts';
+import { Mesh, type MeshEvents } from '../../app/client/mesh.ts';
+import { FakeClock, settled } from './fake-clock.ts';
+import { FakeChannel, FakePc, FakeRtc } from './fake-rtc.ts';
+import { FakeServer, peer } from './fake-server.ts';
+import { end, newer, pair } from './link-pair.ts';
+
+const time = { now: 0 };
+beforeEach(() => {
+  vi.spyOn(performance, 'now').mockImplementation(() => time.now);
+});
+afterEach(() => vi.restoreAllMocks());
+
+const offer = (link: number, sdp = `a=ice-ufrag:${link}\r\n`) => ({ link, description: { type: 'offer', sdp } });
+const candidateLine = (index: number) => `a=candidate:${index} 1 udp 1 192.0.2.1 ${index} typ host\r\n`;
+const candidateLines = (count: number) => Array.from({ length: count }, (_, index) => candidateLine(index)).join('');
+const live = ({ made }: FakeRtc) => made.filter(({ connectionState }) => connectionState !== 'closed').length;
+
+describe('fresh connections', () => {
+  it('are made for the next generation alone, and for a few of those a minute', async () => {
+    const { rtc, link } = end(false, new FakeClock());
+    link.receive(offer(2));
+    expect(rtc.made).toHaveLength(0);
+    for (let generation = 1; generation <= 380; generation += 1) link.receive(offer(generation));
+    await settled();
+    expect([rtc.made.length, live(rtc)]).toEqual([prices.connection[0], 0]);
+    time.now += 60_000;
+    for (let generation = 381; generation <= 500; generation += 1) link.receive(offer(generation));
+    expect(rtc.made).toHaveLength(prices.connection[0] + 60_000 / prices.connection[1]);
+  });
+
+  it('that are refused are asked for later, and come then', async () => {
+    const { a, b, clock, connect, deliver } = pair();
+    await connect();
+    for (let index = 0; index < 20; index += 1) {
+      a.link.receive({ link: index + 1, renew: true });
+      await deliver();
+    }
+    expect([a.rtc.made.length, b.rtc.made.length]).toEqual([prices.connection[0], prices.connection[0]]);
+    time.now += 60_000;
+    await clock.pass(15_000);
+    await deliver();
+    a.rtc.latest.become('connected');
+    b.rtc.latest.become('connected');
+    expect([a.link.state, b.link.state]).toEqual(['connected', 'connected']);
+    expect([...a.troubles, ...b.troubles]).toEqual([]);
+  });
+
+  it('that the browser refuses are tried again, under a number that the other side expects', async () => {
+    const refuse = vi.spyOn(FakeRtc.prototype, 'connection').mockImplementation(() => {
+      throw new Error('Cannot create so many PeerConnections');
+    });
+    const { a, b, clock, connect } = pair();
+    await clock.pass(10_000);
+    expect([a.troubles.length, a.link.state, b.link.state]).toEqual([2, 'connecting', 'connecting']);
+    refuse.mockRestore();
+    await clock.pass(15_000);
+    await connect();
+    expect([a.link.state, b.link.state]).toEqual(['connected', 'connected']);
+  });
+
+  it('that a peer ends as soon as they are there are not replaced at once for ever', async () => {
+    const { a, clock } = pair();
+    for (let index = 0; index < 100; index += 1) {
+      a.rtc.latest.become('connected');
+      a.rtc.latest.become('failed');
+    }
+    await settled();
+    expect([a.rtc.made.length, live(a.rtc), a.link.state]).toEqual([prices.connection[0], 1, 'reconnecting']);
+    time.now += 60_000;
+    await clock.pass(20_000);
+    expect(a.rtc.made).toHaveLength(prices.connection[0] + 1);
+  });
+
+  it('survive whatever fails in the browser', async () => {
+    const { a, connect } = pair();
+    await connect();
+    const methods = ['setConfiguration', 'restartIce', 'getStats', 'setRemoteDescription', 'addIceCandidate'];
+    for (const method of [...methods, 'setLocalDescription'])
+      Object.assign(a.rtc.latest, {
+        [method]: () => {
+          throw new Error(method);
+        },
+      });
+    Object.assign(a.rtc.latest.sender('video') ?? {}, {
+      replaceTrack: () => {
+        throw new Error('replaceTrack');
+      },
+    });
+    a.link.setIce(newer);
+    a.link.networkChanged();
+    a.link.setTracks({ audio: null, video: null });
+    a.link.receive(offer(1));
+    a.link.receive({ link: 1, restart: true });
+    a.rtc.latest.renegotiate();
+    await settled();
+    const messages = a.troubles.map((error) => (error instanceof Error ? error.message : ''));
+    expect(new Set(messages)).toEqual(
+      new Set([
+        'setConfiguration',
+        'getStats',
+        'restartIce',
+        'replaceTrack',
+        'setRemoteDescription',
+        'setLocalDescription',
+      ]),
+    );
+  });
+
+  it.each(['addTransceiver', 'createDataChannel'] as const)(
+    'also when it is %s, in the middle of one',
+    async (method) => {
+      const fails = vi.spyOn(FakePc.prototype, method).mockImplementation(() => {
+        throw new Error(method);
+      });
+      const { a, clock, connect } = pair();
+      await settled();
+      expect(a.troubles).toEqual([new Error(method)]);
+      fails.mockRestore();
+      await clock.pass(10_000);
+      await connect();
+      expect([a.link.state, live(a.rtc)]).toEqual(['connected', 1]);
+    },
+  );
+});
+
+describe('signals', () => {
+  it('of a kind that costs are answered a few times, whatever it is', async () => {
+    const { a, b, connect } = pair();
+    await connect();
+    const [most] = prices.description;
+    for (let index = 0; index < 1_000; index += 1) a.link.receive({ link: 1, restart: true });
+    // The answer was one.
+    expect(a.rtc.latest.restarts).toBe(most - 1);
+    const described = vi.spyOn(b.rtc.latest, 'setRemoteDescription');
+    for (let index = 0; index < 1_000; index += 1) b.link.receive(offer(1));
+    await settled();
+    expect(described.mock.calls.length).toBeLessThanOrEqual(most);
+    b.sent.length = 0;
+    for (let index = 0; index < 1_000; index += 1) b.link.receive({ link: 9, keep: true });
+    expect(b.sent).toEqual([]);
+    time.now += 1_000 * prices.description[1];
+    for (let index = 0; index < 1_000; index += 1) b.link.receive({ link: 9, keep: true });
+    expect(b.sent).toHaveLength(most);
+  });
+
+  it.each([
+    ['an SDP that is too long', offer(1, ' '.repeat(bounds.sdp + 1))],
+    ['too many sections', offer(1, 'm=audio 9\r\n'.repeat(bounds.sections + 1))],
+    ['a rollback', { link: 1, description: { type: 'rollback', sdp: '' } }],
+    ['generation 0', offer(0)],
+    ['a candidate that is too long', { link: 1, candidate: { candidate: 'x'.repeat(bounds.text + 1) } }],
+    ['a candidate that is no text', { link: 1, candidate: { candidate: {} } }],
+    ['a place that is no primitive', { link: 1, candidate: { sdpMLineIndex: { toString: 1 } } }],
+    ['a place that is no number', { link: 1, candidate: { candidate: '', sdpMLineIndex: [] } }],
+  ])('with %s are none', (_, data) => expect(readSignal(data)).toBeUndefined());
+
+  it('bring no more than a browser knows', () => {
+    const full = { link: 3, description: { type: 'answer', sdp: 'm=audio\r\n'.repeat(bounds.sections), x: 1 }, y: 2 };
+    const { x: _, ...description } = full.description;
+    expect(readSignal(full)).toEqual({ link: 3, description });
+    const candidate = { candidate: 'x', sdpMid: '0', sdpMLineIndex: 0, usernameFragment: null };
+    expect(readSignal({ link: 3, candidate: { ...candidate, foundation: 'x' } })).toEqual({ link: 3, candidate });
+    expect(readSignal({ link: 3, candidate: {} })).toEqual({ link: 3, candidate: {} });
+  });
+
+  it('have a hundred candidates for a search, in the SDP and after it', async () => {
+    const { rtc, link } = end(false, new FakeClock());
+    const trickle = (ufrag: string, count: number) => {
+      for (let index = 0; index < count; index += 1)
+        link.receive({ link: 1, candidate: { candidate: `candidate:${index}`, usernameFragment: ufrag } });
+    };
+    link.receive(offer(1, `a=ice-ufrag:one\r\n${candidateLines(60)}a=end\r\n`));
+    const described = vi.spyOn(rtc.latest, 'setRemoteDescription');
+    await settled();
+    trickle('one', 60);
+    await settled();
+    expect(rtc.latest.candidates).toHaveLength(40);
+    link.receive(offer(1, `a=ice-ufrag:two\r\n${candidateLines(600)}a=end\r\n`));
+    await settled();
+    expect(described.mock.lastCall?.[0].sdp).toBe(`a=ice-ufrag:two\r\n${candidateLines(100)}a=end\r\n`);
+    time.now += 60 * prices.candidate[1];
+    link.receive(offer(1, `a=ice-ufrag:three\r\n${candidateLines(600)}`));
+    await settled();
+    // So many at once, of all searches together.
+    expect(described.mock.lastCall?.[0].sdp).toBe(`a=ice-ufrag:three\r\n${candidateLines(60)}`);
+    time.now += 10 * prices.candidate[1];
+    trickle('three', 60);
+    await settled();
+    expect(rtc.latest.candidates).toHaveLength(50);
+  });
+});
+
+describe('the data channel', () => {
+  it.each([
+    'x',
+    '"a text is an object of characters"',
+    '["a list"]',
+    '7',
+    'null',
+    `{"x":"${'x'.repeat(4_096)}"}`,
+    `${'['.repeat(2_000)}${']'.repeat(2_000)}`,
+    7,
+    undefined,
+    new Blob(),
+  ])('takes an object as text, or bytes: %s', (data) => expect(read(data, new Allowance())).toBeUndefined());
+
+  it('parses no text that is too long, and not too many', () => {
+    const parse = vi.spyOn(JSON, 'parse');
+    const allowance = new Allowance();
+    for (let index = 0; index < 10; index += 1) read(`"${'x'.repeat(250_000)}"`, allowance);
+    expect(parse).not.toHaveBeenCalled();
+    for (let index = 0; index < 5_000; index += 1) read('{}', allowance);
+    expect(parse).toHaveBeenCalledTimes(prices.text[0]);
+    expect(read(new ArrayBuffer(1), allowance)).toBeInstanceOf(ArrayBuffer);
+  });
+
+  it('sends no more to one who does not read, and survives what the browser refuses', () => {
+    const far = new FakeChannel();
+    const pc = { createDataChannel: () => far as unknown as RTCDataChannel };
+    const channel = new Channel(pc, { opened: () => {}, heard: () => {} });
+    far.open();
+    far.bufferedAmount = 9_000_000;
+    expect([channel.send('x'), far.sent]).toEqual([false, []]);
+    far.bufferedAmount = 0;
+    far.send = () => {
+      throw new Error('the queue is full');
+    };
+    expect(channel.send('x')).toBe(false);
+  });
+
+  it('is the only one: others that a peer opens are closed', async () => {
+    const { a, connect } = pair();
+    await connect();
+    const channel = new FakeChannel();
+    (a.rtc.latest as unknown as RTCPeerConnection).ondatachannel?.({ channel } as unknown as RTCDataChannelEvent);
+    expect(channel.readyState).toBe('closed');
+  });
+});
+
+describe('a room', () => {
+  const enter = (count: number) => {
+    const [clock, server, rtc] = [new FakeClock(), new FakeServer(), new FakeRtc('me')];
+    const connection = new Connection({ url: 'ws://host', join: {}, open: server.open, clock });
+    const emitter = new Emitter<MeshEvents>();
+    const mesh = new Mesh(connection, { emitter, tracks: { audio: null, video: null }, rtc, clock });
+    const changes: (string | undefined)[] = [];
+    emitter.on('peer-changed', ({ name }) => changes.push(name));
+    server.admit({ peers: Array.from({ length: count }, (_, index) => peer(`p${index}`)), seq: 1 });
+    return { clock, server, rtc, mesh, changes };
+  };
+
+  it('of ten thousand has links to the first of them, and to others when those have left', () => {
+    const { mesh, rtc, server } = enter(10_000);
+    expect([mesh.peers.length, rtc.made.length]).toEqual([64, 64]);
+    server.latest.say({ type: 'peer-joined', seq: 2, peer: peer('new') });
+    expect(mesh.peers).toHaveLength(64);
+    server.latest.say({ type: 'peer-left', seq: 3, peer: 'p0', reason: 'left' });
+    server.latest.say({ type: 'peer-joined', seq: 4, peer: peer('newer') });
+    expect(mesh.peers.at(-1)?.id).toBe('newer');
+  });
+
+  it('shows the last of what a peer tells of itself too often', async () => {
+    const { server, clock, changes, mesh } = enter(2);
+    for (let seq = 2; seq < 500; seq += 1) server.latest.say({ type: 'peer-updated', seq, peer: 'p0', name: `${seq}` });
+    server.latest.say({ type: 'peer-updated', seq: 500, peer: 'p1', name: 'honest' });
+    expect(changes).toHaveLength(prices.update[0] + 1);
+    expect(changes.at(-1)).toBe('honest');
+    expect(mesh.peers[0]?.name).toBe('499');
+    time.now += 1_000;
+    await clock.pass(1_000);
+    expect(changes.slice(prices.update[0] + 1)).toEqual(['499']);
+    mesh.close();
+  });
+
+  it('makes no new path each time that a peer is back', () => {
+    const { server, rtc } = enter(1);
+    rtc.latest.become('connected');
+    rtc.latest.become('disconnected');
+    for (let seq = 2; seq < 500; seq += 2) {
+      server.latest.say({ type: 'peer-away', seq, peer: 'p0' });
+      server.latest.say({ type: 'peer-back', seq: seq + 1, peer: 'p0' });
+    }
+    expect(rtc.latest.restarts).toBe(prices.description[0]);
+  });
+});
+
+it('the limits are those of the README', () => {
+  const readme = readFileSync(join(import.meta.dirname, '../../app/client/README.md'), 'utf8');
+  const rows = [...readme.matchAll(/^\| `(\w+)` +\| +([\d ]+?) +\| +([\d.]+) (ms|s) +\|/gm)].map(
+    ([, kind = '', burst = '', every, unit]) => [
+      kind,
+      [Number(burst.replace(' ', '')), Number(every) * (unit === 's' ? 1_000 : 1)],
+    ],
+  );
+  expect(Object.fromEntries(rows)).toEqual(prices);
+  for (const number of [bounds.sdp, bounds.sections, bounds.candidates, 4_096, 64, 8])
+    expect(readme).toMatch(new RegExp(`\\| +${number.toLocaleString('en').replace(',', ' ')} `));
+});
