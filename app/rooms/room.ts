@@ -143,12 +143,12 @@ export const isEmpty = ({ peers, waiting }: Room): boolean => peers.size + waiti
 export const isOver = ({ peers, waiting, gone }: Room): boolean =>
   peers.size === 0 && waiting.size === 0 && ![...gone].some(([key, { until }]) => !isBan(key, until));
 
-/** Keys of bans; hashes have no space. */
-export const subjectKey = (subject: string): string => `subject ${subject}`;
-export const networkKey = (address: string): string => `network ${householdNetwork(address)}`;
+/** Keys of bans by more than a session; no hash has a colon. */
+export const subjectKey = (subject: string): string => `subject:${subject}`;
+export const networkKey = (address: string): string => `network:${householdNetwork(address)}`;
 
 /** Whether what a room remembers is a ban, which ends with the room, and not an answer that somebody may still come for. */
-export const isBan = (key: string, until: number): boolean => until === Number.POSITIVE_INFINITY || key.includes(' ');
+export const isBan = (key: string, until: number): boolean => until === Number.POSITIVE_INFINITY || key.includes(':');
 
 /** Carries a command out; whoever waits, or lets in, is told what it changed for them. */
 export const carryOut = <T>(room: Room, command: Command<T>, now: number): Decision<T> => {
