@@ -1,0 +1,94 @@
+/** The default budgets on the real server: a class behind one address notices nothing of them, and an attacker gets no further. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Fields, WebSocketPeer } from '../../app/conform/peers.ts';
+import { eventually } from '../uwsgi/finish.ts';
+import { type Site, startSite } from './site.ts';
+
+let site: Site;
+beforeAll(async () => {
+  site = await startSite(['--max-peers', '70', '--turn-url', 'turn:127.0.0.1:3478', '--turn-secret', 'x'.repeat(20)]);
+});
+afterAll(() => site.stop());
+
+test('200 people behind one router in three rooms are refused nothing', async () => {
+  const peers = Array.from({ length: 200 }, (_, at) => new WebSocketPeer(site.direct.http, `class-${at % 3}`));
+  const joined = await Promise.all(peers.map((peer) => peer.join({ name: 'Pupil' })));
+  const sent = peers.map(async (peer, at) => {
+    const others = joined[at]?.peers ?? [];
+    for (const { id: to, epoch } of others.slice(0, 10)) await peer.send({ type: 'signal', to, epoch, data: 'offer' });
+    await peer.send({ type: 'chat', text: 'hello' });
+    await eventually(() => expect(peer.inbox.of('ack').at(-1)?.n).toBe(Math.min(others.length, 10) + 1));
+  });
+  await Promise.all(sent);
+  // The router starts again.
+  for (const peer of peers) await peer.cut();
+  const back = await Promise.all(peers.map((peer) => peer.resume()));
+  expect(back.filter(({ recovered }) => recovered)).toHaveLength(200);
+  expect(peers.flatMap(({ inbox }) => [...inbox.of('error'), ...inbox.of('bye')])).toEqual([]);
+  for (const peer of peers) peer.dispose();
+});
+
+describe('one attacker', () => {
+  const attacker = { 'content-type': 'application/json', 'x-forwarded-for': '203.0.113.66' };
+  const post = async (room: string, path: string, body: unknown, headers: Record<string, string> = {}) => {
+    const answer = await fetch(`${site.direct['http-socket']}/rooms/${room}/${path}`, {
+      method: 'POST',
+      headers: { ...attacker, ...headers },
+      body: JSON.stringify(body),
+    });
+    return { status: answer.status, json: (await answer.json()) as Fields };
+  };
+  const join = (room: string, fields: Fields = {}) => post(room, 'join', fields);
+
+  test('says no more by resuming than by staying', async () => {
+    const { session } = (await join('resumes')).json as { session: string };
+    let accepted = 0;
+    for (let round = 0; round < 12; round += 1) {
+      const texts = Array.from({ length: 200 }, (_, at) => ({ type: 'chat', n: accepted + at + 1, text: 'x' }));
+      const { json } = await post('resumes', 'messages', texts, { authorization: `Bearer ${session}` });
+      const acks = (json.messages as Fields[]).filter(({ type }) => type === 'ack');
+      accepted = Math.max(accepted, ...acks.map(({ n }) => Number(n)));
+      await join('resumes', { session, after: 1 });
+    }
+    // The burst, and what came back meanwhile.
+    expect(accepted).toBeLessThan(1200);
+  });
+
+  test('rejoins its own seat a few times, and is refused then', async () => {
+    const { session } = (await join('rejoins')).json;
+    const statuses: number[] = [];
+    for (let times = 0; times < 50; times += 1) statuses.push((await join('rejoins', { session })).status);
+    expect(statuses.filter((status) => status === 200).length).toBeLessThan(40);
+    expect(statuses.at(-1)).toBe(429);
+  });
+
+  test('gets few names at the TURN server, however often it joins', async () => {
+    const names = new Set<string>();
+    for (let times = 0; times < 30; times += 1) {
+      const { json } = await join('turn', {});
+      const [{ username = '' } = {}] = (json.ice ?? []) as { username?: string }[];
+      names.add(username.split(':')[1] ?? '');
+    }
+    expect(names.size).toBeLessThanOrEqual(2);
+  });
+
+  test('has its passcodes hashed at a rate, and a message that is refused keeps its number', async () => {
+    const { session } = (await join('hashes')).json;
+    const replies: Fields[] = [];
+    for (let n = 1; n <= 70; n += 1) {
+      const message = { type: 'passcode', n, passcode: `passcode-${n}` };
+      const { json } = await post('hashes', 'messages', message, { authorization: `Bearer ${session}` });
+      replies.push(...(json.messages as Fields[]));
+      if (replies.at(-1)?.type === 'error') break;
+    }
+    expect(replies.length).toBeGreaterThanOrEqual(60);
+    expect(replies.at(-1)).toMatchObject({ type: 'error', code: 'rate-limited', n: replies.length });
+  });
+
+  test('opens no more rooms than its share, and nobody else notices', async () => {
+    const statuses = await Promise.all(Array.from({ length: 230 }, async (_, at) => (await join(`own-${at}`)).status));
+    expect(statuses.filter((status) => status === 200).length).toBeLessThanOrEqual(202);
+    expect(statuses.filter((status) => status === 503).length).toBeGreaterThan(20);
+    expect((await post('honest', 'join', {}, { 'x-forwarded-for': '198.51.100.1' })).status).toBe(200);
+  });
+});
