@@ -90,7 +90,10 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
     return person;
   };
   const ask = async (given: string, seconds: number, next = (_: TurnClient): Promise<number> => Promise.resolve(0)) => {
-    const client = new TurnClient(server, turnCredential({ secret: given, names: 2 }, 'peer', undefined, Date.now() + seconds * 1000));
+    const client = new TurnClient(
+      server,
+      turnCredential({ secret: given, names: 2 }, 'peer', undefined, Date.now() + seconds * 1000),
+    );
     try {
       return (await client.allocate()) || (await next(client));
     } finally {
@@ -137,7 +140,9 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
     async (transport) => {
       const give = async (given: string) => {
         const relay = await Relay.reach({ scheme: 'turn', host: server.address, port: server.port, transport }, 5000);
-        const outcome = await relay.allocate(turnCredential({ secret: given, names: 2 }, 'peer', undefined, Date.now() + 20_000));
+        const outcome = await relay.allocate(
+          turnCredential({ secret: given, names: 2 }, 'peer', undefined, Date.now() + 20_000),
+        );
         relay.close();
         return outcome;
       };

@@ -9,7 +9,12 @@ import { type Said, speak } from '../../app/rooms/speaking.ts';
 import type { Committed, Store } from '../../app/store/store.ts';
 import { entrance, rules } from '../rooms/rules.ts';
 
-export const limits: RegistryLimits = { rooms: 200, rules, log: { events: 20, bytes: 20_000, age: 60_000 }, kept: { total: 1e9, share: 1e9 } };
+export const limits: RegistryLimits = {
+  rooms: 200,
+  rules,
+  log: { events: 20, bytes: 20_000, age: 60_000 },
+  kept: { total: 1e9, share: 1e9 },
+};
 
 /** `stores`: of one worker, or of several that share their rooms; `pass` lets time go on for all. */
 export type Stores = { stores: Store[]; pass(ms: number): void };
