@@ -6,7 +6,7 @@ export const prices = {
   connection: [8, 10_000],
   /** Descriptions, and requests for a restart. */
   description: [16, 2_000],
-  candidate: [200, 100],
+  candidate: [128, 100],
   /** Texts over the data channel, of which a fast file has four hundred a second. */
   text: [1_000, 1],
   /** Offers of files, and lists of them. */
