@@ -5,8 +5,8 @@ export const prices = {
   /** Fresh connections: each is an RTCPeerConnection, of which a browser has some hundreds for all its pages. */
   connection: [8, 10_000],
   /** Descriptions, and requests for a restart. */
-  description: [16, 2_000],
-  candidate: [200, 100],
+  description: [10, 2_000],
+  candidate: [128, 100],
   /** Texts over the data channel, of which a fast file has four hundred a second. */
   text: [1_000, 1],
   /** Offers of files, and lists of them. */

@@ -30,9 +30,10 @@ describe.each([
   { make: 'Firefox', start: launchFirefox, lacks: without('chromium', 'firefox-esr') },
 ])('$make', ({ start, lacks }) => {
   test.skipIf(lacks)(`beside hostile peers (seed ${seed})`, { timeout: 300_000 }, async () => {
-    const [browser, other, site] = await Promise.all([start(), launch(), startSite(generous)]);
+    // Pages of one browser may share a process, and with it their stalls.
+    const [browser, other, worse, site] = await Promise.all([start(), launch(), launch(), startSite(generous)]);
     onTestFinished(async () => {
-      await Promise.all([browser.close(), other.close()]);
+      await Promise.all([browser.close(), other.close(), worse.close()]);
       await site.stop();
     });
     const enter = async (of: typeof browser, camera: boolean) => {
@@ -69,7 +70,7 @@ describe.each([
     const before = new WebSocketPeer(site.direct.http, 'hostile');
     await before.join();
     const honest = await enter(other, true);
-    const frames = await enter(other, false);
+    const frames = await enter(worse, false);
     await Promise.all([idOf(honest.page), idOf(frames.page)]);
     const victim = await enter(browser, true);
     const self = await idOf(victim.page);
@@ -107,7 +108,9 @@ describe.each([
           ({ self, packed }) => {
             const room = window.room as Genkan.Room & { channel(peer: string): RTCDataChannel | undefined };
             for (const { text, length, id } of packed) {
-              const bytes = Uint8Array.from({ length }, (_, index) => (index === 3 ? id : 0));
+              const bytes = new Uint8Array(length);
+              // One that is too short for a number stays as it is.
+              bytes[3] = id;
               const long = text?.replaceAll(/<x(\d+)>/g, (_, count) => 'x'.repeat(count));
               room.channel(self)?.send(long ?? (bytes.buffer as never));
             }
@@ -117,14 +120,15 @@ describe.each([
       }
     };
     await Promise.all([signals(before), signals(after), fill()]);
+    const slow = slowness();
     await victim.page.waitForTimeout(2_000);
 
     const worst = async (page: Page) => page.evaluate(() => window.stall.worst);
     const [stall, noise] = [await worst(victim.page), await worst(honest.page)];
     const fresh = (await made()) - connections;
-    console.log(JSON.stringify({ seed, stall, noise, fresh, seconds: (Date.now() - begun) / 1_000 }));
-    // A machine that is busy with other things holds up every page.
-    expect(stall - noise).toBeLessThan(500);
+    console.log(JSON.stringify({ seed, stall, noise, slow, fresh, seconds: (Date.now() - begun) / 1_000 }));
+    // A machine that is busy with other things holds up every page, and its work.
+    expect(stall - noise).toBeLessThan(500 * slow);
     const [burst, every] = prices.connection;
     expect(fresh).toBeLessThanOrEqual(2 * (burst + (Date.now() - begun) / every + 1));
     for (const { page } of [victim, honest]) {
@@ -146,11 +150,19 @@ describe.each([
       window.share.offer(self, new File(['from hand to hand'], 'honest.txt'));
     }, self);
     expect(await arrived).toBe('from hand to hand');
-    // Browsers ask for an icon, which this address has not.
-    const complaints = [...victim.complaints, ...honest.complaints].filter((text) => !text.includes('404'));
+    // Browsers ask for an icon, which this address has not, and Firefox tells of connections to nobody.
+    const expected = /404|ICE failed/;
+    const complaints = [...victim.complaints, ...honest.complaints].filter((text) => !expected.test(text));
     expect(complaints).toEqual([]);
   });
 });
+
+/** How many times as long as it should a tenth of a second of work takes here; 1 on a quiet machine. */
+const slowness = (): number => {
+  const [used, start] = [process.cpuUsage(), performance.now()];
+  while (process.cpuUsage(used).user < 100_000);
+  return (performance.now() - start) / 100;
+};
 
 /** A frame as few characters: what drives the browser is slow with many. */
 const pack = (frame: Frame) =>
