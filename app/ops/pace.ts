@@ -10,7 +10,7 @@ export type Pace = {
   lastWait: number;
   /** For a worker to listen. */
   start: number;
-  /** For a worker to begin to hand its rooms over; after that it serves on. Between two rooms, once it has begun. */
+  /** For a worker to begin to hand over its rooms: one that has not begun by then serves on. Once it has, between two rooms. */
   handOver: number;
   nextRoom: number;
   /** Between looks at the workers; between looks at their memory. */

@@ -1,4 +1,5 @@
 /** The place of one worker among others: who serves there, who is about to, and how often its workers ended. */
+import type { Log } from './lifecycle.ts';
 import type { Pace } from './pace.ts';
 import type { Verdict } from './watchdog.ts';
 import type { Assignment, WorkerProcess } from './worker-process.ts';
@@ -65,4 +66,30 @@ export const hasToGo = (
   if (!wasLarge || isSoon) return false;
   slot.lastReplaced = now;
   return true;
+};
+
+/**
+ * Gives the slot's rooms to a worker that starts. From the predecessor's end to the heir's beginning visitors wait in the queue of
+ * the socket that this process holds.
+ * @throws when the heir is not ready in time, or the predecessor does not begin to hand over and so serves on
+ */
+export const bequeath = async (
+  slot: Slot,
+  old: WorkerProcess | undefined,
+  heir: WorkerProcess,
+  pace: Pace,
+  log: Log,
+): Promise<void> => {
+  await heir.inTime(heir.ready, pace.start);
+  if (!slot.legacy && old) {
+    const left = await old.handOver(pace);
+    if (left === 'kept') throw new Error('the worker before it did not hand over its rooms in time');
+    slot.legacy = left.parts;
+    const parts = left.parts.length;
+    if (!left.whole)
+      log.error({ worker: old.number, pid: old.pid, parts }, 'rooms were lost: not all were handed over');
+  }
+  slot.legacy ??= [];
+  log.info({ worker: heir.number, pid: heir.pid, parts: slot.legacy.length }, 'worker takes over');
+  heir.inherit(slot.legacy);
 };

@@ -3,7 +3,7 @@ import { randomKey } from '../auth/session.ts';
 import type { Settings } from '../config/schema.ts';
 import type { Log } from './lifecycle.ts';
 import { type Pace, usualPace } from './pace.ts';
-import { countEnd, type End, hasToGo, newSlot, type Slot } from './slot.ts';
+import { bequeath, countEnd, type End, hasToGo, newSlot, type Slot } from './slot.ts';
 import { isOfMemory, judge, processState, type Verdict } from './watchdog.ts';
 import { type Assignment, type Command, type Exit, type HeldPlace, WorkerProcess } from './worker-process.ts';
 
@@ -176,8 +176,8 @@ export class Supervisor {
     this.#workers.add(worker);
     worker.exited.then((exit) => this.#ended(slot, worker, exit));
     try {
-      if (inherits) await this.#bequeath(slot, old, worker);
-      const listening = await this.#inTime(worker, worker.listening);
+      if (inherits) await bequeath(slot, old, worker, this.#pace, this.#log);
+      const listening = await worker.inTime(worker.listening, this.#pace.start);
       if (this.#slots.get(worker.number) !== slot) throw new Error('it is not needed any more');
       for (const place of listening) this.#log.info({ worker: worker.number, pid: worker.pid, ...place }, 'listening');
       slot.current = worker;
@@ -197,35 +197,6 @@ export class Supervisor {
     } finally {
       if (slot.next === worker) slot.next = undefined;
     }
-  }
-
-  /** @throws what the promise does, also because the worker took longer than a start may and was killed */
-  async #inTime<T>(worker: WorkerProcess, begun: Promise<T>): Promise<T> {
-    const late = setTimeout(() => worker.kill(), this.#pace.start);
-    try {
-      return await begun;
-    } finally {
-      clearTimeout(late);
-    }
-  }
-
-  /**
-   * From the predecessor's end to the heir's beginning visitors wait in the queue of the socket that this process holds.
-   * @throws when the predecessor does not begin to hand over, and so serves on
-   */
-  async #bequeath(slot: Slot, old: WorkerProcess | undefined, heir: WorkerProcess): Promise<void> {
-    await this.#inTime(heir, heir.ready);
-    if (!slot.legacy && old) {
-      const left = await old.handOver(this.#pace);
-      if (left === 'kept') throw new Error('the worker before it did not hand over its rooms in time');
-      const { number, pid } = old;
-      if (!left.whole)
-        this.#log.error({ worker: number, pid, parts: left.parts.length }, 'rooms were lost: not all were handed over');
-      slot.legacy = left.parts;
-    }
-    slot.legacy ??= [];
-    this.#log.info({ worker: heir.number, pid: heir.pid, parts: slot.legacy.length }, 'worker takes over');
-    heir.inherit(slot.legacy);
   }
 
   #ended(slot: Slot, worker: WorkerProcess, { code, signal }: Exit): void {

@@ -177,6 +177,16 @@ export class WorkerProcess {
     });
   }
 
+  /** Kills it unless it has come so far in time. @throws what the promise does, also for that reason */
+  async inTime<T>(begun: Promise<T>, ms: number): Promise<T> {
+    const late = setTimeout(() => this.kill(), ms);
+    try {
+      return await begun;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
   /** Gives an heir what its predecessor left; it listens then. */
   inherit(parts: unknown[]): void {
     for (const part of parts) this.#tell({ type: 'part', part });

@@ -33,6 +33,21 @@ describe('a room log', () => {
     }
   });
 
+  test('shrinks when memory is short, and goes on from there', () => {
+    const log = new Log({ events: 100, bytes: 10_000, age: 1e6 });
+    for (let i = 0; i < 12; i += 1) log.append(chat('x'.repeat(400)), 0);
+    expect(seqs(log, 0)).toHaveLength(12);
+    log.shrinkTo(2500);
+    expect(seqs(log, 0)).toBe('gone');
+    expect([seqs(log, 11), seqs(log, 12)]).toEqual([[12], []]);
+    log.append(chat('y'), 0);
+    expect(seqs(log, 11)).toEqual([12, 13]);
+    const quiet = new Log({ events: 100, bytes: 10_000, age: 1e6 });
+    quiet.append(chat('z'), 0);
+    quiet.shrinkTo(2500);
+    expect(seqs(quiet, 0)).toEqual([1]);
+  });
+
   test('is bounded by bytes', () => {
     const log = new Log({ events: 100, bytes: 1000, age: 1e6 });
     for (let i = 0; i < 10; i += 1) log.append(chat('x'.repeat(400)), 0);

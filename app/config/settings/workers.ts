@@ -72,14 +72,15 @@ export const workers = {
     differs: 'the worker drains first',
   }),
   'reload-on-rss': whole(0, 1_048_576, 'MB').default(0).register(about, {
-    help: 'megabytes of memory at which a worker drains and is replaced; 0 = never',
+    help: 'megabytes of memory at which a worker shortens what large rooms keep for those who come back and, if that is not enough, hands over to another and drains; 0 = never',
     uwsgi: 'replaces a worker above so many megabytes, looked at after each request',
-    differs: 'looked at every 5 s; the worker drains first',
+    differs:
+      'looked at every 5 s; the worker drains first; only if it has grown by half of that since its start, and at most every 5 minutes',
   }),
   'evil-reload-on-rss': whole(0, 1_048_576, 'MB').default(0).register(about, {
-    help: 'megabytes of memory at which a worker is ended after 2 s; 0 = never',
+    help: 'megabytes of memory at which a worker shortens what large rooms keep and, if that is not enough, is ended within 2 s, its rooms with it; 0 = never',
     uwsgi: 'kills a worker above so many megabytes at once',
-    differs: 'its peers are told to come back first',
+    differs: 'its peers are told to come back first; only if it has grown by half of that since its start',
   }),
   'loop-harakiri': seconds(0, 86_400).default(0).register(about, {
     help: 'seconds a worker may be stuck before the supervisor replaces it; 0 = no limit',
