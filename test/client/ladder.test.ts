@@ -78,7 +78,7 @@ describe('down', () => {
     onTestFinished(() => void vi.unstubAllGlobals());
     const { clock, server, rungs, connection } = start();
     turnAway(server.latest);
-    await clock.pass(1);
+    await clock.pass(225);
     expect([rungs, connection.state]).toEqual([['websocket', 'http'], { is: 'connecting', attempt: 2 }]);
     turnAway(server.latest);
     await clock.pass(10_000);
