@@ -26,7 +26,7 @@ export class Backoff {
 
   /**
    * It failed.
-   * @param asked what the server asks for: believed above our own delay and below ten minutes
+   * @param asked what the server asks for, a finite number: believed above our own delay and below ten minutes
    * @returns milliseconds, spread, so that a whole room does not come back in the same millisecond
    */
   next(asked = 0): number {
@@ -34,7 +34,7 @@ export class Backoff {
     this.#since = Number.POSITIVE_INFINITY;
     const own = Math.min(this.#timing.longest, this.#first * 2 ** Math.min(this.#failures, 16));
     this.#failures += 1;
-    const theirs = Number.isFinite(asked) ? Math.min(asked, longestDelay / 1.5) : 0;
+    const theirs = Math.min(asked, longestDelay / 1.5);
     const chance = this.#clock.random() / 2;
     return Math.max(own * (0.5 + chance), theirs * (1 + chance));
   }

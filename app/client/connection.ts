@@ -32,7 +32,9 @@ const mostUnsettled = 5_000;
 /** Milliseconds between two sets of ICE servers that are told on: links may look for new paths with each. */
 const iceRest = 10_000;
 /** Peers that may come within so many milliseconds, because each costs a connection; a `joined` counts with those that get one. */
-const newcomers = { most: 600, within: 60_000, atOnce: 64 };
+const mostNewcomers = 600;
+const newcomersTime = 60_000;
+const newcomersAtOnce = 64;
 
 export type ConnectionEvents = {
   state: ConnectionState;
@@ -89,7 +91,8 @@ export class Connection implements Source<ConnectionEvents> {
   #because: ErrorCode | undefined;
   /** Of a malformed message, over this connection. */
   #warned = false;
-  #came = { since: 0, many: 0 };
+  #newcomers = 0;
+  #newcomersSince = 0;
   /** While armed ICE servers have been told on a moment ago; then the latest of those that came meanwhile are. */
   #calm: Alarm;
   #ice: Joined['ice'] | undefined;
@@ -350,7 +353,7 @@ export class Connection implements Source<ConnectionEvents> {
     if (this.#phase.is !== 'joined') return this.#failed('bad-message');
     if (this.#warned) return;
     this.#warned = true;
-    this.#emitter.emit('trouble', new TypeError(`ignored a malformed message of the server: ${of}`));
+    this.#emitter.emit('trouble', new TypeError(`malformed message: ${of}`));
   }
 
   #failed(code: ErrorCode): void {
@@ -367,14 +370,17 @@ export class Connection implements Source<ConnectionEvents> {
 
   #mayCome(many: number): boolean {
     const { now } = this.#clock;
-    if (now - this.#came.since > newcomers.within) this.#came = { since: now, many: 0 };
-    this.#came.many += many;
-    return this.#came.many <= newcomers.most;
+    if (now - this.#newcomersSince > newcomersTime) {
+      this.#newcomersSince = now;
+      this.#newcomers = 0;
+    }
+    this.#newcomers += many;
+    return this.#newcomers <= mostNewcomers;
   }
 
   #entered(socket: Socket, joined: Joined): void {
     if (this.#phase.is === 'joined') return;
-    if (!joined.recovered && !this.#mayCome(Math.min(joined.peers.length, newcomers.atOnce)))
+    if (!joined.recovered && !this.#mayCome(Math.min(joined.peers.length, newcomersAtOnce)))
       return this.#failed('rate-limited');
     const before = this.#session;
     // After a resume the missed events follow with numbers up to `joined.seq`; a new beginning contains them.

@@ -26,16 +26,15 @@ export class EventStream {
 
   #end(line: string): void {
     if (line === '') {
-      const [id, data] = [this.#id, this.#data];
+      this.#tell(this.#id, this.#data);
       this.#id = '';
       this.#data = '';
-      return this.#tell(id, data);
     }
     const colon = line.indexOf(':');
     const field = line.slice(0, colon);
     const value = line.slice(colon + 1).trimStart();
     if (field === 'id') this.#id = value;
-    // JSON has no line ends of its own.
-    else if (field === 'data') this.#data += value;
+    // JSON needs no line ends between its lines.
+    if (field === 'data') this.#data += value;
   }
 }

@@ -146,8 +146,8 @@ export class HttpSocket implements Socket {
     return `[${post}]`;
   }
 
-  /** @returns the text of the answer; undefined when the request failed */
-  async #post(path: string, body: string, keepalive = false): Promise<string | undefined> {
+  /** @returns the text of the answer; empty when the request failed */
+  async #post(path: string, body: string, keepalive = false): Promise<string> {
     const request = new HttpRequest(this.#clock);
     const init = { method: 'POST', headers: this.#headers, body, keepalive };
     return request.text(await request.send(this.#base + path, init, this.#timing.answer));
@@ -222,9 +222,9 @@ export class HttpSocket implements Socket {
   }
 
   /** Without an answer, or with one that is not ours, the connection is lost. */
-  #hear(text: string | undefined): void {
+  #hear(text: string): void {
     if (this.#closed) return;
-    const answer = text === undefined ? undefined : parseAnswer(text);
+    const answer = parseAnswer(text);
     if (!answer) return this.#drop(1006);
     if ('type' in answer) return this.#refused(answer);
     this.#after = answer.seq ?? this.#after;
@@ -244,9 +244,8 @@ export class HttpSocket implements Socket {
   /** @param data a message as text, or as a value */
   #say(data: unknown): void {
     // Nothing comes after it. Asking for more would take the session back from whoever has it now.
-    const isBye =
-      typeof data === 'string' ? data.startsWith('{"type":"bye"') : (data as { type?: unknown } | null)?.type === 'bye';
-    if (isBye) this.close();
+    const { type = data } = Object(data);
+    if (typeof type === 'string' && /^(\{"type":")?bye/.test(type)) this.close();
     this.onmessage?.(new MessageEvent('message', { data }));
   }
 

@@ -17,7 +17,7 @@ const mostEvents = 2 ** 17;
 const mostIce = 64;
 
 const wrong = (): never => {
-  throw new TypeError('another shape');
+  throw new TypeError();
 };
 const anything: Shape = (value) => value;
 const flag: Shape = (value) => (typeof value === 'boolean' ? value : wrong());
@@ -28,7 +28,7 @@ const text =
 const whole =
   (most = Number.MAX_SAFE_INTEGER): Shape =>
   (value) =>
-    Number.isInteger(value) && Number(value) >= 0 && Number(value) <= most ? value : wrong();
+    Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most ? value : wrong();
 const maybe =
   (shape: Shape): Shape =>
   (value) =>
@@ -57,18 +57,23 @@ const media = fields({ audio: flag, video: flag, screen: maybe(flag) });
 const self = { id: word, name, role: word, media, hand: flag };
 const peer = fields({ ...self, away: flag, initiator: flag, polite: flag, epoch: count });
 const waiting = list(fields({ id: word, name, away: flag }), mostKept);
-const ice = list(
-  fields({ urls: list(text(1024), mostIce), username: maybe(text(1024)), credential: maybe(text(1024)) }),
-  mostIce,
-);
+const long = text(1024);
+const ice = list(fields({ urls: list(long, mostIce), username: maybe(long), credential: maybe(long) }), mostIce);
 const said = fields({ from: word, name, text: text(), at: count });
 const about = { seq: count, peer: word };
 
 const messages: Record<ServerMessage['type'], Fields> = {
   joined: {
-    ...{ self: fields(self), peers: list(peer, mostPeers), room: fields({ access: word, passcode: flag }) },
-    ...{ waiting: maybe(waiting), chat: maybe(list(said, mostKept)), seq: count, session: word, ice },
-    ...{ grace: time, recovered: flag },
+    self: fields(self),
+    peers: list(peer, mostPeers),
+    room: fields({ access: word, passcode: flag }),
+    waiting: maybe(waiting),
+    chat: maybe(list(said, mostKept)),
+    seq: count,
+    session: word,
+    ice,
+    grace: time,
+    recovered: flag,
   },
   waiting: { self: fields({ id: word, name }), host: flag, seq: count, session: word, grace: time },
   'waiting-updated': { seq: count, host: flag },

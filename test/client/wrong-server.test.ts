@@ -58,7 +58,7 @@ it('another message of the wrong shape is ignored, and the first of a connection
   server.latest.say({ type: 'peer-away', seq: 1, peer: 'a' });
   expect(connection.state).toEqual({ is: 'joined' });
   expect(told.slice(1)).toEqual([
-    ['trouble', new TypeError('ignored a malformed message of the server: peer-joined')],
+    ['trouble', new TypeError('malformed message: peer-joined')],
     ['event', { type: 'peer-away', seq: 1, peer: 'a' }],
   ]);
 });

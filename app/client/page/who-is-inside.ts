@@ -43,7 +43,7 @@ const askFor = async (room: string, request: HttpRequest): Promise<Inside | unde
     const url = new URL(`rooms/${encodeURIComponent(room)}/inside`, document.baseURI);
     const answer = await request.send(url, { headers: token ? { authorization: `Bearer ${token}` } : {} }, patience);
     const text = await request.text(answer);
-    return answer?.ok && text !== undefined ? insideOf(JSON.parse(text)) : undefined;
+    return answer?.ok ? insideOf(JSON.parse(text)) : undefined;
   } catch {
     return undefined;
   }
