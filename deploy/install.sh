@@ -93,7 +93,7 @@ name_of_release() {
   version=$(sed -n 's/^ *"version": "\([^"]*\)",$/\1/p' "$source/package.json" | head -n 1)
   cd "$source"
   parts=''
-  for part in app dist deploy nginx package.json package-lock.json tsconfig.json; do
+  for part in app dist deploy nginx package.json package-lock.json npm-shrinkwrap.json tsconfig.json; do
     # What is built is no source where there are sources.
     [ $part = dist ] && [ -d app/config ] || [ ! -e $part ] || parts="$parts $part"
   done
@@ -127,6 +127,8 @@ build() {
   [ ! -d "$release" ] || { say "$(basename "$release") is here already."; return 0; }
   registry=${NPM_CONFIG_REGISTRY:-$(npm config get registry 2>/dev/null || true)}
   [ -n "$registry" ] || fail 'where are the packages of npm? There is no npm here to ask: give NPM_CONFIG_REGISTRY=https://…'
+  [ -e "$source/package-lock.json" ] || [ -e "$source/npm-shrinkwrap.json" ] ||
+    fail 'npm-shrinkwrap.json is missing, which names the packages that were tested: make the package by npm pack without --ignore-scripts'
   new=$opt/.new
   say "Building $(basename "$release") in $new."
   [ $dry = no ] || return 0
@@ -141,14 +143,15 @@ build() {
   chmod 755 $new/bin/node
   rm -r $new/runtime
   unpack npm $new/npm
-  for part in app dist nginx deploy package.json package-lock.json tsconfig.json; do
+  for part in app dist nginx deploy package.json package-lock.json npm-shrinkwrap.json tsconfig.json; do
     [ ! -e "$source/$part" ] || cp -R "$source/$part" $new/
   done
   npm='bin/node npm/bin/npm-cli.js --no-audit --no-fund --loglevel=error --cache .npm --ignore-scripts'
   if [ -d $new/app/config ]; then
     in_release "rm -rf dist && $npm ci && $npm run --silent build && $npm prune --omit=dev"
   else
-    in_release "$npm install --omit=dev"
+    # Exactly what was tested; npm ci wants those in the lock, too, that only builds and tests need.
+    in_release "$npm pkg delete devDependencies && $npm ci --omit=dev"
   fi >$opt/build.log 2>&1 || { tail -n 20 $opt/build.log >&2; fail 'it could not be built; what ran runs on'; }
   rm -rf $new/npm $new/.npm $opt/build.log
   printf '#!/bin/sh\nexec %s/bin/node --max-semi-space-size=16 %s/dist/cli.js "$@"\n' "$release" "$release" >$new/bin/genkan

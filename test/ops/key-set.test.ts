@@ -108,7 +108,8 @@ describe('a key server', () => {
   ])('that %s is our failure, not the token’s', async (_case, listener, reason) => {
     answer = listener;
     const reasons: string[] = [];
-    const set = fetched({ limits: { timeout: 200 }, failed: (one) => reasons.push(one) });
+    const limits = reason === 'timeout' ? { timeout: 200 } : {};
+    const set = fetched({ limits, failed: (one) => reasons.push(one) });
     const token = await sign(privateKey);
     expect(await gate(set)(token)).toBe('keys-unavailable');
     expect(asked).toBe(1);
@@ -116,8 +117,15 @@ describe('a key server', () => {
     // Tokens of another key do not depend on it.
     const own = await sign(new TextEncoder().encode(secret), { alg: 'HS256' });
     expect(await gate(secretKey(secret), set)(own)).toEqual({});
+  });
+
+  test('that is back opens the door again', async () => {
+    serve({}, 503);
+    const ask = gate(fetched());
+    const token = await sign(privateKey);
+    expect(await ask(token)).toBe('keys-unavailable');
     serve(await setOf([publicKey, {}]));
-    expect(await gate(set)(token)).toEqual({});
+    expect(await ask(token)).toEqual({});
   });
 
   test.each(['identity', 'gzip'])('that sends without end (%s) is cut off near the limit', async (coding) => {
