@@ -151,10 +151,10 @@ export class Residents {
 
   #happened({ isHost, room, member }: Resident, event: RoomEvent): void {
     if (event.type === 'peer-updated' && event.role !== undefined) this.hostsChanged.add(room);
-    // Who knocks and is honest says so.
+    // Who knocks and is honest says so; a resident knocks that came too late for its seat.
     if (event.type !== 'lobby' || !isHost) return;
     for (const { id, name = '' } of event.waiting)
-      if (name.startsWith('newcomer')) void member.connection.decide({ type: 'admit', peer: id });
+      if (/^(newcomer|resident)/.test(name)) void member.connection.decide({ type: 'admit', peer: id });
   }
 
   #hostOf(room: string): Member | undefined {

@@ -106,7 +106,7 @@ for (const name of names.filter((name) => words.length === 0 || words.some((word
     console.log(`    ${JSON.stringify(more)}`);
     for (const [attack, spoils] of Object.entries(outcome.spoils))
       console.log(`    ${attack}: ${JSON.stringify(spoils)}`);
-    for (const finding of outcome.findings.slice(0, 10)) console.log(`    ${finding}`);
+    for (const finding of outcome.findings.slice(0, 30)) console.log(`    ${finding}`);
     if (words.length === 0 || WRITE) keepLines('siege', head, names, [lineOf(outcome)]);
   }
 process.exit(failed === 0 ? 0 : 1);

@@ -115,7 +115,11 @@ const observe = async (
     ...{ resumed, notRecovered, reloaded, lateReloads: late, hostsChanged: [...hostsChanged] },
     stored: valkey && (await storedIn(valkey)),
     // The attacker's and newcomers' seats are still there, or not yet gone.
-    findings: [...crowd.judge.findings.filter((found) => !found.includes(' sees ')), ...crowd.fatal],
+    findings: [
+      ...crowd.judge.findings.filter((found) => !found.includes(' sees ')),
+      ...crowd.fatal,
+      ...network.examples,
+    ],
   };
 };
 
