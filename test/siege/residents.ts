@@ -124,6 +124,8 @@ export class Residents {
       this.crowd.judge.excuse(before.name, performance.now());
     }, returnGrace);
     await sleep(loading);
+    // The page itself is asked for in between, so that its join comes after the goodbye of the page before.
+    await fetch(`http://${resident.host}:${this.#port}/rooms/${room}`).catch(() => {});
     this.#network.newPage(resident.host);
     this.reloaded += 1;
     resident.pages += 1;
