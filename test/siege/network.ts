@@ -36,15 +36,12 @@ export class Network {
     globalThis.fetch = (input, init) => this.#ask(String(input), init);
   }
 
-  /** Sockets of a client that uses this transport; one that uses WebSockets goes over to plain HTTP as the library does. */
+  /** Sockets of a client whose network lets this transport through at best. */
   opener(transport: Transport): OpenSocket {
-    const streams =
-      transport === 'poll'
-        ? new PollsAlone(usualTiming.climb, browserClock)
-        : new Streams(usualTiming.climb, browserClock);
+    const streams = new (transport === 'poll' ? PollsAlone : Streams)(usualTiming.climb, browserClock);
     return (url, rung) =>
-      transport === 'websocket' && rung === 'websocket'
-        ? this.#webSocket(url)
+      rung === 'websocket'
+        ? this.#webSocket(url, transport === 'websocket')
         : new HttpSocket(url, streams, browserClock, usualTiming);
   }
 
@@ -66,12 +63,12 @@ export class Network {
     globalThis.fetch = this.#fetch;
   }
 
-  #webSocket(url: string): Socket {
+  #webSocket(url: string, passes: boolean): Socket {
     const { hostname } = new URL(url);
     const line = this.#line(hostname);
     const headers = { 'x-forwarded-for': clientAt(hostname) ?? hostname };
     const isCut = performance.now() < line.cutUntil;
-    const socket = new WebSocket(isCut ? nowhere : url, 'genkan.v1', { perMessageDeflate: false, headers });
+    const socket = new WebSocket(passes && !isCut ? url : nowhere, 'genkan.v1', { perMessageDeflate: false, headers });
     line.sockets.add(socket);
     socket.on('error', () => {});
     socket.on('close', () => line.sockets.delete(socket));
