@@ -91,7 +91,7 @@ for (const name of names.filter((name) => words.length === 0 || words.some((word
     console.log(`    ${failures.length > 0 ? `FAILED: ${failures.join(', ')}` : 'held'}`);
     const { spoils, findings, ...more } = outcome;
     console.log(`    ${JSON.stringify(more)}`);
-    for (const [attack, spoils] of Object.entries(spoils)) console.log(`    ${attack}: ${JSON.stringify(spoils)}`);
+    for (const [one, counts] of Object.entries(spoils)) console.log(`    ${one}: ${JSON.stringify(counts)}`);
     for (const finding of findings.slice(0, 30)) console.log(`    ${finding}`);
     if (words.length === 0 || WRITE) keepLines('siege', head, names, [lineOf(outcome)]);
   }
