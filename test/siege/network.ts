@@ -24,6 +24,8 @@ type Line = { cut: AbortController; cutUntil: number; pageSince: number; sockets
 export class Network {
   /** How often honest clients were refused, by code, and when last. */
   readonly refusals = new Map<string, number>();
+  /** The first of them, in full. */
+  readonly examples: string[] = [];
   /** Told of each refusal. */
   refused: (code: string) => void = () => {};
   readonly #lines = new Map<string, Line>();
@@ -34,15 +36,12 @@ export class Network {
     globalThis.fetch = (input, init) => this.#ask(String(input), init);
   }
 
-  /** Sockets of a client that uses this transport; one that uses WebSockets goes over to plain HTTP as the library does. */
+  /** Sockets of a client whose network lets this transport through at best. */
   opener(transport: Transport): OpenSocket {
-    const streams =
-      transport === 'poll'
-        ? new PollsAlone(usualTiming.climb, browserClock)
-        : new Streams(usualTiming.climb, browserClock);
+    const streams = new (transport === 'poll' ? PollsAlone : Streams)(usualTiming.climb, browserClock);
     return (url, rung) =>
-      transport === 'websocket' && rung === 'websocket'
-        ? this.#webSocket(url)
+      rung === 'websocket'
+        ? this.#webSocket(url, transport === 'websocket')
         : new HttpSocket(url, streams, browserClock, usualTiming);
   }
 
@@ -64,16 +63,16 @@ export class Network {
     globalThis.fetch = this.#fetch;
   }
 
-  #webSocket(url: string): Socket {
+  #webSocket(url: string, passes: boolean): Socket {
     const { hostname } = new URL(url);
     const line = this.#line(hostname);
     const headers = { 'x-forwarded-for': clientAt(hostname) ?? hostname };
     const isCut = performance.now() < line.cutUntil;
-    const socket = new WebSocket(isCut ? nowhere : url, 'genkan.v1', { perMessageDeflate: false, headers });
+    const socket = new WebSocket(passes && !isCut ? url : nowhere, 'genkan.v1', { perMessageDeflate: false, headers });
     line.sockets.add(socket);
     socket.on('error', () => {});
     socket.on('close', () => line.sockets.delete(socket));
-    socket.on('message', (data) => this.#overhear(String(data)));
+    socket.on('message', (data) => this.#overhear(String(data), hostname));
     // It has the properties of a browser's.
     return socket as unknown as Socket;
   }
@@ -89,35 +88,37 @@ export class Network {
     headers.set('x-forwarded-for', client);
     const signal = init.signal ? AbortSignal.any([init.signal, line.cut.signal]) : line.cut.signal;
     const response = await this.#fetch(url, { ...init, headers, signal });
-    if (response.headers.get('content-type')?.startsWith('text/event-stream')) return this.#overheard(response);
+    if (response.headers.get('content-type')?.startsWith('text/event-stream'))
+      return this.#overheard(response, hostname);
     if (response.status >= 400 || pathname.endsWith('/messages'))
       void response
         .clone()
         .text()
-        .then((text) => began > line.pageSince && this.#overhear(text))
+        .then((text) => began > line.pageSince && this.#overhear(text, `${hostname} ${pathname}`))
         .catch(() => {});
     return response;
   }
 
   /** A stream that is read on the way. */
-  #overheard(response: Response): Response {
+  #overheard(response: Response, by: string): Response {
     const decoder = new TextDecoder();
     const listening = new TransformStream<Uint8Array, Uint8Array>({
       transform: (bytes, onward) => {
-        this.#overhear(decoder.decode(bytes, { stream: true }));
+        this.#overhear(decoder.decode(bytes, { stream: true }), by);
         onward.enqueue(bytes);
       },
     });
     return new Response(response.body?.pipeThrough(listening) ?? null, response);
   }
 
-  #overhear(text: string): void {
+  #overhear(text: string, by: string): void {
     if (!text.includes('"type":"error"') && !text.includes('"type":"bye"')) return;
     // What peers say is quoted inside texts.
     for (const [, code = ''] of text.matchAll(/"type":"(?:error|bye)","code":"([a-z-]+)"/g)) {
       if (harmless.has(code)) continue;
       this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
       this.refused(code);
+      if (this.examples.length < 10) this.examples.push(`${by} was told ${text.slice(0, 300)}`);
     }
   }
 

@@ -124,6 +124,8 @@ export class Residents {
       this.crowd.judge.excuse(before.name, performance.now());
     }, returnGrace);
     await sleep(loading);
+    // The page itself is asked for in between, so that its join comes after the goodbye of the page before.
+    await fetch(`http://${resident.host}:${this.#port}/rooms/${room}`).catch(() => {});
     this.#network.newPage(resident.host);
     this.reloaded += 1;
     resident.pages += 1;
@@ -151,10 +153,10 @@ export class Residents {
 
   #happened({ isHost, room, member }: Resident, event: RoomEvent): void {
     if (event.type === 'peer-updated' && event.role !== undefined) this.hostsChanged.add(room);
-    // Who knocks and is honest says so.
+    // Who knocks and is honest says so; a resident knocks that came too late for its seat.
     if (event.type !== 'lobby' || !isHost) return;
     for (const { id, name = '' } of event.waiting)
-      if (name.startsWith('newcomer')) void member.connection.decide({ type: 'admit', peer: id });
+      if (/^(newcomer|resident)/.test(name)) void member.connection.decide({ type: 'admit', peer: id });
   }
 
   #hostOf(room: string): Member | undefined {

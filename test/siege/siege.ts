@@ -89,24 +89,10 @@ for (const name of names.filter((name) => words.length === 0 || words.some((word
     if (failures.length > 0) failed += 1;
     console.log(lineOf(outcome));
     console.log(`    ${failures.length > 0 ? `FAILED: ${failures.join(', ')}` : 'held'}`);
-    const { refusals, newcomers, resumed, reloaded, duplicated, disordered, wronglyLeft, cpu, readiness, stored } =
-      outcome;
-    const more = {
-      refusals,
-      newcomers,
-      resumed,
-      reloaded,
-      duplicated,
-      disordered,
-      wronglyLeft,
-      cpu,
-      readiness,
-      stored,
-    };
+    const { spoils, findings, ...more } = outcome;
     console.log(`    ${JSON.stringify(more)}`);
-    for (const [attack, spoils] of Object.entries(outcome.spoils))
-      console.log(`    ${attack}: ${JSON.stringify(spoils)}`);
-    for (const finding of outcome.findings.slice(0, 10)) console.log(`    ${finding}`);
+    for (const [one, counts] of Object.entries(spoils)) console.log(`    ${one}: ${JSON.stringify(counts)}`);
+    for (const finding of findings.slice(0, 30)) console.log(`    ${finding}`);
     if (words.length === 0 || WRITE) keepLines('siege', head, names, [lineOf(outcome)]);
   }
 process.exit(failed === 0 ? 0 : 1);

@@ -10,7 +10,7 @@ import type { Job, Spoils } from './attacker.ts';
 import { Network } from './network.ts';
 import { Newcomers } from './newcomers.ts';
 import { Residents } from './residents.ts';
-import { Gauge, processorTime, residentBytes } from './usage.ts';
+import { Gauge, processorTime, residentBytes, waitedTime } from './usage.ts';
 
 /** Seconds; `share`: of one processor, for the attacker. */
 export type Length = { quiet: number; siege: number; share: number };
@@ -35,6 +35,8 @@ export type Outcome = Verdict & {
   /** MB by which the server grew at most, and processors that it and the others took. */
   growth: number;
   cpu: { server: number; attacker: number; honest: number };
+  /** The part of the time for which the server had to wait for a processor that others had. */
+  waited: number;
   /** How often `/readyz` did not say 200, and how often an honest client was refused for want of the store while it did. */
   readiness: { notReady: number; untrue: number };
   /** MB in the store. */
@@ -115,11 +117,15 @@ const observe = async (
     ...{ resumed, notRecovered, reloaded, lateReloads: late, hostsChanged: [...hostsChanged] },
     stored: valkey && (await storedIn(valkey)),
     // The attacker's and newcomers' seats are still there, or not yet gone.
-    findings: [...crowd.judge.findings.filter((found) => !found.includes(' sees ')), ...crowd.fatal],
+    findings: [
+      ...crowd.judge.findings.filter((found) => !found.includes(' sees ')),
+      ...crowd.fatal,
+      ...network.examples,
+    ],
   };
 };
 
-type Felt = Pick<Outcome, 'seconds' | 'growth' | 'cpu' | 'readiness' | 'died' | 'spoils'>;
+type Felt = Pick<Outcome, 'seconds' | 'growth' | 'cpu' | 'waited' | 'readiness' | 'died' | 'spoils'>;
 
 /** What an attack does to the server. */
 const feel = async ({ pid, port, exited }: Running, network: Network, job: Job): Promise<Felt> => {
@@ -137,7 +143,7 @@ const feel = async ({ pid, port, exited }: Running, network: Network, job: Job):
     if (untruths.has(code) && gauge.ready === 200) untrue += 1;
   };
   const times = () => [pid, attacker.pid, process.pid].map(processorTime);
-  const [began, started] = [performance.now(), times()];
+  const [began, started, waited] = [performance.now(), times(), waitedTime(pid)];
   // The attacker's are gone with it.
   let ended = started;
   const follow = setInterval(() => {
@@ -152,6 +158,7 @@ const feel = async ({ pid, port, exited }: Running, network: Network, job: Job):
     seconds,
     growth: (gauge.peak - base) / mb,
     cpu: { server, attacker: ofAttacker, honest },
+    waited: (waitedTime(pid) - waited) / seconds,
     readiness: { notReady: gauge.notReady, untrue },
     died,
     spoils,

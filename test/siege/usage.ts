@@ -20,6 +20,15 @@ export const processorTime = (pid: number): number => {
   }
 };
 
+/** Seconds for which the threads of a process could have run and had to wait for a processor: of these the machine is to blame. */
+export const waitedTime = (pid: number): number => {
+  try {
+    return Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e9;
+  } catch {
+    return 0;
+  }
+};
+
 /** Follows a server from now on. */
 export class Gauge {
   /** The most bytes that it had. */
