@@ -1,6 +1,6 @@
 /** Puts the server together from its settings, and takes it down again. */
 import type { Server } from 'node:http';
-import { BlockList } from 'node:net';
+import { BlockList, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -14,7 +14,7 @@ import { SeatBudgets } from './budgets/seat-budgets.ts';
 import type { RateLimits } from './budgets/token-bucket.ts';
 import { showAddress } from './config/address.ts';
 import type { Settings } from './config/schema.ts';
-import { connectionLimit } from './http/admission.ts';
+import { addressLimit, connectionLimit } from './http/admission.ts';
 import { buildApp } from './http/app.ts';
 import { answersFor } from './http/hosts.ts';
 import { attach, countRefusals } from './http/requests.ts';
@@ -340,13 +340,19 @@ const createListeners = (settings: Settings, places: Named[], logger: Logger, co
   const isProxy = inNetworks(settings['trusted-proxies']);
   const limits = limitsOf(settings, logger);
   const log = (setting: ListenSetting) => countRefusals(logger, counts, setting);
+  const admitAddress = addressLimit(connectionsPerAddress(settings), logger);
+  const admit = (socket: Socket): boolean => admitAddress(socket) && limits.admit(socket);
   const create = {
-    http: () => publicServer({ ...limits, log: log('http') }),
+    http: () => publicServer({ ...limits, admit, log: log('http') }),
     'http-socket': () => frontedServer({ ...limits, allowFrom, isProxy, log: log('http-socket') }),
     socket: () => createUwsgiServer({ ...limits, allowFrom, log: log('socket') }),
   };
   return places.map((place) => ({ server: create[place.setting](), place }));
 };
+
+/** A class of 200 behind one router has 1200 at most, six of each browser; and no one address can take what all share. */
+const connectionsPerAddress = (settings: Settings): number =>
+  settings['max-connections-per-address'] ?? Math.max(Math.floor(settings['max-connections'] / 8), 1024);
 
 /** What holds for every listener; the connections of all are counted together. */
 const limitsOf = (settings: Settings, log: Logger) => ({
