@@ -65,5 +65,12 @@ export const addressLimit = (max: number, log: ListenerLog): Admit => {
   };
 };
 
+/**
+ * Of `most` connections in all. A class of 200 behind one router has 1200 at most, six of each browser: that is less than an
+ * eighth of the default of max-connections. Whatever `most` is, one address leaves half of it to others.
+ */
+export const connectionsPerAddress = (most: number): number =>
+  Math.max(1, Math.floor(Math.min(most / 2, Math.max(most / 8, 1024))));
+
 /** `told`: the log has it that no more fit in; once for each time that it gets full. */
 type Network = { readonly key: string; readonly max: number; open: number; told: boolean };

@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import { connect, Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { load } from '../../app/config/load.ts';
-import { addressLimit } from '../../app/http/admission.ts';
+import { addressLimit, connectionsPerAddress } from '../../app/http/admission.ts';
 import { createLogger } from '../../app/ops/log.ts';
 import { serve } from '../../app/serve.ts';
 import { atEnd, eventually } from '../uwsgi/finish.ts';
@@ -61,6 +61,13 @@ test('one that is refused counts nowhere, and all that close leave nothing behin
 test('without an address there is no limit', () => {
   const { open } = limit(1);
   expect([open(undefined).admitted, open(undefined).admitted]).toEqual([true, true]);
+});
+
+test('when it is not set a class behind one router fits in, and no address can take all', () => {
+  expect([65_535, 8192, 1600, 50, 2, 1].map(connectionsPerAddress)).toEqual([8191, 1024, 800, 25, 1, 1]);
+  const { open } = limit(connectionsPerAddress(65_535));
+  const everyone = Array.from({ length: 200 * 6 }, () => open('192.0.2.1').admitted);
+  expect(everyone.every(Boolean)).toBe(true);
 });
 
 test('--http alone counts by address: one that has all its connections keeps no other out', async () => {
