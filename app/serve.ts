@@ -1,6 +1,6 @@
 /** Puts the server together from its settings, and takes it down again. */
 import type { Server } from 'node:http';
-import { BlockList } from 'node:net';
+import { BlockList, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -14,7 +14,7 @@ import { SeatBudgets } from './budgets/seat-budgets.ts';
 import type { RateLimits } from './budgets/token-bucket.ts';
 import { showAddress } from './config/address.ts';
 import type { Settings } from './config/schema.ts';
-import { connectionLimit } from './http/admission.ts';
+import { addressLimit, connectionLimit, connectionsPerAddress } from './http/admission.ts';
 import { buildApp } from './http/app.ts';
 import { answersFor } from './http/hosts.ts';
 import { attach, countRefusals } from './http/requests.ts';
@@ -338,18 +338,21 @@ type Listening = { server: Server; place: Named };
 const createListeners = (settings: Settings, places: Named[], logger: Logger, counts: Counts): Listening[] => {
   const allowFrom = inNetworks(['127.0.0.0/8', '::1', ...settings['allow-from']]);
   const isProxy = inNetworks(settings['trusted-proxies']);
-  const limits = limitsOf(settings, logger);
+  const most = connectionsOf(settings, logger);
+  const limits = { ...limitsOf(settings), admit: connectionLimit(most, logger) };
   const log = (setting: ListenSetting) => countRefusals(logger, counts, setting);
+  const admitAddress = addressLimit(settings['max-connections-per-address'] ?? connectionsPerAddress(most), logger);
+  const admit = (socket: Socket): boolean => admitAddress(socket) && limits.admit(socket);
   const create = {
-    http: () => publicServer({ ...limits, log: log('http') }),
+    http: () => publicServer({ ...limits, admit, log: log('http') }),
     'http-socket': () => frontedServer({ ...limits, allowFrom, isProxy, log: log('http-socket') }),
     socket: () => createUwsgiServer({ ...limits, allowFrom, log: log('socket') }),
   };
   return places.map((place) => ({ server: create[place.setting](), place }));
 };
 
-/** What holds for every listener; the connections of all are counted together. */
-const limitsOf = (settings: Settings, log: Logger) => ({
+/** What holds for every listener. */
+const limitsOf = (settings: Settings) => ({
   bufferSize: settings['buffer-size'],
   limitPost: settings['limit-post'],
   headerTimeout: settings['header-timeout'] * 1000,
@@ -358,7 +361,6 @@ const limitsOf = (settings: Settings, log: Logger) => ({
   // The default is longer than a front end keeps an idle connection (nginx: 60 s), or it would write into one that closes.
   keepAliveTimeout: settings['keep-alive-timeout'] * 1000,
   harakiri: settings.harakiri * 1000,
-  admit: connectionLimit(connectionsOf(settings, log), log),
   answersFor: answersFor(settings['allowed-hosts']),
 });
 

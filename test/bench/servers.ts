@@ -30,6 +30,7 @@ export const unlimited = Object.entries({
   'join-rate': 1_000_000,
   'join-burst': 1_000_000,
   'max-rooms': 100_000,
+  'max-connections-per-address': 1_000_000,
   'max-peers': 100,
   'log-level': 'warn',
 }).flatMap(([name, value]) => [`--${name}`, `${value}`]);

@@ -38,7 +38,10 @@ export type Place = {
 };
 
 /** So that only what is to be tried out has limits. */
-const wide = ['--join-rate', '1000000', '--join-burst', '1000000', '--max-connections', '20000'];
+const wide = ['--join-rate', '1000000', '--join-burst', '1000000', '--max-connections', '20000'].concat([
+  '--max-connections-per-address',
+  '20000',
+]);
 const kept = ['--appendonly', 'yes', '--appendfsync', 'always'];
 
 export const startPlace = async (options: Options): Promise<Place> => {

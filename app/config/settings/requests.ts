@@ -19,6 +19,9 @@ export const requests = {
   'max-connections': whole(1, 1_000_000).default(65_535).register(about, {
     help: 'connections in all; more are closed at once',
   }),
+  'max-connections-per-address': whole(1, 1_000_000).optional().register(about, {
+    help: 'connections of one address to --http (an IPv6 address counts with its /64; a /56 may have twice, a /48 four times as many); when not given: an eighth of max-connections, or 1024 if that is more, but at most half',
+  }),
   'header-timeout': seconds(1, 3600).default(10).register(about, { help: 'seconds for a request head to arrive' }),
   'body-timeout': seconds(1, 3600).default(30).register(about, { help: 'seconds a request body may stand still' }),
   'idle-timeout': seconds(1, 3600)
