@@ -6,6 +6,7 @@ export class EventStream {
   #line = '';
   #id = '';
   #data = '';
+  #endedInCr = false;
 
   /** @param longest characters of one event */
   constructor(longest: number, tell: (id: string, data: string) => void) {
@@ -15,7 +16,10 @@ export class EventStream {
 
   /** @returns false when an event is too long: the stream is of no use any more */
   take(piece: string): boolean {
-    const [first = '', ...lines] = piece.split(/\r\n|[\r\n]/);
+    // The other half of a CRLF that came in two pieces.
+    const text = this.#endedInCr && piece[0] === '\n' ? piece.slice(1) : piece;
+    this.#endedInCr = piece.endsWith('\r');
+    const [first = '', ...lines] = text.split(/\r\n|[\r\n]/);
     this.#line += first;
     for (const next of lines) {
       this.#end(this.#line);

@@ -1,7 +1,11 @@
 /** The Fastify app: plugins, headers, error answers and the routes; it listens on nothing by itself. */
+import fastifyWebsocket from '@fastify/websocket';
 import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify';
+import type { ServerOptions } from 'ws';
 import { countRefusal } from '../ops/counts.ts';
 import { type ErrorCode, errors } from '../protocol/errors.ts';
+import { protocolVersion } from '../protocol/messages.ts';
+import { closeTimeout, hardLimit } from '../signaling/websocket.ts';
 import { refusalSentence } from '../uwsgi/refusal.ts';
 import { HandshakeResponse } from './handshake.ts';
 import { type Operations, operations } from './ops.ts';
@@ -34,6 +38,7 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
     trustProxy: (_address, hop) => hop === 0,
     frameworkErrors: (error, request, reply) => refuseUnroutable(app, request.raw, reply.raw, error),
   });
+  await app.register(fastifyWebsocket, { options: webSocketOptions(options) });
   // Hooks of every request have callbacks: promises would put off all of them by turns, a fifth of what a request costs.
   app.addHook('onRequest', (_request, reply, next) => {
     reply.headers(securityHeaders);
@@ -67,6 +72,19 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
   await app.ready();
   return app;
 };
+
+/** `closeTimeout`: ms for the peer to answer a close before its connection is cut; ws has it, its types do not yet. */
+const webSocketOptions = ({
+  messageBytes,
+}: AppOptions): Omit<ServerOptions, 'WebSocket'> & { closeTimeout: number } => ({
+  maxPayload: hardLimit(messageBytes),
+  perMessageDeflate: false,
+  clientTracking: false,
+  // Pongs count as unsent bytes like everything else: `SocketWire` answers.
+  autoPong: false,
+  closeTimeout,
+  handleProtocols: (offered) => (offered.has(protocolVersion) ? protocolVersion : false),
+});
 
 /** Faults that Fastify finds before a route does, under the protocol's codes where they are about a body, else the listeners'. */
 const codeOf = ({ code }: FastifyError, status: number): ErrorCode | 'bad-request' => {

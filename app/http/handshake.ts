@@ -1,7 +1,7 @@
 /** WebSocket handshakes (RFC 6455, section 4): each is answered like any other request, unless its route accepts it. */
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import type { WebSocket, WebSocketServer } from 'ws';
 import { endUpgraded } from '../uwsgi/upgraded.ts';
 
 /** The answer to a handshake. Whatever it says in place of 101, the connection ends with it. */
@@ -28,11 +28,11 @@ export class HandshakeResponse extends ServerResponse {
 /** Answers 101. @returns the WebSocket, or what is wrong with the handshake, which is still to be answered then */
 export type AcceptWebSocket = (request: IncomingMessage, response: HandshakeResponse) => WebSocket | Error;
 
-/** `closeTimeout`: ms for the peer to answer a close before its connection is cut; ws has it, its types do not yet. */
-type Options = Omit<ServerOptions, 'noServer' | 'clientTracking'> & { closeTimeout: number };
-
-export const webSocketAcceptor = (options: Options): AcceptWebSocket => {
-  const sockets = new WebSocketServer({ ...options, noServer: true, clientTracking: false });
+/**
+ * @param sockets the WebSocket server of @fastify/websocket. Handshakes come to it from here and not by the plugin's own listener: that
+ * one answers some by itself, past the hooks of the app, and leaves their connections open.
+ */
+export const webSocketAcceptor = (sockets: WebSocketServer): AcceptWebSocket => {
   let outcome: WebSocket | Error = clientGone;
   // With a listener ws leaves the answer to us. It calls either one before handleUpgrade returns, or none.
   sockets.on('wsClientError', (fault) => {

@@ -6,10 +6,10 @@ import { z } from 'zod';
 import { type Counts, countStatus } from '../ops/counts.ts';
 import { explain } from '../protocol/decode.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
-import { protocolVersion, roomName } from '../protocol/messages.ts';
+import { roomName } from '../protocol/messages.ts';
 import type { Caller } from '../signaling/admit.ts';
 import { type Answer, type HttpConversations, refusalAnswer } from '../signaling/http.ts';
-import { closeTimeout, hardLimit, type WebSockets } from '../signaling/websocket.ts';
+import type { WebSockets } from '../signaling/websocket.ts';
 import { own } from '../uwsgi/names.ts';
 import { HandshakeResponse, webSocketAcceptor } from './handshake.ts';
 import { askedOf, mayUseFrom, whyNot } from './origins.ts';
@@ -39,14 +39,7 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
   const { conversations, counts } = options;
   const mayUse = mayUseFrom(options.allowedOrigins);
 
-  const acceptWebSocket = webSocketAcceptor({
-    maxPayload: hardLimit(options.messageBytes),
-    perMessageDeflate: false,
-    // Pongs count as unsent bytes like everything else: `SocketWire` answers.
-    autoPong: false,
-    closeTimeout,
-    handleProtocols: (offered) => (offered.has(protocolVersion) ? protocolVersion : false),
-  });
+  const acceptWebSocket = webSocketAcceptor(app.websocketServer);
   const begin = (socket: WebSocket, request: FastifyRequest): void => {
     countStatus(counts, listenerOf(request.raw), 101);
     const refusal = unfit(request) ?? (options.ready() ? undefined : refuse('draining'));
