@@ -4,6 +4,7 @@ import { type Refusal, refuse } from './errors.ts';
 import { most } from './limits.ts';
 import { type ClientMessage, clientMessage } from './messages.ts';
 import { isDeeper, nestsDeeper } from './nesting.ts';
+import { cleanText } from './shown.ts';
 
 /** A signal as the server carries it: `data` stays the JSON text that the sender wrote. */
 export type UnreadSignal = { type: 'signal'; n: number; to: string; epoch: number; data: string };
@@ -11,13 +12,13 @@ export type UnreadSignal = { type: 'signal'; n: number; to: string; epoch: numbe
 export type Malformed = { type: 'malformed'; n: number; refusal: Refusal };
 export type Incoming = Exclude<ClientMessage, { type: 'signal' }> | UnreadSignal | Malformed;
 
-/** A refusal is returned only where no number can be read. */
-export const decode = (text: string): Incoming | Refusal => {
+/** A refusal is returned only where no number can be read. `bytes`: the length of the text. */
+export const decode = (text: string, bytes = Buffer.byteLength(text)): Incoming | Refusal => {
   if (nestsDeeper(text, most.depth)) return tooDeep(parseJson(text));
   const quick = quickSignal(text);
   if (quick) return quick;
   const parsed = parseJson(text);
-  return parsed === undefined ? refuse('bad-json') : read(parsed.json);
+  return parsed === undefined ? refuse('bad-json') : read(parsed.json, isPlain(text, bytes));
 };
 
 /** The same for a value that was JSON already, such as one of a batch; `bytes` is its length as text. */
@@ -34,11 +35,22 @@ export const sizeOf = (json: unknown, mostBytes: number): number =>
 export const decodeTooLong = (text: string, bytes: number, mostBytes: number): Malformed | Refusal =>
   malformed(parseJson(text)?.json, tooLong(bytes, mostBytes));
 
-const read = (json: unknown): Incoming | Refusal => {
+/** Whether there is nothing but ASCII in JSON text, and no escapes: nothing in its strings is to be cleaned. */
+const isPlain = (text: string, bytes: number): boolean =>
+  bytes === text.length && !text.includes('\\') && !text.includes('\u007f');
+
+const read = (json: unknown, plain = false): Incoming | Refusal => {
   const result = clientMessage.safeParse(json);
   if (!result.success) return malformed(json, explain(result.error));
   const message = result.data;
+  if (message.type === 'chat' && !plain) return cleaned(message);
   return message.type === 'signal' ? bounded({ ...message, data: JSON.stringify(message.data) }) : message;
+};
+
+const cleaned = (message: Extract<ClientMessage, { type: 'chat' }>): Incoming => {
+  const text = cleanText(message.text);
+  if (text !== '') return { ...message, text };
+  return { type: 'malformed', n: message.n, refusal: refuse('bad-message', 'text: nothing in it is text') };
 };
 
 const bounded = (signal: UnreadSignal): UnreadSignal | Malformed => {

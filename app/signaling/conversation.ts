@@ -113,8 +113,12 @@ export const chargeAddress = (
   return undefined;
 };
 
+/** What is malformed and pings go to nobody. */
 const goesToAll = (message: Incoming): boolean =>
-  message.type !== 'signal' && !(message.type === 'chat' && message.to !== undefined);
+  message.type !== 'malformed' &&
+  message.type !== 'ping' &&
+  message.type !== 'signal' &&
+  !(message.type === 'chat' && message.to !== undefined);
 
 /** Whether a message takes time before the room can be asked: those that follow it have to wait. */
 export const takesTime = (message: Incoming): boolean =>

@@ -202,7 +202,7 @@ export class Session implements Receiver {
     const sent = this.#charge(bytes);
     if (sent === 'far-over') return this.end(refuse('rate-limited'));
     const { messageBytes } = this.#signaling.limits;
-    const message = bytes > messageBytes ? decodeTooLong(text, bytes, messageBytes) : decode(text);
+    const message = bytes > messageBytes ? decodeTooLong(text, bytes, messageBytes) : decode(text, bytes);
     if ('refused' in message) return this.#misunderstood(message);
     const over = sent === 'over' ? refuse('rate-limited') : this.#chargeAddress(message);
     if (over) return this.#refuse(over, numberOf(message));

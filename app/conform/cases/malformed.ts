@@ -48,7 +48,7 @@ const types: Record<ClientMessage['type'], Record<string, Field>> = {
   lock: { access: word('open') },
   passcode: { passcode: text(most.passcode) },
   role: { peer: id, role: word('guest') },
-  kick: { peer: id, ban: may(flag) },
+  kick: { peer: id, ban: may(flag), network: may(flag) },
   'mute-request': { peer: id, kind: word('audio') },
   end: {},
 };
