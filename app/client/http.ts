@@ -114,7 +114,7 @@ export class HttpSocket implements Socket {
     const arrived = message.type === 'joined' || message.type === 'waiting';
     if (arrived) {
       this.#headers.authorization = `Bearer ${message.session}`;
-      this.#after = 'recovered' in message && message.recovered ? after : message.seq;
+      this.#after = (message as { recovered?: boolean }).recovered ? after : message.seq;
     }
     this.#say(answer);
     if (arrived) await this.#listen();

@@ -2,6 +2,7 @@
  * Checks what the server says before it is used: the schemas of the protocol in a few lines, because zod would be larger than the library.
  * Fields of a later protocol are left out; words of a later protocol (a role, a reason) are let through.
  */
+import { peerIdForm } from '../protocol/limits.ts';
 import type { ServerMessage } from '../protocol/messages.ts';
 import { longestText } from './request.ts';
 
@@ -48,19 +49,21 @@ const fields =
 
 const word = text(256);
 const name = maybe(word);
+/** What is sent to a peer is refused by the library itself when this is no id. */
+const id: Shape = (value) => (typeof value === 'string' && peerIdForm.test(value) ? value : wrong());
 const count = whole();
 /** Milliseconds that a timer can wait. */
 const time = whole(2 ** 31 - 1);
 /** The rule of Backoff is for what is no number. null: do not come back. */
 const retry: Shape = (value) => (value == null || Number.isFinite(value) ? value : 0);
 const media = fields({ audio: flag, video: flag, screen: maybe(flag) });
-const self = { id: word, name, role: word, media, hand: flag };
+const self = { id, name, role: word, media, hand: flag };
 const peer = fields({ ...self, away: flag, initiator: flag, polite: flag, epoch: count });
-const waiting = list(fields({ id: word, name, away: flag }), mostKept);
+const waiting = list(fields({ id, name, away: flag }), mostKept);
 const long = text(1024);
 const ice = list(fields({ urls: list(long, mostIce), username: maybe(long), credential: maybe(long) }), mostIce);
-const said = fields({ from: word, name, text: text(), at: count });
-const about = { seq: count, peer: word };
+const said = fields({ from: id, name, text: text(), at: count });
+const about = { seq: count, peer: id };
 
 const messages: Record<ServerMessage['type'], Fields> = {
   joined: {
@@ -75,18 +78,18 @@ const messages: Record<ServerMessage['type'], Fields> = {
     grace: time,
     recovered: flag,
   },
-  waiting: { self: fields({ id: word, name }), host: flag, seq: count, session: word, grace: time },
+  waiting: { self: fields({ id, name }), host: flag, seq: count, session: word, grace: time },
   'waiting-updated': { seq: count, host: flag },
   lobby: { seq: count, waiting },
   'room-updated': { seq: count, access: name, passcode: maybe(flag) },
-  'mute-request': { seq: count, from: word, kind: word },
+  'mute-request': { seq: count, from: id, kind: word },
   'peer-joined': { seq: count, peer },
   'peer-updated': { ...about, name, media: maybe(media), hand: maybe(flag), role: name },
   'peer-away': about,
   'peer-back': about,
   'peer-left': { ...about, reason: word },
-  signal: { seq: count, from: word, epoch: count, data: anything },
-  chat: { seq: count, from: word, to: name, text: text(), at: count },
+  signal: { seq: count, from: id, epoch: count, data: anything },
+  chat: { seq: count, from: id, to: maybe(id), text: text(), at: count },
   ack: { n: count },
   reached: { seq: count },
   pong: {},
