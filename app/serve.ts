@@ -311,6 +311,7 @@ const addressLimits = (settings: Settings): AddressLimits => ({
     guesses: perMinute(settings, 'attempt'),
     hashes: perMinute(settings, 'hash'),
     messages: { rate: settings['address-message-rate'], burst: settings['address-message-burst'] },
+    bytes: { rate: settings['address-byte-rate'], burst: settings['address-byte-burst'] },
     replay: { rate: settings['replay-rate'], burst: settings['replay-burst'] },
   },
   held: {

@@ -5,9 +5,9 @@ import { type RateLimits, TokenBucket } from './token-bucket.ts';
 /**
  * `joins`: new entrances. `resumes`: entrances with the session of a seat, or with the proof of one. `guesses`: wrong tokens and
  * passcodes. `lookups`: requests for who is inside. `hashes`: passcodes hashed. `messages`: deliveries that messages cause.
- * `replay`: bytes of events that are sent again.
+ * `bytes`: those of messages and of request bodies. `replay`: bytes of events that are sent again.
  */
-export type AddressRate = 'joins' | 'resumes' | 'guesses' | 'lookups' | 'hashes' | 'messages' | 'replay';
+export type AddressRate = 'joins' | 'resumes' | 'guesses' | 'lookups' | 'hashes' | 'messages' | 'bytes' | 'replay';
 /** `rooms`: those it opened. `seats`: peers and waiting peers. `connections`: WebSockets and event streams. */
 export type AddressHolding = 'rooms' | 'seats' | 'connections';
 export type AddressLimits = { rates: Record<AddressRate, RateLimits>; held: Record<AddressHolding, number> };

@@ -83,7 +83,13 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
       if (refusal) return send(reply, refusalAnswer(refusal));
       reply.header('cache-control', 'no-store');
     });
-    rooms.post('/join', async (request, reply) => {
+    // Before the body is read: what is too much need not be.
+    rooms.addHook('onRequest', (request, reply, next) => {
+      const refusal = conversations.chargeBody(bodyBytes(request), request.ip);
+      if (refusal) send(reply, refusalAnswer(refusal));
+      else next();
+    });
+    rooms.post('/join', { bodyLimit: smallBody }, async (request, reply) => {
       const answer = options.ready()
         ? conversations.join(roomOf(request), request.body ?? {}, callerOf(request))
         : refusalAnswer(refuse('draining'));
@@ -92,7 +98,7 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
     rooms.post('/messages', async (request, reply) =>
       send(reply, await conversations.messages(roomOf(request), sessionOf(request), request.body, callerOf(request))),
     );
-    rooms.post('/leave', async (request, reply) =>
+    rooms.post('/leave', { bodyLimit: smallBody }, async (request, reply) =>
       send(
         reply,
         await conversations.leave(roomOf(request), sessionOf(request), request.body ?? {}, callerOf(request)),
@@ -140,6 +146,15 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
     return name.data === paramOf(request) ? undefined : refuse('bad-room-name', 'an address has it in Unicode NFC');
   };
 };
+
+/** Bytes of a body that has one message in it, which is a token at its longest. */
+const smallBody = 16_384;
+
+/** What a body of unknown length is counted as. */
+const unknownLength = 65_536;
+
+const bodyBytes = ({ headers }: FastifyRequest): number =>
+  headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : unknownLength;
 
 const paramOf = ({ params }: FastifyRequest): unknown =>
   typeof params === 'object' && params !== null && 'room' in params ? params.room : undefined;

@@ -71,6 +71,12 @@ export const numberIn = (json: unknown): number | undefined => {
   return Number.isSafeInteger(n) && Number(n) >= 1 ? Number(n) : undefined;
 };
 
+/** The number of a message that is not read for want of budget; undefined where it does not stand right behind the type. */
+export const numberAtStart = (text: string): number | undefined => {
+  const n = /^\s*\{\s*"type"\s*:\s*"[\w-]{1,32}"\s*,\s*"n"\s*:\s*([1-9]\d{0,14})\b/.exec(text)?.[1];
+  return n === undefined ? undefined : Number(n);
+};
+
 const tooLong = (bytes: number, mostBytes: number): Refusal =>
   refuse('too-long', `${bytes} bytes, at most ${mostBytes}`);
 

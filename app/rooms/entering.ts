@@ -49,7 +49,7 @@ export type Return = Held & Pick<Entrance, 'id' | 'secretHash' | 'from'>;
 export const join = (room: Room, entrance: Entrance, now: number, rules: Rules): Decision<Arrival> => {
   const before = room.peers.get(entrance.id);
   if (isTaken(room, entrance)) return refuse('unknown-session');
-  const self = newcomer({ ...entrance, granted: entrance.granted ?? before?.granted }, now, before);
+  const self = newcomer({ ...entrance, granted: entrance.granted ?? before?.granted }, now, rules, before);
   if (before) return enter(room, self, rules, entrance.granted?.role ?? before.role, moved(before, entrance.worker));
   const banned = banOf(room, entrance, now);
   if (banned) return refuse(banned.code);
@@ -200,13 +200,17 @@ const countByNetwork = (seats: Waiting[]): Map<string, number> => {
   return held;
 };
 
+/** A seat that was never connected gives way after two seconds: time to ask for events after having joined by a request. */
+const sinceIfNew = (now: number, { idleSeat }: Rules): number => now - Math.max(0, idleSeat - 2000);
+
 const newcomer = (
   { id, secretHash, name: own, media, granted, until, worker, former, from }: Entrance,
   now: number,
+  rules: Rules,
   before?: Waiting,
 ): Waiting => {
   const name = granted?.name ?? own;
-  const idleSince = until === Number.POSITIVE_INFINITY ? undefined : (before?.idleSince ?? now);
+  const idleSince = until === Number.POSITIVE_INFINITY ? undefined : (before?.idleSince ?? sinceIfNew(now, rules));
   return {
     id,
     secretHash,

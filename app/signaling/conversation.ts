@@ -86,13 +86,33 @@ export const speak = (
   }
 };
 
-/** The budgets that a peer's messages are counted against: its seat's, and those of its address, the smallest network first. */
-export type Payers = { seat: SeatBudget; address: TokenBucket[] };
+/** The budgets that a peer's messages are counted against: its seat's, and those of its address. */
+export type Payers = { seat: SeatBudget; address: AddressPurse };
+/** The buckets of an address, the smallest network first. */
+export type AddressPurse = { messages: TokenBucket[]; bytes: TokenBucket[] };
 
-export const addressBuckets = (
+export const purseOf = (
   { addresses, clock }: Pick<Signaling, 'addresses' | 'clock'>,
   { address }: Caller,
-): TokenBucket[] => addresses.buckets('messages', address, clock());
+): AddressPurse => ({
+  messages: addresses.buckets('messages', address, clock()),
+  bytes: addresses.buckets('bytes', address, clock()),
+});
+
+/**
+ * Counts a message that has come, before anything is done with it: what is too much is not even read.
+ * `far-over`: a whole burst is owed, so the peer does not respond to refusals.
+ */
+export const chargeBytes = ({ seat, address }: Payers, bytes: number, now: number): ReturnType<SeatBudget['take']> => {
+  const taken = seat.take(bytes, now);
+  let over = taken !== 'within';
+  for (const bucket of address.messages) over ||= bucket.wait(now) > 0;
+  for (const bucket of address.bytes) {
+    over ||= bucket.wait(now, bytes) > 0;
+    if (!over) bucket.take(now, bytes);
+  }
+  return taken === 'within' && over ? 'over' : taken;
+};
 
 /**
  * Counts a message against the budget of its address, on which what goes to everyone in the room costs as much as it has
@@ -101,15 +121,15 @@ export const addressBuckets = (
 export const chargeAddress = (
   { fanout, clock }: Pick<Signaling, 'fanout' | 'clock'>,
   name: RoomName,
-  buckets: TokenBucket[],
+  { messages }: AddressPurse,
   message: Incoming,
 ): Refusal | undefined => {
   const now = clock();
   const cost = goesToAll(message) ? Math.max(1, fanout.receiversIn(name) - 1) : 1;
   let wait = 0;
-  for (const bucket of buckets) wait = Math.max(wait, bucket.wait(now, cost));
+  for (const bucket of messages) wait = Math.max(wait, bucket.wait(now, cost));
   if (wait > 0) return tooOften(wait);
-  for (const bucket of buckets) bucket.take(now, cost);
+  for (const bucket of messages) bucket.take(now, cost);
   return undefined;
 };
 

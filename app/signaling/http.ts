@@ -10,10 +10,9 @@ import { expectBy } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, concerns, concernsAtTheDoor, endedBy } from '../rooms/room.ts';
 import { eventsFor } from '../rooms/view.ts';
-import type { Caller } from './admit.ts';
+import { type Caller, tooOften } from './admit.ts';
 import { enter, letInto } from './arrival.ts';
 import {
-  addressBuckets,
   byeMessage,
   chargeAddress,
   comeBackLater,
@@ -21,6 +20,7 @@ import {
   departForNow,
   errorMessage,
   numberOf,
+  purseOf,
   type Signaling,
   speak,
   told,
@@ -200,6 +200,13 @@ export class HttpConversations {
     this.#forget(room, peer);
   }
 
+  /** Counts the body of a request against what its address may send. */
+  chargeBody(bytes: number, address: string): Refusal | undefined {
+    const { addresses, clock } = this.#signaling;
+    const wait = bytes > 0 ? addresses.take('bytes', address, clock(), bytes) : 0;
+    return wait > 0 ? tooOften(wait) : undefined;
+  }
+
   /** `GET …/inside`. */
   async inside(room: RoomName, caller: Caller): Promise<Answer> {
     const told = await lookInside(this.#signaling, room, caller);
@@ -279,11 +286,13 @@ export class HttpConversations {
   async #speak(room: RoomName, peer: PeerId, json: unknown, caller: Caller): Promise<ServerMessage> {
     const { counts, limits, clock, log } = this.#signaling;
     const bytes = sizeOf(json, limits.messageBytes);
-    const within = this.#visitor(room, peer, caller).seat.take(bytes, clock()) === 'within';
-    if (!within) return told(counts, refuse('rate-limited'), numberIn(json));
+    const address = purseOf(this.#signaling, caller);
+    const { seat } = this.#visitor(room, peer, caller);
+    // The bytes of the body were counted when it came.
+    if (seat.take(bytes, clock()) !== 'within') return told(counts, refuse('rate-limited'), numberIn(json));
     const message = check(json, bytes, limits.messageBytes);
     if ('refused' in message) return told(counts, message);
-    const over = chargeAddress(this.#signaling, room, addressBuckets(this.#signaling, caller), message);
+    const over = chargeAddress(this.#signaling, room, address, message);
     if (over) return told(counts, over, numberOf(message));
     if (message.type === 'leave') {
       await this.#leave(room, peer, message.mayReturn);

@@ -1,6 +1,6 @@
 /** A peer's conversation over a connection that stays open: what comes in order, what goes out in order, and its end. */
 import type { SeatBudget } from '../budgets/seat-budgets.ts';
-import { decode, decodeTooLong, type Incoming } from '../protocol/decode.ts';
+import { decode, decodeTooLong, type Incoming, numberAtStart } from '../protocol/decode.ts';
 import { fateOf, type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, Joined, PeerId, RoomName, ServerMessage, Waiting } from '../protocol/messages.ts';
 import { stay } from '../rooms/entering.ts';
@@ -10,14 +10,15 @@ import { admits, endedBy } from '../rooms/room.ts';
 import type { Caller } from './admit.ts';
 import { type Entered, enter, letInto } from './arrival.ts';
 import {
-  addressBuckets,
   byeMessage,
   chargeAddress,
+  chargeBytes,
   closeCode,
   depart,
   departForNow,
   numberOf,
   type Payers,
+  purseOf,
   type Signaling,
   speak,
   takesTime,
@@ -108,7 +109,7 @@ export class Session implements Receiver {
   /** Counts a message against the budget of the seat, or before there is one, against a few. */
   #charge(bytes: number): ReturnType<SeatBudget['take']> {
     const { peer } = this;
-    if (peer !== undefined) return this.#payers(peer).seat.take(bytes, this.#signaling.clock());
+    if (peer !== undefined) return chargeBytes(this.#payers(peer), bytes, this.#signaling.clock());
     this.#before += 1;
     return this.#before > messagesBeforeJoin ? 'far-over' : 'within';
   }
@@ -123,7 +124,7 @@ export class Session implements Receiver {
     const { seats, clock } = this.#signaling;
     this.#opened ??= {
       seat: seats.open(this.#room, peer, clock(), this.#isNew),
-      address: addressBuckets(this.#signaling, this.#caller),
+      address: purseOf(this.#signaling, this.#caller),
     };
     return this.#opened;
   }
@@ -201,10 +202,11 @@ export class Session implements Receiver {
   #take(text: string, bytes: number): void {
     const sent = this.#charge(bytes);
     if (sent === 'far-over') return this.end(refuse('rate-limited'));
+    if (sent === 'over') return this.#refuse(refuse('rate-limited'), numberAtStart(text));
     const { messageBytes } = this.#signaling.limits;
     const message = bytes > messageBytes ? decodeTooLong(text, bytes, messageBytes) : decode(text, bytes);
     if ('refused' in message) return this.#misunderstood(message);
-    const over = sent === 'over' ? refuse('rate-limited') : this.#chargeAddress(message);
+    const over = this.#chargeAddress(message);
     if (over) return this.#refuse(over, numberOf(message));
     this.#dispatch(message);
   }

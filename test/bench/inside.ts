@@ -29,7 +29,7 @@ const house = openHouse({
   clock,
   store: memoryStore({ rooms: 100, rules: wide, log, kept }, clock, zeroCounts()),
   addresses: new AddressBudgets({
-    rates: { ...rates, joins: plenty, messages: plenty },
+    rates: { ...rates, joins: plenty, messages: plenty, bytes: { rate: 1e12, burst: 1e12 } },
     held: { rooms: 1e6, seats: 1e6, connections: 1e6 },
   }),
   seats: new SeatBudgets({ ...limits, ...plenty }),

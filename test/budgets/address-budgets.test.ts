@@ -7,7 +7,10 @@ import { type RateLimits, TokenBucket } from '../../app/budgets/token-bucket.ts'
 
 const budgets = (limits: RateLimits, most?: number): AddressBudgets => {
   const rates = { joins: limits, resumes: limits, guesses: limits, lookups: limits, hashes: limits, messages: limits };
-  const all: AddressLimits = { rates: { ...rates, replay: limits }, held: { rooms: 2, seats: 3, connections: 4 } };
+  const all: AddressLimits = {
+    rates: { ...rates, bytes: limits, replay: limits },
+    held: { rooms: 2, seats: 3, connections: 4 },
+  };
   return new AddressBudgets(all, most);
 };
 

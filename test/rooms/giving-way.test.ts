@@ -32,6 +32,16 @@ describe('a full room', () => {
     expect(idsOf(room)).toEqual(['host', 's2', 's3', 'guest']);
   });
 
+  test('gives a seat that was never connected after two seconds', () => {
+    const usual = { ...rules, maxPeers: 2, idleSeat: 10_000 };
+    const room = emptyRoom('r');
+    enter(room, 'host', { from: '192.0.2.1' });
+    took(join(room, entrance('s', { from: stranger, until: 10_000 }), 0, usual));
+    const newcomer = entrance('guest', { from: '192.0.2.2' });
+    expect(join(room, newcomer, 1999, usual)).toMatchObject({ refused: 'room-full' });
+    took(join(room, newcomer, 2000, usual));
+  });
+
   test('gives no seat of a peer that listens, by whatever transport, or did so a moment ago', () => {
     const room = emptyRoom('r');
     enter(room, 'host');

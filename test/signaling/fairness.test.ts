@@ -8,7 +8,7 @@ let site: Site;
 beforeAll(async () => {
   site = await startSite(['--max-peers', '70', '--turn-url', 'turn:127.0.0.1:3478', '--turn-secret', 'x'.repeat(20)]);
 });
-afterAll(() => site.stop());
+afterAll(() => site.stop(), 30_000);
 
 test('200 people behind one router in three rooms are refused nothing', async () => {
   const peers = Array.from({ length: 200 }, (_, at) => new WebSocketPeer(site.direct.http, `class-${at % 3}`));
@@ -83,6 +83,20 @@ describe('one attacker', () => {
     }
     expect(replies.length).toBeGreaterThanOrEqual(60);
     expect(replies.at(-1)).toMatchObject({ type: 'error', code: 'rate-limited', n: replies.length });
+  });
+
+  test('sends no more bytes than its address may, whatever they are', async () => {
+    const body = JSON.stringify({ a: 'x'.repeat(1_000_000) });
+    const headers = { ...attacker, 'x-forwarded-for': '203.0.113.67' };
+    const url = `${site.direct['http-socket']}/rooms/bytes/messages`;
+    const statuses: number[] = [];
+    for (let times = 0; times < 90; times += 1) {
+      const answer = await fetch(url, { method: 'POST', headers, body });
+      await answer.body?.cancel();
+      statuses.push(answer.status);
+    }
+    expect([statuses[0], statuses.at(-1)]).toEqual([401, 429]);
+    expect((await join('bytes', { name: 'x'.repeat(20_000) })).status).toBe(413);
   });
 
   test('opens no more rooms than its share, and nobody else notices', async () => {

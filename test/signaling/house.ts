@@ -14,9 +14,18 @@ const seatLimits = { rate: 100, burst: 100, byteRate: 9999, byteBurst: 9999 };
 
 export const addressLimits = (): AddressLimits => {
   const few = { rate: 1, burst: 9 };
-  const many = { rate: 1e6, burst: 1e6 };
+  const many = { rate: 1e9, burst: 1e9 };
   return {
-    rates: { joins: few, resumes: many, guesses: few, lookups: few, hashes: few, messages: many, replay: many },
+    rates: {
+      joins: few,
+      resumes: many,
+      guesses: few,
+      lookups: few,
+      hashes: few,
+      messages: many,
+      bytes: many,
+      replay: many,
+    },
     held: { rooms: 9, seats: 99, connections: 99 },
   };
 };

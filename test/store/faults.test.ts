@@ -7,7 +7,7 @@ import { setDefaultCACertificates } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { zeroCounts } from '../../app/ops/counts.ts';
 import { join } from '../../app/rooms/entering.ts';
-import { lose } from '../../app/rooms/leaving.ts';
+import { leave, lose } from '../../app/rooms/leaving.ts';
 import type { Entry } from '../../app/rooms/log.ts';
 import type { Store } from '../../app/store/store.ts';
 import { openValkey, type ValkeyOptions } from '../../app/store/valkey.ts';
@@ -111,7 +111,10 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     expect(await one.commit(room, chat('a', 1))).toMatchObject({ refused: 'store-unavailable' });
     await server.ask(taking);
     // Another speaker is the first to be kept, and gets the number.
-    await until(() => one.ready());
+    await until(() => {
+      void one.sweep();
+      return one.ready();
+    });
     await done(one.commit(room, enter('b')));
     await done(one.commit(room, chat('a', 1)));
     await until(() => heard.length >= 2);
@@ -119,6 +122,24 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
       [2, 'peer-joined'],
       [3, 'chat'],
     ]);
+  });
+
+  test('is not ready while it is full, lets peers leave, and is ready again', async () => {
+    const one = await serving();
+    const room = newRoom();
+    await done(one.commit(room, enter('a')));
+    await done(one.commit(room, enter('b')));
+    await server.ask(['CONFIG', 'SET', 'maxmemory', '1']);
+    expect(await one.commit(room, chat('a', 1))).toMatchObject({ refused: 'store-unavailable' });
+    expect(one.ready()).toBe(false);
+    // Whoever leaves takes memory away.
+    await done(one.commit(room, (place, now) => leave(place, 'b', 'left', now, rules), 'insist'));
+    await server.ask(['CONFIG', 'SET', 'maxmemory', '0']);
+    await until(() => {
+      void one.sweep();
+      return one.ready();
+    });
+    await done(one.commit(room, chat('a', 1)));
   });
 
   test('refuses while it is away, is not ready, and carries out later what must be done', async () => {

@@ -84,6 +84,12 @@ export const access = {
   'address-message-burst': whole(1, 10_000_000).default(60_000).register(about, {
     help: 'messages from one address at once',
   }),
+  'address-byte-rate': bytes(1024, 1_073_741_824).default(4_194_304).register(about, {
+    help: 'bytes per second of messages and request bodies from one address in the long run',
+  }),
+  'address-byte-burst': bytes(65_536, 1_073_741_824).default(67_108_864).register(about, {
+    help: 'bytes of messages and request bodies from one address at once',
+  }),
   'replay-rate': bytes(1024, 1_073_741_824).default(4_194_304).register(about, {
     help: 'bytes per second of missed events that are sent to one address in the long run',
   }),

@@ -59,7 +59,9 @@ const checkJoined = (
   if (recovered) return;
   const past = world.lives.findLast(({ id }) => id === session.split('.')[0]);
   if (past?.session === session && !past.doubtful && wasKicked(world, model, past)) fault('it was kicked');
-  if (!isDeepStrictEqual(joined.chat ?? [], saidBefore(world, model, seq))) fault('it is told what was said of late');
+  // Whoever comes back to its seat has had what was said up to the number that it names.
+  const chats = [0, resumes ? after : 0].map((had) => saidBefore(world, model, seq, had));
+  if (!chats.some((chat) => isDeepStrictEqual(joined.chat ?? [], chat))) fault('it is told what was said of late');
   const held = model.between(Math.min(low, seq - 1), seq - 1).every((before) => holds(model, before, resumes));
   if (!resumes || !held) {
     if (!resumes && model.at(seq - 1).has(self.id)) fault('a new peer has an id of its own');
@@ -75,10 +77,11 @@ const checkJoined = (
 const wasKicked = (world: World, model: RoomModel, { id }: Life): boolean =>
   world.now() < (model.kicked.get(id) ?? 0) + limits.grace * 1000;
 
-const saidBefore = (world: World, model: RoomModel, seq: number): SaidBefore[] => {
+const saidBefore = (world: World, model: RoomModel, seq: number, had: number): SaidBefore[] => {
   const all = world.witness.life?.received ?? [];
   const toAll = all.filter((event) => event.type === 'chat').filter((chat) => chat.to === undefined && chat.seq <= seq);
-  return toAll.slice(-limits['chat-history']).map(({ from, text, at, seq: said }) => {
+  const kept = toAll.slice(-limits['chat-history']).filter((chat) => chat.seq > had);
+  return kept.map(({ from, text, at, seq: said }) => {
     const name = model.at(said).get(from)?.name;
     return { from, ...(name === undefined ? {} : { name }), text, at };
   });

@@ -92,11 +92,14 @@ export class RoomModel {
       case 'peer-back':
         members.set(id, { ...member, away: false });
         return member.away ? undefined : `${id} was not away`;
-      case 'peer-left':
+      case 'peer-left': {
+        // A seat to which nobody is connected gives way in a full room.
+        const mayGiveWay = members.size >= limits['max-peers'];
         members.delete(id);
         if (event.reason === 'kicked') this.kicked.set(id, clock[0]);
         this.#heir = heirOf(members);
-        return event.reason === 'timeout' ? tooEarly(member, clock[1]) : undefined;
+        return event.reason === 'timeout' && !mayGiveWay ? tooEarly(member, clock[1]) : undefined;
+      }
       default:
         return;
     }
