@@ -9,6 +9,8 @@ export class SeatBudget {
   readonly #limits: SeatLimits;
   readonly #messages: TokenBucket;
   readonly #bytes: TokenBucket;
+  /** Requests for events. They have a bucket of their own: who sends too much still hears that, and of the others. */
+  readonly #requests: TokenBucket;
   /** Bytes of events that are sent again to a seat that asks for them: they cost it nothing to ask for. */
   readonly #replay: TokenBucket;
 
@@ -19,18 +21,21 @@ export class SeatBudget {
     this.#limits = limits;
     this.#messages = new TokenBucket(limits, now, Math.min(burst, rate * seconds));
     this.#bytes = new TokenBucket(bytes, now, Math.min(byteBurst, byteRate * seconds));
+    this.#requests = new TokenBucket(limits, now, Math.min(burst, rate * seconds));
     this.#replay = new TokenBucket(bytes, now, Math.min(byteBurst, byteRate * seconds));
   }
 
-  /**
-   * Counts a message of so many bytes, or several messages that cost as much as one. `far-over`: a whole burst is owed, so the
-   * peer does not respond to refusals.
-   */
-  take(bytes: number, now: number, cost = 1): 'within' | 'over' | 'far-over' {
-    const messages = this.#messages.take(now, cost);
+  /** Counts a message of so many bytes. `far-over`: a whole burst is owed, so the peer does not respond to refusals. */
+  take(bytes: number, now: number): 'within' | 'over' | 'far-over' {
+    const messages = this.#messages.take(now);
     const owed = this.#bytes.take(now, bytes);
     if (messages > this.#limits.burst || owed > this.#limits.byteBurst) return 'far-over';
     return messages > 0 || owed > 0 ? 'over' : 'within';
+  }
+
+  /** Counts a request for events. @returns whether it may be answered */
+  request(now: number): boolean {
+    return this.#requests.take(now) === 0;
   }
 
   /** Counts bytes that are sent again. */
@@ -44,7 +49,8 @@ export class SeatBudget {
   }
 
   isFull(now: number): boolean {
-    return this.#messages.isFull(now) && this.#bytes.isFull(now) && this.#replay.isFull(now);
+    const buckets = [this.#messages, this.#bytes, this.#requests, this.#replay];
+    return buckets.every((bucket) => bucket.isFull(now));
   }
 }
 

@@ -259,11 +259,9 @@ export class HttpConversations {
     await store.commit(room, (place, now) => command(place, who, now));
   }
 
-  /** Each request costs as much as a message; what is asked for again and again is not sent again and again. */
+  /** What is asked for again and again is not sent again and again. */
   #refuseEvents({ seat }: Visitor, caller: Caller): Refusal | undefined {
-    return seat.take(0, this.#signaling.clock()) === 'within'
-      ? refuseReplay(this.#signaling, seat, caller)
-      : refuse('rate-limited');
+    return seat.request(this.#signaling.clock()) ? refuseReplay(this.#signaling, seat, caller) : refuse('rate-limited');
   }
 
   /** The room's events after a number, as far as the peer may know of them. */

@@ -5,7 +5,7 @@ import type { Entry } from '../rooms/log.ts';
 import { type Caller, tooOften } from './admit.ts';
 import type { Signaling } from './conversation.ts';
 
-type Budgets = Pick<Signaling, 'addresses' | 'clock'>;
+type Budgets = Pick<Signaling, 'addresses' | 'clock' | 'limits'>;
 
 /** The refusal while the budget of the seat or of the address is used up. */
 export const refuseReplay = (
@@ -20,13 +20,15 @@ export const refuseReplay = (
 };
 
 export const countReplay = (
-  { addresses, clock }: Budgets,
+  { addresses, clock, limits }: Budgets,
   seat: SeatBudget,
   { address }: Caller,
   entries: Entry[],
 ): void => {
   const now = clock();
-  const bytes = entries.reduce((sum, { event }) => sum + overhead + contentOf(event), 0);
+  const missed = entries.reduce((sum, { event }) => sum + overhead + contentOf(event), 0);
+  // No more than that is sent before the peer has read it.
+  const bytes = Math.min(missed, limits.unsentBytes);
   seat.replay(bytes, now);
   for (const bucket of addresses.buckets('replay', address, now)) bucket.take(now, bytes);
 };

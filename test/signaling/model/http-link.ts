@@ -123,8 +123,8 @@ export class HttpLink extends AnyLink implements Link {
     for (const message of messages) this.#hear(message);
     this.after = Math.max(this.after, seq);
     this.hearer.told(this, seq);
-    // The client asks again at once, with what it knows now.
-    if (wait > 0 && this.condition === 'whole' && !this.retired) this.poll(wait);
+    // The client asks again at once, with what it knows now; one answer may not have room for everything.
+    if ((wait > 0 || messages.length > 0) && this.condition === 'whole' && !this.retired) this.poll(wait);
   }
 
   /** One request after the other, so that numbers stay in order. */
