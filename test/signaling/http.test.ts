@@ -17,6 +17,7 @@ const asked = { accept: 'text/event-stream' };
 const settings = [
   ['--max-unsent-bytes', '65536'],
   ['--log-bytes', '67108864'],
+  ['--max-kept-bytes-per-address', '134217728'],
   ['--message-rate', '10000'],
   ['--byte-burst', '1073741824'],
   ['--limit-post', '131072'],
