@@ -133,12 +133,15 @@ describe('a limit of memory', () => {
   });
 
   test('that rooms reach in a worker: it is replaced, and who is inside goes on in the same room', async () => {
-    const wide = ['message-rate', 'message-burst'].flatMap((name) => [`--${name}`, '1000000']);
-    const rates = ['byte-rate', 'byte-burst', 'log-bytes'].flatMap((name) => [`--${name}`, '1000000000']);
+    const messages = ['message-rate', 'message-burst', 'address-message-rate', 'address-message-burst'];
+    const bytes = ['byte-rate', 'byte-burst', 'address-byte-rate', 'address-byte-burst', 'log-bytes'];
+    const kept = ['max-kept-bytes', 'max-kept-bytes-per-address'];
+    const wide = messages.flatMap((name) => [`--${name}`, '1000000']);
+    const rates = [...bytes, ...kept].flatMap((name) => [`--${name}`, '1000000000']);
     const it = await supervise(['--reload-on-rss', '20', ...wide, ...rates]);
     const first = it.current();
     const [speaker, listener] = [await join(it.base, 'r'), await join(it.base, 'r')];
-    const signal = { type: 'signal', to: listener.id, epoch: 2, data: 'x'.repeat(60_000) };
+    const signal = { type: 'signal', to: listener.id, epoch: 2, data: 'x'.repeat(30_000) };
     for (let said = 1; it.count('worker is replaced') === 0; said += 1) {
       await speaker.send(signal);
       await until(() => speaker.closed !== undefined || (speaker.inbox.of('ack').at(-1)?.n ?? 0) > said - 10);
