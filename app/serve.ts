@@ -271,7 +271,7 @@ const createSignaling = async (
     roomGuesses: new KeyedBuckets(perMinute(settings, 'room-attempt')),
     passcodes: new PasscodeHasher(),
     seats: new SeatBudgets(seatLimits, store.worker !== undefined),
-    fanout: new Fanout(store, Math.floor(settings['log-events'] / 4)),
+    fanout: new Fanout(store, Math.floor(Math.min(settings['log-events'], 1024) / 4)),
     ice: (peer, network, now) => {
       const date = Date.now();
       const { servers, renewAt } = iceSet(settings['stun-url'], turn, peer, network, date);

@@ -57,7 +57,7 @@ export const rooms = {
   'byte-burst': bytes(1024, 1_073_741_824).default(4_194_304).register(about, {
     help: 'bytes of messages a session may send at once',
   }),
-  'log-events': whole(16, 1_000_000).default(1024).register(about, {
+  'log-events': whole(16, 1_000_000).default(8192).register(about, {
     help: 'events a room keeps for those who come back',
   }),
   'log-bytes': bytes(4096, 1_073_741_824).default(1_048_576).register(about, {
