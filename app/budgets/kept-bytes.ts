@@ -12,6 +12,8 @@ const target = 0.9;
 
 export class KeptBytes<Room extends KeptRoom> {
   #total = 0;
+  /** The total when trimming freed nothing more: it is not tried again for every event. */
+  #stuckAt = Number.NEGATIVE_INFINITY;
   readonly #owners = new Map<string, { bytes: number; rooms: Set<Room> }>();
   readonly #limits: KeptLimits;
 
@@ -46,32 +48,36 @@ export class KeptBytes<Room extends KeptRoom> {
 
   /** Whether a room's owner, or all together, keep too much. */
   isOver({ owner }: Room): boolean {
-    return this.#total > this.#limits.total || (this.#owners.get(owner)?.bytes ?? 0) > this.#limits.share;
+    const { total, share } = this.#limits;
+    if (this.#total <= this.#stuckAt * 1.05) return false;
+    return this.#total > total || (this.#owners.get(owner)?.bytes ?? 0) > share;
+  }
+
+  /** Time has passed: what could not be trimmed before may be now. */
+  retry(): void {
+    this.#stuckAt = Number.NEGATIVE_INFINITY;
   }
 
   /**
-   * Trims until nobody keeps too much: of the owner with the most bytes the largest room first.
+   * Trims until nobody keeps too much: of the owner with the most bytes the largest room first. Where that owner has nothing to let go
+   * of, nobody else pays for it.
    * @param trim lets a room go of some of what it keeps; returns how many bytes that were. A room that frees nothing is left alone.
    */
   trim(trim: (room: Room) => number): void {
     const { total, share } = this.#limits;
     for (const [name, owner] of this.#owners) if (owner.bytes > share) this.#trimOwner(name, share * target, trim);
-    const stuck = new Set<string>();
-    while (this.#total > total * target) {
-      const name = this.#largestOwner(stuck);
-      if (name === undefined) return;
-      const before = this.#owners.get(name)?.bytes ?? 0;
-      this.#trimOwner(name, before * target, trim);
-      if ((this.#owners.get(name)?.bytes ?? 0) >= before) stuck.add(name);
-    }
+    while (this.#total > total && this.#trimLargest(trim));
+    for (const { bytes } of this.#owners.values()) if (bytes > share) this.#stuckAt = this.#total;
+    if (this.#total > total) this.#stuckAt = this.#total;
   }
 
-  #largestOwner(except: Set<string>): string | undefined {
-    let largest: string | undefined;
+  /** @returns whether anything was freed */
+  #trimLargest(trim: (room: Room) => number): boolean {
+    let largest = '';
     let most = 0;
-    for (const [name, { bytes }] of this.#owners)
-      if (bytes > most && !except.has(name)) [largest, most] = [name, bytes];
-    return largest;
+    for (const [name, { bytes }] of this.#owners) if (bytes > most) [largest, most] = [name, bytes];
+    this.#trimOwner(largest, most * target, trim);
+    return (this.#owners.get(largest)?.bytes ?? 0) < most;
   }
 
   #trimOwner(name: string, down: number, trim: (room: Room) => number): void {

@@ -19,8 +19,6 @@ export type AppOptions = RoomRoutes &
   RequestWatch &
   Pages & {
     logger: FastifyBaseLogger;
-    /** Bytes of a request body. */
-    limitPost: number;
   };
 
 export const buildApp = async (options: AppOptions): Promise<FastifyInstance> => {

@@ -23,6 +23,8 @@ export type RoomRoutes = {
   allowedOrigins: string[];
   /** Bytes of a message. */
   messageBytes: number;
+  /** Bytes of a request body. */
+  limitPost: number;
   ready: () => boolean;
   counts: Counts;
 };
@@ -84,10 +86,14 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
       reply.header('cache-control', 'no-store');
     });
     // Before the body is read: what is too much need not be.
-    rooms.addHook('onRequest', (request, reply, next) => {
-      const refusal = conversations.chargeBody(bodyBytes(request), request.ip);
-      if (refusal) send(reply, refusalAnswer(refusal));
-      else next();
+    rooms.addHook('onRequest', async (request, reply) => {
+      const bytes = bodyBytes(request, options.limitPost);
+      const refusal =
+        conversations.chargeBody(bytes, request.ip) ??
+        (bytes > smallBody && request.routeOptions.bodyLimit !== smallBody
+          ? await conversations.refuseStranger(roomOf(request), sessionOf(request))
+          : undefined);
+      if (refusal) return send(reply, refusalAnswer(refusal));
     });
     rooms.post('/join', { bodyLimit: smallBody }, async (request, reply) => {
       const answer = options.ready()
@@ -150,11 +156,9 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
 /** Bytes of a body that has one message in it, which is a token at its longest. */
 const smallBody = 16_384;
 
-/** What a body of unknown length is counted as. */
-const unknownLength = 65_536;
-
-const bodyBytes = ({ headers }: FastifyRequest): number =>
-  headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : unknownLength;
+/** One of unknown length counts as the longest. */
+const bodyBytes = ({ headers }: FastifyRequest, longest: number): number =>
+  headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : longest;
 
 const paramOf = ({ params }: FastifyRequest): unknown =>
   typeof params === 'object' && params !== null && 'room' in params ? params.room : undefined;

@@ -49,7 +49,7 @@ export type Return = Held & Pick<Entrance, 'id' | 'secretHash' | 'from'>;
 export const join = (room: Room, entrance: Entrance, now: number, rules: Rules): Decision<Arrival> => {
   const before = room.peers.get(entrance.id);
   if (isTaken(room, entrance)) return refuse('unknown-session');
-  const self = newcomer({ ...entrance, granted: entrance.granted ?? before?.granted }, now, rules, before);
+  const self = newcomer({ ...entrance, granted: entrance.granted ?? before?.granted }, now, before);
   if (before) return enter(room, self, rules, entrance.granted?.role ?? before.role, moved(before, entrance.worker));
   const banned = banOf(room, entrance, now);
   if (banned) return refuse(banned.code);
@@ -72,7 +72,7 @@ const comeIn = (room: Room, self: Waiting, entrance: Entrance, now: number, rule
     if (refusal) return refusal;
     if ((room.access ?? rules.access) === 'knock') return knock(room, self, now, rules);
   }
-  const left = room.peers.size < rules.maxPeers ? [] : giveWay(room, now, rules);
+  const left = room.peers.size < rules.maxPeers ? [] : giveWay(room, self, now, rules);
   return left ? enter(room, self, rules, undefined, left) : full(rules);
 };
 
@@ -149,7 +149,11 @@ export const hear = (room: Room, who: Return, now: number): Decision<{ waits: bo
 export const listen = (room: Room, who: Return, now: number): Decision<{ waits: boolean }> => {
   const presence = presenceOf(room, who);
   const connected = presence?.at === 'here' && presence.until === Number.POSITIVE_INFINITY;
-  return connected ? refuse('replaced') : arriveAs(room, who, now);
+  if (connected) return refuse('replaced');
+  const decision = arriveAs(room, who, now);
+  const peer = 'refused' in decision ? undefined : (room.peers.get(who.id) ?? room.waiting.get(who.id));
+  if (peer) Object.assign(peer, { listened: true, ...(peer.idleSince === undefined ? {} : { idleSince: now }) });
+  return decision;
 };
 
 /** The same, and the request waits for events: for so long the peer has a connection. */
@@ -170,28 +174,49 @@ export const stay = (room: Room, id: PeerId, held: Held, now: number): Decision<
 export const letIn = (room: Room, id: PeerId, now: number, rules: Rules): RoomEvent[] | Refusal => {
   const waiting = room.waiting.get(id);
   if (!waiting) return refuse('unknown-peer', `"${id}" does not wait`);
-  const left = room.peers.size < rules.maxPeers ? [] : giveWay(room, now, rules);
+  const left = room.peers.size < rules.maxPeers ? [] : giveWay(room, waiting, now, rules);
   if (!left) return full(rules);
   const decision = enter(room, waiting, rules, undefined, left);
   return 'refused' in decision ? decision : decision.events;
 };
 
 /**
- * Nobody is connected to some seats of a full room: one of them is given up, of the network that holds most of these, and
- * there the one that has been idle longest. So a stranger who fills a room without connections loses seats of its own.
- * @returns the events; undefined when every seat is used
+ * Nobody is connected to some seats of a full room: one of them is given up. @returns the events; undefined when none may be
  */
-const giveWay = (room: Room, now: number, rules: Rules): RoomEvent[] | undefined => {
-  const one = idlest([...room.peers.values()], now, rules);
+const giveWay = (room: Room, newcomer: Waiting, now: number, rules: Rules): RoomEvent[] | undefined => {
+  const seats = [...room.peers.values()];
+  const guests = seats.filter(({ role }) => role !== 'host');
+  const one = idlest(guests, newcomer, countByNetwork(seats), now, rules);
   return one && takeOut(room, one.id, 'timeout', now, rules);
 };
 
-const idlest = (seats: Waiting[], now: number, { idleSeat }: Rules): Waiting | undefined => {
-  const idle = seats.filter(({ idleSince = now }) => now - idleSince >= idleSeat);
-  const held = countByNetwork(idle);
-  const most = Math.max(...held.values());
-  const candidates = idle.filter(({ from }) => held.get(largestNetwork(from)) === most);
-  return candidates.sort((a, b) => (a.idleSince ?? now) - (b.idleSince ?? now))[0];
+/** ms after which a seat that was never listened on is idle: time to ask for events after having joined by a request. */
+const timeToListen = 2000;
+
+/**
+ * Of the network that holds most idle seats the one that has been idle longest: a stranger who fills a room without connections loses
+ * seats of its own. The only idle seat of a network is kept, if it was ever connected, and so are those of networks that hold no
+ * more seats than the newcomer's: nobody gets an honest peer's seat while that loads its page again.
+ */
+const idlest = (
+  seats: Waiting[],
+  { from }: Waiting,
+  held: Map<string, number>,
+  now: number,
+  { idleSeat }: Rules,
+): Waiting | undefined => {
+  const own = largestNetwork(from);
+  const idle = seats.filter(
+    ({ idleSince = now, listened }) => now - idleSince >= (listened ? idleSeat : Math.min(idleSeat, timeToListen)),
+  );
+  const idleOf = countByNetwork(idle);
+  const candidates = idle.filter((seat) => {
+    const network = largestNetwork(seat.from);
+    const mayGo = !seat.listened || (idleOf.get(network) ?? 0) > 1;
+    return mayGo && (network === own || (held.get(network) ?? 0) > (held.get(own) ?? 0));
+  });
+  const rank = (seat: Waiting): number => idleOf.get(largestNetwork(seat.from)) ?? 0;
+  return candidates.sort((a, b) => rank(b) - rank(a) || (a.idleSince ?? now) - (b.idleSince ?? now))[0];
 };
 
 const countByNetwork = (seats: Waiting[]): Map<string, number> => {
@@ -200,17 +225,13 @@ const countByNetwork = (seats: Waiting[]): Map<string, number> => {
   return held;
 };
 
-/** A seat that was never connected gives way after two seconds: time to ask for events after having joined by a request. */
-const sinceIfNew = (now: number, { idleSeat }: Rules): number => now - Math.max(0, idleSeat - 2000);
-
 const newcomer = (
   { id, secretHash, name: own, media, granted, until, worker, former, from }: Entrance,
   now: number,
-  rules: Rules,
   before?: Waiting,
 ): Waiting => {
   const name = granted?.name ?? own;
-  const idleSince = until === Number.POSITIVE_INFINITY ? undefined : (before?.idleSince ?? sinceIfNew(now, rules));
+  const idleSince = until === Number.POSITIVE_INFINITY ? undefined : (before?.idleSince ?? now);
   return {
     id,
     secretHash,
@@ -221,6 +242,7 @@ const newcomer = (
     ...(former ? { former } : {}),
     ...(from === undefined ? {} : { from }),
     ...(idleSince === undefined ? {} : { idleSince }),
+    ...(idleSince === undefined || before?.listened ? { listened: true } : {}),
     ...(before?.resumes ? { resumes: before.resumes } : {}),
   };
 };
@@ -273,7 +295,7 @@ const knock = (room: Room, self: Waiting, now: number, rules: Rules): Decision<A
  */
 const giveWayInLobby = (room: Room, self: Waiting, now: number, rules: Rules): RoomEvent[] | undefined => {
   const waiting = [...room.waiting.values()];
-  const one = idlest(waiting, now, rules) ?? newestOfMost(waiting, self);
+  const one = idlest(waiting, self, countByNetwork(waiting), now, rules) ?? newestOfMost(waiting, self);
   if (!one) return undefined;
   room.waiting.delete(one.id);
   return [{ type: 'denied', peer: one.id, crowded: true }];
@@ -291,8 +313,10 @@ const arrive = (peer: Waiting, held: Held, now: number, waits = false): RoomEven
   const events: RoomEvent[] = back ? [{ type: 'peer-back', peer: peer.id }] : [];
   events.push(...moved(peer, held.worker));
   peer.presence = here(held);
-  if (held.until === Number.POSITIVE_INFINITY) delete peer.idleSince;
-  else peer.idleSince ??= now;
+  if (held.until === Number.POSITIVE_INFINITY) {
+    delete peer.idleSince;
+    peer.listened = true;
+  } else peer.idleSince ??= now;
   return events;
 };
 

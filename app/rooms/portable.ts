@@ -28,6 +28,7 @@ const waiting = z.object({
   former: z.object({ secretHash: z.string(), at: z.number() }).exactOptional(),
   from: z.string().exactOptional(),
   idleSince: z.number().exactOptional(),
+  listened: z.literal(true).exactOptional(),
   resumes: z.object({ tokens: z.number(), at: z.number() }).exactOptional(),
 });
 const peer = waiting.extend({

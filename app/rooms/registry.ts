@@ -83,6 +83,7 @@ export class Registry {
 
   /** Lets time pass: returns, by room, what it did. */
   sweep(now: number): Map<RoomName, Entry[]> {
+    this.#kept.retry();
     const happened = new Map<RoomName, Entry[]>();
     for (const [name, hosted] of this.#rooms) {
       const decision = carryOut(hosted.room, this.#letTimePass, now);
@@ -112,7 +113,7 @@ export class Registry {
     const { state, log, bytes } = hosted;
     if (state + log.bytes === bytes) return;
     this.#kept.set(hosted, state + log.bytes);
-    if (this.#kept.isOver(hosted)) this.#kept.trim(({ log: largest }) => largest.shrinkTo(largest.bytes / 2));
+    if (this.#kept.isOver(hosted)) this.#kept.trim(shrink);
   }
 
   #record(hosted: Hosted, events: RoomEvent[], now: number): Entry[] {
@@ -126,6 +127,17 @@ export class Registry {
     return entries;
   }
 }
+
+/** Lets go of the older half of a room's events, and where that is little, of what was said. @returns bytes that were freed */
+const shrink = (hosted: Hosted): number => {
+  const { room, log } = hosted;
+  const freed = log.shrinkTo(log.bytes / 2);
+  if (freed >= hosted.state / 4) return freed;
+  room.said = room.said.slice(Math.ceil(room.said.length / 2));
+  const before = hosted.state;
+  hosted.state = stateBytes(room);
+  return freed + before - hosted.state;
+};
 
 /** Notes with the texts to everyone that were added last which numbers they have. */
 export const numberTexts = ({ said }: Room, entries: Pick<Entry, 'seq' | 'event'>[]): void => {

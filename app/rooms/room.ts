@@ -40,8 +40,10 @@ export type Waiting = {
   former?: Former;
   /** The smallest network of its client address, a key of `budgets/address.ts`. */
   from?: string;
-  /** Since when (ms since 1970) it has had no connection of its own; absent while it has one. */
+  /** Since when (ms since 1970) it has had no connection of its own and has not asked for events; absent while it has one. */
   idleSince?: number;
+  /** It has asked for events, or had a connection, since it joined. */
+  listened?: true;
   /** What is left of its budget for coming back, as of `at` (ms since 1970); absent before it has come back once. */
   resumes?: { tokens: number; at: number };
 };

@@ -135,9 +135,8 @@ export class HttpConversations {
     });
     try {
       await this.#expect(room, known, waitMs);
-      const missed = await this.#missed(room, known, after);
+      const missed = await this.#missed(room, known, after, visitor, caller);
       if ('refused' in missed) return refusalAnswer(missed);
-      countReplay(this.#signaling, visitor.seat, caller, missed);
       const entries = await poll.gather(missed);
       // Who leaves by another request is not refused anything.
       if (poll.ended?.refused === 'left') return eventsAnswer([this.#bye(room, known.id, poll.ended)], after);
@@ -168,11 +167,10 @@ export class HttpConversations {
     const stream = new EventStream(this.#signaling, room, known);
     try {
       await this.#expect(room, known, silence(this.#signaling));
-      const missed = await this.#missed(room, known, after);
+      const missed = await this.#missed(room, known, after, visitor, caller);
       if ('refused' in missed) return refusalAnswer(missed);
       if (!stream.starting) return refusalAnswer(refuse('replaced'));
       if (this.#draining) return refusalAnswer(refuse('draining'));
-      countReplay(this.#signaling, visitor.seat, caller, missed);
       stream.open(begin(), after, missed, this.#keep(stream, visitor, { ...asking, room, peer: known.id }));
       return undefined;
     } finally {
@@ -203,8 +201,21 @@ export class HttpConversations {
   /** Counts the body of a request against what its address may send. */
   chargeBody(bytes: number, address: string): Refusal | undefined {
     const { addresses, clock } = this.#signaling;
-    const wait = bytes > 0 ? addresses.take('bytes', address, clock(), bytes) : 0;
+    const wait = bytes > 0 ? addresses.take('bytes', address, clock(), bytes * bodyPrice) : 0;
     return wait > 0 ? tooOften(wait) : undefined;
+  }
+
+  /** Why a request with a large body need not be read: there is no such session. */
+  async refuseStranger(room: RoomName, session: string | undefined): Promise<Refusal | undefined> {
+    const known = session === undefined ? undefined : readSession(session);
+    if (!known) return refuse(session === undefined ? 'not-joined' : 'unknown-session');
+    const { store } = this.#signaling;
+    const asked = await store.commit(room, (place) => ({
+      events: [],
+      result: (place.peers.get(known.id) ?? place.waiting.get(known.id))?.secretHash === known.secretHash,
+    }));
+    if ('refused' in asked) return asked;
+    return asked.result ? undefined : refuse('unknown-session');
   }
 
   /** `GET …/inside`. */
@@ -265,10 +276,18 @@ export class HttpConversations {
   }
 
   /** The room's events after a number, as far as the peer may know of them. */
-  async #missed(room: RoomName, known: Known, after: number): Promise<Entry[] | Refusal> {
+  async #missed(
+    room: RoomName,
+    known: Known,
+    after: number,
+    { seat }: Visitor,
+    caller: Caller,
+  ): Promise<Entry[] | Refusal> {
     const entries = await this.#signaling.store.since(room, after);
     if (entries === 'gone') return refuse('events-gone');
-    return 'refused' in entries ? entries : eventsFor(entries, known.id, known);
+    if ('refused' in entries) return entries;
+    countReplay(this.#signaling, seat, caller, entries);
+    return eventsFor(entries, known.id, known);
   }
 
   /** A request for events is over; unless a newer one waits, the next has the grace of the polling to come. */
@@ -396,6 +415,9 @@ export class HttpConversations {
     return this.#signaling.clock() + wait + this.#signaling.limits.pollGrace;
   }
 }
+
+/** A byte of a body may cost several times what one of a WebSocket's message does: it is parsed in one piece. */
+const bodyPrice = 4;
 
 const eventsAnswer = (messages: string[], seq: number): Answer => ({
   status: 200,

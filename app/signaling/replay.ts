@@ -19,6 +19,7 @@ export const refuseReplay = (
   return wait > 0 ? { ...refuse('rate-limited'), retry: Math.max(wait, tooOften(0).retry ?? 0) } : undefined;
 };
 
+/** Counts everything that was read for it, also what the peer is not told of. */
 export const countReplay = (
   { addresses, clock, limits }: Budgets,
   seat: SeatBudget,
@@ -33,8 +34,8 @@ export const countReplay = (
   for (const bucket of addresses.buckets('replay', address, now)) bucket.take(now, bytes);
 };
 
-/** About the bytes of an event without what peers wrote in it. */
-const overhead = 128;
+/** Bytes that an event takes besides its content. */
+const overhead = 64;
 
 const contentOf = (event: Entry['event']): number =>
-  'data' in event ? event.data.length : 'text' in event ? event.text.length : 0;
+  event.type === 'signal' ? event.data.length : Buffer.byteLength(JSON.stringify(event));

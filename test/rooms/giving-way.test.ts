@@ -22,9 +22,8 @@ describe('a full room', () => {
     for (const id of ['s1', 's2', 's3']) took(takeSeat(room, id, stranger));
     const newcomer = entrance('guest', { from: '192.0.2.2' });
     expect(join(room, newcomer, idle - 1, rules)).toMatchObject({ refused: 'room-full' });
-    // Requests that do not wait for events are no connection.
+    // Requests that do not ask for events are no connection.
     for (const id of ['s1', 's2', 's3']) took(hear(room, who(id, 5000), idle - 1));
-    for (const id of ['s1', 's2', 's3']) took(listen(room, who(id, 5000), idle - 1));
     expect(took(join(room, newcomer, idle, rules)).events).toMatchObject([
       { type: 'peer-left', peer: 's1', reason: 'timeout' },
       { type: 'peer-joined', peer: { id: 'guest' } },
@@ -53,8 +52,32 @@ describe('a full room', () => {
     took(expectBy(room, 'polled', 9000, 150));
     took(hear(room, who('polls', 9000), 20));
     const comes = (now: number) => join(room, entrance('guest'), now, rules);
-    expect(comes(100 + idle - 1)).toMatchObject({ refused: 'room-full' });
-    expect(took(comes(100 + idle)).events).toMatchObject([{ peer: 'lost', reason: 'timeout' }, {}]);
+    // One alone of a network is kept: its page may be loading again.
+    expect(comes(150 + idle - 1)).toMatchObject({ refused: 'room-full' });
+    expect(took(comes(150 + idle)).events).toMatchObject([{ peer: 'lost', reason: 'timeout' }, {}]);
+  });
+
+  test('gives no seat of one who asks for events again and again, without waiting for them', () => {
+    const room = emptyRoom('r');
+    for (const id of ['a', 'b', 'c']) enter(room, id, { from: stranger });
+    took(takeSeat(room, 'polls', '192.0.2.1'));
+    for (let now = 0; now < 5 * idle; now += idle / 2) {
+      took(listen(room, who('polls', now + 1000), now));
+      expect(join(room, entrance('more', { from: stranger }), now + idle / 4, rules)).toHaveProperty('refused');
+    }
+  });
+
+  test('gives no seat of a host, nor one to a network that holds as many as the one that would lose it', () => {
+    const room = emptyRoom('r');
+    enter(room, 'host', { from: '192.0.2.1' });
+    for (const id of ['h1', 'h2']) enter(room, id, { from: '192.0.2.2' });
+    enter(room, 's1', { from: stranger });
+    for (const id of ['host', 'h1', 'h2']) lose(room, id, 0, rules);
+    const comes = (from: string) => join(room, entrance('more', { from }), idle, rules);
+    room.peers.delete('h2');
+    enter(room, 's2', { from: stranger });
+    expect(comes(stranger)).toMatchObject({ refused: 'room-full' });
+    expect(idsOf(room)).toEqual(['host', 'h1', 's1', 's2']);
   });
 
   test('gives seats of the network that holds most of the idle ones', () => {

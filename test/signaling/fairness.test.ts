@@ -75,7 +75,7 @@ describe('one attacker', () => {
   test('has its passcodes hashed at a rate, and a message that is refused keeps its number', async () => {
     const { session } = (await join('hashes')).json;
     const replies: Fields[] = [];
-    for (let n = 1; n <= 70; n += 1) {
+    for (let n = 1; n <= 300; n += 1) {
       const message = { type: 'passcode', n, passcode: `passcode-${n}` };
       const { json } = await post('hashes', 'messages', message, { authorization: `Bearer ${session}` });
       replies.push(...(json.messages as Fields[]));

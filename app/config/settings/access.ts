@@ -84,11 +84,11 @@ export const access = {
   'address-message-burst': whole(1, 10_000_000).default(60_000).register(about, {
     help: 'messages from one address at once',
   }),
-  'address-byte-rate': bytes(1024, 1_073_741_824).default(4_194_304).register(about, {
-    help: 'bytes per second of messages and request bodies from one address in the long run',
+  'address-byte-rate': bytes(1024, 1_073_741_824).default(2_097_152).register(about, {
+    help: 'bytes per second of messages from one address in the long run; those of request bodies count four times',
   }),
   'address-byte-burst': bytes(65_536, 1_073_741_824).default(67_108_864).register(about, {
-    help: 'bytes of messages and request bodies from one address at once',
+    help: 'bytes of messages from one address at once; those of request bodies count four times',
   }),
   'replay-rate': bytes(1024, 1_073_741_824).default(4_194_304).register(about, {
     help: 'bytes per second of missed events that are sent to one address in the long run',
