@@ -38,10 +38,25 @@ export type Place = {
 };
 
 /** So that only what is to be tried out has limits. */
-const wide = ['--join-rate', '1000000', '--join-burst', '1000000', '--max-connections', '20000'].concat([
-  '--max-connections-per-address',
-  '20000',
-]);
+const wide = Object.entries({
+  'join-rate': 1_000_000,
+  'join-burst': 1_000_000,
+  'resume-rate': 1_000_000,
+  'resume-burst': 1_000_000,
+  'seat-resume-rate': 1_000_000,
+  'seat-resume-burst': 1_000_000,
+  'address-message-rate': 1_000_000,
+  'address-message-burst': 1_000_000,
+  'address-byte-rate': 1_000_000_000,
+  'address-byte-burst': 1_000_000_000,
+  'replay-rate': 1_000_000_000,
+  'replay-burst': 1_000_000_000,
+  'max-rooms-per-address': 100_000,
+  'max-seats-per-address': 100_000,
+  'max-kept-bytes-per-address': 134_217_728,
+  'max-connections': 20_000,
+  'max-connections-per-address': 20_000,
+}).flatMap(([name, value]) => [`--${name}`, `${value}`]);
 const kept = ['--appendonly', 'yes', '--appendfsync', 'always'];
 
 export const startPlace = async (options: Options): Promise<Place> => {

@@ -21,7 +21,8 @@ let site: Site;
 beforeAll(async () => {
   // A proxy before the front end, at an address of this machine.
   const proxies = ['--trusted-proxies', '127.0.0.3'];
-  site = await startSite(['--message-rate', '1000000', '--message-burst', '1000000', ...proxies]);
+  const names = ['message-rate', 'message-burst', 'address-message-rate', 'address-message-burst'];
+  site = await startSite([...names.flatMap((name) => [`--${name}`, '1000000']), ...proxies]);
 });
 afterAll(async () => {
   await site.stop();
@@ -99,9 +100,15 @@ for (const program of programs) {
     test('a body as large as the app takes gets through, a larger one is refused', async () => {
       const post = (bytes: number) => {
         const headers = { 'Content-Type': 'application/json', 'Content-Length': `${bytes}` };
-        return ask(front.target, '/rooms/x/join', { method: 'POST', headers, body: 'x'.repeat(bytes), delay: 1000 });
+        return ask(front.target, '/rooms/x/messages', {
+          method: 'POST',
+          headers,
+          body: 'x'.repeat(bytes),
+          delay: 1000,
+        });
       };
-      expect((await post(1024 * 1024)).status).toBe(400);
+      // Without a session it need not be read.
+      expect((await post(1024 * 1024)).status).toBe(401);
       expect((await post(1024 * 1024 + 1)).status).toBe(413);
     });
 

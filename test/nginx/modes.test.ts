@@ -17,7 +17,8 @@ const forEver = 'public, max-age=31536000, immutable';
 
 let site: Site;
 beforeAll(async () => {
-  site = await startSite(['--message-rate', '1000000', '--message-burst', '1000000']);
+  const names = ['message-rate', 'message-burst', 'address-message-rate', 'address-message-burst'];
+  site = await startSite(names.flatMap((name) => [`--${name}`, '1000000']));
 });
 afterAll(async () => {
   await site.stop();

@@ -23,7 +23,10 @@ const generous = [
   '10000000',
   '--max-unsent-bytes',
   '1073741824',
-].concat(['--byte-rate', '1073741824', '--byte-burst', '1073741824']);
+].concat(
+  ['byte', 'address-byte'].flatMap((name) => [`--${name}-rate`, '1073741824', `--${name}-burst`, '1073741824']),
+  ['--address-message-rate', '1000000', '--address-message-burst', '10000000'],
+);
 
 describe.each([
   { make: 'Chromium', start: launch, lacks: without('chromium') },
