@@ -1,4 +1,5 @@
 /** The routes of a room: WebSocket, and the same conversation over plain requests. */
+import { pipeline, Transform, type TransformCallback } from 'node:stream';
 import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
@@ -95,6 +96,14 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
           : undefined);
       if (refusal) return send(reply, refusalAnswer(refusal));
     });
+    rooms.addHook('preParsing', (request, _reply, payload, next) => {
+      if (request.headers['transfer-encoding'] === undefined) return next(null, payload);
+      const counted = new ByteCounter();
+      counted.once('close', () =>
+        conversations.giveBackBody(Math.max(0, options.limitPost - counted.bytes), request.ip),
+      );
+      next(null, payload.pipe(counted));
+    });
     rooms.post('/join', { bodyLimit: smallBody }, async (request, reply) => {
       const answer = options.ready()
         ? conversations.join(roomOf(request), request.body ?? {}, callerOf(request))
@@ -156,7 +165,17 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
 /** Bytes of a body that has one message in it, which is a token at its longest. */
 const smallBody = 16_384;
 
-/** One of unknown length counts as the longest. */
+/** Counts what passes through it. */
+class ByteCounter extends Transform {
+  bytes = 0;
+
+  override _transform(chunk: Buffer, _encoding: string, done: TransformCallback): void {
+    this.bytes += chunk.length;
+    done(null, chunk);
+  }
+}
+
+/** One of unknown length counts as the longest, until it has come. */
 const bodyBytes = ({ headers }: FastifyRequest, longest: number): number =>
   headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : longest;
 

@@ -205,6 +205,12 @@ export class HttpConversations {
     return wait > 0 ? tooOften(wait) : undefined;
   }
 
+  /** What was counted of a body that turned out to be shorter. */
+  giveBackBody(bytes: number, address: string): void {
+    const { addresses, clock } = this.#signaling;
+    addresses.giveBack('bytes', address, clock(), bytes * bodyPrice);
+  }
+
   /** Why a request with a large body need not be read: there is no such session. */
   async refuseStranger(room: RoomName, session: string | undefined): Promise<Refusal | undefined> {
     const known = session === undefined ? undefined : readSession(session);

@@ -30,8 +30,8 @@ beforeAll(async () => {
 afterAll(() => site.stop());
 
 /** What a part of the spec finds broken, or not to be judged, when everything else is sound. */
-const inspect = async (url: string, part: Part = {}) => {
-  const judged = await judge({ base: url }, { pace: 20 }, part);
+const inspect = async (url: string, part: Part = {}, pace = 20) => {
+  const judged = await judge({ base: url }, { pace }, part);
   return judged.filter(({ verdict }) => verdict !== 'kept');
 };
 
@@ -84,13 +84,14 @@ describe.concurrent('a broken promise is found, as the one that it is', () => {
     const found = await inspect(spoiled.url, { by: [eventStream], guarantee: 9 });
     expect(found.map(({ verdict }) => verdict)).toContain('broken');
   }, 90_000);
-
-  test('but one who only passes on is no liar', async ({ onTestFinished }) => {
-    const liar = await startLiar(site.direct.http, () => (said) => [said]);
-    onTestFinished(() => liar.close());
-    expect(await inspect(liar.url)).toEqual([]);
-  });
 });
+
+test('but one who only passes on is no liar', async ({ onTestFinished }) => {
+  const liar = await startLiar(site.direct.http, () => (said) => [said]);
+  onTestFinished(() => liar.close());
+  // The server, what stands before it and all peers are in this one process: not beside other tests, and not too fast.
+  expect(await inspect(liar.url, {}, 75)).toEqual([]);
+}, 150_000);
 
 describe('the command', () => {
   test.skipIf(without('nginx'))(
