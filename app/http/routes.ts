@@ -99,10 +99,8 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
     rooms.addHook('preParsing', (request, _reply, payload, next) => {
       if (request.headers['transfer-encoding'] === undefined) return next(null, payload);
       const counted = new ByteCounter();
-      counted.once('close', () =>
-        conversations.giveBackBody(Math.max(0, options.limitPost - counted.bytes), request.ip),
-      );
-      next(null, payload.pipe(counted));
+      const rest = () => conversations.giveBackBody(Math.max(0, options.limitPost - counted.bytes), request.ip);
+      next(null, pipeline(payload, counted, rest));
     });
     rooms.post('/join', { bodyLimit: smallBody }, async (request, reply) => {
       const answer = options.ready()

@@ -92,13 +92,16 @@ describe('the judge', () => {
 /** Spoils one text after a few, and leaves all else as it is. */
 const once = (spoil: (text: string, say: (text: string) => void, seq: number) => void): Spoil => {
   let texts = 0;
-  return (text, say) => {
+  return (given, say) => {
+    const text = doubled(given);
     const { type, seq } = JSON.parse(text);
     if (type === 'chat') texts += 1;
     if (type === 'chat' && texts === 20) spoil(text, say, seq);
     else say(text);
   };
 };
+/** Every number twice as large, so that there is one between any two. */
+const doubled = (text: string): string => text.replace(/"seq":(\d+)/, (_, seq: string) => `"seq":${2 * Number(seq)}`);
 const later = (text: string, by: number): string =>
   text.replace(/"seq":(\d+)/, (_, seq: string) => `"seq":${Number(seq) + by}`);
 
@@ -127,7 +130,7 @@ describe('a trial', () => {
     expect(await trial(once(() => {}))).toMatchObject({ lost: 1, duplicated: 0, disordered: 0 });
     const twice = once((text, say) => {
       say(text);
-      say(later(text, 0.5));
+      say(later(text, 1));
     });
     expect(await trial(twice)).toMatchObject({ lost: 0, duplicated: 1, disordered: 0 });
     // Behind what the same peer says next.
@@ -135,11 +138,12 @@ describe('a trial', () => {
     const hold = once((text, say) => {
       late = { from: JSON.parse(text).from, text, say };
     });
-    const behind: Spoil = (text, say) => {
+    const behind: Spoil = (given, say) => {
+      const text = doubled(given);
       const { seq, from } = JSON.parse(text);
-      hold(text, say);
+      hold(given, say);
       if (late?.say !== say || late.from !== from || late.text === text) return;
-      const told = late.text.replace(/"seq":\d+/, `"seq":${seq + 0.5}`);
+      const told = late.text.replace(/"seq":\d+/, `"seq":${seq + 1}`);
       late = undefined;
       say(told);
     };
