@@ -89,8 +89,9 @@ describe.concurrent('a broken promise is found, as the one that it is', () => {
 test('but one who only passes on is no liar', async ({ onTestFinished }) => {
   const liar = await startLiar(site.direct.http, () => (said) => [said]);
   onTestFinished(() => liar.close());
-  // The server, what stands before it and all peers are in this one process: not beside other tests, and not too fast.
-  expect(await inspect(liar.url, {}, 75)).toEqual([]);
+  // The server, what stands before it and all peers are in this one process: not beside other tests, and not too fast. Below the
+  // command has all transports.
+  expect(await inspect(liar.url, { by: [webSocket] }, 75)).toEqual([]);
 }, 150_000);
 
 describe('the command', () => {
