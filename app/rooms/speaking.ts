@@ -102,7 +102,9 @@ const chat = (
       : [{ type: 'chat', from, to, text, at }];
   if (chatHistory > 0) {
     room.said.push({ from, ...(name === undefined ? {} : { name }), text, at });
-    while (room.said.length > chatHistory || charactersIn(room.said) > historyCharacters) room.said.shift();
+    // Short texts cannot make it much longer: they need not be added up.
+    const isLong = text.length > historyCharacters / chatHistory;
+    while (room.said.length > chatHistory || (isLong && charactersIn(room.said) > historyCharacters)) room.said.shift();
   }
   return [{ type: 'chat', from, text, at }];
 };
