@@ -1,5 +1,4 @@
 /** The budget of bytes that all rooms of a process keep: who uses how much of it, and whose logs are trimmed first. */
-import { largestNetwork } from './address.ts';
 
 /** `total`: bytes of all rooms. `share`: bytes of the rooms that one network (IPv4 address, IPv6 /48) opened. */
 export type KeptLimits = { total: number; share: number };
@@ -23,11 +22,6 @@ export class KeptBytes<Room extends KeptRoom> {
 
   get total(): number {
     return this.#total;
-  }
-
-  /** Bytes that rooms of an address keep. */
-  of(address: string | undefined): number {
-    return this.#owners.get(largestNetwork(address))?.bytes ?? 0;
   }
 
   /** Sets what a room keeps now; 0 for a room that is no longer there. */

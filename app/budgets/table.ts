@@ -42,6 +42,7 @@ export const budgets: Budget[] = [
   row('rooms open', 'address', ['max-rooms-per-address'], '`too-many-rooms`'),
   row('rooms open', 'process', ['max-rooms'], '`too-many-rooms`'),
   row('seats, lobby places', 'address', ['max-seats-per-address'], '`rate-limited`'),
+  row('WebSockets, event streams', 'address', ['max-seats-per-address'], '`rate-limited`'),
   row('seats', 'room', ['max-peers', 'poll-grace'], 'an idle seat gives way, else `room-full`'),
   row('lobby places', 'room', ['max-waiting'], 'idle ones, then the largest network give way, else `lobby-full`'),
   row('bytes kept', 'room', ['log-bytes', 'log-events', 'chat-history'], 'the oldest go'),

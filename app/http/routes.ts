@@ -81,20 +81,11 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
         answer(null, { ...crossOrigin, origin: isOne && mayUse(asked) });
       },
     });
-    rooms.addHook('preHandler', async (request, reply) => {
-      const refusal = unfit(request);
+    // Before the body is read: where the request is refused it need not be.
+    rooms.addHook('onRequest', async (request, reply) => {
+      const refusal = unfit(request) ?? (await refuseBody(request));
       if (refusal) return send(reply, refusalAnswer(refusal));
       reply.header('cache-control', 'no-store');
-    });
-    // Before the body is read: what is too much need not be.
-    rooms.addHook('onRequest', async (request, reply) => {
-      const bytes = bodyBytes(request, options.limitPost);
-      const refusal =
-        conversations.chargeBody(bytes, request.ip) ??
-        (bytes > smallBody && request.routeOptions.bodyLimit !== smallBody
-          ? await conversations.refuseStranger(roomOf(request), sessionOf(request))
-          : undefined);
-      if (refusal) return send(reply, refusalAnswer(refusal));
     });
     rooms.addHook('preParsing', (request, _reply, payload, next) => {
       if (request.headers['transfer-encoding'] === undefined) return next(null, payload);
@@ -147,6 +138,15 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
     if (!options.ready()) reply.header('connection', 'close');
     reply.code(status);
     return body === '' ? reply.send() : reply.type('application/json; charset=utf-8').send(body);
+  };
+
+  /** Refuses a body that is more than its address may send, or a large one of nobody who is in the room. */
+  const refuseBody = async (request: FastifyRequest): Promise<Refusal | undefined> => {
+    const bytes = bodyBytes(request, options.limitPost);
+    const tooMuch = conversations.chargeBody(bytes, request.ip);
+    // Routes that need no session take small bodies only.
+    if (tooMuch || bytes <= smallBody || request.routeOptions.bodyLimit === smallBody) return tooMuch;
+    return conversations.refuseStranger(roomOf(request), sessionOf(request));
   };
 
   /** Refuses what no room should see; the room's name is sound afterwards. */

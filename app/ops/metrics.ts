@@ -101,6 +101,12 @@ const readings: Reading[] = [
     read: (seen) => one(seen.peers),
   },
   {
+    kind: 'gauge',
+    name: 'kept_bytes',
+    help: 'Bytes that rooms keep, of those that max-kept-bytes allows.',
+    read: (seen) => one(seen.keptBytes),
+  },
+  {
     kind: 'counter',
     name: 'joins_total',
     help: 'Peers that came into a room anew.',

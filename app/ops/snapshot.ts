@@ -8,8 +8,8 @@ import type { Snapshot } from './stats.ts';
 /** Where the numbers come from. */
 export type Sources = {
   counts: Counts;
-  /** Rooms and peers that there are now. */
-  store: { count(): { rooms: number; peers: number } };
+  /** Rooms and peers that there are now, and the bytes that rooms keep. */
+  store: { count(): { rooms: number; peers: number }; keptBytes(): number };
   webSockets: { usage(): Snapshot['webSockets'] };
   accepting: () => boolean;
   sockets: () => Snapshot['sockets'];
@@ -26,6 +26,7 @@ export const observe = ({ counts, store, webSockets, accepting, sockets }: Sourc
       ...loop.read(),
       usage: ownUsage(),
       ...store.count(),
+      keptBytes: store.keptBytes(),
       webSockets: webSockets.usage(),
       sockets: sockets(),
       // Counting goes on while whoever asked still reads.

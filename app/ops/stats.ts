@@ -15,6 +15,7 @@ export const snapshot = z.object({
   /** Bytes; CPU seconds since the process began; `startedAt` in seconds since 1970. */
   usage: z.object({ rss: number, vsz: number, heap: number, cpu: number, startedAt: number }),
   rooms: number,
+  keptBytes: number,
   peers: number,
   webSockets: z.object({
     open: number,

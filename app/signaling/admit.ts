@@ -91,6 +91,8 @@ const wrongTry = ({ addresses, clock }: Doorkeeping, address: string | undefined
   return wait > 0 ? tooOften(wait) : refusal;
 };
 
+export const tooManyConnections = (): Refusal => ({ ...tooOften(0), detail: 'connections from this address' });
+
 /** @param wait ms until it may be tried again; not less than for any other haste, or a crowd would come back at once */
 export const tooOften = (wait: number): Refusal => ({
   refused: 'rate-limited',

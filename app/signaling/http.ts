@@ -10,9 +10,10 @@ import { expectBy } from '../rooms/leaving.ts';
 import type { Entry } from '../rooms/log.ts';
 import { admits, concerns, concernsAtTheDoor, endedBy } from '../rooms/room.ts';
 import { eventsFor } from '../rooms/view.ts';
-import { type Caller, tooOften } from './admit.ts';
+import { type Caller, tooManyConnections, tooOften } from './admit.ts';
 import { enter, letInto } from './arrival.ts';
 import {
+  type AddressPurse,
   byeMessage,
   chargeAddress,
   comeBackLater,
@@ -98,8 +99,9 @@ export class HttpConversations {
     const posted = postedMessages.safeParse(body);
     if (!posted.success) return refusalAnswer(refuse('bad-message', 'a message or an array of them is wanted'));
     const replies: ServerMessage[] = [];
+    const purse = purseOf(this.#signaling, caller);
     for (const json of Array.isArray(posted.data) ? posted.data : [posted.data]) {
-      const reply = await this.#speak(room, known.id, json, caller);
+      const reply = await this.#speak(room, known.id, json, caller, purse);
       // An acknowledgement covers those right before it, but not an error between them.
       if (reply.type === 'ack' && replies.at(-1)?.type === 'ack') replies.pop();
       replies.push(reply);
@@ -164,6 +166,7 @@ export class HttpConversations {
     const visitor = this.#visitor(room, known.id, caller);
     const tooSoon = this.#refuseEvents(visitor, caller);
     if (tooSoon) return refusalAnswer(tooSoon);
+    if (!this.#signaling.addresses.hasRoomFor('connections', asking.ip)) return refusalAnswer(tooManyConnections());
     const stream = new EventStream(this.#signaling, room, known);
     try {
       await this.#expect(room, known, silence(this.#signaling));
@@ -306,16 +309,21 @@ export class HttpConversations {
     await store.commit(room, (place, now) => expectBy(place, peer, until, now, store.worker));
   }
 
-  async #speak(room: RoomName, peer: PeerId, json: unknown, caller: Caller): Promise<ServerMessage> {
+  async #speak(
+    room: RoomName,
+    peer: PeerId,
+    json: unknown,
+    caller: Caller,
+    purse: AddressPurse,
+  ): Promise<ServerMessage> {
     const { counts, limits, clock, log } = this.#signaling;
     const bytes = sizeOf(json, limits.messageBytes);
-    const address = purseOf(this.#signaling, caller);
     const { seat } = this.#visitor(room, peer, caller);
     // The bytes of the body were counted when it came.
     if (seat.take(bytes, clock()) !== 'within') return told(counts, refuse('rate-limited'), numberIn(json));
     const message = check(json, bytes, limits.messageBytes);
     if ('refused' in message) return told(counts, message);
-    const over = chargeAddress(this.#signaling, room, address, message);
+    const over = chargeAddress(this.#signaling, room, purse, message);
     if (over) return told(counts, over, numberOf(message));
     if (message.type === 'leave') {
       await this.#leave(room, peer, message.mayReturn);
@@ -389,12 +397,15 @@ export class HttpConversations {
 
   /** Lets time reach an open stream. @returns what is to be told its end */
   #keep(stream: EventStream, visitor: Visitor, asking: Omit<Streamed, keyof Traffic>): (traffic: Traffic) => void {
-    const { streams } = this.#signaling.counts;
+    const { addresses, counts } = this.#signaling;
+    const { streams } = counts;
+    addresses.hold('connections', asking.ip);
     visitor.stream = stream;
     this.#streams.set(stream, visitor);
     streams.opened += 1;
     return (traffic) => {
       streams.closed += 1;
+      addresses.hold('connections', asking.ip, -1);
       this.#streams.delete(stream);
       if (visitor.stream === stream) delete visitor.stream;
       this.#told.streamed({ ...asking, ...traffic });

@@ -4,6 +4,7 @@ import type { WebSocket } from 'ws';
 import { countClose } from '../ops/counts.ts';
 import { type ErrorCode, type Refusal, refuse } from '../protocol/errors.ts';
 import type { PeerId, RoomName } from '../protocol/messages.ts';
+import { tooManyConnections } from './admit.ts';
 import { byeMessage, closeCode, comeBackLater, type Signaling } from './conversation.ts';
 import { encodeMessage } from './encode.ts';
 import { readAhead } from './reader.ts';
@@ -72,7 +73,8 @@ export class WebSockets {
    * handshake carried.
    */
   accept(room: RoomName, socket: WebSocket, connection: Socket, visitor: Visitor, token?: string): void {
-    const { clock, limits, log } = this.#signaling;
+    const { addresses, clock, limits, log } = this.#signaling;
+    if (!addresses.hasRoomFor('connections', visitor.ip)) return this.turnAway(socket, tooManyConnections(), visitor);
     const { bytesRead: read, bytesWritten: written } = connection;
     const wire = new SocketWire(socket, connection, limits.unsentBytes);
     const carried: Carried = { in: 0, at: performance.now(), read, written };
@@ -110,13 +112,15 @@ export class WebSockets {
   }
 
   #begin(open: Open, visit: Opened): void {
-    const { counts } = this.#signaling;
+    const { addresses, counts } = this.#signaling;
     const { socket, session, carried } = open;
     this.#open.add(open);
+    addresses.hold('connections', visit.ip);
     counts.webSockets.opened += 1;
     this.#visits.opened(visit);
     socket.on('close', (closeCode) => {
       this.#open.delete(open);
+      addresses.hold('connections', visit.ip, -1);
       session.lost();
       const traffic = trafficOf(open);
       add(this.#past, traffic);

@@ -16,6 +16,7 @@ export const aSnapshot = (change: Partial<Snapshot> = {}): Snapshot => ({
   lag: { p50: 0, p99: 0.002, max: 0.0305 },
   usage: { rss: 50_000_000, vsz: 1_000_000_000, heap: 20_000_000, cpu: 1.5, startedAt: 1_700_000_000 },
   rooms: 2,
+  keptBytes: 4096,
   peers: 5,
   webSockets: { open: 4, unsentBytes: 10, messagesIn: 100, messagesOut: 200, bytesIn: 3000, bytesOut: 4000 },
   sockets: [{ name: '127.0.0.1:3031', protocol: 'uwsgi', queue: 3, maxQueue: 511 }],

@@ -76,7 +76,7 @@ export const access = {
     help: 'rooms that one address has opened and that are still there',
   }),
   'max-seats-per-address': whole(1, 10_000_000).default(1000).register(about, {
-    help: 'peers from one address, in rooms and waiting',
+    help: 'peers from one address, in rooms and waiting; and WebSockets and event streams',
   }),
   'address-message-rate': whole(1, 10_000_000).default(2000).register(about, {
     help: 'messages per second from one address in the long run; one to everyone in a room counts once for each receiver',
