@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, startNginx } from '../nginx/nginx.ts';
+import { budgetsLifted, flagsOf } from '../setup/lifted-budgets.ts';
 import { startServer } from '../store/server.ts';
 
 export type Server = {
@@ -22,32 +23,16 @@ export type Server = {
 export const node = [process.execPath, '--max-semi-space-size=16'];
 const bareFile = join(import.meta.dirname, 'bare.ts');
 export const cli = join(import.meta.dirname, '../../dist/cli.js');
-export const unlimited = Object.entries({
-  'message-rate': 1_000_000,
-  'message-burst': 10_000_000,
-  'byte-rate': 1_000_000_000,
-  'byte-burst': 1_000_000_000,
-  'join-rate': 1_000_000,
-  'join-burst': 1_000_000,
-  'max-rooms': 100_000,
-  'resume-rate': 1_000_000,
-  'resume-burst': 1_000_000,
-  'seat-resume-rate': 1_000_000,
-  'seat-resume-burst': 1_000_000,
-  'address-message-rate': 10_000_000,
-  'address-message-burst': 10_000_000,
-  'address-byte-rate': 1_000_000_000,
-  'address-byte-burst': 1_000_000_000,
-  'replay-rate': 1_000_000_000,
-  'replay-burst': 1_000_000_000,
-  'max-rooms-per-address': 100_000,
-  'max-seats-per-address': 1_000_000,
-  'max-kept-bytes': 100_000_000_000,
-  'max-kept-bytes-per-address': 100_000_000_000,
-  'max-connections-per-address': 1_000_000,
-  'max-peers': 100,
-  'log-level': 'warn',
-}).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+export const unlimited = [
+  ...budgetsLifted,
+  ...flagsOf({
+    'max-rooms': 100_000,
+    'max-kept-bytes': 100_000_000_000,
+    'max-kept-bytes-per-address': 100_000_000_000,
+    'max-peers': 100,
+    'log-level': 'warn',
+  }),
+];
 
 /** The server's processor; the load has the other one. Without `taskset` the kernel decides. */
 export const pinned = (core: 0 | 1, command: string[]): string[] =>

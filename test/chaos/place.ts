@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Nginx, startNginx } from '../nginx/nginx.ts';
 import { childrenOf, type Program, type Stage, stage, until } from '../ops/program.ts';
+import { addressBudgetsLifted, flagsOf } from '../setup/lifted-budgets.ts';
 import { type Server, startServer } from '../store/server.ts';
 import type { Where } from './crowd.ts';
 import { startWire, type Wire } from './wire.ts';
@@ -38,25 +39,10 @@ export type Place = {
 };
 
 /** So that only what is to be tried out has limits. */
-const wide = Object.entries({
-  'join-rate': 1_000_000,
-  'join-burst': 1_000_000,
-  'resume-rate': 1_000_000,
-  'resume-burst': 1_000_000,
-  'seat-resume-rate': 1_000_000,
-  'seat-resume-burst': 1_000_000,
-  'address-message-rate': 1_000_000,
-  'address-message-burst': 1_000_000,
-  'address-byte-rate': 1_000_000_000,
-  'address-byte-burst': 1_000_000_000,
-  'replay-rate': 1_000_000_000,
-  'replay-burst': 1_000_000_000,
-  'max-rooms-per-address': 100_000,
-  'max-seats-per-address': 100_000,
-  'max-kept-bytes-per-address': 134_217_728,
-  'max-connections': 20_000,
-  'max-connections-per-address': 20_000,
-}).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+const wide = [
+  ...addressBudgetsLifted,
+  ...flagsOf({ 'max-kept-bytes-per-address': 134_217_728, 'max-connections': 20_000 }),
+];
 const kept = ['--appendonly', 'yes', '--appendfsync', 'always'];
 
 export const startPlace = async (options: Options): Promise<Place> => {

@@ -1,11 +1,10 @@
 /** A room in which one peer is hostile and another honest: whatever the one says, the other's call goes on, and nothing grows. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { prices } from '../../app/client/allowance.ts';
 import { files, type Incoming, join, type Outgoing } from '../../app/client/genkan.ts';
 import type { ServerMessage } from '../../app/protocol/messages.ts';
+import { heldMegabytes } from '../setup/heap.ts';
 import { type Random, randomFrom } from '../uwsgi/random.ts';
 import { FakeClock, settled } from './fake-clock.ts';
 import { type FakePc, FakeRtc } from './fake-rtc.ts';
@@ -15,13 +14,6 @@ import { hostileFrame, hostileSignal } from './hostile-messages.ts';
 /** `slowest`: milliseconds of processor time that one step took. `grownBy`: MB. */
 export type Outcome = { steps: number; slowest: number; grownBy: number; connections: number; heard: number };
 
-setFlagsFromString('--expose-gc');
-const collectGarbage: () => void = runInNewContext('gc');
-const held = (): number => {
-  collectGarbage();
-  const { heapUsed, external } = process.memoryUsage();
-  return (heapUsed + external) / 1_000_000;
-};
 const base =
   'v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=ice-ufrag:abcd\r\na=ice-pwd:x\r\n';
 const text = Buffer.from('from hand to hand');
@@ -196,10 +188,10 @@ export const fuzzHostile = async (seed: number, steps: number, time: (now: () =>
     slowest = Math.max(slowest, (user + system) / 1_000);
     if (step % 20 === 0) await page.clock.pass(random(400));
     if (step % 500 === 0) await page.serve();
-    if (step === Math.floor(steps / 4)) before = held();
+    if (step === Math.floor(steps / 4)) before = heldMegabytes();
   }
   await page.serve();
-  const grownBy = held() - before;
+  const grownBy = heldMegabytes() - before;
   const { heard, connections } = page;
   const [burst, every] = prices.connection;
   assert(connections <= burst + page.now / every + 1, `${connections} connections in ${page.now} ms`);

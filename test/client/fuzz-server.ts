@@ -3,10 +3,9 @@
  * spins, and it is in the room again whenever the server lets it.
  */
 import assert from 'node:assert/strict';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { join, type Room, type Settled } from '../../app/client/genkan.ts';
 import type { ServerMessage } from '../../app/protocol/messages.ts';
+import { heldMegabytes } from '../setup/heap.ts';
 import { type Random, randomFrom } from '../uwsgi/random.ts';
 import { FakeClock } from './fake-clock.ts';
 import { type Asked, FakeHttp, type Given, piecesOf } from './fake-http.ts';
@@ -19,14 +18,6 @@ export type Outcome = Record<
   'said' | 'heard' | 'slowest' | 'grownBy' | 'minutes' | 'connections' | 'requests' | 'rooms' | 'recovered',
   number
 >;
-
-setFlagsFromString('--expose-gc');
-const collectGarbage: () => void = runInNewContext('gc');
-const held = (): number => {
-  collectGarbage();
-  const { heapUsed, external } = process.memoryUsage();
-  return (heapUsed + external) / 1_000_000;
-};
 
 /** Nothing is asked or connected more often than so many times a minute, on average. */
 const most = { connections: 20, requests: 700 };
@@ -256,10 +247,10 @@ export const fuzzServer = async (
     const { user, system } = process.cpuUsage(start);
     outcome.slowest = Math.max(outcome.slowest, (user + system) / 1_000);
     if (round % 300 === 0) await world.recover();
-    if (before === 0 && outcome.said > count / 4) before = held();
+    if (before === 0 && outcome.said > count / 4) before = heldMegabytes();
   }
   await world.recover();
-  outcome.grownBy = held() - before;
+  outcome.grownBy = heldMegabytes() - before;
   world.check();
   await world.end();
   return outcome;

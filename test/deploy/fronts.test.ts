@@ -11,6 +11,7 @@ import { createAuthority } from '../doctor/certificates.ts';
 import { ask, firstBytes } from '../nginx/ask.ts';
 import { type Backend, startBackend } from '../nginx/backend.ts';
 import { certificate } from '../nginx/modes.ts';
+import { budgetsLifted } from '../setup/lifted-budgets.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { exchange } from './exchange.ts';
 import { type Front, isHere, programs, startFront } from './front.ts';
@@ -21,8 +22,7 @@ let site: Site;
 beforeAll(async () => {
   // A proxy before the front end, at an address of this machine.
   const proxies = ['--trusted-proxies', '127.0.0.3'];
-  const names = ['message-rate', 'message-burst', 'address-message-rate', 'address-message-burst'];
-  site = await startSite([...names.flatMap((name) => [`--${name}`, '1000000']), ...proxies]);
+  site = await startSite([...budgetsLifted, ...proxies]);
 });
 afterAll(async () => {
   await site.stop();

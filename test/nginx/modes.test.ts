@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
+import { budgetsLifted } from '../setup/lifted-budgets.ts';
 import { nginxes } from '../setup/nginxes.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { ask, expectSecurityHeadersOnce, post, type Target } from './ask.ts';
@@ -17,8 +18,7 @@ const forEver = 'public, max-age=31536000, immutable';
 
 let site: Site;
 beforeAll(async () => {
-  const names = ['message-rate', 'message-burst', 'address-message-rate', 'address-message-burst'];
-  site = await startSite(names.flatMap((name) => [`--${name}`, '1000000']));
+  site = await startSite(budgetsLifted);
 });
 afterAll(async () => {
   await site.stop();

@@ -9,6 +9,7 @@ import { type Pace, usualPace } from '../../app/ops/pace.ts';
 import { countEnd, newSlot } from '../../app/ops/slot.ts';
 import { Supervisor } from '../../app/ops/supervisor.ts';
 import { type Assignment, WorkerProcess } from '../../app/ops/worker-process.ts';
+import { budgetsLifted, flagsOf } from '../setup/lifted-budgets.ts';
 import { cli, type Stage, stage, until } from './program.ts';
 
 let here: Stage;
@@ -133,12 +134,8 @@ describe('a limit of memory', () => {
   });
 
   test('that rooms reach in a worker: it is replaced, and who is inside goes on in the same room', async () => {
-    const messages = ['message-rate', 'message-burst', 'address-message-rate', 'address-message-burst'];
-    const bytes = ['byte-rate', 'byte-burst', 'address-byte-rate', 'address-byte-burst', 'log-bytes'];
-    const kept = ['max-kept-bytes', 'max-kept-bytes-per-address'];
-    const wide = messages.flatMap((name) => [`--${name}`, '1000000']);
-    const rates = [...bytes, ...kept].flatMap((name) => [`--${name}`, '1000000000']);
-    const it = await supervise(['--reload-on-rss', '20', ...wide, ...rates]);
+    const kept = { 'log-bytes': 1e9, 'max-kept-bytes': 1e9, 'max-kept-bytes-per-address': 1e9 };
+    const it = await supervise(['--reload-on-rss', '20', ...budgetsLifted, ...flagsOf(kept)]);
     const first = it.current();
     const [speaker, listener] = [await join(it.base, 'r'), await join(it.base, 'r')];
     const signal = { type: 'signal', to: listener.id, epoch: 2, data: 'x'.repeat(30_000) };

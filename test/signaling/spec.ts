@@ -3,6 +3,7 @@ import { describe, test } from 'vitest';
 import { Context } from '../../app/conform/context.ts';
 import { guarantees, isFor } from '../../app/conform/spec.ts';
 import type { Transport } from '../../app/conform/transports.ts';
+import { addressBudgetsLifted } from '../setup/lifted-budgets.ts';
 
 /** Settings under which every case can be judged, and soon: short times, small rooms, a small log; and that all of it comes from one address. */
 export const specSettings = [
@@ -15,17 +16,9 @@ export const specSettings = [
   ['--message-rate', '50'],
   ['--message-burst', '100'],
   ['--join-timeout', '4'],
-  ['--join-burst', '1000000'],
-  ['--resume-burst', '1000000'],
-  ['--seat-resume-burst', '1000000'],
-  ['--hash-burst', '1000000'],
-  ['--address-message-burst', '1000000'],
-  ['--address-byte-burst', '1000000000'],
-  ['--replay-burst', '1000000000'],
-  ['--max-rooms-per-address', '10000'],
-  ['--max-seats-per-address', '100000'],
   ['--attempt-burst', '1000000'],
   ['--drain-timeout', '2'],
+  addressBudgetsLifted,
 ].flat();
 
 /** @param site the base URL of the server under test, or of what stands in front of it */

@@ -5,6 +5,7 @@ import { prices } from '../../app/client/allowance.ts';
 import type * as Genkan from '../../app/client/genkan.ts';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { type Frame, hostileFrame, hostileSignal } from '../client/hostile-messages.ts';
+import { budgetsLifted, flagsOf } from '../setup/lifted-budgets.ts';
 import { without } from '../setup/without.ts';
 import { startSite } from '../signaling/site.ts';
 import { randomFrom } from '../uwsgi/random.ts';
@@ -16,17 +17,7 @@ declare const window: Window & typeof globalThis & Own;
 
 const seed = Number(process.env.GENKAN_SEED ?? Math.floor(Math.random() * 2 ** 32));
 /** The server's own limits are another test's. */
-const generous = [
-  '--message-rate',
-  '1000000',
-  '--message-burst',
-  '10000000',
-  '--max-unsent-bytes',
-  '1073741824',
-].concat(
-  ['byte', 'address-byte'].flatMap((name) => [`--${name}-rate`, '1073741824', `--${name}-burst`, '1073741824']),
-  ['--address-message-rate', '1000000', '--address-message-burst', '10000000'],
-);
+const generous = [...budgetsLifted, ...flagsOf({ 'max-unsent-bytes': 1_073_741_824 })];
 
 describe.each([
   { make: 'Chromium', start: launch, lacks: without('chromium') },

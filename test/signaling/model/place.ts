@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { load } from '../../../app/config/load.ts';
 import { serve } from '../../../app/serve.ts';
+import { addressBudgetsLifted, flagsOf } from '../../setup/lifted-budgets.ts';
 
 /** The server's limits, in the units of its settings; times are seconds. */
 export const limits = {
@@ -17,19 +18,6 @@ export const limits = {
   'message-burst': 100,
   'byte-rate': 100_000_000,
   'byte-burst': 100_000_000,
-  'join-rate': 1_000_000,
-  'join-burst': 1_000_000,
-  'resume-rate': 1_000_000,
-  'resume-burst': 1_000_000,
-  'seat-resume-rate': 1_000_000,
-  'seat-resume-burst': 1_000_000,
-  'replay-rate': 1_000_000_000,
-  'replay-burst': 1_000_000_000,
-  'address-message-rate': 1_000_000,
-  'address-message-burst': 1_000_000,
-  'address-byte-rate': 1_000_000_000,
-  'address-byte-burst': 1_000_000_000,
-  'max-seats-per-address': 1_000_000,
   'chat-history': 5,
   grace: 30,
   'join-timeout': 10,
@@ -58,7 +46,7 @@ export type Place = {
 export const startPlace = async (): Promise<Place> => {
   const directory = mkdtempSync(join(tmpdir(), 'genkan-model-'));
   const path = join(directory, 'app.sock');
-  const flags = Object.entries(limits).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const flags = [...flagsOf(limits), ...addressBudgetsLifted];
   const loaded = load(['--http-socket', path, ...flags], {});
   if ('faults' in loaded) throw new Error(loaded.faults.join('; '));
   const warnings: string[] = [];
