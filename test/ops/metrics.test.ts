@@ -100,7 +100,7 @@ describe('the living server', () => {
       await inside.until('"joined"');
     });
     expect(joined).toMatchObject({
-      ...{ genkan_rooms: 1, genkan_peers: 1, genkan_joins_total: 1 },
+      ...{ genkan_rooms: 1, genkan_peers: 1, genkan_joins_total: 1, genkan_kept_bytes: expect.any(Number) },
       ...{ genkan_websockets_open: 1, genkan_websockets_total: 1 },
       'genkan_requests_total{listener="http",status="1xx"}': 1,
       'genkan_websocket_messages_total{direction="in"}': 1,

@@ -1,6 +1,9 @@
 /** The default budgets on the real server: a class behind one address notices nothing of them, and an attacker gets no further. */
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import WebSocket from 'ws';
 import { type Fields, WebSocketPeer } from '../../app/conform/peers.ts';
+import { protocolVersion } from '../../app/protocol/messages.ts';
 import { eventually } from '../uwsgi/finish.ts';
 import { type Site, startSite } from './site.ts';
 
@@ -119,4 +122,56 @@ test('a body of unknown length is counted by what comes of it', async () => {
     statuses.add(answer.status);
   }
   expect([...statuses]).toEqual([200]);
+});
+
+test('a large body for a room with a bad name is refused for that name', async () => {
+  const answer = await fetch(`${site.direct['http-socket']}/rooms/a%20b/messages`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-forwarded-for': '203.0.113.69' },
+    body: JSON.stringify({ a: 'x'.repeat(20_000) }),
+  });
+  expect([answer.status, ((await answer.json()) as Fields).code]).toEqual([400, 'bad-room-name']);
+});
+
+describe('WebSockets and event streams of one address', () => {
+  let small: Site;
+  beforeAll(async () => {
+    small = await startSite(['--max-seats-per-address', '2']);
+  });
+  afterAll(() => small.stop(), 30_000);
+
+  test('are counted together, and what closes makes room', async () => {
+    const base = small.direct['http-socket'];
+    const headers = { 'content-type': 'application/json', 'x-forwarded-for': '203.0.113.70' };
+    const joined = await fetch(`${base}/rooms/shared/join`, { method: 'POST', headers, body: '{}' });
+    const { session } = (await joined.json()) as { session: string };
+    const stream = (signal?: AbortSignal) =>
+      fetch(`${base}/rooms/shared/events?after=0`, {
+        headers: { ...headers, accept: 'text/event-stream', authorization: `Bearer ${session}` },
+        ...(signal && { signal }),
+      });
+    const open = () => new WebSocket(`${base.replace('http', 'ws')}/rooms/shared/ws`, protocolVersion, { headers });
+    const endOf = (socket: WebSocket) => new Promise<number>((resolve) => socket.once('close', resolve));
+
+    const sockets = [open(), open()];
+    await Promise.all(sockets.map((socket) => once(socket, 'open')));
+    const refusedStream = await stream();
+    expect([refusedStream.status, ((await refusedStream.json()) as Fields).code]).toEqual([429, 'rate-limited']);
+    expect(await endOf(open())).toBe(4002);
+
+    sockets[0]?.terminate();
+    const cut = new AbortController();
+    await eventually(async () => expect((await stream(cut.signal)).status).toBe(200));
+    expect(await endOf(open())).toBe(4002);
+
+    cut.abort();
+    const last = await eventually(async () => {
+      const socket = open();
+      await once(socket, 'open');
+      socket.ping();
+      await Promise.race([once(socket, 'pong'), endOf(socket).then(() => Promise.reject(new Error('turned away')))]);
+      return socket;
+    });
+    for (const socket of [...sockets, last]) socket.terminate();
+  });
 });
