@@ -1,5 +1,5 @@
 // Runs around `npm pack` (prepack, postpack): npm never packs package-lock.json, so what would be installed from the tarball is
-// not what was tested. npm-shrinkwrap.json is the same lock for whoever installs: without the packages that only builds and
+// not what was tested. npm-shrinkwrap.json is the same lock for users who install the package: without the packages that only builds and
 // tests need. It exists while the tarball is made and no longer, since npm would take it for the lock of the checkout.
 //   node deploy/shrinkwrap.mjs            writes it beside package-lock.json
 //   node deploy/shrinkwrap.mjs --remove   removes it

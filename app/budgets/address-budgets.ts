@@ -57,7 +57,7 @@ export class AddressBudgets {
     return addressLevels(address).every((key) => this.#accounts.get(key)?.buckets.get(rate)?.isFull(now) ?? true);
   }
 
-  /** The buckets of an address, for whoever takes from them often. */
+  /** The buckets of an address, for callers that take from them often. */
   buckets(rate: AddressRate, address: string | undefined, now: number): TokenBucket[] {
     return addressLevels(address).map((key, level) => {
       const { buckets, scale } = this.#account(key, level);

@@ -51,7 +51,7 @@ export type JoinOptions = {
 export type Chat = { from: PeerId; text: string; at: number; to?: PeerId | undefined };
 
 export type RoomEvents = Omit<MeshEvents, 'trouble'> & {
-  /** A failure that was survived, for whoever keeps a log; without `peer` the server caused it. */
+  /** A failure that did not end the call, for logging; without `peer` the server caused it. */
   trouble: { peer?: PeerId; error: unknown };
   state: ConnectionState;
   joined: Joined;

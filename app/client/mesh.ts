@@ -54,7 +54,7 @@ type Change = Partial<Pick<Peer, 'name' | 'media' | 'hand' | 'role' | 'away'>>;
 /** `missing`: a room that began anew does not have it, or not yet, and the link works on. */
 type Entry = { peer: Peer; link: Link; care: Care; allowance: Allowance; missing?: true };
 
-/** Peers that there are links to. A mesh carries far fewer; whoever comes when it is full is ignored. */
+/** Peers that there are links to. A mesh carries far fewer; further peers are ignored. */
 const most = 64;
 /** Milliseconds until what a peer tells of itself too often is shown. */
 const settling = 1_000;

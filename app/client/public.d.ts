@@ -99,7 +99,7 @@ export type RoomEvents = {
   'mute-request': { from: PeerId; kind: MediaKind };
   /** Something that was sent is refused for good; the connection goes on. */
   refused: { code: ErrorCode; message: string };
-  /** A failure that was survived, for whoever keeps a log; without `peer` the server caused it. */
+  /** A failure that did not end the call, for logging; without `peer` the server caused it. */
   trouble: { peer?: PeerId; error: unknown };
 };
 

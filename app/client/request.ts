@@ -25,7 +25,7 @@ export class HttpRequest {
     this.#stop.abort();
   }
 
-  /** Ends it after so many milliseconds; counts anew each time. */
+  /** Ends it after so many milliseconds; the count restarts each time. */
   within(milliseconds: number): void {
     this.#alarm.arm(milliseconds, () => this.end());
   }

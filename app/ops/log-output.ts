@@ -6,12 +6,12 @@ const patience = { most: 1000, nap: 20 };
 /** ms between complaints: a disk that is nearly full takes one line and refuses the next. */
 const complaintInterval = 60_000;
 
-/** `write` and `reopen` never throw: whoever logs has other things to do than to care for a disk. */
+/** `write` and `reopen` never throw: a failing disk must not break the code that logs. */
 export class Output {
   readonly #file: string | undefined;
   readonly #recovered: (lost: number) => void;
   #descriptor: number | undefined;
-  /** The file has to be opened (anew). */
+  /** The file has to be opened (again). */
   #stale: boolean;
   /** The last line was written in part. */
   #torn = false;
@@ -41,7 +41,7 @@ export class Output {
     if (old !== undefined) closeSync(old);
   }
 
-  /** Opens the file anew; while that fails the old one is written on and each line tries again. */
+  /** Reopens the file; while that fails, lines go to the old one and each retries. */
   reopen(): void {
     this.#stale = this.#file !== undefined;
     try {

@@ -102,7 +102,7 @@ const hearOrders = (): Orders => {
       case 'report':
         report().then(
           (made) => say({ type: 'report', id: order.id, report: made }),
-          // Who waits for it goes on without it after a while.
+          // The caller continues without it after a timeout.
           () => {},
         );
         return;

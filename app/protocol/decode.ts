@@ -27,7 +27,7 @@ export const check = (json: unknown, bytes: number, mostBytes: number): Incoming
   return bytes > mostBytes ? malformed(json, tooLong(bytes, mostBytes)) : read(json);
 };
 
-/** Bytes of a value as JSON text. What is nested too deep cannot be written anew, and counts as `mostBytes`. */
+/** Bytes of a value as JSON text. What is nested too deep cannot be serialized again, and counts as `mostBytes`. */
 export const sizeOf = (json: unknown, mostBytes: number): number =>
   isDeeper(json, most.depth) ? mostBytes : Buffer.byteLength(JSON.stringify(json));
 

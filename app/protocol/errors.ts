@@ -3,7 +3,7 @@
 /**
  * What happens to whoever caused it.
  * - `status`: HTTP status on the plain HTTP transport and at the WebSocket handshake.
- * - `close`: WebSocket close code; absent = the connection goes on after an `error` message, as it does after a `too-long` that settles `n`.
+ * - `close`: WebSocket close code; absent = the connection stays open after an `error` message, as it does after a `too-long` that settles `n`.
  *   4000–4499 invite the client back (after `bye.retry` milliseconds), 4500–4999 do not.
  * - `retry`: milliseconds after which the same message, or a new connection, may be tried again. A refusal without it is
  *   final and settles the message's number `n`; one with it leaves `n` open, to be sent again.
@@ -57,13 +57,13 @@ export const errors = {
   replaced: { message: 'This session goes on over a newer connection.', status: 409, close: 4506 },
   left: { message: 'The peer has left the room.', status: 200, close: 4507 },
   'store-unavailable': {
-    message: 'The server cannot reach what it keeps its rooms in; it goes on trying.',
+    message: 'The server cannot reach what it keeps its rooms in; it keeps retrying.',
     status: 503,
     close: 4007,
     retry: 1000,
   },
   'keys-unavailable': {
-    message: 'The server cannot fetch the keys that tokens are checked with; it goes on trying.',
+    message: 'The server cannot fetch the keys that tokens are checked with; it keeps retrying.',
     status: 503,
     close: 4009,
     retry: 5000,

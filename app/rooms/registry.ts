@@ -38,7 +38,7 @@ export class Registry {
     return this.#kept.total;
   }
 
-  /** Rooms and seats by the network of whoever opened or took them. */
+  /** Rooms and seats by the network of the client that opened or took them. */
   holdings(): Map<string, Holding> {
     return holdingsOf([...this.#rooms.values()].map(({ room }) => room));
   }

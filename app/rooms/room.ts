@@ -138,7 +138,7 @@ export const emptyRoom = (name: RoomName): Room => ({
   gone: new Map(),
 });
 
-/** Whether nobody is there and nobody waits: whoever enters opens the room. */
+/** Whether nobody is there and nobody waits: the next peer to join opens the room. */
 export const isEmpty = ({ peers, waiting }: Room): boolean => peers.size + waiting.size === 0;
 
 /** Whether nobody is there, nobody waits, and nobody may still come to ask what became of its session. */

@@ -34,7 +34,7 @@ export const asNewcomer = (peer: Peer): PeerView => ({
 
 /**
  * What a peer may be told of a room's events when it asks for those after a number that it chose: nothing from before its latest
- * entrance, which then is the first of them, since it was not there. Of one who waits at the door, what became of its earlier
+ * entrance, which then is the first of them, since it was not there. For a peer in the lobby, what became of its earlier
  * visits is left out.
  * @param known whether it waited when `seq` was the number of the room's last event
  */

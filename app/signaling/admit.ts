@@ -22,7 +22,7 @@ export type Doorkeeping = {
   clock: () => number;
 };
 
-/** Asked of everyone who enters without a seat. Whoever is refused later on is to `restore` what it was granted. */
+/** Asked of everyone who enters without a seat. A caller that is refused later must `restore` what it was granted. */
 export const admit = async (door: Doorkeeping, room: RoomName, caller: Caller): Promise<Grant | Refusal> => {
   const wait = door.addresses.take('joins', caller.address, door.clock());
   return wait > 0 ? tooOften(wait) : redeem(door, room, caller);
@@ -54,7 +54,7 @@ export const restore = async ({ store }: Doorkeeping, { once }: Grant): Promise<
 /**
  * Lets a passcode be tried: counted before it is looked at, so that many at the same time are as many, and given back
  * when it was not wrong. Where many have guessed at one room, from whatever addresses, only those may still try who have not
- * guessed wrong of late.
+ * guessed wrong recently.
  */
 export const guess = async <T extends object>(
   door: Pick<Doorkeeping, 'addresses' | 'roomGuesses' | 'clock'>,

@@ -161,7 +161,7 @@ const comeBack = async (
   };
 };
 
-/** What a peer that comes back is to be sent again; where it has asked for too much of late, it joins the room as it is. */
+/** What a peer that comes back is to be sent again; where it has asked for too much recently, it joins the room as it is. */
 const missedSince = async (
   signaling: Signaling,
   name: RoomName,

@@ -41,7 +41,7 @@ export interface Store {
   count(): { rooms: number; peers: number };
   /** Bytes that rooms keep, as this process counts them against its budget. */
   keptBytes(): number;
-  /** Rooms and seats that this process knows, by the network of whoever opened or took them. */
+  /** Rooms and seats that this process knows, by the network of the client that opened or took them. */
   holdings(): Map<string, Holding>;
   /** Of a store that is one process's own: all that is kept, as JSON in parts; from the call on nothing is taken any more. */
   handOver?(): Iterable<unknown>;

@@ -26,7 +26,7 @@ export const refusalOf = (code: RefusalCode): { status: number; headers: Record<
   return { status, headers, body };
 };
 
-/** The sentence of a code, for whoever has more to say. */
+/** The sentence of a code, for callers that add to it. */
 export const refusalSentence = (code: RefusalCode): string => refusals[code].message;
 
 /** The whole answer as it goes over the wire; `method` of the request, if that is known. */

@@ -27,7 +27,7 @@ test('an owner that keeps more than its share is trimmed, its largest room first
   expect([large.bytes, kept.total]).toEqual([400, 1690]);
 });
 
-test('when all keep too much, whoever keeps most is trimmed', () => {
+test('when all keep too much, the owner that keeps most is trimmed', () => {
   const { kept, add, trim, trimmed } = make(1000, 900);
   for (let at = 0; at < 5; at += 1) add(`stranger-${at}`, 'a', 150);
   for (let at = 0; at < 5; at += 1) add(`honest-${at}`, `b${at}`, 60);

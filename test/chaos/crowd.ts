@@ -155,7 +155,7 @@ export class Crowd {
   readonly members: Member[] = [];
   readonly streams = new Streams(usualTiming.climb, browserClock);
   readonly fatal: string[] = [];
-  /** ms from saying to acknowledgement, and to whoever hears it; of those whose connection was there all the time. */
+  /** ms from saying to acknowledgement, and to its receivers; of those whose connection was there all the time. */
   readonly delays: { acknowledged: number[]; heard: number[] } = { acknowledged: [], heard: [] };
   readonly spoil: Spoil | undefined;
   broken = 0;

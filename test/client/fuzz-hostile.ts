@@ -1,4 +1,4 @@
-/** A room in which one peer is hostile and another honest: whatever the one says, the other's call goes on, and nothing grows. */
+/** A room in which one peer is hostile and another honest: whatever the one says, the other's call continues, and nothing grows. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { prices } from '../../app/client/allowance.ts';

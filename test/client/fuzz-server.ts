@@ -1,5 +1,5 @@
 /**
- * A room whose server is hostile, over WebSockets, polls and streams, and honest from time to time: the page goes on, nothing grows or
+ * A room whose server is hostile, over WebSockets, polls and streams, and honest from time to time: the page continues, nothing grows or
  * spins, and it is in the room again whenever the server lets it.
  */
 import assert from 'node:assert/strict';
@@ -138,7 +138,7 @@ class World {
     return { type, body: piecesOf(blocks, random(2) === 0) };
   }
 
-  /** A session begins, or goes on. */
+  /** A session begins or resumes. */
   #welcome(): ServerMessage {
     const { random } = this;
     const peers = ['a', 'b', 'c'].slice(random(3)).map((id) => peer(id, { initiator: random(2) === 0 }));

@@ -38,7 +38,7 @@ describe('a joined of the wrong shape', () => {
     expect(connection.state).toEqual({ is: 'joined' });
   });
 
-  it('is one after the door as well', async () => {
+  it('is one after the lobby as well', async () => {
     const { clock, server, connection } = start();
     server.latest.accept();
     server.latest.say({ type: 'waiting', self: { id: 'me' }, host: true, seq: 1, session: 'secret', grace: 1 });
@@ -118,7 +118,7 @@ it('a flood of ICE servers is told on every ten seconds, the latest', async () =
   expect(count('ice')).toBe(2);
 });
 
-it('a flood of newcomers ends the connection, which goes on later', async () => {
+it('a flood of newcomers ends the connection, which resumes later', async () => {
   const { clock, server, connection, count } = start();
   const came = (from: number) => {
     for (let seq = from; seq < from + 1_000; seq += 1)

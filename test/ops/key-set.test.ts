@@ -119,7 +119,7 @@ describe('a key server', () => {
     expect(await gate(secretKey(secret), set)(own)).toEqual({});
   });
 
-  test('that is back opens the door again', async () => {
+  test('that is back accepts tokens again', async () => {
     serve({}, 503);
     const ask = gate(fetched());
     const token = await sign(privateKey);
@@ -151,7 +151,7 @@ describe('a key server', () => {
     expect(sent).toBeLessThan(16 * 1024 * 1024);
   });
 
-  test('that fails is left alone for a while, whoever asks', async () => {
+  test('that fails is not requested again for a while', async () => {
     answer = (_request, response) => response.writeHead(500).end();
     let time = 0;
     let failures = 0;

@@ -133,7 +133,7 @@ describe('a file', () => {
     expect(read()).toMatch(/^\{"level":30,"time":\d+,"msg":"after"\}\n$/);
   });
 
-  test('that is made has mode 0640, also when opened anew; one that exists keeps its mode', () => {
+  test('that is made has mode 0640, also when reopened; one that exists keeps its mode', () => {
     const modeOf = () => (statSync(file).mode & 0o777).toString(8);
     const umask = process.umask(0);
     try {

@@ -133,7 +133,7 @@ describe('a limit of memory', () => {
     expect(it.count('worker is replaced')).toBe(0);
   });
 
-  test('that rooms reach in a worker: it is replaced, and who is inside goes on in the same room', async () => {
+  test('that rooms reach in a worker: it is replaced, and its peers stay in the same room', async () => {
     const kept = { 'log-bytes': 1e9, 'max-kept-bytes': 1e9, 'max-kept-bytes-per-address': 1e9 };
     const it = await supervise(['--reload-on-rss', '20', ...budgetsLifted, ...flagsOf(kept)]);
     const first = it.current();
@@ -187,7 +187,7 @@ describe('handing rooms over', () => {
     return made;
   };
 
-  test('goes on as long as rooms come, however long it takes in all', async () => {
+  test('continues as long as rooms come, however long it takes in all', async () => {
     const slow = await worker(`
       say({ type: 'hands-over' });
       for (const part of [1, 2, 3]) {

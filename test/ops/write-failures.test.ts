@@ -155,7 +155,7 @@ describe('a server', () => {
     expect(existsSync(app)).toBe(false);
   });
 
-  test.runIf(isRoot)('keeps its log when it may not open it anew, nor create it', async () => {
+  test.runIf(isRoot)('keeps its log when it may neither reopen nor create it', async () => {
     const directory = here.path('logs');
     mkdirSync(directory);
     chmodSync(here.directory, 0o777);
@@ -255,7 +255,7 @@ describe('descriptors', () => {
     };
     limit(10);
     writeFileSync(touch, '');
-    // Both have tried to open their log anew.
+    // Both have tried to reopen their log.
     await until(() => complaints(program).length === 2);
     const sockets = Array.from({ length: 20 }, (): Socket => connect(app).on('error', () => {}));
     undo.push(() => sockets.map((socket) => socket.destroy()));

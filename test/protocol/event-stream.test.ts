@@ -47,7 +47,7 @@ describe('blocks', () => {
   });
 });
 
-test('JSON text is on one line for whoever splits it by more than CR and LF', () => {
+test('JSON text is on one line for parsers that split by more than CR and LF', () => {
   const json = JSON.stringify({ text: odd }).replace(':', ':\r\n');
   const line = onOneLine(json);
   expect(line.split(/\r\n|[\n\v\f\r\u0085\u2028\u2029]/)).toHaveLength(1);

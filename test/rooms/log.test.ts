@@ -33,7 +33,7 @@ describe('a room log', () => {
     }
   });
 
-  test('shrinks when memory is short, and goes on from there', () => {
+  test('shrinks when memory is short, and continues from there', () => {
     const log = new Log({ events: 100, bytes: 10_000, age: 1e6 });
     for (let i = 0; i < 12; i += 1) log.append(chat('x'.repeat(400)), 0);
     expect(seqs(log, 0)).toHaveLength(12);

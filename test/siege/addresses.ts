@@ -12,7 +12,7 @@ export const hostAtHome = (nth: number): string => `127.7.0.${nth % 250}`;
 export const hostInOffice = (nth: number): string => `127.7.1.${nth % 250}`;
 export const hostOfNewcomer = (nth: number): string => `127.7.2.${nth % 250}`;
 
-/** The public address of whoever asks this loopback address; undefined for any other host. */
+/** The public address of clients of this loopback address; undefined for any other host. */
 export const clientAt = (host: string): string | undefined => {
   const [, block, nth] = /^127\.7\.(\d+)\.(\d+)$/.exec(host) ?? [];
   if (block === '0') return `198.51.100.${nth}`;

@@ -68,7 +68,7 @@ export class Hands {
     const one = async (hand: number): Promise<void> => {
       for (let nth = 0; this.goesOn; nth += 1) {
         await this.turn();
-        // Whatever fails, the attack goes on.
+        // Whatever fails, the attack continues.
         await Promise.resolve(act(hand, nth)).catch(() => this.count('failed'));
       }
     };

@@ -80,7 +80,7 @@ describe.each(['memory', 'valkey'])('with rooms in %s', (kept) => {
       expect(JSON.stringify(again.inbox.all)).not.toContain('hush');
     });
 
-    test('one who left and is back under the same id is told nothing of the time between, and goes on', async () => {
+    test('one who left and is back under the same id sees nothing of the time between, and continues', async () => {
       const room = newRoom();
       const host = await enter(room);
       const first = await post(room, 'join', '', {});

@@ -1,4 +1,4 @@
-/** Whoever comes back into a room that the server has lost: for a day under the id of before, then as anybody. */
+/** Peers that come back to a room that the server has lost: for a day under the id of before, then as anybody. */
 import { expect, test } from 'vitest';
 import { createSessions } from '../../app/auth/session.ts';
 import { enter } from '../../app/signaling/arrival.ts';

@@ -231,7 +231,7 @@ describe('an open house with keys', () => {
 });
 
 describe('a key set at a URL', () => {
-  test('opens when it can be fetched; whoever comes while it cannot is asked to come back', async () => {
+  test('opens when it can be fetched; joins meanwhile are asked to retry', async () => {
     let served = { status: 503, body: '' };
     const provider = createServer((_request, response) => response.writeHead(served.status).end(served.body));
     await new Promise<void>((resolve) => provider.listen(0, '127.0.0.1', resolve));

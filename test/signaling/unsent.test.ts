@@ -121,7 +121,7 @@ test.each<[string, (stream: EventStream, at: number) => void]>([
   expect(response.writableEnded).toBe(true);
 });
 
-test('the answer of a poll has no more than may wait unread; the next one goes on from there', async () => {
+test('the answer of a poll has no more than may wait unread; the next one continues from there', async () => {
   const conversations = new HttpConversations(house(), { streamed: () => {} });
   const join = async () => JSON.parse((await conversations.join('room', {}, { address: '192.0.2.1' })).body);
   const [one, other] = [await join(), await join()];

@@ -1,4 +1,4 @@
-/** Real browsers beside hostile peers: a thousand signals from each of two and two thousand frames; the call with the honest third goes on. */
+/** Real browsers beside hostile peers: a thousand signals from each of two and two thousand frames; the call with the honest third continues. */
 import type { Page } from 'playwright-core';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { prices } from '../../app/client/allowance.ts';

@@ -132,7 +132,7 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     await server.ask(['CONFIG', 'SET', 'maxmemory', '1']);
     expect(await one.commit(room, chat('a', 1))).toMatchObject({ refused: 'store-unavailable' });
     expect(one.ready()).toBe(false);
-    // Whoever leaves takes memory away.
+    // A peer that leaves frees memory.
     await done(one.commit(room, (place, now) => leave(place, 'b', 'left', now, rules), 'insist'));
     await server.ask(['CONFIG', 'SET', 'maxmemory', '0']);
     await until(() => {

@@ -64,7 +64,7 @@ export const rooms = {
     help: 'bytes of events a room keeps',
   }),
   'max-kept-bytes': bytes(1_048_576, 1_099_511_627_776).default(134_217_728).register(about, {
-    help: 'bytes that all rooms of a process keep: events, chat, peers. Beyond that the oldest events go, of the address that keeps most and of its largest room first; whoever missed them joins again',
+    help: 'bytes that all rooms of a process keep: events, chat, peers. Beyond that the oldest events go, of the address that keeps most and of its largest room first; clients that missed them join again',
   }),
   'max-kept-bytes-per-address': bytes(65_536, 1_099_511_627_776).default(16_777_216).register(about, {
     help: 'bytes that the rooms keep that one address (IPv6: one /48) opened',

@@ -32,7 +32,7 @@ export const limits: Case[] = [
     },
   },
   {
-    name: 'a message that is too long is settled by its number, and its session goes on',
+    name: 'a message that is too long is settled by its number, and its session continues',
     async run(c) {
       const { room, first, second } = await c.pair();
       const bytes = await tooLong(c, room);

@@ -1,4 +1,4 @@
-/** Malformed messages: each is refused, its number is settled where it can be read, and its session goes on. */
+/** Malformed messages: each is refused, its number is settled where it can be read, and its session continues. */
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { most } from '../../protocol/limits.ts';
 import type { ClientMessage } from '../../protocol/messages.ts';
@@ -131,7 +131,7 @@ const begin = async (c: Context) => {
 };
 
 const ofType = (type: ClientMessage['type']): Case => ({
-  name: `every malformed ${type} is refused and settled, and its session goes on`,
+  name: `every malformed ${type} is refused and settled, and its session continues`,
   async run(c) {
     const peers = await begin(c);
     const isNumbered = !unnumbered.includes(type);
@@ -146,7 +146,7 @@ export const malformed: Case[] = [
   // Every type is a key of the table.
   ...Object.keys(types).map((type) => ofType(type as ClientMessage['type'])),
   {
-    name: 'a field that is too long is refused and settled, and its session goes on',
+    name: 'a field that is too long is refused and settled, and its session continues',
     async run(c) {
       const peers = await begin(c);
       const shortest = await tooLong(c, c.newRoom());
@@ -177,7 +177,7 @@ export const malformed: Case[] = [
     },
   },
   {
-    name: 'a message of an unknown type is refused and settled, and its session goes on',
+    name: 'a message of an unknown type is refused and settled, and its session continues',
     async run(c) {
       const peers = await begin(c);
       for (const type of ['dance', '', 'CHAT', '__proto__', 'malformed', 7, null, undefined, [], { type: 'chat' }])
