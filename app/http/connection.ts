@@ -118,7 +118,7 @@ export class HttpConnection {
     }
     for (const exchange of this.#exchanges) {
       if (exchange.due <= now && !exchange.response.headersSent) this.#harakiri(exchange);
-      if (exchange.response.closed && exchange.request.complete) this.#exchanges.delete(exchange);
+      if (exchange.response.closed && exchange.request.complete) this.#rest(exchange);
     }
     this.#checkHead();
     this.#checkBody(now);
@@ -207,7 +207,12 @@ export class HttpConnection {
 
   /** The answer is over; the exchange is, when its body is too. */
   #end(exchange: Exchange): void {
-    if (exchange.request.complete) this.#exchanges.delete(exchange);
+    if (exchange.request.complete) this.#rest(exchange);
+    else exchange.request.once('end', () => this.#rest(exchange));
+  }
+
+  #rest(exchange: Exchange): void {
+    this.#exchanges.delete(exchange);
     this.#restedAt = this.#socket.bytesRead;
   }
 
