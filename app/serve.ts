@@ -1,6 +1,6 @@
 /** Puts the server together from its settings, and takes it down again. */
 import type { Server } from 'node:http';
-import { BlockList, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -26,8 +26,10 @@ import { connectionsWithin } from './ops/descriptors.ts';
 import { startTicker, steadyClock } from './ops/lifecycle.ts';
 import { listen, listenOptions, localUrl } from './ops/listen.ts';
 import { createLogger } from './ops/log.ts';
+import { inNetworks, privateNetworks } from './ops/networks.ts';
 import { openStore } from './ops/open-store.ts';
 import { hostOf, type ListenSetting, type Place, planPlaces } from './ops/places.ts';
+import { refusalsByAddress } from './ops/refusals.ts';
 import { createReports, type Reports } from './ops/reports.ts';
 import { verificationKeys } from './ops/token-keys.ts';
 import { version } from './ops/version.ts';
@@ -122,9 +124,11 @@ export const serve = async (
     counts,
     access,
     took: reports.took,
+    refusedTo: signaling.refusedTo,
     readings: reports,
   });
-  const listeners = createListeners(settings, places, logger, counts);
+  const isBarred = (client: string): boolean => signaling.addresses.isSpent('refusals', client, clock());
+  const listeners = createListeners(settings, places, logger, counts, isBarred);
   for (const { server, place } of listeners) attach(server, app, place.setting);
   const ticker = tick(async () => {
     const now = clock();
@@ -262,12 +266,19 @@ const createSignaling = async (
     audience: settings['token-audience'],
     leeway: settings['token-leeway'],
   });
+  const addresses = new AddressBudgets(addressLimits(settings));
   return {
     store,
     sessions: createSessions(settings['session-key'] ?? randomKey()),
     // Tokens and credentials are dated by clocks of others, which the system's follows.
     authorise: (token, room) => gate(token, room, Date.now()),
-    addresses: new AddressBudgets(addressLimits(settings)),
+    addresses,
+    refusedTo: refusalsByAddress(
+      addresses,
+      clock,
+      inNetworks([...privateNetworks, ...settings['allow-from'], ...settings['trusted-proxies']]),
+      log,
+    ),
     roomGuesses: new KeyedBuckets(perMinute(settings, 'room-attempt')),
     passcodes: new PasscodeHasher(),
     seats: new SeatBudgets(seatLimits, store.worker !== undefined),
@@ -300,7 +311,7 @@ const createSignaling = async (
 
 const perMinute = (
   settings: Settings,
-  name: 'join' | 'resume' | 'attempt' | 'room-attempt' | 'hash' | 'seat-resume',
+  name: 'join' | 'resume' | 'refusal' | 'attempt' | 'room-attempt' | 'hash' | 'seat-resume',
 ): RateLimits => ({ rate: settings[`${name}-rate`] / 60, burst: settings[`${name}-burst`] });
 
 const addressLimits = (settings: Settings): AddressLimits => ({
@@ -312,6 +323,7 @@ const addressLimits = (settings: Settings): AddressLimits => ({
     hashes: perMinute(settings, 'hash'),
     messages: { rate: settings['address-message-rate'], burst: settings['address-message-burst'] },
     bytes: { rate: settings['address-byte-rate'], burst: settings['address-byte-burst'] },
+    refusals: perMinute(settings, 'refusal'),
     replay: { rate: settings['replay-rate'], burst: settings['replay-burst'] },
   },
   held: {
@@ -336,11 +348,17 @@ const turnOf = (settings: Settings): Turn | undefined => {
 
 type Listening = { server: Server; place: Named };
 
-const createListeners = (settings: Settings, places: Named[], logger: Logger, counts: Counts): Listening[] => {
+const createListeners = (
+  settings: Settings,
+  places: Named[],
+  logger: Logger,
+  counts: Counts,
+  isBarred: (client: string) => boolean,
+): Listening[] => {
   const allowFrom = inNetworks(['127.0.0.0/8', '::1', ...settings['allow-from']]);
   const isProxy = inNetworks(settings['trusted-proxies']);
   const most = connectionsOf(settings, logger);
-  const limits = { ...limitsOf(settings), admit: connectionLimit(most, logger) };
+  const limits = { ...limitsOf(settings), isBarred, admit: connectionLimit(most, logger) };
   const log = (setting: ListenSetting) => countRefusals(logger, counts, setting);
   const admitAddress = addressLimit(settings['max-connections-per-address'] ?? connectionsPerAddress(most), logger);
   const admit = (socket: Socket): boolean => admitAddress(socket) && limits.admit(socket);
@@ -371,17 +389,6 @@ const connectionsOf = (settings: Settings, log: Logger): number => {
   if (fit < max)
     log.info({ max, fit }, 'max-connections is more than the system has descriptors for (ulimit -n, LimitNOFILE)');
   return fit;
-};
-
-const inNetworks = (networks: string[]): ((address: string) => boolean) => {
-  const list = new BlockList();
-  for (const network of networks) {
-    const [address = '', bits] = network.split('/');
-    const family = address.includes(':') ? 'ipv6' : 'ipv4';
-    list.addSubnet(address, bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits), family);
-  }
-  // A dual-stack socket shows IPv4 peers as ::ffff:a.b.c.d; BlockList compares those with the IPv4 rules by itself.
-  return (address) => list.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
 };
 
 const close = (server: Server): Promise<void> =>

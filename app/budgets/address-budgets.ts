@@ -5,9 +5,18 @@ import { type RateLimits, TokenBucket } from './token-bucket.ts';
 /**
  * `joins`: new entrances. `resumes`: entrances with the session of a seat, or with the proof of one. `guesses`: wrong tokens and
  * passcodes. `lookups`: requests for who is inside. `hashes`: passcodes hashed. `messages`: deliveries that messages cause.
- * `bytes`: those of messages and of request bodies. `replay`: bytes of events that are sent again.
+ * `bytes`: those of messages and of request bodies. `replay`: bytes of events that are sent again. `refusals`: what was refused.
  */
-export type AddressRate = 'joins' | 'resumes' | 'guesses' | 'lookups' | 'hashes' | 'messages' | 'bytes' | 'replay';
+export type AddressRate =
+  | 'joins'
+  | 'resumes'
+  | 'guesses'
+  | 'lookups'
+  | 'hashes'
+  | 'messages'
+  | 'bytes'
+  | 'replay'
+  | 'refusals';
 /** `rooms`: those it opened. `seats`: peers and waiting peers. `connections`: WebSockets and event streams. */
 export type AddressHolding = 'rooms' | 'seats' | 'connections';
 export type AddressLimits = { rates: Record<AddressRate, RateLimits>; held: Record<AddressHolding, number> };
@@ -45,6 +54,16 @@ export class AddressBudgets {
     const wait = Math.max(...buckets.map((bucket) => bucket.wait(now, cost)));
     if (wait === 0) for (const bucket of buckets) bucket.take(now, cost);
     return wait;
+  }
+
+  /** Takes from every level what has been used already. */
+  charge(rate: AddressRate, address: string | undefined, now: number, cost = 1): void {
+    for (const bucket of this.buckets(rate, address, now)) bucket.take(now, cost);
+  }
+
+  /** Whether nothing is left, at any level. */
+  isSpent(rate: AddressRate, address: string | undefined, now: number): boolean {
+    return addressLevels(address).some((key) => (this.#accounts.get(key)?.buckets.get(rate)?.wait(now) ?? 0) > 0);
   }
 
   /** Gives back what was not used. */

@@ -26,6 +26,7 @@ export const budgets: Budget[] = [
   row('resumes, rejoins', 'address', ['resume-rate', 'resume-burst'], '`rate-limited`'),
   row('missed events sent', 'seat', ['byte-rate', 'byte-burst'], 'poll: 429; resume: `recovered: false`'),
   row('missed events sent', 'address', ['replay-rate', 'replay-burst'], 'the same'),
+  row('refused requests, messages', 'address', ['refusal-rate', 'refusal-burst'], 'the listener answers 429'),
   row('wrong tokens, passcodes', 'address', ['attempt-rate', 'attempt-burst'], '`rate-limited`'),
   row(
     'wrong passcodes',

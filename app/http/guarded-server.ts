@@ -112,11 +112,11 @@ export class GuardedServer extends Server {
   }
 
   #checkHead(request: IncomingMessage): HeadFault | undefined {
-    const { bufferSize, believe, limitPost, answersFor } = this.#options;
+    const { bufferSize, believe } = this.#options;
     if (headSize(request) > bufferSize)
       return { code: 'header-too-large', reason: `the head is longer than ${bufferSize}` };
     believe(request);
-    return checkHead(request, limitPost, answersFor);
+    return checkHead(request, this.#options);
   }
 
   #tell({ code, reason }: HeadFault, { socket }: IncomingMessage): void {

@@ -18,12 +18,18 @@ export const headSize = ({ method, url, httpVersion, rawHeaders }: IncomingMessa
   return size;
 };
 
-/**
- * Checks a request whose forwarding headers are settled, and makes an absolute URL (RFC 9112 §3.2.2) a plain one.
- * @param limitPost bytes of body that may be announced
- */
-export const checkHead = (request: IncomingMessage, limitPost: number, answersFor: AnswersFor): HeadFault | undefined =>
-  checkFraming(request, limitPost) ?? checkHost(request) ?? checkServed(request, answersFor);
+/** Checks a request whose forwarding headers are settled, and makes an absolute URL (RFC 9112 §3.2.2) a plain one. */
+export const checkHead = (
+  request: IncomingMessage,
+  { limitPost, answersFor, isBarred }: HeadRules,
+): HeadFault | undefined =>
+  checkClient(request, isBarred) ??
+  checkFraming(request, limitPost) ??
+  checkHost(request) ??
+  checkServed(request, answersFor);
+
+/** `limitPost`: bytes of body that may be announced. `isBarred`: whether requests of a client address are refused. */
+type HeadRules = { limitPost: number; answersFor: AnswersFor; isBarred: (client: string) => boolean };
 
 const checkFraming = ({ headers, httpVersion }: IncomingMessage, limitPost: number): HeadFault | undefined => {
   // RFC 9112 §6.1: someone between has changed the version or the framing.
@@ -65,11 +71,21 @@ const unwrapUrl = (request: IncomingMessage): HeadFault | undefined => {
   return undefined;
 };
 
-const checkServed = ({ headers, socket }: IncomingMessage, answersFor: AnswersFor): HeadFault | undefined => {
+const checkClient = (request: IncomingMessage, isBarred: HeadRules['isBarred']): HeadFault | undefined =>
+  isBarred(clientOf(request))
+    ? { code: 'rate-limited', reason: 'too many requests of this client were refused' }
+    : undefined;
+
+const checkServed = (request: IncomingMessage, answersFor: AnswersFor): HeadFault | undefined => {
+  const { headers } = request;
   const host = text(headers['x-forwarded-host']) ?? headers.host;
-  const client = text(headers['x-forwarded-for']) ?? socket.remoteAddress ?? 'unix';
-  return answersFor(host, client) ? undefined : { code: 'unknown-host', reason: 'a host that is not served' };
+  return answersFor(host, clientOf(request))
+    ? undefined
+    : { code: 'unknown-host', reason: 'a host that is not served' };
 };
+
+const clientOf = ({ headers, socket }: IncomingMessage): string =>
+  text(headers['x-forwarded-for']) ?? socket.remoteAddress ?? 'unix';
 
 const text = (header: string | string[] | undefined): string | undefined =>
   typeof header === 'string' ? header : undefined;

@@ -46,7 +46,8 @@ export const listenerOf = (request: Marked): Listener => request[cameBy] ?? 'htt
 export const countRefusals = (log: ListenerLog, counts: Counts, listener: Listener): ListenerLog => ({
   warn(fields, message) {
     if ('code' in fields && typeof fields.code === 'string') countRefusal(counts, listener, fields.code);
-    log.warn(fields, message);
+    // Lines for requests that are refused because there are so many would be as many.
+    if (!('code' in fields) || fields.code !== 'rate-limited') log.warn(fields, message);
   },
 });
 
@@ -105,18 +106,21 @@ export type RequestWatch = {
   access: Requests;
   /** @param route as in FastifyRequest */
   took(route: string, seconds: number): void;
+  /** Told of each refusal that a client at this address has caused. */
+  refusedTo(address: string): void;
 };
 
 /** As nginx has it: the client left before the answer. */
 const gone = 499;
 
 /** WebSockets and event streams are told of by those who have them. */
-export const watchRequests = (app: FastifyInstance, { counts, access, took }: RequestWatch): void => {
+export const watchRequests = (app: FastifyInstance, { counts, access, took, refusedTo }: RequestWatch): void => {
   const done = (request: FastifyRequest, reply: FastifyReply, status: number): void => {
     if (reply.raw.getHeader('content-type') === streamType) return;
     const bytes = reply.raw.writableFinished ? bytesOf(request, reply) : undefined;
     const us = Math.round(reply.elapsedTime * 1000);
     countAnswer(counts, listenerOf(request.raw), status, us, bytes ?? 0);
+    if (status >= 400 && status < gone) refusedTo(request.ip);
     took(request.route, us / 1e6);
     if (access.wants(status, us)) access.answered(describe(request, status, us, bytes));
   };

@@ -25,6 +25,8 @@ export type HttpServerOptions = {
   harakiri: number;
   admit: Admit;
   answersFor: AnswersFor;
+  /** Whether every request of a client at this address is refused, with 429. */
+  isBarred: (client: string) => boolean;
   log: ListenerLog;
 };
 

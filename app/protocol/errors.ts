@@ -78,6 +78,15 @@ export type ErrorCode = keyof typeof errors;
 /** The fate of a code, with its optional parts. */
 export const fateOf = (code: ErrorCode): Fate => errors[code];
 
+/** Ends that a host, or a newer connection of the same client, decides. */
+const decidedByOthers = new Set<ErrorCode>(['denied', 'kicked', 'room-ended', 'replaced']);
+
+/** Whether the client did something wrong, or too often. */
+export const isCausedByClient = ({ refused }: Refusal): boolean => {
+  const { status } = errors[refused];
+  return status >= 400 && status < 500 && !decidedByOthers.has(refused);
+};
+
 /** A refusal as a value; `detail` names what was wrong and where, for this one case; `retry` (ms) counts before the table's. */
 export type Refusal = { refused: ErrorCode; detail?: string; retry?: number };
 

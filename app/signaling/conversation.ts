@@ -53,6 +53,8 @@ export type Signaling = Doorkeeping & {
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
   /** Incremented in place: where messages are relayed, counting may cost no more. */
   counts: Counts;
+  /** Told of each refusal that a client at this address has caused. */
+  refusedTo(address: string | undefined): void;
   /** Told how long one message of 64 took from its arrival until the store had it and its receivers were told. */
   settled(seconds: number): void;
 };

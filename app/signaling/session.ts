@@ -1,7 +1,7 @@
 /** A peer's conversation over a connection that stays open: what comes in order, what goes out in order, and its end. */
 import type { SeatBudget } from '../budgets/seat-budgets.ts';
 import { decode, decodeTooLong, type Incoming, numberAtStart } from '../protocol/decode.ts';
-import { fateOf, type Refusal, refuse } from '../protocol/errors.ts';
+import { fateOf, isCausedByClient, type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, Joined, PeerId, RoomName, ServerMessage, Waiting } from '../protocol/messages.ts';
 import { stay } from '../rooms/entering.ts';
 import { lose } from '../rooms/leaving.ts';
@@ -345,12 +345,14 @@ export class Session implements Receiver {
   }
 
   #refuse(refusal: Refusal, n?: number): void {
+    this.#signaling.refusedTo(this.#caller.address);
     this.#send(encodeMessage(told(this.#signaling.counts, refusal, n)));
   }
 
   #finish(refusal: Refusal): void {
     if (this.#state.at === 'closed') return;
     this.#signaling.counts.refused[refusal.refused] += 1;
+    if (isCausedByClient(refusal)) this.#signaling.refusedTo(this.#caller.address);
     const last = [encodeMessage(byeMessage(refusal))];
     if (this.#ackDue > 0 && this.#state.at === 'joined') last.unshift(ackOf(this.#ackDue));
     this.#wire.close(closeCode(refusal), refusal.refused, last);

@@ -105,6 +105,7 @@ export class WebSockets {
   /** Says why a WebSocket that was accepted only to be told so is closed again: a browser cannot see a refused handshake. */
   turnAway(socket: WebSocket, refusal: Refusal, visitor: Visitor): void {
     this.#signaling.counts.refused[refusal.refused] += 1;
+    this.#signaling.refusedTo(visitor.ip);
     this.#visits.turnedAway({ ...visitor, code: refusal.refused });
     socket.on('error', () => {});
     socket.send(encodeMessage(byeMessage(refusal)));

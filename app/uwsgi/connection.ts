@@ -15,6 +15,7 @@ export type Host = {
   server: Server;
   limits: UwsgiLimits;
   answersFor: (host: string | undefined, client: string) => boolean;
+  isBarred: (client: string) => boolean;
   log: ListenerLog;
   /** The connection is over. */
   forget(connection: Connection): void;
@@ -155,7 +156,9 @@ export class Connection {
     }
     const head = readHead(result.vars, this.#host.limits.limitPost);
     if (head.kind === 'head') {
-      if (this.#host.answersFor(head.host, head.remoteAddress)) this.#begin(head, result.rest);
+      if (this.#host.isBarred(head.remoteAddress))
+        this.#refuse('rate-limited', 'uwsgi: too many requests of this client were refused');
+      else if (this.#host.answersFor(head.host, head.remoteAddress)) this.#begin(head, result.rest);
       else this.#refuse('unknown-host', 'uwsgi: a host that is not served', { host: head.host });
     } else {
       const code = head.status === 413 ? 'body-too-large' : 'bad-request';

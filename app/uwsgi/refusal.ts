@@ -6,6 +6,7 @@ const refusals = {
   'request-timeout': { status: 408, message: 'The request did not arrive in time.' },
   'body-too-large': { status: 413, message: 'The body is longer than this server accepts.' },
   'unknown-host': { status: 421, message: 'This server does not answer for that host.' },
+  'rate-limited': { status: 429, message: 'Too many requests from this address were refused.' },
   'header-too-large': { status: 431, message: 'The headers are longer than this server accepts.' },
   harakiri: { status: 503, message: 'The request took too long.' },
 } as const;
@@ -14,14 +15,17 @@ export type RefusalCode = keyof typeof refusals;
 /** Where refusals, and what was wrong, are told. */
 export type ListenerLog = { warn(fields: object, message: string): void };
 
-/** Status, headers as node:http wants them, and body. The connection ends after each of them. */
+/**
+ * Status, headers as node:http wants them, and body. The connection ends after each of them but `rate-limited`: a front end that
+ * had to connect again for each of those would run out of ports.
+ */
 export const refusalOf = (code: RefusalCode): { status: number; headers: Record<string, string>; body: string } => {
   const { status, message } = refusals[code];
   const body = JSON.stringify({ type: 'error', code, message });
   const headers = {
     'Content-Type': 'application/json; charset=utf-8',
     'Content-Length': String(body.length),
-    Connection: 'close',
+    ...(code === 'rate-limited' ? { 'Retry-After': '1' } : { Connection: 'close' }),
   };
   return { status, headers, body };
 };

@@ -13,6 +13,8 @@ export type UwsgiOptions = UwsgiLimits & {
   admit: (socket: Socket) => boolean;
   /** Whether this host, for a client of this address, is served; other hosts are answered with 421. */
   answersFor: (host: string | undefined, client: string) => boolean;
+  /** Whether every request of a client at this address is refused, with 429. */
+  isBarred: (client: string) => boolean;
   log: ListenerLog;
 };
 
@@ -38,6 +40,7 @@ class UwsgiServer extends Server {
       server: this,
       limits: options,
       answersFor: options.answersFor,
+      isBarred: options.isBarred,
       log: options.log,
       forget: (connection) => this.#connections.delete(connection),
       handOver: (connection) => {

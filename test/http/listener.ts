@@ -32,6 +32,7 @@ const defaults: Omit<FrontedServerOptions, 'log'> = {
   allowFrom: () => true,
   isProxy: () => false,
   admit: () => true,
+  isBarred: () => false,
   answersFor: () => true,
 };
 

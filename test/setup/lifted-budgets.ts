@@ -13,6 +13,8 @@ const ofAddresses = {
   'resume-burst': 1_000_000,
   'seat-resume-rate': 1_000_000,
   'seat-resume-burst': 1_000_000,
+  'refusal-rate': 1_000_000,
+  'refusal-burst': 1_000_000,
   'hash-rate': 1_000_000,
   'hash-burst': 1_000_000,
   'address-message-rate': 10_000_000,

@@ -25,6 +25,7 @@ export const addressLimits = (): AddressLimits => {
       messages: many,
       bytes: many,
       replay: many,
+      refusals: many,
     },
     held: { rooms: 9, seats: 99, connections: 99 },
   };
@@ -58,6 +59,7 @@ export const openHouse = (over: Partial<Signaling> = {}): Signaling => {
     ice: () => ({ servers: [], renewAt: Number.POSITIVE_INFINITY }),
     log: { info: () => {}, warn: () => {} },
     authorise: async () => ({}),
+    refusedTo: () => {},
     addresses: new AddressBudgets(addressLimits()),
     roomGuesses: new KeyedBuckets({ rate: 1, burst: 20 }),
     passcodes: new PasscodeHasher(),

@@ -53,7 +53,14 @@ const serve = async (fuzz: Fuzz, where: number | string): Promise<Server> => {
   const yes = () => true;
   const log = { warn: () => void fuzz.counts.refused++ };
   const limits = { bufferSize, limitPost: 1_000_000, ...times };
-  const server = createUwsgiServer({ ...limits, allowFrom: yes, admit: yes, answersFor: yes, log });
+  const server = createUwsgiServer({
+    ...limits,
+    allowFrom: yes,
+    admit: yes,
+    isBarred: () => false,
+    answersFor: yes,
+    log,
+  });
   server.on('request', (request, response) => handle(fuzz, request, response));
   server.on('upgrade', (request: IncomingMessage, socket: Socket) => {
     arrived(fuzz, request);

@@ -23,6 +23,7 @@ const defaults: Omit<UwsgiOptions, 'log'> = {
   harakiri: 0,
   allowFrom: () => true,
   admit: () => true,
+  isBarred: () => false,
   answersFor: () => true,
 };
 

@@ -54,6 +54,12 @@ export const access = {
   'resume-burst': whole(1, 1_000_000).default(3000).register(about, {
     help: 'sessions that come back from one address at once',
   }),
+  'refusal-rate': whole(1, 1_000_000).default(1200).register(about, {
+    help: 'refused requests and messages per minute from one public address in the long run; beyond that the listener answers 429 to every request of that address',
+  }),
+  'refusal-burst': whole(1, 1_000_000).default(600).register(about, {
+    help: 'refused requests and messages from one public address at once',
+  }),
   'attempt-rate': whole(1, 1_000_000).default(10).register(about, {
     help: 'wrong tokens and passcodes per minute from one address in the long run',
   }),

@@ -1,0 +1,26 @@
+/** Lists of networks, in CIDR notation. */
+import { BlockList } from 'node:net';
+
+/** @param networks as `192.0.2.0/24`, or single addresses */
+export const inNetworks = (networks: string[]): ((address: string) => boolean) => {
+  const list = new BlockList();
+  for (const network of networks) {
+    const [address = '', bits] = network.split('/');
+    const family = address.includes(':') ? 'ipv6' : 'ipv4';
+    list.addSubnet(address, bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits), family);
+  }
+  // A dual-stack socket shows IPv4 peers as ::ffff:a.b.c.d; BlockList compares those with the IPv4 rules by itself.
+  return (address) => list.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
+};
+
+/** RFC 1918, RFC 4193, loopback and link-local. */
+export const privateNetworks = [
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  'fc00::/7',
+  '127.0.0.0/8',
+  '::1',
+  '169.254.0.0/16',
+  'fe80::/10',
+];
