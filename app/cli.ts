@@ -3,22 +3,22 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { verificationKeys } from './auth/token-keys.ts';
+import { type CommandName, command } from './commands/control.ts';
+import { deliver, nginxFiles } from './commands/nginx.ts';
+import { makeToken, takeAsked } from './commands/token.ts';
 import { explain, explainAll } from './config/explain.ts';
 import { helpText, settingsText } from './config/help.ts';
 import { jsonSchema } from './config/json-schema.ts';
 import { type Loaded, load } from './config/load.ts';
-import { nearest } from './config/nearest.ts';
 import { printConfig } from './config/print.ts';
 import type { Settings } from './config/schema.ts';
+import { nearest } from './config/suggest.ts';
 import { options as doctorOptions, readWords } from './doctor/options.ts';
 import { isWell, jsonReport, showReport } from './doctor/report.ts';
 import { options as nginxOptions } from './nginx/options.ts';
-import { type CommandName, command } from './ops/commands.ts';
-import { deliver, nginxFiles } from './ops/nginx.ts';
-import { impossibleToRun } from './ops/processes.ts';
-import { run } from './ops/run.ts';
-import { makeToken, takeAsked } from './ops/token.ts';
-import { verificationKeys } from './ops/token-keys.ts';
+import { impossibleToRun } from './process/process-mode.ts';
+import { run } from './process/run.ts';
 
 type Sound = Extract<Loaded, { settings: Settings }>;
 
@@ -39,7 +39,7 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
     return withSettings(words, ({ settings }) => serve(settings, () => loadAgain(words, startedIn)));
   },
   // Started by a supervisor, never by hand: it is told everything else.
-  worker: async () => (await import('./ops/worker.ts')).work(),
+  worker: async () => (await import('./process/supervisor/worker-main.ts')).work(),
   status: (words) => tell('status', words),
   reload: (words) => {
     const { rest, nginx } = takeNginx(words);
@@ -76,7 +76,7 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
     }
   },
   conform: async (words) => {
-    const { conform } = await import('./conform/command.ts');
+    const { conform } = await import('./commands/conform.ts');
     const told = await conform(words);
     return 'fault' in told ? fail([told.fault], told.code) : Math.max(say(told.text), told.code);
   },

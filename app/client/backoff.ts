@@ -1,6 +1,6 @@
 /** When something is tried again: a connection, a poll, a stream, a message. One rule for all of them, whatever the server asks for. */
 import type { Clock } from './clock.ts';
-import type { Timing } from './timing.ts';
+import type { Timing } from './timeouts.ts';
 
 /** The longest delay, milliseconds. */
 const longestDelay = 600_000;

@@ -4,11 +4,11 @@ import type { Join, Joined, MediaState, PeerId, ServerMessage, Waiting } from '.
 import { Backoff } from './backoff.ts';
 import { Alarm, browserClock, type Clock } from './clock.ts';
 import { Emitter, type Source } from './events.ts';
-import { Ladder } from './ladder.ts';
 import { assertFits, Outbox, type Settled, type Unnumbered } from './outbox.ts';
 import { type Malformed, parse } from './shape.ts';
-import { type Timing, usualTiming } from './timing.ts';
-import { codeOfClose, isFinal, type OpenSocket, openSockets, type Socket, type Transport } from './wire.ts';
+import { type Timing, usualTiming } from './timeouts.ts';
+import { codeOfClose, isFinal, type OpenSocket, openSockets, type Socket, type Transport } from './transport.ts';
+import { Ladder } from './transport-fallback.ts';
 
 /**
  * `connecting`: never joined so far. `waiting`: a host has to open; `host`: whether one is there. `reconnecting`: the room may

@@ -6,9 +6,9 @@ import type { PeerId } from '../protocol/messages.ts';
 import type { Allowance } from './allowance.ts';
 import type { Channel, Heard } from './channel.ts';
 import { Emitter, type Source } from './events.ts';
-import type { RoomEvents } from './genkan.ts';
 import { Incoming, typeOf } from './incoming.ts';
 import { Outgoing } from './outgoing.ts';
+import type { RoomEvents } from './room.ts';
 import type { FileFacts, FileWord, Transfer } from './transfer.ts';
 
 export type FileOptions = {

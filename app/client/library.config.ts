@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'vite';
-import { finals } from './finals.ts';
+import { finals } from './final-codes.ts';
 import { precompress, target } from './vite.config.ts';
 
 const declarations = (): Plugin => ({
@@ -16,7 +16,8 @@ const declarations = (): Plugin => ({
 /** Made here and not in the browser: the table of errors, with its sentences, would be a twelfth of the library. */
 const finalsAlone = (): Plugin => ({
   name: 'finals-alone',
-  load: (id) => (id.endsWith('/client/finals.ts') ? `export const finals = ${JSON.stringify(finals)};` : undefined),
+  load: (id) =>
+    id.endsWith('/client/final-codes.ts') ? `export const finals = ${JSON.stringify(finals)};` : undefined,
 });
 
 export default defineConfig({
@@ -27,7 +28,7 @@ export default defineConfig({
     target,
     modulePreload: false,
     rolldownOptions: {
-      input: { genkan: join(import.meta.dirname, 'genkan.ts') },
+      input: { genkan: join(import.meta.dirname, 'room.ts') },
       preserveEntrySignatures: 'strict',
       output: { entryFileNames: 'js/[name].js' },
     },

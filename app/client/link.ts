@@ -4,12 +4,12 @@
  * for ever). The initiator begins generations; the other side follows, and may ask.
  */
 import type { Allowance } from './allowance.ts';
-import type { Limits } from './budget.ts';
 import type { Channel, ChannelSetup } from './channel.ts';
 import { Alarm, type Clock } from './clock.ts';
 import { isOffer, type LinkSignal, readSignal } from './link-signal.ts';
 import { Negotiation } from './negotiation.ts';
 import type { Ice, Rtc, Tracks } from './rtc.ts';
+import type { Limits } from './video-budget.ts';
 
 /** `connecting`: not connected so far. `reconnecting`: was, and tries again. `failed`: gave up; retry() tries once more. */
 export type LinkState = 'connecting' | 'connected' | 'reconnecting' | 'failed' | 'closed';

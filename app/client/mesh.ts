@@ -1,15 +1,15 @@
 /** All links of a room, kept in step with who is in it. */
 import type { Joined, LeaveReason, Peer, PeerId } from '../protocol/messages.ts';
 import { Allowance } from './allowance.ts';
-import { Care } from './care.ts';
 import { type Heard, read } from './channel.ts';
 import { Alarm, browserClock, type Clock } from './clock.ts';
 import type { ConnectionEvents, ConnectionState, RoomEvent } from './connection.ts';
 import type { Emitter, Source } from './events.ts';
 import { Link, type LinkState, type LinkTiming, usualLinkTiming } from './link.ts';
+import { Care } from './link-monitor.ts';
 import type { Quality } from './quality.ts';
 import { browserRtc, type Ice, type Rtc, type Tracks } from './rtc.ts';
-import { usualLooks } from './timing.ts';
+import { usualLooks } from './timeouts.ts';
 
 /** Another peer as the page shows it: a value, replaced as a whole when anything changes. */
 export type RemotePeer = Readonly<

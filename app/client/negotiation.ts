@@ -5,10 +5,10 @@
  * further negotiation.
  */
 import type { Allowance } from './allowance.ts';
-import type { Limits } from './budget.ts';
 import { Channel, type ChannelSetup } from './channel.ts';
 import { bounds, type Description, type Negotiable } from './link-signal.ts';
 import { type Ice, isRelayed, kinds, type PeerConnection, type Rtc, type Tracks } from './rtc.ts';
+import type { Limits } from './video-budget.ts';
 
 export type NegotiationSetup = ChannelSetup & {
   allowance: Allowance;

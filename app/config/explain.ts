@@ -1,10 +1,11 @@
 /** `genkan explain`: what a name means here, what uWSGI means by it, and where the two differ. */
-import { aboutOf, environmentName, showDefault } from './about.ts';
-import { formOf } from './forms.ts';
-import { beside } from './layout.ts';
-import { meaningOf } from './names.ts';
+
+import { meaningOf } from './resolve-name.ts';
 import { groups, schema } from './schema.ts';
-import { type Answer, later, uwsgiFamilies, uwsgiOptions, verdictOn } from './uwsgi-options.ts';
+import { aboutOf, environmentName, showDefault } from './setting-metadata.ts';
+import { beside } from './text-columns.ts';
+import { type Answer, later, uwsgiFamilies, uwsgiOptions, verdictOn } from './uwsgi-compat/options.ts';
+import { formOf } from './value-types.ts';
 
 /** @param option with or without its dashes */
 export const explain = (option: string): { text: string } | { fault: string } => {

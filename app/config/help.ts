@@ -1,9 +1,9 @@
 /** The text of `genkan --help`, made from the schema. */
 import type { z } from 'zod';
-import { aboutOf, type Groups, showDefault } from './about.ts';
-import { formOf } from './forms.ts';
-import { beside, width, wrap } from './layout.ts';
 import { groups } from './schema.ts';
+import { aboutOf, type Groups, showDefault } from './setting-metadata.ts';
+import { beside, width, wrap } from './text-columns.ts';
+import { formOf } from './value-types.ts';
 
 const usage = [
   ['genkan [serve] [settings]', 'run the server; without a listener: --http 127.0.0.1:9090'],

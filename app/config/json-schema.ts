@@ -1,10 +1,10 @@
 /** A JSON Schema of settings files, so that editors complete and check them. */
 import { z } from 'zod';
-import { aboutOf } from './about.ts';
 import { holdsVariable } from './expand.ts';
-import { defaultOf, formOf, innermost, isRepeatable } from './forms.ts';
 import { schema } from './schema.ts';
-import { uwsgiFamilies, uwsgiOptions, verdictOn } from './uwsgi-options.ts';
+import { aboutOf } from './setting-metadata.ts';
+import { uwsgiFamilies, uwsgiOptions, verdictOn } from './uwsgi-compat/options.ts';
+import { defaultOf, formOf, innermost, isRepeatable } from './value-types.ts';
 
 type Json = Record<string, unknown>;
 

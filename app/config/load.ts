@@ -2,18 +2,18 @@
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
-import { aboutOf } from './about.ts';
-import { impossible, type Where } from './combinations.ts';
+import { impossible, type Where } from './cross-checks.ts';
 import type { Environment } from './expand.ts';
-import { defaultOf, isRepeatable } from './forms.ts';
-import type { Given, Part, Reading } from './given.ts';
+import type { Given, Part, Reading } from './raw-settings.ts';
 import { type Settings, schema } from './schema.ts';
+import { aboutOf } from './setting-metadata.ts';
 import { readEnvironment, readUwsgiEnvironment } from './sources/environment.ts';
 import { readFlags } from './sources/flags.ts';
 import { readYaml } from './sources/yaml.ts';
-import { later } from './uwsgi-options.ts';
+import { later } from './uwsgi-compat/options.ts';
+import { defaultOf, isRepeatable } from './value-types.ts';
 
-export type { Given } from './given.ts';
+export type { Given } from './raw-settings.ts';
 
 /** `notes`: what is to be told although it is no fault. `given`: by name, what was not left to its default, and where. */
 export type Loaded<S = Settings> =

@@ -1,10 +1,10 @@
 /** The text of `genkan print-config`: the settings in effect as YAML that can be loaded again, secrets left out. */
 import type { z } from 'zod';
-import { aboutOf, type Groups, showDefault } from './about.ts';
-import { defaultOf, formOf, isRepeatable } from './forms.ts';
-import type { Given } from './given.ts';
-import { width, wrap } from './layout.ts';
+import type { Given } from './raw-settings.ts';
 import { groups } from './schema.ts';
+import { aboutOf, type Groups, showDefault } from './setting-metadata.ts';
+import { width, wrap } from './text-columns.ts';
+import { defaultOf, formOf, isRepeatable } from './value-types.ts';
 
 /** @param given what was not left to its default, by name */
 export const printConfig = (given: Map<string, Given>, shown: Groups = groups): string =>

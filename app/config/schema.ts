@@ -1,13 +1,13 @@
 /** Every setting once: its name, its form, its default and what it does. All else about settings is made from this. */
 import { z } from 'zod';
-import type { Groups } from './about.ts';
+import type { Groups } from './setting-metadata.ts';
 import { access } from './settings/access.ts';
 import { listening } from './settings/listening.ts';
-import { reports } from './settings/reports.ts';
+import { reports } from './settings/logging.ts';
+import { workers } from './settings/processes.ts';
 import { requests } from './settings/requests.ts';
 import { rooms } from './settings/rooms.ts';
 import { store } from './settings/store.ts';
-import { workers } from './settings/workers.ts';
 
 export const schema = z.object({ ...listening, ...requests, ...access, ...rooms, ...store, ...reports, ...workers });
 

@@ -1,5 +1,5 @@
 /** The verdicts as a person reads them: a table, what was broken, what was not judged, and the sum. */
-import { type Judged, transports } from './judge.ts';
+import { type Judged, transports } from './runner.ts';
 import { guarantees } from './spec.ts';
 
 export const report = (base: string, judged: Judged[]): string => {

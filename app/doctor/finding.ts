@@ -1,6 +1,6 @@
 /** What a check found, and what a check is. */
 import { type Fault, type FaultName, faults } from './faults.ts';
-import type { Site } from './site.ts';
+import type { Site } from './target.ts';
 
 export type Finding =
   | { level: 'ok' | 'skipped'; what: string }

@@ -2,11 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { about } from '../config/about.ts';
-import { flag, path, seconds, text } from '../config/forms.ts';
 import { loadAs } from '../config/load.ts';
+import { about } from '../config/setting-metadata.ts';
+import { flag, path, seconds, text } from '../config/value-types.ts';
 import { roomName } from '../protocol/messages.ts';
-import type { Site } from './site.ts';
+import type { Site } from './target.ts';
 
 export const options = {
   slow: flag().default(false).register(about, {

@@ -11,7 +11,7 @@ import {
   serverMessage,
   waiting,
 } from '../protocol/messages.ts';
-import { type Answer, ask, codeOf, jsonOf, type Site, tlsOptions } from './site.ts';
+import { type Answer, ask, codeOf, jsonOf, type Site, tlsOptions } from './target.ts';
 
 /** The app did not do what was asked of it, and said why. */
 export class Refused extends Error {

@@ -1,5 +1,5 @@
 /** What was found, for people and for programs. */
-import { wrap } from '../config/layout.ts';
+import { wrap } from '../config/text-columns.ts';
 import type { Finding } from './finding.ts';
 import type { Report } from './run.ts';
 

@@ -1,20 +1,20 @@
 /** The examination: every check in its order, without those that an earlier one has made pointless. */
-import { address } from './address.ts';
-import { body } from './body.ts';
-import { certificate } from './certificate.ts';
-import { conversation, poll, stream } from './conversation.ts';
+import { address } from './checks/address.ts';
+import { genkan } from './checks/app-identity.ts';
+import { body } from './checks/body-limit.ts';
+import { certificate } from './checks/certificate.ts';
+import { headers, operations } from './checks/headers.ts';
+import { plain } from './checks/https-redirect.ts';
+import { ice } from './checks/ice.ts';
+import { conversation, poll, stream } from './checks/messages.ts';
+import { version } from './checks/nginx-version.ts';
+import { files, page } from './checks/page.ts';
+import { clock, forgery, front } from './checks/proxy-headers.ts';
+import { idle, websocket } from './checks/websocket.ts';
 import type { FaultName } from './faults.ts';
 import { type Check, endsThere, type Finding, found, skipped } from './finding.ts';
-import { clock, forgery, front } from './front.ts';
-import { genkan } from './genkan.ts';
-import { headers, operations } from './headers.ts';
-import { ice } from './ice.ts';
-import { files, page } from './page.ts';
 import { Refused } from './peer.ts';
-import { plain } from './plain.ts';
-import { reasonOf, type Site } from './site.ts';
-import { version } from './version.ts';
-import { idle, websocket } from './websocket.ts';
+import { reasonOf, type Site } from './target.ts';
 
 const checks: readonly Check[] = [
   ...[address, certificate, plain, genkan, page, files, headers, operations, version],

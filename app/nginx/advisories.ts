@@ -1,5 +1,5 @@
 /** Known faults of nginx itself that these files could bring out. */
-import type { Situation } from './situation.ts';
+import type { Situation } from './site-spec.ts';
 import { isAtLeast, showVersion, type Version } from './version.ts';
 
 /** What they depend on. */

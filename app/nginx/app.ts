@@ -3,7 +3,7 @@ import { limited } from './limits.ts';
 import { closable } from './maintenance.ts';
 import { portOf, schemeOf } from './maps.ts';
 import { accessLog } from './site.ts';
-import { prefixOf, type Situation } from './situation.ts';
+import { prefixOf, type Situation } from './site-spec.ts';
 import { group, hasGroup, isName } from './workers.ts';
 
 export const app = (situation: Situation): string => `\

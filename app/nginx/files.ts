@@ -1,19 +1,19 @@
 /** Which files a situation needs. */
 import { app } from './app.ts';
-import { down } from './down.ts';
+import { down } from './error-pages.ts';
 import { headers } from './headers.ts';
 import { limits } from './limits.ts';
 import { log } from './log.ts';
 import { main } from './main.ts';
 import { maintenance } from './maintenance.ts';
 import { maps } from './maps.ts';
-import { params } from './params.ts';
 import { hidden } from './private.ts';
 import { realIp } from './real-ip.ts';
 import { inside, site } from './site.ts';
-import { type Files, isAlone, type Situation } from './situation.ts';
+import { type Files, isAlone, type Situation } from './site-spec.ts';
 import { fromDisk } from './static.ts';
 import { tls } from './tls.ts';
+import { params } from './uwsgi-params.ts';
 import { workers } from './workers.ts';
 
 /** Everything there is, each with the situations that need it. */

@@ -1,6 +1,6 @@
 /** snippets/genkan-headers.conf: what a browser may do with an answer. */
-import { securityHeaders } from '../http/security.ts';
-import type { Situation } from './situation.ts';
+import { securityHeaders } from '../web/security-headers.ts';
+import type { Situation } from './site-spec.ts';
 
 export const headers = ({ hsts, http3, addresses }: Situation): string => `\
 # What a browser may do with an answer of this site. The app sends the same set when nobody stands in front of it; here nginx sends

@@ -1,5 +1,5 @@
 /** snippets/genkan-limits.conf: what one address may ask for. */
-import { pattern, type Situation } from './situation.ts';
+import { pattern, type Situation } from './site-spec.ts';
 
 export const limits = ({ base, limits: { handshakes } }: Situation): string => `\
 # What one address may ask for; snippets/genkan-app.conf says how much of it. A school or an office is one address, so both are

@@ -1,5 +1,5 @@
 /** snippets/genkan-log.conf: the form of the access log; and the directive that names it. */
-import type { Situation } from './situation.ts';
+import type { Situation } from './site-spec.ts';
 
 export const log = (): string => `\
 # One JSON object a line, for each request. The default format would write the query, where a token may stand, and the page

@@ -1,5 +1,5 @@
 /** nginx.conf: the whole of nginx where it serves nothing but Genkan. */
-import type { Situation } from './situation.ts';
+import type { Situation } from './site-spec.ts';
 
 export const main = ({ brotli, app }: Situation): string => `\
 # The whole of nginx for a machine or container that serves nothing but Genkan.

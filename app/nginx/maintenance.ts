@@ -1,5 +1,5 @@
 /** snippets/genkan-maintenance.conf: a switch that keeps newcomers out. */
-import { pattern, type Situation } from './situation.ts';
+import { pattern, type Situation } from './site-spec.ts';
 
 export const maintenance = ({ base, maintenance: file }: Situation): string => `\
 # A switch for the operator. As long as this file exists whoever comes reads one sentence (503, with Retry-After):

@@ -1,5 +1,5 @@
 /** snippets/genkan-maps.conf: values that nginx works out for a request. */
-import type { Situation } from './situation.ts';
+import type { Situation } from './site-spec.ts';
 import { knows } from './version.ts';
 import { hasGroup } from './workers.ts';
 

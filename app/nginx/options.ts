@@ -1,11 +1,11 @@
 /** The options of `genkan nginx`, and what is impossible among them. */
 import { z } from 'zod';
-import { about } from '../config/about.ts';
 import { showAddress } from '../config/address.ts';
-import type { Where } from '../config/combinations.ts';
-import { address, choice, flag, list, network, path, text, whole } from '../config/forms.ts';
+import type { Where } from '../config/cross-checks.ts';
 import { schema } from '../config/schema.ts';
-import { modes } from './situation.ts';
+import { about } from '../config/setting-metadata.ts';
+import { address, choice, flag, list, network, path, text, whole } from '../config/value-types.ts';
+import { modes } from './site-spec.ts';
 import { floor, isAtLeast, knows, parseVersion, showVersion } from './version.ts';
 
 /** Written into nginx's files as it is, so nothing that means something there. */

@@ -1,5 +1,5 @@
 /** snippets/genkan-private.conf: what is for the operator alone. */
-import type { Situation } from './situation.ts';
+import type { Situation } from './site-spec.ts';
 
 export const operatorPaths = ['healthz', 'readyz', 'metrics', 'stats'] as const;
 

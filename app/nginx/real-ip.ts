@@ -1,5 +1,5 @@
 /** snippets/genkan-real-ip.conf: who the client is when a proxy stands before nginx. */
-import type { Situation } from './situation.ts';
+import type { Situation } from './site-spec.ts';
 
 export const realIp = ({ trustedProxies }: Situation): string => `\
 # Who the client is: the last address in X-Forwarded-For that is none of these proxies. From here on $remote_addr is the client:

@@ -1,6 +1,6 @@
 /** conf.d/genkan.conf: the site; and what stands for it where a site exists: conf.d/00-genkan.conf, snippets/genkan-site.conf. */
 import { logged } from './log.ts';
-import { isAlone, type Situation } from './situation.ts';
+import { isAlone, type Situation } from './site-spec.ts';
 import { knows } from './version.ts';
 
 export const site = (situation: Situation): string => `\

@@ -1,6 +1,6 @@
 /** snippets/genkan-static.conf: the build's files, from disk. */
 import { logged } from './log.ts';
-import type { Situation } from './situation.ts';
+import type { Situation } from './site-spec.ts';
 
 export const fromDisk = (situation: Situation): string => `\
 # ${situation.base}js comes from disk and never reaches the app: nginx is quicker at it, and a bundle that is missing is a plain 404 instead of a

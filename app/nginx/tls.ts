@@ -1,5 +1,5 @@
 /** snippets/genkan-tls.conf: how the site speaks TLS. */
-import type { Situation } from './situation.ts';
+import type { Situation } from './site-spec.ts';
 
 export const tls = ({ certificate, http3 }: Situation): string => `\
 # TLS, as Mozilla's "intermediate" recommends it (version 5.8): everything since about 2015. nginx 1.22 or later.

@@ -1,5 +1,5 @@
 /** snippets/genkan-workers.conf: several workers or hosts of the app, and which of them has a room. */
-import { pattern, type Situation } from './situation.ts';
+import { pattern, type Situation } from './site-spec.ts';
 import { knows } from './version.ts';
 
 /** The name of the group, by which the app's location passes on to it. */

@@ -4,10 +4,10 @@ import type { Holding } from '../budgets/address-budgets.ts';
 import { KeptBytes, type KeptLimits } from '../budgets/kept-bytes.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomName } from '../protocol/messages.ts';
-import { sweep } from './leaving.ts';
-import { type Entry, Log, type LogLimits } from './log.ts';
-import { type Portable, pack, unpack } from './portable.ts';
+import { type Entry, Log, type LogLimits } from './event-log.ts';
+import { sweep } from './leave.ts';
 import { type Command, carryOut, emptyRoom, isOver, type Room, type RoomEvent, type Rules } from './room.ts';
+import { type Portable, pack, unpack } from './snapshot.ts';
 
 export type RegistryLimits = { rooms: number; log: LogLimits; kept: KeptLimits; rules: Rules };
 export type Done<T> = { seq: number; result: T; entries: Entry[] };

@@ -1,6 +1,6 @@
 /** A room as one of its peers sees it. */
 import type { PeerId, Peer as PeerView, RoomState, WaitingPeer } from '../protocol/messages.ts';
-import type { Entry } from './log.ts';
+import type { Entry } from './event-log.ts';
 import { admits, endedBy, type Peer, type Room, type Rules, type Said, waitingList } from './room.ts';
 
 /** `waiting` is for hosts alone. */

@@ -1,6 +1,6 @@
 /** An event of a room → the text of the message that its receivers get; the same text for all of them. */
 import type { ServerMessage } from '../protocol/messages.ts';
-import type { Entry } from '../rooms/log.ts';
+import type { Entry } from '../rooms/event-log.ts';
 
 export const encode = ({ seq, event }: Entry): string => {
   if (event.type !== 'signal') return JSON.stringify({ ...event, among: undefined, seq });

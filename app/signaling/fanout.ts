@@ -1,7 +1,7 @@
 /** Brings a room's events to those of its peers that are connected to this process. */
 import { errors, type Refusal, refuse } from '../protocol/errors.ts';
 import type { PeerId, RoomName } from '../protocol/messages.ts';
-import type { Entry } from '../rooms/log.ts';
+import type { Entry } from '../rooms/event-log.ts';
 import { concerns, isElsewhere } from '../rooms/room.ts';
 import type { Store } from '../store/store.ts';
 import { encode } from './encode.ts';

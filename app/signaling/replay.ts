@@ -1,9 +1,9 @@
 /** Events that are sent again, to peers that come back or poll: asking for them is cheap, so seats and addresses have a budget. */
 import type { SeatBudget } from '../budgets/seat-budgets.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
-import type { Entry } from '../rooms/log.ts';
-import { type Caller, tooOften } from './admit.ts';
-import type { Signaling } from './conversation.ts';
+import type { Entry } from '../rooms/event-log.ts';
+import { type Caller, tooOften } from './authorize.ts';
+import type { Signaling } from './handle-message.ts';
 
 type Budgets = Pick<Signaling, 'addresses' | 'clock' | 'limits'>;
 

@@ -3,12 +3,13 @@ import type { SeatBudget } from '../budgets/seat-budgets.ts';
 import { decode, decodeTooLong, type Incoming, numberAtStart } from '../protocol/decode.ts';
 import { fateOf, isCausedByClient, type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, Joined, PeerId, RoomName, ServerMessage, Waiting } from '../protocol/messages.ts';
-import { stay } from '../rooms/entering.ts';
-import { lose } from '../rooms/leaving.ts';
-import type { Entry } from '../rooms/log.ts';
+import type { Entry } from '../rooms/event-log.ts';
+import { stay } from '../rooms/join.ts';
+import { lose } from '../rooms/leave.ts';
 import { admits, endedBy } from '../rooms/room.ts';
-import type { Caller } from './admit.ts';
-import { type Entered, enter, letInto } from './arrival.ts';
+import type { Caller } from './authorize.ts';
+import { encode, encodeMessage } from './encode.ts';
+import type { Displaced, Receiver } from './fanout.ts';
 import {
   byeMessage,
   chargeAddress,
@@ -23,9 +24,8 @@ import {
   speak,
   takesTime,
   told,
-} from './conversation.ts';
-import { encode, encodeMessage } from './encode.ts';
-import type { Displaced, Receiver } from './fanout.ts';
+} from './handle-message.ts';
+import { type Entered, enter, letInto } from './join.ts';
 
 /** A way to carry text to the peer. */
 export interface Wire {

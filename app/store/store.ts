@@ -3,10 +3,10 @@ import { z } from 'zod';
 import type { Holding } from '../budgets/address-budgets.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { LeaveReason, RoomName } from '../protocol/messages.ts';
-import type { Entry } from '../rooms/log.ts';
-import { format } from '../rooms/portable.ts';
+import type { Entry } from '../rooms/event-log.ts';
 import { Registry, type RegistryLimits } from '../rooms/registry.ts';
 import type { Command, RoomEvent } from '../rooms/room.ts';
+import { format } from '../rooms/snapshot.ts';
 
 /** `seq`: the number of the room's last event once the command was carried out. */
 export type Committed<T> = { seq: number; result: T };

@@ -2,16 +2,16 @@
 import { randomBytes } from 'node:crypto';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomName } from '../protocol/messages.ts';
-import { strand } from '../rooms/leaving.ts';
+import { strand } from '../rooms/leave.ts';
 import { holdingsOf, type RegistryLimits } from '../rooms/registry.ts';
 import type { Peer, Room } from '../rooms/room.ts';
-import { Commits, otherFormat } from './commits.ts';
-import { Hearing, type Reached, type Tail } from './hearing.ts';
+import { Commits, otherFormat } from './commit-queue.ts';
 import { Leases } from './leases.ts';
-import { Away, Link, type LinkOptions } from './link.ts';
-import { format, lifeOf, readEntry } from './record.ts';
+import { format, lifeOf, readEntry } from './room-codec.ts';
 import { keysOf, sinceScript } from './scripts.ts';
 import { countLeaves, type Leaves, type Store } from './store.ts';
+import { Hearing, type Reached, type Tail } from './subscriptions.ts';
+import { Away, Link, type LinkOptions } from './valkey-connection.ts';
 
 export type ValkeyOptions = LinkOptions & {
   limits: RegistryLimits;

@@ -6,8 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import WebSocket from 'ws';
 import { browserClock } from '../../app/client/clock.ts';
 import { Connection } from '../../app/client/connection.ts';
-import { usualTiming } from '../../app/client/timing.ts';
-import { type OpenSocket, openSockets, type Socket } from '../../app/client/wire.ts';
+import { usualTiming } from '../../app/client/timeouts.ts';
+import { type OpenSocket, openSockets, type Socket } from '../../app/client/transport.ts';
 
 export type CrowdJob = { base: string; clients: number };
 /** `back`: ms since 1970, ascending, of those who were lost. `recovered`: whose session went on. */

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { ask } from '../../app/ops/control.ts';
+import { ask } from '../../app/process/control-socket.ts';
 import { startNginx } from '../nginx/nginx.ts';
-import { stage } from '../ops/program.ts';
+import { stage } from '../process/program.ts';
 import { startServer } from '../store/server.ts';
 import { cli, cpuOf, descendantsOf, node, unlimited } from './servers.ts';
 

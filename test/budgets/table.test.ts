@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { budgets } from '../../app/budgets/table.ts';
-import { defaultOf } from '../../app/config/forms.ts';
 import { schema, settingNames } from '../../app/config/schema.ts';
+import { defaultOf } from '../../app/config/value-types.ts';
 
 const readme = readFileSync(join(import.meta.dirname, '../../app/README.md'), 'utf8');
 const defaultsOf = (settings: string[]): string =>

@@ -5,9 +5,9 @@
 import WebSocket from 'ws';
 import { browserClock } from '../../app/client/clock.ts';
 import { Connection, type RoomEvent } from '../../app/client/connection.ts';
-import { HttpSocket, Streams } from '../../app/client/http.ts';
-import { usualTiming } from '../../app/client/timing.ts';
-import type { OpenSocket, Socket } from '../../app/client/wire.ts';
+import { HttpSocket, Streams } from '../../app/client/http-transport.ts';
+import { usualTiming } from '../../app/client/timeouts.ts';
+import type { OpenSocket, Socket } from '../../app/client/transport.ts';
 import type { Joined } from '../../app/protocol/messages.ts';
 import { Judge, type Message, quantile, type Verdict } from './judge.ts';
 

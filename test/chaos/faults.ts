@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { until } from '../ops/program.ts';
+import { until } from '../process/program.ts';
 import { startServer } from '../store/server.ts';
 import { Crowd } from './crowd.ts';
 import type { Options, Place, StoreKind } from './place.ts';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Nginx, startNginx } from '../nginx/nginx.ts';
-import { childrenOf, type Program, type Stage, stage, until } from '../ops/program.ts';
+import { childrenOf, type Program, type Stage, stage, until } from '../process/program.ts';
 import { addressBudgetsLifted, flagsOf } from '../setup/lifted-budgets.ts';
 import { type Server, startServer } from '../store/server.ts';
 import type { Where } from './crowd.ts';

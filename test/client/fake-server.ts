@@ -1,5 +1,5 @@
 /** The far end of the WebSockets that a Connection opens: shows what was sent, says what it is told to say. */
-import type { OpenSocket, Socket } from '../../app/client/wire.ts';
+import type { OpenSocket, Socket } from '../../app/client/transport.ts';
 import type { ClientMessage, Joined, Peer, ServerMessage } from '../../app/protocol/messages.ts';
 
 export class FakeSocket implements Socket {

@@ -4,8 +4,8 @@ import { Allowance } from '../../app/client/allowance.ts';
 import { type Channel, type Data, read } from '../../app/client/channel.ts';
 import { Emitter } from '../../app/client/events.ts';
 import { type FileOptions, type FileRoom, files } from '../../app/client/files.ts';
-import type { RoomEvents } from '../../app/client/genkan.ts';
 import type { Incoming } from '../../app/client/incoming.ts';
+import type { RoomEvents } from '../../app/client/room.ts';
 import type { Transfer, TransferState } from '../../app/client/transfer.ts';
 
 /** A room of two as files see it: what one sends the other hears a moment later, unless the way is cut. */

@@ -1,8 +1,8 @@
 /** What strangers may say about files, and what becomes of it. */
 import { describe, expect, it, vi } from 'vitest';
 import { prices } from '../../app/client/allowance.ts';
-import type { Room } from '../../app/client/genkan.ts';
-import { mostOver, Shares } from '../../app/client/page/shares.ts';
+import { mostOver, Shares } from '../../app/client/page/chat/file-transfers.ts';
+import type { Room } from '../../app/client/room.ts';
 import { blockBytes, frameBytes } from '../../app/client/transfer.ts';
 import { settled } from './fake-clock.ts';
 import { fileOf, pair, reaches, received } from './file-pair.ts';

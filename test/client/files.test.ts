@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { files } from '../../app/client/files.ts';
-import type { RoomEvents } from '../../app/client/genkan.ts';
 import type { Incoming } from '../../app/client/incoming.ts';
+import type { RoomEvents } from '../../app/client/room.ts';
 import { blockBytes, frameBytes } from '../../app/client/transfer.ts';
 import { settled } from './fake-clock.ts';
 import { bytesOf, fileOf, pair, reaches, received } from './file-pair.ts';

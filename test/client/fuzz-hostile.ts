@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { prices } from '../../app/client/allowance.ts';
-import { files, type Incoming, join, type Outgoing } from '../../app/client/genkan.ts';
+import { files, type Incoming, join, type Outgoing } from '../../app/client/room.ts';
 import type { ServerMessage } from '../../app/protocol/messages.ts';
+import { type Random, randomFrom } from '../listener/uwsgi/random.ts';
 import { heldMegabytes } from '../setup/heap.ts';
-import { type Random, randomFrom } from '../uwsgi/random.ts';
 import { FakeClock, settled } from './fake-clock.ts';
 import { type FakePc, FakeRtc } from './fake-rtc.ts';
 import { FakeServer, peer } from './fake-server.ts';

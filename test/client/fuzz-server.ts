@@ -3,10 +3,10 @@
  * spins, and it is in the room again whenever the server lets it.
  */
 import assert from 'node:assert/strict';
-import { join, type Room, type Settled } from '../../app/client/genkan.ts';
+import { join, type Room, type Settled } from '../../app/client/room.ts';
 import type { ServerMessage } from '../../app/protocol/messages.ts';
+import { type Random, randomFrom } from '../listener/uwsgi/random.ts';
 import { heldMegabytes } from '../setup/heap.ts';
-import { type Random, randomFrom } from '../uwsgi/random.ts';
 import { FakeClock } from './fake-clock.ts';
 import { type Asked, FakeHttp, type Given, piecesOf } from './fake-http.ts';
 import { FakeRtc } from './fake-rtc.ts';

@@ -1,5 +1,5 @@
 /** What a hostile peer may say: signals and frames of every type, wrong types, huge, nested and repeated, by a seed. */
-import type { Random } from '../uwsgi/random.ts';
+import type { Random } from '../listener/uwsgi/random.ts';
 
 export type Frame = string | Uint8Array<ArrayBuffer>;
 

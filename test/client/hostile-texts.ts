@@ -1,5 +1,5 @@
 /** What a hostile server says: messages of every type, right and wrong, huge, nested, out of order. */
-import type { Random } from '../uwsgi/random.ts';
+import type { Random } from '../listener/uwsgi/random.ts';
 import { joined, peer } from './fake-server.ts';
 import { serverMessages } from './server-messages.ts';
 

@@ -7,11 +7,11 @@ import {
   type Room,
   type RoomEvents,
   type Standing,
-} from '../../app/client/genkan.ts';
-import type { Timing } from '../../app/client/timing.ts';
+} from '../../app/client/room.ts';
+import type { Timing } from '../../app/client/timeouts.ts';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
+import { atEnd, eventually, keepUntilFileEnds } from '../listener/uwsgi/finish.ts';
 import { type Site, startSite } from '../signaling/site.ts';
-import { atEnd, eventually, keepUntilFileEnds } from '../uwsgi/finish.ts';
 import { FakeRtc } from './fake-rtc.ts';
 import { type Fault, startSpoiled } from './spoiled.ts';
 

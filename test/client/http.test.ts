@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Connection, type RoomEvent } from '../../app/client/connection.ts';
-import { eventually } from '../uwsgi/finish.ts';
+import { eventually } from '../listener/uwsgi/finish.ts';
 import { FakeClock } from './fake-clock.ts';
 import { type Asked, FakeHttp, type Given, piecesOf } from './fake-http.ts';
 import { FakeSocket, joined } from './fake-server.ts';

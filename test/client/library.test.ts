@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'vite';
 import { beforeAll, describe, expect, expectTypeOf, test } from 'vitest';
-import type * as Real from '../../app/client/genkan.ts';
 import type * as Declared from '../../app/client/public.d.ts';
+import type * as Real from '../../app/client/room.ts';
 
 const entry = join(import.meta.dirname, '../../app/client/library.config.ts');
 

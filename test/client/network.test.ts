@@ -1,11 +1,11 @@
 /** The library against the real server through networks that break one rung of its ladder after the other. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Connection, type ConnectionState } from '../../app/client/connection.ts';
-import type { Timing } from '../../app/client/timing.ts';
-import type { Transport } from '../../app/client/wire.ts';
+import type { Timing } from '../../app/client/timeouts.ts';
+import type { Transport } from '../../app/client/transport.ts';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
+import { atEnd, eventually, keepUntilFileEnds } from '../listener/uwsgi/finish.ts';
 import { type Site, startSite } from '../signaling/site.ts';
-import { atEnd, eventually, keepUntilFileEnds } from '../uwsgi/finish.ts';
 import { type Fault, startSpoiled } from './spoiled.ts';
 
 keepUntilFileEnds();

@@ -1,15 +1,15 @@
 /** The page's rules without a browser: lines, links, keys, loudness, ways through the network, layouts, news. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { browserOf } from '../../app/client/page/browser.ts';
-import { besideMain } from '../../app/client/page/layout.ts';
-import { heardLine, Lines, most, ownLine } from '../../app/client/page/lines.ts';
-import { splitLinks } from '../../app/client/page/links.ts';
-import { keepSeat, recentRooms, rememberRoom, takeSeat } from '../../app/client/page/memory.ts';
-import { knocksSince, newsOfPeer, newsOfStanding } from '../../app/client/page/news.ts';
-import { shortcutOf, shortcuts } from '../../app/client/page/shortcuts.ts';
-import { heard, listenTo, loudness, speakerOf } from '../../app/client/page/sound.ts';
-import { warmUp } from '../../app/client/page/warm-up.ts';
-import { split, unchecked, verdictOf } from '../../app/client/page/ways.ts';
+import { knocksSince, newsOfPeer, newsOfStanding } from '../../app/client/page/call/announcements.ts';
+import { besideMain } from '../../app/client/page/call/layout.ts';
+import { shortcutOf, shortcuts } from '../../app/client/page/call/shortcuts.ts';
+import { warmUp } from '../../app/client/page/call/warm-up.ts';
+import { heardLine, Lines, most, ownLine } from '../../app/client/page/chat/chat-log.ts';
+import { splitLinks } from '../../app/client/page/chat/linkify.ts';
+import { heard, listenTo, loudness, speakerOf } from '../../app/client/page/devices/sound.ts';
+import { split, unchecked, verdictOf } from '../../app/client/page/lobby/connectivity-check.ts';
+import { keepSeat, recentRooms, rememberRoom, takeSeat } from '../../app/client/page/storage.ts';
+import { browserOf } from '../../app/client/page/ui/browser.ts';
 
 describe('the lines of a chat', () => {
   const before = [

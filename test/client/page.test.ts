@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { endingOf } from '../../app/client/page/failures.ts';
-import { tileSize } from '../../app/client/page/layout.ts';
+import { tileSize } from '../../app/client/page/call/layout.ts';
+import { endingOf } from '../../app/client/page/i18n/error-messages.ts';
 import {
   icePolicyOf,
   newRoomName,

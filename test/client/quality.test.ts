@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { adapt, type Budget, type Conditions, freshBudget, limitsOf } from '../../app/client/budget.ts';
 import { between, type Level, type Look, levelOf, lookAt, show, unseen } from '../../app/client/quality.ts';
+import { adapt, type Budget, type Conditions, freshBudget, limitsOf } from '../../app/client/video-budget.ts';
 
 const calm: Conditions = { peers: 1, available: 5_000_000, loss: 0, rtt: 40 };
 const afterLooks = (budget: Budget, conditions: Conditions, looks: number): Budget =>

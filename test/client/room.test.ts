@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type JoinOptions, join, type Room, type RoomEvents, type Standing } from '../../app/client/genkan.ts';
+import { type JoinOptions, join, type Room, type RoomEvents, type Standing } from '../../app/client/room.ts';
 import type { Peer } from '../../app/protocol/messages.ts';
 import { FakeClock, settled } from './fake-clock.ts';
 import { FakeRtc, fakeTrack } from './fake-rtc.ts';

@@ -1,7 +1,13 @@
 /** The message files: whole, in their own language, with the same parameters and the plurals that the language has. */
 import { describe, expect, it } from 'vitest';
-import { isRightToLeft, type Language, languageFor, languages, localeFor } from '../../app/client/page/languages.ts';
-import { type Words, wordsOf } from '../../app/client/page/words.ts';
+import { type Words, wordsOf } from '../../app/client/page/i18n/i18n.ts';
+import {
+  isRightToLeft,
+  type Language,
+  languageFor,
+  languages,
+  localeFor,
+} from '../../app/client/page/i18n/languages.ts';
 
 type Message = string | ((...parameters: unknown[]) => string);
 type Leaf = [path: string, message: Message];

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { about, aboutOf, environmentName } from '../../app/config/about.ts';
 import { parseAddress, showAddress } from '../../app/config/address.ts';
-import { flag, list, path, whole } from '../../app/config/forms.ts';
 import { load, loadAs } from '../../app/config/load.ts';
 import { schema, settingNames } from '../../app/config/schema.ts';
+import { about, aboutOf, environmentName } from '../../app/config/setting-metadata.ts';
+import { flag, list, path, whole } from '../../app/config/value-types.ts';
 import { faultsOf, loadYaml, settingsOf } from './loading.ts';
 
 describe('addresses', () => {

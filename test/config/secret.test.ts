@@ -1,12 +1,12 @@
 /** Settings marked secret: read from files, never shown. A schema of the test's own, so that each form is there. */
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { about } from '../../app/config/about.ts';
-import { list, text } from '../../app/config/forms.ts';
 import { helpText } from '../../app/config/help.ts';
 import { jsonSchema } from '../../app/config/json-schema.ts';
 import { loadAs } from '../../app/config/load.ts';
 import { printConfig } from '../../app/config/print.ts';
+import { about } from '../../app/config/setting-metadata.ts';
+import { list, text } from '../../app/config/value-types.ts';
 import { faultsOf, reading, settingsOf } from './loading.ts';
 
 const settings = {

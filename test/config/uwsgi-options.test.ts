@@ -1,11 +1,11 @@
 /** Every option of uWSGI in the study of its surface has its answer, and the ancestors' command lines start. */
 import { describe, expect, test } from 'vitest';
-import { aboutOf } from '../../app/config/about.ts';
 import { explain, explainAll } from '../../app/config/explain.ts';
 import { load } from '../../app/config/load.ts';
-import { meaningOf } from '../../app/config/names.ts';
+import { meaningOf } from '../../app/config/resolve-name.ts';
 import { schema, settingNames } from '../../app/config/schema.ts';
-import { answerTo, uwsgiOptions, verdictOn } from '../../app/config/uwsgi-options.ts';
+import { aboutOf } from '../../app/config/setting-metadata.ts';
+import { answerTo, uwsgiOptions, verdictOn } from '../../app/config/uwsgi-compat/options.ts';
 import { faultsOf, loadYaml, settingsOf } from './loading.ts';
 
 const verdictOf = (name: string): string => {

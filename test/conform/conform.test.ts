@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { json, text } from 'node:stream/consumers';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type Judged, judge, type Part } from '../../app/conform/judge.ts';
+import { type Judged, judge, type Part } from '../../app/conform/runner.ts';
 import { eventStream, webSocket } from '../../app/conform/transports.ts';
 import { startSpoiled } from '../client/spoiled.ts';
+import { eventually } from '../listener/uwsgi/finish.ts';
 import { certificate } from '../nginx/modes.ts';
 import { startNginx } from '../nginx/nginx.ts';
 import { without } from '../setup/without.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { specSettings } from '../signaling/spec.ts';
-import { eventually } from '../uwsgi/finish.ts';
 import { type Lie, type Said, startLiar } from './liar.ts';
 
 const cli = join(import.meta.dirname, '../../dist/cli.js');

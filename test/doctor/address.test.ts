@@ -1,7 +1,7 @@
 /** A name with several addresses, of which not all answer. */
 import { createServer } from 'node:net';
 import { expect, test, vi } from 'vitest';
-import { address } from '../../app/doctor/address.ts';
+import { address } from '../../app/doctor/checks/address.ts';
 import { readWords } from '../../app/doctor/options.ts';
 
 const dns = vi.hoisted(() => ({ addresses: [] as string[] }));

@@ -1,7 +1,7 @@
 /** Certificates with one thing wrong, shown by a real nginx. */
 import { appendFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { certificate } from '../../app/doctor/certificate.ts';
+import { certificate } from '../../app/doctor/checks/certificate.ts';
 import type { FaultName } from '../../app/doctor/faults.ts';
 import { startNginx } from '../nginx/nginx.ts';
 import { without } from '../setup/without.ts';

@@ -4,7 +4,7 @@ import type { FaultName } from '../../app/doctor/faults.ts';
 import { readWords } from '../../app/doctor/options.ts';
 import { showReport } from '../../app/doctor/report.ts';
 import { examine } from '../../app/doctor/run.ts';
-import type { Site as Patient } from '../../app/doctor/site.ts';
+import type { Site as Patient } from '../../app/doctor/target.ts';
 import { startNginx } from '../nginx/nginx.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { type Authority, createAuthority, type Files } from './certificates.ts';

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readWords } from '../../app/doctor/options.ts';
 import { freePort } from '../nginx/nginx.ts';
-import { genkan, stage } from '../ops/program.ts';
+import { genkan, stage } from '../process/program.ts';
 
 const play = stage();
 let url: string;

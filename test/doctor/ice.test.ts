@@ -1,11 +1,11 @@
 /** STUN and TURN servers in every state: the doctor says what is wrong with them. */
 import { createSocket } from 'node:dgram';
 import { afterAll, describe, expect, test, vi } from 'vitest';
+import { ice } from '../../app/doctor/checks/ice.ts';
 import type { FaultName } from '../../app/doctor/faults.ts';
-import { ice } from '../../app/doctor/ice.ts';
 import { readWords } from '../../app/doctor/options.ts';
 import { parseIceUrl } from '../../app/doctor/relay.ts';
-import { stage } from '../ops/program.ts';
+import { stage } from '../process/program.ts';
 import { without } from '../setup/without.ts';
 import { startSite } from '../signaling/site.ts';
 import { createAuthority } from './certificates.ts';

@@ -1,7 +1,7 @@
 /** Each thing that can be wrong with nginx, made wrong in a real one before the real app: the doctor names it, and nothing else. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { clock } from '../../app/doctor/front.ts';
+import { clock } from '../../app/doctor/checks/proxy-headers.ts';
 import { isAtLeast } from '../../app/nginx/version.ts';
 import { freePort, startNginx } from '../nginx/nginx.ts';
 import { nginxes } from '../setup/nginxes.ts';

@@ -1,10 +1,10 @@
 /** What the doctor says of a version of nginx, from what answers tell. */
 import { expect, test, vi } from 'vitest';
+import { version } from '../../app/doctor/checks/nginx-version.ts';
 import { readWords } from '../../app/doctor/options.ts';
-import { version } from '../../app/doctor/version.ts';
 
 const given = vi.hoisted(() => ({ by: 'socket', headers: {} as Record<string, string> }));
-vi.mock('../../app/doctor/genkan.ts', () => ({
+vi.mock('../../app/doctor/checks/app-identity.ts', () => ({
   askSeen: async () => ({ seen: { by: given.by }, answer: { headers: given.headers } }),
 }));
 

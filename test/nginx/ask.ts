@@ -2,7 +2,7 @@
 import { type IncomingMessage, request as requestByHttp } from 'node:http';
 import { request as requestByTls } from 'node:https';
 import { expect } from 'vitest';
-import { securityHeaders } from '../../app/http/security.ts';
+import { securityHeaders } from '../../app/web/security-headers.ts';
 import type { Told } from './backend.ts';
 
 /** On 127.0.0.1. `tls`: the certificate that is trusted, and for which name. `headers`: sent with every request. */

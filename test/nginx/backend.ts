@@ -5,7 +5,7 @@ import { createServer as createHttpServer, type IncomingMessage } from 'node:htt
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { securityHeaders } from '../../app/http/security.ts';
+import { securityHeaders } from '../../app/web/security-headers.ts';
 
 /** What a backend was told, under the same names for both protocols; what did not come is left out. */
 export type Told = Record<string, string>;

@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { deliver, nginxFiles } from '../../app/ops/nginx.ts';
-import { genkan } from '../ops/program.ts';
+import { deliver, nginxFiles } from '../../app/commands/nginx.ts';
+import { genkan } from '../process/program.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'genkan-command-'));
 afterAll(() => rmSync(directory, { recursive: true }));

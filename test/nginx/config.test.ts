@@ -2,9 +2,9 @@
 import { cp, readdir, rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Files } from '../../app/nginx/situation.ts';
+import { nginxFiles } from '../../app/commands/nginx.ts';
+import type { Files } from '../../app/nginx/site-spec.ts';
 import { floor, knows } from '../../app/nginx/version.ts';
-import { nginxFiles } from '../../app/ops/nginx.ts';
 import { type Installed, nginxes } from '../setup/nginxes.ts';
 import { prepare, shipped, testConfiguration } from './nginx.ts';
 

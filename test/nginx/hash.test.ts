@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Ring } from '../bench/ring.ts';
-import { stage } from '../ops/program.ts';
+import { stage } from '../process/program.ts';
 import { without } from '../setup/without.ts';
 import { ask } from './ask.ts';
 import { type Nginx, startNginx } from './nginx.ts';

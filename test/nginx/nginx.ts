@@ -9,7 +9,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { nginxFiles } from '../../app/ops/nginx.ts';
+import { nginxFiles } from '../../app/commands/nginx.ts';
 import { env, type Installed } from '../setup/nginxes.ts';
 
 /** Where nginx finds the app. `address`: host:port, or the path of a unix socket. */

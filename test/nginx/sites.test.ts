@@ -3,7 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
 import { HttpPeer, type TestPeer, WebSocketPeer } from '../../app/conform/peers.ts';
-import { type Stage, stage } from '../ops/program.ts';
+import { type Stage, stage } from '../process/program.ts';
 import { nginxes } from '../setup/nginxes.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { ask, type Target } from './ask.ts';

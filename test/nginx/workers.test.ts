@@ -1,11 +1,11 @@
 /** Several workers behind one nginx: everything of a room reaches one of them, however its name is written. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { nginxFiles } from '../../app/commands/nginx.ts';
 import { HttpPeer, WebSocketPeer } from '../../app/conform/peers.ts';
 import { eventStream, plainHttp, webSocket } from '../../app/conform/transports.ts';
-import { ask as tell } from '../../app/ops/control.ts';
-import { nginxFiles } from '../../app/ops/nginx.ts';
-import { stage } from '../ops/program.ts';
+import { ask as tell } from '../../app/process/control-socket.ts';
+import { stage } from '../process/program.ts';
 import { nginxes } from '../setup/nginxes.ts';
 import { without } from '../setup/without.ts';
 import { startSite } from '../signaling/site.ts';

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import fastifyWebsocket from '@fastify/websocket';
 import Fastify from 'fastify';
 import { describe, expect, test } from 'vitest';
-import { type RoomRoutes, roomRoutes } from '../../app/http/routes.ts';
 import { documents } from '../../app/protocol/documents.ts';
 import { errors } from '../../app/protocol/errors.ts';
 import { clientMessage, serverMessage } from '../../app/protocol/messages.ts';
+import { type RoomRoutes, roomRoutes } from '../../app/web/rooms.ts';
 import { asyncApi, clientSchema, directory, faultBy, openApi, serverSchema } from './published.ts';
 
 const published = { asyncApi, openApi, clientSchema, serverSchema };

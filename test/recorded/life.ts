@@ -1,11 +1,11 @@
 /** What is written down of rooms, by this release: an example of each format, always of the same life. */
 import { readdirSync } from 'node:fs';
-import type { Entry } from '../../app/rooms/log.ts';
-import { format as handOverFormat } from '../../app/rooms/portable.ts';
+import type { Entry } from '../../app/rooms/event-log.ts';
+import { speak } from '../../app/rooms/messages.ts';
 import type { Registry } from '../../app/rooms/registry.ts';
 import type { Command } from '../../app/rooms/room.ts';
-import { speak } from '../../app/rooms/speaking.ts';
-import { absent, changesOf, format as storeFormat, writeEntry } from '../../app/store/record.ts';
+import { format as handOverFormat } from '../../app/rooms/snapshot.ts';
+import { absent, changesOf, format as storeFormat, writeEntry } from '../../app/store/room-codec.ts';
 import { limits, lived } from '../rooms/lived.ts';
 import { rules } from '../rooms/rules.ts';
 

@@ -1,10 +1,10 @@
 /** Seats and places in the lobby that give way, how often a peer may come back, and what rooms keep. */
 import { describe, expect, test } from 'vitest';
-import { hear, join, listen, listenAndWait, resume } from '../../app/rooms/entering.ts';
-import { expectBy, lose, sweep } from '../../app/rooms/leaving.ts';
+import { hear, join, listen, listenAndWait, resume } from '../../app/rooms/join.ts';
+import { expectBy, lose, sweep } from '../../app/rooms/leave.ts';
+import { speak } from '../../app/rooms/messages.ts';
 import { Registry } from '../../app/rooms/registry.ts';
 import { carryOut, emptyRoom, isOver, type Room } from '../../app/rooms/room.ts';
-import { speak } from '../../app/rooms/speaking.ts';
 import { enter, entrance, rules, took } from './rules.ts';
 
 const stranger = '203.0.113.66';

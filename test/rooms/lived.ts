@@ -1,8 +1,8 @@
 /** A registry with a room in which every field has been used. */
-import { join } from '../../app/rooms/entering.ts';
-import { leaveForNow } from '../../app/rooms/leaving.ts';
+import { join } from '../../app/rooms/join.ts';
+import { leaveForNow } from '../../app/rooms/leave.ts';
+import { speak } from '../../app/rooms/messages.ts';
 import { Registry } from '../../app/rooms/registry.ts';
-import { speak } from '../../app/rooms/speaking.ts';
 import { entrance, rules } from './rules.ts';
 
 export const limits = {

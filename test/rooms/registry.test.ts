@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { join } from '../../app/rooms/entering.ts';
-import { leave, lose } from '../../app/rooms/leaving.ts';
+import { join } from '../../app/rooms/join.ts';
+import { leave, lose } from '../../app/rooms/leave.ts';
 import { Registry } from '../../app/rooms/registry.ts';
 import { entrance, rules } from './rules.ts';
 

@@ -1,5 +1,5 @@
 /** Small rules and short ways for tests of rooms. */
-import { type Entrance, join } from '../../app/rooms/entering.ts';
+import { type Entrance, join } from '../../app/rooms/join.ts';
 import type { Decision, Room, Rules } from '../../app/rooms/room.ts';
 import type { View } from '../../app/rooms/view.ts';
 

@@ -1,9 +1,9 @@
 /** The network between honest clients and the server: it says who asks, can be cut for one client, and notes every refusal. */
 import WebSocket from 'ws';
 import { browserClock } from '../../app/client/clock.ts';
-import { HttpSocket, Streams } from '../../app/client/http.ts';
-import { usualTiming } from '../../app/client/timing.ts';
-import type { OpenSocket, Socket, Transport } from '../../app/client/wire.ts';
+import { HttpSocket, Streams } from '../../app/client/http-transport.ts';
+import { usualTiming } from '../../app/client/timeouts.ts';
+import type { OpenSocket, Socket, Transport } from '../../app/client/transport.ts';
 import { clientAt } from './addresses.ts';
 
 /** What is answered by races that reloads make, and refuses nobody anything. */

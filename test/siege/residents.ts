@@ -1,7 +1,7 @@
 /** A hundred honest peers in thirty rooms, who talk, close and load their pages again, and lose their networks; and who hosts them. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RoomEvent } from '../../app/client/connection.ts';
-import type { Transport } from '../../app/client/wire.ts';
+import type { Transport } from '../../app/client/transport.ts';
 import { Crowd, Member } from '../chaos/crowd.ts';
 import { hostAtHome, hostInOffice, known, passcode } from './addresses.ts';
 import type { Network } from './network.ts';

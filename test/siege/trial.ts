@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { quantile, type Verdict } from '../chaos/judge.ts';
 import type { StoreKind } from '../chaos/place.ts';
-import { stage } from '../ops/program.ts';
+import { stage } from '../process/program.ts';
 import { type Server, startServer } from '../store/server.ts';
 import type { Job, Spoils } from './attacker.ts';
 import { Network } from './network.ts';

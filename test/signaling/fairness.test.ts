@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { type Fields, WebSocketPeer } from '../../app/conform/peers.ts';
 import { protocolVersion } from '../../app/protocol/messages.ts';
-import { eventually } from '../uwsgi/finish.ts';
+import { eventually } from '../listener/uwsgi/finish.ts';
 import { type Site, startSite } from './site.ts';
 
 let site: Site;

@@ -1,7 +1,7 @@
 /** Guesses at passcodes, by address and by room, and claims. */
 import { expect, test } from 'vitest';
 import { refuse } from '../../app/protocol/errors.ts';
-import { guess } from '../../app/signaling/admit.ts';
+import { guess } from '../../app/signaling/authorize.ts';
 import { openHouse } from './house.ts';
 
 test('passcodes tried at the same time are as many tries, and a right one costs nothing', async () => {

@@ -4,9 +4,9 @@ import { createSessions } from '../../app/auth/session.ts';
 import { AddressBudgets, type AddressLimits } from '../../app/budgets/address-budgets.ts';
 import { KeyedBuckets } from '../../app/budgets/keyed-buckets.ts';
 import { SeatBudgets } from '../../app/budgets/seat-budgets.ts';
-import { zeroCounts } from '../../app/ops/counts.ts';
-import type { Signaling } from '../../app/signaling/conversation.ts';
 import { Fanout } from '../../app/signaling/fanout.ts';
+import type { Signaling } from '../../app/signaling/handle-message.ts';
+import { zeroCounts } from '../../app/stats/counters.ts';
 import { memoryStore } from '../../app/store/store.ts';
 import { rules } from '../rooms/rules.ts';
 

@@ -3,9 +3,9 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventsIn, type Fields, HttpPeer, WebSocketPeer } from '../../app/conform/peers.ts';
-import { HttpConversations } from '../../app/signaling/http.ts';
+import { HttpConversations } from '../../app/signaling/transports/http.ts';
 import type { Store } from '../../app/store/store.ts';
-import { eventually } from '../uwsgi/finish.ts';
+import { eventually } from '../listener/uwsgi/finish.ts';
 import { openHouse } from './house.ts';
 import { type Site, startSite } from './site.ts';
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { HttpPeer } from '../../app/conform/peers.ts';
 import { plainHttp, webSocket } from '../../app/conform/transports.ts';
 import { type IceServer, joined } from '../../app/protocol/messages.ts';
-import { HttpConversations } from '../../app/signaling/http.ts';
+import { HttpConversations } from '../../app/signaling/transports/http.ts';
 import { openHouse } from './house.ts';
 import { type Site, startSite } from './site.ts';
 

@@ -1,8 +1,8 @@
 /** Peers that come back to a room that the server has lost: for a day under the id of before, then as anybody. */
 import { expect, test } from 'vitest';
 import { createSessions } from '../../app/auth/session.ts';
-import { enter } from '../../app/signaling/arrival.ts';
-import type { Signaling } from '../../app/signaling/conversation.ts';
+import type { Signaling } from '../../app/signaling/handle-message.ts';
+import { enter } from '../../app/signaling/join.ts';
 import { openHouse } from './house.ts';
 
 const hour = 3_600_000;

@@ -1,7 +1,7 @@
 /** How long a peer that asks by plain HTTP counts as here: as long as its last request may wait, and the grace of the polling. */
 import { expect, test } from 'vitest';
 import type { RoomEvent } from '../../app/rooms/room.ts';
-import { HttpConversations } from '../../app/signaling/http.ts';
+import { HttpConversations } from '../../app/signaling/transports/http.ts';
 import { openHouse } from './house.ts';
 
 const caller = { address: undefined };

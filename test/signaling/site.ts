@@ -8,7 +8,7 @@ import type { Duplex } from 'node:stream';
 import { pino } from 'pino';
 import { load } from '../../app/config/load.ts';
 import { type Running, serve } from '../../app/serve.ts';
-import { encodePacket } from '../uwsgi/client.ts';
+import { encodePacket } from '../listener/uwsgi/client.ts';
 
 export type Site = {
   /** Base URLs that lead straight to each listener. */

@@ -6,9 +6,9 @@ import { describe, expect, test } from 'vitest';
 import type { WebSocket } from 'ws';
 import { SeatBudgets } from '../../app/budgets/seat-budgets.ts';
 import { errors } from '../../app/protocol/errors.ts';
-import { HttpConversations } from '../../app/signaling/http.ts';
-import { EventStream } from '../../app/signaling/stream.ts';
-import { WebSockets } from '../../app/signaling/websocket.ts';
+import { EventStream } from '../../app/signaling/transports/event-stream.ts';
+import { HttpConversations } from '../../app/signaling/transports/http.ts';
+import { WebSockets } from '../../app/signaling/transports/websocket.ts';
 import { openHouse } from './house.ts';
 
 const limit = 5000;

@@ -2,13 +2,13 @@
 import type { Page } from 'playwright-core';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { prices } from '../../app/client/allowance.ts';
-import type * as Genkan from '../../app/client/genkan.ts';
+import type * as Genkan from '../../app/client/room.ts';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { type Frame, hostileFrame, hostileSignal } from '../client/hostile-messages.ts';
+import { randomFrom } from '../listener/uwsgi/random.ts';
 import { budgetsLifted, flagsOf } from '../setup/lifted-budgets.ts';
 import { without } from '../setup/without.ts';
 import { startSite } from '../signaling/site.ts';
-import { randomFrom } from '../uwsgi/random.ts';
 import { framesDecoded, launch, launchFirefox, open } from './browser.ts';
 
 /** What the pages of this test have. `stall`: the longest that a timer of 10 ms took, in milliseconds. */

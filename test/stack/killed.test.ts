@@ -3,7 +3,7 @@ import { join as joinPath } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Nginx, startNginx } from '../nginx/nginx.ts';
-import { childrenOf, type Program, type Stage, stage } from '../ops/program.ts';
+import { childrenOf, type Program, type Stage, stage } from '../process/program.ts';
 import { without } from '../setup/without.ts';
 import { join, launch, open, type Person, picture, say, untilSeen } from './browser.ts';
 

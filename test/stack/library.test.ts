@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { join as joinPath } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import type * as Genkan from '../../app/client/genkan.ts';
+import type * as Genkan from '../../app/client/room.ts';
 import { without } from '../setup/without.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { framesDecoded, launch, open } from './browser.ts';

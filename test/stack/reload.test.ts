@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Stage, stage } from '../ops/program.ts';
+import { type Stage, stage } from '../process/program.ts';
 import { without } from '../setup/without.ts';
 import { type Server, startServer } from '../store/server.ts';
 import { framesDecoded, join, launch, open, type Person, say, untilSeen } from './browser.ts';

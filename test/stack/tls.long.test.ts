@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { nginxFiles } from '../../app/ops/nginx.ts';
+import { nginxFiles } from '../../app/commands/nginx.ts';
 import { exchange } from '../deploy/exchange.ts';
 import { ask, expectSecurityHeadersOnce, type Target } from '../nginx/ask.ts';
 import { freePort } from '../nginx/nginx.ts';

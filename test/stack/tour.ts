@@ -1,7 +1,7 @@
 /** Through every view and dialog of the page, as two people and some more come to them, in any language. */
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { type Language, languages } from '../../app/client/page/languages.ts';
-import { wordsOf } from '../../app/client/page/words.ts';
+import { wordsOf } from '../../app/client/page/i18n/i18n.ts';
+import { type Language, languages } from '../../app/client/page/i18n/languages.ts';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { open, type Person, untilSeen } from './browser.ts';
 

@@ -1,11 +1,11 @@
 /** What every store promises, once: run over memory and over Valkey, there with two workers. */
 import { expect, test } from 'vitest';
-import { hear, join, resume } from '../../app/rooms/entering.ts';
-import { leave, lose } from '../../app/rooms/leaving.ts';
-import type { Entry } from '../../app/rooms/log.ts';
+import type { Entry } from '../../app/rooms/event-log.ts';
+import { hear, join, resume } from '../../app/rooms/join.ts';
+import { leave, lose } from '../../app/rooms/leave.ts';
+import { type Said, speak } from '../../app/rooms/messages.ts';
 import type { RegistryLimits } from '../../app/rooms/registry.ts';
 import type { Command, Room } from '../../app/rooms/room.ts';
-import { type Said, speak } from '../../app/rooms/speaking.ts';
 import type { Committed, Store } from '../../app/store/store.ts';
 import { entrance, rules } from '../rooms/rules.ts';
 

@@ -1,5 +1,5 @@
 import { describe } from 'vitest';
-import { zeroCounts } from '../../app/ops/counts.ts';
+import { zeroCounts } from '../../app/stats/counters.ts';
 import { memoryStore } from '../../app/store/store.ts';
 import { describeStore, limits } from './contract.ts';
 

@@ -1,8 +1,8 @@
 /** What a store owes those who listen. */
 import { expect, test } from 'vitest';
-import { zeroCounts } from '../../app/ops/counts.ts';
-import { join } from '../../app/rooms/entering.ts';
-import { lose } from '../../app/rooms/leaving.ts';
+import { join } from '../../app/rooms/join.ts';
+import { lose } from '../../app/rooms/leave.ts';
+import { zeroCounts } from '../../app/stats/counters.ts';
 import { pausable } from '../../app/store/pausable.ts';
 import { memoryStore } from '../../app/store/store.ts';
 import { entrance, rules } from '../rooms/rules.ts';

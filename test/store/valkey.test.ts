@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { zeroCounts } from '../../app/ops/counts.ts';
+import { zeroCounts } from '../../app/stats/counters.ts';
 import type { Store } from '../../app/store/store.ts';
 import { openValkey, type ValkeyOptions } from '../../app/store/valkey.ts';
 import { without } from '../setup/without.ts';

@@ -1,17 +1,17 @@
 /** Which view is shown, and the ways between them. */
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { ErrorCode } from '../genkan.ts';
-import { Closing, OutdatedPage } from './closing.tsx';
-import type { Conversation, Entry, Wishes } from './conversation.ts';
-import { Devices, type Kind } from './devices.ts';
-import { useChanges } from './hooks.ts';
-import { Landing } from './landing.tsx';
-import { fetchInside, type Inside, inside } from './late.tsx';
-import { Lobby } from './lobby.tsx';
-import { rememberToken, takeSeat } from './memory.ts';
-import { PasscodeNeeded } from './passcode.tsx';
+import type { ErrorCode } from '../room.ts';
+import { Closing, OutdatedPage } from './call/call-ended.tsx';
+import type { Conversation, Entry, Wishes } from './call/call-model.ts';
+import { Devices, type Kind } from './devices/devices.ts';
+import { speech, words } from './i18n/i18n.ts';
+import { Landing } from './lobby/landing.tsx';
+import { Lobby } from './lobby/lobby.tsx';
+import { PasscodeNeeded } from './lobby/passcode.tsx';
 import { newRoomName, roomUrl, routeOf, takeToken } from './route.ts';
-import { speech, words } from './words.ts';
+import { rememberToken, takeSeat } from './storage.ts';
+import { useChanges } from './ui/hooks.ts';
+import { fetchInside, type Inside, inside } from './ui/lazy.tsx';
 
 type View =
   | { is: 'landing' }

@@ -1,7 +1,7 @@
 /** Starts the page. */
 import { render } from 'preact';
 import { App } from './app.tsx';
-import { speakAsPreferred } from './words.ts';
+import { speakAsPreferred } from './i18n/i18n.ts';
 
 // A page that comes back from the browser's memory has left its room on the way there.
 window.addEventListener('pageshow', ({ persisted }) => persisted && location.reload());

@@ -1,6 +1,6 @@
 /** Settings: who may come in, by which token, and how often. */
-import { about } from '../about.ts';
-import { bytes, choice, list, path, seconds, text, whole } from '../forms.ts';
+import { about } from '../setting-metadata.ts';
+import { bytes, choice, list, path, seconds, text, whole } from '../value-types.ts';
 
 const secret = text(
   /^[!-+\--~]{32,1024}$/,

@@ -1,6 +1,6 @@
 /** Settings: where the server listens, and whom it believes there. */
-import { about } from '../about.ts';
-import { address, flag, list, network, octalMode, text, whole } from '../forms.ts';
+import { about } from '../setting-metadata.ts';
+import { address, flag, list, network, octalMode, text, whole } from '../value-types.ts';
 
 const origin = text(
   /^https?:\/\/(\*\.)?([\w-]+(\.[\w-]+)*|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,

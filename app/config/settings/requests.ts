@@ -1,6 +1,6 @@
 /** Settings: how large a request may be and how long it may take. */
-import { about } from '../about.ts';
-import { bytes, seconds, whole } from '../forms.ts';
+import { about } from '../setting-metadata.ts';
+import { bytes, seconds, whole } from '../value-types.ts';
 
 export const requests = {
   'buffer-size': bytes(4096, 65_535)

@@ -1,6 +1,6 @@
 /** Settings: limits and times of rooms and of the conversations with their peers. */
-import { about } from '../about.ts';
-import { bytes, choice, list, seconds, text, whole } from '../forms.ts';
+import { about } from '../setting-metadata.ts';
+import { bytes, choice, list, seconds, text, whole } from '../value-types.ts';
 
 export const rooms = {
   'stun-url': list(text(/^stuns?:\S+$/, 'stun:host:port', 'URL')).register(about, {

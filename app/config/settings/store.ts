@@ -1,6 +1,6 @@
 /** Settings: where rooms live. */
-import { about } from '../about.ts';
-import { flag, seconds, text, whole } from '../forms.ts';
+import { about } from '../setting-metadata.ts';
+import { flag, seconds, text, whole } from '../value-types.ts';
 
 export const store = {
   store: text(

@@ -1,9 +1,9 @@
 /** Settings from the environment: `GENKAN_…` for all of them, `UWSGI_…` for those that uWSGI knows as well. */
 import type { z } from 'zod';
-import { aboutOf, environmentName } from '../about.ts';
 import type { Environment } from '../expand.ts';
-import { emptyReading, type Reading, refuseDoubles, take } from '../given.ts';
-import { type Meaning, meaningOf } from '../names.ts';
+import { emptyReading, type Reading, refuseDoubles, take } from '../raw-settings.ts';
+import { type Meaning, meaningOf } from '../resolve-name.ts';
+import { aboutOf, environmentName } from '../setting-metadata.ts';
 
 /** Names that compose files and the test kit use for themselves. */
 const foreign = new Set(['GENKAN_PORT', 'GENKAN_SUBNET']);

@@ -1,8 +1,8 @@
 /** Settings from the command line: `--name value`, `--name=value`, `-p 4`, and bare `--name` where it is yes or no. */
 import type { z } from 'zod';
-import { isFlagWord } from '../forms.ts';
-import { emptyReading, type Given, type Reading, take } from '../given.ts';
-import { type Meaning, meaningOf, unknown } from '../names.ts';
+import { emptyReading, type Given, type Reading, take } from '../raw-settings.ts';
+import { type Meaning, meaningOf, unknown } from '../resolve-name.ts';
+import { isFlagWord } from '../value-types.ts';
 
 export const readFlags = (schema: z.ZodObject, argv: string[]): Reading => {
   const reading = emptyReading();

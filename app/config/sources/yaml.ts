@@ -13,9 +13,9 @@ import {
 } from 'yaml';
 import type { z } from 'zod';
 import { type Environment, expand } from '../expand.ts';
-import { emptyReading, type Part, type Reading, refuseDoubles, take } from '../given.ts';
-import { type Meaning, meaningOf } from '../names.ts';
-import { nearest } from '../nearest.ts';
+import { emptyReading, type Part, type Reading, refuseDoubles, take } from '../raw-settings.ts';
+import { type Meaning, meaningOf } from '../resolve-name.ts';
+import { nearest } from '../suggest.ts';
 
 /** The file being read: where its lines begin, and what is found in it. */
 type Source = {

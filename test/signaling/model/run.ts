@@ -1,5 +1,5 @@
 /** Runs the model against the server: steps from a seed, in rounds, from an empty room to an empty room again and again. */
-import { type Random, randomFrom } from '../../uwsgi/random.ts';
+import { type Random, randomFrom } from '../../listener/uwsgi/random.ts';
 import { type Place, startPlace } from './place.ts';
 import { settle } from './settle.ts';
 import { takeStep } from './steps.ts';

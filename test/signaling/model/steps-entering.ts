@@ -1,5 +1,5 @@
 /** Steps: coming in, coming back, going. */
-import type { Random } from '../../uwsgi/random.ts';
+import type { Random } from '../../listener/uwsgi/random.ts';
 import type { Caller } from './caller.ts';
 import type { Fields, Link } from './links.ts';
 import type { Step } from './steps.ts';

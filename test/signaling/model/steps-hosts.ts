@@ -1,5 +1,5 @@
 /** Steps: what only hosts may do, said by hosts and by others. */
-import type { Random } from '../../uwsgi/random.ts';
+import type { Random } from '../../listener/uwsgi/random.ts';
 import type { Caller } from './caller.ts';
 import type { Step } from './steps.ts';
 import { isIn, maySpeak } from './steps-entering.ts';

@@ -1,5 +1,5 @@
 /** Steps: what networks and clocks do. */
-import type { Random } from '../../uwsgi/random.ts';
+import type { Random } from '../../listener/uwsgi/random.ts';
 import type { Caller } from './caller.ts';
 import { HttpLink } from './http-link.ts';
 import type { Manner } from './line.ts';

@@ -1,5 +1,5 @@
 /** Steps: messages, sound and unsound. */
-import type { Random } from '../../uwsgi/random.ts';
+import type { Random } from '../../listener/uwsgi/random.ts';
 import type { Caller } from './caller.ts';
 import type { Fields } from './links.ts';
 import { heavy, limits } from './place.ts';

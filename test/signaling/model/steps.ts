@@ -1,5 +1,5 @@
 /** Everything the driver may do, with how often: a step finds a caller it fits, or does nothing. */
-import type { Random } from '../../uwsgi/random.ts';
+import type { Random } from '../../listener/uwsgi/random.ts';
 import type { Caller } from './caller.ts';
 import { entering } from './steps-entering.ts';
 import { hosting } from './steps-hosts.ts';

@@ -1,0 +1,80 @@
+/** A JSON Web Key Set (RFC 7517) at a URL, fetched within limits: another server must not exhaust this one, by mistake or on purpose. */
+import { createRemoteJWKSet, customFetch } from 'jose';
+import { errors } from '../protocol/errors.ts';
+import { keySet, type VerificationKey } from './keys.ts';
+
+/** Far above what identity providers publish: a few keys of some KB each. */
+export const keySetLimits = {
+  bytes: 256 * 1024,
+  keys: 64,
+  /** ms for the whole answer */
+  timeout: 5000,
+  /** ms for which a set counts as current */
+  age: 600_000,
+  /** ms before an unknown key leads to another fetch */
+  cooldown: 30_000,
+  /** ms after a failure in which no fetch is tried */
+  pause: errors['keys-unavailable'].retry,
+};
+
+export type KeySetOptions = {
+  limits?: { [name in keyof typeof keySetLimits]?: number };
+  /** ms, never less than before */
+  clock?: () => number;
+  /** Called once for each fetch that failed. */
+  failed?: (reason: string) => void;
+};
+
+/** All who need the set share one fetch, and its failure for a while. @param url https, or http on this machine */
+export const remoteKeySet = (
+  url: URL,
+  { limits, clock = () => performance.now(), failed = () => {} }: KeySetOptions,
+): VerificationKey => {
+  const { bytes, keys, timeout, age, cooldown, pause } = { ...keySetLimits, ...limits };
+  let failure: { reason: unknown; until: number } | undefined;
+  const fetchSet = async (href: string, options: RequestInit): Promise<Response> => {
+    if (failure && clock() < failure.until) throw failure.reason;
+    try {
+      // A redirect is no answer: it could lead to plain http, or into the network of this server.
+      const text = await readText(await fetch(href, { ...options, redirect: 'error' }), bytes);
+      checkSet(JSON.parse(text), keys);
+      failure = undefined;
+      return new Response(text);
+    } catch (error) {
+      failure = { reason: error, until: clock() + pause };
+      failed(reasonOf(error));
+      throw error;
+    }
+  };
+  const options = { timeoutDuration: timeout, cacheMaxAge: age, cooldownDuration: cooldown, [customFetch]: fetchSet };
+  return keySet(createRemoteJWKSet(url, options));
+};
+
+/** @throws when the status is not 200, or the (unpacked) body is longer than `most` bytes; the rest is not read then */
+const readText = async ({ status, body }: Response, most: number): Promise<string> => {
+  if (status !== 200) {
+    await body?.cancel();
+    throw new Error(`it answered ${status}`);
+  }
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of body ?? []) {
+    length += part.byteLength;
+    if (length > most) throw new Error(`it is longer than ${most} bytes`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString();
+};
+
+const checkSet = (set: unknown, most: number): void => {
+  const keys = typeof set === 'object' && set !== null && 'keys' in set ? set.keys : undefined;
+  if (!Array.isArray(keys) || keys.some((key) => typeof key !== 'object' || key === null))
+    throw new Error('it is no JSON Web Key Set');
+  if (keys.length > most) throw new Error(`it has ${keys.length} keys, at most ${most} are read`);
+};
+
+/** What fetch itself reports says little; its cause says what failed. */
+const reasonOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+};

@@ -1,0 +1,27 @@
+/** Reads the keys that the settings name, to check tokens with or to sign them. */
+import { readFileSync } from 'node:fs';
+import type { Settings } from '../config/schema.ts';
+import { type KeySetOptions, remoteKeySet } from './key-set.ts';
+import { privateKey, publicKey, type SigningKey, secretKey, type VerificationKey } from './keys.ts';
+
+/** @throws when a file cannot be used; says which and why */
+export const verificationKeys = (settings: Settings, options: KeySetOptions = {}): VerificationKey[] => {
+  const url = settings['token-jwks-url'];
+  return [
+    ...settings['token-secret'].map(secretKey),
+    ...settings['token-key'].map((path) => readKey('--token-key', path, publicKey)),
+    ...(url === undefined ? [] : [remoteKeySet(new URL(url), options)]),
+  ];
+};
+
+/** @throws as above */
+export const signingKey = (path: string): SigningKey => readKey('--private-key', path, privateKey);
+
+const readKey = <Key>(option: string, path: string, made: (pem: string) => Key): Key => {
+  try {
+    return made(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`${option}: ${path} ${/^[A-Z]+: /.test(reason) ? `cannot be read: ${reason}` : reason}`);
+  }
+};

@@ -1,0 +1,35 @@
+/** What is worth saying aloud when something in the room changed. */
+import type { LeaveReason } from '../../../protocol/messages.ts';
+import type { RemotePeer, Standing } from '../../room.ts';
+import { words } from '../i18n/i18n.ts';
+
+export const nameOf = (peer: { name?: string | undefined }): string => peer.name ?? words.someone;
+
+type Seen = Pick<RemotePeer, 'name' | 'hand' | 'media'>;
+
+export const newsOfPeer = (before: Seen | undefined, now: Seen): string[] => {
+  const news: string[] = [];
+  if (now.hand && !before?.hand) news.push(words.call.raised(nameOf(now)));
+  if (now.media.screen && !before?.media.screen) news.push(words.screen.began(nameOf(now)));
+  return news;
+};
+
+export const newsOfLeaving = (peer: { name?: string | undefined }, reason: LeaveReason): string => {
+  const { left, kicked, lost } = words.call;
+  return { left, kicked, timeout: lost, error: lost }[reason](nameOf(peer));
+};
+
+export const newsOfStanding = (before: Standing | undefined, now: Standing): string[] => {
+  if (!before) return [];
+  const news: string[] = [];
+  if (before.self.role !== now.self.role)
+    news.push(now.self.role === 'host' ? words.call.nowHost : words.call.nowGuest);
+  if (before.room.access !== now.room.access) news.push(words.call.access[now.room.access]);
+  return news;
+};
+
+/** Who has come to the door since. */
+export const knocksSince = (before: Standing | undefined, now: Standing): string[] => {
+  const known = new Set(before?.waiting.map(({ id }) => id));
+  return now.waiting.filter(({ id }) => !known.has(id)).map((peer) => words.people.knocks(nameOf(peer)));
+};

@@ -1,0 +1,192 @@
+/** The dialogs of a call, of which one is open at a time. */
+import { useState } from 'preact/hooks';
+import { DevicePickers } from '../devices/device-pickers.tsx';
+import { DeviceProblems } from '../devices/media-toggles.tsx';
+import { words } from '../i18n/i18n.ts';
+import { roomUrl } from '../route.ts';
+import { remember } from '../storage.ts';
+import { copyText } from '../ui/clipboard.ts';
+import { Dialog } from '../ui/dialog.tsx';
+import { Icon, type IconName } from '../ui/icons.tsx';
+import { Late } from '../ui/lazy.tsx';
+import type { Conversation } from './call-model.ts';
+import { canFillScreen, canFloat, toggleFloating, toggleFullScreen } from './full-screen.ts';
+import { choices } from './reactions.ts';
+import { canShare } from './screen-share.ts';
+import { shortcuts } from './shortcuts.ts';
+import { areShortcutsOn } from './use-shortcuts.ts';
+
+export type CallDialogName = 'none' | 'more' | 'invite' | 'devices' | 'keys' | 'leave';
+type Inside = { room: string; conversation: Conversation; close: () => void };
+type CallDialogProps = Omit<Inside, 'close'> & { name: CallDialogName; open: (name: CallDialogName) => void };
+
+export const CallDialog = ({ name, open, ...rest }: CallDialogProps) => {
+  const inside = { ...rest, close: () => open('none') };
+  switch (name) {
+    case 'none':
+      return null;
+    case 'more':
+      return <More {...inside} open={open} />;
+    case 'invite':
+      return <Invite {...inside} />;
+    case 'devices':
+      return <DeviceChoice {...inside} />;
+    case 'keys':
+      return <Keys close={inside.close} />;
+    case 'leave':
+      return <Leaving {...inside} />;
+    default:
+      return name satisfies never;
+  }
+};
+
+const More = ({ conversation, close, open }: Inside & Pick<CallDialogProps, 'open'>) => {
+  const { more } = words;
+  const { own } = conversation;
+  const { hand, screen } = own;
+  const then = (act: () => void) => () => {
+    close();
+    act();
+  };
+  return (
+    <Dialog title={words.call.more} close={close}>
+      <fieldset class="reactions" aria-label={more.reactions}>
+        {choices.map((text) => (
+          <button key={text} type="button" class="control plain" onClick={then(() => conversation.react(text))}>
+            {text}
+          </button>
+        ))}
+      </fieldset>
+      <div class="menu">
+        <Item icon="link" text={more.invite} press={() => open('invite')} />
+        <Item icon="hand" text={hand ? more.lowerHand : more.hand} press={then(() => own.raiseHand(!hand))} />
+        {canShare() && (
+          <Item
+            icon="screen"
+            text={screen.stream ? words.screen.stop : more.screen}
+            press={then(() => void own.shareScreen())}
+          />
+        )}
+        {canFillScreen() && (
+          <Item
+            icon="full-screen"
+            text={document.fullscreenElement ? more.endFullScreen : more.fullScreen}
+            press={then(() => void toggleFullScreen())}
+          />
+        )}
+        {canFloat() && conversation.peers.length > 0 && (
+          <Item icon="floating" text={more.picture} press={then(() => void toggleFloating())} />
+        )}
+        <Item icon="settings" text={more.devices} press={() => open('devices')} />
+        <Item icon="keys" text={more.keys} press={() => open('keys')} />
+      </div>
+    </Dialog>
+  );
+};
+
+const Item = ({ icon, text, press }: { icon: IconName; text: string; press: () => void }) => (
+  <button type="button" class="menu-item" onClick={press}>
+    <Icon name={icon} />
+    {text}
+  </button>
+);
+
+const Invite = ({ room, conversation, close }: Inside) => {
+  const { invite } = words;
+  const url = roomUrl(room, document.baseURI);
+  const [outcome, setOutcome] = useState('');
+  const { access, passcode } = conversation.standing?.room ?? { access: 'open', passcode: false };
+  const copy = async () => setOutcome((await copyText(url)) ? invite.copied : invite.notCopied);
+  const share = () => void navigator.share({ title: words.product, url }).catch(() => {});
+  return (
+    <Dialog title={invite.title} close={close}>
+      <p>{access === 'open' ? invite.text : invite[access]}</p>
+      {passcode && <p>{invite.passcode}</p>}
+      <label class="unseen" for="invite-link">
+        {invite.link}
+      </label>
+      <input
+        id="invite-link"
+        class="field"
+        dir="ltr"
+        readOnly
+        value={url}
+        onFocus={({ currentTarget }) => currentTarget.select()}
+      />
+      <div class="choices">
+        <button type="button" class="button primary" onClick={() => void copy()}>
+          <Icon name="link" />
+          {invite.copy}
+        </button>
+        {'share' in navigator && (
+          <button type="button" class="button" onClick={share}>
+            {invite.share}
+          </button>
+        )}
+        <p class="outcome" role="status">
+          {outcome}
+        </p>
+      </div>
+      <Late
+        fetch={async () => (await import('../ui/qr.tsx')).QrCode}
+        props={{ text: url, label: invite.qr, hint: invite.qrHint }}
+        instead={<p class="hint">{invite.qrFailed}</p>}
+      />
+    </Dialog>
+  );
+};
+
+const DeviceChoice = ({ conversation, close }: Inside) => (
+  <Dialog title={words.devices.title} close={close}>
+    <DevicePickers devices={conversation.devices} />
+    <DeviceProblems devices={conversation.devices} />
+  </Dialog>
+);
+
+const Keys = ({ close }: { close: () => void }) => {
+  const { keys } = words;
+  const [on, setOn] = useState(areShortcutsOn);
+  const turn = (next: boolean) => {
+    remember('shortcuts', next ? 'on' : 'off');
+    setOn(next);
+  };
+  const rows = [...Object.entries(shortcuts), ['talk', keys.space]] as [keyof typeof keys.what, string][];
+  return (
+    <Dialog title={keys.title} close={close}>
+      <dl class="keys" data-off={!on}>
+        {rows.map(([what, key]) => (
+          <div key={what}>
+            <dt>
+              <kbd>{key.length === 1 ? key.toUpperCase() : key}</kbd>
+            </dt>
+            <dd>{keys.what[what]}</dd>
+          </div>
+        ))}
+      </dl>
+      <label class="option">
+        <input type="checkbox" checked={on} onChange={({ currentTarget }) => turn(currentTarget.checked)} />
+        {keys.on}
+      </label>
+    </Dialog>
+  );
+};
+
+const Leaving = ({ conversation, close }: Inside) => {
+  const { leaving } = words;
+  return (
+    <Dialog title={leaving.title} close={close}>
+      <p>{leaving.text}</p>
+      <div class="choices">
+        <button type="button" class="button primary" onClick={() => conversation.leave()}>
+          {leaving.leave}
+        </button>
+        <button type="button" class="button danger" onClick={() => void conversation.decide((room) => room.end())}>
+          {words.room.endDo}
+        </button>
+        <button type="button" class="button" onClick={close}>
+          {leaving.stay}
+        </button>
+      </div>
+    </Dialog>
+  );
+};

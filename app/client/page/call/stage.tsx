@@ -1,0 +1,81 @@
+/** The tiles of a call: all alike, or one large and the others beside it. */
+import { useState } from 'preact/hooks';
+import { words } from '../i18n/i18n.ts';
+import { roomUrl } from '../route.ts';
+import { copyText } from '../ui/clipboard.ts';
+import { Icon } from '../ui/icons.tsx';
+import type { Conversation } from './call-model.ts';
+import { Grid } from './grid.tsx';
+import { OwnTile, PeerTile } from './tile.tsx';
+import { useSpeaker } from './use-active-speaker.ts';
+
+const { call } = words;
+
+export const Stage = ({ room, conversation }: { room: string; conversation: Conversation }) => {
+  const [blocked, setBlocked] = useState<(() => void)[]>([]);
+  const [pinned, setPinned] = useState<string>();
+  const { peers, devices } = conversation;
+  const speaking = useSpeaker(conversation);
+  const alone = peers.length === 0 && conversation.state.is === 'joined';
+  // What somebody shows is what the call is about, unless one prefers to look elsewhere.
+  const main = (peers.find(({ id }) => id === pinned) ?? peers.find(({ media }) => media.screen))?.id;
+  const access = conversation.standing?.room.access ?? 'open';
+  return (
+    <div class="tiles">
+      <Grid count={peers.length + (alone ? 2 : 1)} main={main !== undefined}>
+        {peers.map((peer) => (
+          <PeerTile
+            key={peer.id}
+            peer={peer}
+            reaction={conversation.reactions.of(peer.id)}
+            speaker={devices.speaker}
+            speaking={speaking === peer.id}
+            main={main === peer.id}
+            canPin={peers.length > 1 || main !== undefined}
+            pin={() => setPinned(pinned === peer.id ? undefined : peer.id)}
+            pinned={pinned === peer.id}
+            retry={() => conversation.retry(peer.id)}
+            onBlocked={(play) => setBlocked((others) => [...others, play])}
+          />
+        ))}
+        <OwnTile key="own" conversation={conversation} />
+        {alone && <Invitation key="invitation" room={room} conversation={conversation} />}
+      </Grid>
+      {access !== 'open' && (
+        <p class="access-badge">
+          <Icon name={access === 'locked' ? 'lock' : 'gate'} />
+          {call.badge[access]}
+        </p>
+      )}
+      {blocked.length > 0 && (
+        <button
+          type="button"
+          class="unblock"
+          onClick={() => {
+            for (const play of blocked) play();
+            setBlocked([]);
+          }}
+        >
+          <span class="button primary">{call.blocked}</span>
+        </button>
+      )}
+    </div>
+  );
+};
+
+const Invitation = ({ room, conversation }: { room: string; conversation: Conversation }) => {
+  const copy = async () => {
+    const copied = await copyText(roomUrl(room, document.baseURI));
+    conversation.announce(copied ? words.invite.copied : words.invite.notCopied);
+  };
+  return (
+    <li class="tile invitation">
+      <p class="invitation-title">{call.alone}</p>
+      <p>{call.aloneText}</p>
+      <button type="button" class="button primary" onClick={() => void copy()}>
+        <Icon name="link" />
+        {words.invite.copy}
+      </button>
+    </li>
+  );
+};

@@ -1,0 +1,109 @@
+/** The chat panel. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Conversation } from '../call/call-model.ts';
+import { clock } from '../i18n/format.ts';
+import { words } from '../i18n/i18n.ts';
+import { Icon } from '../ui/icons.tsx';
+import type { Line } from './chat-log.ts';
+import { Attach, ShareList } from './file-list.tsx';
+import { splitLinks } from './linkify.ts';
+
+const { chat } = words;
+const longest = 4000;
+
+export const ChatPanel = ({ conversation, close }: { conversation: Conversation; close: () => void }) => (
+  <section id="chat" class="panel" aria-label={chat.title}>
+    <header class="panel-head">
+      <h2>{chat.title}</h2>
+      <button type="button" class="control plain" aria-label={chat.close} onClick={close}>
+        <Icon name="close" />
+      </button>
+    </header>
+    <Lines lines={conversation.lines} />
+    <ShareList conversation={conversation} />
+    <Writer conversation={conversation} />
+  </section>
+);
+
+const Lines = ({ lines }: { lines: readonly Line[] }) => {
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    list.current?.scrollTo({ top: list.current.scrollHeight });
+  }, [lines.length]);
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    <div ref={list} class="lines" role="log" aria-label={chat.messages} tabIndex={0}>
+      {lines.length === 0 && <p class="quiet">{chat.empty}</p>}
+      {lines.map((line) => (
+        <Said key={line.key} line={line} />
+      ))}
+    </div>
+  );
+};
+
+const Said = ({ line: { mine, name, text, at, delivery } }: { line: Line }) => (
+  <article class={mine ? 'line mine' : 'line'} data-delivery={delivery}>
+    <p class="line-head">
+      <bdi class="line-name">{name}</bdi>
+      <time dateTime={new Date(at).toISOString()}>{clock(at)}</time>
+    </p>
+    <p class="line-text" dir="auto">
+      {linked(text)}
+    </p>
+    {delivery === 'sending' && <p class="line-delivery">{chat.sending}</p>}
+    {delivery === 'refused' && <p class="line-delivery refused">{chat.notSent}</p>}
+  </article>
+);
+
+/** The text with its addresses as links, which open elsewhere and tell nobody where they were followed from. */
+const linked = (text: string) =>
+  splitLinks(text).map((part, index) =>
+    part.is === 'link' ? (
+      <a key={index} href={part.text} target="_blank" rel="noopener noreferrer">
+        {part.text}
+      </a>
+    ) : (
+      part.text
+    ),
+  );
+
+const Writer = ({ conversation }: { conversation: Conversation }) => {
+  const field = useRef<HTMLTextAreaElement>(null);
+  const [text, setText] = useState('');
+  useEffect(() => field.current?.focus(), []);
+  const send = (event: Event) => {
+    event.preventDefault();
+    field.current?.focus();
+    if (text.trim() === '') return;
+    void conversation.say(text.trim());
+    setText('');
+  };
+  const enter = (event: KeyboardEvent) => {
+    // While a word is being composed, Enter chooses it.
+    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) send(event);
+  };
+  return (
+    <form class="writer" onSubmit={send}>
+      {conversation.shares.possible && <Attach send={(files) => conversation.send(files)} />}
+      <label class="unseen" for="message">
+        {chat.message}
+      </label>
+      <textarea
+        ref={field}
+        id="message"
+        class="field"
+        dir="auto"
+        rows={2}
+        maxLength={longest}
+        placeholder={chat.message}
+        enterkeyhint="send"
+        value={text}
+        onInput={({ currentTarget }) => setText(currentTarget.value)}
+        onKeyDown={enter}
+      />
+      <button type="submit" class="button primary" aria-label={chat.send}>
+        <Icon name="send" />
+      </button>
+    </form>
+  );
+};

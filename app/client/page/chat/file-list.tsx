@@ -1,0 +1,84 @@
+/** The files of the chat: what is offered, how far it is, and what can be done. */
+import type { Conversation } from '../call/call-model.ts';
+import { percent, sizeOf } from '../i18n/format.ts';
+import { words } from '../i18n/i18n.ts';
+import { Icon } from '../ui/icons.tsx';
+import type { Share } from './file-transfers.ts';
+
+const { files } = words;
+
+export const ShareList = ({ conversation }: { conversation: Conversation }) => {
+  const { shares } = conversation;
+  if (shares.all.length === 0) return null;
+  return (
+    <ul class="shares" aria-label={files.title}>
+      {shares.all.map((share) => (
+        <Item key={share.key} share={share} address={shares.address(share)} />
+      ))}
+    </ul>
+  );
+};
+
+const Item = ({ share, address }: { share: Share; address: string | undefined }) => {
+  const { file, way, who } = share;
+  return (
+    <li class="share" data-share={way} data-state={file.state.is}>
+      <p class="share-name" dir="auto">
+        {file.name}
+      </p>
+      <p class="quiet">
+        {way === 'in' ? files.from(who) : files.to(who)} · {sizeOf(file.size)} · {stateOf(share)}
+      </p>
+      {(file.state.is === 'running' || file.state.is === 'paused') && (
+        <progress class="share-progress" max={file.size} value={file.progress} aria-label={file.name} />
+      )}
+      <Choices share={share} />
+      {address && (
+        <a class="button small" href={address} download={file.name}>
+          {files.save}
+        </a>
+      )}
+    </li>
+  );
+};
+
+const Choices = ({ share }: { share: Share }) => {
+  const { file, way } = share;
+  if (!file.isUnfinished) return null;
+  return (
+    <div class="prompt-choices">
+      {way === 'in' && file.state.is === 'offered' && (
+        <button type="button" class="button small primary" onClick={() => file.accept()}>
+          {files.accept}
+        </button>
+      )}
+      <button type="button" class="button small" onClick={() => (way === 'in' ? file.decline() : file.cancel())}>
+        {way === 'in' ? files.decline : words.cancel}
+      </button>
+    </div>
+  );
+};
+
+/** Opens the browser's choice of files. */
+export const Attach = ({ send }: { send: (files: File[]) => void }) => (
+  <label class="button attach" title={files.attach}>
+    <Icon name="attach" />
+    <span class="unseen">{files.attach}</span>
+    <input
+      class="unseen"
+      type="file"
+      multiple
+      onChange={({ currentTarget }) => {
+        send([...(currentTarget.files ?? [])]);
+        currentTarget.value = '';
+      }}
+    />
+  </label>
+);
+
+const stateOf = ({ file }: Share): string => {
+  const { state } = file;
+  if (state.is === 'over') return files.over[state.reason];
+  if (state.is !== 'running') return files[state.is];
+  return percent(file.progress / Math.max(1, file.size));
+};

@@ -1,0 +1,240 @@
+/** The caller's own camera and microphone: asked for, switched, chosen, lost. */
+import { Emitter } from '../../events.ts';
+import { recall, remember } from '../storage.ts';
+
+export type Kind = 'camera' | 'microphone';
+export type MediaProblem = 'denied' | 'missing' | 'busy' | 'gone' | 'insecure' | 'unsupported' | 'broken';
+/** `muted`: held, but sending silence; only microphones know it. A camera that is off is given back, its light goes out. */
+export type DeviceState =
+  | { is: 'off' }
+  | { is: 'asking' }
+  | { is: 'on'; track: MediaStreamTrack }
+  | { is: 'muted'; track: MediaStreamTrack }
+  | { is: 'failed'; problem: MediaProblem };
+
+export type Choice = { id: string; label: string };
+
+const sorts = { camera: 'videoinput', microphone: 'audioinput', speaker: 'audiooutput' } as const;
+const kinds: readonly Kind[] = ['microphone', 'camera'];
+
+export class Devices {
+  #state: Record<Kind, DeviceState> = { camera: { is: 'off' }, microphone: { is: 'off' } };
+  #chosen: Record<Kind, string> = { camera: recall('camera'), microphone: recall('microphone') };
+  #known: MediaDeviceInfo[] | undefined;
+  #stream: MediaStream | null = null;
+  #speaker = recall('speaker');
+  #emitter = new Emitter<{ changed: undefined; replaced: string }>();
+  #stopListening = () => {};
+
+  constructor() {
+    if (typeof navigator.mediaDevices?.addEventListener !== 'function') return;
+    const list = () => void this.#list();
+    navigator.mediaDevices.addEventListener('devicechange', list);
+    this.#stopListening = () => navigator.mediaDevices.removeEventListener('devicechange', list);
+  }
+
+  /** Calls back after every change. Returns the function that ends that. */
+  onChange(listener: () => void): () => void {
+    return this.#emitter.on('changed', listener);
+  }
+
+  state(kind: Kind): DeviceState {
+    return this.#state[kind];
+  }
+
+  /** Whether the browser has said which devices there are. */
+  get listed(): boolean {
+    return this.#known !== undefined;
+  }
+
+  /** The tracks that there are now; another object whenever they are others. null = none. */
+  get stream(): MediaStream | null {
+    return this.#stream;
+  }
+
+  /** Calls back with its name when a device took the place of one that was unplugged. */
+  onReplaced(listener: (label: string) => void): () => void {
+    return this.#emitter.on('replaced', listener);
+  }
+
+  /** What can be chosen from; without permission browsers do not tell. */
+  choices(kind: Kind | 'speaker'): Choice[] {
+    return (this.#known ?? [])
+      .filter((device) => device.kind === sorts[kind] && device.deviceId !== '')
+      .map(({ deviceId, label }) => ({ id: deviceId, label }));
+  }
+
+  /** Where the others are heard; '' = wherever the system plays sound. */
+  get speaker(): string {
+    return this.#speaker;
+  }
+
+  chooseSpeaker(id: string): void {
+    this.#speaker = id;
+    remember('speaker', id);
+    this.#emitter.emit('changed', undefined);
+  }
+
+  chosen(kind: Kind): string {
+    const state = this.#state[kind];
+    return ('track' in state && state.track.getSettings().deviceId) || this.#chosen[kind];
+  }
+
+  /** Turns these on, with one question to the person if the browser asks. */
+  async start(wanted: readonly Kind[] = kinds): Promise<void> {
+    for (const kind of wanted) this.#become(kind, { is: 'asking' });
+    try {
+      if (wanted.length > 0) this.#take(await capture(wanted, this.#chosen));
+    } catch (error) {
+      // One of the two may still work. Where the person said no, another question would be rude.
+      for (const kind of wanted) {
+        if (problemOf(error) === 'denied' && !(await isGranted(kind))) this.#failed(kind, error);
+        else await this.#startOne(kind);
+      }
+    }
+    await this.#list();
+  }
+
+  /** On becomes off or muted, anything else on. */
+  async toggle(kind: Kind): Promise<void> {
+    const state = this.#state[kind];
+    if (state.is === 'asking') return;
+    if (state.is === 'on') return kind === 'camera' ? this.#off(kind) : this.#enable(state.track, false);
+    if (state.is === 'muted') return this.#enable(state.track, true);
+    await this.#startOne(kind);
+    await this.#list();
+  }
+
+  /** On becomes off or muted; anything else stays as it is. */
+  turnOff(kind: Kind): void {
+    if (this.#state[kind].is === 'on') void this.toggle(kind);
+  }
+
+  /** Uses this device from now on. */
+  async choose(kind: Kind, id: string): Promise<void> {
+    this.#chosen[kind] = id;
+    remember(kind, id);
+    const state = this.#state[kind];
+    if (!('track' in state)) return;
+    const muted = state.is === 'muted';
+    this.#off(kind);
+    await this.#startOne(kind);
+    const now = this.#state[kind];
+    if (muted && now.is === 'on') this.#enable(now.track, false);
+  }
+
+  /** Gives everything back. */
+  close(): void {
+    this.#stopListening();
+    for (const kind of kinds) this.#off(kind);
+  }
+
+  async #startOne(kind: Kind): Promise<void> {
+    this.#become(kind, { is: 'asking' });
+    try {
+      this.#take(await capture([kind], this.#chosen));
+    } catch (error) {
+      this.#failed(kind, error);
+    }
+  }
+
+  #take(stream: MediaStream): void {
+    for (const track of stream.getTracks()) {
+      const kind: Kind = track.kind === 'video' ? 'camera' : 'microphone';
+      if (this.#state[kind].is === 'asking') this.#own(kind, track);
+      else track.stop();
+    }
+  }
+
+  #own(kind: Kind, track: MediaStreamTrack): void {
+    // Only an unplugged device or a withdrawn permission ends a track that nobody stopped.
+    track.onended = () => void this.#gone(kind);
+    this.#become(kind, { is: 'on', track });
+  }
+
+  /** Another device of the kind takes over, where there is one. */
+  async #gone(kind: Kind): Promise<void> {
+    const muted = this.#state[kind].is === 'muted';
+    this.#become(kind, { is: 'failed', problem: 'gone' });
+    await this.#list();
+    if (this.choices(kind).length === 0) return;
+    await this.#startOne(kind);
+    const now = this.#state[kind];
+    if (now.is !== 'on') return this.#become(kind, { is: 'failed', problem: 'gone' });
+    if (muted) this.#enable(now.track, false);
+    this.#emitter.emit('replaced', now.track.label);
+  }
+
+  #enable(track: MediaStreamTrack, enabled: boolean): void {
+    track.enabled = enabled;
+    this.#become('microphone', { is: enabled ? 'on' : 'muted', track });
+  }
+
+  #off(kind: Kind): void {
+    const state = this.#state[kind];
+    if ('track' in state) {
+      state.track.onended = null;
+      state.track.stop();
+    }
+    this.#become(kind, { is: 'off' });
+  }
+
+  #failed(kind: Kind, error: unknown): void {
+    this.#become(kind, { is: 'failed', problem: problemOf(error) });
+  }
+
+  #become(kind: Kind, state: DeviceState): void {
+    this.#state[kind] = state;
+    const tracks = kinds.map((each) => this.#state[each]).flatMap((each) => ('track' in each ? [each.track] : []));
+    if (!sameTracks(tracks, this.#stream)) this.#stream = tracks.length === 0 ? null : new MediaStream(tracks);
+    this.#emitter.emit('changed', undefined);
+  }
+
+  async #list(): Promise<void> {
+    this.#known = (await navigator.mediaDevices?.enumerateDevices().catch(() => [])) ?? [];
+    this.#emitter.emit('changed', undefined);
+  }
+}
+
+const sameTracks = (tracks: MediaStreamTrack[], stream: MediaStream | null): boolean =>
+  tracks.length === (stream?.getTracks().length ?? 0) && tracks.every((track) => stream?.getTracks().includes(track));
+
+const quality: Record<Kind, MediaTrackConstraints> = {
+  // Everyone sends to everyone: modest pictures keep a full room possible.
+  camera: { width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 24, max: 30 }, facingMode: 'user' },
+  microphone: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+};
+
+/** A wish, not a demand: a device that is no longer there must not keep the caller out. */
+const constraints = (kind: Kind, id: string): MediaTrackConstraints =>
+  id === '' ? quality[kind] : { ...quality[kind], deviceId: { ideal: id } };
+
+const capture = (wanted: readonly Kind[], chosen: Record<Kind, string>): Promise<MediaStream> =>
+  navigator.mediaDevices.getUserMedia({
+    audio: wanted.includes('microphone') && constraints('microphone', chosen.microphone),
+    video: wanted.includes('camera') && constraints('camera', chosen.camera),
+  });
+
+const isGranted = async (kind: Kind): Promise<boolean> => {
+  try {
+    return (await navigator.permissions.query({ name: kind as PermissionName })).state === 'granted';
+  } catch {
+    // Not every browser knows these names.
+    return false;
+  }
+};
+
+const problems: Record<string, MediaProblem> = {
+  NotAllowedError: 'denied',
+  SecurityError: 'denied',
+  NotFoundError: 'missing',
+  OverconstrainedError: 'missing',
+  NotReadableError: 'busy',
+  AbortError: 'busy',
+};
+
+const problemOf = (error: unknown): MediaProblem => {
+  if (!isSecureContext) return 'insecure';
+  if (navigator.mediaDevices?.getUserMedia === undefined) return 'unsupported';
+  return (error instanceof Error && problems[error.name]) || 'broken';
+};

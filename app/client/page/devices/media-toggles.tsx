@@ -1,0 +1,62 @@
+/** The buttons for microphone and camera, the same in the lobby and in the call. */
+
+import { shortcuts } from '../call/shortcuts.ts';
+import { problemOf } from '../i18n/error-messages.ts';
+import { words } from '../i18n/i18n.ts';
+import { browserOf } from '../ui/browser.ts';
+import { Icon } from '../ui/icons.tsx';
+import type { DeviceState, Devices, Kind } from './devices.ts';
+
+/** `withKeys`: there are shortcuts for them. */
+export const Switches = ({ devices, withKeys = false }: { devices: Devices; withKeys?: boolean }) => (
+  <>
+    <Switch kind="microphone" devices={devices} withKeys={withKeys} />
+    <Switch kind="camera" devices={devices} withKeys={withKeys} />
+  </>
+);
+
+const Switch = ({ kind, devices, withKeys }: { kind: Kind; devices: Devices; withKeys: boolean }) => {
+  const text = words.call[kind];
+  const key = withKeys ? shortcuts[kind] : undefined;
+  const press = ({ detail, currentTarget }: MouseEvent) => {
+    void devices.toggle(kind);
+    // Who has just clicked it may hold the space bar to talk next; that must not press the button again.
+    if (withKeys && detail > 0) (currentTarget as HTMLElement).blur();
+  };
+  const state = devices.state(kind);
+  const on = state.is === 'on';
+  return (
+    <button
+      type="button"
+      class="control"
+      title={key ? `${text} (${key})` : text}
+      aria-keyshortcuts={key}
+      aria-pressed={on}
+      aria-busy={state.is === 'asking'}
+      onClick={press}
+    >
+      <Icon name={on ? kind : `${kind}-off`} />
+      <span class="control-label">{text}</span>
+    </button>
+  );
+};
+
+/** Why something that was asked for is not on, if so. */
+export const DeviceProblems = ({ devices }: { devices: Devices }) => (
+  <div class="problems" role="status">
+    {problemSentences(devices.state('camera'), devices.state('microphone')).map((text) => (
+      <p key={text}>{text}</p>
+    ))}
+  </div>
+);
+
+const browser = browserOf(navigator.userAgent);
+
+const problemSentences = (camera: DeviceState, microphone: DeviceState): string[] => {
+  const both = camera.is === 'failed' && microphone.is === 'failed' && camera.problem === microphone.problem;
+  if (both) return [problemOf('both', camera.problem, browser)];
+  return [
+    ...(camera.is === 'failed' ? [problemOf('camera', camera.problem, browser)] : []),
+    ...(microphone.is === 'failed' ? [problemOf('microphone', microphone.problem, browser)] : []),
+  ];
+};

@@ -1,0 +1,23 @@
+/** One's own picture before the call, with the switches and what is wrong with the devices. */
+import type { Devices } from '../devices/devices.ts';
+import { DeviceProblems, Switches } from '../devices/media-toggles.tsx';
+import { words } from '../i18n/i18n.ts';
+import { OwnVideo } from '../ui/video.tsx';
+
+const { lobby } = words;
+
+export const Preview = ({ devices }: { devices: Devices }) => {
+  const camera = devices.state('camera').is;
+  return (
+    <div class="preview">
+      <div class="tile own" data-self data-video={camera === 'on'}>
+        {camera !== 'on' && <p class="preview-text">{camera === 'asking' ? lobby.previewAsking : lobby.previewOff}</p>}
+        <OwnVideo devices={devices} label={lobby.preview} />
+      </div>
+      <div class="preview-controls">
+        <Switches devices={devices} />
+      </div>
+      <DeviceProblems devices={devices} />
+    </div>
+  );
+};

@@ -1,0 +1,39 @@
+/** At the door of a room whose newcomers knock: one waits until a host opens. */
+import type { Conversation } from '../call/call-model.ts';
+import { words } from '../i18n/i18n.ts';
+import { useFirstFocus, useTitle } from '../ui/hooks.ts';
+import { Preview } from './preview.tsx';
+
+const { waiting } = words;
+
+type WaitingRoomProps = { room: string; conversation: Conversation; trouble: string | undefined };
+
+export const WaitingRoom = ({ room, conversation, trouble }: WaitingRoomProps) => {
+  useTitle(`${waiting.title} – ${words.product}`);
+  const heading = useFirstFocus<HTMLHeadingElement>();
+  const { state } = conversation;
+  const host = state.is === 'waiting' && state.host;
+  return (
+    <main class="card lobby" data-waiting={host ? 'host' : 'no-host'}>
+      <div class="lobby-parts">
+        <div class="lobby-head">
+          <p class="brand">{words.lobby.room(room)}</p>
+          <h1 ref={heading} tabIndex={-1}>
+            {waiting.title}
+          </h1>
+        </div>
+        <Preview devices={conversation.devices} />
+        <div class="entry">
+          <p class="waiting-host" role="status">
+            <span class="pulse" aria-hidden="true" />
+            {trouble ?? (host ? waiting.host : waiting.noHost)}
+          </p>
+          <p class="quiet">{waiting.stay}</p>
+          <button type="button" class="button wide" onClick={() => conversation.leave()}>
+            {waiting.leave}
+          </button>
+        </div>
+      </div>
+    </main>
+  );
+};

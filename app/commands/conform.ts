@@ -1,0 +1,63 @@
+/** `genkan conform URL`: whether a server keeps what the protocol promises. */
+import { parseArgs } from 'node:util';
+import { TurnedAway } from '../conform/inbox.ts';
+import { report } from '../conform/report.ts';
+import { judge, type Site } from '../conform/runner.ts';
+import { guarantees } from '../conform/spec.ts';
+
+/** The verdicts with the exit code 0, nothing was broken, or 1, something was; or why there are none: 1 nobody got in, 2 asked in vain. */
+export type Told = { code: 0 | 1; text: string } | { code: 1 | 2; fault: string };
+
+type Asked = Site & { quick: number | undefined; json: boolean; insecure: boolean };
+
+/** ms between the beginnings of two cases: with two or three entrances each, no more a second than a server lets in by default. */
+const pace = 250;
+
+export const conform = async (words: string[]): Promise<Told> => {
+  const asked = read(words);
+  if ('fault' in asked) return { code: 2, fault: `conform: ${asked.fault}` };
+  const { quick, json, insecure, ...site } = asked;
+  // Node's fetch knows no other way.
+  if (insecure) process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+  try {
+    const judged = await judge(site, { quick, pace });
+    const titles = guarantees.map(({ title }) => title);
+    const text = json
+      ? JSON.stringify({ url: site.base, guarantees: titles, cases: judged }, null, 2)
+      : report(site.base, judged);
+    return { code: judged.some(({ verdict }) => verdict === 'broken') ? 1 : 0, text };
+  } catch (error) {
+    const { message, cause } = error instanceof Error ? error : new Error(String(error));
+    const why = cause instanceof Error ? `${message}: ${cause.message}` : message;
+    const isToken = error instanceof TurnedAway && error.code.startsWith('token-');
+    const hint = isToken ? "; a token is made by: genkan token --room 'conform-*' …, for --token" : '';
+    return { code: isToken ? 2 : 1, fault: `conform: nothing could be judged at ${site.base}: ${why}${hint}` };
+  }
+};
+
+const read = (words: string[]): Asked | { fault: string } => {
+  try {
+    const { values, positionals } = parseArgs({ args: words, allowPositionals: true, options });
+    const [url, ...more] = positionals;
+    const { token, 'token-host': hostToken, quick, json = false, insecure = false } = values;
+    if (url === undefined || more.length > 0)
+      return { fault: 'which server? Give one URL, such as https://meet.example' };
+    if (!/^https?:\/\/[^?#]+$/.test(url) || !URL.canParse(url))
+      return {
+        fault: `${url}: write where the start page is, such as https://meet.example or https://example.org/meet/`,
+      };
+    if (quick !== undefined && !/^\d+$/.test(quick)) return { fault: `--quick ${quick}: write a number of seconds` };
+    const base = url.replace(/\/+$/, '');
+    return { base, token, hostToken, quick: quick === undefined ? undefined : Number(quick) * 1000, json, insecure };
+  } catch (error) {
+    return { fault: error instanceof Error ? error.message : String(error) };
+  }
+};
+
+const options = {
+  token: { type: 'string' },
+  'token-host': { type: 'string' },
+  quick: { type: 'string' },
+  json: { type: 'boolean' },
+  insecure: { type: 'boolean' },
+} as const;

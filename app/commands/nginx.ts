@@ -1,0 +1,178 @@
+/** `genkan nginx`: from flags, environment, files and the nginx of this machine to the files for nginx. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { type Address, showAddress } from '../config/address.ts';
+import { impossible } from '../config/cross-checks.ts';
+import type { Environment } from '../config/expand.ts';
+import { loadAs } from '../config/load.ts';
+import { advise } from '../nginx/advisories.ts';
+import { filesFor } from '../nginx/files.ts';
+import { impossibleForNginx, impossibleForVersion, type NginxSettings, nginxSchema } from '../nginx/options.ts';
+import { type Files, isAlone, type Situation } from '../nginx/site-spec.ts';
+import { floor, knows, parseVersion, showVersion } from '../nginx/version.ts';
+import { isName } from '../nginx/workers.ts';
+import { planPlaces } from '../process/bind-plan.ts';
+
+export type NginxFiles =
+  | { files: Files; out: string | undefined; notes: string[] }
+  | { faults: string[]; notes: string[] };
+
+/** @param ask for what `nginx -V` of this machine says; undefined when there is none */
+export const nginxFiles = (words: string[], environment: Environment, ask = askNginx): NginxFiles => {
+  const loaded = loadAs(
+    nginxSchema,
+    (settings, where) => [...impossible(settings, where), ...impossibleForNginx(settings, where)],
+    words,
+    environment,
+  );
+  if ('faults' in loaded) return loaded;
+  const { settings, notes } = loaded;
+  const version = versionFor(settings, ask);
+  const app = appOf(settings);
+  const faults = [...version.faults, ...('faults' in app ? app.faults : [])];
+  if (faults.length > 0 || 'faults' in app) return { faults, notes };
+  const situation = situationOf(settings, version.text, app);
+  const advice = version.isKnown ? advise(situation) : undefined;
+  const said = [...notes, ...version.notes, ...remarks(situation), ...(advice === undefined ? [] : [advice])];
+  return { files: filesFor(situation), out: settings.out, notes: said };
+};
+
+/**
+ * Each file headed by its path, or written below a directory, which is told.
+ * @throws when a file cannot be written, or would take the place of somebody else's
+ */
+export const deliver = (files: Files, out: string | undefined): string => {
+  if (out === undefined) return [...files].map(([path, text]) => `# ${path}\n${text}`).join('\n');
+  if (files.has('nginx.conf')) keepForeign(join(out, 'nginx.conf'));
+  for (const [path, text] of files) {
+    mkdirSync(dirname(join(out, path)), { recursive: true });
+    writeFileSync(join(out, path), text);
+  }
+  return [...files.keys()].map((path) => join(out, path)).join('\n');
+};
+
+/** Of the files only nginx.conf has a name that others use. */
+const keepForeign = (path: string): void => {
+  if (existsSync(path) && !readFileSync(path, 'utf8').includes('Genkan'))
+    throw new Error(`${path} is not Genkan's and stays; write to another directory, or choose --mode vhost`);
+};
+
+/** Where the Debian package puts nginx is in the PATH of root alone. */
+const askNginx = (): string | undefined => {
+  const env = { ...process.env, PATH: [process.env.PATH, '/usr/sbin', '/usr/local/sbin'].join(delimiter) };
+  const { error, stderr } = spawnSync('nginx', ['-V'], { encoding: 'utf8', env });
+  return error ? undefined : stderr;
+};
+
+const versionFor = (settings: NginxSettings, ask: () => string | undefined) => {
+  const given = settings['nginx-version'];
+  const said = given === undefined ? ask() : undefined;
+  const known = given ?? /nginx\/(\d+\.\d+\.\d+)/.exec(said ?? '')?.[1];
+  const text = known ?? showVersion(floor);
+  const source = given === undefined ? 'the nginx of this machine' : '--nginx-version';
+  const isWithoutQuic = settings.http3 && said !== undefined && !said.includes('--with-http_v3_module');
+  return {
+    text,
+    isKnown: known !== undefined,
+    notes: [
+      ...(known ? [] : [`there is no nginx here to ask; the files are for ${text}, or say --nginx-version`]),
+      ...(isWithoutQuic ? ['--http3: the nginx of this machine was built without --with-http_v3_module'] : []),
+    ],
+    faults: impossibleForVersion(settings, text, source),
+  };
+};
+
+type App = Pick<Situation, 'protocol' | 'upstreams'>;
+
+/** How and where nginx finds the app, in words that can stand in its files. */
+const appOf = (settings: NginxSettings): App | { faults: string[] } => {
+  const found = findApp(settings);
+  const strange = 'faults' in found ? undefined : found.upstreams.find((address) => /[\s;{}"'\\$#]/.test(address));
+  if (strange === undefined) return found;
+  return { faults: [`${strange}: cannot stand in nginx's files: no spaces, quotes or any of ; { } \\ $ #`] };
+};
+
+/** As it is told, or as the app's own settings say. */
+const findApp = (settings: NginxSettings): App | { faults: string[] } => {
+  const { socket, 'http-socket': httpSocket, upstream } = settings;
+  const protocol = settings.protocol ?? (socket.length === 0 && httpSocket.length > 0 ? 'http' : 'uwsgi');
+  const setting = protocol === 'uwsgi' ? 'socket' : 'http-socket';
+  const [first, ...more] = upstream.map(asUpstream);
+  if (first !== undefined) return { protocol, upstreams: [first, ...more] };
+  if (settings[setting].length === 0) return unlistened(settings, protocol);
+  const plan = planPlaces(settings);
+  if ('faults' in plan) return plan;
+  // A worker may listen on several; they all lead to it.
+  const places = plan.workers.flatMap((worker) => worker.find((place) => place.setting === setting) ?? []);
+  const [own, ...others] = places.map(({ address }) => asUpstream(address));
+  const isUnknown = places.some(
+    ({ address }) => address.kind === 'fd' || (address.kind === 'tcp' && address.port === 0),
+  );
+  if (own === undefined || isUnknown)
+    return { faults: [`--${setting}: nginx cannot know where that is; say it by --upstream`] };
+  return { protocol, upstreams: [own, ...others] };
+};
+
+const unlistened = (settings: NginxSettings, protocol: App['protocol']): App | { faults: string[] } => {
+  const { http, socket, 'http-socket': httpSocket } = settings;
+  const [wanted, other] = protocol === 'uwsgi' ? ['--socket', '--http-socket'] : ['--http-socket', '--socket'];
+  if (socket.length + httpSocket.length > 0)
+    return { faults: [`--protocol ${protocol}: the app listens by ${other} alone; add ${wanted} there`] };
+  if (http.length > 0)
+    return {
+      faults: ['--http: is for browsers and believes no front end; let the app listen by --socket or --http-socket'],
+    };
+  return { protocol, upstreams: ['127.0.0.1:3031'] };
+};
+
+/** An address to listen on as one to connect to. */
+const asUpstream = (address: Address): string => {
+  if (address.kind === 'unix') return `unix:${address.path}`;
+  if (address.kind === 'fd') return showAddress(address);
+  const host = everywhere[address.host ?? ''] ?? address.host;
+  return showAddress({ ...address, ...(host === undefined ? {} : { host }) });
+};
+
+const everywhere: Record<string, string> = { '': '127.0.0.1', '0.0.0.0': '127.0.0.1', '::': '::1' };
+
+const situationOf = (settings: NginxSettings, version: string, app: App): Situation => {
+  const { mode, base, certificate, 'certificate-key': key } = settings;
+  const addresses = settings.address.length > 0 ? settings.address : [certificate === undefined ? '80' : '443'];
+  return {
+    mode,
+    ...app,
+    shared: settings.store !== 'memory',
+    resolver: settings.resolver,
+    serverNames: settings['server-name'],
+    addresses,
+    base: base.endsWith('/') ? base : `${base}/`,
+    certificate: certificate && key ? { chain: certificate, key } : undefined,
+    acmeWebroot: settings['acme-webroot'],
+    trustedProxies: settings['trusted-proxy'],
+    version: parseVersion(version) ?? floor,
+    root: settings.root,
+    hsts: settings.hsts,
+    http3: settings.http3,
+    brotli: settings.brotli,
+    limits: {
+      handshakes: settings.handshakes,
+      connections: settings.connections,
+      dryRun: settings['limits-dry-run'],
+    },
+    maintenance: settings['maintenance-file'],
+    accessLog: settings['access-log'] ?? `/var/log/nginx/${isAlone(settings) ? '' : 'genkan.'}access.log`,
+    app: {
+      limitPost: settings['limit-post'],
+      pingInterval: settings['ping-interval'],
+      pollWait: settings['poll-wait'],
+      keepAlive: settings['keep-alive-timeout'],
+      drain: settings['drain-timeout'],
+    },
+  };
+};
+
+const remarks = ({ upstreams, version, resolver }: Situation): string[] =>
+  upstreams.length > 1 && upstreams.some(isName) && (resolver === undefined || !knows(version).resolve)
+    ? ['several upstreams that are names are looked up once, at start, before nginx 1.27.3']
+    : [];

@@ -1,0 +1,79 @@
+/** What one source (flags, environment, a file) gives, before anything is checked against the forms. */
+import type { Meaning } from './resolve-name.ts';
+import { type Told, verdictOn } from './uwsgi-compat/options.ts';
+
+/** One value and where it was written: `--http`, `GENKAN_HTTP`, `genkan.yaml:7: http`. */
+export type Part = { value: string | number | boolean; source: string };
+/** A setting with all its values, of which only lists use more than the last. `fromFile`: the value
+ * stands (or, once it was read, stood) in a file; `path`: in which. */
+export type Given = { name: string; parts: Part[]; source: string; fromFile: boolean; path?: string };
+export type Reading = { given: Given[]; faults: string[]; notes: string[] };
+
+export const emptyReading = (): Reading => ({ given: [], faults: [], notes: [] });
+
+/**
+ * Adds what a word with its values means to the reading.
+ * @param spell how this source would write another name
+ */
+export const take = (
+  reading: Reading,
+  meaning: Meaning,
+  { source, parts }: { source: string; parts: Part[] },
+  spell: (name: string) => string,
+): void => {
+  switch (meaning.kind) {
+    case 'setting':
+      return takeSetting(reading, meaning, { source, parts }, spell);
+    case 'answer':
+      return takeAnswer(reading, meaning.answer, source, parts);
+    case 'unknown': {
+      const hint = meaning.nearest === undefined ? '' : `; did you mean ${spell(meaning.nearest)}?`;
+      reading.faults.push(`${source}: there is no such setting${hint}`);
+    }
+  }
+};
+
+const takeSetting = (
+  reading: Reading,
+  { name, renamed, fromFile }: Extract<Meaning, { kind: 'setting' }>,
+  { source, parts }: { source: string; parts: Part[] },
+  spell: (name: string) => string,
+): void => {
+  const times = renamed?.times ?? 1;
+  const scaled = times === 1 ? parts : parts.map((part) => ({ ...part, value: scale(part.value, times) }));
+  reading.given.push({ name, parts: scaled, source, fromFile });
+  if (!renamed) return;
+  const values = times === 1 ? '' : ` ${scaled.map(({ value }) => value).join(' ')}`;
+  reading.notes.push(`${source}: is called ${spell(name)}${values} here${renamed.here ? `, ${renamed.here}` : ''}`);
+};
+
+/** What is no number is left alone: the setting's form will say so. */
+const scale = (value: Part['value'], times: number): Part['value'] =>
+  /^\d+$/.test(String(value)) ? Number(value) * times : value;
+
+const takeAnswer = (reading: Reading, answer: Told, source: string, parts: Part[]): void => {
+  const { verdict, said } = verdictOn(answer);
+  const off = parts.some(({ value }) => ['false', 'no', 'off', '0'].includes(String(value).toLowerCase()));
+  switch (verdict) {
+    case 'always':
+      // Told only to those who wanted it otherwise.
+      if (off) reading.notes.push(`${source}: cannot be switched off: ${said}`);
+      return;
+    case 'inapplicable':
+      reading.notes.push(`${source}: does not apply: ${said}`);
+      return;
+    case 'refused':
+      reading.faults.push(`${source}: ${said}`);
+  }
+};
+
+/** The same setting twice in one source, by two of its names or as value and file: nobody could tell which was meant. */
+export const refuseDoubles = (reading: Reading): Reading => {
+  const first = new Map<string, Given>();
+  for (const given of reading.given) {
+    const before = first.get(given.name);
+    if (before) reading.faults.push(`${given.source}: says the same as ${before.source}`);
+    else first.set(given.name, given);
+  }
+  return reading;
+};

@@ -1,0 +1,26 @@
+/** Whether requests as large as the app takes reach it. */
+import { type Check, found, ok, skipped } from '../finding.ts';
+import { ask, codeOf } from '../target.ts';
+
+/** The largest message, and a body nearly as large as the app takes, by its defaults. */
+const sizes = [65_536, 1_048_576 - 1024];
+
+export const body: Check = {
+  name: 'body',
+  needs: ['genkan'],
+  async run(site) {
+    const passed: number[] = [];
+    for (const size of sizes) {
+      const message = JSON.stringify({ type: 'chat', n: 1, text: '' });
+      const padded = message.replace('""', `"${'x'.repeat(size - message.length)}"`);
+      // Without a session nothing is done with it, but only after all of it was read.
+      const answer = await ask(site, `rooms/${site.rooms[0]}/messages`, { method: 'POST', body: padded });
+      const code = codeOf(answer);
+      if (answer.status === 413 && code !== undefined) return [ok(`the app itself takes less than ${size} bytes`)];
+      if (answer.status === 413) return [found('body-limit', `a request of ${size} bytes does not reach the app: 413`)];
+      if (code === undefined) return [skipped(`it is not the app that answers a message: ${answer.status}`)];
+      passed.push(size);
+    }
+    return [ok(`requests of ${passed.join(' and ')} bytes reach the app`)];
+  },
+};

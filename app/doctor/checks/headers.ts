@@ -1,0 +1,67 @@
+/** What browsers may do with the answers of the site, on every kind of path, and what no stranger should be answered. */
+
+import { operatorPaths } from '../../nginx/private.ts';
+import { securityHeaders } from '../../web/security-headers.ts';
+import { type Check, type Finding, found, orOk } from '../finding.ts';
+import { type Answer, ask } from '../target.ts';
+import { askSeen } from './app-identity.ts';
+import { missingFile } from './page.ts';
+
+export const headers: Check = {
+  name: 'headers',
+  needs: ['genkan'],
+  async run(site) {
+    const html = await ask(site, '');
+    const script = /src="([^"]+\.js)"/.exec(html.body)?.[1];
+    const paths = ['metrics', missingFile, ...(script === undefined ? [] : [script])];
+    const others = await Promise.all(paths.map((path) => ask(site, path).catch(() => undefined)));
+    const all = [html, (await askSeen(site)).answer, ...others.filter((answer) => answer !== undefined)];
+    return orOk(
+      [...missing(all), ...twice(all), ...forbidding(html)],
+      `all ${Object.keys(securityHeaders).length} security headers, once, on ${all.length} kinds of answers`,
+    );
+  },
+};
+
+const missing = (answers: Answer[]): Finding[] =>
+  Object.keys(securityHeaders).flatMap((name) => {
+    const without = answers.filter(({ headers }) => headers[name] === undefined).map(({ url }) => url.pathname);
+    return without.length === 0 ? [] : [found('headers-missing', `${name} is not on ${without.join(', ')}`)];
+  });
+
+const twice = (answers: Answer[]): Finding[] =>
+  answers.flatMap(({ rawHeaders, url }) => {
+    const names = rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
+    return Object.keys(securityHeaders)
+      .filter((name) => names.indexOf(name) !== names.lastIndexOf(name))
+      .map((name) => found('headers-twice', `${name} on ${url.pathname}`));
+  });
+
+/** What is not named is allowed to the page itself: https://www.w3.org/TR/permissions-policy/ */
+const forbidding = ({ headers }: Answer): Finding[] => {
+  const policy = String(headers['permissions-policy'] ?? '');
+  const forbidden = ['camera', 'microphone', 'display-capture'].filter((name) => {
+    const allowed = new RegExp(`(?:^|[\\s,])${name}=(\\([^)]*\\)|\\*|self)`).exec(policy)?.[1];
+    return allowed !== undefined && !/self|\*/.test(allowed);
+  });
+  return forbidden.length === 0 ? [] : [found('camera-forbidden', `the page may not use ${forbidden.join(', ')}`)];
+};
+
+export const operations: Check = {
+  name: 'operations',
+  needs: ['genkan'],
+  async run(site) {
+    const { seen } = await askSeen(site);
+    // Some let the connection end in place of an answer, which hides as well.
+    const asked = await Promise.all(operatorPaths.map((path) => ask(site, path).catch(() => undefined)));
+    const answers = asked.filter((answer) => answer !== undefined);
+    // Without a front end a health check has no other way in; those two tell nothing.
+    const isMeant = ({ url }: Answer) => seen?.by === 'http' && /z$/.test(url.pathname);
+    const open = answers.filter((answer) => (answer.status < 400 || answer.status === 503) && !isMeant(answer));
+    const paths = open.map(({ url }) => url.pathname);
+    return orOk(
+      paths.length === 0 ? [] : [found('operations-public', `anyone may ask for ${paths.join(', ')}`)],
+      'health, metrics and statistics are not shown',
+    );
+  },
+};

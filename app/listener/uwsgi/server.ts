@@ -1,0 +1,113 @@
+/** The uwsgi listener: an http.Server whose connections speak the uwsgi protocol, for `uwsgi_pass` of nginx. */
+import { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { ListenerLog } from '../error-response.ts';
+import { UpgradedSockets } from '../upgraded-sockets.ts';
+import { Connection, type Host } from './connection.ts';
+import type { UwsgiLimits } from './exchange.ts';
+
+export type UwsgiOptions = UwsgiLimits & {
+  /** TCP peers (IPv4 in dotted form) whose word about the client is believed; peers on a unix socket always are. */
+  allowFrom: (address: string) => boolean;
+  /** Whether a connection fits in; it counts until its 'close'. Others are closed. */
+  admit: (socket: Socket) => boolean;
+  /** Whether this host, for a client of this address, is served; other hosts are answered with 421. */
+  answersFor: (host: string | undefined, client: string) => boolean;
+  /** Whether every request of a client at this address is refused, with 429. */
+  isBarred: (client: string) => boolean;
+  log: ListenerLog;
+};
+
+/**
+ * A server that emits `request` (IncomingMessage, ServerResponse) and `upgrade` (IncomingMessage, Socket, head) as one
+ * of http.createServer() does, with the client's address, scheme and host in x-forwarded-for, -proto and -host.
+ * Every connection carries one request. `close()` ends those on which none has begun, `closeAllConnections()` all, the
+ * upgraded ones among them. Node's own timeouts (`requestTimeout` …) do nothing here.
+ */
+export const createUwsgiServer = (options: UwsgiOptions): Server => new UwsgiServer(options);
+
+class UwsgiServer extends Server {
+  readonly #options: UwsgiOptions;
+  readonly #connections = new Set<Connection>();
+  readonly #upgraded = new UpgradedSockets();
+  readonly #host: Host;
+  #sweep: NodeJS.Timeout | undefined;
+
+  constructor(options: UwsgiOptions) {
+    super();
+    this.#options = options;
+    this.#host = {
+      server: this,
+      limits: options,
+      answersFor: options.answersFor,
+      isBarred: options.isBarred,
+      log: options.log,
+      forget: (connection) => this.#connections.delete(connection),
+      handOver: (connection) => {
+        this.#connections.delete(connection);
+        this.#upgraded.add(connection.socket);
+      },
+    };
+    // The one that node:http has put there would read HTTP.
+    this.removeAllListeners('connection');
+    this.on('connection', (socket) => this.#accept(socket));
+    this.on('close', () => this.#stopSweep());
+  }
+
+  /** node:http calls this from close(); its own list of connections knows none of ours. */
+  override closeIdleConnections(): void {
+    for (const connection of this.#connections) if (connection.idle) connection.socket.destroy();
+  }
+
+  override closeAllConnections(): void {
+    for (const connection of this.#connections) connection.socket.destroy();
+    this.#upgraded.destroyAll();
+  }
+
+  #accept(socket: Socket): void {
+    if (!this.#isAllowed(socket)) {
+      this.#options.log.warn({ peer: socket.remoteAddress }, 'uwsgi: a peer that is not allowed was turned away');
+      socket.destroy();
+      return;
+    }
+    if (!this.#options.admit(socket)) {
+      socket.destroy();
+      return;
+    }
+    this.#connections.add(new Connection(socket, this.#host));
+    this.#startSweep();
+  }
+
+  /** A unix socket has no addresses at all; a TCP socket without a remote one has lost its peer already. */
+  #isAllowed(socket: Socket): boolean {
+    const { remoteAddress } = socket;
+    if (remoteAddress === undefined) return socket.localAddress === undefined;
+    return this.#options.allowFrom(remoteAddress.replace(/^::ffff:(?=\d+\.)/, ''));
+  }
+
+  /**
+   * One coarse timer for all deadlines, and only while there are connections: a timer for each would be started and
+   * stopped for every request, and the sockets' own are put off by every dribbled byte.
+   */
+  #startSweep(): void {
+    if (this.#sweep !== undefined) return;
+    const { headerTimeout, bodyTimeout, idleTimeout, harakiri } = this.#options;
+    const shortest = Math.min(headerTimeout, bodyTimeout, idleTimeout, harakiri > 0 ? harakiri : idleTimeout);
+    const interval = Math.min(Math.max(shortest / 8, 10), 1000);
+    this.#sweep = setInterval(() => this.#expire(), interval).unref();
+  }
+
+  #stopSweep(): void {
+    clearInterval(this.#sweep);
+    this.#sweep = undefined;
+  }
+
+  #expire(): void {
+    if (this.#connections.size + this.#upgraded.size === 0) this.#stopSweep();
+    const now = performance.now();
+    for (const connection of this.#connections) connection.check(now);
+    this.#upgraded.check(now);
+    // close() has spared those who had only just come.
+    if (!this.listening) this.closeIdleConnections();
+  }
+}

@@ -1,0 +1,59 @@
+/** The access log: a line for a request, one when a WebSocket opens, one when it or an event stream closes; or only those asked for. */
+
+import type { Streams } from '../signaling/transports/http.ts';
+import type { Opened, Visits } from '../signaling/transports/websocket.ts';
+import type { Answered, Requests } from '../web/request-log.ts';
+import { redactUrl } from './redact.ts';
+
+export type AccessSettings = {
+  'disable-logging': boolean;
+  'log-4xx': boolean;
+  'log-5xx': boolean;
+  /** ms; 0 = none are slow. */
+  'log-slow': number;
+};
+
+export type AccessLog = Visits & Streams & Requests;
+
+/** Where lines go; it may take none of them. */
+export type AccessLogger = { isLevelEnabled(level: 'info'): boolean; info(fields: object, message: string): void };
+
+export const createAccessLog = (log: AccessLogger, settings: AccessSettings): AccessLog => {
+  const all = !settings['disable-logging'];
+  const wanted = chosen(settings);
+  return {
+    wants: (status, us) => log.isLevelEnabled('info') && (all || wanted(status, us)),
+    answered(entry) {
+      const { us, url, referer, ...rest } = entry;
+      const seen = referer === undefined ? {} : { referer: redactUrl(referer) };
+      log.info({ ...rest, url: redactUrl(url), ...seen, ms: us / 1000 }, 'request');
+    },
+    opened(entry) {
+      if (all) log.info({ ...entry, ...handshake(entry) }, 'WebSocket opened');
+    },
+    closed({ us, ...entry }) {
+      if (all) log.info({ ...entry, ...handshake(entry), ms: us / 1000 }, 'WebSocket closed');
+    },
+    turnedAway(entry) {
+      if (all) log.info({ ...entry, method: 'GET', status: 101 }, 'WebSocket turned away');
+    },
+    streamed({ us, ...entry }) {
+      if (all) log.info({ ...entry, ...streaming(entry), ms: us / 1000 }, 'event stream closed');
+    },
+  };
+};
+
+const streaming = ({ room }: Pick<Opened, 'room'>) => ({
+  method: 'GET',
+  url: `/rooms/${encodeURIComponent(room)}/events`,
+  status: 200,
+});
+
+const handshake = ({ room }: Opened) => ({ method: 'GET', url: `/rooms/${encodeURIComponent(room)}/ws`, status: 101 });
+
+/** What `disable-logging` lets through. */
+const chosen = (settings: AccessSettings) => {
+  const slow = settings['log-slow'] > 0 ? settings['log-slow'] * 1000 : Number.POSITIVE_INFINITY;
+  return (status: Answered['status'], us: Answered['us']): boolean =>
+    (settings['log-4xx'] && status >= 400 && status < 500) || (settings['log-5xx'] && status >= 500) || us > slow;
+};

@@ -1,0 +1,53 @@
+/** The server as one process by itself: no supervisor, so nothing respawns or reloads it. */
+import type { Settings } from '../config/schema.ts';
+import type { Log } from '../logging/logger.ts';
+import { serve } from '../serve.ts';
+import { residentBytes } from '../stats/snapshot.ts';
+import type { Place } from './bind-plan.ts';
+import type { Life } from './lifecycle.ts';
+import type { Body } from './run.ts';
+
+export const single = async (
+  settings: Settings,
+  { logger, reopen }: Log,
+  places: Place[],
+  bound: () => void,
+): Promise<Body> => {
+  const since = performance.now();
+  let paused = false;
+  const running = await serve(settings, logger, { places, accepting: () => !paused });
+  bound();
+  const life: Life = {
+    stop: () => running.stop({ delay: settings['drain-delay'] }),
+    kill: running.kill,
+    async reload() {
+      logger.warn({}, 'nothing is reloaded: there is no supervisor; start with --master');
+      return { ok: false, reason: 'there is no supervisor; start with --master to be able to reload' };
+    },
+    reopen,
+    get paused() {
+      return paused;
+    },
+    set paused(wanted) {
+      paused = wanted;
+    },
+    status: () => ({
+      pid: process.pid,
+      uptime: Math.round((performance.now() - since) / 1000),
+      paused,
+      ...running.count(),
+      rss: residentBytes(),
+      listening: running.listening,
+    }),
+    count: running.count,
+  };
+  return {
+    life,
+    listening: running.listening,
+    readings: running.readings,
+    ready: running.ready,
+    // It ends when it is told to, and not otherwise.
+    ended: new Promise<number>(() => {}),
+    close: () => {},
+  };
+};

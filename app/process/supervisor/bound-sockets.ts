@@ -1,0 +1,62 @@
+/** All sockets of the supervisor: each address is bound once and kept over reloads, as long as a worker needs it. */
+import { showAddress } from '../../config/address.ts';
+import { hostOf, type Place } from '../bind-plan.ts';
+import type { Listen } from '../listen.ts';
+import { type Held, hold } from './bind-socket.ts';
+import type { HeldPlace } from './worker-handle.ts';
+
+export class HeldSockets {
+  readonly #held = new Map<string, Held>();
+
+  /**
+   * Gives every worker its sockets: those there are already, others bound anew.
+   * @throws when an address cannot be had; what was bound for this plan is let go again
+   */
+  async cover(plan: Place[][], options: Omit<Listen, 'host'>): Promise<HeldPlace[][]> {
+    const fresh: string[] = [];
+    const take = async (key: string, { setting, address }: Place): Promise<HeldPlace> => {
+      const known = this.#held.get(key);
+      const held = known ?? (await hold(address, { ...options, host: hostOf(setting) }));
+      if (!known) fresh.push(key);
+      this.#held.set(key, held);
+      return { setting, address, held };
+    };
+    try {
+      const covered: HeldPlace[][] = [];
+      for (const [worker, places] of plan.entries()) {
+        covered.push([]);
+        for (const [at, place] of places.entries()) covered[worker]?.push(await take(keyOf(place, worker, at), place));
+      }
+      return covered;
+    } catch (error) {
+      for (const key of fresh) this.#release(key);
+      throw error;
+    }
+  }
+
+  /** Lets go of what none of these places needs. */
+  keepOnly(places: HeldPlace[]): void {
+    const needed = new Set(places.map(({ held }) => held));
+    for (const [key, held] of this.#held) if (!needed.has(held)) this.#release(key);
+  }
+
+  /** Lets go of all; workers that still have them are then the last. */
+  close(): void {
+    for (const held of this.#held.values()) held.close();
+  }
+
+  /** Removes the files that are left. */
+  remove(): void {
+    for (const held of this.#held.values()) held.remove();
+  }
+
+  #release(key: string): void {
+    this.#held.get(key)?.close();
+    this.#held.get(key)?.remove();
+    this.#held.delete(key);
+  }
+}
+
+/** Port 0 means another port for each place that asks for it. */
+const keyOf = ({ address }: Place, worker: number, at: number): string =>
+  address.kind === 'tcp' && address.port === 0 ? `${showAddress(address)} ${worker} ${at}` : showAddress(address);

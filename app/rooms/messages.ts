@@ -1,0 +1,168 @@
+/** What peers of a room say: each numbered message settled once, by whoever may say it. */
+import type { Passcode } from '../auth/passcode.ts';
+import type { Malformed, UnreadSignal } from '../protocol/decode.ts';
+import { type Refusal, refuse } from '../protocol/errors.ts';
+import type { Numbered, PeerId, Role, SaidBefore } from '../protocol/messages.ts';
+import { letIn } from './join.ts';
+import { ban, endForAll, promote, remember, takeOut } from './leave.ts';
+import { may } from './permissions.ts';
+import type { Decision, Granted, Peer, Room, RoomEvent, Rules } from './room.ts';
+
+/**
+ * A message as rooms take it: a signal's data is text, a passcode is no longer what was typed, and of a fresh token there is
+ * what it grants, or why it grants nothing.
+ */
+export type Said =
+  | Exclude<Numbered, { type: 'signal' | 'passcode' | 'update' }>
+  | UnreadSignal
+  | Malformed
+  | { type: 'passcode'; n: number; passcode: Passcode | null }
+  | (Omit<Extract<Numbered, { type: 'update' }>, 'token'> & { granted?: Granted | Refusal });
+
+/** `accepted`: every number up to it is settled. `refusal`: why the last of them was not carried out. */
+export type Settled = { accepted: number; refusal?: Refusal };
+
+/**
+ * Settles a message of a sender once: a repeat changes nothing and is acknowledged again, a gap is refused and left
+ * open. A refusal of what it says settles the number as well, or the sender would repeat it for ever.
+ */
+export const speak = (room: Room, from: PeerId, said: Said, now: number, rules: Rules): Decision<Settled> => {
+  const sender = room.peers.get(from);
+  if (!sender) return refuse(room.waiting.has(from) ? 'waiting' : 'unknown-session');
+  const { n } = said;
+  if (n <= sender.accepted) return { events: [], result: { accepted: sender.accepted } };
+  if (n !== sender.accepted + 1) return refuse('out-of-order', `n is ${n}, ${sender.accepted + 1} is next`);
+  sender.accepted = n;
+  const outcome = decide(room, sender, said, now, rules);
+  return Array.isArray(outcome)
+    ? { events: outcome, result: { accepted: n } }
+    : { events: [], result: { accepted: n, refusal: outcome } };
+};
+
+const decide = (room: Room, sender: Peer, said: Said, now: number, rules: Rules): RoomEvent[] | Refusal => {
+  if (said.type === 'malformed') return said.refusal;
+  return may(sender.role, said.type) ? act(room, sender, said, now, rules) : refuse('not-allowed', said.type);
+};
+
+const act = (
+  room: Room,
+  sender: Peer,
+  said: Exclude<Said, Malformed>,
+  now: number,
+  rules: Rules,
+): RoomEvent[] | Refusal => {
+  switch (said.type) {
+    case 'signal':
+      return signal(room, sender, said);
+    case 'chat':
+      return chat(room, sender, said, now, rules);
+    case 'update':
+      return update(room, sender, said);
+    case 'admit':
+      return letIn(room, said.peer, now, rules);
+    case 'deny':
+      return deny(room, said.peer, now, rules);
+    case 'lock':
+      room.access = said.access;
+      return [{ type: 'room-updated', access: said.access }];
+    case 'passcode':
+      return setPasscode(room, said.passcode);
+    case 'role':
+      return setRole(room, said.peer, said.role);
+    case 'kick':
+      return kick(room, sender, said, now, rules);
+    case 'mute-request':
+      if (said.peer === sender.id || !room.peers.has(said.peer)) return nobody(said.type, said.peer);
+      return [{ type: 'mute-request', from: sender.id, among: [said.peer], kind: said.kind }];
+    case 'end':
+      return endForAll(room, now, rules);
+  }
+};
+
+const signal = (room: Room, sender: Peer, { to, epoch, data }: UnreadSignal): RoomEvent[] | Refusal => {
+  const receiver = room.peers.get(to);
+  if (!receiver || receiver === sender) return refuse('unknown-peer', `signal.to is "${to}"`);
+  const current = Math.max(sender.entered, receiver.entered);
+  if (epoch !== current) return refuse('stale-epoch', `signal.epoch is ${epoch}, the pair is at ${current}`);
+  return [{ type: 'signal', from: sender.id, to, epoch, data }];
+};
+
+type Of<Type extends Said['type']> = Extract<Said, { type: Type }>;
+
+const chat = (
+  room: Room,
+  { id: from, name }: Peer,
+  { to, text }: Of<'chat'>,
+  at: number,
+  { chatHistory }: Rules,
+): RoomEvent[] | Refusal => {
+  if (to !== undefined)
+    return to === from || !room.peers.has(to)
+      ? refuse('unknown-peer', `chat.to is "${to}"`)
+      : [{ type: 'chat', from, to, text, at }];
+  if (chatHistory > 0) {
+    room.said.push({ from, ...(name === undefined ? {} : { name }), text, at });
+    // Short texts cannot make it much longer: they need not be added up.
+    const isLong = text.length > historyCharacters / chatHistory;
+    while (room.said.length > chatHistory || (isLong && charactersIn(room.said) > historyCharacters)) room.said.shift();
+  }
+  return [{ type: 'chat', from, text, at }];
+};
+
+/** Of all texts that a room keeps for newcomers, whatever their number: each of them is sent to everyone who joins. */
+const historyCharacters = 65_536;
+const charactersIn = (said: SaidBefore[]): number => said.reduce((sum, { text }) => sum + text.length, 0);
+
+const update = (room: Room, self: Peer, { name, media, hand, granted }: Of<'update'>): RoomEvent[] | Refusal => {
+  if (granted && 'refused' in granted) return granted;
+  if (granted) self.granted = granted;
+  const event: RoomEvent = { type: 'peer-updated', peer: self.id };
+  const called = self.granted?.name ?? name;
+  if (called !== undefined) self.name = event.name = called;
+  if (granted?.role !== undefined) self.role = event.role = granted.role;
+  if (media !== undefined) self.media = event.media = media;
+  if (hand !== undefined) self.hand = event.hand = hand;
+  return [event, ...promote(room)];
+};
+
+const deny = (room: Room, id: PeerId, now: number, rules: Rules): RoomEvent[] | Refusal => {
+  const waiting = room.waiting.get(id);
+  if (!waiting) return refuse('unknown-peer', `"${id}" does not wait`);
+  room.waiting.delete(id);
+  remember(room, waiting, { code: 'denied', until: now + rules.grace }, rules);
+  return [{ type: 'denied', peer: id }];
+};
+
+const setPasscode = (room: Room, passcode: Passcode | null): RoomEvent[] => {
+  if (passcode) room.passcode = passcode;
+  else delete room.passcode;
+  return [{ type: 'room-updated', passcode: passcode !== null }];
+};
+
+const setRole = (room: Room, id: PeerId, role: Role): RoomEvent[] | Refusal => {
+  const peer = room.peers.get(id);
+  if (!peer) return nobody('role', id);
+  if (role === 'guest' && isLastHost(room, peer)) return refuse('last-host');
+  peer.role = role;
+  return [{ type: 'peer-updated', peer: id, role }];
+};
+
+const kick = (
+  room: Room,
+  sender: Peer,
+  { peer: id, ban: banned = false, network = false }: Of<'kick'>,
+  now: number,
+  rules: Rules,
+): RoomEvent[] | Refusal => {
+  const peer = room.peers.get(id);
+  if (!peer || peer === sender) return nobody('kick', id);
+  const until = banned ? Number.POSITIVE_INFINITY : now + rules.grace;
+  remember(room, peer, { code: 'kicked', until }, rules);
+  if (banned) ban(room, peer, network, now, rules);
+  return takeOut(room, id, 'kicked', now, rules);
+};
+
+const isLastHost = ({ peers }: Room, peer: Peer): boolean =>
+  peer.role === 'host' && ![...peers.values()].some((other) => other !== peer && other.role === 'host');
+
+const nobody = (type: string, id: PeerId): Refusal => refuse('unknown-peer', `${type}.peer is "${id}"`);

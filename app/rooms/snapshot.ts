@@ -1,0 +1,94 @@
+/** A room and its log as JSON, for the process that goes on with it, which may be of another release. */
+import { z } from 'zod';
+import { access, mediaState, peerId, role, roomName, saidBefore } from '../protocol/messages.ts';
+import type { Entry } from './event-log.ts';
+import type { Room, RoomEvent } from './room.ts';
+
+/** Raised with every change that a reader of before would misread; test/recorded/ keeps an example of each. */
+export const format = 1;
+
+/** JSON has no Infinity. */
+const time = z
+  .union([z.number(), z.literal('never')])
+  .transform((at) => (at === 'never' ? Number.POSITIVE_INFINITY : at));
+const granted = z
+  .object({ role: role.optional(), name: z.string().optional(), subject: z.string().optional() })
+  .optional();
+const presence = z.discriminatedUnion('at', [
+  z.object({ at: z.literal('here'), until: time, worker: z.string().optional() }),
+  z.object({ at: z.literal('away'), until: time, worker: z.string().optional(), reason: z.enum(['timeout', 'left']) }),
+]);
+const waiting = z.object({
+  id: peerId,
+  name: z.string().exactOptional(),
+  media: mediaState,
+  secretHash: z.string(),
+  granted,
+  presence,
+  former: z.object({ secretHash: z.string(), at: z.number() }).exactOptional(),
+  from: z.string().exactOptional(),
+  idleSince: z.number().exactOptional(),
+  listened: z.literal(true).exactOptional(),
+  resumes: z.object({ tokens: z.number(), at: z.number() }).exactOptional(),
+});
+const peer = waiting.extend({
+  role,
+  hand: z.boolean(),
+  entered: z.int(),
+  accepted: z.int(),
+});
+const gone = z.object({ code: z.enum(['denied', 'kicked', 'room-ended']), until: time });
+const event = z.looseObject({ type: z.string() }) as unknown as z.ZodType<RoomEvent>;
+
+const portable = z.object({
+  format: z.literal(format),
+  name: roomName,
+  joins: z.int(),
+  peers: z.array(peer),
+  waiting: z.array(waiting),
+  access: access.exactOptional(),
+  passcode: z.object({ salt: z.string(), hash: z.string() }).exactOptional(),
+  said: z.array(saidBefore.extend({ seq: z.int().exactOptional() })),
+  from: z.string().exactOptional(),
+  gone: z.array(z.tuple([z.string(), gone])),
+  seq: z.int(),
+  /** The last events up to number `seq`, none missing between them. */
+  events: z.array(z.object({ at: z.number(), event })),
+});
+
+/** What every format has. */
+const marked = z.looseObject({ format: z.json().optional(), name: z.json().optional() });
+
+export type Portable = z.input<typeof portable>;
+
+export const pack = (room: Room, seq: number, entries: Entry[]): Portable =>
+  JSON.parse(
+    JSON.stringify(
+      {
+        ...room,
+        format,
+        peers: [...room.peers.values()],
+        waiting: [...room.waiting.values()],
+        gone: [...room.gone],
+        seq,
+        events: entries.map(({ at, event }) => ({ at, event })),
+      },
+      (_key, value) => (value === Number.POSITIVE_INFINITY ? 'never' : value),
+    ),
+  );
+
+/** @throws when it is no room of this format; the message names the room, and the formats or the field */
+export const unpack = (json: unknown): { room: Room; seq: number; events: { at: number; event: RoomEvent }[] } => {
+  const { format: its, name } = marked.safeParse(json).data ?? {};
+  if (its !== format) throw new Error(`room "${name}" is in format ${its}; this Genkan knows format ${format} alone`);
+  const read = portable.safeParse(json);
+  if (!read.success) throw new Error(`room "${name}" cannot be read: ${z.prettifyError(read.error)}`);
+  const { format: _, seq, events, peers, waiting: atTheDoor, gone: over, ...state } = read.data;
+  const room: Room = {
+    ...state,
+    peers: new Map(peers.map((one) => [one.id, one])),
+    waiting: new Map(atTheDoor.map((one) => [one.id, one])),
+    gone: new Map(over),
+  };
+  return { room, seq, events };
+};

@@ -1,0 +1,42 @@
+/** Statistics of all workers, asked of each and joined, for the listeners of the supervisor. */
+
+import type { Supervisor } from '../process/supervisor/supervisor.ts';
+import type { WorkerProcess } from '../process/supervisor/worker-handle.ts';
+import { version } from '../process/version.ts';
+import { type Readings, type Report, report } from './process-stats.ts';
+import { metricsType, ofWorker, renderMetrics } from './prometheus.ts';
+import { thisServer } from './snapshot.ts';
+import { render, type Worker } from './uwsgi-json.ts';
+
+/** A worker that does not run, or does not answer in time, is shown without numbers of its own. */
+export const readingsOf = (supervisor: Pick<Supervisor, 'workers'>): Readings => ({
+  async stats() {
+    const workers = supervisor.workers.map(async ({ number, respawns, hung, process }): Promise<Worker> => {
+      const answered = await reportOf(process);
+      return {
+        id: number,
+        pid: process?.pid ?? 0,
+        spawns: respawns + 1,
+        lastSpawn: process ? Math.round((performance.timeOrigin + process.since) / 1000) : 0,
+        hung,
+        ...(answered ? { snapshot: answered.snapshot } : {}),
+      };
+    });
+    return render(thisServer(version()), await Promise.all(workers));
+  },
+  async metrics() {
+    const values = supervisor.workers.map(async ({ number, process }) => {
+      const answered = await reportOf(process);
+      return answered ? ofWorker(answered.metrics, number) : [];
+    });
+    return { type: metricsType, text: await renderMetrics(await Promise.all(values)) };
+  },
+});
+
+const reportOf = async (worker: WorkerProcess | undefined): Promise<Report | undefined> => {
+  try {
+    return report.parse(await worker?.report());
+  } catch {
+    return undefined;
+  }
+};

@@ -1,0 +1,158 @@
+/**
+ * A room as it stands in a shared store: a hash of fields, of which a commit writes only those that changed, and a list of
+ * what was said to everyone.
+ *
+ * | field | |
+ * | --- | --- |
+ * | `format` | which form all of this has |
+ * | `version` | `<life>.<n>`: which room of this name it is, and a number that changes with everything but the fields `a:` |
+ * | `seq`, `bytes` | the number of the room's last event; bytes of its log |
+ * | `r` | joins, access, passcode, the network that opened it |
+ * | `p:<id>`, `a:<id>` | a peer, and the last of its numbers that was settled: what relaying a signal changes |
+ * | `w`, `g` | who waits; sessions that are over |
+ *
+ * Infinity is null, as JSON has it.
+ */
+import { randomBytes } from 'node:crypto';
+import type { RoomName } from '../protocol/messages.ts';
+import { type Entry, join, split } from '../rooms/event-log.ts';
+import { emptyRoom, type Gone, isOver, type Peer, type Presence, type Room, type Waiting } from '../rooms/room.ts';
+
+/** Changed whenever an older Genkan would misread what this one writes. */
+export const format = '1';
+
+/** `version` is empty where there is no such room. */
+export type Recorded = { version: string; room: Room };
+
+/** What a commit writes. `said`: texts to add, and how many of all are kept; absent when nothing changed. */
+export type Changes = {
+  version: string;
+  set: Record<string, string>;
+  remove: string[];
+  said?: { added: string[]; kept: number };
+};
+
+export const absent = (name: RoomName): Recorded => ({ version: '', room: emptyRoom(name) });
+
+/** A copy that a command may change: what is inside of peers and lists is replaced by commands, never changed. */
+export const copyOf = (room: Room): Room => ({
+  ...room,
+  peers: copyEach(room.peers),
+  waiting: copyEach(room.waiting),
+  said: [...room.said],
+  gone: new Map(room.gone),
+});
+
+const copyEach = <T extends object>(map: Map<string, T>): Map<string, T> => {
+  const copy = new Map<string, T>();
+  for (const [key, value] of map) copy.set(key, { ...value });
+  return copy;
+};
+
+/** What has to be written for the room to be as it is `after`. */
+export const changesOf = ({ version, room: before }: Recorded, after: Room): Changes => {
+  if (isOver(after)) return { version: '', set: {}, remove: [] };
+  const set: Record<string, string> = {};
+  const remove: string[] = [];
+  if (version === '' || !sameRest(before, after)) set.r = restText(after);
+  for (const peer of after.peers.values())
+    if (!alike(before.peers.get(peer.id), peer)) set[`p:${peer.id}`] = text(peer);
+  for (const id of before.peers.keys()) if (!after.peers.has(id)) remove.push(`p:${id}`, `a:${id}`);
+  if (!sameMap(before.waiting, after.waiting, alike)) set.w = text([...after.waiting.values()]);
+  if (!sameMap(before.gone, after.gone, Object.is)) set.g = text([...after.gone]);
+  const said = saidSince(before, after);
+  const changed = Object.keys(set).length + remove.length > 0 || said !== undefined;
+  for (const { id, accepted } of after.peers.values())
+    if (before.peers.get(id)?.accepted !== accepted) set[`a:${id}`] = String(accepted);
+  return { version: changed ? next(version) : version, set, remove, ...(said ? { said } : {}) };
+};
+
+/** The fields `a:` and their values on which a decision rests: of every peer, or of those who spoke. */
+export const acceptedBy = ({ room }: Recorded, after: Room | 'all'): string[] => {
+  const known: string[] = [];
+  for (const { id, accepted } of room.peers.values())
+    if (after === 'all' || after.peers.get(id)?.accepted !== accepted) known.push(`a:${id}`, String(accepted));
+  return known;
+};
+
+/** @param fields of the hash; none when there is no such room */
+export const readRecord = (name: RoomName, fields: Map<string, string>, said: string[]): Recorded => {
+  const { version, room } = absent(name);
+  const peers: Peer[] = [];
+  for (const [field, value] of fields) {
+    if (field.startsWith('p:'))
+      peers.push({ ...timed(JSON.parse(value)), accepted: Number(fields.get(`a:${field.slice(2)}`)) });
+    else if (field === 'r') Object.assign(room, JSON.parse(value));
+    else if (field === 'w') for (const one of JSON.parse(value)) room.waiting.set(one.id, timed(one));
+    else if (field === 'g') for (const [hash, gone] of JSON.parse(value)) room.gone.set(hash, endless<Gone>(gone));
+  }
+  // In the order of arrival.
+  for (const peer of peers.sort((a, b) => a.entered - b.entered)) room.peers.set(peer.id, peer);
+  return {
+    version: fields.get('version') ?? version,
+    room: { ...room, said: said.map((one) => JSON.parse(one)) },
+  };
+};
+
+/** An event as the log keeps it: when (ms since 1970), a line, and what of a signal its sender wrote. */
+export const writeEntry = ({ at, event }: Omit<Entry, 'seq'>): string => {
+  const { head, data } = split(event);
+  return `${at}\n${head}\n${data}`;
+};
+
+export const readEntry = (seq: number, text: string): Entry => {
+  const first = text.indexOf('\n');
+  const second = text.indexOf('\n', first + 1);
+  return { seq, at: Number(text.slice(0, first)), event: join(text.slice(first + 1, second), text.slice(second + 1)) };
+};
+
+/** Which room of its name it is: a later one has another. */
+export const lifeOf = (version: string): string => version.slice(0, version.indexOf('.'));
+
+const next = (version: string): string => {
+  const life = lifeOf(version) || randomBytes(9).toString('base64url');
+  return `${life}.${Number(version.slice(version.indexOf('.') + 1)) + 1}`;
+};
+
+const sameRest = (before: Room, after: Room): boolean =>
+  before.joins === after.joins &&
+  before.access === after.access &&
+  before.passcode === after.passcode &&
+  before.from === after.from;
+const restText = ({ joins, access, passcode, from }: Room): string => text({ joins, access, passcode, from });
+
+const text = (value: object): string => JSON.stringify(value, (key, inner) => (key === 'accepted' ? undefined : inner));
+
+/** Apart from `accepted`. */
+const alike = <T extends Waiting>(before: T | undefined, after: T): boolean =>
+  before !== undefined && covers(before, after) && covers(after, before);
+
+const covers = <T extends Waiting>(one: T, other: T): boolean => {
+  for (const key in other) if (key !== 'accepted' && one[key] !== other[key]) return false;
+  return true;
+};
+
+const sameMap = <T>(a: Map<string, T>, b: Map<string, T>, same: (a: T, b: T) => boolean): boolean => {
+  if (a.size !== b.size) return false;
+  const others = b.entries();
+  for (const [key, value] of a) {
+    const [otherKey, other] = others.next().value ?? [];
+    if (key !== otherKey || other === undefined || !same(value, other)) return false;
+  }
+  return true;
+};
+
+const saidSince = ({ said: before }: Room, { said: after }: Room): Changes['said'] => {
+  const last = before.at(-1);
+  if (after.length === before.length && after.at(-1) === last) return undefined;
+  const from = last === undefined ? 0 : after.lastIndexOf(last) + 1;
+  // Numbers are known only once the store has given them.
+  const added = after.slice(from).map(({ seq: _, ...own }) => text(own));
+  return { added, kept: after.length };
+};
+
+const timed = <T extends { presence: Presence }>(peer: T): T => ({ ...peer, presence: endless(peer.presence) });
+const endless = <T extends { until: number | null }>(timed: T): T => ({
+  ...timed,
+  until: timed.until ?? Number.POSITIVE_INFINITY,
+});

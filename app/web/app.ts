@@ -1,0 +1,94 @@
+/** The Fastify app: plugins, headers, error answers and the routes; it listens on nothing by itself. */
+import fastifyWebsocket from '@fastify/websocket';
+import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify';
+import type { ServerOptions } from 'ws';
+import { refusalSentence } from '../listener/error-response.ts';
+import { type ErrorCode, errors } from '../protocol/errors.ts';
+import { protocolVersion } from '../protocol/messages.ts';
+import { closeTimeout, hardLimit } from '../signaling/transports/websocket.ts';
+import { countRefusal } from '../stats/counters.ts';
+import { type Operations, operations } from './health.ts';
+import { type Pages, pages } from './pages.ts';
+import { listenerOf, type RequestWatch, refuseUnroutable, requestId, watchRequests } from './request-log.ts';
+import { type RoomRoutes, roomRoutes, webSocketUrl } from './rooms.ts';
+import { securityHeaders } from './security-headers.ts';
+import { HandshakeResponse } from './websocket-handshake.ts';
+
+export type AppOptions = RoomRoutes &
+  Operations &
+  RequestWatch &
+  Pages & {
+    logger: FastifyBaseLogger;
+  };
+
+export const buildApp = async (options: AppOptions): Promise<FastifyInstance> => {
+  const app: FastifyInstance = Fastify({
+    loggerInstance: options.logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    // A logger for each request would cost more than most requests; what is logged of one names its id by itself.
+    childLoggerFactory: (logger) => logger,
+    requestIdHeader: false,
+    genReqId: requestId,
+    bodyLimit: options.limitPost,
+    // A room name in any script, in percent-encoding.
+    routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
+    // Listeners take away what a client says of itself and put in what a front end may say: the nearest hop is right.
+    trustProxy: (_address, hop) => hop === 0,
+    frameworkErrors: (error, request, reply) => refuseUnroutable(app, request.raw, reply.raw, error),
+  });
+  await app.register(fastifyWebsocket, { options: webSocketOptions(options) });
+  // Hooks of every request have callbacks: promises would put off all of them by turns, a fifth of what a request costs.
+  app.addHook('onRequest', (_request, reply, next) => {
+    reply.headers(securityHeaders);
+    // Otherwise a connection that is kept alive would hold up the end of a server that drains.
+    if (!options.ready()) reply.header('connection', 'close');
+    next();
+  });
+  watchRequests(app, options);
+  app.addHook('onRequest', (request, reply, next) => {
+    if (!(reply.raw instanceof HandshakeResponse) || request.routeOptions.url === webSocketUrl) return next();
+    reply.code(404).send(errorBody('not-found', `There is no WebSocket at ${request.url}.`));
+  });
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const status = error.statusCode ?? 500;
+    const code = codeOf(error, status);
+    if (code === 'bad-request') countRefusal(options.counts, listenerOf(request.raw), code);
+    else options.counts.refused[code] += 1;
+    if (status >= 500) {
+      options.counts.answers.failed += 1;
+      options.logger.error({ err: error, reqId: request.id }, 'a request failed');
+    }
+    const sentence = code === 'bad-request' ? refusalSentence(code) : errors[code].message;
+    return reply.code(status).send(errorBody(code, status >= 500 ? sentence : `${sentence} (${error.message})`));
+  });
+  app.setNotFoundHandler((request, reply) =>
+    reply.code(404).send(errorBody('not-found', `There is no ${request.method} ${request.url}.`)),
+  );
+  await app.register(pages, options);
+  await app.register(roomRoutes, options);
+  await app.register(operations, options);
+  await app.ready();
+  return app;
+};
+
+/** `closeTimeout`: ms for the peer to answer a close before its connection is cut; ws has it, its types do not yet. */
+const webSocketOptions = ({
+  messageBytes,
+}: AppOptions): Omit<ServerOptions, 'WebSocket'> & { closeTimeout: number } => ({
+  maxPayload: hardLimit(messageBytes),
+  perMessageDeflate: false,
+  clientTracking: false,
+  // Pongs count as unsent bytes like everything else: `SocketWire` answers.
+  autoPong: false,
+  closeTimeout,
+  handleProtocols: (offered) => (offered.has(protocolVersion) ? protocolVersion : false),
+});
+
+/** Faults that Fastify finds before a route does, under the protocol's codes where they are about a body, else the listeners'. */
+const codeOf = ({ code }: FastifyError, status: number): ErrorCode | 'bad-request' => {
+  if (status >= 500) return 'internal';
+  if (status === 413) return 'too-long';
+  return code?.startsWith('FST_ERR_CTP') ? 'bad-json' : 'bad-request';
+};
+
+const errorBody = (code: string, message: string) => ({ type: 'error', code, message });

@@ -1,0 +1,111 @@
+/** A reload that takes new code: the link `current` leads to another release. One that is broken leaves the old one serving. */
+import { cpSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { load } from '../../app/config/load.ts';
+import { WebSocketPeer } from '../../app/conform/peers.ts';
+import { listenOptions } from '../../app/process/listen.ts';
+import { hold } from '../../app/process/supervisor/bind-socket.ts';
+import { Supervisor } from '../../app/process/supervisor/supervisor.ts';
+import { cli, type Stage, stage } from './program.ts';
+
+const root = join(import.meta.dirname, '../..');
+let here: Stage;
+beforeEach(() => {
+  here = stage();
+});
+afterEach(() => here.clear());
+
+/** Puts a release beside the others, as deploy/install.sh does; `spoil` changes one of its files. */
+const release = (name: string, file: string, spoil: (text: string) => string): void => {
+  const directory = here.path(name);
+  mkdirSync(directory);
+  cpSync(join(root, 'dist'), join(directory, 'dist'), { recursive: true });
+  for (const part of ['package.json', 'node_modules']) symlinkSync(join(root, part), join(directory, part));
+  const path = join(directory, 'dist', file);
+  writeFileSync(path, spoil(readFileSync(path, 'utf8')));
+};
+const lead = (name: string): void => {
+  symlinkSync(name, here.path('next'));
+  renameSync(here.path('next'), here.path('current'));
+};
+const marked = (name: string) => (text: string) => `console.log('{"msg":"code of ${name}"}');\n${text}`;
+
+describe('a reload after current leads to another release', () => {
+  const start = async () => {
+    release('a', 'process/supervisor/worker-main.js', marked('a'));
+    lead('a');
+    const command = [process.execPath, here.path('current/dist/cli.js')];
+    const program = here.start(['--master', '--http', '127.0.0.1:0'], { command });
+    const { address } = await program.said('listening');
+    await program.said('code of a');
+    const peers = [new WebSocketPeer(`http://${address}`, 'r'), new WebSocketPeer(`http://${address}`, 'r')] as const;
+    for (const peer of peers) await peer.join();
+    return { program, peers };
+  };
+
+  test('runs the new code, in the middle of conversations', async () => {
+    const { program, peers } = await start();
+    release('b', 'process/supervisor/worker-main.js', marked('b'));
+    lead('b');
+    program.child.kill('SIGHUP');
+    await program.said('reloaded');
+    expect(program.lines.filter(({ msg }) => msg.startsWith('code of')).at(-1)).toEqual({ msg: 'code of b' });
+    for (const peer of peers) {
+      expect(await peer.closing()).toMatchObject({ code: 4000 });
+      expect(await peer.resume()).toMatchObject({ recovered: true });
+    }
+    await peers[0].send({ type: 'chat', text: 'still here' });
+    expect(await peers[1].inbox.take('chat')).toMatchObject({ text: 'still here' });
+    for (const peer of peers) peer.dispose();
+  });
+
+  test.each([
+    ['throws at once', 'cli.js', () => "throw new Error('a broken release');", /it ended with code 1/],
+    ['is no program', 'cli.js', () => 'this is not JavaScript', /it ended with code 1/],
+    ['lacks a file', 'serve.js', (text: string) => `import './nothing.js';\n${text}`, /it ended with code 1/],
+  ])('one that %s leaves the old one serving, and nobody notices', async (_what, file, spoil, reason) => {
+    const { program, peers } = await start();
+    release('b', file, spoil);
+    lead('b');
+    program.child.kill('SIGHUP');
+    expect((await program.said('not reloaded; what was there serves on')).reason).toMatch(reason);
+    await peers[0].send({ type: 'chat', text: 'still here' });
+    expect(await peers[1].inbox.take('chat')).toMatchObject({ text: 'still here' });
+    for (const peer of peers) {
+      expect([peer.closed, peer.inbox.of('bye')]).toEqual([undefined, []]);
+      peer.dispose();
+    }
+    // The next one that is sound is taken.
+    release('c', 'process/supervisor/worker-main.js', marked('c'));
+    lead('c');
+    program.child.kill('SIGHUP');
+    await program.said('code of c');
+    await program.said('reloaded');
+  });
+
+  test('one that never gets ready is given up after a while', async () => {
+    const loaded = load(['--http', '127.0.0.1:0'], {});
+    if ('faults' in loaded) throw new Error(loaded.faults.join('; '));
+    const { settings } = loaded;
+    const held = await hold({ kind: 'tcp', host: '127.0.0.1', port: 0 }, listenOptions(settings));
+    const command = { module: cli, words: ['worker'], cwd: here.directory };
+    const log = { info: () => {}, warn: () => {}, error: () => {} };
+    const plan = { settings, places: [[{ setting: 'http' as const, address: held.address, held }]] };
+    const supervisor = new Supervisor(plan, { command, environment: process.env, log, pace: { start: 10_000 } });
+    await supervisor.start();
+    const old = supervisor.workers[0]?.process;
+    const peer = new WebSocketPeer(`http://${old?.listens[0]?.address}`, 'r');
+    await peer.join();
+    command.module = here.path('hangs.js');
+    writeFileSync(command.module, 'setInterval(() => {}, 1000);');
+    await expect(supervisor.roll(plan)).rejects.toThrow('worker 1: it ended with SIGKILL');
+    expect(supervisor.workers[0]?.process).toBe(old);
+    await peer.send({ type: 'chat', text: 'still here' });
+    expect((await peer.inbox.take('ack')).n).toBe(1);
+    expect([peer.closed, peer.inbox.of('bye')]).toEqual([undefined, []]);
+    peer.dispose();
+    await supervisor.stop(0);
+    held.close();
+  });
+});

@@ -1,0 +1,87 @@
+import { describe, expect, test } from 'vitest';
+import { Log } from '../../app/rooms/event-log.ts';
+import type { RoomEvent } from '../../app/rooms/room.ts';
+
+const chat = (text: string): RoomEvent => ({ type: 'chat', from: 'a', text, at: 0 });
+const filled = (count: number, limits = { events: 10, bytes: 1e6, age: 1e6 }) => {
+  const log = new Log(limits);
+  for (let i = 1; i <= count; i += 1) log.append(chat(`${i}`), i);
+  return log;
+};
+const seqs = (log: Log, after: number) => {
+  const entries = log.since(after);
+  return entries === 'gone' ? 'gone' : entries.map(({ seq }) => seq);
+};
+
+describe('a room log', () => {
+  test('has everything after a number while it is kept, and says when it is not', () => {
+    const log = filled(25);
+    expect(seqs(log, 15)).toEqual([16, 17, 18, 19, 20, 21, 22, 23, 24, 25]);
+    expect(seqs(log, 24)).toEqual([25]);
+    expect(seqs(log, 25)).toEqual([]);
+    expect(seqs(log, 14)).toBe('gone');
+    expect(seqs(log, 26)).toBe('gone');
+    expect(seqs(new Log({ events: 1, bytes: 1, age: 1 }), 0)).toEqual([]);
+  });
+
+  test('whatever the number of events, the last ten are kept', () => {
+    for (let count = 0; count < 300; count += 1) {
+      const log = filled(count);
+      const first = Math.max(0, count - 10);
+      expect(seqs(log, first)).toEqual(Array.from({ length: count - first }, (_, i) => first + i + 1));
+      if (first > 0) expect(seqs(log, first - 1)).toBe('gone');
+    }
+  });
+
+  test('shrinks when memory is short, and continues from there', () => {
+    const log = new Log({ events: 100, bytes: 10_000, age: 1e6 });
+    for (let i = 0; i < 12; i += 1) log.append(chat('x'.repeat(400)), 0);
+    expect(seqs(log, 0)).toHaveLength(12);
+    log.shrinkTo(2500);
+    expect(seqs(log, 0)).toBe('gone');
+    expect([seqs(log, 11), seqs(log, 12)]).toEqual([[12], []]);
+    log.append(chat('y'), 0);
+    expect(seqs(log, 11)).toEqual([12, 13]);
+    const quiet = new Log({ events: 100, bytes: 10_000, age: 1e6 });
+    quiet.append(chat('z'), 0);
+    quiet.shrinkTo(2500);
+    expect(seqs(quiet, 0)).toEqual([1]);
+  });
+
+  test('is bounded by bytes', () => {
+    const log = new Log({ events: 100, bytes: 1000, age: 1e6 });
+    for (let i = 0; i < 10; i += 1) log.append(chat('x'.repeat(400)), 0);
+    expect(seqs(log, 8)).toEqual([9, 10]);
+    expect(seqs(log, 7)).toBe('gone');
+  });
+
+  test('gives up what is too old, when as much again has come since', () => {
+    const log = new Log({ events: 1000, bytes: 1e6, age: 100 });
+    for (let i = 0; i < 100; i += 1) log.append(chat('old'.repeat(20)), 0);
+    for (let i = 0; i < 100; i += 1) log.append(chat('young'.repeat(20)), 200);
+    expect(seqs(log, 0)).toBe('gone');
+    expect(seqs(log, 100)).toHaveLength(100);
+  });
+
+  test('gives back what it was given, in every script, and the data of signals to the letter', () => {
+    const log = new Log({ events: 100, bytes: 1e6, age: 1e6 });
+    const events: RoomEvent[] = [
+      chat('玄関 😀 "\\\n'),
+      { type: 'signal', from: 'a', to: 'b-_1', epoch: 7, data: '{"a" : 1.0, "b":"\\u0041玄"}' },
+      { type: 'signal', from: 'a', to: 'b', epoch: 7, data: '0' },
+      { type: 'peer-updated', peer: 'a', name: 'é', media: { audio: true, video: false } },
+      { type: 'peer-left', peer: 'a', reason: 'timeout' },
+      { type: 'signal', from: 'b', to: 'a', epoch: 8, data: `"${'玄'.repeat(40_000)}"` },
+    ];
+    for (const [i, event] of events.entries()) log.append(event, 1000.5 + i);
+    expect(log.since(0)).toEqual(events.map((event, i) => ({ seq: i + 1, at: 1000.5 + i, event })));
+  });
+
+  test('one event larger than the limit is not kept, and is not forgotten silently', () => {
+    const log = new Log({ events: 10, bytes: 100, age: 1e6 });
+    log.append(chat('x'.repeat(500)), 0);
+    expect(log.seq).toBe(1);
+    expect(seqs(log, 0)).toBe('gone');
+    expect(seqs(log, 1)).toEqual([]);
+  });
+});

@@ -1,0 +1,132 @@
+/** What comes through the reader is what ws alone would have told, whatever comes and wherever it is cut. */
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { afterAll, describe, expect, test } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
+import { readAhead } from '../../app/signaling/transports/websocket-reader.ts';
+
+const limit = 2000;
+
+type Frame = { opcode?: number; fin?: boolean; masked?: boolean; reserved?: boolean };
+/** A client's frame (RFC 6455, section 5.2). */
+const frame = (payload: string | Buffer, { opcode = 1, fin = true, masked = true, reserved = false }: Frame = {}) => {
+  const bytes = Buffer.from(payload);
+  const code = bytes.length < 126 ? bytes.length : bytes.length < 65_536 ? 126 : 127;
+  const head = Buffer.alloc(code < 126 ? 2 : code === 126 ? 4 : 10);
+  head[0] = opcode | (fin ? 0x80 : 0) | (reserved ? 0x40 : 0);
+  head[1] = code | (masked ? 0x80 : 0);
+  if (code === 126) head.writeUInt16BE(bytes.length, 2);
+  if (code === 127) head.writeBigUInt64BE(BigInt(bytes.length), 2);
+  if (!masked) return Buffer.concat([head, bytes]);
+  const mask = randomBytes(4);
+  return Buffer.concat([head, mask, bytes.map((byte, at) => byte ^ (mask[at % 4] ?? 0))]);
+};
+const closing = Buffer.from([0x03, 0xe8]);
+
+const server = new WebSocketServer({ port: 0, host: '127.0.0.1', maxPayload: 2 * limit, perMessageDeflate: false });
+await once(server, 'listening');
+afterAll(() => server.close());
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** All that a server tells of a connection on which these pieces come one after the other, and how many texts the reader took. */
+const tell = async (pieces: Buffer[], ahead: boolean): Promise<{ events: string[]; taken: number }> => {
+  const address = server.address();
+  const client = new WebSocket(`ws://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`);
+  client.on('error', () => {});
+  const [socket, connection] = await new Promise<[WebSocket, Socket]>((resolve) =>
+    server.once('connection', (accepted, request) => resolve([accepted, request.socket])),
+  );
+  const closed = new Promise<number>((resolve) => socket.once('close', resolve));
+  const events: string[] = [];
+  let taken = 0;
+  const hear = (kind: string) => (data: Buffer) => events.push(`${kind} ${data.toString('base64')}`);
+  socket.on('message', (data: Buffer, isBinary) => hear(isBinary ? 'binary' : 'text')(data));
+  socket.on('ping', hear('ping'));
+  socket.on('pong', hear('pong'));
+  socket.on('error', (error) => {
+    events.push(error.message);
+    socket.terminate();
+  });
+  if (ahead)
+    readAhead(socket, connection, limit, (text, bytes) => {
+      taken += 1;
+      expect(bytes).toBe(Buffer.byteLength(text));
+      hear('text')(Buffer.from(text));
+    });
+  // As the system would give them, only that these are cut where they are meant to be; unmasking changes them.
+  for (const piece of pieces) {
+    if (!connection.destroyed) connection.emit('data', Buffer.from(piece));
+    await turn();
+  }
+  client.terminate();
+  return { events: [...events, `closed ${await closed}`], taken };
+};
+const told = async (pieces: Buffer[], ahead: boolean): Promise<string[]> => (await tell(pieces, ahead)).events;
+
+const said: Record<string, Buffer[]> = {
+  'texts of all lengths': [0, 1, 2, 3, 4, 5, 125, 126, 127, 1000, limit - 1, limit].map((n) => frame('x'.repeat(n))),
+  'a text that is longer than what is taken': [frame('x'.repeat(limit + 1)), frame('after')],
+  'a text that is too long': [frame('before'), frame('x'.repeat(2 * limit + 1)), frame('after')],
+  'a text of more than 64 KiB': [frame('x'.repeat(70_000)), frame('after')],
+  'other scripts': [frame('玄関 😀'), frame('é')],
+  'the sign for broken UTF-8, and nothing broken': [frame('\ufffd'), frame('after')],
+  'broken UTF-8 behind that sign': [frame(Buffer.from('efbfbdc328', 'hex')), frame('after')],
+  'broken UTF-8': [frame('before'), frame(Buffer.from('c328', 'hex')), frame('after')],
+  'pings and pongs between': [
+    frame('a'),
+    frame('p', { opcode: 9 }),
+    frame('b'),
+    frame('q', { opcode: 10 }),
+    frame('c'),
+  ],
+  'a message in several frames, and a ping within': [
+    frame('on', { fin: false }),
+    frame('!', { opcode: 9 }),
+    frame('e', { opcode: 0, fin: false }),
+    frame('', { opcode: 0 }),
+    frame('two'),
+  ],
+  'a new message within one that is not over': [frame('on', { fin: false }), frame('two'), frame('e', { opcode: 0 })],
+  'the rest of nothing': [frame('a'), frame('b', { opcode: 0 }), frame('c')],
+  binary: [frame('a'), frame('b', { opcode: 2 }), frame('c')],
+  'no mask': [frame('a'), frame('b', { masked: false }), frame('c')],
+  'a reserved bit': [frame('a'), frame('b', { reserved: true }), frame('c')],
+  'an opcode nobody knows': [frame('a'), frame('b', { opcode: 3 }), frame('c')],
+  'something after the close': [frame('a'), frame(closing, { opcode: 8 }), frame('b')],
+  'half a frame': [frame('a'), frame('half').subarray(0, 5)],
+};
+
+const ends = (frames: Buffer[]): number[] => frames.map((_, at) => Buffer.concat(frames.slice(0, at)).length);
+
+describe.each(Object.entries(said))('%s', (_name, frames) => {
+  const all = Buffer.concat(frames);
+  test('in one piece, and frame by frame', async () => {
+    expect(await told([all], true)).toEqual(await told([all], false));
+    expect(await told(frames, true)).toEqual(await told(frames, false));
+  });
+
+  test('cut anywhere', async () => {
+    const expected = await told([all], false);
+    const near = ends(frames).flatMap((end) => [-3, -1, 0, 1, 2, 3, 5, 7, 9, 13].map((by) => end + by));
+    for (const cut of near.filter((at) => at > 0 && at < all.length))
+      expect(await told([all.subarray(0, cut), all.subarray(cut)], true), `cut at ${cut}`).toEqual(expected);
+  });
+});
+
+test('whole texts are not left to ws', async () => {
+  expect((await tell([frame('a'), Buffer.concat([frame('b'.repeat(300)), frame('')])], true)).taken).toBe(3);
+});
+
+test('byte by byte, and at every alignment', async () => {
+  const all = Buffer.concat([frame('a'), frame('x'.repeat(200)), frame('!', { opcode: 9 }), frame('玄')]);
+  const bytes = [...all].map((byte) => Buffer.from([byte]));
+  expect(await told(bytes, true)).toEqual(await told([all], false));
+  for (const length of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    for (const pad of ['', '1', '22', '333']) {
+      const texts = [pad, 'y'.repeat(length)];
+      const expected = texts.map((text) => `text ${Buffer.from(text).toString('base64')}`);
+      expect(await told([Buffer.concat(texts.map((text) => frame(text)))], true)).toEqual([...expected, 'closed 1006']);
+    }
+});
