@@ -5,15 +5,15 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { verificationKeys } from './auth/token-keys.ts';
 import { type CommandName, command } from './commands/control.ts';
-import { deliver, nginxFiles } from './commands/nginx.ts';
-import { makeToken, takeAsked } from './commands/token.ts';
+import { nginxFiles, writeFiles } from './commands/nginx.ts';
+import { makeToken, parseTokenCommand } from './commands/token.ts';
 import { explain, explainAll } from './config/explain.ts';
 import { helpText, settingsText } from './config/help.ts';
 import { jsonSchema } from './config/json-schema.ts';
 import { type Loaded, load } from './config/load.ts';
 import { printConfig } from './config/print.ts';
 import type { Settings } from './config/schema.ts';
-import { nearest } from './config/suggest.ts';
+import { suggest } from './config/suggest.ts';
 import { options as doctorOptions, readWords } from './doctor/options.ts';
 import { isWell, jsonReport, showReport } from './doctor/report.ts';
 import { options as nginxOptions } from './nginx/options.ts';
@@ -29,7 +29,7 @@ const main = async (argv: string[]): Promise<number> => {
   const [command = 'serve', ...rest] = argv[0]?.startsWith('-') === false ? argv : ['serve', ...argv];
   const known = Object.hasOwn(commands, command) ? commands[command] : undefined;
   if (known) return known(rest);
-  const near = nearest(command, Object.keys(commands));
+  const near = suggest(command, Object.keys(commands));
   return fail([`${command}: there is no such command${near ? `; did you mean ${near}?` : ''}`]);
 };
 
@@ -39,7 +39,7 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
     return withSettings(words, ({ settings }) => serve(settings, () => loadAgain(words, startedIn)));
   },
   // Started by a supervisor, never by hand: it is told everything else.
-  worker: async () => (await import('./process/supervisor/worker-main.ts')).work(),
+  worker: async () => (await import('./process/supervisor/worker-main.ts')).runWorker(),
   status: (words) => tell('status', words),
   reload: (words) => {
     const { rest, nginx } = takeNginx(words);
@@ -55,7 +55,7 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
     return nginx ? Math.max(Number(sound), testNginx(nginx.file)) : sound;
   },
   token: (words) => {
-    const { asked, rest } = takeAsked(words);
+    const { asked, rest } = parseTokenCommand(words);
     return withSettings(rest, async ({ settings }) => {
       const made = await makeToken(asked, settings, Date.now());
       return 'faults' in made ? fail(made.faults) : say(made.text);
@@ -70,7 +70,7 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
     for (const note of found.notes) process.stderr.write(`genkan: warning: ${note}\n`);
     if ('faults' in found) return fail(found.faults);
     try {
-      return say(deliver(found.files, found.out).trimEnd());
+      return say(writeFiles(found.files, found.out).trimEnd());
     } catch (error) {
       return fail([`--out: ${error instanceof Error ? error.message : error}`], 1);
     }
@@ -84,7 +84,7 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
     const asked = readWords(words);
     for (const note of asked.notes) process.stderr.write(`genkan: warning: ${note}\n`);
     if ('faults' in asked) return fail(asked.faults);
-    const { examine } = await import('./doctor/run.ts');
+    const { runChecks: examine } = await import('./doctor/run.ts');
     const report = await examine(asked.site);
     say(asked.json ? jsonReport(report) : showReport(report));
     return isWell(report) ? 0 : 1;

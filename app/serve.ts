@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { PasscodeHasher } from './auth/passcode.ts';
 import { createSessions, randomKey } from './auth/session.ts';
-import { createGate } from './auth/token.ts';
+import { createTokenVerifier } from './auth/token.ts';
 import { verificationKeys } from './auth/token-keys.ts';
 import { iceSet, type Turn } from './auth/turn.ts';
 import { AddressBudgets, type AddressLimits } from './budgets/address-budgets.ts';
@@ -15,7 +15,7 @@ import { SeatBudgets } from './budgets/seat-budgets.ts';
 import type { RateLimits } from './budgets/token-bucket.ts';
 import { showAddress } from './config/address.ts';
 import type { Settings } from './config/schema.ts';
-import { answersFor } from './listener/allowed-hosts.ts';
+import { allowedHosts } from './listener/allowed-hosts.ts';
 import { addressLimit, connectionLimit, connectionsPerAddress } from './listener/connection-limit.ts';
 import { frontedServer, publicServer } from './listener/http/server.ts';
 import { inNetworks, privateNetworks } from './listener/networks.ts';
@@ -23,7 +23,7 @@ import { refusalsByAddress } from './listener/refused-addresses.ts';
 import { createUwsgiServer } from './listener/uwsgi/server.ts';
 import { createAccessLog } from './logging/access-log.ts';
 import { createLogger } from './logging/logger.ts';
-import { hostOf, type ListenSetting, type Place, planPlaces } from './process/bind-plan.ts';
+import { hostOf, type ListenEndpoint, type ListenSetting, planEndpoints } from './process/bind-plan.ts';
 import { connectionsWithin } from './process/file-descriptors.ts';
 import { startTicker, steadyClock } from './process/lifecycle.ts';
 import { listen, listenOptions, localUrl } from './process/listen.ts';
@@ -68,7 +68,7 @@ export type Running = {
 };
 
 /** `shown`: what the log calls it, when the address is a mere descriptor. */
-type Named = Place & { shown?: string };
+type Named = ListenEndpoint & { shown?: string };
 export type ServeOptions = {
   /** Where to listen instead of where the settings say: a supervisor has bound the sockets already. */
   places?: Named[];
@@ -213,8 +213,8 @@ const adopt = (store: Store, part: unknown, log: Logger): void => {
 };
 
 /** Those of the one worker that there is. */
-const placesOf = (settings: Settings): Place[] => {
-  const plan = planPlaces({ ...settings, processes: 1 });
+const placesOf = (settings: Settings): ListenEndpoint[] => {
+  const plan = planEndpoints({ ...settings, processes: 1 });
   if ('faults' in plan) throw new Error(plan.faults.join('\n'));
   return plan.workers.flat();
 };
@@ -257,7 +257,7 @@ const createSignaling = async (
     byteBurst: settings['byte-burst'],
   };
   const turn = turnOf(settings);
-  const gate = createGate({
+  const gate = createTokenVerifier({
     required: settings.auth === 'token',
     keys: verificationKeys(settings, {
       failed: (reason) => log.warn({ reason }, 'the key set that tokens are checked with cannot be fetched'),
@@ -380,7 +380,7 @@ const limitsOf = (settings: Settings) => ({
   // The default is longer than a front end keeps an idle connection (nginx: 60 s), or it would write into one that closes.
   keepAliveTimeout: settings['keep-alive-timeout'] * 1000,
   harakiri: settings.harakiri * 1000,
-  answersFor: answersFor(settings['allowed-hosts']),
+  answersFor: allowedHosts(settings['allowed-hosts']),
 });
 
 const connectionsOf = (settings: Settings, log: Logger): number => {

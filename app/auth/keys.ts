@@ -7,7 +7,7 @@ export type VerificationKey = { algorithms: string[]; find: JWTVerifyGetKey };
 export type SigningKey = { algorithm: string; key: KeyObject | Uint8Array };
 
 /** The key set at a URL cannot be fetched now, which is no fault of the token. */
-export class KeysOutOfReach extends Error {}
+export class KeysUnavailable extends Error {}
 
 export const secretKey = (secret: string): VerificationKey => {
   const bytes = new TextEncoder().encode(secret);
@@ -41,7 +41,7 @@ export const keySet = (find: JWTVerifyGetKey): VerificationKey => ({
       return await find(...asked);
     } catch (error) {
       if (answersOfSet.some((kind) => error instanceof kind)) throw error;
-      throw new KeysOutOfReach('the key set that tokens are checked with cannot be had', { cause: error });
+      throw new KeysUnavailable('the key set that tokens are checked with cannot be had', { cause: error });
     }
   },
 });

@@ -14,7 +14,7 @@ const duration = z
 const unitSeconds: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 /** What is asked for, as a command line has it. `ttl` counts from `not-before` on. */
-export const tokenOrder = z.object({
+export const tokenRequest = z.object({
   room: z.array(roomPattern).min(1, 'say for which room'),
   role: role.optional(),
   name: visibleName.optional(),
@@ -23,11 +23,11 @@ export const tokenOrder = z.object({
   'not-before': duration.optional(),
   once: z.boolean().default(false),
 });
-export type TokenOrder = z.infer<typeof tokenOrder>;
+export type TokenRequest = z.infer<typeof tokenRequest>;
 
 /** @param now ms since 1970 */
-export const mint = (
-  order: TokenOrder,
+export const signToken = (
+  order: TokenRequest,
   { algorithm, key }: SigningKey,
   { issuer, audience }: { issuer?: string | undefined; audience?: string | undefined },
   now: number,

@@ -3,7 +3,7 @@ import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
 import { z } from 'zod';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import { ownName, type Role, type RoomName, role, roomName } from '../protocol/messages.ts';
-import { KeysOutOfReach, type VerificationKey } from './keys.ts';
+import { KeysUnavailable, type VerificationKey } from './keys.ts';
 
 /** What a peer is allowed. `once`: the token lets in one peer; `id` names it until `until` (ms since 1970). */
 export type Grant = {
@@ -14,9 +14,9 @@ export type Grant = {
 };
 
 /** @param now ms since 1970 */
-export type Gate = (token: string | undefined, room: RoomName, now: number) => Promise<Grant | Refusal>;
+export type TokenVerifier = (token: string | undefined, room: RoomName, now: number) => Promise<Grant | Refusal>;
 
-export type Gatekeeping = {
+export type TokenVerifierOptions = {
   /** Whether nobody comes in without a token. */
   required: boolean;
   /** Without any, tokens are not looked at. */
@@ -53,7 +53,13 @@ export const claims = z
   })
   .refine(({ once, jti }) => !once || jti !== undefined, { path: ['jti'], error: 'once needs it' });
 
-export const createGate = ({ required, keys, issuer, audience, leeway }: Gatekeeping): Gate => {
+export const createTokenVerifier = ({
+  required,
+  keys,
+  issuer,
+  audience,
+  leeway,
+}: TokenVerifierOptions): TokenVerifier => {
   const wanted = {
     requiredClaims: ['exp'],
     clockTolerance: leeway,
@@ -88,7 +94,7 @@ const tryKey = async (
   try {
     return { payload: (await jwtVerify(token, find, options)).payload };
   } catch (error) {
-    if (error instanceof KeysOutOfReach) return refuse('keys-unavailable');
+    if (error instanceof KeysUnavailable) return refuse('keys-unavailable');
     // A set may have several keys of one kind, and the token need not say which.
     if (error instanceof errors.JWKSMultipleMatchingKeys) {
       let tries = 0;

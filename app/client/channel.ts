@@ -5,7 +5,7 @@ import type { PeerConnection } from './rtc.ts';
 
 /** What is sent, and what was heard: bytes, or the fields of the JSON object that a text was. */
 export type Data = string | ArrayBuffer;
-export type Heard = ArrayBuffer | Record<string, unknown>;
+export type Received = ArrayBuffer | Record<string, unknown>;
 
 /** Characters of a text: an offer of a file has some hundreds. */
 const longest = 4_096;
@@ -22,7 +22,7 @@ export type ChannelSetup = {
 };
 
 /** What a peer sent, looked at before it is parsed; undefined when that is nothing, too long, or more than its allowance. */
-export const read = (data: unknown, allowance: Allowance): Heard | undefined => {
+export const read = (data: unknown, allowance: Allowance): Received | undefined => {
   if (data instanceof ArrayBuffer) return data;
   if (typeof data !== 'string' || data.length > longest || !allowance.take('text')) return undefined;
   try {

@@ -6,9 +6,9 @@ import { Alarm, browserClock, type Clock } from './clock.ts';
 import { Emitter, type Source } from './events.ts';
 import { assertFits, Outbox, type Settled, type Unnumbered } from './outbox.ts';
 import { type Malformed, parse } from './shape.ts';
-import { type Timing, usualTiming } from './timeouts.ts';
+import { defaultTiming, type Timing } from './timeouts.ts';
 import { codeOfClose, isFinal, type OpenSocket, openSockets, type Socket, type Transport } from './transport.ts';
-import { Ladder } from './transport-fallback.ts';
+import { TransportFallback } from './transport-fallback.ts';
 
 /**
  * `connecting`: never joined so far. `waiting`: a host has to open; `host`: whether one is there. `reconnecting`: the room may
@@ -79,7 +79,7 @@ type Refusal = Extract<ServerMessage, { type: 'error' }>;
 
 export class Connection implements Source<ConnectionEvents> {
   #join: ConnectionOptions['join'];
-  #ladder: Ladder;
+  #ladder: TransportFallback;
   #clock: Clock;
   #timing: Timing;
   #emitter = new Emitter<ConnectionEvents>();
@@ -105,11 +105,11 @@ export class Connection implements Source<ConnectionEvents> {
   #repeats: Backoff;
 
   constructor({ url, join, session, open, clock = browserClock, timing: given = {} }: ConnectionOptions) {
-    const timing = { ...usualTiming, ...given };
+    const timing = { ...defaultTiming, ...given };
     const better = (socket: Socket) => this.#move(socket);
     this.#join = join;
     if (session) this.#session = { is: 'known', secret: session, seen: undefined };
-    this.#ladder = new Ladder({ url, open: open ?? openSockets(clock, timing), clock, timing, better });
+    this.#ladder = new TransportFallback({ url, open: open ?? openSockets(clock, timing), clock, timing, better });
     this.#timing = timing;
     this.#alarm = new Alarm(clock);
     this.#clock = clock;

@@ -4,12 +4,12 @@
  */
 import type { PeerId } from '../protocol/messages.ts';
 import type { Allowance } from './allowance.ts';
-import type { Channel, Heard } from './channel.ts';
+import type { Channel, Received } from './channel.ts';
 import { Emitter, type Source } from './events.ts';
 import { Incoming, typeOf } from './incoming.ts';
 import { Outgoing } from './outgoing.ts';
 import type { RoomEvents } from './room.ts';
-import type { FileFacts, FileWord, Transfer } from './transfer.ts';
+import type { FileInfo, FileMessage, Transfer } from './transfer.ts';
 
 export type FileOptions = {
   /** Bytes a file may have, on the way out and in; 100 MiB unless told. */
@@ -40,7 +40,7 @@ export class Files implements Source<{ file: Incoming }> {
   #outgoing = new Map<string, Outgoing>();
   #incoming = new Map<string, Incoming>();
   /** How those ended that a connection may have been lost with: the last ones. */
-  #answers = new Map<string, FileWord>();
+  #answers = new Map<string, FileMessage>();
   #deaf: (() => void)[];
 
   constructor(room: FileRoom, { limit = 100 * 2 ** 20 }: FileOptions) {
@@ -88,7 +88,7 @@ export class Files implements Source<{ file: Incoming }> {
     for (const file of ours) file.offer();
   }
 
-  #heard(from: PeerId, data: Heard, allowance: Allowance): void {
+  #heard(from: PeerId, data: Received, allowance: Allowance): void {
     if (data instanceof ArrayBuffer) return this.#bytes(from, data);
     const { file, files, ...word } = data;
     if (Array.isArray(files)) return allowance.take('file') ? this.#listed(from, files) : undefined;
@@ -110,7 +110,7 @@ export class Files implements Source<{ file: Incoming }> {
     this.#incoming.get(keyOf(from, new DataView(data).getUint32(0)))?.take(new Uint8Array(data, 4));
   }
 
-  #offered(from: PeerId, id: number, word: FileFacts & FileWord, affordable: boolean): void {
+  #offered(from: PeerId, id: number, word: FileInfo & FileMessage, affordable: boolean): void {
     const { name, size, type } = word;
     const key = keyOf(from, id);
     const known = this.#incoming.get(key);
@@ -147,7 +147,7 @@ export class Files implements Source<{ file: Incoming }> {
       if (which(transfer)) transfer.end('left');
   }
 
-  #sayTo(peer: PeerId, id: number): (word: FileWord) => void {
+  #sayTo(peer: PeerId, id: number): (word: FileMessage) => void {
     return (word) => void this.#room.channel(peer)?.send(JSON.stringify({ file: id, ...word }));
   }
 }
@@ -156,7 +156,7 @@ const keyOf = (peer: PeerId, id: unknown): string => `${peer} ${id}`;
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
-const isWord = (word: Record<string, unknown>): word is FileWord => {
+const isWord = (word: Record<string, unknown>): word is FileMessage => {
   if (word.is === 'offer') return isCount(word.size) && typeof word.name === 'string' && typeof word.type === 'string';
   if (word.is === 'accept') return isCount(word.at) && isCount(word.ask);
   return word.is === 'got' ? isCount(word.at) : typeof word.is === 'string';

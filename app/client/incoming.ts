@@ -1,5 +1,5 @@
 /** A file that a peer offers, and its way here. */
-import { blockBytes, type FileWord, frameBytes, hashOf, Transfer, type TransferEnd } from './transfer.ts';
+import { blockBytes, type FileMessage, frameBytes, hashOf, Transfer, type TransferEnd } from './transfer.ts';
 
 /** What may be shown or played where it is opened. Pages, SVG and PDF may bring scripts, which would run in the page's origin. */
 const harmless =
@@ -38,7 +38,7 @@ export class Incoming extends Transfer {
     this.#drop();
   }
 
-  hear(word: FileWord): void {
+  hear(word: FileMessage): void {
     if (word.is === 'cancel') this.end('cancelled');
     if (word.is === 'begin' && word.ask === this.#asks) this.#begun = true;
     if (word.is === 'block') this.#blockEnds(word.hash);

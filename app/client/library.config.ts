@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'vite';
-import { finals } from './final-codes.ts';
+import { finalCloseCodes } from './final-codes.ts';
 import { precompress, target } from './vite.config.ts';
 
 const declarations = (): Plugin => ({
@@ -17,7 +17,7 @@ const declarations = (): Plugin => ({
 const finalsAlone = (): Plugin => ({
   name: 'finals-alone',
   load: (id) =>
-    id.endsWith('/client/final-codes.ts') ? `export const finals = ${JSON.stringify(finals)};` : undefined,
+    id.endsWith('/client/final-codes.ts') ? `export const finals = ${JSON.stringify(finalCloseCodes)};` : undefined,
 });
 
 export default defineConfig({

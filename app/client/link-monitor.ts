@@ -1,12 +1,12 @@
 /** What is known of the path to one peer, and what follows from it: the quality that is shown, and the limits of what is sent. */
 
-import { between, type Look, levelOf, lookAt, type Quality, show, unseen } from './quality.ts';
-import { adapt, type Budget, freshBudget, type Limits, limitsOf } from './video-budget.ts';
+import { levelOf, type Quality, qualityBetween, type StatsSample, sampleStats, show, unseen } from './quality.ts';
+import { adapt, freshBudget, limitsOf, type VideoBudget, type VideoLimits } from './video-budget.ts';
 
-export class Care {
-  #before: Look | undefined;
+export class LinkMonitor {
+  #before: StatsSample | undefined;
   #shown = unseen;
-  #budget: Budget = freshBudget;
+  #budget: VideoBudget = freshBudget;
   #quality: Quality | undefined;
 
   /** Undefined before two looks at a connection that works. */
@@ -20,10 +20,10 @@ export class Care {
    */
   take(stats: RTCStatsReport, peers: number): boolean {
     const before = this.#before;
-    const now = lookAt(stats);
+    const now = sampleStats(stats);
     this.#before = now;
     if (!before || !now || now.at <= before.at) return false;
-    const measured = between(before, now);
+    const measured = qualityBetween(before, now);
     this.#shown = show(this.#shown, levelOf(measured));
     this.#quality = { level: this.#shown.level, ...measured };
     const { available, rtt, lossOut } = measured;
@@ -32,7 +32,7 @@ export class Care {
   }
 
   /** @param track what is sent */
-  limits(peers: number, track: MediaStreamTrack): Limits {
+  limits(peers: number, track: MediaStreamTrack): VideoLimits {
     const { width = 0, height = 0, displaySurface } = track.getSettings();
     return limitsOf(this.#budget, peers, Math.min(width, height), displaySurface !== undefined);
   }

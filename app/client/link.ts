@@ -9,7 +9,7 @@ import { Alarm, type Clock } from './clock.ts';
 import { isOffer, type LinkSignal, readSignal } from './link-signal.ts';
 import { Negotiation } from './negotiation.ts';
 import type { Ice, Rtc, Tracks } from './rtc.ts';
-import type { Limits } from './video-budget.ts';
+import type { VideoLimits } from './video-budget.ts';
 
 /** `connecting`: not connected so far. `reconnecting`: was, and tries again. `failed`: gave up; retry() tries once more. */
 export type LinkState = 'connecting' | 'connected' | 'reconnecting' | 'failed' | 'closed';
@@ -100,7 +100,7 @@ export class Link {
   }
 
   /** Sends no more video than that over the present connection. */
-  setLimits(limits: Limits): void {
+  setLimits(limits: VideoLimits): void {
     this.#current?.setLimits(limits);
   }
 

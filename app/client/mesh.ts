@@ -1,15 +1,15 @@
 /** All links of a room, kept in step with who is in it. */
 import type { Joined, LeaveReason, Peer, PeerId } from '../protocol/messages.ts';
 import { Allowance } from './allowance.ts';
-import { type Heard, read } from './channel.ts';
+import { type Received, read } from './channel.ts';
 import { Alarm, browserClock, type Clock } from './clock.ts';
 import type { ConnectionEvents, ConnectionState, RoomEvent } from './connection.ts';
 import type { Emitter, Source } from './events.ts';
 import { Link, type LinkState, type LinkTiming, usualLinkTiming } from './link.ts';
-import { Care } from './link-monitor.ts';
+import { LinkMonitor } from './link-monitor.ts';
 import type { Quality } from './quality.ts';
 import { browserRtc, type Ice, type Rtc, type Tracks } from './rtc.ts';
-import { usualLooks } from './timeouts.ts';
+import { defaultStatsInterval } from './timeouts.ts';
 
 /** Another peer as the page shows it: a value, replaced as a whole when anything changes. */
 export type RemotePeer = Readonly<
@@ -28,7 +28,7 @@ export type MeshEvents = {
   quality: { peer: PeerId; quality: Quality };
   /** The data channel to a peer is open, or another one after a fresh connection. */
   channel: PeerId;
-  data: { from: PeerId; data: Heard; allowance: Allowance };
+  data: { from: PeerId; data: Received; allowance: Allowance };
   /** A failure that was survived, for whoever keeps a log. */
   trouble: { peer: PeerId; error: unknown };
 };
@@ -52,7 +52,7 @@ export type MeshOptions = {
 /** JSON has no undefined. */
 type Change = Partial<Pick<Peer, 'name' | 'media' | 'hand' | 'role' | 'away'>>;
 /** `missing`: a room that began anew does not have it, or not yet, and the link works on. */
-type Entry = { peer: Peer; link: Link; care: Care; allowance: Allowance; missing?: true };
+type Entry = { peer: Peer; link: Link; care: LinkMonitor; allowance: Allowance; missing?: true };
 
 /** Peers that there are links to. A mesh carries far fewer; further peers are ignored. */
 const most = 64;
@@ -88,7 +88,7 @@ export class Mesh {
     this.#ice = { iceServers: [], iceTransportPolicy };
     this.#rtc = rtc;
     this.#clock = clock;
-    this.#timing = { ...usualLinkTiming, looks: usualLooks, ...timing };
+    this.#timing = { ...usualLinkTiming, looks: defaultStatsInterval, ...timing };
     this.#alarm = new Alarm(clock);
     this.#patience = new Alarm(clock);
     this.#settling = new Alarm(clock);
@@ -216,7 +216,7 @@ export class Mesh {
     if (!known && this.#entries.size >= most) return;
     known?.link.close();
     const allowance = known?.allowance ?? new Allowance();
-    const entry: Entry = { peer, link: this.#link(peer, allowance), care: new Care(), allowance };
+    const entry: Entry = { peer, link: this.#link(peer, allowance), care: new LinkMonitor(), allowance };
     this.#entries.set(peer.id, entry);
     this.#limitAll();
     if (!this.#alarm.armed) this.#lookLater();

@@ -8,7 +8,7 @@ import type { Allowance } from './allowance.ts';
 import { Channel, type ChannelSetup } from './channel.ts';
 import { bounds, type Description, type Negotiable } from './link-signal.ts';
 import { type Ice, isRelayed, kinds, type PeerConnection, type Rtc, type Tracks } from './rtc.ts';
-import type { Limits } from './video-budget.ts';
+import type { VideoLimits } from './video-budget.ts';
 
 export type NegotiationSetup = ChannelSetup & {
   allowance: Allowance;
@@ -29,7 +29,7 @@ export class Negotiation {
   #pc: PeerConnection;
   #label: MediaStream;
   #channel: Channel | undefined;
-  #limits: Limits | undefined;
+  #limits: VideoLimits | undefined;
   #senders: { audio?: RTCRtpSender; video?: RTCRtpSender } = {};
   #tracks: Tracks;
   #offering = false;
@@ -89,7 +89,7 @@ export class Negotiation {
   }
 
   /** Sends no more video than that. */
-  setLimits(limits: Limits): void {
+  setLimits(limits: VideoLimits): void {
     if (JSON.stringify(limits) === JSON.stringify(this.#limits)) return;
     this.#limits = limits;
     this.#encode(this.#senders.video, limits);

@@ -1,7 +1,7 @@
 /** A file that is offered to a peer, and its way there. */
 import type { PeerId } from '../protocol/messages.ts';
 import type { Channel } from './channel.ts';
-import { blockBytes, type FileWord, frameBytes, hashOf, Transfer } from './transfer.ts';
+import { blockBytes, type FileMessage, frameBytes, hashOf, Transfer } from './transfer.ts';
 
 export class Outgoing extends Transfer {
   #file: File;
@@ -15,7 +15,13 @@ export class Outgoing extends Transfer {
   /** One at a time reads the file. */
   #sending: Promise<void> = Promise.resolve();
 
-  constructor(id: number, peer: PeerId, file: File, say: (word: FileWord) => void, channel: () => Channel | undefined) {
+  constructor(
+    id: number,
+    peer: PeerId,
+    file: File,
+    say: (word: FileMessage) => void,
+    channel: () => Channel | undefined,
+  ) {
     super(id, peer, file, say);
     this.#file = file;
     this.#channel = channel;
@@ -36,7 +42,7 @@ export class Outgoing extends Transfer {
     this.end('cancelled');
   }
 
-  hear(word: FileWord): void {
+  hear(word: FileMessage): void {
     if (!this.isUnfinished) return;
     if (word.is === 'decline') this.end(ends.find((reason) => reason === word.reason) ?? 'declined');
     if (!('at' in word) || word.at > this.#sent || (word.at < this.size && word.at % blockBytes > 0)) return;

@@ -4,7 +4,7 @@
 type Wakeable = { leave(mayReturn: boolean): void; nudge(): void; networkChanged(): void };
 
 /** A page that goes away says so; one that wakes up, or finds its network again, does not wait for a timer. */
-export const listenToPage = (room: Wakeable): (() => void) => {
+export const watchPageLifecycle = (room: Wakeable): (() => void) => {
   if (typeof window === 'undefined') return () => {};
   const stop = new AbortController();
   const { signal } = stop;

@@ -20,7 +20,7 @@ export type Quality = Readonly<{
 }>;
 
 /** Counted since the connection began, but for `lossOut`, `rtt` and `available`. `at`: milliseconds. */
-export type Look = Omit<Quality, 'level' | 'lossIn' | 'bitrateIn' | 'bitrateOut'> & {
+export type StatsSample = Omit<Quality, 'level' | 'lossIn' | 'bitrateIn' | 'bitrateOut'> & {
   at: number;
   bytesIn: number;
   bytesOut: number;
@@ -29,7 +29,7 @@ export type Look = Omit<Quality, 'level' | 'lossIn' | 'bitrateIn' | 'bitrateOut'
 };
 
 /** undefined while no path is chosen. */
-export const lookAt = (stats: RTCStatsReport): Look | undefined => {
+export const sampleStats = (stats: RTCStatsReport): StatsSample | undefined => {
   const pair = pairOf(stats);
   if (!pair) return undefined;
   const all = [...stats.values()];
@@ -51,7 +51,7 @@ export const lookAt = (stats: RTCStatsReport): Look | undefined => {
   };
 };
 
-export const between = (before: Look, now: Look): Omit<Quality, 'level'> => {
+export const qualityBetween = (before: StatsSample, now: StatsSample): Omit<Quality, 'level'> => {
   const { rtt, lossOut, available, relayed } = now;
   const seconds = Math.max(0.001, (now.at - before.at) / 1000);
   // What was lost may come after all, and a path that is new counts from zero.

@@ -9,7 +9,7 @@ export type Standing = Readonly<{
   waiting: WaitingPeer[];
 }>;
 
-export const standingOf = ({ self, room, waiting = [] }: Joined): Standing => ({ self, room, waiting });
+export const roomStateOf = ({ self, room, waiting = [] }: Joined): Standing => ({ self, room, waiting });
 
 /** The standing after an event; the same object when that does not concern it. */
 export const after = (standing: Standing, event: RoomEvent): Standing => {

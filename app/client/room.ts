@@ -8,9 +8,9 @@ import { Emitter, type Source } from './events.ts';
 import type { LinkTiming } from './link.ts';
 import { Mesh, type MeshEvents, type RemotePeer } from './mesh.ts';
 import type { Settled } from './outbox.ts';
-import { listenToPage } from './page-lifecycle.ts';
+import { watchPageLifecycle } from './page-lifecycle.ts';
 import { encodeReaction, reactionOf } from './reactions.ts';
-import { after, type Standing, standingOf } from './room-state.ts';
+import { after, roomStateOf, type Standing } from './room-state.ts';
 import { type Rtc, tracksOf } from './rtc.ts';
 import type { Timing } from './timeouts.ts';
 import type { OpenSocket, Transport } from './transport.ts';
@@ -98,7 +98,7 @@ export class Room implements Source<RoomEvents> {
       tracks: tracksOf(media),
     });
     this.#forward();
-    this.#stopListening = listenToPage(this);
+    this.#stopListening = watchPageLifecycle(this);
   }
 
   get state(): ConnectionState {
@@ -247,7 +247,7 @@ export class Room implements Source<RoomEvents> {
       emitter.emit('standing', standing);
     };
     this.#connection.on('joined', (joined) => {
-      stand(standingOf(joined));
+      stand(roomStateOf(joined));
       emitter.emit('joined', joined);
     });
     this.#connection.on('refused', (refused) => emitter.emit('refused', refused));

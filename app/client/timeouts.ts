@@ -16,9 +16,9 @@ export type Timing = {
 };
 
 /** Milliseconds between two looks at the paths to the others: how good they are, and how much they carry. */
-export const usualLooks = 3_000;
+export const defaultStatsInterval = 3_000;
 
-export const usualTiming: Timing = {
+export const defaultTiming: Timing = {
   ping: 20_000,
   answer: 10_000,
   opening: 5_000,

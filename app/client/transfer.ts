@@ -12,11 +12,11 @@ export type TransferState =
 /** `left`: the peer is gone, or the room. `damaged`: what came is not what was sent. */
 export type TransferEnd = 'declined' | 'cancelled' | 'too-large' | 'damaged' | 'left';
 /** `size`: in bytes. */
-export type FileFacts = { name: string; size: number; type: string };
+export type FileInfo = { name: string; size: number; type: string };
 
 /** What is said about a file, as text; the bytes are in frames between. */
-export type FileWord =
-  | ({ is: 'offer' } & FileFacts)
+export type FileMessage =
+  | ({ is: 'offer' } & FileInfo)
   /** From the receiver: send what comes after so many bytes, and say that it begins. */
   | { is: 'accept'; at: number; ask: number }
   | { is: 'begin'; ask: number }
@@ -40,12 +40,12 @@ export class Transfer implements Source<Events> {
   readonly name: string;
   readonly size: number;
   readonly type: string;
-  protected readonly say: (word: FileWord) => void;
+  protected readonly say: (word: FileMessage) => void;
   #emitter = new Emitter<Events>();
   #state: TransferState = { is: 'offered' };
   #progress = 0;
 
-  constructor(id: number, peer: PeerId, { name, size, type }: FileFacts, say: (word: FileWord) => void) {
+  constructor(id: number, peer: PeerId, { name, size, type }: FileInfo, say: (word: FileMessage) => void) {
     this.id = id;
     this.peer = peer;
     this.name = name;

@@ -2,12 +2,12 @@
 import { Alarm, type Clock } from './clock.ts';
 import { parse } from './shape.ts';
 import type { Timing } from './timeouts.ts';
-import type { OpenSocket, Rung, Socket } from './transport.ts';
+import type { OpenSocket, Socket, TransportKind } from './transport.ts';
 
 /** The longest time (ms) between two tries of the better way. */
 const longestRest = 600_000;
 
-export type LadderSetup = {
+export type TransportFallbackOptions = {
   url: string;
   open: OpenSocket;
   clock: Clock;
@@ -16,9 +16,9 @@ export type LadderSetup = {
   better(socket: Socket): void;
 };
 
-export class Ladder {
-  #setup: LadderSetup;
-  #rung: Rung = 'websocket';
+export class TransportFallback {
+  #setup: TransportFallbackOptions;
+  #rung: TransportKind = 'websocket';
   /** How often this rung broke since it last proved itself, and how often it may. */
   #strikes = 0;
   #patience = 1;
@@ -28,7 +28,7 @@ export class Ladder {
   #alarm: Alarm;
   #trial: Socket | undefined;
 
-  constructor(setup: LadderSetup) {
+  constructor(setup: TransportFallbackOptions) {
     this.#setup = setup;
     this.#rest = setup.timing.climb;
     this.#alarm = new Alarm(setup.clock);
@@ -103,7 +103,7 @@ export class Ladder {
     trial?.close();
   }
 
-  #stand(rung: Rung): void {
+  #stand(rung: TransportKind): void {
     this.#rung = rung;
     this.#strikes = 0;
     this.#patience = 1;

@@ -1,13 +1,13 @@
 /** Between messages and the WebSocket, or what stands in for one, that carries them. */
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { Clock } from './clock.ts';
-import { finals } from './final-codes.ts';
+import { finalCloseCodes } from './final-codes.ts';
 import { HttpSocket, Streams } from './http-transport.ts';
 import type { Timing } from './timeouts.ts';
 
 /** What carries the conversation: plain HTTP does it by streams (`sse`) or by polls. */
 export type Transport = 'websocket' | 'sse' | 'poll';
-export type Rung = 'websocket' | 'http';
+export type TransportKind = 'websocket' | 'http';
 
 /** The part of a WebSocket that is used here. A WebSocket itself does not say which transport it is. */
 export type Socket = {
@@ -22,7 +22,7 @@ export type Socket = {
 };
 
 /** Opens a socket to a room by its `ws:` or `wss:` URL. */
-export type OpenSocket = (url: string, rung: Rung) => Socket;
+export type OpenSocket = (url: string, rung: TransportKind) => Socket;
 
 /** The sockets of one connection: what one of them learns about the network the next ones know. */
 export const openSockets = (clock: Clock, timing: Timing): OpenSocket => {
@@ -32,7 +32,7 @@ export const openSockets = (clock: Clock, timing: Timing): OpenSocket => {
 };
 
 /** The error that this close code belongs to. */
-export const codeOfClose = (close: number): ErrorCode => finals[close] ?? 'internal';
+export const codeOfClose = (close: number): ErrorCode => finalCloseCodes[close] ?? 'internal';
 
 /** Whether the server closes with this error and does not want to be asked again. */
-export const isFinal = (code: ErrorCode): boolean => Object.values(finals).includes(code);
+export const isFinal = (code: ErrorCode): boolean => Object.values(finalCloseCodes).includes(code);

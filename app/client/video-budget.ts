@@ -3,9 +3,9 @@
 /** What the policy looks at. `available` and `rtt` (milliseconds) as far as the browser tells; `loss`: 0 to 1. */
 export type Conditions = { peers: number; available: number | undefined; loss: number; rtt: number | undefined };
 /** Of one sender: bits per second, and by how much its picture is made smaller each way. */
-export type Limits = { maxBitrate: number; scaleResolutionDownBy: number };
+export type VideoLimits = { maxBitrate: number; scaleResolutionDownBy: number };
 /** `below`: steps under what so many peers allow, because of the path. `row`: looks in a row that were good, or if negative bad. */
-export type Budget = { below: number; row: number; patience: number };
+export type VideoBudget = { below: number; row: number; patience: number };
 
 /** From the best to the least: bits per second, and lines of the picture's shorter side. */
 const steps = [
@@ -25,10 +25,10 @@ const screenBitrate = 500_000;
 const impatience = 2;
 const patience = { least: 3, most: 48 };
 
-export const freshBudget: Budget = { below: 0, row: 0, patience: patience.least };
+export const freshBudget: VideoBudget = { below: 0, row: 0, patience: patience.least };
 
 /** The budget after another look. It falls soon and rises late, later each time, so that it does not swing. */
-export const adapt = (budget: Budget, conditions: Conditions): Budget => {
+export const adapt = (budget: VideoBudget, conditions: Conditions): VideoBudget => {
   const step = stepOf(budget, conditions.peers);
   const row = nextRow(budget.row, verdict(steps[step].bitrate, conditions));
   if (row <= -impatience && step < last)
@@ -38,13 +38,13 @@ export const adapt = (budget: Budget, conditions: Conditions): Budget => {
 };
 
 /** @param lines of the picture's shorter side, as the camera gives it */
-export const limitsOf = (budget: Budget, peers: number, lines: number, screen: boolean): Limits => {
+export const limitsOf = (budget: VideoBudget, peers: number, lines: number, screen: boolean): VideoLimits => {
   const step = steps[stepOf(budget, peers)];
   if (screen) return { maxBitrate: Math.max(screenBitrate, step.bitrate), scaleResolutionDownBy: 1 };
   return { maxBitrate: step.bitrate, scaleResolutionDownBy: Math.max(1, lines / step.lines) };
 };
 
-const stepOf = ({ below }: Budget, peers: number): 0 | 1 | 2 | 3 | 4 => {
+const stepOf = ({ below }: VideoBudget, peers: number): 0 | 1 | 2 | 3 | 4 => {
   const best = crowds.filter((most) => peers > most).length;
   return Math.min(last, best + below) as 0 | 1 | 2 | 3 | 4;
 };

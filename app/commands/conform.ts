@@ -2,25 +2,25 @@
 import { parseArgs } from 'node:util';
 import { TurnedAway } from '../conform/inbox.ts';
 import { report } from '../conform/report.ts';
-import { judge, type Site } from '../conform/runner.ts';
+import { runCases, type Site } from '../conform/runner.ts';
 import { guarantees } from '../conform/spec.ts';
 
 /** The verdicts with the exit code 0, nothing was broken, or 1, something was; or why there are none: 1 nobody got in, 2 asked in vain. */
-export type Told = { code: 0 | 1; text: string } | { code: 1 | 2; fault: string };
+export type CommandResult = { code: 0 | 1; text: string } | { code: 1 | 2; fault: string };
 
 type Asked = Site & { quick: number | undefined; json: boolean; insecure: boolean };
 
 /** ms between the beginnings of two cases: with two or three entrances each, no more a second than a server lets in by default. */
 const pace = 250;
 
-export const conform = async (words: string[]): Promise<Told> => {
+export const conform = async (words: string[]): Promise<CommandResult> => {
   const asked = read(words);
   if ('fault' in asked) return { code: 2, fault: `conform: ${asked.fault}` };
   const { quick, json, insecure, ...site } = asked;
   // Node's fetch knows no other way.
   if (insecure) process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
   try {
-    const judged = await judge(site, { quick, pace });
+    const judged = await runCases(site, { quick, pace });
     const titles = guarantees.map(({ title }) => title);
     const text = json
       ? JSON.stringify({ url: site.base, guarantees: titles, cases: judged }, null, 2)

@@ -8,20 +8,20 @@ import { processState } from '../process/supervisor/watchdog.ts';
 export const commandNames = ['status', 'reload', 'stop', 'pause', 'resume'] as const;
 export type CommandName = (typeof commandNames)[number];
 /** What is to be said, and the exit code: 0 done, 1 not done or nobody there, 2 asked in vain. */
-export type Told = { code: 0 | 1 | 2; text: string };
+export type CommandResult = { code: 0 | 1 | 2; text: string };
 
 /** By the control socket when the settings name one, else by a signal to the process of the pidfile. */
 export const command = async (
   name: CommandName,
   settings: Pick<Settings, 'control-socket' | 'pidfile' | 'drain-timeout'>,
-): Promise<Told> => {
+): Promise<CommandResult> => {
   const { 'control-socket': path, pidfile } = settings;
   if (path !== undefined) return byControl(name, path);
   if (pidfile !== undefined) return bySignal(name, pidfile, settings['drain-timeout']);
   return { code: 2, text: `${name}: whom? Give --control-socket PATH or --pidfile PATH` };
 };
 
-const byControl = async (name: CommandName, path: string): Promise<Told> => {
+const byControl = async (name: CommandName, path: string): Promise<CommandResult> => {
   try {
     const { ok, error, status } = await ask(path, name);
     if (!ok) return { code: 1, text: `${name}: ${error ?? 'it was not done'}` };
@@ -41,7 +41,7 @@ const done: Record<CommandName, string> = {
 
 const signals = { reload: 'SIGHUP', stop: 'SIGTERM', pause: 'SIGTSTP' } as const;
 
-const bySignal = async (name: CommandName, pidfile: string, drain: number): Promise<Told> => {
+const bySignal = async (name: CommandName, pidfile: string, drain: number): Promise<CommandResult> => {
   const pid = pidIn(pidfile);
   if (pid === undefined || !isAlive(pid)) return { code: 1, text: `${name}: ${pidfile} names nobody who runs` };
   if (name === 'status') return { code: 0, text: `It runs, as process ${pid}; more is told by --control-socket.` };

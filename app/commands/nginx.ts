@@ -3,16 +3,16 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { type Address, showAddress } from '../config/address.ts';
-import { impossible } from '../config/cross-checks.ts';
+import { findConflicts } from '../config/cross-checks.ts';
 import type { Environment } from '../config/expand.ts';
 import { loadAs } from '../config/load.ts';
 import { advise } from '../nginx/advisories.ts';
 import { filesFor } from '../nginx/files.ts';
 import { impossibleForNginx, impossibleForVersion, type NginxSettings, nginxSchema } from '../nginx/options.ts';
-import { type Files, isAlone, type Situation } from '../nginx/site-spec.ts';
+import { type Files, isAlone, type SiteSpec } from '../nginx/site-spec.ts';
 import { floor, knows, parseVersion, showVersion } from '../nginx/version.ts';
 import { isName } from '../nginx/workers.ts';
-import { planPlaces } from '../process/bind-plan.ts';
+import { planEndpoints } from '../process/bind-plan.ts';
 
 export type NginxFiles =
   | { files: Files; out: string | undefined; notes: string[] }
@@ -22,7 +22,7 @@ export type NginxFiles =
 export const nginxFiles = (words: string[], environment: Environment, ask = askNginx): NginxFiles => {
   const loaded = loadAs(
     nginxSchema,
-    (settings, where) => [...impossible(settings, where), ...impossibleForNginx(settings, where)],
+    (settings, where) => [...findConflicts(settings, where), ...impossibleForNginx(settings, where)],
     words,
     environment,
   );
@@ -42,7 +42,7 @@ export const nginxFiles = (words: string[], environment: Environment, ask = askN
  * Each file headed by its path, or written below a directory, which is told.
  * @throws when a file cannot be written, or would take the place of somebody else's
  */
-export const deliver = (files: Files, out: string | undefined): string => {
+export const writeFiles = (files: Files, out: string | undefined): string => {
   if (out === undefined) return [...files].map(([path, text]) => `# ${path}\n${text}`).join('\n');
   if (files.has('nginx.conf')) keepForeign(join(out, 'nginx.conf'));
   for (const [path, text] of files) {
@@ -83,7 +83,7 @@ const versionFor = (settings: NginxSettings, ask: () => string | undefined) => {
   };
 };
 
-type App = Pick<Situation, 'protocol' | 'upstreams'>;
+type App = Pick<SiteSpec, 'protocol' | 'upstreams'>;
 
 /** How and where nginx finds the app, in words that can stand in its files. */
 const appOf = (settings: NginxSettings): App | { faults: string[] } => {
@@ -101,7 +101,7 @@ const findApp = (settings: NginxSettings): App | { faults: string[] } => {
   const [first, ...more] = upstream.map(asUpstream);
   if (first !== undefined) return { protocol, upstreams: [first, ...more] };
   if (settings[setting].length === 0) return unlistened(settings, protocol);
-  const plan = planPlaces(settings);
+  const plan = planEndpoints(settings);
   if ('faults' in plan) return plan;
   // A worker may listen on several; they all lead to it.
   const places = plan.workers.flatMap((worker) => worker.find((place) => place.setting === setting) ?? []);
@@ -136,7 +136,7 @@ const asUpstream = (address: Address): string => {
 
 const everywhere: Record<string, string> = { '': '127.0.0.1', '0.0.0.0': '127.0.0.1', '::': '::1' };
 
-const situationOf = (settings: NginxSettings, version: string, app: App): Situation => {
+const situationOf = (settings: NginxSettings, version: string, app: App): SiteSpec => {
   const { mode, base, certificate, 'certificate-key': key } = settings;
   const addresses = settings.address.length > 0 ? settings.address : [certificate === undefined ? '80' : '443'];
   return {
@@ -172,7 +172,7 @@ const situationOf = (settings: NginxSettings, version: string, app: App): Situat
   };
 };
 
-const remarks = ({ upstreams, version, resolver }: Situation): string[] =>
+const remarks = ({ upstreams, version, resolver }: SiteSpec): string[] =>
   upstreams.length > 1 && upstreams.some(isName) && (resolver === undefined || !knows(version).resolve)
     ? ['several upstreams that are names are looked up once, at start, before nginx 1.27.3']
     : [];

@@ -1,18 +1,18 @@
 /** `genkan token`: makes a token, or a link with one in it, with the secret of the settings or a private key. */
 import { signingSecret } from '../auth/keys.ts';
-import { mint, tokenOrder } from '../auth/mint.ts';
+import { signToken, tokenRequest } from '../auth/mint.ts';
 import { signingKey } from '../auth/token-keys.ts';
 import type { Settings } from '../config/schema.ts';
 import { roomName } from '../protocol/messages.ts';
 
 /** What the command line says of the token, by word; the other words are settings. */
-export type Asked = Record<string, string[]>;
+export type TokenCommand = Record<string, string[]>;
 
 const valued = ['room', 'role', 'name', 'subject', 'ttl', 'not-before', 'private-key', 'link'];
 
 /** Parts what is said of the token (`--room R`, `--room=R`, `--once`) from the settings. */
-export const takeAsked = (words: string[]): { asked: Asked; rest: string[] } => {
-  const asked: Asked = {};
+export const parseTokenCommand = (words: string[]): { asked: TokenCommand; rest: string[] } => {
+  const asked: TokenCommand = {};
   const rest: string[] = [];
   for (let at = 0; at < words.length; at++) {
     const word = words[at] ?? '';
@@ -26,12 +26,12 @@ export const takeAsked = (words: string[]): { asked: Asked; rest: string[] } => 
 
 /** The token, or the link, as the only line; or what was wrong. @param now ms since 1970 */
 export const makeToken = async (
-  asked: Asked,
+  asked: TokenCommand,
   settings: Settings,
   now: number,
 ): Promise<{ text: string } | { faults: string[] }> => {
   const last = (name: string) => asked[name]?.at(-1);
-  const order = tokenOrder.safeParse({
+  const order = tokenRequest.safeParse({
     room: asked.room ?? [],
     role: last('role'),
     name: last('name'),
@@ -47,7 +47,7 @@ export const makeToken = async (
     const page = link === undefined ? undefined : pageOf(link, order.data.room);
     const key = keyOf(last('private-key'), settings);
     const { 'token-issuer': issuer, 'token-audience': audience } = settings;
-    const token = await mint(order.data, key, { issuer, audience }, now);
+    const token = await signToken(order.data, key, { issuer, audience }, now);
     // In the fragment, which browsers keep to themselves: no server and no log sees it.
     return { text: page === undefined ? token : `${page}#token=${token}` };
   } catch (error) {

@@ -6,7 +6,7 @@ import type { SettingName, Settings } from './schema.ts';
 export type Where = (name: string, index?: number) => string;
 
 /** What is impossible, each with the places it was written in. */
-export const impossible = (settings: Settings, where: Where): string[] => [
+export const findConflicts = (settings: Settings, where: Where): string[] => [
   ...sameAddress(listenersOf(settings), where),
   ...tooSmall(settings, where),
   ...noKeys(settings, where),

@@ -2,10 +2,10 @@
 
 import { meaningOf } from './resolve-name.ts';
 import { groups, schema } from './schema.ts';
-import { aboutOf, environmentName, showDefault } from './setting-metadata.ts';
-import { beside } from './text-columns.ts';
-import { type Answer, later, uwsgiFamilies, uwsgiOptions, verdictOn } from './uwsgi-compat/options.ts';
-import { formOf } from './value-types.ts';
+import { environmentName, metadataOf, showDefault } from './setting-metadata.ts';
+import { columns } from './text-columns.ts';
+import { later, type UwsgiAnswer, uwsgiFamilies, uwsgiOptions, verdictOn } from './uwsgi-compat/options.ts';
+import { valueTypeOf } from './value-types.ts';
 
 /** @param option with or without its dashes */
 export const explain = (option: string): { text: string } | { fault: string } => {
@@ -32,24 +32,24 @@ export const explainAll = (): string =>
   [
     ...Object.entries(groups).flatMap(([title, settings]) => [
       `${title}:`,
-      ...Object.entries(settings).flatMap(([name, setting]) => beside(name, aboutOf(setting).help, 28)),
+      ...Object.entries(settings).flatMap(([name, setting]) => columns(name, metadataOf(setting).help, 28)),
       '',
     ]),
     'Options of uWSGI that are no settings here:',
-    ...Object.entries(uwsgiOptions).flatMap(([name, answer]) => beside(name, sentence(answer), 28)),
-    ...uwsgiFamilies.flatMap(({ like, answer }) => beside(like, sentence(answer), 28)),
+    ...Object.entries(uwsgiOptions).flatMap(([name, answer]) => columns(name, sentence(answer), 28)),
+    ...uwsgiFamilies.flatMap(({ like, answer }) => columns(like, sentence(answer), 28)),
   ].join('\n');
 
 const line = (label: string, text: string | undefined): string[] =>
-  text === undefined ? [] : beside(`${label}:`, text, 14);
+  text === undefined ? [] : columns(`${label}:`, text, 14);
 
 const aboutSetting = (name: string): string[] => {
   const setting = Object.entries(schema.shape).find(([other]) => other === name)?.[1];
   if (!setting) return [];
-  const { help, uwsgi, differs, also = [], planned } = aboutOf(setting);
+  const { help, uwsgi, differs, also = [], planned } = metadataOf(setting);
   const others = also.map((other) => (other.length === 1 ? `-${other}` : other)).join(', ');
   return [
-    `${name} ${formOf(setting).shown}`,
+    `${name} ${valueTypeOf(setting).shown}`,
     ...line('Here', help),
     ...line('uWSGI', uwsgi ?? 'has no such option'),
     ...line('Different', differs),
@@ -59,14 +59,14 @@ const aboutSetting = (name: string): string[] => {
   ];
 };
 
-const aboutRenamed = (word: string, answer: Extract<Answer, { verdict: 'renamed' }>): string[] => [
+const aboutRenamed = (word: string, answer: Extract<UwsgiAnswer, { verdict: 'renamed' }>): string[] => [
   word,
   ...line('uWSGI', answer.uwsgi),
   ...line('Here', sentence(answer)),
   '',
 ];
 
-const sentence = (answer: Answer): string => {
+const sentence = (answer: UwsgiAnswer): string => {
   if (answer.verdict === 'renamed') return `is called ${answer.to}${answer.here ? `, ${answer.here}` : ''}`;
   const { verdict, said } = verdictOn(answer);
   switch (verdict) {

@@ -1,9 +1,9 @@
 /** The text of `genkan --help`, made from the schema. */
 import type { z } from 'zod';
 import { groups } from './schema.ts';
-import { aboutOf, type Groups, showDefault } from './setting-metadata.ts';
-import { beside, width, wrap } from './text-columns.ts';
-import { formOf } from './value-types.ts';
+import { type Groups, metadataOf, showDefault } from './setting-metadata.ts';
+import { columns, width, wrap } from './text-columns.ts';
+import { valueTypeOf } from './value-types.ts';
 
 const usage = [
   ['genkan [serve] [settings]', 'run the server; without a listener: --http 127.0.0.1:9090'],
@@ -47,7 +47,7 @@ const rules = [
 
 export const helpText = (shown: Groups = groups): string =>
   [
-    ...usage.flatMap(([words, text]) => beside(words, text, 36)),
+    ...usage.flatMap(([words, text]) => columns(words, text, 36)),
     ...rules.flatMap((rule) => ['', ...wrap(rule, width)]),
     '',
     settingsText(shown),
@@ -59,18 +59,18 @@ export const settingsText = (shown: Groups): string =>
     .map(([title, settings]) =>
       [
         `${title}:`,
-        ...Object.entries(settings).flatMap(([name, setting]) => beside(...termOf(name, setting), 32)),
+        ...Object.entries(settings).flatMap(([name, setting]) => columns(...termOf(name, setting), 32)),
       ].join('\n'),
     )
     .join('\n\n');
 
 const termOf = (name: string, setting: z.core.$ZodType): [string, string] => {
-  const { help, also, planned, secret } = aboutOf(setting);
+  const { help, also, planned, secret } = metadataOf(setting);
   const letter = also?.find((other) => other.length === 1);
   const extras = [
     showDefault(setting),
     ...(secret ? [`or --${name}_file PATH`] : []),
     ...(planned === true ? ['not in this version yet'] : []),
   ];
-  return [`${letter ? `-${letter}, ` : ''}--${name} ${formOf(setting).shown}`, `${help} (${extras.join('; ')})`];
+  return [`${letter ? `-${letter}, ` : ''}--${name} ${valueTypeOf(setting).shown}`, `${help} (${extras.join('; ')})`];
 };

@@ -2,9 +2,9 @@
 import { z } from 'zod';
 import { holdsVariable } from './expand.ts';
 import { schema } from './schema.ts';
-import { aboutOf } from './setting-metadata.ts';
+import { metadataOf } from './setting-metadata.ts';
 import { uwsgiFamilies, uwsgiOptions, verdictOn } from './uwsgi-compat/options.ts';
-import { defaultOf, formOf, innermost, isRepeatable } from './value-types.ts';
+import { defaultOf, innermost, isRepeatable, valueTypeOf } from './value-types.ts';
 
 type Json = Record<string, unknown>;
 
@@ -31,8 +31,8 @@ export const jsonSchema = (described: z.ZodObject = schema): Json => ({
 
 const propertiesOf = ([name, setting]: [string, z.core.$ZodType]): [string, Json][] => {
   if (name === 'yaml') return [];
-  const { help, also = [], planned, secret } = aboutOf(setting);
-  const one = { anyOf: [formOf(setting).json ?? generic(setting), { type: 'string', pattern: holdsVariable }] };
+  const { help, also = [], planned, secret } = metadataOf(setting);
+  const one = { anyOf: [valueTypeOf(setting).json ?? generic(setting), { type: 'string', pattern: holdsVariable }] };
   const value = isRepeatable(setting) ? { anyOf: [one, { type: 'array', items: one }] } : one;
   const preset = secret ? undefined : defaultOf(setting);
   const described = { description: planned === true ? `${help} (not in this version yet)` : help, ...value };

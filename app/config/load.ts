@@ -2,22 +2,22 @@
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
-import { impossible, type Where } from './cross-checks.ts';
+import { findConflicts, type Where } from './cross-checks.ts';
 import type { Environment } from './expand.ts';
-import type { Given, Part, Reading } from './raw-settings.ts';
+import type { Part, RawSetting, RawSettings } from './raw-settings.ts';
 import { type Settings, schema } from './schema.ts';
-import { aboutOf } from './setting-metadata.ts';
+import { metadataOf } from './setting-metadata.ts';
 import { readEnvironment, readUwsgiEnvironment } from './sources/environment.ts';
 import { readFlags } from './sources/flags.ts';
 import { readYaml } from './sources/yaml.ts';
 import { later } from './uwsgi-compat/options.ts';
 import { defaultOf, isRepeatable } from './value-types.ts';
 
-export type { Given } from './raw-settings.ts';
+export type { RawSetting as Given } from './raw-settings.ts';
 
 /** `notes`: what is to be told although it is no fault. `given`: by name, what was not left to its default, and where. */
 export type Loaded<S = Settings> =
-  | { settings: S; notes: string[]; given: Map<string, Given> }
+  | { settings: S; notes: string[]; given: Map<string, RawSetting> }
   | { faults: string[]; notes: string[] };
 
 /** @throws when the file cannot be read */
@@ -25,7 +25,7 @@ export type ReadFile = (path: string) => string;
 const readText: ReadFile = (path) => readFileSync(path, 'utf8');
 
 export const load = (argv: string[], environment: Environment, read: ReadFile = readText): Loaded =>
-  loadAs(schema, impossible, argv, environment, read);
+  loadAs(schema, findConflicts, argv, environment, read);
 
 /** The same for any schema; `combined` finds what is impossible in settings that are right one by one. */
 export const loadAs = <S extends z.ZodObject>(
@@ -54,16 +54,16 @@ export const loadAs = <S extends z.ZodObject>(
 };
 
 /** Later readings win over earlier ones. */
-const merge = (readings: Reading[]): Map<string, Given> =>
+const merge = (readings: RawSettings[]): Map<string, RawSetting> =>
   new Map(readings.flatMap(({ given }) => given.map((one) => [one.name, one])));
 
 /** Puts in the place of a secret's file what stands in it; where there may be several secrets, one a line. */
 const openFiles = (
   wanted: z.ZodObject,
-  given: Map<string, Given>,
+  given: Map<string, RawSetting>,
   read: ReadFile,
   faults: string[],
-): Map<string, Given> =>
+): Map<string, RawSetting> =>
   new Map(
     [...given].flatMap(([name, one]) => {
       const [path] = one.parts.slice(-1);
@@ -86,7 +86,7 @@ const openFiles = (
 const check = <S extends z.ZodObject>(
   wanted: S,
   combined: (settings: z.output<S>, where: Where) => string[],
-  given: Map<string, Given>,
+  given: Map<string, RawSetting>,
   faults: string[],
 ): z.output<S> | undefined => {
   const where: Where = (name, index) => placeOf(given.get(name), index) ?? `${name} (the default)`;
@@ -101,7 +101,7 @@ const check = <S extends z.ZodObject>(
   return settings.data;
 };
 
-const rawOf = (wanted: z.ZodObject, given: Map<string, Given>): Record<string, unknown> =>
+const rawOf = (wanted: z.ZodObject, given: Map<string, RawSetting>): Record<string, unknown> =>
   Object.fromEntries(
     [...given].map(([name, { parts }]) => {
       const setting = wanted.shape[name];
@@ -110,14 +110,14 @@ const rawOf = (wanted: z.ZodObject, given: Map<string, Given>): Record<string, u
     }),
   );
 
-const placeOf = (given: Given | undefined, index?: number): string | undefined =>
+const placeOf = (given: RawSetting | undefined, index?: number): string | undefined =>
   (index === undefined ? given?.parts.at(-1) : given?.parts[index])?.source ?? given?.source;
 
-const describe = (wanted: z.ZodObject, given: Given | undefined, path: PropertyKey[], message: string): string => {
+const describe = (wanted: z.ZodObject, given: RawSetting | undefined, path: PropertyKey[], message: string): string => {
   const [name, index] = path;
   const place = placeOf(given, typeof index === 'number' ? index : undefined) ?? String(name);
   const setting = wanted.shape[String(name)];
-  const secret = setting !== undefined && aboutOf(setting).secret === true;
+  const secret = setting !== undefined && metadataOf(setting).secret === true;
   return `${place}: ${secret ? hide(message, given?.parts ?? []) : message}`;
 };
 
@@ -125,18 +125,18 @@ const hide = (message: string, parts: Part[]): string =>
   parts.reduce((text, { value }) => (value === '' ? text : text.replaceAll(String(value), '…')), message);
 
 /** Settings that nothing implements yet may be given only as what they are anyway. */
-const notYet = (wanted: z.ZodObject, given: Map<string, Given>, settings: Record<string, unknown>): string[] =>
+const notYet = (wanted: z.ZodObject, given: Map<string, RawSetting>, settings: Record<string, unknown>): string[] =>
   [...given.keys()].flatMap((name) => {
     const setting = wanted.shape[name];
-    if (!setting || aboutOf(setting).planned !== true || isDeepStrictEqual(settings[name], defaultOf(setting)))
+    if (!setting || metadataOf(setting).planned !== true || isDeepStrictEqual(settings[name], defaultOf(setting)))
       return [];
     return [`${placeOf(given.get(name))}: ${later}`];
   });
 
-const remarks = (wanted: z.ZodObject, given: Map<string, Given>): string[] =>
+const remarks = (wanted: z.ZodObject, given: Map<string, RawSetting>): string[] =>
   [...given].flatMap(([name, one]) => {
     const setting = wanted.shape[name];
-    const { planned, secret } = setting ? aboutOf(setting) : {};
+    const { planned, secret } = setting ? metadataOf(setting) : {};
     const place = placeOf(one) ?? name;
     const exposed = secret && !one.fromFile && place.startsWith('-');
     return [

@@ -1,13 +1,13 @@
 /** The text of `genkan print-config`: the settings in effect as YAML that can be loaded again, secrets left out. */
 import type { z } from 'zod';
-import type { Given } from './raw-settings.ts';
+import type { RawSetting } from './raw-settings.ts';
 import { groups } from './schema.ts';
-import { aboutOf, type Groups, showDefault } from './setting-metadata.ts';
+import { type Groups, metadataOf, showDefault } from './setting-metadata.ts';
 import { width, wrap } from './text-columns.ts';
-import { defaultOf, formOf, isRepeatable } from './value-types.ts';
+import { defaultOf, isRepeatable, valueTypeOf } from './value-types.ts';
 
 /** @param given what was not left to its default, by name */
-export const printConfig = (given: Map<string, Given>, shown: Groups = groups): string =>
+export const printConfig = (given: Map<string, RawSetting>, shown: Groups = groups): string =>
   [
     '# The settings in effect. "genkan explain NAME" says more; --json-schema prints a schema for editors.',
     'genkan:',
@@ -23,14 +23,14 @@ export const printConfig = (given: Map<string, Given>, shown: Groups = groups): 
   ].join('\n');
 
 const comment = (setting: z.core.$ZodType): string[] => {
-  const { help, planned } = aboutOf(setting);
+  const { help, planned } = metadataOf(setting);
   const notYet = planned === true ? '; not in this version yet' : '';
   return wrap(`${help} (${showDefault(setting)}${notYet})`, width - 4).map((line) => `  # ${line}`);
 };
 
-const entry = (name: string, setting: z.core.$ZodType, given: Given | undefined): string => {
+const entry = (name: string, setting: z.core.$ZodType, given: RawSetting | undefined): string => {
   const from = given ? `  # from ${given.source}` : '';
-  if (aboutOf(setting).secret) {
+  if (metadataOf(setting).secret) {
     if (given?.path !== undefined) return `  ${name}_file: ${scalar(given.path)}${from}`;
     return given ? `  # ${name}: not shown;${from.replace('  #', '')}` : `  # ${name}: not set`;
   }
@@ -40,8 +40,8 @@ const entry = (name: string, setting: z.core.$ZodType, given: Given | undefined)
   return `  ${name === 'yaml' ? '# ' : ''}${name}: ${show(value)}${from}`;
 };
 
-const written = (setting: z.core.$ZodType, { parts }: Given): unknown => {
-  const values = parts.map(({ value }) => (formOf(setting).kind === 'text' ? String(value) : parsed(value)));
+const written = (setting: z.core.$ZodType, { parts }: RawSetting): unknown => {
+  const values = parts.map(({ value }) => (valueTypeOf(setting).kind === 'text' ? String(value) : parsed(value)));
   return isRepeatable(setting) ? values : values.at(-1);
 };
 

@@ -1,22 +1,22 @@
 /** What one source (flags, environment, a file) gives, before anything is checked against the forms. */
 import type { Meaning } from './resolve-name.ts';
-import { type Told, verdictOn } from './uwsgi-compat/options.ts';
+import { type UwsgiVerdict, verdictOn } from './uwsgi-compat/options.ts';
 
 /** One value and where it was written: `--http`, `GENKAN_HTTP`, `genkan.yaml:7: http`. */
 export type Part = { value: string | number | boolean; source: string };
 /** A setting with all its values, of which only lists use more than the last. `fromFile`: the value
  * stands (or, once it was read, stood) in a file; `path`: in which. */
-export type Given = { name: string; parts: Part[]; source: string; fromFile: boolean; path?: string };
-export type Reading = { given: Given[]; faults: string[]; notes: string[] };
+export type RawSetting = { name: string; parts: Part[]; source: string; fromFile: boolean; path?: string };
+export type RawSettings = { given: RawSetting[]; faults: string[]; notes: string[] };
 
-export const emptyReading = (): Reading => ({ given: [], faults: [], notes: [] });
+export const emptyRawSettings = (): RawSettings => ({ given: [], faults: [], notes: [] });
 
 /**
  * Adds what a word with its values means to the reading.
  * @param spell how this source would write another name
  */
 export const take = (
-  reading: Reading,
+  reading: RawSettings,
   meaning: Meaning,
   { source, parts }: { source: string; parts: Part[] },
   spell: (name: string) => string,
@@ -34,7 +34,7 @@ export const take = (
 };
 
 const takeSetting = (
-  reading: Reading,
+  reading: RawSettings,
   { name, renamed, fromFile }: Extract<Meaning, { kind: 'setting' }>,
   { source, parts }: { source: string; parts: Part[] },
   spell: (name: string) => string,
@@ -51,7 +51,7 @@ const takeSetting = (
 const scale = (value: Part['value'], times: number): Part['value'] =>
   /^\d+$/.test(String(value)) ? Number(value) * times : value;
 
-const takeAnswer = (reading: Reading, answer: Told, source: string, parts: Part[]): void => {
+const takeAnswer = (reading: RawSettings, answer: UwsgiVerdict, source: string, parts: Part[]): void => {
   const { verdict, said } = verdictOn(answer);
   const off = parts.some(({ value }) => ['false', 'no', 'off', '0'].includes(String(value).toLowerCase()));
   switch (verdict) {
@@ -68,8 +68,8 @@ const takeAnswer = (reading: Reading, answer: Told, source: string, parts: Part[
 };
 
 /** The same setting twice in one source, by two of its names or as value and file: nobody could tell which was meant. */
-export const refuseDoubles = (reading: Reading): Reading => {
-  const first = new Map<string, Given>();
+export const rejectDuplicates = (reading: RawSettings): RawSettings => {
+  const first = new Map<string, RawSetting>();
   for (const given of reading.given) {
     const before = first.get(given.name);
     if (before) reading.faults.push(`${given.source}: says the same as ${before.source}`);

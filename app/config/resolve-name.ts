@@ -1,15 +1,15 @@
 /** What a word written as a setting's name means: a setting by one of its names, an option of uWSGI, or nothing known. */
 import type { z } from 'zod';
-import { aboutOf } from './setting-metadata.ts';
-import { nearest } from './suggest.ts';
-import { type Answer, answerTo, shortOptions, type Told, uwsgiOptions } from './uwsgi-compat/options.ts';
-import { type Form, formOf, isRepeatable } from './value-types.ts';
+import { metadataOf } from './setting-metadata.ts';
+import { suggest } from './suggest.ts';
+import { answerTo, shortOptions, type UwsgiAnswer, type UwsgiVerdict, uwsgiOptions } from './uwsgi-compat/options.ts';
+import { isRepeatable, type ValueType, valueTypeOf } from './value-types.ts';
 
 export type Meaning =
-  | { kind: 'setting'; name: string; form: Form; repeatable: boolean; fromFile: boolean; renamed?: Renamed }
-  | { kind: 'answer'; answer: Told }
+  | { kind: 'setting'; name: string; form: ValueType; repeatable: boolean; fromFile: boolean; renamed?: Renamed }
+  | { kind: 'answer'; answer: UwsgiVerdict }
   | { kind: 'unknown'; nearest?: string };
-type Renamed = Extract<Answer, { verdict: 'renamed' }>;
+type Renamed = Extract<UwsgiAnswer, { verdict: 'renamed' }>;
 type Setting = Extract<Meaning, { kind: 'setting' }>;
 
 /**
@@ -30,24 +30,24 @@ export const meaningOf = (schema: z.ZodObject, word: string, short = false): Mea
 
 /** With the nearest name that is known. */
 export const unknown = (schema: z.ZodObject, word: string): Meaning => {
-  const near = nearest(word.replaceAll('_', '-'), knownNames(schema));
+  const near = suggest(word.replaceAll('_', '-'), knownNames(schema));
   return { kind: 'unknown', ...(near === undefined ? {} : { nearest: near }) };
 };
 
 /** Every name that may be written, letters apart. */
 const knownNames = (schema: z.ZodObject): string[] =>
   [
-    ...Object.entries(schema.shape).flatMap(([name, setting]) => [name, ...(aboutOf(setting).also ?? [])]),
+    ...Object.entries(schema.shape).flatMap(([name, setting]) => [name, ...(metadataOf(setting).also ?? [])]),
     ...Object.keys(uwsgiOptions),
   ].filter((name) => name.length > 1);
 
 const settingCalled = (schema: z.ZodObject, word: string): Setting | undefined => {
   const found = Object.entries(schema.shape).find(
-    ([name, setting]) => name === word || aboutOf(setting).also?.includes(word),
+    ([name, setting]) => name === word || metadataOf(setting).also?.includes(word),
   );
   if (!found) return undefined;
   const [name, setting] = found;
-  return { kind: 'setting', name, form: formOf(setting), repeatable: isRepeatable(setting), fromFile: false };
+  return { kind: 'setting', name, form: valueTypeOf(setting), repeatable: isRepeatable(setting), fromFile: false };
 };
 
 /** `NAME_file` (`NAME-file` as well, which the environment cannot tell apart) for settings marked secret. */
@@ -55,6 +55,6 @@ const secretFile = (schema: z.ZodObject, word: string): Setting | undefined => {
   const [, name] = /^(.+)[-_]file$/.exec(word) ?? [];
   const found = name === undefined ? undefined : settingCalled(schema, name);
   const setting = found && schema.shape[found.name];
-  if (!found || !setting || !aboutOf(setting).secret) return undefined;
+  if (!found || !setting || !metadataOf(setting).secret) return undefined;
   return { ...found, form: { kind: 'text', shown: 'PATH' }, repeatable: false, fromFile: true };
 };

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { isRepeatable } from './value-types.ts';
 
-export type About = {
+export type SettingMetadata = {
   /** What it does here; no full stop, so that more can be added. */
   help: string;
   /** What uWSGI's option of this name does; absent when uWSGI has none. */
@@ -18,11 +18,11 @@ export type About = {
 };
 
 /** `.register(about, {…})` beside a setting's form is all that a new setting needs. */
-export const about = z.registry<About>();
+export const settingMetadata = z.registry<SettingMetadata>();
 
 /** @throws when a setting was declared without its sentence: a mistake in the program */
-export const aboutOf = (setting: z.core.$ZodType): About => {
-  const found = about.get(setting);
+export const metadataOf = (setting: z.core.$ZodType): SettingMetadata => {
+  const found = settingMetadata.get(setting);
   if (!found) throw new Error('a setting stands in the schema without .register(about, …)');
   return found;
 };

@@ -1,7 +1,7 @@
 /** The nearest right name to one that is not known. */
 
 /** Undefined when nothing is near enough to be what was meant. */
-export const nearest = (name: string, names: Iterable<string>): string | undefined => {
+export const suggest = (name: string, names: Iterable<string>): string | undefined => {
   const scored = [...names].map((candidate) => ({ candidate, distance: distance(name, candidate) }));
   const [best] = scored.sort((a, b) => a.distance - b.distance);
   return best && best.distance <= Math.max(1, Math.floor(name.length / 3)) ? best.candidate : undefined;

@@ -16,7 +16,7 @@ export const wrap = (text: string, columns: number): string[] => {
 };
 
 /** A term with its text beside it, indented by two; below it when the term is too long. */
-export const beside = (term: string, text: string, column: number): string[] => {
+export const columns = (term: string, text: string, column: number): string[] => {
   const [first = '', ...rest] = wrap(text, width - column);
   const indented = rest.map((line) => ' '.repeat(column) + line);
   if (term.length + 4 > column) return [`  ${term}`, ' '.repeat(column) + first, ...indented];

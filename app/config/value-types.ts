@@ -3,12 +3,12 @@ import { z } from 'zod';
 import { parseAddress } from './address.ts';
 
 /** What YAML must write: text, a number or true/false. `shown` stands for the value in help, `json` describes it for editors. */
-export type Form = { kind: 'text' | 'whole' | 'flag'; shown: string; json?: Record<string, unknown> };
+export type ValueType = { kind: 'text' | 'whole' | 'flag'; shown: string; json?: Record<string, unknown> };
 
-const forms = z.registry<Form>();
+const forms = z.registry<ValueType>();
 
 /** The form of a setting or of a list's items; text when nothing else was said. */
-export const formOf = (setting: z.core.$ZodType): Form =>
+export const valueTypeOf = (setting: z.core.$ZodType): ValueType =>
   forms.get(innermost(setting)) ?? { kind: 'text', shown: 'TEXT' };
 
 /** Without default, "may be absent" and list. */
@@ -29,15 +29,15 @@ const unwrapped = (setting: z.core.$ZodType): z.core.$ZodType =>
 
 export const list = <T extends z.ZodType>(item: T) => z.array(item).default([]);
 
-export const whole = (min: number, max: number, shown = 'N') => {
+export const integer = (min: number, max: number, shown = 'N') => {
   const error = `write a whole number from ${min} to ${max}`;
   return z
     .union([z.number(), z.string().regex(/^\d+$/).transform(Number)], { error })
     .pipe(z.int(error).min(min, error).max(max, error))
     .register(forms, { kind: 'whole', shown, json: { type: 'integer', minimum: min, maximum: max } });
 };
-export const seconds = (min: number, max: number) => whole(min, max, 'SECONDS');
-export const bytes = (min: number, max: number) => whole(min, max, 'BYTES');
+export const seconds = (min: number, max: number) => integer(min, max, 'SECONDS');
+export const bytes = (min: number, max: number) => integer(min, max, 'BYTES');
 
 /** Words as uWSGI takes them; YAML 1.2 itself knows only true and false. */
 const words = { truthy: ['true', 'yes', 'on', '1'], falsy: ['false', 'no', 'off', '0'] };

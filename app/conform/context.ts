@@ -6,10 +6,10 @@ import type { Fields, TestPeer } from './peers.ts';
 import type { Refused, Transport } from './transports.ts';
 
 /** The server. `base`: its URL, without a slash at the end; `grace`: ms, as it told; tokens: what peers, and the first of a room, show. */
-export type House = { base: string; grace: number; token?: string | undefined; hostToken?: string | undefined };
+export type Target = { base: string; grace: number; token?: string | undefined; hostToken?: string | undefined };
 
 /** Thrown by a case that this server gives no occasion for. */
-export class NotJudged extends Error {}
+export class NotTested extends Error {}
 
 /** ms within which a peer that stopped asking for events has to count as away: `poll-grace` is 10 s by default. */
 export const awayWithin = 30_000;
@@ -17,12 +17,12 @@ export const awayWithin = 30_000;
 type Kind<P> = new (base: string, room: string, always: Fields) => P;
 
 export class Context {
-  readonly house: House;
+  readonly house: Target;
   readonly transport: Transport;
   readonly #peers: TestPeer[] = [];
   readonly #rooms = new Set<string>();
 
-  constructor(house: House, transport: Transport) {
+  constructor(house: Target, transport: Transport) {
     this.house = house;
     this.transport = transport;
   }
@@ -75,7 +75,7 @@ export class Context {
 
   /** For cases in which the room decides who hosts. */
   needsRolesOfTheRoom(): void {
-    if (this.house.hostToken !== undefined) throw new NotJudged('tokens say here who is host');
+    if (this.house.hostToken !== undefined) throw new NotTested('tokens say here who is host');
   }
 
   dispose(): void {

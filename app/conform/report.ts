@@ -1,8 +1,8 @@
 /** The verdicts as a person reads them: a table, what was broken, what was not judged, and the sum. */
-import { type Judged, transports } from './runner.ts';
+import { type CaseResult, transports } from './runner.ts';
 import { guarantees } from './spec.ts';
 
-export const report = (base: string, judged: Judged[]): string => {
+export const report = (base: string, judged: CaseResult[]): string => {
   const sum = (['kept', 'broken', 'not judged'] as const).map(
     (verdict) => `${judged.filter((one) => one.verdict === verdict).length} ${verdict}`,
   );
@@ -15,7 +15,7 @@ export const report = (base: string, judged: Judged[]): string => {
   ].join('\n\n');
 };
 
-const table = (judged: Judged[]): string => {
+const table = (judged: CaseResult[]): string => {
   const names = transports.map(({ name }) => name);
   const rows = guarantees.map(({ title }, at) => [
     `${at + 1}  ${title}`,
@@ -30,7 +30,7 @@ const table = (judged: Judged[]): string => {
 };
 
 /** One broken case breaks the guarantee; of what was not judged it is said how much. */
-const cell = (judged: Judged[]): string => {
+const cell = (judged: CaseResult[]): string => {
   if (judged.length === 0) return '–';
   if (judged.some(({ verdict }) => verdict === 'broken')) return 'broken';
   const kept = judged.filter(({ verdict }) => verdict === 'kept').length;
@@ -38,11 +38,11 @@ const cell = (judged: Judged[]): string => {
   return kept === judged.length ? 'kept' : `kept ${kept}/${judged.length}`;
 };
 
-const breaches = (judged: Judged[]): string[] =>
+const breaches = (judged: CaseResult[]): string[] =>
   judged.flatMap((one) => (one.verdict === 'broken' ? [`broken: ${nameOf(one)}\n    ${one.seen}`] : []));
 
-const gaps = (judged: Judged[]): string[] => {
-  const reasons = new Map<string, Judged[]>();
+const gaps = (judged: CaseResult[]): string[] => {
+  const reasons = new Map<string, CaseResult[]>();
   for (const one of judged)
     if (one.verdict === 'not judged') reasons.set(one.why, [...(reasons.get(one.why) ?? []), one]);
   return [...reasons].map(
@@ -50,4 +50,4 @@ const gaps = (judged: Judged[]): string[] => {
   );
 };
 
-const nameOf = ({ guarantee, name, transport }: Judged): string => `${guarantee}, ${transport}: ${name}`;
+const nameOf = ({ guarantee, name, transport }: CaseResult): string => `${guarantee}, ${transport}: ${name}`;

@@ -1,5 +1,5 @@
 /** Runs the spec against a server: every case over every transport, and what each of them showed. */
-import { Context, type House, isLimit, NotJudged, sleep } from './context.ts';
+import { Context, isLimit, NotTested, sleep, type Target } from './context.ts';
 import { type Case, guarantees, isFor } from './spec.ts';
 import { eventStream, plainHttp, type Transport, webSocket } from './transports.ts';
 
@@ -9,26 +9,26 @@ export type Verdict =
   | { verdict: 'broken'; seen: string }
   | { verdict: 'not judged'; why: string };
 /** `guarantee` counts from 1, in the order of `guarantees`. */
-export type Judged = { guarantee: number; name: string; transport: Transport['name'] } & Verdict;
+export type CaseResult = { guarantee: number; name: string; transport: Transport['name'] } & Verdict;
 
 /** `quick`: ms; cases that last longer are left out. `pace`: ms between the beginnings of two cases. */
-export type Manner = { quick?: number | undefined; pace: number };
+export type RunOptions = { quick?: number | undefined; pace: number };
 /** What is run of the spec, when not all of it. */
 export type Part = { by?: Transport[]; guarantee?: number };
-export type Site = Omit<House, 'grace'>;
+export type Site = Omit<Target, 'grace'>;
 
 export const transports: Transport[] = [webSocket, plainHttp, eventStream];
 
 /** A way in: the house as it was found, or why nobody came in. */
-type Way = { transport: Transport; found: House | Error };
+type Way = { transport: Transport; found: Target | Error };
 
 /** @throws what kept a peer out, when nobody can enter by any transport: then there is nothing to judge */
-export const judge = async (site: Site, { quick, pace }: Manner, part: Part = {}): Promise<Judged[]> => {
+export const runCases = async (site: Site, { quick, pace }: RunOptions, part: Part = {}): Promise<CaseResult[]> => {
   const { by = transports, guarantee } = part;
   const ways = await Promise.all(by.map((transport) => visit(site, transport)));
   const closed = ways.map(({ found }) => found).filter((found) => found instanceof Error);
   if (closed.length === ways.length) throw closed[0];
-  const judged: (Judged | Promise<Judged>)[] = ways.flatMap(entrance);
+  const judged: (CaseResult | Promise<CaseResult>)[] = ways.flatMap(entrance);
   for (const [at, { cases }] of guarantees.entries())
     for (const one of cases)
       for (const way of ways) {
@@ -65,7 +65,7 @@ const visit = async (site: Site, transport: Transport): Promise<Way> => {
 };
 
 /** What is to be said of a transport by which nobody comes in, while others do. */
-const entrance = ({ transport, found }: Way): Judged[] =>
+const entrance = ({ transport, found }: Way): CaseResult[] =>
   found instanceof Error
     ? [{ guarantee: guarantees.length, name: 'one can enter', transport: transport.name, ...broken(found) }]
     : [];
@@ -83,7 +83,7 @@ const run = async (one: Case, context: Context): Promise<Verdict> => {
     await within(context.house.grace + 120_000, one.run(context));
     return { verdict: 'kept' };
   } catch (error) {
-    if (error instanceof NotJudged || isLimit(error)) return { verdict: 'not judged', why: error.message };
+    if (error instanceof NotTested || isLimit(error)) return { verdict: 'not judged', why: error.message };
     return broken(error);
   } finally {
     await context.leave();

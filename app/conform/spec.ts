@@ -11,7 +11,7 @@ import { once } from './cases/once.ts';
 import { relay } from './cases/relay.ts';
 import { requests } from './cases/requests.ts';
 import { streams } from './cases/streams.ts';
-import type { Context, House } from './context.ts';
+import type { Context, Target } from './context.ts';
 import type { Transport } from './transports.ts';
 
 export type Case = {
@@ -21,7 +21,7 @@ export type Case = {
   /** Transports that it uses besides. */
   also?: Transport['name'][];
   /** ms that it takes at least on a server with the default settings, where that is more than a moment. */
-  lasts?: (house: House) => number;
+  lasts?: (house: Target) => number;
   /** @throws what was seen instead of what was promised; NotJudged */
   run(context: Context): Promise<void>;
 };

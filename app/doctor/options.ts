@@ -3,30 +3,32 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { loadAs } from '../config/load.ts';
-import { about } from '../config/setting-metadata.ts';
+import { settingMetadata } from '../config/setting-metadata.ts';
 import { flag, path, seconds, text } from '../config/value-types.ts';
 import { roomName } from '../protocol/messages.ts';
 import type { Site } from './target.ts';
 
 export const options = {
-  slow: flag().default(false).register(about, {
+  slow: flag().default(false).register(settingMetadata, {
     help: 'also wait for what cuts idle connections and long polls, while all else is tried',
   }),
-  idle: seconds(1, 3600).default(75).register(about, {
+  idle: seconds(1, 3600).default(75).register(settingMetadata, {
     help: 'seconds that a silent WebSocket has to last; given, it is waited for without --slow too',
   }),
-  timeout: seconds(1, 300).default(5).register(about, { help: 'seconds for an answer to come' }),
-  room: text(/^\S+$/, 'the name of a room', 'NAME').optional().register(about, {
+  timeout: seconds(1, 300).default(5).register(settingMetadata, { help: 'seconds for an answer to come' }),
+  room: text(/^\S+$/, 'the name of a room', 'NAME').optional().register(settingMetadata, {
     help: 'room to try, as a peer that others there see; not given: rooms of their own, doctor-…',
   }),
   token: text(/^[\w-]+\.[\w-]+\.[\w-]+$/, 'a token, as genkan token prints it', 'TOKEN')
     .optional()
-    .register(about, {
+    .register(settingMetadata, {
       help: 'token to enter with, such as genkan token --room "doctor-*" --role host prints; sent to this site alone, and only if its certificate is right',
       secret: true,
     }),
-  ca: path().optional().register(about, { help: 'PEM file of an authority of your own, for site and TURN server' }),
-  json: flag().default(false).register(about, { help: 'print what was found as JSON' }),
+  ca: path()
+    .optional()
+    .register(settingMetadata, { help: 'PEM file of an authority of your own, for site and TURN server' }),
+  json: flag().default(false).register(settingMetadata, { help: 'print what was found as JSON' }),
 };
 
 const schema = z.object(options);

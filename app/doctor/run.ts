@@ -1,15 +1,15 @@
 /** The examination: every check in its order, without those that an earlier one has made pointless. */
 import { address } from './checks/address.ts';
-import { genkan } from './checks/app-identity.ts';
-import { body } from './checks/body-limit.ts';
+import { appIdentity } from './checks/app-identity.ts';
+import { bodyLimit } from './checks/body-limit.ts';
 import { certificate } from './checks/certificate.ts';
 import { headers, operations } from './checks/headers.ts';
-import { plain } from './checks/https-redirect.ts';
+import { httpsRedirect } from './checks/https-redirect.ts';
 import { ice } from './checks/ice.ts';
 import { conversation, poll, stream } from './checks/messages.ts';
 import { version } from './checks/nginx-version.ts';
 import { files, page } from './checks/page.ts';
-import { clock, forgery, front } from './checks/proxy-headers.ts';
+import { clock, forgery, proxyHeaders } from './checks/proxy-headers.ts';
 import { idle, websocket } from './checks/websocket.ts';
 import type { FaultName } from './faults.ts';
 import { type Check, endsThere, type Finding, found, skipped } from './finding.ts';
@@ -17,14 +17,14 @@ import { Refused } from './peer.ts';
 import { reasonOf, type Site } from './target.ts';
 
 const checks: readonly Check[] = [
-  ...[address, certificate, plain, genkan, page, files, headers, operations, version],
-  ...[front, forgery, clock, body, websocket, idle, conversation, poll, stream, ice],
+  ...[address, certificate, httpsRedirect, appIdentity, page, files, headers, operations, version],
+  ...[proxyHeaders, forgery, clock, bodyLimit, websocket, idle, conversation, poll, stream, ice],
 ];
 
 /** What was found, by check. */
 export type Report = { check: string; findings: Finding[] }[];
 
-export const examine = async (site: Site): Promise<Report> => {
+export const runChecks = async (site: Site): Promise<Report> => {
   const report: { check: string; findings: Promise<Finding[]> }[] = [];
   /** Checks that have ended, each with the one that it is because of. */
   const ended = new Map<string, string>();

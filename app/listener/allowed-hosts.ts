@@ -2,13 +2,13 @@
 import { isIP } from 'node:net';
 
 /** Whether a request that names `host` (as in the Host header), from a client of this address, is answered. */
-export type AnswersFor = (host: string | undefined, client: string) => boolean;
+export type IsServed = (host: string | undefined, client: string) => boolean;
 
 /**
  * @param allowed `meet.example` (any port), `meet.example:8443` (that port), `*.meet.example` (below it, any depth);
  * none = every host
  */
-export const answersFor = (allowed: readonly string[]): AnswersFor => {
+export const allowedHosts = (allowed: readonly string[]): IsServed => {
   if (allowed.length === 0) return () => true;
   const names = new Set(allowed.filter((name) => !name.startsWith('*.')).map(plain));
   const parents = allowed.filter((name) => name.startsWith('*.')).map((name) => plain(name.slice(1)));
@@ -29,11 +29,11 @@ export const answersFor = (allowed: readonly string[]): AnswersFor => {
  * page of another origin can send one.
  * @param own host that the listener was told to listen on
  */
-export const answersByName = (
+export const allowedHostNames = (
   own: string | undefined,
   allowed: readonly string[],
 ): ((host: string | undefined) => boolean) => {
-  const isAllowed = allowed.length === 0 ? () => false : answersFor(allowed);
+  const isAllowed = allowed.length === 0 ? () => false : allowedHosts(allowed);
   return (host) => {
     // No browser leaves it out.
     if (host === undefined || host === '') return true;

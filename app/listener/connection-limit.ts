@@ -4,10 +4,10 @@ import { addressLevels, networkScale } from '../budgets/address.ts';
 import type { ListenerLog } from './error-response.ts';
 
 /** Whether a connection that has just been made fits in. If it does, it counts until its 'close'. */
-export type Admit = (socket: Socket) => boolean;
+export type AcceptConnection = (socket: Socket) => boolean;
 
 /** @param max connections, WebSockets included */
-export const connectionLimit = (max: number, log: ListenerLog): Admit => {
+export const connectionLimit = (max: number, log: ListenerLog): AcceptConnection => {
   let open = 0;
   // One line for each time it gets full, not one for each connection: those may be many, and on purpose.
   let told = false;
@@ -33,7 +33,7 @@ export const connectionLimit = (max: number, log: ListenerLog): Admit => {
  * count by client. An IPv6 address shares with its network: a /64 may have `max`, the /56 and the /48 around it more.
  * @param max connections of one address
  */
-export const addressLimit = (max: number, log: ListenerLog): Admit => {
+export const addressLimit = (max: number, log: ListenerLog): AcceptConnection => {
   const networks = new Map<string, Network>();
   const release = (used: Network[]) => {
     for (const network of used) {

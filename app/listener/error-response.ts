@@ -19,7 +19,9 @@ export type ListenerLog = { warn(fields: object, message: string): void };
  * Status, headers as node:http wants them, and body. The connection ends after each of them but `rate-limited`: a front end that
  * had to connect again for each of those would run out of ports.
  */
-export const refusalOf = (code: RefusalCode): { status: number; headers: Record<string, string>; body: string } => {
+export const errorResponseOf = (
+  code: RefusalCode,
+): { status: number; headers: Record<string, string>; body: string } => {
   const { status, message } = refusals[code];
   const body = JSON.stringify({ type: 'error', code, message });
   const headers = {
@@ -31,11 +33,11 @@ export const refusalOf = (code: RefusalCode): { status: number; headers: Record<
 };
 
 /** The sentence of a code, for callers that add to it. */
-export const refusalSentence = (code: RefusalCode): string => refusals[code].message;
+export const errorSentence = (code: RefusalCode): string => refusals[code].message;
 
 /** The whole answer as it goes over the wire; `method` of the request, if that is known. */
-export const refusalText = (code: RefusalCode, method?: string): string => {
-  const { status, headers, body } = refusalOf(code);
+export const errorResponseText = (code: RefusalCode, method?: string): string => {
+  const { status, headers, body } = errorResponseOf(code);
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${method === 'HEAD' ? '' : body}`;
 };

@@ -1,8 +1,8 @@
 /** The access log: a line for a request, one when a WebSocket opens, one when it or an event stream closes; or only those asked for. */
 
 import type { Streams } from '../signaling/transports/http.ts';
-import type { Opened, Visits } from '../signaling/transports/websocket.ts';
-import type { Answered, Requests } from '../web/request-log.ts';
+import type { Opened, WebSocketLog } from '../signaling/transports/websocket.ts';
+import type { Answered, RequestLog } from '../web/request-log.ts';
 import { redactUrl } from './redact.ts';
 
 export type AccessSettings = {
@@ -13,7 +13,7 @@ export type AccessSettings = {
   'log-slow': number;
 };
 
-export type AccessLog = Visits & Streams & Requests;
+export type AccessLog = WebSocketLog & Streams & RequestLog;
 
 /** Where lines go; it may take none of them. */
 export type AccessLogger = { isLevelEnabled(level: 'info'): boolean; info(fields: object, message: string): void };

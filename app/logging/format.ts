@@ -1,11 +1,11 @@
 /** Lines for people: uWSGI's `%(token)` formats for requests, and one line for everything else. Text in, text out. */
 
 /** A log entry as the logger makes it: JSON, parsed again. */
-export type Entry = Readonly<Record<string, unknown>>;
-export type Formatter = (entry: Entry) => string;
+export type LogLine = Readonly<Record<string, unknown>>;
+export type Formatter = (entry: LogLine) => string;
 
 /** uWSGI's tokens that are known here, and ours; each names the entry's field, or makes the value from the entry. */
-const tokens: Record<string, string | ((entry: Entry) => unknown)> = {
+const tokens: Record<string, string | ((entry: LogLine) => unknown)> = {
   method: 'method',
   uri: 'url',
   status: 'status',
@@ -57,7 +57,7 @@ export const readable: Formatter = (entry) => {
   return [when, levelName(level), escaped(String(msg ?? '-')), ...details, ...errorText(err)].join(' ');
 };
 
-const valueFor = (token: string | ((entry: Entry) => unknown) | undefined, entry: Entry): unknown =>
+const valueFor = (token: string | ((entry: LogLine) => unknown) | undefined, entry: LogLine): unknown =>
   typeof token === 'function' ? token(entry) : token === undefined ? undefined : entry[token];
 
 /** Characters of one value that are shown. */

@@ -1,6 +1,6 @@
 /** The log: one pino logger, as JSON or as lines for people, on stdout or in a file that can be opened anew. */
 import { type DestinationStream, type Level, type Logger, pino, type SerializedError } from 'pino';
-import { compileFormat, type Entry, type Formatter, readable } from './format.ts';
+import { compileFormat, type Formatter, type LogLine, readable } from './format.ts';
 import { Output } from './output.ts';
 import { redactFields, redactText } from './redact.ts';
 
@@ -75,7 +75,7 @@ const lineOf = (json: string, request: Formatter | undefined): string => {
   return request && isAccess ? request({ pid: process.pid, ...entry }) : readable(entry);
 };
 
-const entryOf = (json: string): Entry => {
+const entryOf = (json: string): LogLine => {
   const entry: unknown = JSON.parse(json);
   return typeof entry === 'object' && entry !== null ? { ...entry } : {};
 };

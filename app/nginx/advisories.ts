@@ -1,9 +1,9 @@
 /** Known faults of nginx itself that these files could bring out. */
-import type { Situation } from './site-spec.ts';
+import type { SiteSpec } from './site-spec.ts';
 import { isAtLeast, showVersion, type Version } from './version.ts';
 
 /** What they depend on. */
-type Exposed = Pick<Situation, 'version' | 'protocol' | 'http3'>;
+type Exposed = Pick<SiteSpec, 'version' | 'protocol' | 'http3'>;
 
 type Advisory = {
   cve: string;

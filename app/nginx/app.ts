@@ -3,10 +3,10 @@ import { limited } from './limits.ts';
 import { closable } from './maintenance.ts';
 import { portOf, schemeOf } from './maps.ts';
 import { accessLog } from './site.ts';
-import { prefixOf, type Situation } from './site-spec.ts';
+import { prefixOf, type SiteSpec } from './site-spec.ts';
 import { group, hasGroup, isName } from './workers.ts';
 
-export const app = (situation: Situation): string => `\
+export const app = (situation: SiteSpec): string => `\
 # Where the app is and how nginx talks to it. Tell the app the same: \`genkan ${listener(situation)}\`.
 # Everything that is not a file goes there. nginx 1.22 or later.
 # https://nginx.org/en/docs/http/${situation.protocol === 'uwsgi' ? 'ngx_http_uwsgi_module.html' : 'ngx_http_proxy_module.html'}
@@ -41,23 +41,23 @@ ${limited(situation)}
 ${accessLog(situation)}}
 ${situation.base === '/' ? '' : withoutSlash(situation)}`;
 
-const once = (situation: Situation): string => `\
+const once = (situation: SiteSpec): string => `\
     # A request is sent once. By default nginx repeats it elsewhere when one address fails: a message would come twice, a room be in
     # two places, and one request that ends a worker would end them all.
     ${verb(situation)}_next_upstream off;
 `;
 
-const elsewhere = (situation: Situation): string => `\
+const elsewhere = (situation: SiteSpec): string => `\
     # A request goes to one other when the first does not answer; a POST only if it cannot have been sent, as by default. By default all
     # are tried, so that one request that ends a worker would end them all.
     ${verb(situation)}_next_upstream error timeout;
     ${verb(situation)}_next_upstream_tries 2;
 `;
 
-const verb = ({ protocol }: Situation): 'uwsgi' | 'proxy' => (protocol === 'uwsgi' ? 'uwsgi' : 'proxy');
+const verb = ({ protocol }: SiteSpec): 'uwsgi' | 'proxy' => (protocol === 'uwsgi' ? 'uwsgi' : 'proxy');
 
 /** Three pings that were not answered, and a little. */
-const silence = ({ app: { pingInterval, pollWait } }: Situation): number => Math.max(3 * pingInterval, pollWait) + 5;
+const silence = ({ app: { pingInterval, pollWait } }: SiteSpec): number => Math.max(3 * pingInterval, pollWait) + 5;
 
 /** In the largest unit that leaves no rest. */
 const size = (bytes: number): string => {
@@ -65,7 +65,7 @@ const size = (bytes: number): string => {
   return bytes % 1024 === 0 ? `${bytes / 1024}k` : String(bytes);
 };
 
-const listener = ({ protocol, upstreams }: Situation): string => {
+const listener = ({ protocol, upstreams }: SiteSpec): string => {
   const flag = protocol === 'uwsgi' ? '--socket' : '--http-socket';
   return upstreams.map((address) => `${flag} ${address}`)[0] + (upstreams.length > 1 ? ' …' : '');
 };
@@ -75,7 +75,7 @@ const several = `\
 set $genkan_app ${group};
 `;
 
-const single = ({ upstreams: [address], resolver }: Situation): string => `\
+const single = ({ upstreams: [address], resolver }: SiteSpec): string => `\
 # The address stands in a variable, so that nginx starts without the app and looks up a name anew while it runs; a name written
 # straight into a directive is looked up once, at start.
 #
@@ -103,7 +103,7 @@ const byUwsgi = `\
     include snippets/genkan-uwsgi-params.conf;
 `;
 
-const byHttp = (situation: Situation): string => `\
+const byHttp = (situation: SiteSpec): string => `\
     proxy_pass http://$genkan_app;
 
     # WebSocket needs 1.1 and both headers; the default is 1.0 (1.1 since nginx 1.29.7) and neither header.
@@ -131,7 +131,7 @@ const byHttp = (situation: Situation): string => `\
     proxy_set_header X-Request-Id $request_id;
 `;
 
-const withoutSlash = (situation: Situation): string => `
+const withoutSlash = (situation: SiteSpec): string => `
 # A path and no address: by default nginx names the host, port and scheme that it sees itself.
 # https://nginx.org/en/docs/http/ngx_http_core_module.html#absolute_redirect
 location = ${prefixOf(situation)} {

@@ -10,14 +10,14 @@ import { maps } from './maps.ts';
 import { hidden } from './private.ts';
 import { realIp } from './real-ip.ts';
 import { inside, site } from './site.ts';
-import { type Files, isAlone, type Situation } from './site-spec.ts';
+import { type Files, isAlone, type SiteSpec } from './site-spec.ts';
 import { fromDisk } from './static.ts';
 import { tls } from './tls.ts';
 import { params } from './uwsgi-params.ts';
 import { workers } from './workers.ts';
 
 /** Everything there is, each with the situations that need it. */
-const all: [path: string, write: (situation: Situation) => string, isNeeded: (situation: Situation) => boolean][] = [
+const all: [path: string, write: (situation: SiteSpec) => string, isNeeded: (situation: SiteSpec) => boolean][] = [
   ['nginx.conf', main, isAlone],
   ['conf.d/genkan.conf', site, ({ mode }) => mode !== 'location'],
   // Before the file of the site: a log format must be known when it is named.
@@ -38,7 +38,7 @@ const all: [path: string, write: (situation: Situation) => string, isNeeded: (si
   ['snippets/genkan-workers.conf', workers, () => true],
 ];
 
-export const filesFor = (situation: Situation): Files =>
+export const filesFor = (situation: SiteSpec): Files =>
   new Map(
     all.flatMap(([path, write, isNeeded]) => (isNeeded(situation) ? [[path, `${write(situation).trimEnd()}\n`]] : [])),
   );

@@ -1,8 +1,8 @@
 /** snippets/genkan-headers.conf: what a browser may do with an answer. */
 import { securityHeaders } from '../web/security-headers.ts';
-import type { Situation } from './site-spec.ts';
+import type { SiteSpec } from './site-spec.ts';
 
-export const headers = ({ hsts, http3, addresses }: Situation): string => `\
+export const headers = ({ hsts, http3, addresses }: SiteSpec): string => `\
 # What a browser may do with an answer of this site. The app sends the same set when nobody stands in front of it; here nginx sends
 # it, also with files and error pages, and drops the app's copies so that none appears twice.
 # (!) One add_header of its own makes a location lose all that stand above it: include this file in every location.

@@ -1,7 +1,7 @@
 /** snippets/genkan-limits.conf: what one address may ask for. */
-import { pattern, type Situation } from './site-spec.ts';
+import { pattern, type SiteSpec } from './site-spec.ts';
 
-export const limits = ({ base, limits: { handshakes } }: Situation): string => `\
+export const limits = ({ base, limits: { handshakes } }: SiteSpec): string => `\
 # What one address may ask for; snippets/genkan-app.conf says how much of it. A school or an office is one address, so both are
 # generous. Messages in a WebSocket are not counted here: the app limits those, for each peer.
 # (!) Behind a proxy that --trusted-proxy does not name all visitors are one address, the proxy's.
@@ -20,7 +20,7 @@ limit_conn_zone $binary_remote_addr zone=genkan_connections:10m;
 `;
 
 /** What the app's location has of it. */
-export const limited = ({ limits: { handshakes, connections, dryRun } }: Situation): string => `\
+export const limited = ({ limits: { handshakes, connections, dryRun } }: SiteSpec): string => `\
     # For one address, see snippets/genkan-limits.conf: ${5 * handshakes} handshakes at once and then ${handshakes} a second, ${connections} connections.
     # Beyond: 429, by default 503, which would say that the app is down. Clients come back by themselves, later.
     limit_req zone=genkan_handshakes burst=${5 * handshakes} nodelay;

@@ -1,5 +1,5 @@
 /** snippets/genkan-log.conf: the form of the access log; and the directive that names it. */
-import type { Situation } from './site-spec.ts';
+import type { SiteSpec } from './site-spec.ts';
 
 export const log = (): string => `\
 # One JSON object a line, for each request. The default format would write the query, where a token may stand, and the page
@@ -17,5 +17,5 @@ log_format genkan escape=json
     '"limit_req":"$limit_req_status","limit_conn":"$limit_conn_status","agent":"$http_user_agent"}';
 `;
 
-export const logged = ({ accessLog }: Situation, when = ''): string =>
+export const logged = ({ accessLog }: SiteSpec, when = ''): string =>
   `access_log ${accessLog} genkan buffer=16k flush=100ms${when};`;

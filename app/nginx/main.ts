@@ -1,7 +1,7 @@
 /** nginx.conf: the whole of nginx where it serves nothing but Genkan. */
-import type { Situation } from './site-spec.ts';
+import type { SiteSpec } from './site-spec.ts';
 
-export const main = ({ brotli, app }: Situation): string => `\
+export const main = ({ brotli, app }: SiteSpec): string => `\
 # The whole of nginx for a machine or container that serves nothing but Genkan.
 # Beside other sites you do not need this file: keep your own nginx.conf and copy conf.d/ and snippets/.
 # nginx 1.22 or later. Every directive here: https://nginx.org/en/docs/ngx_core_module.html unless said otherwise.

@@ -1,7 +1,7 @@
 /** snippets/genkan-maintenance.conf: a switch that keeps newcomers out. */
-import { pattern, type Situation } from './site-spec.ts';
+import { pattern, type SiteSpec } from './site-spec.ts';
 
-export const maintenance = ({ base, maintenance: file }: Situation): string => `\
+export const maintenance = ({ base, maintenance: file }: SiteSpec): string => `\
 # A switch for the operator. As long as this file exists whoever comes reads one sentence (503, with Retry-After):
 #     sudo touch ${file}      no reload is needed
 #     sudo rm ${file}

@@ -1,9 +1,9 @@
 /** snippets/genkan-maps.conf: values that nginx works out for a request. */
-import type { Situation } from './site-spec.ts';
+import type { SiteSpec } from './site-spec.ts';
 import { knows } from './version.ts';
 import { hasGroup } from './workers.ts';
 
-export const maps = (situation: Situation): string => `\
+export const maps = (situation: SiteSpec): string => `\
 # What is worked out for a request before it is passed on. nginx 1.22 or later, in the http block.
 # https://nginx.org/en/docs/http/ngx_http_map_module.html
 
@@ -31,7 +31,7 @@ map $status $genkan_failed {
 ${situation.trustedProxies.length > 0 ? scheme(situation) : ''}`;
 
 /** The site's name as the client has it, with its port: the app compares it with Origin. */
-const host = ({ version }: Situation): string => (knows(version).requestPort ? asRequested : asWritten);
+const host = ({ version }: SiteSpec): string => (knows(version).requestPort ? asRequested : asWritten);
 
 const asRequested = `\
 # Host as the client has it, with its port: the app compares it with Origin. $host alone has lost the port. By HTTP/3 there is no
@@ -60,20 +60,20 @@ map $server_port $genkan_port {
 }
 `;
 
-const otherwise = (situation: Situation): string =>
+const otherwise = (situation: SiteSpec): string =>
   hasGroup(situation)
     ? ' and nothing otherwise,\n# so that the connection stays open for the next request.'
     : ', "close" otherwise:\n# nginx keeps no connection to a single address open, and the app need not wait for another request.';
 
 /** The variable that says by which scheme the client came. */
-export const schemeOf = ({ trustedProxies }: Situation): string =>
+export const schemeOf = ({ trustedProxies }: SiteSpec): string =>
   trustedProxies.length > 0 ? '$genkan_scheme' : '$scheme';
 
 /** What says to which port the client came, where the proxy before nginx does not leave it in Host; empty: nobody does. */
-export const portOf = ({ trustedProxies }: Situation): string =>
+export const portOf = ({ trustedProxies }: SiteSpec): string =>
   trustedProxies.length > 0 ? '$genkan_client_port' : "''";
 
-const scheme = ({ trustedProxies }: Situation): string => `
+const scheme = ({ trustedProxies }: SiteSpec): string => `
 # By which scheme the client came: what the proxy before nginx says, and only if it is one that is trusted.
 # $realip_remote_addr is who connected, before snippets/genkan-real-ip.conf put the client in its place.
 # https://nginx.org/en/docs/http/ngx_http_geo_module.html

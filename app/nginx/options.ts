@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { showAddress } from '../config/address.ts';
 import type { Where } from '../config/cross-checks.ts';
 import { schema } from '../config/schema.ts';
-import { about } from '../config/setting-metadata.ts';
-import { address, choice, flag, list, network, path, text, whole } from '../config/value-types.ts';
+import { settingMetadata } from '../config/setting-metadata.ts';
+import { address, choice, flag, integer, list, network, path, text } from '../config/value-types.ts';
 import { modes } from './site-spec.ts';
 import { floor, isAtLeast, knows, parseVersion, showVersion } from './version.ts';
 
@@ -15,66 +15,83 @@ const place = (wanted: string) =>
 export const options = {
   mode: choice(...modes)
     .default('plain')
-    .register(about, {
+    .register(settingMetadata, {
       help: 'plain: nginx for nothing but Genkan; tls: the same with a certificate; behind-proxy: behind a proxy that has it; vhost: beside other sites; location: below a path of another site',
     }),
   protocol: choice('uwsgi', 'http')
     .optional()
-    .register(about, { help: 'how nginx talks to the app; as the app listens, else uwsgi' }),
-  upstream: list(address).register(about, {
+    .register(settingMetadata, { help: 'how nginx talks to the app; as the app listens, else uwsgi' }),
+  upstream: list(address).register(settingMetadata, {
     help: "where the app listens; several: rooms are hashed over them. Not given: what the app's own settings say, else 127.0.0.1:3031",
   }),
   resolver: text(/^(?:[\d.]+|\[[\da-fA-F:]+\])(?::\d+)?$/, 'the IP address of a name server', 'ADDRESS')
     .optional()
-    .register(about, { help: 'name server to ask for upstreams that are names, such as 127.0.0.11 for containers' }),
-  'server-name': list(text(/^(?:\*\.)?[\w-]+(?:\.[\w-]+)*$/, 'a name such as meet.example', 'NAME')).register(about, {
-    help: 'names of the site; where nginx serves nothing else no other name is answered',
-  }),
+    .register(settingMetadata, {
+      help: 'name server to ask for upstreams that are names, such as 127.0.0.11 for containers',
+    }),
+  'server-name': list(text(/^(?:\*\.)?[\w-]+(?:\.[\w-]+)*$/, 'a name such as meet.example', 'NAME')).register(
+    settingMetadata,
+    {
+      help: 'names of the site; where nginx serves nothing else no other name is answered',
+    },
+  ),
   address: list(
     text(
       /^(?:(?:[\d.]+|\[[\da-fA-F:]+\]):)?\d{1,5}$/,
       'a port, or address:port such as 127.0.0.1:8080 or [::]:443',
       'ADDRESS',
     ),
-  ).register(about, { help: 'where nginx listens; not given: 80, with a certificate 443' }),
+  ).register(settingMetadata, { help: 'where nginx listens; not given: 80, with a certificate 443' }),
   base: text(/^(?:\/[\w~-][\w.~-]*)*\/?$/, 'a path such as /meet/', 'PATH')
     .default('/')
-    .register(about, { help: 'below which path everything lies' }),
+    .register(settingMetadata, { help: 'below which path everything lies' }),
   certificate: place('the certificate with its chain')
     .optional()
-    .register(about, { help: 'certificate with its chain, in one file' }),
-  'certificate-key': place("the certificate's key").optional().register(about, { help: "the certificate's key" }),
-  'acme-webroot': place('the directory in which an ACME client leaves its answers').optional().register(about, {
-    help: "serve an ACME client's answers from this directory by HTTP, such as certbot's --webroot-path",
-  }),
-  'trusted-proxy': list(network).register(about, {
+    .register(settingMetadata, { help: 'certificate with its chain, in one file' }),
+  'certificate-key': place("the certificate's key")
+    .optional()
+    .register(settingMetadata, { help: "the certificate's key" }),
+  'acme-webroot': place('the directory in which an ACME client leaves its answers')
+    .optional()
+    .register(settingMetadata, {
+      help: "serve an ACME client's answers from this directory by HTTP, such as certbot's --webroot-path",
+    }),
+  'trusted-proxy': list(network).register(settingMetadata, {
     help: 'networks of the proxies before nginx that are believed about the client',
   }),
   'nginx-version': text(/^\d+\.\d+\.\d+$/, 'a version such as 1.26.3', 'VERSION')
     .optional()
-    .register(about, { help: `for which nginx; not given: the one installed here, else ${showVersion(floor)}` }),
+    .register(settingMetadata, {
+      help: `for which nginx; not given: the one installed here, else ${showVersion(floor)}`,
+    }),
   root: place("the directory of the build's files")
     .default('/opt/genkan/dist/public')
-    .register(about, { help: 'the directory that holds js/' }),
-  hsts: flag().default(false).register(about, { help: 'tell browsers to come by https alone, for two years' }),
-  http3: flag().default(false).register(about, { help: 'HTTP/3 as well; nginx 1.25 or later' }),
+    .register(settingMetadata, { help: 'the directory that holds js/' }),
+  hsts: flag()
+    .default(false)
+    .register(settingMetadata, { help: 'tell browsers to come by https alone, for two years' }),
+  http3: flag().default(false).register(settingMetadata, { help: 'HTTP/3 as well; nginx 1.25 or later' }),
   brotli: flag()
     .default(false)
-    .register(about, { help: 'send .br files too; needs the module ngx_http_brotli_static' }),
-  handshakes: whole(1, 100_000)
+    .register(settingMetadata, { help: 'send .br files too; needs the module ngx_http_brotli_static' }),
+  handshakes: integer(1, 100_000)
     .default(20)
-    .register(about, { help: 'WebSockets and joins a second from one address, five times as many at once' }),
-  connections: whole(1, 1_000_000)
+    .register(settingMetadata, { help: 'WebSockets and joins a second from one address, five times as many at once' }),
+  connections: integer(1, 1_000_000)
     .default(1000)
-    .register(about, { help: 'requests and WebSockets at once from one address' }),
-  'limits-dry-run': flag().default(false).register(about, { help: 'refuse nobody by these two, and log who would be' }),
+    .register(settingMetadata, { help: 'requests and WebSockets at once from one address' }),
+  'limits-dry-run': flag()
+    .default(false)
+    .register(settingMetadata, { help: 'refuse nobody by these two, and log who would be' }),
   'maintenance-file': place('the file that closes the site')
     .default('/run/genkan-maintenance')
-    .register(about, { help: 'while this file exists newcomers get 503 and a sentence; who is inside stays' }),
-  'access-log': place('the file for the access log').optional().register(about, {
+    .register(settingMetadata, {
+      help: 'while this file exists newcomers get 503 and a sentence; who is inside stays',
+    }),
+  'access-log': place('the file for the access log').optional().register(settingMetadata, {
     help: 'where requests are logged, a file for this alone; not given: access.log in /var/log/nginx, beside other sites genkan.access.log',
   }),
-  out: path().optional().register(about, { help: 'directory to write the files to; not given: print them' }),
+  out: path().optional().register(settingMetadata, { help: 'directory to write the files to; not given: print them' }),
 };
 
 /** The app's settings are taken as well: they say where it listens and how long it takes. */

@@ -1,7 +1,7 @@
 /** snippets/genkan-real-ip.conf: who the client is when a proxy stands before nginx. */
-import type { Situation } from './site-spec.ts';
+import type { SiteSpec } from './site-spec.ts';
 
-export const realIp = ({ trustedProxies }: Situation): string => `\
+export const realIp = ({ trustedProxies }: SiteSpec): string => `\
 # Who the client is: the last address in X-Forwarded-For that is none of these proxies. From here on $remote_addr is the client:
 # for limits, log and app. nginx 1.22 or later, built with realip, as Debian's and the official image's are.
 # https://nginx.org/en/docs/http/ngx_http_realip_module.html

@@ -11,7 +11,7 @@ import type { Version } from './version.ts';
 export const modes = ['plain', 'tls', 'behind-proxy', 'vhost', 'location'] as const;
 export type Mode = (typeof modes)[number];
 
-export type Situation = {
+export type SiteSpec = {
   mode: Mode;
   protocol: 'uwsgi' | 'http';
   /** Where the app listens, as nginx writes it: `127.0.0.1:3031`, `unix:/path`, `name:3031`. Rooms are hashed over several. */
@@ -52,11 +52,11 @@ export type Situation = {
 export type Files = ReadonlyMap<string, string>;
 
 /** Whether the site's nginx is Genkan's alone. */
-export const isAlone = ({ mode }: Pick<Situation, 'mode'>): boolean =>
+export const isAlone = ({ mode }: Pick<SiteSpec, 'mode'>): boolean =>
   mode === 'plain' || mode === 'tls' || mode === 'behind-proxy';
 
 /** The base without its last slash: `` or `/meet`. */
-export const prefixOf = ({ base }: Situation): string => base.slice(0, -1);
+export const prefixOf = ({ base }: SiteSpec): string => base.slice(0, -1);
 
 /** A base as part of a regular expression. */
 export const pattern = (base: string): string => base.replaceAll('.', '\\.');

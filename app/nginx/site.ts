@@ -1,14 +1,14 @@
 /** conf.d/genkan.conf: the site; and what stands for it where a site exists: conf.d/00-genkan.conf, snippets/genkan-site.conf. */
 import { logged } from './log.ts';
-import { isAlone, type Situation } from './site-spec.ts';
+import { isAlone, type SiteSpec } from './site-spec.ts';
 import { knows } from './version.ts';
 
-export const site = (situation: Situation): string => `\
+export const site = (situation: SiteSpec): string => `\
 ${intro(situation)}
 ${httpIncludes()}
 ${situation.mode === 'location' ? '' : servers(situation).join('\n')}`;
 
-const intro = (situation: Situation): string =>
+const intro = (situation: SiteSpec): string =>
   (situation.mode === 'location'
     ? `\
 # What Genkan needs in the http block, for any nginx.conf that includes conf.d/*.conf there. The site itself is yours: write
@@ -21,7 +21,7 @@ const intro = (situation: Situation): string =>
 # To adapt: server_name and listen here, the app's address in snippets/genkan-app.conf, the files' place in snippets/genkan-static.conf.
 `) + (isAlone(situation) ? '' : shutdown(situation));
 
-const shutdown = ({ app: { drain } }: Situation): string => `\
+const shutdown = ({ app: { drain } }: SiteSpec): string => `\
 # (!) Your nginx.conf should say, outside of http: worker_shutdown_timeout ${drain + 20}s; By default nginx's old workers stay after a
 # reload until their last WebSocket ends. https://nginx.org/en/docs/ngx_core_module.html#worker_shutdown_timeout
 `;
@@ -41,13 +41,13 @@ ${locations()}`;
 const locations = (indent = ''): string =>
   ['private', 'static', 'down', 'app'].map((name) => include(name, indent)).join('');
 
-const servers = (situation: Situation): string[] => [
+const servers = (situation: SiteSpec): string[] => [
   ...(isAlone(situation) && situation.serverNames.length > 0 ? [stranger(situation)] : []),
   ...(situation.certificate ? [redirect(situation)] : []),
   server(situation),
 ];
 
-const server = (situation: Situation): string => `\
+const server = (situation: SiteSpec): string => `\
 server {
 ${situation.certificate ? '' : secureContext}${listens(situation, false)}${names(situation)}
     # No version number in answers; default on. https://nginx.org/en/docs/http/ngx_http_core_module.html#server_tokens
@@ -70,7 +70,7 @@ const elsewhere = `
     }
 `;
 
-const names = ({ serverNames }: Situation): string =>
+const names = ({ serverNames }: SiteSpec): string =>
   serverNames.length > 0
     ? `
     # https://nginx.org/en/docs/http/server_names.html
@@ -83,7 +83,7 @@ const names = ({ serverNames }: Situation): string =>
 `;
 
 /** `isDefault`: of the server that answers whoever asks for no known name. */
-const listens = (situation: Situation, isDefault: boolean): string => {
+const listens = (situation: SiteSpec, isDefault: boolean): string => {
   const { addresses, certificate, http3, version } = situation;
   const suffix = isDefault ? ' default_server' : '';
   const { http2Directive } = knows(version);
@@ -102,7 +102,7 @@ const http2 = `
 `;
 
 /** Where a site of one's own is named, no other name is answered. */
-const stranger = (situation: Situation): string => `\
+const stranger = (situation: SiteSpec): string => `\
 # Whoever asks for another name, or for none, gets nothing: not the site under a name that is not its own, and no hint of its name.
 server {
 ${listens(situation, true)}    server_name _;
@@ -119,7 +119,7 @@ const reject = `
 
 `;
 
-const redirect = (situation: Situation): string => `\
+const redirect = (situation: SiteSpec): string => `\
 # By HTTP: over to https, with path and query. 308 keeps the method, and browsers remember it.
 server {
 ${plainListens(situation)}    server_name ${situation.serverNames.join(' ')};
@@ -128,9 +128,9 @@ ${plainListens(situation)}    server_name ${situation.serverNames.join(' ')};
 ${situation.acmeWebroot === undefined ? `    ${over(situation)}` : challenges(situation)}}
 ${isAlone(situation) ? plainStranger(situation) : ''}`;
 
-const over = (situation: Situation): string => `return 308 https://$host${portOf(situation)}$request_uri;\n`;
+const over = (situation: SiteSpec): string => `return 308 https://$host${portOf(situation)}$request_uri;\n`;
 
-const challenges = (situation: Situation): string => `
+const challenges = (situation: SiteSpec): string => `
     # Who issues certificates looks here for proof that the name is yours. https://www.rfc-editor.org/rfc/rfc8555#section-8.3
     location ^~ /.well-known/acme-challenge/ {
         root ${situation.acmeWebroot};
@@ -142,12 +142,12 @@ const challenges = (situation: Situation): string => `
 `;
 
 /** Port 80, by IPv6 too where the site is. */
-const plainListens = ({ addresses }: Situation, suffix = ''): string =>
+const plainListens = ({ addresses }: SiteSpec, suffix = ''): string =>
   ['80', ...(addresses.some((address) => address.startsWith('[')) ? ['[::]:80'] : [])]
     .map((address) => `    listen ${address}${suffix};\n`)
     .join('');
 
-const plainStranger = (situation: Situation): string => `
+const plainStranger = (situation: SiteSpec): string => `
 # The same for strangers by HTTP.
 server {
 ${plainListens(situation, ' default_server')}    server_name _;
@@ -157,11 +157,11 @@ ${plainListens(situation, ' default_server')}    server_name _;
 }
 `;
 
-const portOf = ({ addresses }: Situation): string => {
+const portOf = ({ addresses }: SiteSpec): string => {
   const port = addresses[0]?.split(':').at(-1);
   return port === '443' ? '' : `:${port}`;
 };
 
 /** In somebody else's server block the log must be said in each location. */
-export const accessLog = (situation: Situation): string =>
+export const accessLog = (situation: SiteSpec): string =>
   situation.mode === 'location' ? `    ${logged(situation)}\n` : '';

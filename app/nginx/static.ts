@@ -1,8 +1,8 @@
 /** snippets/genkan-static.conf: the build's files, from disk. */
 import { logged } from './log.ts';
-import type { Situation } from './site-spec.ts';
+import type { SiteSpec } from './site-spec.ts';
 
-export const fromDisk = (situation: Situation): string => `\
+export const fromDisk = (situation: SiteSpec): string => `\
 # ${situation.base}js comes from disk and never reaches the app: nginx is quicker at it, and a bundle that is missing is a plain 404 instead of a
 # page that the browser would take for a script.
 # nginx 1.22 or later, built with gzip_static, as Debian's and the official image's are.
@@ -55,7 +55,7 @@ ${situation.brotli ? brotli : ''}
 }
 `;
 
-const place = ({ base, root }: Situation): string =>
+const place = ({ base, root }: SiteSpec): string =>
   base === '/'
     ? `    # https://nginx.org/en/docs/http/ngx_http_core_module.html#root\n    root ${root};`
     : `    # https://nginx.org/en/docs/http/ngx_http_core_module.html#alias\n    alias ${root}/js/;`;

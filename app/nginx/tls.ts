@@ -1,7 +1,7 @@
 /** snippets/genkan-tls.conf: how the site speaks TLS. */
-import type { Situation } from './site-spec.ts';
+import type { SiteSpec } from './site-spec.ts';
 
-export const tls = ({ certificate, http3 }: Situation): string => `\
+export const tls = ({ certificate, http3 }: SiteSpec): string => `\
 # TLS, as Mozilla's "intermediate" recommends it (version 5.8): everything since about 2015. nginx 1.22 or later.
 # https://ssl-config.mozilla.org and https://nginx.org/en/docs/http/ngx_http_ssl_module.html
 # (!) Of several sites on one address the first, or the default server, decides protocols and ciphers for all.

@@ -1,8 +1,8 @@
 /** snippets/genkan-uwsgi-params.conf: what the app learns about a request over uwsgi. */
 import { portOf, schemeOf } from './maps.ts';
-import { prefixOf, type Situation } from './site-spec.ts';
+import { prefixOf, type SiteSpec } from './site-spec.ts';
 
-export const params = (situation: Situation): string => `\
+export const params = (situation: SiteSpec): string => `\
 # What the app learns about a request over uwsgi: what it uses and no more, since nginx sends nothing but headers and body by default,
 # and the uwsgi_params file that comes with it lacks some of these, or has Debian's HTTP_HOST $host, without the port. nginx 1.22 or later.
 # https://nginx.org/en/docs/http/ngx_http_uwsgi_module.html#uwsgi_param

@@ -1,22 +1,22 @@
 /** snippets/genkan-workers.conf: several workers or hosts of the app, and which of them has a room. */
-import { pattern, type Situation } from './site-spec.ts';
+import { pattern, type SiteSpec } from './site-spec.ts';
 import { knows } from './version.ts';
 
 /** The name of the group, by which the app's location passes on to it. */
 export const group = 'genkan';
 
 /** Several addresses, or a name that may have several. With one address there is nothing to choose. */
-export const hasGroup = (situation: Situation): boolean =>
+export const hasGroup = (situation: SiteSpec): boolean =>
   situation.upstreams.length > 1 || isResolved(situation, situation.upstreams[0]);
 
-export const workers = (situation: Situation): string => (hasGroup(situation) ? grouped(situation) : none);
+export const workers = (situation: SiteSpec): string => (hasGroup(situation) ? grouped(situation) : none);
 
 const none = `\
 # Several workers of the app, and which of them has a room. Here is one, in snippets/genkan-app.conf; \`genkan nginx\` with --upstream
 # for each worker or host writes their group here.
 `;
 
-const grouped = (situation: Situation): string => `\
+const grouped = (situation: SiteSpec): string => `\
 ${situation.shared ? '# Which worker has a room: the others could serve it too, but not without asking the store more often.' : '# A room lives in one worker: everything about it must go there.'} nginx 1.22 or later, in the http block.
 
 # The room's name in the path: decoded, as $uri always is, so that a name gives the same key in whatever way it was
@@ -56,12 +56,12 @@ upstream ${group} {
 /** A name, neither an IP address nor a unix socket. */
 export const isName = (address: string): boolean => !/^unix:|^\[|^[\d.]+:/.test(address);
 
-const named = ({ upstreams, version }: Situation): boolean => knows(version).resolve && upstreams.some(isName);
+const named = ({ upstreams, version }: SiteSpec): boolean => knows(version).resolve && upstreams.some(isName);
 
-const isResolved = ({ resolver, version }: Situation, address: string): boolean =>
+const isResolved = ({ resolver, version }: SiteSpec, address: string): boolean =>
   resolver !== undefined && knows(version).resolve && isName(address);
 
-const resolving = ({ resolver, upstreams }: Situation): string => `\
+const resolving = ({ resolver, upstreams }: SiteSpec): string => `\
 
     # Looked up anew every ${upstreams.length > 1 ? '10' : '2'} seconds, so that nginx follows what is replaced, nginx 1.27.3 or later; by default once, at start.
     zone ${group} 64k;
@@ -69,7 +69,7 @@ const resolving = ({ resolver, upstreams }: Situation): string => `\
     resolver_timeout 2s;
 `;
 
-const keepAlive = ({ app: { keepAlive: seconds } }: Situation): string => `\
+const keepAlive = ({ app: { keepAlive: seconds } }: SiteSpec): string => `\
 
     # Connections to the app that wait for their next request, for each nginx worker; by default none before nginx 1.29.7.
     # nginx closes them before the app does (--keep-alive-timeout ${seconds}), or a request would meet a closing one; default 60s.

@@ -8,9 +8,9 @@ import type { Settings } from '../config/schema.ts';
 /** The settings that say where workers listen, in the order in which they do. */
 export const listenSettings = ['http', 'http-socket', 'socket'] as const;
 export type ListenSetting = (typeof listenSettings)[number];
-export type Place = { setting: ListenSetting; address: Address };
+export type ListenEndpoint = { setting: ListenSetting; address: Address };
 
-export type PlaceSettings = Pick<Settings, ListenSetting | 'processes' | 'store'>;
+export type ListenSettings = Pick<Settings, ListenSetting | 'processes' | 'store'>;
 
 /** Where `:port` of a setting listens; undefined = every interface, which is meant only where browsers come directly. */
 export const hostOf = (setting: ListenSetting): string | undefined => (setting === 'http' ? undefined : '127.0.0.1');
@@ -19,15 +19,15 @@ export const hostOf = (setting: ListenSetting): string | undefined => (setting =
  * For each worker the places it listens on; worker 1 is the first.
  * @param passed by systemd; they take the place of the configured addresses of their setting
  */
-export const planPlaces = (
-  settings: PlaceSettings,
-  passed: Place[] = [],
-): { workers: Place[][] } | { faults: string[] } => {
+export const planEndpoints = (
+  settings: ListenSettings,
+  passed: ListenEndpoint[] = [],
+): { workers: ListenEndpoint[][] } | { faults: string[] } => {
   const wanted = listenSettings.flatMap((setting) => {
     const given = passed.filter((place) => place.setting === setting);
     return given.length > 0 ? given : settings[setting].map((address) => ({ setting, address }));
   });
-  const isShared = ({ setting }: Place): boolean => setting === 'http' && settings.store !== 'memory';
+  const isShared = ({ setting }: ListenEndpoint): boolean => setting === 'http' && settings.store !== 'memory';
   const own = wanted.filter((place) => !isShared(place));
   const faults = unfit(own, settings.processes);
   if (faults.length > 0) return { faults };
@@ -42,7 +42,7 @@ export const planPlaces = (
 };
 
 /** What stands in the way of more than one worker with places of its own. */
-const unfit = (wanted: Place[], processes: number): string[] => {
+const unfit = (wanted: ListenEndpoint[], processes: number): string[] => {
   if (processes === 1) return [];
   const faults: string[] = [];
   if (wanted.some(({ setting }) => setting === 'http'))
@@ -62,9 +62,9 @@ const unfit = (wanted: Place[], processes: number): string[] => {
   return faults;
 };
 
-const placesOf = (wanted: Place[], worker: number, processes: number): Place[] => {
+const placesOf = (wanted: ListenEndpoint[], worker: number, processes: number): ListenEndpoint[] => {
   const seen: Partial<Record<ListenSetting, number>> = {};
-  return wanted.flatMap(({ setting, address }): Place[] => {
+  return wanted.flatMap(({ setting, address }): ListenEndpoint[] => {
     if (address.kind !== 'fd') return [{ setting, address: expand(address, worker) }];
     const before = seen[setting] ?? 0;
     seen[setting] = before + 1;
@@ -79,7 +79,7 @@ const expand = (address: Address, worker: number): Address => {
   return address;
 };
 
-const repeated = (places: Place[]): string | undefined => {
+const repeated = (places: ListenEndpoint[]): string | undefined => {
   const seen = new Set<string>();
   for (const { address } of places) {
     const shown = showAddress(address);

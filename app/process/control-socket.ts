@@ -1,7 +1,7 @@
 /** The control socket: one line of JSON for each command, one line of JSON back once it is carried out. */
 import { connect, createServer, type Socket } from 'node:net';
 import { z } from 'zod';
-import type { Life, Log, Outcome } from './lifecycle.ts';
+import type { Log, Outcome, ServerControl } from './lifecycle.ts';
 import { listen } from './listen.ts';
 
 export const controlCommands = ['status', 'reload', 'stop', 'kill', 'pause', 'resume', 'reopen'] as const;
@@ -36,7 +36,7 @@ const mostConnections = 64;
 const patience = 10_000;
 
 /** @throws when the path cannot be had */
-export const openControl = async (path: string, life: Life, log: Log): Promise<{ close(): Promise<void> }> => {
+export const openControl = async (path: string, life: ServerControl, log: Log): Promise<{ close(): Promise<void> }> => {
   const running = new Set<Promise<void>>();
   const follow = (work: Promise<void>): void => {
     running.add(work);
@@ -72,7 +72,7 @@ export const ask = (path: string, command: ControlCommand): Promise<Answer> =>
     socket.on('close', () => reject(new Error('it went away without an answer')));
   });
 
-const converse = (socket: Socket, life: Life, log: Log, follow: (work: Promise<void>) => void): void => {
+const converse = (socket: Socket, life: ServerControl, log: Log, follow: (work: Promise<void>) => void): void => {
   let heard = '';
   let busy = Promise.resolve();
   socket.setEncoding('utf8');
@@ -91,7 +91,7 @@ const converse = (socket: Socket, life: Life, log: Log, follow: (work: Promise<v
   });
 };
 
-const reply = async (socket: Socket, line: string, life: Life, log: Log): Promise<void> => {
+const reply = async (socket: Socket, line: string, life: ServerControl, log: Log): Promise<void> => {
   // A reload takes as long as it takes.
   socket.setTimeout(0);
   const said = await obey(line, life, log);
@@ -99,7 +99,7 @@ const reply = async (socket: Socket, line: string, life: Life, log: Log): Promis
   socket.setTimeout(patience);
 };
 
-const obey = async (line: string, life: Life, log: Log): Promise<Answer> => {
+const obey = async (line: string, life: ServerControl, log: Log): Promise<Answer> => {
   const command = commandIn(line.trim(), life.paused);
   if (!command) return { ok: false, error: `no command; write {"command":"…"} with ${controlCommands.join(', ')}` };
   if (command !== 'status') log.info({ command }, 'command');

@@ -7,7 +7,7 @@ export type Log = { info: Say; warn: Say; error: Say };
 export type Outcome = { ok: true } | { ok: false; reason: string };
 
 /** A running server, of one process or of many, as signals and the control socket see it. */
-export type Life = {
+export type ServerControl = {
   /** Drains and ends everything; asked again, it is the same end. */
   stop(): Promise<void>;
   /** Ends everything at once. */
@@ -46,7 +46,7 @@ export const startTicker = (tick: () => Promise<void>, log: Pick<Log, 'error'>):
 
 export type Signals = {
   /** Obeys signals, those that came before first. @param ended resolves with the exit code, whoever asked for the end */
-  obey(life: Life, log: Log, ended: Promise<number>): Promise<number>;
+  obey(life: ServerControl, log: Log, ended: Promise<number>): Promise<number>;
 };
 
 /**
@@ -54,7 +54,7 @@ export type Signals = {
  * would open its inspector); those that come before there is a life wait for it. From `obey` on: TERM and INT drain and
  * end, the second of them, or QUIT, ends at once; before, they end the process as they always do.
  */
-export const hearSignals = (): Signals => {
+export const handleSignals = (): Signals => {
   const early: NodeJS.Signals[] = [];
   let hear = (signal: NodeJS.Signals): unknown => early.push(signal);
   for (const signal of ['SIGHUP', 'SIGTSTP', 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => hear(signal));
@@ -69,13 +69,13 @@ export const hearSignals = (): Signals => {
   };
 };
 
-const obeyOne = (signal: NodeJS.Signals, life: Life, log: Log): void => {
+const obeyOne = (signal: NodeJS.Signals, life: ServerControl, log: Log): void => {
   if (signal === 'SIGHUP') void life.reload();
   else if (signal === 'SIGTSTP') life.paused = !life.paused;
   else log.info({ status: life.status() }, 'status');
 };
 
-const drainOn = (signal: NodeJS.Signals, life: Life, log: Log): void => {
+const drainOn = (signal: NodeJS.Signals, life: ServerControl, log: Log): void => {
   process.on('SIGTERM', () => life.kill());
   process.on('SIGINT', () => life.kill());
   log.info({ signal }, 'draining; the same signal again ends at once');

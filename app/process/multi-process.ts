@@ -2,18 +2,18 @@
 import { accessSync, constants } from 'node:fs';
 import type { Settings } from '../config/schema.ts';
 import type { Log } from '../logging/logger.ts';
-import { readingsOf } from '../stats/aggregate.ts';
-import type { Place } from './bind-plan.ts';
-import type { Life, Outcome } from './lifecycle.ts';
+import { aggregateStats } from '../stats/aggregate.ts';
+import type { ListenEndpoint } from './bind-plan.ts';
+import type { Outcome, ServerControl } from './lifecycle.ts';
 import { listenOptions } from './listen.ts';
-import type { Body } from './run.ts';
-import { HeldSockets } from './supervisor/bound-sockets.ts';
+import type { ServerInstance } from './run.ts';
+import { BoundSockets } from './supervisor/bound-sockets.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import { workerCommand } from './supervisor/worker-handle.ts';
 import { withoutSystemd } from './systemd-notify.ts';
 
 /** Settings, and for each worker the places it listens on. */
-export type Planned = { settings: Settings; plan: Place[][] };
+export type Planned = { settings: Settings; plan: ListenEndpoint[][] };
 /** Reads the settings again, checks and plans them. */
 export type Next = () => Planned | { faults: string[] };
 
@@ -36,13 +36,13 @@ const fixed = [
  * @param bound called once everything is bound, before any worker is there
  * @throws when an address cannot be had or a worker cannot start; nothing is left running then
  */
-export const supervised = async (
+export const startMultiProcess = async (
   { settings, plan }: Planned,
   log: Log,
   next: Next,
   bound: () => void,
-): Promise<Body> => {
-  const sockets = new HeldSockets();
+): Promise<ServerInstance> => {
+  const sockets = new BoundSockets();
   const close = (): void => {
     sockets.close();
     if (settings.vacuum) sockets.remove();
@@ -63,17 +63,17 @@ export const supervised = async (
 
 const bodyOf = (
   supervisor: Supervisor,
-  sockets: HeldSockets,
+  sockets: BoundSockets,
   settings: Settings,
   next: Next,
   log: Log,
   close: () => void,
-): Body => {
+): ServerInstance => {
   const life = new SupervisedLife(supervisor, sockets, settings, next, log);
   return {
     life,
     listening: supervisor.workers.flatMap(({ process: worker }) => worker?.listens ?? []),
-    readings: readingsOf(supervisor),
+    readings: aggregateStats(supervisor),
     ready: () => !life.stopping && supervisor.workers.every(({ process: worker }) => worker?.state === 'listening'),
     ended: supervisor.gaveUp.then(async (reason) => {
       log.logger.error({ reason }, 'giving up');
@@ -84,9 +84,9 @@ const bodyOf = (
   };
 };
 
-class SupervisedLife implements Life {
+class SupervisedLife implements ServerControl {
   readonly #supervisor: Supervisor;
-  readonly #sockets: HeldSockets;
+  readonly #sockets: BoundSockets;
   readonly #next: Next;
   readonly #log: Log;
   readonly #since = performance.now();
@@ -95,7 +95,7 @@ class SupervisedLife implements Life {
   /** Reloads wait for each other. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(supervisor: Supervisor, sockets: HeldSockets, settings: Settings, next: Next, log: Log) {
+  constructor(supervisor: Supervisor, sockets: BoundSockets, settings: Settings, next: Next, log: Log) {
     this.#supervisor = supervisor;
     this.#sockets = sockets;
     this.#settings = settings;

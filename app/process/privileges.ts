@@ -20,7 +20,7 @@ export const ownerOf = (text: string | undefined): Identity | undefined => {
 };
 
 /** Gives up root for good: supplementary groups, group, user, in this order. @throws when that is not allowed */
-export const become = ({ uid, gid, user }: Identity): void => {
+export const dropPrivileges = ({ uid, gid, user }: Identity): void => {
   if (own('getuid') === uid && own('getgid') === gid) return;
   try {
     // Missing from Node's types: process.initgroups(user, group).

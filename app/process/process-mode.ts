@@ -1,6 +1,6 @@
 /** Whether there is a supervisor, and what about processes and where they listen cannot be. */
 import type { Settings } from '../config/schema.ts';
-import { type Place, planPlaces } from './bind-plan.ts';
+import { type ListenEndpoint, planEndpoints } from './bind-plan.ts';
 
 /** Settings that only a supervisor can fulfil. */
 const needsMaster = (settings: Settings): string[] => {
@@ -17,8 +17,8 @@ const needsMaster = (settings: Settings): string[] => {
 export const wantsMaster = (settings: Settings): boolean => settings.master ?? needsMaster(settings).length > 0;
 
 /** What is impossible together about processes and where they listen. */
-export const impossibleToRun = (settings: Settings, passed: Place[] = []): string[] => {
-  const plan = planPlaces(settings, passed);
+export const impossibleToRun = (settings: Settings, passed: ListenEndpoint[] = []): string[] => {
+  const plan = planEndpoints(settings, passed);
   const needed = needsMaster(settings);
   return [
     ...('faults' in plan ? plan.faults : []),

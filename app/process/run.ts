@@ -3,21 +3,21 @@ import type { Settings } from '../config/schema.ts';
 import { type Log, openLog } from '../logging/logger.ts';
 import type { Readings } from '../stats/process-stats.ts';
 import { serveStats } from '../stats/server.ts';
-import { type Place, planPlaces } from './bind-plan.ts';
+import { type ListenEndpoint, planEndpoints } from './bind-plan.ts';
 import { openControl } from './control-socket.ts';
-import { hearSignals, type Life } from './lifecycle.ts';
+import { handleSignals, type ServerControl } from './lifecycle.ts';
 import { backlogWarning } from './listen.ts';
 import { refuseRunning, writePidfile } from './pidfile.ts';
-import { become, identityOf, isRoot } from './privileges.ts';
+import { dropPrivileges, identityOf, isRoot } from './privileges.ts';
 import { impossibleToRun, wantsMaster } from './process-mode.ts';
-import { passedPlaces } from './socket-activation.ts';
+import { activatedEndpoints } from './socket-activation.ts';
 import type { Listening } from './supervisor/ipc.ts';
 import { createNotifier, type Notifier } from './systemd-notify.ts';
-import { touchable } from './watch-files.ts';
+import { watchTouched } from './watch-files.ts';
 
 /** The server, however it is carried: by this process or by workers. */
-export type Body = {
-  life: Life;
+export type ServerInstance = {
+  life: ServerControl;
   listening: Listening[];
   readings: Readings;
   ready: () => boolean;
@@ -28,7 +28,7 @@ export type Body = {
 };
 
 type Read = { settings: Settings } | { faults: string[] };
-export type Start = {
+export type StartInstance = {
   settings: Settings;
   /** Reads the settings once more, from where they came, with the same working directory as the first time. */
   reload: () => Read;
@@ -39,9 +39,9 @@ export type Start = {
 const statusInterval = 10_000;
 
 /** @returns the exit code  @throws when it cannot start; nothing is left running then */
-export const run = async ({ settings, reload, say }: Start): Promise<number> => {
-  const signals = hearSignals();
-  const files = { reload: touchable(settings['touch-reload']), logs: touchable(settings['touch-logreopen']) };
+export const run = async ({ settings, reload, say }: StartInstance): Promise<number> => {
+  const signals = handleSignals();
+  const files = { reload: watchTouched(settings['touch-reload']), logs: watchTouched(settings['touch-logreopen']) };
   const log = openLog(settings);
   const { logger } = log;
   if (settings.pidfile !== undefined) refuseRunning(settings.pidfile);
@@ -78,8 +78,8 @@ const closing = async (close: () => unknown, { logger }: Log): Promise<void> => 
   }
 };
 
-const passedTo = (settings: Settings, { logger }: Log): Place[] => {
-  const passed = passedPlaces(process.env, settings);
+const passedTo = (settings: Settings, { logger }: Log): ListenEndpoint[] => {
+  const passed = activatedEndpoints(process.env, settings);
   if ('faults' in passed) throw new Error(passed.faults.join('\n'));
   for (const setting of new Set(passed.places.map((place) => place.setting)))
     logger.info(
@@ -97,28 +97,38 @@ const warn = (settings: Settings, { logger }: Log): void => {
 };
 
 /** Binds everything, becomes the user of the settings, and then serves. */
-const embody = async (settings: Settings, passed: Place[], reload: () => Read, log: Log): Promise<Body> => {
+const embody = async (
+  settings: Settings,
+  passed: ListenEndpoint[],
+  reload: () => Read,
+  log: Log,
+): Promise<ServerInstance> => {
   const checked = (read: Read) => {
     if ('faults' in read) return read;
     const faults = impossibleToRun(read.settings, passed);
-    const plan = planPlaces(read.settings, passed);
+    const plan = planEndpoints(read.settings, passed);
     return faults.length > 0 || 'faults' in plan ? { faults } : { settings: read.settings, plan: plan.workers };
   };
   const first = checked({ settings });
   if ('faults' in first) throw new Error(first.faults.join('\n'));
   const identity = identityOf(settings.uid, settings.gid);
-  const bound = () => identity && become(identity);
+  const bound = () => identity && dropPrivileges(identity);
   // Only one of the two is needed, and the supervisor is better off without the whole web framework in its memory.
   if (wantsMaster(settings)) {
-    const { supervised } = await import('./multi-process.ts');
+    const { startMultiProcess: supervised } = await import('./multi-process.ts');
     return supervised(first, log, () => checked(reload()), bound);
   }
-  const { single } = await import('./single-process.ts');
+  const { startSingleProcess: single } = await import('./single-process.ts');
   return single(settings, log, first.plan.flat(), bound);
 };
 
 /** systemd hears of what the life goes through, and `ended` of its end, whoever asked for it. */
-const announced = (life: Life, notifier: Notifier, { logger }: Log, ended: (code: number) => void): Life => ({
+const announced = (
+  life: ServerControl,
+  notifier: Notifier,
+  { logger }: Log,
+  ended: (code: number) => void,
+): ServerControl => ({
   async reload() {
     notifier.reloading();
     const outcome = await life.reload();
@@ -148,10 +158,10 @@ const announced = (life: Life, notifier: Notifier, { logger }: Log, ended: (code
 
 /** `closers` gets what closes each of them. */
 type Surroundings = {
-  body: Body;
-  life: Life;
+  body: ServerInstance;
+  life: ServerControl;
   log: Log;
-  files: Record<'reload' | 'logs', ReturnType<typeof touchable>>;
+  files: Record<'reload' | 'logs', ReturnType<typeof watchTouched>>;
   closers: (() => unknown)[];
 };
 
@@ -174,7 +184,7 @@ const surround = async (settings: Settings, { body, life, log, files, closers }:
   if (settings.pidfile !== undefined) closers.push(writePidfile(settings.pidfile));
 };
 
-const keepStatus = (life: Life, notifier: Notifier): (() => void) => {
+const keepStatus = (life: ServerControl, notifier: Notifier): (() => void) => {
   const show = () => {
     const { rooms, peers } = life.count();
     notifier.status(`${rooms} rooms, ${peers} peers${life.paused ? ', no new rooms' : ''}`);

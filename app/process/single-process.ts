@@ -3,21 +3,21 @@ import type { Settings } from '../config/schema.ts';
 import type { Log } from '../logging/logger.ts';
 import { serve } from '../serve.ts';
 import { residentBytes } from '../stats/snapshot.ts';
-import type { Place } from './bind-plan.ts';
-import type { Life } from './lifecycle.ts';
-import type { Body } from './run.ts';
+import type { ListenEndpoint } from './bind-plan.ts';
+import type { ServerControl } from './lifecycle.ts';
+import type { ServerInstance } from './run.ts';
 
-export const single = async (
+export const startSingleProcess = async (
   settings: Settings,
   { logger, reopen }: Log,
-  places: Place[],
+  places: ListenEndpoint[],
   bound: () => void,
-): Promise<Body> => {
+): Promise<ServerInstance> => {
   const since = performance.now();
   let paused = false;
   const running = await serve(settings, logger, { places, accepting: () => !paused });
   bound();
-  const life: Life = {
+  const life: ServerControl = {
     stop: () => running.stop({ delay: settings['drain-delay'] }),
     kill: running.kill,
     async reload() {

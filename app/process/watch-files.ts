@@ -8,7 +8,7 @@ const usualInterval = 1000;
  * Remembers how the files are now. The function returned looks at them from then on, and calls `touched` when one has
  * changed or appeared; one that is missing or goes is nothing. It returns what ends that.
  */
-export const touchable = (files: string[], interval = usualInterval) => {
+export const watchTouched = (files: string[], interval = usualInterval) => {
   const known = new Map(files.map((file) => [file, mark(file)]));
   return (touched: (file: string) => void): (() => void) => {
     const timer = setInterval(() => {

@@ -1,7 +1,7 @@
 /** A room's events, numbered and bounded: what a peer that comes back is told again. */
 import type { RoomEvent } from './room.ts';
 
-export type Entry = { seq: number; at: number; event: RoomEvent };
+export type RoomLogEntry = { seq: number; at: number; event: RoomEvent };
 /**
  * What a room's log holds at most: events, bytes of memory, and age in ms. Age is a limit of memory too: some events that are
  * older may still be there.
@@ -15,7 +15,7 @@ const segmentBytes = { first: 512, most: 65_536 };
  * Events are kept as bytes in a few long segments and read back only by those who come back. As objects they would be what
  * the garbage collector copies around all day, since nearly every one of them outlives its first collections.
  */
-export class Log {
+export class EventLog {
   #segments: Segment[] = [];
   #seq = 0;
   #bytes = 0;
@@ -38,15 +38,15 @@ export class Log {
   }
 
   /** A log that goes on where another ended: `events` are the last ones up to number `seq`. */
-  static from(limits: LogLimits, seq: number, events: { at: number; event: RoomEvent }[]): Log {
-    const log = new Log(limits);
+  static from(limits: LogLimits, seq: number, events: { at: number; event: RoomEvent }[]): EventLog {
+    const log = new EventLog(limits);
     log.#seq = seq - events.length;
     for (const { at, event } of events) log.append(event, at);
     return log;
   }
 
   /** The events that are still kept. */
-  kept(): Entry[] {
+  kept(): RoomLogEntry[] {
     return this.#segments.flatMap((segment) => segment.read());
   }
 
@@ -66,7 +66,7 @@ export class Log {
     return before - this.bytes;
   }
 
-  append(event: RoomEvent, now: number): Entry {
+  append(event: RoomEvent, now: number): RoomLogEntry {
     this.#seq += 1;
     const { head, data } = split(event);
     if (!this.#segments.at(-1)?.append(now, head, data)) this.#addSegment(head, data).append(now, head, data);
@@ -75,7 +75,7 @@ export class Log {
   }
 
   /** Everything after number `after`, oldest first; `gone` when some of it is no longer kept or never was. */
-  since(after: number): Entry[] | 'gone' {
+  since(after: number): RoomLogEntry[] | 'gone' {
     if (after > this.#seq || after < this.#seq - this.#limits.events) return 'gone';
     const recent = this.#segments.filter(({ last }) => last > after);
     const entries = recent.flatMap((segment) => segment.read()).filter(({ seq }) => seq > after);
@@ -159,8 +159,8 @@ class Segment {
     return true;
   }
 
-  read(): Entry[] {
-    const entries: Entry[] = [];
+  read(): RoomLogEntry[] {
+    const entries: RoomLogEntry[] = [];
     for (let at = 0, seq = this.#first; at < this.#end; seq += 1) {
       const start = at + Segment.#overhead;
       const middle = start + this.bytes.readUInt32LE(at + 8);

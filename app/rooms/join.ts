@@ -7,14 +7,14 @@ import type { MediaState, PeerId } from '../protocol/messages.ts';
 import { takeOut } from './leave.ts';
 import {
   type Decision,
-  type Former,
-  type Gone,
+  type EndedSession,
   type Granted,
-  type Held,
   hostIsHere,
   isEmpty,
   networkKey,
   type Peer,
+  type PresenceLease,
+  type PreviousSession,
   type Room,
   type RoomEvent,
   type Rules,
@@ -26,14 +26,14 @@ import { asNewcomer, type View, viewOf } from './view.ts';
 /** Where an entrance ends: in the room, or before its door, with or without a host inside. */
 export type Arrival = { at: 'room'; view: View } | { at: 'door'; self: Waiting; host: boolean };
 
-export type Entrance = Held & {
+export type Entrance = PresenceLease & {
   id: PeerId;
   secretHash: string;
   name?: string | undefined;
   media?: MediaState | undefined;
   granted?: Granted | undefined;
   /** Of one that has shown that it was this peer in a room that is lost, or has forgotten it. */
-  former?: Former | undefined;
+  former?: PreviousSession | undefined;
   /** What the newcomer's passcode became with this room's salt; absent when it gave none. */
   passcodeHash?: string | undefined;
   /** The smallest network of its client address. */
@@ -43,7 +43,7 @@ export type Entrance = Held & {
 };
 
 /** Whoever takes an earlier session up again. */
-export type Return = Held & Pick<Entrance, 'id' | 'secretHash' | 'from'>;
+export type Return = PresenceLease & Pick<Entrance, 'id' | 'secretHash' | 'from'>;
 
 /** Enters anew. A peer id that is there already is replaced: same seat, new epoch, numbering from 1. */
 export const join = (room: Room, entrance: Entrance, now: number, rules: Rules): Decision<Arrival> => {
@@ -60,7 +60,7 @@ export const join = (room: Room, entrance: Entrance, now: number, rules: Rules):
   return outcome;
 };
 
-const banOf = ({ gone }: Room, { granted, from }: Entrance, now: number): Gone | undefined => {
+const banOf = ({ gone }: Room, { granted, from }: Entrance, now: number): EndedSession | undefined => {
   const bySubject = granted?.subject === undefined ? undefined : gone.get(subjectKey(granted.subject));
   const byNetwork = from === undefined ? undefined : gone.get(networkKey(from));
   return bySubject ?? (byNetwork && byNetwork.until > now ? byNetwork : undefined);
@@ -116,7 +116,13 @@ export const enterAdmitted = (
   return takeSeat(room, self, held, now, rules);
 };
 
-const takeSeat = (room: Room, self: Peer | Waiting, held: Held, now: number, rules: Rules): Decision<Arrival> => {
+const takeSeat = (
+  room: Room,
+  self: Peer | Waiting,
+  held: PresenceLease,
+  now: number,
+  rules: Rules,
+): Decision<Arrival> => {
   const peer = room.peers.get(self.id);
   const events = arrive(self, held, now, peer === undefined);
   return peer
@@ -164,14 +170,14 @@ export const listenAndWait = (room: Room, who: Return, now: number): Decision<{ 
 };
 
 /** It was taken for lost, and its connection is there. */
-export const stay = (room: Room, id: PeerId, held: Held, now: number): Decision<void> => {
+export const stay = (room: Room, id: PeerId, held: PresenceLease, now: number): Decision<void> => {
   const waits = room.waiting.has(id);
   const self = room.peers.get(id) ?? room.waiting.get(id);
   return { events: self?.presence.at === 'away' ? arrive(self, held, now, waits) : [], result: undefined };
 };
 
 /** Lets in one who waits. */
-export const letIn = (room: Room, id: PeerId, now: number, rules: Rules): RoomEvent[] | Refusal => {
+export const admit = (room: Room, id: PeerId, now: number, rules: Rules): RoomEvent[] | Refusal => {
   const waiting = room.waiting.get(id);
   if (!waiting) return refuse('unknown-peer', `"${id}" does not wait`);
   const left = room.peers.size < rules.maxPeers ? [] : giveWay(room, waiting, now, rules);
@@ -308,7 +314,7 @@ const newestOfMost = (waiting: Waiting[], { from }: Waiting): Waiting | undefine
   return waiting.findLast((one) => held.get(largestNetwork(one.from)) === most);
 };
 
-const arrive = (peer: Waiting, held: Held, now: number, waits = false): RoomEvent[] => {
+const arrive = (peer: Waiting, held: PresenceLease, now: number, waits = false): RoomEvent[] => {
   const back = peer.presence.at === 'away' && !waits;
   const events: RoomEvent[] = back ? [{ type: 'peer-back', peer: peer.id }] : [];
   events.push(...moved(peer, held.worker));
@@ -345,7 +351,7 @@ const presenceOf = (room: Room, { id, secretHash }: Return): Peer['presence'] | 
   return known?.secretHash === secretHash ? known.presence : undefined;
 };
 
-const here = ({ until, worker }: Held): Peer['presence'] => ({
+const here = ({ until, worker }: PresenceLease): Peer['presence'] => ({
   at: 'here',
   until,
   ...(worker === undefined ? {} : { worker }),

@@ -2,7 +2,7 @@
 import type { LeaveReason, PeerId } from '../protocol/messages.ts';
 import {
   type Decision,
-  type Gone,
+  type EndedSession,
   isBan,
   isElsewhere,
   networkKey,
@@ -78,7 +78,7 @@ export const takeOut = (room: Room, id: PeerId, reason: LeaveReason, now: number
 };
 
 /** Remembers why a session is over, for its owner who may ask; the oldest is forgotten for the newest. */
-export const remember = (room: Room, { secretHash, former }: Waiting, gone: Gone, { maxGone }: Rules): void => {
+export const remember = (room: Room, { secretHash, former }: Waiting, gone: EndedSession, { maxGone }: Rules): void => {
   if (former) room.gone.set(former.secretHash, gone);
   room.gone.set(secretHash, gone);
   forgetOldest(room, maxGone);
@@ -111,7 +111,7 @@ const forgetOldest = (room: Room, maxGone: number): void => {
 /** Ends the room for everyone in it; whoever comes later finds it as new. */
 export const endForAll = (room: Room, now: number, rules: Rules): RoomEvent[] => {
   const peers = room.peers.size;
-  const over: Gone = { code: 'room-ended', until: now + rules.grace };
+  const over: EndedSession = { code: 'room-ended', until: now + rules.grace };
   for (const one of [...room.peers.values(), ...room.waiting.values()]) remember(room, one, over, rules);
   room.peers.clear();
   room.waiting.clear();

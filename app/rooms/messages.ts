@@ -3,7 +3,7 @@ import type { Passcode } from '../auth/passcode.ts';
 import type { Malformed, UnreadSignal } from '../protocol/decode.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { Numbered, PeerId, Role, SaidBefore } from '../protocol/messages.ts';
-import { letIn } from './join.ts';
+import { admit } from './join.ts';
 import { ban, endForAll, promote, remember, takeOut } from './leave.ts';
 import { may } from './permissions.ts';
 import type { Decision, Granted, Peer, Room, RoomEvent, Rules } from './room.ts';
@@ -26,7 +26,7 @@ export type Settled = { accepted: number; refusal?: Refusal };
  * Settles a message of a sender once: a repeat changes nothing and is acknowledged again, a gap is refused and left
  * open. A refusal of what it says settles the number as well, or the sender would repeat it for ever.
  */
-export const speak = (room: Room, from: PeerId, said: Said, now: number, rules: Rules): Decision<Settled> => {
+export const applyMessage = (room: Room, from: PeerId, said: Said, now: number, rules: Rules): Decision<Settled> => {
   const sender = room.peers.get(from);
   if (!sender) return refuse(room.waiting.has(from) ? 'waiting' : 'unknown-session');
   const { n } = said;
@@ -59,7 +59,7 @@ const act = (
     case 'update':
       return update(room, sender, said);
     case 'admit':
-      return letIn(room, said.peer, now, rules);
+      return admit(room, said.peer, now, rules);
     case 'deny':
       return deny(room, said.peer, now, rules);
     case 'lock':

@@ -4,15 +4,15 @@ import type { Holding } from '../budgets/address-budgets.ts';
 import { KeptBytes, type KeptLimits } from '../budgets/kept-bytes.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomName } from '../protocol/messages.ts';
-import { type Entry, Log, type LogLimits } from './event-log.ts';
+import { EventLog, type LogLimits, type RoomLogEntry } from './event-log.ts';
 import { sweep } from './leave.ts';
 import { type Command, carryOut, emptyRoom, isOver, type Room, type RoomEvent, type Rules } from './room.ts';
-import { type Portable, pack, unpack } from './snapshot.ts';
+import { deserialize, type RoomSnapshot, serialize } from './snapshot.ts';
 
 export type RegistryLimits = { rooms: number; log: LogLimits; kept: KeptLimits; rules: Rules };
-export type Done<T> = { seq: number; result: T; entries: Entry[] };
+export type Done<T> = { seq: number; result: T; entries: RoomLogEntry[] };
 /** `state`: bytes of the room without its log, as of the last sweep. */
-type Hosted = { room: Room; log: Log; owner: string; state: number; bytes: number };
+type Hosted = { room: Room; log: EventLog; owner: string; state: number; bytes: number };
 /** What the log of a room may still take of its bytes once memory is short. */
 const shareWhenShort = 0.25;
 
@@ -46,7 +46,7 @@ export class Registry {
   /** Gives the command the room as it is, or an empty one, and keeps what it made of it. */
   commit<T>(name: RoomName, command: Command<T>, now: number): Done<T> | Refusal {
     const known = this.#rooms.get(name);
-    const hosted = known ?? this.#host(emptyRoom(name), new Log(this.#limits.log));
+    const hosted = known ?? this.#host(emptyRoom(name), new EventLog(this.#limits.log));
     const decision = carryOut(hosted.room, command, now);
     if ('refused' in decision) return decision;
     if (!known && !isOver(hosted.room)) {
@@ -59,7 +59,7 @@ export class Registry {
   }
 
   /** The events of a room after a number; `gone` when they are not all there any more. */
-  since(name: RoomName, after: number): Entry[] | 'gone' {
+  since(name: RoomName, after: number): RoomLogEntry[] | 'gone' {
     return this.#rooms.get(name)?.log.since(after) ?? 'gone';
   }
 
@@ -69,22 +69,22 @@ export class Registry {
   }
 
   /** All rooms, for another process to take over; one after the other, for each takes some times its memory meanwhile. */
-  *pack(): Generator<Portable> {
-    for (const { room, log } of this.#rooms.values()) yield pack(room, log.seq, log.kept());
+  *pack(): Generator<RoomSnapshot> {
+    for (const { room, log } of this.#rooms.values()) yield serialize(room, log.seq, log.kept());
   }
 
   /** Goes on with a room that another process had. @throws when it cannot be read */
   adopt(json: unknown): void {
-    const { room, seq, events } = unpack(json);
-    const hosted = this.#host(room, Log.from(this.#limits.log, seq, events));
+    const { room, seq, events } = deserialize(json);
+    const hosted = this.#host(room, EventLog.from(this.#limits.log, seq, events));
     this.#rooms.set(room.name, hosted);
     this.#measure(hosted);
   }
 
   /** Lets time pass: returns, by room, what it did. */
-  sweep(now: number): Map<RoomName, Entry[]> {
+  sweep(now: number): Map<RoomName, RoomLogEntry[]> {
     this.#kept.retry();
-    const happened = new Map<RoomName, Entry[]>();
+    const happened = new Map<RoomName, RoomLogEntry[]>();
     for (const [name, hosted] of this.#rooms) {
       const decision = carryOut(hosted.room, this.#letTimePass, now);
       if ('events' in decision) happened.set(name, this.#record(hosted, decision.events, now));
@@ -99,7 +99,7 @@ export class Registry {
     result: undefined,
   });
 
-  #host(room: Room, log: Log): Hosted {
+  #host(room: Room, log: EventLog): Hosted {
     return { room, log, owner: largestNetwork(room.from), state: 0, bytes: 0 };
   }
 
@@ -116,7 +116,7 @@ export class Registry {
     if (this.#kept.isOver(hosted)) this.#kept.trim(shrink);
   }
 
-  #record(hosted: Hosted, events: RoomEvent[], now: number): Entry[] {
+  #record(hosted: Hosted, events: RoomEvent[], now: number): RoomLogEntry[] {
     const { room, log } = hosted;
     const entries = events.map((event) => log.append(event, now));
     numberTexts(room, entries);
@@ -140,10 +140,10 @@ const shrink = (hosted: Hosted): number => {
 };
 
 /** Notes with the texts to everyone that were added last which numbers they have. */
-export const numberTexts = ({ said }: Room, entries: Pick<Entry, 'seq' | 'event'>[]): void => {
+export const numberTexts = ({ said }: Room, entries: Pick<RoomLogEntry, 'seq' | 'event'>[]): void => {
   let at = said.length;
   for (let index = entries.length - 1; index >= 0; index -= 1) {
-    const { seq, event } = entries[index] as Entry;
+    const { seq, event } = entries[index] as RoomLogEntry;
     if (event.type !== 'chat' || event.to !== undefined) continue;
     at -= 1;
     const text = said[at];

@@ -20,10 +20,10 @@ import type {
  * How a peer is known to be here. `until`: when a peer without a connection of its own (plain HTTP) counts
  * as lost unless it asks again; else Infinity. `worker`: which one it is connected to; absent where there is only one.
  */
-export type Held = { until: number; worker?: string | undefined };
+export type PresenceLease = { until: number; worker?: string | undefined };
 
 /** `away`, `until`: when it has left, and for which `reason`; `worker`: the one it was connected to. */
-export type Presence = ({ at: 'here' } & Held) | ({ at: 'away'; reason: 'timeout' | 'left' } & Held);
+export type Presence = ({ at: 'here' } & PresenceLease) | ({ at: 'away'; reason: 'timeout' | 'left' } & PresenceLease);
 
 /** What a token says of its bearer: it counts before what the peer says of itself. */
 export type Granted = { role?: Role | undefined; name?: string | undefined; subject?: string | undefined };
@@ -37,7 +37,7 @@ export type Waiting = {
   secretHash: string;
   granted?: Granted | undefined;
   presence: Presence;
-  former?: Former;
+  former?: PreviousSession;
   /** The smallest network of its client address, a key of `budgets/address.ts`. */
   from?: string;
   /** Since when (ms since 1970) it has had no connection of its own and has not asked for events; absent while it has one. */
@@ -49,7 +49,7 @@ export type Waiting = {
 };
 
 /** What a peer showed that came back into a room that did not have it any more: the hash of its secret, and when (ms since 1970). */
-export type Former = { secretHash: string; at: number };
+export type PreviousSession = { secretHash: string; at: number };
 
 export type Peer = Waiting & {
   role: Role;
@@ -61,9 +61,9 @@ export type Peer = Waiting & {
 };
 
 /** Why a session is over that its owner may not know of yet. A ban stands for as long as the room lives. */
-export type Gone = { code: 'denied' | 'kicked' | 'room-ended'; until: number };
+export type EndedSession = { code: 'denied' | 'kicked' | 'room-ended'; until: number };
 /** How a session may end by an event of its room. */
-export type Ended = Gone['code'] | 'lobby-full';
+export type Ended = EndedSession['code'] | 'lobby-full';
 
 export type Room = {
   name: RoomName;
@@ -73,15 +73,15 @@ export type Room = {
   /** Absent while it is what the rules say. */
   access?: Access;
   passcode?: Passcode;
-  said: Said[];
+  said: ChatRecord[];
   /** The network of the client that opened it. */
   from?: string;
   /** By the hash of the session's secret, and bans also by `subjectKey` and `networkKey`. */
-  gone: Map<string, Gone>;
+  gone: Map<string, EndedSession>;
 };
 
 /** A text to everyone. `seq`: the number of its event, where this process knows it. */
-export type Said = SaidBefore & { seq?: number };
+export type ChatRecord = SaidBefore & { seq?: number };
 
 /** What holds for every room of this server; times in ms. */
 export type Rules = {

@@ -1,7 +1,7 @@
 /** A room and its log as JSON, for the process that goes on with it, which may be of another release. */
 import { z } from 'zod';
 import { access, mediaState, peerId, role, roomName, saidBefore } from '../protocol/messages.ts';
-import type { Entry } from './event-log.ts';
+import type { RoomLogEntry } from './event-log.ts';
 import type { Room, RoomEvent } from './room.ts';
 
 /** Raised with every change that a reader of before would misread; test/recorded/ keeps an example of each. */
@@ -59,9 +59,9 @@ const portable = z.object({
 /** What every format has. */
 const marked = z.looseObject({ format: z.json().optional(), name: z.json().optional() });
 
-export type Portable = z.input<typeof portable>;
+export type RoomSnapshot = z.input<typeof portable>;
 
-export const pack = (room: Room, seq: number, entries: Entry[]): Portable =>
+export const serialize = (room: Room, seq: number, entries: RoomLogEntry[]): RoomSnapshot =>
   JSON.parse(
     JSON.stringify(
       {
@@ -78,7 +78,7 @@ export const pack = (room: Room, seq: number, entries: Entry[]): Portable =>
   );
 
 /** @throws when it is no room of this format; the message names the room, and the formats or the field */
-export const unpack = (json: unknown): { room: Room; seq: number; events: { at: number; event: RoomEvent }[] } => {
+export const deserialize = (json: unknown): { room: Room; seq: number; events: { at: number; event: RoomEvent }[] } => {
   const { format: its, name } = marked.safeParse(json).data ?? {};
   if (its !== format) throw new Error(`room "${name}" is in format ${its}; this Genkan knows format ${format} alone`);
   const read = portable.safeParse(json);

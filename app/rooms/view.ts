@@ -1,10 +1,10 @@
 /** A room as one of its peers sees it. */
 import type { PeerId, Peer as PeerView, RoomState, WaitingPeer } from '../protocol/messages.ts';
-import type { Entry } from './event-log.ts';
-import { admits, endedBy, type Peer, type Room, type Rules, type Said, waitingList } from './room.ts';
+import type { RoomLogEntry } from './event-log.ts';
+import { admits, type ChatRecord, endedBy, type Peer, type Room, type Rules, waitingList } from './room.ts';
 
 /** `waiting` is for hosts alone. */
-export type View = { self: Peer; peers: PeerView[]; room: RoomState; said: Said[]; waiting?: WaitingPeer[] };
+export type View = { self: Peer; peers: PeerView[]; room: RoomState; said: ChatRecord[]; waiting?: WaitingPeer[] };
 
 /** Of each pair the later one offers first, and yields when offers collide. */
 export const viewOf = (room: Room, self: Peer, rules: Rules): View => {
@@ -38,12 +38,16 @@ export const asNewcomer = (peer: Peer): PeerView => ({
  * visits is left out.
  * @param known whether it waited when `seq` was the number of the room's last event
  */
-export const eventsFor = (entries: Entry[], peer: PeerId, known: { waits: boolean; seq: number }): Entry[] => {
+export const eventsFor = (
+  entries: RoomLogEntry[],
+  peer: PeerId,
+  known: { waits: boolean; seq: number },
+): RoomLogEntry[] => {
   if (!known.waits) {
     const entrance = entries.findLastIndex(({ event }) => admits(event, peer));
     return entrance < 0 ? entries : entries.slice(entrance);
   }
-  const isEarlier = ({ seq, event }: Entry): boolean =>
+  const isEarlier = ({ seq, event }: RoomLogEntry): boolean =>
     seq <= known.seq && (admits(event, peer) || endedBy(event, peer, true) !== undefined);
   return entries.filter((entry) => !isEarlier(entry));
 };

@@ -1,6 +1,6 @@
 /** Whether a caller may come in: the rate of its address, its token, and the single use of that. */
 import type { PasscodeHasher } from '../auth/passcode.ts';
-import type { Gate, Grant } from '../auth/token.ts';
+import type { Grant, TokenVerifier } from '../auth/token.ts';
 import { largestNetwork } from '../budgets/address.ts';
 import type { AddressBudgets } from '../budgets/address-budgets.ts';
 import type { KeyedBuckets } from '../budgets/keyed-buckets.ts';
@@ -11,8 +11,8 @@ import type { Store } from '../store/store.ts';
 /** Who asks. `token`: what the head of its connection or request carried; what a message carries counts before it. */
 export type Caller = { address: string | undefined; token?: string | undefined };
 
-export type Doorkeeping = {
-  authorise: Gate;
+export type AuthorizationContext = {
+  authorise: TokenVerifier;
   /** What addresses may use: entrances, wrong tokens and passcodes, questions who is inside, hashes, messages. */
   addresses: AddressBudgets;
   /** Wrong passcodes by room. */
@@ -23,14 +23,18 @@ export type Doorkeeping = {
 };
 
 /** Asked of everyone who enters without a seat. A caller that is refused later must `restore` what it was granted. */
-export const admit = async (door: Doorkeeping, room: RoomName, caller: Caller): Promise<Grant | Refusal> => {
+export const authorize = async (
+  door: AuthorizationContext,
+  room: RoomName,
+  caller: Caller,
+): Promise<Grant | Refusal> => {
   const wait = door.addresses.take('joins', caller.address, door.clock());
-  return wait > 0 ? tooOften(wait) : redeem(door, room, caller);
+  return wait > 0 ? tooOften(wait) : redeemToken(door, room, caller);
 };
 
 /** What the caller's token grants; takes its single use, if it has one. */
-export const redeem = async (
-  door: Doorkeeping,
+export const redeemToken = async (
+  door: AuthorizationContext,
   room: RoomName,
   { address, token }: Caller,
 ): Promise<Grant | Refusal> => {
@@ -47,7 +51,7 @@ export const redeem = async (
 };
 
 /** Gives back the single use of a token that let nobody in. */
-export const restore = async ({ store }: Doorkeeping, { once }: Grant): Promise<void> => {
+export const restoreToken = async ({ store }: AuthorizationContext, { once }: Grant): Promise<void> => {
   if (once) await store.release(once.id);
 };
 
@@ -57,7 +61,7 @@ export const restore = async ({ store }: Doorkeeping, { once }: Grant): Promise<
  * guessed wrong recently.
  */
 export const guess = async <T extends object>(
-  door: Pick<Doorkeeping, 'addresses' | 'roomGuesses' | 'clock'>,
+  door: Pick<AuthorizationContext, 'addresses' | 'roomGuesses' | 'clock'>,
   room: RoomName,
   { address }: Caller,
   attempt: () => Promise<T | Refusal>,
@@ -76,7 +80,7 @@ export const guess = async <T extends object>(
 
 /** Hashes a passcode, if the address may have that done. */
 export const hashFor = (
-  { addresses, passcodes, clock }: Pick<Doorkeeping, 'addresses' | 'passcodes' | 'clock'>,
+  { addresses, passcodes, clock }: Pick<AuthorizationContext, 'addresses' | 'passcodes' | 'clock'>,
   { address }: Caller,
   text: string,
   salt: string,
@@ -86,7 +90,11 @@ export const hashFor = (
 };
 
 /** Counts a wrong token: the refusal, or that there were too many from this address. */
-const wrongTry = ({ addresses, clock }: Doorkeeping, address: string | undefined, refusal: Refusal): Refusal => {
+const wrongTry = (
+  { addresses, clock }: AuthorizationContext,
+  address: string | undefined,
+  refusal: Refusal,
+): Refusal => {
   const wait = addresses.take('guesses', address, clock());
   return wait > 0 ? tooOften(wait) : refusal;
 };

@@ -1,8 +1,8 @@
 /** An event of a room → the text of the message that its receivers get; the same text for all of them. */
 import type { ServerMessage } from '../protocol/messages.ts';
-import type { Entry } from '../rooms/event-log.ts';
+import type { RoomLogEntry } from '../rooms/event-log.ts';
 
-export const encode = ({ seq, event }: Entry): string => {
+export const encode = ({ seq, event }: RoomLogEntry): string => {
   if (event.type !== 'signal') return JSON.stringify({ ...event, among: undefined, seq });
   const { from, epoch, data } = event;
   // Ids have no characters that JSON would escape, and data is JSON text already.

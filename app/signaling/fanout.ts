@@ -1,7 +1,7 @@
 /** Brings a room's events to those of its peers that are connected to this process. */
 import { errors, type Refusal, refuse } from '../protocol/errors.ts';
 import type { PeerId, RoomName } from '../protocol/messages.ts';
-import type { Entry } from '../rooms/event-log.ts';
+import type { RoomLogEntry } from '../rooms/event-log.ts';
 import { concerns, isElsewhere } from '../rooms/room.ts';
 import type { Store } from '../store/store.ts';
 import { encode } from './encode.ts';
@@ -10,7 +10,7 @@ export type Displaced = 'replaced' | 'left';
 
 /** A connection that a peer listens on. */
 export interface Receiver {
-  deliver(entry: Entry, text: string): void;
+  deliver(entry: RoomLogEntry, text: string): void;
   /** The room has reached this number, by events of which the last ones were for others. */
   reached(seq: number): void;
   /** It is to end without a trace in the room: a newer connection of the same session has come, or the peer leaves by another request. */
@@ -68,7 +68,7 @@ export class Fanout {
 
   #open(room: RoomName): Audience {
     const receivers = new Map<PeerId, Receiver>();
-    const listener = (entry: Entry): void => {
+    const listener = (entry: RoomLogEntry): void => {
       this.#hearOfOwn(room, receivers, entry);
       spread(receivers, entry);
       // Who is told nothing for long would fall off the end of the log without knowing.
@@ -83,7 +83,7 @@ export class Fanout {
   }
 
   /** What another worker did to a peer that is connected here. */
-  #hearOfOwn(room: RoomName, receivers: Map<PeerId, Receiver>, { event }: Entry): void {
+  #hearOfOwn(room: RoomName, receivers: Map<PeerId, Receiver>, { event }: RoomLogEntry): void {
     if (event.type === 'peer-away') receivers.get(event.peer)?.takenForLost?.();
     else if (event.type === 'moved' && event.worker !== this.#store.worker)
       this.#letGo(room, event.peer).catch(() => {});
@@ -110,7 +110,7 @@ const lostSession = (): Refusal => ({
   retry: Math.round(errors['session-lost'].retry * (1 + 4 * Math.random())),
 });
 
-const spread = (receivers: Map<PeerId, Receiver>, entry: Entry): void => {
+const spread = (receivers: Map<PeerId, Receiver>, entry: RoomLogEntry): void => {
   const { event } = entry;
   if (event.type === 'moved') return;
   if ('to' in event && event.to !== undefined) return receivers.get(event.to)?.deliver(entry, encode(entry));

@@ -13,9 +13,9 @@ import * as rooms from '../rooms/messages.ts';
 import type { Command, Rules } from '../rooms/room.ts';
 import type { Counts } from '../stats/counters.ts';
 import type { Committed, Store } from '../store/store.ts';
-import { type Caller, type Doorkeeping, hashFor, redeem, restore, tooOften } from './authorize.ts';
+import { type AuthorizationContext, type Caller, hashFor, redeemToken, restoreToken, tooOften } from './authorize.ts';
 import type { Fanout } from './fanout.ts';
-import type { Telling } from './occupancy.ts';
+import type { OccupancyDetail } from './occupancy.ts';
 
 export type SignalingLimits = SeatLimits & {
   rules: Rules;
@@ -37,11 +37,11 @@ export type SignalingLimits = SeatLimits & {
   /** ms over which acknowledgements are gathered. */
   ackDelay: number;
   /** What somebody who has not entered is told of who is inside. */
-  lobbyShows: Telling;
+  lobbyShows: OccupancyDetail;
 };
 
 /** What every transport needs. */
-export type Signaling = Doorkeeping & {
+export type Signaling = AuthorizationContext & {
   store: Store;
   sessions: Sessions;
   fanout: Fanout;
@@ -63,7 +63,7 @@ export type Signaling = Doorkeeping & {
  * Carries out one message of a peer but `leave`; the reply is an acknowledgement, an error or a pong. What need not wait
  * is answered when this returns: a promise for every message would cost a relay as much as its room does.
  */
-export const speak = (
+export const handleMessage = (
   signaling: Signaling,
   name: RoomName,
   peer: PeerId,
@@ -74,10 +74,10 @@ export const speak = (
     case 'ping':
       return { type: 'pong' };
     case 'join':
-      return told(signaling.counts, refuse('already-joined'));
+      return countedError(signaling.counts, refuse('already-joined'));
     case 'passcode':
       return prepare(signaling, message, caller).then((said) =>
-        'refused' in said ? told(signaling.counts, said, message.n) : say(signaling, name, peer, said),
+        'refused' in said ? countedError(signaling.counts, said, message.n) : say(signaling, name, peer, said),
       );
     case 'update':
       return message.token === undefined
@@ -89,14 +89,14 @@ export const speak = (
 };
 
 /** The budgets that a peer's messages are counted against: its seat's, and those of its address. */
-export type Payers = { seat: SeatBudget; address: AddressPurse };
+export type MessageBudgets = { seat: SeatBudget; address: AddressBuckets };
 /** The buckets of an address, the smallest network first. */
-export type AddressPurse = { messages: TokenBucket[]; bytes: TokenBucket[] };
+export type AddressBuckets = { messages: TokenBucket[]; bytes: TokenBucket[] };
 
-export const purseOf = (
+export const addressBuckets = (
   { addresses, clock }: Pick<Signaling, 'addresses' | 'clock'>,
   { address }: Caller,
-): AddressPurse => ({
+): AddressBuckets => ({
   messages: addresses.buckets('messages', address, clock()),
   bytes: addresses.buckets('bytes', address, clock()),
 });
@@ -105,7 +105,11 @@ export const purseOf = (
  * Counts a message that has come, before anything is done with it: what is too much is not even read.
  * `far-over`: a whole burst is owed, so the peer does not respond to refusals.
  */
-export const chargeBytes = ({ seat, address }: Payers, bytes: number, now: number): ReturnType<SeatBudget['take']> => {
+export const chargeBytes = (
+  { seat, address }: MessageBudgets,
+  bytes: number,
+  now: number,
+): ReturnType<SeatBudget['take']> => {
   const taken = seat.take(bytes, now);
   let over = taken !== 'within';
   for (const bucket of address.messages) over ||= bucket.wait(now) > 0;
@@ -123,7 +127,7 @@ export const chargeBytes = ({ seat, address }: Payers, bytes: number, now: numbe
 export const chargeAddress = (
   { fanout, clock }: Pick<Signaling, 'fanout' | 'clock'>,
   name: RoomName,
-  { messages }: AddressPurse,
+  { messages }: AddressBuckets,
   message: Incoming,
 ): Refusal | undefined => {
   const now = clock();
@@ -147,14 +151,14 @@ export const takesTime = (message: Incoming): boolean =>
   message.type === 'passcode' || (message.type === 'update' && message.token !== undefined);
 
 /** The page went away, and may be one that is loaded again. */
-export const departForNow = (
+export const leaveRoomForNow = (
   { store, limits }: Pick<Signaling, 'store' | 'limits'>,
   name: RoomName,
   peer: PeerId,
 ): Promise<unknown> => store.commit(name, (place, now) => leaveForNow(place, peer, now, limits.rules), 'insist');
 
 /** Takes the peer out of its room. */
-export const depart = (
+export const leaveRoom = (
   { store, limits }: Pick<Signaling, 'store' | 'limits'>,
   name: RoomName,
   peer: PeerId,
@@ -162,7 +166,7 @@ export const depart = (
 ): Promise<unknown> => store.commit(name, (place, now) => leave(place, peer, reason, now, limits.rules), 'insist');
 
 /** The error message of a refusal that is about to be sent, counted. */
-export const told = (counts: Counts, refusal: Refusal, n?: number): ServerMessage => {
+export const countedError = (counts: Counts, refusal: Refusal, n?: number): ServerMessage => {
   counts.refused[refusal.refused] += 1;
   return errorMessage(refusal, n);
 };
@@ -206,7 +210,7 @@ const say = (
 ): ServerMessage | Promise<ServerMessage> => {
   const { store, limits, counts } = signaling;
   const began = said.type !== 'malformed' && counts.relayed[said.type] % 64 === 0 ? performance.now() : undefined;
-  const command: Command<rooms.Settled> = (place, now) => rooms.speak(place, peer, said, now, limits.rules);
+  const command: Command<rooms.Settled> = (place, now) => rooms.applyMessage(place, peer, said, now, limits.rules);
   return store.commitNow
     ? answerTo(signaling, said, began, store.commitNow(name, command))
     : store.commit(name, command).then((outcome) => answerTo(signaling, said, began, outcome));
@@ -219,9 +223,9 @@ const answerTo = (
   outcome: Committed<rooms.Settled> | Refusal,
 ): ServerMessage => {
   const { counts } = signaling;
-  if ('refused' in outcome) return told(counts, outcome, said.n);
+  if ('refused' in outcome) return countedError(counts, outcome, said.n);
   const { accepted, refusal } = outcome.result;
-  if (refusal) return told(counts, refusal, said.n);
+  if (refusal) return countedError(counts, refusal, said.n);
   // Also a repeat of what was refused before: it is settled.
   if (said.type !== 'malformed') counts.relayed[said.type] += 1;
   if (began !== undefined) signaling.settled((performance.now() - began) / 1000);
@@ -248,10 +252,10 @@ const refresh = async (
   { token, ...update }: Update,
   { address }: Caller,
 ): Promise<ServerMessage> => {
-  const granted = await redeem(signaling, name, { address, token });
+  const granted = await redeemToken(signaling, name, { address, token });
   // What may be tried again leaves the message's number open; what is final settles it.
-  if ('refused' in granted && retryOf(granted) !== undefined) return told(signaling.counts, granted, update.n);
+  if ('refused' in granted && retryOf(granted) !== undefined) return countedError(signaling.counts, granted, update.n);
   const answer = await say(signaling, name, peer, { ...update, granted });
-  if (answer.type === 'error' && !('refused' in granted)) await restore(signaling, granted);
+  if (answer.type === 'error' && !('refused' in granted)) await restoreToken(signaling, granted);
   return answer;
 };

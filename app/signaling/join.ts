@@ -3,13 +3,13 @@ import { type MintedSession, readSession } from '../auth/session.ts';
 import { smallestNetwork } from '../budgets/address.ts';
 import { errors, type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, Joined, PeerId, RoomName, Waiting } from '../protocol/messages.ts';
-import type { Entry } from '../rooms/event-log.ts';
+import type { RoomLogEntry } from '../rooms/event-log.ts';
 import { type Arrival, enterAdmitted, isTaken, join, resume } from '../rooms/join.ts';
 import { lose } from '../rooms/leave.ts';
-import { admits, concerns, type Former } from '../rooms/room.ts';
+import { admits, concerns, type PreviousSession } from '../rooms/room.ts';
 import { eventsFor } from '../rooms/view.ts';
 import type { Store } from '../store/store.ts';
-import { admit, type Caller, guess, hashFor, redeem, restore, tooOften } from './authorize.ts';
+import { authorize, type Caller, guess, hashFor, redeemToken, restoreToken, tooOften } from './authorize.ts';
 import type { Signaling } from './handle-message.ts';
 import { countReplay, refuseReplay } from './replay.ts';
 
@@ -18,10 +18,10 @@ import { countReplay, refuseReplay } from './replay.ts';
  * session that went on, `missed` is what came since the number the peer named, and `accepted` the last of its own messages
  * that is settled. `isNew`: the seat was not there before.
  */
-export type Entered = {
+export type JoinResult = {
   first: Joined | Waiting;
   renewIceAt: number;
-  missed: Entry[];
+  missed: RoomLogEntry[];
   accepted: number;
   isNew: boolean;
 };
@@ -32,14 +32,14 @@ export type Attach = (peer: PeerId) => void;
  * Enters a room anew or takes a session up again. `until`: how long (ms since 1970) the peer counts as here without
  * being heard of; Infinity for a transport that notices when it breaks.
  */
-export const enter = async (
+export const joinRoom = async (
   signaling: Signaling,
   name: RoomName,
   message: Omit<Join, 'type'>,
   until: number,
   attach: Attach,
   caller: Caller,
-): Promise<Entered | Refusal> => {
+): Promise<JoinResult | Refusal> => {
   const anew = (seat?: Seat) => enterAnew(signaling, name, message, until, attach, caller, seat);
   const { session, after } = message;
   const known = session === undefined ? undefined : readSession(session);
@@ -57,7 +57,7 @@ export const enter = async (
   return seat && isUnknown(entered) ? anew() : entered;
 };
 
-const isUnknown = (entered: Entered | Refusal): boolean =>
+const isUnknown = (entered: JoinResult | Refusal): boolean =>
   'refused' in entered && entered.refused === 'unknown-session';
 
 /** The seat of one whose session the room does not know, if it shows that it had one, and nobody else has it. */
@@ -77,19 +77,19 @@ const formerSeat = async (
 };
 
 /** Where one enters whom the server knows; `former` where the room does not. */
-type Seat = MintedSession & { former?: Former };
+type Seat = MintedSession & { former?: PreviousSession };
 
 /**
  * What one who was let in, by event number `admission`, is told of the room; `unknown-session` when it has left again
  * already.
  */
-export const letInto = async (
+export const joinAdmitted = async (
   signaling: Signaling,
   name: RoomName,
   session: string,
   until: number,
   admission: number,
-): Promise<Entered | Refusal> => {
+): Promise<JoinResult | Refusal> => {
   const known = readSession(session);
   if (!known) return refuse('unknown-session');
   const { store, limits } = signaling;
@@ -106,7 +106,7 @@ export const letInto = async (
  * The view is that of now, but what was said and signalled to the peer since its admission is not in it: the number is
  * that of the admission, and the events since then follow. They tell of peers what the view shows already.
  */
-const asOf = (admission: number, { first, ...entered }: Entered, entries: Entry[]): Entered => {
+const asOf = (admission: number, { first, ...entered }: JoinResult, entries: RoomLogEntry[]): JoinResult => {
   if (first.type === 'waiting') return { first, ...entered };
   const { chat = [], ...joined } = first;
   const since = entries.filter(({ seq }) => seq > admission);
@@ -134,7 +134,7 @@ const comeBack = async (
   { session, after, ...who }: Return,
   attach: Attach,
   caller: Caller,
-): Promise<Entered | Refusal | 'gone'> => {
+): Promise<JoinResult | Refusal | 'gone'> => {
   const { store, limits, counts } = signaling;
   const { worker } = store;
   const back = await store.commit(name, (place, now) => resume(place, { ...who, worker }, now, limits.rules));
@@ -168,7 +168,7 @@ const missedSince = async (
   peer: PeerId,
   after: number,
   caller: Caller,
-): Promise<Entry[] | 'gone' | Refusal> => {
+): Promise<RoomLogEntry[] | 'gone' | Refusal> => {
   const { store, seats, clock } = signaling;
   const seat = seats.open(name, peer, clock(), false);
   try {
@@ -189,13 +189,13 @@ const enterAnew = async (
   attach: Attach,
   caller: Caller,
   seat?: Seat,
-): Promise<Entered | Refusal> => {
+): Promise<JoinResult | Refusal> => {
   const { store, limits, counts, addresses } = signaling;
   const { former } = seat ?? {};
   const hasSeat = seat !== undefined && former === undefined;
   // Whoever has a seat was let in once, and an expired token does not end a call. One whom the room has lost says who it was, and no more.
   const bearer = { ...caller, token: token ?? caller.token };
-  const granted = hasSeat ? undefined : await (seat ? redeem : admit)(signaling, name, bearer);
+  const granted = hasSeat ? undefined : await (seat ? redeemToken : authorize)(signaling, name, bearer);
   if (granted && 'refused' in granted) return granted;
   // A seat keeps its secret: if this answer does not arrive, the peer can ask again.
   const { id, secretHash, session } = seat ?? signaling.sessions.mint(name, signaling.clock());
@@ -217,7 +217,7 @@ const enterAnew = async (
       ? await tryPasscode(signaling, name, caller, passcode, enterWith)
       : tooManySeats();
   if ('refused' in done) {
-    if (granted) await restore(signaling, granted);
+    if (granted) await restoreToken(signaling, granted);
     return done;
   }
   if (!hasSeat) addresses.hold('seats', caller.address);
@@ -264,7 +264,7 @@ const welcome = (
     had = 0,
     isNew = false,
   }: { recovered?: boolean; had?: number | undefined; isNew?: boolean } = {},
-): Entered => {
+): JoinResult => {
   const { grace } = limits.rules;
   if (result.at === 'door') {
     const { id, name } = result.self;

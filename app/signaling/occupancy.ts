@@ -6,10 +6,10 @@ import { type Caller, tooOften } from './authorize.ts';
 import type { Signaling } from './handle-message.ts';
 
 /** What is told to whoever may enter. */
-export type Telling = 'nothing' | 'count' | 'names';
+export type OccupancyDetail = 'nothing' | 'count' | 'names';
 
 /** Whoever may not enter is told nothing, and not why: it is no attempt to enter. */
-export const lookInside = async (signaling: Signaling, room: RoomName, caller: Caller): Promise<Inside | Refusal> => {
+export const occupancyOf = async (signaling: Signaling, room: RoomName, caller: Caller): Promise<Inside | Refusal> => {
   const { store, addresses, clock, limits } = signaling;
   if (limits.lobbyShows === 'nothing') return {};
   const wait = addresses.take('lookups', caller.address, clock());
@@ -23,7 +23,7 @@ export const lookInside = async (signaling: Signaling, room: RoomName, caller: C
   return 'refused' in told ? {} : told.result;
 };
 
-const insideOf = (room: Room, rules: Rules, telling: Telling): Inside => {
+const insideOf = (room: Room, rules: Rules, telling: OccupancyDetail): Inside => {
   const here = [...room.peers.values()].filter(({ presence }) => presence.at === 'here');
   const isOpen = (room.access ?? rules.access) === 'open' && room.passcode === undefined;
   const peers = here.length;

@@ -1,7 +1,7 @@
 /** Events that are sent again, to peers that come back or poll: asking for them is cheap, so seats and addresses have a budget. */
 import type { SeatBudget } from '../budgets/seat-budgets.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
-import type { Entry } from '../rooms/event-log.ts';
+import type { RoomLogEntry } from '../rooms/event-log.ts';
 import { type Caller, tooOften } from './authorize.ts';
 import type { Signaling } from './handle-message.ts';
 
@@ -24,7 +24,7 @@ export const countReplay = (
   { addresses, clock, limits }: Budgets,
   seat: SeatBudget,
   { address }: Caller,
-  entries: Entry[],
+  entries: RoomLogEntry[],
 ): void => {
   const now = clock();
   const missed = entries.reduce((sum, { event }) => sum + overhead + contentOf(event), 0);
@@ -37,5 +37,5 @@ export const countReplay = (
 /** Bytes that an event takes besides its content. */
 const overhead = 64;
 
-const contentOf = (event: Entry['event']): number =>
+const contentOf = (event: RoomLogEntry['event']): number =>
   event.type === 'signal' ? event.data.length : Buffer.byteLength(JSON.stringify(event));

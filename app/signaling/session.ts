@@ -3,7 +3,7 @@ import type { SeatBudget } from '../budgets/seat-budgets.ts';
 import { decode, decodeTooLong, type Incoming, numberAtStart } from '../protocol/decode.ts';
 import { fateOf, isCausedByClient, type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, Joined, PeerId, RoomName, ServerMessage, Waiting } from '../protocol/messages.ts';
-import type { Entry } from '../rooms/event-log.ts';
+import type { RoomLogEntry } from '../rooms/event-log.ts';
 import { stay } from '../rooms/join.ts';
 import { lose } from '../rooms/leave.ts';
 import { admits, endedBy } from '../rooms/room.ts';
@@ -11,24 +11,24 @@ import type { Caller } from './authorize.ts';
 import { encode, encodeMessage } from './encode.ts';
 import type { Displaced, Receiver } from './fanout.ts';
 import {
+  addressBuckets,
   byeMessage,
   chargeAddress,
   chargeBytes,
   closeCode,
-  depart,
-  departForNow,
+  countedError,
+  handleMessage,
+  leaveRoom,
+  leaveRoomForNow,
+  type MessageBudgets,
   numberOf,
-  type Payers,
-  purseOf,
   type Signaling,
-  speak,
   takesTime,
-  told,
 } from './handle-message.ts';
-import { type Entered, enter, letInto } from './join.ts';
+import { type JoinResult, joinAdmitted, joinRoom } from './join.ts';
 
 /** A way to carry text to the peer. */
-export interface Wire {
+export interface MessageWriter {
   /** @returns whether it was sent: it is not where too much of what was sent before still waits for the peer to read it */
   send(text: string): boolean;
   /** Sends these last texts, whatever waits, and closes. */
@@ -46,7 +46,7 @@ type Early = { texts: string[]; bytes: number };
  */
 type State =
   | { at: 'greeting'; deadline: number; quiet?: number }
-  | { at: 'joining'; peer?: PeerId; early: Early; held: Entry[] }
+  | { at: 'joining'; peer?: PeerId; early: Early; held: RoomLogEntry[] }
   | { at: 'waiting'; peer: PeerId; session: string }
   | { at: 'joined'; peer: PeerId; seq: number; renewIceAt: number; early?: Early }
   | { at: 'closed' };
@@ -56,16 +56,16 @@ export class Session implements Receiver {
   #ackDue = 0;
   #was: PeerId | undefined;
   /** Opened by the first message after the session has a seat: most peers are silent. */
-  #opened: Payers | undefined;
+  #opened: MessageBudgets | undefined;
   /** Messages before there is a seat that pays for them. */
   #before = 0;
   #isNew = false;
   readonly #signaling: Signaling;
   readonly #room: RoomName;
-  readonly #wire: Wire;
+  readonly #wire: MessageWriter;
   readonly #caller: Caller;
 
-  constructor(signaling: Signaling, name: RoomName, wire: Wire, caller: Caller) {
+  constructor(signaling: Signaling, name: RoomName, wire: MessageWriter, caller: Caller) {
     const now = signaling.clock();
     this.#signaling = signaling;
     this.#room = name;
@@ -120,16 +120,16 @@ export class Session implements Receiver {
     return chargeAddress(this.#signaling, this.#room, this.#payers(peer).address, message);
   }
 
-  #payers(peer: PeerId): Payers {
+  #payers(peer: PeerId): MessageBudgets {
     const { seats, clock } = this.#signaling;
     this.#opened ??= {
       seat: seats.open(this.#room, peer, clock(), this.#isNew),
-      address: purseOf(this.#signaling, this.#caller),
+      address: addressBuckets(this.#signaling, this.#caller),
     };
     return this.#opened;
   }
 
-  deliver(entry: Entry, text: string): void {
+  deliver(entry: RoomLogEntry, text: string): void {
     if (this.#state.at === 'joining') this.#state.held.push(entry);
     if (this.#state.at === 'waiting') return this.#hearAtTheDoor(this.#state, entry, text);
     if (this.#state.at !== 'joined' || entry.seq <= this.#state.seq) return;
@@ -170,7 +170,7 @@ export class Session implements Receiver {
     const peer = this.peer;
     this.#finish(refusal);
     if (!peer) return;
-    if (reason) depart(this.#signaling, this.#room, peer, reason).catch(this.#failed);
+    if (reason) leaveRoom(this.#signaling, this.#room, peer, reason).catch(this.#failed);
     else this.#lose(peer);
   }
 
@@ -235,7 +235,7 @@ export class Session implements Receiver {
 
   #speak(state: State & { at: 'joined' }, message: Incoming): void {
     if (message.type === 'leave') return this.#leave(state.peer, message.mayReturn);
-    const reply = speak(this.#signaling, this.#room, state.peer, message, this.#caller);
+    const reply = handleMessage(this.#signaling, this.#room, state.peer, message, this.#caller);
     if (!(reply instanceof Promise)) return this.#answer(reply);
     const answered = reply.then(this.#answer, this.#failed);
     if (takesTime(message)) this.#holdUntil(answered, state);
@@ -256,21 +256,21 @@ export class Session implements Receiver {
     this.#refuse(refuse(message.type === 'join' ? 'already-joined' : 'waiting'), numberOf(message));
   }
 
-  #hearAtTheDoor(state: State & { at: 'waiting' }, { seq, event }: Entry, text: string): void {
+  #hearAtTheDoor(state: State & { at: 'waiting' }, { seq, event }: RoomLogEntry, text: string): void {
     const over = endedBy(event, state.peer, true);
     if (over) this.end(refuse(over));
     else if (event.type === 'waiting-updated') this.#send(text);
     else if (admits(event, state.peer))
       this.#enter((attach) => {
         attach(state.peer);
-        return letInto(this.#signaling, this.#room, state.session, Number.POSITIVE_INFINITY, seq);
+        return joinAdmitted(this.#signaling, this.#room, state.session, Number.POSITIVE_INFINITY, seq);
       });
   }
 
   #leave(peer: PeerId, mayReturn = false): void {
     if (!mayReturn) return this.end(refuse('left'), 'left');
     this.#finish(refuse('left'));
-    departForNow(this.#signaling, this.#room, peer).catch(this.#failed);
+    leaveRoomForNow(this.#signaling, this.#room, peer).catch(this.#failed);
   }
 
   readonly #answer = (reply: ServerMessage): void => {
@@ -286,11 +286,11 @@ export class Session implements Receiver {
 
   #join(message: Join): void {
     this.#enter((attach) =>
-      enter(this.#signaling, this.#room, message, Number.POSITIVE_INFINITY, attach, this.#caller),
+      joinRoom(this.#signaling, this.#room, message, Number.POSITIVE_INFINITY, attach, this.#caller),
     );
   }
 
-  #enter(arrive: (attach: (peer: PeerId) => void) => Promise<Entered | Refusal>): void {
+  #enter(arrive: (attach: (peer: PeerId) => void) => Promise<JoinResult | Refusal>): void {
     const state: State & { at: 'joining' } = { at: 'joining', early: { texts: [], bytes: 0 }, held: [] };
     this.#state = state;
     const { fanout } = this.#signaling;
@@ -299,7 +299,7 @@ export class Session implements Receiver {
       state.peer = peer;
       fanout.attach(this.#room, peer, this);
     };
-    const entered = (outcome: Entered | Refusal): void => {
+    const entered = (outcome: JoinResult | Refusal): void => {
       if ('refused' in outcome) {
         if (this.#state === state) this.end(outcome, 'error');
       } else if (this.#state === state) this.#welcome(outcome, state);
@@ -315,7 +315,10 @@ export class Session implements Receiver {
     this.#send(encodeMessage({ type: 'ice', ice: servers }));
   }
 
-  #welcome({ first, renewIceAt, missed, accepted, isNew }: Entered, { held, early }: State & { at: 'joining' }): void {
+  #welcome(
+    { first, renewIceAt, missed, accepted, isNew }: JoinResult,
+    { held, early }: State & { at: 'joining' },
+  ): void {
     this.#state = this.#arrived(first, renewIceAt);
     this.#was = first.self.id;
     this.#isNew ||= isNew;
@@ -346,7 +349,7 @@ export class Session implements Receiver {
 
   #refuse(refusal: Refusal, n?: number): void {
     this.#signaling.refusedTo(this.#caller.address);
-    this.#send(encodeMessage(told(this.#signaling.counts, refusal, n)));
+    this.#send(encodeMessage(countedError(this.#signaling.counts, refusal, n)));
   }
 
   #finish(refusal: Refusal): void {

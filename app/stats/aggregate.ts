@@ -1,7 +1,7 @@
 /** Statistics of all workers, asked of each and joined, for the listeners of the supervisor. */
 
 import type { Supervisor } from '../process/supervisor/supervisor.ts';
-import type { WorkerProcess } from '../process/supervisor/worker-handle.ts';
+import type { WorkerHandle } from '../process/supervisor/worker-handle.ts';
 import { version } from '../process/version.ts';
 import { type Readings, type Report, report } from './process-stats.ts';
 import { metricsType, ofWorker, renderMetrics } from './prometheus.ts';
@@ -9,7 +9,7 @@ import { thisServer } from './snapshot.ts';
 import { render, type Worker } from './uwsgi-json.ts';
 
 /** A worker that does not run, or does not answer in time, is shown without numbers of its own. */
-export const readingsOf = (supervisor: Pick<Supervisor, 'workers'>): Readings => ({
+export const aggregateStats = (supervisor: Pick<Supervisor, 'workers'>): Readings => ({
   async stats() {
     const workers = supervisor.workers.map(async ({ number, respawns, hung, process }): Promise<Worker> => {
       const answered = await reportOf(process);
@@ -33,7 +33,7 @@ export const readingsOf = (supervisor: Pick<Supervisor, 'workers'>): Readings =>
   },
 });
 
-const reportOf = async (worker: WorkerProcess | undefined): Promise<Report | undefined> => {
+const reportOf = async (worker: WorkerHandle | undefined): Promise<Report | undefined> => {
   try {
     return report.parse(await worker?.report());
   } catch {

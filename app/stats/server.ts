@@ -3,7 +3,7 @@ import { createServer as createHttpServer, type Server as HttpServer, type Serve
 import { createServer, type Server, type Socket } from 'node:net';
 import { type Address, showAddress } from '../config/address.ts';
 import type { Settings } from '../config/schema.ts';
-import { answersByName } from '../listener/allowed-hosts.ts';
+import { allowedHostNames } from '../listener/allowed-hosts.ts';
 import { listen, listenOptions } from '../process/listen.ts';
 import type { Readings } from './process-stats.ts';
 
@@ -26,7 +26,7 @@ export const serveStats = async (settings: Settings, readings: Readings, health:
     ...settings.stats.map((address) => ({ setting: 'stats', address, ...bareServer(readings) })),
     ...settings['stats-http'].map((address) => {
       const own = address.kind === 'tcp' ? address.host : undefined;
-      const answers = answersByName(own, settings['allowed-hosts']);
+      const answers = allowedHostNames(own, settings['allowed-hosts']);
       return { setting: 'stats-http', address, ...httpServer(readings, health, answers) };
     }),
   ];

@@ -10,10 +10,19 @@ import type { LogLimits } from '../rooms/event-log.ts';
 import { sweep } from '../rooms/leave.ts';
 import { numberTexts, type RegistryLimits } from '../rooms/registry.ts';
 import { type Command, carryOut, type Decision, type Room, type RoomEvent } from '../rooms/room.ts';
-import { absent, acceptedBy, changesOf, copyOf, format, type Recorded, readRecord, writeEntry } from './room-codec.ts';
+import {
+  absent,
+  acceptedBy,
+  changesOf,
+  copyOf,
+  format,
+  readRecord,
+  type StoredRoom,
+  writeEntry,
+} from './room-codec.ts';
 import { commitScript, commitWhenFullScript, keysOf, type Script, trimScript } from './scripts.ts';
 import type { Committed } from './store.ts';
-import { Away } from './valkey-connection.ts';
+import { StoreUnavailable } from './valkey-connection.ts';
 
 /** What is done with what a command came to. */
 type Task = {
@@ -31,7 +40,7 @@ type Place = {
   owner: string;
   bytes: number;
   name: RoomName;
-  known: Recorded | undefined;
+  known: StoredRoom | undefined;
   due: number;
   touched: number;
   tasks: Task[];
@@ -55,7 +64,7 @@ const most = 64;
 /** ms that a room's keys outlive what is known of its peers, and between two times that this is put off. */
 const margin = { life: 300_000, touch: 100_000 };
 
-export class Commits {
+export class CommitQueue {
   readonly #places = new Map<RoomName, Place>();
   readonly #by: Rooms;
   readonly #kept: KeptBytes<Place>;
@@ -81,7 +90,7 @@ export class Commits {
   }
 
   /** The rooms that this worker looks after. */
-  rooms(): Recorded['room'][] {
+  rooms(): StoredRoom['room'][] {
     return [...this.#places.values()].flatMap(({ known }) => (known && known.version !== '' ? [known.room] : []));
   }
 
@@ -130,7 +139,7 @@ export class Commits {
       const left = await this.#by.link.run(trimScript, keysOf(place.name), [String(Math.floor(bytes)), String(oldest)]);
       if (this.#places.get(place.name) === place) this.#kept.set(place, Number(left));
     } catch (error) {
-      if (!(error instanceof Away)) throw error;
+      if (!(error instanceof StoreUnavailable)) throw error;
     }
   }
 
@@ -160,12 +169,12 @@ export class Commits {
         await this.#settle(place, batch);
       } catch (error) {
         // What is not so any more is found out; but a room that cannot be read is not looked after.
-        if (!(error instanceof Away)) place.known = undefined;
+        if (!(error instanceof StoreUnavailable)) place.known = undefined;
         this.#failed(place, batch, error);
         break;
       }
     }
-    if (!this.#by.link.ready) this.#failed(place, place.tasks.splice(0), new Away('not connected'));
+    if (!this.#by.link.ready) this.#failed(place, place.tasks.splice(0), new StoreUnavailable('not connected'));
     place.busy = false;
     if (place.tasks.length === 0 && (place.known === undefined || place.known.version === '')) this.#forget(place);
   }
@@ -201,7 +210,7 @@ export class Commits {
 
   async #write(
     place: Place,
-    base: Recorded,
+    base: StoredRoom,
     { version, set, remove, said }: ReturnType<typeof changesOf>,
     { room, events, looked, at, tasks }: Attempt,
   ): Promise<Outcome> {
@@ -228,13 +237,13 @@ export class Commits {
   }
 
   /** The room as the store has it. */
-  async #load({ name }: Place): Promise<Recorded> {
+  async #load({ name }: Place): Promise<StoredRoom> {
     const nothing = [format, '', '', '0', '0', '0', '0', '0', '0', '0', '0', '0', '-1'];
     const outcome = read(name, await this.#by.link.run(commitScript, keysOf(name), nothing));
     return outcome.kept === undefined ? outcome.now : absent(name);
   }
 
-  #know(place: Place, known: Recorded): void {
+  #know(place: Place, known: StoredRoom): void {
     const before = place.known?.version ?? '';
     place.known = known;
     place.due = dueOf(known.room);
@@ -277,7 +286,7 @@ export class Commits {
 
   /** What must be done waits; all else is refused, and may have been done nevertheless: whoever repeats it will be told. */
   #failed(place: Place, batch: Task[], error: unknown): void {
-    const away = error instanceof Away;
+    const away = error instanceof StoreUnavailable;
     place.tasks.unshift(...batch.filter(({ insist }) => away && insist));
     for (const { insist, resolve, reject } of batch) {
       if (!away) reject(error);
@@ -287,7 +296,7 @@ export class Commits {
 }
 
 /** `kept`: the number of the last event; `bytes`: of the log. Or the room has changed, and nothing was written. */
-type Outcome = { kept: number; bytes: number } | { kept?: undefined; now: Recorded };
+type Outcome = { kept: number; bytes: number } | { kept?: undefined; now: StoredRoom };
 
 /** `looked`: a decision rests on what others may have changed without a new version. */
 type Attempt = {

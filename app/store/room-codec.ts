@@ -15,24 +15,32 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { RoomName } from '../protocol/messages.ts';
-import { type Entry, join, split } from '../rooms/event-log.ts';
-import { emptyRoom, type Gone, isOver, type Peer, type Presence, type Room, type Waiting } from '../rooms/room.ts';
+import { join, type RoomLogEntry, split } from '../rooms/event-log.ts';
+import {
+  type EndedSession,
+  emptyRoom,
+  isOver,
+  type Peer,
+  type Presence,
+  type Room,
+  type Waiting,
+} from '../rooms/room.ts';
 
 /** Changed whenever an older Genkan would misread what this one writes. */
 export const format = '1';
 
 /** `version` is empty where there is no such room. */
-export type Recorded = { version: string; room: Room };
+export type StoredRoom = { version: string; room: Room };
 
 /** What a commit writes. `said`: texts to add, and how many of all are kept; absent when nothing changed. */
-export type Changes = {
+export type RoomChanges = {
   version: string;
   set: Record<string, string>;
   remove: string[];
   said?: { added: string[]; kept: number };
 };
 
-export const absent = (name: RoomName): Recorded => ({ version: '', room: emptyRoom(name) });
+export const absent = (name: RoomName): StoredRoom => ({ version: '', room: emptyRoom(name) });
 
 /** A copy that a command may change: what is inside of peers and lists is replaced by commands, never changed. */
 export const copyOf = (room: Room): Room => ({
@@ -50,7 +58,7 @@ const copyEach = <T extends object>(map: Map<string, T>): Map<string, T> => {
 };
 
 /** What has to be written for the room to be as it is `after`. */
-export const changesOf = ({ version, room: before }: Recorded, after: Room): Changes => {
+export const changesOf = ({ version, room: before }: StoredRoom, after: Room): RoomChanges => {
   if (isOver(after)) return { version: '', set: {}, remove: [] };
   const set: Record<string, string> = {};
   const remove: string[] = [];
@@ -68,7 +76,7 @@ export const changesOf = ({ version, room: before }: Recorded, after: Room): Cha
 };
 
 /** The fields `a:` and their values on which a decision rests: of every peer, or of those who spoke. */
-export const acceptedBy = ({ room }: Recorded, after: Room | 'all'): string[] => {
+export const acceptedBy = ({ room }: StoredRoom, after: Room | 'all'): string[] => {
   const known: string[] = [];
   for (const { id, accepted } of room.peers.values())
     if (after === 'all' || after.peers.get(id)?.accepted !== accepted) known.push(`a:${id}`, String(accepted));
@@ -76,7 +84,7 @@ export const acceptedBy = ({ room }: Recorded, after: Room | 'all'): string[] =>
 };
 
 /** @param fields of the hash; none when there is no such room */
-export const readRecord = (name: RoomName, fields: Map<string, string>, said: string[]): Recorded => {
+export const readRecord = (name: RoomName, fields: Map<string, string>, said: string[]): StoredRoom => {
   const { version, room } = absent(name);
   const peers: Peer[] = [];
   for (const [field, value] of fields) {
@@ -84,7 +92,8 @@ export const readRecord = (name: RoomName, fields: Map<string, string>, said: st
       peers.push({ ...timed(JSON.parse(value)), accepted: Number(fields.get(`a:${field.slice(2)}`)) });
     else if (field === 'r') Object.assign(room, JSON.parse(value));
     else if (field === 'w') for (const one of JSON.parse(value)) room.waiting.set(one.id, timed(one));
-    else if (field === 'g') for (const [hash, gone] of JSON.parse(value)) room.gone.set(hash, endless<Gone>(gone));
+    else if (field === 'g')
+      for (const [hash, gone] of JSON.parse(value)) room.gone.set(hash, endless<EndedSession>(gone));
   }
   // In the order of arrival.
   for (const peer of peers.sort((a, b) => a.entered - b.entered)) room.peers.set(peer.id, peer);
@@ -95,12 +104,12 @@ export const readRecord = (name: RoomName, fields: Map<string, string>, said: st
 };
 
 /** An event as the log keeps it: when (ms since 1970), a line, and what of a signal its sender wrote. */
-export const writeEntry = ({ at, event }: Omit<Entry, 'seq'>): string => {
+export const writeEntry = ({ at, event }: Omit<RoomLogEntry, 'seq'>): string => {
   const { head, data } = split(event);
   return `${at}\n${head}\n${data}`;
 };
 
-export const readEntry = (seq: number, text: string): Entry => {
+export const readEntry = (seq: number, text: string): RoomLogEntry => {
   const first = text.indexOf('\n');
   const second = text.indexOf('\n', first + 1);
   return { seq, at: Number(text.slice(0, first)), event: join(text.slice(first + 1, second), text.slice(second + 1)) };
@@ -142,7 +151,7 @@ const sameMap = <T>(a: Map<string, T>, b: Map<string, T>, same: (a: T, b: T) => 
   return true;
 };
 
-const saidSince = ({ said: before }: Room, { said: after }: Room): Changes['said'] => {
+const saidSince = ({ said: before }: Room, { said: after }: Room): RoomChanges['said'] => {
   const last = before.at(-1);
   if (after.length === before.length && after.at(-1) === last) return undefined;
   const from = last === undefined ? 0 : after.lastIndexOf(last) + 1;

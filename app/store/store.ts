@@ -3,14 +3,14 @@ import { z } from 'zod';
 import type { Holding } from '../budgets/address-budgets.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { LeaveReason, RoomName } from '../protocol/messages.ts';
-import type { Entry } from '../rooms/event-log.ts';
+import type { RoomLogEntry } from '../rooms/event-log.ts';
 import { Registry, type RegistryLimits } from '../rooms/registry.ts';
 import type { Command, RoomEvent } from '../rooms/room.ts';
 import { format } from '../rooms/snapshot.ts';
 
 /** `seq`: the number of the room's last event once the command was carried out. */
 export type Committed<T> = { seq: number; result: T };
-export type Listener = (entry: Entry) => void;
+export type RoomListener = (entry: RoomLogEntry) => void;
 
 export interface Store {
   /** This process among those that share the store; absent where nothing is shared. */
@@ -24,13 +24,13 @@ export interface Store {
   /** The same of a store that is one process's own: it is kept, and told, when this returns. */
   commitNow?<T>(room: RoomName, command: Command<T>): Committed<T> | Refusal;
   /** The room's events after a number; `gone` when they are not all kept any more. */
-  since(room: RoomName, after: number): Promise<Entry[] | 'gone' | Refusal>;
+  since(room: RoomName, after: number): Promise<RoomLogEntry[] | 'gone' | Refusal>;
   /**
    * Hears every event of a room from now on, before whatever this process asks next, once and in order, until the returned
    * function is called; one that `since` returned may be heard nevertheless, which its number tells. What the store
    * knew of the room may be lost, and events with it: then `lost` is called.
    */
-  subscribe(room: RoomName, listener: Listener, lost?: () => void): () => void;
+  subscribe(room: RoomName, listener: RoomListener, lost?: () => void): () => void;
   /** Takes a key for one's own until `until` (ms since 1970); false when somebody has it. */
   claim(key: string, until: number): Promise<boolean | Refusal>;
   /** Gives a key back that was taken in vain. */
@@ -67,12 +67,12 @@ export const countLeaves = ({ leaves }: Leaves, event: RoomEvent): void => {
 
 export const memoryStore = (limits: RegistryLimits, clock: () => number, counts: Leaves): Store => {
   const registry = new Registry(limits);
-  const listeners = new Map<RoomName, Set<Listener>>();
+  const listeners = new Map<RoomName, Set<RoomListener>>();
   const claims = new Map<string, number>();
   let handedOver = false;
   /** What listeners have still to be told, the one under way first. */
-  const untold: [RoomName, Entry][] = [];
-  const tell = (room: RoomName, entries: Entry[]): void => {
+  const untold: [RoomName, RoomLogEntry][] = [];
+  const tell = (room: RoomName, entries: RoomLogEntry[]): void => {
     for (const { event } of entries) countLeaves(counts, event);
     // A listener may give a command itself: what follows from that is told once everyone knows what came before.
     const telling = untold.length > 0;

@@ -1,12 +1,12 @@
 /** Hears the events of rooms as they are published, and closes gaps from the log: each event once, in order. */
 import type { RoomName } from '../protocol/messages.ts';
-import type { Entry } from '../rooms/event-log.ts';
+import type { RoomLogEntry } from '../rooms/event-log.ts';
 import { lifeOf, readEntry } from './room-codec.ts';
 import { keysOf } from './scripts.ts';
-import type { Listener } from './store.ts';
+import type { RoomListener } from './store.ts';
 
 /** A room's log after a number; no entries when some of them are gone. */
-export type Tail = { version: string; seq: number; entries?: Entry[] };
+export type Tail = { version: string; seq: number; entries?: RoomLogEntry[] };
 export type Source = {
   readonly ready: boolean;
   hear(channel: string, listener: (message: string) => void): Promise<void>;
@@ -21,7 +21,7 @@ export type Reached = { life: string; seq: number };
 /** `reached`: what was told; unknown until it was asked for the first time. */
 type Heard = {
   room: RoomName;
-  listeners: Set<{ listener: Listener; lost: (() => void) | undefined }>;
+  listeners: Set<{ listener: RoomListener; lost: (() => void) | undefined }>;
   reached: Reached | undefined;
   /** What was published while the log is read, which is told first. */
   held: string[] | undefined;
@@ -33,7 +33,7 @@ type Heard = {
 /** ms that a room is still heard after its last listener went: one that asks for events again and again comes back. */
 const linger = 15_000;
 
-export class Hearing {
+export class Subscriptions {
   readonly #rooms = new Map<RoomName, Heard>();
   readonly #source: Source;
   readonly #failed: (error: unknown) => void;
@@ -43,7 +43,7 @@ export class Hearing {
     this.#failed = failed;
   }
 
-  subscribe(room: RoomName, listener: Listener, lost?: () => void): () => void {
+  subscribe(room: RoomName, listener: RoomListener, lost?: () => void): () => void {
     const heard = this.#rooms.get(room) ?? this.#open(room);
     const own = { listener, lost };
     heard.listeners.add(own);
@@ -132,7 +132,7 @@ export class Hearing {
     else this.#catchUp(heard, reached).catch(this.#failed);
   }
 
-  #tell(heard: Heard, life: string, entry: Entry): void {
+  #tell(heard: Heard, life: string, entry: RoomLogEntry): void {
     heard.reached = { life, seq: entry.seq };
     for (const { listener } of [...heard.listeners]) listener(entry);
   }

@@ -2,7 +2,7 @@
 import { createClient, createCluster, ErrorReply } from '@redis/client';
 import type { Script } from './scripts.ts';
 
-export type LinkOptions = {
+export type ValkeyConnectionOptions = {
   /** `valkey://user@host:port/database`, or `valkeys:` for TLS; `redis:` and `rediss:` are the same. */
   url: string;
   password?: string | undefined;
@@ -14,7 +14,7 @@ export type LinkOptions = {
 type Log = { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 
 /** The store cannot be reached, or cannot do it now; whether it was done is not known. */
-export class Away extends Error {}
+export class StoreUnavailable extends Error {}
 
 /** What an answer begins with that will be another one later: while loading, failing over, out of memory, not yet primary. */
 const passing = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|BUSY|MISCONF|NOREPLICAS|UNBLOCKED)\b/;
@@ -34,7 +34,7 @@ type Client = {
   destroy(): void;
 };
 
-export class Link {
+export class ValkeyConnection {
   /** Settles after the first attempt to connect. @throws when the user is refused: that is a mistake in the settings */
   readonly tried: Promise<void>;
   #client: Client | undefined;
@@ -46,12 +46,12 @@ export class Link {
   #full = false;
   /** Not the server's ticker: that one may be waiting for the very answer that stays out. */
   readonly #watch: NodeJS.Timeout;
-  readonly #options: LinkOptions;
+  readonly #options: ValkeyConnectionOptions;
   readonly #log: Log;
   /** Called whenever it is connected anew. */
   readonly #connected: () => void;
 
-  constructor(options: LinkOptions, log: Log, connected: () => void) {
+  constructor(options: ValkeyConnectionOptions, log: Log, connected: () => void) {
     this.#options = options;
     this.#log = log;
     this.#connected = connected;
@@ -87,7 +87,7 @@ export class Link {
   /** @throws Away */
   async send(key: string, ...args: string[]): Promise<unknown> {
     const client = this.#client;
-    if (!client) throw new Away('not connected');
+    if (!client) throw new StoreUnavailable('not connected');
     if (this.#open === 0) this.#silentSince = performance.now();
     this.#open += 1;
     try {
@@ -96,7 +96,7 @@ export class Link {
       if (error instanceof ErrorReply && isFull.test(error.message)) this.#noteFull(error);
       else if (error instanceof ErrorReply && !passing.test(error.message)) throw error;
       if (error instanceof ErrorReply && error.message.startsWith('READONLY')) this.#drop(client, error);
-      throw new Away(String(error), { cause: error });
+      throw new StoreUnavailable(String(error), { cause: error });
     } finally {
       this.#silentSince = performance.now();
       if (this.#client === client) this.#open -= 1;
@@ -118,10 +118,10 @@ export class Link {
   /** Hears a sharded channel (https://valkey.io/topics/pubsub/) from when it resolves, until the connection ends. @throws Away */
   async hear(channel: string, listener: (message: string) => void): Promise<void> {
     try {
-      if (!this.#client) throw new Away('not connected');
+      if (!this.#client) throw new StoreUnavailable('not connected');
       await this.#client.hear(channel, listener);
     } catch (error) {
-      throw new Away(String(error), { cause: error });
+      throw new StoreUnavailable(String(error), { cause: error });
     }
   }
 
@@ -203,7 +203,7 @@ const offsetBy = async (send: (args: string[]) => Promise<unknown>): Promise<num
 
 /** @throws when it cannot be reached, or does not answer in time */
 const open = async (
-  options: LinkOptions,
+  options: ValkeyConnectionOptions,
   broken: (error: unknown) => void,
 ): Promise<{ client: Client; offset: number }> => {
   const client = options.cluster ? ofCluster(options) : ofOne(options);
@@ -221,7 +221,7 @@ const open = async (
   }
 };
 
-const ofOne = (options: LinkOptions): Client => {
+const ofOne = (options: ValkeyConnectionOptions): Client => {
   const client = createClient(optionsOf(options));
   return {
     on: (event, listener) => client.on(event, listener),
@@ -233,7 +233,7 @@ const ofOne = (options: LinkOptions): Client => {
   };
 };
 
-const ofCluster = (options: LinkOptions): Client => {
+const ofCluster = (options: ValkeyConnectionOptions): Client => {
   const { url, ...defaults } = optionsOf(options);
   const nodes = createCluster({ rootNodes: [{ url }], defaults });
   return {
@@ -247,7 +247,7 @@ const ofCluster = (options: LinkOptions): Client => {
 };
 
 /** The library knows the scheme of old, and takes the user of a URL only with the password in it. */
-const optionsOf = ({ url, password, timeout }: LinkOptions) => {
+const optionsOf = ({ url, password, timeout }: ValkeyConnectionOptions) => {
   const parsed = new URL(url.replace(/^valkey/, 'redis'));
   const username = decodeURIComponent(parsed.username);
   parsed.username = '';

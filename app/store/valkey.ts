@@ -5,15 +5,15 @@ import type { RoomName } from '../protocol/messages.ts';
 import { strand } from '../rooms/leave.ts';
 import { holdingsOf, type RegistryLimits } from '../rooms/registry.ts';
 import type { Peer, Room } from '../rooms/room.ts';
-import { Commits, otherFormat } from './commit-queue.ts';
+import { CommitQueue, otherFormat } from './commit-queue.ts';
 import { Leases } from './leases.ts';
 import { format, lifeOf, readEntry } from './room-codec.ts';
 import { keysOf, sinceScript } from './scripts.ts';
 import { countLeaves, type Leaves, type Store } from './store.ts';
-import { Hearing, type Reached, type Tail } from './subscriptions.ts';
-import { Away, Link, type LinkOptions } from './valkey-connection.ts';
+import { type Reached, Subscriptions, type Tail } from './subscriptions.ts';
+import { StoreUnavailable, ValkeyConnection, type ValkeyConnectionOptions } from './valkey-connection.ts';
 
-export type ValkeyOptions = LinkOptions & {
+export type ValkeyOptions = ValkeyConnectionOptions & {
   limits: RegistryLimits;
   /** ms after which a worker that is not heard of is gone. */
   lease: number;
@@ -32,14 +32,14 @@ export const openValkey = async (
   counts: Leaves,
 ): Promise<Store & { clock: () => number }> => {
   const worker = randomBytes(9).toString('base64url');
-  const link = new Link(options, log, () => {
+  const link = new ValkeyConnection(options, log, () => {
     hearing.resume();
     commits.doubt();
   });
   const clock = given ?? (() => link.now());
   const tail = (room: RoomName, after: number) => readTail(link, room, after);
   const failed = (error: unknown): void => {
-    if (!(error instanceof Away)) log.warn({ err: error }, 'a room could not be read');
+    if (!(error instanceof StoreUnavailable)) log.warn({ err: error }, 'a room could not be read');
   };
   const source = {
     get ready() {
@@ -50,9 +50,9 @@ export const openValkey = async (
     head: (room: RoomName) => readHead(link, room),
     tail,
   };
-  const hearing = new Hearing(source, failed);
+  const hearing = new Subscriptions(source, failed);
   const leases = new Leases(worker, lease, link, () => commits.rooms().map(({ name }) => name));
-  const commits = new Commits({
+  const commits = new CommitQueue({
     link,
     clock,
     limits,
@@ -65,7 +65,7 @@ export const openValkey = async (
     log.info({ gone }, 'a worker is gone: its rooms are taken over');
     await leases.adopt(gone, async (room) => {
       const stranded = await commits.commit(room, (place, now) => strand(place, gone, now, rules)).catch(failed);
-      if (stranded && 'refused' in stranded) throw new Away(stranded.refused);
+      if (stranded && 'refused' in stranded) throw new StoreUnavailable(stranded.refused);
     });
   };
   const passTime = async (): Promise<object> => {
@@ -127,7 +127,7 @@ const isElsewhere = ({ peers }: Room, worker: string): boolean =>
   [...peers.values()].some(({ presence }) => presence.at === 'here' && presence.worker !== worker);
 
 /** One command, and no script: whatever is asked after it is carried out after it. @throws Away */
-const readHead = async (link: Link, room: RoomName): Promise<Reached> => {
+const readHead = async (link: ValkeyConnection, room: RoomName): Promise<Reached> => {
   const [key] = keysOf(room);
   const answer = await link.send(key, 'HMGET', key, 'version', 'seq');
   const [version, seq] = Array.isArray(answer) ? answer : [];
@@ -135,7 +135,7 @@ const readHead = async (link: Link, room: RoomName): Promise<Reached> => {
 };
 
 /** @throws Away, and when the room is of another format */
-const readTail = async (link: Link, room: RoomName, after: number): Promise<Tail> => {
+const readTail = async (link: ValkeyConnection, room: RoomName, after: number): Promise<Tail> => {
   const reply = await link.run(sinceScript, keysOf(room), [format, String(after)]);
   const [version, seq, texts] = Array.isArray(reply) ? reply : [];
   if (version === 'format') throw otherFormat(room, seq);
@@ -149,7 +149,7 @@ const unlessAway = async <T extends object>(asked: Promise<T>): Promise<T | Refu
   try {
     return await asked;
   } catch (error) {
-    if (error instanceof Away) return refuse('store-unavailable');
+    if (error instanceof StoreUnavailable) return refuse('store-unavailable');
     throw error;
   }
 };

@@ -2,7 +2,7 @@
 import type { FastifyRequest } from 'fastify';
 
 /** How a request was made, as its listener believes. */
-export type Asked = {
+export type OriginRequest = {
   /** The header, as it came. */
   origin: string | undefined;
   /** `Sec-Fetch-Site`, as it came. */
@@ -14,7 +14,7 @@ export type Asked = {
   port: number | undefined;
 };
 
-export const askedOf = ({ headers, protocol, host }: FastifyRequest): Asked => {
+export const originRequestOf = ({ headers, protocol, host }: FastifyRequest): OriginRequest => {
   const { origin, 'sec-fetch-site': site, 'x-forwarded-port': port } = headers;
   return {
     origin,
@@ -25,7 +25,7 @@ export const askedOf = ({ headers, protocol, host }: FastifyRequest): Asked => {
   };
 };
 
-export type MayUse = (asked: Asked) => boolean;
+export type OriginPolicy = (asked: OriginRequest) => boolean;
 
 /**
  * Programs send no origin, and may. `null`, which files and sandboxed frames send, stands for anybody and may not.
@@ -35,7 +35,7 @@ export type MayUse = (asked: Asked) => boolean;
  * none with the handshake of a WebSocket. Where it is missing Origin is compared with what was asked for.
  * @param allowed `https://meet.example`, or `https://*.meet.example` for all below it, at any depth
  */
-export const mayUseFrom = (allowed: readonly string[]): MayUse => {
+export const originPolicy = (allowed: readonly string[]): OriginPolicy => {
   const origins = allowed.filter((entry) => !entry.includes('://*.')).map((entry) => new URL(entry).origin);
   const exact = new Set(origins);
   const parents = allowed.filter((entry) => entry.includes('://*.')).map((entry) => new URL(entry.replace('*.', '')));
@@ -57,7 +57,7 @@ const isBelow = (page: URL, parent: URL): boolean =>
   page.protocol === parent.protocol && page.port === parent.port && page.hostname.endsWith(`.${parent.hostname}`);
 
 /** Whether two origins are one: scheme, host and port, of which the last may go without saying. RFC 6454 §5 */
-const isOwn = (page: URL, asked: Asked): boolean => {
+const isOwn = (page: URL, asked: OriginRequest): boolean => {
   const own = ownFor(page, asked);
   if (own?.hostname !== page.hostname) return false;
   if (own.port === page.port) return true;
@@ -69,7 +69,7 @@ const isOwn = (page: URL, asked: Asked): boolean => {
  * by http: (https://www.w3.org/TR/mixed-content/), so one that has come by http: had its TLS ended on the way, by somebody who did
  * not tell. The other way round nothing excuses it.
  */
-const ownFor = ({ protocol }: URL, { scheme, host }: Asked): URL | undefined =>
+const ownFor = ({ protocol }: URL, { scheme, host }: OriginRequest): URL | undefined =>
   protocol === 'https:' || protocol === `${scheme}:` ? (URL.parse(`${protocol}//${host}`) ?? undefined) : undefined;
 
 const isPortless = (host: string): boolean => !/:\d+$/.test(host);
@@ -78,7 +78,7 @@ const isPortless = (host: string): boolean => !/:\d+$/.test(host);
 const portOf = ({ port, protocol }: URL): number => Number(port || (protocol === 'https:' ? 443 : 80));
 
 /** Why a page may not use the server, and if only the port is wrong, who has lost it. */
-export const whyNot = (asked: Asked): string => {
+export const whyNot = (asked: OriginRequest): string => {
   const { origin = 'nowhere', site, scheme, host, port } = asked;
   const through = port === undefined || !isPortless(host) ? '' : `, port ${port} of the front end`;
   const said = `the page is from ${origin}, this server is ${scheme}://${host}${through}`;

@@ -2,7 +2,7 @@
 import fastifyWebsocket from '@fastify/websocket';
 import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify';
 import type { ServerOptions } from 'ws';
-import { refusalSentence } from '../listener/error-response.ts';
+import { errorSentence } from '../listener/error-response.ts';
 import { type ErrorCode, errors } from '../protocol/errors.ts';
 import { protocolVersion } from '../protocol/messages.ts';
 import { closeTimeout, hardLimit } from '../signaling/transports/websocket.ts';
@@ -58,7 +58,7 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
       options.counts.answers.failed += 1;
       options.logger.error({ err: error, reqId: request.id }, 'a request failed');
     }
-    const sentence = code === 'bad-request' ? refusalSentence(code) : errors[code].message;
+    const sentence = code === 'bad-request' ? errorSentence(code) : errors[code].message;
     return reply.code(status).send(errorBody(code, status >= 500 ? sentence : `${sentence} (${error.message})`));
   });
   app.setNotFoundHandler((request, reply) =>

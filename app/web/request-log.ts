@@ -99,11 +99,11 @@ export type Answered = {
 };
 
 /** Who is told of answers, if it wants to be: a description costs more than a small answer. */
-export type Requests = { wants(status: number, us: number): boolean; answered(entry: Answered): void };
+export type RequestLog = { wants(status: number, us: number): boolean; answered(entry: Answered): void };
 
 export type RequestWatch = {
   counts: Counts;
-  access: Requests;
+  access: RequestLog;
   /** @param route as in FastifyRequest */
   took(route: string, seconds: number): void;
   /** Told of each refusal that a client at this address has caused. */

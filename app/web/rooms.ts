@@ -9,11 +9,11 @@ import { explain } from '../protocol/decode.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import { roomName } from '../protocol/messages.ts';
 import type { Caller } from '../signaling/authorize.ts';
-import { type Answer, type HttpConversations, refusalAnswer } from '../signaling/transports/http.ts';
+import { type HttpAnswer, type HttpConversations, refusalAnswer } from '../signaling/transports/http.ts';
 import type { WebSockets } from '../signaling/transports/websocket.ts';
 import { type Counts, countStatus } from '../stats/counters.ts';
-import { askedOf, mayUseFrom, whyNot } from './allowed-origins.ts';
-import { seen } from './request-echo.ts';
+import { originPolicy, originRequestOf, whyNot } from './allowed-origins.ts';
+import { requestEcho } from './request-echo.ts';
 import { beginStream, listenerOf } from './request-log.ts';
 import { HandshakeResponse, webSocketAcceptor } from './websocket-handshake.ts';
 
@@ -40,7 +40,7 @@ const eventsQuery = z.object({
 
 export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Promise<void> => {
   const { conversations, counts } = options;
-  const mayUse = mayUseFrom(options.allowedOrigins);
+  const mayUse = originPolicy(options.allowedOrigins);
 
   const acceptWebSocket = webSocketAcceptor(app.websocketServer);
   const begin = (socket: WebSocket, request: FastifyRequest): void => {
@@ -76,7 +76,7 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
     await rooms.register(cors, {
       // `null` is many origins at once: what one of them may read all of them may.
       delegator: (request, answer) => {
-        const asked = askedOf(request);
+        const asked = originRequestOf(request);
         const isOne = asked.origin !== undefined && asked.origin !== 'null';
         answer(null, { ...crossOrigin, origin: isOne && mayUse(asked) });
       },
@@ -128,9 +128,9 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
   };
   // With the slash at its end, so that the answer to a preflight, a route for "*", lies below the room.
   await app.register(plain, { prefix: '/rooms/:room/' });
-  await app.register(seen);
+  await app.register(requestEcho);
 
-  const send = (reply: FastifyReply, { status, body, refused, retry = 0 }: Answer) => {
+  const send = (reply: FastifyReply, { status, body, refused, retry = 0 }: HttpAnswer) => {
     if (refused) counts.refused[refused] += 1;
     const seconds = Math.ceil(retry / 1000);
     if (seconds > 0) reply.header('retry-after', seconds);
@@ -151,7 +151,7 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
 
   /** Refuses what no room should see; the room's name is sound afterwards. */
   const unfit = (request: FastifyRequest): Refusal | undefined => {
-    const asked = askedOf(request);
+    const asked = originRequestOf(request);
     if (!mayUse(asked)) return refuse('origin-refused', whyNot(asked));
     const name = roomName.safeParse(paramOf(request));
     if (!name.success) return refuse('bad-room-name');

@@ -7,7 +7,7 @@ import { exportJWK, type JWTPayload, SignJWT } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type KeySetOptions, keySetLimits, remoteKeySet } from '../../app/auth/key-set.ts';
 import { secretKey, type VerificationKey } from '../../app/auth/keys.ts';
-import { createGate } from '../../app/auth/token.ts';
+import { createTokenVerifier } from '../../app/auth/token.ts';
 
 const now = 1_800_000_000_000;
 const secret = 'k'.repeat(32);
@@ -17,7 +17,7 @@ const sign = (key: KeyObject | Uint8Array, head: { alg?: string; kid?: string } 
     .setProtectedHeader({ alg: 'EdDSA', ...head })
     .sign(key);
 const gate = (...keys: VerificationKey[]) => {
-  const ask = createGate({ required: true, keys, leeway: 5 });
+  const ask = createTokenVerifier({ required: true, keys, leeway: 5 });
   return async (token: string) => {
     const result = await ask(token, 'hall', now);
     return 'refused' in result ? result.refused : result;

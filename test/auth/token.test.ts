@@ -3,7 +3,7 @@ import { createHmac, createPrivateKey, generateKeyPairSync, type KeyObject } fro
 import { type JWTPayload, SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { keySet, privateKey, publicKey, secretKey } from '../../app/auth/keys.ts';
-import { createGate, type Gatekeeping } from '../../app/auth/token.ts';
+import { createTokenVerifier, type TokenVerifierOptions } from '../../app/auth/token.ts';
 
 const now = 1_800_000_000_000;
 const second = now / 1000;
@@ -20,8 +20,8 @@ const pemOf = (key: KeyObject) =>
 type Claims = JWTPayload & Record<string, unknown>;
 const sign = (claims: Claims, key: KeyObject | Uint8Array = bytes(secret), alg = 'HS256', head: object = {}) =>
   new SignJWT({ room: 'hall', exp: second + 60, ...claims }).setProtectedHeader({ alg, ...head }).sign(key);
-const gate = (keeping: Partial<Gatekeeping> = {}) => {
-  const ask = createGate({ required: true, keys: [secretKey(secret)], leeway: 5, ...keeping });
+const gate = (keeping: Partial<TokenVerifierOptions> = {}) => {
+  const ask = createTokenVerifier({ required: true, keys: [secretKey(secret)], leeway: 5, ...keeping });
   return (token: string | undefined, room = 'hall', at = now) => ask(token, room, at);
 };
 /** The code alone, or the grant. */

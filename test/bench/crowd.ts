@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import WebSocket from 'ws';
 import { browserClock } from '../../app/client/clock.ts';
 import { Connection } from '../../app/client/connection.ts';
-import { usualTiming } from '../../app/client/timeouts.ts';
+import { defaultTiming } from '../../app/client/timeouts.ts';
 import { type OpenSocket, openSockets, type Socket } from '../../app/client/transport.ts';
 
 export type CrowdJob = { base: string; clients: number };
@@ -20,7 +20,7 @@ const patience = 90_000;
 type Client = { connection: Connection; joined: boolean; lost: boolean; back: number; recovered: boolean };
 
 let opened = 0;
-const usual = openSockets(browserClock, usualTiming);
+const usual = openSockets(browserClock, defaultTiming);
 /** A WebSocket of ws is one as browsers have it; many addresses, because one has ports for 28 000 connections only. */
 const open: OpenSocket = (url, rung) => {
   if (rung !== 'websocket') return usual(url, rung);
@@ -52,7 +52,7 @@ for (let first = 0; first < job.clients; first += 32) {
   clients.push(...(await Promise.all(some)));
 }
 // By then a WebSocket has proved itself: one that breaks is tried again, before plain HTTP is.
-await sleep(usualTiming.opening + 1000);
+await sleep(defaultTiming.opening + 1000);
 process.stdout.write('start\n');
 const lost = (): Client[] => clients.filter((client) => client.lost);
 const missing = (): Client[] => clients.filter(({ joined }) => !joined);

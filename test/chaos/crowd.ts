@@ -6,7 +6,7 @@ import WebSocket from 'ws';
 import { browserClock } from '../../app/client/clock.ts';
 import { Connection, type RoomEvent } from '../../app/client/connection.ts';
 import { HttpSocket, Streams } from '../../app/client/http-transport.ts';
-import { usualTiming } from '../../app/client/timeouts.ts';
+import { defaultTiming } from '../../app/client/timeouts.ts';
 import type { OpenSocket, Socket } from '../../app/client/transport.ts';
 import type { Joined } from '../../app/protocol/messages.ts';
 import { Judge, type Message, quantile, type Verdict } from './judge.ts';
@@ -136,7 +136,7 @@ export class Member {
   }
 
   readonly #open: OpenSocket = (url, rung) => {
-    if (rung !== 'websocket') return new HttpSocket(url, this.#crowd.streams, browserClock, usualTiming);
+    if (rung !== 'websocket') return new HttpSocket(url, this.#crowd.streams, browserClock, defaultTiming);
     const socket = new WebSocket(url, 'genkan.v1', { perMessageDeflate: false });
     this.socket = socket;
     // What it is, the close code says.
@@ -153,7 +153,7 @@ export class Member {
 export class Crowd {
   readonly judge = new Judge();
   readonly members: Member[] = [];
-  readonly streams = new Streams(usualTiming.climb, browserClock);
+  readonly streams = new Streams(defaultTiming.climb, browserClock);
   readonly fatal: string[] = [];
   /** ms from saying to acknowledgement, and to its receivers; of those whose connection was there all the time. */
   readonly delays: { acknowledged: number[]; heard: number[] } = { acknowledged: [], heard: [] };

@@ -1,7 +1,7 @@
 /** What strangers may say about files, and what becomes of it. */
 import { describe, expect, it, vi } from 'vitest';
 import { prices } from '../../app/client/allowance.ts';
-import { mostOver, Shares } from '../../app/client/page/chat/file-transfers.ts';
+import { FileTransfers, mostOver } from '../../app/client/page/chat/file-transfers.ts';
 import type { Room } from '../../app/client/room.ts';
 import { blockBytes, frameBytes } from '../../app/client/transfer.ts';
 import { settled } from './fake-clock.ts';
@@ -135,7 +135,7 @@ describe('from strangers', () => {
     vi.stubGlobal('isSecureContext', true);
     const time = vi.spyOn(performance, 'now');
     const { other } = pair();
-    const shares = new Shares(
+    const shares = new FileTransfers(
       other as unknown as Room,
       () => 'Ada',
       () => {},

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { listenToPage } from '../../app/client/page-lifecycle.ts';
+import { watchPageLifecycle } from '../../app/client/page-lifecycle.ts';
 
 const [view, sheet, network] = [new EventTarget(), new EventTarget(), new EventTarget()];
 const visibility = (state: string) => {
@@ -19,7 +19,7 @@ beforeEach(() => {
   vi.stubGlobal('document', sheet);
   vi.stubGlobal('navigator', { connection: network });
   told = [];
-  stop = listenToPage({
+  stop = watchPageLifecycle({
     leave: (mayReturn) => told.push(`leave ${mayReturn}`),
     nudge: () => told.push('nudge'),
     networkChanged: () => told.push('network'),
@@ -55,7 +55,7 @@ it('nothing is heard after the end', () => {
 
 it('browsers without the kind of network, and programs without a page, do without', () => {
   vi.stubGlobal('navigator', {});
-  listenToPage({ leave: () => {}, nudge: () => {}, networkChanged: () => {} })();
+  watchPageLifecycle({ leave: () => {}, nudge: () => {}, networkChanged: () => {} })();
   vi.stubGlobal('window', undefined);
-  listenToPage({ leave: () => {}, nudge: () => {}, networkChanged: () => {} })();
+  watchPageLifecycle({ leave: () => {}, nudge: () => {}, networkChanged: () => {} })();
 });

@@ -1,10 +1,10 @@
 /** The page's rules without a browser: lines, links, keys, loudness, ways through the network, layouts, news. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { knocksSince, newsOfPeer, newsOfStanding } from '../../app/client/page/call/announcements.ts';
+import { knocksSince, peerAnnouncement, roomStateAnnouncements } from '../../app/client/page/call/announcements.ts';
 import { besideMain } from '../../app/client/page/call/layout.ts';
 import { shortcutOf, shortcuts } from '../../app/client/page/call/shortcuts.ts';
 import { warmUp } from '../../app/client/page/call/warm-up.ts';
-import { heardLine, Lines, most, ownLine } from '../../app/client/page/chat/chat-log.ts';
+import { ChatLog, most, ownLine, receivedLine } from '../../app/client/page/chat/chat-log.ts';
 import { splitLinks } from '../../app/client/page/chat/linkify.ts';
 import { heard, listenTo, loudness, speakerOf } from '../../app/client/page/devices/sound.ts';
 import { split, unchecked, verdictOf } from '../../app/client/page/lobby/connectivity-check.ts';
@@ -19,7 +19,7 @@ describe('the lines of a chat', () => {
   ];
 
   it('begin with what was said before', () => {
-    const lines = new Lines();
+    const lines = new ChatLog();
     lines.addBefore(before, 'me');
     expect(lines.all.map(({ mine, name, text }) => [mine, name, text])).toEqual([
       [false, 'Ada', 'one'],
@@ -29,8 +29,8 @@ describe('the lines of a chat', () => {
   });
 
   it('have nothing twice when the room tells it again, and keep what only this page knows', () => {
-    const lines = new Lines();
-    lines.add(heardLine({ from: 'a', text: 'one', at: 1 }, 'Ada'));
+    const lines = new ChatLog();
+    lines.add(receivedLine({ from: 'a', text: 'one', at: 1 }, 'Ada'));
     const key = lines.add(ownLine('two'));
     lines.add(ownLine('on its way'));
     lines.settle(key, 'done');
@@ -46,8 +46,8 @@ describe('the lines of a chat', () => {
 });
 
 it('of a chat that one floods the last lines are kept', () => {
-  const lines = new Lines();
-  for (let at = 1; at <= 2 * most; at += 1) lines.add(heardLine({ from: 'a', text: `${at}`, at }, 'Ada'));
+  const lines = new ChatLog();
+  for (let at = 1; at <= 2 * most; at += 1) lines.add(receivedLine({ from: 'a', text: `${at}`, at }, 'Ada'));
   expect([lines.all.length, lines.all[0]?.text, lines.all.at(-1)?.text]).toEqual([most, `${most + 1}`, `${2 * most}`]);
 });
 
@@ -228,19 +228,21 @@ describe('news', () => {
   } as const;
 
   it('are what began, not what goes on', () => {
-    expect(newsOfPeer(undefined, peer)).toEqual([]);
-    expect(newsOfPeer(peer, { ...peer, hand: true })).toEqual(['Ada raised a hand']);
-    expect(newsOfPeer({ ...peer, hand: true }, { ...peer, hand: true })).toEqual([]);
+    expect(peerAnnouncement(undefined, peer)).toEqual([]);
+    expect(peerAnnouncement(peer, { ...peer, hand: true })).toEqual(['Ada raised a hand']);
+    expect(peerAnnouncement({ ...peer, hand: true }, { ...peer, hand: true })).toEqual([]);
     const sharing = { ...peer, media: { ...peer.media, screen: true } };
-    expect(newsOfPeer(peer, sharing)).toEqual(['Ada began to share a screen']);
+    expect(peerAnnouncement(peer, sharing)).toEqual(['Ada began to share a screen']);
   });
 
   it('are one’s own role and the door', () => {
     const now = { ...standing, waiting: [], self: { ...standing.self, role: 'host' as const } };
-    expect(newsOfStanding(undefined, now)).toEqual([]);
-    expect(newsOfStanding({ ...standing, waiting: [] }, now)).toEqual([expect.stringContaining('You are a host now')]);
+    expect(roomStateAnnouncements(undefined, now)).toEqual([]);
+    expect(roomStateAnnouncements({ ...standing, waiting: [] }, now)).toEqual([
+      expect.stringContaining('You are a host now'),
+    ]);
     const locked = { ...now, room: { access: 'locked' as const, passcode: false } };
-    expect(newsOfStanding(now, locked)).toEqual([expect.stringContaining('locked')]);
+    expect(roomStateAnnouncements(now, locked)).toEqual([expect.stringContaining('locked')]);
     const [b, c] = [
       { id: 'b', name: 'Ben', away: false },
       { id: 'c', away: false },

@@ -1,11 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { between, type Level, type Look, levelOf, lookAt, show, unseen } from '../../app/client/quality.ts';
-import { adapt, type Budget, type Conditions, freshBudget, limitsOf } from '../../app/client/video-budget.ts';
+import {
+  type Level,
+  levelOf,
+  qualityBetween,
+  type StatsSample,
+  sampleStats,
+  show,
+  unseen,
+} from '../../app/client/quality.ts';
+import { adapt, type Conditions, freshBudget, limitsOf, type VideoBudget } from '../../app/client/video-budget.ts';
 
 const calm: Conditions = { peers: 1, available: 5_000_000, loss: 0, rtt: 40 };
-const afterLooks = (budget: Budget, conditions: Conditions, looks: number): Budget =>
-  Array.from({ length: looks }).reduce<Budget>((now) => adapt(now, conditions), budget);
-const bitrate = (budget: Budget, peers: number) => limitsOf(budget, peers, 720, false).maxBitrate;
+const afterLooks = (budget: VideoBudget, conditions: Conditions, looks: number): VideoBudget =>
+  Array.from({ length: looks }).reduce<VideoBudget>((now) => adapt(now, conditions), budget);
+const bitrate = (budget: VideoBudget, peers: number) => limitsOf(budget, peers, 720, false).maxBitrate;
 
 describe('the budget', () => {
   it('is less for each the more there are, and never rises with them', () => {
@@ -114,7 +122,7 @@ describe('a look', () => {
   const pair = { id: 'P', type: 'candidate-pair', localCandidateId: 'L', remoteCandidateId: 'F', timestamp: 5_000 };
 
   it('reads the pair in use, and adds up what came over it', () => {
-    const look = lookAt(
+    const look = sampleStats(
       stats([
         transport,
         { id: 'Q', type: 'candidate-pair', bytesSent: 9 },
@@ -135,22 +143,27 @@ describe('a look', () => {
 
   it('understands Firefox, which marks the pair and times media', () => {
     const report = { id: 'r', type: 'remote-inbound-rtp', roundTripTime: 0.2 };
-    expect(lookAt(stats([{ ...pair, selected: true }, report]))).toMatchObject({ rtt: 200, relayed: false });
-    expect(lookAt(stats([pair]))).toBeUndefined();
-    expect(lookAt(stats([]))).toBeUndefined();
+    expect(sampleStats(stats([{ ...pair, selected: true }, report]))).toMatchObject({ rtt: 200, relayed: false });
+    expect(sampleStats(stats([pair]))).toBeUndefined();
+    expect(sampleStats(stats([]))).toBeUndefined();
   });
 
-  const look = (over: Partial<Look>): Look => ({
+  const look = (over: Partial<StatsSample>): StatsSample => ({
     ...{ at: 0, rtt: 20, available: undefined, relayed: false, lossOut: 0.1 },
     ...{ bytesIn: 0, bytesOut: 0, arrived: 0, lost: 0, ...over },
   });
   it('and another give rates', () => {
     const now = look({ at: 2_000, bytesIn: 1_000, bytesOut: 500, arrived: 90, lost: 10 });
-    expect(between(look({}), now)).toMatchObject({ lossIn: 0.1, lossOut: 0.1, bitrateIn: 4_000, bitrateOut: 2_000 });
+    expect(qualityBetween(look({}), now)).toMatchObject({
+      lossIn: 0.1,
+      lossOut: 0.1,
+      bitrateIn: 4_000,
+      bitrateOut: 2_000,
+    });
   });
 
   it('of a path that counts from zero, or in which the lost was found, gives nothing below zero', () => {
     const before = look({ bytesIn: 9_999, bytesOut: 9_999, arrived: 50, lost: 20 });
-    expect(between(before, look({ at: 1 }))).toMatchObject({ lossIn: 0, bitrateIn: 0, bitrateOut: 0 });
+    expect(qualityBetween(before, look({ at: 1 }))).toMatchObject({ lossIn: 0, bitrateIn: 0, bitrateOut: 0 });
   });
 });

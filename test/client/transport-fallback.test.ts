@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Connection, type ConnectionState, type RoomEvent } from '../../app/client/connection.ts';
-import type { Rung } from '../../app/client/transport.ts';
+import type { TransportKind } from '../../app/client/transport.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeServer, type FakeSocket, joined } from './fake-server.ts';
 
@@ -9,8 +9,8 @@ const joinedAgain = joined({ recovered: true });
 const start = () => {
   const clock = new FakeClock();
   const server = new FakeServer();
-  const rungs: Rung[] = [];
-  const open = (url: string, rung: Rung): FakeSocket => {
+  const rungs: TransportKind[] = [];
+  const open = (url: string, rung: TransportKind): FakeSocket => {
     rungs.push(rung);
     return server.open(url, rung) as FakeSocket;
   };

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { parseAddress, showAddress } from '../../app/config/address.ts';
 import { load, loadAs } from '../../app/config/load.ts';
 import { schema, settingNames } from '../../app/config/schema.ts';
-import { about, aboutOf, environmentName } from '../../app/config/setting-metadata.ts';
-import { flag, list, path, whole } from '../../app/config/value-types.ts';
+import { environmentName, metadataOf, settingMetadata } from '../../app/config/setting-metadata.ts';
+import { flag, integer, list, path } from '../../app/config/value-types.ts';
 import { faultsOf, loadYaml, settingsOf } from './loading.ts';
 
 describe('addresses', () => {
@@ -172,11 +172,11 @@ describe('settings', () => {
 
   test('what is not there yet is refused unless it changes nothing, or told where it does no harm', () => {
     const schema = z.object({
-      yaml: z.array(z.string()).default([]).register(about, { help: 'files' }),
-      size: whole(0, 9).default(3).register(about, { help: 'a', planned: true }),
-      names: list(path()).register(about, { help: 'b', planned: true }),
-      where: path().optional().register(about, { help: 'c', planned: true }),
-      mild: flag().default(true).register(about, { help: 'd', planned: 'not yet, but harmless' }),
+      yaml: z.array(z.string()).default([]).register(settingMetadata, { help: 'files' }),
+      size: integer(0, 9).default(3).register(settingMetadata, { help: 'a', planned: true }),
+      names: list(path()).register(settingMetadata, { help: 'b', planned: true }),
+      where: path().optional().register(settingMetadata, { help: 'c', planned: true }),
+      mild: flag().default(true).register(settingMetadata, { help: 'd', planned: 'not yet, but harmless' }),
     });
     const loaded = (...argv: string[]) => loadAs(schema, () => [], argv, {});
     expect(faultsOf(loaded('--size', '4', '--names', 'x', '--where', 'y'))).toEqual([
@@ -192,7 +192,7 @@ describe('settings', () => {
   });
   test('of what is not there yet, no setting is taken without a word', () => {
     for (const name of settingNames) {
-      const { planned } = aboutOf(schema.shape[name]);
+      const { planned } = metadataOf(schema.shape[name]);
       if (planned !== true) continue;
       const tries = ['1', '2', 'true', 'false', ':1', '/x', '10.0.0.1', '/a=b', 'a'].map((value) =>
         load([`--${name}=${value}`], {}),

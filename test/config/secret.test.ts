@@ -5,22 +5,25 @@ import { helpText } from '../../app/config/help.ts';
 import { jsonSchema } from '../../app/config/json-schema.ts';
 import { loadAs } from '../../app/config/load.ts';
 import { printConfig } from '../../app/config/print.ts';
-import { about } from '../../app/config/setting-metadata.ts';
+import { settingMetadata } from '../../app/config/setting-metadata.ts';
 import { list, text } from '../../app/config/value-types.ts';
 import { faultsOf, reading, settingsOf } from './loading.ts';
 
 const settings = {
   'token-key': text(/^\S{4,}$/, 'at least four letters', 'KEY')
     .optional()
-    .register(about, { help: 'key', secret: true }),
-  'old-keys': list(text(/^\S{4,}$/, 'at least four letters', 'KEY')).register(about, { help: 'keys', secret: true }),
+    .register(settingMetadata, { help: 'key', secret: true }),
+  'old-keys': list(text(/^\S{4,}$/, 'at least four letters', 'KEY')).register(settingMetadata, {
+    help: 'keys',
+    secret: true,
+  }),
   echo: z
     .string()
     .refine(() => false, { error: ({ input }) => `"${input}" will not do` })
     .optional()
-    .register(about, { help: 'says what it got', secret: true }),
-  open: z.string().default('x').register(about, { help: 'no secret' }),
-  yaml: z.array(z.string()).default([]).register(about, { help: 'files' }),
+    .register(settingMetadata, { help: 'says what it got', secret: true }),
+  open: z.string().default('x').register(settingMetadata, { help: 'no secret' }),
+  yaml: z.array(z.string()).default([]).register(settingMetadata, { help: 'files' }),
 };
 const schema = z.object(settings);
 const files = reading({

@@ -4,7 +4,7 @@ import { explain, explainAll } from '../../app/config/explain.ts';
 import { load } from '../../app/config/load.ts';
 import { meaningOf } from '../../app/config/resolve-name.ts';
 import { schema, settingNames } from '../../app/config/schema.ts';
-import { aboutOf } from '../../app/config/setting-metadata.ts';
+import { metadataOf } from '../../app/config/setting-metadata.ts';
 import { answerTo, uwsgiOptions, verdictOn } from '../../app/config/uwsgi-compat/options.ts';
 import { faultsOf, loadYaml, settingsOf } from './loading.ts';
 
@@ -31,7 +31,7 @@ describe('the notes', () => {
     ['--processes 4', 'processes'],
     ['-p 4', 'processes'],
   ] as const)('%s, as soon as it is there', (line, name) => {
-    const planned = aboutOf(schema.shape[name]).planned === true;
+    const planned = metadataOf(schema.shape[name]).planned === true;
     expect(faultsOf(load(line.split(' '), {}))).toEqual(
       planned ? [`${line.split(' ')[0]}: recognised, not in this version yet`] : [],
     );
@@ -93,7 +93,7 @@ describe('the surface', () => {
     expect(settingNames.filter((name) => answerTo(name))).toEqual([]);
     for (const answer of Object.values(uwsgiOptions))
       if (answer.verdict === 'renamed') expect(settingNames).toContain(answer.to);
-    const others = settingNames.flatMap((name) => [name, ...(aboutOf(schema.shape[name]).also ?? [])]);
+    const others = settingNames.flatMap((name) => [name, ...(metadataOf(schema.shape[name]).also ?? [])]);
     expect(new Set(others).size).toBe(others.length);
   });
 });

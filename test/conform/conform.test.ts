@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { json, text } from 'node:stream/consumers';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type Judged, judge, type Part } from '../../app/conform/runner.ts';
+import { type CaseResult, type Part, runCases } from '../../app/conform/runner.ts';
 import { eventStream, webSocket } from '../../app/conform/transports.ts';
 import { startSpoiled } from '../client/spoiled.ts';
 import { eventually } from '../listener/uwsgi/finish.ts';
@@ -31,7 +31,7 @@ afterAll(() => site.stop());
 
 /** What a part of the spec finds broken, or not to be judged, when everything else is sound. */
 const inspect = async (url: string, part: Part = {}, pace = 20) => {
-  const judged = await judge({ base: url }, { pace }, part);
+  const judged = await runCases({ base: url }, { pace }, part);
   return judged.filter(({ verdict }) => verdict !== 'kept');
 };
 
@@ -115,7 +115,7 @@ describe('the command', () => {
       const tokens = ['--token', await token('guest'), '--token-host', await token('host')];
       const url = `https://localhost:${front.port}/a.b/meet/`;
       const { code, stdout } = conform(url, '--insecure', '--json', '--quick', '9', ...tokens);
-      const { cases } = (await json(stdout)) as { cases: Judged[] };
+      const { cases } = (await json(stdout)) as { cases: CaseResult[] };
       expect(cases.filter(({ verdict }) => verdict === 'broken')).toEqual([]);
       const reasons = new Set(cases.map((one) => ('why' in one ? one.why : one.verdict)));
       expect([...reasons].sort()).toEqual(['it lasts longer than 9 s', 'kept', 'tokens say here who is host']);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readWords } from '../../app/doctor/options.ts';
 import { showReport } from '../../app/doctor/report.ts';
-import { examine } from '../../app/doctor/run.ts';
+import { runChecks } from '../../app/doctor/run.ts';
 import { createAuthority } from '../doctor/certificates.ts';
 import { ask, firstBytes } from '../nginx/ask.ts';
 import { type Backend, startBackend } from '../nginx/backend.ts';
@@ -120,7 +120,7 @@ for (const program of programs) {
       const asked = readWords([`https://localhost:${local.target.port}/`, '--ca', authority.file]);
       if ('faults' in asked) throw new Error(asked.faults.join('; '));
       // By HTTP it is sent to port 443, as it should be; there is nobody here.
-      const report = await examine({ ...asked.site, plain: undefined });
+      const report = await runChecks({ ...asked.site, plain: undefined });
       const found = report.flatMap(({ findings }) => findings.flatMap((one) => ('name' in one ? [one.name] : [])));
       expect([found, showReport(report)]).toEqual([['static-by-app', 'no-turn'], expect.anything()]);
     });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { FaultName } from '../../app/doctor/faults.ts';
 import { readWords } from '../../app/doctor/options.ts';
 import { showReport } from '../../app/doctor/report.ts';
-import { examine } from '../../app/doctor/run.ts';
+import { runChecks } from '../../app/doctor/run.ts';
 import type { Site as Patient } from '../../app/doctor/target.ts';
 import { startNginx } from '../nginx/nginx.ts';
 import { type Site, startSite } from '../signaling/site.ts';
@@ -23,7 +23,7 @@ export type Verdict = { names: FaultName[]; text: string };
 
 /** Names of what is found, each once, in alphabetical order, and the whole report for whom they surprise. */
 export const diagnose = async (asked: Patient): Promise<Verdict> => {
-  const report = await examine(asked);
+  const report = await runChecks(asked);
   const names = report.flatMap(({ findings }) => findings.flatMap((one) => ('name' in one ? [one.name] : [])));
   return { names: [...new Set(names)].sort(), text: showReport(report) };
 };

@@ -1,6 +1,6 @@
 /** Who the app takes for its client, seen from machines with all kinds of addresses. */
 import { expect, test, vi } from 'vitest';
-import { front } from '../../app/doctor/checks/proxy-headers.ts';
+import { proxyHeaders } from '../../app/doctor/checks/proxy-headers.ts';
 import { readWords } from '../../app/doctor/options.ts';
 import type { Seen } from '../../app/protocol/messages.ts';
 
@@ -33,6 +33,6 @@ test.each([
   Object.assign(given, { local, remote, client });
   const asked = readWords(['https://meet.example']);
   if ('faults' in asked) throw new Error(asked.faults.join('; '));
-  const findings = await front.run(asked.site);
+  const findings = await proxyHeaders.run(asked.site);
   expect(findings.flatMap((one) => ('name' in one ? [one.name] : []))).toEqual(finds);
 });

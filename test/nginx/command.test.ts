@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { deliver, nginxFiles } from '../../app/commands/nginx.ts';
+import { nginxFiles, writeFiles } from '../../app/commands/nginx.ts';
 import { genkan } from '../process/program.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'genkan-command-'));
@@ -16,7 +16,7 @@ const command = (words: string, installed: string | undefined = current) =>
 const written = (words: string, installed?: string): string => {
   const found = command(words, installed);
   if ('faults' in found) throw new Error(found.faults.join('; '));
-  return deliver(found.files, undefined);
+  return writeFiles(found.files, undefined);
 };
 const paths = (words: string): string[] => {
   const found = command(words);

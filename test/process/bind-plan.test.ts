@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseAddress, showAddress } from '../../app/config/address.ts';
-import { type listenSettings, type Place, planPlaces } from '../../app/process/bind-plan.ts';
+import { type ListenEndpoint, type listenSettings, planEndpoints } from '../../app/process/bind-plan.ts';
 
 const addresses = (...texts: string[]) =>
   texts.map((text) => {
@@ -11,11 +11,11 @@ const addresses = (...texts: string[]) =>
 const plan = (
   processes: number,
   settings: Partial<Record<(typeof listenSettings)[number], string[]>>,
-  passed: Place[] = [],
+  passed: ListenEndpoint[] = [],
   store = 'memory',
 ) => {
   const { http = [], 'http-socket': fronted = [], socket = [] } = settings;
-  const planned = planPlaces(
+  const planned = planEndpoints(
     { processes, store, http: addresses(...http), 'http-socket': addresses(...fronted), socket: addresses(...socket) },
     passed,
   );
@@ -43,7 +43,7 @@ describe('where workers listen', () => {
     expect(plan(2, { socket: ['fd:3'] })).toHaveProperty('faults');
   });
   test('passed sockets replace the addresses of their setting and no others', () => {
-    const passed: Place[] = [{ setting: 'http', address: { kind: 'fd', fd: 3 } }];
+    const passed: ListenEndpoint[] = [{ setting: 'http', address: { kind: 'fd', fd: 3 } }];
     expect(plan(1, { http: [':80', ':81'], socket: [':3031'] }, passed)).toEqual([['http fd:3', 'socket :3031']]);
   });
   test('with a store every worker takes visitors where browsers come directly', () => {
@@ -52,7 +52,7 @@ describe('where workers listen', () => {
       ['http :80', 'socket /run/app.1.sock'],
       ['http :80', 'socket /run/app.2.sock'],
     ]);
-    const passed: Place[] = [{ setting: 'http', address: { kind: 'fd', fd: 3 } }];
+    const passed: ListenEndpoint[] = [{ setting: 'http', address: { kind: 'fd', fd: 3 } }];
     expect(plan(2, {}, passed, 'valkey://host')).toEqual([['http fd:3'], ['http fd:3']]);
   });
   test.each([

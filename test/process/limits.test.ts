@@ -1,13 +1,13 @@
 /** Limits at which a worker is replaced: the rule, and what comes of it. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { judge } from '../../app/process/supervisor/watchdog.ts';
+import { checkWorker } from '../../app/process/supervisor/watchdog.ts';
 import { isAlive, type Stage, stage } from './program.ts';
 
 describe('the rule', () => {
   const none = { 'max-worker-lifetime': 0, 'reload-on-rss': 0, 'evil-reload-on-rss': 0, 'loop-harakiri': 0 };
   const vital = { since: 0, heard: 100_000, rss: 300 * 2 ** 20, baseline: 0 };
   const verdict = (limits: Partial<typeof none>, more: Partial<typeof vital> = {}, spread = 0) =>
-    judge({ ...none, ...limits }, { ...vital, ...more }, 100_000, spread);
+    checkWorker({ ...none, ...limits }, { ...vital, ...more }, 100_000, spread);
   test('no limit, no verdict', () => expect(verdict({}, { heard: 0, rss: 1e12 })).toBeUndefined());
   test.each([
     [{ 'loop-harakiri': 5 }, { heard: 95_000 }, { do: 'kill', limit: 'loop-harakiri' }],

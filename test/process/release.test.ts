@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { load } from '../../app/config/load.ts';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { listenOptions } from '../../app/process/listen.ts';
-import { hold } from '../../app/process/supervisor/bind-socket.ts';
+import { bindSocket } from '../../app/process/supervisor/bind-socket.ts';
 import { Supervisor } from '../../app/process/supervisor/supervisor.ts';
 import { cli, type Stage, stage } from './program.ts';
 
@@ -88,7 +88,7 @@ describe('a reload after current leads to another release', () => {
     const loaded = load(['--http', '127.0.0.1:0'], {});
     if ('faults' in loaded) throw new Error(loaded.faults.join('; '));
     const { settings } = loaded;
-    const held = await hold({ kind: 'tcp', host: '127.0.0.1', port: 0 }, listenOptions(settings));
+    const held = await bindSocket({ kind: 'tcp', host: '127.0.0.1', port: 0 }, listenOptions(settings));
     const command = { module: cli, words: ['worker'], cwd: here.directory };
     const log = { info: () => {}, warn: () => {}, error: () => {} };
     const plan = { settings, places: [[{ setting: 'http' as const, address: held.address, held }]] };

@@ -4,10 +4,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { load } from '../../app/config/load.ts';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { listenOptions } from '../../app/process/listen.ts';
-import { hold } from '../../app/process/supervisor/bind-socket.ts';
-import { type Pace, usualPace } from '../../app/process/supervisor/restart-policy.ts';
+import { bindSocket } from '../../app/process/supervisor/bind-socket.ts';
+import { defaultRestartPolicy, type RestartPolicy } from '../../app/process/supervisor/restart-policy.ts';
 import { Supervisor } from '../../app/process/supervisor/supervisor.ts';
-import { type Assignment, WorkerProcess } from '../../app/process/supervisor/worker-handle.ts';
+import { type Assignment, WorkerHandle } from '../../app/process/supervisor/worker-handle.ts';
 import { countEnd, newSlot } from '../../app/process/supervisor/worker-slot.ts';
 import { budgetsLifted, flagsOf } from '../setup/lifted-budgets.ts';
 import { cli, type Stage, stage, until } from './program.ts';
@@ -47,9 +47,12 @@ const loadedWith = (words: string[]) => {
 };
 
 /** A supervisor of one worker in this process, that looks often. */
-const supervise = async (words: string[], { module = cli, ...pace }: Partial<Pace> & { module?: string } = {}) => {
+const supervise = async (
+  words: string[],
+  { module = cli, ...pace }: Partial<RestartPolicy> & { module?: string } = {},
+) => {
   const settings = loadedWith(words);
-  const held = await hold({ kind: 'tcp', host: '127.0.0.1', port: 0 }, listenOptions(settings));
+  const held = await bindSocket({ kind: 'tcp', host: '127.0.0.1', port: 0 }, listenOptions(settings));
   const command = { module, words: ['worker'], cwd: here.directory };
   const said: { message: string; fields: object }[] = [];
   const say = (fields: object, message: string) => said.push({ fields, message });
@@ -175,13 +178,13 @@ describe('handing rooms over', () => {
     expect(it.current()).not.toBe(old);
   });
 
-  const worker = async (script: string): Promise<WorkerProcess> => {
+  const worker = async (script: string): Promise<WorkerHandle> => {
     const module = scripted(`hear = async ({ type }) => {
       if (type === 'start') listen();
       if (type === 'hand-over') { ${script} }
     };`);
     const assignment = { worker: 1, of: 1, settings: loadedWith([]), places: [], beat: 1000, accepting: true };
-    const made = new WorkerProcess({ module, words: [], cwd: here.directory }, assignment, process.env);
+    const made = new WorkerHandle({ module, words: [], cwd: here.directory }, assignment, process.env);
     undo.push(() => made.kill());
     await made.listening;
     return made;
@@ -210,7 +213,7 @@ describe('ends of workers', () => {
   const end = { lived: 100, ordered: false };
   const counted = (...ends: Parameters<typeof countEnd>[1][]) => {
     const slot = newSlot({} as Assignment);
-    return ends.map((one) => countEnd(slot, one, usualPace));
+    return ends.map((one) => countEnd(slot, one, defaultRestartPolicy));
   };
   test('that nobody ordered are waited for longer and longer', () =>
     expect(counted(end, end, end, end, end)).toEqual([100, 200, 400, 800, 'give up']));
@@ -220,6 +223,6 @@ describe('ends of workers', () => {
     expect(counted(end, end, { lived: 10_000, ordered: false }, end)).toEqual([100, 200, 0, 100]));
   test('of those that the system let nobody start count for nothing, and are tried again later', () =>
     expect(counted(...Array.from({ length: 9 }, () => ({ ...end, unstartable: 'EMFILE' })))).toEqual(
-      Array(9).fill(usualPace.lastWait),
+      Array(9).fill(defaultRestartPolicy.lastWait),
     ));
 });

@@ -18,7 +18,7 @@ import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Output } from '../../app/logging/output.ts';
 import { connectionsWithin } from '../../app/process/file-descriptors.ts';
-import { touchable } from '../../app/process/watch-files.ts';
+import { watchTouched } from '../../app/process/watch-files.ts';
 import { childrenOf, genkan, isAlive, type Program, type Stage, stage, until } from './program.ts';
 
 let here: Stage;
@@ -217,7 +217,7 @@ test('files to be touched that cannot be looked at are as they were', async () =
   const loop = here.path('loop');
   writeFileSync(loop, '');
   const touched: string[] = [];
-  const stop = touchable([loop], 5)((file) => touched.push(file));
+  const stop = watchTouched([loop], 5)((file) => touched.push(file));
   undo.push(stop);
   // Too many levels of links (ELOOP) stand for everything that is no plain absence.
   rmSync(loop);

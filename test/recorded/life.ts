@@ -1,7 +1,7 @@
 /** What is written down of rooms, by this release: an example of each format, always of the same life. */
 import { readdirSync } from 'node:fs';
-import type { Entry } from '../../app/rooms/event-log.ts';
-import { speak } from '../../app/rooms/messages.ts';
+import type { RoomLogEntry } from '../../app/rooms/event-log.ts';
+import { applyMessage } from '../../app/rooms/messages.ts';
 import type { Registry } from '../../app/rooms/registry.ts';
 import type { Command } from '../../app/rooms/room.ts';
 import { format as handOverFormat } from '../../app/rooms/snapshot.ts';
@@ -29,7 +29,7 @@ export const handedOver = (): unknown => [...withPasscode().pack()][0];
 const withPasscode = (): Registry => {
   const registry = lived();
   const set: Command<unknown> = (room, now) =>
-    speak(room, 'a', { type: 'passcode', n: 6, passcode: { salt: 's', hash: 'h' } }, now, rules);
+    applyMessage(room, 'a', { type: 'passcode', n: 6, passcode: { salt: 's', hash: 'h' } }, now, rules);
   registry.commit('r', set, 9);
   return registry;
 };
@@ -39,7 +39,7 @@ export const stored = (): Stored => {
   const registry = withPasscode();
   const looked = registry.commit('r', (room) => ({ events: [], result: structuredClone(room) }), 0);
   if ('refused' in looked) throw new Error(looked.refused);
-  const entries = registry.since('r', looked.seq - limits.log.events + 1) as Entry[];
+  const entries = registry.since('r', looked.seq - limits.log.events + 1) as RoomLogEntry[];
   const { set, said } = changesOf(absent('r'), looked.result);
   const log = entries.map(writeEntry);
   const bytes = log.reduce((sum, event) => sum + Buffer.byteLength(event) + 16, 0);

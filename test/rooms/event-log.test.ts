@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { Log } from '../../app/rooms/event-log.ts';
+import { EventLog } from '../../app/rooms/event-log.ts';
 import type { RoomEvent } from '../../app/rooms/room.ts';
 
 const chat = (text: string): RoomEvent => ({ type: 'chat', from: 'a', text, at: 0 });
 const filled = (count: number, limits = { events: 10, bytes: 1e6, age: 1e6 }) => {
-  const log = new Log(limits);
+  const log = new EventLog(limits);
   for (let i = 1; i <= count; i += 1) log.append(chat(`${i}`), i);
   return log;
 };
-const seqs = (log: Log, after: number) => {
+const seqs = (log: EventLog, after: number) => {
   const entries = log.since(after);
   return entries === 'gone' ? 'gone' : entries.map(({ seq }) => seq);
 };
@@ -21,7 +21,7 @@ describe('a room log', () => {
     expect(seqs(log, 25)).toEqual([]);
     expect(seqs(log, 14)).toBe('gone');
     expect(seqs(log, 26)).toBe('gone');
-    expect(seqs(new Log({ events: 1, bytes: 1, age: 1 }), 0)).toEqual([]);
+    expect(seqs(new EventLog({ events: 1, bytes: 1, age: 1 }), 0)).toEqual([]);
   });
 
   test('whatever the number of events, the last ten are kept', () => {
@@ -34,7 +34,7 @@ describe('a room log', () => {
   });
 
   test('shrinks when memory is short, and continues from there', () => {
-    const log = new Log({ events: 100, bytes: 10_000, age: 1e6 });
+    const log = new EventLog({ events: 100, bytes: 10_000, age: 1e6 });
     for (let i = 0; i < 12; i += 1) log.append(chat('x'.repeat(400)), 0);
     expect(seqs(log, 0)).toHaveLength(12);
     log.shrinkTo(2500);
@@ -42,21 +42,21 @@ describe('a room log', () => {
     expect([seqs(log, 11), seqs(log, 12)]).toEqual([[12], []]);
     log.append(chat('y'), 0);
     expect(seqs(log, 11)).toEqual([12, 13]);
-    const quiet = new Log({ events: 100, bytes: 10_000, age: 1e6 });
+    const quiet = new EventLog({ events: 100, bytes: 10_000, age: 1e6 });
     quiet.append(chat('z'), 0);
     quiet.shrinkTo(2500);
     expect(seqs(quiet, 0)).toEqual([1]);
   });
 
   test('is bounded by bytes', () => {
-    const log = new Log({ events: 100, bytes: 1000, age: 1e6 });
+    const log = new EventLog({ events: 100, bytes: 1000, age: 1e6 });
     for (let i = 0; i < 10; i += 1) log.append(chat('x'.repeat(400)), 0);
     expect(seqs(log, 8)).toEqual([9, 10]);
     expect(seqs(log, 7)).toBe('gone');
   });
 
   test('gives up what is too old, when as much again has come since', () => {
-    const log = new Log({ events: 1000, bytes: 1e6, age: 100 });
+    const log = new EventLog({ events: 1000, bytes: 1e6, age: 100 });
     for (let i = 0; i < 100; i += 1) log.append(chat('old'.repeat(20)), 0);
     for (let i = 0; i < 100; i += 1) log.append(chat('young'.repeat(20)), 200);
     expect(seqs(log, 0)).toBe('gone');
@@ -64,7 +64,7 @@ describe('a room log', () => {
   });
 
   test('gives back what it was given, in every script, and the data of signals to the letter', () => {
-    const log = new Log({ events: 100, bytes: 1e6, age: 1e6 });
+    const log = new EventLog({ events: 100, bytes: 1e6, age: 1e6 });
     const events: RoomEvent[] = [
       chat('玄関 😀 "\\\n'),
       { type: 'signal', from: 'a', to: 'b-_1', epoch: 7, data: '{"a" : 1.0, "b":"\\u0041玄"}' },
@@ -78,7 +78,7 @@ describe('a room log', () => {
   });
 
   test('one event larger than the limit is not kept, and is not forgotten silently', () => {
-    const log = new Log({ events: 10, bytes: 100, age: 1e6 });
+    const log = new EventLog({ events: 10, bytes: 100, age: 1e6 });
     log.append(chat('x'.repeat(500)), 0);
     expect(log.seq).toBe(1);
     expect(seqs(log, 0)).toBe('gone');

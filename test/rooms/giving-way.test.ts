@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { hear, join, listen, listenAndWait, resume } from '../../app/rooms/join.ts';
 import { expectBy, lose, sweep } from '../../app/rooms/leave.ts';
-import { speak } from '../../app/rooms/messages.ts';
+import { applyMessage } from '../../app/rooms/messages.ts';
 import { Registry } from '../../app/rooms/registry.ts';
 import { carryOut, emptyRoom, isOver, type Room } from '../../app/rooms/room.ts';
 import { enter, entrance, rules, took } from './rules.ts';
@@ -169,7 +169,7 @@ describe('what rooms keep', () => {
     for (let n = 1; n <= texts; n += 1)
       registry.commit(
         name,
-        (room) => speak(room, 'a', { type: 'chat', n, text: 'x'.repeat(4000) }, now, limits.rules),
+        (room) => applyMessage(room, 'a', { type: 'chat', n, text: 'x'.repeat(4000) }, now, limits.rules),
         now,
       );
   };
@@ -196,7 +196,7 @@ describe('what rooms keep', () => {
     registry.sweep(limits.log.age + 1);
     expect(registry.keptBytes()).toBeLessThan(before / 50);
     expect(registry.holdings()).toEqual(new Map([['192.0.2.1', { rooms: 1, seats: 1 }]]));
-    registry.commit('r', (room, now) => speak(room, 'a', { type: 'end', n: 101 }, now, limits.rules), 100_000);
+    registry.commit('r', (room, now) => applyMessage(room, 'a', { type: 'end', n: 101 }, now, limits.rules), 100_000);
     registry.sweep(1e6);
     expect([registry.count(), registry.keptBytes()]).toEqual([{ rooms: 0, peers: 0 }, 0]);
   });
@@ -205,7 +205,7 @@ describe('what rooms keep', () => {
     const room = emptyRoom('r');
     enter(room, 'a');
     const many = { ...rules, chatHistory: 50 };
-    for (let n = 1; n <= 50; n += 1) speak(room, 'a', { type: 'chat', n, text: 'x'.repeat(4000) }, 0, many);
+    for (let n = 1; n <= 50; n += 1) applyMessage(room, 'a', { type: 'chat', n, text: 'x'.repeat(4000) }, 0, many);
     expect(room.said).toHaveLength(16);
   });
 });
@@ -218,7 +218,7 @@ describe('a ban', () => {
     return room;
   };
   const kick = (room: Room, more: object) =>
-    took(speak(room, 'host', { type: 'kick', n: 1, peer: 'bad', ...more }, 0, rules));
+    took(applyMessage(room, 'host', { type: 'kick', n: 1, peer: 'bad', ...more }, 0, rules));
   const again = (room: Room, more: object, now = 1) => join(room, entrance('again', more), now, rules);
 
   test('keeps out who comes with another session and a token of the same subject', () => {
@@ -236,7 +236,7 @@ describe('a ban', () => {
     expect(join(room, entrance('late', { from: '2001:db8:0:101::/64' }), 3_600_000, rules)).not.toHaveProperty(
       'refused',
     );
-    took(speak(room, 'host', { type: 'end', n: 2 }, 0, rules));
+    took(applyMessage(room, 'host', { type: 'end', n: 2 }, 0, rules));
     sweep(room, rules.grace, rules);
     expect(isOver(room)).toBe(true);
   });

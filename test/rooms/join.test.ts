@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { newSalt, PasscodeHasher } from '../../app/auth/passcode.ts';
 import { join, resume } from '../../app/rooms/join.ts';
 import { lose } from '../../app/rooms/leave.ts';
-import { speak } from '../../app/rooms/messages.ts';
+import { applyMessage } from '../../app/rooms/messages.ts';
 import { emptyRoom } from '../../app/rooms/room.ts';
 import { enter, entrance, rules, took } from './rules.ts';
 
@@ -103,7 +103,7 @@ describe('entering a room', () => {
       const room = emptyRoom('r');
       enter(room, 'x');
       took(join(room, back('a', 'new'), 0, rules));
-      took(speak(room, 'x', { type: 'kick', n: 1, peer: 'a', ban: true }, 1000, rules));
+      took(applyMessage(room, 'x', { type: 'kick', n: 1, peer: 'a', ban: true }, 1000, rules));
       for (const secretHash of ['new', former.secretHash])
         expect(resume(room, { id: 'a', secretHash, until: forEver }, 0, rules)).toEqual({ refused: 'kicked' });
     });
@@ -124,13 +124,13 @@ describe('entering a room', () => {
     const salt = newSalt();
     const given = (text: string) => hasher.hash(text, salt, '');
     const passcode = { salt, hash: await given('se\u0301same') };
-    speak(room, 'a', { type: 'passcode', n: 1, passcode }, 0, rules);
+    applyMessage(room, 'a', { type: 'passcode', n: 1, passcode }, 0, rules);
     expect(join(room, entrance('b'), 0, rules)).toEqual({ refused: 'passcode-needed' });
     expect(join(room, entrance('b', { passcodeHash: await given('sesame') }), 0, rules)).toEqual({
       refused: 'wrong-passcode',
     });
     enter(room, 'b', { passcodeHash: await given('s\u00e9same') });
-    speak(room, 'a', { type: 'lock', n: 2, access: 'locked' }, 0, rules);
+    applyMessage(room, 'a', { type: 'lock', n: 2, access: 'locked' }, 0, rules);
     expect(join(room, entrance('c', { passcodeHash: await given('s\u00e9same') }), 0, rules)).toEqual({
       refused: 'room-locked',
     });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { refuse } from '../../app/protocol/errors.ts';
 import { hear, join, listen, resume } from '../../app/rooms/join.ts';
 import { leave, leaveForNow, lose, sweep } from '../../app/rooms/leave.ts';
-import { speak } from '../../app/rooms/messages.ts';
+import { applyMessage } from '../../app/rooms/messages.ts';
 import { carryOut, emptyRoom, isOver } from '../../app/rooms/room.ts';
 import { enter, entrance, rules, took } from './rules.ts';
 
@@ -54,8 +54,8 @@ describe('leaving a room', () => {
   test('a room that everyone has left is as new, and those at its door are told', () => {
     const room = emptyRoom('r');
     enter(room, 'a');
-    speak(room, 'a', { type: 'chat', n: 1, text: 'secret' }, 0, rules);
-    speak(room, 'a', { type: 'lock', n: 2, access: 'knock' }, 0, rules);
+    applyMessage(room, 'a', { type: 'chat', n: 1, text: 'secret' }, 0, rules);
+    applyMessage(room, 'a', { type: 'lock', n: 2, access: 'knock' }, 0, rules);
     join(room, entrance('w'), 0, rules);
     const { events } = took(carryOut(room, (place) => leave(place, 'a', 'left', 0, rules), 0));
     expect(events).toEqual([

@@ -1,7 +1,7 @@
 /** A registry with a room in which every field has been used. */
 import { join } from '../../app/rooms/join.ts';
 import { leaveForNow } from '../../app/rooms/leave.ts';
-import { speak } from '../../app/rooms/messages.ts';
+import { applyMessage } from '../../app/rooms/messages.ts';
 import { Registry } from '../../app/rooms/registry.ts';
 import { entrance, rules } from './rules.ts';
 
@@ -15,7 +15,7 @@ export const limits = {
 export const lived = (): Registry => {
   const registry = new Registry(limits);
   const say = (from: string, said: object) => {
-    registry.commit('r', (room, now) => speak(room, from, said as never, now, rules), 7);
+    registry.commit('r', (room, now) => applyMessage(room, from, said as never, now, rules), 7);
   };
   registry.commit(
     'r',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { join, resume } from '../../app/rooms/join.ts';
 import { lose } from '../../app/rooms/leave.ts';
-import { type Said, speak } from '../../app/rooms/messages.ts';
+import { applyMessage, type Said } from '../../app/rooms/messages.ts';
 import { carryOut, emptyRoom, type Room } from '../../app/rooms/room.ts';
 import { enter, entrance, rules, took } from './rules.ts';
 
@@ -9,7 +9,7 @@ type Unnumbered = Said extends infer S ? (S extends Said ? Omit<S, 'n'> : never)
 /** Says it with the sender's next number; the answer is the refusal's code, or the events. */
 const say = (room: Room, from: string, said: Unnumbered, now = 0) => {
   const n = (room.peers.get(from)?.accepted ?? 0) + 1;
-  const decision = carryOut(room, (place) => speak(place, from, { ...said, n } as Said, now, rules), now);
+  const decision = carryOut(room, (place) => applyMessage(place, from, { ...said, n } as Said, now, rules), now);
   if ('refused' in decision) return decision.refused;
   return decision.result.refusal?.refused ?? decision.events;
 };
@@ -28,7 +28,7 @@ describe('speaking in a room', () => {
   test('a refusal settles the number too, a gap does not', () => {
     const room = emptyRoom('r');
     enter(room, 'a');
-    const by = (said: Said) => speak(room, 'a', said, 0, rules);
+    const by = (said: Said) => applyMessage(room, 'a', said, 0, rules);
     expect(by({ type: 'signal', n: 1, to: 'x', epoch: 1, data: '1' })).toMatchObject({
       events: [],
       result: { accepted: 1, refusal: { refused: 'unknown-peer' } },

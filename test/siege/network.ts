@@ -2,7 +2,7 @@
 import WebSocket from 'ws';
 import { browserClock } from '../../app/client/clock.ts';
 import { HttpSocket, Streams } from '../../app/client/http-transport.ts';
-import { usualTiming } from '../../app/client/timeouts.ts';
+import { defaultTiming } from '../../app/client/timeouts.ts';
 import type { OpenSocket, Socket, Transport } from '../../app/client/transport.ts';
 import { clientAt } from './addresses.ts';
 
@@ -38,11 +38,11 @@ export class Network {
 
   /** Sockets of a client whose network lets this transport through at best. */
   opener(transport: Transport): OpenSocket {
-    const streams = new (transport === 'poll' ? PollsAlone : Streams)(usualTiming.climb, browserClock);
+    const streams = new (transport === 'poll' ? PollsAlone : Streams)(defaultTiming.climb, browserClock);
     return (url, rung) =>
       rung === 'websocket'
         ? this.#webSocket(url, transport === 'websocket')
-        : new HttpSocket(url, streams, browserClock, usualTiming);
+        : new HttpSocket(url, streams, browserClock, defaultTiming);
   }
 
   /** Breaks the connections of the client at this host, and lets it make none for so many ms. */

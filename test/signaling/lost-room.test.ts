@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { createSessions } from '../../app/auth/session.ts';
 import type { Signaling } from '../../app/signaling/handle-message.ts';
-import { enter } from '../../app/signaling/join.ts';
+import { joinRoom } from '../../app/signaling/join.ts';
 import { openHouse } from './house.ts';
 
 const hour = 3_600_000;
@@ -10,7 +10,7 @@ const start = 1_800_000_000_000;
 const sessions = createSessions('the same key over restarts');
 const joined = async (signaling: Signaling, fields: { session?: string; after?: number } = {}) => {
   const caller = { address: '192.0.2.1' };
-  const entered = await enter(signaling, 'hall', fields, Number.POSITIVE_INFINITY, () => {}, caller);
+  const entered = await joinRoom(signaling, 'hall', fields, Number.POSITIVE_INFINITY, () => {}, caller);
   if ('refused' in entered) throw new Error(entered.refused);
   return entered.first;
 };

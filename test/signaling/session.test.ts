@@ -1,6 +1,6 @@
 /** What a session does when our own side fails: its peer is told to come back, and is no ghost meanwhile. */
 import { expect, test } from 'vitest';
-import { Session, type Wire } from '../../app/signaling/session.ts';
+import { type MessageWriter, Session } from '../../app/signaling/session.ts';
 import type { Store } from '../../app/store/store.ts';
 import { openHouse } from './house.ts';
 
@@ -23,7 +23,7 @@ test.each(['now', 'later'])('a command that fails %s ends the connection, and it
   const signaling = openHouse({ store, log: { info: () => {}, warn: (_fields, message) => warned.push(message) } });
   const sent: string[] = [];
   const closed: number[] = [];
-  const wire: Wire = {
+  const wire: MessageWriter = {
     send: (text) => sent.push(text) > 0,
     close(code, _reason, last) {
       sent.push(...last);
@@ -52,7 +52,10 @@ test('one who asks for silence gets it once, and no longer than is allowed', () 
   const house = openHouse({ clock: () => now });
   const limits = { ...house.limits, maxQuiet: 500, joinTimeout: 100 };
   const sent: string[] = [];
-  const wire: Wire = { send: (text) => sent.push(text) > 0, close: (_code, _reason, last) => sent.push(...last) };
+  const wire: MessageWriter = {
+    send: (text) => sent.push(text) > 0,
+    close: (_code, _reason, last) => sent.push(...last),
+  };
   const session = new Session({ ...house, limits }, 'room', wire, { address: '192.0.2.1' });
   const tickAt = (time: number) => {
     now = time;

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { turnCredential } from '../../app/auth/turn.ts';
 import { readWords } from '../../app/doctor/options.ts';
 import { Relay } from '../../app/doctor/relay.ts';
-import { examine } from '../../app/doctor/run.ts';
+import { runChecks } from '../../app/doctor/run.ts';
 import { scriptsOf } from '../deploy/guide.ts';
 import { freePort } from '../nginx/nginx.ts';
 import { without } from '../setup/without.ts';
@@ -129,7 +129,7 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
   test('the doctor finds the whole of it well', async () => {
     const asked = readWords([stack.url]);
     if ('faults' in asked) throw new Error(asked.faults.join('; '));
-    const report = await examine(asked.site);
+    const report = await runChecks(asked.site);
     const findings = report.flatMap(({ findings }) => findings);
     expect(findings.filter(({ level }) => level === 'fault' || level === 'warning')).toEqual([]);
     expect(findings).toContainEqual({ level: 'ok', what: expect.stringMatching(/^turn:.*=udp gives a relay$/) });

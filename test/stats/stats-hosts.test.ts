@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { load } from '../../app/config/load.ts';
-import { answersByName } from '../../app/listener/allowed-hosts.ts';
+import { allowedHostNames } from '../../app/listener/allowed-hosts.ts';
 import type { Readings } from '../../app/stats/process-stats.ts';
 import { serveStats } from '../../app/stats/server.ts';
 import { atEnd } from '../listener/uwsgi/finish.ts';
@@ -61,7 +61,7 @@ test.each([
 });
 
 test('the name that it listens on is served, and without allowed-hosts no other', () => {
-  const answers = answersByName('Stats.internal', []);
+  const answers = allowedHostNames('Stats.internal', []);
   expect(['stats.internal:9191', 'STATS.internal', 'evil.example', 'a.stats.internal'].map(answers)).toEqual([
     true,
     true,

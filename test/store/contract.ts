@@ -1,9 +1,9 @@
 /** What every store promises, once: run over memory and over Valkey, there with two workers. */
 import { expect, test } from 'vitest';
-import type { Entry } from '../../app/rooms/event-log.ts';
+import type { RoomLogEntry } from '../../app/rooms/event-log.ts';
 import { hear, join, resume } from '../../app/rooms/join.ts';
 import { leave, lose } from '../../app/rooms/leave.ts';
-import { type Said, speak } from '../../app/rooms/messages.ts';
+import { applyMessage, type Said } from '../../app/rooms/messages.ts';
 import type { RegistryLimits } from '../../app/rooms/registry.ts';
 import type { Command, Room } from '../../app/rooms/room.ts';
 import type { Committed, Store } from '../../app/store/store.ts';
@@ -35,13 +35,13 @@ export const enter =
 export const say =
   (from: string, said: Said): Command<unknown> =>
   (room, now) =>
-    speak(room, from, said, now, rules);
+    applyMessage(room, from, said, now, rules);
 export const chat = (from: string, n: number, text = `${from} ${n}`) => say(from, { type: 'chat', n, text });
 const noop: Command<void> = () => ({ events: [], result: undefined });
 /** The room as a store has it. */
 export const look = async (store: Store, room: string): Promise<Room> =>
   (await done<Room>(store.commit(room, (place) => ({ events: [], result: structuredClone(place) })))).result;
-const texts = (entries: Entry[] | 'gone' | object) =>
+const texts = (entries: RoomLogEntry[] | 'gone' | object) =>
   Array.isArray(entries) ? entries.map(({ event }) => ('text' in event ? event.text : event.type)) : entries;
 
 export const describeStore = (given: () => Stores): void => {
@@ -119,7 +119,7 @@ export const describeStore = (given: () => Stores): void => {
     const room = newRoom();
     const ids = ['a', 'b', 'c', 'd'];
     for (const id of ids) await done(one().commit(room, enter(id)));
-    const heard: Entry[] = [];
+    const heard: RoomLogEntry[] = [];
     other().subscribe(room, (entry) => heard.push(entry));
     await other().commit(room, noop);
     const signal = (from: string, n: number, to: string) =>

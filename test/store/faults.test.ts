@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { setDefaultCACertificates } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Entry } from '../../app/rooms/event-log.ts';
+import type { RoomLogEntry } from '../../app/rooms/event-log.ts';
 import { join } from '../../app/rooms/join.ts';
 import { leave, lose } from '../../app/rooms/leave.ts';
 import { zeroCounts } from '../../app/stats/counters.ts';
@@ -55,7 +55,7 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     const other = await opened();
     const room = newRoom();
     await done(one.commit(room, enter('a')));
-    const heard: Entry[] = [];
+    const heard: RoomLogEntry[] = [];
     const lost = vi.fn();
     other.subscribe(room, (entry) => heard.push(entry), lost);
     await look(other, room);
@@ -82,7 +82,7 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     const one = await serving();
     const room = newRoom();
     await done(one.commit(room, enter('a')));
-    const heard: Entry[] = [];
+    const heard: RoomLogEntry[] = [];
     const lost = vi.fn();
     one.subscribe(room, (entry) => heard.push(entry), lost);
     await done(one.commit(room, chat('a', 1)));
@@ -104,7 +104,7 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     const one = await serving();
     const room = newRoom();
     await done(one.commit(room, enter('a')));
-    const heard: Entry[] = [];
+    const heard: RoomLogEntry[] = [];
     one.subscribe(room, (entry) => heard.push(entry));
     await look(one, room);
     await server.ask(refusing);
@@ -181,7 +181,7 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     const late = await opened();
     expect(late.ready()).toBe(false);
     expect(await late.commit(newRoom(), enter('a'))).toMatchObject({ refused: 'store-unavailable' });
-    const heard: Entry[] = [];
+    const heard: RoomLogEntry[] = [];
     const room = newRoom();
     late.subscribe(room, (entry) => heard.push(entry));
     await server.start();
@@ -200,7 +200,7 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     const later = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000);
     const swept = one.sweep();
     later.mockRestore();
-    const heard: Entry[] = [];
+    const heard: RoomLogEntry[] = [];
     one.subscribe(room, (entry) => heard.push(entry));
     await swept;
     await done(one.commit(room, chat('a', 1)));

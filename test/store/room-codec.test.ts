@@ -5,9 +5,9 @@ import {
   absent,
   changesOf,
   copyOf,
-  type Recorded,
   readEntry,
   readRecord,
+  type StoredRoom,
   writeEntry,
 } from '../../app/store/room-codec.ts';
 import { randomFrom } from '../listener/uwsgi/random.ts';
@@ -88,7 +88,7 @@ const write = (kept: { fields: Map<string, string>; said: string[] }, changes: R
 describe('a room in a shared store', () => {
   test('is read as it was written, after any changes', () => {
     for (let round = 0; round < 300; round += 1) {
-      let known: Recorded = absent('garden');
+      let known: StoredRoom = absent('garden');
       const kept = { fields: new Map<string, string>(), said: [] as string[] };
       for (let step = 0; step < 30; step += 1) {
         const room = copyOf(known.room);
@@ -111,7 +111,7 @@ describe('a room in a shared store', () => {
 
   test('has another version after every change but that of a number settled', () => {
     const one = { ...peer(), id: 'a', accepted: 1 };
-    const known: Recorded = { version: 'life.3', room: { ...emptyRoom('garden'), peers: new Map([['a', one]]) } };
+    const known: StoredRoom = { version: 'life.3', room: { ...emptyRoom('garden'), peers: new Map([['a', one]]) } };
     const room = copyOf(known.room);
     Object.assign(room.peers.get('a') ?? {}, { accepted: 2 });
     expect(changesOf(known, room)).toEqual({ version: 'life.3', set: { 'a:a': '2' }, remove: [] });

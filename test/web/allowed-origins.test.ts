@@ -5,13 +5,13 @@ import WebSocket from 'ws';
 import { load } from '../../app/config/load.ts';
 import { errors } from '../../app/protocol/errors.ts';
 import { protocolVersion } from '../../app/protocol/messages.ts';
-import { mayUseFrom, whyNot } from '../../app/web/allowed-origins.ts';
+import { originPolicy, whyNot } from '../../app/web/allowed-origins.ts';
 import { exchange, type Kind } from '../listener/http/listener.ts';
 import { readAnswer } from '../listener/uwsgi/client.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 
 describe('the rule', () => {
-  const mayUse = mayUseFrom([
+  const mayUse = originPolicy([
     'https://App.Example:443',
     'http://localhost:5173',
     'https://*.meet.example',

@@ -1,8 +1,8 @@
 /** Which view is shown, and the ways between them. */
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ErrorCode } from '../room.ts';
-import { Closing, OutdatedPage } from './call/call-ended.tsx';
-import type { Conversation, Entry, Wishes } from './call/call-model.ts';
+import { CallEnded, OutdatedPage } from './call/call-ended.tsx';
+import type { CallModel, CallOptions, ChatEntry } from './call/call-model.ts';
 import { Devices, type Kind } from './devices/devices.ts';
 import { speech, words } from './i18n/i18n.ts';
 import { Landing } from './lobby/landing.tsx';
@@ -11,14 +11,14 @@ import { PasscodeNeeded } from './lobby/passcode.tsx';
 import { newRoomName, roomUrl, routeOf, takeToken } from './route.ts';
 import { rememberToken, takeSeat } from './storage.ts';
 import { useChanges } from './ui/hooks.ts';
-import { fetchInside, type Inside, inside } from './ui/lazy.tsx';
+import { type CallChunk, inside, loadCallChunk } from './ui/lazy.tsx';
 
 type View =
   | { is: 'landing' }
-  | { is: 'lobby'; room: string; devices: Devices; wishes: Wishes | undefined }
-  | { is: 'entering'; entry: Entry }
-  | { is: 'call'; entry: Entry; conversation: Conversation; Call: Inside['Call'] }
-  | { is: 'passcode'; entry: Entry; wrong: boolean }
+  | { is: 'lobby'; room: string; devices: Devices; wishes: CallOptions | undefined }
+  | { is: 'entering'; entry: ChatEntry }
+  | { is: 'call'; entry: ChatEntry; conversation: CallModel; Call: CallChunk['Call'] }
+  | { is: 'passcode'; entry: ChatEntry; wrong: boolean }
   | { is: 'closing'; room: string; code: ErrorCode }
   | { is: 'outdated' };
 
@@ -33,13 +33,13 @@ export const App = () => {
     if (next.is === 'call') void next.conversation.begun.then(() => shown.current === next && setView(next));
     else setView(next);
   };
-  const open = (room: string, wishes?: Wishes) => {
+  const open = (room: string, wishes?: CallOptions) => {
     // Kept with the address, so that a room is opened as it was wished for even if the page is loaded again before that.
     history.pushState(wishes && { wishes }, '', roomUrl(room, document.baseURI));
     show(lobby(room, wishes));
   };
   /** Until the call is shown, what was there can be clicked on once more. */
-  const enter = (entry: Entry) => shown.current === view && show(entering(entry));
+  const enter = (entry: ChatEntry) => shown.current === view && show(entering(entry));
   useEffect(() => {
     const back = () => show(viewOfAddress());
     addEventListener('popstate', back);
@@ -47,13 +47,13 @@ export const App = () => {
   }, []);
   useEffect(() => {
     if (view.is === 'lobby')
-      void fetchInside()
+      void loadCallChunk()
         .then(({ warmUp }) => warmUp())
         .catch(() => {});
     if (view.is !== 'entering') return;
     const { entry } = view;
     const become = (next: View) => shown.current === view && show(next);
-    fetchInside().then(
+    loadCallChunk().then(
       (fetched) => become(call(entry, fetched)),
       () => {
         entry.devices.close();
@@ -91,7 +91,7 @@ export const App = () => {
         />
       );
     case 'closing':
-      return <Closing code={view.code} again={() => show(lobby(view.room))} newRoom={() => open(newRoomName())} />;
+      return <CallEnded code={view.code} again={() => show(lobby(view.room))} newRoom={() => open(newRoomName())} />;
     case 'outdated':
       return <OutdatedPage />;
     default:
@@ -108,19 +108,19 @@ const Entering = () => (
   </main>
 );
 
-const lobby = (room: string, wishes?: Wishes): View => {
+const lobby = (room: string, wishes?: CallOptions): View => {
   const devices = new Devices();
   void devices.start();
   return { is: 'lobby', room, devices, wishes };
 };
 
 /** At once, where what is needed for it was fetched. */
-const entering = (entry: Entry): View => (inside ? call(entry, inside) : { is: 'entering', entry });
+const entering = (entry: ChatEntry): View => (inside ? call(entry, inside) : { is: 'entering', entry });
 
-const call = (entry: Entry, { Call, Conversation }: Inside): View => ({
+const call = (entry: ChatEntry, { Call, CallModel }: CallChunk): View => ({
   is: 'call',
   entry,
-  conversation: new Conversation(entry),
+  conversation: new CallModel(entry),
   Call,
 });
 

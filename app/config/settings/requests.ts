@@ -1,38 +1,42 @@
 /** Settings: how large a request may be and how long it may take. */
-import { about } from '../setting-metadata.ts';
-import { bytes, seconds, whole } from '../value-types.ts';
+import { settingMetadata } from '../setting-metadata.ts';
+import { bytes, integer, seconds } from '../value-types.ts';
 
 export const requests = {
   'buffer-size': bytes(4096, 65_535)
     .default(65_535)
-    .register(about, {
+    .register(settingMetadata, {
       help: 'bytes of request head (uwsgi: of the variables)',
       uwsgi: 'bytes of the request head, 4096 when not given; a larger one resets the connection',
       differs: '65535 when not given, the most the protocol can carry; a larger head is answered 431',
       also: ['b'],
     }),
-  'limit-post': bytes(1024, 1_073_741_824).default(1_048_576).register(about, {
+  'limit-post': bytes(1024, 1_073_741_824).default(1_048_576).register(settingMetadata, {
     help: 'bytes of a request body',
     uwsgi: 'bytes of a request body, unlimited when not given',
     differs: '1 MiB when not given; more is answered 413',
   }),
-  'max-connections': whole(1, 1_000_000).default(65_535).register(about, {
+  'max-connections': integer(1, 1_000_000).default(65_535).register(settingMetadata, {
     help: 'connections in all; more are closed at once',
   }),
-  'max-connections-per-address': whole(1, 1_000_000).optional().register(about, {
+  'max-connections-per-address': integer(1, 1_000_000).optional().register(settingMetadata, {
     help: 'connections of one address to --http (an IPv6 address counts with its /64; a /56 may have twice, a /48 four times as many); when not given: an eighth of max-connections, or 1024 if that is more, but at most half',
   }),
-  'header-timeout': seconds(1, 3600).default(10).register(about, { help: 'seconds for a request head to arrive' }),
-  'body-timeout': seconds(1, 3600).default(30).register(about, { help: 'seconds a request body may stand still' }),
+  'header-timeout': seconds(1, 3600)
+    .default(10)
+    .register(settingMetadata, { help: 'seconds for a request head to arrive' }),
+  'body-timeout': seconds(1, 3600)
+    .default(30)
+    .register(settingMetadata, { help: 'seconds a request body may stand still' }),
   'idle-timeout': seconds(1, 3600)
     .default(60)
-    .register(about, { help: 'seconds a client may take nothing of an answer that waits for it' }),
+    .register(settingMetadata, { help: 'seconds a client may take nothing of an answer that waits for it' }),
   'keep-alive-timeout': seconds(1, 3600)
     .default(75)
-    .register(about, { help: 'seconds an HTTP connection may wait for its next request' }),
+    .register(settingMetadata, { help: 'seconds an HTTP connection may wait for its next request' }),
   harakiri: seconds(0, 86_400)
     .default(0)
-    .register(about, {
+    .register(settingMetadata, {
       help: 'seconds until the answer to a request must have begun, else 503; WebSockets and event streams are exempt; 0 = no limit',
       uwsgi: 'kills the worker whose request takes longer, and with it every other request in that worker',
       differs: 'nothing is killed: the one request is answered 503; see loop-harakiri for a worker that hangs',

@@ -1,11 +1,11 @@
 /** Settings from the command line: `--name value`, `--name=value`, `-p 4`, and bare `--name` where it is yes or no. */
 import type { z } from 'zod';
-import { emptyReading, type Given, type Reading, take } from '../raw-settings.ts';
+import { emptyRawSettings, type RawSetting, type RawSettings, take } from '../raw-settings.ts';
 import { type Meaning, meaningOf, unknown } from '../resolve-name.ts';
 import { isFlagWord } from '../value-types.ts';
 
-export const readFlags = (schema: z.ZodObject, argv: string[]): Reading => {
-  const reading = emptyReading();
+export const readFlags = (schema: z.ZodObject, argv: string[]): RawSettings => {
+  const reading = emptyRawSettings();
   const words = [...argv];
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
     const flag = parse(schema, word);
@@ -65,8 +65,8 @@ const follows = (meaning: Meaning, next: string | undefined): boolean => {
 };
 
 /** Lists grow with each flag; of anything else the last flag counts, so that a script may append to a command line. */
-const gather = (given: Given[]): Given[] => {
-  const gathered = new Map<string, Given>();
+const gather = (given: RawSetting[]): RawSetting[] => {
+  const gathered = new Map<string, RawSetting>();
   for (const next of given) {
     const before = gathered.get(next.name);
     const grows = before?.fromFile === next.fromFile;

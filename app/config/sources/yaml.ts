@@ -13,9 +13,9 @@ import {
 } from 'yaml';
 import type { z } from 'zod';
 import { type Environment, expand } from '../expand.ts';
-import { emptyReading, type Part, type Reading, refuseDoubles, take } from '../raw-settings.ts';
+import { emptyRawSettings, type Part, type RawSettings, rejectDuplicates, take } from '../raw-settings.ts';
 import { type Meaning, meaningOf } from '../resolve-name.ts';
-import { nearest } from '../suggest.ts';
+import { suggest } from '../suggest.ts';
 
 /** The file being read: where its lines begin, and what is found in it. */
 type Source = {
@@ -24,7 +24,7 @@ type Source = {
   file: string;
   document: Document.Parsed;
   lines: LineCounter;
-  reading: Reading;
+  reading: RawSettings;
 };
 
 const usualSections = ['genkan', 'uwsgi'];
@@ -38,9 +38,9 @@ export const readYaml = (
   where: string,
   environment: Environment,
   read: (path: string) => string,
-): Reading => {
+): RawSettings => {
   const [, file = where, section] = /^(.+):([\w-]+)$/.exec(where) ?? [];
-  const reading = emptyReading();
+  const reading = emptyRawSettings();
   try {
     const lines = new LineCounter();
     const options = { version: '1.2', schema: 'core', prettyErrors: false, lineCounter: lines } as const;
@@ -50,7 +50,7 @@ export const readYaml = (
   } catch (error) {
     reading.faults.push(`${file}: cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
-  return refuseDoubles(reading);
+  return rejectDuplicates(reading);
 };
 
 const at = ({ file, lines }: Source, offset: number | undefined): string =>
@@ -80,7 +80,7 @@ const readSection = (source: Source, wanted: string | undefined): void => {
   const found = names.filter((name) => (wanted === undefined ? usualSections.includes(name) : name === wanted));
   const [section] = found;
   if (section === undefined) {
-    const near = nearest(wanted ?? 'genkan', names);
+    const near = suggest(wanted ?? 'genkan', names);
     const hint = near ? `; did you mean ${near}, which is written ${file}:${near}?` : '';
     reading.faults.push(`${file}: has no section "${wanted ?? 'genkan'}:"${hint}`);
   } else if (new Set(found).size > 1)

@@ -7,22 +7,22 @@
  * - `refused`: going on without it would not be what was asked for, so the start ends with the reason.
  * `takes`: what follows it on a command line. `planned`: not so yet, and refused until it is.
  */
-export type Answer = { uwsgi: string } & (
+export type UwsgiAnswer = { uwsgi: string } & (
   | { verdict: 'renamed'; to: string; times?: number; here?: string }
   | { verdict: 'always' | 'inapplicable' | 'refused'; takes: 'flag' | 'value'; here: string; planned?: true }
 );
 
 /** An option that no setting stands for. */
-export type Told = Extract<Answer, { verdict: 'always' | 'inapplicable' | 'refused' }>;
+export type UwsgiVerdict = Extract<UwsgiAnswer, { verdict: 'always' | 'inapplicable' | 'refused' }>;
 const answer =
-  (verdict: Told['verdict'], takes: Told['takes']) =>
-  (uwsgi: string, here: string): Told => ({ verdict, takes, uwsgi, here });
+  (verdict: UwsgiVerdict['verdict'], takes: UwsgiVerdict['takes']) =>
+  (uwsgi: string, here: string): UwsgiVerdict => ({ verdict, takes, uwsgi, here });
 const always = answer('always', 'flag');
 const idle = answer('inapplicable', 'value');
 const idleFlag = answer('inapplicable', 'flag');
 const refused = answer('refused', 'value');
 const refusedFlag = answer('refused', 'flag');
-const renamed = (to: string, uwsgi: string, here?: string): Answer => ({
+const renamed = (to: string, uwsgi: string, here?: string): UwsgiAnswer => ({
   verdict: 'renamed',
   to,
   uwsgi,
@@ -31,7 +31,7 @@ const renamed = (to: string, uwsgi: string, here?: string): Answer => ({
 /** What is said of all that a later version will have. */
 export const later = 'recognised, not in this version yet';
 
-const sockets: Record<string, Answer> = {
+const sockets: Record<string, UwsgiAnswer> = {
   'http-websockets': always('lets the HTTP router pass WebSockets on', 'WebSockets always work'),
   'http-keepalive': always('keeps connections of the HTTP router open', 'HTTP connections are always kept open'),
   'socket-timeout': renamed(
@@ -53,7 +53,7 @@ const sockets: Record<string, Answer> = {
   umask: refused('mode mask of the files it makes', `${later}; chmod-socket sets the mode of unix sockets`),
 };
 
-const workers: Record<string, Answer> = {
+const workers: Record<string, UwsgiAnswer> = {
   threads: idle(
     'threads in each worker',
     "a worker runs one event loop, which serves all its peers; for more cores use processes (the pool for files and DNS is Node's UV_THREADPOOL_SIZE)",
@@ -123,7 +123,7 @@ const workers: Record<string, Answer> = {
   pause: refused('sends SIGTSTP to the pid in a file', 'use the command: genkan pause --pidfile FILE'),
 };
 
-const reports: Record<string, Answer> = {
+const reports: Record<string, UwsgiAnswer> = {
   'log-big': refused('logs responses of more bytes than this', later),
   'log-ioerror': refusedFlag('logs requests whose connection broke', later),
   'log-master': always('lets the master write the log', 'one place writes the log'),
@@ -168,7 +168,7 @@ const reports: Record<string, Answer> = {
   },
 };
 
-const files: Record<string, Answer> = {
+const files: Record<string, UwsgiAnswer> = {
   ini: refused('reads options from an ini file', 'only YAML is read, with --yaml FILE'),
   xml: refused('reads options from an XML file', 'only YAML is read, with --yaml FILE'),
   json: refused('reads options from a JSON file', 'give it as --yaml FILE: JSON is a part of YAML'),
@@ -184,10 +184,10 @@ const files: Record<string, Answer> = {
   'manage-script-name': always('moves the prefix of a mount to SCRIPT_NAME', 'SCRIPT_NAME is always minded'),
 };
 
-export const uwsgiOptions: Record<string, Answer> = { ...sockets, ...workers, ...reports, ...files };
+export const uwsgiOptions: Record<string, UwsgiAnswer> = { ...sockets, ...workers, ...reports, ...files };
 
 /** Options that come in families, by how their names begin. */
-export const uwsgiFamilies: { like: string; pattern: RegExp; answer: Answer }[] = [
+export const uwsgiFamilies: { like: string; pattern: RegExp; answer: UwsgiAnswer }[] = [
   {
     like: 'cheaper…',
     pattern: /^cheaper/,
@@ -240,11 +240,15 @@ export const uwsgiFamilies: { like: string; pattern: RegExp; answer: Answer }[] 
 ];
 
 /** What is done about an option that is no setting. */
-export const verdictOn = ({ verdict, planned, here }: Told): { verdict: Told['verdict']; said: string } =>
+export const verdictOn = ({
+  verdict,
+  planned,
+  here,
+}: UwsgiVerdict): { verdict: UwsgiVerdict['verdict']; said: string } =>
   planned ? { verdict: 'refused', said: `${later}: ${here}` } : { verdict, said: here };
 
 /** Undefined for what is no option of uWSGI that is known here. */
-export const answerTo = (name: string): Answer | undefined =>
+export const answerTo = (name: string): UwsgiAnswer | undefined =>
   (Object.hasOwn(uwsgiOptions, name) ? uwsgiOptions[name] : undefined) ??
   uwsgiFamilies.find(({ pattern }) => pattern.test(name))?.answer;
 

@@ -1,5 +1,5 @@
 /** Lost connections: away, back within grace without a loss, gone after it. */
-import { awayWithin, NotJudged, sleep } from '../context.ts';
+import { awayWithin, NotTested, sleep } from '../context.ts';
 import { matches, same } from '../expect.ts';
 import type { TestPeer } from '../peers.ts';
 import { WebSocketPeer } from '../peers.ts';
@@ -114,7 +114,7 @@ const missTooMuch = async (first: TestPeer, second: TestPeer) => {
     if (!joined.recovered) return joined;
     for (const text of texts) same((await second.inbox.take('chat')).text, text, 'what it missed');
   }
-  throw new NotJudged('the server keeps more than 1 100 events');
+  throw new NotTested('the server keeps more than 1 100 events');
 };
 
 /** Twenty at once, and no faster than a session may by default. */

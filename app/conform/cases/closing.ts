@@ -1,7 +1,7 @@
 /** Ends of a connection: the bye before it and the close code say the same of coming back. */
 
 import { errors } from '../../protocol/errors.ts';
-import { NotJudged } from '../context.ts';
+import { NotTested } from '../context.ts';
 import { matches, same } from '../expect.ts';
 import { WebSocketPeer } from '../peers.ts';
 import type { Case } from '../spec.ts';
@@ -41,7 +41,7 @@ export const closing: Case[] = [
       const idle = c.add(WebSocketPeer, c.newRoom());
       await idle.open();
       const { code } = await idle.closing(patience).catch(() => {
-        throw new NotJudged(`the server waits longer than ${patience / 1000} s for a join`);
+        throw new NotTested(`the server waits longer than ${patience / 1000} s for a join`);
       });
       same(code, errors['join-timeout'].close, 'close code');
       matches(idle.inbox.of('bye'), [{ code: 'join-timeout', retry: errors['join-timeout'].retry }]);

@@ -1,6 +1,6 @@
 /** Limits: of a room, of a message, of what a session may send. Where they are is the server's; that they are is the promise. */
 import { errors } from '../../protocol/errors.ts';
-import { type Context, isLimit, NotJudged, sleep } from '../context.ts';
+import { type Context, isLimit, NotTested, sleep } from '../context.ts';
 import { matches, same } from '../expect.ts';
 import { type TestPeer, WebSocketPeer } from '../peers.ts';
 import type { Case } from '../spec.ts';
@@ -64,7 +64,7 @@ export const limits: Case[] = [
       const { first, second } = await c.pair();
       const pings = Array.from({ length: 90 }, () => ({ type: 'ping' }));
       for (let sent = 0; first.inbox.of('error').length === 0; sent += pings.length) {
-        if (sent >= most.messages) throw new NotJudged(`a session may send ${most.messages} messages at once`);
+        if (sent >= most.messages) throw new NotTested(`a session may send ${most.messages} messages at once`);
         await first.sendMany(pings);
         await first.inbox.pongs(sent + pings.length);
       }
@@ -91,7 +91,7 @@ const fill = async (c: Context, room: string): Promise<TestPeer[]> => {
       throw error;
     }
   }
-  throw new NotJudged(`a room takes ${most.peers} peers and more`);
+  throw new NotTested(`a room takes ${most.peers} peers and more`);
 };
 
 /** Here a room that is still full is no setting. */
@@ -109,5 +109,5 @@ export const tooLong = async (c: Context, room: string): Promise<number> => {
     if (code === 'too-long') return bytes;
     same(code, 'unknown-type', `refusal of ${bytes} bytes of an unknown type`);
   }
-  throw new NotJudged(`messages of ${most.bytes} bytes are taken`);
+  throw new NotTested(`messages of ${most.bytes} bytes are taken`);
 };

@@ -4,16 +4,19 @@ import { type Check, type Finding, found, ok } from '../finding.ts';
 import { type Answer, ask, codeOf, jsonOf, type Question, type Site } from '../target.ts';
 
 /** How the app sees a request. */
-export const askSeen = async (site: Site, question?: Question): Promise<{ answer: Answer; seen: Seen | undefined }> => {
+export const fetchRequestEcho = async (
+  site: Site,
+  question?: Question,
+): Promise<{ answer: Answer; seen: Seen | undefined }> => {
   const answer = await ask(site, `rooms/${site.rooms[0]}/seen`, question);
   return { answer, seen: seen.safeParse(jsonOf(answer)).data };
 };
 
-export const genkan: Check = {
+export const appIdentity: Check = {
   name: 'genkan',
   needs: ['certificate'],
   async run(site) {
-    const { answer, seen } = await askSeen(site);
+    const { answer, seen } = await fetchRequestEcho(site);
     if (seen) return [ok(`it is Genkan, ${seen.protocol}, ${ways[seen.by]}`)];
     return [whatElse(answer)];
   },

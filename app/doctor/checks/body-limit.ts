@@ -5,7 +5,7 @@ import { ask, codeOf } from '../target.ts';
 /** The largest message, and a body nearly as large as the app takes, by its defaults. */
 const sizes = [65_536, 1_048_576 - 1024];
 
-export const body: Check = {
+export const bodyLimit: Check = {
   name: 'body',
   needs: ['genkan'],
   async run(site) {

@@ -4,7 +4,7 @@ import { operatorPaths } from '../../nginx/private.ts';
 import { securityHeaders } from '../../web/security-headers.ts';
 import { type Check, type Finding, found, orOk } from '../finding.ts';
 import { type Answer, ask } from '../target.ts';
-import { askSeen } from './app-identity.ts';
+import { fetchRequestEcho } from './app-identity.ts';
 import { missingFile } from './page.ts';
 
 export const headers: Check = {
@@ -15,7 +15,7 @@ export const headers: Check = {
     const script = /src="([^"]+\.js)"/.exec(html.body)?.[1];
     const paths = ['metrics', missingFile, ...(script === undefined ? [] : [script])];
     const others = await Promise.all(paths.map((path) => ask(site, path).catch(() => undefined)));
-    const all = [html, (await askSeen(site)).answer, ...others.filter((answer) => answer !== undefined)];
+    const all = [html, (await fetchRequestEcho(site)).answer, ...others.filter((answer) => answer !== undefined)];
     return orOk(
       [...missing(all), ...twice(all), ...forbidding(html)],
       `all ${Object.keys(securityHeaders).length} security headers, once, on ${all.length} kinds of answers`,
@@ -51,7 +51,7 @@ export const operations: Check = {
   name: 'operations',
   needs: ['genkan'],
   async run(site) {
-    const { seen } = await askSeen(site);
+    const { seen } = await fetchRequestEcho(site);
     // Some let the connection end in place of an answer, which hides as well.
     const asked = await Promise.all(operatorPaths.map((path) => ask(site, path).catch(() => undefined)));
     const answers = asked.filter((answer) => answer !== undefined);

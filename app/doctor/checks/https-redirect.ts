@@ -2,7 +2,7 @@
 import { type Check, found, ok, skipped } from '../finding.ts';
 import { ask } from '../target.ts';
 
-export const plain: Check = {
+export const httpsRedirect: Check = {
   name: 'redirect',
   needs: ['certificate'],
   async run(site) {

@@ -2,13 +2,13 @@
 import { knownFaults } from '../../nginx/advisories.ts';
 import { floor, isAtLeast, parseVersion, showVersion } from '../../nginx/version.ts';
 import { type Check, found, ok, orOk } from '../finding.ts';
-import { askSeen } from './app-identity.ts';
+import { fetchRequestEcho } from './app-identity.ts';
 
 export const version: Check = {
   name: 'version',
   needs: ['genkan'],
   async run(site) {
-    const { seen, answer } = await askSeen(site);
+    const { seen, answer } = await fetchRequestEcho(site);
     const { server, 'alt-svc': services } = answer.headers;
     const told = parseVersion(/^nginx\/([\d.]+)/.exec(String(server))?.[1] ?? '');
     if (!told) return [ok(`answers tell no version of nginx${server === undefined ? '' : `, only "${server}"`}`)];

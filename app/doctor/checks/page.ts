@@ -1,7 +1,7 @@
 /** The page and what it names: below the right path, all of it there, of the right type, kept for as long as is right. */
 import { type Check, type Finding, found, orOk } from '../finding.ts';
 import { type Answer, ask, codeOf, type Site } from '../target.ts';
-import { askSeen } from './app-identity.ts';
+import { fetchRequestEcho } from './app-identity.ts';
 
 /** As one of an older build would be called. */
 export const missingFile = 'js/doctor-00000000.js';
@@ -65,7 +65,7 @@ export const files: Check = {
   needs: ['genkan'],
   async run(site) {
     const missing = await ask(site, missingFile);
-    const { seen, answer } = await askSeen(site);
+    const { seen, answer } = await fetchRequestEcho(site);
     return orOk(
       [
         ...fallen(missing),

@@ -1,17 +1,17 @@
 /** What the app is told of a request: who asks, for which host, by which scheme; and whether it can be told lies. */
 import { BlockList, isIP } from 'node:net';
 import type { Seen } from '../../protocol/messages.ts';
-import { mayUseFrom } from '../../web/allowed-origins.ts';
+import { originPolicy } from '../../web/allowed-origins.ts';
 import { type Check, type Finding, found, ok, orOk, skipped } from '../finding.ts';
 import type { Answer, Site } from '../target.ts';
-import { askSeen } from './app-identity.ts';
+import { fetchRequestEcho } from './app-identity.ts';
 
-export const front: Check = {
+export const proxyHeaders: Check = {
   name: 'front',
   needs: ['genkan'],
   async run(site) {
     const { origin } = site.url;
-    const [one, other] = [await askSeen(site, { headers: { Origin: origin } }), await askSeen(site)];
+    const [one, other] = [await fetchRequestEcho(site, { headers: { Origin: origin } }), await fetchRequestEcho(site)];
     if (!one.seen || !other.seen) return [skipped('the app did not say how it sees requests')];
     return orOk(
       [...passedOn(site, one.seen), ...client(one.seen, other.seen, one.answer), ...listener(one.seen, one.answer)],
@@ -31,7 +31,7 @@ export const passedOn = ({ url }: Site, seen: Seen): Finding[] => [
     : [found('scheme-lost', `the app is told that visitors come by ${seen.scheme}`)]),
 ];
 
-const isOwn = mayUseFrom([]);
+const isOwn = originPolicy([]);
 
 const hostTold = ({ origin, protocol, hostname, host }: URL, told: Seen): Finding[] => {
   const scheme = protocol.slice(0, -1);
@@ -88,14 +88,14 @@ export const forgery: Check = {
   name: 'forgery',
   needs: ['genkan'],
   async run(site) {
-    const { seen: truth } = await askSeen(site);
+    const { seen: truth } = await fetchRequestEcho(site);
     const lies = {
       client: nobody,
       host: nowhere,
       scheme: site.url.protocol === 'https:' ? 'http' : 'https',
       prefix: '/forged',
     };
-    const { seen, answer } = await askSeen(site, { headers: forged(lies.scheme) });
+    const { seen, answer } = await fetchRequestEcho(site, { headers: forged(lies.scheme) });
     if (!truth) return [skipped('the app did not say how it sees requests')];
     if (!seen) return [found('client-forgeable', `with forged headers the answer is ${answer.status}`)];
     const names = (['client', 'host', 'scheme', 'prefix'] as const).filter(
@@ -123,7 +123,7 @@ export const clock: Check = {
   name: 'clock',
   needs: ['genkan'],
   async run(site) {
-    const { date } = (await askSeen(site)).answer.headers;
+    const { date } = (await fetchRequestEcho(site)).answer.headers;
     const skew = Math.round((Date.parse(date ?? '') - Date.now()) / 1000);
     if (Number.isNaN(skew)) return [skipped('answers have no Date')];
     const text = `the site's clock is ${Math.abs(skew)} s ${skew < 0 ? 'behind' : 'ahead of'} the one here`;

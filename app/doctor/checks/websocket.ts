@@ -2,7 +2,7 @@
 import { type Check, type Finding, found, ok, skipped } from '../finding.ts';
 import { type Handshake, type Line, Refused, shake } from '../peer.ts';
 import { codeOf, reasonOf, type Site } from '../target.ts';
-import { askSeen } from './app-identity.ts';
+import { fetchRequestEcho } from './app-identity.ts';
 import { passedOn } from './proxy-headers.ts';
 
 export const websocket: Check = {
@@ -43,7 +43,7 @@ const mute = async (line: Line): Promise<Finding> => {
 
 /** What changed Host or Origin has been named already, as a fault. */
 const strange = async (site: Site, { message }: Refused): Promise<Finding> => {
-  const { seen } = await askSeen(site, { headers: { Origin: site.url.origin } });
+  const { seen } = await fetchRequestEcho(site, { headers: { Origin: site.url.origin } });
   const isExplained = seen !== undefined && passedOn(site, seen).some(({ level }) => level === 'fault');
   return isExplained
     ? skipped('it opens, and is refused because of the wrong Host or Origin')

@@ -1,7 +1,7 @@
 /** One HTTP connection as the guard sees it: the requests under way, their clocks, and how it ends. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import { type ListenerLog, type RefusalCode, refusalOf, refusalText } from '../error-response.ts';
+import { errorResponseOf, errorResponseText, type ListenerLog, type RefusalCode } from '../error-response.ts';
 import { promptness, watchReader } from '../write-timeout.ts';
 
 export type HttpLimits = {
@@ -196,7 +196,7 @@ export class HttpConnection {
   }
 
   #write(code: RefusalCode): void {
-    this.#socket.write(refusalText(code));
+    this.#socket.write(errorResponseText(code));
     this.#linger();
   }
 
@@ -228,7 +228,7 @@ export class HttpConnection {
 
   /** `begun` among the fields: the app has the request, and counts its answer too. */
   #tell(code: RefusalCode, message: string, fields: object = {}): void {
-    const { status } = refusalOf(code);
+    const { status } = errorResponseOf(code);
     this.#limits.log.warn({ code, status, peer: this.#peer, ...fields }, message);
   }
 }
@@ -242,6 +242,6 @@ const faults = new Map<string, RefusalCode>([
 ]);
 
 const answer = (response: ServerResponse, code: RefusalCode): void => {
-  const { status, headers, body } = refusalOf(code);
+  const { status, headers, body } = errorResponseOf(code);
   response.writeHead(status, headers).end(body);
 };

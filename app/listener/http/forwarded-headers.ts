@@ -5,10 +5,10 @@ import { hostForm, isPort } from '../header-names.ts';
 import { belowPrefix, readPrefix } from '../url-path.ts';
 
 /** Takes away what nobody has to believe; what is left in x-forwarded-for, -proto, -host, -port and -prefix is true. */
-export type Believe = (request: IncomingMessage) => void;
+export type ForwardedHeaderPolicy = (request: IncomingMessage) => void;
 
 /** For a listener that browsers reach: nothing of it is left. */
-export const believeNobody: Believe = ({ headers }) => drop(headers);
+export const dropForwardedHeaders: ForwardedHeaderPolicy = ({ headers }) => drop(headers);
 
 /**
  * For a listener behind a front end. Of `X-Forwarded-For` the right-most address that is not a trusted proxy is the client;
@@ -16,8 +16,8 @@ export const believeNobody: Believe = ({ headers }) => drop(headers);
  * URL, if it still stands there. Whatever is not an address, scheme, host, port or path is as good as not there.
  * @param isProxy whether an address is that of a trusted proxy before the front end
  */
-export const believeFrontEnd =
-  (isProxy: (address: string) => boolean): Believe =>
+export const trustFrontEnd =
+  (isProxy: (address: string) => boolean): ForwardedHeaderPolicy =>
   (request) => {
     const { headers } = request;
     const said = saidOf(headers);

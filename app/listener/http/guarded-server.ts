@@ -1,14 +1,14 @@
 /** An http.Server that checks every head, watches every clock that node:http leaves alone, and refuses in our words. */
 import { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import { refusalOf, refusalText } from '../error-response.ts';
+import { errorResponseOf, errorResponseText } from '../error-response.ts';
 import { endUpgraded, UpgradedSockets } from '../upgraded-sockets.ts';
 import { HttpConnection, type HttpLimits } from './connection.ts';
-import type { Believe } from './forwarded-headers.ts';
+import type { ForwardedHeaderPolicy } from './forwarded-headers.ts';
 import type { HttpServerOptions } from './server.ts';
-import { checkHead, type HeadFault, headSize } from './validate-request.ts';
+import { headSize, type RequestFault, validateRequest } from './validate-request.ts';
 
-type Options = HttpServerOptions & { believe: Believe };
+type Options = HttpServerOptions & { believe: ForwardedHeaderPolicy };
 
 export class GuardedServer extends Server {
   readonly #options: Options;
@@ -76,7 +76,7 @@ export class GuardedServer extends Server {
     const fault = this.#checkHead(request);
     if (fault) {
       this.#tell(fault, request);
-      const { status, headers, body } = refusalOf(fault.code);
+      const { status, headers, body } = errorResponseOf(fault.code);
       response.writeHead(status, headers).end(body);
       return true;
     }
@@ -107,20 +107,20 @@ export class GuardedServer extends Server {
     const fault = this.#checkHead(request);
     if (!fault) return true;
     this.#tell(fault, request);
-    endUpgraded(socket, refusalText(fault.code));
+    endUpgraded(socket, errorResponseText(fault.code));
     return false;
   }
 
-  #checkHead(request: IncomingMessage): HeadFault | undefined {
+  #checkHead(request: IncomingMessage): RequestFault | undefined {
     const { bufferSize, believe } = this.#options;
     if (headSize(request) > bufferSize)
       return { code: 'header-too-large', reason: `the head is longer than ${bufferSize}` };
     believe(request);
-    return checkHead(request, this.#options);
+    return validateRequest(request, this.#options);
   }
 
-  #tell({ code, reason }: HeadFault, { socket }: IncomingMessage): void {
-    const { status } = refusalOf(code);
+  #tell({ code, reason }: RequestFault, { socket }: IncomingMessage): void {
+    const { status } = errorResponseOf(code);
     this.#options.log.warn({ code, status, peer: socket.remoteAddress ?? 'unix' }, `http: ${reason}`);
   }
 

@@ -1,10 +1,10 @@
 /** HTTP listeners: the public one, which believes nobody, and the one behind a front end, which is believed. */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { AnswersFor } from '../allowed-hosts.ts';
-import type { Admit } from '../connection-limit.ts';
+import type { IsServed } from '../allowed-hosts.ts';
+import type { AcceptConnection } from '../connection-limit.ts';
 import type { ListenerLog } from '../error-response.ts';
-import { believeFrontEnd, believeNobody } from './forwarded-headers.ts';
+import { dropForwardedHeaders, trustFrontEnd } from './forwarded-headers.ts';
 import { GuardedServer } from './guarded-server.ts';
 
 /** Times in ms. Every refusal is answered as refusal.ts says. */
@@ -23,8 +23,8 @@ export type HttpServerOptions = {
   keepAliveTimeout: number;
   /** Until an answer must have begun, else 503; 0 = no limit. WebSockets are exempt, event streams begin at once. */
   harakiri: number;
-  admit: Admit;
-  answersFor: AnswersFor;
+  admit: AcceptConnection;
+  answersFor: IsServed;
   /** Whether every request of a client at this address is refused, with 429. */
   isBarred: (client: string) => boolean;
   log: ListenerLog;
@@ -32,7 +32,7 @@ export type HttpServerOptions = {
 
 /** For browsers: what a request says of forwarding is removed before anyone can believe it. */
 export const publicServer = (options: HttpServerOptions): Server =>
-  new GuardedServer({ ...options, believe: believeNobody });
+  new GuardedServer({ ...options, believe: dropForwardedHeaders });
 
 export type FrontedServerOptions = HttpServerOptions & {
   /** Whether a TCP peer is the front end; unix sockets are guarded by their mode. */
@@ -49,7 +49,7 @@ export const frontedServer = ({ allowFrom, isProxy, ...options }: FrontedServerO
     options.log.warn({ peer: remoteAddress }, 'refused: not a front end that --allow-from names');
     return false;
   };
-  return new GuardedServer({ ...options, admit, believe: believeFrontEnd(isProxy) });
+  return new GuardedServer({ ...options, admit, believe: trustFrontEnd(isProxy) });
 };
 
 /** A unix socket has no addresses at all; a TCP socket without a remote one has lost its peer already. */

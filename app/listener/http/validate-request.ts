@@ -1,11 +1,11 @@
 /** What a request's head must be before anyone answers it: rules that node:http does not know. */
 import type { IncomingMessage } from 'node:http';
-import type { AnswersFor } from '../allowed-hosts.ts';
+import type { IsServed } from '../allowed-hosts.ts';
 import type { RefusalCode } from '../error-response.ts';
 import { hostForm } from '../header-names.ts';
 
 /** Why a request is refused; `reason` is for the log and holds nothing the client wrote. */
-export type HeadFault = { code: RefusalCode; reason: string };
+export type RequestFault = { code: RefusalCode; reason: string };
 
 /**
  * Bytes of a head, with one space behind each colon, as all write it. node:http's own limit counts names, values and URL alone.
@@ -19,19 +19,19 @@ export const headSize = ({ method, url, httpVersion, rawHeaders }: IncomingMessa
 };
 
 /** Checks a request whose forwarding headers are settled, and makes an absolute URL (RFC 9112 §3.2.2) a plain one. */
-export const checkHead = (
+export const validateRequest = (
   request: IncomingMessage,
   { limitPost, answersFor, isBarred }: HeadRules,
-): HeadFault | undefined =>
+): RequestFault | undefined =>
   checkClient(request, isBarred) ??
   checkFraming(request, limitPost) ??
   checkHost(request) ??
   checkServed(request, answersFor);
 
 /** `limitPost`: bytes of body that may be announced. `isBarred`: whether requests of a client address are refused. */
-type HeadRules = { limitPost: number; answersFor: AnswersFor; isBarred: (client: string) => boolean };
+type HeadRules = { limitPost: number; answersFor: IsServed; isBarred: (client: string) => boolean };
 
-const checkFraming = ({ headers, httpVersion }: IncomingMessage, limitPost: number): HeadFault | undefined => {
+const checkFraming = ({ headers, httpVersion }: IncomingMessage, limitPost: number): RequestFault | undefined => {
   // RFC 9112 §6.1: someone between has changed the version or the framing.
   const encoding = headers['transfer-encoding'];
   if (encoding !== undefined && httpVersion === '1.0') return bad('chunks in HTTP/1.0');
@@ -41,7 +41,7 @@ const checkFraming = ({ headers, httpVersion }: IncomingMessage, limitPost: numb
   return { code: 'body-too-large', reason: `Content-Length is more than ${limitPost}` };
 };
 
-const checkHost = (request: IncomingMessage): HeadFault | undefined => {
+const checkHost = (request: IncomingMessage): RequestFault | undefined => {
   const { headers, httpVersion, rawHeaders } = request;
   // node:http keeps the first of several; RFC 9112 §3.2 wants them refused, like an HTTP/1.1 request without any.
   if (countHosts(rawHeaders) > 1) return bad('more than one Host');
@@ -59,7 +59,7 @@ const countHosts = (rawHeaders: string[]): number => {
   return count;
 };
 
-const unwrapUrl = (request: IncomingMessage): HeadFault | undefined => {
+const unwrapUrl = (request: IncomingMessage): RequestFault | undefined => {
   const url = request.url ?? '';
   // RFC 9112 §3.2: no form of a target has a fragment. Who takes it for one and who for a part of the path go to two places.
   if (url.includes('#')) return bad('the URL has a fragment');
@@ -71,12 +71,12 @@ const unwrapUrl = (request: IncomingMessage): HeadFault | undefined => {
   return undefined;
 };
 
-const checkClient = (request: IncomingMessage, isBarred: HeadRules['isBarred']): HeadFault | undefined =>
+const checkClient = (request: IncomingMessage, isBarred: HeadRules['isBarred']): RequestFault | undefined =>
   isBarred(clientOf(request))
     ? { code: 'rate-limited', reason: 'too many requests of this client were refused' }
     : undefined;
 
-const checkServed = (request: IncomingMessage, answersFor: AnswersFor): HeadFault | undefined => {
+const checkServed = (request: IncomingMessage, answersFor: IsServed): RequestFault | undefined => {
   const { headers } = request;
   const host = text(headers['x-forwarded-host']) ?? headers.host;
   return answersFor(host, clientOf(request))
@@ -90,4 +90,4 @@ const clientOf = ({ headers, socket }: IncomingMessage): string =>
 const text = (header: string | string[] | undefined): string | undefined =>
   typeof header === 'string' ? header : undefined;
 
-const bad = (reason: string): HeadFault => ({ code: 'bad-request', reason });
+const bad = (reason: string): RequestFault => ({ code: 'bad-request', reason });

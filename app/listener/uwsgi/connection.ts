@@ -1,7 +1,7 @@
 /** One uwsgi connection: it reads the packet, gives node:http's request and response to the server, and ends well. */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { type ListenerLog, type RefusalCode, refusalOf, refusalText } from '../error-response.ts';
+import { errorResponseOf, errorResponseText, type ListenerLog, type RefusalCode } from '../error-response.ts';
 import { promptness, watchReader } from '../write-timeout.ts';
 import { type Exchange, newExchange, type UwsgiLimits } from './exchange.ts';
 import { ping, pong, webRequest } from './modifiers.ts';
@@ -274,7 +274,7 @@ export class Connection {
       return;
     }
     // What the app counts and logs is what the client is told.
-    response.statusCode = refusalOf(code).status;
+    response.statusCode = errorResponseOf(code).status;
     this.#detach(response);
     this.#refuse(code, message, { begun: true, ...fields }, request);
   }
@@ -289,13 +289,13 @@ export class Connection {
 
   #refuse(code: RefusalCode, message: string, fields: object = {}, request?: UwsgiRequest): void {
     this.#warn(code, message, fields);
-    this.socket.write(refusalText(code, request?.method));
+    this.socket.write(errorResponseText(code, request?.method));
     // The request is told at the connection's end: destroying it destroys its socket, and with it an answer on its way.
     this.#linger(request);
   }
 
   #warn(code: RefusalCode, message: string, fields: object): void {
-    this.#host.log.warn({ code, status: refusalOf(code).status, peer: peerOf(this.socket), ...fields }, message);
+    this.#host.log.warn({ code, status: errorResponseOf(code).status, peer: peerOf(this.socket), ...fields }, message);
   }
 }
 

@@ -7,7 +7,7 @@ import type { Address } from '../../config/address.ts';
 import type { Listen } from '../listen.ts';
 import { publish } from '../unix-socket-file.ts';
 
-export type Held = {
+export type BoundSocket = {
   /** To be passed to workers; it is bound, and listens once the first of them does. */
   fd: number;
   /** Where it really is: port 0 has become one. */
@@ -19,7 +19,7 @@ export type Held = {
 };
 
 /** @throws when the address is taken or cannot be had */
-export const hold = async (address: Address, options: Listen): Promise<Held> => {
+export const bindSocket = async (address: Address, options: Listen): Promise<BoundSocket> => {
   switch (address.kind) {
     case 'fd':
       // Whoever passed it (systemd) holds it as well, and lets connections wait there until the next start.
@@ -37,7 +37,7 @@ export const hold = async (address: Address, options: Listen): Promise<Held> => 
   }
 };
 
-const holdTcp = async (address: Address & { kind: 'tcp' }, otherwise: string | undefined): Promise<Held> => {
+const holdTcp = async (address: Address & { kind: 'tcp' }, otherwise: string | undefined): Promise<BoundSocket> => {
   const host = address.host ?? otherwise;
   const shown = `${host ?? ''}:${address.port}`;
   const found = host === undefined ? undefined : await lookup(host);
@@ -52,7 +52,7 @@ const holdTcp = async (address: Address & { kind: 'tcp' }, otherwise: string | u
   return held(handle, { ...address, port: sockname.parse(bound).port });
 };
 
-const held = (handle: Handle, address: Address, remove = () => {}): Held => ({
+const held = (handle: Handle, address: Address, remove = () => {}): BoundSocket => ({
   fd: handle.fd,
   address,
   close: () => handle.close(),

@@ -1,28 +1,28 @@
 /** All sockets of the supervisor: each address is bound once and kept over reloads, as long as a worker needs it. */
 import { showAddress } from '../../config/address.ts';
-import { hostOf, type Place } from '../bind-plan.ts';
+import { hostOf, type ListenEndpoint } from '../bind-plan.ts';
 import type { Listen } from '../listen.ts';
-import { type Held, hold } from './bind-socket.ts';
-import type { HeldPlace } from './worker-handle.ts';
+import { type BoundSocket, bindSocket } from './bind-socket.ts';
+import type { BoundEndpoint } from './worker-handle.ts';
 
-export class HeldSockets {
-  readonly #held = new Map<string, Held>();
+export class BoundSockets {
+  readonly #held = new Map<string, BoundSocket>();
 
   /**
    * Gives every worker its sockets: those there are already, others bound anew.
    * @throws when an address cannot be had; what was bound for this plan is let go again
    */
-  async cover(plan: Place[][], options: Omit<Listen, 'host'>): Promise<HeldPlace[][]> {
+  async cover(plan: ListenEndpoint[][], options: Omit<Listen, 'host'>): Promise<BoundEndpoint[][]> {
     const fresh: string[] = [];
-    const take = async (key: string, { setting, address }: Place): Promise<HeldPlace> => {
+    const take = async (key: string, { setting, address }: ListenEndpoint): Promise<BoundEndpoint> => {
       const known = this.#held.get(key);
-      const held = known ?? (await hold(address, { ...options, host: hostOf(setting) }));
+      const held = known ?? (await bindSocket(address, { ...options, host: hostOf(setting) }));
       if (!known) fresh.push(key);
       this.#held.set(key, held);
       return { setting, address, held };
     };
     try {
-      const covered: HeldPlace[][] = [];
+      const covered: BoundEndpoint[][] = [];
       for (const [worker, places] of plan.entries()) {
         covered.push([]);
         for (const [at, place] of places.entries()) covered[worker]?.push(await take(keyOf(place, worker, at), place));
@@ -35,7 +35,7 @@ export class HeldSockets {
   }
 
   /** Lets go of what none of these places needs. */
-  keepOnly(places: HeldPlace[]): void {
+  keepOnly(places: BoundEndpoint[]): void {
     const needed = new Set(places.map(({ held }) => held));
     for (const [key, held] of this.#held) if (!needed.has(held)) this.#release(key);
   }
@@ -58,5 +58,5 @@ export class HeldSockets {
 }
 
 /** Port 0 means another port for each place that asks for it. */
-const keyOf = ({ address }: Place, worker: number, at: number): string =>
+const keyOf = ({ address }: ListenEndpoint, worker: number, at: number): string =>
   address.kind === 'tcp' && address.port === 0 ? `${showAddress(address)} ${worker} ${at}` : showAddress(address);

@@ -1,7 +1,7 @@
 /** How patient the supervisor is with its workers. */
 
 /** ms and counts. */
-export type Pace = {
+export type RestartPolicy = {
   /** A worker that lived shorter died fast; so many in a row end everything. */
   fast: number;
   deaths: number;
@@ -21,7 +21,7 @@ export type Pace = {
   /** Before a replacement that failed is tried again. */
   again: number;
 };
-export const usualPace: Pace = {
+export const defaultRestartPolicy: RestartPolicy = {
   fast: 10_000,
   deaths: 5,
   firstWait: 100,

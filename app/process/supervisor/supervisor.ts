@@ -2,13 +2,13 @@
 import { randomKey } from '../../auth/session.ts';
 import type { Settings } from '../../config/schema.ts';
 import type { Log } from '../lifecycle.ts';
-import { type Pace, usualPace } from './restart-policy.ts';
-import { isOfMemory, judge, processState, type Verdict } from './watchdog.ts';
-import { type Assignment, type Command, type Exit, type HeldPlace, WorkerProcess } from './worker-handle.ts';
-import { bequeath, countEnd, type End, hasToGo, newSlot, type Slot } from './worker-slot.ts';
+import { defaultRestartPolicy, type RestartPolicy } from './restart-policy.ts';
+import { checkWorker, isOfMemory, processState, type Verdict } from './watchdog.ts';
+import { type Assignment, type BoundEndpoint, type Command, type Exit, WorkerHandle } from './worker-handle.ts';
+import { countEnd, hasToGo, newSlot, transferState, type WorkerEnd, type WorkerSlot } from './worker-slot.ts';
 
 /** What workers are to be: one for each list of places. */
-export type Plan = { settings: Settings; places: HeldPlace[][] };
+export type Plan = { settings: Settings; places: BoundEndpoint[][] };
 
 /** Seconds that a worker beyond its hard limit of memory has to say good-bye. */
 const evilGrace = 2;
@@ -16,12 +16,12 @@ const evilGrace = 2;
 export class Supervisor {
   /** Resolves with why, once workers die faster than it makes sense to start them. */
   readonly gaveUp: Promise<string>;
-  readonly #slots = new Map<number, Slot>();
-  readonly #workers = new Set<WorkerProcess>();
+  readonly #slots = new Map<number, WorkerSlot>();
+  readonly #workers = new Set<WorkerHandle>();
   readonly #command: Command;
   readonly #environment: NodeJS.ProcessEnv;
   readonly #log: Log;
-  readonly #pace: Pace;
+  readonly #pace: RestartPolicy;
   /** Outlives the workers, who know by it whom they knew. */
   readonly #sessionKey = randomKey();
   #settings: Settings;
@@ -31,20 +31,20 @@ export class Supervisor {
   #lastLook = 0;
   #lastMemory = 0;
   /** Workers whose replacement was decided already. */
-  readonly #due = new WeakSet<WorkerProcess>();
+  readonly #due = new WeakSet<WorkerHandle>();
   /** Replacements wait for each other. */
   #turn: Promise<unknown> = Promise.resolve();
   #giveUp: (why: string) => void = () => {};
 
   constructor(
     plan: Plan,
-    options: { command: Command; environment: NodeJS.ProcessEnv; log: Log; pace?: Partial<Pace> },
+    options: { command: Command; environment: NodeJS.ProcessEnv; log: Log; pace?: Partial<RestartPolicy> },
   ) {
     this.#settings = plan.settings;
     this.#command = options.command;
     this.#environment = options.environment;
     this.#log = options.log;
-    this.#pace = { ...usualPace, ...options.pace };
+    this.#pace = { ...defaultRestartPolicy, ...options.pace };
     this.gaveUp = new Promise((resolve) => {
       this.#giveUp = resolve;
     });
@@ -62,7 +62,7 @@ export class Supervisor {
     this.#looks = setInterval(() => this.#look(performance.now()), this.#pace.look);
   }
 
-  get workers(): { number: number; respawns: number; hung: number; process: WorkerProcess | undefined }[] {
+  get workers(): { number: number; respawns: number; hung: number; process: WorkerHandle | undefined }[] {
     return [...this.#slots].map(([number, { respawns, hung, current }]) => ({
       number,
       respawns,
@@ -72,7 +72,7 @@ export class Supervisor {
   }
 
   /** Every place that a worker has or may be respawned with. */
-  get places(): HeldPlace[] {
+  get places(): BoundEndpoint[] {
     return [...this.#slots.values()].flatMap(({ assignment }) => assignment.places);
   }
 
@@ -138,24 +138,24 @@ export class Supervisor {
   }
 
   /** After a roll that failed: a slot is what its worker is, and a slot that never had one is no more. */
-  #takeBack(slot: Slot, before: Assignment | undefined): void {
+  #takeBack(slot: WorkerSlot, before: Assignment | undefined): void {
     const { worker } = slot.assignment;
     if (!before && !slot.current) this.#slots.delete(worker);
     else if (before && slot.current?.assignment !== slot.assignment) slot.assignment = before;
   }
 
-  async #remove(number: number, slot: Slot): Promise<void> {
+  async #remove(number: number, slot: WorkerSlot): Promise<void> {
     this.#slots.delete(number);
     clearTimeout(slot.wait);
     await this.#retire(slot.current);
   }
 
   /** The successor listens first; then the predecessor drains. */
-  async #replace(slot: Slot): Promise<void> {
+  async #replace(slot: WorkerSlot): Promise<void> {
     await this.#retire(await this.#fill(slot));
   }
 
-  async #retire(old: WorkerProcess | undefined): Promise<void> {
+  async #retire(old: WorkerHandle | undefined): Promise<void> {
     if (!old || old.state === 'gone') return;
     this.#log.info({ worker: old.number, pid: old.pid }, 'worker drains');
     await old.drain(this.#settings['drain-timeout']);
@@ -166,17 +166,17 @@ export class Supervisor {
    * @returns the one that did until now
    * @throws when it does not come to listen
    */
-  async #fill(slot: Slot): Promise<WorkerProcess | undefined> {
+  async #fill(slot: WorkerSlot): Promise<WorkerHandle | undefined> {
     if (this.#stopping) throw new Error('stopping');
     clearTimeout(slot.wait);
     const old = slot.current;
     const inherits = slot.legacy !== undefined || old?.state === 'listening';
-    const worker = new WorkerProcess(this.#command, slot.assignment, this.#environment, inherits);
+    const worker = new WorkerHandle(this.#command, slot.assignment, this.#environment, inherits);
     slot.next = worker;
     this.#workers.add(worker);
     worker.exited.then((exit) => this.#ended(slot, worker, exit));
     try {
-      if (inherits) await bequeath(slot, old, worker, this.#pace, this.#log);
+      if (inherits) await transferState(slot, old, worker, this.#pace, this.#log);
       const listening = await worker.inTime(worker.listening, this.#pace.start);
       if (this.#slots.get(worker.number) !== slot) throw new Error('it is not needed any more');
       for (const place of listening) this.#log.info({ worker: worker.number, pid: worker.pid, ...place }, 'listening');
@@ -199,7 +199,7 @@ export class Supervisor {
     }
   }
 
-  #ended(slot: Slot, worker: WorkerProcess, { code, signal }: Exit): void {
+  #ended(slot: WorkerSlot, worker: WorkerHandle, { code, signal }: Exit): void {
     this.#workers.delete(worker);
     const { number, pid } = worker;
     const lived = Math.round(performance.now() - worker.since);
@@ -212,7 +212,7 @@ export class Supervisor {
   }
 
   /** Starts the slot's next worker after a while that grows with every fast death. */
-  #respawn(slot: Slot, end: End): void {
+  #respawn(slot: WorkerSlot, end: WorkerEnd): void {
     const { worker } = slot.assignment;
     if (this.#stopping || this.#slots.get(worker) !== slot) return;
     const { fast, deaths } = this.#pace;
@@ -244,13 +244,13 @@ export class Supervisor {
       const rss = weighs ? current.beat.rss : 0;
       const spread = (current.number - 1) / this.#slots.size;
       const { since, heard, baseline } = current;
-      const verdict = judge(this.#settings, { since, heard, rss, baseline }, now, spread);
+      const verdict = checkWorker(this.#settings, { since, heard, rss, baseline }, now, spread);
       if (weighs && !isOfMemory(verdict)) slot.large = undefined;
       if (verdict) this.#obey(slot, current, verdict, now);
     }
   }
 
-  #obey(slot: Slot, worker: WorkerProcess, verdict: Verdict, now: number): void {
+  #obey(slot: WorkerSlot, worker: WorkerHandle, verdict: Verdict, now: number): void {
     if (!isOfMemory(verdict)) return this.#carryOut(slot, worker, verdict);
     const isNew = slot.large !== worker;
     if (hasToGo(slot, worker, verdict, now, this.#pace)) return this.#carryOut(slot, worker, verdict);
@@ -260,7 +260,7 @@ export class Supervisor {
     worker.shed();
   }
 
-  #carryOut(slot: Slot, worker: WorkerProcess, verdict: Verdict): void {
+  #carryOut(slot: WorkerSlot, worker: WorkerHandle, verdict: Verdict): void {
     const { number, pid, beat } = worker;
     const state = pid === undefined ? undefined : processState(pid);
     this.#log.warn({ worker: number, pid, limit: verdict.limit, beat, state }, `worker is replaced: ${verdict.reason}`);

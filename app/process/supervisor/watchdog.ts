@@ -25,7 +25,7 @@ export type Verdict = { do: 'kill' | 'end' | 'replace'; limit: keyof Limits; rea
 const leastGrowth = 0.5;
 
 /** @param spread 0 to 1: workers that started together do not end together, up to a tenth of the lifetime apart */
-export const judge = (
+export const checkWorker = (
   limits: Limits,
   { since, heard, rss, baseline }: Vital,
   now: number,

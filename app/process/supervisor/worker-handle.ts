@@ -2,10 +2,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { showAddress } from '../../config/address.ts';
 import type { Settings } from '../../config/schema.ts';
-import type { Place } from '../bind-plan.ts';
-import type { Held } from './bind-socket.ts';
+import type { ListenEndpoint } from '../bind-plan.ts';
+import type { BoundSocket } from './bind-socket.ts';
 import { type Beat, fromWorker, type Listening, monotonic, portable, type ToWorker, tell } from './ipc.ts';
-import type { Pace } from './restart-policy.ts';
+import type { RestartPolicy } from './restart-policy.ts';
 
 /** How workers are started: `module` and `words` are a command line that ends up in `work()`. */
 export type Command = { module: string; words: string[]; cwd: string };
@@ -16,13 +16,13 @@ export const workerCommand = (): Command => ({
   cwd: process.cwd(),
 });
 
-export type HeldPlace = Place & { held: Held };
+export type BoundEndpoint = ListenEndpoint & { held: BoundSocket };
 /** `beat`: ms between signs of life. */
 export type Assignment = {
   worker: number;
   of: number;
   settings: Settings;
-  places: HeldPlace[];
+  places: BoundEndpoint[];
   beat: number;
   accepting: boolean;
 };
@@ -41,7 +41,7 @@ const travel = 1000;
 /** ms for a worker to report; one that hangs does not hold up the others' numbers. */
 const reportPatience = 1000;
 
-export class WorkerProcess {
+export class WorkerHandle {
   readonly number: number;
   readonly assignment: Assignment;
   readonly since = performance.now();
@@ -156,7 +156,7 @@ export class WorkerProcess {
    * Asks it to send everyone away and give up its rooms. One that is stuck may take a while to begin; the order has a date,
    * after which it is not followed any more. Once begun, there is no way back: it is waited for as long as rooms come.
    */
-  handOver({ handOver, nextRoom }: Pick<Pace, 'handOver' | 'nextRoom'>): Promise<Left> {
+  handOver({ handOver, nextRoom }: Pick<RestartPolicy, 'handOver' | 'nextRoom'>): Promise<Left> {
     this.#tell({ type: 'hand-over', until: monotonic() + handOver });
     return new Promise((resolve) => {
       const settle = (left: Left): void => {

@@ -11,7 +11,7 @@ type Start = Extract<z.infer<typeof toWorker>, { type: 'start' }>;
 const orphanGrace = 1;
 
 /** @returns the exit code: 0 when it was asked to end */
-export const work = async (): Promise<number> => {
+export const runWorker = async (): Promise<number> => {
   const orders = hearOrders();
   const start = await Promise.race([orders.start, orders.orphaned]);
   if (!start) return 1;

@@ -1,14 +1,14 @@
 /** The place of one worker among others: who serves there, who is about to, and how often its workers ended. */
 import type { Log } from '../lifecycle.ts';
-import type { Pace } from './restart-policy.ts';
+import type { RestartPolicy } from './restart-policy.ts';
 import type { Verdict } from './watchdog.ts';
-import type { Assignment, WorkerProcess } from './worker-handle.ts';
+import type { Assignment, WorkerHandle } from './worker-handle.ts';
 
 /** `current` serves, `next` is about to; a slot has neither while it waits for a respawn. Times are of performance.now(). */
-export type Slot = {
+export type WorkerSlot = {
   assignment: Assignment;
-  current?: WorkerProcess | undefined;
-  next?: WorkerProcess | undefined;
+  current?: WorkerHandle | undefined;
+  next?: WorkerHandle | undefined;
   /** What a predecessor left that no worker has yet. */
   legacy?: unknown[] | undefined;
   /** Whether a worker ever served here. */
@@ -18,18 +18,18 @@ export type Slot = {
   respawns: number;
   hung: number;
   /** Who was beyond its limit of memory at the last look. */
-  large?: WorkerProcess | undefined;
+  large?: WorkerHandle | undefined;
   /** When a worker was last replaced for its memory. */
   lastReplaced: number;
   wait?: NodeJS.Timeout | undefined;
 };
 
-export const newSlot = (assignment: Assignment): Slot => ({
+export const newSlot = (assignment: Assignment): WorkerSlot => ({
   ...{ assignment, served: false, deaths: 0, respawns: 0, hung: 0, lastReplaced: Number.NEGATIVE_INFINITY },
 });
 
 /** `lived`: ms. `ordered`: by the supervisor. */
-export type End = { lived: number; ordered: boolean; unstartable?: string | undefined };
+export type WorkerEnd = { lived: number; ordered: boolean; unstartable?: string | undefined };
 
 /**
  * Counts an end. One that was asked for, or a start that the system did not allow, says nothing about the worker: whoever can
@@ -37,9 +37,9 @@ export type End = { lived: number; ordered: boolean; unstartable?: string | unde
  * @returns ms to wait before the next start, or that it makes no sense any more
  */
 export const countEnd = (
-  slot: Slot,
-  { lived, ordered, unstartable }: End,
-  { fast, deaths, firstWait, lastWait }: Pace,
+  slot: WorkerSlot,
+  { lived, ordered, unstartable }: WorkerEnd,
+  { fast, deaths, firstWait, lastWait }: RestartPolicy,
 ): number | 'give up' => {
   if (unstartable !== undefined) return lastWait;
   if (lived >= fast) slot.deaths = 0;
@@ -54,11 +54,11 @@ export const countEnd = (
  * has to come back when it is replaced, so that this happens only so often.
  */
 export const hasToGo = (
-  slot: Slot,
-  worker: WorkerProcess,
+  slot: WorkerSlot,
+  worker: WorkerHandle,
   verdict: Verdict,
   now: number,
-  { memoryPause }: Pace,
+  { memoryPause }: RestartPolicy,
 ): boolean => {
   const wasLarge = slot.large === worker;
   slot.large = worker;
@@ -73,11 +73,11 @@ export const hasToGo = (
  * the socket that this process holds.
  * @throws when the heir is not ready in time, or the predecessor does not begin to hand over and so serves on
  */
-export const bequeath = async (
-  slot: Slot,
-  old: WorkerProcess | undefined,
-  heir: WorkerProcess,
-  pace: Pace,
+export const transferState = async (
+  slot: WorkerSlot,
+  old: WorkerHandle | undefined,
+  heir: WorkerHandle,
+  pace: RestartPolicy,
   log: Log,
 ): Promise<void> => {
   await heir.inTime(heir.ready, pace.start);

@@ -4,13 +4,13 @@ import type { Socket } from 'node:net';
 import { type ErrorCode, type Refusal, refuse } from '../../protocol/errors.ts';
 import { onOneLine } from '../../protocol/event-stream.ts';
 import type { PeerId, RoomName } from '../../protocol/messages.ts';
-import type { Entry } from '../../rooms/event-log.ts';
+import type { RoomLogEntry } from '../../rooms/event-log.ts';
 import { lose } from '../../rooms/leave.ts';
 import { admits, concerns, endedBy } from '../../rooms/room.ts';
 import { encode, encodeMessage } from '../encode.ts';
 import type { Displaced, Receiver } from '../fanout.ts';
 import { byeMessage, type Signaling } from '../handle-message.ts';
-import { type Entered, letInto } from '../join.ts';
+import { type JoinResult, joinAdmitted } from '../join.ts';
 
 /** ms after which a browser's EventSource comes back; told at the beginning, so that the first bytes go out at once. */
 const retry = 1000;
@@ -38,8 +38,8 @@ type StreamEnd = ErrorCode | 'silent' | 'lost';
  * in is not told yet. `spoke`: when something was written last.
  */
 type State =
-  | { at: 'starting'; held: Entry[] }
-  | { at: 'open'; response: ServerResponse; seq: number; spoke: number; held?: Entry[] }
+  | { at: 'starting'; held: RoomLogEntry[] }
+  | { at: 'open'; response: ServerResponse; seq: number; spoke: number; held?: RoomLogEntry[] }
   | { at: 'ending'; response: ServerResponse; since: number }
   | { at: 'over' };
 
@@ -83,7 +83,7 @@ export class EventStream implements Receiver {
   }
 
   /** Begins to write: what was missed after number `after`, then what came meanwhile. @param closed told at the end */
-  open(response: ServerResponse, after: number, missed: Entry[], closed: (traffic: Traffic) => void): void {
+  open(response: ServerResponse, after: number, missed: RoomLogEntry[], closed: (traffic: Traffic) => void): void {
     if (this.#state.at !== 'starting') return;
     const { held } = this.#state;
     this.#state = { at: 'open', response, seq: after, spoke: 0 };
@@ -103,7 +103,7 @@ export class EventStream implements Receiver {
     for (const entry of [...own, ...held]) this.deliver(entry, encode(entry));
   }
 
-  deliver(entry: Entry, text: string): void {
+  deliver(entry: RoomLogEntry, text: string): void {
     if ('held' in this.#state) this.#state.held?.push(entry);
     if (this.#state.at !== 'open' || this.#state.held || entry.seq <= this.#state.seq) return;
     const over = endedBy(entry.event, this.#peer, this.#waits);
@@ -152,10 +152,10 @@ export class EventStream implements Receiver {
 
   /** It was let in: it is told of the room, and then what happened meanwhile. */
   #admit(state: State & { at: 'open' }, admission: number): void {
-    const held: Entry[] = [];
+    const held: RoomLogEntry[] = [];
     state.held = held;
     this.#waits = false;
-    const told = (entered: Entered | Refusal): void => {
+    const told = (entered: JoinResult | Refusal): void => {
       delete state.held;
       if ('refused' in entered) return this.end(entered);
       state.seq = entered.first.seq;
@@ -163,7 +163,7 @@ export class EventStream implements Receiver {
       for (const entry of held) this.deliver(entry, encode(entry));
     };
     const until = this.#signaling.clock() + silence(this.#signaling);
-    letInto(this.#signaling, this.#room, this.#session, until, admission).then(told, this.#failed);
+    joinAdmitted(this.#signaling, this.#room, this.#session, until, admission).then(told, this.#failed);
   }
 
   readonly #failed = (error: unknown): void => {

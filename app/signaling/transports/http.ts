@@ -12,7 +12,7 @@ import {
   type RoomName,
   type ServerMessage,
 } from '../../protocol/messages.ts';
-import type { Entry } from '../../rooms/event-log.ts';
+import type { RoomLogEntry } from '../../rooms/event-log.ts';
 import { hear, listen, listenAndWait } from '../../rooms/join.ts';
 import { expectBy } from '../../rooms/leave.ts';
 import { admits, concerns, concernsAtTheDoor, endedBy } from '../../rooms/room.ts';
@@ -20,27 +20,27 @@ import { eventsFor } from '../../rooms/view.ts';
 import { type Caller, tooManyConnections, tooOften } from '../authorize.ts';
 import { encode, encodeMessage } from '../encode.ts';
 import {
-  type AddressPurse,
+  type AddressBuckets,
+  addressBuckets,
   byeMessage,
   chargeAddress,
   comeBackLater,
-  depart,
-  departForNow,
+  countedError,
   errorMessage,
+  handleMessage,
+  leaveRoom,
+  leaveRoomForNow,
   numberOf,
-  purseOf,
   type Signaling,
-  speak,
-  told,
 } from '../handle-message.ts';
-import { enter, letInto } from '../join.ts';
-import { lookInside } from '../occupancy.ts';
+import { joinAdmitted, joinRoom } from '../join.ts';
+import { occupancyOf } from '../occupancy.ts';
 import { countReplay, refuseReplay } from '../replay.ts';
 import { EventStream, type Streamed, silence, type Traffic } from './event-stream.ts';
-import { Poll } from './long-poll.ts';
+import { LongPoll } from './long-poll.ts';
 
 /** `body` is JSON text; `refused` is the code when all of it is a refusal, `retry` the ms after which to try again. */
-export type Answer = { status: number; body: string; refused?: ErrorCode; retry?: number | undefined };
+export type HttpAnswer = { status: number; body: string; refused?: ErrorCode; retry?: number | undefined };
 
 /**
  * What this process keeps of a peer between its requests: `seen` is when the last one came, `renewIceAt` when its ICE servers
@@ -52,7 +52,7 @@ type Visitor = {
   /** Its client address, as of its last request. */
   address: string | undefined;
   seat: SeatBudget;
-  poll?: Poll;
+  poll?: LongPoll;
   stream?: EventStream;
   seen: number;
   renewIceAt: number;
@@ -64,7 +64,7 @@ export type Streams = { streamed(stream: Streamed): void };
 /** Who asks for a stream, and its answer's beginning: headers, then what is written as it comes. */
 export type Asking = Pick<Streamed, 'reqId' | 'ip'> & { begin(): ServerResponse };
 
-export const refusalAnswer = (refusal: Refusal): Answer => ({
+export const refusalAnswer = (refusal: Refusal): HttpAnswer => ({
   status: errors[refusal.refused].status,
   body: JSON.stringify(errorMessage(refusal)),
   refused: refusal.refused,
@@ -84,12 +84,12 @@ export class HttpConversations {
   }
 
   /** `POST …/join`: the body is the `join` message; `type` may be left out. */
-  async join(room: RoomName, body: unknown, caller: Caller): Promise<Answer> {
+  async join(room: RoomName, body: unknown, caller: Caller): Promise<HttpAnswer> {
     const message = join.omit({ type: true }).safeParse(body);
     if (!message.success) return refusalAnswer(explain(message.error, 'join'));
     const { fanout } = this.#signaling;
     const attach = (peer: PeerId) => fanout.displace(room, peer);
-    const entered = await enter(this.#signaling, room, message.data, this.#heardUntil(), attach, caller);
+    const entered = await joinRoom(this.#signaling, room, message.data, this.#heardUntil(), attach, caller);
     if ('refused' in entered) return refusalAnswer(entered);
     this.#visitor(room, entered.first.self.id, caller, entered.isNew).renewIceAt = entered.renewIceAt;
     // What was missed comes with the next request for events, so the number to ask after stays the peer's own.
@@ -100,13 +100,13 @@ export class HttpConversations {
    * `POST …/messages`: one message or several, in order, up to the first that is to be sent again (what follows it would be
    * out of order) or that leaves. The status is that of the first refusal when nothing was accepted.
    */
-  async messages(room: RoomName, session: string | undefined, body: unknown, caller: Caller): Promise<Answer> {
+  async messages(room: RoomName, session: string | undefined, body: unknown, caller: Caller): Promise<HttpAnswer> {
     const known = await this.#recognise(room, session, caller);
     if ('refused' in known) return refusalAnswer(known);
     const posted = postedMessages.safeParse(body);
     if (!posted.success) return refusalAnswer(refuse('bad-message', 'a message or an array of them is wanted'));
     const replies: ServerMessage[] = [];
-    const purse = purseOf(this.#signaling, caller);
+    const purse = addressBuckets(this.#signaling, caller);
     for (const json of Array.isArray(posted.data) ? posted.data : [posted.data]) {
       const reply = await this.#speak(room, known.id, json, caller, purse);
       // An acknowledgement covers those right before it, but not an error between them.
@@ -127,7 +127,7 @@ export class HttpConversations {
     { after, wait }: { after: number; wait: number },
     caller: Caller,
     gone: (callback: () => void) => void,
-  ): Promise<Answer> {
+  ): Promise<HttpAnswer> {
     const known = await this.#recognise(room, session, caller, listen);
     if ('refused' in known) return refusalAnswer(known);
     if (this.#draining) return refusalAnswer(refuse('draining'));
@@ -135,7 +135,7 @@ export class HttpConversations {
     const visitor = this.#visitor(room, known.id, caller);
     const tooSoon = this.#refuseEvents(visitor, caller);
     if (tooSoon) return refusalAnswer(tooSoon);
-    const poll = new Poll(this.#signaling, room, known, waitMs);
+    const poll = new LongPoll(this.#signaling, room, known, waitMs);
     visitor.poll = poll;
     let there = true;
     gone(() => {
@@ -167,7 +167,7 @@ export class HttpConversations {
     after: number,
     caller: Caller,
     { begin, ...asking }: Asking,
-  ): Promise<Answer | undefined> {
+  ): Promise<HttpAnswer | undefined> {
     const known = await this.#recognise(room, session, caller, listen);
     if ('refused' in known) return refusalAnswer(known);
     const visitor = this.#visitor(room, known.id, caller);
@@ -192,7 +192,7 @@ export class HttpConversations {
   }
 
   /** `POST …/leave`: the body is the `leave` message; `type` may be left out. */
-  async leave(room: RoomName, session: string | undefined, body: unknown, caller: Caller): Promise<Answer> {
+  async leave(room: RoomName, session: string | undefined, body: unknown, caller: Caller): Promise<HttpAnswer> {
     const known = await this.#recognise(room, session, caller);
     if ('refused' in known) return refusalAnswer(known);
     const message = leave.omit({ type: true }).safeParse(body);
@@ -203,8 +203,8 @@ export class HttpConversations {
 
   async #leave(room: RoomName, peer: PeerId, mayReturn = false): Promise<void> {
     this.#signaling.fanout.displace(room, peer, 'left');
-    if (mayReturn) await departForNow(this.#signaling, room, peer);
-    else await depart(this.#signaling, room, peer, 'left');
+    if (mayReturn) await leaveRoomForNow(this.#signaling, room, peer);
+    else await leaveRoom(this.#signaling, room, peer, 'left');
     this.#forget(room, peer);
   }
 
@@ -235,8 +235,8 @@ export class HttpConversations {
   }
 
   /** `GET …/inside`. */
-  async inside(room: RoomName, caller: Caller): Promise<Answer> {
-    const told = await lookInside(this.#signaling, room, caller);
+  async inside(room: RoomName, caller: Caller): Promise<HttpAnswer> {
+    const told = await occupancyOf(this.#signaling, room, caller);
     return 'refused' in told ? refusalAnswer(told) : { status: 200, body: JSON.stringify(told) };
   }
 
@@ -298,7 +298,7 @@ export class HttpConversations {
     after: number,
     { seat }: Visitor,
     caller: Caller,
-  ): Promise<Entry[] | Refusal> {
+  ): Promise<RoomLogEntry[] | Refusal> {
     const entries = await this.#signaling.store.since(room, after);
     if (entries === 'gone') return refuse('events-gone');
     if ('refused' in entries) return entries;
@@ -321,26 +321,26 @@ export class HttpConversations {
     peer: PeerId,
     json: unknown,
     caller: Caller,
-    purse: AddressPurse,
+    purse: AddressBuckets,
   ): Promise<ServerMessage> {
     const { counts, limits, clock, log } = this.#signaling;
     const bytes = sizeOf(json, limits.messageBytes);
     const { seat } = this.#visitor(room, peer, caller);
     // The bytes of the body were counted when it came.
-    if (seat.take(bytes, clock()) !== 'within') return told(counts, refuse('rate-limited'), numberIn(json));
+    if (seat.take(bytes, clock()) !== 'within') return countedError(counts, refuse('rate-limited'), numberIn(json));
     const message = check(json, bytes, limits.messageBytes);
-    if ('refused' in message) return told(counts, message);
+    if ('refused' in message) return countedError(counts, message);
     const over = chargeAddress(this.#signaling, room, purse, message);
-    if (over) return told(counts, over, numberOf(message));
+    if (over) return countedError(counts, over, numberOf(message));
     if (message.type === 'leave') {
       await this.#leave(room, peer, message.mayReturn);
       return byeMessage(refuse('left'));
     }
     try {
-      return await speak(this.#signaling, room, peer, message, caller);
+      return await handleMessage(this.#signaling, room, peer, message, caller);
     } catch (error) {
       log.warn({ err: error, room }, 'a command could not be carried out');
-      return told(counts, refuse('internal'), numberOf(message));
+      return countedError(counts, refuse('internal'), numberOf(message));
     }
   }
 
@@ -348,7 +348,7 @@ export class HttpConversations {
   async #tell(
     room: RoomName,
     { id, session, waits }: Known,
-    entries: Entry[],
+    entries: RoomLogEntry[],
   ): Promise<{ messages: string[]; seq?: number | undefined }> {
     const seq = entries.at(-1)?.seq;
     const over = entries.findIndex(({ event }) => endedBy(event, id, waits));
@@ -362,7 +362,7 @@ export class HttpConversations {
     }
     const admission = entries.find(({ event }) => admits(event, id));
     if (admission) {
-      const entered = await letInto(this.#signaling, room, session, this.#heardUntil(), admission.seq);
+      const entered = await joinAdmitted(this.#signaling, room, session, this.#heardUntil(), admission.seq);
       if ('refused' in entered) return { messages: [this.#bye(room, id, entered)], seq };
       // What came since is for the next request.
       return { messages: [encodeMessage(entered.first)], seq: entered.first.seq };
@@ -375,7 +375,7 @@ export class HttpConversations {
   }
 
   /** One answer has no more than may wait unread; the rest is for the next request. `seq`: the number when all of it fits. */
-  #asManyAsFit(entries: Entry[], seq?: number): { messages: string[]; seq?: number | undefined } {
+  #asManyAsFit(entries: RoomLogEntry[], seq?: number): { messages: string[]; seq?: number | undefined } {
     const messages: string[] = [];
     let room = this.#signaling.limits.unsentBytes;
     for (const [at, entry] of entries.entries()) {
@@ -443,7 +443,7 @@ export class HttpConversations {
 /** A byte of a body may cost several times what one of a WebSocket's message does: it is parsed in one piece. */
 const bodyPrice = 4;
 
-const eventsAnswer = (messages: string[], seq: number): Answer => ({
+const eventsAnswer = (messages: string[], seq: number): HttpAnswer => ({
   status: 200,
   body: `{"messages":[${messages.join(',')}],"seq":${seq}}`,
 });

@@ -1,17 +1,17 @@
 /** A request for events that waits (long-poll), as a peer's receiver. */
 import { type Refusal, refuse } from '../../protocol/errors.ts';
 import type { PeerId, RoomName } from '../../protocol/messages.ts';
-import type { Entry } from '../../rooms/event-log.ts';
+import type { RoomLogEntry } from '../../rooms/event-log.ts';
 import { concerns, concernsAtTheDoor } from '../../rooms/room.ts';
 import type { Displaced, Receiver } from '../fanout.ts';
 import type { Signaling } from '../handle-message.ts';
 
-export class Poll implements Receiver {
+export class LongPoll implements Receiver {
   /**
    * The peer's events, and between them the last of those for others: the number to ask after next has to move on, or a peer that is
    * told nothing for long would fall off the end of the log.
    */
-  readonly #heard: Entry[] = [];
+  readonly #heard: RoomLogEntry[] = [];
   /** ms since 1970 */
   readonly deadline: number;
   /** Settles when something came for the peer, or nothing will. */
@@ -19,7 +19,7 @@ export class Poll implements Receiver {
   /** Why it was ended before its time. */
   ended: Refusal | undefined;
   readonly #wake: () => void;
-  readonly #matters: (entry: Entry) => boolean;
+  readonly #matters: (entry: RoomLogEntry) => boolean;
   readonly #unsubscribe: () => void;
   readonly #detach: () => void;
 
@@ -41,19 +41,19 @@ export class Poll implements Receiver {
     if (wait === 0) this.#wake();
   }
 
-  deliver(entry: Entry): void {
+  deliver(entry: RoomLogEntry): void {
     if (this.#matters(entry)) this.#wake();
   }
 
   /** What others say to each other is not kept while this waits. */
-  #hear(entry: Entry): void {
+  #hear(entry: RoomLogEntry): void {
     const last = this.#heard.at(-1);
     if (last && !this.#matters(last) && !this.#matters(entry)) this.#heard.pop();
     this.#heard.push(entry);
   }
 
   /** What was missed, waiting for more if there is nothing in it for the peer; then all that came. */
-  async gather(missed: Entry[]): Promise<Entry[]> {
+  async gather(missed: RoomLogEntry[]): Promise<RoomLogEntry[]> {
     if (!missed.some(this.#matters)) await this.over;
     const last = missed.at(-1)?.seq ?? 0;
     return [...missed, ...this.#heard.filter(({ seq }) => seq > last)];

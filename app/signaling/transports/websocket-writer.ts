@@ -1,11 +1,11 @@
 /** What a session says on a WebSocket: all of one turn of the event loop leaves in one write; ws would take one or two for each. */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
-import type { Wire } from '../session.ts';
+import type { MessageWriter } from '../session.ts';
 import { keepFrames, textFrames } from './websocket-frames.ts';
 
 // Its state is in fields, not in closures: there is one for every peer, and most peers are silent.
-export class SocketWire implements Wire {
+export class WebSocketWriter implements MessageWriter {
   /** Messages that were sent so far. */
   sent = 0;
   #waiting: string[] = [];
@@ -65,7 +65,7 @@ export class SocketWire implements Wire {
 }
 
 /** Those that have something to send once this turn has read what it had to read; one immediate for all of them. */
-let turn: SocketWire[] = [];
+let turn: WebSocketWriter[] = [];
 const endTurn = (): void => {
   const wires = turn;
   turn = [];

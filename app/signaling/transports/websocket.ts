@@ -9,7 +9,7 @@ import { encodeMessage } from '../encode.ts';
 import { byeMessage, closeCode, comeBackLater, type Signaling } from '../handle-message.ts';
 import { Session } from '../session.ts';
 import { readAhead } from './websocket-reader.ts';
-import { SocketWire } from './websocket-writer.ts';
+import { WebSocketWriter } from './websocket-writer.ts';
 
 /** ws closes by itself (1009) what is this much longer than a message may be; below, the client gets a `bye` first. */
 export const hardLimit = (messageBytes: number): number => 2 * messageBytes;
@@ -22,7 +22,7 @@ export type Opened = Visitor & { room: RoomName };
 /** Bytes are those on the connection, framing included; `us` is how long it was open (µs). */
 export type Closed = Opened & Traffic & { peer: PeerId | undefined; us: number; closeCode: number };
 /** Told of every WebSocket. */
-export type Visits = {
+export type WebSocketLog = {
   opened(visit: Opened): void;
   closed(visit: Closed): void;
   turnedAway(visit: Visitor & { code: ErrorCode }): void;
@@ -32,7 +32,7 @@ type Traffic = { messagesIn: number; messagesOut: number; bytesIn: number; bytes
 type Open = {
   socket: WebSocket;
   session: Session;
-  wire: SocketWire;
+  wire: WebSocketWriter;
   heard: boolean;
   pinged: number;
   closing?: number;
@@ -45,11 +45,11 @@ type Carried = { in: number; at: number; read: number; written: number };
 export class WebSockets {
   readonly #open = new Set<Open>();
   readonly #signaling: Signaling;
-  readonly #visits: Visits;
+  readonly #visits: WebSocketLog;
   /** What went over those that are closed. */
   readonly #past: Traffic = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 };
 
-  constructor(signaling: Signaling, visits: Visits) {
+  constructor(signaling: Signaling, visits: WebSocketLog) {
     this.#signaling = signaling;
     this.#visits = visits;
   }
@@ -76,7 +76,7 @@ export class WebSockets {
     const { addresses, clock, limits, log } = this.#signaling;
     if (!addresses.hasRoomFor('connections', visitor.ip)) return this.turnAway(socket, tooManyConnections(), visitor);
     const { bytesRead: read, bytesWritten: written } = connection;
-    const wire = new SocketWire(socket, connection, limits.unsentBytes);
+    const wire = new WebSocketWriter(socket, connection, limits.unsentBytes);
     const carried: Carried = { in: 0, at: performance.now(), read, written };
     const caller = { address: visitor.ip, token };
     const session = new Session(this.#signaling, room, wire, caller);

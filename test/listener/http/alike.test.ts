@@ -1,7 +1,7 @@
 /** The same request gets the same answer, byte for byte, by HTTP and by uwsgi, direct and through nginx, on TCP and on unix sockets. */
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { answersFor } from '../../../app/listener/allowed-hosts.ts';
+import { allowedHosts } from '../../../app/listener/allowed-hosts.ts';
 import { without } from '../../setup/without.ts';
 import { type Address, connectTo, type UwsgiRequestOptions } from '../uwsgi/client.ts';
 import type { Family } from '../uwsgi/listener.ts';
@@ -138,7 +138,7 @@ const direct = (kind: Kind, asked: Asked): Asked => {
 const listeners = async (): Promise<Way[]> => {
   const site = await buildSite(publicDirectory());
   const ways: Way[] = [];
-  const limits = { limitPost: 6_000_000, answersFor: answersFor(['example.org', 'meet.example']) };
+  const limits = { limitPost: 6_000_000, answersFor: allowedHosts(['example.org', 'meet.example']) };
   for (const kind of ['http-socket', 'socket'] as const)
     for (const family of ['tcp', 'unix'] satisfies Family[]) {
       const { server, address } = await listenAs(kind, limits, family);

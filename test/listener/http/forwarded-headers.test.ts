@@ -1,7 +1,7 @@
 /** Whom a listener believes about the client, and which hosts it answers for. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { answersFor } from '../../../app/listener/allowed-hosts.ts';
+import { allowedHosts } from '../../../app/listener/allowed-hosts.ts';
 import { connectTo, readAll, readAnswer } from '../uwsgi/client.ts';
 import type { Family } from '../uwsgi/listener.ts';
 import { exchange, headOf, type Kind, kinds, listenAs, serveAs } from './listener.ts';
@@ -140,7 +140,7 @@ describe('a path before the app', () => {
 });
 
 describe('allowed-hosts', () => {
-  const serves = answersFor(['meet.example', '*.rooms.example', 'exact.example:8443', '[2001:db8::1]']);
+  const serves = allowedHosts(['meet.example', '*.rooms.example', 'exact.example:8443', '[2001:db8::1]']);
   test.each([
     ['meet.example', true],
     ['MEET.Example', true],
@@ -174,8 +174,8 @@ describe('allowed-hosts', () => {
   });
 
   test('without any every host is served', () => {
-    expect(answersFor([])('anything', '203.0.113.7')).toBe(true);
-    expect(answersFor([])(undefined, '203.0.113.7')).toBe(true);
+    expect(allowedHosts([])('anything', '203.0.113.7')).toBe(true);
+    expect(allowedHosts([])(undefined, '203.0.113.7')).toBe(true);
   });
 
   test.each(kinds.flatMap((kind) => (['tcp', 'unix'] as Family[]).map((family) => [kind, family] as const)))(
@@ -184,7 +184,7 @@ describe('allowed-hosts', () => {
       const { address, lines, server } = await serveAs(
         kind,
         tell,
-        { answersFor: answersFor(['meet.example']) },
+        { answersFor: allowedHosts(['meet.example']) },
         family,
       );
       server.on('upgrade', () => expect.unreachable());
@@ -204,7 +204,7 @@ describe('allowed-hosts', () => {
   );
 
   test('by --http-socket the host that the front end says is what counts', async () => {
-    const { address } = await serveAs('http-socket', tell, { answersFor: answersFor(['meet.example']) });
+    const { address } = await serveAs('http-socket', tell, { answersFor: allowedHosts(['meet.example']) });
     const status = async (headers: Record<string, string>) =>
       readAnswer(await exchange('http-socket', address, { headers })).status;
     expect(await status({ Host: 'backend:9090', 'X-Forwarded-Host': 'meet.example' })).toBe(200);

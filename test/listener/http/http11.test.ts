@@ -1,6 +1,6 @@
 /** HTTP/1.1 as the ancestors' notes wanted it: standalone, and end to end through the shipped nginx configuration. */
 import { describe, expect, test } from 'vitest';
-import { answersFor } from '../../../app/listener/allowed-hosts.ts';
+import { allowedHosts } from '../../../app/listener/allowed-hosts.ts';
 import { startNginx } from '../../nginx/nginx.ts';
 import { without } from '../../setup/without.ts';
 import { connectTo } from '../uwsgi/client.ts';
@@ -170,7 +170,7 @@ describe.each(ways)('%s', (way) => {
     });
 
     test('hosts: those allowed are served, others get 421', async () => {
-      const { port } = await start(way, { answersFor: answersFor(['meet.example', '*.rooms.example']) });
+      const { port } = await start(way, { answersFor: allowedHosts(['meet.example', '*.rooms.example']) });
       const { ask, socket } = talk(port);
       const status = async (host: string) => (await ask('/who', { Host: host, Connection: 'keep-alive' })).status;
       expect(await status('meet.example')).toBe(200);

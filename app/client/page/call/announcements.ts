@@ -7,19 +7,19 @@ export const nameOf = (peer: { name?: string | undefined }): string => peer.name
 
 type Seen = Pick<RemotePeer, 'name' | 'hand' | 'media'>;
 
-export const newsOfPeer = (before: Seen | undefined, now: Seen): string[] => {
+export const peerAnnouncement = (before: Seen | undefined, now: Seen): string[] => {
   const news: string[] = [];
   if (now.hand && !before?.hand) news.push(words.call.raised(nameOf(now)));
   if (now.media.screen && !before?.media.screen) news.push(words.screen.began(nameOf(now)));
   return news;
 };
 
-export const newsOfLeaving = (peer: { name?: string | undefined }, reason: LeaveReason): string => {
+export const leaveAnnouncement = (peer: { name?: string | undefined }, reason: LeaveReason): string => {
   const { left, kicked, lost } = words.call;
   return { left, kicked, timeout: lost, error: lost }[reason](nameOf(peer));
 };
 
-export const newsOfStanding = (before: Standing | undefined, now: Standing): string[] => {
+export const roomStateAnnouncements = (before: Standing | undefined, now: Standing): string[] => {
   if (!before) return [];
   const news: string[] = [];
   if (before.self.role !== now.self.role)

@@ -8,7 +8,7 @@ import { Outdated } from '../ui/lazy.tsx';
 
 type ClosingProps = { code: ErrorCode; again: () => void; newRoom: () => void };
 
-export const Closing = ({ code, again, newRoom }: ClosingProps) => {
+export const CallEnded = ({ code, again, newRoom }: ClosingProps) => {
   const { title, text, next } = endingOf(code);
   useTitle(`${title} – ${words.product}`);
   const heading = useFirstFocus<HTMLHeadingElement>();

@@ -11,29 +11,29 @@ import {
   type Settled,
   type Standing,
 } from '../../room.ts';
-import { heardLine, type Line, Lines, ownLine } from '../chat/chat-log.ts';
-import { limit, Shares } from '../chat/file-transfers.ts';
+import { type ChatLine, ChatLog, ownLine, receivedLine } from '../chat/chat-log.ts';
+import { FileTransfers, limit } from '../chat/file-transfers.ts';
 import type { Devices, Kind } from '../devices/devices.ts';
 import { refusalOf } from '../i18n/error-messages.ts';
 import { sizeOf } from '../i18n/format.ts';
 import { words } from '../i18n/i18n.ts';
 import { icePolicyOf } from '../route.ts';
 import { keepSeat, recallToken, rememberRoom, type Seat } from '../storage.ts';
-import { type Notice, Notices } from '../ui/toasts.ts';
-import { knocksSince, nameOf, newsOfLeaving, newsOfPeer, newsOfStanding } from './announcements.ts';
-import { Own } from './local-participant.ts';
+import { type Toast, Toasts } from '../ui/toasts.ts';
+import { knocksSince, leaveAnnouncement, nameOf, peerAnnouncement, roomStateAnnouncements } from './announcements.ts';
+import { LocalParticipant } from './local-participant.ts';
 import { Reactions } from './reactions.ts';
 
 /** What somebody who opens a room wants of it; '' = no passcode. */
-export type Wishes = { access: Access; passcode: string };
-export type Entry = {
+export type CallOptions = { access: Access; passcode: string };
+export type ChatEntry = {
   room: string;
   name: string;
   devices: Devices;
   passcode?: string | undefined;
   /** The seat that this page had before it was loaded again. */
   seat?: Seat | undefined;
-  wishes?: Wishes | undefined;
+  wishes?: CallOptions | undefined;
 };
 export type Panel = 'none' | 'chat' | 'people';
 
@@ -42,16 +42,16 @@ const calm = 100;
 /** Milliseconds after which whoever has clicked must see that something happens. */
 const patience = 250;
 
-export class Conversation {
+export class CallModel {
   readonly name: string;
   readonly devices: Devices;
-  readonly own: Own;
-  readonly shares: Shares;
+  readonly own: LocalParticipant;
+  readonly shares: FileTransfers;
   /** When there is something to show of it; to draw a call before that would make the others wait. */
   readonly begun: Promise<void>;
   readonly reactions = new Reactions(() => this.#changed());
   #room: Room;
-  #entry: Entry;
+  #entry: ChatEntry;
   #emitter = new Emitter<{ changed: undefined; over: ErrorCode }>();
   #gone = new AbortController();
   #everJoined = false;
@@ -59,15 +59,15 @@ export class Conversation {
   #entered = false;
   #atDoor = false;
   #standing: Standing | undefined;
-  #notices = new Notices(() => this.#changedSoon());
-  #lines = new Lines();
+  #notices = new Toasts(() => this.#changedSoon());
+  #lines = new ChatLog();
   #panel: Panel = 'none';
   #unread = 0;
   #soon: ReturnType<typeof setTimeout> | undefined;
   /** Who had a hand raised, and who shared a screen, when that was last looked at. */
   #known = new Map<string, Pick<RemotePeer, 'hand' | 'media'>>();
 
-  constructor(entry: Entry) {
+  constructor(entry: ChatEntry) {
     const { room, name, devices, passcode, seat } = entry;
     this.#entry = entry;
     this.name = name;
@@ -85,13 +85,13 @@ export class Conversation {
       ...(token === undefined ? {} : { token }),
     });
     const nameOfPeer = (peer: string) => nameOf(this.peers.find(({ id }) => id === peer) ?? {});
-    this.shares = new Shares(
+    this.shares = new FileTransfers(
       this.#room,
       nameOfPeer,
       () => this.#changed(),
       ({ who, file }) => this.#unseen(words.files.offers(who, file.name)),
     );
-    this.own = new Own({
+    this.own = new LocalParticipant({
       room: this.#room,
       devices,
       say: (text) => this.announce(text),
@@ -131,11 +131,11 @@ export class Conversation {
     return this.#room.peers;
   }
 
-  get lines(): readonly Line[] {
+  get lines(): readonly ChatLine[] {
     return this.#lines.all;
   }
 
-  get notices(): readonly Notice[] {
+  get notices(): readonly Toast[] {
     return this.#notices.shown;
   }
 
@@ -223,7 +223,7 @@ export class Conversation {
     this.#room.on('peer-changed', (peer) => this.#peerChanged(peer));
     this.#room.on('peer-removed', ({ peer, reason }) => {
       this.#known.delete(peer.id);
-      this.announce(newsOfLeaving(peer, reason));
+      this.announce(leaveAnnouncement(peer, reason));
     });
     this.#room.on('quality', () => this.#panel === 'people' && this.#changed());
     this.#room.on('reaction', ({ from, text }) => this.reactions.show(from, text));
@@ -267,7 +267,7 @@ export class Conversation {
     const before = this.#standing;
     this.#standing = standing;
     for (const text of knocksSince(before, standing)) this.#notices.say(text, true);
-    for (const text of newsOfStanding(before, standing)) this.announce(text);
+    for (const text of roomStateAnnouncements(before, standing)) this.announce(text);
     this.#changedSoon();
   }
 
@@ -278,13 +278,13 @@ export class Conversation {
   }
 
   #peerChanged(peer: RemotePeer): void {
-    for (const text of newsOfPeer(this.#known.get(peer.id), peer)) this.announce(text);
+    for (const text of peerAnnouncement(this.#known.get(peer.id), peer)) this.announce(text);
     this.#known.set(peer.id, peer);
     this.#changedSoon();
   }
 
   #heard(chat: Chat): void {
-    const line = heardLine(chat, nameOf(this.peers.find(({ id }) => id === chat.from) ?? {}));
+    const line = receivedLine(chat, nameOf(this.peers.find(({ id }) => id === chat.from) ?? {}));
     this.#lines.add(line);
     this.#unseen(words.chat.said(line.name, line.text));
   }

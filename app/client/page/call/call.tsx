@@ -4,9 +4,9 @@ import { ChatPanel } from '../chat/chat.tsx';
 import { delayOf } from '../i18n/error-messages.ts';
 import { words } from '../i18n/i18n.ts';
 import { WaitingRoom } from '../lobby/waiting-room.tsx';
-import { PeoplePanel } from '../participants/participants.tsx';
+import { ParticipantsPanel } from '../participants/participants.tsx';
 import { useChanges, useFirstFocus, useTitle } from '../ui/hooks.ts';
-import type { Conversation, Panel } from './call-model.ts';
+import type { CallModel, Panel } from './call-model.ts';
 import { CallControls } from './controls.tsx';
 import { CallDialog, type CallDialogName } from './dialogs.tsx';
 import { toggleFullScreen } from './full-screen.ts';
@@ -17,7 +17,7 @@ import { useShortcuts } from './use-shortcuts.ts';
 
 const { call } = words;
 
-type CallProps = { room: string; conversation: Conversation };
+type CallProps = { room: string; conversation: CallModel };
 
 /** The call, or the door before it. */
 export const Call = ({ room, conversation }: CallProps) => {
@@ -70,7 +70,7 @@ const Inside = ({ room, conversation }: CallProps) => {
         <CallControls conversation={conversation} buttons={buttons} toggle={toggle} open={setDialog} />
       </main>
       {panel === 'chat' && <ChatPanel conversation={conversation} close={() => show('none')} />}
-      {panel === 'people' && <PeoplePanel conversation={conversation} close={() => show('none')} />}
+      {panel === 'people' && <ParticipantsPanel conversation={conversation} close={() => show('none')} />}
       <CallDialog name={dialog} room={room} conversation={conversation} open={setDialog} />
     </div>
   );
@@ -82,7 +82,7 @@ const hasFiles = ({ dataTransfer }: DragEvent): boolean => dataTransfer?.types.i
 const allowFiles = (event: DragEvent) => hasFiles(event) && event.preventDefault();
 
 type Act = (
-  conversation: Conversation,
+  conversation: CallModel,
   toggle: (panel: 'chat' | 'people') => void,
   open: (dialog: CallDialogName) => void,
 ) => void;
@@ -99,7 +99,7 @@ const shortcutActs: Record<Shortcut, Act> = {
 };
 
 /** What is wrong with the way to the server, if anything. */
-const troubleOf = ({ state, everJoined, atDoor }: Conversation): string | undefined => {
+const troubleOf = ({ state, everJoined, atDoor }: CallModel): string | undefined => {
   if (state.is === 'joined' || state.is === 'over' || state.is === 'waiting') return undefined;
   const delay = state.because && delayOf(state.because);
   if (delay) return delay;
@@ -107,7 +107,7 @@ const troubleOf = ({ state, everJoined, atDoor }: Conversation): string | undefi
   return state.attempt > 1 || atDoor ? call.unreachable : call.joining;
 };
 
-const Notices = ({ conversation }: { conversation: Conversation }) => (
+const Notices = ({ conversation }: { conversation: CallModel }) => (
   <div class="notices" role="status">
     {conversation.notices.map(({ key, text, heard }) => (
       <p key={key} class={heard ? 'unseen' : 'notice'}>
@@ -117,5 +117,5 @@ const Notices = ({ conversation }: { conversation: Conversation }) => (
   </div>
 );
 
-const titleOf = (room: string, { unread }: Conversation): string =>
+const titleOf = (room: string, { unread }: CallModel): string =>
   `${unread > 0 ? `(${unread}) ` : ''}${room} – ${words.product}`;

@@ -1,10 +1,10 @@
 /** The row of buttons below a call. */
 import type { RefObject } from 'preact';
-import { Switches } from '../devices/media-toggles.tsx';
+import { MediaToggles } from '../devices/media-toggles.tsx';
 import { number } from '../i18n/format.ts';
 import { words } from '../i18n/i18n.ts';
 import { Icon, type IconName } from '../ui/icons.tsx';
-import type { Conversation } from './call-model.ts';
+import type { CallModel } from './call-model.ts';
 import type { CallDialogName } from './dialogs.tsx';
 import { canShare } from './screen-share.ts';
 import { type Shortcut, shortcuts } from './shortcuts.ts';
@@ -12,7 +12,7 @@ import { type Shortcut, shortcuts } from './shortcuts.ts';
 const { call } = words;
 
 type CallControlsProps = {
-  conversation: Conversation;
+  conversation: CallModel;
   buttons: Record<'chat' | 'people', RefObject<HTMLButtonElement | null>>;
   toggle: (panel: 'chat' | 'people') => void;
   open: (dialog: CallDialogName) => void;
@@ -30,7 +30,7 @@ export const CallControls = ({ conversation, buttons, toggle, open }: CallContro
   };
   return (
     <fieldset class="controls" aria-label={call.controls}>
-      <Switches devices={conversation.devices} withKeys />
+      <MediaToggles devices={conversation.devices} withKeys />
       {canShare() && (
         <Control
           icon="screen"

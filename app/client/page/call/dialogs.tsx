@@ -8,8 +8,8 @@ import { remember } from '../storage.ts';
 import { copyText } from '../ui/clipboard.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Icon, type IconName } from '../ui/icons.tsx';
-import { Late } from '../ui/lazy.tsx';
-import type { Conversation } from './call-model.ts';
+import { Lazy } from '../ui/lazy.tsx';
+import type { CallModel } from './call-model.ts';
 import { canFillScreen, canFloat, toggleFloating, toggleFullScreen } from './full-screen.ts';
 import { choices } from './reactions.ts';
 import { canShare } from './screen-share.ts';
@@ -17,7 +17,7 @@ import { shortcuts } from './shortcuts.ts';
 import { areShortcutsOn } from './use-shortcuts.ts';
 
 export type CallDialogName = 'none' | 'more' | 'invite' | 'devices' | 'keys' | 'leave';
-type Inside = { room: string; conversation: Conversation; close: () => void };
+type Inside = { room: string; conversation: CallModel; close: () => void };
 type CallDialogProps = Omit<Inside, 'close'> & { name: CallDialogName; open: (name: CallDialogName) => void };
 
 export const CallDialog = ({ name, open, ...rest }: CallDialogProps) => {
@@ -127,7 +127,7 @@ const Invite = ({ room, conversation, close }: Inside) => {
           {outcome}
         </p>
       </div>
-      <Late
+      <Lazy
         fetch={async () => (await import('../ui/qr.tsx')).QrCode}
         props={{ text: url, label: invite.qr, hint: invite.qrHint }}
         instead={<p class="hint">{invite.qrFailed}</p>}

@@ -4,21 +4,21 @@ import type { DeviceState, Devices, Kind } from '../devices/devices.ts';
 import { problemOf } from '../i18n/error-messages.ts';
 import { words } from '../i18n/i18n.ts';
 import { nameOf } from './announcements.ts';
-import { Screen } from './screen-share.ts';
+import { ScreenShare } from './screen-share.ts';
 
 /** What a host, called `name`, asks to be turned off. */
-export type Asked = { name: string; kind: MediaKind };
+export type HostRequest = { name: string; kind: MediaKind };
 
 type OwnSetup = { room: Room; devices: Devices; say: (text: string) => void; changed: () => void };
 
 const deviceOf = { audio: 'microphone', video: 'camera' } as const;
 
-export class Own {
+export class LocalParticipant {
   readonly devices: Devices;
-  readonly screen = new Screen();
+  readonly screen = new ScreenShare();
   #setup: OwnSetup;
   #hand = false;
-  #asked: Asked | undefined;
+  #asked: HostRequest | undefined;
   #shown: Record<Kind, DeviceState>;
   #deaf: (() => void)[];
 
@@ -39,7 +39,7 @@ export class Own {
     return this.#hand;
   }
 
-  get asked(): Asked | undefined {
+  get asked(): HostRequest | undefined {
     return this.#asked;
   }
 

@@ -1,12 +1,12 @@
 /** Cards over a call that ask for an answer: somebody knocks, a host asks for silence, one's own screen is shown. */
 
 import { words } from '../i18n/i18n.ts';
-import type { Conversation } from './call-model.ts';
+import type { CallModel } from './call-model.ts';
 
 const { people, asked, screen } = words;
 
 /** `back`: where the focus goes when a card that had it is gone. */
-type PromptsProps = { conversation: Conversation; show: () => void; back: () => void };
+type PromptsProps = { conversation: CallModel; show: () => void; back: () => void };
 
 export const Prompts = ({ conversation, show, back }: PromptsProps) => (
   <div class="prompts">

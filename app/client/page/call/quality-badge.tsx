@@ -8,7 +8,7 @@ const { quality: text } = words;
 type Quality = NonNullable<RemotePeer['quality']>;
 
 /** Nothing while the path is good: that is what everyone expects. */
-export const QualitySign = ({ quality }: { quality: Quality | undefined }) => {
+export const QualityBadge = ({ quality }: { quality: Quality | undefined }) => {
   if (!quality || quality.level === 'good') return null;
   return (
     <span class="sign bars" data-level={quality.level} title={text[quality.level]}>

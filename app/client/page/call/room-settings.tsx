@@ -3,12 +3,12 @@ import { useState } from 'preact/hooks';
 import type { Access } from '../../room.ts';
 import { words } from '../i18n/i18n.ts';
 import { Dialog } from '../ui/dialog.tsx';
-import type { Conversation } from './call-model.ts';
+import type { CallModel } from './call-model.ts';
 
 const { room: text } = words;
 const accesses: readonly Access[] = ['open', 'knock', 'locked'];
 
-export const RoomSettings = ({ conversation }: { conversation: Conversation }) => {
+export const RoomSettings = ({ conversation }: { conversation: CallModel }) => {
   const [ending, setEnding] = useState(false);
   const chosen = conversation.standing?.room.access;
   return (
@@ -37,7 +37,7 @@ export const RoomSettings = ({ conversation }: { conversation: Conversation }) =
   );
 };
 
-const PasscodeForm = ({ conversation }: { conversation: Conversation }) => {
+const PasscodeForm = ({ conversation }: { conversation: CallModel }) => {
   const [typed, setTyped] = useState('');
   const isSet = conversation.standing?.room.passcode === true;
   const submit = (event: Event) => {
@@ -82,7 +82,7 @@ const PasscodeForm = ({ conversation }: { conversation: Conversation }) => {
   );
 };
 
-const EndForAll = ({ conversation, close }: { conversation: Conversation; close: () => void }) => (
+const EndForAll = ({ conversation, close }: { conversation: CallModel; close: () => void }) => (
   <Dialog title={text.endTitle} close={close}>
     <p>{text.endText}</p>
     <div class="choices">

@@ -7,7 +7,7 @@ type Mixer = { track: MediaStreamTrack; take(voice: MediaStreamTrack | null): vo
 
 export const canShare = (): boolean => typeof navigator.mediaDevices?.getDisplayMedia === 'function';
 
-export class Screen {
+export class ScreenShare {
   #state: State = { is: 'off' };
   #emitter = new Emitter<{ changed: undefined }>();
 

@@ -4,18 +4,18 @@ import { words } from '../i18n/i18n.ts';
 import { roomUrl } from '../route.ts';
 import { copyText } from '../ui/clipboard.ts';
 import { Icon } from '../ui/icons.tsx';
-import type { Conversation } from './call-model.ts';
+import type { CallModel } from './call-model.ts';
 import { Grid } from './grid.tsx';
 import { OwnTile, PeerTile } from './tile.tsx';
-import { useSpeaker } from './use-active-speaker.ts';
+import { useActiveSpeaker } from './use-active-speaker.ts';
 
 const { call } = words;
 
-export const Stage = ({ room, conversation }: { room: string; conversation: Conversation }) => {
+export const Stage = ({ room, conversation }: { room: string; conversation: CallModel }) => {
   const [blocked, setBlocked] = useState<(() => void)[]>([]);
   const [pinned, setPinned] = useState<string>();
   const { peers, devices } = conversation;
-  const speaking = useSpeaker(conversation);
+  const speaking = useActiveSpeaker(conversation);
   const alone = peers.length === 0 && conversation.state.is === 'joined';
   // What somebody shows is what the call is about, unless one prefers to look elsewhere.
   const main = (peers.find(({ id }) => id === pinned) ?? peers.find(({ media }) => media.screen))?.id;
@@ -63,7 +63,7 @@ export const Stage = ({ room, conversation }: { room: string; conversation: Conv
   );
 };
 
-const Invitation = ({ room, conversation }: { room: string; conversation: Conversation }) => {
+const Invitation = ({ room, conversation }: { room: string; conversation: CallModel }) => {
   const copy = async () => {
     const copied = await copyText(roomUrl(room, document.baseURI));
     conversation.announce(copied ? words.invite.copied : words.invite.notCopied);

@@ -3,11 +3,11 @@ import type { ComponentChildren } from 'preact';
 import type { RemotePeer } from '../../room.ts';
 import { words } from '../i18n/i18n.ts';
 import { Icon } from '../ui/icons.tsx';
-import { Sign } from '../ui/status-icon.tsx';
+import { StatusIcon } from '../ui/status-icon.tsx';
 import { OwnVideo, Video } from '../ui/video.tsx';
 import { nameOf } from './announcements.ts';
-import type { Conversation } from './call-model.ts';
-import { QualitySign } from './quality-badge.tsx';
+import type { CallModel } from './call-model.ts';
+import { QualityBadge } from './quality-badge.tsx';
 
 const { tile } = words;
 
@@ -72,13 +72,13 @@ export const PeerTile = (props: PeerTileProps) => {
       )}
       <Reaction from={name} text={reaction} />
       <Caption name={screen ? words.screen.theirs(name) : name} audio={audio} video={video} hand={peer.hand}>
-        <QualitySign quality={peer.quality} />
+        <QualityBadge quality={peer.quality} />
       </Caption>
     </li>
   );
 };
 
-export const OwnTile = ({ conversation }: { conversation: Conversation }) => {
+export const OwnTile = ({ conversation }: { conversation: CallModel }) => {
   const { name, devices } = conversation;
   const { hand } = conversation.own;
   const label = name ? words.call.youNamed(name) : words.call.you;
@@ -110,9 +110,9 @@ type CaptionProps = { name: string; audio: boolean; video: boolean; hand: boolea
 
 const Caption = ({ name, audio, video, hand, children }: CaptionProps) => (
   <p class="caption" data-hand={hand}>
-    {hand && <Sign name="hand" text={tile.hand} />}
-    {!audio && <Sign name="microphone-off" text={tile.microphoneOff} />}
-    {!video && <Sign name="camera-off" text={tile.cameraOff} />}
+    {hand && <StatusIcon name="hand" text={tile.hand} />}
+    {!audio && <StatusIcon name="microphone-off" text={tile.microphoneOff} />}
+    {!video && <StatusIcon name="camera-off" text={tile.cameraOff} />}
     {children}
     <bdi class="caption-name">{name}</bdi>
   </p>

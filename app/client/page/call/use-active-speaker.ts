@@ -1,13 +1,13 @@
 /** Who speaks in a call of three or more; between two, both know. */
 import { useEffect, useState } from 'preact/hooks';
 import { heard, speakerOf } from '../devices/sound.ts';
-import type { Conversation } from './call-model.ts';
+import type { CallModel } from './call-model.ts';
 
 const interval = 250;
 /** A pause for breath does not end a turn. */
 const breath = 5;
 
-export const useSpeaker = (conversation: Conversation): string | undefined => {
+export const useActiveSpeaker = (conversation: CallModel): string | undefined => {
   const [speaker, setSpeaker] = useState<string>();
   const worthwhile = conversation.peers.length > 1;
   useEffect(() => {

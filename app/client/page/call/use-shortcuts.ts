@@ -2,13 +2,13 @@
 import { useEffect } from 'preact/hooks';
 import { words } from '../i18n/i18n.ts';
 import { recall } from '../storage.ts';
-import type { Conversation } from './call-model.ts';
+import type { CallModel } from './call-model.ts';
 import { isForText, isPressable, type Shortcut, shortcutOf } from './shortcuts.ts';
 
 /** Letters as shortcuts can be switched off: who dictates would press them unawares (WCAG 2.2, 2.1.4). */
 export const areShortcutsOn = (): boolean => recall('shortcuts') !== 'off';
 
-export const useShortcuts = (conversation: Conversation, act: (shortcut: Shortcut) => void): void => {
+export const useShortcuts = (conversation: CallModel, act: (shortcut: Shortcut) => void): void => {
   useEffect(() => {
     const { devices } = conversation;
     let talking = false;

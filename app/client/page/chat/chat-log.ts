@@ -3,7 +3,7 @@ import type { Chat } from '../../room.ts';
 import { words } from '../i18n/i18n.ts';
 
 /** A line of the chat. `delivery` is about one's own; what the others wrote has arrived. */
-export type Line = Readonly<{
+export type ChatLine = Readonly<{
   key: number;
   mine: boolean;
   name: string;
@@ -15,7 +15,7 @@ export type Line = Readonly<{
 /** What the room says was said before; `name` as it was then. */
 export type Before = { from: string; name?: string | undefined; text: string; at: number };
 
-type NewLine = Omit<Line, 'key'>;
+type NewLine = Omit<ChatLine, 'key'>;
 
 export const ownLine = (text: string): NewLine => ({
   mine: true,
@@ -25,7 +25,7 @@ export const ownLine = (text: string): NewLine => ({
   delivery: 'sending',
 });
 
-export const heardLine = ({ text, at }: Chat, name: string): NewLine => ({
+export const receivedLine = ({ text, at }: Chat, name: string): NewLine => ({
   mine: false,
   name,
   text,
@@ -52,11 +52,11 @@ export const missing = (known: readonly NewLine[], before: readonly Before[], se
 export const most = 500;
 
 /** The last lines in the order in which they came here. */
-export class Lines {
-  #all: readonly Line[] = [];
+export class ChatLog {
+  #all: readonly ChatLine[] = [];
   #keys = 0;
 
-  get all(): readonly Line[] {
+  get all(): readonly ChatLine[] {
     return this.#all;
   }
 
@@ -71,7 +71,7 @@ export class Lines {
     for (const line of missing(this.#all, before, self)) this.add(line);
   }
 
-  settle(key: number, delivery: Line['delivery']): void {
+  settle(key: number, delivery: ChatLine['delivery']): void {
     this.#all = this.#all.map((line) => (line.key === key ? { ...line, delivery } : line));
   }
 }

@@ -1,17 +1,17 @@
 /** The chat panel. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Conversation } from '../call/call-model.ts';
+import type { CallModel } from '../call/call-model.ts';
 import { clock } from '../i18n/format.ts';
 import { words } from '../i18n/i18n.ts';
 import { Icon } from '../ui/icons.tsx';
-import type { Line } from './chat-log.ts';
-import { Attach, ShareList } from './file-list.tsx';
+import type { ChatLine } from './chat-log.ts';
+import { Attach, FileList } from './file-list.tsx';
 import { splitLinks } from './linkify.ts';
 
 const { chat } = words;
 const longest = 4000;
 
-export const ChatPanel = ({ conversation, close }: { conversation: Conversation; close: () => void }) => (
+export const ChatPanel = ({ conversation, close }: { conversation: CallModel; close: () => void }) => (
   <section id="chat" class="panel" aria-label={chat.title}>
     <header class="panel-head">
       <h2>{chat.title}</h2>
@@ -20,12 +20,12 @@ export const ChatPanel = ({ conversation, close }: { conversation: Conversation;
       </button>
     </header>
     <Lines lines={conversation.lines} />
-    <ShareList conversation={conversation} />
+    <FileList conversation={conversation} />
     <Writer conversation={conversation} />
   </section>
 );
 
-const Lines = ({ lines }: { lines: readonly Line[] }) => {
+const Lines = ({ lines }: { lines: readonly ChatLine[] }) => {
   const list = useRef<HTMLDivElement>(null);
   useEffect(() => {
     list.current?.scrollTo({ top: list.current.scrollHeight });
@@ -41,7 +41,7 @@ const Lines = ({ lines }: { lines: readonly Line[] }) => {
   );
 };
 
-const Said = ({ line: { mine, name, text, at, delivery } }: { line: Line }) => (
+const Said = ({ line: { mine, name, text, at, delivery } }: { line: ChatLine }) => (
   <article class={mine ? 'line mine' : 'line'} data-delivery={delivery}>
     <p class="line-head">
       <bdi class="line-name">{name}</bdi>
@@ -67,7 +67,7 @@ const linked = (text: string) =>
     ),
   );
 
-const Writer = ({ conversation }: { conversation: Conversation }) => {
+const Writer = ({ conversation }: { conversation: CallModel }) => {
   const field = useRef<HTMLTextAreaElement>(null);
   const [text, setText] = useState('');
   useEffect(() => field.current?.focus(), []);

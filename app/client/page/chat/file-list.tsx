@@ -1,13 +1,13 @@
 /** The files of the chat: what is offered, how far it is, and what can be done. */
-import type { Conversation } from '../call/call-model.ts';
+import type { CallModel } from '../call/call-model.ts';
 import { percent, sizeOf } from '../i18n/format.ts';
 import { words } from '../i18n/i18n.ts';
 import { Icon } from '../ui/icons.tsx';
-import type { Share } from './file-transfers.ts';
+import type { FileTransfer } from './file-transfers.ts';
 
 const { files } = words;
 
-export const ShareList = ({ conversation }: { conversation: Conversation }) => {
+export const FileList = ({ conversation }: { conversation: CallModel }) => {
   const { shares } = conversation;
   if (shares.all.length === 0) return null;
   return (
@@ -19,7 +19,7 @@ export const ShareList = ({ conversation }: { conversation: Conversation }) => {
   );
 };
 
-const Item = ({ share, address }: { share: Share; address: string | undefined }) => {
+const Item = ({ share, address }: { share: FileTransfer; address: string | undefined }) => {
   const { file, way, who } = share;
   return (
     <li class="share" data-share={way} data-state={file.state.is}>
@@ -42,7 +42,7 @@ const Item = ({ share, address }: { share: Share; address: string | undefined })
   );
 };
 
-const Choices = ({ share }: { share: Share }) => {
+const Choices = ({ share }: { share: FileTransfer }) => {
   const { file, way } = share;
   if (!file.isUnfinished) return null;
   return (
@@ -76,7 +76,7 @@ export const Attach = ({ send }: { send: (files: File[]) => void }) => (
   </label>
 );
 
-const stateOf = ({ file }: Share): string => {
+const stateOf = ({ file }: FileTransfer): string => {
   const { state } = file;
   if (state.is === 'over') return files.over[state.reason];
   if (state.is !== 'running') return files[state.is];

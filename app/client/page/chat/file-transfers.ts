@@ -2,7 +2,7 @@
 import { type Files, files, type Incoming, type Outgoing, type Room } from '../../room.ts';
 
 /** `who`: the other side. */
-export type Share = Readonly<
+export type FileTransfer = Readonly<
   { key: number; who: string } & ({ way: 'in'; file: Incoming } | { way: 'out'; file: Outgoing })
 >;
 
@@ -11,16 +11,21 @@ export const limit = 100 * 2 ** 20;
 /** Of those that came to nothing so many are shown. */
 export const mostOver = 20;
 
-export class Shares {
+export class FileTransfers {
   #files: Files | undefined;
-  #all: readonly Share[] = [];
+  #all: readonly FileTransfer[] = [];
   #keys = 0;
   #changed: () => void;
   /** Of what was received, until the page goes. */
   #addresses = new Map<number, string>();
 
   /** `offered` hears of what others offer. */
-  constructor(room: Room, nameOf: (peer: string) => string, changed: () => void, offered: (share: Share) => void) {
+  constructor(
+    room: Room,
+    nameOf: (peer: string) => string,
+    changed: () => void,
+    offered: (share: FileTransfer) => void,
+  ) {
     this.#changed = changed;
     // Browsers make no SHA-256 on a page without https.
     if (!isSecureContext) return;
@@ -32,7 +37,7 @@ export class Shares {
     return this.#files !== undefined;
   }
 
-  get all(): readonly Share[] {
+  get all(): readonly FileTransfer[] {
     return this.#all;
   }
 
@@ -43,7 +48,7 @@ export class Shares {
   }
 
   /** The address of a file that was received. */
-  address({ key, file }: Share): string | undefined {
+  address({ key, file }: FileTransfer): string | undefined {
     const known = this.#addresses.get(key);
     if (known !== undefined || file.state.is !== 'done' || !file.state.file) return known;
     const address = URL.createObjectURL(file.state.file);
@@ -60,7 +65,7 @@ export class Shares {
     return this.#keys;
   }
 
-  #add(share: Share): Share {
+  #add(share: FileTransfer): FileTransfer {
     share.file.on('state', this.#changed);
     share.file.on('progress', this.#changed);
     const over = this.#all.filter(({ file }) => file.state.is === 'over');

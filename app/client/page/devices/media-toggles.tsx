@@ -8,7 +8,7 @@ import { Icon } from '../ui/icons.tsx';
 import type { DeviceState, Devices, Kind } from './devices.ts';
 
 /** `withKeys`: there are shortcuts for them. */
-export const Switches = ({ devices, withKeys = false }: { devices: Devices; withKeys?: boolean }) => (
+export const MediaToggles = ({ devices, withKeys = false }: { devices: Devices; withKeys?: boolean }) => (
   <>
     <Switch kind="microphone" devices={devices} withKeys={withKeys} />
     <Switch kind="camera" devices={devices} withKeys={withKeys} />

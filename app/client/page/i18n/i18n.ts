@@ -39,7 +39,7 @@ export const speech = {
 export const wordsOf = async (language: Language): Promise<Words> => (language === 'en' ? en : fetched[language]());
 
 /** Speaks `language` from now on; where its words cannot be fetched, the page goes on as it was. */
-export const speak = async (language: Language): Promise<void> => {
+export const setLanguage = async (language: Language): Promise<void> => {
   const source = await wordsOf(language).catch(() => undefined);
   if (source) {
     fill(words, source);
@@ -52,9 +52,10 @@ export const speak = async (language: Language): Promise<void> => {
 };
 
 /** Speaks what was chosen here before, or what the browser's languages ask for. */
-export const speakAsPreferred = (): Promise<void> => speak(languageFor(recall('language'), navigator.languages));
+export const setPreferredLanguage = (): Promise<void> =>
+  setLanguage(languageFor(recall('language'), navigator.languages));
 
 export const choose = (language: Language): Promise<void> => {
   remember('language', language);
-  return speak(language);
+  return setLanguage(language);
 };

@@ -3,6 +3,6 @@
  * asked for when nothing can be fetched any more.
  */
 export { Call } from '../call/call.tsx';
-export { Conversation } from '../call/call-model.ts';
+export { CallModel } from '../call/call-model.ts';
 export { warmUp } from '../call/warm-up.ts';
 export { ConnectionCheck } from './connection-check.tsx';

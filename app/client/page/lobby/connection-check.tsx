@@ -4,13 +4,13 @@ import type { DeviceState, Devices } from '../devices/devices.ts';
 import { words } from '../i18n/i18n.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import {
-  checkWays,
+  checkConnectivity,
   type Finding,
   type Findings,
+  networkPaths,
   unchecked,
   type Verdict,
   verdictOf,
-  ways,
 } from './connectivity-check.ts';
 
 const { check } = words;
@@ -26,19 +26,19 @@ export const ConnectionCheck = ({ room, devices, close }: ConnectionCheckProps) 
   useEffect(() => {
     let current = true;
     setFindings(unchecked);
-    void checkWays(room, (way, finding) => current && setFindings((others) => ({ ...others, [way]: finding })));
+    void checkConnectivity(room, (way, finding) => current && setFindings((others) => ({ ...others, [way]: finding })));
     return () => {
       current = false;
     };
   }, [room, round]);
-  const running = ways.some((way) => findings[way] === 'running');
+  const running = networkPaths.some((way) => findings[way] === 'running');
   return (
     <Dialog title={check.title} close={close}>
       <ul class="findings" data-done={!running}>
         {(['camera', 'microphone'] as const).map((kind) => (
           <Result key={kind} part={kind} finding={findingOf(devices.state(kind))} />
         ))}
-        {ways.map((way) => (
+        {networkPaths.map((way) => (
           <Result key={way} part={way} finding={findings[way]} />
         ))}
       </ul>

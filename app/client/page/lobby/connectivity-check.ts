@@ -3,8 +3,8 @@ import { HttpRequest } from '../../request.ts';
 import { parse } from '../../shape.ts';
 import { newRoomName } from '../route.ts';
 
-export const ways = ['websocket', 'http', 'stun', 'turn-udp', 'turn-tcp'] as const;
-export type Way = (typeof ways)[number];
+export const networkPaths = ['websocket', 'http', 'stun', 'turn-udp', 'turn-tcp'] as const;
+export type NetworkPath = (typeof networkPaths)[number];
 /**
  * - `held`: answers come, but streams are kept back on the way
  * - `site`: it is there and turns this page away, which only its operator can change
@@ -12,7 +12,7 @@ export type Way = (typeof ways)[number];
  * - `unknown`: it tells only who is let in
  */
 export type Finding = 'running' | 'good' | 'held' | 'bad' | 'site' | 'none' | 'unknown';
-export type Findings = Record<Way, Finding>;
+export type Findings = Record<NetworkPath, Finding>;
 /** `site`: no call, whatever the network. */
 export type Verdict = 'good' | 'fair' | 'bad' | 'site';
 
@@ -28,7 +28,10 @@ export const unchecked: Findings = {
 };
 
 /** Tells each finding as soon as it is made; resolves after the last. Never rejects. */
-export const checkWays = async (room: string, found: (way: Way, finding: Finding) => void): Promise<void> => {
+export const checkConnectivity = async (
+  room: string,
+  found: (way: NetworkPath, finding: Finding) => void,
+): Promise<void> => {
   const answer = enter();
   const socket = async () => {
     if (await pongs(room)) return found('websocket', 'good');
@@ -45,7 +48,7 @@ const requests = async (answer: Answer, found: (way: 'http', finding: Finding) =
   if (answer.is === 'entered') void leave(answer);
 };
 
-const relays = async (answer: Answer, found: (way: Way, finding: Finding) => void): Promise<void> => {
+const relays = async (answer: Answer, found: (way: NetworkPath, finding: Finding) => void): Promise<void> => {
   const servers = answer.is === 'entered' ? split(answer.ice) : undefined;
   await Promise.all(
     (['stun', 'turn-udp', 'turn-tcp'] as const).map(async (way) => {
@@ -58,12 +61,12 @@ const relays = async (answer: Answer, found: (way: Way, finding: Finding) => voi
 
 /** Whether a call will work, as far as one can tell from here. */
 export const verdictOf = (findings: Findings): Verdict => {
-  const failed = (way: Way) => findings[way] === 'bad' || findings[way] === 'site';
+  const failed = (way: NetworkPath) => findings[way] === 'bad' || findings[way] === 'site';
   const turns = ['turn-udp', 'turn-tcp'] as const;
   if (findings.websocket === 'site' && findings.http === 'site') return 'site';
   if (failed('websocket') && failed('http')) return 'bad';
   if (findings.stun !== 'good' && turns.some(failed) && !turns.some((way) => findings[way] === 'good')) return 'bad';
-  return ways.some((way) => failed(way) || findings[way] === 'held') ? 'fair' : 'good';
+  return networkPaths.some((way) => failed(way) || findings[way] === 'held') ? 'fair' : 'good';
 };
 
 /** The servers by the way that their addresses name, https://www.rfc-editor.org/rfc/rfc7065 and rfc7064. */

@@ -1,6 +1,6 @@
 /** The start page: a new room, one by its name, or one of those before. */
 import { useRef, useState } from 'preact/hooks';
-import type { Wishes } from '../call/call-model.ts';
+import type { CallOptions } from '../call/call-model.ts';
 import { words } from '../i18n/i18n.ts';
 import { LanguageChoice } from '../i18n/language-choice.tsx';
 import { newRoomName, normalRoomName, type RoomNameProblem, roomNameProblem, roomUrl } from '../route.ts';
@@ -10,7 +10,7 @@ import { Icon } from '../ui/icons.tsx';
 
 const { landing } = words;
 
-type LandingProps = { open: (room: string, wishes?: Wishes) => void };
+type LandingProps = { open: (room: string, wishes?: CallOptions) => void };
 
 export const Landing = ({ open }: LandingProps) => {
   useTitle(words.product);

@@ -7,9 +7,9 @@ import { LanguageChoice } from '../i18n/language-choice.tsx';
 import { recall, remember } from '../storage.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { useChanges, useFirstFocus, useTitle } from '../ui/hooks.ts';
-import { fetchInside, Late, Outdated } from '../ui/lazy.tsx';
+import { Lazy, loadCallChunk, Outdated } from '../ui/lazy.tsx';
 import { Preview } from './preview.tsx';
-import { sentenceOf, useInside } from './use-occupancy.ts';
+import { occupancySentence, useOccupancy } from './use-occupancy.ts';
 
 const { lobby } = words;
 
@@ -19,7 +19,7 @@ export const Lobby = ({ room, devices, join }: LobbyProps) => {
   useChanges(devices);
   useTitle(`${room} – ${words.product}`);
   const heading = useFirstFocus<HTMLHeadingElement>();
-  const inside = useInside(room);
+  const inside = useOccupancy(room);
   return (
     <main class="card lobby">
       <div class="lobby-parts">
@@ -29,7 +29,7 @@ export const Lobby = ({ room, devices, join }: LobbyProps) => {
             {lobby.title}
           </h1>
           <p class="inside" role="status">
-            {inside && sentenceOf(inside)}
+            {inside && occupancySentence(inside)}
           </p>
         </div>
         <Preview devices={devices} />
@@ -76,8 +76,8 @@ const Form = ({ room, devices, join }: LobbyProps) => {
         {lobby.check}
       </button>
       {checking && (
-        <Late
-          fetch={async () => (await fetchInside()).ConnectionCheck}
+        <Lazy
+          fetch={async () => (await loadCallChunk()).ConnectionCheck}
           props={{ room, devices, close }}
           instead={
             <Dialog title={words.outdated.title} close={close}>

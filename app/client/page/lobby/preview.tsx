@@ -1,6 +1,6 @@
 /** One's own picture before the call, with the switches and what is wrong with the devices. */
 import type { Devices } from '../devices/devices.ts';
-import { DeviceProblems, Switches } from '../devices/media-toggles.tsx';
+import { DeviceProblems, MediaToggles } from '../devices/media-toggles.tsx';
 import { words } from '../i18n/i18n.ts';
 import { OwnVideo } from '../ui/video.tsx';
 
@@ -15,7 +15,7 @@ export const Preview = ({ devices }: { devices: Devices }) => {
         <OwnVideo devices={devices} label={lobby.preview} />
       </div>
       <div class="preview-controls">
-        <Switches devices={devices} />
+        <MediaToggles devices={devices} />
       </div>
       <DeviceProblems devices={devices} />
     </div>

@@ -15,7 +15,7 @@ const mostPeers = 1_000;
 const longestName = 64;
 
 /** Asked now and again while somebody looks. Undefined = not known. */
-export const useInside = (room: string): Inside | undefined => {
+export const useOccupancy = (room: string): Inside | undefined => {
   const [inside, setInside] = useState<Inside>();
   useEffect(() => {
     let request = new HttpRequest();
@@ -43,14 +43,14 @@ const askFor = async (room: string, request: HttpRequest): Promise<Inside | unde
     const url = new URL(`rooms/${encodeURIComponent(room)}/inside`, document.baseURI);
     const answer = await request.send(url, { headers: token ? { authorization: `Bearer ${token}` } : {} }, patience);
     const text = await request.text(answer);
-    return answer?.ok ? insideOf(JSON.parse(text)) : undefined;
+    return answer?.ok ? fetchOccupancy(JSON.parse(text)) : undefined;
   } catch {
     return undefined;
   }
 };
 
 /** What of it has the right shape, and no more than is shown. */
-export const insideOf = (told: unknown): Inside => {
+export const fetchOccupancy = (told: unknown): Inside => {
   const { peers, names } = Object(told);
   const texts = Array.isArray(names) ? names.filter((name): name is string => typeof name === 'string') : [];
   return {
@@ -60,7 +60,7 @@ export const insideOf = (told: unknown): Inside => {
 };
 
 /** Undefined where there is nothing to say. */
-export const sentenceOf = ({ peers, names = [] }: Inside): string | undefined => {
+export const occupancySentence = ({ peers, names = [] }: Inside): string | undefined => {
   const { lobby } = words;
   if (peers === undefined) return undefined;
   if (peers === 0) return lobby.empty;

@@ -1,12 +1,12 @@
 /** At the door of a room whose newcomers knock: one waits until a host opens. */
-import type { Conversation } from '../call/call-model.ts';
+import type { CallModel } from '../call/call-model.ts';
 import { words } from '../i18n/i18n.ts';
 import { useFirstFocus, useTitle } from '../ui/hooks.ts';
 import { Preview } from './preview.tsx';
 
 const { waiting } = words;
 
-type WaitingRoomProps = { room: string; conversation: Conversation; trouble: string | undefined };
+type WaitingRoomProps = { room: string; conversation: CallModel; trouble: string | undefined };
 
 export const WaitingRoom = ({ room, conversation, trouble }: WaitingRoomProps) => {
   useTitle(`${waiting.title} – ${words.product}`);

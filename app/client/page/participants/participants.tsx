@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import type { RemotePeer } from '../../room.ts';
 import { nameOf } from '../call/announcements.ts';
-import type { Conversation } from '../call/call-model.ts';
+import type { CallModel } from '../call/call-model.ts';
 import { QualityNumbers } from '../call/quality-badge.tsx';
 import { RoomSettings } from '../call/room-settings.tsx';
 import { number } from '../i18n/format.ts';
@@ -10,11 +10,11 @@ import { words } from '../i18n/i18n.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { useFirstFocus } from '../ui/hooks.ts';
 import { Icon } from '../ui/icons.tsx';
-import { Sign } from '../ui/status-icon.tsx';
+import { StatusIcon } from '../ui/status-icon.tsx';
 
 const { people } = words;
 
-export const PeoplePanel = ({ conversation, close }: { conversation: Conversation; close: () => void }) => {
+export const ParticipantsPanel = ({ conversation, close }: { conversation: CallModel; close: () => void }) => {
   const heading = useFirstFocus<HTMLHeadingElement>();
   return (
     <section id="people" class="panel" aria-label={people.title}>
@@ -40,7 +40,7 @@ export const PeoplePanel = ({ conversation, close }: { conversation: Conversatio
   );
 };
 
-const Waiting = ({ conversation }: { conversation: Conversation }) => {
+const Waiting = ({ conversation }: { conversation: CallModel }) => {
   const waiting = conversation.standing?.waiting ?? [];
   if (waiting.length === 0) return null;
   const admitAll = () => {
@@ -86,7 +86,7 @@ const Waiting = ({ conversation }: { conversation: Conversation }) => {
   );
 };
 
-const Own = ({ conversation }: { conversation: Conversation }) => {
+const Own = ({ conversation }: { conversation: CallModel }) => {
   const { name, devices, isHost } = conversation;
   const { hand } = conversation.own;
   return (
@@ -98,7 +98,7 @@ const Own = ({ conversation }: { conversation: Conversation }) => {
   );
 };
 
-const Other = ({ peer, conversation }: { peer: RemotePeer; conversation: Conversation }) => {
+const Other = ({ peer, conversation }: { peer: RemotePeer; conversation: CallModel }) => {
   const [open, setOpen] = useState(false);
   const name = nameOf(peer);
   return (
@@ -126,7 +126,7 @@ const Other = ({ peer, conversation }: { peer: RemotePeer; conversation: Convers
   );
 };
 
-const Decisions = ({ peer, conversation }: { peer: RemotePeer; conversation: Conversation }) => {
+const Decisions = ({ peer, conversation }: { peer: RemotePeer; conversation: CallModel }) => {
   const [kicking, setKicking] = useState(false);
   const { id, media, role } = peer;
   const name = nameOf(peer);
@@ -155,7 +155,7 @@ const Deed = ({ text, act }: { text: string; act: () => void }) => (
   </button>
 );
 
-type KickProps = { peer: RemotePeer; conversation: Conversation; close: () => void };
+type KickProps = { peer: RemotePeer; conversation: CallModel; close: () => void };
 
 const Kick = ({ peer, conversation, close }: KickProps) => {
   const [ban, setBan] = useState(false);
@@ -195,8 +195,8 @@ const Kick = ({ peer, conversation, close }: KickProps) => {
 
 const Signs = ({ hand, audio, video }: { hand: boolean; audio: boolean; video: boolean }) => (
   <span class="signs">
-    {hand && <Sign name="hand" text={words.tile.hand} />}
-    {!audio && <Sign name="microphone-off" text={words.tile.microphoneOff} />}
-    {!video && <Sign name="camera-off" text={words.tile.cameraOff} />}
+    {hand && <StatusIcon name="hand" text={words.tile.hand} />}
+    {!audio && <StatusIcon name="microphone-off" text={words.tile.microphoneOff} />}
+    {!video && <StatusIcon name="camera-off" text={words.tile.cameraOff} />}
   </span>
 );

@@ -3,13 +3,13 @@ import type { ComponentChildren, ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { words } from '../i18n/i18n.ts';
 
-export type Inside = typeof import('../lobby/call-chunk.ts');
+export type CallChunk = typeof import('../lobby/call-chunk.ts');
 
 /** Undefined until it was fetched. */
-export let inside: Inside | undefined;
+export let inside: CallChunk | undefined;
 
 /** @throws when the server cannot be reached, or has it no more, because it was upgraded */
-export const fetchInside = async (): Promise<Inside> => {
+export const loadCallChunk = async (): Promise<CallChunk> => {
   inside ??= await import('../lobby/call-chunk.ts');
   return inside;
 };
@@ -22,7 +22,7 @@ type LateProps<Props> = {
 };
 type State<Props> = { is: 'waiting' } | { is: 'there'; Part: ComponentType<Props> } | { is: 'failed' };
 
-export const Late = <Props extends object>({ fetch, props, instead }: LateProps<Props>) => {
+export const Lazy = <Props extends object>({ fetch, props, instead }: LateProps<Props>) => {
   const [state, setState] = useState<State<Props>>({ is: 'waiting' });
   useEffect(() => {
     let shown = true;

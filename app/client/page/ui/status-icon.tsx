@@ -3,7 +3,7 @@ import { Icon } from './icons.tsx';
 
 type SignProps = { name: 'hand' | 'microphone-off' | 'camera-off'; text: string };
 
-export const Sign = ({ name, text }: SignProps) => (
+export const StatusIcon = ({ name, text }: SignProps) => (
   <span class="sign" title={text}>
     <Icon name={name} />
     <span class="unseen">{text}</span>

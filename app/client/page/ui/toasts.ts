@@ -1,13 +1,13 @@
 /** What is said once, by a screen reader and for some seconds on the screen. */
 
 /** `heard`: only said, because the screen shows it in another place. */
-export type Notice = Readonly<{ key: number; text: string; heard: boolean }>;
+export type Toast = Readonly<{ key: number; text: string; heard: boolean }>;
 
 const lasts = 5_000;
 const most = 3;
 
-export class Notices {
-  #shown: readonly Notice[] = [];
+export class Toasts {
+  #shown: readonly Toast[] = [];
   #changed: () => void;
   #keys = 0;
 
@@ -15,7 +15,7 @@ export class Notices {
     this.#changed = changed;
   }
 
-  get shown(): readonly Notice[] {
+  get shown(): readonly Toast[] {
     return this.#shown;
   }
 
