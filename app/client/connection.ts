@@ -19,7 +19,7 @@ export type ConnectionState =
   | { is: 'waiting'; host: boolean }
   | { is: 'joined' }
   | { is: 'reconnecting'; attempt: number; because?: ErrorCode }
-  | { is: 'over'; code: ErrorCode };
+  | { is: 'closed'; code: ErrorCode };
 
 /** What happens in the room, in the order of `seq`, each once. */
 export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined | Waiting | Reached>;
@@ -46,7 +46,7 @@ export type ConnectionEvents = {
   /** Something that was sent is refused for good; the connection goes on. */
   refused: { code: ErrorCode; message: string };
   /** The first message of a connection that was ignored because it is malformed. */
-  trouble: Error;
+  warning: Error;
 };
 
 export type ConnectionOptions = {
@@ -70,7 +70,7 @@ type Phase =
   | { is: 'waiting'; socket: Socket; host: boolean }
   | { is: 'joined'; socket: Socket }
   | { is: 'moving'; socket: Socket; old: Socket; was: ConnectionState }
-  | { is: 'over'; code: ErrorCode };
+  | { is: 'closed'; code: ErrorCode };
 /** `seen`: the last event; undefined where nothing is known but the secret. */
 type Session = { is: 'none' } | { is: 'known'; secret: string; seen: number | undefined };
 type Decisions = 'admit' | 'deny' | 'lock' | 'passcode' | 'role' | 'kick' | 'mute-request' | 'end';
@@ -124,7 +124,7 @@ export class Connection implements Source<ConnectionEvents> {
     const phase = this.#phase;
     if (phase.is === 'joined') return { is: 'joined' };
     if (phase.is === 'moving') return phase.was;
-    if (phase.is === 'over') return phase;
+    if (phase.is === 'closed') return phase;
     if (phase.is === 'waiting') return { is: 'waiting', host: phase.host };
     const wasHere = this.#session.is === 'known' && this.#session.seen !== undefined;
     const because = this.#because === undefined ? {} : { because: this.#because };
@@ -169,7 +169,7 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   /** The network or the page woke up: tries again now, or finds out whether the connection is still alive. */
-  nudge(): void {
+  checkConnection(): void {
     if (this.#phase.is === 'pausing') this.#connect();
     else if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') {
       this.#ping(this.#phase.socket);
@@ -249,8 +249,8 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   #end(code: ErrorCode): void {
-    if (this.#phase.is === 'over') return;
-    this.#turnTo({ is: 'over', code });
+    if (this.#phase.is === 'closed') return;
+    this.#turnTo({ is: 'closed', code });
     this.#outbox.close(code);
     this.#tell();
   }
@@ -287,7 +287,7 @@ export class Connection implements Source<ConnectionEvents> {
   #post(message: Unnumbered): Promise<Settled> {
     assertFits(message);
     const phase = this.#phase;
-    if (phase.is === 'over') return Promise.resolve({ accepted: false, code: phase.code });
+    if (phase.is === 'closed') return Promise.resolve({ accepted: false, code: phase.code });
     if (this.#outbox.size >= mostUnsettled) return Promise.resolve({ accepted: false, code: 'rate-limited' });
     return new Promise((settle) => {
       const numbered = this.#outbox.add(message, settle);
@@ -353,7 +353,7 @@ export class Connection implements Source<ConnectionEvents> {
     if (this.#phase.is !== 'joined') return this.#failed('bad-message');
     if (this.#warned) return;
     this.#warned = true;
-    this.#emitter.emit('trouble', new TypeError(`malformed message: ${of}`));
+    this.#emitter.emit('warning', new TypeError(`malformed message: ${of}`));
   }
 
   #failed(code: ErrorCode): void {

@@ -17,7 +17,7 @@ export type FileOptions = {
 };
 
 /** What files need of a room. */
-export type FileRoom = Source<Pick<RoomEvents, 'channel' | 'data' | 'peer-removed' | 'state'>> & {
+export type FileRoom = Source<Pick<RoomEvents, 'channel' | 'data' | 'peer-left' | 'state'>> & {
   readonly peers: { id: PeerId }[];
   channel(peer: PeerId): Channel | undefined;
 };
@@ -50,8 +50,8 @@ export class Files implements Source<{ file: Incoming }> {
     this.#deaf = [
       room.on('channel', (peer) => this.#opened(peer)),
       room.on('data', ({ from, data, allowance }) => this.#heard(from, data, allowance)),
-      room.on('peer-removed', ({ peer }) => this.#lose((transfer) => transfer.peer === peer.id)),
-      room.on('state', ({ is }) => is === 'over' && this.close()),
+      room.on('peer-left', ({ peer }) => this.#lose((transfer) => transfer.peer === peer.id)),
+      room.on('state', ({ is }) => is === 'closed' && this.close()),
     ];
     for (const { id } of room.peers) this.#opened(id);
   }
@@ -136,7 +136,7 @@ export class Files implements Source<{ file: Incoming }> {
       if (!(transfer instanceof Incoming)) return;
       this.#answers.set(
         key,
-        state.is === 'over' ? { is: 'decline', reason: state.reason } : { is: 'accept', at: transfer.size, ask: 0 },
+        state.is === 'closed' ? { is: 'decline', reason: state.reason } : { is: 'accept', at: transfer.size, ask: 0 },
       );
       for (const [oldest] of this.#answers) if (this.#answers.size > answers) this.#answers.delete(oldest);
     });

@@ -42,7 +42,7 @@ export type LinkSetup = ChannelSetup & {
   reachable(): boolean;
   /** `state` or `stream` changed. */
   changed(): void;
-  trouble(error: unknown): void;
+  warning(error: unknown): void;
 };
 
 export class Link {
@@ -233,7 +233,7 @@ export class Link {
         },
       });
     } catch (error) {
-      this.#setup.trouble(error);
+      this.#setup.warning(error);
     }
   }
 

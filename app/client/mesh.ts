@@ -14,23 +14,23 @@ import { defaultStatsInterval } from './timeouts.ts';
 /** Another peer as the page shows it: a value, replaced as a whole when anything changes. */
 export type RemotePeer = Readonly<
   Pick<Peer, 'id' | 'name' | 'role' | 'media' | 'hand' | 'away'> & {
-    link: LinkState;
+    connectionState: LinkState;
     stream: MediaStream;
     quality?: Quality | undefined;
   }
 >;
 
 export type MeshEvents = {
-  'peer-added': RemotePeer;
-  'peer-changed': RemotePeer;
-  'peer-removed': { peer: RemotePeer; reason: LeaveReason };
-  /** How good the path to a peer is, every few seconds; `peer-changed` tells only of another level. */
+  'peer-joined': RemotePeer;
+  'peer-updated': RemotePeer;
+  'peer-left': { peer: RemotePeer; reason: LeaveReason };
+  /** How good the path to a peer is, every few seconds; `peer-updated` tells only of another level. */
   quality: { peer: PeerId; quality: Quality };
   /** The data channel to a peer is open, or another one after a fresh connection. */
   channel: PeerId;
   data: { from: PeerId; data: Received; allowance: Allowance };
   /** A failure that was survived, for whoever keeps a log. */
-  trouble: { peer: PeerId; error: unknown };
+  warning: { peer: PeerId; error: unknown };
 };
 
 /** What the mesh needs of a connection. */
@@ -46,7 +46,7 @@ export type MeshOptions = {
   iceTransportPolicy?: RTCIceTransportPolicy;
   rtc?: Rtc;
   clock?: Clock;
-  timing?: Partial<LinkTiming & { looks: number }>;
+  timing?: Partial<LinkTiming & { statsInterval: number }>;
 };
 
 /** JSON has no undefined. */
@@ -64,7 +64,7 @@ export class Mesh {
   #tracks: Tracks;
   #rtc: Rtc;
   #clock: Clock;
-  #timing: LinkTiming & { looks: number };
+  #timing: LinkTiming & { statsInterval: number };
   #ice: Ice;
   #entries = new Map<PeerId, Entry>();
   #emitter: MeshOptions['emitter'];
@@ -88,7 +88,7 @@ export class Mesh {
     this.#ice = { iceServers: [], iceTransportPolicy };
     this.#rtc = rtc;
     this.#clock = clock;
-    this.#timing = { ...usualLinkTiming, looks: defaultStatsInterval, ...timing };
+    this.#timing = { ...usualLinkTiming, statsInterval: defaultStatsInterval, ...timing };
     this.#alarm = new Alarm(clock);
     this.#patience = new Alarm(clock);
     this.#settling = new Alarm(clock);
@@ -211,7 +211,7 @@ export class Mesh {
       known.peer = peer;
       if (known.missing) known.link.setIce(this.#ice);
       delete known.missing;
-      return this.#emitter.emit('peer-changed', snapshot(known));
+      return this.#emitter.emit('peer-updated', snapshot(known));
     }
     if (!known && this.#entries.size >= most) return;
     known?.link.close();
@@ -220,7 +220,7 @@ export class Mesh {
     this.#entries.set(peer.id, entry);
     this.#limitAll();
     if (!this.#alarm.armed) this.#lookLater();
-    this.#emitter.emit(known ? 'peer-changed' : 'peer-added', snapshot(entry));
+    this.#emitter.emit(known ? 'peer-updated' : 'peer-joined', snapshot(entry));
   }
 
   #link(peer: Peer, allowance: Allowance): Link {
@@ -244,14 +244,14 @@ export class Mesh {
         if (!entry) return;
         if (entry.missing && link.state !== 'connected') return this.#remove(id, 'left');
         this.#limit(entry);
-        this.#emitter.emit('peer-changed', snapshot(entry));
+        this.#emitter.emit('peer-updated', snapshot(entry));
       },
       opened: () => current() && this.#emitter.emit('channel', id),
       heard: (given) => {
         const data = current() && read(given, allowance);
         if (data) this.#emitter.emit('data', { from: id, data, allowance });
       },
-      trouble: (error) => this.#emitter.emit('trouble', { peer: id, error }),
+      warning: (error) => this.#emitter.emit('warning', { peer: id, error }),
     });
     return link;
   }
@@ -260,7 +260,7 @@ export class Mesh {
     const entry = this.#entries.get(id);
     if (!entry) return;
     entry.peer = { ...entry.peer, ...change };
-    if (entry.allowance.take('update')) return this.#emitter.emit('peer-changed', snapshot(entry));
+    if (entry.allowance.take('update')) return this.#emitter.emit('peer-updated', snapshot(entry));
     this.#changed.add(id);
     if (!this.#settling.armed) this.#settling.arm(settling, () => this.#showChanged());
   }
@@ -277,11 +277,11 @@ export class Mesh {
     entry.link.close();
     this.#entries.delete(id);
     this.#limitAll();
-    this.#emitter.emit('peer-removed', { peer: snapshot(entry), reason });
+    this.#emitter.emit('peer-left', { peer: snapshot(entry), reason });
   }
 
   #lookLater(): void {
-    this.#alarm.arm(this.#timing.looks, () => {
+    this.#alarm.arm(this.#timing.statsInterval, () => {
       if (this.#entries.size > 0) this.#lookLater();
       for (const entry of this.#entries.values()) void this.#look(entry);
     });
@@ -295,7 +295,7 @@ export class Mesh {
     this.#limit(entry);
     if (!care.quality) return;
     this.#emitter.emit('quality', { peer: peer.id, quality: care.quality });
-    if (care.quality.level !== before) this.#emitter.emit('peer-changed', snapshot(entry));
+    if (care.quality.level !== before) this.#emitter.emit('peer-updated', snapshot(entry));
   }
 
   #limitAll(): void {
@@ -310,7 +310,7 @@ export class Mesh {
 
 const snapshot = ({ peer: { initiator: _, polite: __, epoch: ___, ...shown }, link, care }: Entry): RemotePeer => ({
   ...shown,
-  link: link.state,
+  connectionState: link.state,
   stream: link.stream,
   quality: care.quality,
 });

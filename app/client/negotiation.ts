@@ -21,7 +21,7 @@ export type NegotiationSetup = ChannelSetup & {
   state(state: RTCPeerConnectionState): void;
   track(track: MediaStreamTrack): void;
   /** Something went wrong that the negotiation itself cannot mend. */
-  trouble(error: unknown): void;
+  warning(error: unknown): void;
 };
 
 export class Negotiation {
@@ -83,7 +83,7 @@ export class Negotiation {
     try {
       return this.#closed ? undefined : await this.#pc.getStats();
     } catch (error) {
-      this.#trouble(error);
+      this.#warning(error);
       return undefined;
     }
   }
@@ -252,13 +252,13 @@ export class Negotiation {
     try {
       await what();
     } catch (error) {
-      this.#trouble(error);
+      this.#warning(error);
     }
   }
 
-  #trouble(error: unknown): void {
+  #warning(error: unknown): void {
     // After close() every pending operation fails, as it should.
-    if (!this.#closed) this.#setup.trouble(error);
+    if (!this.#closed) this.#setup.warning(error);
   }
 }
 

@@ -1,7 +1,7 @@
 /** What happens around a room: its page goes away, or wakes up, and the device changes its network. */
 
 /** The part of a room that is concerned. */
-type Wakeable = { leave(mayReturn: boolean): void; nudge(): void; networkChanged(): void };
+type Wakeable = { leave(mayReturn: boolean): void; checkConnection(): void; networkChanged(): void };
 
 /** A page that goes away says so; one that wakes up, or finds its network again, does not wait for a timer. */
 export const watchPageLifecycle = (room: Wakeable): (() => void) => {
@@ -11,7 +11,7 @@ export const watchPageLifecycle = (room: Wakeable): (() => void) => {
   window.addEventListener('pagehide', () => room.leave(true), { signal });
   window.addEventListener('online', () => room.networkChanged(), { signal });
   listenToNetwork(room, signal);
-  document.addEventListener('visibilitychange', () => document.hidden || room.nudge(), { signal });
+  document.addEventListener('visibilitychange', () => document.hidden || room.checkConnection(), { signal });
   return () => stop.abort();
 };
 

@@ -32,7 +32,7 @@ export interface Room {
   /** What carries the conversation with the server now. */
   readonly transport: Transport | undefined;
   /** Undefined until the room was entered. */
-  readonly standing: Standing | undefined;
+  readonly roomState: RoomState | undefined;
   /** Takes this seat again, for a page that is loaded again; a secret. */
   readonly session: string | undefined;
   /** The others, in the order in which they came. */
@@ -65,7 +65,7 @@ export interface Room {
   /** This device has another network: looks for new paths now instead of when the old ones are found dead. */
   networkChanged(): void;
   /** Finds out now whether the connection to the server is alive, or tries at once to get it back. */
-  nudge(): void;
+  checkConnection(): void;
   /** With `mayReturn` the seat is kept for some seconds, for a page that may be loaded again. */
   leave(mayReturn?: boolean): void;
 
@@ -87,20 +87,20 @@ export interface Room {
 export type RoomEvents = {
   state: ConnectionState;
   /** One's own role, who gets in, or who waits is another now. */
-  standing: Standing;
-  'peer-added': RemotePeer;
-  'peer-changed': RemotePeer;
-  'peer-removed': { peer: RemotePeer; reason: LeaveReason };
+  'room-state': RoomState;
+  'peer-joined': RemotePeer;
+  'peer-updated': RemotePeer;
+  'peer-left': { peer: RemotePeer; reason: LeaveReason };
   chat: Chat;
   reaction: { from: PeerId; text: string };
-  /** How good the path to a peer is, every few seconds; `peer-changed` tells only of another level. */
+  /** How good the path to a peer is, every few seconds; `peer-updated` tells only of another level. */
   quality: { peer: PeerId; quality: Quality };
   /** A host asks that this be turned off. */
   'mute-request': { from: PeerId; kind: MediaKind };
   /** Something that was sent is refused for good; the connection goes on. */
   refused: { code: ErrorCode; message: string };
   /** A failure that did not end the call, for logging; without `peer` the server caused it. */
-  trouble: { peer?: PeerId; error: unknown };
+  warning: { peer?: PeerId; error: unknown };
 };
 
 /**
@@ -112,7 +112,7 @@ export type ConnectionState =
   | { is: 'waiting'; host: boolean }
   | { is: 'joined' }
   | { is: 'reconnecting'; attempt: number; because?: ErrorCode }
-  | { is: 'over'; code: ErrorCode };
+  | { is: 'closed'; code: ErrorCode };
 
 /** A peer as it is now: a value, replaced as a whole when anything changes. */
 export type RemotePeer = Readonly<{
@@ -125,7 +125,7 @@ export type RemotePeer = Readonly<{
   hand: boolean;
   /** Its connection to the server is lost; media goes on. */
   away: boolean;
-  link: LinkState;
+  connectionState: LinkState;
   /** For a video element's `srcObject`; another object after a fresh connection. */
   stream: MediaStream;
   /** Undefined for the first seconds. */
@@ -154,7 +154,7 @@ export type Quality = Readonly<{
 }>;
 
 /** How one stands in the room. */
-export type Standing = Readonly<{
+export type RoomState = Readonly<{
   self: { id: PeerId; name?: string | undefined; role: Role; media: MediaState; hand: boolean };
   /** `passcode`: whether newcomers need one. */
   room: { access: Access; passcode: boolean };
@@ -223,6 +223,6 @@ export type TransferState =
   | { is: 'running' }
   | { is: 'paused' }
   | { is: 'done'; file?: File }
-  | { is: 'over'; reason: TransferEnd };
+  | { is: 'closed'; reason: TransferEnd };
 /** `left`: the peer is gone, or the room. `damaged`: what came is not what was sent. */
 export type TransferEnd = 'declined' | 'cancelled' | 'too-large' | 'damaged' | 'left';

@@ -1,34 +1,34 @@
 /** How one stands in the room: who one is there, what the room asks of newcomers, and, for hosts, who waits. */
-import type { Joined, Role, RoomState, WaitingPeer } from '../protocol/messages.ts';
+import type { RoomState as Admission, Joined, Role, WaitingPeer } from '../protocol/messages.ts';
 import type { RoomEvent } from './connection.ts';
 
-export type Standing = Readonly<{
+export type RoomState = Readonly<{
   self: Joined['self'];
-  room: RoomState;
+  room: Admission;
   /** Whom a host may admit; empty for guests. */
   waiting: WaitingPeer[];
 }>;
 
-export const roomStateOf = ({ self, room, waiting = [] }: Joined): Standing => ({ self, room, waiting });
+export const roomStateOf = ({ self, room, waiting = [] }: Joined): RoomState => ({ self, room, waiting });
 
-/** The standing after an event; the same object when that does not concern it. */
-export const after = (standing: Standing, event: RoomEvent): Standing => {
+/** The roomState after an event; the same object when that does not concern it. */
+export const after = (roomState: RoomState, event: RoomEvent): RoomState => {
   switch (event.type) {
     case 'room-updated': {
-      const { access = standing.room.access, passcode = standing.room.passcode } = event;
-      return { ...standing, room: { access, passcode } };
+      const { access = roomState.room.access, passcode = roomState.room.passcode } = event;
+      return { ...roomState, room: { access, passcode } };
     }
     case 'lobby':
-      return { ...standing, waiting: event.waiting };
+      return { ...roomState, waiting: event.waiting };
     case 'peer-updated':
-      return event.peer === standing.self.id && event.role ? withRole(standing, event.role) : standing;
+      return event.peer === roomState.self.id && event.role ? withRole(roomState, event.role) : roomState;
     default:
-      return standing;
+      return roomState;
   }
 };
 
-const withRole = (standing: Standing, role: Role): Standing => ({
-  ...standing,
-  self: { ...standing.self, role },
-  waiting: role === 'host' ? standing.waiting : [],
+const withRole = (roomState: RoomState, role: Role): RoomState => ({
+  ...roomState,
+  self: { ...roomState.self, role },
+  waiting: role === 'host' ? roomState.waiting : [],
 });

@@ -10,7 +10,7 @@ import { Mesh, type MeshEvents, type RemotePeer } from './mesh.ts';
 import type { Settled } from './outbox.ts';
 import { watchPageLifecycle } from './page-lifecycle.ts';
 import { encodeReaction, reactionOf } from './reactions.ts';
-import { after, roomStateOf, type Standing } from './room-state.ts';
+import { after, type RoomState, roomStateOf } from './room-state.ts';
 import { type Rtc, tracksOf } from './rtc.ts';
 import type { Timing } from './timeouts.ts';
 import type { OpenSocket, Transport } from './transport.ts';
@@ -25,7 +25,7 @@ export type { RemotePeer } from './mesh.ts';
 export type { Settled } from './outbox.ts';
 export type { Outgoing } from './outgoing.ts';
 export type { Level, Quality } from './quality.ts';
-export type { Standing } from './room-state.ts';
+export type { RoomState } from './room-state.ts';
 export type { Transfer, TransferEnd, TransferState } from './transfer.ts';
 export type { Transport } from './transport.ts';
 
@@ -42,7 +42,7 @@ export type JoinOptions = {
   session?: string | undefined;
   /** `relay`: only through a TURN server, so that the others do not learn this device's addresses. `all` unless told. */
   iceTransportPolicy?: RTCIceTransportPolicy;
-  timing?: Partial<Timing & LinkTiming & { looks: number }>;
+  timing?: Partial<Timing & LinkTiming & { statsInterval: number }>;
   /** In place of the browser's own; for tests. */
   inPlaceOf?: { open?: OpenSocket; rtc?: Rtc; clock?: Clock };
 };
@@ -50,15 +50,15 @@ export type JoinOptions = {
 /** `at`: the server's clock, milliseconds since 1970. `to` is there when the text is for us alone. */
 export type Chat = { from: PeerId; text: string; at: number; to?: PeerId | undefined };
 
-export type RoomEvents = Omit<MeshEvents, 'trouble'> & {
+export type RoomEvents = Omit<MeshEvents, 'warning'> & {
   /** A failure that did not end the call, for logging; without `peer` the server caused it. */
-  trouble: { peer?: PeerId; error: unknown };
+  warning: { peer?: PeerId; error: unknown };
   state: ConnectionState;
   joined: Joined;
   chat: Chat;
   reaction: { from: PeerId; text: string };
   /** One's own role, who gets in, or who waits is another now. */
-  standing: Standing;
+  'room-state': RoomState;
   /** A host asks that this be turned off. */
   'mute-request': { from: PeerId; kind: MediaKind };
   refused: ConnectionEvents['refused'];
@@ -75,7 +75,7 @@ export class Room implements Source<RoomEvents> {
   #mesh: Mesh;
   #emitter = new Emitter<RoomEvents>();
   #media: MediaState;
-  #standing: Standing | undefined;
+  #roomState: RoomState | undefined;
   #reactions = new Bucket(prices.reaction);
   #stopListening: () => void;
 
@@ -111,8 +111,8 @@ export class Room implements Source<RoomEvents> {
   }
 
   /** Undefined until the room was entered. */
-  get standing(): Standing | undefined {
-    return this.#standing;
+  get roomState(): RoomState | undefined {
+    return this.#roomState;
   }
 
   /** Takes this seat again, for a page that is loaded again; a secret. */
@@ -188,12 +188,12 @@ export class Room implements Source<RoomEvents> {
   /** This device has another network: looks for new paths now instead of when the old ones are found dead. */
   networkChanged(): void {
     this.#mesh.networkChanged();
-    this.nudge();
+    this.checkConnection();
   }
 
   /** Finds out now whether the connection is alive, or tries at once to get it back. */
-  nudge(): void {
-    this.#connection.nudge();
+  checkConnection(): void {
+    this.#connection.checkConnection();
   }
 
   /** With `mayReturn` the seat is kept for some seconds, for a page that may be loaded again. */
@@ -241,24 +241,24 @@ export class Room implements Source<RoomEvents> {
 
   #forward(): void {
     const emitter = this.#emitter;
-    const stand = (standing: Standing) => {
-      if (standing === this.#standing) return;
-      this.#standing = standing;
-      emitter.emit('standing', standing);
+    const stand = (roomState: RoomState) => {
+      if (roomState === this.#roomState) return;
+      this.#roomState = roomState;
+      emitter.emit('room-state', roomState);
     };
     this.#connection.on('joined', (joined) => {
       stand(roomStateOf(joined));
       emitter.emit('joined', joined);
     });
     this.#connection.on('refused', (refused) => emitter.emit('refused', refused));
-    this.#connection.on('trouble', (error) => emitter.emit('trouble', { error }));
+    this.#connection.on('warning', (error) => emitter.emit('warning', { error }));
     this.#connection.on('event', (event) => {
       if (event.type === 'chat') emitter.emit('chat', event);
       if (event.type === 'mute-request') emitter.emit('mute-request', event);
-      if (this.#standing) stand(after(this.#standing, event));
+      if (this.#roomState) stand(after(this.#roomState, event));
     });
     this.#connection.on('state', (state) => {
-      if (state.is === 'over') this.#close();
+      if (state.is === 'closed') this.#close();
       emitter.emit('state', state);
     });
     emitter.on('data', ({ from, data, allowance }) => {

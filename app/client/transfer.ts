@@ -8,7 +8,7 @@ export type TransferState =
   | { is: 'running' }
   | { is: 'paused' }
   | { is: 'done'; file?: File }
-  | { is: 'over'; reason: TransferEnd };
+  | { is: 'closed'; reason: TransferEnd };
 /** `left`: the peer is gone, or the room. `damaged`: what came is not what was sent. */
 export type TransferEnd = 'declined' | 'cancelled' | 'too-large' | 'damaged' | 'left';
 /** `size`: in bytes. */
@@ -64,7 +64,7 @@ export class Transfer implements Source<Events> {
   }
 
   get isUnfinished(): boolean {
-    return this.#state.is !== 'done' && this.#state.is !== 'over';
+    return this.#state.is !== 'done' && this.#state.is !== 'closed';
   }
 
   on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void {
@@ -73,7 +73,7 @@ export class Transfer implements Source<Events> {
 
   /** Of this side or the other; nothing comes after it. */
   end(reason: TransferEnd): void {
-    this.become({ is: 'over', reason });
+    this.become({ is: 'closed', reason });
   }
 
   protected become(state: TransferState): void {

@@ -48,7 +48,7 @@ export class TransportFallback {
   broke(): void {
     this.#strikes += 1;
     if (this.#strikes < this.#patience) return;
-    this.#stand(this.#rung === 'websocket' ? 'http' : 'websocket');
+    this.#setRoomState(this.#rung === 'websocket' ? 'http' : 'websocket');
   }
 
   /**
@@ -58,7 +58,7 @@ export class TransportFallback {
    */
   mistaken(): boolean {
     if (this.#rung === 'http' || !isOwn(this.#setup.url)) return false;
-    this.#stand('http');
+    this.#setRoomState('http');
     return true;
   }
 
@@ -70,7 +70,7 @@ export class TransportFallback {
 
   /** The conversation went over to the better socket. */
   climbed(): void {
-    this.#stand('websocket');
+    this.#setRoomState('websocket');
     this.#fresh = true;
   }
 
@@ -103,7 +103,7 @@ export class TransportFallback {
     trial?.close();
   }
 
-  #stand(rung: TransportKind): void {
+  #setRoomState(rung: TransportKind): void {
     this.#rung = rung;
     this.#strikes = 0;
     this.#patience = 1;

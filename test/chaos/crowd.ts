@@ -61,7 +61,7 @@ export class Member {
     this.connection.on('joined', (joined) => this.#joined(joined));
     this.connection.on('event', (event) => this.#happened(event));
     this.connection.on('state', (state) => {
-      if (state.is === 'over' && state.code !== 'left') crowd.fatal.push(`${name}: ${state.code}`);
+      if (state.is === 'closed' && state.code !== 'left') crowd.fatal.push(`${name}: ${state.code}`);
       if (state.is === 'reconnecting' || state.is === 'connecting') crowd.judge.away(name, performance.now());
     });
   }

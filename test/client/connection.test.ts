@@ -35,7 +35,7 @@ describe('joining', () => {
     const { server, connection, clock } = start();
     server.latest.accept();
     server.latest.say({ type: 'error', code: 'bad-message', message: '' });
-    expect(connection.state).toEqual({ is: 'over', code: 'bad-message' });
+    expect(connection.state).toEqual({ is: 'closed', code: 'bad-message' });
     expect(clock.pending).toBe(0);
   });
 
@@ -57,7 +57,7 @@ describe('a fresh token', () => {
     connection.update({ token: 'new' });
     expect(numbered(server.latest)).toEqual([{ type: 'update', n: 1, token: 'new' }]);
     server.latest.drop(1006);
-    connection.nudge();
+    connection.checkConnection();
     server.latest.accept();
     expect(server.latest.sent[0]).toMatchObject({ type: 'join', token: 'new' });
   });
@@ -107,7 +107,7 @@ describe('what was sent', () => {
     expect(numbered(server.latest)).toMatchObject([{ n: 1 }, { n: 2, passcode: null }]);
     // A later join does not tell it either.
     server.latest.drop(1006);
-    connection.nudge();
+    connection.checkConnection();
     server.latest.accept();
     expect(server.latest.sent).toMatchObject([{ type: 'join', name: 'Ada' }]);
   });
@@ -275,7 +275,7 @@ describe('coming back', () => {
         at = server.sockets.length;
         server.latest.accept();
         sendAway[at % sendAway.length]?.(server.latest);
-        expect(connection.state.is).not.toBe('over');
+        expect(connection.state.is).not.toBe('closed');
       }
       expect(server.sockets.length).toBeLessThan(230);
       expect(server.sockets.length).toBeGreaterThan(2);
@@ -333,7 +333,7 @@ describe('coming back', () => {
     const { server, connection, clock } = start();
     server.admit();
     server.latest.drop(close);
-    expect(connection.state).toEqual({ is: 'over', code });
+    expect(connection.state).toEqual({ is: 'closed', code });
     await clock.pass(600_000);
     expect(server.sockets).toHaveLength(1);
     expect(clock.pending).toBe(0);
@@ -343,7 +343,7 @@ describe('coming back', () => {
     const { server, connection } = start();
     server.admit();
     server.latest.say({ type: 'bye', code: 'room-full', message: '', retry: null });
-    expect(connection.state).toEqual({ is: 'over', code: 'room-full' });
+    expect(connection.state).toEqual({ is: 'closed', code: 'room-full' });
   });
 
   it('knows a fate for every close code of the table', () => {
@@ -351,7 +351,7 @@ describe('coming back', () => {
       if (!('close' in fate)) continue;
       const { server, connection } = start();
       server.latest.drop(fate.close);
-      const expected = fate.close < 4500 ? { is: 'connecting' } : { is: 'over', code };
+      const expected = fate.close < 4500 ? { is: 'connecting' } : { is: 'closed', code };
       expect(connection.state, code).toMatchObject(expected);
     }
   });
@@ -387,10 +387,10 @@ describe('a dead connection', () => {
   it('is looked for when nudged; a waiting one tries at once', async () => {
     const { server, connection } = start();
     server.admit();
-    connection.nudge();
+    connection.checkConnection();
     expect(server.latest.sent.at(-1)).toEqual({ type: 'ping' });
     server.latest.drop(1006);
-    connection.nudge();
+    connection.checkConnection();
     expect(server.sockets).toHaveLength(2);
   });
 });

@@ -34,7 +34,7 @@ describe('from strangers', () => {
     await settled();
     other.hear('one', '{"file":1,"is":"begin","ask":1}');
     other.hear('one', Uint8Array.of(0, 0, 0, 1, ...Array(11).fill(7)).buffer);
-    expect(offered[0]?.state).toEqual({ is: 'over', reason: 'damaged' });
+    expect(offered[0]?.state).toEqual({ is: 'closed', reason: 'damaged' });
   });
 
   /** A stranger's file of two blocks that was accepted, and the beginning that it asked for. */
@@ -64,7 +64,7 @@ describe('from strangers', () => {
   ])('%s is not counted but ends the transfer', async (_, misbehave) => {
     const one = await accepted();
     misbehave(one);
-    expect(one.offered[0]?.state).toEqual({ is: 'over', reason: 'damaged' });
+    expect(one.offered[0]?.state).toEqual({ is: 'closed', reason: 'damaged' });
   });
 
   it('an offer is accepted once, and one reader at a time reads the file', async () => {

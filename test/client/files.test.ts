@@ -41,7 +41,7 @@ describe('a file', () => {
     offered[0]?.decline();
     offered[0]?.accept();
     await settled();
-    expect(outgoing.state).toEqual({ is: 'over', reason: 'declined' });
+    expect(outgoing.state).toEqual({ is: 'closed', reason: 'declined' });
     expect(frames()).toBe(0);
   });
 
@@ -52,8 +52,8 @@ describe('a file', () => {
     const small = pair({ limit: 100 });
     const generous = files(small.one, { limit: 1_000 });
     const outgoing = generous.offer('other', fileOf(101));
-    await reaches(outgoing, 'over');
-    expect(outgoing.state).toEqual({ is: 'over', reason: 'too-large' });
+    await reaches(outgoing, 'closed');
+    expect(outgoing.state).toEqual({ is: 'closed', reason: 'too-large' });
     expect([offered, small.offered]).toEqual([[], []]);
   });
 
@@ -64,11 +64,11 @@ describe('a file', () => {
     const [incoming] = offered;
     incoming?.on('progress', () => (how === 'cancel' ? outgoing.cancel() : incoming.decline()));
     incoming?.accept();
-    await Promise.all([reaches(outgoing, 'over'), reaches(incoming, 'over')]);
+    await Promise.all([reaches(outgoing, 'closed'), reaches(incoming, 'closed')]);
     const reason = how === 'cancel' ? 'cancelled' : 'declined';
     expect([outgoing.state, incoming?.state]).toEqual([
-      { is: 'over', reason },
-      { is: 'over', reason },
+      { is: 'closed', reason },
+      { is: 'closed', reason },
     ]);
     const until = frames();
     await settled();
@@ -88,9 +88,9 @@ describe('a file', () => {
     const outgoing = a.offer('other', fileOf(3 * blockBytes));
     await settled();
     offered[0]?.accept();
-    await Promise.all([reaches(outgoing, 'over'), reaches(offered[0], 'over')]);
-    expect(outgoing.state).toEqual({ is: 'over', reason: 'damaged' });
-    expect(offered[0]?.state).toEqual({ is: 'over', reason: 'damaged' });
+    await Promise.all([reaches(outgoing, 'closed'), reaches(offered[0], 'closed')]);
+    expect(outgoing.state).toEqual({ is: 'closed', reason: 'damaged' });
+    expect(offered[0]?.state).toEqual({ is: 'closed', reason: 'damaged' });
     expect(offered[0]?.progress).toBe(blockBytes);
   });
 
@@ -159,8 +159,8 @@ describe('a connection that is replaced', () => {
     await settled();
     offered[1]?.decline();
     replace();
-    await reaches(second, 'over');
-    expect(second.state).toEqual({ is: 'over', reason: 'declined' });
+    await reaches(second, 'closed');
+    expect(second.state).toEqual({ is: 'closed', reason: 'declined' });
     expect(spoil).toBeDefined();
   });
 
@@ -169,9 +169,9 @@ describe('a connection that is replaced', () => {
     a.offer('other', fileOf(10));
     await settled();
     offered[0]?.accept();
-    one.emitter.emit('state', { is: 'over', code: 'left' });
+    one.emitter.emit('state', { is: 'closed', code: 'left' });
     other.hear('one', '{"files":[]}');
-    expect(offered[0]?.state).toEqual({ is: 'over', reason: 'left' });
+    expect(offered[0]?.state).toEqual({ is: 'closed', reason: 'left' });
   });
 });
 
@@ -191,7 +191,7 @@ it('that was offered before the other page cared is offered again when it does',
 
 it('needs a peer that is here, and a secure context', () => {
   const { a, one } = pair();
-  expect(a.offer('nobody', fileOf(10)).state).toEqual({ is: 'over', reason: 'left' });
+  expect(a.offer('nobody', fileOf(10)).state).toEqual({ is: 'closed', reason: 'left' });
   vi.stubGlobal('crypto', {});
   expect(() => files(one)).toThrow('secure context');
   vi.unstubAllGlobals();
@@ -202,19 +202,19 @@ describe('ends', () => {
     const { a, one, other, offered } = pair();
     const outgoing = a.offer('other', fileOf(10));
     await settled();
-    const gone = (id: string) => ({ peer: { id } as RoomEvents['peer-added'], reason: 'left' as const });
-    one.emitter.emit('peer-removed', gone('somebody else'));
+    const gone = (id: string) => ({ peer: { id } as RoomEvents['peer-joined'], reason: 'left' as const });
+    one.emitter.emit('peer-left', gone('somebody else'));
     expect(outgoing.state).toEqual({ is: 'offered' });
-    one.emitter.emit('peer-removed', gone('other'));
-    other.emitter.emit('peer-removed', gone('one'));
-    expect([outgoing.state, offered[0]?.state]).toEqual(Array(2).fill({ is: 'over', reason: 'left' }));
+    one.emitter.emit('peer-left', gone('other'));
+    other.emitter.emit('peer-left', gone('one'));
+    expect([outgoing.state, offered[0]?.state]).toEqual(Array(2).fill({ is: 'closed', reason: 'left' }));
   });
 
   it('with the room, and listens to nothing any more', async () => {
     const { a, one } = pair();
     const outgoing = a.offer('other', fileOf(10));
-    one.emitter.emit('state', { is: 'over', code: 'left' });
-    expect(outgoing.state).toEqual({ is: 'over', reason: 'left' });
+    one.emitter.emit('state', { is: 'closed', code: 'left' });
+    expect(outgoing.state).toEqual({ is: 'closed', reason: 'left' });
     expect(one.listeners()).toBe(0);
   });
 });

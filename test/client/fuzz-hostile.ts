@@ -97,7 +97,7 @@ class Page {
     const theirs = this.#offered.shift();
     if (random(2)) theirs?.accept();
     else theirs?.decline();
-    for (const done of this.#outgoing.filter(({ state }) => state.is === 'over' || state.is === 'done'))
+    for (const done of this.#outgoing.filter(({ state }) => state.is === 'closed' || state.is === 'done'))
       this.#outgoing.splice(this.#outgoing.indexOf(done), 1);
     if (this.#outgoing.length < 4) this.#outgoing.push(this.#files.offer('hostile', new File([text], 'own.txt')));
     else this.#outgoing[random(4)]?.cancel();
@@ -144,7 +144,7 @@ class Page {
     send({ file: id, is: 'block', hash: createHash('sha256').update(text).digest('hex') });
     await done;
     assert.equal(honest?.connectionState, 'connected');
-    assert.equal(this.#room.peers.find(({ id }) => id === 'honest')?.link, 'connected');
+    assert.equal(this.#room.peers.find(({ id }) => id === 'honest')?.connectionState, 'connected');
     this.#tidy();
   }
 

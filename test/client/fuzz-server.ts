@@ -81,7 +81,7 @@ class World {
   enter(): void {
     this.outcome.rooms += 1;
     this.#room = join({ base: 'https://host/', room: 'garden', inPlaceOf: { rtc: this.rtc, clock: this.clock } });
-    for (const name of ['chat', 'peer-added', 'state', 'standing'] as const)
+    for (const name of ['chat', 'peer-joined', 'state', 'room-state'] as const)
       this.room.on(name, () => {
         this.outcome.heard += 1;
         if (!this.honest && this.random(50) === 0) throw new Error('a mistake of the page');
@@ -166,9 +166,9 @@ class World {
     else if (kind < 39) void this.room.update({ hand: random(2) === 0 });
     else if (random(4) === 0) {
       this.#nudges += 1;
-      this.room.nudge();
+      this.room.checkConnection();
     }
-    if (this.room.state.is === 'over') this.enter();
+    if (this.room.state.is === 'closed') this.enter();
     this.rtc.made.splice(
       0,
       this.rtc.made.length,
@@ -183,7 +183,7 @@ class World {
     const until = this.clock.now + 700_000;
     // Over HTTP the answers that are still to come may be a while.
     while (this.room.state.is !== 'joined' || this.room.peers.length !== 1) {
-      if (this.room.state.is === 'over') this.enter();
+      if (this.room.state.is === 'closed') this.enter();
       assert(this.clock.now < until, `not in the room again, but ${JSON.stringify(this.room.state)}`);
       await this.clock.pass(1_000);
     }

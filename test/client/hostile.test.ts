@@ -255,7 +255,7 @@ describe('a room', () => {
     const emitter = new Emitter<MeshEvents>();
     const mesh = new Mesh(connection, { emitter, tracks: { audio: null, video: null }, rtc, clock });
     const changes: (string | undefined)[] = [];
-    emitter.on('peer-changed', ({ name }) => changes.push(name));
+    emitter.on('peer-updated', ({ name }) => changes.push(name));
     server.admit({ peers: Array.from({ length: count }, (_, index) => peer(`p${index}`)), seq: 1 });
     return { clock, server, rtc, mesh, changes };
   };

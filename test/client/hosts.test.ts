@@ -6,7 +6,7 @@ import {
   join,
   type Room,
   type RoomEvents,
-  type Standing,
+  type RoomState,
 } from '../../app/client/room.ts';
 import type { Timing } from '../../app/client/timeouts.ts';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
@@ -34,7 +34,7 @@ const enter = (base: string, room: string, options: Partial<JoinOptions> = {}): 
   const states: ConnectionState[] = [];
   const told: { name: string; value: unknown }[] = [];
   joined.on('state', (state) => states.push(state));
-  for (const name of ['standing', 'mute-request', 'refused', 'peer-removed', 'joined'] as const)
+  for (const name of ['room-state', 'mute-request', 'refused', 'peer-left', 'joined'] as const)
     joined.on(name, (value) => told.push({ name, value }));
   atEnd(() => joined.leave());
   return {
@@ -63,8 +63,8 @@ describe.concurrent.each<[string, Fault[]]>([
     expect(await host.room.lock('knock')).toEqual({ accepted: true });
     const guest = enter(base, name, { name: 'Ben' });
     await eventually(() => expect(guest.room.state).toEqual({ is: 'waiting', host: true }));
-    await eventually(() => expect(host.room.standing?.waiting).toMatchObject([{ name: 'Ben', away: false }]));
-    const id = host.room.standing?.waiting[0]?.id ?? '';
+    await eventually(() => expect(host.room.roomState?.waiting).toMatchObject([{ name: 'Ben', away: false }]));
+    const id = host.room.roomState?.waiting[0]?.id ?? '';
     return { name, network, base, host, guest, id };
   };
 
@@ -83,11 +83,11 @@ describe.concurrent.each<[string, Fault[]]>([
     await eventually(() => expect(guest.room.state).toEqual({ is: 'waiting', host: false }));
     await host.resume();
     await eventually(() => expect(guest.room.state).toEqual({ is: 'waiting', host: true }));
-    expect([guest.room.standing, guest.room.peers]).toEqual([undefined, []]);
+    expect([guest.room.roomState, guest.room.peers]).toEqual([undefined, []]);
     await host.send({ type: 'admit', peer: (await host.inbox.take('lobby')).waiting[0]?.id });
     await isIn(guest);
     expect(guest.room.peers).toMatchObject([{ id: host.id, name: 'Aiko', role: 'host' }]);
-    expect(guest.room.standing).toMatchObject({ self: { role: 'guest' }, room: { access: 'knock' }, waiting: [] });
+    expect(guest.room.roomState).toMatchObject({ self: { role: 'guest' }, room: { access: 'knock' }, waiting: [] });
     expect(await said).toEqual({ accepted: true });
     expect(await host.inbox.take('chat')).toMatchObject({ text: 'said at the door' });
     const between = guest.states.map(({ is }) => is).filter((is) => is !== 'connecting');
@@ -97,15 +97,15 @@ describe.concurrent.each<[string, Fault[]]>([
   test('one who is denied is out for good', async () => {
     const { host, guest, id } = await knock();
     expect(await host.room.deny(id)).toEqual({ accepted: true });
-    await eventually(() => expect(guest.room.state).toEqual({ is: 'over', code: 'denied' }));
-    await eventually(() => expect(host.room.standing?.waiting).toEqual([]));
-    expect(guest.states.at(-1)).toEqual({ is: 'over', code: 'denied' });
+    await eventually(() => expect(guest.room.state).toEqual({ is: 'closed', code: 'denied' }));
+    await eventually(() => expect(host.room.roomState?.waiting).toEqual([]));
+    expect(guest.states.at(-1)).toEqual({ is: 'closed', code: 'denied' });
   });
 
   test('one whose connection is lost at the door waits again', async () => {
     const { network, host, guest, id } = await knock();
     network.cut();
-    const lobbies = () => host.told('standing').map((standing) => (standing as Standing).waiting[0]?.away);
+    const lobbies = () => host.told('room-state').map((roomState) => (roomState as RoomState).waiting[0]?.away);
     await eventually(() => expect(lobbies()).toEqual([undefined, undefined, false, true, false]));
     await eventually(() => expect(guest.room.state).toEqual({ is: 'waiting', host: true }));
     expect(await host.room.admit(id)).toEqual({ accepted: true });
@@ -117,19 +117,19 @@ describe.concurrent.each<[string, Fault[]]>([
     const { host, guest, id } = await knock();
     await host.room.admit(id);
     await isIn(guest);
-    await eventually(() => expect(host.room.standing?.waiting).toEqual([]));
+    await eventually(() => expect(host.room.roomState?.waiting).toEqual([]));
     expect(await guest.room.lock('open')).toEqual({ accepted: false, code: 'not-allowed' });
     expect(guest.told('refused')).toMatchObject([{ code: 'not-allowed' }]);
     await host.room.setRole(id, 'host');
-    await eventually(() => expect(guest.room.standing?.self.role).toBe('host'));
+    await eventually(() => expect(guest.room.roomState?.self.role).toBe('host'));
     expect(host.room.peers).toMatchObject([{ id, role: 'host' }]);
     expect(await guest.room.setPasscode('sesame')).toEqual({ accepted: true });
-    await eventually(() => expect(host.room.standing?.room).toEqual({ access: 'knock', passcode: true }));
-    const hostId = host.room.standing?.self.id ?? '';
+    await eventually(() => expect(host.room.roomState?.room).toEqual({ access: 'knock', passcode: true }));
+    const hostId = host.room.roomState?.self.id ?? '';
     await guest.room.requestMute(hostId, 'audio');
     await eventually(() => expect(host.told('mute-request')).toMatchObject([{ from: id, kind: 'audio' }]));
     await host.room.setRole(id, 'guest');
-    await eventually(() => expect(guest.room.standing).toMatchObject({ self: { role: 'guest' }, waiting: [] }));
+    await eventually(() => expect(guest.room.roomState).toMatchObject({ self: { role: 'guest' }, waiting: [] }));
     expect(await host.room.setRole(hostId, 'guest')).toEqual({ accepted: false, code: 'last-host' });
   });
 
@@ -139,14 +139,14 @@ describe.concurrent.each<[string, Fault[]]>([
     await isIn(host);
     await isIn(one);
     await eventually(() => expect(host.room.peers).toHaveLength(1));
-    const first = host.room.standing?.self.role === 'host' ? host : one;
+    const first = host.room.roomState?.self.role === 'host' ? host : one;
     const other = first === host ? one : host;
     await eventually(() => expect(first.room.peers).toHaveLength(1));
-    expect(await first.room.kick(other.room.standing?.self.id ?? '', true)).toEqual({ accepted: true });
-    await eventually(() => expect(other.room.state).toEqual({ is: 'over', code: 'kicked' }));
-    await eventually(() => expect(first.told('peer-removed')).toMatchObject([{ reason: 'kicked' }]));
+    expect(await first.room.kick(other.room.roomState?.self.id ?? '', true)).toEqual({ accepted: true });
+    await eventually(() => expect(other.room.state).toEqual({ is: 'closed', code: 'kicked' }));
+    await eventually(() => expect(first.told('peer-left')).toMatchObject([{ reason: 'kicked' }]));
     void first.room.end();
-    await eventually(() => expect(first.room.state).toEqual({ is: 'over', code: 'room-ended' }));
+    await eventually(() => expect(first.room.state).toEqual({ is: 'closed', code: 'room-ended' }));
     for (const { states } of [host, one]) expect(states.filter(({ is }) => is === 'joined')).toHaveLength(1);
   });
 
@@ -156,20 +156,20 @@ describe.concurrent.each<[string, Fault[]]>([
     await isIn(host);
     const guest = enter(base, name);
     await isIn(guest);
-    const { id } = host.room.standing?.self ?? { id: '' };
+    const { id } = host.room.roomState?.self ?? { id: '' };
     const { session } = host.room;
     host.room.leave(true);
-    expect(host.room.state).toEqual({ is: 'over', code: 'left' });
+    expect(host.room.state).toEqual({ is: 'closed', code: 'left' });
     await eventually(() => expect(guest.room.peers).toMatchObject([{ id, away: true }]));
     const again = enter(base, name, { name: 'Aiko', session });
     await isIn(again);
     expect(again.told('joined')).toMatchObject([{ recovered: false }]);
-    expect(again.room.standing?.self).toMatchObject({ id, role: 'host', name: 'Aiko' });
+    expect(again.room.roomState?.self).toMatchObject({ id, role: 'host', name: 'Aiko' });
     expect(again.room.peers).toHaveLength(1);
     await eventually(() => expect(guest.room.peers).toMatchObject([{ id, away: false, role: 'host' }]));
-    expect(guest.told('peer-removed')).toEqual([]);
+    expect(guest.told('peer-left')).toEqual([]);
     again.room.leave();
-    await eventually(() => expect(guest.told('peer-removed')).toMatchObject([{ reason: 'left' }]));
+    await eventually(() => expect(guest.told('peer-left')).toMatchObject([{ reason: 'left' }]));
     const late = enter(base, name, { session: again.room.session });
     await isIn(late);
     // Its seat is gone, and somebody else hosts.

@@ -201,6 +201,6 @@ describe('a redirect', () => {
     await eventually(() => expect(asked).toBeGreaterThan(3), 10_000);
     connection.leave();
     expect(elsewhere).toEqual([]);
-    expect(connection.state.is).toBe('over');
+    expect(connection.state.is).toBe('closed');
   });
 });

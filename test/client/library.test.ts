@@ -86,7 +86,7 @@ describe('the declarations', () => {
     type Public = Omit<Real.RoomEvents, 'joined' | 'channel' | 'data'>;
     expectTypeOf<keyof Public>().toEqualTypeOf<keyof Declared.RoomEvents>();
     expectTypeOf<Public>().toMatchTypeOf<Declared.RoomEvents>();
-    expectTypeOf<Real.Standing>().toMatchTypeOf<Declared.Standing>();
+    expectTypeOf<Real.RoomState>().toMatchTypeOf<Declared.RoomState>();
     expectTypeOf<Real.RemotePeer>().toMatchTypeOf<Declared.RemotePeer>();
     expectTypeOf<Real.Quality>().toEqualTypeOf<Declared.Quality>();
     expectTypeOf<Real.TransferState>().toEqualTypeOf<Declared.TransferState>();

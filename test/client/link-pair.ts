@@ -33,7 +33,7 @@ export const end = (initiator: boolean, clock: FakeClock, make?: Make) => {
     changed: () => {},
     opened: () => {},
     heard: () => {},
-    trouble: (error) => troubles.push(error),
+    warning: (error) => troubles.push(error),
   });
   return { rtc, sent, epochs, troubles, reachable, tracks, link };
 };

@@ -75,7 +75,7 @@ describe('at the door', () => {
     const { server, connection, clock } = knock();
     server.latest.say({ type: 'bye', code, message: '', retry: null });
     await clock.pass(600_000);
-    expect(connection.state).toEqual({ is: 'over', code });
+    expect(connection.state).toEqual({ is: 'closed', code });
     expect([server.sockets.length, clock.pending]).toEqual([1, 0]);
   });
 
@@ -102,7 +102,7 @@ describe('at the door', () => {
 
   it('finds a dead connection when nudged', async () => {
     const { server, connection, clock } = knock();
-    connection.nudge();
+    connection.checkConnection();
     expect(server.latest.sent.at(-1)).toEqual({ type: 'ping' });
     await clock.pass(11_000);
     expect(server.sockets).toHaveLength(2);
@@ -136,7 +136,7 @@ describe('a seat of before', () => {
       server.admit();
       connection.leave(mayReturn);
       expect(server.latest.sent.at(-1)).toEqual(mayReturn ? { type: 'leave', mayReturn } : { type: 'leave' });
-      expect(connection.state).toEqual({ is: 'over', code: 'left' });
+      expect(connection.state).toEqual({ is: 'closed', code: 'left' });
     }
   });
 });
@@ -146,6 +146,6 @@ it.each(['kicked', 'room-ended', 'replaced'] as const)('%s is an end without a w
   server.admit();
   server.latest.say({ type: 'bye', code, message: '', retry: null });
   await clock.pass(600_000);
-  expect(connection.state).toEqual({ is: 'over', code });
+  expect(connection.state).toEqual({ is: 'closed', code });
   expect([server.sockets.length, clock.pending]).toEqual([1, 0]);
 });

@@ -13,9 +13,9 @@ const room = (peers: Peer[], options: Partial<MeshOptions> = {}) => {
   const emitter = new Emitter<MeshEvents>();
   const mesh = new Mesh(connection, { emitter, tracks: { audio: null, video: null }, rtc, clock, ...options });
   const told: string[] = [];
-  emitter.on('peer-added', ({ id }) => told.push(`+${id}`));
-  emitter.on('peer-changed', ({ id }) => told.push(`~${id}`));
-  emitter.on('peer-removed', ({ peer: { id }, reason }) => told.push(`-${id} ${reason}`));
+  emitter.on('peer-joined', ({ id }) => told.push(`+${id}`));
+  emitter.on('peer-updated', ({ id }) => told.push(`~${id}`));
+  emitter.on('peer-left', ({ peer: { id }, reason }) => told.push(`-${id} ${reason}`));
   server.admit({ peers, seq: 10, ice: [{ urls: ['stun:one'] }] });
   const sent = () => server.latest.sent.filter((message) => message.type === 'signal');
   return { clock, server, rtc, connection, mesh, told, sent };
@@ -26,7 +26,7 @@ describe('who is in the room', () => {
     const { mesh, rtc, told, sent } = room([peer('a'), peer('b', { initiator: false, polite: false, epoch: 4 })]);
     await settled();
     expect(told).toEqual(['+a', '+b']);
-    expect(mesh.peers.map(({ id, link }) => [id, link])).toEqual([
+    expect(mesh.peers.map(({ id, connectionState: link }) => [id, link])).toEqual([
       ['a', 'connecting'],
       ['b', 'connecting'],
     ]);
@@ -83,7 +83,7 @@ describe('who is in the room', () => {
     await clock.pass(1_000);
     // Of the two that have been connected one is there already.
     server.admit({ peers: [peer('b', { epoch: 1002 }), peer('c', { epoch: 1002 })], seq: 2 });
-    expect(mesh.peers.map(({ id, away, link }) => [id, away, link])).toEqual([
+    expect(mesh.peers.map(({ id, away, connectionState: link }) => [id, away, link])).toEqual([
       ['a', true, 'connected'],
       ['b', false, 'connected'],
       ['c', false, 'connecting'],
@@ -131,7 +131,7 @@ describe('who is in the room', () => {
     await clock.pass(1_000);
     server.admit({ self, peers: [peer('b', { epoch: 2 })], seq: 1 });
     expect(rtc.made.map(({ connectionState }) => connectionState)).toEqual(['closed', 'closed', 'new']);
-    expect(mesh.peers.map(({ id, link }) => [id, link])).toEqual([['b', 'connecting']]);
+    expect(mesh.peers.map(({ id, connectionState: link }) => [id, link])).toEqual([['b', 'connecting']]);
     expect(told.slice(-2)).toEqual(['-a left', '~b']);
   });
 

@@ -21,7 +21,7 @@ beforeEach(() => {
   told = [];
   stop = watchPageLifecycle({
     leave: (mayReturn) => told.push(`leave ${mayReturn}`),
-    nudge: () => told.push('nudge'),
+    checkConnection: () => told.push('checkConnection'),
     networkChanged: () => told.push('network'),
   });
 });
@@ -34,7 +34,7 @@ it('a page that goes may return, one that wakes up looks at once', () => {
   visibility('hidden');
   visibility('visible');
   view.dispatchEvent(new Event('pagehide'));
-  expect(told).toEqual(['nudge', 'leave true']);
+  expect(told).toEqual(['checkConnection', 'leave true']);
 });
 
 it('another network is one that is there again or of another kind, not another guess at its speed', () => {
@@ -55,7 +55,7 @@ it('nothing is heard after the end', () => {
 
 it('browsers without the kind of network, and programs without a page, do without', () => {
   vi.stubGlobal('navigator', {});
-  watchPageLifecycle({ leave: () => {}, nudge: () => {}, networkChanged: () => {} })();
+  watchPageLifecycle({ leave: () => {}, checkConnection: () => {}, networkChanged: () => {} })();
   vi.stubGlobal('window', undefined);
-  watchPageLifecycle({ leave: () => {}, nudge: () => {}, networkChanged: () => {} })();
+  watchPageLifecycle({ leave: () => {}, checkConnection: () => {}, networkChanged: () => {} })();
 });

@@ -221,7 +221,7 @@ describe('one large tile', () => {
 
 describe('news', () => {
   const peer = { name: 'Ada', hand: false, media: { audio: true, video: true } };
-  const standing = {
+  const roomState = {
     self: { id: 'me', role: 'guest', media: { audio: true, video: true }, hand: false },
     room: { access: 'open', passcode: false },
     waiting: [],
@@ -236,9 +236,9 @@ describe('news', () => {
   });
 
   it('are one’s own role and the door', () => {
-    const now = { ...standing, waiting: [], self: { ...standing.self, role: 'host' as const } };
+    const now = { ...roomState, waiting: [], self: { ...roomState.self, role: 'host' as const } };
     expect(roomStateAnnouncements(undefined, now)).toEqual([]);
-    expect(roomStateAnnouncements({ ...standing, waiting: [] }, now)).toEqual([
+    expect(roomStateAnnouncements({ ...roomState, waiting: [] }, now)).toEqual([
       expect.stringContaining('You are a host now'),
     ]);
     const locked = { ...now, room: { access: 'locked' as const, passcode: false } };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type JoinOptions, join, type Room, type RoomEvents, type Standing } from '../../app/client/room.ts';
+import { type JoinOptions, join, type Room, type RoomEvents, type RoomState } from '../../app/client/room.ts';
 import type { Peer } from '../../app/protocol/messages.ts';
 import { FakeClock, settled } from './fake-clock.ts';
 import { FakeRtc, fakeTrack } from './fake-rtc.ts';
@@ -38,14 +38,14 @@ describe('joining', () => {
   });
 });
 
-describe('standing', () => {
+describe('room-state', () => {
   const waiting = [{ id: 'w', name: 'Wen', away: false }];
 
   it('is that of the join, and follows what the room says', () => {
     const all = enter([], {}, 'host');
     const { server, room } = all;
-    const seen: (Standing | undefined)[] = [room.standing];
-    room.on('standing', (standing) => seen.push(standing));
+    const seen: (RoomState | undefined)[] = [room.roomState];
+    room.on('room-state', (roomState) => seen.push(roomState));
     server.latest.say({ type: 'lobby', seq: 1, waiting });
     server.latest.say({ type: 'room-updated', seq: 2, access: 'knock' });
     server.latest.say({ type: 'room-updated', seq: 3, passcode: true });
@@ -58,7 +58,7 @@ describe('standing', () => {
       { room: { access: 'knock', passcode: true }, waiting },
       { self: { role: 'guest' }, room: { access: 'knock', passcode: true }, waiting: [] },
     ]);
-    expect(room.standing).toBe(seen.at(-1));
+    expect(room.roomState).toBe(seen.at(-1));
   });
 
   it('is another after a session that began anew', async () => {
@@ -66,7 +66,7 @@ describe('standing', () => {
     server.latest.drop(1006);
     await clock.pass(1_000);
     server.admit({ room: { access: 'locked', passcode: true }, waiting, self: { ...joined().self, role: 'host' } });
-    expect(room.standing).toMatchObject({ self: { role: 'host' }, room: { access: 'locked' }, waiting });
+    expect(room.roomState).toMatchObject({ self: { role: 'host' }, room: { access: 'locked' }, waiting });
   });
 });
 
@@ -148,12 +148,12 @@ describe('reactions', () => {
 });
 
 describe('the paths to others', () => {
-  const look = { looks: 1_000 };
+  const look = { statsInterval: 1_000 };
 
   it('are looked at every few seconds; a level that changes changes the peer', async () => {
     const all = enter([peer('a')], { timing: look });
     all.tell('quality');
-    all.tell('peer-changed');
+    all.tell('peer-updated');
     await connect(all);
     all.told.length = 0;
     const { told: stats } = all.rtc.latest;
@@ -175,7 +175,7 @@ describe('the paths to others', () => {
     await pass({ rtt: 1 });
     const levels = () =>
       all.told.map((one) => {
-        const [name, value] = one as ['quality' | 'peer-changed', { quality: { level: string } }];
+        const [name, value] = one as ['quality' | 'peer-updated', { quality: { level: string } }];
         return `${name} ${value.quality.level}`;
       });
     expect(levels()).toEqual(['quality good', 'quality poor', 'peer-changed poor']);
@@ -227,7 +227,7 @@ describe('the paths to others', () => {
     expect([works?.restarts, broken?.restarts]).toEqual([1, 1]);
     expect(all.server.latest.sent.at(-1)).toEqual({ type: 'ping' });
     all.server.latest.say({ type: 'pong' });
-    expect(all.room.peers.map(({ link }) => link)).toEqual(['connected', 'reconnecting']);
+    expect(all.room.peers.map(({ connectionState: link }) => link)).toEqual(['connected', 'reconnecting']);
   });
 });
 

@@ -82,7 +82,7 @@ describe('down', () => {
     expect([rungs, connection.state]).toEqual([['websocket', 'http'], { is: 'connecting', attempt: 2 }]);
     turnAway(server.latest);
     await clock.pass(10_000);
-    expect([rungs, connection.state]).toEqual([['websocket', 'http'], { is: 'over', code: 'origin-refused' }]);
+    expect([rungs, connection.state]).toEqual([['websocket', 'http'], { is: 'closed', code: 'origin-refused' }]);
   });
 
   it('not when it is refused to a page of another site', async () => {
@@ -90,7 +90,7 @@ describe('down', () => {
     onTestFinished(() => void vi.unstubAllGlobals());
     const { server, rungs, connection } = start();
     turnAway(server.latest);
-    expect([rungs, connection.state]).toEqual([['websocket'], { is: 'over', code: 'origin-refused' }]);
+    expect([rungs, connection.state]).toEqual([['websocket'], { is: 'closed', code: 'origin-refused' }]);
   });
 
   it('only at the third loss once a WebSocket has proved itself', async () => {
@@ -146,8 +146,8 @@ describe('up', () => {
 
   it('at once when nudged', async () => {
     const { connection, rungs } = await startLow();
-    connection.nudge();
-    connection.nudge();
+    connection.checkConnection();
+    connection.checkConnection();
     expect(rungs).toEqual(['websocket', 'http', 'websocket']);
   });
 
@@ -175,7 +175,7 @@ describe('up', () => {
     expect(connection.state).toEqual({ is: 'joined' });
     await clock.pass(6_000);
     server.latest.say({ type: 'bye', code: 'replaced', message: '', retry: null });
-    expect(connection.state).toEqual({ is: 'over', code: 'replaced' });
+    expect(connection.state).toEqual({ is: 'closed', code: 'replaced' });
     expect(clock.pending).toBe(0);
   });
 

@@ -12,7 +12,7 @@ const start = () => {
   const told: [keyof ConnectionEvents, unknown][] = [];
   const tell = <Name extends keyof ConnectionEvents>(name: Name) =>
     connection.on(name, (value) => told.push([name, value]));
-  for (const name of ['joined', 'event', 'ice', 'refused', 'trouble'] as const) tell(name);
+  for (const name of ['joined', 'event', 'ice', 'refused', 'warning'] as const) tell(name);
   const count = (name: keyof ConnectionEvents) => told.filter(([of]) => of === name).length;
   return { clock, server, connection, told, count };
 };
@@ -58,7 +58,7 @@ it('another message of the wrong shape is ignored, and the first of a connection
   server.latest.say({ type: 'peer-away', seq: 1, peer: 'a' });
   expect(connection.state).toEqual({ is: 'joined' });
   expect(told.slice(1)).toEqual([
-    ['trouble', new TypeError('malformed message: peer-joined')],
+    ['warning', new TypeError('malformed message: peer-joined')],
     ['event', { type: 'peer-away', seq: 1, peer: 'a' }],
   ]);
 });
@@ -137,7 +137,7 @@ it('a flood of newcomers ends the connection, which resumes later', async () => 
   expect(count('event')).toBe(600);
   expect(server.sockets.length).toBeLessThan(20);
   await clock.pass(20_000);
-  connection.nudge();
+  connection.checkConnection();
   server.admit();
   expect(connection.state).toEqual({ is: 'joined' });
 });
@@ -157,7 +157,7 @@ it('a listener that throws, at any event, ends nothing', async () => {
   vi.stubGlobal('reportError', report);
   const { clock, server, connection } = start();
   const states: ConnectionState['is'][] = [];
-  for (const name of ['state', 'joined', 'event', 'ice', 'refused', 'trouble'] as const)
+  for (const name of ['state', 'joined', 'event', 'ice', 'refused', 'warning'] as const)
     connection.on(name, () => {
       throw new Error(name);
     });

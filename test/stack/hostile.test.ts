@@ -51,13 +51,14 @@ describe.each([
     };
     const connected = (page: Page, others: string[]) =>
       page.waitForFunction(
-        (ids) => ids.every((id) => window.room.peers.some((peer) => peer.id === id && peer.link === 'connected')),
+        (ids) =>
+          ids.every((id) => window.room.peers.some((peer) => peer.id === id && peer.connectionState === 'connected')),
         others,
         { polling: 100 },
       );
     const idOf = (page: Page) =>
       page
-        .waitForFunction(() => window.room.standing?.self.id, undefined, { polling: 100 })
+        .waitForFunction(() => window.room.roomState?.self.id, undefined, { polling: 100 })
         .then((id) => id.jsonValue()) as Promise<string>;
 
     // One that the page under attack offers to, as the last to come does, and one that offers to it.

@@ -123,7 +123,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
         const told: Own['told'] = [];
         const incoming: Own['incoming'] = [];
         const share = window.genkan.files(joined);
-        for (const name of ['peer-added', 'peer-removed', 'reaction', 'quality', 'trouble'] as const)
+        for (const name of ['peer-joined', 'peer-left', 'reaction', 'quality', 'warning'] as const)
           joined.on(name, (value) => told.push({ name, value }));
         share.on('file', (file) => incoming.push(file));
         Object.assign(window, { room: joined, told, share, incoming });
@@ -134,7 +134,9 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
   };
   const connected = (page: Page, others: number) =>
     page.waitForFunction(
-      (count) => window.room.peers.length === count && window.room.peers.every(({ link }) => link === 'connected'),
+      (count) =>
+        window.room.peers.length === count &&
+        window.room.peers.every(({ connectionState: link }) => link === 'connected'),
       others,
     );
   const framesGoOn = async (page: Page) => {
@@ -142,7 +144,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     await expect.poll(() => framesDecoded(page), { timeout: 20_000 }).toBeGreaterThan(before + 10);
   };
   const firstPeer = (page: Page) => page.evaluate(() => window.room.peers[0]?.id ?? '');
-  const troubles = (page: Page) => page.evaluate(() => window.told.filter(({ name }) => name === 'trouble'));
+  const troubles = (page: Page) => page.evaluate(() => window.told.filter(({ name }) => name === 'warning'));
 
   test('the page of the README joins from another site and shows who is there', async () => {
     const pages = await Promise.all([open(browser, `${foreignUrl}/0`), open(browser, `${foreignUrl}/0`)]);
@@ -273,7 +275,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
   });
 
   test('tells how good each path is', async () => {
-    const [a, b] = [await enter('quality', 'camera', { looks: 500 }), await enter('quality')];
+    const [a, b] = [await enter('quality', 'camera', { statsInterval: 500 }), await enter('quality')];
     await Promise.all([connected(a.page, 1), connected(b.page, 1)]);
     const latest = () => a.page.evaluate(() => window.room.peers[0]?.quality);
     await expect.poll(async () => (await latest())?.bitrateIn ?? 0, { timeout: 20_000 }).toBeGreaterThan(20_000);
@@ -314,7 +316,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     await framesGoOn(b.page);
     for (const { page } of [a, b]) {
       expect(await page.evaluate(() => window.testConnections.length)).toBe(1);
-      expect(await page.evaluate(() => window.room.peers[0]?.link)).toBe('connected');
+      expect(await page.evaluate(() => window.room.peers[0]?.connectionState)).toBe('connected');
       expect(await troubles(page)).toEqual([]);
     }
   });

@@ -1,6 +1,6 @@
 /** What is worth saying aloud when something in the room changed. */
 import type { LeaveReason } from '../../../protocol/messages.ts';
-import type { RemotePeer, Standing } from '../../room.ts';
+import type { RemotePeer, RoomState } from '../../room.ts';
 import { words } from '../i18n/i18n.ts';
 
 export const nameOf = (peer: { name?: string | undefined }): string => peer.name ?? words.someone;
@@ -19,7 +19,7 @@ export const leaveAnnouncement = (peer: { name?: string | undefined }, reason: L
   return { left, kicked, timeout: lost, error: lost }[reason](nameOf(peer));
 };
 
-export const roomStateAnnouncements = (before: Standing | undefined, now: Standing): string[] => {
+export const roomStateAnnouncements = (before: RoomState | undefined, now: RoomState): string[] => {
   if (!before) return [];
   const news: string[] = [];
   if (before.self.role !== now.self.role)
@@ -29,7 +29,7 @@ export const roomStateAnnouncements = (before: Standing | undefined, now: Standi
 };
 
 /** Who has come to the door since. */
-export const knocksSince = (before: Standing | undefined, now: Standing): string[] => {
+export const knocksSince = (before: RoomState | undefined, now: RoomState): string[] => {
   const known = new Set(before?.waiting.map(({ id }) => id));
   return now.waiting.filter(({ id }) => !known.has(id)).map((peer) => words.people.knocks(nameOf(peer)));
 };

@@ -8,8 +8,8 @@ import {
   join,
   type RemotePeer,
   type Room,
+  type RoomState,
   type Settled,
-  type Standing,
 } from '../../room.ts';
 import { type ChatLine, ChatLog, ownLine, receivedLine } from '../chat/chat-log.ts';
 import { FileTransfers, limit } from '../chat/file-transfers.ts';
@@ -58,7 +58,7 @@ export class CallModel {
   /** From when on who appears has just come. */
   #entered = false;
   #atDoor = false;
-  #standing: Standing | undefined;
+  #roomState: RoomState | undefined;
   #notices = new Toasts(() => this.#changedSoon());
   #lines = new ChatLog();
   #panel: Panel = 'none';
@@ -119,12 +119,12 @@ export class CallModel {
   }
 
   /** Undefined until the room was entered. */
-  get standing(): Standing | undefined {
-    return this.#standing;
+  get roomState(): RoomState | undefined {
+    return this.#roomState;
   }
 
   get isHost(): boolean {
-    return this.#standing?.self.role === 'host';
+    return this.#roomState?.self.role === 'host';
   }
 
   get peers(): RemotePeer[] {
@@ -153,7 +153,7 @@ export class CallModel {
 
   /** Calls back once, when the call has ended, whoever ended it; at once if it has. */
   onOver(listener: (code: ErrorCode) => void): () => void {
-    if (this.state.is === 'over') listener(this.state.code);
+    if (this.state.is === 'closed') listener(this.state.code);
     return this.#emitter.on('over', listener);
   }
 
@@ -218,10 +218,10 @@ export class CallModel {
       this.#lines.addBefore(chat, self.id);
       if (peers.length === 0 && self.role === 'host') this.#wish();
     });
-    this.#room.on('standing', (standing) => this.#stand(standing));
-    this.#room.on('peer-added', (peer) => this.#appeared(peer));
-    this.#room.on('peer-changed', (peer) => this.#peerChanged(peer));
-    this.#room.on('peer-removed', ({ peer, reason }) => {
+    this.#room.on('room-state', (roomState) => this.#setRoomState(roomState));
+    this.#room.on('peer-joined', (peer) => this.#appeared(peer));
+    this.#room.on('peer-updated', (peer) => this.#peerChanged(peer));
+    this.#room.on('peer-left', ({ peer, reason }) => {
       this.#known.delete(peer.id);
       this.announce(leaveAnnouncement(peer, reason));
     });
@@ -240,7 +240,7 @@ export class CallModel {
       this.#everJoined = true;
       rememberRoom(this.#entry.room);
     }
-    if (state.is === 'over') {
+    if (state.is === 'closed') {
       this.#gone.abort();
       this.own.close();
       this.shares.close();
@@ -263,11 +263,11 @@ export class CallModel {
     if (passcode !== '') void this.decide((room) => room.setPasscode(passcode));
   }
 
-  #stand(standing: Standing): void {
-    const before = this.#standing;
-    this.#standing = standing;
-    for (const text of knocksSince(before, standing)) this.#notices.say(text, true);
-    for (const text of roomStateAnnouncements(before, standing)) this.announce(text);
+  #setRoomState(roomState: RoomState): void {
+    const before = this.#roomState;
+    this.#roomState = roomState;
+    for (const text of knocksSince(before, roomState)) this.#notices.say(text, true);
+    for (const text of roomStateAnnouncements(before, roomState)) this.announce(text);
     this.#changedSoon();
   }
 

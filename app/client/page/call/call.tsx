@@ -100,7 +100,7 @@ const shortcutActs: Record<Shortcut, Act> = {
 
 /** What is wrong with the way to the server, if anything. */
 const troubleOf = ({ state, everJoined, atDoor }: CallModel): string | undefined => {
-  if (state.is === 'joined' || state.is === 'over' || state.is === 'waiting') return undefined;
+  if (state.is === 'joined' || state.is === 'closed' || state.is === 'waiting') return undefined;
   const delay = state.because && delayOf(state.because);
   if (delay) return delay;
   if (everJoined) return call.reconnecting;

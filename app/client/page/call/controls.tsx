@@ -19,10 +19,10 @@ type CallControlsProps = {
 };
 
 export const CallControls = ({ conversation, buttons, toggle, open }: CallControlsProps) => {
-  const { peers, isHost, own, panel, unread, standing } = conversation;
+  const { peers, isHost, own, panel, unread, roomState } = conversation;
   const { hand, screen } = own;
   const sharing = screen.stream !== null;
-  const waiting = standing?.waiting.length ?? 0;
+  const waiting = roomState?.waiting.length ?? 0;
   const leave = () => {
     const onlyHost = isHost && peers.length > 0 && peers.every(({ role }) => role === 'guest');
     if (onlyHost) open('leave');

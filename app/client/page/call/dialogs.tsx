@@ -95,7 +95,7 @@ const Invite = ({ room, conversation, close }: Inside) => {
   const { invite } = words;
   const url = roomUrl(room, document.baseURI);
   const [outcome, setOutcome] = useState('');
-  const { access, passcode } = conversation.standing?.room ?? { access: 'open', passcode: false };
+  const { access, passcode } = conversation.roomState?.room ?? { access: 'open', passcode: false };
   const copy = async () => setOutcome((await copyText(url)) ? invite.copied : invite.notCopied);
   const share = () => void navigator.share({ title: words.product, url }).catch(() => {});
   return (

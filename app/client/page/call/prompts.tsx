@@ -17,7 +17,7 @@ export const Prompts = ({ conversation, show, back }: PromptsProps) => (
 );
 
 const Knock = ({ conversation, show, back }: PromptsProps) => {
-  const [first, ...others] = conversation.standing?.waiting ?? [];
+  const [first, ...others] = conversation.roomState?.waiting ?? [];
   if (!first) return null;
   const decide = (deed: 'admit' | 'deny') => {
     void conversation.decide((room) => room[deed](first.id));

@@ -10,7 +10,7 @@ const accesses: readonly Access[] = ['open', 'knock', 'locked'];
 
 export const RoomSettings = ({ conversation }: { conversation: CallModel }) => {
   const [ending, setEnding] = useState(false);
-  const chosen = conversation.standing?.room.access;
+  const chosen = conversation.roomState?.room.access;
   return (
     <section class="room-settings" aria-labelledby="room-settings">
       <h3 id="room-settings">{text.title}</h3>
@@ -39,7 +39,7 @@ export const RoomSettings = ({ conversation }: { conversation: CallModel }) => {
 
 const PasscodeForm = ({ conversation }: { conversation: CallModel }) => {
   const [typed, setTyped] = useState('');
-  const isSet = conversation.standing?.room.passcode === true;
+  const isSet = conversation.roomState?.room.passcode === true;
   const submit = (event: Event) => {
     event.preventDefault();
     if (typed === '') return;

@@ -19,7 +19,7 @@ export const Stage = ({ room, conversation }: { room: string; conversation: Call
   const alone = peers.length === 0 && conversation.state.is === 'joined';
   // What somebody shows is what the call is about, unless one prefers to look elsewhere.
   const main = (peers.find(({ id }) => id === pinned) ?? peers.find(({ media }) => media.screen))?.id;
-  const access = conversation.standing?.room.access ?? 'open';
+  const access = conversation.roomState?.room.access ?? 'open';
   return (
     <div class="tiles">
       <Grid count={peers.length + (alone ? 2 : 1)} main={main !== undefined}>

@@ -34,7 +34,7 @@ export const PeerTile = (props: PeerTileProps) => {
     <li
       class={main ? 'tile main' : 'tile'}
       data-peer={peer.id}
-      data-state={peer.link}
+      data-state={peer.connectionState}
       data-away={peer.away}
       data-video={video}
       data-screen={screen}
@@ -51,7 +51,7 @@ export const PeerTile = (props: PeerTileProps) => {
       {status && (
         <div class="tile-status">
           <span>{status}</span>
-          {peer.link === 'failed' && (
+          {peer.connectionState === 'failed' && (
             <button type="button" class="button small" onClick={retry}>
               {tile.retry}
             </button>
@@ -118,7 +118,7 @@ const Caption = ({ name, audio, video, hand, children }: CaptionProps) => (
   </p>
 );
 
-const statusOf = ({ link, away }: RemotePeer): string | undefined => {
+const statusOf = ({ connectionState: link, away }: RemotePeer): string | undefined => {
   if (link === 'failed') return tile.failed;
   if (link === 'reconnecting') return tile.reconnecting;
   if (away) return tile.away;

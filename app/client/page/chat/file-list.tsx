@@ -78,7 +78,7 @@ export const Attach = ({ send }: { send: (files: File[]) => void }) => (
 
 const stateOf = ({ file }: FileTransfer): string => {
   const { state } = file;
-  if (state.is === 'over') return files.over[state.reason];
+  if (state.is === 'closed') return files.over[state.reason];
   if (state.is !== 'running') return files[state.is];
   return percent(file.progress / Math.max(1, file.size));
 };

@@ -68,7 +68,7 @@ export class FileTransfers {
   #add(share: FileTransfer): FileTransfer {
     share.file.on('state', this.#changed);
     share.file.on('progress', this.#changed);
-    const over = this.#all.filter(({ file }) => file.state.is === 'over');
+    const over = this.#all.filter(({ file }) => file.state.is === 'closed');
     const stale = new Set(over.slice(0, Math.max(0, over.length - mostOver)));
     this.#all = [...this.#all.filter((one) => !stale.has(one)), share];
     this.#changed();

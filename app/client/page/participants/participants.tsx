@@ -41,7 +41,7 @@ export const ParticipantsPanel = ({ conversation, close }: { conversation: CallM
 };
 
 const Waiting = ({ conversation }: { conversation: CallModel }) => {
-  const waiting = conversation.standing?.waiting ?? [];
+  const waiting = conversation.roomState?.waiting ?? [];
   if (waiting.length === 0) return null;
   const admitAll = () => {
     for (const { id } of waiting) void conversation.decide((room) => room.admit(id));
