@@ -154,7 +154,7 @@ build() {
     in_release "$npm pkg delete devDependencies && $npm ci --omit=dev"
   fi >$opt/build.log 2>&1 || { tail -n 20 $opt/build.log >&2; fail 'it could not be built; what ran runs on'; }
   rm -rf $new/npm $new/.npm $opt/build.log
-  printf '#!/bin/sh\nexec %s/bin/node --max-semi-space-size=16 %s/dist/cli.js "$@"\n' "$release" "$release" >$new/bin/genkan
+  printf '#!/bin/sh\nexport MALLOC_ARENA_MAX=1\nexec %s/bin/node --max-semi-space-size=16 %s/dist/cli.js "$@"\n' "$release" "$release" >$new/bin/genkan
   chmod 755 $new/bin/genkan
   chmod -R u=rwX,go=rX $new
   mv $new "$release"

@@ -20,7 +20,7 @@ export type Server = {
 };
 
 /** As the container and `npm start` run it. */
-export const node = [process.execPath, '--max-semi-space-size=16'];
+export const node = ['env', 'MALLOC_ARENA_MAX=1', process.execPath, '--max-semi-space-size=16'];
 const bareFile = join(import.meta.dirname, 'bare.ts');
 export const cli = join(import.meta.dirname, '../../dist/cli.js');
 export const unlimited = [

@@ -2,9 +2,10 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { node } from '../bench/servers.ts';
 import { quantile, type Verdict } from '../chaos/judge.ts';
 import type { StoreKind } from '../chaos/place.ts';
-import { stage } from '../process/program.ts';
+import { cli, stage } from '../process/program.ts';
 import { type Server, startServer } from '../store/server.ts';
 import type { Job, Spoils } from './attacker.ts';
 import { Network } from './network.ts';
@@ -63,7 +64,7 @@ export const besiege = async (attack: string, names: string[], store: StoreKind,
   try {
     // Every address of the loopback, for each honest client has one; what is not the loopback is not believed.
     const words = ['--http-socket', '0.0.0.0:0', ...turn, ...(valkey ? ['--store', valkey.url] : [])];
-    const program = here.start(words);
+    const program = here.start(words, { command: [...node, cli] });
     const { address = '' } = await program.said('listening');
     const port = Number(address.split(':').at(-1));
     const crowd = new Residents(network, port);

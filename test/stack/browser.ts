@@ -173,6 +173,19 @@ export const framesDecoded = (page: Page): Promise<number> =>
     return frames;
   });
 
+/** Resolves when so many more frames were decoded; @throws after `ms` */
+export const untilDecoded = async (page: Page, more: number, ms = 20_000): Promise<void> => {
+  let [seen, last] = [0, await framesDecoded(page)];
+  for (const until = Date.now() + ms; seen < more; ) {
+    if (Date.now() > until) throw new Error(`${seen} frames were decoded in ${ms} ms`);
+    await page.waitForTimeout(200);
+    const frames = await framesDecoded(page);
+    // Firefox counts from 0 again when a path was replaced, though pictures go on.
+    seen += frames < last ? frames : frames - last;
+    last = frames;
+  }
+};
+
 /** Resolves when the pictures of so many others are there and go on; @throws after `ms` */
 export const untilSeen = async ({ page }: Person, others: number, ms = 30_000): Promise<void> => {
   await page.waitForFunction(
@@ -183,15 +196,7 @@ export const untilSeen = async ({ page }: Person, others: number, ms = 30_000): 
     others,
     { timeout: ms },
   );
-  let [seen, last] = [0, await framesDecoded(page)];
-  for (const until = Date.now() + ms; seen < 10 * others; ) {
-    if (Date.now() > until) throw new Error(`${seen} frames were decoded in ${ms} ms`);
-    await page.waitForTimeout(200);
-    const frames = await framesDecoded(page);
-    // Firefox counts from 0 again when a path was replaced, though pictures go on.
-    seen += frames < last ? frames : frames - last;
-    last = frames;
-  }
+  await untilDecoded(page, 10 * others, ms);
 };
 
 /** Writes into the chat, opening it where it is closed. */
