@@ -17,7 +17,7 @@ const declarations = (): Plugin => ({
 const finalsAlone = (): Plugin => ({
   name: 'finals-alone',
   load: (id) =>
-    id.endsWith('/client/final-codes.ts') ? `export const finals = ${JSON.stringify(finalCloseCodes)};` : undefined,
+    id.endsWith('/client/final-codes.ts') ? `export const finalCloseCodes = ${JSON.stringify(finalCloseCodes)};` : undefined,
 });
 
 export default defineConfig({

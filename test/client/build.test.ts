@@ -38,10 +38,10 @@ describe('the page', () => {
   test('can be used with at most 60 kB of script, packed, and half of that beside the call', () => {
     const atFirst = closure(entryOf());
     const whole = new Set([...atFirst].flatMap((name) => file(name).later).flatMap((name) => [...closure(name)]));
-    const inside = [...closure(only(/^js\/inside-/).fileName)];
+    const inside = [...closure(only(/^js\/call-chunk-/).fileName)];
     expect(packed(atFirst)).toBeLessThanOrEqual(30_000);
     expect(packed(new Set([...atFirst, ...inside]))).toBeLessThanOrEqual(60_000);
-    expect([...whole]).toContain(only(/^js\/inside-/).fileName);
+    expect([...whole]).toContain(only(/^js\/call-chunk-/).fileName);
     expect([...atFirst, ...inside]).not.toContain(only(/^js\/qr-/).fileName);
     expect([...atFirst].map((name) => file(name).text).join('')).not.toContain('RTCPeerConnection({');
   });

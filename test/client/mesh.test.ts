@@ -168,7 +168,7 @@ describe('new servers', () => {
   it('give a link that has failed another try', async () => {
     const { server, rtc, clock, mesh } = room([peer('a')], { timing: { tries: 0 } });
     await clock.pass(10_000);
-    expect(mesh.peers).toMatchObject([{ link: 'failed' }]);
+    expect(mesh.peers).toMatchObject([{ connectionState: 'failed' }]);
     server.latest.say({ type: 'ice', ice });
     expect(rtc.made.length).toBe(2);
     expect(rtc.latest.configuration.iceServers).toEqual(ice);

@@ -178,7 +178,7 @@ describe('the paths to others', () => {
         const [name, value] = one as ['quality' | 'peer-updated', { quality: { level: string } }];
         return `${name} ${value.quality.level}`;
       });
-    expect(levels()).toEqual(['quality good', 'quality poor', 'peer-changed poor']);
+    expect(levels()).toEqual(['quality good', 'quality poor', 'peer-updated poor']);
   });
 
   it('are not looked at while there is none', async () => {

@@ -23,7 +23,7 @@ describe.skipIf(without('chromium'))('the connection check', () => {
     const person = await open(browser, `${network.url}/rooms/check`);
     // What the lobby fetches for later, the check with it, arrives before the network breaks.
     await person.page.waitForFunction(() =>
-      performance.getEntriesByType('resource').some(({ name }) => name.includes('/js/inside-')),
+      performance.getEntriesByType('resource').some(({ name }) => name.includes('/js/call-chunk-')),
     );
     for (const fault of faults) network.faults.add(fault);
     await person.page.getByRole('button', { name: 'Check my connection' }).click();

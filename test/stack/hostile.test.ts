@@ -6,10 +6,10 @@ import { prices } from '../../app/client/allowance.ts';
 import type * as Genkan from '../../app/client/room.ts';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { type Frame, hostileFrame, hostileSignal } from '../client/hostile-messages.ts';
+import { type Random, randomFrom } from '../listener/uwsgi/random.ts';
 import { budgetsLifted, flagsOf } from '../setup/lifted-budgets.ts';
 import { without } from '../setup/without.ts';
 import { startSite } from '../signaling/site.ts';
-import { type Random, randomFrom } from '../listener/uwsgi/random.ts';
 import { launch, launchFirefox, open, untilDecoded } from './browser.ts';
 
 /** What the pages of this test have. `stall`: the longest that a timer of 10 ms took, in milliseconds. */
@@ -166,7 +166,11 @@ const offerFile = (to: string) => {
 
 const tellStanding = () => {
   const { room, offered, arrived, testConnections } = window;
-  const peers = room?.peers.map(({ id, connectionState }) => ({ id, connectionState, channel: room.channel(id) !== undefined }));
+  const peers = room?.peers.map(({ id, connectionState }) => ({
+    id,
+    connectionState,
+    channel: room.channel(id) !== undefined,
+  }));
   const connections = testConnections.map((pc) => `${pc.connectionState}, ${pc.signalingState}`);
   const self = room?.roomState?.self.id;
   return JSON.stringify({ self, room: room?.state, peers, connections, offered: offered?.state, arrived });
@@ -178,7 +182,8 @@ const polling = { polling: 100, timeout: 0 };
 
 const connected = (page: Page, others: string[]) =>
   page.waitForFunction(
-    (ids) => ids.every((id) => window.room.peers.some((peer) => peer.id === id && peer.connectionState === 'connected')),
+    (ids) =>
+      ids.every((id) => window.room.peers.some((peer) => peer.id === id && peer.connectionState === 'connected')),
     others,
     polling,
   );
