@@ -68,7 +68,7 @@ export class AddressBudgets {
 
   /** Gives back what was not used. */
   giveBack(rate: AddressRate, address: string | undefined, now: number, amount = 1): void {
-    for (const key of addressLevels(address)) this.#accounts.get(key)?.buckets.get(rate)?.take(now, -amount);
+    for (const key of addressLevels(address)) this.#accounts.get(key)?.buckets.get(rate)?.giveBack(now, amount);
   }
 
   /** Whether nothing was taken lately, at any level. */

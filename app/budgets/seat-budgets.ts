@@ -29,8 +29,8 @@ export class SeatBudget {
   take(bytes: number, now: number): 'within' | 'over' | 'far-over' {
     const messages = this.#messages.take(now);
     const owed = this.#bytes.take(now, bytes);
-    if (messages > this.#limits.burst || owed > this.#limits.byteBurst) return 'far-over';
-    return messages > 0 || owed > 0 ? 'over' : 'within';
+    if (messages === 0 && owed === 0) return 'within';
+    return messages > this.#limits.burst || owed > this.#limits.byteBurst ? 'far-over' : 'over';
   }
 
   /** Counts a request for events. @returns whether it may be answered */

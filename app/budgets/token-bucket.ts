@@ -11,7 +11,7 @@ export class TokenBucket {
   /** @param tokens how many there are at the beginning; a full bucket when not given */
   constructor(limits: RateLimits, now: number, tokens = limits.burst) {
     this.#limits = limits;
-    this.#tokens = tokens;
+    this.#tokens = Math.min(limits.burst, tokens);
     this.#at = now;
   }
 
@@ -27,9 +27,16 @@ export class TokenBucket {
     return this.#tokens < 0 ? -this.#tokens : 0;
   }
 
+  /** Gives back what was taken and not used. */
+  giveBack(now: number, amount: number): void {
+    this.#refill(now);
+    this.#tokens = Math.min(this.#limits.burst, this.#tokens + amount);
+  }
+
   /** ms until `cost` tokens can be taken; 0 = now. A cost above the burst waits for a full bucket. */
   wait(now: number, cost = 1): number {
     this.#refill(now);
+    if (this.#tokens >= cost) return 0;
     const missing = Math.min(cost, this.#limits.burst) - this.#tokens;
     return missing <= 0 ? 0 : Math.ceil((missing * 1000) / this.#limits.rate);
   }
@@ -41,6 +48,7 @@ export class TokenBucket {
   }
 
   #refill(now: number): void {
+    if (now === this.#at) return;
     const { rate, burst } = this.#limits;
     // A clock that is set back costs nobody anything.
     const passed = Math.max(0, now - this.#at);

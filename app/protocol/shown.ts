@@ -34,5 +34,9 @@ const withoutHidden = (text: string): string => text.replaceAll(hidden, '');
  * A text of several lines: tabs and line feeds stay, other ends of lines become one, other control characters and lone halves of
  * surrogate pairs go. Direction marks stay, since a writer of Hebrew or Arabic needs them within a text.
  */
-export const cleanText = (text: string): string =>
-  text.replaceAll(/\r\n?|[\u0085\p{Zl}\p{Zp}]/gu, '\n').replaceAll(/(?![\t\n])[\p{Cc}\p{Cs}]/gu, '');
+export const cleanText = (text: string): string => {
+  // Nearly every text is clean; to find that takes a quarter of the time of two replacements.
+  if (!unclean.test(text) && text.isWellFormed()) return text;
+  return text.replaceAll(/\r\n?|[\u0085\p{Zl}\p{Zp}]/gu, '\n').replaceAll(/(?![\t\n])[\p{Cc}\p{Cs}]/gu, '');
+};
+const unclean = /[^\t\n -~\xa0-\u2027\u202a-\uffff]/;

@@ -125,12 +125,12 @@ export const chargeBytes = (
  * receivers. @returns the refusal when the address has sent too much
  */
 export const chargeAddress = (
-  { fanout, clock }: Pick<Signaling, 'fanout' | 'clock'>,
+  { fanout }: Pick<Signaling, 'fanout'>,
   name: RoomName,
   { messages }: AddressBuckets,
   message: Incoming,
+  now: number,
 ): Refusal | undefined => {
-  const now = clock();
   const cost = goesToAll(message) ? Math.max(1, fanout.receiversIn(name) - 1) : 1;
   let wait = 0;
   for (const bucket of messages) wait = Math.max(wait, bucket.wait(now, cost));

@@ -101,31 +101,28 @@ export class Session implements Receiver {
 
   /** A ping frame came, which counts as a message. @returns whether it is to be answered */
   pinged(bytes: number): boolean {
-    const sent = this.#charge(bytes);
+    const now = this.#signaling.clock();
+    const sent = this.#charge(this.#payers(now), bytes, now);
     if (sent === 'far-over') this.end(refuse('rate-limited'));
     return sent === 'within';
   }
 
   /** Counts a message against the budget of the seat, or before there is one, against a few. */
-  #charge(bytes: number): ReturnType<SeatBudget['take']> {
-    const { peer } = this;
-    if (peer !== undefined) return chargeBytes(this.#payers(peer), bytes, this.#signaling.clock());
+  #charge(payers: MessageBudgets | undefined, bytes: number, now: number): ReturnType<SeatBudget['take']> {
+    if (payers) return chargeBytes(payers, bytes, now);
     this.#before += 1;
     return this.#before > messagesBeforeJoin ? 'far-over' : 'within';
   }
 
-  #chargeAddress(message: Incoming): Refusal | undefined {
-    const { peer } = this;
-    if (peer === undefined) return undefined;
-    return chargeAddress(this.#signaling, this.#room, this.#payers(peer).address, message);
+  /** Absent before there is a seat. */
+  #payers(now: number): MessageBudgets | undefined {
+    return this.#opened ?? this.#openPayers(this.peer, now);
   }
 
-  #payers(peer: PeerId): MessageBudgets {
-    const { seats, clock } = this.#signaling;
-    this.#opened ??= {
-      seat: seats.open(this.#room, peer, clock(), this.#isNew),
-      address: addressBuckets(this.#signaling, this.#caller),
-    };
+  #openPayers(peer: PeerId | undefined, now: number): MessageBudgets | undefined {
+    if (peer === undefined) return undefined;
+    const seat = this.#signaling.seats.open(this.#room, peer, now, this.#isNew);
+    this.#opened = { seat, address: addressBuckets(this.#signaling, this.#caller) };
     return this.#opened;
   }
 
@@ -200,13 +197,16 @@ export class Session implements Receiver {
   }
 
   #take(text: string, bytes: number): void {
-    const sent = this.#charge(bytes);
+    // Asked once for each message: it costs as much as all that is counted by it.
+    const now = this.#signaling.clock();
+    const payers = this.#payers(now);
+    const sent = this.#charge(payers, bytes, now);
     if (sent === 'far-over') return this.end(refuse('rate-limited'));
     if (sent === 'over') return this.#refuse(refuse('rate-limited'), numberAtStart(text));
     const { messageBytes } = this.#signaling.limits;
-    const message = bytes > messageBytes ? decodeTooLong(text, bytes, messageBytes) : decode(text, bytes);
+    const message = bytes > messageBytes ? decodeTooLong(text, bytes, messageBytes) : decode(text);
     if ('refused' in message) return this.#misunderstood(message);
-    const over = this.#chargeAddress(message);
+    const over = payers && chargeAddress(this.#signaling, this.#room, payers.address, message, now);
     if (over) return this.#refuse(over, numberOf(message));
     this.#dispatch(message);
   }

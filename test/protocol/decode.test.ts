@@ -29,6 +29,22 @@ describe('decode', () => {
   });
 
   test.each([
+    ['hello, everyone'],
+    ['皆さん、こんにちは。 \ufeff\u200f'],
+    ['x'.repeat(most.text)],
+    ['x'.repeat(most.text + 1)],
+    ['\u0085 \u2028 \u007f 👩\u200d👧'],
+    ['a\u0080b'],
+    ['\u2029'],
+    [''],
+  ])('a text is the same whichever way it is read: %.30j', (text) => {
+    for (const more of ['', ',"to":"abc"', ',"to":"a c"', ',"more":[1]']) {
+      const fields = `"n":7,"text":"${text}"${more}`;
+      expect(decode(`{"type":"chat",${fields}}`)).toEqual(decode(`{${fields},"type":"chat"}`));
+    }
+  });
+
+  test.each([
     ['{', 'bad-json', undefined],
     ['[]', 'bad-message', 'message: Invalid input: expected object, received array'],
     ['{"type":"dance"}', 'unknown-type', 'in "type"'],

@@ -73,6 +73,10 @@ describe('messages', () => {
     const clean = 'one\ttwo\nthree\nfour\nfive \u200fשלום\u200f 👩\u200d👧';
     expect(cleanText(text)).toBe(clean);
     expect(decode(JSON.stringify({ type: 'chat', n: 1, text }))).toEqual({ type: 'chat', n: 1, text: clean });
+    for (const code of [...Array(0x20).keys(), 0x7f, 0x85, 0x9f, 0x2028, 0x2029, 0xd800, 0xdfff]) {
+      const kept = { 9: '\t', 10: '\n', 13: '\n', 133: '\n', 8232: '\n', 8233: '\n' }[code] ?? '';
+      expect(cleanText(`a${String.fromCharCode(code)}b`)).toBe(`a${kept}b`);
+    }
     expect(decode('{"type":"chat","n":1,"text":"\\u0007"}')).toMatchObject({
       n: 1,
       refusal: { refused: 'bad-message' },

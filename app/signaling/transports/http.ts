@@ -327,10 +327,11 @@ export class HttpConversations {
     const bytes = sizeOf(json, limits.messageBytes);
     const { seat } = this.#visitor(room, peer, caller);
     // The bytes of the body were counted when it came.
-    if (seat.take(bytes, clock()) !== 'within') return countedError(counts, refuse('rate-limited'), numberIn(json));
+    const now = clock();
+    if (seat.take(bytes, now) !== 'within') return countedError(counts, refuse('rate-limited'), numberIn(json));
     const message = check(json, bytes, limits.messageBytes);
     if ('refused' in message) return countedError(counts, message);
-    const over = chargeAddress(this.#signaling, room, purse, message);
+    const over = chargeAddress(this.#signaling, room, purse, message, now);
     if (over) return countedError(counts, over, numberOf(message));
     if (message.type === 'leave') {
       await this.#leave(room, peer, message.mayReturn);
