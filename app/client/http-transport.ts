@@ -262,6 +262,10 @@ const withLongRequest = async (wait: () => Promise<void>, index = 0): Promise<bo
   const locks: LockManager | undefined = navigator.locks;
   if (!locks) return wait().then(() => true);
   if (index === maxLongRequests) return false;
-  const acquired = await locks.request(`genkan-${index}`, { ifAvailable: true }, (lock) => lock && wait().then(() => true));
+  const acquired = await locks.request(
+    `genkan-${index}`,
+    { ifAvailable: true },
+    (lock) => lock && wait().then(() => true),
+  );
   return acquired ?? withLongRequest(wait, index + 1);
 };

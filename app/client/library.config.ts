@@ -17,7 +17,9 @@ const declarations = (): Plugin => ({
 const inlineFinalCodes = (): Plugin => ({
   name: 'inline-final-codes',
   load: (id) =>
-    id.endsWith('/client/final-codes.ts') ? `export const finalCloseCodes = ${JSON.stringify(finalCloseCodes)};` : undefined,
+    id.endsWith('/client/final-codes.ts')
+      ? `export const finalCloseCodes = ${JSON.stringify(finalCloseCodes)};`
+      : undefined,
 });
 
 export default defineConfig({

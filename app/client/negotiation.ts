@@ -59,7 +59,7 @@ export class Negotiation {
     return this.#pc.connectionState === 'failed';
   }
 
-  /** Handles a signal of the other side; `polite`: this side rolls back its own offer on a collision. Never rejects: failures go to `warning`. */
+  /** Handles a signal. `polite`: on a collision this side rolls back its own offer. Never rejects: failures go to `warning`. */
   async receive(data: Negotiable, polite: boolean): Promise<void> {
     await this.#attempt(() => {
       if ('description' in data) return this.#onDescription(data.description, polite);
@@ -167,7 +167,10 @@ export class Negotiation {
     if (this.#ignoringOffer) return;
     // Chromium's `remoteDescription` omits this.
     this.#remoteIsFirefox = sdp.includes('o=mozilla');
-    await this.#setRemoteDescription({ type, sdp: sdp.replace(candidateLines, (line) => (this.#takeCandidate() ? line : '')) });
+    await this.#setRemoteDescription({
+      type,
+      sdp: sdp.replace(candidateLines, (line) => (this.#takeCandidate() ? line : '')),
+    });
     if (!isOffer || this.#closed) return;
     this.#useTransceivers();
     await this.#pc.setLocalDescription();
