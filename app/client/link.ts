@@ -61,7 +61,7 @@ export class Link {
   #stream: MediaStream;
   #wasConnected = false;
   /** The generation from which tries are counted. */
-  #firstGeneration = 1;
+  #baseGeneration = 1;
   #tries = 0;
   #watchdog: Alarm;
 
@@ -186,7 +186,7 @@ export class Link {
   /** Starts again after a failure. */
   retry(): void {
     if (this.#state !== 'failed') return;
-    this.#firstGeneration = this.#generation;
+    this.#baseGeneration = this.#generation;
     this.#tries = 0;
     this.#renew();
   }
@@ -206,7 +206,7 @@ export class Link {
     this.#awaitingKeep = false;
     this.#generation = generation;
     // Both ends count in the same way, whichever requested it, so that their timeouts keep the intended order.
-    this.#tries = Math.min(this.#setup.timing.tries, Math.max(this.#tries, generation - this.#firstGeneration));
+    this.#tries = Math.min(this.#setup.timing.tries, Math.max(this.#tries, generation - this.#baseGeneration));
     this.#stream = this.#setup.rtc.stream();
     if (allowed) this.#connect(generation);
     this.#awaitConnection();
@@ -305,7 +305,7 @@ export class Link {
 
   #onConnected(): void {
     this.#watchdog.disarm();
-    this.#firstGeneration = this.#generation;
+    this.#baseGeneration = this.#generation;
     this.#tries = 0;
     this.#wasConnected = true;
     this.#setState('connected');
