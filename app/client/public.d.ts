@@ -3,7 +3,7 @@
  * A test compares it with the library.
  */
 
-/** Joins a room and stays until leave(), the page unloads, or the server ends the session. Lost connections are re-established automatically. */
+/** Joins a room and stays until leave(), the page unloads, or the server ends the session. Reconnects automatically. */
 export declare const join: (options: JoinOptions) => Room;
 /**
  * Offers files to peers and reports the files that they offer, including earlier offers.
@@ -104,8 +104,8 @@ export type RoomEvents = {
 };
 
 /**
- * `connecting`: not joined yet. `waiting`: in the lobby until a host admits; `host`: whether one is present. `reconnecting`: the session may
- * still exist; media continues. `closed`: final; `code` gives the reason.
+ * `connecting`: not joined yet. `waiting`: in the lobby until a host admits; `host`: whether one is present. `reconnecting`: the
+ * session may still exist; media continues. `closed`: final; `code` gives the reason.
  */
 export type ConnectionState =
   | { is: 'connecting'; attempt: number; because?: ErrorCode }

@@ -66,7 +66,7 @@ export type RoomEvents = Omit<MeshEvents, 'warning'> & {
 
 /**
  * Joins a room and stays until leave(), the page unloads, or the server ends the session (`state` is then `closed` with an
- * error code). Lost connections are re-established automatically.
+ * error code). Reconnects automatically.
  */
 export const join = (options: JoinOptions): Room => new Room(options);
 
