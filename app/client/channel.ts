@@ -1,30 +1,30 @@
-/** The data channel of one connection: text and bytes from peer to peer, in order and complete, past the server. */
+/** The data channel of one connection: text and bytes from peer to peer, ordered and reliable. */
 import type { Allowance } from './allowance.ts';
 import { isObject } from './link-signal.ts';
 import type { PeerConnection } from './rtc.ts';
 
-/** What is sent, and what was heard: bytes, or the fields of the JSON object that a text was. */
+/** Data sent, and data received: bytes, or the parsed JSON object of a text message. */
 export type Data = string | ArrayBuffer;
 export type Received = ArrayBuffer | Record<string, unknown>;
 
-/** Characters of a text: an offer of a file has some hundreds. */
-const longest = 4_096;
+/** Maximum characters of a text message; a file offer has some hundreds. */
+const maxText = 4_096;
 
-/** Unsent bytes past which a sender has to wait, and at which it may go on. */
-const full = 262_144;
-const low = 65_536;
-/** Beyond that nothing is sent: the other side does not read. */
-const most = 8_388_608;
+/** Buffered bytes at which a sender must wait, and at which it may continue. */
+const highWaterMark = 262_144;
+const lowWaterMark = 65_536;
+/** Buffered bytes above which nothing is sent, because the other side does not read. */
+const maxBuffered = 8_388_608;
 
 export type ChannelSetup = {
   opened(): void;
   heard(data: unknown): void;
 };
 
-/** What a peer sent, looked at before it is parsed; undefined when that is nothing, too long, or more than its allowance. */
+/** Parses data from a peer, checking its size first. Returns undefined if it is invalid, too long or over the peer's allowance. */
 export const read = (data: unknown, allowance: Allowance): Received | undefined => {
   if (data instanceof ArrayBuffer) return data;
-  if (typeof data !== 'string' || data.length > longest || !allowance.take('text')) return undefined;
+  if (typeof data !== 'string' || data.length > maxText || !allowance.take('text')) return undefined;
   try {
     const value: unknown = JSON.parse(data);
     return isObject(value) ? value : undefined;
@@ -37,11 +37,11 @@ export class Channel {
   #channel: RTCDataChannel;
   #waiting: (() => void)[] = [];
 
-  /** Made by both ends alike, before the first offer and before its answer, so that it needs no negotiation of its own. */
+  /** Created by both ends with the same id, before the first offer or its answer, so that it needs no further negotiation. */
   constructor(pc: Pick<PeerConnection, 'createDataChannel'>, { opened, heard }: ChannelSetup) {
     const channel = pc.createDataChannel('genkan', { negotiated: true, id: 0 });
     channel.binaryType = 'arraybuffer';
-    channel.bufferedAmountLowThreshold = low;
+    channel.bufferedAmountLowThreshold = lowWaterMark;
     channel.onopen = opened;
     channel.onmessage = ({ data }) => heard(data);
     channel.onbufferedamountlow = () => this.#release();
@@ -49,24 +49,24 @@ export class Channel {
     this.#channel = channel;
   }
 
-  /** @returns whether it is on its way; false while the channel is not open, or the other side does not read */
+  /** @returns whether it was queued; false if the channel is not open, or the other side does not read */
   send(data: Data): boolean {
     const { readyState, bufferedAmount } = this.#channel;
-    if (readyState !== 'open' || bufferedAmount > most) return false;
+    if (readyState !== 'open' || bufferedAmount > maxBuffered) return false;
     try {
-      // One overload takes text, the other bytes.
+      // There is one overload for text and another for bytes.
       this.#channel.send(data as string);
       return true;
     } catch {
-      // Longer than the other side says that it takes.
+      // Longer than the maximum message size of the other side.
       return false;
     }
   }
 
-  /** Resolves when there is room for more, or nothing to send over any more. */
+  /** Resolves when the buffer has drained enough, or the channel has closed. */
   ready(): Promise<void> {
     const { readyState, bufferedAmount } = this.#channel;
-    if (readyState !== 'open' || bufferedAmount < full) return Promise.resolve();
+    if (readyState !== 'open' || bufferedAmount < highWaterMark) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 

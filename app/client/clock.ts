@@ -1,12 +1,12 @@
-/** Time and chance as the library asks for them, so that tests can be in charge of both. */
+/** Source of time and randomness, which tests replace. */
 
 export type Timer = object | number;
 export type Clock = {
-  /** Milliseconds from an arbitrary beginning; never goes back. */
+  /** Monotonic time in milliseconds, from an arbitrary origin. */
   readonly now: number;
   setTimeout(run: () => void, milliseconds: number): Timer;
   clearTimeout(timer: Timer): void;
-  /** From 0 to just under 1. */
+  /** In the range [0, 1). */
   random(): number;
 };
 
@@ -19,7 +19,7 @@ export const browserClock: Clock = {
   random: Math.random,
 };
 
-/** One timer that is armed anew, disarmed, and never runs twice at once. */
+/** One timer that can be re-armed and disarmed: arming it replaces the previous deadline. */
 export class Alarm {
   #clock: Clock;
   #timer: Timer | undefined;

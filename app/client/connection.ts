@@ -1,4 +1,4 @@
-/** The signaling connection: one conversation with a room, carried by as many WebSockets, or other transports, as it takes. */
+/** The signaling connection: one session in a room, over one or more successive WebSockets or other transports. */
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { Join, Joined, MediaState, PeerId, ServerMessage, Waiting } from '../protocol/messages.ts';
 import { Backoff } from './backoff.ts';
@@ -11,8 +11,8 @@ import { codeOfClose, isFinal, type OpenSocket, openSockets, type Socket, type T
 import { TransportFallback } from './transport-fallback.ts';
 
 /**
- * `connecting`: never joined so far. `waiting`: a host has to open; `host`: whether one is there. `reconnecting`: the room may
- * still know us. `attempt`: how many were made since.
+ * `connecting`: not joined yet. `waiting`: in the lobby until a host admits; `host`: whether one is present. `reconnecting`: the
+ * session may still exist. `attempt`: the number of attempts since.
  */
 export type ConnectionState =
   | { is: 'connecting'; attempt: number; because?: ErrorCode }
@@ -21,31 +21,31 @@ export type ConnectionState =
   | { is: 'reconnecting'; attempt: number; because?: ErrorCode }
   | { is: 'closed'; code: ErrorCode };
 
-/** What happens in the room, in the order of `seq`, each once. */
+/** An event of the room; each is emitted once, in the order of `seq`. */
 export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined | Waiting | Reached>;
 type Reached = Extract<ServerMessage, { type: 'reached' }>;
 
-/** Milliseconds until a message that was refused for now goes again the first time. */
-const firstRepeat = 50;
-/** Messages that wait to be settled: a server that settles none must not fill the memory. */
-const mostUnsettled = 5_000;
-/** Milliseconds between two sets of ICE servers that are told on: links may look for new paths with each. */
-const iceRest = 10_000;
-/** Peers that may come within so many milliseconds, because each costs a connection; a `joined` counts with those that get one. */
-const mostNewcomers = 600;
-const newcomersTime = 60_000;
+/** Initial delay before a temporarily refused message is sent again, in milliseconds. */
+const firstResendDelay = 50;
+/** Maximum unsettled messages, so that a server that settles none cannot exhaust memory. */
+const maxUnsettled = 5_000;
+/** Minimum milliseconds between two `ice` events: links may restart ICE with each. */
+const iceInterval = 10_000;
+/** Maximum new peers within `newcomersWindow` ms, because each costs a connection; a `joined` counts as at most `newcomersAtOnce`. */
+const maxNewcomers = 600;
+const newcomersWindow = 60_000;
 const newcomersAtOnce = 64;
 
 export type ConnectionEvents = {
   state: ConnectionState;
-  /** The room was entered (`recovered: false`: begin anew) or the session went on (`recovered: true`). */
+  /** The room was joined (`recovered: false`: discard all state) or the session resumed (`recovered: true`). */
   joined: Joined;
   event: RoomEvent;
-  /** ICE servers in place of those in `joined`, whose credentials are about to expire. */
+  /** Replaces the ICE servers of `joined`, whose credentials are about to expire. */
   ice: Joined['ice'];
-  /** Something that was sent is refused for good; the connection goes on. */
+  /** A message was refused permanently; the connection continues. */
   refused: { code: ErrorCode; message: string };
-  /** The first message of a connection that was ignored because it is malformed. */
+  /** The first message of a connection that was ignored as malformed. */
   warning: Error;
 };
 
@@ -53,7 +53,7 @@ export type ConnectionOptions = {
   /** `ws:` or `wss:` URL of the room. */
   url: string;
   join: Omit<Join, 'type' | 'session' | 'after'>;
-  /** The secret of an earlier connection whose seat is to be taken again. */
+  /** The secret of an earlier connection whose session is to be resumed. */
   session?: string | undefined;
   open?: OpenSocket;
   clock?: Clock;
@@ -61,25 +61,25 @@ export type ConnectionOptions = {
 };
 
 /**
- * `pausing`: between two tries. `waiting`: at the door. `moving`: the conversation goes over to a better socket; until that
- * has joined, the room still knows the old one, and for the page it `was` what it still is.
+ * `pausing`: between two attempts. `waiting`: in the lobby. `moving`: the session moves to a better socket; until that has
+ * joined, the room still uses the old one, and the page sees the previous `state`.
  */
 type Phase =
   | { is: 'pausing' }
   | { is: 'opening'; socket: Socket }
   | { is: 'waiting'; socket: Socket; host: boolean }
   | { is: 'joined'; socket: Socket }
-  | { is: 'moving'; socket: Socket; old: Socket; was: ConnectionState }
+  | { is: 'moving'; socket: Socket; old: Socket; state: ConnectionState }
   | { is: 'closed'; code: ErrorCode };
-/** `seen`: the last event; undefined where nothing is known but the secret. */
-type Session = { is: 'none' } | { is: 'known'; secret: string; seen: number | undefined };
-type Decisions = 'admit' | 'deny' | 'lock' | 'passcode' | 'role' | 'kick' | 'mute-request' | 'end';
+/** `lastSeq`: of the last event; undefined if only the secret is known. */
+type Session = { is: 'none' } | { is: 'known'; secret: string; lastSeq: number | undefined };
+type HostMessage = 'admit' | 'deny' | 'lock' | 'passcode' | 'role' | 'kick' | 'mute-request' | 'end';
 type Bye = Extract<ServerMessage, { type: 'bye' }>;
 type Refusal = Extract<ServerMessage, { type: 'error' }>;
 
 export class Connection implements Source<ConnectionEvents> {
   #join: ConnectionOptions['join'];
-  #ladder: TransportFallback;
+  #fallback: TransportFallback;
   #clock: Clock;
   #timing: Timing;
   #emitter = new Emitter<ConnectionEvents>();
@@ -87,56 +87,56 @@ export class Connection implements Source<ConnectionEvents> {
   #phase: Phase = { is: 'pausing' };
   #session: Session = { is: 'none' };
   #attempt = 0;
-  /** Why the server sent us away to come back, until it takes us. */
+  /** Why the server asked us to reconnect, until we have joined. */
   #because: ErrorCode | undefined;
-  /** Of a malformed message, over this connection. */
+  /** Whether a malformed message was reported for this connection. */
   #warned = false;
   #newcomers = 0;
   #newcomersSince = 0;
-  /** While armed ICE servers have been told on a moment ago; then the latest of those that came meanwhile are. */
-  #calm: Alarm;
+  /** While armed, ICE servers were emitted recently; when it fires, the latest ones received meanwhile are emitted. */
+  #iceCooldown: Alarm;
   #ice: Joined['ice'] | undefined;
-  /** The next attempt, the next ping, or the end of patience: there is always at most one of them. */
+  /** Deadline of the next attempt, the next ping or the current response; only one of them is ever pending. */
   #alarm: Alarm;
-  /** While armed the server has asked for a pause: nothing numbered goes out. */
+  /** While armed, the server has asked for a pause: no numbered messages are sent. */
   #pause: Alarm;
   #backoff: Backoff;
-  /** Of messages that the server refuses for now. */
-  #repeats: Backoff;
+  /** For messages that the server refuses temporarily. */
+  #resendBackoff: Backoff;
 
-  constructor({ url, join, session, open, clock = browserClock, timing: given = {} }: ConnectionOptions) {
-    const timing = { ...defaultTiming, ...given };
-    const better = (socket: Socket) => this.#move(socket);
+  constructor({ url, join, session, open, clock = browserClock, timing: overrides = {} }: ConnectionOptions) {
+    const timing = { ...defaultTiming, ...overrides };
+    const better = (socket: Socket) => this.#moveTo(socket);
     this.#join = join;
-    if (session) this.#session = { is: 'known', secret: session, seen: undefined };
-    this.#ladder = new TransportFallback({ url, open: open ?? openSockets(clock, timing), clock, timing, better });
+    if (session) this.#session = { is: 'known', secret: session, lastSeq: undefined };
+    this.#fallback = new TransportFallback({ url, open: open ?? openSockets(clock, timing), clock, timing, better });
     this.#timing = timing;
     this.#alarm = new Alarm(clock);
     this.#clock = clock;
     this.#pause = new Alarm(clock);
-    this.#calm = new Alarm(clock);
+    this.#iceCooldown = new Alarm(clock);
     this.#backoff = new Backoff(clock, timing);
-    this.#repeats = new Backoff(clock, timing, firstRepeat);
+    this.#resendBackoff = new Backoff(clock, timing, firstResendDelay);
     this.#connect();
   }
 
   get state(): ConnectionState {
     const phase = this.#phase;
     if (phase.is === 'joined') return { is: 'joined' };
-    if (phase.is === 'moving') return phase.was;
+    if (phase.is === 'moving') return phase.state;
     if (phase.is === 'closed') return phase;
     if (phase.is === 'waiting') return { is: 'waiting', host: phase.host };
-    const wasHere = this.#session.is === 'known' && this.#session.seen !== undefined;
+    const wasJoined = this.#session.is === 'known' && this.#session.lastSeq !== undefined;
     const because = this.#because === undefined ? {} : { because: this.#because };
-    return { is: wasHere ? 'reconnecting' : 'connecting', attempt: this.#attempt, ...because };
+    return { is: wasJoined ? 'reconnecting' : 'connecting', attempt: this.#attempt, ...because };
   }
 
-  /** The secret that takes this seat again, also from another page. */
+  /** The secret that resumes this session, also from another page. */
   get session(): string | undefined {
     return this.#session.is === 'known' ? this.#session.secret : undefined;
   }
 
-  /** What carries the conversation now, or will once it has joined. */
+  /** The current transport, or the one that is joining. */
   get transport(): Transport | undefined {
     return 'socket' in this.#phase ? (this.#phase.socket.transport ?? 'websocket') : undefined;
   }
@@ -145,39 +145,39 @@ export class Connection implements Source<ConnectionEvents> {
     return this.#emitter.on(name, listener);
   }
 
-  /** Sends `data` to peer `to` over the pair's `epoch`; kept and repeated until it is settled. */
+  /** Sends `data` to peer `to` in the pair's `epoch`; kept and resent until it is settled. */
   signal(to: PeerId, epoch: number, data: NonNullable<unknown>): Promise<Settled> {
-    return this.#post({ type: 'signal', to, epoch, data });
+    return this.#sendNumbered({ type: 'signal', to, epoch, data });
   }
 
-  /** Says `text` to everyone else in the room, or to one of them. */
+  /** Sends `text` to everyone else in the room, or to one peer. */
   chat(text: string, to?: PeerId): Promise<Settled> {
-    return this.#post(to === undefined ? { type: 'chat', text } : { type: 'chat', text, to });
+    return this.#sendNumbered(to === undefined ? { type: 'chat', text } : { type: 'chat', text, to });
   }
 
-  /** Tells the others a new name or media state; a later `join` tells it too. */
+  /** Changes the name, media state or raised hand that peers see; a later `join` includes the change. */
   update(change: { name?: string; media?: MediaState; hand?: boolean; token?: string }): Promise<Settled> {
     assertFits({ type: 'update', ...change });
-    const { hand: _, ...kept } = change;
-    this.#join = { ...this.#join, ...kept };
-    return this.#post({ type: 'update', ...change });
+    const { hand: _, ...persistent } = change;
+    this.#join = { ...this.#join, ...persistent };
+    return this.#sendNumbered({ type: 'update', ...change });
   }
 
-  /** Says what hosts may say. */
-  decide(message: Extract<Unnumbered, { type: Decisions }>): Promise<Settled> {
-    return this.#post(message);
+  /** Sends a host's message. */
+  decide(message: Extract<Unnumbered, { type: HostMessage }>): Promise<Settled> {
+    return this.#sendNumbered(message);
   }
 
-  /** The network or the page woke up: tries again now, or finds out whether the connection is still alive. */
+  /** Reconnects immediately, or checks whether the connection is still alive. */
   checkConnection(): void {
     if (this.#phase.is === 'pausing') this.#connect();
     else if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') {
       this.#ping(this.#phase.socket);
-      this.#ladder.climb();
+      this.#fallback.probe();
     }
   }
 
-  /** Leaves the room for good; with `mayReturn` the seat is kept for some seconds. */
+  /** Leaves the room; with `mayReturn` the session is kept for some seconds. */
   leave(mayReturn = false): void {
     const phase = this.#phase;
     const text = JSON.stringify(mayReturn ? { type: 'leave', mayReturn } : { type: 'leave' });
@@ -190,25 +190,25 @@ export class Connection implements Source<ConnectionEvents> {
 
   #connect(): void {
     this.#attempt += 1;
-    const socket = this.#ladder.open();
+    const socket = this.#fallback.open();
     this.#phase = { is: 'opening', socket };
     socket.onopen = () => this.#isCurrent(socket) && this.#sendJoin(socket);
-    this.#hear(socket);
-    this.#alarm.arm(this.#ladder.patience, () => this.#broke());
-    this.#tell();
+    this.#listen(socket);
+    this.#alarm.arm(this.#fallback.patience, () => this.#onFailure());
+    this.#emitState();
   }
 
-  /** Joins again over a better socket, beside the old one. */
-  #move(socket: Socket): void {
+  /** Joins again over a better socket while the old one stays open. */
+  #moveTo(socket: Socket): void {
     if (this.#phase.is !== 'joined' && this.#phase.is !== 'waiting') return socket.close(1000);
     this.#phase.socket.retire?.();
-    this.#phase = { is: 'moving', socket, old: this.#phase.socket, was: this.state };
-    this.#hear(socket);
+    this.#phase = { is: 'moving', socket, old: this.#phase.socket, state: this.state };
+    this.#listen(socket);
     this.#sendJoin(socket);
-    this.#alarm.arm(this.#timing.opening, () => this.#lost());
+    this.#alarm.arm(this.#timing.opening, () => this.#reconnectLater());
   }
 
-  #hear(socket: Socket): void {
+  #listen(socket: Socket): void {
     socket.onmessage = ({ data }) => {
       if (this.#isCurrent(socket)) this.#receive(socket, data);
     };
@@ -217,78 +217,78 @@ export class Connection implements Source<ConnectionEvents> {
     };
   }
 
-  /** A socket that was given up may still have something to say; it is not heard. */
+  /** Events of an abandoned socket are ignored. */
   #isCurrent(socket: Socket): boolean {
     return 'socket' in this.#phase && this.#phase.socket === socket;
   }
 
   #sendJoin(socket: Socket): void {
     const session = this.#session;
-    const resume = session.is === 'known' ? { session: session.secret, after: session.seen } : {};
+    const resume = session.is === 'known' ? { session: session.secret, after: session.lastSeq } : {};
     socket.send(JSON.stringify({ type: 'join', ...this.#join, ...resume }));
   }
 
   #closed(code: number): void {
     if (code === 1009) this.#end('too-long');
     else if (code >= 4500 && code <= 4999) this.#end(codeOfClose(code));
-    else if (code >= 4000 && code <= 4499) this.#lost(1000);
-    else this.#broke();
+    else if (code >= 4000 && code <= 4499) this.#reconnectLater(1000);
+    else this.#onFailure();
   }
 
-  /** Not by the server's will, so perhaps by the network's. */
-  #broke(): void {
-    if (this.#phase.is !== 'moving') this.#ladder.broke();
-    this.#lost();
+  /** The connection failed without a message of the server, so the network may block the transport. */
+  #onFailure(): void {
+    if (this.#phase.is !== 'moving') this.#fallback.failed();
+    this.#reconnectLater();
   }
 
-  /** Gives up this socket and comes back, after `retry` milliseconds if the server asks for that. */
-  #lost(retry?: number): void {
-    this.#turnTo({ is: 'pausing' });
+  /** Abandons this socket and reconnects, after at least `retry` milliseconds if the server requests that. */
+  #reconnectLater(retry?: number): void {
+    this.#setPhase({ is: 'pausing' });
     this.#alarm.arm(this.#backoff.next(retry), () => this.#connect());
-    this.#tell();
+    this.#emitState();
   }
 
   #end(code: ErrorCode): void {
     if (this.#phase.is === 'closed') return;
-    this.#turnTo({ is: 'closed', code });
+    this.#setPhase({ is: 'closed', code });
     this.#outbox.close(code);
-    this.#tell();
+    this.#emitState();
   }
 
-  /** Drops the sockets of the phase before, which have nothing to say any more, not even that they are closed. */
-  #turnTo(phase: Phase): void {
+  /** Changes the phase first, so that the sockets of the previous one are ignored while they close. */
+  #setPhase(phase: Phase): void {
     const before = this.#phase;
     this.#phase = phase;
     this.#alarm.disarm();
     this.#pause.disarm();
-    this.#calm.disarm();
+    this.#iceCooldown.disarm();
     this.#ice = undefined;
-    this.#ladder.stop();
+    this.#fallback.stop();
     if ('socket' in before) before.socket.close(1000);
     if (before.is === 'moving') before.old.close(1000);
   }
 
-  #watch(socket: Socket): void {
+  #schedulePing(socket: Socket): void {
     this.#alarm.arm(this.#timing.ping, () => this.#ping(socket));
   }
 
   #ping(socket: Socket): void {
     socket.send('{"type":"ping"}');
-    this.#alarm.arm(this.#timing.answer, () => this.#broke());
+    this.#alarm.arm(this.#timing.answer, () => this.#onFailure());
   }
 
-  #tell(): void {
+  #emitState(): void {
     this.#emitter.emit('state', this.state);
   }
 
   // ── what is sent ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** @throws RangeError */
-  #post(message: Unnumbered): Promise<Settled> {
+  #sendNumbered(message: Unnumbered): Promise<Settled> {
     assertFits(message);
     const phase = this.#phase;
     if (phase.is === 'closed') return Promise.resolve({ accepted: false, code: phase.code });
-    if (this.#outbox.size >= mostUnsettled) return Promise.resolve({ accepted: false, code: 'rate-limited' });
+    if (this.#outbox.size >= maxUnsettled) return Promise.resolve({ accepted: false, code: 'rate-limited' });
     return new Promise((settle) => {
       const numbered = this.#outbox.add(message, settle);
       if (phase.is === 'joined' && !this.#pause.armed) phase.socket.send(JSON.stringify(numbered));
@@ -300,11 +300,11 @@ export class Connection implements Source<ConnectionEvents> {
     for (const message of this.#outbox.unsettled()) this.#phase.socket.send(JSON.stringify(message));
   }
 
-  /** What follows a message that may be sent again would be out of order, so everything waits and goes again. */
+  /** The messages after a temporarily refused one would be out of order, so all unsettled messages are sent again later. */
   #pauseFor(retry: number): void {
     if (this.#pause.armed) return;
-    this.#pause.arm(this.#repeats.next(retry), () => {
-      this.#repeats.works();
+    this.#pause.arm(this.#resendBackoff.next(retry), () => {
+      this.#resendBackoff.succeeded();
       this.#sendUnsettled();
     });
   }
@@ -314,146 +314,146 @@ export class Connection implements Source<ConnectionEvents> {
   #receive(socket: Socket, data: unknown): void {
     const message = parse(data);
     if (!message) return;
-    if (message.type === 'malformed') return this.#misheard(message);
-    if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') this.#watch(socket);
+    if (message.type === 'malformed') return this.#onMalformed(message);
+    if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') this.#schedulePing(socket);
     switch (message.type) {
       case 'joined':
-        return this.#entered(socket, message);
+        return this.#onJoined(socket, message);
       case 'waiting':
-        return this.#knocked(socket, message);
+        return this.#onWaiting(socket, message);
       case 'error':
-        return this.#refused(socket, message);
+        return this.#onError(socket, message);
       case 'bye':
-        return this.#dismissed(message);
+        return this.#onBye(message);
       default:
-        // Nothing else comes before those.
-        if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') this.#told(message);
+        // Nothing else is valid before `joined` or `waiting`.
+        if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') this.#dispatch(message);
     }
   }
 
-  #told(message: Exclude<ServerMessage, Joined | Waiting | Refusal | Bye>): void {
+  #dispatch(message: Exclude<ServerMessage, Joined | Waiting | Refusal | Bye>): void {
     switch (message.type) {
       case 'ack':
         return this.#outbox.acknowledged(message.n);
       case 'reached':
-        if (this.#session.is === 'known') this.#session.seen = Math.max(message.seq, this.#session.seen ?? 0);
+        if (this.#session.is === 'known') this.#session.lastSeq = Math.max(message.seq, this.#session.lastSeq ?? 0);
         return;
       case 'pong':
         return;
       case 'ice':
         this.#ice = message.ice;
-        return this.#renewIce();
+        return this.#emitIce();
       default:
-        return this.#happened(message);
+        return this.#onEvent(message);
     }
   }
 
-  /** Without what a conversation begins with there is none. */
-  #misheard({ of }: Malformed): void {
-    if (this.#phase.is !== 'joined') return this.#failed('bad-message');
+  /** Unless joined, a malformed message fails the connection. */
+  #onMalformed({ of }: Malformed): void {
+    if (this.#phase.is !== 'joined') return this.#failWith('bad-message');
     if (this.#warned) return;
     this.#warned = true;
     this.#emitter.emit('warning', new TypeError(`malformed message: ${of}`));
   }
 
-  #failed(code: ErrorCode): void {
+  #failWith(code: ErrorCode): void {
     this.#because = code;
-    this.#broke();
+    this.#onFailure();
   }
 
-  #renewIce(): void {
-    if (!this.#ice || this.#calm.armed) return;
+  #emitIce(): void {
+    if (!this.#ice || this.#iceCooldown.armed) return;
     this.#emitter.emit('ice', this.#ice);
     this.#ice = undefined;
-    this.#calm.arm(iceRest, () => this.#renewIce());
+    this.#iceCooldown.arm(iceInterval, () => this.#emitIce());
   }
 
-  #mayCome(many: number): boolean {
+  #countNewcomers(count: number): boolean {
     const { now } = this.#clock;
-    if (now - this.#newcomersSince > newcomersTime) {
+    if (now - this.#newcomersSince > newcomersWindow) {
       this.#newcomersSince = now;
       this.#newcomers = 0;
     }
-    this.#newcomers += many;
-    return this.#newcomers <= mostNewcomers;
+    this.#newcomers += count;
+    return this.#newcomers <= maxNewcomers;
   }
 
-  #entered(socket: Socket, joined: Joined): void {
+  #onJoined(socket: Socket, joined: Joined): void {
     if (this.#phase.is === 'joined') return;
-    if (!joined.recovered && !this.#mayCome(Math.min(joined.peers.length, newcomersAtOnce)))
-      return this.#failed('rate-limited');
+    if (!joined.recovered && !this.#countNewcomers(Math.min(joined.peers.length, newcomersAtOnce)))
+      return this.#failWith('rate-limited');
     const before = this.#session;
-    // After a resume the missed events follow with numbers up to `joined.seq`; a new beginning contains them.
+    // After a resume the missed events follow, with numbers up to `joined.seq`; a new session's `joined` already contains them.
     const resumed = joined.recovered && before.is === 'known';
-    const seen = resumed ? before.seen && Math.min(before.seen, joined.seq) : joined.seq;
+    const lastSeq = resumed ? before.lastSeq && Math.min(before.lastSeq, joined.seq) : joined.seq;
     if (!joined.recovered && before.is === 'known') this.#outbox.renew();
-    this.#arrived(socket, { is: 'joined', socket }, { is: 'known', secret: joined.session, seen });
-    // First what was numbered before, then what listeners send from within these events.
+    this.#attach(socket, { is: 'joined', socket }, { is: 'known', secret: joined.session, lastSeq });
+    // Resend before emitting: messages that listeners send from these events have higher numbers.
     this.#sendUnsettled();
-    // The way to the others begins with it: before a page shows anything.
+    // Emitted before `state`, so that links start connecting before the page renders.
     this.#emitter.emit('joined', joined);
-    this.#tell();
+    this.#emitState();
   }
 
-  /** A host has to open. */
-  #knocked(socket: Socket, { host, session, seq }: Waiting): void {
+  /** In the lobby until a host admits. */
+  #onWaiting(socket: Socket, { host, session, seq }: Waiting): void {
     if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') return;
-    this.#arrived(socket, { is: 'waiting', socket, host }, { is: 'known', secret: session, seen: seq });
-    this.#tell();
+    this.#attach(socket, { is: 'waiting', socket, host }, { is: 'known', secret: session, lastSeq: seq });
+    this.#emitState();
   }
 
-  #arrived(socket: Socket, phase: Phase, session: Session): void {
+  #attach(socket: Socket, phase: Phase, session: Session): void {
     this.#session = session;
     if (this.#phase.is === 'moving') {
       this.#phase.old.close(1000);
-      this.#ladder.climbed();
+      this.#fallback.upgraded();
     }
-    this.#ladder.joined();
+    this.#fallback.joined();
     this.#phase = phase;
     this.#attempt = 0;
     this.#because = undefined;
     this.#warned = false;
-    this.#backoff.works();
-    this.#watch(socket);
+    this.#backoff.succeeded();
+    this.#schedulePing(socket);
   }
 
-  #happened(event: RoomEvent): void {
-    // What has no number is of a later protocol.
-    if (this.#session.is === 'none' || !(event.seq > (this.#session.seen ?? 0))) return;
-    if (event.type === 'peer-joined' && !this.#mayCome(1)) return this.#failed('rate-limited');
-    this.#session.seen = event.seq;
+  #onEvent(event: RoomEvent): void {
+    // Events without a number belong to a later protocol.
+    if (this.#session.is === 'none' || !(event.seq > (this.#session.lastSeq ?? 0))) return;
+    if (event.type === 'peer-joined' && !this.#countNewcomers(1)) return this.#failWith('rate-limited');
+    this.#session.lastSeq = event.seq;
     if (event.type === 'waiting-updated' && this.#phase.is === 'waiting') {
       this.#phase.host = event.host;
-      this.#tell();
+      this.#emitState();
     }
     this.#emitter.emit('event', event);
   }
 
-  #refused(socket: Socket, { code, message, n, retry }: Refusal): void {
+  #onError(socket: Socket, { code, message, n, retry }: Refusal): void {
     if (n !== undefined && retry != null) return this.#pauseFor(retry);
-    if (this.#phase.is === 'opening' || this.#phase.is === 'moving') return this.#joinRefused(socket, code, retry);
+    if (this.#phase.is === 'opening' || this.#phase.is === 'moving') return this.#onJoinRefused(socket, code, retry);
     if (n !== undefined) this.#outbox.refused(n, code);
     this.#emitter.emit('refused', { code, message });
   }
 
-  #joinRefused(socket: Socket, code: ErrorCode, retry?: number): void {
-    if (retry != null) return this.#sentAway(code, retry);
+  #onJoinRefused(socket: Socket, code: ErrorCode, retry?: number): void {
+    if (retry != null) return this.#retryLater(code, retry);
     if (this.#session.is === 'none' || isFinal(code)) return this.#end(code);
-    // Whatever the server has against this session, a new one may be welcome.
+    // The server refuses this session, but may accept a new one.
     this.#session = { is: 'none' };
     this.#outbox.renew();
     this.#sendJoin(socket);
   }
 
-  #dismissed({ code, retry }: Bye): void {
-    const byOurselves = code === 'replaced' && (this.#phase.is === 'moving' || this.#ladder.fresh);
-    if (byOurselves || (code === 'origin-refused' && this.#ladder.mistaken())) this.#lost();
+  #onBye({ code, retry }: Bye): void {
+    const replacedByUs = code === 'replaced' && (this.#phase.is === 'moving' || this.#fallback.justUpgraded);
+    if (replacedByUs || (code === 'origin-refused' && this.#fallback.originRefused())) this.#reconnectLater();
     else if (retry === null) this.#end(code);
-    else this.#sentAway(code, retry);
+    else this.#retryLater(code, retry);
   }
 
-  #sentAway(code: ErrorCode, retry: number): void {
+  #retryLater(code: ErrorCode, retry: number): void {
     this.#because = code;
-    this.#lost(retry);
+    this.#reconnectLater(retry);
   }
 }

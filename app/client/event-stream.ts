@@ -1,36 +1,36 @@
-/** Takes an event stream apart, piece by piece. https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream */
+/** Incremental parser for event streams. https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream */
 
 export class EventStream {
-  #tell: (id: string, data: string) => void;
-  #longest: number;
+  #onEvent: (id: string, data: string) => void;
+  #maxLength: number;
   #line = '';
   #id = '';
   #data = '';
   #endedInCr = false;
 
-  /** @param longest characters of one event */
-  constructor(longest: number, tell: (id: string, data: string) => void) {
-    this.#tell = tell;
-    this.#longest = longest;
+  /** @param maxLength characters of one event */
+  constructor(maxLength: number, onEvent: (id: string, data: string) => void) {
+    this.#onEvent = onEvent;
+    this.#maxLength = maxLength;
   }
 
-  /** @returns false when an event is too long: the stream is of no use any more */
-  take(piece: string): boolean {
-    // The other half of a CRLF that came in two pieces.
-    const text = this.#endedInCr && piece[0] === '\n' ? piece.slice(1) : piece;
-    this.#endedInCr = piece.endsWith('\r');
+  /** @returns false if an event is too long: the stream must be closed */
+  take(chunk: string): boolean {
+    // The second half of a CRLF that was split between two chunks.
+    const text = this.#endedInCr && chunk[0] === '\n' ? chunk.slice(1) : chunk;
+    this.#endedInCr = chunk.endsWith('\r');
     const [first = '', ...lines] = text.split(/\r\n|[\r\n]/);
     this.#line += first;
     for (const next of lines) {
       this.#end(this.#line);
       this.#line = next;
     }
-    return this.#line.length + this.#data.length <= this.#longest;
+    return this.#line.length + this.#data.length <= this.#maxLength;
   }
 
   #end(line: string): void {
     if (line === '') {
-      this.#tell(this.#id, this.#data);
+      this.#onEvent(this.#id, this.#data);
       this.#id = '';
       this.#data = '';
     }
@@ -38,7 +38,7 @@ export class EventStream {
     const field = line.slice(0, colon);
     const value = line.slice(colon + 1).trimStart();
     if (field === 'id') this.#id = value;
-    // JSON needs no line ends between its lines.
+    // Line breaks between data lines are dropped: JSON does not need them.
     if (field === 'data') this.#data += value;
   }
 }

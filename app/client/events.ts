@@ -1,8 +1,8 @@
-/** A typed emitter: what the library's parts tell each other, and the page. */
+/** A typed event emitter. */
 
 type Listener<Value> = (value: Value) => void;
 
-/** The listening half, which is all that outsiders get. `on` returns the function that stops listening. */
+/** The subscribing half of an emitter. `on` returns a function that removes the listener. */
 export type Source<Events> = {
   on<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): () => void;
 };
@@ -21,7 +21,7 @@ export class Emitter<Events> implements Source<Events> {
       try {
         listener(value);
       } catch (error) {
-        // A listener's mistake is reported as what it is, and stops neither the others nor the conversation.
+        // An exception in a listener is reported, and affects neither other listeners nor the connection.
         reportError(error);
       }
     }

@@ -1,6 +1,6 @@
 /**
- * Files from peer to peer over the data channels. A file goes in blocks: each is checked against its SHA-256 before it is kept,
- * and where a connection was replaced in between, the receiver names the block to go on with.
+ * File transfers between peers over the data channels. A file is sent in blocks, each verified by its SHA-256. After a connection
+ * was replaced, the receiver names the block to resume from.
  */
 import type { PeerId } from '../protocol/messages.ts';
 import type { Allowance } from './allowance.ts';
@@ -12,23 +12,23 @@ import type { RoomEvents } from './room.ts';
 import type { FileInfo, FileMessage, Transfer } from './transfer.ts';
 
 export type FileOptions = {
-  /** Bytes a file may have, on the way out and in; 100 MiB unless told. */
+  /** Maximum file size in bytes, sent or received; default: 100 MiB. */
   limit?: number;
 };
 
-/** What files need of a room. */
+/** The part of a room that file transfers use. */
 export type FileRoom = Source<Pick<RoomEvents, 'channel' | 'data' | 'peer-left' | 'state'>> & {
   readonly peers: { id: PeerId }[];
   channel(peer: PeerId): Channel | undefined;
 };
 
-/** Files that one peer may have on offer at a time, and answers that are kept for offers that come again. */
-const most = 8;
-const answers = 64;
+/** Maximum simultaneous offers of one peer, and replies kept for repeated offers. */
+const maxOffers = 8;
+const maxReplies = 64;
 
 /**
- * Offers files to peers, and tells of those that they offer, also before.
- * @throws Error on a page that is no secure context: browsers make no SHA-256 there
+ * Offers files to peers and reports the files that they offer, including earlier offers.
+ * @throws Error if the page is not a secure context: SHA-256 is unavailable there
  */
 export const files = (room: FileRoom, options: FileOptions = {}): Files => new Files(room, options);
 
@@ -36,119 +36,119 @@ export class Files implements Source<{ file: Incoming }> {
   #room: FileRoom;
   #limit: number;
   #emitter = new Emitter<{ file: Incoming }>();
-  /** Both ways, by peer and number. */
+  /** Running transfers in each direction, by peer and file number. */
   #outgoing = new Map<string, Outgoing>();
   #incoming = new Map<string, Incoming>();
-  /** How those ended that a connection may have been lost with: the last ones. */
-  #answers = new Map<string, FileMessage>();
-  #deaf: (() => void)[];
+  /** Final replies of recent incoming transfers, in case the connection was lost before they arrived. */
+  #replies = new Map<string, FileMessage>();
+  #unsubscribers: (() => void)[];
 
   constructor(room: FileRoom, { limit = 100 * 2 ** 20 }: FileOptions) {
     if (!crypto.subtle) throw new Error('files need a secure context');
     this.#room = room;
     this.#limit = limit;
-    this.#deaf = [
-      room.on('channel', (peer) => this.#opened(peer)),
-      room.on('data', ({ from, data, allowance }) => this.#heard(from, data, allowance)),
-      room.on('peer-left', ({ peer }) => this.#lose((transfer) => transfer.peer === peer.id)),
+    this.#unsubscribers = [
+      room.on('channel', (peer) => this.#onChannel(peer)),
+      room.on('data', ({ from, data, allowance }) => this.#receive(from, data, allowance)),
+      room.on('peer-left', ({ peer }) => this.#endMatching((transfer) => transfer.peer === peer.id)),
       room.on('state', ({ is }) => is === 'closed' && this.close()),
     ];
-    for (const { id } of room.peers) this.#opened(id);
+    for (const { id } of room.peers) this.#onChannel(id);
   }
 
-  /** `file`: a peer offers one; accept() or decline() it. */
+  /** `file`: a peer offers one; call accept() or decline(). */
   on(name: 'file', listener: (file: Incoming) => void): () => void {
     return this.#emitter.on(name, listener);
   }
 
-  /** A peer that is not here has `left`. @throws RangeError when it is larger than the limit */
+  /** If the peer is not in the room, the transfer closes with `left`. @throws RangeError if the file exceeds the limit */
   offer(peer: PeerId, file: File): Outgoing {
     if (file.size > this.#limit) throw new RangeError(`the file has more than ${this.#limit} bytes`);
     const [id = 0] = crypto.getRandomValues(new Uint32Array(1));
-    const transfer = new Outgoing(id, peer, file, this.#sayTo(peer, id), () => this.#room.channel(peer));
-    this.#keep(this.#outgoing, transfer);
+    const transfer = new Outgoing(id, peer, file, this.#senderTo(peer, id), () => this.#room.channel(peer));
+    this.#track(this.#outgoing, transfer);
     if (this.#room.peers.some(({ id }) => id === peer)) transfer.offer();
     else transfer.end('left');
     return transfer;
   }
 
-  /** Ends every transfer; a room that is over does so by itself. */
+  /** Ends every transfer; called automatically when the room closes. */
   close(): void {
-    for (const stop of this.#deaf) stop();
-    this.#lose(() => true);
+    for (const unsubscribe of this.#unsubscribers) unsubscribe();
+    this.#endMatching(() => true);
   }
 
   /**
-   * Each says first what it still has for the other, which knows then what will not come any more, and that there is
-   * somebody now who hears of offers.
+   * Each side first lists what it still offers. The other side ends transfers that are not listed, and learns that this side
+   * receives offers now.
    */
-  #opened(peer: PeerId): void {
+  #onChannel(peer: PeerId): void {
     const ours = [...this.#outgoing.values()].filter((file) => file.peer === peer);
     this.#room.channel(peer)?.send(JSON.stringify({ files: ours.map(({ id }) => id) }));
     for (const file of ours) file.offer();
   }
 
-  #heard(from: PeerId, data: Received, allowance: Allowance): void {
-    if (data instanceof ArrayBuffer) return this.#bytes(from, data);
-    const { file, files, ...word } = data;
-    if (Array.isArray(files)) return allowance.take('file') ? this.#listed(from, files) : undefined;
-    if (!isCount(file) || !isWord(word)) return;
+  #receive(from: PeerId, data: Received, allowance: Allowance): void {
+    if (data instanceof ArrayBuffer) return this.#onFrame(from, data);
+    const { file, files, ...message } = data;
+    if (Array.isArray(files)) return allowance.take('file') ? this.#onList(from, files) : undefined;
+    if (!isCount(file) || !isFileMessage(message)) return;
     const key = keyOf(from, file);
-    this.#outgoing.get(key)?.hear(word);
+    this.#outgoing.get(key)?.hear(message);
     const incoming = this.#incoming.get(key);
-    if (word.is === 'offer') this.#offered(from, file, word, allowance.take('file'));
-    else incoming?.hear(word);
+    if (message.is === 'offer') this.#onOffer(from, file, message, allowance.take('file'));
+    else incoming?.hear(message);
   }
 
-  #listed(from: PeerId, ids: unknown[]): void {
-    this.#lose((it) => it instanceof Incoming && it.peer === from && !ids.includes(it.id));
+  #onList(from: PeerId, ids: unknown[]): void {
+    this.#endMatching((it) => it instanceof Incoming && it.peer === from && !ids.includes(it.id));
     for (const file of this.#outgoing.values()) if (file.peer === from && file.state.is === 'offered') file.offer();
   }
 
-  #bytes(from: PeerId, data: ArrayBuffer): void {
+  #onFrame(from: PeerId, data: ArrayBuffer): void {
     if (data.byteLength < 4) return;
     this.#incoming.get(keyOf(from, new DataView(data).getUint32(0)))?.take(new Uint8Array(data, 4));
   }
 
-  #offered(from: PeerId, id: number, word: FileInfo & FileMessage, affordable: boolean): void {
-    const { name, size, type } = word;
+  #onOffer(from: PeerId, id: number, message: FileInfo & FileMessage, allowed: boolean): void {
+    const { name, size, type } = message;
     const key = keyOf(from, id);
     const known = this.#incoming.get(key);
-    if (known) return affordable ? known.hear(word) : undefined;
-    const say = this.#sayTo(from, id);
-    const answer = this.#answers.get(key);
-    if (answer) return say(answer);
-    if (size > this.#limit) return say({ is: 'decline', reason: 'too-large' });
-    const theirs = [...this.#incoming.values()].filter(({ peer }) => peer === from);
-    if (theirs.length >= most || !affordable) return say({ is: 'decline', reason: 'declined' });
-    const file = new Incoming(id, from, { name: plain(name), size, type: typeOf(type) }, say);
-    this.#keep(this.#incoming, file);
+    if (known) return allowed ? known.hear(message) : undefined;
+    const send = this.#senderTo(from, id);
+    const reply = this.#replies.get(key);
+    if (reply) return send(reply);
+    if (size > this.#limit) return send({ is: 'decline', reason: 'too-large' });
+    const offered = [...this.#incoming.values()].filter(({ peer }) => peer === from);
+    if (offered.length >= maxOffers || !allowed) return send({ is: 'decline', reason: 'declined' });
+    const file = new Incoming(id, from, { name: sanitize(name), size, type: typeOf(type) }, send);
+    this.#track(this.#incoming, file);
     this.#emitter.emit('file', file);
   }
 
-  /** Until it has ended. */
-  #keep<Kind extends Transfer>(all: Map<string, Kind>, transfer: Kind): void {
+  /** Keeps the transfer until it ends. */
+  #track<Kind extends Transfer>(all: Map<string, Kind>, transfer: Kind): void {
     const key = keyOf(transfer.peer, transfer.id);
     all.set(key, transfer);
     transfer.on('state', (state) => {
       if (transfer.isUnfinished) return;
       all.delete(key);
       if (!(transfer instanceof Incoming)) return;
-      this.#answers.set(
+      this.#replies.set(
         key,
         state.is === 'closed' ? { is: 'decline', reason: state.reason } : { is: 'accept', at: transfer.size, ask: 0 },
       );
-      for (const [oldest] of this.#answers) if (this.#answers.size > answers) this.#answers.delete(oldest);
+      for (const [oldest] of this.#replies) if (this.#replies.size > maxReplies) this.#replies.delete(oldest);
     });
   }
 
-  #lose(which: (transfer: Transfer) => boolean): void {
+  #endMatching(matches: (transfer: Transfer) => boolean): void {
     for (const transfer of [...this.#outgoing.values(), ...this.#incoming.values()])
-      if (which(transfer)) transfer.end('left');
+      if (matches(transfer)) transfer.end('left');
   }
 
-  #sayTo(peer: PeerId, id: number): (word: FileMessage) => void {
-    return (word) => void this.#room.channel(peer)?.send(JSON.stringify({ file: id, ...word }));
+  #senderTo(peer: PeerId, id: number): (message: FileMessage) => void {
+    return (message) => void this.#room.channel(peer)?.send(JSON.stringify({ file: id, ...message }));
   }
 }
 
@@ -156,11 +156,12 @@ const keyOf = (peer: PeerId, id: unknown): string => `${peer} ${id}`;
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
-const isWord = (word: Record<string, unknown>): word is FileMessage => {
-  if (word.is === 'offer') return isCount(word.size) && typeof word.name === 'string' && typeof word.type === 'string';
-  if (word.is === 'accept') return isCount(word.at) && isCount(word.ask);
-  return word.is === 'got' ? isCount(word.at) : typeof word.is === 'string';
+const isFileMessage = (message: Record<string, unknown>): message is FileMessage => {
+  if (message.is === 'offer')
+    return isCount(message.size) && typeof message.name === 'string' && typeof message.type === 'string';
+  if (message.is === 'accept') return isCount(message.at) && isCount(message.ask);
+  return message.is === 'got' ? isCount(message.at) : typeof message.is === 'string';
 };
 
-/** A name that is nothing but a name: it came from a stranger and is shown, and may be used to save the file. */
-const plain = (name: string): string => name.replace(/[/\\\p{Cc}\p{Bidi_C}]/gu, '_').slice(-255) || '_';
+/** Sanitizes an untrusted file name, which is displayed and may be used to save the file. */
+const sanitize = (name: string): string => name.replace(/[/\\\p{Cc}\p{Bidi_C}]/gu, '_').slice(-255) || '_';

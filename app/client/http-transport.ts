@@ -1,4 +1,4 @@
-/** A conversation over plain HTTP in the shape of a socket: posts for what is sent, a stream or polls for what comes. */
+/** Plain HTTP behind the socket interface: POST requests to send, an event stream or long polling to receive. */
 import type { ServerMessage } from '../protocol/messages.ts';
 import { Backoff } from './backoff.ts';
 import { Alarm, type Clock } from './clock.ts';
@@ -8,47 +8,48 @@ import { parse, parseAnswer } from './shape.ts';
 import type { Timing } from './timeouts.ts';
 import { isFinal, type Socket, type Transport } from './transport.ts';
 
-/** Seconds that a poll waits; milliseconds between polls that do not, and from the beginning of one that does to that of the next. */
+/** Seconds that a long poll waits. */
 const pollWait = 20;
+/** Milliseconds between short polls, and minimum milliseconds between the starts of two long polls. */
 const pollPause = 1_000;
 const pollDistance = 100;
-/** Characters in one post: with three bytes for each still less than any server takes at once. */
+/** Maximum characters of one POST body; at three bytes each, still below the body limit of any server. */
 const postLength = 200_000;
 /**
- * By HTTP/1.1 all tabs of a browser share six connections to a host. So many of them may be held by streams and polls that
- * wait; the others stay free for posts, and for the short polls of further tabs.
+ * With HTTP/1.1 all tabs of a browser share six connections to a host. This many of them may be occupied by streams and long
+ * polls; the others stay free for POST requests, and for the short polls of further tabs.
  */
-const heldConnections = 4;
+const maxLongRequests = 4;
 
 type Refusal = Extract<ServerMessage, { type: 'error' }>;
 
-/** Whether this network lets streams through, as far as is known. */
+/** Tracks whether event streams work on this network. */
 export class Streams {
-  #breaks = 0;
+  #failures = 0;
   #pause: number;
   #clock: Clock;
   #until = 0;
 
-  /** @param pause milliseconds for which polls take the place of streams that fail; it doubles each time */
+  /** @param pause milliseconds of polling after streams have failed; doubles each time */
   constructor(pause: number, clock: Clock) {
     this.#pause = pause;
     this.#clock = clock;
   }
 
-  /** Milliseconds until the next one may be tried. */
+  /** Milliseconds until the next stream may be tried. */
   get rest(): number {
     return Math.max(0, this.#until - this.#clock.now);
   }
 
   lasted(): void {
-    this.#breaks = 0;
+    this.#failures = 0;
   }
 
-  /** One that gave nothing at all is enough, of those that ended early it takes two in a row. */
+  /** Polling starts after one stream that delivered nothing, or after two in a row that ended early. */
   failed(silent: boolean): void {
-    this.#breaks += silent ? 2 : 1;
-    if (this.#breaks < 2) return;
-    this.#breaks = 0;
+    this.#failures += silent ? 2 : 1;
+    if (this.#failures < 2) return;
+    this.#failures = 0;
     this.#until = this.#clock.now + this.#pause;
     this.#pause = Math.min(2 * this.#pause, 600_000);
   }
@@ -69,11 +70,11 @@ export class HttpSocket implements Socket {
   #unsent: string[] = [];
   #posting = false;
   #closed = false;
-  /** The request for events: ended after a silence, and at the end. */
-  #reading: HttpRequest;
-  /** Whether it brought anything. */
-  #news = false;
-  /** The pause before the next. */
+  /** The current request for events; aborted after a period of silence, and on close. */
+  #eventRequest: HttpRequest;
+  /** Whether a poll delivered any message. */
+  #delivered = false;
+  /** The delay before the next one. */
   #alarm: Alarm;
 
   /** @param url `ws:` or `wss:` URL of the room */
@@ -83,7 +84,7 @@ export class HttpSocket implements Socket {
     this.#streams = streams;
     this.#clock = clock;
     this.#backoff = new Backoff(clock, timing);
-    this.#reading = new HttpRequest(clock);
+    this.#eventRequest = new HttpRequest(clock);
     this.#alarm = new Alarm(clock);
     queueMicrotask(() => this.onopen?.(new Event('open')));
   }
@@ -95,7 +96,7 @@ export class HttpSocket implements Socket {
     else if (this.#unsent.push(text) === 1) void this.#flush();
   }
 
-  /** What waits goes on waiting: if it ended now, the others would see a lost connection. */
+  /** The pending request stays open: if it ended now, peers would see a lost connection. */
   retire(): void {
     this.#closed = true;
   }
@@ -103,40 +104,40 @@ export class HttpSocket implements Socket {
   close(): void {
     this.#closed = true;
     this.#alarm.disarm();
-    this.#reading.end();
+    this.#eventRequest.end();
   }
 
   async #join(text: string, after: number): Promise<void> {
     const answer = await this.#post('join', text);
     if (this.#closed) return;
     const message = parse(answer);
-    if (!message) return this.#drop(1006);
-    const arrived = message.type === 'joined' || message.type === 'waiting';
-    if (arrived) {
+    if (!message) return this.#fail(1006);
+    const accepted = message.type === 'joined' || message.type === 'waiting';
+    if (accepted) {
       this.#headers.authorization = `Bearer ${message.session}`;
       this.#after = (message as { recovered?: boolean }).recovered ? after : message.seq;
     }
-    this.#say(answer);
-    if (arrived) await this.#listen();
+    this.#deliver(answer);
+    if (accepted) await this.#receiveEvents();
   }
 
-  /** Also for a page that goes away. The others would first see a lost connection if the stream ended before it. */
+  /** Works while the page unloads. The stream ends only afterwards, or peers would first see a lost connection. */
   async #leave(text: string): Promise<void> {
-    const reading = this.#reading;
-    this.#reading = new HttpRequest(this.#clock);
+    const eventRequest = this.#eventRequest;
+    this.#eventRequest = new HttpRequest(this.#clock);
     await this.#post('leave', text, true);
-    reading.end();
+    eventRequest.end();
   }
 
   // ── what is sent ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** One post at a time, so that they stay in order; what gathers meanwhile goes with the next. */
+  /** One POST at a time, to preserve order; messages queued meanwhile are sent with the next. */
   async #flush(): Promise<void> {
     if (this.#posting) return;
     this.#posting = true;
-    // What is sent in the same turn goes in the same post.
+    // Waits a microtask, so that messages sent in the same turn share a POST.
     await undefined;
-    while (this.#unsent.length > 0 && !this.#closed) this.#hear(await this.#post('messages', this.#nextPost()));
+    while (this.#unsent.length > 0 && !this.#closed) this.#onResponse(await this.#post('messages', this.#nextPost()));
     this.#posting = false;
   }
 
@@ -146,7 +147,7 @@ export class HttpSocket implements Socket {
     return `[${post}]`;
   }
 
-  /** @returns the text of the answer; empty when the request failed */
+  /** @returns the text of the response; empty if the request failed */
   async #post(path: string, body: string, keepalive = false): Promise<string> {
     const request = new HttpRequest(this.#clock);
     const init = { method: 'POST', headers: this.#headers, body, keepalive };
@@ -155,22 +156,22 @@ export class HttpSocket implements Socket {
 
   // ── what is received ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #listen(): Promise<void> {
+  async #receiveEvents(): Promise<void> {
     while (!this.#closed) {
-      const began = this.#clock.now;
-      this.#news = false;
-      const held = await hold(() => this.#wait(this.#streams.rest));
-      if (!held) await this.#poll(0);
+      const startedAt = this.#clock.now;
+      this.#delivered = false;
+      const isLong = await withLongRequest(() => this.#wait(this.#streams.rest));
+      if (!isLong) await this.#poll(0);
       if (this.#closed) return;
-      const pause = held ? this.#pause(this.#clock.now - began) : pollPause;
+      const pause = isLong ? this.#pause(this.#clock.now - startedAt) : pollPause;
       await new Promise<void>((resolve) => this.#alarm.arm(pause, resolve));
     }
   }
 
-  /** Until the next request for events, after one that took so long. One that ended early with nothing to tell has failed. */
+  /** Milliseconds until the next request for events, after one that took `took`. One that ended early without a message has failed. */
   #pause(took: number): number {
-    if (!this.#news && took < this.#timing.opening) return this.#backoff.next();
-    this.#backoff.works();
+    if (!this.#delivered && took < this.#timing.opening) return this.#backoff.next();
+    this.#backoff.succeeded();
     return Math.max(0, pollDistance - took);
   }
 
@@ -181,86 +182,90 @@ export class HttpSocket implements Socket {
   async #poll(wait: number): Promise<void> {
     this.transport = 'poll';
     const response = await this.#get(`&wait=${wait}`, 'application/json', 1000 * wait + this.#timing.answer);
-    this.#hear(await this.#reading.text(response));
+    this.#onResponse(await this.#eventRequest.text(response));
   }
 
   async #stream(): Promise<void> {
     this.transport = 'sse';
-    const began = this.#clock.now;
+    const startedAt = this.#clock.now;
     const response = await this.#get('', 'text/event-stream', this.#timing.opening);
-    const reading = this.#reading;
-    // What fails at once would fail for a poll as well; what is silent may be kept back by someone between.
+    const eventRequest = this.#eventRequest;
+    // An immediate failure would affect a poll as well; a silent stream may be buffered by a proxy.
     const streams = response?.headers.get('content-type')?.startsWith('text/event-stream');
-    if (!streams && !reading.over) return this.#hear(await reading.text(response));
-    const silent = !response?.body || !(await this.#read(reading, response.body));
+    if (!streams && !eventRequest.over) return this.#onResponse(await eventRequest.text(response));
+    const silent = !response?.body || !(await this.#read(eventRequest, response.body));
     if (this.#closed) return;
-    if (this.#clock.now - began < 2 * this.#timing.ping) this.#streams.failed(silent);
+    if (this.#clock.now - startedAt < 2 * this.#timing.ping) this.#streams.failed(silent);
     else this.#streams.lasted();
   }
 
-  /** Reads a stream to its end, however it ends, or to an event that is too long. @returns whether anything came */
+  /** Reads a stream until it ends, or until an event is too long. @returns whether anything was received */
   async #read(request: HttpRequest, body: ReadableStream<BufferSource>): Promise<boolean> {
-    let came = false;
+    let received = false;
     const events = new EventStream(longestText, (id, data) => {
       if (/^\d{1,15}$/.test(id)) this.#after = Number(id);
-      if (data) this.#say(data);
+      if (data) this.#deliver(data);
     });
-    await request.read(body, (piece) => {
-      came = true;
-      // Its heartbeats come more often than that.
+    await request.read(body, (chunk) => {
+      received = true;
+      // The server's heartbeats are more frequent than that.
       request.within(2 * this.#timing.ping);
-      return !this.#closed && events.take(piece);
+      return !this.#closed && events.take(chunk);
     });
-    return came;
+    return received;
   }
 
-  /** @param silence milliseconds after which it is given up, unless something comes */
+  /** @param silence milliseconds without data after which the request is aborted */
   #get(query: string, accept: string, silence: number): Promise<Response | undefined> {
-    this.#reading = new HttpRequest(this.#clock);
+    this.#eventRequest = new HttpRequest(this.#clock);
     const url = `${this.#base}events?after=${this.#after}${query}`;
-    return this.#reading.send(url, { headers: { ...this.#headers, accept } }, silence);
+    return this.#eventRequest.send(url, { headers: { ...this.#headers, accept } }, silence);
   }
 
-  /** Without an answer, or with one that is not ours, the connection is lost. */
-  #hear(text: string): void {
+  /** Without a response, or with one that is not Genkan's, the connection is lost. */
+  #onResponse(text: string): void {
     if (this.#closed) return;
     const answer = parseAnswer(text);
-    if (!answer) return this.#drop(1006);
-    if ('type' in answer) return this.#refused(answer);
+    if (!answer) return this.#fail(1006);
+    if ('type' in answer) return this.#onRefusal(answer);
     this.#after = answer.seq ?? this.#after;
     for (const message of answer.messages) {
-      this.#news = true;
-      this.#say(message);
+      this.#delivered = true;
+      this.#deliver(message);
     }
   }
 
-  /** A request that was refused as a whole ends the conversation, as `bye` does; a session that is over is joined anew. */
-  #refused({ code, message, retry: asked }: Refusal): void {
-    const retry = asked ?? null;
-    if (retry === null && !isFinal(code)) this.#drop(4000);
-    else this.#say({ type: 'bye', code, message, retry });
+  /** The refusal of a whole request ends the connection like `bye`; if the session has ended, the client joins again. */
+  #onRefusal({ code, message, retry: retryAfter }: Refusal): void {
+    const retry = retryAfter ?? null;
+    if (retry === null && !isFinal(code)) this.#fail(4000);
+    else this.#deliver({ type: 'bye', code, message, retry });
   }
 
   /** @param data a message as text, or as a value */
-  #say(data: unknown): void {
-    // Nothing comes after it. Asking for more would take the session back from whoever has it now.
+  #deliver(data: unknown): void {
+    // Nothing follows `bye`. Another request would take the session back from the connection that has it now.
     const { type = data } = Object(data);
     if (typeof type === 'string' && /^(\{"type":")?bye/.test(type)) this.close();
     this.onmessage?.(new MessageEvent('message', { data }));
   }
 
-  #drop(code: number): void {
+  #fail(code: number): void {
     this.close();
     this.onclose?.(new CloseEvent('close', { code }));
   }
 }
 
-/** Runs `wait` with one of the connections that may be held; @returns whether there was one. Locks end with their tab. */
-const hold = async (wait: () => Promise<void>, nth = 0): Promise<boolean> => {
-  // Absent on pages without https: there tabs cannot know of each other.
+/** Runs `wait` if one of the connections for long requests is free. @returns whether one was. Locks are released with their tab. */
+const withLongRequest = async (wait: () => Promise<void>, index = 0): Promise<boolean> => {
+  // Undefined without https: tabs cannot coordinate there.
   const locks: LockManager | undefined = navigator.locks;
   if (!locks) return wait().then(() => true);
-  if (nth === heldConnections) return false;
-  const got = await locks.request(`genkan-${nth}`, { ifAvailable: true }, (lock) => lock && wait().then(() => true));
-  return got ?? hold(wait, nth + 1);
+  if (index === maxLongRequests) return false;
+  const acquired = await locks.request(
+    `genkan-${index}`,
+    { ifAvailable: true },
+    (lock) => lock && wait().then(() => true),
+  );
+  return acquired ?? withLongRequest(wait, index + 1);
 };

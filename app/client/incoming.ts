@@ -1,108 +1,109 @@
-/** A file that a peer offers, and its way here. */
+/** The receiving side of a file transfer. */
 import { blockBytes, type FileMessage, frameBytes, hashOf, Transfer, type TransferEnd } from './transfer.ts';
 
-/** What may be shown or played where it is opened. Pages, SVG and PDF may bring scripts, which would run in the page's origin. */
-const harmless =
+/** Types that are safe to open. HTML, SVG and PDF may contain scripts, which would run in the page's origin. */
+const safeTypes =
   /^(image\/(avif|gif|jpeg|png|webp)|audio\/(aac|flac|mp4|mpeg|ogg|wav|webm)|video\/(mp4|ogg|quicktime|webm)|text\/plain)$/;
 
-/** The type that a file is given here, whatever its sender says. */
-export const typeOf = (type: string): string => (harmless.test(type) ? type : 'application/octet-stream');
+/** The type that the received file gets; anything not on the allow list becomes `application/octet-stream`. */
+export const typeOf = (type: string): string => (safeTypes.test(type) ? type : 'application/octet-stream');
 
 export class Incoming extends Transfer {
-  #whole: Blob[] = [];
-  /** The block under way, and how much of it is there. */
+  #verified: Blob[] = [];
+  /** The block being received, and the number of its bytes received so far. */
   #block = new Uint8Array();
   #filled = 0;
-  /** Bytes of the blocks before it in this attempt and before that, checked or not. */
+  /** Bytes of all blocks before it, verified or not. */
   #received = 0;
-  /** Each names an attempt; what comes before that has begun belongs to the one before. */
-  #asks = 0;
+  /** Number of the current attempt. Frames that arrive before its `begin` belong to the previous one. */
+  #attempt = 0;
   #begun = false;
-  #checks: Promise<void> = Promise.resolve();
+  #verifications: Promise<void> = Promise.resolve();
 
   accept(): void {
     if (this.state.is !== 'offered') return;
-    this.become({ is: 'running' });
-    void this.#ask();
+    this.setState({ is: 'running' });
+    void this.#request();
     if (this.size === 0) this.#complete();
   }
 
-  /** Also in the middle of it. */
+  /** Also while the transfer is running. */
   decline(): void {
-    this.#refuse('declined');
+    this.#abort('declined');
   }
 
   override end(reason: TransferEnd): void {
     super.end(reason);
-    this.#whole = [];
-    this.#drop();
+    this.#verified = [];
+    this.#discardBlock();
   }
 
-  hear(word: FileMessage): void {
-    if (word.is === 'cancel') this.end('cancelled');
-    if (word.is === 'begin' && word.ask === this.#asks) this.#begun = true;
-    if (word.is === 'block') this.#blockEnds(word.hash);
-    // Again, over a fresh connection.
-    if (word.is === 'offer') void this.#ask();
+  hear(message: FileMessage): void {
+    if (message.is === 'cancel') this.end('cancelled');
+    if (message.is === 'begin' && message.ask === this.#attempt) this.#begun = true;
+    if (message.is === 'block') this.#onBlock(message.hash);
+    // The same offer again, over a new connection.
+    if (message.is === 'offer') void this.#request();
   }
 
   take(frame: Uint8Array<ArrayBuffer>): void {
     if (this.state.is !== 'running' || !this.#begun) return;
     const { length } = frame;
     const size = Math.min(blockBytes, this.size - this.#received);
-    if (length === 0 || length > frameBytes || this.#filled + length > size) return this.#refuse('damaged');
+    if (length === 0 || length > frameBytes || this.#filled + length > size) return this.#abort('damaged');
     if (this.#filled === 0) this.#block = new Uint8Array(size);
     this.#block.set(frame, this.#filled);
     this.#filled += length;
   }
 
-  /** Asks for what is missing: whole blocks count, those that are being checked too. */
-  async #ask(): Promise<void> {
-    this.#asks += 1;
+  /** Requests everything after the verified blocks; waits for blocks that are still being verified. */
+  async #request(): Promise<void> {
+    this.#attempt += 1;
     this.#begun = false;
-    this.#drop();
-    const ask = this.#asks;
-    await this.#checks;
-    if (ask !== this.#asks) return;
+    this.#discardBlock();
+    const attempt = this.#attempt;
+    await this.#verifications;
+    if (attempt !== this.#attempt) return;
     this.#received = this.progress;
-    if (this.state.is === 'running' || this.state.is === 'done') this.say({ is: 'accept', at: this.progress, ask });
+    if (this.state.is === 'running' || this.state.is === 'done')
+      this.send({ is: 'accept', at: this.progress, ask: attempt });
   }
 
-  #blockEnds(hash: string): void {
+  #onBlock(hash: string): void {
     if (!this.#begun) return;
-    if (this.#filled === 0 || this.#filled < this.#block.length) return this.#refuse('damaged');
+    if (this.#filled === 0 || this.#filled < this.#block.length) return this.#abort('damaged');
     const block = new Blob([this.#block]);
     this.#received += block.size;
-    this.#drop();
-    this.#checks = this.#checks.then(async () => {
-      // The rest of what has ended needs no check.
-      const isWhole = this.state.is === 'running' && (await hashOf(block)) === hash;
+    this.#discardBlock();
+    this.#verifications = this.#verifications.then(async () => {
+      // Skips the remaining blocks of a transfer that has ended.
+      const isIntact = this.state.is === 'running' && (await hashOf(block)) === hash;
       if (this.state.is !== 'running') return;
-      if (isWhole) this.#keep(block);
-      else this.#refuse('damaged');
+      if (isIntact) this.#append(block);
+      else this.#abort('damaged');
     });
   }
 
-  #keep(block: Blob): void {
-    this.#whole.push(block);
+  #append(block: Blob): void {
+    this.#verified.push(block);
     this.advance(this.progress + block.size);
-    this.say({ is: 'got', at: this.progress });
+    this.send({ is: 'got', at: this.progress });
     if (this.progress === this.size) this.#complete();
   }
 
   #complete(): void {
-    this.become({ is: 'done', file: new File(this.#whole, this.name, { type: this.type }) });
-    this.#whole = [];
+    this.setState({ is: 'done', file: new File(this.#verified, this.name, { type: this.type }) });
+    this.#verified = [];
   }
 
-  #drop(): void {
+  #discardBlock(): void {
     this.#block = new Uint8Array();
     this.#filled = 0;
   }
 
-  #refuse(reason: TransferEnd): void {
+  #abort(reason: TransferEnd): void {
     if (!this.isUnfinished) return;
-    this.say({ is: 'decline', reason });
+    this.send({ is: 'decline', reason });
     this.end(reason);
   }
 }

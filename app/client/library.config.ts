@@ -1,4 +1,4 @@
-/** Builds the library into dist/public/js: genkan.js under a name that stays, for pages elsewhere to import, and genkan.d.ts. */
+/** Builds the library into dist/public/js: genkan.js, whose name is fixed so that other sites can import it, and genkan.d.ts. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'vite';
@@ -13,11 +13,13 @@ const declarations = (): Plugin => ({
   },
 });
 
-/** Made here and not in the browser: the table of errors, with its sentences, would be a twelfth of the library. */
-const finalsAlone = (): Plugin => ({
-  name: 'finals-alone',
+/** Computed at build time: the table of errors, with its messages, would be a twelfth of the library. */
+const inlineFinalCodes = (): Plugin => ({
+  name: 'inline-final-codes',
   load: (id) =>
-    id.endsWith('/client/final-codes.ts') ? `export const finalCloseCodes = ${JSON.stringify(finalCloseCodes)};` : undefined,
+    id.endsWith('/client/final-codes.ts')
+      ? `export const finalCloseCodes = ${JSON.stringify(finalCloseCodes)};`
+      : undefined,
 });
 
 export default defineConfig({
@@ -33,5 +35,5 @@ export default defineConfig({
       output: { entryFileNames: 'js/[name].js' },
     },
   },
-  plugins: [finalsAlone(), declarations(), precompress()],
+  plugins: [inlineFinalCodes(), declarations(), precompress()],
 });

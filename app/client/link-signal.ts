@@ -1,26 +1,26 @@
-/** What the two ends of a link say to each other. Signals are relayed unread, so this is where they are read. */
+/** The signals between the two ends of a link. The server relays them unread, so they are validated here. */
 
 export type Description = { type: RTCSdpType; sdp: string };
-/** `restart`: the other side is to begin the search for a new path. */
+/** `restart`: asks the other side to restart ICE. */
 export type Negotiable = { description: Description } | { candidate: RTCIceCandidateInit } | { restart: true };
 
 /**
  * The `data` of this library's signals. `link` is the generation, from 1. `renew` asks the initiator for the next one. `keep`, from the
- * initiator of a new epoch: no offer will come, the connection of before is good.
+ * initiator of a new epoch: the existing connection is kept and no offer will follow.
  */
 export type LinkSignal = { link: number } & (Negotiable | { renew: true } | { keep: true });
 
 /**
- * What a signal may have in it: characters of an SDP, its media sections, candidates for one search of a path, and characters of each
- * text in a candidate. Chromium's first offer has 5 500 characters and three sections; four interfaces with IPv4 and IPv6, a STUN
- * server and three TURN URLs make 44 candidates. On a quiet machine 64 hold Chromium's page up for 0.1 s, 600 for 2 s.
+ * Limits of a signal: characters of an SDP, its media sections, candidates of one ICE gathering, and characters of each string in a
+ * candidate. Chromium's first offer has 5 500 characters and three sections; four interfaces with IPv4 and IPv6, a STUN server and
+ * three TURN URLs produce 44 candidates. On an idle machine 64 block Chromium's page for 0.1 s, 600 for 2 s.
  */
 export const bounds = { sdp: 32_768, sections: 8, candidates: 64, text: 1_024 } as const;
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The signal in a peer's data, and nothing else of that; undefined when it is none, or too much for a browser. */
+/** Extracts the known fields of a signal from a peer's data; undefined if it is invalid or exceeds the limits. */
 export const readSignal = (data: unknown): LinkSignal | undefined => {
   if (!isObject(data) || !isGeneration(data.link)) return undefined;
   const { link, description, candidate } = data;
@@ -30,7 +30,7 @@ export const readSignal = (data: unknown): LinkSignal | undefined => {
     const fields = { candidate: candidate.candidate, sdpMid, sdpMLineIndex, usernameFragment };
     return { link, candidate: fields as RTCIceCandidateInit };
   }
-  for (const word of ['restart', 'renew', 'keep']) if (data[word] === true) return { link, [word]: true } as LinkSignal;
+  for (const flag of ['restart', 'renew', 'keep']) if (data[flag] === true) return { link, [flag]: true } as LinkSignal;
   return undefined;
 };
 

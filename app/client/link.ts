@@ -1,7 +1,7 @@
 /**
- * The media link to one peer. It outlives its RTCPeerConnections: one that does not connect in time is replaced by a
- * fresh one, a generation later, because some never would (first offers that collide leave Chromium gathering nothing
- * for ever). The initiator begins generations; the other side follows, and may ask.
+ * The media link to one peer. It outlives its RTCPeerConnections: one that does not connect in time is replaced by a new
+ * one, the next generation, because some never connect (colliding first offers stop Chromium's ICE gathering permanently).
+ * The initiator starts generations; the other side follows, and may request one.
  */
 import type { Allowance } from './allowance.ts';
 import type { Channel, ChannelSetup } from './channel.ts';
@@ -11,25 +11,25 @@ import { Negotiation } from './negotiation.ts';
 import type { Ice, Rtc, Tracks } from './rtc.ts';
 import type { VideoLimits } from './video-budget.ts';
 
-/** `connecting`: not connected so far. `reconnecting`: was, and tries again. `failed`: gave up; retry() tries once more. */
+/** `connecting`: never connected yet. `reconnecting`: was connected and tries again. `failed`: gave up; retry() tries again. */
 export type LinkState = 'connecting' | 'connected' | 'reconnecting' | 'failed' | 'closed';
 
-/** Who this side is in the pair, as the server says; another epoch after one of the two has joined anew. */
+/** This side's role in the pair, assigned by the server. The epoch changes when one of the two joins again. */
 export type Pair = { epoch: number; initiator: boolean; polite: boolean };
 
-/** Milliseconds, but for `tries`. */
+/** In milliseconds, except `tries`. */
 export type LinkTiming = {
-  /** How long a connection may take after the last signal, of either side; each further try gets half as much more. */
+  /** Connect timeout after the last signal of either side; each further try adds half of it. */
   connect: number;
-  /** Fresh connections after the first, before the link counts as failed. */
+  /** Connections after the first before the link counts as failed. */
   tries: number;
-  /** How long a disconnection may last before a new path is looked for; most heal alone. */
+  /** Delay before ICE is restarted after a disconnection; most disconnections recover by themselves. */
   disconnected: number;
 };
 export const usualLinkTiming: LinkTiming = { connect: 10_000, tries: 3, disconnected: 2_000 };
 
 export type LinkSetup = ChannelSetup & {
-  /** What the peer may still cost; the same one for every link to it. */
+  /** The peer's rate limits, shared by every link to it. */
   allowance: Allowance;
   pair: Pair;
   ice: Ice;
@@ -38,7 +38,7 @@ export type LinkSetup = ChannelSetup & {
   clock: Clock;
   timing: LinkTiming;
   send(signal: LinkSignal, epoch: number): void;
-  /** Whether a signal would arrive now: while it would not, a link is not to blame for being unconnected. */
+  /** Whether signals can reach the peer; while they cannot, connect timeouts do not count. */
   reachable(): boolean;
   /** `state` or `stream` changed. */
   changed(): void;
@@ -48,20 +48,20 @@ export type LinkSetup = ChannelSetup & {
 export class Link {
   #setup: LinkSetup;
   #pair: Pair;
-  /** The pair has a new epoch, and its initiator has not said yet whether it goes on with the connection or makes another. */
-  #inQuestion = false;
+  /** In a new epoch, the initiator has not yet sent `keep` or a new offer. */
+  #awaitingKeep = false;
   #tracks: Tracks;
   #ice: Ice;
   #generation = 0;
-  /** Whether the other side hears of this generation: one that it does not hear of takes no number. */
-  #isOffered = false;
-  /** Of the present generation; the other side's first offer makes it where this is not the initiator. */
+  /** Whether a signal of this generation was sent; if not, its number is reused. */
+  #isAnnounced = false;
+  /** The connection of the current generation; if this side is not the initiator, created on the first offer. */
   #current: Negotiation | undefined;
   #state: LinkState = 'connecting';
   #stream: MediaStream;
   #wasConnected = false;
-  /** The generation that the tries are counted from. */
-  #base = 1;
+  /** The generation from which tries are counted. */
+  #baseGeneration = 1;
   #tries = 0;
   #watchdog: Alarm;
 
@@ -72,7 +72,7 @@ export class Link {
     this.#ice = setup.ice;
     this.#stream = setup.rtc.stream();
     this.#watchdog = new Alarm(setup.clock);
-    if (this.#pair.initiator) this.#begin(1, this.#allows('connection'));
+    if (this.#pair.initiator) this.#start(1, this.#allows('connection'));
     else this.#watch();
   }
 
@@ -80,12 +80,12 @@ export class Link {
     return this.#state;
   }
 
-  /** What the peer sends; another object after a fresh connection. */
+  /** What the peer sends; a new object after each new connection. */
   get stream(): MediaStream {
     return this.#stream;
   }
 
-  /** Another one after a fresh connection. */
+  /** A new one after each new connection. */
   get channel(): Channel | undefined {
     return this.#current?.channel;
   }
@@ -94,34 +94,34 @@ export class Link {
     return this.#current?.volume;
   }
 
-  /** Statistics of the present connection. */
+  /** Statistics of the current connection. */
   async stats(): Promise<RTCStatsReport | undefined> {
     return this.#current?.stats();
   }
 
-  /** Sends no more video than that over the present connection. */
+  /** Limits the video sent over the current connection. */
   setLimits(limits: VideoLimits): void {
     this.#current?.setLimits(limits);
   }
 
-  /** Takes a signal's `data` as it came from the peer; what is no signal of this or the next generation, or too soon, is ignored. */
+  /** Handles a signal's unvalidated `data`. It is ignored if invalid, rate-limited, or not of this or the next generation. */
   receive(data: unknown): void {
     const signal = readSignal(data);
     if (this.#state === 'closed' || !signal) return;
     const { initiator, polite } = this.#pair;
     const { link } = signal;
     if ('renew' in signal) {
-      if (initiator && link === this.#generation && this.#isOffered && this.#allows('connection'))
-        this.#begin(link + 1);
+      if (initiator && link === this.#generation && this.#isAnnounced && this.#allows('connection'))
+        this.#start(link + 1);
       return;
     }
-    if (!initiator && isOffer(signal) && (link === this.#generation + 1 || this.#inQuestion))
-      this.#begin(link, this.#allows('connection'));
+    if (!initiator && isOffer(signal) && (link === this.#generation + 1 || this.#awaitingKeep))
+      this.#start(link, this.#allows('connection'));
     else if (!('candidate' in signal) && !this.#allows('description')) return;
-    if ('keep' in signal) return initiator ? undefined : this.#keep(link);
+    if ('keep' in signal) return initiator ? undefined : this.#onKeep(link);
     if (link !== this.#generation) return;
     void this.#current?.receive(signal, polite);
-    this.#getsOn();
+    this.#progressed();
   }
 
   #allows(kind: 'connection' | 'description'): boolean {
@@ -129,24 +129,24 @@ export class Link {
   }
 
   /**
-   * One of the two has joined anew. A connection that works is none of the room's business: it goes on if the other side has it
-   * too, which the initiator says first.
-   * @returns false when there is none: this link is of no use any more
+   * Adopts a new epoch after one of the two has joined again. A working connection is kept if the other side has it too; the
+   * initiator proposes this with `keep`.
+   * @returns false if there is no working connection: the link must be replaced
    */
   goOn(pair: Pair): boolean {
-    if (!this.#isSound()) return false;
+    if (!this.#isReusable()) return false;
     this.#pair = pair;
-    this.#inQuestion = !pair.initiator;
+    this.#awaitingKeep = !pair.initiator;
     if (pair.initiator) this.#send({ link: this.#generation, keep: true });
     return true;
   }
 
-  #keep(generation: number): void {
-    this.#inQuestion = generation !== this.#generation || !this.#isSound();
-    if (this.#inQuestion) this.#send({ link: generation, renew: true });
+  #onKeep(generation: number): void {
+    this.#awaitingKeep = generation !== this.#generation || !this.#isReusable();
+    if (this.#awaitingKeep) this.#send({ link: generation, renew: true });
   }
 
-  #isSound(): boolean {
+  #isReusable(): boolean {
     return this.#state === 'connected' && this.#current?.settled === true;
   }
 
@@ -154,65 +154,65 @@ export class Link {
     this.#setup.send(signal, this.#pair.epoch);
   }
 
-  /** Sends these tracks from now on; never renegotiates. */
+  /** Sends these tracks from now on, without renegotiation. */
   setTracks(tracks: Tracks): void {
     this.#tracks = tracks;
     this.#current?.setTracks(tracks);
   }
 
   /**
-   * Servers (and their short-lived credentials) for the next path or connection. A path through a TURN server is moved
-   * to the new credentials before the old ones expire; any other path that works is left alone.
+   * Sets the ICE servers (and their short-lived credentials) for the next path or connection. A relayed path is moved to the
+   * new credentials before the old ones expire; any other working path is unaffected.
    */
   setIce(ice: Ice): void {
     this.#ice = ice;
     this.#current?.setIce(ice);
-    if (this.#state === 'connected' && this.#current) void this.#move(this.#current);
+    if (this.#state === 'connected' && this.#current) void this.#moveRelayed(this.#current);
   }
 
-  /** Signals arrive again: what waited for that is done now. */
+  /** Signals reach the peer again: retries immediately. */
   heal(): void {
     if (this.#state === 'reconnecting') this.#restart();
     this.retry();
   }
 
-  /** This device has another network: the path may be dead before anybody notices. */
+  /** This device changed networks: the path may be dead, although the connection still counts as connected. */
   networkChanged(): void {
-    // A connection that is well stays `connected` while it looks for the new path, and so no watchdog is set.
+    // A healthy connection stays `connected` during an ICE restart, so no watchdog is set.
     if (this.#state === 'connected') this.#current?.restart();
     else this.heal();
   }
 
-  /** Begins again after a failure. */
+  /** Starts again after a failure. */
   retry(): void {
     if (this.#state !== 'failed') return;
-    this.#base = this.#generation;
+    this.#baseGeneration = this.#generation;
     this.#tries = 0;
     this.#renew();
   }
 
   close(): void {
     this.#watchdog.disarm();
-    this.#drop();
+    this.#closeConnection();
     this.#state = 'closed';
   }
 
   // ── generations ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** `affordable`: whether there is to be a connection. Without one the watchdog asks for the next generation, later. */
-  #begin(generation: number, affordable = true): void {
-    this.#drop();
-    this.#isOffered = false;
-    this.#inQuestion = false;
+  /** If not `allowed`, no connection is made, and the watchdog requests the next generation later. */
+  #start(generation: number, allowed = true): void {
+    this.#closeConnection();
+    this.#isAnnounced = false;
+    this.#awaitingKeep = false;
     this.#generation = generation;
-    // Both ends count alike, whoever asked for it, and so lose patience in the intended order.
-    this.#tries = Math.min(this.#setup.timing.tries, Math.max(this.#tries, generation - this.#base));
+    // Both ends count in the same way, whichever requested it, so that their timeouts keep the intended order.
+    this.#tries = Math.min(this.#setup.timing.tries, Math.max(this.#tries, generation - this.#baseGeneration));
     this.#stream = this.#setup.rtc.stream();
-    if (affordable) this.#connect(generation);
+    if (allowed) this.#connect(generation);
     this.#awaitConnection();
   }
 
-  /** Browsers refuse connections beyond some hundreds, or with servers that make no sense to them. */
+  /** May fail: browsers refuse more than some hundreds of connections, and invalid ICE servers. */
   #connect(generation: number): void {
     const stream = this.#stream;
     try {
@@ -222,11 +222,11 @@ export class Link {
         ice: this.#ice,
         tracks: this.#tracks,
         send: (data) => {
-          this.#isOffered = true;
+          this.#isAnnounced = true;
           this.#send({ link: generation, ...data });
-          this.#getsOn();
+          this.#progressed();
         },
-        state: (state) => this.#connectionState(state),
+        state: (state) => this.#onConnectionState(state),
         track: (track) => {
           stream.addTrack(track);
           this.#setup.changed();
@@ -237,7 +237,7 @@ export class Link {
     }
   }
 
-  #drop(): void {
+  #closeConnection(): void {
     this.#current?.close();
     this.#current = undefined;
   }
@@ -245,79 +245,79 @@ export class Link {
   // ── the watchdog ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   #awaitConnection(): void {
-    this.#become(this.#wasConnected ? 'reconnecting' : 'connecting');
+    this.#setState(this.#wasConnected ? 'reconnecting' : 'connecting');
     this.#watch();
   }
 
-  /** To begin anew now would throw away what was done so far, and give a busy device the same work again. */
-  #getsOn(): void {
+  /** Progress extends the timeout: a new connection would discard work and load a busy device again. */
+  #progressed(): void {
     if (this.#state !== 'connected') this.#watch();
   }
 
   #watch(): void {
-    // The initiator is the first to lose patience, so that the two do not act at once.
-    const patience = this.#pair.initiator ? 1 : 1.3;
-    const delay = this.#setup.timing.connect * (1 + this.#tries / 2) * patience;
-    this.#watchdog.arm(delay, () => this.#overdue());
+    // The initiator times out first, so that the two sides do not act simultaneously.
+    const factor = this.#pair.initiator ? 1 : 1.3;
+    const delay = this.#setup.timing.connect * (1 + this.#tries / 2) * factor;
+    this.#watchdog.arm(delay, () => this.#onTimeout());
   }
 
-  #overdue(): void {
+  #onTimeout(): void {
     if (!this.#setup.reachable()) return this.#watch();
-    if (this.#tries >= this.#setup.timing.tries) return this.#become('failed');
+    if (this.#tries >= this.#setup.timing.tries) return this.#setState('failed');
     this.#tries += 1;
     this.#renew();
   }
 
   #renew(): void {
-    // A peer that ends each connection as soon as it is there would have one after the other.
+    // Rate-limited, because a peer could end each connection as soon as it is established.
     if (this.#pair.initiator && this.#allows('connection'))
-      return this.#begin(this.#generation + Number(this.#isOffered));
+      return this.#start(this.#generation + Number(this.#isAnnounced));
     if (!this.#pair.initiator) this.#send({ link: this.#generation, renew: true });
     this.#awaitConnection();
   }
 
   #restart(): void {
-    // Firefox finds another path for it as well, and never again sends a picture or a sound over it.
-    if (this.#current?.failed) return this.#overdue();
+    // Firefox can restart ICE on a failed connection, but never sends media over it again.
+    if (this.#current?.failed) return this.#onTimeout();
     this.#current?.restart();
     this.#watch();
   }
 
   /**
-   * A restart makes both ends gather anew, so one is enough for two ends that are relayed: the initiator begins at once,
-   * the other only if nobody has by then. Media goes on meanwhile, and so no watchdog is set.
+   * An ICE restart makes both ends gather again, so one restart is enough if both are relayed: the initiator restarts
+   * immediately, the other side only if no restart has happened after a delay. Media continues, so no watchdog is set.
    */
-  async #move(negotiation: Negotiation): Promise<void> {
+  async #moveRelayed(negotiation: Negotiation): Promise<void> {
     if (!(await negotiation.isRelayed()) || this.#state !== 'connected' || this.#current !== negotiation) return;
-    const { search } = negotiation;
+    const { ufrag } = negotiation;
     if (this.#pair.initiator) negotiation.restart();
     else
       this.#watchdog.arm(this.#setup.timing.disconnected, () => {
-        if (negotiation.search === search) negotiation.restart();
+        if (negotiation.ufrag === ufrag) negotiation.restart();
       });
   }
 
-  #connectionState(state: RTCPeerConnectionState): void {
-    if (state === 'connected') this.#connected();
-    if (state === 'disconnected') this.#disconnected();
+  #onConnectionState(state: RTCPeerConnectionState): void {
+    if (state === 'connected') this.#onConnected();
+    if (state === 'disconnected') this.#onDisconnected();
     if (state === 'failed') this.#restart();
   }
 
-  #connected(): void {
+  #onConnected(): void {
     this.#watchdog.disarm();
-    this.#base = this.#generation;
+    this.#baseGeneration = this.#generation;
     this.#tries = 0;
     this.#wasConnected = true;
-    this.#become('connected');
+    this.#setState('connected');
   }
 
-  #disconnected(): void {
-    this.#become('reconnecting');
-    const patience = this.#pair.initiator ? 1 : 2;
-    this.#watchdog.arm(this.#setup.timing.disconnected * patience, () => this.#restart());
+  #onDisconnected(): void {
+    this.#setState('reconnecting');
+    const factor = this.#pair.initiator ? 1 : 2;
+    this.#watchdog.arm(this.#setup.timing.disconnected * factor, () => this.#restart());
   }
 
-  #become(state: LinkState): void {
+  #setState(state: LinkState): void {
     if (this.#state === state) return;
     this.#state = state;
     this.#setup.changed();

@@ -1,4 +1,4 @@
-/** All links of a room, kept in step with who is in it. */
+/** The links to all peers of a room. */
 import type { Joined, LeaveReason, Peer, PeerId } from '../protocol/messages.ts';
 import { Allowance } from './allowance.ts';
 import { type Received, read } from './channel.ts';
@@ -11,7 +11,7 @@ import type { Quality } from './quality.ts';
 import { browserRtc, type Ice, type Rtc, type Tracks } from './rtc.ts';
 import { defaultStatsInterval } from './timeouts.ts';
 
-/** Another peer as the page shows it: a value, replaced as a whole when anything changes. */
+/** Immutable snapshot of another peer, replaced whenever anything changes. */
 export type RemotePeer = Readonly<
   Pick<Peer, 'id' | 'name' | 'role' | 'media' | 'hand' | 'away'> & {
     connectionState: LinkState;
@@ -24,23 +24,23 @@ export type MeshEvents = {
   'peer-joined': RemotePeer;
   'peer-updated': RemotePeer;
   'peer-left': { peer: RemotePeer; reason: LeaveReason };
-  /** How good the path to a peer is, every few seconds; `peer-updated` tells only of another level. */
+  /** Quality of the path to a peer, every few seconds; `peer-updated` is emitted only when the level changes. */
   quality: { peer: PeerId; quality: Quality };
-  /** The data channel to a peer is open, or another one after a fresh connection. */
+  /** The data channel to a peer has opened; emitted again after each new connection. */
   channel: PeerId;
   data: { from: PeerId; data: Received; allowance: Allowance };
-  /** A failure that was survived, for whoever keeps a log. */
+  /** A failure that did not end the call, for logging. */
   warning: { peer: PeerId; error: unknown };
 };
 
-/** What the mesh needs of a connection. */
+/** The part of Connection that the mesh uses. */
 export type Signaling = Source<ConnectionEvents> & {
   readonly state: ConnectionState;
   signal(to: PeerId, epoch: number, data: NonNullable<unknown>): unknown;
 };
 
 export type MeshOptions = {
-  /** Where its events go. */
+  /** Receives the events of the mesh. */
   emitter: Pick<Emitter<MeshEvents>, 'emit'>;
   tracks: Tracks;
   iceTransportPolicy?: RTCIceTransportPolicy;
@@ -49,15 +49,15 @@ export type MeshOptions = {
   timing?: Partial<LinkTiming & { statsInterval: number }>;
 };
 
-/** JSON has no undefined. */
+/** Received as JSON, so no value is undefined. */
 type Change = Partial<Pick<Peer, 'name' | 'media' | 'hand' | 'role' | 'away'>>;
-/** `missing`: a room that began anew does not have it, or not yet, and the link works on. */
-type Entry = { peer: Peer; link: Link; care: LinkMonitor; allowance: Allowance; missing?: true };
+/** `missing`: the room was recreated and the peer has not joined it yet, but its link still works. */
+type Entry = { peer: Peer; link: Link; monitor: LinkMonitor; allowance: Allowance; missing?: true };
 
-/** Peers that there are links to. A mesh carries far fewer; further peers are ignored. */
-const most = 64;
-/** Milliseconds until what a peer tells of itself too often is shown. */
-const settling = 1_000;
+/** Maximum number of links; further peers are ignored. A mesh supports far fewer in practice. */
+const maxLinks = 64;
+/** Milliseconds until rate-limited updates of a peer are shown. */
+const updateDelay = 1_000;
 
 export class Mesh {
   #signaling: Signaling;
@@ -68,15 +68,15 @@ export class Mesh {
   #ice: Ice;
   #entries = new Map<PeerId, Entry>();
   #emitter: MeshOptions['emitter'];
-  #deaf: (() => void)[];
-  /** The next look at the paths. */
-  #alarm: Alarm;
-  /** When those who are missing are given up. */
-  #patience: Alarm;
+  #unsubscribers: (() => void)[];
+  /** The next sample of the statistics. */
+  #sampleAlarm: Alarm;
+  /** Deadline after which missing peers are removed. */
+  #missingAlarm: Alarm;
   #self: PeerId | undefined;
-  /** Who changed too often to be shown at once, and when that will be. */
-  #changed = new Set<PeerId>();
-  #settling: Alarm;
+  /** Peers with rate-limited updates, and the time at which these are shown. */
+  #pendingUpdates = new Set<PeerId>();
+  #updateAlarm: Alarm;
 
   constructor(
     signaling: Signaling,
@@ -89,12 +89,12 @@ export class Mesh {
     this.#rtc = rtc;
     this.#clock = clock;
     this.#timing = { ...usualLinkTiming, statsInterval: defaultStatsInterval, ...timing };
-    this.#alarm = new Alarm(clock);
-    this.#patience = new Alarm(clock);
-    this.#settling = new Alarm(clock);
-    this.#deaf = [
+    this.#sampleAlarm = new Alarm(clock);
+    this.#missingAlarm = new Alarm(clock);
+    this.#updateAlarm = new Alarm(clock);
+    this.#unsubscribers = [
       signaling.on('joined', (joined) => {
-        if (!joined.recovered) return this.#startFrom(joined);
+        if (!joined.recovered) return this.#reset(joined);
         this.#setIce(joined.ice);
         this.#healAll();
       }),
@@ -102,7 +102,7 @@ export class Mesh {
         this.#setIce(ice);
         this.#healAll();
       }),
-      signaling.on('event', (event) => this.#happened(event)),
+      signaling.on('event', (event) => this.#onEvent(event)),
     ];
   }
 
@@ -114,34 +114,34 @@ export class Mesh {
   setTracks(tracks: Tracks): void {
     this.#tracks = tracks;
     for (const { link } of this.#entries.values()) link.setTracks(tracks);
-    this.#limitAll();
+    this.#limitAllVideo();
   }
 
   link(id: PeerId): Link | undefined {
     return this.#entries.get(id)?.link;
   }
 
-  /** This device has another network. */
+  /** This device changed networks. */
   networkChanged(): void {
     for (const { link } of this.#entries.values()) link.networkChanged();
   }
 
   close(): void {
-    for (const stop of this.#deaf) stop();
-    this.#alarm.disarm();
-    this.#patience.disarm();
-    this.#settling.disarm();
+    for (const unsubscribe of this.#unsubscribers) unsubscribe();
+    this.#sampleAlarm.disarm();
+    this.#missingAlarm.disarm();
+    this.#updateAlarm.disarm();
     for (const { link } of this.#entries.values()) link.close();
     this.#entries.clear();
   }
 
-  // ── what the room tells ───────────────────────────────────────────────────────────────────────────────────────────
+  // ── events of the room ────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A room that was lost fills again, one after the other: whom it does not have yet it may have soon. */
-  #startFrom({ self, peers, ice, grace }: Joined): void {
+  /** Peers rejoin a lost room one by one, so connected peers that are not in it yet are kept for the grace period. */
+  #reset({ self, peers, ice, grace }: Joined): void {
     const present = new Set(peers.map(({ id }) => id));
     for (const [id, entry] of [...this.#entries]) {
-      // The others do not know this side by another name.
+      // With a new id, the other peers do not recognize this side.
       if (self.id !== this.#self) entry.link.close();
       if (present.has(id)) continue;
       if (entry.link.state !== 'connected') this.#remove(id, 'left');
@@ -152,15 +152,15 @@ export class Mesh {
     }
     this.#self = self.id;
     this.#setIce(ice);
-    for (const peer of peers) this.#put(peer);
-    this.#patience.arm(grace, () => {
+    for (const peer of peers) this.#addOrReplace(peer);
+    this.#missingAlarm.arm(grace, () => {
       for (const { peer, missing } of [...this.#entries.values()]) if (missing) this.#remove(peer.id, 'timeout');
     });
   }
 
   #setIce(ice: Joined['ice']): void {
     this.#ice = { ...this.#ice, iceServers: ice as RTCIceServer[] };
-    // Another path cannot be agreed on with whom signals do not reach.
+    // A new path cannot be negotiated with a peer that signals do not reach.
     for (const { link, missing } of this.#entries.values()) if (!missing) link.setIce(this.#ice);
   }
 
@@ -168,10 +168,10 @@ export class Mesh {
     for (const { link } of this.#entries.values()) link.heal();
   }
 
-  #happened(event: RoomEvent): void {
+  #onEvent(event: RoomEvent): void {
     switch (event.type) {
       case 'peer-joined':
-        if (this.#entries.get(event.peer.id)?.peer.epoch !== event.peer.epoch) this.#put(event.peer);
+        if (this.#entries.get(event.peer.id)?.peer.epoch !== event.peer.epoch) this.#addOrReplace(event.peer);
         return;
       case 'peer-updated': {
         const { type: _, seq: __, peer, ...change } = event;
@@ -185,7 +185,7 @@ export class Mesh {
       case 'peer-left':
         return this.#remove(event.peer, event.reason);
       case 'signal':
-        return this.#deliver(event.from, event.epoch, event.data);
+        return this.#onSignal(event.from, event.epoch, event.data);
       default:
         event.type satisfies 'chat' | 'room-updated' | 'mute-request' | 'lobby' | 'waiting-updated';
     }
@@ -196,16 +196,16 @@ export class Mesh {
     if (entry?.allowance.take('description')) entry.link.heal();
   }
 
-  #deliver(from: PeerId, epoch: number, data: unknown): void {
+  #onSignal(from: PeerId, epoch: number, data: unknown): void {
     const entry = this.#entries.get(from);
-    // Any other epoch is of before, or this side has not been told of it.
+    // A signal of another epoch is outdated, or belongs to one that this side does not know yet.
     if (entry?.peer.epoch === epoch) entry.link.receive(data);
   }
 
   // ── the entries ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Takes in a peer; of one that is known already a link that works goes on, any other is made anew. */
-  #put(peer: Peer): void {
+  /** Adds or replaces a peer. A working link to a known peer is kept; otherwise a new one is created. */
+  #addOrReplace(peer: Peer): void {
     const known = this.#entries.get(peer.id);
     if (known?.link.goOn(peer)) {
       known.peer = peer;
@@ -213,13 +213,13 @@ export class Mesh {
       delete known.missing;
       return this.#emitter.emit('peer-updated', snapshot(known));
     }
-    if (!known && this.#entries.size >= most) return;
+    if (!known && this.#entries.size >= maxLinks) return;
     known?.link.close();
     const allowance = known?.allowance ?? new Allowance();
-    const entry: Entry = { peer, link: this.#link(peer, allowance), care: new LinkMonitor(), allowance };
+    const entry: Entry = { peer, link: this.#link(peer, allowance), monitor: new LinkMonitor(), allowance };
     this.#entries.set(peer.id, entry);
-    this.#limitAll();
-    if (!this.#alarm.armed) this.#lookLater();
+    this.#limitAllVideo();
+    if (!this.#sampleAlarm.armed) this.#scheduleSample();
     this.#emitter.emit(known ? 'peer-updated' : 'peer-joined', snapshot(entry));
   }
 
@@ -243,12 +243,12 @@ export class Mesh {
         const entry = current();
         if (!entry) return;
         if (entry.missing && link.state !== 'connected') return this.#remove(id, 'left');
-        this.#limit(entry);
+        this.#limitVideo(entry);
         this.#emitter.emit('peer-updated', snapshot(entry));
       },
       opened: () => current() && this.#emitter.emit('channel', id),
-      heard: (given) => {
-        const data = current() && read(given, allowance);
+      heard: (received) => {
+        const data = current() && read(received, allowance);
         if (data) this.#emitter.emit('data', { from: id, data, allowance });
       },
       warning: (error) => this.#emitter.emit('warning', { peer: id, error }),
@@ -261,13 +261,13 @@ export class Mesh {
     if (!entry) return;
     entry.peer = { ...entry.peer, ...change };
     if (entry.allowance.take('update')) return this.#emitter.emit('peer-updated', snapshot(entry));
-    this.#changed.add(id);
-    if (!this.#settling.armed) this.#settling.arm(settling, () => this.#showChanged());
+    this.#pendingUpdates.add(id);
+    if (!this.#updateAlarm.armed) this.#updateAlarm.arm(updateDelay, () => this.#showPending());
   }
 
-  #showChanged(): void {
-    const changed = [...this.#changed];
-    this.#changed.clear();
+  #showPending(): void {
+    const changed = [...this.#pendingUpdates];
+    this.#pendingUpdates.clear();
     for (const id of changed) this.#update(id, {});
   }
 
@@ -276,41 +276,41 @@ export class Mesh {
     if (!entry) return;
     entry.link.close();
     this.#entries.delete(id);
-    this.#limitAll();
+    this.#limitAllVideo();
     this.#emitter.emit('peer-left', { peer: snapshot(entry), reason });
   }
 
-  #lookLater(): void {
-    this.#alarm.arm(this.#timing.statsInterval, () => {
-      if (this.#entries.size > 0) this.#lookLater();
-      for (const entry of this.#entries.values()) void this.#look(entry);
+  #scheduleSample(): void {
+    this.#sampleAlarm.arm(this.#timing.statsInterval, () => {
+      if (this.#entries.size > 0) this.#scheduleSample();
+      for (const entry of this.#entries.values()) void this.#sample(entry);
     });
   }
 
-  async #look(entry: Entry): Promise<void> {
-    const { peer, link, care } = entry;
+  async #sample(entry: Entry): Promise<void> {
+    const { peer, link, monitor } = entry;
     const stats = link.state === 'connected' && (await link.stats());
-    const before = care.quality?.level;
-    if (!stats || this.#entries.get(peer.id) !== entry || !care.take(stats, this.#entries.size)) return;
-    this.#limit(entry);
-    if (!care.quality) return;
-    this.#emitter.emit('quality', { peer: peer.id, quality: care.quality });
-    if (care.quality.level !== before) this.#emitter.emit('peer-updated', snapshot(entry));
+    const before = monitor.quality?.level;
+    if (!stats || this.#entries.get(peer.id) !== entry || !monitor.take(stats, this.#entries.size)) return;
+    this.#limitVideo(entry);
+    if (!monitor.quality) return;
+    this.#emitter.emit('quality', { peer: peer.id, quality: monitor.quality });
+    if (monitor.quality.level !== before) this.#emitter.emit('peer-updated', snapshot(entry));
   }
 
-  #limitAll(): void {
-    for (const entry of this.#entries.values()) this.#limit(entry);
+  #limitAllVideo(): void {
+    for (const entry of this.#entries.values()) this.#limitVideo(entry);
   }
 
-  #limit({ link, care }: Entry): void {
+  #limitVideo({ link, monitor }: Entry): void {
     const { video } = this.#tracks;
-    if (video && link.state === 'connected') link.setLimits(care.limits(this.#entries.size, video));
+    if (video && link.state === 'connected') link.setLimits(monitor.limits(this.#entries.size, video));
   }
 }
 
-const snapshot = ({ peer: { initiator: _, polite: __, epoch: ___, ...shown }, link, care }: Entry): RemotePeer => ({
+const snapshot = ({ peer: { initiator: _, polite: __, epoch: ___, ...shown }, link, monitor }: Entry): RemotePeer => ({
   ...shown,
   connectionState: link.state,
   stream: link.stream,
-  quality: care.quality,
+  quality: monitor.quality,
 });

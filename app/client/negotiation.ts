@@ -1,8 +1,7 @@
 /**
- * One RTCPeerConnection and how both ends agree on it: perfect negotiation, in which only the initiator makes the first
- * offer. Camera and microphone have their two places in it from that first offer on, whether or not there is a track to
- * send, and the data channel has its own: muting, unmuting and changing a device are `replaceTrack`, and nothing of it needs
- * further negotiation.
+ * One RTCPeerConnection and its negotiation: perfect negotiation, in which only the initiator makes the first offer. That
+ * offer already contains an audio and a video transceiver, with or without a track to send, and the data channel. Muting,
+ * unmuting and changing a device use `replaceTrack` and need no renegotiation.
  */
 import type { Allowance } from './allowance.ts';
 import { Channel, type ChannelSetup } from './channel.ts';
@@ -20,38 +19,38 @@ export type NegotiationSetup = ChannelSetup & {
   /** The connection's state changed. */
   state(state: RTCPeerConnectionState): void;
   track(track: MediaStreamTrack): void;
-  /** Something went wrong that the negotiation itself cannot mend. */
+  /** A failure from which the negotiation cannot recover by itself. */
   warning(error: unknown): void;
 };
 
 export class Negotiation {
   #setup: NegotiationSetup;
   #pc: PeerConnection;
-  #label: MediaStream;
+  #localStream: MediaStream;
   #channel: Channel | undefined;
   #limits: VideoLimits | undefined;
   #senders: { audio?: RTCRtpSender; video?: RTCRtpSender } = {};
   #tracks: Tracks;
   #offering = false;
   #answering = false;
-  #ignoring = false;
+  #ignoringOffer = false;
   #closed = false;
-  #withFirefox: boolean | undefined;
-  /** The other side's present search for a path, and how many candidates may still come for it. */
-  #search: string | undefined;
-  #candidates: number = bounds.candidates;
+  #remoteIsFirefox: boolean | undefined;
+  /** The other side's current ICE username fragment, and how many more candidates are accepted for it. */
+  #remoteUfrag: string | undefined;
+  #candidatesLeft: number = bounds.candidates;
 
   constructor(setup: NegotiationSetup) {
     this.#setup = setup;
     this.#tracks = setup.tracks;
     this.#pc = setup.rtc.connection({ ...setup.ice, bundlePolicy: 'max-bundle' });
-    // Both tracks of a peer carry the same stream label: receivers keep such tracks in step.
-    this.#label = setup.rtc.stream();
-    this.#listen();
-    if (setup.initiator) this.#attempt(() => this.#offerPlaces());
+    // Both tracks belong to the same stream, so that receivers synchronize them.
+    this.#localStream = setup.rtc.stream();
+    this.#addListeners();
+    if (setup.initiator) this.#attempt(() => this.#addTransceivers());
   }
 
-  /** Nothing is being agreed on that the other side might not hear of any more. */
+  /** Whether no offer is pending, which might never reach the other side. */
   get settled(): boolean {
     return this.#pc.signalingState === 'stable' && !this.#offering;
   }
@@ -60,25 +59,25 @@ export class Negotiation {
     return this.#pc.connectionState === 'failed';
   }
 
-  /** Takes what the other side sent; `polite`: this side takes its own offer back for theirs. Never rejects: what fails is told as trouble. */
+  /** Handles a signal. `polite`: on a collision this side rolls back its own offer. Never rejects: failures go to `warning`. */
   async receive(data: Negotiable, polite: boolean): Promise<void> {
     await this.#attempt(() => {
-      if ('description' in data) return this.#describe(data.description, polite);
+      if ('description' in data) return this.#onDescription(data.description, polite);
       return 'candidate' in data ? this.#addCandidate(data.candidate) : this.#pc.restartIce();
     });
   }
 
-  /** There once both ends have agreed on it. */
+  /** Undefined until negotiated. */
   get channel(): Channel | undefined {
     return this.#channel;
   }
 
   setTracks(tracks: Tracks): void {
     this.#tracks = tracks;
-    for (const kind of kinds) this.#fill(kind);
+    for (const kind of kinds) this.#replaceTrack(kind);
   }
 
-  /** Statistics of the connection; undefined when it has none to give any more. */
+  /** Statistics of the connection; undefined once it is closed. */
   async stats(): Promise<RTCStatsReport | undefined> {
     try {
       return this.#closed ? undefined : await this.#pc.getStats();
@@ -88,45 +87,45 @@ export class Negotiation {
     }
   }
 
-  /** Sends no more video than that. */
+  /** Limits the video that is sent. */
   setLimits(limits: VideoLimits): void {
     if (JSON.stringify(limits) === JSON.stringify(this.#limits)) return;
     this.#limits = limits;
-    this.#encode(this.#senders.video, limits);
-    // Where both cannot be sent, words go first. https://www.w3.org/TR/webrtc-priority/
-    this.#encode(this.#senders.audio, { priority: 'high', networkPriority: 'high' });
+    this.#setEncoding(this.#senders.video, limits);
+    // Audio has priority when bandwidth is short. https://www.w3.org/TR/webrtc-priority/
+    this.#setEncoding(this.#senders.audio, { priority: 'high', networkPriority: 'high' });
   }
 
-  /** Servers for the next path; the present one is left alone. */
+  /** Sets the ICE servers for the next path; the current one is unaffected. */
   setIce(ice: Ice): void {
     this.#attempt(() => this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), ...ice }));
   }
 
   /**
-   * Looks for a new path between the two. Firefox is asked to begin: to Chromium's offer it may answer with another role in DTLS,
-   * which Chromium refuses (https://bugzilla.mozilla.org/show_bug.cgi?id=1240897), and in one search of five Chromium settled on the
-   * port that Firefox had before, where nothing is taken any more, and both stayed `connected`.
+   * Restarts ICE. If the other side is Firefox, it is asked to make the offer: it may answer Chromium's with another DTLS role,
+   * which Chromium refuses (https://bugzilla.mozilla.org/show_bug.cgi?id=1240897). In one of five restarts Chromium also selected
+   * Firefox's previous port, which no longer receives anything, and both stayed `connected`.
    */
   restart(): void {
-    if (this.#withFirefox) this.#setup.send({ restart: true });
+    if (this.#remoteIsFirefox) this.#setup.send({ restart: true });
     else this.#attempt(() => this.#pc.restartIce());
   }
 
-  /** Names the present search for a path: another one after a restart, whichever side began it. */
-  get search(): string | undefined {
-    return searchOf(this.#pc.localDescription?.sdp);
+  /** The local ICE username fragment; it changes with each restart, whichever side started it. */
+  get ufrag(): string | undefined {
+    return ufragOf(this.#pc.localDescription?.sdp);
   }
 
-  /** Whether the present path goes through a TURN server of this side. Never rejects. */
+  /** Whether the current path goes through a TURN server of this side. Never rejects. */
   async isRelayed(): Promise<boolean> {
     const stats = await this.stats();
     return stats !== undefined && isRelayed(stats);
   }
 
-  /** How loud the other side is, as in the last packet of sound that was played: 0, silence, to 1, on a linear scale. */
+  /** Level of the last audio packet played, linear, 0 (silence) to 1. */
   get volume(): number {
-    const of = ({ receiver }: RTCRtpTransceiver) => receiver.getSynchronizationSources()[0]?.audioLevel ?? 0;
-    return Math.max(0, ...this.#pc.getTransceivers().map(of));
+    const levelOf = ({ receiver }: RTCRtpTransceiver) => receiver.getSynchronizationSources()[0]?.audioLevel ?? 0;
+    return Math.max(0, ...this.#pc.getTransceivers().map(levelOf));
   }
 
   close(): void {
@@ -137,14 +136,14 @@ export class Negotiation {
     pc.close();
   }
 
-  #listen(): void {
+  #addListeners(): void {
     const pc = this.#pc;
     pc.onnegotiationneeded = () => this.#offer();
     pc.onicecandidate = ({ candidate }) => {
       if (candidate) this.#setup.send({ candidate: candidate.toJSON() });
     };
     pc.ontrack = ({ track }) => this.#setup.track(track);
-    // Each that a peer opens is kept by the browser until it is closed.
+    // The browser keeps every channel that a peer opens until it is closed.
     pc.ondatachannel = ({ channel }) => channel.close();
     pc.onconnectionstatechange = () => this.#setup.state(pc.connectionState);
   }
@@ -158,27 +157,30 @@ export class Negotiation {
     this.#offering = false;
   }
 
-  async #describe({ type, sdp }: Description, polite: boolean): Promise<void> {
+  async #onDescription({ type, sdp }: Description, polite: boolean): Promise<void> {
     const isOffer = type === 'offer';
-    const search = searchOf(sdp);
-    if (search !== this.#search) this.#candidates = bounds.candidates;
-    this.#search = search;
+    const ufrag = ufragOf(sdp);
+    if (ufrag !== this.#remoteUfrag) this.#candidatesLeft = bounds.candidates;
+    this.#remoteUfrag = ufrag;
     const ready = !this.#offering && (this.#pc.signalingState === 'stable' || this.#answering);
-    this.#ignoring = isOffer && !ready && !polite;
-    if (this.#ignoring) return;
-    // Chromium's `remoteDescription` leaves that out.
-    this.#withFirefox = sdp.includes('o=mozilla');
-    await this.#apply({ type, sdp: sdp.replace(candidateLines, (line) => (this.#admits() ? line : '')) });
+    this.#ignoringOffer = isOffer && !ready && !polite;
+    if (this.#ignoringOffer) return;
+    // Chromium's `remoteDescription` omits this.
+    this.#remoteIsFirefox = sdp.includes('o=mozilla');
+    await this.#setRemoteDescription({
+      type,
+      sdp: sdp.replace(candidateLines, (line) => (this.#takeCandidate() ? line : '')),
+    });
     if (!isOffer || this.#closed) return;
-    this.#takePlaces();
+    this.#useTransceivers();
     await this.#pc.setLocalDescription();
     this.#sendDescription();
   }
 
-  async #apply(description: RTCSessionDescriptionInit): Promise<void> {
+  async #setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {
     try {
       this.#answering = description.type === 'answer';
-      // With a polite peer's own offer under way this takes that one back by itself.
+      // If this side is polite and its own offer is pending, this rolls that offer back implicitly.
       await this.#pc.setRemoteDescription(description);
     } finally {
       this.#answering = false;
@@ -186,9 +188,9 @@ export class Negotiation {
   }
 
   async #addCandidate(candidate: RTCIceCandidateInit): Promise<void> {
-    // Remembered now: by the time it is refused, the next description may have changed the answer.
-    const ignoring = this.#ignoring;
-    if (!this.#admits()) return;
+    // Read now: by the time adding fails, the next description may have changed it.
+    const ignoring = this.#ignoringOffer;
+    if (!this.#takeCandidate()) return;
     try {
       await this.#pc.addIceCandidate(candidate);
     } catch (error) {
@@ -196,44 +198,44 @@ export class Negotiation {
     }
   }
 
-  /** Whether one more candidate is not too many: each is paired with each of this side, and every pair costs checks. */
-  #admits(): boolean {
-    if (this.#candidates === 0 || !this.#setup.allowance.take('candidate')) return false;
-    this.#candidates -= 1;
+  /** Whether another candidate is allowed. Each is paired with every local one, and every pair costs connectivity checks. */
+  #takeCandidate(): boolean {
+    if (this.#candidatesLeft === 0 || !this.#setup.allowance.take('candidate')) return false;
+    this.#candidatesLeft -= 1;
     return true;
   }
 
   #sendDescription(): void {
     const description = this.#pc.localDescription;
-    // In JSON it is its type and its sdp.
+    // Serializes as `type` and `sdp`.
     if (description && !this.#closed) this.#setup.send({ description });
   }
 
-  #offerPlaces(): void {
+  #addTransceivers(): void {
     for (const kind of kinds) {
-      this.#senders[kind] = this.#pc.addTransceiver(kind, { streams: [this.#label] }).sender;
-      this.#fill(kind);
+      this.#senders[kind] = this.#pc.addTransceiver(kind, { streams: [this.#localStream] }).sender;
+      this.#replaceTrack(kind);
     }
     this.#channel = new Channel(this.#pc, this.#setup);
-    // Now, and not when the event says so: by then the page may be busy drawing.
+    // Without waiting for `negotiationneeded`: by then the page may be busy rendering.
     this.#offer();
   }
 
-  /** The answering side sends in the places that the first offer brought. */
-  #takePlaces(): void {
+  /** The answering side sends over the transceivers of the first offer. */
+  #useTransceivers(): void {
     for (const kind of kinds) {
       if (this.#senders[kind]) continue;
       const transceiver = this.#pc.getTransceivers().find(({ receiver }) => receiver.track.kind === kind);
       if (!transceiver) continue;
       transceiver.direction = 'sendrecv';
-      transceiver.sender.setStreams(this.#label);
+      transceiver.sender.setStreams(this.#localStream);
       this.#senders[kind] = transceiver.sender;
-      this.#fill(kind);
+      this.#replaceTrack(kind);
     }
     this.#channel ??= new Channel(this.#pc, this.#setup);
   }
 
-  #encode(sender: RTCRtpSender | undefined, change: Partial<RTCRtpEncodingParameters>): void {
+  #setEncoding(sender: RTCRtpSender | undefined, change: Partial<RTCRtpEncodingParameters>): void {
     const parameters = sender?.getParameters();
     const [encoding] = parameters?.encodings ?? [];
     if (!parameters || !encoding) return;
@@ -241,27 +243,27 @@ export class Negotiation {
     this.#attempt(() => sender?.setParameters(parameters));
   }
 
-  #fill(kind: (typeof kinds)[number]): void {
+  #replaceTrack(kind: (typeof kinds)[number]): void {
     const sender = this.#senders[kind];
     const track = this.#tracks[kind];
     if (sender && sender.track !== track) this.#attempt(() => sender.replaceTrack(track));
   }
 
-  /** Does what may fail at once or later, and tells of it as trouble. */
-  async #attempt(what: () => unknown): Promise<void> {
+  /** Runs a synchronous or asynchronous operation and reports its failure as a warning. */
+  async #attempt(operation: () => unknown): Promise<void> {
     try {
-      await what();
+      await operation();
     } catch (error) {
       this.#warning(error);
     }
   }
 
   #warning(error: unknown): void {
-    // After close() every pending operation fails, as it should.
+    // After close() every pending operation fails, as expected.
     if (!this.#closed) this.#setup.warning(error);
   }
 }
 
 const candidateLines = /^a=\s*candidate.*\s*/gim;
 
-const searchOf = (sdp: string | undefined): string | undefined => sdp?.match(/ice-ufrag:.*/)?.[0];
+const ufragOf = (sdp: string | undefined): string | undefined => sdp?.match(/ice-ufrag:.*/)?.[0];

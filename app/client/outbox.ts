@@ -1,4 +1,4 @@
-/** What was sent and is not settled yet: numbers it, keeps it, and says what is to be sent again. */
+/** Numbers outgoing messages and keeps them until they are settled, so that they can be sent again. */
 import type { ErrorCode } from '../protocol/errors.ts';
 import { most, peerIdForm } from '../protocol/limits.ts';
 import type { Numbered } from '../protocol/messages.ts';
@@ -6,18 +6,18 @@ import type { Numbered } from '../protocol/messages.ts';
 type WithoutNumber<Message> = Message extends Numbered ? Omit<Message, 'n'> : never;
 export type Unnumbered = WithoutNumber<Numbered>;
 
-/** How a message ended: the room has it, or it was refused for good. */
+/** The outcome of a message: accepted by the room, or refused permanently. */
 export type Settled = { accepted: true } | { accepted: false; code: ErrorCode };
 
-type Kept = { message: Numbered; settle: (settled: Settled) => void };
+type Pending = { message: Numbered; settle: (settled: Settled) => void };
 
-/** @throws RangeError for what every server refuses, naming the limit; asked before a message has a number */
+/** Checks a message before it is numbered. @throws RangeError naming the limit, for a message that every server refuses */
 export const assertFits = (message: Unnumbered): void => {
   if (message.type === 'chat') assertLength('a text', message.text, 1, most.text);
   if (message.type === 'passcode' && message.passcode !== null)
     assertLength('a passcode', message.passcode, 1, most.passcode);
   if (message.type === 'update') {
-    // Blanks around a name do not count.
+    // The server trims names.
     if (message.name !== undefined) assertLength('a name', message.name.trim(), 1, most.name);
     if (message.token !== undefined) assertLength('a token', message.token, 0, most.token);
   }
@@ -32,59 +32,60 @@ const assertLength = (what: string, text: string, least: number, longest: number
 };
 
 export class Outbox {
-  #last = 0;
-  #kept: Kept[] = [];
+  #lastNumber = 0;
+  #pending: Pending[] = [];
 
-  /** Gives the message the next number and keeps it; `settle` is called once. */
+  /** Numbers and keeps the message; `settle` is called once. */
   add(message: Unnumbered, settle: (settled: Settled) => void): Numbered {
-    this.#last += 1;
-    const numbered = number(message, this.#last);
-    this.#kept.push({ message: numbered, settle });
+    this.#lastNumber += 1;
+    const numbered = withNumber(message, this.#lastNumber);
+    this.#pending.push({ message: numbered, settle });
     return numbered;
   }
 
-  /** Everything up to and including `n` is settled. */
+  /** Settles all messages up to and including `n`. */
   acknowledged(n: number): void {
     this.#settle((message) => message.n <= n, { accepted: true });
   }
 
-  /** The message with this number was refused for good. */
+  /** The message with this number was refused permanently. */
   refused(n: number, code: ErrorCode): void {
     this.#settle((message) => message.n === n, { accepted: false, code });
   }
 
   get size(): number {
-    return this.#kept.length;
+    return this.#pending.length;
   }
 
-  /** What the server may not have, in order. */
+  /** Messages that the server may not have received, in order. */
   unsettled(): Numbered[] {
-    return this.#kept.map((kept) => kept.message);
+    return this.#pending.map((pending) => pending.message);
   }
 
   /**
-   * A new session begins: numbers start from 1 again. Signals belong to connections that are gone; the rest, above all
-   * what a person wrote, goes out again.
+   * A new session starts: numbers restart from 1. Signals are dropped, because their epoch has ended; everything else, such as
+   * chat messages, is sent again.
    */
   renew(): void {
     this.#settle((message) => message.type === 'signal', { accepted: false, code: 'stale-epoch' });
-    this.#kept.forEach((kept, index) => {
-      kept.message = number(kept.message, index + 1);
+    this.#pending.forEach((pending, index) => {
+      pending.message = withNumber(pending.message, index + 1);
     });
-    this.#last = this.#kept.length;
+    this.#lastNumber = this.#pending.length;
   }
 
-  /** Nothing will be sent any more. */
+  /** Settles everything as refused: nothing will be sent any more. */
   close(code: ErrorCode): void {
     this.#settle(() => true, { accepted: false, code });
   }
 
   #settle(which: (message: Numbered) => boolean, settled: Settled): void {
-    const done = this.#kept.filter((kept) => which(kept.message));
-    this.#kept = this.#kept.filter((kept) => !which(kept.message));
-    for (const kept of done) kept.settle(settled);
+    const settledMessages = this.#pending.filter((pending) => which(pending.message));
+    this.#pending = this.#pending.filter((pending) => !which(pending.message));
+    for (const pending of settledMessages) pending.settle(settled);
   }
 }
 
-/** Type and number come first, as in the documents: servers read such signals fastest. */
-const number = (message: Unnumbered, n: number): Numbered => Object.assign({ type: message.type, n }, message, { n });
+/** Puts `type` and `n` first, as documented: servers parse such signals fastest. */
+const withNumber = (message: Unnumbered, n: number): Numbered =>
+  Object.assign({ type: message.type, n }, message, { n });

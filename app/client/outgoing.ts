@@ -1,4 +1,4 @@
-/** A file that is offered to a peer, and its way there. */
+/** The sending side of a file transfer. */
 import type { PeerId } from '../protocol/messages.ts';
 import type { Channel } from './channel.ts';
 import { blockBytes, type FileMessage, frameBytes, hashOf, Transfer } from './transfer.ts';
@@ -6,80 +6,81 @@ import { blockBytes, type FileMessage, frameBytes, hashOf, Transfer } from './tr
 export class Outgoing extends Transfer {
   #file: File;
   #channel: () => Channel | undefined;
-  /** A newer one ends the one before. */
+  /** Number of the current attempt; a newer one ends the previous. */
   #attempt = 0;
-  /** Each offer may be accepted once. */
-  #acceptable = 0;
-  /** Bytes of the blocks that were sent, whenever. */
-  #sent = 0;
-  /** One at a time reads the file. */
+  /** Offers that have not been accepted yet; each may be accepted once. */
+  #openOffers = 0;
+  /** The highest position up to which blocks were sent, in any attempt. */
+  #sentBytes = 0;
+  /** Serializes the attempts, so that only one reads the file. */
   #sending: Promise<void> = Promise.resolve();
 
   constructor(
     id: number,
     peer: PeerId,
     file: File,
-    say: (word: FileMessage) => void,
+    send: (message: FileMessage) => void,
     channel: () => Channel | undefined,
   ) {
-    super(id, peer, file, say);
+    super(id, peer, file, send);
     this.#file = file;
     this.#channel = channel;
   }
 
-  /** Also again, over a fresh connection: who has accepted it says where to go on. */
+  /** Called again over each new connection: a receiver that has accepted replies with the position to resume from. */
   offer(): void {
     const { name, size, type } = this;
     this.#attempt += 1;
-    this.#acceptable += 1;
-    if (this.state.is === 'running') this.become({ is: 'paused' });
-    this.say({ is: 'offer', name: name.slice(-longest), size, type: type.slice(0, longest) });
+    this.#openOffers += 1;
+    if (this.state.is === 'running') this.setState({ is: 'paused' });
+    this.send({ is: 'offer', name: name.slice(-maxLength), size, type: type.slice(0, maxLength) });
   }
 
   cancel(): void {
     if (!this.isUnfinished) return;
-    this.say({ is: 'cancel' });
+    this.send({ is: 'cancel' });
     this.end('cancelled');
   }
 
-  hear(word: FileMessage): void {
+  hear(message: FileMessage): void {
     if (!this.isUnfinished) return;
-    if (word.is === 'decline') this.end(ends.find((reason) => reason === word.reason) ?? 'declined');
-    if (!('at' in word) || word.at > this.#sent || (word.at < this.size && word.at % blockBytes > 0)) return;
-    if (word.is === 'accept' && this.#acceptable > 0) this.#accepted(word.at, word.ask);
-    if (word.is === 'got' && word.at > this.progress) this.#arrived(word.at);
+    if (message.is === 'decline') this.end(declineReasons.find((reason) => reason === message.reason) ?? 'declined');
+    if (!('at' in message) || message.at > this.#sentBytes || (message.at < this.size && message.at % blockBytes > 0))
+      return;
+    if (message.is === 'accept' && this.#openOffers > 0) this.#onAccepted(message.at, message.ask);
+    if (message.is === 'got' && message.at > this.progress) this.#onProgress(message.at);
   }
 
-  #accepted(at: number, ask: number): void {
+  #onAccepted(at: number, ask: number): void {
     this.#attempt += 1;
-    this.#acceptable -= 1;
+    this.#openOffers -= 1;
     const attempt = this.#attempt;
-    this.say({ is: 'begin', ask });
-    this.become({ is: 'running' });
-    this.#arrived(at);
-    this.#sending = this.#sending.then(() => this.#send(at, attempt));
+    this.send({ is: 'begin', ask });
+    this.setState({ is: 'running' });
+    this.#onProgress(at);
+    this.#sending = this.#sending.then(() => this.#sendBlocks(at, attempt));
   }
 
-  #arrived(at: number): void {
+  #onProgress(at: number): void {
     this.advance(at);
-    if (at === this.size) this.become({ is: 'done' });
+    if (at === this.size) this.setState({ is: 'done' });
   }
 
-  async #send(from: number, attempt: number): Promise<void> {
+  async #sendBlocks(from: number, attempt: number): Promise<void> {
     const channel = this.#channel();
-    const isPresent = () => this.#attempt === attempt && this.state.is === 'running';
-    for (let at = from; at < this.size && isPresent(); at += blockBytes) {
+    const isCurrent = () => this.#attempt === attempt && this.state.is === 'running';
+    for (let at = from; at < this.size && isCurrent(); at += blockBytes) {
       const block = this.#file.slice(at, at + blockBytes);
-      // A file that was moved or changed cannot be read any more.
+      // A file that was moved or changed is no longer readable.
       const [bytes, hash] = await Promise.all([block.arrayBuffer(), hashOf(block)]).catch(() => []);
       if (!bytes || !hash) return this.cancel();
       for (let start = 0; start < bytes.byteLength; start += frameBytes) {
         await channel?.ready();
-        if (!isPresent()) return;
-        if (!channel?.send(this.#frame(bytes.slice(start, start + frameBytes)))) return this.become({ is: 'paused' });
+        if (!isCurrent()) return;
+        if (!channel?.send(this.#frame(bytes.slice(start, start + frameBytes)))) return this.setState({ is: 'paused' });
       }
-      this.#sent = Math.max(this.#sent, at + bytes.byteLength);
-      this.say({ is: 'block', hash });
+      this.#sentBytes = Math.max(this.#sentBytes, at + bytes.byteLength);
+      this.send({ is: 'block', hash });
     }
   }
 
@@ -91,6 +92,6 @@ export class Outgoing extends Transfer {
   }
 }
 
-const ends = ['declined', 'too-large', 'damaged'] as const;
-/** Characters of a name or a type in an offer. */
-const longest = 255;
+const declineReasons = ['declined', 'too-large', 'damaged'] as const;
+/** Maximum characters of a name or a type in an offer. */
+const maxLength = 255;

@@ -1,23 +1,22 @@
-/** What happens around a room: its page goes away, or wakes up, and the device changes its network. */
+/** Page and network events that affect a room: the page unloads or becomes visible, and the device changes networks. */
 
-/** The part of a room that is concerned. */
-type Wakeable = { leave(mayReturn: boolean): void; checkConnection(): void; networkChanged(): void };
+type LifecycleTarget = { leave(mayReturn: boolean): void; checkConnection(): void; networkChanged(): void };
 
-/** A page that goes away says so; one that wakes up, or finds its network again, does not wait for a timer. */
-export const watchPageLifecycle = (room: Wakeable): (() => void) => {
+/** Leaves when the page unloads, and checks the connection immediately when it becomes visible or the network changes. */
+export const watchPageLifecycle = (room: LifecycleTarget): (() => void) => {
   if (typeof window === 'undefined') return () => {};
-  const stop = new AbortController();
-  const { signal } = stop;
+  const controller = new AbortController();
+  const { signal } = controller;
   window.addEventListener('pagehide', () => room.leave(true), { signal });
   window.addEventListener('online', () => room.networkChanged(), { signal });
   listenToNetwork(room, signal);
   document.addEventListener('visibilitychange', () => document.hidden || room.checkConnection(), { signal });
-  return () => stop.abort();
+  return () => controller.abort();
 };
 
-/** Tells of another kind of network, such as Wi-Fi after cellular, not of each new guess at its speed. */
-const listenToNetwork = (room: Wakeable, signal: AbortSignal): void => {
-  // Not in Firefox and Safari. https://wicg.github.io/netinfo/
+/** Reports a change of network type, such as cellular to Wi-Fi, but not each new speed estimate. */
+const listenToNetwork = (room: LifecycleTarget, signal: AbortSignal): void => {
+  // Not available in Firefox and Safari. https://wicg.github.io/netinfo/
   const { connection } = navigator as { connection?: EventTarget & { type?: string } };
   let type = connection?.type;
   connection?.addEventListener(

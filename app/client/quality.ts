@@ -1,25 +1,25 @@
-/** How good the path to a peer is, from two looks at its connection's statistics. https://www.w3.org/TR/webrtc-stats/ */
+/** Quality of the path to a peer, from two samples of the connection's statistics. https://www.w3.org/TR/webrtc-stats/ */
 import { pairOf } from './rtc.ts';
 
 export type Level = 'good' | 'fair' | 'poor';
-/** As measured over the last few seconds. */
+/** Measured over the last few seconds. */
 export type Quality = Readonly<{
   level: Level;
-  /** Round trip, in milliseconds; undefined where the browser does not say. */
+  /** Round-trip time in milliseconds; undefined if the browser does not report it. */
   rtt: number | undefined;
-  /** Shares of packets that were lost, 0 to 1: on the way here, and on the way there as the peer reports it. */
+  /** Fraction of packets lost, 0 to 1: inbound, and outbound as reported by the peer. */
   lossIn: number;
   lossOut: number;
   /** Bits per second. */
   bitrateIn: number;
   bitrateOut: number;
-  /** What the browser believes could be sent, in bits per second; undefined where it does not say. */
+  /** The browser's estimate of outgoing bandwidth, in bits per second; undefined if not reported. */
   available: number | undefined;
-  /** Whether the path goes through a TURN server, of either side. */
+  /** Whether the path goes through a TURN server of either side. */
   relayed: boolean;
 }>;
 
-/** Counted since the connection began, but for `lossOut`, `rtt` and `available`. `at`: milliseconds. */
+/** Totals since the connection started, except `lossOut`, `rtt` and `available`. `at`: milliseconds. */
 export type StatsSample = Omit<Quality, 'level' | 'lossIn' | 'bitrateIn' | 'bitrateOut'> & {
   at: number;
   bytesIn: number;
@@ -28,16 +28,16 @@ export type StatsSample = Omit<Quality, 'level' | 'lossIn' | 'bitrateIn' | 'bitr
   lost: number;
 };
 
-/** undefined while no path is chosen. */
+/** @returns undefined while no candidate pair is selected */
 export const sampleStats = (stats: RTCStatsReport): StatsSample | undefined => {
   const pair = pairOf(stats);
   if (!pair) return undefined;
   const all = [...stats.values()];
   const inbound = all.filter(({ type }) => type === 'inbound-rtp');
   const reports = all.filter(({ type }) => type === 'remote-inbound-rtp');
-  // Firefox tells the round trip of media, not of the pair.
+  // Firefox reports the round-trip time of the media, not of the candidate pair.
   const seconds = pair.currentRoundTripTime ?? reports.find(({ roundTripTime }) => roundTripTime)?.roundTripTime;
-  const ends = [stats.get(pair.localCandidateId), stats.get(pair.remoteCandidateId)];
+  const candidates = [stats.get(pair.localCandidateId), stats.get(pair.remoteCandidateId)];
   return {
     at: pair.timestamp,
     rtt: seconds === undefined ? undefined : Math.round(seconds * 1000),
@@ -47,14 +47,14 @@ export const sampleStats = (stats: RTCStatsReport): StatsSample | undefined => {
     arrived: sum(inbound.map(({ packetsReceived }) => packetsReceived)),
     lost: sum(inbound.map(({ packetsLost }) => packetsLost)),
     lossOut: Math.max(0, ...reports.map(({ fractionLost }) => fractionLost ?? 0)),
-    relayed: ends.some((end) => end?.candidateType === 'relay'),
+    relayed: candidates.some((candidate) => candidate?.candidateType === 'relay'),
   };
 };
 
 export const qualityBetween = (before: StatsSample, now: StatsSample): Omit<Quality, 'level'> => {
   const { rtt, lossOut, available, relayed } = now;
   const seconds = Math.max(0.001, (now.at - before.at) / 1000);
-  // What was lost may come after all, and a path that is new counts from zero.
+  // Late packets reduce `packetsLost`, and the counters of a new path start from zero.
   const lost = Math.max(0, now.lost - before.lost);
   const arrived = Math.max(0, now.arrived - before.arrived);
   const rate = (first: number, last: number) => Math.max(0, Math.round((8 * (last - first)) / seconds));
@@ -66,11 +66,11 @@ export const qualityBetween = (before: StatsSample, now: StatsSample): Omit<Qual
   };
 };
 
-/** The level that is shown, and how many looks in a row were better, or if negative worse. */
+/** The displayed level, and the number of consecutive samples that were better (positive) or worse (negative). */
 export type Shown = { level: Level; row: number };
 export const unseen: Shown = { level: 'good', row: 0 };
 
-/** Another level is shown after two looks in a row that were worse, or three that were better: it should not flicker. */
+/** Changes the level after two consecutive worse samples or three better ones, so that it does not flicker. */
 export const show = ({ level, row }: Shown, measured: Level): Shown => {
   const worse = levels.indexOf(measured) - levels.indexOf(level);
   if (worse === 0) return { level, row: 0 };
@@ -80,7 +80,7 @@ export const show = ({ level, row }: Shown, measured: Level): Shown => {
 
 const levels = ['good', 'fair', 'poor'];
 
-/** The delays are those of ITU-T G.114, there and back: up to 150 ms each way nobody notices, beyond 400 ms few can talk. */
+/** Delays are round-trip values of ITU-T G.114: up to 150 ms one way is unnoticeable, above 400 ms conversation is difficult. */
 export const levelOf = ({ rtt = 0, lossIn, lossOut }: Pick<Quality, 'rtt' | 'lossIn' | 'lossOut'>): Level => {
   const loss = Math.max(lossIn, lossOut);
   if (rtt > 800 || loss > 0.1) return 'poor';

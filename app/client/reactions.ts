@@ -1,18 +1,18 @@
-/** Reactions: a few characters to everyone at once, over the data channels; what comes too fast is dropped on both sides. */
+/** Reactions: a few characters to everyone, over the data channels. Both sides drop what exceeds the rate limit. */
 
 import { isObject } from './link-signal.ts';
 
-/** Characters of one. */
-const longest = 64;
+/** Maximum characters of a reaction. */
+const maxLength = 64;
 
-/** @throws RangeError when it is empty or too long */
+/** @throws RangeError if it is empty or too long */
 export const encodeReaction = (text: string): string => {
-  if (!isFit(text)) throw new RangeError(`a reaction has 1 to ${longest} characters`);
+  if (!isValid(text)) throw new RangeError(`a reaction has 1 to ${maxLength} characters`);
   return JSON.stringify({ reaction: text });
 };
 
-/** The reaction in what a peer sent; undefined when it is something else. */
+/** The reaction in a peer's data; undefined if it contains none. */
 export const reactionOf = (data: unknown): string | undefined =>
-  isObject(data) && typeof data.reaction === 'string' && isFit(data.reaction) ? data.reaction : undefined;
+  isObject(data) && typeof data.reaction === 'string' && isValid(data.reaction) ? data.reaction : undefined;
 
-const isFit = (text: string): boolean => text.length > 0 && text.length <= longest;
+const isValid = (text: string): boolean => text.length > 0 && text.length <= maxLength;

@@ -1,48 +1,48 @@
 /**
- * The one way to HTTP. No redirect is followed, which would carry a token or a passcode to another place, and every answer has a
- * limit of time and of size.
+ * All HTTP requests of the library. Redirects are not followed, because they could carry a token or a passcode to another server.
+ * Every response has a timeout and a maximum size.
  */
 import { Alarm, browserClock, type Clock } from './clock.ts';
 
-/** Characters of one message, and of one whole answer. */
+/** Maximum characters of one message, and of one whole response. */
 export const longestText = 2 ** 23;
 
 export class HttpRequest {
-  #stop = new AbortController();
+  #controller = new AbortController();
   #alarm: Alarm;
 
   constructor(clock: Clock = browserClock) {
     this.#alarm = new Alarm(clock);
   }
 
-  /** Whether it was ended from this side: by end(), too late, or too long. */
+  /** Whether this side ended it: by end(), a timeout, or the size limit. */
   get over(): boolean {
-    return this.#stop.signal.aborted;
+    return this.#controller.signal.aborted;
   }
 
   end(): void {
     this.#alarm.disarm();
-    this.#stop.abort();
+    this.#controller.abort();
   }
 
-  /** Ends it after so many milliseconds; the count restarts each time. */
+  /** Sets or restarts the timeout, in milliseconds. */
   within(milliseconds: number): void {
     this.#alarm.arm(milliseconds, () => this.end());
   }
 
-  /** @returns undefined when there is no answer within so many milliseconds, which also count for its body */
+  /** @returns undefined if the request fails. The timeout, in milliseconds, also covers the body. */
   async send(url: string | URL, init: RequestInit, milliseconds: number): Promise<Response | undefined> {
     this.within(milliseconds);
-    // Without no-store Chromium lets tabs with the same URL wait for each other.
-    const options: RequestInit = { ...init, redirect: 'error', cache: 'no-store', signal: this.#stop.signal };
+    // Without no-store Chromium serializes requests of several tabs to the same URL.
+    const options: RequestInit = { ...init, redirect: 'error', cache: 'no-store', signal: this.#controller.signal };
     return fetch(url, options).catch(() => {
       this.#alarm.disarm();
       return undefined;
     });
   }
 
-  /** Gives the text of an answer piece by piece, to its end or until `take` returns false. Never rejects. */
-  async read(body: ReadableStream<BufferSource>, take: (piece: string) => boolean): Promise<void> {
+  /** Passes the text of a response to `take` in chunks, until it ends or `take` returns false. Never rejects. */
+  async read(body: ReadableStream<BufferSource>, take: (chunk: string) => boolean): Promise<void> {
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {
       const { value } = await reader.read().catch(() => ({ value: undefined }));
@@ -50,11 +50,11 @@ export class HttpRequest {
     }
   }
 
-  /** The whole text of an answer: empty when there is none, cut off beyond `longestText`, so that nobody reads it. */
+  /** The text of a response; empty without one. Reading stops once it exceeds `longestText`, so that the parser rejects it. */
   async text(response: Response | undefined): Promise<string> {
     let text = '';
-    const take = (piece: string) => {
-      text += piece;
+    const take = (chunk: string) => {
+      text += chunk;
       return text.length <= longestText;
     };
     if (response?.body) await this.read(response.body, take);

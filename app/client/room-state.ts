@@ -1,17 +1,17 @@
-/** How one stands in the room: who one is there, what the room asks of newcomers, and, for hosts, who waits. */
+/** The own participant, access to the room, and, for hosts, the lobby. */
 import type { RoomState as Admission, Joined, Role, WaitingPeer } from '../protocol/messages.ts';
 import type { RoomEvent } from './connection.ts';
 
 export type RoomState = Readonly<{
   self: Joined['self'];
   room: Admission;
-  /** Whom a host may admit; empty for guests. */
+  /** Peers in the lobby, whom a host may admit; empty for guests. */
   waiting: WaitingPeer[];
 }>;
 
 export const roomStateOf = ({ self, room, waiting = [] }: Joined): RoomState => ({ self, room, waiting });
 
-/** The roomState after an event; the same object when that does not concern it. */
+/** The state after an event; the same object if the event does not affect it. */
 export const after = (roomState: RoomState, event: RoomEvent): RoomState => {
   switch (event.type) {
     case 'room-updated': {

@@ -1,4 +1,4 @@
-/** The public entry of the browser library: join a room, get a Room. */
+/** The public entry point of the browser library: `join` returns a Room. */
 import type { Access, Joined, MediaKind, MediaState, PeerId, Role } from '../protocol/messages.ts';
 import { Bucket, prices } from './allowance.ts';
 import type { Channel } from './channel.ts';
@@ -30,43 +30,43 @@ export type { Transfer, TransferEnd, TransferState } from './transfer.ts';
 export type { Transport } from './transport.ts';
 
 export type JoinOptions = {
-  /** Where Genkan is served; the page's base URL unless told. */
+  /** URL where Genkan is served; default: the page's base URL. */
   base?: string | URL;
   room: string;
   name?: string;
-  /** What to send: the first audio and the first video track. null = only receive. */
+  /** What to send: the first audio and the first video track. null: receive only. */
   media?: MediaStream | null;
   token?: string;
   passcode?: string;
-  /** `Room.session` of before, when a page was loaded again: the same seat and role. */
+  /** `Room.session` from before a page reload: resumes the same session and role. */
   session?: string | undefined;
-  /** `relay`: only through a TURN server, so that the others do not learn this device's addresses. `all` unless told. */
+  /** `relay`: connect only through a TURN server, so that peers do not learn this device's IP addresses. Default: `all`. */
   iceTransportPolicy?: RTCIceTransportPolicy;
   timing?: Partial<Timing & LinkTiming & { statsInterval: number }>;
-  /** In place of the browser's own; for tests. */
+  /** Replacements for browser APIs, for tests. */
   inPlaceOf?: { open?: OpenSocket; rtc?: Rtc; clock?: Clock };
 };
 
-/** `at`: the server's clock, milliseconds since 1970. `to` is there when the text is for us alone. */
+/** `at`: server time, milliseconds since 1970. `to` is set if the message is private. */
 export type Chat = { from: PeerId; text: string; at: number; to?: PeerId | undefined };
 
 export type RoomEvents = Omit<MeshEvents, 'warning'> & {
-  /** A failure that did not end the call, for logging; without `peer` the server caused it. */
+  /** A failure that did not end the call, for logging. Without `peer` the server caused it. */
   warning: { peer?: PeerId; error: unknown };
   state: ConnectionState;
   joined: Joined;
   chat: Chat;
   reaction: { from: PeerId; text: string };
-  /** One's own role, who gets in, or who waits is another now. */
+  /** The own role, access to the room, or the lobby changed. */
   'room-state': RoomState;
-  /** A host asks that this be turned off. */
+  /** A host asks you to turn this off. */
   'mute-request': { from: PeerId; kind: MediaKind };
   refused: ConnectionEvents['refused'];
 };
 
 /**
- * Enters a room and stays in it until leave(), the end of the page, or an end that the server decides
- * (`state` is then `over` with an error code). Lost connections come back by themselves.
+ * Joins a room and stays until leave(), the page unloads, or the server ends the session (`state` is then `closed` with an
+ * error code). Reconnects automatically.
  */
 export const join = (options: JoinOptions): Room => new Room(options);
 
@@ -88,7 +88,7 @@ export class Room implements Source<RoomEvents> {
       timing,
       session,
       url: socketUrl(base ?? document.baseURI, room),
-      join: { media: this.#media, ...given({ name, token, passcode }) },
+      join: { media: this.#media, ...nonEmpty({ name, token, passcode }) },
     });
     this.#mesh = new Mesh(this.#connection, {
       ...inPlaceOf,
@@ -105,22 +105,22 @@ export class Room implements Source<RoomEvents> {
     return this.#connection.state;
   }
 
-  /** What carries the conversation now. */
+  /** The current transport to the server. */
   get transport(): Transport | undefined {
     return this.#connection.transport;
   }
 
-  /** Undefined until the room was entered. */
+  /** Undefined until the room is joined. */
   get roomState(): RoomState | undefined {
     return this.#roomState;
   }
 
-  /** Takes this seat again, for a page that is loaded again; a secret. */
+  /** Secret that resumes this session after a page reload. */
   get session(): string | undefined {
     return this.#connection.session;
   }
 
-  /** The others, in the order in which they came. */
+  /** The other peers, in the order in which they joined. */
   get peers(): RemotePeer[] {
     return this.#mesh.peers;
   }
@@ -130,17 +130,17 @@ export class Room implements Source<RoomEvents> {
   }
 
   /**
-   * Says `text` (1 to 4000 characters) to everyone else, or to one of them; settles when the room has it, or not.
-   * @throws RangeError when it is empty or too long; so does every method that says something to the room
+   * Sends `text` (1 to 4000 characters) to everyone else, or to one peer. Resolves when the room has accepted or refused it.
+   * @throws RangeError if it is empty or too long; so does every method that sends to the room
    */
   chat(text: string, to?: PeerId): Promise<Settled> {
     return this.#connection.chat(text, to);
   }
 
   /**
-   * Shows everyone a few characters (1 to 64), past the server; it is for the moment, and kept nowhere.
-   * @returns false when it was too soon after others
-   * @throws RangeError when it is too long, or empty
+   * Sends a few characters (1 to 64) to everyone, peer to peer; they are stored nowhere.
+   * @returns false if rate-limited
+   * @throws RangeError if it is empty or too long
    */
   react(text: string): boolean {
     const data = encodeReaction(text);
@@ -149,59 +149,59 @@ export class Room implements Source<RoomEvents> {
     return true;
   }
 
-  /** The way to a peer's page past the server, for what builds on it; undefined while there is none. */
+  /** The data channel to a peer; undefined while there is none. */
   channel(peer: PeerId): Channel | undefined {
     return this.#mesh.link(peer)?.channel;
   }
 
   /**
-   * How loud a peer is whose stream is played: 0, silence, to 1, on a linear scale. Costs next to nothing: it is the `audioLevel`
-   * of the last packet that was played (https://www.w3.org/TR/webrtc/#dom-rtcrtpcontributingsource-audiolevel).
+   * Playback level of a peer's stream, linear, 0 (silence) to 1. Cheap: it is the `audioLevel` of the last packet played
+   * (https://www.w3.org/TR/webrtc/#dom-rtcrtpcontributingsource-audiolevel).
    */
   volume(peer: PeerId): number {
     return this.#mesh.link(peer)?.volume ?? 0;
   }
 
-  /** Tells the others a new name (1 to 64 characters), media state or raised hand; a fresh token takes the place of that of the join. */
+  /** Changes the name (1 to 64 characters), media state or raised hand that peers see; a new token replaces the one from the join. */
   update(change: { name?: string; media?: MediaState; hand?: boolean; token?: string }): Promise<Settled> {
     return this.#connection.update(change);
   }
 
   /**
-   * Sends this stream's tracks from now on and tells the others which kinds are on. Call it after every change: another
-   * stream, a track added, removed, stopped, enabled or disabled. Needs no renegotiation. `told` is what the others are told
-   * where the tracks do not say it: that the picture is a screen, or that a mixed track has no voice in it.
+   * Sends this stream's tracks from now on and tells peers which kinds are on. Call it after every change: another stream, or
+   * a track added, removed, stopped, enabled or disabled. Needs no renegotiation. `mediaState` overrides what is derived from
+   * the tracks: that the video is a screen, or that a mixed audio track contains no voice.
    */
-  setMedia(media: MediaStream | null, told: MediaState = mediaStateOf(media)): void {
+  setMedia(media: MediaStream | null, mediaState: MediaState = mediaStateOf(media)): void {
     this.#mesh.setTracks(tracksOf(media));
     const { audio, video, screen } = this.#media;
-    if (told.audio === audio && told.video === video && told.screen === screen) return;
-    this.#media = told;
-    void this.update({ media: told });
+    if (mediaState.audio === audio && mediaState.video === video && mediaState.screen === screen) return;
+    this.#media = mediaState;
+    void this.update({ media: mediaState });
   }
 
-  /** Tries again with a peer whose link is `failed`. */
+  /** Tries again to reach a peer whose `connectionState` is `failed`. */
   retry(peer: PeerId): void {
     this.#mesh.link(peer)?.retry();
   }
 
-  /** This device has another network: looks for new paths now instead of when the old ones are found dead. */
+  /** This device changed networks: looks for new paths now instead of waiting until the old ones time out. */
   networkChanged(): void {
     this.#mesh.networkChanged();
     this.checkConnection();
   }
 
-  /** Finds out now whether the connection is alive, or tries at once to get it back. */
+  /** Checks now whether the connection to the server is alive, or reconnects immediately. */
   checkConnection(): void {
     this.#connection.checkConnection();
   }
 
-  /** With `mayReturn` the seat is kept for some seconds, for a page that may be loaded again. */
+  /** With `mayReturn` the session is kept for some seconds, so that a reloaded page can resume it. */
   leave(mayReturn = false): void {
     this.#connection.leave(mayReturn);
   }
 
-  // ── what hosts decide; anyone else is refused with `not-allowed` ──────────────────────────────────────────────────
+  // ── for hosts; anyone else is refused with `not-allowed` ──────────────────────────────────────────────────────────
 
   admit(peer: PeerId): Promise<Settled> {
     return this.#connection.decide({ type: 'admit', peer });
@@ -211,12 +211,12 @@ export class Room implements Source<RoomEvents> {
     return this.#connection.decide({ type: 'deny', peer });
   }
 
-  /** Who gets in from now on. */
+  /** Who may join from now on. */
   lock(access: Access): Promise<Settled> {
     return this.#connection.decide({ type: 'lock', access });
   }
 
-  /** What newcomers have to know (1 to 256 characters); null = nothing. */
+  /** Passcode required to join (1 to 256 characters); null: none. */
   setPasscode(passcode: string | null): Promise<Settled> {
     return this.#connection.decide({ type: 'passcode', passcode });
   }
@@ -225,7 +225,7 @@ export class Room implements Source<RoomEvents> {
     return this.#connection.decide({ type: 'role', peer, role });
   }
 
-  /** With `ban` it may not come back; with `network` besides nobody from its network, for an hour. */
+  /** `ban`: the peer may not rejoin. `network`: nor may anyone from its network, for an hour. */
   kick(peer: PeerId, ban = false, network = false): Promise<Settled> {
     return this.#connection.decide({ type: 'kick', peer, ban, network });
   }
@@ -241,13 +241,13 @@ export class Room implements Source<RoomEvents> {
 
   #forward(): void {
     const emitter = this.#emitter;
-    const stand = (roomState: RoomState) => {
+    const setRoomState = (roomState: RoomState) => {
       if (roomState === this.#roomState) return;
       this.#roomState = roomState;
       emitter.emit('room-state', roomState);
     };
     this.#connection.on('joined', (joined) => {
-      stand(roomStateOf(joined));
+      setRoomState(roomStateOf(joined));
       emitter.emit('joined', joined);
     });
     this.#connection.on('refused', (refused) => emitter.emit('refused', refused));
@@ -255,7 +255,7 @@ export class Room implements Source<RoomEvents> {
     this.#connection.on('event', (event) => {
       if (event.type === 'chat') emitter.emit('chat', event);
       if (event.type === 'mute-request') emitter.emit('mute-request', event);
-      if (this.#roomState) stand(after(this.#roomState, event));
+      if (this.#roomState) setRoomState(after(this.#roomState, event));
     });
     this.#connection.on('state', (state) => {
       if (state.is === 'closed') this.#close();
@@ -273,14 +273,14 @@ export class Room implements Source<RoomEvents> {
   }
 }
 
-/** The room's WebSocket below `base`. */
+/** The URL of the room's WebSocket. */
 const socketUrl = (base: string | URL, room: string): string => {
   const url = new URL(`rooms/${encodeURIComponent(room.normalize('NFC'))}/ws`, base);
   url.protocol = url.protocol.replace('http', 'ws');
   return url.href;
 };
 
-const given = <Fields extends Record<string, string | undefined>>(
+const nonEmpty = <Fields extends Record<string, string | undefined>>(
   fields: Fields,
 ): { [Name in keyof Fields]?: string } =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value)) as { [Name in keyof Fields]?: string };

@@ -1,6 +1,6 @@
-/** The browser's WebRTC as the library asks for it, so that tests can put a fake in its place. */
+/** The WebRTC APIs that the library uses, which tests replace by a fake. */
 
-/** The part of RTCPeerConnection that is used here. */
+/** The members of RTCPeerConnection that the library uses. */
 export type PeerConnection = Pick<
   RTCPeerConnection,
   | 'addIceCandidate'
@@ -29,7 +29,7 @@ export type Rtc = {
   stream(): MediaStream;
 };
 
-/** The part of RTCConfiguration that changes while a room is open. */
+/** The part of RTCConfiguration that can change during a session. */
 export type Ice = { iceServers: RTCIceServer[]; iceTransportPolicy: RTCIceTransportPolicy };
 
 export const browserRtc: Rtc = {
@@ -37,7 +37,7 @@ export const browserRtc: Rtc = {
   stream: () => new MediaStream(),
 };
 
-/** What a peer sends: at most one track of each kind. A missing one keeps its place in the connection. */
+/** What a peer sends: at most one track of each kind. The transceiver of a missing track is kept. */
 export type Tracks = { audio: MediaStreamTrack | null; video: MediaStreamTrack | null };
 export const kinds = ['audio', 'video'] as const;
 
@@ -46,8 +46,8 @@ export const tracksOf = (stream: MediaStream | null): Tracks => ({
   video: stream?.getVideoTracks()[0] ?? null,
 });
 
-/** The candidate pair in use, as the statistics tell of it. */
-// biome-ignore lint/suspicious/noExplicitAny: statistics have no types of their own, https://www.w3.org/TR/webrtc/#rtcstatsreport-object
+/** The selected candidate pair in the statistics. */
+// biome-ignore lint/suspicious/noExplicitAny: statistics are untyped, https://www.w3.org/TR/webrtc/#rtcstatsreport-object
 export const pairOf = (stats: RTCStatsReport): any => {
   const all = [...stats.values()];
   const chosen: unknown = all.find(({ type }) => type === 'transport')?.selectedCandidatePairId;
@@ -55,6 +55,6 @@ export const pairOf = (stats: RTCStatsReport): any => {
   return all.find(({ type, id, selected }) => type === 'candidate-pair' && (id === chosen || selected === true));
 };
 
-/** Whether what this side sends and receives goes through its TURN server: the selected pair's local candidate says so. */
+/** Whether the path goes through this side's TURN server, by the local candidate of the selected pair. */
 export const isRelayed = (stats: RTCStatsReport): boolean =>
   stats.get(pairOf(stats)?.localCandidateId)?.candidateType === 'relay';

@@ -1,109 +1,110 @@
 /**
- * Checks what the server says before it is used: the schemas of the protocol in a few lines, because zod would be larger than the library.
- * Fields of a later protocol are left out; words of a later protocol (a role, a reason) are let through.
+ * Validates the server's messages: the schemas of the protocol in compact form, because zod would be larger than the library.
+ * Unknown fields of a later protocol are dropped; unknown enum values (a role, a reason) are accepted.
  */
 import { peerIdForm } from '../protocol/limits.ts';
 import type { ServerMessage } from '../protocol/messages.ts';
 import { longestText } from './request.ts';
 
-/** @returns the value, or what is known of it. @throws TypeError when it has another shape */
+/** @returns the value, with only its known fields. @throws TypeError if it does not match */
 type Shape = (value: unknown) => unknown;
 type Fields = Record<string, Shape>;
 
-/** Entries of a list, as many as a server can be set to have; events that one answer can hold. */
-const mostPeers = 1_000;
-const mostKept = 10_000;
-const mostEvents = 2 ** 17;
-/** Addresses of ICE servers, and servers. */
-const mostIce = 64;
+/** Maximum entries of lists, as a server can be configured to have, and maximum events in one response. */
+const maxPeers = 1_000;
+const maxListed = 10_000;
+const maxEvents = 2 ** 17;
+/** Maximum ICE servers, and URLs of each. */
+const maxIce = 64;
 
-const wrong = (): never => {
+const mismatch = (): never => {
   throw new TypeError();
 };
 const anything: Shape = (value) => value;
-const flag: Shape = (value) => (typeof value === 'boolean' ? value : wrong());
+const bool: Shape = (value) => (typeof value === 'boolean' ? value : mismatch());
 const text =
-  (most = longestText): Shape =>
+  (max = longestText): Shape =>
   (value) =>
-    typeof value === 'string' && value.length <= most ? value : wrong();
-const whole =
-  (most = Number.MAX_SAFE_INTEGER): Shape =>
+    typeof value === 'string' && value.length <= max ? value : mismatch();
+const integer =
+  (max = Number.MAX_SAFE_INTEGER): Shape =>
   (value) =>
-    Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most ? value : wrong();
-const maybe =
+    Number.isInteger(value) && (value as number) >= 0 && (value as number) <= max ? value : mismatch();
+const optional =
   (shape: Shape): Shape =>
   (value) =>
     value === undefined ? value : shape(value);
 const list =
-  (shape: Shape, most: number): Shape =>
+  (shape: Shape, max: number): Shape =>
   (value) =>
-    Array.isArray(value) && value.length <= most ? value.map((entry) => shape(entry)) : wrong();
+    Array.isArray(value) && value.length <= max ? value.map((entry) => shape(entry)) : mismatch();
 const fields =
   (shapes: Fields): Shape =>
   (value) => {
-    if (typeof value !== 'object' || value === null) return wrong();
-    const told = value as Record<string, unknown>;
-    const known = Object.entries(shapes).map(([name, shape]) => [name, shape(told[name])]);
+    if (typeof value !== 'object' || value === null) return mismatch();
+    const input = value as Record<string, unknown>;
+    const known = Object.entries(shapes).map(([name, shape]) => [name, shape(input[name])]);
     return Object.fromEntries(known.filter(([, field]) => field !== undefined));
   };
 
-const word = text(256);
-const name = maybe(word);
-/** What is sent to a peer is refused by the library itself when this is no id. */
-const id: Shape = (value) => (typeof value === 'string' && peerIdForm.test(value) ? value : wrong());
-const count = whole();
-/** Milliseconds that a timer can wait. */
-const time = whole(2 ** 31 - 1);
-/** The rule of Backoff is for what is no number. null: do not come back. */
+const shortString = text(256);
+const name = optional(shortString);
+/** Must be valid, because the library itself refuses to send to any other id. */
+const id: Shape = (value) => (typeof value === 'string' && peerIdForm.test(value) ? value : mismatch());
+const count = integer();
+/** Milliseconds, up to the limit of timers. */
+const time = integer(2 ** 31 - 1);
+/** Backoff requires a finite number, so anything else becomes 0. null: do not reconnect. */
 const retry: Shape = (value) => (value == null || Number.isFinite(value) ? value : 0);
-const media = fields({ audio: flag, video: flag, screen: maybe(flag) });
-const self = { id, name, role: word, media, hand: flag };
-const peer = fields({ ...self, away: flag, initiator: flag, polite: flag, epoch: count });
-const waiting = list(fields({ id, name, away: flag }), mostKept);
-const long = text(1024);
-const ice = list(fields({ urls: list(long, mostIce), username: maybe(long), credential: maybe(long) }), mostIce);
-const said = fields({ from: id, name, text: text(), at: count });
-const about = { seq: count, peer: id };
+const media = fields({ audio: bool, video: bool, screen: optional(bool) });
+const self = { id, name, role: shortString, media, hand: bool };
+const peer = fields({ ...self, away: bool, initiator: bool, polite: bool, epoch: count });
+const waiting = list(fields({ id, name, away: bool }), maxListed);
+const longString = text(1024);
+const ice = list(
+  fields({ urls: list(longString, maxIce), username: optional(longString), credential: optional(longString) }),
+  maxIce,
+);
+const chatMessage = fields({ from: id, name, text: text(), at: count });
+const peerEvent = { seq: count, peer: id };
 
 const messages: Record<ServerMessage['type'], Fields> = {
   joined: {
     self: fields(self),
-    peers: list(peer, mostPeers),
-    room: fields({ access: word, passcode: flag }),
-    waiting: maybe(waiting),
-    chat: maybe(list(said, mostKept)),
+    peers: list(peer, maxPeers),
+    room: fields({ access: shortString, passcode: bool }),
+    waiting: optional(waiting),
+    chat: optional(list(chatMessage, maxListed)),
     seq: count,
-    session: word,
+    session: shortString,
     ice,
     grace: time,
-    recovered: flag,
+    recovered: bool,
   },
-  waiting: { self: fields({ id, name }), host: flag, seq: count, session: word, grace: time },
-  'waiting-updated': { seq: count, host: flag },
+  waiting: { self: fields({ id, name }), host: bool, seq: count, session: shortString, grace: time },
+  'waiting-updated': { seq: count, host: bool },
   lobby: { seq: count, waiting },
-  'room-updated': { seq: count, access: name, passcode: maybe(flag) },
-  'mute-request': { seq: count, from: id, kind: word },
+  'room-updated': { seq: count, access: name, passcode: optional(bool) },
+  'mute-request': { seq: count, from: id, kind: shortString },
   'peer-joined': { seq: count, peer },
-  'peer-updated': { ...about, name, media: maybe(media), hand: maybe(flag), role: name },
-  'peer-away': about,
-  'peer-back': about,
-  'peer-left': { ...about, reason: word },
+  'peer-updated': { ...peerEvent, name, media: optional(media), hand: optional(bool), role: name },
+  'peer-away': peerEvent,
+  'peer-back': peerEvent,
+  'peer-left': { ...peerEvent, reason: shortString },
   signal: { seq: count, from: id, epoch: count, data: anything },
-  chat: { seq: count, from: id, to: maybe(id), text: text(), at: count },
+  chat: { seq: count, from: id, to: optional(id), text: text(), at: count },
   ack: { n: count },
   reached: { seq: count },
   pong: {},
   ice: { ice },
-  error: { code: word, message: text(), n: maybe(count), retry },
-  bye: { code: word, message: text(), retry },
+  error: { code: shortString, message: text(), n: optional(count), retry },
+  bye: { code: shortString, message: text(), retry },
 };
 
-/** A message of a known type that has another shape, or that is too long to be looked at. */
+/** A message of a known type that does not match its schema, or that is too long to parse. */
 export type Malformed = { type: 'malformed'; of: string };
 
-/**
- * A message of the server, as text or as a value out of JSON. undefined: it is none, or of a type that nobody here knows.
- */
+/** Parses a message of the server, given as text or as a parsed value. @returns undefined if it is not a message, or of an unknown type */
 export const parse = (data: unknown): ServerMessage | Malformed | undefined => {
   let type: unknown;
   try {
@@ -117,9 +118,9 @@ export const parse = (data: unknown): ServerMessage | Malformed | undefined => {
   }
 };
 
-/** What plain HTTP answers. `messages` are not looked at yet. undefined: nothing of ours. */
+/** A response over plain HTTP, whose `messages` are not validated yet. */
 export type Answer = { messages: unknown[]; seq?: number };
-const answer = fields({ messages: list(anything, mostEvents), seq: maybe(count) });
+const answer = fields({ messages: list(anything, maxEvents), seq: optional(count) });
 
 export const parseAnswer = (data: string): Answer | Extract<ServerMessage, { type: 'error' }> | undefined => {
   try {
@@ -131,7 +132,7 @@ export const parseAnswer = (data: string): Answer | Extract<ServerMessage, { typ
   }
 };
 
-/** @throws RangeError when it is too long, or too deep for the browser; SyntaxError */
+/** @throws RangeError if it is too long, or too deeply nested for the browser; SyntaxError */
 const read = (data: string): unknown => {
   if (data.length > longestText) throw new RangeError('too long');
   return JSON.parse(data);

@@ -1,21 +1,21 @@
-/** How long the library waits for what. */
+/** Timeouts and delays of the library. */
 
 /** Milliseconds. */
 export type Timing = {
-  /** Silence after which the server is asked for a sign of life. */
+  /** Silence after which the server is pinged. */
   ping: number;
-  /** How long an answer to `join`, to `ping` or to a request may take. */
+  /** Timeout of the response to `join`, to `ping` or to an HTTP request. */
   answer: number;
-  /** How long a WebSocket may take until `joined` comes over it, and a stream until it begins; also how long something must work to count as recovered. */
+  /** Timeout for `joined` over a WebSocket and for the start of a stream; also the time without failure that counts as recovered. */
   opening: number;
-  /** How long plain HTTP serves before a WebSocket is tried again, and polls before a stream; it doubles up to ten minutes. */
+  /** Delay before plain HTTP tries a WebSocket again, and polling a stream; doubles up to ten minutes. */
   climb: number;
-  /** The first delay after a lost connection; it doubles up to `longest`. */
+  /** The first reconnect delay; doubles up to `longest`. */
   backoff: number;
   longest: number;
 };
 
-/** Milliseconds between two looks at the paths to the others: how good they are, and how much they carry. */
+/** Milliseconds between two samples of the connection statistics of each link. */
 export const defaultStatsInterval = 3_000;
 
 export const defaultTiming: Timing = {

@@ -1,36 +1,36 @@
-/** A file on its way between two peers: what both directions have in common, and the words they exchange. */
+/** A file transfer between two peers: the common part of both directions, and their messages. */
 import type { PeerId } from '../protocol/messages.ts';
 import { Emitter, type Source } from './events.ts';
 
-/** `offered`: the receiver has not decided. `paused`: the connection was lost. `done` has the file where it was received. */
+/** `offered`: the receiver has not decided. `paused`: the connection was lost. `done` has the file on the receiving side. */
 export type TransferState =
   | { is: 'offered' }
   | { is: 'running' }
   | { is: 'paused' }
   | { is: 'done'; file?: File }
   | { is: 'closed'; reason: TransferEnd };
-/** `left`: the peer is gone, or the room. `damaged`: what came is not what was sent. */
+/** `left`: the peer left, or the room closed. `damaged`: the received data differs from what was sent. */
 export type TransferEnd = 'declined' | 'cancelled' | 'too-large' | 'damaged' | 'left';
-/** `size`: in bytes. */
+/** `size` in bytes. */
 export type FileInfo = { name: string; size: number; type: string };
 
-/** What is said about a file, as text; the bytes are in frames between. */
+/** Messages about a file, sent as text; its bytes are sent in binary frames between them. */
 export type FileMessage =
   | ({ is: 'offer' } & FileInfo)
-  /** From the receiver: send what comes after so many bytes, and say that it begins. */
+  /** From the receiver: send `begin`, then everything from byte `at` on. `ask` numbers the attempts. */
   | { is: 'accept'; at: number; ask: number }
   | { is: 'begin'; ask: number }
   | { is: 'decline'; reason: TransferEnd }
   /** From the sender. */
   | { is: 'cancel' }
-  /** The frames since the last one are a block with this SHA-256. */
+  /** The frames since the previous `block` form a block with this SHA-256. */
   | { is: 'block'; hash: string }
-  /** From the receiver: so many bytes are whole. */
+  /** From the receiver: the first `at` bytes are verified. */
   | { is: 'got'; at: number };
 
 export type Events = { state: TransferState; progress: number };
 
-/** Bytes in a frame, and in a block, which is what is checked and kept. */
+/** Bytes of a frame, and of a block, the unit that is verified. */
 export const frameBytes = 16_384;
 export const blockBytes = 262_144;
 
@@ -40,25 +40,25 @@ export class Transfer implements Source<Events> {
   readonly name: string;
   readonly size: number;
   readonly type: string;
-  protected readonly say: (word: FileMessage) => void;
+  protected readonly send: (message: FileMessage) => void;
   #emitter = new Emitter<Events>();
   #state: TransferState = { is: 'offered' };
   #progress = 0;
 
-  constructor(id: number, peer: PeerId, { name, size, type }: FileInfo, say: (word: FileMessage) => void) {
+  constructor(id: number, peer: PeerId, { name, size, type }: FileInfo, send: (message: FileMessage) => void) {
     this.id = id;
     this.peer = peer;
     this.name = name;
     this.size = size;
     this.type = type;
-    this.say = say;
+    this.send = send;
   }
 
   get state(): TransferState {
     return this.#state;
   }
 
-  /** Bytes that have arrived and were found whole. */
+  /** Bytes received and verified. */
   get progress(): number {
     return this.#progress;
   }
@@ -71,12 +71,12 @@ export class Transfer implements Source<Events> {
     return this.#emitter.on(name, listener);
   }
 
-  /** Of this side or the other; nothing comes after it. */
+  /** Ends the transfer, at the request of either side. */
   end(reason: TransferEnd): void {
-    this.become({ is: 'closed', reason });
+    this.setState({ is: 'closed', reason });
   }
 
-  protected become(state: TransferState): void {
+  protected setState(state: TransferState): void {
     if (!this.isUnfinished) return;
     this.#state = state;
     this.#emitter.emit('state', state);

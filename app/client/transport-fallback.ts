@@ -1,128 +1,128 @@
-/** Which way to go: by WebSocket, by plain HTTP where a network spoils those, and back up once it no longer does. */
+/** Chooses the transport: WebSocket, plain HTTP where the network breaks WebSockets, and WebSocket again once they work. */
 import { Alarm, type Clock } from './clock.ts';
 import { parse } from './shape.ts';
 import type { Timing } from './timeouts.ts';
 import type { OpenSocket, Socket, TransportKind } from './transport.ts';
 
-/** The longest time (ms) between two tries of the better way. */
-const longestRest = 600_000;
+/** The longest delay between two WebSocket probes, in milliseconds. */
+const longestProbeDelay = 600_000;
 
 export type TransportFallbackOptions = {
   url: string;
   open: OpenSocket;
   clock: Clock;
   timing: Timing;
-  /** A WebSocket has shown that messages pass both ways: the conversation may go on over it. */
+  /** A probe has shown that this WebSocket carries messages both ways: the session can move to it. */
   better(socket: Socket): void;
 };
 
 export class TransportFallback {
   #setup: TransportFallbackOptions;
-  #rung: TransportKind = 'websocket';
-  /** How often this rung broke since it last proved itself, and how often it may. */
-  #strikes = 0;
-  #patience = 1;
-  #fresh = false;
-  #rest: number;
-  /** A rung is about to prove itself, a better one to be tried, or a trial to be given up. */
+  #kind: TransportKind = 'websocket';
+  /** Failures of this transport since it last worked, and the number at which the other one is tried. */
+  #failures = 0;
+  #maxFailures = 1;
+  #justUpgraded = false;
+  #probeDelay: number;
+  /** Deadline for counting the transport as reliable, for the next probe, or for the running probe. */
   #alarm: Alarm;
-  #trial: Socket | undefined;
+  #probe: Socket | undefined;
 
   constructor(setup: TransportFallbackOptions) {
     this.#setup = setup;
-    this.#rest = setup.timing.climb;
+    this.#probeDelay = setup.timing.climb;
     this.#alarm = new Alarm(setup.clock);
   }
 
-  /** Milliseconds to wait for `joined`: a WebSocket that takes long may be one that somebody swallows. */
+  /** Milliseconds to wait for `joined`; shorter for a WebSocket, which a middlebox may have swallowed. */
   get patience(): number {
     const { opening, answer } = this.#setup.timing;
-    return this.#rung === 'websocket' ? opening : answer;
+    return this.#kind === 'websocket' ? opening : answer;
   }
 
   open(): Socket {
-    return this.#setup.open(this.#setup.url, this.#rung);
+    return this.#setup.open(this.#setup.url, this.#kind);
   }
 
-  /** The connection broke without a word of the server. One that has proved itself is forgiven twice. */
-  broke(): void {
-    this.#strikes += 1;
-    if (this.#strikes < this.#patience) return;
-    this.#setRoomState(this.#rung === 'websocket' ? 'http' : 'websocket');
+  /** The connection failed without a message of the server. A transport that has proved reliable may fail twice. */
+  failed(): void {
+    this.#failures += 1;
+    if (this.#failures < this.#maxFailures) return;
+    this.#setKind(this.#kind === 'websocket' ? 'http' : 'websocket');
   }
 
   /**
-   * The server did not take the page for its own. Chromium says less of a page with the handshake of a WebSocket than with requests
-   * (no Sec-Fetch-Site), so where the page is the server's own and a front end has lost a port, plain HTTP gets in.
-   * @returns whether that is yet to be tried
+   * The server refused the page's origin. Chromium's WebSocket handshake lacks Sec-Fetch-Site, so where a front end drops the port
+   * from the host, only plain HTTP shows that the page is the server's own.
+   * @returns whether plain HTTP has yet to be tried
    */
-  mistaken(): boolean {
-    if (this.#rung === 'http' || !isOwn(this.#setup.url)) return false;
-    this.#setRoomState('http');
+  originRefused(): boolean {
+    if (this.#kind === 'http' || !isSameOrigin(this.#setup.url)) return false;
+    this.#setKind('http');
     return true;
   }
 
-  /** A conversation is under way. */
+  /** The session is joined. */
   joined(): void {
     const { opening } = this.#setup.timing;
-    this.#alarm.arm(this.#rung === 'websocket' ? opening : this.#rest, () => this.#proved());
+    this.#alarm.arm(this.#kind === 'websocket' ? opening : this.#probeDelay, () => this.#onReliable());
   }
 
-  /** The conversation went over to the better socket. */
-  climbed(): void {
-    this.#setRoomState('websocket');
-    this.#fresh = true;
+  /** The session moved to the WebSocket. */
+  upgraded(): void {
+    this.#setKind('websocket');
+    this.#justUpgraded = true;
   }
 
-  /** It did so a moment ago: a request of the socket before may still be on its way and take the session back. */
-  get fresh(): boolean {
-    return this.#fresh;
+  /** Whether it moved recently: a pending request of the previous socket may still take the session back. */
+  get justUpgraded(): boolean {
+    return this.#justUpgraded;
   }
 
-  /** Tries a WebSocket beside the plain HTTP of now, without touching the session. */
-  climb(): void {
-    if (this.#rung === 'websocket' || this.#trial) return;
+  /** Probes a WebSocket while plain HTTP continues, without affecting the session. */
+  probe(): void {
+    if (this.#kind === 'websocket' || this.#probe) return;
     const socket = this.#setup.open(this.#setup.url, 'websocket');
-    this.#trial = socket;
+    this.#probe = socket;
     socket.onopen = () => socket.send('{"type":"ping"}');
     socket.onmessage = ({ data }) => {
-      if (this.#trial !== socket || parse(data)?.type !== 'pong') return;
-      this.#trial = undefined;
+      if (this.#probe !== socket || parse(data)?.type !== 'pong') return;
+      this.#probe = undefined;
       this.#alarm.disarm();
       this.#setup.better(socket);
     };
-    socket.onclose = () => this.#trial === socket && this.#stay();
-    this.#alarm.arm(this.#setup.timing.opening, () => this.#stay());
+    socket.onclose = () => this.#probe === socket && this.#onProbeFailed();
+    this.#alarm.arm(this.#setup.timing.opening, () => this.#onProbeFailed());
   }
 
-  /** No conversation is under way any more. */
+  /** The session is no longer joined. */
   stop(): void {
-    const trial = this.#trial;
-    this.#trial = undefined;
+    const probe = this.#probe;
+    this.#probe = undefined;
     this.#alarm.disarm();
-    trial?.close();
+    probe?.close();
   }
 
-  #setRoomState(rung: TransportKind): void {
-    this.#rung = rung;
-    this.#strikes = 0;
-    this.#patience = 1;
-    this.#fresh = false;
+  #setKind(kind: TransportKind): void {
+    this.#kind = kind;
+    this.#failures = 0;
+    this.#maxFailures = 1;
+    this.#justUpgraded = false;
   }
 
-  #proved(): void {
-    this.#strikes = 0;
-    this.#patience = 3;
-    this.#fresh = false;
-    this.climb();
+  #onReliable(): void {
+    this.#failures = 0;
+    this.#maxFailures = 3;
+    this.#justUpgraded = false;
+    this.probe();
   }
 
-  #stay(): void {
+  #onProbeFailed(): void {
     this.stop();
-    this.#rest = Math.min(2 * this.#rest, longestRest);
+    this.#probeDelay = Math.min(2 * this.#probeDelay, longestProbeDelay);
     this.joined();
   }
 }
 
-const isOwn = (url: string): boolean =>
+const isSameOrigin = (url: string): boolean =>
   typeof location === 'object' && location.origin === new URL(url.replace(/^ws/, 'http')).origin;

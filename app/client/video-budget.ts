@@ -1,13 +1,13 @@
-/** How much video may be sent to one peer. A mesh sends everything once for each peer, so the more there are the less each gets. */
+/** Limits the video sent to one peer. A mesh sends one copy to each peer, so the limit falls as the number of peers grows. */
 
-/** What the policy looks at. `available` and `rtt` (milliseconds) as far as the browser tells; `loss`: 0 to 1. */
+/** Input of the policy. `rtt` in milliseconds; `available` and `rtt` are undefined if not reported; `loss`: 0 to 1. */
 export type Conditions = { peers: number; available: number | undefined; loss: number; rtt: number | undefined };
-/** Of one sender: bits per second, and by how much its picture is made smaller each way. */
+/** Limits of one sender: bits per second, and the factor by which each dimension is scaled down. */
 export type VideoLimits = { maxBitrate: number; scaleResolutionDownBy: number };
-/** `below`: steps under what so many peers allow, because of the path. `row`: looks in a row that were good, or if negative bad. */
+/** `below`: steps below the one for the number of peers, because of the path. `row`: consecutive good (positive) or bad samples. */
 export type VideoBudget = { below: number; row: number; patience: number };
 
-/** From the best to the least: bits per second, and lines of the picture's shorter side. */
+/** From best to worst: bits per second, and lines on the shorter side of the video. */
 const steps = [
   { bitrate: 1_700_000, lines: 720 },
   { bitrate: 900_000, lines: 540 },
@@ -15,29 +15,29 @@ const steps = [
   { bitrate: 250_000, lines: 240 },
   { bitrate: 120_000, lines: 180 },
 ] as const;
-const last = steps.length - 1;
-/** The most peers for each of the steps but the last. */
-const crowds = [1, 3, 5, 8];
+const lastStep = steps.length - 1;
+/** Maximum number of peers for each step except the last. */
+const maxPeers = [1, 3, 5, 8];
 
-/** A screen keeps its size, because it is read, and this rate at least. */
+/** Minimum bitrate of a shared screen; it is never scaled down, because text must stay readable. */
 const screenBitrate = 500_000;
-/** Looks in a row that must be bad before less is sent, and good before more is; the latter doubles with each fall. */
-const impatience = 2;
-const patience = { least: 3, most: 48 };
+/** Consecutive bad samples before a step down, and good ones before a step up; the latter doubles with each step down. */
+const badSamples = 2;
+const goodSamples = { least: 3, most: 48 };
 
-export const freshBudget: VideoBudget = { below: 0, row: 0, patience: patience.least };
+export const freshBudget: VideoBudget = { below: 0, row: 0, patience: goodSamples.least };
 
-/** The budget after another look. It falls soon and rises late, later each time, so that it does not swing. */
+/** The budget after another sample. It falls quickly and rises slowly, more slowly each time, so that it does not oscillate. */
 export const adapt = (budget: VideoBudget, conditions: Conditions): VideoBudget => {
   const step = stepOf(budget, conditions.peers);
   const row = nextRow(budget.row, verdict(steps[step].bitrate, conditions));
-  if (row <= -impatience && step < last)
-    return { below: budget.below + 1, row: 0, patience: Math.min(patience.most, 2 * budget.patience) };
+  if (row <= -badSamples && step < lastStep)
+    return { below: budget.below + 1, row: 0, patience: Math.min(goodSamples.most, 2 * budget.patience) };
   if (row < budget.patience) return { ...budget, row };
   return budget.below > 0 ? { ...budget, below: budget.below - 1, row: 0 } : freshBudget;
 };
 
-/** @param lines of the picture's shorter side, as the camera gives it */
+/** @param lines shorter side of the captured video */
 export const limitsOf = (budget: VideoBudget, peers: number, lines: number, screen: boolean): VideoLimits => {
   const step = steps[stepOf(budget, peers)];
   if (screen) return { maxBitrate: Math.max(screenBitrate, step.bitrate), scaleResolutionDownBy: 1 };
@@ -45,11 +45,11 @@ export const limitsOf = (budget: VideoBudget, peers: number, lines: number, scre
 };
 
 const stepOf = ({ below }: VideoBudget, peers: number): 0 | 1 | 2 | 3 | 4 => {
-  const best = crowds.filter((most) => peers > most).length;
-  return Math.min(last, best + below) as 0 | 1 | 2 | 3 | 4;
+  const best = maxPeers.filter((limit) => peers > limit).length;
+  return Math.min(lastStep, best + below) as 0 | 1 | 2 | 3 | 4;
 };
 
-/** Between good and bad is where it stays as it is. */
+/** Between good and bad nothing changes. */
 const verdict = (bitrate: number, { available = bitrate, loss, rtt = 0 }: Conditions): 'good' | 'bad' | 'neither' => {
   if (loss > 0.1 || rtt > 800 || available < bitrate / 2) return 'bad';
   return loss < 0.03 && rtt < 400 && available >= bitrate * 0.8 ? 'good' : 'neither';

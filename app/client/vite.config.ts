@@ -1,4 +1,4 @@
-/** Builds the page into dist/public: index.html, and everything else under js/ with its content's hash in the name. */
+/** Builds the page into dist/public: index.html, and everything else under js/ with a content hash in the name. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { brotliCompress, gzip } from 'node:zlib';
 import { defineConfig, type Plugin } from 'vite';
 
-/** Writes name.gz and name.br beside name, for servers that send them as they lie there (nginx: gzip_static, brotli_static). */
+/** Writes name.gz and name.br next to each file, for servers that serve precompressed files (nginx: gzip_static, brotli_static). */
 export const precompress = (): Plugin => ({
   name: 'precompress',
   async writeBundle({ dir = '.' }, bundle) {
@@ -20,15 +20,15 @@ export const precompress = (): Plugin => ({
   },
 });
 
-const named = (name: string, extension: string, content: string | Buffer) => ({
+const hashedFile = (name: string, extension: string, content: string | Buffer) => ({
   fileName: `js/${name}-${createHash('sha256').update(content).digest('base64url').slice(0, 8)}.${extension}`,
   source: content,
 });
 
-/** What lets a browser install the page: a manifest, whose addresses are relative to itself and so hold below any path, and its icons. */
+/** Makes the page installable: icons and a manifest, whose URLs are relative to itself so that they work below any path. */
 export const installable = (): Plugin => {
   const icon = (name: string, sizes: string, purpose: 'any' | 'maskable') => {
-    const file = named(name, 'png', readFileSync(join(import.meta.dirname, `icons/${name}.png`)));
+    const file = hashedFile(name, 'png', readFileSync(join(import.meta.dirname, `icons/${name}.png`)));
     return { file, entry: { src: file.fileName.replace('js/', ''), sizes, type: 'image/png', purpose } };
   };
   const icons = [
@@ -42,14 +42,14 @@ export const installable = (): Plugin => {
     ...{ background_color: '#f6f5f1', theme_color: '#f6f5f1' },
     icons: icons.map(({ entry }) => entry),
   });
-  const manifest = named('manifest', 'webmanifest', text);
+  const manifest = hashedFile('manifest', 'webmanifest', text);
   return {
     name: 'installable',
     generateBundle() {
-      for (const file of [manifest, ...icons.map((each) => each.file)]) this.emitFile({ type: 'asset', ...file });
+      for (const file of [manifest, ...icons.map(({ file }) => file)]) this.emitFile({ type: 'asset', ...file });
     },
     transformIndexHtml: () => [
-      // With the page's own credentials: a site behind a password would refuse it otherwise.
+      // With credentials: a site behind a password would refuse the manifest otherwise.
       {
         tag: 'link',
         attrs: { rel: 'manifest', href: `./${manifest.fileName}`, crossorigin: 'use-credentials' },
