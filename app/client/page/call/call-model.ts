@@ -89,7 +89,7 @@ export class CallModel {
       this.#room,
       nameOfPeer,
       () => this.#changed(),
-      ({ who, file }) => this.#notifyOfChat(words.files.offers(who, file.name)),
+      ({ peerName, file }) => this.#notifyOfChat(words.files.offers(peerName, file.name)),
     );
     this.local = new LocalParticipant({
       room: this.#room,

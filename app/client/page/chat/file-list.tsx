@@ -20,14 +20,14 @@ export const FileList = ({ model }: { model: CallModel }) => {
 };
 
 const Item = ({ transfer, url }: { transfer: FileTransfer; url: string | undefined }) => {
-  const { file, way, who } = transfer;
+  const { file, direction, peerName } = transfer;
   return (
-    <li class="share" data-share={way} data-state={file.state.is}>
+    <li class="share" data-share={direction} data-state={file.state.is}>
       <p class="share-name" dir="auto">
         {file.name}
       </p>
       <p class="quiet">
-        {way === 'in' ? files.from(who) : files.to(who)} · {sizeOf(file.size)} · {stateOf(transfer)}
+        {direction === 'in' ? files.from(peerName) : files.to(peerName)} · {sizeOf(file.size)} · {stateOf(transfer)}
       </p>
       {(file.state.is === 'running' || file.state.is === 'paused') && (
         <progress class="share-progress" max={file.size} value={file.progress} aria-label={file.name} />
@@ -43,17 +43,17 @@ const Item = ({ transfer, url }: { transfer: FileTransfer; url: string | undefin
 };
 
 const Actions = ({ transfer }: { transfer: FileTransfer }) => {
-  const { file, way } = transfer;
+  const { file, direction } = transfer;
   if (!file.isUnfinished) return null;
   return (
     <div class="prompt-choices">
-      {way === 'in' && file.state.is === 'offered' && (
+      {direction === 'in' && file.state.is === 'offered' && (
         <button type="button" class="button small primary" onClick={() => file.accept()}>
           {files.accept}
         </button>
       )}
-      <button type="button" class="button small" onClick={() => (way === 'in' ? file.decline() : file.cancel())}>
-        {way === 'in' ? files.decline : words.cancel}
+      <button type="button" class="button small" onClick={() => (direction === 'in' ? file.decline() : file.cancel())}>
+        {direction === 'in' ? files.decline : words.cancel}
       </button>
     </div>
   );

@@ -1,9 +1,8 @@
 /** File transfers with other peers, as the chat shows them. */
 import { type Files, files, type Incoming, type Outgoing, type Room } from '../../room.ts';
 
-/** `who`: name of the other peer. */
 export type FileTransfer = Readonly<
-  { key: number; who: string } & ({ way: 'in'; file: Incoming } | { way: 'out'; file: Outgoing })
+  { key: number; peerName: string } & ({ direction: 'in'; file: Incoming } | { direction: 'out'; file: Outgoing })
 >;
 
 /** Bytes. */
@@ -30,7 +29,9 @@ export class FileTransfers {
     // On a page without https, browsers offer no SHA-256.
     if (!isSecureContext) return;
     this.#files = files(room, { limit });
-    this.#files.on('file', (file) => offered(this.#add({ way: 'in', file, who: nameOf(file.peer), key: this.#key() })));
+    this.#files.on('file', (file) =>
+      offered(this.#add({ direction: 'in', file, peerName: nameOf(file.peer), key: this.#key() })),
+    );
   }
 
   get possible(): boolean {
@@ -44,7 +45,7 @@ export class FileTransfers {
   /** @throws RangeError when the file is larger than the limit */
   offer(to: { id: string; name: string }, file: File): void {
     const outgoing = this.#files?.offer(to.id, file);
-    if (outgoing) this.#add({ way: 'out', file: outgoing, who: to.name, key: this.#key() });
+    if (outgoing) this.#add({ direction: 'out', file: outgoing, peerName: to.name, key: this.#key() });
   }
 
   /** The object URL of a received file. */

@@ -1,4 +1,4 @@
-/** Who is in a room before one joins, as far as the server reveals it. */
+/** Who is in a room, shown before joining, as far as the server reveals it. */
 import { useEffect, useState } from 'preact/hooks';
 import type { Inside } from '../../../protocol/messages.ts';
 import { HttpRequest } from '../../request.ts';
