@@ -1,4 +1,4 @@
-/** Which view is shown, and the ways between them. */
+/** The views of the page and the transitions between them. */
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ErrorCode } from '../room.ts';
 import { CallEnded, OutdatedPage } from './call/call-ended.tsx';
@@ -15,11 +15,11 @@ import { type CallChunk, inside, loadCallChunk } from './ui/lazy.tsx';
 
 type View =
   | { is: 'landing' }
-  | { is: 'lobby'; room: string; devices: Devices; wishes: CallOptions | undefined }
-  | { is: 'entering'; entry: ChatEntry }
-  | { is: 'call'; entry: ChatEntry; conversation: CallModel; Call: CallChunk['Call'] }
+  | { is: 'lobby'; room: string; devices: Devices; options: CallOptions | undefined }
+  | { is: 'joining'; entry: ChatEntry }
+  | { is: 'call'; entry: ChatEntry; model: CallModel; Call: CallChunk['Call'] }
   | { is: 'passcode'; entry: ChatEntry; wrong: boolean }
-  | { is: 'closing'; room: string; code: ErrorCode }
+  | { is: 'ended'; room: string; code: ErrorCode }
   | { is: 'outdated' };
 
 export const App = () => {
@@ -28,18 +28,18 @@ export const App = () => {
   const shown = useRef(view);
 
   const show = (next: View) => {
-    if (next.is === 'landing' || next.is === 'lobby') close(shown.current);
+    if (next.is === 'landing' || next.is === 'lobby') release(shown.current);
     shown.current = next;
-    if (next.is === 'call') void next.conversation.begun.then(() => shown.current === next && setView(next));
+    if (next.is === 'call') void next.model.ready.then(() => shown.current === next && setView(next));
     else setView(next);
   };
-  const open = (room: string, wishes?: CallOptions) => {
-    // Kept with the address, so that a room is opened as it was wished for even if the page is loaded again before that.
-    history.pushState(wishes && { wishes }, '', roomUrl(room, document.baseURI));
-    show(lobby(room, wishes));
+  const open = (room: string, options?: CallOptions) => {
+    // In history.state, so that the options of a new room survive a reload before joining.
+    history.pushState(options && { wishes: options }, '', roomUrl(room, document.baseURI));
+    show(lobby(room, options));
   };
-  /** Until the call is shown, what was there can be clicked on once more. */
-  const enter = (entry: ChatEntry) => shown.current === view && show(entering(entry));
+  /** Ignores further clicks: the previous view stays until the call is shown. */
+  const join = (entry: ChatEntry) => shown.current === view && show(joining(entry));
   useEffect(() => {
     const back = () => show(viewOfAddress());
     addEventListener('popstate', back);
@@ -50,26 +50,26 @@ export const App = () => {
       void loadCallChunk()
         .then(({ warmUp }) => warmUp())
         .catch(() => {});
-    if (view.is !== 'entering') return;
+    if (view.is !== 'joining') return;
     const { entry } = view;
-    const become = (next: View) => shown.current === view && show(next);
+    const showNext = (next: View) => shown.current === view && show(next);
     loadCallChunk().then(
-      (fetched) => become(call(entry, fetched)),
+      (chunk) => showNext(call(entry, chunk)),
       () => {
         entry.devices.close();
-        become({ is: 'outdated' });
+        showNext({ is: 'outdated' });
       },
     );
   }, [view]);
   useLayoutEffect(() => {
     if (view.is !== 'call') return;
-    const { entry, conversation } = view;
-    return conversation.onOver((code) => {
-      const passcode = !conversation.everJoined && (code === 'passcode-needed' || code === 'wrong-passcode');
-      if (!passcode) entry.devices.close();
+    const { entry, model } = view;
+    return model.onOver((code) => {
+      const needsPasscode = !model.everJoined && (code === 'passcode-needed' || code === 'wrong-passcode');
+      if (!needsPasscode) entry.devices.close();
       if (shown.current.is !== 'call') return;
-      if (passcode) show({ is: 'passcode', entry, wrong: code === 'wrong-passcode' });
-      else show({ is: 'closing', room: entry.room, code });
+      if (needsPasscode) show({ is: 'passcode', entry, wrong: code === 'wrong-passcode' });
+      else show({ is: 'ended', room: entry.room, code });
     });
   }, [view]);
 
@@ -77,20 +77,20 @@ export const App = () => {
     case 'landing':
       return <Landing open={open} />;
     case 'lobby':
-      return <Lobby {...view} key={view.room} join={(name) => enter({ ...view, name })} />;
-    case 'entering':
-      return <Entering />;
+      return <Lobby {...view} key={view.room} join={(name) => join({ ...view, name })} />;
+    case 'joining':
+      return <Joining />;
     case 'call':
-      return <view.Call room={view.entry.room} conversation={view.conversation} />;
+      return <view.Call room={view.entry.room} model={view.model} />;
     case 'passcode':
       return (
         <PasscodeNeeded
           wrong={view.wrong}
-          enter={(passcode) => enter({ ...view.entry, passcode })}
+          join={(passcode) => join({ ...view.entry, passcode })}
           back={() => show(lobby(view.entry.room))}
         />
       );
-    case 'closing':
+    case 'ended':
       return <CallEnded code={view.code} again={() => show(lobby(view.room))} newRoom={() => open(newRoomName())} />;
     case 'outdated':
       return <OutdatedPage />;
@@ -99,7 +99,7 @@ export const App = () => {
   }
 };
 
-const Entering = () => (
+const Joining = () => (
   <main class="card">
     <h1 class="unseen">{words.product}</h1>
     <p class="lead" role="status">
@@ -108,45 +108,45 @@ const Entering = () => (
   </main>
 );
 
-const lobby = (room: string, wishes?: CallOptions): View => {
+const lobby = (room: string, options?: CallOptions): View => {
   const devices = new Devices();
   void devices.start();
-  return { is: 'lobby', room, devices, wishes };
+  return { is: 'lobby', room, devices, options };
 };
 
-/** At once, where what is needed for it was fetched. */
-const entering = (entry: ChatEntry): View => (inside ? call(entry, inside) : { is: 'entering', entry });
+/** Shows the call at once if its chunk is loaded. */
+const joining = (entry: ChatEntry): View => (inside ? call(entry, inside) : { is: 'joining', entry });
 
 const call = (entry: ChatEntry, { Call, CallModel }: CallChunk): View => ({
   is: 'call',
   entry,
-  conversation: new CallModel(entry),
+  model: new CallModel(entry),
   Call,
 });
 
 const viewOfAddress = (): View => {
   const route = routeOf(location.href, document.baseURI);
-  const taken = takeToken(location.href);
-  // Whoever looks at the address bar, or copies from it, does not get the token.
-  if (taken) history.replaceState(history.state, '', taken.shown);
-  if (taken && route.is === 'room') rememberToken(route.room, taken.token);
-  if (route.is === 'room') return arrival(route.room);
-  return route.is === 'bad-room' ? { is: 'closing', room: '', code: 'bad-room-name' } : { is: 'landing' };
+  const fromUrl = takeToken(location.href);
+  // Keeps the token out of the address bar and of copied links.
+  if (fromUrl) history.replaceState(history.state, '', fromUrl.shown);
+  if (fromUrl && route.is === 'room') rememberToken(route.room, fromUrl.token);
+  if (route.is === 'room') return viewOfRoom(route.room);
+  return route.is === 'bad-room' ? { is: 'ended', room: '', code: 'bad-room-name' } : { is: 'landing' };
 };
 
-/** A page that was loaded again in mid-call goes on where it was, with the devices that were on. */
-const arrival = (room: string): View => {
+/** A page reloaded during a call resumes it, with the devices that were on. */
+const viewOfRoom = (room: string): View => {
   const seat = takeSeat(room);
   if (!seat) return lobby(room, history.state?.wishes);
   const devices = new Devices();
   const entry = { room, name: seat.name, devices, seat };
   void devices.start((['microphone', 'camera'] as Kind[]).filter((kind) => seat[kind]));
-  return entering(entry);
+  return joining(entry);
 };
 
-/** What a view holds is given back when another place is opened. */
-const close = (view: View): void => {
+/** Releases the devices, or leaves the call, of the view that is replaced. */
+const release = (view: View): void => {
   if (view.is === 'lobby') view.devices.close();
-  if (view.is === 'passcode' || view.is === 'entering') view.entry.devices.close();
-  if (view.is === 'call') view.conversation.leave();
+  if (view.is === 'passcode' || view.is === 'joining') view.entry.devices.close();
+  if (view.is === 'call') view.model.leave();
 };

@@ -3,13 +3,13 @@ import { render } from 'preact';
 import { App } from './app.tsx';
 import { setPreferredLanguage } from './i18n/i18n.ts';
 
-// A page that comes back from the browser's memory has left its room on the way there.
+// A page restored from the back/forward cache has left its room, on pagehide.
 window.addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
 
-const place = document.getElementById('app');
-if (place) {
+const root = document.getElementById('app');
+if (root) {
   void setPreferredLanguage().then(() => {
-    place.textContent = '';
-    render(<App />, place);
+    root.textContent = '';
+    render(<App />, root);
   });
 }

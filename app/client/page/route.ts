@@ -1,24 +1,24 @@
-/** Between the address bar and the page's two places: the start page and a room. */
+/** Maps URLs to the page's two routes, the start page and a room, and back. */
 
 export type Route = { is: 'landing' } | { is: 'room'; room: string } | { is: 'bad-room' };
 
-/** Letters (with their marks), digits, `-` and `_` of any script, as the protocol's room names. */
+/** Letters (with combining marks) and digits of any script, `-` and `_`, as in the protocol's room names. */
 const roomName = /^[\p{L}\p{M}\p{N}_-]{1,64}$/u;
 const letters = /^[\p{L}\p{M}\p{N}_-]*$/u;
 
 export type RoomNameProblem = 'missing' | 'invalid' | 'too-long';
 
-/** What is wrong with a room name that somebody typed; undefined when nothing is. */
+/** Validates a typed room name. Undefined = valid. */
 export const roomNameProblem = (name: string): RoomNameProblem | undefined => {
   if (name === '') return 'missing';
   if (!letters.test(name)) return 'invalid';
   return roomName.test(name) ? undefined : 'too-long';
 };
 
-/** A typed name as the protocol has it. */
+/** A typed name in the protocol's form: trimmed, NFC. */
 export const normalRoomName = (typed: string): string => typed.trim().normalize('NFC');
 
-/** The place that `url` names, below `base`. */
+/** The route that `url` names, below `base`. */
 export const routeOf = (url: string, base: string): Route => {
   const path = new URL(url).pathname.slice(new URL(base).pathname.length);
   const match = /^rooms\/([^/]+)\/?$/.exec(path);
@@ -27,12 +27,12 @@ export const routeOf = (url: string, base: string): Route => {
     const room = normalRoomName(decodeURIComponent(match[1]));
     return roomNameProblem(room) ? { is: 'bad-room' } : { is: 'room', room };
   } catch {
-    // A stray % is no room name either.
+    // Malformed percent-encoding is no room name either.
     return { is: 'bad-room' };
   }
 };
 
-/** The token in the fragment of `url` (`#token=…`), and the address that may be shown: the same without it. */
+/** The token in the fragment of `url` (`#token=…`), and `shown`: the URL without it. */
 export const takeToken = (url: string): { token: string; shown: string } | undefined => {
   const shown = new URL(url);
   const fields = new URLSearchParams(shown.hash.slice(1));
@@ -47,15 +47,15 @@ export const takeToken = (url: string): { token: string; shown: string } | undef
 export const icePolicyOf = (url: string): RTCIceTransportPolicy =>
   new URLSearchParams(new URL(url).hash.slice(1)).get('ice') === 'relay' ? 'relay' : 'all';
 
-/** The address of a room below `base`. */
+/** The URL of a room, below `base`. */
 export const roomUrl = (room: string, base: string): string => new URL(`rooms/${encodeURIComponent(room)}`, base).href;
 
-/** Crockford's base 32: no letter that is taken for a digit. */
+/** Crockford's base 32: no letters that look like digits. */
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
 
-/** A name that cannot be guessed: 80 random bits, in four groups that can be read out. */
+/** An unguessable name: 80 random bits, in four groups that can be read aloud. */
 export const newRoomName = (): string => {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  const drawn = Array.from(bytes, (byte) => alphabet.charAt(byte & 31)).join('');
-  return drawn.replace(/(.{4})(?=.)/g, '$1-');
+  const characters = Array.from(bytes, (byte) => alphabet.charAt(byte & 31)).join('');
+  return characters.replace(/(.{4})(?=.)/g, '$1-');
 };

@@ -1,25 +1,25 @@
-/** What this browser remembers: between visits names, devices, rooms and the language, in one tab its tokens and, while it is loaded again, its seat. */
+/** Browser storage. Local: name, devices, shortcuts, rooms, language. Per tab: tokens, and the seat across a reload. */
 
-type Remembered = 'name' | 'camera' | 'microphone' | 'speaker' | 'shortcuts' | 'recent' | 'language';
+type StorageKey = 'name' | 'camera' | 'microphone' | 'speaker' | 'shortcuts' | 'recent' | 'language';
 
-/** The remembered text, or ''. */
-export const recall = (what: Remembered): string => {
+/** The stored value, or ''. */
+export const recall = (key: StorageKey): string => {
   try {
-    return localStorage.getItem(`genkan.${what}`) ?? '';
+    return localStorage.getItem(`genkan.${key}`) ?? '';
   } catch {
     return '';
   }
 };
 
-export const remember = (what: Remembered, value: string): void => {
+export const remember = (key: StorageKey, value: string): void => {
   try {
-    localStorage.setItem(`genkan.${what}`, value);
+    localStorage.setItem(`genkan.${key}`, value);
   } catch {
-    // Storage may be forbidden; what was chosen then lasts as long as the page.
+    // Storage may be blocked; the choice then lasts as long as the page.
   }
 };
 
-/** The token for a room, or undefined; it outlives a reload, and is gone with the tab. */
+/** The token for a room, or undefined. It survives a reload, but not the tab. */
 export const recallToken = (room: string): string | undefined => {
   try {
     return sessionStorage.getItem(`genkan.token.${room}`) ?? tokens.get(room);
@@ -38,22 +38,22 @@ export const rememberToken = (room: string, token: string): void => {
 };
 const tokens = new Map<string, string>();
 
-/** The rooms that were entered of late, the newest first. */
+/** Recently joined rooms, newest first. */
 export const recentRooms = (): string[] => recall('recent').split(' ').filter(Boolean);
 
-/** Room names have no spaces. */
+/** Keeps the last five, separated by spaces, which room names cannot contain. */
 export const rememberRoom = (room: string): void => {
-  const others = recentRooms().filter((other) => other !== room);
-  remember('recent', [room, ...others].slice(0, 5).join(' '));
+  const otherRooms = recentRooms().filter((other) => other !== room);
+  remember('recent', [room, ...otherRooms].slice(0, 5).join(' '));
 };
 
 export const forgetRooms = (): void => remember('recent', '');
 
-/** What a page that goes away in mid-call leaves to the one that is loaded in its place. `session` is a secret. */
+/** What a page that is reloaded during a call needs to resume its session. `session` is a secret. */
 export type Seat = { room: string; session: string; name: string; camera: boolean; microphone: boolean; at: number };
 
-/** Nobody expects to be in a call at once in a tab that they open again later. */
-const seatLasts = 60_000;
+/** Milliseconds. A tab reopened later must not rejoin the call without asking. */
+const seatLifetime = 60_000;
 
 export const keepSeat = (seat: Omit<Seat, 'at'>): void => {
   try {
@@ -63,13 +63,13 @@ export const keepSeat = (seat: Omit<Seat, 'at'>): void => {
   }
 };
 
-/** The seat in `room`, if there is one; taken out, since a tab that is duplicated gets a copy of what is stored. */
+/** Removes the stored seat and returns it if it is in `room`. Removed, because a duplicated tab copies sessionStorage. */
 export const takeSeat = (room: string): Seat | undefined => {
   try {
-    const kept = sessionStorage.getItem('genkan.seat');
+    const stored = sessionStorage.getItem('genkan.seat');
     sessionStorage.removeItem('genkan.seat');
-    const seat: unknown = JSON.parse(kept ?? 'null');
-    return isSeat(seat) && seat.room === room && Date.now() - seat.at < seatLasts ? seat : undefined;
+    const seat: unknown = JSON.parse(stored ?? 'null');
+    return isSeat(seat) && seat.room === room && Date.now() - seat.at < seatLifetime ? seat : undefined;
   } catch {
     return undefined;
   }

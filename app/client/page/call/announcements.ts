@@ -1,17 +1,17 @@
-/** What is worth saying aloud when something in the room changed. */
+/** Announcements of changes in the room. */
 import type { LeaveReason } from '../../../protocol/messages.ts';
 import type { RemotePeer, RoomState } from '../../room.ts';
 import { words } from '../i18n/i18n.ts';
 
 export const nameOf = (peer: { name?: string | undefined }): string => peer.name ?? words.someone;
 
-type Seen = Pick<RemotePeer, 'name' | 'hand' | 'media'>;
+type PeerSnapshot = Pick<RemotePeer, 'name' | 'hand' | 'media'>;
 
-export const peerAnnouncement = (before: Seen | undefined, now: Seen): string[] => {
-  const news: string[] = [];
-  if (now.hand && !before?.hand) news.push(words.call.raised(nameOf(now)));
-  if (now.media.screen && !before?.media.screen) news.push(words.screen.began(nameOf(now)));
-  return news;
+export const peerAnnouncement = (before: PeerSnapshot | undefined, now: PeerSnapshot): string[] => {
+  const announcements: string[] = [];
+  if (now.hand && !before?.hand) announcements.push(words.call.raised(nameOf(now)));
+  if (now.media.screen && !before?.media.screen) announcements.push(words.screen.began(nameOf(now)));
+  return announcements;
 };
 
 export const leaveAnnouncement = (peer: { name?: string | undefined }, reason: LeaveReason): string => {
@@ -21,14 +21,14 @@ export const leaveAnnouncement = (peer: { name?: string | undefined }, reason: L
 
 export const roomStateAnnouncements = (before: RoomState | undefined, now: RoomState): string[] => {
   if (!before) return [];
-  const news: string[] = [];
+  const announcements: string[] = [];
   if (before.self.role !== now.self.role)
-    news.push(now.self.role === 'host' ? words.call.nowHost : words.call.nowGuest);
-  if (before.room.access !== now.room.access) news.push(words.call.access[now.room.access]);
-  return news;
+    announcements.push(now.self.role === 'host' ? words.call.nowHost : words.call.nowGuest);
+  if (before.room.access !== now.room.access) announcements.push(words.call.access[now.room.access]);
+  return announcements;
 };
 
-/** Who has come to the door since. */
+/** Announces guests who have started to wait since `before`. */
 export const knocksSince = (before: RoomState | undefined, now: RoomState): string[] => {
   const known = new Set(before?.waiting.map(({ id }) => id));
   return now.waiting.filter(({ id }) => !known.has(id)).map((peer) => words.people.knocks(nameOf(peer)));

@@ -1,4 +1,4 @@
-/** After a call, or in place of one: what happened, and what can be done next; and a page that is too old for its server. */
+/** The view after a call, or instead of one: what happened and what to do next. Also the view of an outdated page. */
 import type { ErrorCode } from '../../room.ts';
 import { endingOf } from '../i18n/error-messages.ts';
 import { words } from '../i18n/i18n.ts';
@@ -6,13 +6,13 @@ import { useFirstFocus, useTitle } from '../ui/hooks.ts';
 import { Icon } from '../ui/icons.tsx';
 import { Outdated } from '../ui/lazy.tsx';
 
-type ClosingProps = { code: ErrorCode; again: () => void; newRoom: () => void };
+type CallEndedProps = { code: ErrorCode; again: () => void; newRoom: () => void };
 
-export const CallEnded = ({ code, again, newRoom }: ClosingProps) => {
+export const CallEnded = ({ code, again, newRoom }: CallEndedProps) => {
   const { title, text, next } = endingOf(code);
   useTitle(`${title} – ${words.product}`);
   const heading = useFirstFocus<HTMLHeadingElement>();
-  const possible = code !== 'bad-room-name';
+  const canRetry = code !== 'bad-room-name';
   return (
     <main class="card closing" data-ending={code}>
       <Brand />
@@ -21,7 +21,7 @@ export const CallEnded = ({ code, again, newRoom }: ClosingProps) => {
       </h1>
       <p class="lead">{text}</p>
       <div class={next === 'again' ? 'choices' : 'choices reversed'}>
-        {possible && (
+        {canRetry && (
           <button type="button" class={next === 'again' ? 'button primary' : 'button'} onClick={again}>
             {words.closing.again}
           </button>

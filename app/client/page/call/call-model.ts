@@ -1,4 +1,4 @@
-/** One call as the page shows it: the room's state, its people, what was written, what was announced, what was asked. */
+/** The view model of one call: room state, peers, chat, announcements and requests. */
 import { Emitter } from '../../events.ts';
 import {
   type Access,
@@ -24,47 +24,47 @@ import { knocksSince, leaveAnnouncement, nameOf, peerAnnouncement, roomStateAnno
 import { LocalParticipant } from './local-participant.ts';
 import { Reactions } from './reactions.ts';
 
-/** What somebody who opens a room wants of it; '' = no passcode. */
+/** Options of a new room. `passcode`: '' = none. */
 export type CallOptions = { access: Access; passcode: string };
 export type ChatEntry = {
   room: string;
   name: string;
   devices: Devices;
   passcode?: string | undefined;
-  /** The seat that this page had before it was loaded again. */
+  /** The seat of this page before a reload. */
   seat?: Seat | undefined;
-  wishes?: CallOptions | undefined;
+  options?: CallOptions | undefined;
 };
 export type Panel = 'none' | 'chat' | 'people';
 
-/** Milliseconds that hardly anybody sees, and in which an offer is made. */
-const calm = 100;
-/** Milliseconds after which whoever has clicked must see that something happens. */
-const patience = 250;
+/** Milliseconds: hardly visible, but long enough to create an offer. */
+const renderDelay = 100;
+/** Milliseconds after a click until something must be shown. */
+const firstRenderTimeout = 250;
 
 export class CallModel {
   readonly name: string;
   readonly devices: Devices;
-  readonly own: LocalParticipant;
-  readonly shares: FileTransfers;
-  /** When there is something to show of it; to draw a call before that would make the others wait. */
-  readonly begun: Promise<void>;
+  readonly local: LocalParticipant;
+  readonly transfers: FileTransfers;
+  /** Resolves when there is something to show; rendering the call earlier would delay its connections. */
+  readonly ready: Promise<void>;
   readonly reactions = new Reactions(() => this.#changed());
   #room: Room;
   #entry: ChatEntry;
   #emitter = new Emitter<{ changed: undefined; over: ErrorCode }>();
-  #gone = new AbortController();
+  #closed = new AbortController();
   #everJoined = false;
-  /** From when on who appears has just come. */
-  #entered = false;
-  #atDoor = false;
+  /** Whether peers that appear are new: only after `joined`. */
+  #announceJoins = false;
+  #awaitingAdmission = false;
   #roomState: RoomState | undefined;
-  #notices = new Toasts(() => this.#changedSoon());
-  #lines = new ChatLog();
+  #toasts = new Toasts(() => this.#changedSoon());
+  #chatLog = new ChatLog();
   #panel: Panel = 'none';
   #unread = 0;
-  #soon: ReturnType<typeof setTimeout> | undefined;
-  /** Who had a hand raised, and who shared a screen, when that was last looked at. */
+  #renderTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Last announced hand and media of each peer. */
   #known = new Map<string, Pick<RemotePeer, 'hand' | 'media'>>();
 
   constructor(entry: ChatEntry) {
@@ -72,8 +72,8 @@ export class CallModel {
     this.#entry = entry;
     this.name = name;
     this.devices = devices;
-    // Before the library listens to the same, and leaves.
-    addEventListener('pagehide', () => this.#keepSeat(), { signal: this.#gone.signal });
+    // Must run before the library's own listener, which leaves the room.
+    addEventListener('pagehide', () => this.#keepSeat(), { signal: this.#closed.signal });
     const token = recallToken(room);
     this.#room = join({
       room,
@@ -85,22 +85,22 @@ export class CallModel {
       ...(token === undefined ? {} : { token }),
     });
     const nameOfPeer = (peer: string) => nameOf(this.peers.find(({ id }) => id === peer) ?? {});
-    this.shares = new FileTransfers(
+    this.transfers = new FileTransfers(
       this.#room,
       nameOfPeer,
       () => this.#changed(),
-      ({ who, file }) => this.#unseen(words.files.offers(who, file.name)),
+      ({ peerName, file }) => this.#notifyOfChat(words.files.offers(peerName, file.name)),
     );
-    this.own = new LocalParticipant({
+    this.local = new LocalParticipant({
       room: this.#room,
       devices,
-      say: (text) => this.announce(text),
+      announce: (text) => this.announce(text),
       changed: () => this.#changed(),
     });
     this.#listen();
-    this.begun = new Promise((resolve) => {
+    this.ready = new Promise((resolve) => {
       this.onChange(resolve);
-      setTimeout(resolve, patience);
+      setTimeout(resolve, firstRenderTimeout);
     });
   }
 
@@ -108,17 +108,17 @@ export class CallModel {
     return this.#room.state;
   }
 
-  /** Whether there was a conversation at all; until then, problems are about joining. */
+  /** Whether the room was joined at all; until then, problems are about joining. */
   get everJoined(): boolean {
     return this.#everJoined;
   }
 
-  /** Whether a host has to open first; stays so while the connection is lost. */
-  get atDoor(): boolean {
-    return this.#atDoor;
+  /** Whether a host has to admit this guest; unchanged while the connection is lost. */
+  get awaitingAdmission(): boolean {
+    return this.#awaitingAdmission;
   }
 
-  /** Undefined until the room was entered. */
+  /** Undefined until joined. */
   get roomState(): RoomState | undefined {
     return this.#roomState;
   }
@@ -131,12 +131,12 @@ export class CallModel {
     return this.#room.peers;
   }
 
-  get lines(): readonly ChatLine[] {
-    return this.#lines.all;
+  get chatLines(): readonly ChatLine[] {
+    return this.#chatLog.all;
   }
 
-  get notices(): readonly Toast[] {
-    return this.#notices.shown;
+  get toasts(): readonly Toast[] {
+    return this.#toasts.shown;
   }
 
   get unread(): number {
@@ -151,7 +151,7 @@ export class CallModel {
     return this.#emitter.on('changed', listener);
   }
 
-  /** Calls back once, when the call has ended, whoever ended it; at once if it has. */
+  /** Calls `listener` once, when the call ends for any reason; at once if it has ended. */
   onOver(listener: (code: ErrorCode) => void): () => void {
     if (this.state.is === 'closed') listener(this.state.code);
     return this.#emitter.on('over', listener);
@@ -163,19 +163,19 @@ export class CallModel {
     this.#changed();
   }
 
-  async say(text: string): Promise<void> {
-    const key = this.#lines.add(ownLine(text));
+  async sendChat(text: string): Promise<void> {
+    const key = this.#chatLog.add(ownLine(text));
     this.#changed();
     const { accepted } = await this.#room.chat(text);
-    this.#lines.settle(key, accepted ? 'done' : 'refused');
+    this.#chatLog.settle(key, accepted ? 'done' : 'refused');
     this.#changed();
   }
 
-  /** Offers files to everyone who is here. */
-  send(files: readonly File[]): void {
+  /** Offers files to every peer in the room. */
+  sendFiles(files: readonly File[]): void {
     for (const file of files) {
       if (file.size > limit) this.announce(words.files.tooLarge(file.name, sizeOf(limit)));
-      else for (const peer of this.peers) this.shares.offer({ id: peer.id, name: nameOf(peer) }, file);
+      else for (const peer of this.peers) this.transfers.offer({ id: peer.id, name: nameOf(peer) }, file);
     }
     if (this.peers.length === 0 && files.length > 0) this.announce(words.files.nobody);
   }
@@ -185,21 +185,21 @@ export class CallModel {
   }
 
   announce(text: string): void {
-    this.#notices.say(text);
+    this.#toasts.show(text);
   }
 
   retry(peer: string): void {
     this.#room.retry(peer);
   }
 
-  /** How loud a peer is now, 0 to 1. */
+  /** A peer's current volume, 0 to 1. */
   volume(peer: string): number {
     return this.#room.volume(peer);
   }
 
-  /** Asks the room for something that hosts decide; says `done` if it was done, else why not. */
-  async decide(deed: (room: Room) => Promise<Settled>, done?: string): Promise<void> {
-    const settled = await deed(this.#room);
+  /** Performs a host's action; announces `done` on success, else the reason for the refusal. */
+  async decide(action: (room: Room) => Promise<Settled>, done?: string): Promise<void> {
+    const settled = await action(this.#room);
     if (settled.accepted && done) this.announce(done);
     if (!settled.accepted && settled.code !== 'room-ended') this.announce(refusalOf(settled.code));
   }
@@ -209,17 +209,17 @@ export class CallModel {
   }
 
   #listen(): void {
-    this.#room.on('state', (state) => this.#turned(state));
+    this.#room.on('state', (state) => this.#stateChanged(state));
     this.#room.on('joined', ({ recovered, self, peers, chat = [] }) => {
-      this.#entered = true;
+      this.#announceJoins = true;
       if (recovered) return;
       if (peers.length > 0) this.announce(words.call.here(peers.length));
-      this.own.setHand(self.hand);
-      this.#lines.addBefore(chat, self.id);
-      if (peers.length === 0 && self.role === 'host') this.#wish();
+      this.local.setHand(self.hand);
+      this.#chatLog.addBefore(chat, self.id);
+      if (peers.length === 0 && self.role === 'host') this.#applyOptions();
     });
     this.#room.on('room-state', (roomState) => this.#setRoomState(roomState));
-    this.#room.on('peer-joined', (peer) => this.#appeared(peer));
+    this.#room.on('peer-joined', (peer) => this.#peerAppeared(peer));
     this.#room.on('peer-updated', (peer) => this.#peerChanged(peer));
     this.#room.on('peer-left', ({ peer, reason }) => {
       this.#known.delete(peer.id);
@@ -227,23 +227,23 @@ export class CallModel {
     });
     this.#room.on('quality', () => this.#panel === 'people' && this.#changed());
     this.#room.on('reaction', ({ from, text }) => this.reactions.show(from, text));
-    this.#room.on('chat', (chat) => this.#heard(chat));
+    this.#room.on('chat', (chat) => this.#chatReceived(chat));
   }
 
-  #turned(state: ConnectionState): void {
-    if (state.is !== 'joined') this.#entered = false;
-    if (state.is === 'waiting') this.#atDoor = true;
+  #stateChanged(state: ConnectionState): void {
+    if (state.is !== 'joined') this.#announceJoins = false;
+    if (state.is === 'waiting') this.#awaitingAdmission = true;
     if (state.is === 'joined') {
-      if (this.#atDoor) this.announce(words.call.letIn);
+      if (this.#awaitingAdmission) this.announce(words.call.letIn);
       else if (this.#entry.seat && !this.#everJoined) this.announce(words.call.back);
-      this.#atDoor = false;
+      this.#awaitingAdmission = false;
       this.#everJoined = true;
       rememberRoom(this.#entry.room);
     }
     if (state.is === 'closed') {
-      this.#gone.abort();
-      this.own.close();
-      this.shares.close();
+      this.#closed.abort();
+      this.local.close();
+      this.transfers.close();
       this.#emitter.emit('over', state.code);
     }
     this.#changedSoon();
@@ -257,8 +257,8 @@ export class CallModel {
     keepSeat({ room, session, name: this.name, camera: isOn('camera'), microphone: isOn('microphone') });
   }
 
-  #wish(): void {
-    const { access, passcode } = this.#entry.wishes ?? { access: 'open', passcode: '' };
+  #applyOptions(): void {
+    const { access, passcode } = this.#entry.options ?? { access: 'open', passcode: '' };
     if (access !== 'open') void this.decide((room) => room.lock(access));
     if (passcode !== '') void this.decide((room) => room.setPasscode(passcode));
   }
@@ -266,14 +266,14 @@ export class CallModel {
   #setRoomState(roomState: RoomState): void {
     const before = this.#roomState;
     this.#roomState = roomState;
-    for (const text of knocksSince(before, roomState)) this.#notices.say(text, true);
+    for (const text of knocksSince(before, roomState)) this.#toasts.show(text, true);
     for (const text of roomStateAnnouncements(before, roomState)) this.announce(text);
     this.#changedSoon();
   }
 
-  #appeared(peer: RemotePeer): void {
+  #peerAppeared(peer: RemotePeer): void {
     this.#known.set(peer.id, peer);
-    if (this.#entered) this.announce(words.call.joined(nameOf(peer)));
+    if (this.#announceJoins) this.announce(words.call.joined(nameOf(peer)));
     this.#changedSoon();
   }
 
@@ -283,14 +283,14 @@ export class CallModel {
     this.#changedSoon();
   }
 
-  #heard(chat: Chat): void {
+  #chatReceived(chat: Chat): void {
     const line = receivedLine(chat, nameOf(this.peers.find(({ id }) => id === chat.from) ?? {}));
-    this.#lines.add(line);
-    this.#unseen(words.chat.said(line.name, line.text));
+    this.#chatLog.add(line);
+    this.#notifyOfChat(words.chat.said(line.name, line.text));
   }
 
-  /** Counts and says what came into the chat, unless that is open. */
-  #unseen(text: string): void {
+  /** Counts and announces what is new in the chat, unless it is open. */
+  #notifyOfChat(text: string): void {
     if (this.#panel !== 'chat') {
       this.#unread += 1;
       this.announce(text);
@@ -299,13 +299,13 @@ export class CallModel {
   }
 
   #changed(): void {
-    clearTimeout(this.#soon);
-    this.#soon = undefined;
+    clearTimeout(this.#renderTimer);
+    this.#renderTimer = undefined;
     this.#emitter.emit('changed', undefined);
   }
 
-  /** While the way to another is sought much changes at once: drawing each time would make that wait. */
+  /** Connecting causes many changes at once; rendering each of them would delay it. */
   #changedSoon(): void {
-    this.#soon ??= setTimeout(() => this.#changed(), calm);
+    this.#renderTimer ??= setTimeout(() => this.#changed(), renderDelay);
   }
 }

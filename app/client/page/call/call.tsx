@@ -1,4 +1,4 @@
-/** The call: everyone's tiles, the controls, the panels, and what there is to say about the connection. */
+/** The call view: tiles, controls, panels and connection status. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ChatPanel } from '../chat/chat.tsx';
 import { delayOf } from '../i18n/error-messages.ts';
@@ -17,100 +17,99 @@ import { useShortcuts } from './use-shortcuts.ts';
 
 const { call } = words;
 
-type CallProps = { room: string; conversation: CallModel };
+type CallProps = { room: string; model: CallModel };
 
-/** The call, or the door before it. */
-export const Call = ({ room, conversation }: CallProps) => {
-  useChanges(conversation);
-  useChanges(conversation.devices);
-  if (conversation.atDoor)
-    return <WaitingRoom room={room} conversation={conversation} trouble={troubleOf(conversation)} />;
-  return <Inside room={room} conversation={conversation} />;
+/** The call, or the waiting room before it. */
+export const Call = ({ room, model }: CallProps) => {
+  useChanges(model);
+  useChanges(model.devices);
+  if (model.awaitingAdmission) return <WaitingRoom room={room} model={model} problem={problemOf(model)} />;
+  return <CallView room={room} model={model} />;
 };
 
-const Inside = ({ room, conversation }: CallProps) => {
-  useTitle(titleOf(room, conversation));
+const CallView = ({ room, model }: CallProps) => {
+  useTitle(titleOf(room, model));
   const heading = useFirstFocus<HTMLHeadingElement>();
   const [dialog, setDialog] = useState<CallDialogName>('none');
   const buttons = { chat: useRef<HTMLButtonElement>(null), people: useRef<HTMLButtonElement>(null) };
-  const { panel } = conversation;
-  const before = useRef<Panel>('none');
+  const { panel } = model;
+  const previous = useRef<Panel>('none');
   useEffect(() => {
-    // Whoever closes a panel goes on at the button that opened it, which on a phone was hidden until now.
-    if (panel === 'none' && before.current !== 'none') buttons[before.current].current?.focus();
-    before.current = panel;
+    // After a panel closes, the focus returns to the button that opened it, which a panel hides on phones.
+    if (panel === 'none' && previous.current !== 'none') buttons[previous.current].current?.focus();
+    previous.current = panel;
   }, [panel]);
-  const show = (next: Panel) => conversation.show(next);
-  const toggle = (which: Exclude<Panel, 'none'>) => show(conversation.panel === which ? 'none' : which);
-  useShortcuts(conversation, (shortcut) => shortcutActs[shortcut](conversation, toggle, setDialog));
+  const show = (next: Panel) => model.show(next);
+  const toggle = (name: Exclude<Panel, 'none'>) => show(model.panel === name ? 'none' : name);
+  useShortcuts(model, (shortcut) => shortcutActions[shortcut](model, toggle, setDialog));
   const keyDown = ({ key, target }: KeyboardEvent) => {
     if (key === 'Escape' && panel !== 'none' && !(target as Element).closest('dialog')) show('none');
   };
   const drop = (event: DragEvent) => {
-    if (!hasFiles(event) || !conversation.shares.possible) return;
+    if (!hasFiles(event) || !model.transfers.possible) return;
     event.preventDefault();
     show('chat');
-    conversation.send([...(event.dataTransfer?.files ?? [])]);
+    model.sendFiles([...(event.dataTransfer?.files ?? [])]);
   };
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: Escape and dropping are short-cuts; for each there is a button
+    // biome-ignore lint/a11y/noStaticElementInteractions: Escape and drag-and-drop are shortcuts; each has a button
     <div class="call" data-panel={panel} onKeyDown={keyDown} onDragOver={allowFiles} onDrop={drop}>
       <main class="stage">
         <h1 ref={heading} class="unseen" tabIndex={-1}>
           {call.title(room)}
         </h1>
         <div class="banner" role="status">
-          {troubleOf(conversation)}
+          {problemOf(model)}
         </div>
-        <Stage room={room} conversation={conversation} />
+        <Stage room={room} model={model} />
         <div class="over-stage">
-          <Prompts conversation={conversation} show={() => show('people')} back={() => heading.current?.focus()} />
-          <Notices conversation={conversation} />
+          <Prompts model={model} show={() => show('people')} back={() => heading.current?.focus()} />
+          <ToastList model={model} />
         </div>
-        <CallControls conversation={conversation} buttons={buttons} toggle={toggle} open={setDialog} />
+        <CallControls model={model} buttons={buttons} toggle={toggle} open={setDialog} />
       </main>
-      {panel === 'chat' && <ChatPanel conversation={conversation} close={() => show('none')} />}
-      {panel === 'people' && <ParticipantsPanel conversation={conversation} close={() => show('none')} />}
-      <CallDialog name={dialog} room={room} conversation={conversation} open={setDialog} />
+      {panel === 'chat' && <ChatPanel model={model} close={() => show('none')} />}
+      {panel === 'people' && <ParticipantsPanel model={model} close={() => show('none')} />}
+      <CallDialog name={dialog} room={room} model={model} open={setDialog} />
     </div>
   );
 };
 
 const hasFiles = ({ dataTransfer }: DragEvent): boolean => dataTransfer?.types.includes('Files') === true;
 
-/** Without this the browser would leave the call to show the file. */
+/** Otherwise the browser would navigate to the dropped file. */
 const allowFiles = (event: DragEvent) => hasFiles(event) && event.preventDefault();
 
-type Act = (
-  conversation: CallModel,
+type ShortcutAction = (
+  model: CallModel,
   toggle: (panel: 'chat' | 'people') => void,
   open: (dialog: CallDialogName) => void,
 ) => void;
 
-const shortcutActs: Record<Shortcut, Act> = {
+const shortcutActions: Record<Shortcut, ShortcutAction> = {
   microphone: ({ devices }) => void devices.toggle('microphone'),
   camera: ({ devices }) => void devices.toggle('camera'),
-  hand: ({ own }) => own.raiseHand(!own.hand),
-  screen: ({ own }) => void own.shareScreen(),
+  hand: ({ local }) => local.raiseHand(!local.hand),
+  screen: ({ local }) => void local.shareScreen(),
   chat: (_, toggle) => toggle('chat'),
   people: (_, toggle) => toggle('people'),
   fullScreen: () => void toggleFullScreen(),
   keys: (_, __, open) => open('keys'),
 };
 
-/** What is wrong with the way to the server, if anything. */
-const troubleOf = ({ state, everJoined, atDoor }: CallModel): string | undefined => {
+/** What is wrong with the connection to the server, if anything. */
+const problemOf = ({ state, everJoined, awaitingAdmission }: CallModel): string | undefined => {
   if (state.is === 'joined' || state.is === 'closed' || state.is === 'waiting') return undefined;
   const delay = state.because && delayOf(state.because);
   if (delay) return delay;
   if (everJoined) return call.reconnecting;
-  return state.attempt > 1 || atDoor ? call.unreachable : call.joining;
+  return state.attempt > 1 || awaitingAdmission ? call.unreachable : call.joining;
 };
 
-const Notices = ({ conversation }: { conversation: CallModel }) => (
+const ToastList = ({ model }: { model: CallModel }) => (
   <div class="notices" role="status">
-    {conversation.notices.map(({ key, text, heard }) => (
-      <p key={key} class={heard ? 'unseen' : 'notice'}>
+    {model.toasts.map(({ key, text, announceOnly }) => (
+      <p key={key} class={announceOnly ? 'unseen' : 'notice'}>
         {text}
       </p>
     ))}

@@ -1,4 +1,4 @@
-/** The row of buttons below a call. */
+/** The buttons below a call. */
 import type { RefObject } from 'preact';
 import { MediaToggles } from '../devices/media-toggles.tsx';
 import { number } from '../i18n/format.ts';
@@ -12,25 +12,25 @@ import { type Shortcut, shortcuts } from './shortcuts.ts';
 const { call } = words;
 
 type CallControlsProps = {
-  conversation: CallModel;
+  model: CallModel;
   buttons: Record<'chat' | 'people', RefObject<HTMLButtonElement | null>>;
   toggle: (panel: 'chat' | 'people') => void;
   open: (dialog: CallDialogName) => void;
 };
 
-export const CallControls = ({ conversation, buttons, toggle, open }: CallControlsProps) => {
-  const { peers, isHost, own, panel, unread, roomState } = conversation;
-  const { hand, screen } = own;
+export const CallControls = ({ model, buttons, toggle, open }: CallControlsProps) => {
+  const { peers, isHost, local, panel, unread, roomState } = model;
+  const { hand, screen } = local;
   const sharing = screen.stream !== null;
   const waiting = roomState?.waiting.length ?? 0;
   const leave = () => {
     const onlyHost = isHost && peers.length > 0 && peers.every(({ role }) => role === 'guest');
     if (onlyHost) open('leave');
-    else conversation.leave();
+    else model.leave();
   };
   return (
     <fieldset class="controls" aria-label={call.controls}>
-      <MediaToggles devices={conversation.devices} withKeys />
+      <MediaToggles devices={model.devices} withKeys />
       {canShare() && (
         <Control
           icon="screen"
@@ -38,10 +38,10 @@ export const CallControls = ({ conversation, buttons, toggle, open }: CallContro
           shortcut="screen"
           wide
           pressed={sharing}
-          press={() => void own.shareScreen()}
+          press={() => void local.shareScreen()}
         />
       )}
-      <Control icon="hand" text={call.hand} shortcut="hand" wide pressed={hand} press={() => own.raiseHand(!hand)} />
+      <Control icon="hand" text={call.hand} shortcut="hand" wide pressed={hand} press={() => local.raiseHand(!hand)} />
       <Control
         icon="chat"
         text={call.chat}
@@ -76,10 +76,10 @@ export const CallControls = ({ conversation, buttons, toggle, open }: CallContro
 type ControlProps = {
   icon: IconName;
   text: string;
-  /** What screen readers say, where it is more than the text. */
+  /** The accessible name, where it says more than the text. */
   name?: string;
   shortcut?: Shortcut;
-  /** Left out where there is little room; the menu has it too. */
+  /** Hidden where there is little space; the menu has it too. */
   wide?: boolean;
   pressed?: boolean;
   expanded?: boolean;

@@ -1,4 +1,4 @@
-/** The dialogs of a call, of which one is open at a time. */
+/** The dialogs of a call; at most one is open. */
 import { useState } from 'preact/hooks';
 import { DevicePickers } from '../devices/device-pickers.tsx';
 import { DeviceProblems } from '../devices/media-toggles.tsx';
@@ -17,65 +17,65 @@ import { shortcuts } from './shortcuts.ts';
 import { areShortcutsOn } from './use-shortcuts.ts';
 
 export type CallDialogName = 'none' | 'more' | 'invite' | 'devices' | 'keys' | 'leave';
-type Inside = { room: string; conversation: CallModel; close: () => void };
-type CallDialogProps = Omit<Inside, 'close'> & { name: CallDialogName; open: (name: CallDialogName) => void };
+type CommonProps = { room: string; model: CallModel; close: () => void };
+type CallDialogProps = Omit<CommonProps, 'close'> & { name: CallDialogName; open: (name: CallDialogName) => void };
 
 export const CallDialog = ({ name, open, ...rest }: CallDialogProps) => {
-  const inside = { ...rest, close: () => open('none') };
+  const common = { ...rest, close: () => open('none') };
   switch (name) {
     case 'none':
       return null;
     case 'more':
-      return <More {...inside} open={open} />;
+      return <More {...common} open={open} />;
     case 'invite':
-      return <Invite {...inside} />;
+      return <Invite {...common} />;
     case 'devices':
-      return <DeviceChoice {...inside} />;
+      return <DeviceChoice {...common} />;
     case 'keys':
-      return <Keys close={inside.close} />;
+      return <ShortcutHelp close={common.close} />;
     case 'leave':
-      return <Leaving {...inside} />;
+      return <LeaveConfirmation {...common} />;
     default:
       return name satisfies never;
   }
 };
 
-const More = ({ conversation, close, open }: Inside & Pick<CallDialogProps, 'open'>) => {
+const More = ({ model, close, open }: CommonProps & Pick<CallDialogProps, 'open'>) => {
   const { more } = words;
-  const { own } = conversation;
-  const { hand, screen } = own;
-  const then = (act: () => void) => () => {
+  const { local } = model;
+  const { hand, screen } = local;
+  const closeAnd = (action: () => void) => () => {
     close();
-    act();
+    action();
   };
   return (
     <Dialog title={words.call.more} close={close}>
       <fieldset class="reactions" aria-label={more.reactions}>
         {choices.map((text) => (
-          <button key={text} type="button" class="control plain" onClick={then(() => conversation.react(text))}>
+          <button key={text} type="button" class="control plain" onClick={closeAnd(() => model.react(text))}>
             {text}
           </button>
         ))}
       </fieldset>
       <div class="menu">
         <Item icon="link" text={more.invite} press={() => open('invite')} />
-        <Item icon="hand" text={hand ? more.lowerHand : more.hand} press={then(() => own.raiseHand(!hand))} />
+        <Item icon="hand" text={hand ? more.lowerHand : more.hand} press={closeAnd(() => local.raiseHand(!hand))} />
         {canShare() && (
           <Item
             icon="screen"
             text={screen.stream ? words.screen.stop : more.screen}
-            press={then(() => void own.shareScreen())}
+            press={closeAnd(() => void local.shareScreen())}
           />
         )}
         {canFillScreen() && (
           <Item
             icon="full-screen"
             text={document.fullscreenElement ? more.endFullScreen : more.fullScreen}
-            press={then(() => void toggleFullScreen())}
+            press={closeAnd(() => void toggleFullScreen())}
           />
         )}
-        {canFloat() && conversation.peers.length > 0 && (
-          <Item icon="floating" text={more.picture} press={then(() => void toggleFloating())} />
+        {canFloat() && model.peers.length > 0 && (
+          <Item icon="floating" text={more.picture} press={closeAnd(() => void toggleFloating())} />
         )}
         <Item icon="settings" text={more.devices} press={() => open('devices')} />
         <Item icon="keys" text={more.keys} press={() => open('keys')} />
@@ -91,11 +91,11 @@ const Item = ({ icon, text, press }: { icon: IconName; text: string; press: () =
   </button>
 );
 
-const Invite = ({ room, conversation, close }: Inside) => {
+const Invite = ({ room, model, close }: CommonProps) => {
   const { invite } = words;
   const url = roomUrl(room, document.baseURI);
   const [outcome, setOutcome] = useState('');
-  const { access, passcode } = conversation.roomState?.room ?? { access: 'open', passcode: false };
+  const { access, passcode } = model.roomState?.room ?? { access: 'open', passcode: false };
   const copy = async () => setOutcome((await copyText(url)) ? invite.copied : invite.notCopied);
   const share = () => void navigator.share({ title: words.product, url }).catch(() => {});
   return (
@@ -130,23 +130,23 @@ const Invite = ({ room, conversation, close }: Inside) => {
       <Lazy
         fetch={async () => (await import('../ui/qr.tsx')).QrCode}
         props={{ text: url, label: invite.qr, hint: invite.qrHint }}
-        instead={<p class="hint">{invite.qrFailed}</p>}
+        fallback={<p class="hint">{invite.qrFailed}</p>}
       />
     </Dialog>
   );
 };
 
-const DeviceChoice = ({ conversation, close }: Inside) => (
+const DeviceChoice = ({ model, close }: CommonProps) => (
   <Dialog title={words.devices.title} close={close}>
-    <DevicePickers devices={conversation.devices} />
-    <DeviceProblems devices={conversation.devices} />
+    <DevicePickers devices={model.devices} />
+    <DeviceProblems devices={model.devices} />
   </Dialog>
 );
 
-const Keys = ({ close }: { close: () => void }) => {
+const ShortcutHelp = ({ close }: { close: () => void }) => {
   const { keys } = words;
   const [on, setOn] = useState(areShortcutsOn);
-  const turn = (next: boolean) => {
+  const setEnabled = (next: boolean) => {
     remember('shortcuts', next ? 'on' : 'off');
     setOn(next);
   };
@@ -164,23 +164,23 @@ const Keys = ({ close }: { close: () => void }) => {
         ))}
       </dl>
       <label class="option">
-        <input type="checkbox" checked={on} onChange={({ currentTarget }) => turn(currentTarget.checked)} />
+        <input type="checkbox" checked={on} onChange={({ currentTarget }) => setEnabled(currentTarget.checked)} />
         {keys.on}
       </label>
     </Dialog>
   );
 };
 
-const Leaving = ({ conversation, close }: Inside) => {
+const LeaveConfirmation = ({ model, close }: CommonProps) => {
   const { leaving } = words;
   return (
     <Dialog title={leaving.title} close={close}>
       <p>{leaving.text}</p>
       <div class="choices">
-        <button type="button" class="button primary" onClick={() => conversation.leave()}>
+        <button type="button" class="button primary" onClick={() => model.leave()}>
           {leaving.leave}
         </button>
-        <button type="button" class="button danger" onClick={() => void conversation.decide((room) => room.end())}>
+        <button type="button" class="button danger" onClick={() => void model.decide((room) => room.end())}>
           {words.room.endDo}
         </button>
         <button type="button" class="button" onClick={close}>

@@ -1,4 +1,4 @@
-/** Full screen, and a picture that floats over other windows. */
+/** Full screen and picture-in-picture. */
 
 export const canFillScreen = (): boolean => document.fullscreenEnabled === true;
 
@@ -10,7 +10,7 @@ export const toggleFullScreen = async (): Promise<void> => {
 
 export const canFloat = (): boolean => document.pictureInPictureEnabled === true;
 
-/** Floats the picture that is shown large, or else the first of another person; ends that if one floats. */
+/** Opens picture-in-picture for the large tile, or else the first peer; closes it if open. */
 export const toggleFloating = async (): Promise<void> => {
   if (document.pictureInPictureElement) return document.exitPictureInPicture();
   const video = document.querySelector<HTMLVideoElement>('.tile.main video, [data-peer] video');

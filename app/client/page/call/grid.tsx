@@ -1,4 +1,4 @@
-/** The tiles of a call, as large as the space allows. */
+/** The grid of tiles in a call, as large as the space allows. */
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { words } from '../i18n/i18n.ts';
@@ -6,7 +6,7 @@ import { besideMain, tileSize } from './layout.ts';
 
 const gap = 8;
 
-/** `count`: of the tiles. `main`: one of them is shown large. */
+/** `count`: number of tiles. `main`: whether one of them is large. */
 type GridProps = { count: number; main: boolean; children: ComponentChildren };
 
 export const Grid = ({ count, main, children }: GridProps) => {
@@ -27,7 +27,7 @@ export const Grid = ({ count, main, children }: GridProps) => {
       for (const [name, length] of Object.entries(lengths)) element.style.setProperty(`--${name}`, `${length}px`);
       element.dataset.layout = main ? sizes.side : 'grid';
     };
-    // Which it does at once, and after the layout: asked for here it would be a layout more.
+    // Also runs once after the next layout; measuring here would force another one.
     const observer = new ResizeObserver(arrange);
     observer.observe(element);
     return () => observer.disconnect();

@@ -1,4 +1,4 @@
-/** What this side sends and shows of itself: devices, screen, raised hand, and what hosts ask of them. */
+/** The local participant: devices, screen, raised hand, and mute requests from hosts. */
 import type { MediaKind, Room } from '../../room.ts';
 import type { DeviceState, Devices, Kind } from '../devices/devices.ts';
 import { problemOf } from '../i18n/error-messages.ts';
@@ -6,32 +6,32 @@ import { words } from '../i18n/i18n.ts';
 import { nameOf } from './announcements.ts';
 import { ScreenShare } from './screen-share.ts';
 
-/** What a host, called `name`, asks to be turned off. */
+/** A request of the host `name` to turn off `kind`. */
 export type HostRequest = { name: string; kind: MediaKind };
 
-type OwnSetup = { room: Room; devices: Devices; say: (text: string) => void; changed: () => void };
+type Setup = { room: Room; devices: Devices; announce: (text: string) => void; changed: () => void };
 
 const deviceOf = { audio: 'microphone', video: 'camera' } as const;
 
 export class LocalParticipant {
   readonly devices: Devices;
   readonly screen = new ScreenShare();
-  #setup: OwnSetup;
+  #setup: Setup;
   #hand = false;
-  #asked: HostRequest | undefined;
-  #shown: Record<Kind, DeviceState>;
-  #deaf: (() => void)[];
+  #muteRequest: HostRequest | undefined;
+  #lastStates: Record<Kind, DeviceState>;
+  #unsubscribers: (() => void)[];
 
-  constructor(setup: OwnSetup) {
-    const { devices, say, room } = setup;
+  constructor(setup: Setup) {
+    const { devices, announce, room } = setup;
     this.#setup = setup;
     this.devices = devices;
-    this.#shown = { camera: devices.state('camera'), microphone: devices.state('microphone') };
-    this.#deaf = [
+    this.#lastStates = { camera: devices.state('camera'), microphone: devices.state('microphone') };
+    this.#unsubscribers = [
       devices.onChange(() => this.#devicesChanged()),
-      devices.onReplaced((label) => say(words.devices.replaced(label))),
-      this.screen.onChange(() => this.#send()),
-      room.on('mute-request', ({ from, kind }) => this.#ask(from, kind)),
+      devices.onReplaced((label) => announce(words.devices.replaced(label))),
+      this.screen.onChange(() => this.#updateMedia()),
+      room.on('mute-request', ({ from, kind }) => this.#muteRequested(from, kind)),
     ];
   }
 
@@ -39,8 +39,8 @@ export class LocalParticipant {
     return this.#hand;
   }
 
-  get asked(): HostRequest | undefined {
-    return this.#asked;
+  get muteRequest(): HostRequest | undefined {
+    return this.#muteRequest;
   }
 
   raiseHand(hand: boolean): void {
@@ -49,48 +49,48 @@ export class LocalParticipant {
     this.#setup.changed();
   }
 
-  /** What the room remembers of a hand that was raised before. */
+  /** Adopts the state of the hand that the room kept. */
   setHand(hand: boolean): void {
     this.#hand = hand;
   }
 
   async shareScreen(): Promise<void> {
     if (this.screen.stream) return this.screen.stop();
-    await this.screen.start().catch(() => this.#setup.say(words.screen.failed));
+    await this.screen.start().catch(() => this.#setup.announce(words.screen.failed));
   }
 
-  /** Does what a host asked for, or does not. */
+  /** Complies with the mute request, or declines it. */
   answer(comply: boolean): void {
-    const kind = this.#asked?.kind;
-    this.#asked = undefined;
+    const kind = this.#muteRequest?.kind;
+    this.#muteRequest = undefined;
     if (comply && kind === 'screen') this.screen.stop();
     if (comply && kind && kind !== 'screen') this.devices.turnOff(deviceOf[kind]);
     this.#setup.changed();
   }
 
   close(): void {
-    for (const stop of this.#deaf) stop();
+    for (const unsubscribe of this.#unsubscribers) unsubscribe();
     this.screen.stop();
   }
 
-  #ask(from: string, kind: MediaKind): void {
+  #muteRequested(from: string, kind: MediaKind): void {
     const isOn = kind === 'screen' ? this.screen.stream !== null : this.devices.state(deviceOf[kind]).is === 'on';
     const peer = this.#setup.room.peers.find(({ id }) => id === from);
-    if (isOn) this.#asked = { name: peer ? nameOf(peer) : words.people.host, kind };
+    if (isOn) this.#muteRequest = { name: peer ? nameOf(peer) : words.people.host, kind };
     this.#setup.changed();
   }
 
   #devicesChanged(): void {
-    this.#send();
+    this.#updateMedia();
     for (const kind of ['camera', 'microphone'] as const) {
       const state = this.devices.state(kind);
-      if (state === this.#shown[kind]) continue;
-      this.#shown[kind] = state;
-      if (state.is === 'failed') this.#setup.say(problemOf(kind, state.problem));
+      if (state === this.#lastStates[kind]) continue;
+      this.#lastStates[kind] = state;
+      if (state.is === 'failed') this.#setup.announce(problemOf(kind, state.problem));
     }
   }
 
-  #send(): void {
+  #updateMedia(): void {
     const { room, changed } = this.#setup;
     const microphone = this.devices.state('microphone');
     const shared = this.screen.with('track' in microphone ? microphone.track : null);

@@ -1,26 +1,26 @@
-/** Cards over a call that ask for an answer: somebody knocks, a host asks for silence, one's own screen is shown. */
+/** Cards over a call that need a response: a guest waits, a host asks to mute, the screen is shared. */
 
 import { words } from '../i18n/i18n.ts';
 import type { CallModel } from './call-model.ts';
 
 const { people, asked, screen } = words;
 
-/** `back`: where the focus goes when a card that had it is gone. */
-type PromptsProps = { conversation: CallModel; show: () => void; back: () => void };
+/** `back`: restores the focus when the card that had it disappears. */
+type PromptsProps = { model: CallModel; show: () => void; back: () => void };
 
-export const Prompts = ({ conversation, show, back }: PromptsProps) => (
+export const Prompts = ({ model, show, back }: PromptsProps) => (
   <div class="prompts">
-    <Sharing conversation={conversation} back={back} />
-    <MuteRequest conversation={conversation} back={back} />
-    {conversation.panel !== 'people' && <Knock conversation={conversation} show={show} back={back} />}
+    <Sharing model={model} back={back} />
+    <MuteRequest model={model} back={back} />
+    {model.panel !== 'people' && <Knock model={model} show={show} back={back} />}
   </div>
 );
 
-const Knock = ({ conversation, show, back }: PromptsProps) => {
-  const [first, ...others] = conversation.roomState?.waiting ?? [];
+const Knock = ({ model, show, back }: PromptsProps) => {
+  const [first, ...others] = model.roomState?.waiting ?? [];
   if (!first) return null;
-  const decide = (deed: 'admit' | 'deny') => {
-    void conversation.decide((room) => room[deed](first.id));
+  const decide = (action: 'admit' | 'deny') => {
+    void model.decide((room) => room[action](first.id));
     back();
   };
   return (
@@ -46,11 +46,11 @@ const Knock = ({ conversation, show, back }: PromptsProps) => {
   );
 };
 
-const MuteRequest = ({ conversation, back }: Omit<PromptsProps, 'show'>) => {
-  const request = conversation.own.asked;
+const MuteRequest = ({ model, back }: Omit<PromptsProps, 'show'>) => {
+  const request = model.local.muteRequest;
   if (!request) return null;
   const answer = (comply: boolean) => {
-    conversation.own.answer(comply);
+    model.local.answer(comply);
     back();
   };
   return (
@@ -68,10 +68,10 @@ const MuteRequest = ({ conversation, back }: Omit<PromptsProps, 'show'>) => {
   );
 };
 
-const Sharing = ({ conversation, back }: Omit<PromptsProps, 'show'>) => {
-  if (conversation.own.screen.stream === null) return null;
+const Sharing = ({ model, back }: Omit<PromptsProps, 'show'>) => {
+  if (model.local.screen.stream === null) return null;
   const stop = () => {
-    conversation.own.screen.stop();
+    model.local.screen.stop();
     back();
   };
   return (

@@ -1,4 +1,4 @@
-/** How good the path to a person is: three bars, and the numbers for who wants them. */
+/** Connection quality of a peer: as three bars, and as numbers. */
 import type { RemotePeer } from '../../room.ts';
 import { bitrate, milliseconds, percent } from '../i18n/format.ts';
 import { words } from '../i18n/i18n.ts';
@@ -7,7 +7,7 @@ const { quality: text } = words;
 
 type Quality = NonNullable<RemotePeer['quality']>;
 
-/** Nothing while the path is good: that is what everyone expects. */
+/** Renders nothing while the quality is good. */
 export const QualityBadge = ({ quality }: { quality: Quality | undefined }) => {
   if (!quality || quality.level === 'good') return null;
   return (

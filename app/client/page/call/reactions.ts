@@ -1,8 +1,8 @@
-/** Reactions as they are shown: on the tile of whoever sent one, for some seconds. */
+/** Reactions, shown on the sender's tile for some seconds. */
 
 export const choices = ['👍', '👏', '❤️', '😂', '😮', '🎉'] as const;
 
-const lasts = 4_000;
+const duration = 4_000;
 
 export class Reactions {
   #shown = new Map<string, string>();
@@ -13,20 +13,20 @@ export class Reactions {
     this.#changed = changed;
   }
 
-  /** What this peer, or `self`, shows now. */
-  of(who: string): string | undefined {
-    return this.#shown.get(who);
+  /** The current reaction of this peer, or of `self`. */
+  of(peer: string): string | undefined {
+    return this.#shown.get(peer);
   }
 
-  show(who: string, text: string): void {
-    clearTimeout(this.#timers.get(who));
-    this.#shown.set(who, text);
+  show(peer: string, text: string): void {
+    clearTimeout(this.#timers.get(peer));
+    this.#shown.set(peer, text);
     const timer = setTimeout(() => {
-      this.#shown.delete(who);
-      this.#timers.delete(who);
+      this.#shown.delete(peer);
+      this.#timers.delete(peer);
       this.#changed();
-    }, lasts);
-    this.#timers.set(who, timer);
+    }, duration);
+    this.#timers.set(peer, timer);
     this.#changed();
   }
 }

@@ -1,4 +1,4 @@
-/** What hosts decide about the room: who may come in, the passcode, the end. */
+/** Room settings for hosts: access, passcode, ending the room. */
 import { useState } from 'preact/hooks';
 import type { Access } from '../../room.ts';
 import { words } from '../i18n/i18n.ts';
@@ -8,9 +8,9 @@ import type { CallModel } from './call-model.ts';
 const { room: text } = words;
 const accesses: readonly Access[] = ['open', 'knock', 'locked'];
 
-export const RoomSettings = ({ conversation }: { conversation: CallModel }) => {
+export const RoomSettings = ({ model }: { model: CallModel }) => {
   const [ending, setEnding] = useState(false);
-  const chosen = conversation.roomState?.room.access;
+  const chosen = model.roomState?.room.access;
   return (
     <section class="room-settings" aria-labelledby="room-settings">
       <h3 id="room-settings">{text.title}</h3>
@@ -22,28 +22,28 @@ export const RoomSettings = ({ conversation }: { conversation: CallModel }) => {
               type="radio"
               name="access"
               checked={access === chosen}
-              onChange={() => void conversation.decide((room) => room.lock(access))}
+              onChange={() => void model.decide((room) => room.lock(access))}
             />
             {text[access]}
           </label>
         ))}
       </fieldset>
-      <PasscodeForm conversation={conversation} />
+      <PasscodeForm model={model} />
       <button type="button" class="button wide danger-outline" onClick={() => setEnding(true)}>
         {text.end}
       </button>
-      {ending && <EndForAll conversation={conversation} close={() => setEnding(false)} />}
+      {ending && <EndForAll model={model} close={() => setEnding(false)} />}
     </section>
   );
 };
 
-const PasscodeForm = ({ conversation }: { conversation: CallModel }) => {
+const PasscodeForm = ({ model }: { model: CallModel }) => {
   const [typed, setTyped] = useState('');
-  const isSet = conversation.roomState?.room.passcode === true;
+  const isSet = model.roomState?.room.passcode === true;
   const submit = (event: Event) => {
     event.preventDefault();
     if (typed === '') return;
-    void conversation.decide((room) => room.setPasscode(typed), text.passcodeIsSet);
+    void model.decide((room) => room.setPasscode(typed), text.passcodeIsSet);
     setTyped('');
   };
   return (
@@ -73,7 +73,7 @@ const PasscodeForm = ({ conversation }: { conversation: CallModel }) => {
         <button
           type="button"
           class="button small"
-          onClick={() => void conversation.decide((room) => room.setPasscode(null), text.passcodeIsGone)}
+          onClick={() => void model.decide((room) => room.setPasscode(null), text.passcodeIsGone)}
         >
           {text.clear}
         </button>
@@ -82,11 +82,11 @@ const PasscodeForm = ({ conversation }: { conversation: CallModel }) => {
   );
 };
 
-const EndForAll = ({ conversation, close }: { conversation: CallModel; close: () => void }) => (
+const EndForAll = ({ model, close }: { model: CallModel; close: () => void }) => (
   <Dialog title={text.endTitle} close={close}>
     <p>{text.endText}</p>
     <div class="choices">
-      <button type="button" class="button danger" onClick={() => void conversation.decide((room) => room.end())}>
+      <button type="button" class="button danger" onClick={() => void model.decide((room) => room.end())}>
         {text.endDo}
       </button>
       <button type="button" class="button" onClick={close}>

@@ -1,9 +1,9 @@
-/** Sharing a screen: its picture takes the place of the camera's, and its sound is mixed with the voice. */
+/** Screen sharing: the screen replaces the camera, and its audio is mixed with the microphone. */
 import { Emitter } from '../../events.ts';
 
 type State = { is: 'off' } | { is: 'asking' } | { is: 'on'; stream: MediaStream; mixer: Mixer | undefined };
-/** `take` puts another voice into the mixture. */
-type Mixer = { track: MediaStreamTrack; take(voice: MediaStreamTrack | null): void; close(): void };
+/** `setVoice` replaces the microphone track in the mix. */
+type Mixer = { track: MediaStreamTrack; setVoice(voice: MediaStreamTrack | null): void; close(): void };
 
 export const canShare = (): boolean => typeof navigator.mediaDevices?.getDisplayMedia === 'function';
 
@@ -15,18 +15,18 @@ export class ScreenShare {
     return this.#emitter.on('changed', listener);
   }
 
-  /** What is shared. null = nothing. */
+  /** The shared stream. null = none. */
   get stream(): MediaStream | null {
     return this.#state.is === 'on' ? this.#state.stream : null;
   }
 
-  /** Lets the person choose what to share. @throws what getDisplayMedia throws, but not when they chose nothing */
+  /** Opens the browser's picker. @throws what getDisplayMedia throws, except when the user cancels */
   async start(): Promise<void> {
     if (this.#state.is !== 'off') return;
     this.#become({ is: 'asking' });
     try {
       const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 15 } }, audio: true });
-      this.#own(stream);
+      this.#started(stream);
     } catch (error) {
       this.#become({ is: 'off' });
       if (!(error instanceof Error && error.name === 'NotAllowedError')) throw error;
@@ -40,21 +40,21 @@ export class ScreenShare {
     this.#become({ is: 'off' });
   }
 
-  /** What is sent while the screen is shared: its picture, and the voice with its sound, where it has one. */
+  /** The stream to send while sharing: the screen, and the voice mixed with any screen audio. null = not sharing. */
   with(voice: MediaStreamTrack | null): MediaStream | null {
     if (this.#state.is !== 'on') return null;
     const { stream, mixer } = this.#state;
-    mixer?.take(voice);
-    const sound = mixer?.track ?? voice;
-    return new MediaStream([...stream.getVideoTracks(), ...(sound ? [sound] : [])]);
+    mixer?.setVoice(voice);
+    const audio = mixer?.track ?? voice;
+    return new MediaStream([...stream.getVideoTracks(), ...(audio ? [audio] : [])]);
   }
 
-  #own(stream: MediaStream): void {
-    const [picture] = stream.getVideoTracks();
-    if (picture) {
-      // Text has to stay sharp, whatever that costs in motion.
-      picture.contentHint = 'detail';
-      picture.onended = () => this.stop();
+  #started(stream: MediaStream): void {
+    const [video] = stream.getVideoTracks();
+    if (video) {
+      // Keeps text sharp, at the cost of motion.
+      video.contentHint = 'detail';
+      video.onended = () => this.stop();
     }
     this.#become({ is: 'on', stream, mixer: stream.getAudioTracks().length > 0 ? mix(stream) : undefined });
   }
@@ -67,16 +67,16 @@ export class ScreenShare {
 
 const mix = (stream: MediaStream): Mixer => {
   const context = new AudioContext();
-  const mixture = context.createMediaStreamDestination();
-  context.createMediaStreamSource(stream).connect(mixture);
+  const output = context.createMediaStreamDestination();
+  context.createMediaStreamSource(stream).connect(output);
   let voice: { track: MediaStreamTrack; node: AudioNode } | undefined;
   return {
-    track: mixture.stream.getAudioTracks()[0] as MediaStreamTrack,
-    take: (track) => {
+    track: output.stream.getAudioTracks()[0] as MediaStreamTrack,
+    setVoice: (track) => {
       if (voice?.track === track) return;
       voice?.node.disconnect();
       voice = track ? { track, node: context.createMediaStreamSource(new MediaStream([track])) } : undefined;
-      voice?.node.connect(mixture);
+      voice?.node.connect(output);
     },
     close: () => void context.close(),
   };

@@ -1,8 +1,8 @@
-/** Keys that do in a call what its buttons do. */
+/** Keyboard shortcuts for the buttons of a call. */
 
 export type Shortcut = 'microphone' | 'camera' | 'hand' | 'screen' | 'chat' | 'people' | 'fullScreen' | 'keys';
 
-/** As `KeyboardEvent.key` has them, whatever the layout of the keyboard. */
+/** Values of `KeyboardEvent.key`: the character, not the position of the key. */
 export const shortcuts: Record<Shortcut, string> = {
   microphone: 'm',
   camera: 'v',
@@ -16,17 +16,17 @@ export const shortcuts: Record<Shortcut, string> = {
 
 type Pressed = Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'repeat'>;
 
-/** What the key stands for; undefined for any other, and for keys of the browser, which have Ctrl, Alt or ⌘ with them. */
+/** The shortcut for a key. Undefined for other keys, and with Ctrl, Alt or ⌘, which belong to the browser. */
 export const shortcutOf = ({ key, ctrlKey, metaKey, altKey, repeat }: Pressed): Shortcut | undefined => {
   if (ctrlKey || metaKey || altKey || repeat) return undefined;
   const pressed = key.toLowerCase();
   return (Object.keys(shortcuts) as Shortcut[]).find((shortcut) => shortcuts[shortcut] === pressed);
 };
 
-/** Where letters are letters, or where a modal dialog has the word. */
+/** Whether the target accepts text, or is in a modal dialog. */
 export const isForText = (target: EventTarget | null): boolean =>
   target instanceof Element && target.closest('input, textarea, select, dialog') !== null;
 
-/** Where the space bar presses what has the focus. */
+/** Whether the space bar activates the target. */
 export const isPressable = (target: EventTarget | null): boolean =>
   target instanceof Element && target.closest('button, a, summary') !== null;

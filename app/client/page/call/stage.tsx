@@ -1,4 +1,4 @@
-/** The tiles of a call: all alike, or one large and the others beside it. */
+/** The tiles of a call: all the same size, or one large and the others next to it. */
 import { useState } from 'preact/hooks';
 import { words } from '../i18n/i18n.ts';
 import { roomUrl } from '../route.ts';
@@ -11,15 +11,15 @@ import { useActiveSpeaker } from './use-active-speaker.ts';
 
 const { call } = words;
 
-export const Stage = ({ room, conversation }: { room: string; conversation: CallModel }) => {
+export const Stage = ({ room, model }: { room: string; model: CallModel }) => {
   const [blocked, setBlocked] = useState<(() => void)[]>([]);
   const [pinned, setPinned] = useState<string>();
-  const { peers, devices } = conversation;
-  const speaking = useActiveSpeaker(conversation);
-  const alone = peers.length === 0 && conversation.state.is === 'joined';
-  // What somebody shows is what the call is about, unless one prefers to look elsewhere.
+  const { peers, devices } = model;
+  const speaking = useActiveSpeaker(model);
+  const alone = peers.length === 0 && model.state.is === 'joined';
+  // A shared screen is large, unless the user has pinned another tile.
   const main = (peers.find(({ id }) => id === pinned) ?? peers.find(({ media }) => media.screen))?.id;
-  const access = conversation.roomState?.room.access ?? 'open';
+  const access = model.roomState?.room.access ?? 'open';
   return (
     <div class="tiles">
       <Grid count={peers.length + (alone ? 2 : 1)} main={main !== undefined}>
@@ -27,19 +27,19 @@ export const Stage = ({ room, conversation }: { room: string; conversation: Call
           <PeerTile
             key={peer.id}
             peer={peer}
-            reaction={conversation.reactions.of(peer.id)}
+            reaction={model.reactions.of(peer.id)}
             speaker={devices.speaker}
             speaking={speaking === peer.id}
             main={main === peer.id}
             canPin={peers.length > 1 || main !== undefined}
             pin={() => setPinned(pinned === peer.id ? undefined : peer.id)}
             pinned={pinned === peer.id}
-            retry={() => conversation.retry(peer.id)}
+            retry={() => model.retry(peer.id)}
             onBlocked={(play) => setBlocked((others) => [...others, play])}
           />
         ))}
-        <OwnTile key="own" conversation={conversation} />
-        {alone && <Invitation key="invitation" room={room} conversation={conversation} />}
+        <OwnTile key="own" model={model} />
+        {alone && <Invitation key="invitation" room={room} model={model} />}
       </Grid>
       {access !== 'open' && (
         <p class="access-badge">
@@ -63,10 +63,10 @@ export const Stage = ({ room, conversation }: { room: string; conversation: Call
   );
 };
 
-const Invitation = ({ room, conversation }: { room: string; conversation: CallModel }) => {
+const Invitation = ({ room, model }: { room: string; model: CallModel }) => {
   const copy = async () => {
     const copied = await copyText(roomUrl(room, document.baseURI));
-    conversation.announce(copied ? words.invite.copied : words.invite.notCopied);
+    model.announce(copied ? words.invite.copied : words.invite.notCopied);
   };
   return (
     <li class="tile invitation">

@@ -1,4 +1,4 @@
-/** One person in the call: picture, name, and how things stand with them. */
+/** The tile of one participant: video, name and status. */
 import type { ComponentChildren } from 'preact';
 import type { RemotePeer } from '../../room.ts';
 import { words } from '../i18n/i18n.ts';
@@ -14,7 +14,7 @@ const { tile } = words;
 type PeerTileProps = {
   peer: RemotePeer;
   reaction: string | undefined;
-  /** The device that plays their voice. */
+  /** Id of the audio output device; '' = the system's default. */
   speaker: string;
   speaking: boolean;
   main: boolean;
@@ -78,16 +78,16 @@ export const PeerTile = (props: PeerTileProps) => {
   );
 };
 
-export const OwnTile = ({ conversation }: { conversation: CallModel }) => {
-  const { name, devices } = conversation;
-  const { hand } = conversation.own;
+export const OwnTile = ({ model }: { model: CallModel }) => {
+  const { name, devices } = model;
+  const { hand } = model.local;
   const label = name ? words.call.youNamed(name) : words.call.you;
   const camera = devices.state('camera').is === 'on';
   return (
     <li class="tile own" data-self data-video={camera}>
       <Initial name={name || words.call.you} />
       <OwnVideo devices={devices} label={label} />
-      <Reaction from={label} text={conversation.reactions.of('self')} />
+      <Reaction from={label} text={model.reactions.of('self')} />
       <Caption name={label} audio={devices.state('microphone').is === 'on'} video={camera} hand={hand} />
     </li>
   );

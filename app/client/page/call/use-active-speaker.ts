@@ -1,26 +1,26 @@
-/** Who speaks in a call of three or more; between two, both know. */
+/** The active speaker in a call of three or more; with two it is obvious. */
 import { useEffect, useState } from 'preact/hooks';
 import { heard, speakerOf } from '../devices/sound.ts';
 import type { CallModel } from './call-model.ts';
 
 const interval = 250;
-/** A pause for breath does not end a turn. */
-const breath = 5;
+/** Silent intervals until nobody is the speaker, so that a short pause does not end a turn. */
+const longestPause = 5;
 
-export const useActiveSpeaker = (conversation: CallModel): string | undefined => {
+export const useActiveSpeaker = (model: CallModel): string | undefined => {
   const [speaker, setSpeaker] = useState<string>();
-  const worthwhile = conversation.peers.length > 1;
+  const enabled = model.peers.length > 1;
   useEffect(() => {
-    if (!worthwhile) return;
+    if (!enabled) return;
     let current: string | undefined;
     let silent = 0;
     const timer = setInterval(() => {
-      // A browser knows the last volume of one who is muted for some seconds more.
-      const audible = conversation.peers.filter(({ media }) => media.audio);
-      const levels = new Map(audible.map(({ id }) => [id, heard(conversation.volume(id))]));
+      // For some seconds, browsers still report the last volume of a muted peer.
+      const audible = model.peers.filter(({ media }) => media.audio);
+      const levels = new Map(audible.map(({ id }) => [id, heard(model.volume(id))]));
       const next = speakerOf(levels, current);
       silent = next === undefined ? silent + 1 : 0;
-      if (next === undefined && silent < breath) return;
+      if (next === undefined && silent < longestPause) return;
       current = next;
       setSpeaker(next);
     }, interval);
@@ -28,6 +28,6 @@ export const useActiveSpeaker = (conversation: CallModel): string | undefined =>
       clearInterval(timer);
       setSpeaker(undefined);
     };
-  }, [worthwhile, conversation]);
+  }, [enabled, model]);
   return speaker;
 };

@@ -1,18 +1,18 @@
-/** Listens to the keyboard during a call: shortcuts, and the space bar to talk while it is held. */
+/** The keyboard in a call: shortcuts, and push-to-talk with the space bar. */
 import { useEffect } from 'preact/hooks';
 import { words } from '../i18n/i18n.ts';
 import { recall } from '../storage.ts';
 import type { CallModel } from './call-model.ts';
 import { isForText, isPressable, type Shortcut, shortcutOf } from './shortcuts.ts';
 
-/** Letters as shortcuts can be switched off: who dictates would press them unawares (WCAG 2.2, 2.1.4). */
+/** Single-letter shortcuts can be turned off: speech input triggers them by accident (WCAG 2.2, 2.1.4). */
 export const areShortcutsOn = (): boolean => recall('shortcuts') !== 'off';
 
-export const useShortcuts = (conversation: CallModel, act: (shortcut: Shortcut) => void): void => {
+export const useShortcuts = (model: CallModel, onShortcut: (shortcut: Shortcut) => void): void => {
   useEffect(() => {
-    const { devices } = conversation;
+    const { devices } = model;
     let talking = false;
-    const hush = () => {
+    const stopTalking = () => {
       if (talking) devices.turnOff('microphone');
       talking = false;
     };
@@ -21,24 +21,24 @@ export const useShortcuts = (conversation: CallModel, act: (shortcut: Shortcut) 
       const shortcut = shortcutOf(event);
       if (shortcut) {
         event.preventDefault();
-        act(shortcut);
+        onShortcut(shortcut);
       }
       if (event.key !== ' ' || event.repeat || isPressable(event.target)) return;
       event.preventDefault();
       if (devices.state('microphone').is !== 'muted') return;
       talking = true;
       void devices.toggle('microphone');
-      conversation.announce(words.call.talking);
+      model.announce(words.call.talking);
     };
-    const up = ({ key }: KeyboardEvent) => key === ' ' && hush();
+    const up = ({ key }: KeyboardEvent) => key === ' ' && stopTalking();
     addEventListener('keydown', down);
     addEventListener('keyup', up);
-    addEventListener('blur', hush);
+    addEventListener('blur', stopTalking);
     return () => {
-      hush();
+      stopTalking();
       removeEventListener('keydown', down);
       removeEventListener('keyup', up);
-      removeEventListener('blur', hush);
+      removeEventListener('blur', stopTalking);
     };
-  }, [conversation]);
+  }, [model]);
 };

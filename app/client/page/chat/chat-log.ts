@@ -1,8 +1,8 @@
-/** What was written in a call: one's own lines, the others', and what had been said before one came. */
+/** The chat log: own lines, received lines, and the history from before joining. */
 import type { Chat } from '../../room.ts';
 import { words } from '../i18n/i18n.ts';
 
-/** A line of the chat. `delivery` is about one's own; what the others wrote has arrived. */
+/** A line of the chat. `delivery` is about own lines; received ones are `done`. */
 export type ChatLine = Readonly<{
   key: number;
   mine: boolean;
@@ -12,7 +12,7 @@ export type ChatLine = Readonly<{
   delivery: 'sending' | 'done' | 'refused';
 }>;
 
-/** What the room says was said before; `name` as it was then. */
+/** A message of the room's chat history; `name` as it was then. */
 export type Before = { from: string; name?: string | undefined; text: string; at: number };
 
 type NewLine = Omit<ChatLine, 'key'>;
@@ -34,8 +34,8 @@ export const receivedLine = ({ text, at }: Chat, name: string): NewLine => ({
 });
 
 /**
- * The lines that `before` has and `known` has not. After a lost session the room tells again what was heard already: the
- * others' lines are known by the server's time, one's own by their text, as they were sent before that time was.
+ * The lines of `before` that are not in `known`. After a lost session the room sends history that was received already: received
+ * lines are matched by the server's time, own lines by their text, because they were added before the server set a time.
  */
 export const missing = (known: readonly NewLine[], before: readonly Before[], self: string): NewLine[] =>
   before
@@ -48,10 +48,10 @@ export const missing = (known: readonly NewLine[], before: readonly Before[], se
         !known.some(({ mine, text, at }) => mine === line.mine && text === line.text && (mine || at === line.at)),
     );
 
-/** The lines that are kept: each is drawn again with every change. */
+/** Lines kept: every change renders them all. */
 export const most = 500;
 
-/** The last lines in the order in which they came here. */
+/** The last lines, in order of arrival. */
 export class ChatLog {
   #all: readonly ChatLine[] = [];
   #keys = 0;

@@ -9,9 +9,9 @@ import { Attach, FileList } from './file-list.tsx';
 import { splitLinks } from './linkify.ts';
 
 const { chat } = words;
-const longest = 4000;
+const longestMessage = 4000;
 
-export const ChatPanel = ({ conversation, close }: { conversation: CallModel; close: () => void }) => (
+export const ChatPanel = ({ model, close }: { model: CallModel; close: () => void }) => (
   <section id="chat" class="panel" aria-label={chat.title}>
     <header class="panel-head">
       <h2>{chat.title}</h2>
@@ -19,9 +19,9 @@ export const ChatPanel = ({ conversation, close }: { conversation: CallModel; cl
         <Icon name="close" />
       </button>
     </header>
-    <Lines lines={conversation.lines} />
-    <FileList conversation={conversation} />
-    <Writer conversation={conversation} />
+    <Lines lines={model.chatLines} />
+    <FileList model={model} />
+    <MessageForm model={model} />
   </section>
 );
 
@@ -31,32 +31,32 @@ const Lines = ({ lines }: { lines: readonly ChatLine[] }) => {
     list.current?.scrollTo({ top: list.current.scrollHeight });
   }, [lines.length]);
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be reachable by keyboard
     <div ref={list} class="lines" role="log" aria-label={chat.messages} tabIndex={0}>
       {lines.length === 0 && <p class="quiet">{chat.empty}</p>}
       {lines.map((line) => (
-        <Said key={line.key} line={line} />
+        <Line key={line.key} line={line} />
       ))}
     </div>
   );
 };
 
-const Said = ({ line: { mine, name, text, at, delivery } }: { line: ChatLine }) => (
+const Line = ({ line: { mine, name, text, at, delivery } }: { line: ChatLine }) => (
   <article class={mine ? 'line mine' : 'line'} data-delivery={delivery}>
     <p class="line-head">
       <bdi class="line-name">{name}</bdi>
       <time dateTime={new Date(at).toISOString()}>{clock(at)}</time>
     </p>
     <p class="line-text" dir="auto">
-      {linked(text)}
+      {withLinks(text)}
     </p>
     {delivery === 'sending' && <p class="line-delivery">{chat.sending}</p>}
     {delivery === 'refused' && <p class="line-delivery refused">{chat.notSent}</p>}
   </article>
 );
 
-/** The text with its addresses as links, which open elsewhere and tell nobody where they were followed from. */
-const linked = (text: string) =>
+/** The text with its URLs as links, which open a new tab and send no referrer. */
+const withLinks = (text: string) =>
   splitLinks(text).map((part, index) =>
     part.is === 'link' ? (
       <a key={index} href={part.text} target="_blank" rel="noopener noreferrer">
@@ -67,7 +67,7 @@ const linked = (text: string) =>
     ),
   );
 
-const Writer = ({ conversation }: { conversation: CallModel }) => {
+const MessageForm = ({ model }: { model: CallModel }) => {
   const field = useRef<HTMLTextAreaElement>(null);
   const [text, setText] = useState('');
   useEffect(() => field.current?.focus(), []);
@@ -75,16 +75,16 @@ const Writer = ({ conversation }: { conversation: CallModel }) => {
     event.preventDefault();
     field.current?.focus();
     if (text.trim() === '') return;
-    void conversation.say(text.trim());
+    void model.sendChat(text.trim());
     setText('');
   };
-  const enter = (event: KeyboardEvent) => {
-    // While a word is being composed, Enter chooses it.
+  const keyDown = (event: KeyboardEvent) => {
+    // During IME composition, Enter selects a candidate.
     if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) send(event);
   };
   return (
     <form class="writer" onSubmit={send}>
-      {conversation.shares.possible && <Attach send={(files) => conversation.send(files)} />}
+      {model.transfers.possible && <Attach send={(files) => model.sendFiles(files)} />}
       <label class="unseen" for="message">
         {chat.message}
       </label>
@@ -94,12 +94,12 @@ const Writer = ({ conversation }: { conversation: CallModel }) => {
         class="field"
         dir="auto"
         rows={2}
-        maxLength={longest}
+        maxLength={longestMessage}
         placeholder={chat.message}
         enterkeyhint="send"
         value={text}
         onInput={({ currentTarget }) => setText(currentTarget.value)}
-        onKeyDown={enter}
+        onKeyDown={keyDown}
       />
       <button type="submit" class="button primary" aria-label={chat.send}>
         <Icon name="send" />

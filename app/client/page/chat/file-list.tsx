@@ -1,4 +1,4 @@
-/** The files of the chat: what is offered, how far it is, and what can be done. */
+/** The file transfers of the chat: state, progress and actions. */
 import type { CallModel } from '../call/call-model.ts';
 import { percent, sizeOf } from '../i18n/format.ts';
 import { words } from '../i18n/i18n.ts';
@@ -7,34 +7,34 @@ import type { FileTransfer } from './file-transfers.ts';
 
 const { files } = words;
 
-export const FileList = ({ conversation }: { conversation: CallModel }) => {
-  const { shares } = conversation;
-  if (shares.all.length === 0) return null;
+export const FileList = ({ model }: { model: CallModel }) => {
+  const { transfers } = model;
+  if (transfers.all.length === 0) return null;
   return (
     <ul class="shares" aria-label={files.title}>
-      {shares.all.map((share) => (
-        <Item key={share.key} share={share} address={shares.address(share)} />
+      {transfers.all.map((transfer) => (
+        <Item key={transfer.key} transfer={transfer} url={transfers.address(transfer)} />
       ))}
     </ul>
   );
 };
 
-const Item = ({ share, address }: { share: FileTransfer; address: string | undefined }) => {
-  const { file, way, who } = share;
+const Item = ({ transfer, url }: { transfer: FileTransfer; url: string | undefined }) => {
+  const { file, direction, peerName } = transfer;
   return (
-    <li class="share" data-share={way} data-state={file.state.is}>
+    <li class="share" data-share={direction} data-state={file.state.is}>
       <p class="share-name" dir="auto">
         {file.name}
       </p>
       <p class="quiet">
-        {way === 'in' ? files.from(who) : files.to(who)} · {sizeOf(file.size)} · {stateOf(share)}
+        {direction === 'in' ? files.from(peerName) : files.to(peerName)} · {sizeOf(file.size)} · {stateOf(transfer)}
       </p>
       {(file.state.is === 'running' || file.state.is === 'paused') && (
         <progress class="share-progress" max={file.size} value={file.progress} aria-label={file.name} />
       )}
-      <Choices share={share} />
-      {address && (
-        <a class="button small" href={address} download={file.name}>
+      <Actions transfer={transfer} />
+      {url && (
+        <a class="button small" href={url} download={file.name}>
           {files.save}
         </a>
       )}
@@ -42,24 +42,24 @@ const Item = ({ share, address }: { share: FileTransfer; address: string | undef
   );
 };
 
-const Choices = ({ share }: { share: FileTransfer }) => {
-  const { file, way } = share;
+const Actions = ({ transfer }: { transfer: FileTransfer }) => {
+  const { file, direction } = transfer;
   if (!file.isUnfinished) return null;
   return (
     <div class="prompt-choices">
-      {way === 'in' && file.state.is === 'offered' && (
+      {direction === 'in' && file.state.is === 'offered' && (
         <button type="button" class="button small primary" onClick={() => file.accept()}>
           {files.accept}
         </button>
       )}
-      <button type="button" class="button small" onClick={() => (way === 'in' ? file.decline() : file.cancel())}>
-        {way === 'in' ? files.decline : words.cancel}
+      <button type="button" class="button small" onClick={() => (direction === 'in' ? file.decline() : file.cancel())}>
+        {direction === 'in' ? files.decline : words.cancel}
       </button>
     </div>
   );
 };
 
-/** Opens the browser's choice of files. */
+/** Opens the browser's file picker. */
 export const Attach = ({ send }: { send: (files: File[]) => void }) => (
   <label class="button attach" title={files.attach}>
     <Icon name="attach" />

@@ -1,14 +1,13 @@
-/** Files on their way between this page and the others, as the chat shows them. */
+/** File transfers with other peers, as the chat shows them. */
 import { type Files, files, type Incoming, type Outgoing, type Room } from '../../room.ts';
 
-/** `who`: the other side. */
 export type FileTransfer = Readonly<
-  { key: number; who: string } & ({ way: 'in'; file: Incoming } | { way: 'out'; file: Outgoing })
+  { key: number; peerName: string } & ({ direction: 'in'; file: Incoming } | { direction: 'out'; file: Outgoing })
 >;
 
 /** Bytes. */
 export const limit = 100 * 2 ** 20;
-/** Of those that came to nothing so many are shown. */
+/** Closed (failed, declined or cancelled) transfers kept when one is added. */
 export const mostOver = 20;
 
 export class FileTransfers {
@@ -16,21 +15,23 @@ export class FileTransfers {
   #all: readonly FileTransfer[] = [];
   #keys = 0;
   #changed: () => void;
-  /** Of what was received, until the page goes. */
-  #addresses = new Map<number, string>();
+  /** Object URLs of received files, until `close()`. */
+  #urls = new Map<number, string>();
 
-  /** `offered` hears of what others offer. */
+  /** `offered` is called with each offer of another peer. */
   constructor(
     room: Room,
     nameOf: (peer: string) => string,
     changed: () => void,
-    offered: (share: FileTransfer) => void,
+    offered: (transfer: FileTransfer) => void,
   ) {
     this.#changed = changed;
-    // Browsers make no SHA-256 on a page without https.
+    // On a page without https, browsers offer no SHA-256.
     if (!isSecureContext) return;
     this.#files = files(room, { limit });
-    this.#files.on('file', (file) => offered(this.#add({ way: 'in', file, who: nameOf(file.peer), key: this.#key() })));
+    this.#files.on('file', (file) =>
+      offered(this.#add({ direction: 'in', file, peerName: nameOf(file.peer), key: this.#key() })),
+    );
   }
 
   get possible(): boolean {
@@ -41,23 +42,23 @@ export class FileTransfers {
     return this.#all;
   }
 
-  /** @throws RangeError when it is larger than the limit */
+  /** @throws RangeError when the file is larger than the limit */
   offer(to: { id: string; name: string }, file: File): void {
     const outgoing = this.#files?.offer(to.id, file);
-    if (outgoing) this.#add({ way: 'out', file: outgoing, who: to.name, key: this.#key() });
+    if (outgoing) this.#add({ direction: 'out', file: outgoing, peerName: to.name, key: this.#key() });
   }
 
-  /** The address of a file that was received. */
+  /** The object URL of a received file. */
   address({ key, file }: FileTransfer): string | undefined {
-    const known = this.#addresses.get(key);
+    const known = this.#urls.get(key);
     if (known !== undefined || file.state.is !== 'done' || !file.state.file) return known;
-    const address = URL.createObjectURL(file.state.file);
-    this.#addresses.set(key, address);
-    return address;
+    const url = URL.createObjectURL(file.state.file);
+    this.#urls.set(key, url);
+    return url;
   }
 
   close(): void {
-    for (const address of this.#addresses.values()) URL.revokeObjectURL(address);
+    for (const url of this.#urls.values()) URL.revokeObjectURL(url);
   }
 
   #key(): number {
@@ -65,13 +66,13 @@ export class FileTransfers {
     return this.#keys;
   }
 
-  #add(share: FileTransfer): FileTransfer {
-    share.file.on('state', this.#changed);
-    share.file.on('progress', this.#changed);
-    const over = this.#all.filter(({ file }) => file.state.is === 'closed');
-    const stale = new Set(over.slice(0, Math.max(0, over.length - mostOver)));
-    this.#all = [...this.#all.filter((one) => !stale.has(one)), share];
+  #add(transfer: FileTransfer): FileTransfer {
+    transfer.file.on('state', this.#changed);
+    transfer.file.on('progress', this.#changed);
+    const closed = this.#all.filter(({ file }) => file.state.is === 'closed');
+    const removed = new Set(closed.slice(0, Math.max(0, closed.length - mostOver)));
+    this.#all = [...this.#all.filter((one) => !removed.has(one)), transfer];
     this.#changed();
-    return share;
+    return transfer;
   }
 }

@@ -1,15 +1,15 @@
-/** Addresses in a text. */
+/** Finds URLs in a text. */
 
 type Part = { is: 'text' | 'link'; text: string };
 
-/** Only what begins as an address of the web does; the punctuation of the sentence around it stays outside. */
-const address = /https?:\/\/[^\s<>"]+[^\s<>".,;:!?'”’)\]]/g;
+/** Only http(s) URLs, without the punctuation of the sentence around them. */
+const urls = /https?:\/\/[^\s<>"]+[^\s<>".,;:!?'”’)\]]/g;
 
-/** The text in parts, in order; joined they are the text. */
+/** Splits a text into parts, in order; joined, they are the text. */
 export const splitLinks = (text: string): Part[] => {
   const parts: Part[] = [];
   let end = 0;
-  for (const { 0: link, index } of text.matchAll(address)) {
+  for (const { 0: link, index } of text.matchAll(urls)) {
     if (index > end) parts.push({ is: 'text', text: text.slice(end, index) });
     parts.push({ is: 'link', text: link });
     end = index + link.length;

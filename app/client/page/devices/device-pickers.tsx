@@ -1,4 +1,4 @@
-/** Which camera, microphone and speaker are used, with ways to hear and see that they work. */
+/** Pickers for camera, microphone and speaker, with a level meter and a speaker test. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { number } from '../i18n/format.ts';
 import { words } from '../i18n/i18n.ts';
@@ -21,7 +21,7 @@ export const DevicePickers = ({ devices }: { devices: Devices }) => (
   </div>
 );
 
-/** A choice among devices, where there is one; its place is kept while the browser asks, so that nothing jumps afterwards. */
+/** Hidden where there is nothing to choose from; shown disabled while the browser asks, to avoid a layout shift. */
 const Picker = ({ kind, devices }: { kind: Kind | 'speaker'; devices: Devices }) => {
   const choices = devices.choices(kind);
   const label = words.devices[kind];
@@ -53,20 +53,20 @@ const Picker = ({ kind, devices }: { kind: Kind | 'speaker'; devices: Devices })
   );
 };
 
-/** How loud the microphone hears, live. */
+/** The live level of the microphone. */
 const Level = ({ devices }: { devices: Devices }) => {
   const meter = useRef<HTMLMeterElement>(null);
   const state = devices.state('microphone');
   const track = state.is === 'on' ? state.track : undefined;
   useEffect(() => {
     if (!track) return;
-    const ear = listenTo(new MediaStream([track]));
+    const source = listenTo(new MediaStream([track]));
     const timer = setInterval(() => {
-      if (meter.current) meter.current.value = ear.level();
+      if (meter.current) meter.current.value = source.level();
     }, 100);
     return () => {
       clearInterval(timer);
-      ear.close();
+      source.close();
     };
   }, [track]);
   if (!track && devices.listed) return null;

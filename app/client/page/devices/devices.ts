@@ -1,10 +1,10 @@
-/** The caller's own camera and microphone: asked for, switched, chosen, lost. */
+/** The local camera and microphone: capture, toggling, selection and loss. */
 import { Emitter } from '../../events.ts';
 import { recall, remember } from '../storage.ts';
 
 export type Kind = 'camera' | 'microphone';
 export type MediaProblem = 'denied' | 'missing' | 'busy' | 'gone' | 'insecure' | 'unsupported' | 'broken';
-/** `muted`: held, but sending silence; only microphones know it. A camera that is off is given back, its light goes out. */
+/** `muted`: captured, but sending silence; microphones only. A camera that is off is released, so that its light goes out. */
 export type DeviceState =
   | { is: 'off' }
   | { is: 'asking' }
@@ -14,7 +14,7 @@ export type DeviceState =
 
 export type Choice = { id: string; label: string };
 
-const sorts = { camera: 'videoinput', microphone: 'audioinput', speaker: 'audiooutput' } as const;
+const deviceKinds = { camera: 'videoinput', microphone: 'audioinput', speaker: 'audiooutput' } as const;
 const kinds: readonly Kind[] = ['microphone', 'camera'];
 
 export class Devices {
@@ -33,7 +33,7 @@ export class Devices {
     this.#stopListening = () => navigator.mediaDevices.removeEventListener('devicechange', list);
   }
 
-  /** Calls back after every change. Returns the function that ends that. */
+  /** Calls `listener` after every change. Returns the function that removes it. */
   onChange(listener: () => void): () => void {
     return this.#emitter.on('changed', listener);
   }
@@ -42,29 +42,29 @@ export class Devices {
     return this.#state[kind];
   }
 
-  /** Whether the browser has said which devices there are. */
+  /** Whether the browser has listed its devices. */
   get listed(): boolean {
     return this.#known !== undefined;
   }
 
-  /** The tracks that there are now; another object whenever they are others. null = none. */
+  /** The current tracks; a new object whenever they change. null = none. */
   get stream(): MediaStream | null {
     return this.#stream;
   }
 
-  /** Calls back with its name when a device took the place of one that was unplugged. */
+  /** Calls `listener` with the label of a device that replaced an unplugged one. */
   onReplaced(listener: (label: string) => void): () => void {
     return this.#emitter.on('replaced', listener);
   }
 
-  /** What can be chosen from; without permission browsers do not tell. */
+  /** The devices to choose from; browsers reveal none without permission. */
   choices(kind: Kind | 'speaker'): Choice[] {
     return (this.#known ?? [])
-      .filter((device) => device.kind === sorts[kind] && device.deviceId !== '')
+      .filter((device) => device.kind === deviceKinds[kind] && device.deviceId !== '')
       .map(({ deviceId, label }) => ({ id: deviceId, label }));
   }
 
-  /** Where the others are heard; '' = wherever the system plays sound. */
+  /** Id of the audio output device; '' = the system's default. */
   get speaker(): string {
     return this.#speaker;
   }
@@ -80,13 +80,13 @@ export class Devices {
     return ('track' in state && state.track.getSettings().deviceId) || this.#chosen[kind];
   }
 
-  /** Turns these on, with one question to the person if the browser asks. */
+  /** Turns these on, with a single permission prompt if the browser asks. */
   async start(wanted: readonly Kind[] = kinds): Promise<void> {
-    for (const kind of wanted) this.#become(kind, { is: 'asking' });
+    for (const kind of wanted) this.#setState(kind, { is: 'asking' });
     try {
-      if (wanted.length > 0) this.#take(await capture(wanted, this.#chosen));
+      if (wanted.length > 0) this.#adopt(await capture(wanted, this.#chosen));
     } catch (error) {
-      // One of the two may still work. Where the person said no, another question would be rude.
+      // One of the two may still work. After a denial, do not prompt again.
       for (const kind of wanted) {
         if (problemOf(error) === 'denied' && !(await isGranted(kind))) this.#failed(kind, error);
         else await this.#startOne(kind);
@@ -95,17 +95,17 @@ export class Devices {
     await this.#list();
   }
 
-  /** On becomes off or muted, anything else on. */
+  /** From on to off or muted, from any other state to on. */
   async toggle(kind: Kind): Promise<void> {
     const state = this.#state[kind];
     if (state.is === 'asking') return;
-    if (state.is === 'on') return kind === 'camera' ? this.#off(kind) : this.#enable(state.track, false);
+    if (state.is === 'on') return kind === 'camera' ? this.#release(kind) : this.#enable(state.track, false);
     if (state.is === 'muted') return this.#enable(state.track, true);
     await this.#startOne(kind);
     await this.#list();
   }
 
-  /** On becomes off or muted; anything else stays as it is. */
+  /** From on to off or muted; other states do not change. */
   turnOff(kind: Kind): void {
     if (this.#state[kind].is === 'on') void this.toggle(kind);
   }
@@ -117,73 +117,73 @@ export class Devices {
     const state = this.#state[kind];
     if (!('track' in state)) return;
     const muted = state.is === 'muted';
-    this.#off(kind);
+    this.#release(kind);
     await this.#startOne(kind);
     const now = this.#state[kind];
     if (muted && now.is === 'on') this.#enable(now.track, false);
   }
 
-  /** Gives everything back. */
+  /** Releases all devices. */
   close(): void {
     this.#stopListening();
-    for (const kind of kinds) this.#off(kind);
+    for (const kind of kinds) this.#release(kind);
   }
 
   async #startOne(kind: Kind): Promise<void> {
-    this.#become(kind, { is: 'asking' });
+    this.#setState(kind, { is: 'asking' });
     try {
-      this.#take(await capture([kind], this.#chosen));
+      this.#adopt(await capture([kind], this.#chosen));
     } catch (error) {
       this.#failed(kind, error);
     }
   }
 
-  #take(stream: MediaStream): void {
+  #adopt(stream: MediaStream): void {
     for (const track of stream.getTracks()) {
       const kind: Kind = track.kind === 'video' ? 'camera' : 'microphone';
-      if (this.#state[kind].is === 'asking') this.#own(kind, track);
+      if (this.#state[kind].is === 'asking') this.#started(kind, track);
       else track.stop();
     }
   }
 
-  #own(kind: Kind, track: MediaStreamTrack): void {
-    // Only an unplugged device or a withdrawn permission ends a track that nobody stopped.
-    track.onended = () => void this.#gone(kind);
-    this.#become(kind, { is: 'on', track });
+  #started(kind: Kind, track: MediaStreamTrack): void {
+    // `ended` means an unplugged device or a revoked permission; stop() does not fire it.
+    track.onended = () => void this.#lost(kind);
+    this.#setState(kind, { is: 'on', track });
   }
 
-  /** Another device of the kind takes over, where there is one. */
-  async #gone(kind: Kind): Promise<void> {
+  /** Switches to another device of the kind, if there is one. */
+  async #lost(kind: Kind): Promise<void> {
     const muted = this.#state[kind].is === 'muted';
-    this.#become(kind, { is: 'failed', problem: 'gone' });
+    this.#setState(kind, { is: 'failed', problem: 'gone' });
     await this.#list();
     if (this.choices(kind).length === 0) return;
     await this.#startOne(kind);
     const now = this.#state[kind];
-    if (now.is !== 'on') return this.#become(kind, { is: 'failed', problem: 'gone' });
+    if (now.is !== 'on') return this.#setState(kind, { is: 'failed', problem: 'gone' });
     if (muted) this.#enable(now.track, false);
     this.#emitter.emit('replaced', now.track.label);
   }
 
   #enable(track: MediaStreamTrack, enabled: boolean): void {
     track.enabled = enabled;
-    this.#become('microphone', { is: enabled ? 'on' : 'muted', track });
+    this.#setState('microphone', { is: enabled ? 'on' : 'muted', track });
   }
 
-  #off(kind: Kind): void {
+  #release(kind: Kind): void {
     const state = this.#state[kind];
     if ('track' in state) {
       state.track.onended = null;
       state.track.stop();
     }
-    this.#become(kind, { is: 'off' });
+    this.#setState(kind, { is: 'off' });
   }
 
   #failed(kind: Kind, error: unknown): void {
-    this.#become(kind, { is: 'failed', problem: problemOf(error) });
+    this.#setState(kind, { is: 'failed', problem: problemOf(error) });
   }
 
-  #become(kind: Kind, state: DeviceState): void {
+  #setState(kind: Kind, state: DeviceState): void {
     this.#state[kind] = state;
     const tracks = kinds.map((each) => this.#state[each]).flatMap((each) => ('track' in each ? [each.track] : []));
     if (!sameTracks(tracks, this.#stream)) this.#stream = tracks.length === 0 ? null : new MediaStream(tracks);
@@ -199,15 +199,15 @@ export class Devices {
 const sameTracks = (tracks: MediaStreamTrack[], stream: MediaStream | null): boolean =>
   tracks.length === (stream?.getTracks().length ?? 0) && tracks.every((track) => stream?.getTracks().includes(track));
 
-const quality: Record<Kind, MediaTrackConstraints> = {
-  // Everyone sends to everyone: modest pictures keep a full room possible.
+const defaults: Record<Kind, MediaTrackConstraints> = {
+  // Every peer sends to every other: a low resolution makes full rooms possible.
   camera: { width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 24, max: 30 }, facingMode: 'user' },
   microphone: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
 };
 
-/** A wish, not a demand: a device that is no longer there must not keep the caller out. */
+/** `ideal`, not `exact`: a missing device must not prevent joining. */
 const constraints = (kind: Kind, id: string): MediaTrackConstraints =>
-  id === '' ? quality[kind] : { ...quality[kind], deviceId: { ideal: id } };
+  id === '' ? defaults[kind] : { ...defaults[kind], deviceId: { ideal: id } };
 
 const capture = (wanted: readonly Kind[], chosen: Record<Kind, string>): Promise<MediaStream> =>
   navigator.mediaDevices.getUserMedia({
@@ -219,7 +219,7 @@ const isGranted = async (kind: Kind): Promise<boolean> => {
   try {
     return (await navigator.permissions.query({ name: kind as PermissionName })).state === 'granted';
   } catch {
-    // Not every browser knows these names.
+    // Not every browser supports these names.
     return false;
   }
 };

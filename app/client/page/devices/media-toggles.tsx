@@ -7,20 +7,20 @@ import { browserOf } from '../ui/browser.ts';
 import { Icon } from '../ui/icons.tsx';
 import type { DeviceState, Devices, Kind } from './devices.ts';
 
-/** `withKeys`: there are shortcuts for them. */
+/** `withKeys`: shortcuts are available. */
 export const MediaToggles = ({ devices, withKeys = false }: { devices: Devices; withKeys?: boolean }) => (
   <>
-    <Switch kind="microphone" devices={devices} withKeys={withKeys} />
-    <Switch kind="camera" devices={devices} withKeys={withKeys} />
+    <Toggle kind="microphone" devices={devices} withKeys={withKeys} />
+    <Toggle kind="camera" devices={devices} withKeys={withKeys} />
   </>
 );
 
-const Switch = ({ kind, devices, withKeys }: { kind: Kind; devices: Devices; withKeys: boolean }) => {
+const Toggle = ({ kind, devices, withKeys }: { kind: Kind; devices: Devices; withKeys: boolean }) => {
   const text = words.call[kind];
   const key = withKeys ? shortcuts[kind] : undefined;
   const press = ({ detail, currentTarget }: MouseEvent) => {
     void devices.toggle(kind);
-    // Who has just clicked it may hold the space bar to talk next; that must not press the button again.
+    // After a click the space bar may be used for push-to-talk, which must not press the button again.
     if (withKeys && detail > 0) (currentTarget as HTMLElement).blur();
   };
   const state = devices.state(kind);
@@ -41,7 +41,7 @@ const Switch = ({ kind, devices, withKeys }: { kind: Kind; devices: Devices; wit
   );
 };
 
-/** Why something that was asked for is not on, if so. */
+/** Why a requested device is not on, if so. */
 export const DeviceProblems = ({ devices }: { devices: Devices }) => (
   <div class="problems" role="status">
     {problemSentences(devices.state('camera'), devices.state('microphone')).map((text) => (

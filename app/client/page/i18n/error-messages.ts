@@ -1,4 +1,4 @@
-/** What went wrong or came to an end, in words. */
+/** Texts for errors and for the end of a call. */
 import type { ErrorCode } from '../../../protocol/errors.ts';
 import type { Kind, MediaProblem } from '../devices/devices.ts';
 import type { Browser } from '../ui/browser.ts';
@@ -6,8 +6,8 @@ import { words } from './i18n.ts';
 
 const { failures } = words;
 
-/** Only a page that does not fit the server comes to these. */
-type Unfit =
+/** Codes that only a page incompatible with the server receives. */
+type IncompatibleCode =
   | 'not-allowed'
   | 'last-host'
   | 'waiting'
@@ -20,16 +20,16 @@ type Unfit =
   | 'already-joined'
   | 'out-of-order';
 
-/** `next` is what is offered first. */
+/** `next`: the primary action. */
 export type Ending = { title: string; text: string; next: 'again' | 'new-room' };
 
-const final: readonly ErrorCode[] = ['room-full', 'bad-room-name', 'kicked', 'room-ended'];
+const terminal: readonly ErrorCode[] = ['room-full', 'bad-room-name', 'kicked', 'room-ended'];
 
-/** How a call ended, or why it did not begin. */
+/** How a call ended, or why it did not start. */
 export const endingOf = (code: ErrorCode): Ending => {
-  const endings: Record<Exclude<ErrorCode, Unfit>, Omit<Ending, 'next'>> = failures.endings;
-  const told = code in endings ? endings[code as Exclude<ErrorCode, Unfit>] : failures.unfit;
-  return { ...told, next: final.includes(code) ? 'new-room' : 'again' };
+  const endings: Record<Exclude<ErrorCode, IncompatibleCode>, Omit<Ending, 'next'>> = failures.endings;
+  const texts = code in endings ? endings[code as Exclude<ErrorCode, IncompatibleCode>] : failures.unfit;
+  return { ...texts, next: terminal.includes(code) ? 'new-room' : 'again' };
 };
 
 /** Why a device, or both, are not on, and what to do. */
@@ -38,13 +38,13 @@ export const problemOf = (kind: Kind | 'both', problem: MediaProblem, browser: B
   return problem === 'denied' ? `${text} ${failures.permissions[browser]}` : text;
 };
 
-/** Why the server does not let us in at once. */
+/** Why joining is delayed. Undefined for other codes. */
 export const delayOf = (code: ErrorCode): string | undefined => {
   const delays: Partial<Record<ErrorCode, string>> = failures.delays;
   return delays[code];
 };
 
-/** Why something that a person asked for was not done. */
+/** Why an action of the user was refused. */
 export const refusalOf = (code: ErrorCode): string => {
   const refusals: Partial<Record<ErrorCode, string>> = failures.refusals;
   return refusals[code] ?? failures.refusals.other;

@@ -1,6 +1,6 @@
-/** Numbers, sizes, times and lists as people of a place write them. */
+/** Locale-aware numbers, sizes, times and lists. */
 
-/** Of the formats below; undefined = the browser's. */
+/** Locale of the formats below; undefined = the browser's. */
 let locale: string | undefined;
 
 export const formatAs = (next: string): void => {
@@ -9,7 +9,7 @@ export const formatAs = (next: string): void => {
 
 export const number = (value: number): string => new Intl.NumberFormat(locale).format(value);
 
-/** `share`: 1 = all; `digits`: after the point. */
+/** `share`: 1 = 100 %; `digits`: fraction digits. */
 export const percent = (share: number, digits = 0): string =>
   new Intl.NumberFormat(locale, {
     style: 'percent',
@@ -17,7 +17,7 @@ export const percent = (share: number, digits = 0): string =>
     maximumFractionDigits: digits,
   }).format(share);
 
-/** Of a file, in the units that people know, with one digit after the point where that says something. */
+/** A file size in decimal units, with at most one fraction digit. */
 export const sizeOf = (bytes: number): string => {
   const [unit, size] = (
     [
@@ -31,19 +31,19 @@ export const sizeOf = (bytes: number): string => {
 
 export const milliseconds = (value: number): string => withUnit(value, 'millisecond', 0);
 
-/** `rate`: bits in a second. */
+/** `rate`: bits per second. */
 export const bitrate = (rate: number): string => withUnit(rate / 1000, 'kilobit-per-second', 0);
 
-/** Hour and minute of a moment in milliseconds since 1970. */
+/** Hour and minute of `at`, in milliseconds since 1970. */
 export const clock = (at: number): string =>
   new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' }).format(at);
 
-/** Things side by side, none of them the last. */
+/** A list without a conjunction. */
 export const list = (parts: string[]): string =>
   new Intl.ListFormat(locale, { type: 'unit', style: 'short' }).format(parts);
 
 const withUnit = (value: number, unit: string, maximumFractionDigits: number): string => {
-  // Shortened, English says “29 byte”.
+  // The short form in English is “29 byte”.
   const unitDisplay = unit === 'byte' ? 'long' : 'short';
   return new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay, maximumFractionDigits }).format(value);
 };

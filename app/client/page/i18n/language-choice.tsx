@@ -1,4 +1,4 @@
-/** The language of the page, for whoever wants another than the browser says. */
+/** The language picker. */
 import { Icon } from '../ui/icons.tsx';
 import { choose, speech, words } from './i18n.ts';
 import { type Language, languages } from './languages.ts';

@@ -1,6 +1,6 @@
-/** The languages of the page, and which of them suits somebody. */
+/** The languages of the page, and how one is selected. */
 
-/** By their tags, as they call themselves. */
+/** Native names, by language tag. */
 export const languages = {
   en: 'English',
   ja: '日本語',
@@ -17,12 +17,12 @@ export const isRightToLeft = (language: string): boolean => language === 'ar';
 
 const base = (tag: string): string => tag.split('-', 1)[0]?.toLowerCase() ?? '';
 
-/** `remembered`: what was chosen once, or ''. `preferred`: the browser's languages, the dearest first. */
+/** `remembered`: the earlier choice, or ''. `preferred`: the browser's languages, the most preferred first. */
 export const languageFor = (remembered: string, preferred: readonly string[]): Language => {
-  const wanted = [remembered, ...preferred].map(base);
-  return wanted.flatMap((tag) => all.filter((language) => base(language) === tag))[0] ?? 'en';
+  const candidates = [remembered, ...preferred].map(base);
+  return candidates.flatMap((tag) => all.filter((language) => base(language) === tag))[0] ?? 'en';
 };
 
-/** How `language` is written where this person lives, as far as the browser tells. */
+/** The user's regional variant of `language`, from the browser's languages. */
 export const localeFor = (language: Language, preferred: readonly string[]): string =>
   preferred.find((tag) => base(tag) === base(language)) ?? language;

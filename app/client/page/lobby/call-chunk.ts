@@ -1,6 +1,6 @@
 /**
- * What is needed once somebody joins; the page fetches it while they are in the lobby. The connection check is with it, because it is
- * asked for when nothing can be fetched any more.
+ * The chunk needed for joining, loaded while the user is in the lobby. It includes the connection check, which is opened when nothing
+ * more can be loaded.
  */
 export { Call } from '../call/call.tsx';
 export { CallModel } from '../call/call-model.ts';

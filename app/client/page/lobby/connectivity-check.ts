@@ -1,4 +1,4 @@
-/** Tries the ways that a call takes through the network, one by one, without entering the room. */
+/** Tests each network path that a call uses, without joining the room. */
 import { HttpRequest } from '../../request.ts';
 import { parse } from '../../shape.ts';
 import { newRoomName } from '../route.ts';
@@ -6,18 +6,18 @@ import { newRoomName } from '../route.ts';
 export const networkPaths = ['websocket', 'http', 'stun', 'turn-udp', 'turn-tcp'] as const;
 export type NetworkPath = (typeof networkPaths)[number];
 /**
- * - `held`: answers come, but streams are kept back on the way
- * - `site`: it is there and turns this page away, which only its operator can change
- * - `none`: the server offers no such way
- * - `unknown`: it tells only who is let in
+ * - `held`: responses arrive, but streams are buffered on the way
+ * - `site`: the server responds but refuses this page; only its operator can change that
+ * - `none`: the server offers no such path
+ * - `unknown`: the server reveals it only to peers that may join
  */
 export type Finding = 'running' | 'good' | 'held' | 'bad' | 'site' | 'none' | 'unknown';
 export type Findings = Record<NetworkPath, Finding>;
-/** `site`: no call, whatever the network. */
+/** `site`: no call is possible, whatever the network. */
 export type Verdict = 'good' | 'fair' | 'bad' | 'site';
 
 type Ice = readonly RTCIceServer[];
-const patience = 8_000;
+const timeout = 8_000;
 
 export const unchecked: Findings = {
   websocket: 'running',
@@ -27,49 +27,49 @@ export const unchecked: Findings = {
   'turn-tcp': 'running',
 };
 
-/** Tells each finding as soon as it is made; resolves after the last. Never rejects. */
+/** Reports each finding as soon as it is known; resolves after the last. Never rejects. */
 export const checkConnectivity = async (
   room: string,
-  found: (way: NetworkPath, finding: Finding) => void,
+  report: (path: NetworkPath, finding: Finding) => void,
 ): Promise<void> => {
-  const answer = enter();
-  const socket = async () => {
-    if (await pongs(room)) return found('websocket', 'good');
-    found('websocket', (await answer).is === 'turned away' ? 'site' : 'bad');
+  const joining = joinTestRoom();
+  const checkWebSocket = async () => {
+    if (await answersPing(room)) return report('websocket', 'good');
+    report('websocket', (await joining).is === 'origin-refused' ? 'site' : 'bad');
   };
-  await Promise.all([socket(), requests(await answer, found), relays(await answer, found)]);
+  await Promise.all([checkWebSocket(), checkHttp(await joining, report), checkIce(await joining, report)]);
 };
 
-const requests = async (answer: Answer, found: (way: 'http', finding: Finding) => void): Promise<void> => {
-  if (answer.is === 'silent') return found('http', 'bad');
-  if (answer.is === 'turned away') return found('http', 'site');
-  // Whoever is not let in was answered all the same.
-  found('http', answer.is === 'entered' ? await hears(answer) : 'good');
-  if (answer.is === 'entered') void leave(answer);
+const checkHttp = async (result: JoinResult, report: (path: 'http', finding: Finding) => void): Promise<void> => {
+  if (result.is === 'no-response') return report('http', 'bad');
+  if (result.is === 'origin-refused') return report('http', 'site');
+  // A refusal to join is a response too: HTTP works.
+  report('http', result.is === 'joined' ? await checkEvents(result) : 'good');
+  if (result.is === 'joined') void leave(result);
 };
 
-const relays = async (answer: Answer, found: (way: NetworkPath, finding: Finding) => void): Promise<void> => {
-  const servers = answer.is === 'entered' ? split(answer.ice) : undefined;
+const checkIce = async (result: JoinResult, report: (path: NetworkPath, finding: Finding) => void): Promise<void> => {
+  const servers = result.is === 'joined' ? split(result.ice) : undefined;
   await Promise.all(
-    (['stun', 'turn-udp', 'turn-tcp'] as const).map(async (way) => {
-      if (!servers) return found(way, 'unknown');
-      if (servers[way].length === 0) return found(way, 'none');
-      found(way, await gathers(servers[way], way === 'stun' ? 'srflx' : 'relay'));
+    (['stun', 'turn-udp', 'turn-tcp'] as const).map(async (path) => {
+      if (!servers) return report(path, 'unknown');
+      if (servers[path].length === 0) return report(path, 'none');
+      report(path, await checkCandidates(servers[path], path === 'stun' ? 'srflx' : 'relay'));
     }),
   );
 };
 
-/** Whether a call will work, as far as one can tell from here. */
+/** Whether a call is likely to work. */
 export const verdictOf = (findings: Findings): Verdict => {
-  const failed = (way: NetworkPath) => findings[way] === 'bad' || findings[way] === 'site';
+  const failed = (path: NetworkPath) => findings[path] === 'bad' || findings[path] === 'site';
   const turns = ['turn-udp', 'turn-tcp'] as const;
   if (findings.websocket === 'site' && findings.http === 'site') return 'site';
   if (failed('websocket') && failed('http')) return 'bad';
-  if (findings.stun !== 'good' && turns.some(failed) && !turns.some((way) => findings[way] === 'good')) return 'bad';
-  return networkPaths.some((way) => failed(way) || findings[way] === 'held') ? 'fair' : 'good';
+  if (findings.stun !== 'good' && turns.some(failed) && !turns.some((path) => findings[path] === 'good')) return 'bad';
+  return networkPaths.some((path) => failed(path) || findings[path] === 'held') ? 'fair' : 'good';
 };
 
-/** The servers by the way that their addresses name, https://www.rfc-editor.org/rfc/rfc7065 and rfc7064. */
+/** Groups the servers by the transport in their URLs, https://www.rfc-editor.org/rfc/rfc7065 and rfc7064. */
 export const split = (ice: Ice): Record<'stun' | 'turn-udp' | 'turn-tcp', RTCIceServer[]> => {
   const each = ice.flatMap(({ urls, ...rest }) => [urls].flat().map((url) => ({ ...rest, urls: url })));
   const isTcp = (url: string) => url.startsWith('turns:') || url.includes('transport=tcp');
@@ -80,8 +80,8 @@ export const split = (ice: Ice): Record<'stun' | 'turn-udp' | 'turn-tcp', RTCIce
   };
 };
 
-/** A ping is answered before a join. */
-const pongs = (room: string): Promise<boolean> =>
+/** Whether the WebSocket answers a ping, which needs no join. */
+const answersPing = (room: string): Promise<boolean> =>
   new Promise((resolve) => {
     const url = new URL(`rooms/${encodeURIComponent(room)}/ws`, document.baseURI);
     url.protocol = url.protocol.replace('http', 'ws');
@@ -91,62 +91,72 @@ const pongs = (room: string): Promise<boolean> =>
       socket.close(1000);
       resolve(good);
     };
-    const timer = setTimeout(() => end(false), patience);
+    const timer = setTimeout(() => end(false), timeout);
     socket.onopen = () => socket.send('{"type":"ping"}');
-    // What turns this page away says so, and is no pong.
+    // A server that refuses this page sends an error, not a pong.
     socket.onmessage = ({ data }) => end(parse(data)?.type === 'pong');
     socket.onclose = () => end(false);
   });
 
-type Entered = { is: 'entered'; ice: Ice; place: URL; authorization: string; seq: number };
-type Answer = Entered | { is: 'silent' | 'turned away' | 'not let in' };
+type Joined = { is: 'joined'; ice: Ice; roomUrl: URL; authorization: string; seq: number };
+type JoinResult = Joined | { is: 'no-response' | 'origin-refused' | 'refused' };
 
-/** Enters a room that nobody else can know, for its list of ICE servers. */
-const enter = async (): Promise<Answer> => {
-  const place = new URL(`rooms/${newRoomName()}/`, document.baseURI);
+/** Joins a room with an unguessable name, to get the list of ICE servers. */
+const joinTestRoom = async (): Promise<JoinResult> => {
+  const roomUrl = new URL(`rooms/${newRoomName()}/`, document.baseURI);
   const headers = { 'content-type': 'application/json' };
   const request = new HttpRequest();
-  const answer = await request.send(new URL('join', place), { method: 'POST', headers, body: '{}' }, patience);
-  const said = parse(await request.text(answer));
-  if (said?.type === 'joined')
-    return { is: 'entered', ice: said.ice as Ice, place, authorization: `Bearer ${said.session}`, seq: said.seq };
-  if (said?.type !== 'error') return { is: 'silent' };
-  return { is: said.code === 'origin-refused' ? 'turned away' : 'not let in' };
+  const response = await request.send(new URL('join', roomUrl), { method: 'POST', headers, body: '{}' }, timeout);
+  const message = parse(await request.text(response));
+  if (message?.type === 'joined')
+    return {
+      is: 'joined',
+      ice: message.ice as Ice,
+      roomUrl,
+      authorization: `Bearer ${message.session}`,
+      seq: message.seq,
+    };
+  if (message?.type !== 'error') return { is: 'no-response' };
+  return { is: message.code === 'origin-refused' ? 'origin-refused' : 'refused' };
 };
 
-const leave = async ({ place, authorization }: Entered): Promise<void> => {
+const leave = async ({ roomUrl, authorization }: Joined): Promise<void> => {
   const request = new HttpRequest();
   await request.text(
-    await request.send(new URL('leave', place), { method: 'POST', headers: { authorization } }, patience),
+    await request.send(new URL('leave', roomUrl), { method: 'POST', headers: { authorization } }, timeout),
   );
 };
 
-/** A stream begins at once; where none does, requests that are answered at once still carry a call. */
-const hears = async (entered: Entered): Promise<Finding> => {
-  if (await begins(entered, '', 'text/event-stream')) return 'good';
-  return (await begins(entered, '&wait=0', 'application/json')) ? 'held' : 'bad';
+/** An event stream starts at once. Where none does, short polling still carries a call. */
+const checkEvents = async (joined: Joined): Promise<Finding> => {
+  if (await receivesBody(joined, '', 'text/event-stream')) return 'good';
+  return (await receivesBody(joined, '&wait=0', 'application/json')) ? 'held' : 'bad';
 };
 
-/** Whether an answer of this type comes, and some of its body. */
-const begins = async ({ place, authorization, seq }: Entered, query: string, accept: string): Promise<boolean> => {
+/** Whether a response of this type arrives, and some of its body. */
+const receivesBody = async (
+  { roomUrl, authorization, seq }: Joined,
+  query: string,
+  accept: string,
+): Promise<boolean> => {
   const request = new HttpRequest();
-  const url = new URL(`events?after=${seq}${query}`, place);
-  const answer = await request.send(url, { headers: { accept, authorization } }, patience / 2);
-  let began = false;
-  if (answer?.ok && answer.body && answer.headers.get('content-type')?.startsWith(accept))
-    await request.read(answer.body, () => {
-      began = true;
+  const url = new URL(`events?after=${seq}${query}`, roomUrl);
+  const response = await request.send(url, { headers: { accept, authorization } }, timeout / 2);
+  let received = false;
+  if (response?.ok && response.body && response.headers.get('content-type')?.startsWith(accept))
+    await request.read(response.body, () => {
+      received = true;
       return false;
     });
   request.end();
-  return began;
+  return received;
 };
 
-/** Codes with which a server answers, and refuses; 701 and 600 are the browser's own, for one that does not. */
+/** Error codes of a server that responds, but refuses; the browser itself reports 600 and 701 for one that does not respond. */
 const isRefusal = (code: number): boolean => code >= 400 && code < 600;
 
-/** Whether these servers give a candidate of this type. */
-const gathers = async (iceServers: RTCIceServer[], type: 'srflx' | 'relay'): Promise<Finding> => {
+/** Whether these servers yield a candidate of this type. */
+const checkCandidates = async (iceServers: RTCIceServer[], type: 'srflx' | 'relay'): Promise<Finding> => {
   const iceTransportPolicy = type === 'relay' ? 'relay' : 'all';
   const connection = new RTCPeerConnection({ iceServers, iceTransportPolicy });
   let failed = false;
@@ -154,14 +164,14 @@ const gathers = async (iceServers: RTCIceServer[], type: 'srflx' | 'relay'): Pro
   const failure = () => (refused ? 'site' : 'bad');
   try {
     return await new Promise<Finding>((resolve, reject) => {
-      setTimeout(() => resolve(failure()), patience);
+      setTimeout(() => resolve(failure()), timeout);
       connection.onicecandidateerror = ({ errorCode }) => {
         failed = true;
         refused ||= isRefusal(errorCode);
       };
       connection.onicecandidate = ({ candidate }) => {
         if (candidate?.type === type) resolve('good');
-        // Where the address of a device is the public one, an answer from STUN adds no candidate.
+        // On a device with a public address, a STUN response adds no candidate.
         else if (!candidate) resolve(type === 'srflx' && !failed ? 'good' : failure());
       };
       connection.createDataChannel('check');

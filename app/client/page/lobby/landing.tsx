@@ -1,4 +1,4 @@
-/** The start page: a new room, one by its name, or one of those before. */
+/** The start page: create a room, open one by name, or reopen a recent one. */
 import { useRef, useState } from 'preact/hooks';
 import type { CallOptions } from '../call/call-model.ts';
 import { words } from '../i18n/i18n.ts';
@@ -10,7 +10,7 @@ import { Icon } from '../ui/icons.tsx';
 
 const { landing } = words;
 
-type LandingProps = { open: (room: string, wishes?: CallOptions) => void };
+type LandingProps = { open: (room: string, options?: CallOptions) => void };
 
 export const Landing = ({ open }: LandingProps) => {
   useTitle(words.product);
@@ -121,7 +121,7 @@ const Recent = ({ open }: LandingProps) => {
     setRooms([]);
   };
   const follow = (event: MouseEvent, room: string) => {
-    // With a key held, the browser opens the link elsewhere.
+    // With a modifier key the browser opens the link in another tab or window.
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     open(room);

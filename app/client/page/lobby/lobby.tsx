@@ -1,4 +1,4 @@
-/** Before the call: how one looks and sounds, what one is called, which devices are used, whether the network will do. */
+/** The lobby before a call: preview, name, devices and connection check. */
 import { useState } from 'preact/hooks';
 import { DevicePickers } from '../devices/device-pickers.tsx';
 import type { Devices } from '../devices/devices.ts';
@@ -19,7 +19,7 @@ export const Lobby = ({ room, devices, join }: LobbyProps) => {
   useChanges(devices);
   useTitle(`${room} – ${words.product}`);
   const heading = useFirstFocus<HTMLHeadingElement>();
-  const inside = useOccupancy(room);
+  const occupancy = useOccupancy(room);
   return (
     <main class="card lobby">
       <div class="lobby-parts">
@@ -29,18 +29,18 @@ export const Lobby = ({ room, devices, join }: LobbyProps) => {
             {lobby.title}
           </h1>
           <p class="inside" role="status">
-            {inside && occupancySentence(inside)}
+            {occupancy && occupancySentence(occupancy)}
           </p>
         </div>
         <Preview devices={devices} />
-        {canCall() ? <Form room={room} devices={devices} join={join} /> : <p class="problem">{lobby.tooOld}</p>}
+        {canCall() ? <JoinForm room={room} devices={devices} join={join} /> : <p class="problem">{lobby.tooOld}</p>}
       </div>
       <LanguageChoice />
     </main>
   );
 };
 
-const Form = ({ room, devices, join }: LobbyProps) => {
+const JoinForm = ({ room, devices, join }: LobbyProps) => {
   const [name, setName] = useState(() => recall('name'));
   const [checking, setChecking] = useState(false);
   const close = () => setChecking(false);
@@ -79,7 +79,7 @@ const Form = ({ room, devices, join }: LobbyProps) => {
         <Lazy
           fetch={async () => (await loadCallChunk()).ConnectionCheck}
           props={{ room, devices, close }}
-          instead={
+          fallback={
             <Dialog title={words.outdated.title} close={close}>
               <Outdated />
             </Dialog>

@@ -1,13 +1,13 @@
-/** At a room whose newcomers need a passcode. */
+/** Asks for the passcode of a room. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { words } from '../i18n/i18n.ts';
 import { useTitle } from '../ui/hooks.ts';
 
 const { passcode } = words;
 
-type PasscodeNeededProps = { wrong: boolean; enter: (passcode: string) => void; back: () => void };
+type PasscodeNeededProps = { wrong: boolean; join: (passcode: string) => void; back: () => void };
 
-export const PasscodeNeeded = ({ wrong, enter, back }: PasscodeNeededProps) => {
+export const PasscodeNeeded = ({ wrong, join, back }: PasscodeNeededProps) => {
   useTitle(`${passcode.title} – ${words.product}`);
   const field = useRef<HTMLInputElement>(null);
   const [problem, setProblem] = useState(wrong ? passcode.wrong : '');
@@ -15,7 +15,7 @@ export const PasscodeNeeded = ({ wrong, enter, back }: PasscodeNeededProps) => {
   const submit = (event: Event) => {
     event.preventDefault();
     const text = field.current?.value ?? '';
-    if (text !== '') return enter(text);
+    if (text !== '') return join(text);
     setProblem(passcode.missing);
     field.current?.focus();
   };

@@ -1,4 +1,4 @@
-/** One's own picture before the call, with the switches and what is wrong with the devices. */
+/** The local camera before the call, with its toggles and device problems. */
 import type { Devices } from '../devices/devices.ts';
 import { DeviceProblems, MediaToggles } from '../devices/media-toggles.tsx';
 import { words } from '../i18n/i18n.ts';

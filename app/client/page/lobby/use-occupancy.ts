@@ -1,4 +1,4 @@
-/** Who is in a room that has not been entered, as far as the server tells. */
+/** Who is in a room, shown before joining, as far as the server reveals it. */
 import { useEffect, useState } from 'preact/hooks';
 import type { Inside } from '../../../protocol/messages.ts';
 import { HttpRequest } from '../../request.ts';
@@ -7,51 +7,51 @@ import { words } from '../i18n/i18n.ts';
 import { recallToken } from '../storage.ts';
 
 const interval = 20_000;
-const patience = 10_000;
-/** With more it is a number. */
+const timeout = 10_000;
+/** In larger rooms only the number of peers is shown. */
 const mostNames = 6;
-/** As many as a room can have, and characters of a name. */
+/** Upper bounds for the peers of a room and the characters of a name. */
 const mostPeers = 1_000;
 const longestName = 64;
 
-/** Asked now and again while somebody looks. Undefined = not known. */
+/** Polls while the page is visible. Undefined = not known. */
 export const useOccupancy = (room: string): Inside | undefined => {
-  const [inside, setInside] = useState<Inside>();
+  const [occupancy, setOccupancy] = useState<Inside>();
   useEffect(() => {
     let request = new HttpRequest();
-    let gone = false;
-    const ask = async () => {
+    let unmounted = false;
+    const poll = async () => {
       if (document.hidden) return;
       request = new HttpRequest();
-      const told = await askFor(room, request);
-      if (!gone) setInside(told);
+      const next = await requestOccupancy(room, request);
+      if (!unmounted) setOccupancy(next);
     };
-    void ask();
-    const timer = setInterval(ask, interval);
+    void poll();
+    const timer = setInterval(poll, interval);
     return () => {
-      gone = true;
+      unmounted = true;
       request.end();
       clearInterval(timer);
     };
   }, [room]);
-  return inside;
+  return occupancy;
 };
 
-const askFor = async (room: string, request: HttpRequest): Promise<Inside | undefined> => {
+const requestOccupancy = async (room: string, request: HttpRequest): Promise<Inside | undefined> => {
   const token = recallToken(room);
   try {
     const url = new URL(`rooms/${encodeURIComponent(room)}/inside`, document.baseURI);
-    const answer = await request.send(url, { headers: token ? { authorization: `Bearer ${token}` } : {} }, patience);
-    const text = await request.text(answer);
-    return answer?.ok ? fetchOccupancy(JSON.parse(text)) : undefined;
+    const response = await request.send(url, { headers: token ? { authorization: `Bearer ${token}` } : {} }, timeout);
+    const text = await request.text(response);
+    return response?.ok ? fetchOccupancy(JSON.parse(text)) : undefined;
   } catch {
     return undefined;
   }
 };
 
-/** What of it has the right shape, and no more than is shown. */
-export const fetchOccupancy = (told: unknown): Inside => {
-  const { peers, names } = Object(told);
+/** Keeps only what has the right shape and will be shown. */
+export const fetchOccupancy = (data: unknown): Inside => {
+  const { peers, names } = Object(data);
   const texts = Array.isArray(names) ? names.filter((name): name is string => typeof name === 'string') : [];
   return {
     ...(Number.isSafeInteger(peers) && { peers: Math.max(0, Math.min(peers, mostPeers)) }),
@@ -59,7 +59,7 @@ export const fetchOccupancy = (told: unknown): Inside => {
   };
 };
 
-/** Undefined where there is nothing to say. */
+/** Undefined if the number of peers is not known. */
 export const occupancySentence = ({ peers, names = [] }: Inside): string | undefined => {
   const { lobby } = words;
   if (peers === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** At the door of a room whose newcomers knock: one waits until a host opens. */
+/** Shown in rooms with access `knock`, until a host admits the guest. */
 import type { CallModel } from '../call/call-model.ts';
 import { words } from '../i18n/i18n.ts';
 import { useFirstFocus, useTitle } from '../ui/hooks.ts';
@@ -6,12 +6,12 @@ import { Preview } from './preview.tsx';
 
 const { waiting } = words;
 
-type WaitingRoomProps = { room: string; conversation: CallModel; trouble: string | undefined };
+type WaitingRoomProps = { room: string; model: CallModel; problem: string | undefined };
 
-export const WaitingRoom = ({ room, conversation, trouble }: WaitingRoomProps) => {
+export const WaitingRoom = ({ room, model, problem }: WaitingRoomProps) => {
   useTitle(`${waiting.title} – ${words.product}`);
   const heading = useFirstFocus<HTMLHeadingElement>();
-  const { state } = conversation;
+  const { state } = model;
   const host = state.is === 'waiting' && state.host;
   return (
     <main class="card lobby" data-waiting={host ? 'host' : 'no-host'}>
@@ -22,14 +22,14 @@ export const WaitingRoom = ({ room, conversation, trouble }: WaitingRoomProps) =
             {waiting.title}
           </h1>
         </div>
-        <Preview devices={conversation.devices} />
+        <Preview devices={model.devices} />
         <div class="entry">
           <p class="waiting-host" role="status">
             <span class="pulse" aria-hidden="true" />
-            {trouble ?? (host ? waiting.host : waiting.noHost)}
+            {problem ?? (host ? waiting.host : waiting.noHost)}
           </p>
           <p class="quiet">{waiting.stay}</p>
-          <button type="button" class="button wide" onClick={() => conversation.leave()}>
+          <button type="button" class="button wide" onClick={() => model.leave()}>
             {waiting.leave}
           </button>
         </div>

@@ -1,4 +1,4 @@
-/** The panel of people: who waits, who is here, and, for hosts, what can be decided about each of them. */
+/** The participants panel: who is waiting, who is in the call, and for hosts the actions on each of them. */
 import { useState } from 'preact/hooks';
 import type { RemotePeer } from '../../room.ts';
 import { nameOf } from '../call/announcements.ts';
@@ -14,7 +14,7 @@ import { StatusIcon } from '../ui/status-icon.tsx';
 
 const { people } = words;
 
-export const ParticipantsPanel = ({ conversation, close }: { conversation: CallModel; close: () => void }) => {
+export const ParticipantsPanel = ({ model, close }: { model: CallModel; close: () => void }) => {
   const heading = useFirstFocus<HTMLHeadingElement>();
   return (
     <section id="people" class="panel" aria-label={people.title}>
@@ -27,24 +27,24 @@ export const ParticipantsPanel = ({ conversation, close }: { conversation: CallM
         </button>
       </header>
       <div class="panel-body">
-        <Waiting conversation={conversation} />
+        <Waiting model={model} />
         <ul class="people" aria-label={people.list}>
-          <Own conversation={conversation} />
-          {conversation.peers.map((peer) => (
-            <Other key={peer.id} peer={peer} conversation={conversation} />
+          <Self model={model} />
+          {model.peers.map((peer) => (
+            <Participant key={peer.id} peer={peer} model={model} />
           ))}
         </ul>
-        {conversation.isHost && <RoomSettings conversation={conversation} />}
+        {model.isHost && <RoomSettings model={model} />}
       </div>
     </section>
   );
 };
 
-const Waiting = ({ conversation }: { conversation: CallModel }) => {
-  const waiting = conversation.roomState?.waiting ?? [];
+const Waiting = ({ model }: { model: CallModel }) => {
+  const waiting = model.roomState?.waiting ?? [];
   if (waiting.length === 0) return null;
   const admitAll = () => {
-    for (const { id } of waiting) void conversation.decide((room) => room.admit(id));
+    for (const { id } of waiting) void model.decide((room) => room.admit(id));
   };
   return (
     <section class="waiting" aria-labelledby="waiting">
@@ -62,7 +62,7 @@ const Waiting = ({ conversation }: { conversation: CallModel }) => {
               type="button"
               class="button small primary"
               aria-label={people.admitNamed(name)}
-              onClick={() => void conversation.decide((room) => room.admit(id))}
+              onClick={() => void model.decide((room) => room.admit(id))}
             >
               {people.admit}
             </button>
@@ -70,7 +70,7 @@ const Waiting = ({ conversation }: { conversation: CallModel }) => {
               type="button"
               class="button small"
               aria-label={people.denyNamed(name)}
-              onClick={() => void conversation.decide((room) => room.deny(id))}
+              onClick={() => void model.decide((room) => room.deny(id))}
             >
               {people.deny}
             </button>
@@ -86,19 +86,23 @@ const Waiting = ({ conversation }: { conversation: CallModel }) => {
   );
 };
 
-const Own = ({ conversation }: { conversation: CallModel }) => {
-  const { name, devices, isHost } = conversation;
-  const { hand } = conversation.own;
+const Self = ({ model }: { model: CallModel }) => {
+  const { name, devices, isHost } = model;
+  const { hand } = model.local;
   return (
     <li class="person">
       <span class="person-name">{name ? words.call.youNamed(name) : words.call.you}</span>
       {isHost && <span class="tag">{people.host}</span>}
-      <Signs hand={hand} audio={devices.state('microphone').is === 'on'} video={devices.state('camera').is === 'on'} />
+      <StatusIcons
+        hand={hand}
+        audio={devices.state('microphone').is === 'on'}
+        video={devices.state('camera').is === 'on'}
+      />
     </li>
   );
 };
 
-const Other = ({ peer, conversation }: { peer: RemotePeer; conversation: CallModel }) => {
+const Participant = ({ peer, model }: { peer: RemotePeer; model: CallModel }) => {
   const [open, setOpen] = useState(false);
   const name = nameOf(peer);
   return (
@@ -108,12 +112,12 @@ const Other = ({ peer, conversation }: { peer: RemotePeer; conversation: CallMod
       </span>
       {peer.away && <span class="tag">{people.away}</span>}
       {peer.role === 'host' && <span class="tag">{people.host}</span>}
-      <Signs hand={peer.hand} {...peer.media} />
-      {(conversation.isHost || peer.quality) && (
+      <StatusIcons hand={peer.hand} {...peer.media} />
+      {(model.isHost || peer.quality) && (
         <button
           type="button"
           class="control plain"
-          aria-label={conversation.isHost ? people.actions(name) : people.details(name)}
+          aria-label={model.isHost ? people.actions(name) : people.details(name)}
           aria-expanded={open}
           onClick={() => setOpen(!open)}
         >
@@ -121,47 +125,47 @@ const Other = ({ peer, conversation }: { peer: RemotePeer; conversation: CallMod
         </button>
       )}
       {open && <QualityNumbers quality={peer.quality} />}
-      {conversation.isHost && open && <Decisions peer={peer} conversation={conversation} />}
+      {model.isHost && open && <HostActions peer={peer} model={model} />}
     </li>
   );
 };
 
-const Decisions = ({ peer, conversation }: { peer: RemotePeer; conversation: CallModel }) => {
+const HostActions = ({ peer, model }: { peer: RemotePeer; model: CallModel }) => {
   const [kicking, setKicking] = useState(false);
   const { id, media, role } = peer;
   const name = nameOf(peer);
-  const sent = people.muteSent(name);
-  const other = role === 'host' ? 'guest' : 'host';
-  const ask = (kind: 'audio' | 'video' | 'screen') =>
-    void conversation.decide((room) => room.requestMute(id, kind), sent);
+  const confirmation = people.muteSent(name);
+  const newRole = role === 'host' ? 'guest' : 'host';
+  const requestMute = (kind: 'audio' | 'video' | 'screen') =>
+    void model.decide((room) => room.requestMute(id, kind), confirmation);
   return (
     <div class="decisions">
-      {media.audio && <Deed text={people.mute} act={() => ask('audio')} />}
-      {media.video && !media.screen && <Deed text={people.muteCamera} act={() => ask('video')} />}
-      {media.screen && <Deed text={people.muteScreen} act={() => ask('screen')} />}
-      <Deed
-        text={other === 'host' ? people.makeHost : people.makeGuest}
-        act={() => void conversation.decide((room) => room.setRole(id, other))}
+      {media.audio && <ActionButton text={people.mute} onClick={() => requestMute('audio')} />}
+      {media.video && !media.screen && <ActionButton text={people.muteCamera} onClick={() => requestMute('video')} />}
+      {media.screen && <ActionButton text={people.muteScreen} onClick={() => requestMute('screen')} />}
+      <ActionButton
+        text={newRole === 'host' ? people.makeHost : people.makeGuest}
+        onClick={() => void model.decide((room) => room.setRole(id, newRole))}
       />
-      <Deed text={people.kick} act={() => setKicking(true)} />
-      {kicking && <Kick peer={peer} conversation={conversation} close={() => setKicking(false)} />}
+      <ActionButton text={people.kick} onClick={() => setKicking(true)} />
+      {kicking && <Kick peer={peer} model={model} close={() => setKicking(false)} />}
     </div>
   );
 };
 
-const Deed = ({ text, act }: { text: string; act: () => void }) => (
-  <button type="button" class="button small" onClick={act}>
+const ActionButton = ({ text, onClick }: { text: string; onClick: () => void }) => (
+  <button type="button" class="button small" onClick={onClick}>
     {text}
   </button>
 );
 
-type KickProps = { peer: RemotePeer; conversation: CallModel; close: () => void };
+type KickProps = { peer: RemotePeer; model: CallModel; close: () => void };
 
-const Kick = ({ peer, conversation, close }: KickProps) => {
+const Kick = ({ peer, model, close }: KickProps) => {
   const [ban, setBan] = useState(false);
   const [network, setNetwork] = useState(false);
   const kick = () => {
-    void conversation.decide((room) => room.kick(peer.id, ban, network));
+    void model.decide((room) => room.kick(peer.id, ban, network));
     close();
   };
   return (
@@ -193,7 +197,7 @@ const Kick = ({ peer, conversation, close }: KickProps) => {
   );
 };
 
-const Signs = ({ hand, audio, video }: { hand: boolean; audio: boolean; video: boolean }) => (
+const StatusIcons = ({ hand, audio, video }: { hand: boolean; audio: boolean; video: boolean }) => (
   <span class="signs">
     {hand && <StatusIcon name="hand" text={words.tile.hand} />}
     {!audio && <StatusIcon name="microphone-off" text={words.tile.microphoneOff} />}

@@ -1,4 +1,4 @@
-/** Which family of browsers this is, for the words that lead through its menus; never for what it can do. */
+/** The browser family, for instructions that name its menus; never for feature detection. */
 export type Browser = 'chrome' | 'firefox' | 'safari' | 'other';
 
 export const browserOf = (agent: string): Browser => {

@@ -1,17 +1,17 @@
-/** Puts text on the clipboard. */
+/** Copies text to the clipboard. */
 
-/** Resolves to whether it is there. */
+/** Resolves to whether it succeeded. */
 export const copyText = async (text: string): Promise<boolean> => {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return copyOldWay(text);
+    return copySelection(text);
   }
 };
 
-/** Pages without https have no navigator.clipboard, but may still copy what is selected. */
-const copyOldWay = (text: string): boolean => {
+/** Pages without https have no navigator.clipboard, but may copy a selection. */
+const copySelection = (text: string): boolean => {
   const focused = document.activeElement;
   const field = document.createElement('textarea');
   field.value = text;

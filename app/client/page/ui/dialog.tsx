@@ -1,4 +1,4 @@
-/** A modal dialog: the browser keeps the focus in it, and gives it back to where it was. */
+/** A modal dialog: the browser traps the focus in it, and restores it afterwards. */
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { words } from '../i18n/i18n.ts';
@@ -14,7 +14,7 @@ export const Dialog = ({ title, close, children }: DialogProps) => {
     return () => dialog?.close();
   }, []);
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape does by keyboard what a click beside the dialog does
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape does the same as a click outside the dialog
     <dialog
       ref={element}
       class="dialog"

@@ -1,4 +1,4 @@
-/** The page's pictograms: drawn in the colour of the text beside them, and silent to screen readers. */
+/** The page's icons: drawn in the text colour, hidden from screen readers. */
 
 const shapes = {
   gate: 'M4 21V4h16v17 M4 9h16 M12 9v12 M14.8 15h.01',
@@ -33,7 +33,7 @@ const shapes = {
 
 export type IconName = keyof typeof shapes;
 
-/** These point where the text goes to. */
+/** Mirrored in right-to-left languages. */
 const directed: readonly IconName[] = ['leave', 'send', 'chat'];
 
 export const Icon = ({ name }: { name: IconName }) => (

@@ -1,45 +1,45 @@
-/** Parts of the page that are fetched when they are needed, or shortly before; and what is shown where they cannot be. */
+/** Loads parts of the page on demand or ahead of time, and shows a fallback if that fails. */
 import type { ComponentChildren, ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { words } from '../i18n/i18n.ts';
 
 export type CallChunk = typeof import('../lobby/call-chunk.ts');
 
-/** Undefined until it was fetched. */
+/** Undefined until loaded. */
 export let inside: CallChunk | undefined;
 
-/** @throws when the server cannot be reached, or has it no more, because it was upgraded */
+/** @throws if the server cannot be reached, or was upgraded and no longer has this build */
 export const loadCallChunk = async (): Promise<CallChunk> => {
   inside ??= await import('../lobby/call-chunk.ts');
   return inside;
 };
 
-type LateProps<Props> = {
+type LazyProps<Props> = {
   fetch: () => Promise<ComponentType<Props>>;
   props: Props;
-  /** In place of what could not be fetched. */
-  instead: ComponentChildren;
+  /** Shown if loading fails. */
+  fallback: ComponentChildren;
 };
-type State<Props> = { is: 'waiting' } | { is: 'there'; Part: ComponentType<Props> } | { is: 'failed' };
+type State<Props> = { is: 'loading' } | { is: 'loaded'; Part: ComponentType<Props> } | { is: 'failed' };
 
-export const Lazy = <Props extends object>({ fetch, props, instead }: LateProps<Props>) => {
-  const [state, setState] = useState<State<Props>>({ is: 'waiting' });
+export const Lazy = <Props extends object>({ fetch, props, fallback }: LazyProps<Props>) => {
+  const [state, setState] = useState<State<Props>>({ is: 'loading' });
   useEffect(() => {
-    let shown = true;
-    const become = (next: State<Props>) => shown && setState(next);
+    let mounted = true;
+    const update = (next: State<Props>) => mounted && setState(next);
     fetch().then(
-      (Part) => become({ is: 'there', Part }),
-      () => become({ is: 'failed' }),
+      (Part) => update({ is: 'loaded', Part }),
+      () => update({ is: 'failed' }),
     );
     return () => {
-      shown = false;
+      mounted = false;
     };
   }, []);
-  if (state.is === 'there') return <state.Part {...props} />;
-  return <>{state.is === 'failed' && instead}</>;
+  if (state.is === 'loaded') return <state.Part {...props} />;
+  return <>{state.is === 'failed' && fallback}</>;
 };
 
-/** What to do when a part of the page could not be fetched. */
+/** Offers a reload after a part of the page failed to load. */
 export const Outdated = () => (
   <>
     <p class="lead">{words.outdated.text}</p>

@@ -1,4 +1,4 @@
-/** A link as a QR code: dark on light whatever the colours of the page, with the quiet zone that readers need (ISO/IEC 18004). */
+/** A QR code: dark on light in every colour scheme, with the quiet zone that readers need (ISO/IEC 18004). */
 import { encode } from 'uqr';
 
 type QrCodeProps = { text: string; label: string; hint: string };

@@ -1,9 +1,9 @@
-/** A pictogram that says something: in words to screen readers, and to whoever points at it. */
+/** An icon that carries information: its text is read by screen readers and shown as a tooltip. */
 import { Icon } from './icons.tsx';
 
-type SignProps = { name: 'hand' | 'microphone-off' | 'camera-off'; text: string };
+type StatusIconProps = { name: 'hand' | 'microphone-off' | 'camera-off'; text: string };
 
-export const StatusIcon = ({ name, text }: SignProps) => (
+export const StatusIcon = ({ name, text }: StatusIconProps) => (
   <span class="sign" title={text}>
     <Icon name={name} />
     <span class="unseen">{text}</span>

@@ -1,10 +1,10 @@
-/** What is said once, by a screen reader and for some seconds on the screen. */
+/** Short messages: shown for some seconds, and announced by screen readers. */
 
-/** `heard`: only said, because the screen shows it in another place. */
-export type Toast = Readonly<{ key: number; text: string; heard: boolean }>;
+/** `announceOnly`: for screen readers only, because the screen shows it elsewhere. */
+export type Toast = Readonly<{ key: number; text: string; announceOnly: boolean }>;
 
-const lasts = 5_000;
-const most = 3;
+const duration = 5_000;
+const mostShown = 3;
 
 export class Toasts {
   #shown: readonly Toast[] = [];
@@ -19,14 +19,14 @@ export class Toasts {
     return this.#shown;
   }
 
-  say(text: string, heard = false): void {
+  show(text: string, announceOnly = false): void {
     this.#keys += 1;
-    const notice = { key: this.#keys, text, heard };
-    this.#shown = [...this.#shown.slice(1 - most), notice];
+    const toast = { key: this.#keys, text, announceOnly };
+    this.#shown = [...this.#shown.slice(1 - mostShown), toast];
     setTimeout(() => {
-      this.#shown = this.#shown.filter((other) => other !== notice);
+      this.#shown = this.#shown.filter((other) => other !== toast);
       this.#changed();
-    }, lasts);
+    }, duration);
     this.#changed();
   }
 }

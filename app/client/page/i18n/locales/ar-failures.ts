@@ -1,7 +1,7 @@
-/** Arabic: what went wrong, or came to an end, and what to do about it. */
+/** Arabic: messages for errors and the end of a call. */
 import type { Words } from '../i18n.ts';
 
-/** Kept apart from the letters around it, which run the other way. */
+/** Isolated from the right-to-left text around it. */
 const secure = '\u2068https://\u2069';
 
 export const failures: Words['failures'] = {
@@ -162,7 +162,7 @@ export const failures: Words['failures'] = {
   },
 };
 
-/** What the connection check finds. */
+/** Results of the connection check. */
 export const check: Words['check'] = {
   title: 'فحص الاتصال',
   again: 'إعادة الفحص',

@@ -1,11 +1,11 @@
-/** Arabic: plain standard language; المضيف lets in who wants to come, الضيوف are the others. */
+/** Arabic: plain standard language; المضيف is the host, who admits others; الضيوف are the guests. */
 import type { Words } from '../i18n.ts';
 import { check, failures } from './ar-failures.ts';
 import { plurals } from './plurals.ts';
 
 const plural = plurals<'zero' | 'one' | 'two' | 'few' | 'many' | 'other'>('ar');
 
-/** What others wrote, in whatever direction, must not reorder the sentence around it: Unicode's isolates, UAX 9. */
+/** Text of other users, in any direction, must not reorder the sentence around it: Unicode isolates, UAX 9. */
 const apart = (text: string): string => `\u2068${text}\u2069`;
 
 export const ar: Words = {

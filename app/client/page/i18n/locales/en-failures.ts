@@ -1,4 +1,4 @@
-/** What went wrong, or came to an end, and what to do about it, in English; and what the connection check finds. */
+/** English: messages for errors, the end of a call, and the connection check. */
 
 export const failures = {
   /** Why a camera, a microphone or both are not on. */
@@ -40,7 +40,7 @@ export const failures = {
     },
   },
 
-  /** How a refused camera or microphone is allowed again; menus as the browsers call them in this language. */
+  /** How to allow a blocked camera or microphone; menus as the browsers name them in this language. */
   permissions: {
     chrome: 'Click the icon at the left of the address bar, allow it there, then turn it on here.',
     firefox: 'Click the crossed-out sign at the left of the address bar, remove the block, then turn it on here.',
@@ -49,7 +49,7 @@ export const failures = {
     other: 'Allow it in the address bar or in the settings of your browser, then turn it on here.',
   },
 
-  /** Why the server does not let us in at once, and that the page tries again by itself. */
+  /** Why joining is delayed, and that the page retries by itself. */
   delays: {
     draining: 'The server is restarting. You will be back in a moment…',
     'lobby-full': 'Too many are waiting to be let in. Trying again in a moment…',
@@ -60,7 +60,7 @@ export const failures = {
     internal: 'The server made a mistake. Trying again…',
   },
 
-  /** Why something that a person asked for was not done. */
+  /** Why an action of the user was refused. */
   refusals: {
     'not-allowed': 'Only a host may do that.',
     'last-host': 'The last host stays host. Make somebody else a host first.',
@@ -69,7 +69,7 @@ export const failures = {
     other: 'That was not possible just now. Try again.',
   },
 
-  /** How a call ended, or why it did not begin. */
+  /** How a call ended, or why it did not start. */
   endings: {
     left: { title: 'You left the call', text: 'Your camera and microphone are off.' },
     replaced: {
@@ -178,14 +178,14 @@ export const failures = {
     },
     'unknown-peer': { title: 'That person has left', text: 'They are no longer in the room.' },
   },
-  /** For every other code: only a page that does not fit the server comes to it. */
+  /** For all other codes, which only a page incompatible with the server receives. */
   unfit: {
     title: 'Something does not fit',
     text: 'This page and the server did not understand each other. Joining again usually helps; if not, reload the page.',
   },
 };
 
-/** What the connection check finds. */
+/** Results of the connection check. */
 export const check = {
   title: 'Connection check',
   again: 'Check again',

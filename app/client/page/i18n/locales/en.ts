@@ -1,4 +1,4 @@
-/** English, in which the page was written; the other languages have the same messages. */
+/** English, the source language; the others have the same messages. */
 import { check, failures } from './en-failures.ts';
 import { plurals } from './plurals.ts';
 

@@ -1,4 +1,4 @@
-/** Spanish: what went wrong, or came to an end, and what to do about it. */
+/** Spanish: messages for errors and the end of a call. */
 import type { Words } from '../i18n.ts';
 
 export const failures: Words['failures'] = {
@@ -193,7 +193,7 @@ export const failures: Words['failures'] = {
   },
 };
 
-/** What the connection check finds. */
+/** Results of the connection check. */
 export const check: Words['check'] = {
   title: 'Comprobar la conexión',
   again: 'Comprobar otra vez',

@@ -1,4 +1,4 @@
-/** Spanish, for Spain and America alike: tú; anfitrión admits who wants to come in. */
+/** Spanish, for Spain and the Americas: tú; anfitrión is the host, who admits others. */
 import type { Words } from '../i18n.ts';
 import { check, failures } from './es-failures.ts';
 import { plurals } from './plurals.ts';

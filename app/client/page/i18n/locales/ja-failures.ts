@@ -1,4 +1,4 @@
-/** Japanese: what went wrong, or came to an end, and what to do about it. */
+/** Japanese: messages for errors and the end of a call. */
 import type { Words } from '../i18n.ts';
 
 export const failures: Words['failures'] = {
@@ -189,7 +189,7 @@ export const failures: Words['failures'] = {
   },
 };
 
-/** What the connection check finds. */
+/** Results of the connection check. */
 export const check: Words['check'] = {
   title: '接続の確認',
   again: 'もう一度確認',

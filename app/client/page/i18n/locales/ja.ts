@@ -1,4 +1,4 @@
-/** Japanese: polite (です・ます), names with さん, ホスト approve (承認) who wants to come in. */
+/** Japanese: polite (です・ます), names with さん; ホスト is the host, who approves (承認) others. */
 import type { Words } from '../i18n.ts';
 import { check, failures } from './ja-failures.ts';
 import { plurals } from './plurals.ts';

@@ -1,9 +1,9 @@
-/** The form that a language has for so many things. */
+/** Plural forms. */
 import { number } from '../format.ts';
 
 /**
- * Forms by the categories of Unicode, https://cldr.unicode.org/index/cldr-spec/plural-rules; `Category` are those that the
- * language has. `#` stands for the number.
+ * Forms by Unicode plural category, https://cldr.unicode.org/index/cldr-spec/plural-rules. `Category`: the categories of the
+ * language. `#` stands for the number.
  */
 export const plurals = <Category extends Intl.LDMLPluralRule>(language: string) => {
   const rules = new Intl.PluralRules(language);

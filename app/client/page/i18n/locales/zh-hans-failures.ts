@@ -1,4 +1,4 @@
-/** Chinese, simplified: what went wrong, or came to an end, and what to do about it. */
+/** Simplified Chinese: messages for errors and the end of a call. */
 import type { Words } from '../i18n.ts';
 
 export const failures: Words['failures'] = {
@@ -137,7 +137,7 @@ export const failures: Words['failures'] = {
   },
 };
 
-/** What the connection check finds. */
+/** Results of the connection check. */
 export const check: Words['check'] = {
   title: '连接检查',
   again: '重新检查',

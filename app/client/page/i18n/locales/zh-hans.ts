@@ -1,4 +1,4 @@
-/** Chinese, simplified: 你, short sentences; 主持人 let people in (准许), 访客 are the others. */
+/** Simplified Chinese: 你, short sentences; 主持人 are hosts, who admit (准许); 访客 are guests. */
 import type { Words } from '../i18n.ts';
 import { plurals } from './plurals.ts';
 import { check, failures } from './zh-hans-failures.ts';
