@@ -58,7 +58,7 @@ export class Relay {
       const trusted = ca === undefined ? {} : { ca };
       const socket =
         transport === 'tls' ? connectTls({ host, port, servername: host, ...trusted }) : connectTcp({ host, port });
-      await opened(socket, transport === 'tls' ? 'secureConnect' : 'connect', timeout);
+      await waitForOpen(socket, transport === 'tls' ? 'secureConnect' : 'connect', timeout);
       return new Relay((onData) => overTcp(socket, onData), timeout);
     }
     const { address, family } = await lookup(host);
@@ -105,7 +105,7 @@ export class Relay {
   }
 }
 
-const opened = (socket: Socket, event: string, timeout: number): Promise<void> =>
+const waitForOpen = (socket: Socket, event: string, timeout: number): Promise<void> =>
   new Promise((resolve, reject) => {
     const timer = setTimeout(() => socket.destroy(new Error(`no connection in ${timeout} ms`)), timeout);
     socket.once(event, () => {
@@ -127,13 +127,13 @@ const overUdp = (address: string, port: number, family: number, onData: (data: B
 };
 
 const overTcp = (socket: Socket, onData: (data: Buffer) => void): Transport => {
-  let rest = Buffer.alloc(0);
+  let buffered = Buffer.alloc(0);
   let isSent = false;
   socket.on('error', () => {});
   socket.on('data', (data: Buffer) => {
-    rest = Buffer.concat([rest, data]);
-    for (let first = firstOf(rest); first; first = firstOf(rest)) {
-      rest = rest.subarray(first.length);
+    buffered = Buffer.concat([buffered, data]);
+    for (let first = firstOf(buffered); first; first = firstOf(buffered)) {
+      buffered = buffered.subarray(first.length);
       isSent = false;
       onData(first);
     }

@@ -17,7 +17,7 @@ const showFinding = (check: string, finding: Finding): string[] => {
   const name = 'name' in finding ? `${finding.name}: ` : '';
   const [first = '', ...more] = wrap(`${name}${finding.what}`, width - 24);
   const fix =
-    'fix' in finding ? wrap(finding.fix, width - 26).map((line, at) => `${at === 0 ? '→ ' : '  '}${line}`) : [];
+    'fix' in finding ? wrap(finding.fix, width - 26).map((line, index) => `${index === 0 ? '→ ' : '  '}${line}`) : [];
   return [
     `${finding.level.padEnd(8)} ${check.padEnd(13)}  ${first}`,
     ...[...more, ...fix].map((line) => `${' '.repeat(24)}${line}`),

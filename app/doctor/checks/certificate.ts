@@ -4,8 +4,8 @@ import type { FaultName } from '../faults.ts';
 import { type Check, type Finding, found, ok } from '../finding.ts';
 import { isLocal, placeOf, reasonOf, type Site } from '../target.ts';
 
-/** Days before expiry by which automatic renewal should have happened. */
-const soon = 14;
+/** With fewer days left, automatic renewal has evidently failed. */
+const expiryWarningDays = 14;
 const day = 86_400_000;
 
 export const certificate: Check = {
@@ -16,14 +16,18 @@ export const certificate: Check = {
     if (protocol === 'http:') return isLocal(hostname) ? [ok('http, on this machine')] : withoutTls(site);
     const result = await handshake(site);
     if ('why' in result) return [found('tls-broken', result.why)];
-    const wrong = [...trust(result, placeOf(site.url).host), ...validity(result.certificate)];
-    const isTokenKept = wrong.some(({ level }) => level === 'fault') && site.token !== undefined;
-    const old = await handshake(site, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' });
+    const problems = [...trust(result, placeOf(site.url).host), ...validity(result.certificate)];
+    const isTokenKept = problems.some(({ level }) => level === 'fault') && site.token !== undefined;
+    const outdated = await handshake(site, {
+      minVersion: 'TLSv1',
+      maxVersion: 'TLSv1.1',
+      ciphers: 'DEFAULT@SECLEVEL=0',
+    });
     return [
-      ...wrong,
+      ...problems,
       ...(isTokenKept ? [tokenKept] : []),
-      ...('version' in old ? [found('tls-old', `${old.version} is accepted as well`)] : []),
-      ...(wrong.length === 0 ? [ok(describe(result))] : []),
+      ...('version' in outdated ? [found('tls-old', `${outdated.version} is accepted as well`)] : []),
+      ...(problems.length === 0 ? [ok(describe(result))] : []),
     ];
   },
 };
@@ -95,17 +99,17 @@ const trust = ({ certificate, distrust }: Connected, host: string): Finding[] =>
 };
 
 const validity = ({ valid_from: from, valid_to: to }: PeerCertificate): Finding[] => {
-  const left = Date.parse(to) - Date.now();
-  if (left < 0) return [found('certificate-expired', `it expired on ${to}`)];
+  const remaining = Date.parse(to) - Date.now();
+  if (remaining < 0) return [found('certificate-expired', `it expired on ${to}`)];
   if (Date.parse(from) > Date.now()) return [found('certificate-not-yet-valid', `it is valid from ${from}`)];
-  return left < soon * day
-    ? [found('certificate-ends-soon', `it expires in ${Math.floor(left / day)} days, on ${to}`)]
+  return remaining < expiryWarningDays * day
+    ? [found('certificate-ends-soon', `it expires in ${Math.floor(remaining / day)} days, on ${to}`)]
     : [];
 };
 
 const describe = ({ certificate, version }: Connected): string => {
-  const left = Math.floor((Date.parse(certificate.valid_to) - Date.now()) / day);
-  return `${version}; the certificate from ${issuerOf(certificate)} is valid for ${left} days`;
+  const remaining = Math.floor((Date.parse(certificate.valid_to) - Date.now()) / day);
+  return `${version}; the certificate from ${issuerOf(certificate)} is valid for ${remaining} days`;
 };
 
 const issuerOf = ({ issuer }: PeerCertificate): string => [issuer.O ?? issuer.CN ?? 'nobody'].flat().join(', ');

@@ -20,7 +20,7 @@ export const httpsRedirect: Check = {
       status <= 308 &&
       to?.protocol === 'https:' &&
       to.hostname + to.pathname === url.hostname + url.pathname;
-    const outcome = `${from.href} returned ${status}${headers.location ? ` to ${headers.location}` : ''}`;
+    const outcome = `${from.href} returned ${status}${headers.location ? `, redirecting to ${headers.location}` : ''}`;
     return [isRedirect ? ok(outcome) : found('no-redirect', outcome), hstsFinding];
   },
 };

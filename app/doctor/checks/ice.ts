@@ -32,10 +32,10 @@ export const ice: Check = {
 const expiryOf = (credential: Credential | undefined): Finding[] => {
   const seconds = Number(/^(\d+):/.exec(credential?.username ?? '')?.[1]);
   if (Number.isNaN(seconds)) return [];
-  const left = Math.round(seconds - Date.now() / 1000);
-  return left > 0
-    ? [ok(`the TURN credential is valid for ${left} s`)]
-    : [found('turn-expired', `the TURN credential just issued expired ${-left} s ago`)];
+  const remaining = Math.round(seconds - Date.now() / 1000);
+  return remaining > 0
+    ? [ok(`the TURN credential is valid for ${remaining} s`)]
+    : [found('turn-expired', `the TURN credential just issued expired ${-remaining} s ago`)];
 };
 
 const checkServer = async (site: Site, url: string, credential: Credential | undefined): Promise<Finding> => {

@@ -11,8 +11,8 @@ export const conversation: Check = {
   needs: ['genkan'],
   async run(site) {
     for (const room of site.rooms) {
-      const wrong = await checkRoom(site, room);
-      if (wrong) return [wrong];
+      const problem = await checkRoom(site, room);
+      if (problem) return [problem];
     }
     return [ok(`two peers on two connections see each other and exchange messages; rooms tried: ${site.rooms.length}`)];
   },
@@ -120,7 +120,7 @@ const within = async (ms: number, condition: () => boolean): Promise<boolean> =>
   return condition();
 };
 
-/** Seconds that a poll waits: as long as a client's polls do or, without --slow, just enough to see that polls can wait. */
+/** Seconds that a poll waits: as long as a client's or, without --slow or --idle, just enough to see that polls can wait. */
 const [longWait, shortWait] = [25, 1];
 
 export const poll: Check = {

@@ -74,7 +74,7 @@ export const files: Check = {
       [
         ...fallenThrough(missing),
         ...(seen && seen.by !== 'http' && codeOf(missing) === 'not-found'
-          ? [found('static-by-app', `requests for ${missing.url.pathname} reach the app`)]
+          ? [found('static-by-app', `the request for ${missing.url.pathname} reaches the app`)]
           : []),
         ...(ageOf(missing.headers['cache-control']) > pageAge
           ? [found('missing-cached', `a missing file may be cached: ${missing.headers['cache-control']}`)]

@@ -81,7 +81,7 @@ const isPublic = (address: string | null): boolean => {
   return family !== 0 && !privateNetworks.check(bare, family === 6 ? 'ipv6' : 'ipv4');
 };
 
-/** An address and a name that are reserved, so nobody has them: https://www.rfc-editor.org/rfc/rfc5737, https://www.rfc-editor.org/rfc/rfc2606 */
+/** Reserved, so nobody has them: https://www.rfc-editor.org/rfc/rfc5737, https://www.rfc-editor.org/rfc/rfc2606 */
 const [reservedAddress, reservedName] = ['192.0.2.66', 'forged.invalid'];
 
 export const forgery: Check = {

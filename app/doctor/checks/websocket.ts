@@ -45,7 +45,7 @@ const mute = async (line: Line): Promise<Finding> => {
   );
 };
 
-/** Skipped if the proxy-headers check has already reported a changed Host or Origin. */
+/** Skipped if the check of proxy headers already reports a changed Host or Origin. */
 const originRefused = async (site: Site, { message }: Refused): Promise<Finding> => {
   const { seen } = await fetchRequestEcho(site, { headers: { Origin: site.url.origin } });
   const isExplained = seen !== undefined && passedOn(site, seen).some(({ level }) => level === 'fault');
