@@ -112,4 +112,5 @@ const describe = ({ certificate, version }: Connected): string => {
   return `${version}; the certificate from ${issuerOf(certificate)} is valid for ${remaining} days`;
 };
 
-const issuerOf = ({ issuer }: PeerCertificate): string => [issuer.O ?? issuer.CN ?? 'nobody'].flat().join(', ');
+const issuerOf = ({ issuer }: PeerCertificate): string =>
+  [issuer.O ?? issuer.CN ?? 'an unknown issuer'].flat().join(', ');
