@@ -1,4 +1,4 @@
-/** The words of `genkan doctor`, and the site that they mean. */
+/** The arguments of `genkan doctor`, and the site that they describe. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
@@ -33,19 +33,19 @@ export const options = {
 
 const schema = z.object(options);
 
-type Asked = { site: Site; json: boolean; notes: string[] } | { faults: string[]; notes: string[] };
+type ParsedArguments = { site: Site; json: boolean; notes: string[] } | { faults: string[]; notes: string[] };
 
-/** @param words the address of the page, or a link to one of its rooms, and options in any order */
-export const readWords = (words: string[]): Asked => {
-  const at = words.findIndex((word) => /^https?:/i.test(word));
-  const loaded = loadAs(schema, () => [], at < 0 ? words : words.toSpliced(at, 1), {});
-  const url = siteUrl(words[at] ?? '');
+/** @param words the URL of the page or of one of its rooms, and options, in any order */
+export const readWords = (words: string[]): ParsedArguments => {
+  const urlIndex = words.findIndex((word) => /^https?:/i.test(word));
+  const loaded = loadAs(schema, () => [], urlIndex < 0 ? words : words.toSpliced(urlIndex, 1), {});
+  const url = siteUrl(words[urlIndex] ?? '');
   const faults = 'faults' in loaded ? loaded.faults : [];
   if (!url)
     faults.push('doctor: write the address of the page, such as https://meet.example or https://meet.example/path/');
   if ('faults' in loaded || !url) return { faults, notes: loaded.notes };
   const { ca, idle, json, room, slow, timeout, token } = loaded.settings;
-  const isPatient = slow || loaded.given.has('idle');
+  const waitsForIdle = slow || loaded.given.has('idle');
   try {
     const site: Site = {
       url,
@@ -54,7 +54,7 @@ export const readWords = (words: string[]): Asked => {
       token,
       rooms: roomsOf(room),
       timeout: timeout * 1000,
-      idle: isPatient ? idle * 1000 : undefined,
+      idle: waitsForIdle ? idle * 1000 : undefined,
     };
     return { site, json, notes: loaded.notes };
   } catch (error) {
@@ -62,7 +62,7 @@ export const readWords = (words: string[]): Asked => {
   }
 };
 
-/** With a slash at its end, and nothing after; undefined when it is no such address. */
+/** The URL of the page, ending with a slash; undefined if the text is not a URL. */
 const siteUrl = (text: string): URL | undefined => {
   if (!URL.canParse(text)) return undefined;
   const { origin, pathname } = new URL(text);
@@ -72,11 +72,11 @@ const siteUrl = (text: string): URL | undefined => {
 const plainOf = ({ protocol, port, hostname, pathname }: URL): URL | undefined =>
   protocol === 'https:' && port === '' ? new URL(`http://${hostname}${pathname}`) : undefined;
 
-/** Several, because two of one room may meet by chance where rooms are not kept together. */
-const roomsOf = (given: string | undefined): Site['rooms'] => {
-  if (given !== undefined && !roomName.safeParse(given).success)
-    throw new Error(`--room: ${given} cannot be a room's name`);
-  if (given !== undefined) return [encodeURIComponent(given.normalize('NFC'))];
+/** Several: without routing by room, two peers of one room may still reach the same worker by chance. */
+const roomsOf = (room: string | undefined): Site['rooms'] => {
+  if (room !== undefined && !roomName.safeParse(room).success)
+    throw new Error(`--room: ${room} cannot be a room's name`);
+  if (room !== undefined) return [encodeURIComponent(room.normalize('NFC'))];
   const name = `doctor-${randomBytes(8).toString('hex')}`;
   return [`${name}-1`, `${name}-2`, `${name}-3`, `${name}-4`];
 };

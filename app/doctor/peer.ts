@@ -1,4 +1,4 @@
-/** Peers in the doctor's hands: over a WebSocket and by plain requests. */
+/** Peers that the doctor controls: over a WebSocket or by plain HTTP requests. */
 import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import WebSocket from 'ws';
@@ -13,7 +13,7 @@ import {
 } from '../protocol/messages.ts';
 import { type Answer, ask, codeOf, jsonOf, type Site, tlsOptions } from './target.ts';
 
-/** The app did not do what was asked of it, and said why. */
+/** The app refused a request, with an error code and a message. */
 export class Refused extends Error {
   readonly code: string;
   constructor(code: string, message: string) {
@@ -22,15 +22,15 @@ export class Refused extends Error {
   }
 }
 
-/** What a visitor of the site would say. */
-const greeting = ({ token }: Site) => ({ name: 'genkan doctor', ...(token === undefined ? {} : { token }) });
+/** The fields of a join, as a visitor of the site would send them. */
+const joinFields = ({ token }: Site) => ({ name: 'genkan doctor', ...(token === undefined ? {} : { token }) });
 
-/** An open WebSocket, and what came over it. */
+/** An open WebSocket and the messages received on it. */
 export class Line {
-  /** Settles when it is closed, with the code. */
+  /** Resolves with the close code. */
   readonly closed: Promise<number>;
   readonly #socket: WebSocket;
-  readonly #heard: ServerMessage[] = [];
+  readonly #received: ServerMessage[] = [];
   #wake = () => {};
 
   constructor(socket: WebSocket) {
@@ -43,60 +43,60 @@ export class Line {
     });
     socket.on('message', (data) => {
       const message = serverMessage.safeParse(jsonOf({ body: String(data) }));
-      if (message.success) this.#heard.push(message.data);
+      if (message.success) this.#received.push(message.data);
       this.#wake();
     });
   }
 
-  say(message: object): void {
+  send(message: object): void {
     this.#socket.send(JSON.stringify(message));
   }
 
   /**
-   * The next message of a type; undefined when it did not come in `ms`, or the line was cut.
-   * @throws Refused when an error or an end comes instead
+   * The next message of a type; undefined if it does not arrive within `ms` or the connection closes.
+   * @throws Refused if `error`, `bye` or `waiting` arrives first
    */
-  async hear<T extends ServerMessage['type']>(
+  async receive<T extends ServerMessage['type']>(
     type: T,
     ms: number,
   ): Promise<Extract<ServerMessage, { type: T }> | undefined> {
     const isWanted = (message: ServerMessage): message is Extract<ServerMessage, { type: T }> => message.type === type;
-    const until = Date.now() + ms;
+    const deadline = Date.now() + ms;
     for (;;) {
-      for (let message = this.#heard.shift(); message; message = this.#heard.shift()) {
+      for (let message = this.#received.shift(); message; message = this.#received.shift()) {
         if (isWanted(message)) return message;
         if (message.type === 'bye' || message.type === 'error') throw new Refused(message.code, message.message);
-        if (message.type === 'waiting') throw knocks();
+        if (message.type === 'waiting') throw mustWait();
       }
-      const left = until - Date.now();
-      if (left <= 0 || this.#socket.readyState >= WebSocket.CLOSING) return undefined;
-      await this.#next(left);
+      const remaining = deadline - Date.now();
+      if (remaining <= 0 || this.#socket.readyState >= WebSocket.CLOSING) return undefined;
+      await this.#next(remaining);
     }
   }
 
   #next(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const late = setTimeout(resolve, ms);
+      const timer = setTimeout(resolve, ms);
       this.#wake = () => {
-        clearTimeout(late);
+        clearTimeout(timer);
         resolve();
       };
     });
   }
 
   end(): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.say({ type: 'leave' });
+    if (this.#socket.readyState === WebSocket.OPEN) this.send({ type: 'leave' });
     this.#socket.close();
-    const late = setTimeout(() => this.#socket.terminate(), 1000);
-    void this.closed.then(() => clearTimeout(late));
+    const timer = setTimeout(() => this.#socket.terminate(), 1000);
+    void this.closed.then(() => clearTimeout(timer));
   }
 }
 
-const knocks = () => new Refused('waiting', 'whoever comes has to wait for a host');
+const mustWait = () => new Refused('waiting', 'visitors wait in the lobby for a host');
 
 export type Handshake = { line: Line } | { status: number; body: string };
 
-/** Opens a WebSocket as a page of the site would. @throws when there is no answer, or one that is no HTTP */
+/** Opens a WebSocket as a page of the site would. @throws if there is no response, or one that is not HTTP */
 export const shake = (site: Site, room: string): Promise<Handshake> => {
   const url = new URL(`rooms/${room}/ws`, site.url);
   url.protocol = url.protocol.replace('http', 'ws');
@@ -108,53 +108,53 @@ export const shake = (site: Site, room: string): Promise<Handshake> => {
     });
     socket.once('open', () => resolve({ line }));
     socket.once('unexpected-response', (_request, answer: IncomingMessage) => {
-      const told = (body: string) => resolve({ status: answer.statusCode ?? 0, body });
-      text(answer).then(told, () => told(''));
+      const finish = (body: string) => resolve({ status: answer.statusCode ?? 0, body });
+      text(answer).then(finish, () => finish(''));
     });
     socket.on('error', reject);
     const line = new Line(socket);
   });
 };
 
-/** A peer that has joined over a WebSocket. @throws Refused */
+/** Joins over a WebSocket; undefined if `joined` does not arrive in time. @throws Refused */
 export const joinBy = async (site: Site, line: Line): Promise<Joined | undefined> => {
-  line.say({ type: 'join', ...greeting(site) });
-  return line.hear('joined', site.timeout);
+  line.send({ type: 'join', ...joinFields(site) });
+  return line.receive('joined', site.timeout);
 };
 
-/** A peer that has joined by plain requests. */
-export type Visitor = Joined & { place: string };
+/** A peer that has joined by plain HTTP; `path` is that of its room, relative to the site. */
+export type Visitor = Joined & { path: string };
 
-const entered = z.discriminatedUnion('type', [joined, waiting]);
+const joinResponse = z.discriminatedUnion('type', [joined, waiting]);
 
-/** @throws Refused */
+/** Joins by plain HTTP. @throws Refused */
 export const visit = async (site: Site, room: string): Promise<Visitor> => {
-  const place = `rooms/${room}`;
-  const told = entered.parse(await post(site, `${place}/join`, greeting(site)));
-  if (told.type === 'waiting') throw knocks();
-  return { ...told, place };
+  const path = `rooms/${room}`;
+  const response = joinResponse.parse(await post(site, `${path}/join`, joinFields(site)));
+  if (response.type === 'waiting') throw mustWait();
+  return { ...response, path };
 };
 
-const replies = z.object({ messages: z.array(z.looseObject({ type: z.string() })) });
+const messagesResponse = z.object({ messages: z.array(z.looseObject({ type: z.string() })) });
 
-/** Says one message. @throws Refused */
-export const speak = async (site: Site, { place, session }: Visitor, message: object): Promise<void> => {
-  const { messages } = replies.parse(await post(site, `${place}/messages`, message, session));
+/** Sends one message. @throws Refused */
+export const speak = async (site: Site, { path, session }: Visitor, message: object): Promise<void> => {
+  const { messages } = messagesResponse.parse(await post(site, `${path}/messages`, message, session));
   const [first] = messages;
   if (first?.type === 'error') throw new Refused(String(first.code), String(first.message));
 };
 
-export const leave = async (site: Site, { place, session }: Visitor): Promise<void> => {
-  await post(site, `${place}/leave`, {}, session);
+export const leave = async (site: Site, { path, session }: Visitor): Promise<void> => {
+  await post(site, `${path}/leave`, {}, session);
 };
 
-/** What was told in answer to a request. @throws Refused when that is an error, Error when it is not of the app */
+/** The JSON body of a response. @throws Refused if it is an error of the app or 429, Error for any other status from 400 */
 export const toldBy = (answer: Answer): unknown => {
   const code = codeOf(answer);
   const json = jsonOf(answer);
   if (code !== undefined) throw new Refused(code, z.object({ message: z.string() }).parse(json).message);
-  if (answer.status === 429) throw new Refused('rate-limited', 'too much from here at once');
-  if (answer.status >= 400) throw new Error(`${answer.url.pathname} is answered ${answer.status}`);
+  if (answer.status === 429) throw new Refused('rate-limited', 'too many requests from this address');
+  if (answer.status >= 400) throw new Error(`${answer.url.pathname} returned ${answer.status}`);
   return json;
 };
 

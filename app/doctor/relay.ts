@@ -1,4 +1,4 @@
-/** Asks STUN and TURN servers over UDP, TCP or TLS whether they answer, and whether they give a relay. */
+/** A client that checks over UDP, TCP or TLS whether a STUN or TURN server responds and allocates a relay. */
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
@@ -21,7 +21,7 @@ import {
 
 export type IceServer = { scheme: string; host: string; port: number; transport: 'udp' | 'tcp' | 'tls' };
 
-/** `stun:host:port`, `turns:[::1]?transport=tcp` …: RFC 7064 and RFC 7065. */
+/** Parses `stun:host:port`, `turns:[::1]?transport=tcp` …: RFC 7064 and RFC 7065. */
 export const parseIceUrl = (url: string): IceServer | undefined => {
   const [, scheme, bracketed, plain, port, transport = 'udp'] =
     /^(stuns?|turns?):(?:\[([^\]]+)\]|([^:?[\]]+))(?::(\d+))?(?:\?transport=(udp|tcp))?$/.exec(url) ?? [];
@@ -36,110 +36,110 @@ export const parseIceUrl = (url: string): IceServer | undefined => {
   };
 };
 
-type Wire = { send(bytes: Buffer): void; close(): void };
-type Waiting = { transaction: Buffer; take(answer: StunAnswer): void };
+type Transport = { send(bytes: Buffer): void; close(): void };
+type PendingRequest = { transaction: Buffer; resolve(answer: StunAnswer): void };
 
-/** ms after which UDP is sent again: it may be lost. */
-const again = 500;
+/** ms after which a UDP request, which may be lost, is sent again. */
+const retransmitDelay = 500;
 
 export class Relay {
-  readonly #wire: Wire;
+  readonly #transport: Transport;
   readonly #timeout: number;
-  #waiting: Waiting | undefined;
+  #pending: PendingRequest | undefined;
 
-  private constructor(open: (heard: (data: Buffer) => void) => Wire, timeout: number) {
-    this.#wire = open((data) => this.#hear(data));
+  private constructor(open: (onData: (data: Buffer) => void) => Transport, timeout: number) {
+    this.#transport = open((data) => this.#receive(data));
     this.#timeout = timeout;
   }
 
-  /** @param ca PEM of authorities for TLS besides the known ones @throws when the server cannot be reached */
+  /** @param ca PEM of the authorities to trust for TLS @throws if the server is unreachable */
   static async reach({ host, port, transport }: IceServer, timeout: number, ca?: string): Promise<Relay> {
     if (transport !== 'udp') {
       const trusted = ca === undefined ? {} : { ca };
       const socket =
         transport === 'tls' ? connectTls({ host, port, servername: host, ...trusted }) : connectTcp({ host, port });
-      await opened(socket, transport === 'tls' ? 'secureConnect' : 'connect', timeout);
-      return new Relay((heard) => overTcp(socket, heard), timeout);
+      await waitForOpen(socket, transport === 'tls' ? 'secureConnect' : 'connect', timeout);
+      return new Relay((onData) => overTcp(socket, onData), timeout);
     }
     const { address, family } = await lookup(host);
-    return new Relay((heard) => overUdp(address, port, family, heard), timeout);
+    return new Relay((onData) => overUdp(address, port, family, onData), timeout);
   }
 
-  /** Whether it answers at all. */
+  /** Sends a binding request; undefined if there is no response. */
   bind(): Promise<StunAnswer | undefined> {
     return this.#exchange((transaction) => message(methods.bind, transaction, []));
   }
 
-  /** Asks for a relay, and gives it back; → 0 or the error code, undefined when there was no answer. */
+  /** Allocates a relay and releases it. → 0 or the error code; undefined if there is no response. */
   async allocate(credential: Credential): Promise<number | undefined> {
     const first = await this.#exchange((transaction) => message(methods.allocate, transaction, [relayUdp]));
     if (first?.outcome !== 401 || !first.challenge) return first?.outcome;
     const { challenge } = first;
-    const ask = (method: Method, body: Attribute[]) =>
+    const send = (method: Method, body: Attribute[]) =>
       this.#exchange((transaction) => signed(method, transaction, body, credential, challenge));
-    const answer = await ask(methods.allocate, [relayUdp]);
-    if (answer?.outcome === 0) await ask(methods.refresh, [[attributes.lifetime, Buffer.alloc(4)]]);
+    const answer = await send(methods.allocate, [relayUdp]);
+    if (answer?.outcome === 0) await send(methods.refresh, [[attributes.lifetime, Buffer.alloc(4)]]);
     return answer?.outcome;
   }
 
   close(): void {
-    this.#wire.close();
+    this.#transport.close();
   }
 
-  #hear(data: Buffer): void {
-    if (this.#waiting && answers(data, this.#waiting.transaction)) this.#waiting.take(readAnswer(data));
+  #receive(data: Buffer): void {
+    if (this.#pending && answers(data, this.#pending.transaction)) this.#pending.resolve(readAnswer(data));
   }
 
-  async #exchange(make: (transaction: Buffer) => Buffer): Promise<StunAnswer | undefined> {
+  async #exchange(encode: (transaction: Buffer) => Buffer): Promise<StunAnswer | undefined> {
     const transaction = randomBytes(12);
-    const request = make(transaction);
+    const request = encode(transaction);
     const { promise, resolve } = Promise.withResolvers<StunAnswer | undefined>();
-    this.#waiting = { transaction, take: resolve };
-    this.#wire.send(request);
-    const repeat = setInterval(() => this.#wire.send(request), again);
-    const late = setTimeout(resolve, this.#timeout, undefined);
+    this.#pending = { transaction, resolve };
+    this.#transport.send(request);
+    const retransmit = setInterval(() => this.#transport.send(request), retransmitDelay);
+    const timer = setTimeout(resolve, this.#timeout, undefined);
     return promise.finally(() => {
-      clearInterval(repeat);
-      clearTimeout(late);
+      clearInterval(retransmit);
+      clearTimeout(timer);
     });
   }
 }
 
-const opened = (socket: Socket, event: string, timeout: number): Promise<void> =>
+const waitForOpen = (socket: Socket, event: string, timeout: number): Promise<void> =>
   new Promise((resolve, reject) => {
-    const late = setTimeout(() => socket.destroy(new Error(`no connection in ${timeout} ms`)), timeout);
+    const timer = setTimeout(() => socket.destroy(new Error(`no connection in ${timeout} ms`)), timeout);
     socket.once(event, () => {
-      clearTimeout(late);
+      clearTimeout(timer);
       resolve();
     });
     socket.once('error', (error) => {
-      clearTimeout(late);
+      clearTimeout(timer);
       reject(error);
     });
   });
 
-const overUdp = (address: string, port: number, family: number, heard: (data: Buffer) => void): Wire => {
+const overUdp = (address: string, port: number, family: number, onData: (data: Buffer) => void): Transport => {
   const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
-  // "Nobody listens there", which ends in no answer like silence does.
+  // An error such as "connection refused" ends in a timeout, as silence does.
   socket.on('error', () => {});
-  socket.on('message', heard);
+  socket.on('message', onData);
   return { send: (bytes) => socket.send(bytes, port, address, () => {}), close: () => socket.close() };
 };
 
-const overTcp = (socket: Socket, heard: (data: Buffer) => void): Wire => {
-  let rest = Buffer.alloc(0);
+const overTcp = (socket: Socket, onData: (data: Buffer) => void): Transport => {
+  let buffered = Buffer.alloc(0);
   let isSent = false;
   socket.on('error', () => {});
   socket.on('data', (data: Buffer) => {
-    rest = Buffer.concat([rest, data]);
-    for (let first = firstOf(rest); first; first = firstOf(rest)) {
-      rest = rest.subarray(first.length);
+    buffered = Buffer.concat([buffered, data]);
+    for (let first = firstOf(buffered); first; first = firstOf(buffered)) {
+      buffered = buffered.subarray(first.length);
       isSent = false;
-      heard(first);
+      onData(first);
     }
   });
   const send = (bytes: Buffer) => {
-    // Nothing is lost here, so that nothing is repeated.
+    // TCP loses nothing, so a request is not retransmitted.
     if (!isSent) socket.write(bytes);
     isSent = true;
   };

@@ -1,32 +1,34 @@
-/** What was found, for people and for programs. */
+/** The report, as text and as JSON. */
 import { wrap } from '../config/text-columns.ts';
 import type { Finding } from './finding.ts';
 import type { Report } from './run.ts';
 
 const width = 120;
 
-/** Each finding on a line, what to change below it, and at the end how it stands. */
+/** Each finding on a line with its fix below it, and a summary at the end. */
 export const showReport = (report: Report): string =>
-  [...report.flatMap(({ check, findings }) => findings.flatMap((one) => show(check, one))), '', verdict(report)].join(
-    '\n',
-  );
+  [
+    ...report.flatMap(({ check, findings }) => findings.flatMap((one) => showFinding(check, one))),
+    '',
+    summary(report),
+  ].join('\n');
 
-const show = (check: string, finding: Finding): string[] => {
+const showFinding = (check: string, finding: Finding): string[] => {
   const name = 'name' in finding ? `${finding.name}: ` : '';
   const [first = '', ...more] = wrap(`${name}${finding.what}`, width - 24);
   const fix =
-    'fix' in finding ? wrap(finding.fix, width - 26).map((line, at) => `${at === 0 ? '→ ' : '  '}${line}`) : [];
+    'fix' in finding ? wrap(finding.fix, width - 26).map((line, index) => `${index === 0 ? '→ ' : '  '}${line}`) : [];
   return [
     `${finding.level.padEnd(8)} ${check.padEnd(13)}  ${first}`,
     ...[...more, ...fix].map((line) => `${' '.repeat(24)}${line}`),
   ];
 };
 
-const verdict = (report: Report): string => {
+const summary = (report: Report): string => {
   const count = (level: Finding['level']) =>
     report.flatMap(({ findings }) => findings).filter((one) => one.level === level).length;
-  const [wrong, odd, left] = [count('fault'), count('warning'), count('skipped')];
-  return `faults: ${wrong}, warnings: ${odd}, not tried: ${left}`;
+  const [faults, warnings, skipped] = [count('fault'), count('warning'), count('skipped')];
+  return `faults: ${faults}, warnings: ${warnings}, not tried: ${skipped}`;
 };
 
 /** `{"faults": …, "findings": [{"check", "level", "what", "name"?, "fix"?}]}` */
@@ -35,6 +37,6 @@ export const jsonReport = (report: Report): string => {
   return JSON.stringify({ faults: findings.filter(({ level }) => level === 'fault').length, findings }, null, 2);
 };
 
-/** Warnings are no reason to fail. */
+/** Whether there are no faults; warnings do not count. */
 export const isWell = (report: Report): boolean =>
   report.every(({ findings }) => findings.every(({ level }) => level !== 'fault'));

@@ -1,4 +1,4 @@
-/** The examination: every check in its order, without those that an earlier one has made pointless. */
+/** Runs every check in order, except those that an earlier fault makes pointless. */
 import { address } from './checks/address.ts';
 import { appIdentity } from './checks/app-identity.ts';
 import { bodyLimit } from './checks/body-limit.ts';
@@ -21,36 +21,36 @@ const checks: readonly Check[] = [
   ...[proxyHeaders, forgery, clock, bodyLimit, websocket, idle, conversation, poll, stream, ice],
 ];
 
-/** What was found, by check. */
+/** The findings of each check. */
 export type Report = { check: string; findings: Finding[] }[];
 
 export const runChecks = async (site: Site): Promise<Report> => {
   const report: { check: string; findings: Promise<Finding[]> }[] = [];
-  /** Checks that have ended, each with the one that it is because of. */
-  const ended = new Map<string, string>();
+  /** Blocked or skipped checks, each with the check that caused it. */
+  const blocked = new Map<string, string>();
   for (const check of checks) {
-    const cause = check.needs.map((name) => ended.get(name)).find((name) => name !== undefined);
-    const findings = cause === undefined ? carryOut(check, site) : Promise.resolve([skipped(`because of ${cause}`)]);
+    const cause = check.needs.map((name) => blocked.get(name)).find((name) => name !== undefined);
+    const findings = cause === undefined ? runCheck(check, site) : Promise.resolve([skipped(`because of ${cause}`)]);
     report.push({ check: check.name, findings });
-    if (!check.slow && hasEnded(await findings)) ended.set(check.name, cause ?? check.name);
+    if (!check.slow && isBlocking(await findings)) blocked.set(check.name, cause ?? check.name);
   }
   return Promise.all(report.map(async ({ check, findings }) => ({ check, findings: await findings })));
 };
 
-const hasEnded = (findings: Finding[]): boolean =>
+const isBlocking = (findings: Finding[]): boolean =>
   findings.some(endsThere) || findings.every(({ level }) => level === 'skipped');
 
-/** What no check expects is found as well. */
-const carryOut = async (check: Check, site: Site): Promise<Finding[]> => {
+/** Runs a check; an error that it does not expect becomes a finding. */
+const runCheck = async (check: Check, site: Site): Promise<Finding[]> => {
   try {
     return await check.run(site);
   } catch (error) {
     if (!(error instanceof Refused)) return [found('unanswered', reasonOf(error))];
-    // Nothing here sends an Origin but what names it; so somebody adds one.
+    // Checks that send an Origin handle this error themselves, so a proxy has added this one.
     if (error.code === 'origin-refused') return [skipped(error.message)];
-    return [found(meanings[error.code] ?? 'entry-refused', `${error.code}: ${error.message}`)];
+    return [found(faultByCode[error.code] ?? 'entry-refused', `${error.code}: ${error.message}`)];
   }
 };
 
-/** A session that was given a moment ago is known where its room is. */
-const meanings: Record<string, FaultName> = { 'unknown-session': 'rooms-split', 'rate-limited': 'too-many' };
+/** A new session is unknown only to a worker that does not have its room. */
+const faultByCode: Record<string, FaultName> = { 'unknown-session': 'rooms-split', 'rate-limited': 'too-many' };

@@ -1,38 +1,38 @@
-/** The site under examination, and single requests to it. */
+/** The site to check, and single requests to it. */
 import { type IncomingMessage, request as requestByHttp } from 'node:http';
 import { request as requestByTls } from 'node:https';
 import { text } from 'node:stream/consumers';
 
 export type Site = {
-  /** Of the page; ends with a slash. */
+  /** URL of the page; ends with a slash. */
   url: URL;
-  /** Where browsers come that were told no scheme; undefined: not known. */
+  /** The http: URL that browsers use if no scheme is given; undefined: unknown. */
   plain: URL | undefined;
-  /** PEM of certificates that are trusted besides the known ones. */
+  /** PEM of the certificate authorities to trust. */
   ca: string | undefined;
   token: string | undefined;
-  /** To try things in. */
+  /** Names of the rooms to test with, percent-encoded. */
   rooms: readonly [string, ...string[]];
-  /** ms for an answer, or a message, to come. */
+  /** ms to wait for a response or a message. */
   timeout: number;
-  /** ms that a silent connection has to last; undefined: it is not tried. */
+  /** ms that an idle connection must stay open; undefined: not checked. */
   idle: number | undefined;
 };
 
 export type Question = { method?: string; headers?: Record<string, string>; body?: string; timeout?: number };
 export type Head = Pick<IncomingMessage, 'headers' | 'rawHeaders'> & { status: number };
-/** `local`, `remote`: the addresses of the connection's two ends. */
+/** `local`, `remote`: the connection's addresses. */
 export type Answer = Head & { url: URL; body: string; local: string; remote: string };
 
-/** What TLS needs to know. A token is not given to somebody whose certificate is wrong; all else may be looked at nevertheless. */
+/** TLS options. With a token, an invalid certificate is rejected; without one, the other checks can still run. */
 export const tlsOptions = ({ ca, token }: Site) => ({
   ...(ca === undefined ? {} : { ca }),
   rejectUnauthorized: token !== undefined,
 });
 
 /**
- * Asks on a connection of its own. Redirects are not followed.
- * @param path below the site's, or a whole URL @throws when no answer begins in time
+ * Sends a request on a new connection. Redirects are not followed.
+ * @param path relative to the site, or a whole URL @throws if no response begins in time
  */
 export const begin = (
   site: Site,
@@ -42,47 +42,47 @@ export const begin = (
   const url = new URL(path, site.url);
   return new Promise((resolve, reject) => {
     const options = { method, headers: { ...headers, ...lengthOf(body) }, agent: false };
-    const sending =
+    const request =
       url.protocol === 'https:'
         ? requestByTls(url, { ...options, ...tlsOptions(site) }, resolve)
         : requestByHttp(url, options, resolve);
-    const late = setTimeout(() => sending.destroy(new Error(`no answer in ${timeout} ms`)), timeout);
-    sending.once('close', () => clearTimeout(late));
-    sending.once('response', (answer) => {
-      clearTimeout(late);
-      // Whoever reads it is told; whoever has gone does not care.
+    const timer = setTimeout(() => request.destroy(new Error(`no answer in ${timeout} ms`)), timeout);
+    request.once('close', () => clearTimeout(timer));
+    request.once('response', (answer) => {
+      clearTimeout(timer);
+      // A reader gets the error too; without a reader it must not become an uncaught exception.
       answer.on('error', () => {});
     });
-    sending.on('error', (error) => reject(new Error(`${method} ${url.pathname}: ${reasonOf(error)}`)));
-    sending.end(body);
+    request.on('error', (error) => reject(new Error(`${method} ${url.pathname}: ${reasonOf(error)}`)));
+    request.end(body);
   });
 };
 
-/** The whole answer. @throws when there is none in time */
+/** The complete response. @throws if it does not arrive in time */
 export const ask = async (site: Site, path: string | URL, question: Question = {}): Promise<Answer> => {
   const answer = await begin(site, path, question);
   const { timeout = site.timeout } = question;
   const { localAddress: local = '', remoteAddress: remote = '' } = answer.socket;
-  const late = setTimeout(() => answer.destroy(new Error('the answer did not end in time')), timeout);
+  const timer = setTimeout(() => answer.destroy(new Error('the answer did not end in time')), timeout);
   try {
     const body = await text(answer);
     const { headers, rawHeaders, statusCode: status = 0 } = answer;
     return { status, headers, rawHeaders, body, url: new URL(path, site.url), local, remote };
   } finally {
-    clearTimeout(late);
+    clearTimeout(timer);
   }
 };
 
 const lengthOf = (body: string | undefined) =>
   body === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(body)) };
 
-/** Several addresses that were tried fail as one, without words. */
+/** The message of an error. For several addresses Node throws an AggregateError without a message. */
 export const reasonOf = (error: unknown): string => {
   if (error instanceof AggregateError) return [...new Set(error.errors.map(reasonOf))].join(', ');
   return error instanceof Error ? error.message || ('code' in error ? String(error.code) : error.name) : String(error);
 };
 
-/** As JSON; undefined when it is none. */
+/** The body as JSON; undefined if it is not JSON. */
 export const jsonOf = ({ body }: Pick<Answer, 'body'>): unknown => {
   try {
     return JSON.parse(body);
@@ -91,14 +91,14 @@ export const jsonOf = ({ body }: Pick<Answer, 'body'>): unknown => {
   }
 };
 
-/** The code of an error that the app itself gave; undefined: the answer is somebody else's. */
+/** The error code of the app; undefined if the response is not an error of the app. */
 export const codeOf = (answer: Pick<Answer, 'body'>): string | undefined => {
   const json = jsonOf(answer);
   const isOurs = typeof json === 'object' && json !== null && 'type' in json && json.type === 'error' && 'code' in json;
   return isOurs ? String(json.code) : undefined;
 };
 
-/** Whether nobody but this machine can come by this name; browsers trust it without TLS. */
+/** Whether this name is for the local machine only; browsers trust it without TLS. */
 export const isLocal = (hostname: string): boolean =>
   /^(?:localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
 

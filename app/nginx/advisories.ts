@@ -1,21 +1,21 @@
-/** Known faults of nginx itself that these files could bring out. */
+/** Known nginx vulnerabilities that the generated files could expose. */
 import type { SiteSpec } from './site-spec.ts';
 import { isAtLeast, showVersion, type Version } from './version.ts';
 
-/** What they depend on. */
-type Exposed = Pick<SiteSpec, 'version' | 'protocol' | 'http3'>;
+/** The part of the spec that decides which advisories apply. */
+type AdvisoryInput = Pick<SiteSpec, 'version' | 'protocol' | 'http3'>;
 
 type Advisory = {
   cve: string;
   about: string;
-  /** The first versions without it, of the stable line and of the main one. */
+  /** First fixed version of the stable and of the mainline branch. */
   fixed: [stable: Version, mainline: Version];
-  /** The first version with it; all that are older have it when absent. */
+  /** First affected version; if absent, all older versions are affected. */
   since?: Version;
-  concerns(situation: Exposed): boolean;
+  applies(spec: AdvisoryInput): boolean;
 };
 
-/** By https://nginx.org/en/security_advisories.html as of October 2026; those that no file of ours can bring out are left out. */
+/** From https://nginx.org/en/security_advisories.html as of October 2026; only those that the generated files can expose. */
 const advisories: Advisory[] = [
   {
     cve: 'CVE-2026-42946',
@@ -24,7 +24,7 @@ const advisories: Advisory[] = [
       [1, 30, 1],
       [1, 31, 0],
     ],
-    concerns: ({ protocol }) => protocol === 'uwsgi',
+    applies: ({ protocol }) => protocol === 'uwsgi',
   },
   {
     cve: 'CVE-2026-40460',
@@ -33,7 +33,7 @@ const advisories: Advisory[] = [
       [1, 30, 1],
       [1, 31, 0],
     ],
-    concerns: ({ http3 }) => http3,
+    applies: ({ http3 }) => http3,
   },
   {
     cve: 'CVE-2026-42530',
@@ -43,7 +43,7 @@ const advisories: Advisory[] = [
       [1, 30, 1],
       [1, 31, 2],
     ],
-    concerns: ({ http3 }) => http3,
+    applies: ({ http3 }) => http3,
   },
   {
     cve: 'CVE-2026-42533',
@@ -52,7 +52,7 @@ const advisories: Advisory[] = [
       [1, 30, 4],
       [1, 31, 3],
     ],
-    concerns: () => true,
+    applies: () => true,
   },
   {
     cve: 'CVE-2026-93479',
@@ -61,7 +61,7 @@ const advisories: Advisory[] = [
       [1, 30, 6],
       [1, 31, 7],
     ],
-    concerns: () => true,
+    applies: () => true,
   },
   {
     cve: 'CVE-2026-95101',
@@ -70,26 +70,26 @@ const advisories: Advisory[] = [
       [1, 30, 6],
       [1, 31, 7],
     ],
-    concerns: ({ http3 }) => http3,
+    applies: ({ http3 }) => http3,
   },
 ];
 
-/** Those of this version, in a line; undefined when there is none. */
-export const knownFaults = (situation: Exposed): string | undefined => {
-  const found = advisories.filter((advisory) => advisory.concerns(situation) && has(situation.version, advisory));
+/** The advisories that apply to this version, on one line; undefined if none. */
+export const knownFaults = (spec: AdvisoryInput): string | undefined => {
+  const found = advisories.filter((advisory) => advisory.applies(spec) && isAffected(spec.version, advisory));
   return found.map(({ cve, about }) => `${cve} (${about})`).join(', ') || undefined;
 };
 
-/** One sentence, or undefined when the version has none of them. */
-export const advise = (situation: Exposed): string | undefined => {
-  const list = knownFaults(situation);
+/** A warning in one sentence; undefined if no advisory applies. */
+export const advise = (spec: AdvisoryInput): string | undefined => {
+  const list = knownFaults(spec);
   return (
     list &&
-    `nginx ${showVersion(situation.version)} has by its number known faults that these files may touch: ${list}; distributions mend them without a new number: see that yours has, or use 1.30.6 or later`
+    `nginx ${showVersion(spec.version)} has by its number known faults that these files may touch: ${list}; distributions mend them without a new number: see that yours has, or use 1.30.6 or later`
   );
 };
 
-const has = (version: Version, { fixed: [stable, mainline], since }: Advisory): boolean => {
+const isAffected = (version: Version, { fixed: [stable, mainline], since }: Advisory): boolean => {
   if (since && !isAtLeast(version, since)) return false;
   const isStable = version[0] === stable[0] && version[1] === stable[1];
   return !isAtLeast(version, isStable ? stable : mainline);

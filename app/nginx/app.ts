@@ -1,4 +1,4 @@
-/** snippets/genkan-app.conf: where the app is, and everything that nginx passes on to it. */
+/** snippets/genkan-app.conf: the app's address and the location that proxies requests to it. */
 import { limited } from './limits.ts';
 import { closable } from './maintenance.ts';
 import { portOf, schemeOf } from './maps.ts';
@@ -6,76 +6,76 @@ import { accessLog } from './site.ts';
 import { prefixOf, type SiteSpec } from './site-spec.ts';
 import { group, hasGroup, isName } from './workers.ts';
 
-export const app = (situation: SiteSpec): string => `\
-# Where the app is and how nginx talks to it. Tell the app the same: \`genkan ${listener(situation)}\`.
+export const app = (spec: SiteSpec): string => `\
+# Where the app is and how nginx talks to it. Tell the app the same: \`genkan ${listenFlag(spec)}\`.
 # Everything that is not a file goes there. nginx 1.22 or later.
-# https://nginx.org/en/docs/http/${situation.protocol === 'uwsgi' ? 'ngx_http_uwsgi_module.html' : 'ngx_http_proxy_module.html'}
+# https://nginx.org/en/docs/http/${spec.protocol === 'uwsgi' ? 'ngx_http_uwsgi_module.html' : 'ngx_http_proxy_module.html'}
 
-${hasGroup(situation) ? several : single(situation)}
-location ${situation.base === '/' ? '/' : `^~ ${situation.base}`} {
-${situation.protocol === 'uwsgi' ? byUwsgi : byHttp(situation)}
-    # Cuts what was silent for so long, an open WebSocket too; default 60s. The app pings every ${situation.app.pingInterval} s and answers a long-poll
-    # after ${situation.app.pollWait} s at the latest, so that only the dead fall silent. (!) Not "1d": dead peers would stay for a day.
-    ${verb(situation)}_read_timeout ${silence(situation)}s;
-    ${verb(situation)}_send_timeout ${silence(situation)}s;
+${hasGroup(spec) ? upstreamGroup : singleUpstream(spec)}
+location ${spec.base === '/' ? '/' : `^~ ${spec.base}`} {
+${spec.protocol === 'uwsgi' ? uwsgiPass : proxyPass(spec)}
+    # Cuts what was silent for so long, an open WebSocket too; default 60s. The app pings every ${spec.app.pingInterval} s and answers a long-poll
+    # after ${spec.app.pollWait} s at the latest, so that only the dead fall silent. (!) Not "1d": dead peers would stay for a day.
+    ${moduleOf(spec)}_read_timeout ${readTimeout(spec)}s;
+    ${moduleOf(spec)}_send_timeout ${readTimeout(spec)}s;
 
     # An app that does not answer at once is down; default 60s.
-    ${verb(situation)}_connect_timeout 5s;
+    ${moduleOf(spec)}_connect_timeout 5s;
 
     # Answers go out as they come: events must not wait in a buffer until it is full. Default on.
-    ${verb(situation)}_buffering off;
+    ${moduleOf(spec)}_buffering off;
 
-${situation.shared && hasGroup(situation) ? elsewhere(situation) : once(situation)}
+${spec.shared && hasGroup(spec) ? retryOnce(spec) : noRetry(spec)}
     # As much as the app itself takes (--limit-post), the default is 1m.
     # https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size
-    client_max_body_size ${size(situation.app.limitPost)};
+    client_max_body_size ${nginxSize(spec.app.limitPost)};
 
 ${closable}
-${limited(situation)}
+${limited(spec)}
     # See snippets/genkan-down.conf.
     error_page 502 504 @genkan_down;
     error_page 503 @genkan_closed;
     error_page 429 @genkan_busy;
 
     include snippets/genkan-headers.conf;
-${accessLog(situation)}}
-${situation.base === '/' ? '' : withoutSlash(situation)}`;
+${accessLog(spec)}}
+${spec.base === '/' ? '' : slashRedirect(spec)}`;
 
-const once = (situation: SiteSpec): string => `\
+const noRetry = (spec: SiteSpec): string => `\
     # A request is sent once. By default nginx repeats it elsewhere when one address fails: a message would come twice, a room be in
     # two places, and one request that ends a worker would end them all.
-    ${verb(situation)}_next_upstream off;
+    ${moduleOf(spec)}_next_upstream off;
 `;
 
-const elsewhere = (situation: SiteSpec): string => `\
+const retryOnce = (spec: SiteSpec): string => `\
     # A request goes to one other when the first does not answer; a POST only if it cannot have been sent, as by default. By default all
     # are tried, so that one request that ends a worker would end them all.
-    ${verb(situation)}_next_upstream error timeout;
-    ${verb(situation)}_next_upstream_tries 2;
+    ${moduleOf(spec)}_next_upstream error timeout;
+    ${moduleOf(spec)}_next_upstream_tries 2;
 `;
 
-const verb = ({ protocol }: SiteSpec): 'uwsgi' | 'proxy' => (protocol === 'uwsgi' ? 'uwsgi' : 'proxy');
+const moduleOf = ({ protocol }: SiteSpec): 'uwsgi' | 'proxy' => (protocol === 'uwsgi' ? 'uwsgi' : 'proxy');
 
-/** Three pings that were not answered, and a little. */
-const silence = ({ app: { pingInterval, pollWait } }: SiteSpec): number => Math.max(3 * pingInterval, pollWait) + 5;
+/** In seconds: three missed pings or the longest poll, whichever is longer, plus 5. */
+const readTimeout = ({ app: { pingInterval, pollWait } }: SiteSpec): number => Math.max(3 * pingInterval, pollWait) + 5;
 
-/** In the largest unit that leaves no rest. */
-const size = (bytes: number): string => {
+/** A size in nginx's syntax, in the largest unit that divides it evenly. */
+const nginxSize = (bytes: number): string => {
   if (bytes % 1_048_576 === 0) return `${bytes / 1_048_576}m`;
   return bytes % 1024 === 0 ? `${bytes / 1024}k` : String(bytes);
 };
 
-const listener = ({ protocol, upstreams }: SiteSpec): string => {
+const listenFlag = ({ protocol, upstreams }: SiteSpec): string => {
   const flag = protocol === 'uwsgi' ? '--socket' : '--http-socket';
   return upstreams.map((address) => `${flag} ${address}`)[0] + (upstreams.length > 1 ? ' …' : '');
 };
 
-const several = `\
+const upstreamGroup = `\
 # The group of workers in snippets/genkan-workers.conf.
 set $genkan_app ${group};
 `;
 
-const single = ({ upstreams: [address], resolver }: SiteSpec): string => `\
+const singleUpstream = ({ upstreams: [address], resolver }: SiteSpec): string => `\
 # The address stands in a variable, so that nginx starts without the app and looks up a name anew while it runs; a name written
 # straight into a directive is looked up once, at start.
 #
@@ -85,17 +85,17 @@ const single = ({ upstreams: [address], resolver }: SiteSpec): string => `\
 #
 # (!) Over TCP the app believes only peers named by its --allow-from, loopback by default. Whoever reaches its socket can claim
 # any client address.
-${resolver !== undefined && isName(address) ? resolving(resolver) : ''}set $genkan_app ${address};
+${resolver !== undefined && isName(address) ? resolverLines(resolver) : ''}set $genkan_app ${address};
 `;
 
-const resolving = (resolver: string): string => `
+const resolverLines = (resolver: string): string => `
 # The name is asked for anew every 2 seconds, so that nginx follows the app to a new container; by default an answer is kept as long
 # as it says. https://nginx.org/en/docs/http/ngx_http_core_module.html#resolver
 resolver ${resolver} valid=2s ipv6=off;
 resolver_timeout 2s;
 `;
 
-const byUwsgi = `\
+const uwsgiPass = `\
     # WebSocket needs no directive of its own here: nginx passes Upgrade on and tunnels after the 101.
     uwsgi_pass $genkan_app;
 
@@ -103,7 +103,7 @@ const byUwsgi = `\
     include snippets/genkan-uwsgi-params.conf;
 `;
 
-const byHttp = (situation: SiteSpec): string => `\
+const proxyPass = (spec: SiteSpec): string => `\
     proxy_pass http://$genkan_app;
 
     # WebSocket needs 1.1 and both headers; the default is 1.0 (1.1 since nginx 1.29.7) and neither header.
@@ -118,10 +118,10 @@ const byHttp = (situation: SiteSpec): string => `\
     # (!) A client may send these itself and so claim another address or scheme. Each is replaced, not appended to, and an empty
     # one is not sent.
     proxy_set_header X-Forwarded-For    $remote_addr;
-    proxy_set_header X-Forwarded-Proto  ${schemeOf(situation)};
+    proxy_set_header X-Forwarded-Proto  ${schemeOf(spec)};
     proxy_set_header X-Forwarded-Host   $genkan_host;
-    proxy_set_header X-Forwarded-Port   ${portOf(situation)};
-    proxy_set_header X-Forwarded-Prefix '${prefixOf(situation)}';
+    proxy_set_header X-Forwarded-Port   ${portOf(spec)};
+    proxy_set_header X-Forwarded-Prefix '${prefixOf(spec)}';
     proxy_set_header X-Real-IP          $remote_addr;
     proxy_set_header Forwarded          '';
     # Some HTTP clients read a proxy to use from a variable of this name. https://httpoxy.org
@@ -131,12 +131,12 @@ const byHttp = (situation: SiteSpec): string => `\
     proxy_set_header X-Request-Id $request_id;
 `;
 
-const withoutSlash = (situation: SiteSpec): string => `
+const slashRedirect = (spec: SiteSpec): string => `
 # A path and no address: by default nginx names the host, port and scheme that it sees itself.
 # https://nginx.org/en/docs/http/ngx_http_core_module.html#absolute_redirect
-location = ${prefixOf(situation)} {
+location = ${prefixOf(spec)} {
     absolute_redirect off;
     include snippets/genkan-headers.conf;
-${accessLog(situation)}    return 301 ${situation.base};
+${accessLog(spec)}    return 301 ${spec.base};
 }
 `;

@@ -1,4 +1,4 @@
-/** Which files a situation needs. */
+/** Which files a site needs. */
 import { app } from './app.ts';
 import { down } from './error-pages.ts';
 import { headers } from './headers.ts';
@@ -16,11 +16,11 @@ import { tls } from './tls.ts';
 import { params } from './uwsgi-params.ts';
 import { workers } from './workers.ts';
 
-/** Everything there is, each with the situations that need it. */
-const all: [path: string, write: (situation: SiteSpec) => string, isNeeded: (situation: SiteSpec) => boolean][] = [
+/** Every file with its generator and the condition under which it is needed. */
+const allFiles: [path: string, write: (spec: SiteSpec) => string, isNeeded: (spec: SiteSpec) => boolean][] = [
   ['nginx.conf', main, isAlone],
   ['conf.d/genkan.conf', site, ({ mode }) => mode !== 'location'],
-  // Before the file of the site: a log format must be known when it is named.
+  // Sorts before the existing site's file: a log format must be defined before it is used.
   ['conf.d/00-genkan.conf', site, ({ mode }) => mode === 'location'],
   ['snippets/genkan-app.conf', app, () => true],
   ['snippets/genkan-down.conf', down, () => true],
@@ -38,7 +38,7 @@ const all: [path: string, write: (situation: SiteSpec) => string, isNeeded: (sit
   ['snippets/genkan-workers.conf', workers, () => true],
 ];
 
-export const filesFor = (situation: SiteSpec): Files =>
+export const filesFor = (spec: SiteSpec): Files =>
   new Map(
-    all.flatMap(([path, write, isNeeded]) => (isNeeded(situation) ? [[path, `${write(situation).trimEnd()}\n`]] : [])),
+    allFiles.flatMap(([path, write, isNeeded]) => (isNeeded(spec) ? [[path, `${write(spec).trimEnd()}\n`]] : [])),
   );

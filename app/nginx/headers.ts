@@ -1,4 +1,4 @@
-/** snippets/genkan-headers.conf: what a browser may do with an answer. */
+/** snippets/genkan-headers.conf: the security headers. */
 import { securityHeaders } from '../web/security-headers.ts';
 import type { SiteSpec } from './site-spec.ts';
 
@@ -9,23 +9,26 @@ export const headers = ({ hsts, http3, addresses }: SiteSpec): string => `\
 # nginx 1.22 or later. https://nginx.org/en/docs/http/ngx_http_headers_module.html#add_header
 
 ${Object.entries(securityHeaders)
-  .map(([name, value]) => `${why[name as keyof typeof securityHeaders]}add_header ${titled(name)} "${value}" always;\n`)
-  .join('')}${hsts ? strict : ''}${http3 ? altSvc(addresses) : ''}
+  .map(
+    ([name, value]) =>
+      `${comments[name as keyof typeof securityHeaders]}add_header ${titleCase(name)} "${value}" always;\n`,
+  )
+  .join('')}${hsts ? hstsHeader : ''}${http3 ? altSvc(addresses) : ''}
 # https://nginx.org/en/docs/http/ngx_http_uwsgi_module.html#uwsgi_hide_header
-${hidden('uwsgi_hide_header')}
+${hideDirectives('uwsgi_hide_header')}
 
 # https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_hide_header
-${hidden('proxy_hide_header')}
+${hideDirectives('proxy_hide_header')}
 `;
 
-const titled = (name: string): string => name.replaceAll(/(?<=^|-)[a-z]/g, (letter) => letter.toUpperCase());
+const titleCase = (name: string): string => name.replaceAll(/(?<=^|-)[a-z]/g, (letter) => letter.toUpperCase());
 
-const hidden = (directive: string): string =>
+const hideDirectives = (directive: string): string =>
   Object.keys(securityHeaders)
-    .map((name) => `${directive} ${titled(name)};`)
+    .map((name) => `${directive} ${titleCase(name)};`)
     .join('\n');
 
-const why: Record<keyof typeof securityHeaders, string> = {
+const comments: Record<keyof typeof securityHeaders, string> = {
   'content-security-policy': `\
 # Scripts, styles and connections from this site only; 'self' includes its WebSockets. blob: is what a page makes itself.
 # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Content-Security-Policy
@@ -41,13 +44,13 @@ const why: Record<keyof typeof securityHeaders, string> = {
   'cross-origin-opener-policy': '',
 };
 
-const strict = `
+const hstsHeader = `
 # (!) For two years browsers will not come to this name without https, whatever becomes of the certificate.
 # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Strict-Transport-Security
 add_header Strict-Transport-Security "max-age=63072000" always;
 `;
 
-/** Port 443 unless another is listened on. */
+/** Advertises the port of the first listen address. */
 const altSvc = (addresses: readonly string[]): string => `
 # HTTP/3 is here as well. A day, so that browsers soon forget it when it is switched off or a firewall drops UDP.
 # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Alt-Svc

@@ -1,4 +1,4 @@
-/** snippets/genkan-limits.conf: what one address may ask for. */
+/** snippets/genkan-limits.conf: limits for each client address. */
 import { pattern, type SiteSpec } from './site-spec.ts';
 
 export const limits = ({ base, limits: { handshakes } }: SiteSpec): string => `\
@@ -19,7 +19,7 @@ limit_req_zone $genkan_handshake zone=genkan_handshakes:10m rate=${handshakes}r/
 limit_conn_zone $binary_remote_addr zone=genkan_connections:10m;
 `;
 
-/** What the app's location has of it. */
+/** The lines for the app's location. */
 export const limited = ({ limits: { handshakes, connections, dryRun } }: SiteSpec): string => `\
     # For one address, see snippets/genkan-limits.conf: ${5 * handshakes} handshakes at once and then ${handshakes} a second, ${connections} connections.
     # Beyond: 429, by default 503, which would say that the app is down. Clients come back by themselves, later.
@@ -27,9 +27,9 @@ export const limited = ({ limits: { handshakes, connections, dryRun } }: SiteSpe
     limit_conn genkan_connections ${connections};
     limit_req_status 429;
     limit_conn_status 429;
-${dryRun ? dry : ''}`;
+${dryRun ? dryRunLines : ''}`;
 
-const dry = `\
+const dryRunLines = `\
 
     # For trial: nobody is refused, and the access log says in limit_req and limit_conn who would have been. Default off.
     # https://nginx.org/en/docs/http/ngx_http_limit_req_module.html#limit_req_dry_run

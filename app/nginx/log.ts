@@ -1,4 +1,4 @@
-/** snippets/genkan-log.conf: the form of the access log; and the directive that names it. */
+/** snippets/genkan-log.conf: the access log format, and the directive that uses it. */
 import type { SiteSpec } from './site-spec.ts';
 
 export const log = (): string => `\
@@ -17,5 +17,5 @@ log_format genkan escape=json
     '"limit_req":"$limit_req_status","limit_conn":"$limit_conn_status","agent":"$http_user_agent"}';
 `;
 
-export const logged = ({ accessLog }: SiteSpec, when = ''): string =>
-  `access_log ${accessLog} genkan buffer=16k flush=100ms${when};`;
+export const logged = ({ accessLog }: SiteSpec, condition = ''): string =>
+  `access_log ${accessLog} genkan buffer=16k flush=100ms${condition};`;

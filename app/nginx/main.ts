@@ -1,4 +1,4 @@
-/** nginx.conf: the whole of nginx where it serves nothing but Genkan. */
+/** nginx.conf: the main configuration file, for an nginx that serves only Genkan. */
 import type { SiteSpec } from './site-spec.ts';
 
 export const main = ({ brotli, app }: SiteSpec): string => `\

@@ -1,4 +1,4 @@
-/** snippets/genkan-maintenance.conf: a switch that keeps newcomers out. */
+/** snippets/genkan-maintenance.conf: a switch that closes the site to new visitors. */
 import { pattern, type SiteSpec } from './site-spec.ts';
 
 export const maintenance = ({ base, maintenance: file }: SiteSpec): string => `\
@@ -16,7 +16,7 @@ map $uri $genkan_closed {
 }
 `;
 
-/** What the app's location has of it. */
+/** The lines for the app's location. */
 export const closable = `\
     # The operator's switch, see snippets/genkan-maintenance.conf.
     if (-f $genkan_closed) {

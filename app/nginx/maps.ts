@@ -1,18 +1,18 @@
-/** snippets/genkan-maps.conf: values that nginx works out for a request. */
+/** snippets/genkan-maps.conf: variables that nginx computes for each request. */
 import type { SiteSpec } from './site-spec.ts';
 import { knows } from './version.ts';
 import { hasGroup } from './workers.ts';
 
-export const maps = (situation: SiteSpec): string => `\
+export const maps = (spec: SiteSpec): string => `\
 # What is worked out for a request before it is passed on. nginx 1.22 or later, in the http block.
 # https://nginx.org/en/docs/http/ngx_http_map_module.html
 
-${host(situation)}
-# Connection header towards the app when it is reached over HTTP: "upgrade" for a WebSocket${otherwise(situation)}
+${hostMap(spec)}
+# Connection header towards the app when it is reached over HTTP: "upgrade" for a WebSocket${connectionComment(spec)}
 # https://nginx.org/en/docs/http/websocket.html
 map $http_upgrade $genkan_connection {
     default upgrade;
-    ''      ${hasGroup(situation) ? "''" : 'close'};
+    ''      ${hasGroup(spec) ? "''" : 'close'};
 }
 
 # How long a file may be kept. The build writes the hash of a file's content into its name, so that such a file never changes: a
@@ -28,12 +28,12 @@ map $status $genkan_failed {
     default 1;
     "~^[23]" 0;
 }
-${situation.trustedProxies.length > 0 ? scheme(situation) : ''}`;
+${spec.trustedProxies.length > 0 ? forwardedMaps(spec) : ''}`;
 
-/** The site's name as the client has it, with its port: the app compares it with Origin. */
-const host = ({ version }: SiteSpec): string => (knows(version).requestPort ? asRequested : asWritten);
+/** The host and port that the client requested: the app compares them with Origin. */
+const hostMap = ({ version }: SiteSpec): string => (knows(version).requestPort ? hostFromRequestPort : hostFromHeader);
 
-const asRequested = `\
+const hostFromRequestPort = `\
 # Host as the client has it, with its port: the app compares it with Origin. $host alone has lost the port. By HTTP/3 there is no
 # $http_host, and where the request line names a host that one counts. nginx 1.29.3 or later.
 # https://nginx.org/en/docs/http/ngx_http_core_module.html#var_request_port
@@ -42,7 +42,7 @@ map '' $genkan_host {
 }
 `;
 
-const asWritten = `\
+const hostFromHeader = `\
 # Host as the client wrote it, with its port: the app compares it with Origin. $host has lost the port; it stands in where there
 # is no Host header, as in HTTP/3, with the port that nginx listens at. (!) Behind a port of another number, as Docker publishes
 # them, that is not the client's: from nginx 1.29.3 on $host$is_request_port$request_port is, and genkan nginx writes it.
@@ -60,20 +60,20 @@ map $server_port $genkan_port {
 }
 `;
 
-const otherwise = (situation: SiteSpec): string =>
-  hasGroup(situation)
+const connectionComment = (spec: SiteSpec): string =>
+  hasGroup(spec)
     ? ' and nothing otherwise,\n# so that the connection stays open for the next request.'
     : ', "close" otherwise:\n# nginx keeps no connection to a single address open, and the app need not wait for another request.';
 
-/** The variable that says by which scheme the client came. */
+/** The variable that holds the client's scheme. */
 export const schemeOf = ({ trustedProxies }: SiteSpec): string =>
   trustedProxies.length > 0 ? '$genkan_scheme' : '$scheme';
 
-/** What says to which port the client came, where the proxy before nginx does not leave it in Host; empty: nobody does. */
+/** The variable that holds the client's port if a trusted proxy in front of nginx removes it from Host; otherwise empty. */
 export const portOf = ({ trustedProxies }: SiteSpec): string =>
   trustedProxies.length > 0 ? '$genkan_client_port' : "''";
 
-const scheme = ({ trustedProxies }: SiteSpec): string => `
+const forwardedMaps = ({ trustedProxies }: SiteSpec): string => `
 # By which scheme the client came: what the proxy before nginx says, and only if it is one that is trusted.
 # $realip_remote_addr is who connected, before snippets/genkan-real-ip.conf put the client in its place.
 # https://nginx.org/en/docs/http/ngx_http_geo_module.html

@@ -1,4 +1,4 @@
-/** The options of `genkan nginx`, and what is impossible among them. */
+/** The options of `genkan nginx`, and the checks across them. */
 import { z } from 'zod';
 import { showAddress } from '../config/address.ts';
 import type { Where } from '../config/cross-checks.ts';
@@ -8,9 +8,9 @@ import { address, choice, flag, integer, list, network, path, text } from '../co
 import { modes } from './site-spec.ts';
 import { floor, isAtLeast, knows, parseVersion, showVersion } from './version.ts';
 
-/** Written into nginx's files as it is, so nothing that means something there. */
-const place = (wanted: string) =>
-  text(/^\/[^\s;{}"'\\$#]*$/, `${wanted}: an absolute path without spaces, quotes or any of ; { } \\ $ #`, 'PATH');
+/** Written into nginx's files unescaped, so characters with a meaning there are rejected. */
+const nginxPath = (description: string) =>
+  text(/^\/[^\s;{}"'\\$#]*$/, `${description}: an absolute path without spaces, quotes or any of ; { } \\ $ #`, 'PATH');
 
 export const options = {
   mode: choice(...modes)
@@ -45,13 +45,13 @@ export const options = {
   base: text(/^(?:\/[\w~-][\w.~-]*)*\/?$/, 'a path such as /meet/', 'PATH')
     .default('/')
     .register(settingMetadata, { help: 'below which path everything lies' }),
-  certificate: place('the certificate with its chain')
+  certificate: nginxPath('the certificate with its chain')
     .optional()
     .register(settingMetadata, { help: 'certificate with its chain, in one file' }),
-  'certificate-key': place("the certificate's key")
+  'certificate-key': nginxPath("the certificate's key")
     .optional()
     .register(settingMetadata, { help: "the certificate's key" }),
-  'acme-webroot': place('the directory in which an ACME client leaves its answers')
+  'acme-webroot': nginxPath('the directory in which an ACME client leaves its answers')
     .optional()
     .register(settingMetadata, {
       help: "serve an ACME client's answers from this directory by HTTP, such as certbot's --webroot-path",
@@ -64,7 +64,7 @@ export const options = {
     .register(settingMetadata, {
       help: `for which nginx; not given: the one installed here, else ${showVersion(floor)}`,
     }),
-  root: place("the directory of the build's files")
+  root: nginxPath("the directory of the build's files")
     .default('/opt/genkan/dist/public')
     .register(settingMetadata, { help: 'the directory that holds js/' }),
   hsts: flag()
@@ -83,24 +83,24 @@ export const options = {
   'limits-dry-run': flag()
     .default(false)
     .register(settingMetadata, { help: 'refuse nobody by these two, and log who would be' }),
-  'maintenance-file': place('the file that closes the site')
+  'maintenance-file': nginxPath('the file that closes the site')
     .default('/run/genkan-maintenance')
     .register(settingMetadata, {
       help: 'while this file exists newcomers get 503 and a sentence; who is inside stays',
     }),
-  'access-log': place('the file for the access log').optional().register(settingMetadata, {
+  'access-log': nginxPath('the file for the access log').optional().register(settingMetadata, {
     help: 'where requests are logged, a file for this alone; not given: access.log in /var/log/nginx, beside other sites genkan.access.log',
   }),
   out: path().optional().register(settingMetadata, { help: 'directory to write the files to; not given: print them' }),
 };
 
-/** The app's settings are taken as well: they say where it listens and how long it takes. */
+/** Includes the app's own settings: they give its listen addresses and timeouts. */
 export const nginxSchema = z.object({ ...schema.shape, ...options });
 export type NginxSettings = z.output<typeof nginxSchema>;
 
 type Check = (settings: NginxSettings, where: Where) => string | undefined | false;
 
-/** What no nginx could do, or nobody can have meant. */
+/** Combinations that no nginx supports, or that make no sense. */
 export const impossibleForNginx = (settings: NginxSettings, where: Where): string[] =>
   checks.flatMap((check) => check(settings, where) || []);
 
@@ -142,24 +142,26 @@ const checks: Check[] = [
     settings['acme-webroot'] !== undefined && !hasTls(settings) && `${where('acme-webroot')}: needs --certificate`,
   (settings, where) => settings.http3 && !hasTls(settings) && `${where('http3')}: needs --certificate`,
   ({ upstream }, where) => {
-    const at = upstream.findIndex(({ kind }) => kind === 'fd');
-    return at >= 0 && `${where('upstream', at)}: nginx cannot connect to a descriptor`;
+    const index = upstream.findIndex(({ kind }) => kind === 'fd');
+    return index >= 0 && `${where('upstream', index)}: nginx cannot connect to a descriptor`;
   },
   ({ upstream, resolver }, where) => {
-    const at = upstream.findIndex((one) => one.kind === 'tcp' && /[^\d.:]/.test(one.host ?? '') && !isIpv6(one.host));
-    const [one] = upstream.slice(at);
+    const index = upstream.findIndex(
+      (one) => one.kind === 'tcp' && /[^\d.:]/.test(one.host ?? '') && !isIpv6(one.host),
+    );
+    const [one] = upstream.slice(index);
     return (
-      at >= 0 &&
+      index >= 0 &&
       one &&
       resolver === undefined &&
-      `${where('upstream', at)}: ${showAddress(one)} is a name: say by --resolver who knows it, or write an IP address`
+      `${where('upstream', index)}: ${showAddress(one)} is a name: say by --resolver who knows it, or write an IP address`
     );
   },
 ];
 
 const isIpv6 = (host: string | undefined): boolean => host?.includes(':') === true;
 
-/** What this version cannot do. */
+/** What this nginx version does not support. */
 export const impossibleForVersion = (settings: NginxSettings, text: string, source: string): string[] => {
   const version = parseVersion(text);
   if (!version || !isAtLeast(version, floor))

@@ -1,4 +1,4 @@
-/** snippets/genkan-private.conf: what is for the operator alone. */
+/** snippets/genkan-private.conf: hides the operator's endpoints. */
 import type { SiteSpec } from './site-spec.ts';
 
 export const operatorPaths = ['healthz', 'readyz', 'metrics', 'stats'] as const;

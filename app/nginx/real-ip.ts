@@ -1,4 +1,4 @@
-/** snippets/genkan-real-ip.conf: who the client is when a proxy stands before nginx. */
+/** snippets/genkan-real-ip.conf: the client's address when nginx is behind a proxy. */
 import type { SiteSpec } from './site-spec.ts';
 
 export const realIp = ({ trustedProxies }: SiteSpec): string => `\

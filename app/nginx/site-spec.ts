@@ -1,12 +1,12 @@
-/** What nginx files are to be written for. */
+/** The site that nginx files are generated for. */
 import type { Version } from './version.ts';
 
 /**
- * - plain: nginx serves nothing but Genkan, by HTTP
+ * - plain: nginx serves only Genkan, over HTTP
  * - tls: the same, with a certificate
- * - behind-proxy: the same, behind a proxy of somebody else that has the certificate
- * - vhost: one more virtual host beside sites that exist
- * - location: below a path of a site that exists
+ * - behind-proxy: the same, behind another proxy that has the certificate
+ * - vhost: a virtual host next to existing sites
+ * - location: below a path of an existing site
  */
 export const modes = ['plain', 'tls', 'behind-proxy', 'vhost', 'location'] as const;
 export type Mode = (typeof modes)[number];
@@ -14,23 +14,23 @@ export type Mode = (typeof modes)[number];
 export type SiteSpec = {
   mode: Mode;
   protocol: 'uwsgi' | 'http';
-  /** Where the app listens, as nginx writes it: `127.0.0.1:3031`, `unix:/path`, `name:3031`. Rooms are hashed over several. */
+  /** The app's addresses in nginx's syntax: `127.0.0.1:3031`, `unix:/path`, `name:3031`. If several, rooms are hashed over them. */
   upstreams: readonly [string, ...string[]];
-  /** Whether all of them have one store, so that any of them serves any room. */
+  /** Whether the upstreams share a store, so that any of them can serve any room. */
   shared: boolean;
-  /** Name server for upstreams that are names. */
+  /** DNS server for upstreams given by name. */
   resolver?: string | undefined;
-  /** None: whatever name is asked for. */
+  /** Empty: any name. */
   serverNames: readonly string[];
-  /** Where nginx listens, as `listen` takes it: `80`, `127.0.0.1:8080`, `[::]:443`. */
+  /** nginx's addresses in the syntax of `listen`: `80`, `127.0.0.1:8080`, `[::]:443`. */
   addresses: readonly string[];
-  /** Below which path everything lies; begins and ends with a slash. */
+  /** The path of the site; begins and ends with a slash. */
   base: string;
-  /** Paths of files; with them the site speaks TLS. */
+  /** File paths; if given, the site uses TLS. */
   certificate?: { chain: string; key: string } | undefined;
-  /** The directory in which an ACME client leaves its answers. */
+  /** Directory where an ACME client puts its challenge responses. */
   acmeWebroot?: string | undefined;
-  /** Networks of the proxies before nginx that are believed about the client. */
+  /** Networks of the trusted proxies in front of nginx. */
   trustedProxies: readonly string[];
   version: Version;
   /** The directory that holds the build's js/. */
@@ -38,25 +38,25 @@ export type SiteSpec = {
   hsts: boolean;
   http3: boolean;
   brotli: boolean;
-  /** For one address: handshakes (WebSockets and joins) a second, connections at once. */
+  /** For each client address: handshakes (WebSockets and joins) per second, concurrent connections. */
   limits: { handshakes: number; connections: number; dryRun: boolean };
-  /** Path of a file; while it exists nobody is let in. */
+  /** Path of a file; while it exists, the site is closed to new visitors. */
   maintenance: string;
-  /** Path of the file that has a line for each request. */
+  /** Path of the access log. */
   accessLog: string;
-  /** What the app's own settings say, in bytes and seconds. */
+  /** From the app's own settings, in bytes and seconds. */
   app: { limitPost: number; pingInterval: number; pollWait: number; keepAlive: number; drain: number };
 };
 
-/** Path below the directory of nginx's configuration → text. */
+/** Path relative to nginx's configuration directory → content. */
 export type Files = ReadonlyMap<string, string>;
 
-/** Whether the site's nginx is Genkan's alone. */
+/** Whether nginx serves only Genkan. */
 export const isAlone = ({ mode }: Pick<SiteSpec, 'mode'>): boolean =>
   mode === 'plain' || mode === 'tls' || mode === 'behind-proxy';
 
-/** The base without its last slash: `` or `/meet`. */
+/** The base without its trailing slash: `` or `/meet`. */
 export const prefixOf = ({ base }: SiteSpec): string => base.slice(0, -1);
 
-/** A base as part of a regular expression. */
+/** A base escaped for a regular expression. */
 export const pattern = (base: string): string => base.replaceAll('.', '\\.');

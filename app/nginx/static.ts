@@ -1,14 +1,14 @@
-/** snippets/genkan-static.conf: the build's files, from disk. */
+/** snippets/genkan-static.conf: serves the build's files from disk. */
 import { logged } from './log.ts';
 import type { SiteSpec } from './site-spec.ts';
 
-export const fromDisk = (situation: SiteSpec): string => `\
-# ${situation.base}js comes from disk and never reaches the app: nginx is quicker at it, and a bundle that is missing is a plain 404 instead of a
+export const fromDisk = (spec: SiteSpec): string => `\
+# ${spec.base}js comes from disk and never reaches the app: nginx is quicker at it, and a bundle that is missing is a plain 404 instead of a
 # page that the browser would take for a script.
 # nginx 1.22 or later, built with gzip_static, as Debian's and the official image's are.
-location ^~ ${situation.base}js/ {
+location ^~ ${spec.base}js/ {
     # Where the build put its files: dist/public of the app, below which js/ lies. This is the only path to adapt.
-${place(situation)}
+${rootDirective(spec)}
     try_files $uri =404;
 
     # Our own list: mime.types of older versions has application/javascript for .js and nothing for .mjs and .map.
@@ -29,14 +29,14 @@ ${place(situation)}
     # https://nginx.org/en/docs/http/ngx_http_gzip_static_module.html
     gzip_static on;
     gzip_vary on;
-${situation.brotli ? brotli : ''}
+${spec.brotli ? brotli : ''}
     # Which files there are is looked up anew every 30 seconds; default off, for every request. What is missing is always looked up,
     # so that a new build is there at once. https://nginx.org/en/docs/http/ngx_http_core_module.html#open_file_cache
     open_file_cache max=200 inactive=60s;
     open_file_cache_valid 30s;
 
     # A line only for what went wrong: the page that names a file has one.
-    ${logged(situation, ' if=$genkan_failed')}
+    ${logged(spec, ' if=$genkan_failed')}
 
     # Says nothing of a 404, because there is no \`always\`. By default nginx says nothing and browsers guess.
     add_header Cache-Control $genkan_cache;
@@ -49,13 +49,13 @@ ${situation.brotli ? brotli : ''}
     # Pictures are packed already: there is no .gz to look for each time. All else is as above, but for try_files, which is not
     # passed on, and which says nothing of a file that is missing.
     location ~ \\.png$ {
-        gzip_static off;${situation.brotli ? '\n        brotli_static off;' : ''}
+        gzip_static off;${spec.brotli ? '\n        brotli_static off;' : ''}
         log_not_found off;
     }
 }
 `;
 
-const place = ({ base, root }: SiteSpec): string =>
+const rootDirective = ({ base, root }: SiteSpec): string =>
   base === '/'
     ? `    # https://nginx.org/en/docs/http/ngx_http_core_module.html#root\n    root ${root};`
     : `    # https://nginx.org/en/docs/http/ngx_http_core_module.html#alias\n    alias ${root}/js/;`;

@@ -1,4 +1,4 @@
-/** snippets/genkan-tls.conf: how the site speaks TLS. */
+/** snippets/genkan-tls.conf: the TLS settings. */
 import type { SiteSpec } from './site-spec.ts';
 
 export const tls = ({ certificate, http3 }: SiteSpec): string => `\

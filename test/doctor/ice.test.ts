@@ -69,7 +69,7 @@ const examineTurn = async ({ habits, signs, words }: Row) => {
   const turn = await startTurn(secret, habits?.());
   const { names, said } = await examine(withTurn(turn.url, signs), ...(words?.() ?? []));
   turn.stop();
-  return { names, said, isRelay: said.includes(`${turn.url} gives a relay`) };
+  return { names, said, isRelay: said.includes(`${turn.url} allocates a relay`) };
 };
 
 describe('TURN', () => {

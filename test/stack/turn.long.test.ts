@@ -132,7 +132,7 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
     const report = await runChecks(asked.site);
     const findings = report.flatMap(({ findings }) => findings);
     expect(findings.filter(({ level }) => level === 'fault' || level === 'warning')).toEqual([]);
-    expect(findings).toContainEqual({ level: 'ok', what: expect.stringMatching(/^turn:.*=udp gives a relay$/) });
+    expect(findings).toContainEqual({ level: 'ok', what: expect.stringMatching(/^turn:.*=udp allocates a relay$/) });
   });
 
   test.each(['udp', 'tcp'] as const)(

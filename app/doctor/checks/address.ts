@@ -1,4 +1,4 @@
-/** Whether the name leads somewhere, and every address that it leads to answers. */
+/** Whether the name resolves, and whether each of its addresses accepts connections. */
 import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
 import { type Check, found, ok, skipped } from '../finding.ts';
@@ -13,19 +13,22 @@ export const address: Check = {
     if (addresses.length === 0) return [found('name-unknown', `${host} has no address`)];
     const tried = await Promise.all(addresses.map((one) => tryOne(one, port, site.timeout)));
     const dead = tried.filter(({ why }) => why !== undefined);
-    const told = dead.map(({ address, why }) => `${address}: ${why}`).join('; ');
-    if (dead.length === tried.length) return [found('unreachable', `nothing answers on port ${port}: ${told}`)];
-    const well = tried.filter(({ why }) => why === undefined).map(({ address }) => address);
-    const reached = ok(`${host} is ${well.join(', ')}, and answers on port ${port}`);
-    // The browser takes the one that answers.
+    const reasons = dead.map(({ address, why }) => `${address}: ${why}`).join('; ');
+    if (dead.length === tried.length) return [found('unreachable', `nothing answers on port ${port}: ${reasons}`)];
+    const alive = tried.filter(({ why }) => why === undefined).map(({ address }) => address);
+    const reached = ok(`${host} (${alive.join(', ')}) answers on port ${port}`);
+    // For a local name browsers use whichever address answers.
     if (dead.length === 0 || isLocal(site.url.hostname)) return [reached];
-    const isOwnLack = dead.every(({ code }) => ownLack.has(code ?? ''));
-    return [reached, isOwnLack ? skipped(`this machine has no way there (${told})`) : found('address-dead', told)];
+    const isLocalProblem = dead.every(({ code }) => noRouteCodes.has(code ?? ''));
+    return [
+      reached,
+      isLocalProblem ? skipped(`this machine has no route there (${reasons})`) : found('address-dead', reasons),
+    ];
   },
 };
 
-/** What this machine has no network for. */
-const ownLack = new Set(['ENETUNREACH', 'EADDRNOTAVAIL', 'EAFNOSUPPORT']);
+/** Errors that mean that this machine has no network for an address. */
+const noRouteCodes = new Set(['ENETUNREACH', 'EADDRNOTAVAIL', 'EAFNOSUPPORT']);
 
 const addressesOf = async (host: string): Promise<string[]> => {
   try {
@@ -38,11 +41,11 @@ const addressesOf = async (host: string): Promise<string[]> => {
 const tryOne = (address: string, port: number, timeout: number) =>
   new Promise<{ address: string; why?: string; code?: string | undefined }>((resolve) => {
     const socket = connect({ host: address, port, timeout });
-    const end = (result: { why?: string; code?: string | undefined }) => {
+    const finish = (result: { why?: string; code?: string | undefined }) => {
       socket.destroy();
       resolve({ address, ...result });
     };
-    socket.once('connect', () => end({}));
-    socket.once('timeout', () => end({ why: `no connection in ${timeout} ms` }));
-    socket.once('error', (error: NodeJS.ErrnoException) => end({ why: reasonOf(error), code: error.code }));
+    socket.once('connect', () => finish({}));
+    socket.once('timeout', () => finish({ why: `no connection in ${timeout} ms` }));
+    socket.once('error', (error: NodeJS.ErrnoException) => finish({ why: reasonOf(error), code: error.code }));
   });

@@ -1,9 +1,9 @@
-/** Whether it is Genkan that answers, and not something else, or nobody, behind the name. */
+/** Whether Genkan answers under this name, and not another service or nothing. */
 import { type Seen, seen } from '../../protocol/messages.ts';
 import { type Check, type Finding, found, ok } from '../finding.ts';
 import { type Answer, ask, codeOf, jsonOf, type Question, type Site } from '../target.ts';
 
-/** How the app sees a request. */
+/** A request as the app sees it; `seen` is undefined if the response is not from the app. */
 export const fetchRequestEcho = async (
   site: Site,
   question?: Question,
@@ -17,27 +17,30 @@ export const appIdentity: Check = {
   needs: ['certificate'],
   async run(site) {
     const { answer, seen } = await fetchRequestEcho(site);
-    if (seen) return [ok(`it is Genkan, ${seen.protocol}, ${ways[seen.by]}`)];
-    return [whatElse(answer)];
+    if (seen) return [ok(`it is Genkan, ${seen.protocol}, ${listeners[seen.by]}`)];
+    return [explainFailure(answer)];
   },
 };
 
-const ways = {
+const listeners = {
   http: 'by --http, without a front end',
   'http-socket': 'behind a front end by HTTP',
   socket: 'behind a front end by uwsgi',
 } as const;
 
-const whatElse = (answer: Answer): Finding => {
+const explainFailure = (answer: Answer): Finding => {
   const { status, headers, url, body } = answer;
   const code = codeOf(answer);
-  const said = `${url.pathname} is answered ${status}${headers.server === undefined ? '' : ` by ${headers.server}`}`;
-  if (code === 'not-found') return found('path-wrong', `${said}; the app says: ${messageOf(body)}`);
-  if (status === 421) return found('host-refused', `${said}: not the server for ${url.host}`);
-  if (status === 429) return found('too-many', said);
-  if (status === 503 && /closed for maintenance/.test(body)) return found('site-closed', said);
-  if (status >= 502 && status <= 504) return found('app-down', said);
-  return found('not-genkan', `${said}${headers.location === undefined ? '' : ` to ${headers.location}`}`);
+  const outcome = `${url.pathname} returned ${status}${headers.server === undefined ? '' : ` from ${headers.server}`}`;
+  if (code === 'not-found') return found('path-wrong', `${outcome}; message of the app: ${messageOf(body)}`);
+  if (status === 421) return found('host-refused', `${outcome}: not the server for ${url.host}`);
+  if (status === 429) return found('too-many', outcome);
+  if (status === 503 && /closed for maintenance/.test(body)) return found('site-closed', outcome);
+  if (status >= 502 && status <= 504) return found('app-down', outcome);
+  return found(
+    'not-genkan',
+    `${outcome}${headers.location === undefined ? '' : `, redirecting to ${headers.location}`}`,
+  );
 };
 
 const messageOf = (body: string): string => {

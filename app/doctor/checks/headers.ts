@@ -1,4 +1,4 @@
-/** What browsers may do with the answers of the site, on every kind of path, and what no stranger should be answered. */
+/** Security headers on every kind of path, and whether the operator endpoints are public. */
 
 import { operatorPaths } from '../../nginx/private.ts';
 import { securityHeaders } from '../../web/security-headers.ts';
@@ -17,28 +17,28 @@ export const headers: Check = {
     const others = await Promise.all(paths.map((path) => ask(site, path).catch(() => undefined)));
     const all = [html, (await fetchRequestEcho(site)).answer, ...others.filter((answer) => answer !== undefined)];
     return orOk(
-      [...missing(all), ...twice(all), ...forbidding(html)],
-      `all ${Object.keys(securityHeaders).length} security headers, once, on ${all.length} kinds of answers`,
+      [...missingHeaders(all), ...duplicateHeaders(all), ...forbiddenFeatures(html)],
+      `all ${Object.keys(securityHeaders).length} security headers, each once, on ${all.length} kinds of responses`,
     );
   },
 };
 
-const missing = (answers: Answer[]): Finding[] =>
+const missingHeaders = (answers: Answer[]): Finding[] =>
   Object.keys(securityHeaders).flatMap((name) => {
     const without = answers.filter(({ headers }) => headers[name] === undefined).map(({ url }) => url.pathname);
-    return without.length === 0 ? [] : [found('headers-missing', `${name} is not on ${without.join(', ')}`)];
+    return without.length === 0 ? [] : [found('headers-missing', `${name} is missing on ${without.join(', ')}`)];
   });
 
-const twice = (answers: Answer[]): Finding[] =>
+const duplicateHeaders = (answers: Answer[]): Finding[] =>
   answers.flatMap(({ rawHeaders, url }) => {
     const names = rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
     return Object.keys(securityHeaders)
       .filter((name) => names.indexOf(name) !== names.lastIndexOf(name))
-      .map((name) => found('headers-twice', `${name} on ${url.pathname}`));
+      .map((name) => found('headers-twice', `${name} appears more than once on ${url.pathname}`));
   });
 
-/** What is not named is allowed to the page itself: https://www.w3.org/TR/permissions-policy/ */
-const forbidding = ({ headers }: Answer): Finding[] => {
+/** A feature that the policy does not name is allowed for the page itself: https://www.w3.org/TR/permissions-policy/ */
+const forbiddenFeatures = ({ headers }: Answer): Finding[] => {
   const policy = String(headers['permissions-policy'] ?? '');
   const forbidden = ['camera', 'microphone', 'display-capture'].filter((name) => {
     const allowed = new RegExp(`(?:^|[\\s,])${name}=(\\([^)]*\\)|\\*|self)`).exec(policy)?.[1];
@@ -52,16 +52,16 @@ export const operations: Check = {
   needs: ['genkan'],
   async run(site) {
     const { seen } = await fetchRequestEcho(site);
-    // Some let the connection end in place of an answer, which hides as well.
-    const asked = await Promise.all(operatorPaths.map((path) => ask(site, path).catch(() => undefined)));
-    const answers = asked.filter((answer) => answer !== undefined);
-    // Without a front end a health check has no other way in; those two tell nothing.
-    const isMeant = ({ url }: Answer) => seen?.by === 'http' && /z$/.test(url.pathname);
-    const open = answers.filter((answer) => (answer.status < 400 || answer.status === 503) && !isMeant(answer));
+    // Some front ends close the connection without a response, which hides the endpoint too.
+    const responses = await Promise.all(operatorPaths.map((path) => ask(site, path).catch(() => undefined)));
+    const answers = responses.filter((answer) => answer !== undefined);
+    // Without a front end, health checks must use this listener; /healthz and /readyz reveal nothing.
+    const isIntended = ({ url }: Answer) => seen?.by === 'http' && /z$/.test(url.pathname);
+    const open = answers.filter((answer) => (answer.status < 400 || answer.status === 503) && !isIntended(answer));
     const paths = open.map(({ url }) => url.pathname);
     return orOk(
-      paths.length === 0 ? [] : [found('operations-public', `anyone may ask for ${paths.join(', ')}`)],
-      'health, metrics and statistics are not shown',
+      paths.length === 0 ? [] : [found('operations-public', `publicly accessible: ${paths.join(', ')}`)],
+      'health, metrics and statistics are not public',
     );
   },
 };

@@ -1,4 +1,4 @@
-/** Whether who comes by http: is sent over to https:, and told to come so by itself next time. */
+/** Whether http: redirects to https:, and whether HSTS is set. */
 import { type Check, found, ok, skipped } from '../finding.ts';
 import { ask } from '../target.ts';
 
@@ -8,19 +8,19 @@ export const httpsRedirect: Check = {
   async run(site) {
     const { url, plain: from } = site;
     if (url.protocol !== 'https:') return [skipped('the address begins with http:')];
-    if (!from) return [skipped('of a site on another port than 443 nobody knows where http: would be')];
+    if (!from) return [skipped('not on port 443, so its http: address is unknown')];
     const { 'strict-transport-security': hsts } = (await ask(site, '')).headers;
-    const told = ok(hsts === undefined ? 'no HSTS, which is opt-in (genkan nginx --hsts)' : `HSTS: ${hsts}`);
+    const hstsFinding = ok(hsts === undefined ? 'no HSTS, which is opt-in (genkan nginx --hsts)' : `HSTS: ${hsts}`);
     const answer = await ask(site, from).catch(() => undefined);
-    if (!answer) return [ok('nothing answers by http:'), told];
+    if (!answer) return [ok('nothing answers over http:'), hstsFinding];
     const { status, headers } = answer;
     const to = URL.canParse(headers.location ?? '') ? new URL(headers.location ?? '') : undefined;
-    const isOver =
+    const isRedirect =
       status >= 301 &&
       status <= 308 &&
       to?.protocol === 'https:' &&
       to.hostname + to.pathname === url.hostname + url.pathname;
-    const seen = `${from.href} is answered ${status}${headers.location ? ` to ${headers.location}` : ''}`;
-    return [isOver ? ok(seen) : found('no-redirect', seen), told];
+    const outcome = `${from.href} returned ${status}${headers.location ? `, redirecting to ${headers.location}` : ''}`;
+    return [isRedirect ? ok(outcome) : found('no-redirect', outcome), hstsFinding];
   },
 };

@@ -1,4 +1,4 @@
-/** Whether the STUN and TURN servers that visitors are told of answer them, and relay with the credentials given. */
+/** Whether the STUN and TURN servers that visitors receive respond, and allocate relays with the given credentials. */
 import { type Check, type Finding, found, ok, skipped } from '../finding.ts';
 import { leave, visit } from '../peer.ts';
 import { type IceServer, parseIceUrl, Relay } from '../relay.ts';
@@ -15,46 +15,46 @@ export const ice: Check = {
       const given = username === undefined || credential === undefined ? undefined : { username, credential };
       return urls.map((url) => ({ url, credential: given }));
     });
-    const tried = await Promise.all(servers.map(({ url, credential }) => tryOne(site, url, credential)));
+    const tried = await Promise.all(servers.map(({ url, credential }) => checkServer(site, url, credential)));
     const isRelayed = servers.some(({ url }) => url.startsWith('turn'));
-    const told = servers.length === 0 ? 'no ICE servers' : 'STUN alone';
+    const received = servers.length === 0 ? 'no ICE servers' : 'only STUN servers';
     return [
       ...expiryOf(servers.find(({ credential }) => credential)?.credential),
       ...tried,
       isRelayed
-        ? skipped('that an expired credential is refused: only the secret could make one')
-        : found('no-turn', `visitors are told of ${told}`),
+        ? skipped('whether an expired credential is rejected: making one needs the secret')
+        : found('no-turn', `visitors receive ${received}`),
     ];
   },
 };
 
-/** Usernames of the TURN REST scheme begin with the second since 1970 at which they end. */
+/** Usernames of the TURN REST scheme begin with their expiry, in seconds since 1970. */
 const expiryOf = (credential: Credential | undefined): Finding[] => {
   const seconds = Number(/^(\d+):/.exec(credential?.username ?? '')?.[1]);
   if (Number.isNaN(seconds)) return [];
-  const left = Math.round(seconds - Date.now() / 1000);
-  return left > 0
-    ? [ok(`the TURN credential is good for ${left} s`)]
-    : [found('turn-expired', `the TURN credential that was just made has ended ${-left} s ago`)];
+  const remaining = Math.round(seconds - Date.now() / 1000);
+  return remaining > 0
+    ? [ok(`the TURN credential is valid for ${remaining} s`)]
+    : [found('turn-expired', `the TURN credential just issued expired ${-remaining} s ago`)];
 };
 
-const tryOne = async (site: Site, url: string, credential: Credential | undefined): Promise<Finding> => {
+const checkServer = async (site: Site, url: string, credential: Credential | undefined): Promise<Finding> => {
   const server = parseIceUrl(url);
-  if (!server) return found('ice-unreachable', `${url} is no address of a STUN or TURN server`);
+  if (!server) return found('ice-unreachable', `${url} is not a STUN or TURN URL`);
   try {
     const relay = await Relay.reach(server, site.timeout, site.ca);
     try {
-      return await judge(relay, url, server, credential);
+      return await checkResponse(relay, url, server, credential);
     } finally {
       relay.close();
     }
   } catch (error) {
-    const isTrust = server.transport === 'tls' && /certificate|altnames|issuer/i.test(reasonOf(error));
-    return found(isTrust ? 'turn-tls' : 'ice-unreachable', `${url}: ${reasonOf(error)}`);
+    const isCertificateError = server.transport === 'tls' && /certificate|altnames|issuer/i.test(reasonOf(error));
+    return found(isCertificateError ? 'turn-tls' : 'ice-unreachable', `${url}: ${reasonOf(error)}`);
   }
 };
 
-const judge = async (
+const checkResponse = async (
   relay: Relay,
   url: string,
   { scheme }: IceServer,
@@ -69,10 +69,10 @@ const judge = async (
     case undefined:
       return found('ice-unreachable', `${url} does not answer`);
     case 0:
-      return ok(`${url} gives a relay`);
+      return ok(`${url} allocates a relay`);
     case 401:
-      return found('turn-credential', `${url} refuses the credential (401)`);
+      return found('turn-credential', `${url} rejects the credential (401)`);
     default:
-      return found('turn-refused', `${url} gives no relay: ${outcome}`);
+      return found('turn-refused', `${url} allocates no relay: error ${outcome}`);
   }
 };

@@ -1,4 +1,4 @@
-/** Which nginx it is, if it tells: whether these files are for it, and what is wrong with it by its number. */
+/** The nginx version, if responses show it: whether it is supported, and its known vulnerabilities. */
 import { knownFaults } from '../../nginx/advisories.ts';
 import { floor, isAtLeast, parseVersion, showVersion } from '../../nginx/version.ts';
 import { type Check, found, ok, orOk } from '../finding.ts';
@@ -10,19 +10,19 @@ export const version: Check = {
   async run(site) {
     const { seen, answer } = await fetchRequestEcho(site);
     const { server, 'alt-svc': services } = answer.headers;
-    const told = parseVersion(/^nginx\/([\d.]+)/.exec(String(server))?.[1] ?? '');
-    if (!told) return [ok(`answers tell no version of nginx${server === undefined ? '' : `, only "${server}"`}`)];
-    const text = `nginx ${showVersion(told)}`;
-    const situation = {
-      version: told,
+    const nginx = parseVersion(/^nginx\/([\d.]+)/.exec(String(server))?.[1] ?? '');
+    if (!nginx) return [ok(`responses show no version of nginx${server === undefined ? '' : `, only "${server}"`}`)];
+    const text = `nginx ${showVersion(nginx)}`;
+    const input = {
+      version: nginx,
       protocol: seen?.by === 'socket' ? 'uwsgi' : 'http',
       http3: /\bh3=/.test(String(services)),
     } as const;
-    const faults = knownFaults(situation);
+    const faults = knownFaults(input);
     return orOk(
       [
-        ...(isAtLeast(told, floor) ? [] : [found('nginx-old', `${text}: ${showVersion(floor)} or later is needed`)]),
-        ...(faults === undefined ? [] : [found('nginx-faulty', `${text} has by its number ${faults}`)]),
+        ...(isAtLeast(nginx, floor) ? [] : [found('nginx-old', `${text}: ${showVersion(floor)} or later is needed`)]),
+        ...(faults === undefined ? [] : [found('nginx-faulty', `${text}, by its version number, has ${faults}`)]),
       ],
       text,
     );

@@ -1,12 +1,12 @@
-/** The page and what it names: below the right path, all of it there, of the right type, kept for as long as is right. */
+/** The page and the files it references: path, availability, content types and caching. */
 import { type Check, type Finding, found, orOk } from '../finding.ts';
 import { type Answer, ask, codeOf, type Site } from '../target.ts';
 import { fetchRequestEcho } from './app-identity.ts';
 
-/** As one of an older build would be called. */
+/** A name like that of a file from an older build. */
 export const missingFile = 'js/doctor-00000000.js';
 
-/** Seconds that a page may be kept without being asked for again, and that a file whose name changes with it is to be kept. */
+/** Seconds: the longest that a page may be cached, and the shortest that a file with a hash in its name must be cached. */
 const [pageAge, fileAge] = [60, 86_400];
 
 export const page: Check = {
@@ -16,47 +16,51 @@ export const page: Check = {
     const html = await ask(site, '');
     const type = html.headers['content-type'] ?? 'nothing';
     if (html.status !== 200 || !type.startsWith('text/html'))
-      return [found('page-missing', `${html.url.pathname} is answered ${html.status}, ${type}`)];
+      return [found('page-missing', `${html.url.pathname} returned ${html.status}, ${type}`)];
     const base = /<base href="([^"]*)"/.exec(html.body)?.[1] ?? '';
     const wanted = site.url.pathname;
     if (new URL(base, site.url).pathname !== wanted)
-      return [found('prefix-lost', `the page lies at ${wanted} and says that it lies at ${base}`)];
-    const own = namedIn(html.body, new URL(base, site.url)).filter(({ origin }) => origin === site.url.origin);
-    const files = await Promise.all(own.map((url) => ask(site, url)));
+      return [found('prefix-lost', `the page is at ${wanted}, but its base is ${base}`)];
+    const ownFiles = referencedUrls(html.body, new URL(base, site.url)).filter(
+      ({ origin }) => origin === site.url.origin,
+    );
+    const files = await Promise.all(ownFiles.map((url) => ask(site, url)));
     return orOk(
-      [...mixed(site, html), ...cached(html), ...files.flatMap(judge)],
-      `the page and the ${files.length} files that it names are there`,
+      [...mixedContent(site, html), ...pageCaching(html), ...files.flatMap(checkFile)],
+      `the page and the ${files.length} files that it references are there`,
     );
   },
 };
 
-const namedIn = (html: string, base: URL): URL[] =>
+const referencedUrls = (html: string, base: URL): URL[] =>
   [...html.matchAll(/<(?:script|link)\s[^>]*(?:src|href)="([^"]+)"/g)].map(([, name = '']) => new URL(name, base));
 
-const mixed = ({ url }: Site, { body }: Answer): Finding[] => {
+const mixedContent = ({ url }: Site, { body }: Answer): Finding[] => {
   const named = /(?:src|href|action)="(http:[^"]*)"/.exec(body)?.[1];
-  return url.protocol === 'https:' && named !== undefined ? [found('mixed-content', `the page names ${named}`)] : [];
+  return url.protocol === 'https:' && named !== undefined
+    ? [found('mixed-content', `the page references ${named}`)]
+    : [];
 };
 
-const cached = ({ headers, url }: Answer): Finding[] =>
+const pageCaching = ({ headers, url }: Answer): Finding[] =>
   ageOf(headers['cache-control']) > pageAge
-    ? [found('page-cached', `${url.pathname} may be kept: ${headers['cache-control']}`)]
+    ? [found('page-cached', `${url.pathname} may be cached: ${headers['cache-control']}`)]
     : [];
 
 const types: Record<string, RegExp> = { js: /^(?:text|application)\/javascript\b/, css: /^text\/css\b/ };
 
-const judge = ({ status, url, headers }: Answer): Finding[] => {
-  const { 'content-type': type = 'nothing', 'cache-control': kept } = headers;
-  if (status !== 200) return [found('script-missing', `${url.pathname} is answered ${status}`)];
+const checkFile = ({ status, url, headers }: Answer): Finding[] => {
+  const { 'content-type': type = 'nothing', 'cache-control': cacheControl } = headers;
+  if (status !== 200) return [found('script-missing', `${url.pathname} returned ${status}`)];
   const wanted = types[url.pathname.split('.').at(-1) ?? ''];
   if (wanted && !wanted.test(type)) return [found('script-type', `${url.pathname} is sent as ${type}`)];
-  const isKept = ageOf(kept) >= fileAge;
-  return isKept
+  const isCached = ageOf(cacheControl) >= fileAge;
+  return isCached
     ? []
-    : [found('script-not-cached', `${url.pathname} is asked for each time: ${kept ?? 'nothing said'}`)];
+    : [found('script-not-cached', `${url.pathname} is requested every time: ${cacheControl ?? 'no Cache-Control'}`)];
 };
 
-/** Seconds for which an answer is taken as it is. */
+/** Seconds for which a response may be used without revalidation. */
 const ageOf = (control: string | undefined): number =>
   /\bno-(?:cache|store)\b/.test(control ?? '') ? 0 : Number(/\bmax-age=(\d+)/.exec(control ?? '')?.[1] ?? 0);
 
@@ -68,28 +72,28 @@ export const files: Check = {
     const { seen, answer } = await fetchRequestEcho(site);
     return orOk(
       [
-        ...fallen(missing),
+        ...fallenThrough(missing),
         ...(seen && seen.by !== 'http' && codeOf(missing) === 'not-found'
-          ? [found('static-by-app', `the app itself is asked for ${missing.url.pathname}`)]
+          ? [found('static-by-app', `the request for ${missing.url.pathname} reaches the app`)]
           : []),
         ...(ageOf(missing.headers['cache-control']) > pageAge
-          ? [found('missing-cached', `a missing file may be kept: ${missing.headers['cache-control']}`)]
+          ? [found('missing-cached', `a missing file may be cached: ${missing.headers['cache-control']}`)]
           : []),
         ...(/\bno-store\b/.test(answer.headers['cache-control'] ?? '')
           ? []
           : [found('api-cached', `${answer.url.pathname}: ${answer.headers['cache-control'] ?? 'no Cache-Control'}`)]),
       ],
-      'a missing file is a plain 404, and nothing is kept that changes',
+      'a missing file returns 404, and nothing that changes is cached',
     );
   },
 };
 
-const fallen = ({ status, headers, url }: Answer): Finding[] =>
+const fallenThrough = ({ status, headers, url }: Answer): Finding[] =>
   status === 404
     ? []
     : [
         found(
           'static-falls-through',
-          `${url.pathname}, which is not there, is answered ${status}, ${headers['content-type']}`,
+          `${url.pathname}, which does not exist, returned ${status}, ${headers['content-type']}`,
         ),
       ];
