@@ -6,7 +6,7 @@ import type { Seen } from '../../app/protocol/messages.ts';
 
 const given = vi.hoisted(() => ({ local: '', remote: '', client: '' as string | null, told: true }));
 vi.mock('../../app/doctor/checks/app-identity.ts', () => ({
-  askSeen: async () => {
+  fetchRequestEcho: async () => {
     const { local, remote, client, told } = given;
     const seen: Seen = {
       ...{ protocol: 'genkan.v1', by: 'socket', client, told, prefix: '' },

@@ -5,7 +5,7 @@ import { readWords } from '../../app/doctor/options.ts';
 
 const given = vi.hoisted(() => ({ by: 'socket', headers: {} as Record<string, string> }));
 vi.mock('../../app/doctor/checks/app-identity.ts', () => ({
-  askSeen: async () => ({ seen: { by: given.by }, answer: { headers: given.headers } }),
+  fetchRequestEcho: async () => ({ seen: { by: given.by }, answer: { headers: given.headers } }),
 }));
 
 const h3 = { 'alt-svc': 'h3=":443"; ma=86400' };
