@@ -158,7 +158,7 @@ export const leaveRoomForNow = (
   { store, limits }: Pick<Signaling, 'store' | 'limits'>,
   name: RoomName,
   peer: PeerId,
-): Promise<unknown> => store.commit(name, (place, now) => leaveForNow(room, peer, now, limits.rules), 'insist');
+): Promise<unknown> => store.commit(name, (room, now) => leaveForNow(room, peer, now, limits.rules), 'insist');
 
 /** Removes the peer from its room. */
 export const leaveRoom = (
@@ -166,7 +166,7 @@ export const leaveRoom = (
   name: RoomName,
   peer: PeerId,
   reason: 'left' | 'error',
-): Promise<unknown> => store.commit(name, (place, now) => leave(room, peer, reason, now, limits.rules), 'insist');
+): Promise<unknown> => store.commit(name, (room, now) => leave(room, peer, reason, now, limits.rules), 'insist');
 
 /** The error message of a refusal; counts the refusal. */
 export const countedError = (counts: Counts, refusal: Refusal, n?: number): ServerMessage => {
@@ -212,7 +212,8 @@ const apply = (
   message: Said,
 ): ServerMessage | Promise<ServerMessage> => {
   const { store, limits, counts } = signaling;
-  const startedAt = message.type !== 'malformed' && counts.relayed[message.type] % 64 === 0 ? performance.now() : undefined;
+  const startedAt =
+    message.type !== 'malformed' && counts.relayed[message.type] % 64 === 0 ? performance.now() : undefined;
   const command: Command<rooms.Settled> = (room, now) => rooms.applyMessage(room, peer, message, now, limits.rules);
   return store.commitNow
     ? replyTo(signaling, message, startedAt, store.commitNow(name, command))
