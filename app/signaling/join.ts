@@ -275,10 +275,12 @@ const joinResult = (
     const first: Waiting = { type: 'waiting', self, host: result.host, seq, session, grace };
     return { first, renewIceAt: Number.POSITIVE_INFINITY, missed: [], accepted: 0, isNew };
   }
-  const { self, said, waiting, ...view } = result.view;
+  const { self, said: history, waiting, ...view } = result.view;
   const { id, name, role, media, hand, accepted } = self;
   const { servers, renewAt } = ice(id, self.from, clock());
-  const chat = said.filter((text) => text.seq === undefined || text.seq > lastSeen).map(({ seq: _, ...text }) => text);
+  const chat = history
+    .filter((text) => text.seq === undefined || text.seq > lastSeen)
+    .map(({ seq: _, ...text }) => text);
   const first: Joined = {
     type: 'joined',
     self: { id, ...optional({ name }), role, media, hand },

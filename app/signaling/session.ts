@@ -56,7 +56,7 @@ type SessionState =
 export class Session implements Receiver {
   #state: SessionState;
   #ackDue = 0;
-  #was: PeerId | undefined;
+  #lastPeer: PeerId | undefined;
   /** Opened by the first message after the join, because most peers are silent. */
   #budgets: MessageBudgets | undefined;
   /** Messages before there is a seat to charge. */
@@ -81,8 +81,8 @@ export class Session implements Receiver {
   }
 
   /** The peer that joined over this connection, also after its end. */
-  get was(): PeerId | undefined {
-    return this.#was;
+  get lastPeer(): PeerId | undefined {
+    return this.#lastPeer;
   }
 
   /** Whether nothing may be sent now, not even a ping. */
@@ -322,7 +322,7 @@ export class Session implements Receiver {
     { buffered, queue }: SessionState & { at: 'joining' },
   ): void {
     this.#state = this.#stateAfterJoin(first, renewIceAt);
-    this.#was = first.self.id;
+    this.#lastPeer = first.self.id;
     this.#isNew ||= isNew;
     this.#send(encodeMessage(first));
     if (accepted > 0) this.#acknowledge(accepted);

@@ -133,7 +133,7 @@ export class WebSockets {
       add(this.#closed, traffic);
       countClose(counts, closeCode);
       const us = Math.round((performance.now() - usage.openedAt) * 1000);
-      this.#log.closed({ ...visit, ...traffic, peer: session.was, us, closeCode });
+      this.#log.closed({ ...visit, ...traffic, peer: session.lastPeer, us, closeCode });
     });
   }
 
