@@ -3,7 +3,7 @@
 /**
  * How an error is reported to the client that caused it.
  * - `status`: HTTP status on the plain HTTP transport and at the WebSocket handshake.
- * - `close`: WebSocket close code; if absent, the connection stays open after an `error` message. So it does after a `too-long`
+ * - `close`: WebSocket close code; if absent, the connection stays open after an `error` message, as it does after a `too-long`
  *   that settles `n`. 4000–4499: the client may reconnect (after `bye.retry` milliseconds); 4500–4999: it must not.
  * - `retry`: milliseconds after which the client may repeat the message or connect again. Without it, the refusal is final
  *   and settles the message's number `n`; with it, `n` stays open and the message can be sent again.

@@ -278,7 +278,7 @@ export const serverMessage = z.discriminatedUnion('type', [
 
 // ── plain HTTP ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** `POST …/messages`: one message or several, in order; the answer has the replies (acknowledgements, errors). */
+/** `POST …/messages`: one message or several, in order; the response has the replies (acknowledgements, errors). */
 export const postedMessages = z.union([z.array(z.unknown()).min(1), z.looseObject({})]);
 /** `GET …/events`: what came after the number asked for; `seq` is the number to ask for next. */
 export const eventsAnswer = z.object({ messages: z.array(serverMessage), seq });

@@ -176,7 +176,7 @@ export class Session implements Receiver {
     else this.#markAway(peer);
   }
 
-  /** Called regularly: applies what is due by time. */
+  /** Called periodically: ends the quiet time, enforces the join timeout, renews ICE servers. */
   tick(now: number): void {
     if (this.#state.at === 'greeting' && this.#state.quiet && this.#state.quiet <= now) {
       this.#state.quiet = 0;
@@ -231,7 +231,7 @@ export class Session implements Receiver {
     const wait = Math.min(quiet, this.#signaling.limits.maxQuiet);
     if (this.#state.at !== 'greeting' || this.#state.quiet !== undefined || wait === 0) return this.#send(pong);
     this.#state.quiet = this.#signaling.clock() + wait;
-    // Only once, or a client could stay connected for ever without joining.
+    // Only once, or a client could stay connected forever without joining.
     this.#state.deadline += wait;
   }
 

@@ -140,12 +140,12 @@ export class EventStream implements Receiver {
     this.#state = { at: 'over' };
   }
 
-  /** Called regularly: applies what is due by time. @param lastRequest when the peer last made a request */
+  /** Called periodically: enforces timeouts and sends heartbeats. @param lastRequest when the peer last made a request */
   tick(now: number, lastRequest: number): void {
     const { heartbeat } = this.#signaling.limits;
     if (this.#state.at === 'ending' && now - this.#state.since >= closeTimeout) this.#state.response.destroy();
     if (this.#state.at !== 'open') return;
-    // The peer may be gone without the connection showing it; if it is not, it requests a new stream.
+    // An open connection does not prove that the peer is there. If it is, it requests a new stream.
     if (now - lastRequest >= silence(this.#signaling)) this.#finish('silent');
     else if (now - this.#state.lastWrite >= heartbeat) this.reached(this.#reached);
   }

@@ -240,7 +240,7 @@ export class HttpConversations {
     return 'refused' in occupancy ? refusalAnswer(occupancy) : { status: 200, body: JSON.stringify(occupancy) };
   }
 
-  /** Called regularly: ends the polls that are due, and forgets peers without a recent request. */
+  /** Called periodically: ends the polls that are due, and forgets peers without a recent request. */
   tick(now: number): void {
     const { pollWait, pollGrace, rules } = this.#signaling.limits;
     for (const [stream, { lastRequest }] of this.#streams) stream.tick(now, lastRequest);

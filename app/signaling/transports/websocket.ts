@@ -137,7 +137,7 @@ export class WebSockets {
     });
   }
 
-  /** Called regularly: pings the clients, and terminates connections that do not respond. */
+  /** Called periodically: pings the clients, and terminates connections that do not respond. */
   tick(now: number): void {
     const { pingInterval } = this.#signaling.limits;
     for (const open of this.#open) {
