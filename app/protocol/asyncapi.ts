@@ -5,13 +5,13 @@ import { components, type Json, type Message, messagesOf, namesIn } from './json
 import { clientMessage, protocolVersion, serverMessage } from './messages.ts';
 
 /**
- * Its application is the server: it receives what clients say. Schemas keep to what draft 7 and 2020-12 share.
+ * The application in its sense is the server, which receives client messages. Schemas use only what drafts 7 and 2020-12 share.
  * @param source the text of messages.ts
  */
 export const asyncApi = (source: string): Json => {
   const names = namesIn(source);
-  const said = messagesOf(clientMessage, names);
-  const told = messagesOf(serverMessage, names);
+  const fromClient = messagesOf(clientMessage, names);
+  const fromServer = messagesOf(serverMessage, names);
   return {
     asyncapi: '3.0.0',
     info: {
@@ -31,17 +31,20 @@ export const asyncApi = (source: string): Json => {
         address: '/rooms/{room}/ws',
         parameters: { room: { description: 'The name of the room: 1–64 letters, digits, `-` or `_` of any script.' } },
         messages: Object.fromEntries(
-          [...said, ...told].map(({ name }) => [name, { $ref: `#/components/messages/${name}` }]),
+          [...fromClient, ...fromServer].map(({ name }) => [name, { $ref: `#/components/messages/${name}` }]),
         ),
         bindings: { ws: { method: 'GET', headers: handshake, bindingVersion: '0.1.0' } },
       },
     },
     operations: {
-      receive: { action: 'receive', summary: 'What clients say.', ...overRoom(said) },
-      send: { action: 'send', summary: 'What the server tells them.', ...overRoom(told) },
+      receive: { action: 'receive', summary: 'What clients say.', ...inRoom(fromClient) },
+      send: { action: 'send', summary: 'What the server tells them.', ...inRoom(fromServer) },
     },
     components: {
-      messages: Object.fromEntries([...said.map(shown(clientExamples)), ...told.map(shown(serverExamples))]),
+      messages: Object.fromEntries([
+        ...fromClient.map(withExample(clientExamples)),
+        ...fromServer.map(withExample(serverExamples)),
+      ]),
       schemas: components([clientMessage, serverMessage], names),
     },
     'x-errors': errors,
@@ -57,12 +60,12 @@ const handshake = {
   required: ['Sec-WebSocket-Protocol'],
 };
 
-const overRoom = (messages: Message[]): Json => ({
+const inRoom = (messages: Message[]): Json => ({
   channel: { $ref: '#/channels/room' },
   messages: messages.map(({ name }) => ({ $ref: `#/channels/room/messages/${name}` })),
 });
 
-const shown =
+const withExample =
   (examples: Json) =>
   ({ type, name }: Message): [string, Json] => {
     const example = examples[type];

@@ -1,4 +1,4 @@
-/** Text from a client → a message, or the refusal that says what was wrong and where. */
+/** Decodes text from a client into a message, or a refusal that names what is wrong and where. */
 import type { z } from 'zod';
 import { type Refusal, refuse } from './errors.ts';
 import { most } from './limits.ts';
@@ -6,13 +6,13 @@ import { type ClientMessage, clientMessage } from './messages.ts';
 import { isDeeper, nestsDeeper } from './nesting.ts';
 import { cleanText } from './shown.ts';
 
-/** A signal as the server carries it: `data` stays the JSON text that the sender wrote. */
+/** A signal as the server relays it: `data` stays the JSON text of the sender. */
 export type UnreadSignal = { type: 'signal'; n: number; to: string; epoch: number; data: string };
-/** A message that means nothing here, while its number can be read: the refusal settles that number. */
+/** An invalid message whose number can be read: the refusal settles that number. */
 export type Malformed = { type: 'malformed'; n: number; refusal: Refusal };
 export type Incoming = Exclude<ClientMessage, { type: 'signal' }> | UnreadSignal | Malformed;
 
-/** A refusal is returned only where no number can be read. */
+/** @returns a refusal only if no number can be read */
 export const decode = (text: string): Incoming | Refusal => quickSignal(text) ?? quickChat(text) ?? decodeAny(text);
 
 const decodeAny = (text: string): Incoming | Refusal => {
@@ -21,19 +21,19 @@ const decodeAny = (text: string): Incoming | Refusal => {
   return parsed === undefined ? refuse('bad-json') : read(parsed.json);
 };
 
-/** The same for a value that was JSON already, such as one of a batch; `bytes` is its length as text. */
-export const check = (json: unknown, bytes: number, mostBytes: number): Incoming | Refusal => {
+/** The same for parsed JSON, such as one message of a batch; `bytes` is its length as text. */
+export const check = (json: unknown, bytes: number, maxBytes: number): Incoming | Refusal => {
   if (isDeeper(json, most.depth)) return tooDeep({ json });
-  return bytes > mostBytes ? malformed(json, tooLong(bytes, mostBytes)) : read(json);
+  return bytes > maxBytes ? malformed(json, tooLong(bytes, maxBytes)) : read(json);
 };
 
-/** Bytes of a value as JSON text. What is nested too deep cannot be serialized again, and counts as `mostBytes`. */
-export const sizeOf = (json: unknown, mostBytes: number): number =>
-  isDeeper(json, most.depth) ? mostBytes : Buffer.byteLength(JSON.stringify(json));
+/** Bytes of a value as JSON text. A value that is nested too deep counts as `maxBytes`, because it cannot be serialized again. */
+export const sizeOf = (json: unknown, maxBytes: number): number =>
+  isDeeper(json, most.depth) ? maxBytes : Buffer.byteLength(JSON.stringify(json));
 
-/** A text that is longer than the server accepts. Only its number is looked for: JSON.parse needs no stack for nested values. */
-export const decodeTooLong = (text: string, bytes: number, mostBytes: number): Malformed | Refusal =>
-  malformed(parseJson(text)?.json, tooLong(bytes, mostBytes));
+/** Decodes only the number of a text that is too long. This is safe at any depth: JSON.parse needs no stack for nested values. */
+export const decodeTooLong = (text: string, bytes: number, maxBytes: number): Malformed | Refusal =>
+  malformed(parseJson(text)?.json, tooLong(bytes, maxBytes));
 
 const read = (json: unknown): Incoming | Refusal => {
   const result = clientMessage.safeParse(json);
@@ -61,27 +61,26 @@ const malformed = (json: unknown, refusal: Refusal): Malformed | Refusal => {
   return n === undefined ? refusal : { type: 'malformed', n, refusal };
 };
 
-/** The number of a message, whatever else is wrong with it. */
+/** The number of a message, even of an invalid one. */
 export const numberIn = (json: unknown): number | undefined => {
   const n = typeof json === 'object' && json !== null && 'n' in json ? json.n : undefined;
   return Number.isSafeInteger(n) && Number(n) >= 1 ? Number(n) : undefined;
 };
 
-/** The number of a message that is not read for want of budget; undefined where it does not stand right behind the type. */
+/** The number of a message that is over budget, without parsing it; undefined if `n` does not follow `type` directly. */
 export const numberAtStart = (text: string): number | undefined => {
   const n = /^\s*\{\s*"type"\s*:\s*"[\w-]{1,32}"\s*,\s*"n"\s*:\s*([1-9]\d{0,14})\b/.exec(text)?.[1];
   return n === undefined ? undefined : Number(n);
 };
 
-const tooLong = (bytes: number, mostBytes: number): Refusal =>
-  refuse('too-long', `${bytes} bytes, at most ${mostBytes}`);
+const tooLong = (bytes: number, maxBytes: number): Refusal => refuse('too-long', `${bytes} bytes, at most ${maxBytes}`);
 
 const tooDeep = (parsed: { json: unknown } | undefined): Malformed | Refusal =>
   parsed === undefined
     ? refuse('bad-json')
     : malformed(parsed.json, refuse('bad-message', `nested more than ${most.depth} deep`));
 
-/** The first fault of a zod error, by its path: `signal.to: expected string`. */
+/** The first issue of a zod error, with its path: `signal.to: expected string`. */
 export const explain = ({ issues }: z.ZodError, root = ''): Refusal => {
   const issue = issues[0];
   if (issue?.path[0] === 'type' && issue.path.length === 1) return refuse('unknown-type', 'in "type"');
@@ -98,9 +97,9 @@ export const parseJson = (text: string): { json: unknown } | undefined => {
 };
 
 /**
- * Signals are nearly all the traffic and their data can be long. With the fields in the order of the documentation the
- * data's own text is cut out, proven to be one JSON value (so that nothing can be smuggled in behind it), and passed on
- * as it is: not written anew. In any other order the long way gives the same result.
+ * A fast path, because nearly all traffic is signals and their `data` can be long. If the fields are in the documented order,
+ * the text of `data` is cut out, checked to be a single JSON value (so that nothing can be appended to it), and relayed without
+ * being serialized again. With any other order, the slow path gives the same result.
  */
 const quickSignal = (text: string): UnreadSignal | Malformed | undefined => {
   const head = signalHead.exec(text);
@@ -112,8 +111,8 @@ const quickSignal = (text: string): UnreadSignal | Malformed | undefined => {
 const signalHead = /^\{"type":"signal","n":([1-9]\d{0,14}),"to":"([\w-]{1,32})","epoch":([1-9]\d{0,14}),"data":/;
 
 /**
- * The same for a text in which there is nothing to unescape and nothing to clean. Its length is not in the expression, which would
- * count each character.
+ * The same fast path for a chat text that needs neither unescaping nor cleaning. The expression does not limit the length, because
+ * counting every character is slow.
  */
 const quickChat = (message: string): Incoming | undefined => {
   const [, n, text, to] = plainChat.exec(message) ?? [];

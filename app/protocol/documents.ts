@@ -1,11 +1,11 @@
-/** The protocol's documents for authors of clients; `npm run schemas` writes them beside this file. */
+/** Generates the protocol documents for authors of clients; `npm run schemas` writes them to this directory. */
 import { asyncApi } from './asyncapi.ts';
 import { type Json, jsonSchema, namesIn } from './json-schemas.ts';
 import { clientMessage, serverMessage } from './messages.ts';
 import { openApi } from './openapi.ts';
 
 /**
- * Their texts by file name.
+ * The text of each document, by file name.
  * @param source the text of messages.ts, for its docstrings
  */
 export const documents = (source: string): Record<string, string> => ({

@@ -1,22 +1,22 @@
-/** The one table of everything that can be refused: a stable code, its sentence, its HTTP status and its close code. */
+/** The table of all errors: a stable code, its sentence, its HTTP status and its close code. */
 
 /**
- * What happens to whoever caused it.
+ * How an error is reported to the client that caused it.
  * - `status`: HTTP status on the plain HTTP transport and at the WebSocket handshake.
- * - `close`: WebSocket close code; absent = the connection stays open after an `error` message, as it does after a `too-long` that settles `n`.
- *   4000–4499 invite the client back (after `bye.retry` milliseconds), 4500–4999 do not.
- * - `retry`: milliseconds after which the same message, or a new connection, may be tried again. A refusal without it is
- *   final and settles the message's number `n`; one with it leaves `n` open, to be sent again.
+ * - `close`: WebSocket close code; if absent, the connection stays open after an `error` message, as it does after a `too-long`
+ *   that settles `n`. 4000–4499: the client may reconnect (after `bye.retry` milliseconds); 4500–4999: it must not.
+ * - `retry`: milliseconds after which the client may repeat the message or connect again. Without it, the refusal is final
+ *   and settles the message's number `n`; with it, `n` stays open and the message can be sent again.
  */
 export type Fate = { message: string; status: number; close?: number; retry?: number };
 
 export const errors = {
-  // Messages that nobody can understand.
+  // Invalid messages.
   'bad-json': { message: 'Messages are JSON text, one object each.', status: 400, close: 4500 },
   'too-long': { message: 'The message is longer than this server accepts.', status: 413, close: 4501 },
   'unknown-type': { message: 'There is no message of this type.', status: 400 },
   'bad-message': { message: 'The message does not have the form its type asks for.', status: 400 },
-  // Messages at the wrong time, or to the wrong place.
+  // Messages in the wrong state, or to the wrong endpoint or peer.
   'not-joined': { message: 'Join the room first.', status: 401 },
   'already-joined': { message: 'This connection has joined already.', status: 409 },
   'unknown-session': { message: 'This session is over, or never was; join again.', status: 401 },
@@ -32,7 +32,7 @@ export const errors = {
   'rate-limited': { message: 'Too much in too short a time.', status: 429, close: 4002, retry: 1000 },
   'events-gone': { message: 'The events asked for are no longer kept; join again with this session.', status: 410 },
   'upgrade-lost': { message: 'This address is for WebSockets, and no Upgrade came with the request.', status: 426 },
-  // Rooms that cannot be entered.
+  // Rejected joins.
   'bad-room-name': { message: 'A room name has 1 to 64 letters, digits, "-" or "_".', status: 400, close: 4504 },
   'room-full': { message: 'The room is full.', status: 409, close: 4503 },
   'room-locked': { message: 'The room is locked.', status: 403, close: 4508 },
@@ -47,11 +47,11 @@ export const errors = {
   'token-wrong-room': { message: 'The token is for another room.', status: 403, close: 4524 },
   'token-used': { message: 'The token was for one entrance, and has been used.', status: 403, close: 4525 },
   'origin-refused': { message: 'Pages of this origin may not use this server.', status: 403, close: 4505 },
-  // Ends that a host decides.
+  // Decisions of a host.
   denied: { message: 'A host did not let you in.', status: 403, close: 4511 },
   kicked: { message: 'A host removed you from the room.', status: 403, close: 4512 },
   'room-ended': { message: 'The room has ended.', status: 410, close: 4513 },
-  // Ends that are nobody's mistake.
+  // Timeouts, limits and failures of the server.
   'join-timeout': { message: 'No join arrived in time.', status: 408, close: 4001, retry: 1000 },
   'slow-consumer': { message: 'Too much was waiting to be read.', status: 503, close: 4003, retry: 500 },
   replaced: { message: 'This session goes on over a newer connection.', status: 409, close: 4506 },
@@ -75,27 +75,27 @@ export const errors = {
 
 export type ErrorCode = keyof typeof errors;
 
-/** The fate of a code, with its optional parts. */
+/** The entry of a code, with its optional fields. */
 export const fateOf = (code: ErrorCode): Fate => errors[code];
 
-/** Ends that a host, or a newer connection of the same client, decides. */
+/** Errors that a host or a newer connection of the same client causes. */
 const decidedByOthers = new Set<ErrorCode>(['denied', 'kicked', 'room-ended', 'replaced']);
 
-/** Whether the client did something wrong, or too often. */
+/** Whether the client sent something invalid, or too much. */
 export const isCausedByClient = ({ refused }: Refusal): boolean => {
   const { status } = errors[refused];
   return status >= 400 && status < 500 && !decidedByOthers.has(refused);
 };
 
-/** A refusal as a value; `detail` names what was wrong and where, for this one case; `retry` (ms) counts before the table's. */
+/** `detail` names what is wrong and where in this case; `retry` (ms) overrides that of the table. */
 export type Refusal = { refused: ErrorCode; detail?: string; retry?: number };
 
 export const refuse = (refused: ErrorCode, detail?: string): Refusal =>
   detail === undefined ? { refused } : { refused, detail };
 
-/** Milliseconds after which it may be tried again; undefined = the refusal is final. */
+/** Milliseconds until a retry; undefined = the refusal is final. */
 export const retryOf = ({ refused, retry }: Refusal): number | undefined => retry ?? fateOf(refused).retry;
 
-/** The sentence a person reads: the table's, and this case's detail after it. */
+/** The sentence of the table, followed by the detail in parentheses. */
 export const sentence = ({ refused, detail }: Refusal): string =>
   detail === undefined ? errors[refused].message : `${errors[refused].message} (${detail})`;

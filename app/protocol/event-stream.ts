@@ -1,25 +1,25 @@
-/** The lines of an event stream, in both directions; https://html.spec.whatwg.org/multipage/server-sent-events.html */
+/** Encoding and parsing of server-sent events; https://html.spec.whatwg.org/multipage/server-sent-events.html */
 
-/** The fields of a block; `comment` is what follows a colon at the beginning of a line. */
+/** The fields of one event; `comment` is the text after a colon at the start of a line. */
 export type Block = { id?: string; data?: string; retry?: string; comment?: string; event?: string };
 
 /**
- * JSON text on one line, whatever its reader takes for the end of one. CR and LF in JSON text are nothing but space. NEL, U+2028 and U+2029 stand
- * in its strings alone, where they can be escaped: readers that split by `\R` or `splitlines()` would cut the message there.
+ * Puts JSON text on one line for every kind of reader. CR and LF in JSON text are only white space. NEL, U+2028 and U+2029 occur
+ * only in its strings, where they can be escaped: readers that split by `\R` or `splitlines()` would cut the message there.
  */
 export const onOneLine = (json: string): string =>
   json.replaceAll(/[\r\n\u0085\u2028\u2029]/g, (character) =>
     character < ' ' ? ' ' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 
-/** Takes an event stream apart as it comes. A line ends at CR, LF or CRLF and nothing else, a block at an empty line. */
+/** Incremental parser of an event stream. A line ends with CR, LF or CRLF and nothing else, an event with an empty line. */
 export class BlockReader {
-  /** The beginning of a line. */
+  /** The start of an incomplete line. */
   #rest = '';
   #endedInCr = false;
   #lines: string[] = [];
 
-  /** The blocks that this chunk of decoded text completes. */
+  /** The events that this chunk of decoded text completes. */
   read(chunk: string): Block[] {
     const text = this.#endedInCr && chunk.startsWith('\n') ? chunk.slice(1) : chunk;
     if (chunk !== '') this.#endedInCr = chunk.endsWith('\r');
@@ -40,7 +40,7 @@ const blockOf = (lines: string[]): Block => {
     const colon = line.indexOf(':');
     const name = colon === 0 ? 'comment' : colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
-    // Several lines of data are one text.
+    // Several `data` lines form one text.
     block[name] = name === 'data' && block.data !== undefined ? `${block.data}\n${value}` : value;
   }
   return block;

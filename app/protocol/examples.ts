@@ -1,4 +1,4 @@
-/** One message of each type, as the documents show it: Aiko, who hosts, and Ben. A type may be without. */
+/** Examples for the documents, at most one for each message type: Aiko is the host, Ben a guest. */
 import { errors } from './errors.ts';
 import type { ClientMessage, ServerMessage } from './messages.ts';
 

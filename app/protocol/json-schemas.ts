@@ -1,4 +1,4 @@
-/** The zod schemas as JSON Schema: each is a definition by the name that messages.ts gives it, described by its docstring there. */
+/** Converts the zod schemas to JSON Schema. Each definition has its name and its docstring from messages.ts. */
 import { z } from 'zod';
 import * as messages from './messages.ts';
 
@@ -9,7 +9,7 @@ export type Message = { type: string; name: string };
 
 /**
  * @param source the text of messages.ts
- * @param more schemas that only one document has, by name
+ * @param more additional schemas of one document, by name
  */
 export const namesIn = (source: string, more: Record<string, z.ZodType> = {}): Names => {
   const docstrings = docstringsOf(source);
@@ -27,13 +27,13 @@ const docstringsOf = (source: string): Map<string, string> => {
 };
 
 /**
- * A document of its own, draft 2020-12. Both directions say what may be written: unlike `output`, `input` leaves room for
- * fields that a later server adds and a client has to pass over.
+ * A standalone document, draft 2020-12. Both directions use `input`: unlike `output`, it allows additional fields, which a later
+ * server may send and a client has to ignore.
  */
 export const jsonSchema = (schema: z.ZodType, names: Names): Json =>
   z.toJSONSchema(schema, { metadata: names, io: 'input' });
 
-/** The definitions that the schemas lean on, as the components of an AsyncAPI or OpenAPI document. */
+/** The definitions that the schemas refer to, as the components of an AsyncAPI or OpenAPI document. */
 export const components = (schemas: [z.ZodType, ...z.ZodType[]], names: Names): Json => {
   const text = JSON.stringify(jsonSchema(z.union(schemas), names).$defs);
   return JSON.parse(text.replaceAll('"#/$defs/', `"${componentsAt}`));

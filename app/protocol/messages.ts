@@ -1,10 +1,10 @@
-/** Every message of the protocol `genkan.v1`, in both directions, as zod schemas; the types are inferred from them. */
+/** The zod schemas of all messages of the protocol `genkan.v1`. (!) Docstrings of exported schemas are part of the documents. */
 import { z } from 'zod';
 import { type ErrorCode, errors } from './errors.ts';
 import { most, peerIdForm } from './limits.ts';
 import { cleanName } from './shown.ts';
 
-/** The WebSocket subprotocol; a change that an old client would misread takes the next number. */
+/** The WebSocket subprotocol. A change that breaks older clients needs the next number. */
 export const protocolVersion = 'genkan.v1';
 
 /** Letters (with their marks), digits, `-` and `_` of any script, 1–64 code points, in Unicode normal form C. */
@@ -73,7 +73,7 @@ export const update = z.object({
   media: mediaState.optional(),
   /** Whether the hand is raised. */
   hand: z.boolean().optional(),
-  /** A fresh one: what it grants holds from now on. */
+  /** A new token, whose grant replaces the previous one. */
   token: token.optional(),
 });
 /** With `mayReturn` the page went away but may be one that is loaded again: a short grace, and it left. */
@@ -84,7 +84,7 @@ export const leave = z.object({ type: z.literal('leave'), mayReturn: z.boolean()
  */
 export const ping = z.object({ type: z.literal('ping'), quiet: z.int().min(1).optional() });
 
-// Of hosts. `peer` of admit and deny is one who waits.
+// For hosts only. `peer` of `admit` and `deny` is a waiting peer.
 export const admit = z.object({ type: z.literal('admit'), n, peer: peerId });
 export const deny = z.object({ type: z.literal('deny'), n, peer: peerId });
 export const lock = z.object({ type: z.literal('lock'), n, access });
@@ -278,7 +278,7 @@ export const serverMessage = z.discriminatedUnion('type', [
 
 // ── plain HTTP ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** `POST …/messages`: one message or several, in order; the answer has the replies (acknowledgements, errors). */
+/** `POST …/messages`: one message or several, in order; the response has the replies (acknowledgements, errors). */
 export const postedMessages = z.union([z.array(z.unknown()).min(1), z.looseObject({})]);
 /** `GET …/events`: what came after the number asked for; `seq` is the number to ask for next. */
 export const eventsAnswer = z.object({ messages: z.array(serverMessage), seq });
@@ -318,7 +318,7 @@ export type LeaveReason = z.infer<typeof leaveReason>;
 export type Join = z.infer<typeof join>;
 export type Update = z.infer<typeof update>;
 export type ClientMessage = z.infer<typeof clientMessage>;
-/** The messages that are settled once. */
+/** The messages with a number, which are settled once. */
 export type Numbered = Extract<ClientMessage, { n: number }>;
 export type Peer = z.infer<typeof peer>;
 export type IceServer = z.infer<typeof iceServer>;

@@ -1,8 +1,8 @@
-/** How deep JSON is nested. What walks a value calls itself for each level, so what comes from outside is bounded before that. */
+/** Checks the nesting depth of JSON from clients, because later code is recursive and would overflow the stack. */
 
 /**
- * Whether JSON text has more than `depth` brackets open at once. Nearly every message has fewer brackets than that in all, which is
- * found without a look at each character.
+ * Whether JSON text has more than `depth` brackets open at once. Nearly every message has fewer brackets than that in total, which
+ * is checked first, without a scan of each character.
  */
 export const nestsDeeper = (text: string, depth: number): boolean => {
   if (text.length <= 2 * depth) return false;
@@ -10,15 +10,15 @@ export const nestsDeeper = (text: string, depth: number): boolean => {
   return objects + countUpTo(depth + 1 - objects, text, '[') > depth && scan(text, depth);
 };
 
-/** The same of a value. */
+/** The same for a parsed value. */
 export const isDeeper = (value: unknown, depth: number): boolean => {
   if (typeof value !== 'object' || value === null) return false;
   return depth === 0 || Object.values(value).some((inner) => isDeeper(inner, depth - 1));
 };
 
-const countUpTo = (most: number, text: string, bracket: string): number => {
+const countUpTo = (max: number, text: string, bracket: string): number => {
   let count = 0;
-  for (let at = text.indexOf(bracket); at >= 0 && count < most; at = text.indexOf(bracket, at + 1)) count += 1;
+  for (let at = text.indexOf(bracket); at >= 0 && count < max; at = text.indexOf(bracket, at + 1)) count += 1;
   return count;
 };
 

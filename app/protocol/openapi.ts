@@ -1,4 +1,4 @@
-/** The same conversation over plain HTTP as an OpenAPI document, https://spec.openapis.org/oas/v3.1.1 */
+/** The plain HTTP transport as an OpenAPI document, https://spec.openapis.org/oas/v3.1.1 */
 import { z } from 'zod';
 import { type ErrorCode, errors, fateOf } from './errors.ts';
 import { clientExamples, serverExamples } from './examples.ts';
@@ -95,7 +95,7 @@ export const openApi = (source: string): Json => {
       },
       parameters: { room: { name: 'room', in: 'path', required: true, schema: refTo(roomName, names) } },
       responses: Object.fromEntries(
-        byStatus.map(([status, codes]) => [status, { ...refusedAs(codes), ...body('refusal') }]),
+        byStatus.map(([status, codes]) => [status, { ...refusalsFor(codes), ...body('refusal') }]),
       ),
       schemas: components([roomName, ...Object.values(bodies)], names),
     },
@@ -118,7 +118,7 @@ const eventsQuery = [
   },
 ];
 
-/** A stream has one message in each event's data, and `bye` before its end. */
+/** A stream has one message in the data of each event, and `bye` before its end. */
 const eventsAs = ({ content }: { content: Json }): Json => ({
   description: 'Ask next after the number in `seq`. A stream, when `Accept` asks for one, goes on by itself.',
   content: {
@@ -130,7 +130,7 @@ const eventsAs = ({ content }: { content: Json }): Json => ({
   },
 });
 
-/** Every error is named for each, so that a new one cannot be forgotten. */
+/** Every operation lists all errors, so that a new one cannot be forgotten. */
 const operation = (
   method: 'get' | 'post',
   operationId: string,
@@ -150,12 +150,12 @@ const operation = (
 });
 type Operation = Json & { responses: Json };
 
-/** Codes by their status; of all but a peer that has left, which is no refusal. */
+/** Codes by status, without `left`, which is not an error. */
 const byStatus: [string, ErrorCode[]][] = Object.entries(
   Object.groupBy(Object.keys(errors) as ErrorCode[], (code) => errors[code].status),
 ).filter(([status]) => Number(status) >= 400);
 
-const refusedAs = (codes: ErrorCode[]): Json => ({
+const refusalsFor = (codes: ErrorCode[]): Json => ({
   description: codes.map((code) => `- \`${code}\`: ${errors[code].message}`).join('\n'),
   ...(codes.some((code) => fateOf(code).retry) ? { headers: { 'Retry-After': retryAfter } } : {}),
 });

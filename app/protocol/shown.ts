@@ -1,22 +1,22 @@
 /**
- * What is shown of what people write, by one rule: nothing that is not seen, and nothing that turns the direction of the words around
- * it. What a script or an emoji needs stays: joiners between letters of Arabic, Persian or Indic scripts, variation selectors, flags.
+ * Sanitizes names and texts for display: removes characters that are invisible or that change the direction of the surrounding text.
+ * Characters that a script or an emoji needs stay: joiners between letters of Arabic, Persian or Indic scripts, variation selectors, flags.
  */
 
-/** Lone halves of surrogate pairs (`\p{Cs}`), direction marks and everything else that is shown as nothing, but for the next three. */
+/** Lone surrogates (`\p{Cs}`), direction marks and all other invisible characters, except those of the next three patterns. */
 const hidden = /(?!\p{Join_C}|\p{VS}|[\u{e0020}-\u{e007f}])\p{DI}|[\p{Cs}\ufff9-\ufffb]/gu;
-/** Joiners that join nothing: more than one, or beside a space or an ASCII character. */
+/** Joiners that join nothing: repeated ones, or those next to a space or an ASCII character. */
 const joiners = /(\p{Join_C})\p{Join_C}+/gu;
 const loneJoiners = /(^|[\p{ASCII}\s])\p{Join_C}|\p{Join_C}(?=[\p{ASCII}\s]|$)/gu;
-/** Variation selectors after a space or an ASCII character, but for those of keycaps; and more than one. */
+/** Variation selectors after a space or an ASCII character, except for keycaps; and repeated ones. */
 const selectors = /(^|[^\P{ASCII}\d#*]|\s)\p{VS}+/gu;
 const moreSelectors = /(\p{VS})\p{VS}+/gu;
 /** Tags that do not belong to a flag. */
 const tags = /(^|[^\u{1f3f4}\u{e0020}-\u{e007e}])[\u{e0020}-\u{e007f}]+/gu;
-/** U+2800 is a Braille pattern without dots; a mark alone has nothing to stand on. */
+/** U+2800 is a Braille pattern without dots; a combining mark alone is not visible. */
 const visible = /[^\s\p{DI}\p{C}\p{M}\u2800]|\p{Co}|\p{Cn}/u;
 
-/** A name on one line: of a peer, or of a file. Empty where nothing in it can be seen. */
+/** A name of a peer or a file, on one line; empty if nothing in it is visible. */
 export const cleanName = (name: string): string => {
   const plain = withoutHidden(name.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' '))
     .replaceAll(joiners, '$1')
@@ -31,8 +31,8 @@ export const cleanName = (name: string): string => {
 const withoutHidden = (text: string): string => text.replaceAll(hidden, '');
 
 /**
- * A text of several lines: tabs and line feeds stay, other ends of lines become one, other control characters and lone halves of
- * surrogate pairs go. Direction marks stay, since a writer of Hebrew or Arabic needs them within a text.
+ * A text of several lines. Tabs and line feeds stay, other line breaks become line feeds, other control characters and lone
+ * surrogates are removed. Direction marks stay, because texts in Hebrew or Arabic need them.
  */
 export const cleanText = (text: string): string => {
   // Nearly every text is clean; to find that takes a quarter of the time of two replacements.

@@ -1,4 +1,4 @@
-/** Whether a caller may come in: the rate of its address, its token, and the single use of that. */
+/** Authorizes callers: the join rate of the address, the token, and its single use. */
 import type { PasscodeHasher } from '../auth/passcode.ts';
 import type { Grant, TokenVerifier } from '../auth/token.ts';
 import { largestNetwork } from '../budgets/address.ts';
@@ -8,65 +8,65 @@ import { errors, type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomName } from '../protocol/messages.ts';
 import type { Store } from '../store/store.ts';
 
-/** Who asks. `token`: what the head of its connection or request carried; what a message carries counts before it. */
+/** A client. `token`: the one in the headers of its request or handshake; a token in a message takes precedence. */
 export type Caller = { address: string | undefined; token?: string | undefined };
 
 export type AuthorizationContext = {
   authorise: TokenVerifier;
-  /** What addresses may use: entrances, wrong tokens and passcodes, questions who is inside, hashes, messages. */
+  /** Budgets by address: joins, wrong tokens and passcodes, occupancy requests, passcode hashes, messages. */
   addresses: AddressBudgets;
-  /** Wrong passcodes by room. */
+  /** Budgets for wrong passcodes, by room. */
   roomGuesses: KeyedBuckets;
   passcodes: PasscodeHasher;
   store: Pick<Store, 'claim' | 'release'>;
   clock: () => number;
 };
 
-/** Asked of everyone who enters without a seat. A caller that is refused later must `restore` what it was granted. */
+/** Checks a caller that joins without a seat. If the join fails later, pass the grant to `restoreToken`. */
 export const authorize = async (
-  door: AuthorizationContext,
+  context: AuthorizationContext,
   room: RoomName,
   caller: Caller,
 ): Promise<Grant | Refusal> => {
-  const wait = door.addresses.take('joins', caller.address, door.clock());
-  return wait > 0 ? tooOften(wait) : redeemToken(door, room, caller);
+  const wait = context.addresses.take('joins', caller.address, context.clock());
+  return wait > 0 ? tooOften(wait) : redeemToken(context, room, caller);
 };
 
-/** What the caller's token grants; takes its single use, if it has one. */
+/** Verifies the caller's token and consumes its single use, if it has one. @returns what the token grants */
 export const redeemToken = async (
-  door: AuthorizationContext,
+  context: AuthorizationContext,
   room: RoomName,
   { address, token }: Caller,
 ): Promise<Grant | Refusal> => {
-  const granted = await door.authorise(token, room, door.clock());
+  const granted = await context.authorise(token, room, context.clock());
   if ('refused' in granted) {
-    // Only this one may be a guess: of all others the signature was right. So a class with a link of yesterday is no attack,
-    // and who guesses keeps nobody else behind the same address out.
-    return granted.refused === 'token-invalid' ? wrongTry(door, address, granted) : granted;
+    // Only `token-invalid` counts as a guess. Every other refusal means that the signature verified, so an expired link,
+    // as a whole class may have, must not lock out its address.
+    return granted.refused === 'token-invalid' ? chargeGuess(context, address, granted) : granted;
   }
   const { once } = granted;
-  const claimed = once ? await door.store.claim(once.id, once.until) : true;
+  const claimed = once ? await context.store.claim(once.id, once.until) : true;
   if (typeof claimed === 'object') return claimed;
   return claimed ? granted : refuse('token-used');
 };
 
-/** Gives back the single use of a token that let nobody in. */
+/** Restores the single use of a token whose join failed. */
 export const restoreToken = async ({ store }: AuthorizationContext, { once }: Grant): Promise<void> => {
   if (once) await store.release(once.id);
 };
 
 /**
- * Lets a passcode be tried: counted before it is looked at, so that many at the same time are as many, and given back
- * when it was not wrong. Where many have guessed at one room, from whatever addresses, only those may still try who have not
- * guessed wrong recently.
+ * Runs an attempt with a passcode under the budgets for guesses. The attempt is charged before it runs, so that concurrent
+ * attempts all count, and refunded unless the passcode was wrong. Once the budget of the room is used up, only addresses without
+ * a recent wrong guess may still try.
  */
 export const guess = async <T extends object>(
-  door: Pick<AuthorizationContext, 'addresses' | 'roomGuesses' | 'clock'>,
+  context: Pick<AuthorizationContext, 'addresses' | 'roomGuesses' | 'clock'>,
   room: RoomName,
   { address }: Caller,
   attempt: () => Promise<T | Refusal>,
 ): Promise<T | Refusal> => {
-  const { addresses, roomGuesses, clock } = door;
+  const { addresses, roomGuesses, clock } = context;
   const suspect = !addresses.isUnused('guesses', address, clock());
   const roomWait = suspect ? roomGuesses.wait(room, clock()) : 0;
   if (roomWait > 0) return { ...tooOften(roomWait), detail: 'at this room' };
@@ -78,7 +78,7 @@ export const guess = async <T extends object>(
   return outcome;
 };
 
-/** Hashes a passcode, if the address may have that done. */
+/** Hashes a passcode, within the budget of the address. */
 export const hashFor = (
   { addresses, passcodes, clock }: Pick<AuthorizationContext, 'addresses' | 'passcodes' | 'clock'>,
   { address }: Caller,
@@ -89,8 +89,8 @@ export const hashFor = (
   return wait > 0 ? tooOften(wait) : passcodes.hash(text, salt, largestNetwork(address));
 };
 
-/** Counts a wrong token: the refusal, or that there were too many from this address. */
-const wrongTry = (
+/** Charges a wrong token. @returns `refusal`, or `rate-limited` when the address has sent too many */
+const chargeGuess = (
   { addresses, clock }: AuthorizationContext,
   address: string | undefined,
   refusal: Refusal,
@@ -101,7 +101,7 @@ const wrongTry = (
 
 export const tooManyConnections = (): Refusal => ({ ...tooOften(0), detail: 'connections from this address' });
 
-/** @param wait ms until it may be tried again; not less than for any other haste, or a crowd would come back at once */
+/** @param wait ms until a retry; raised to the default of `rate-limited`, or a crowd would retry at once */
 export const tooOften = (wait: number): Refusal => ({
   refused: 'rate-limited',
   detail: 'from this address',

@@ -1,4 +1,4 @@
-/** Brings a room's events to those of its peers that are connected to this process. */
+/** Delivers a room's events to its peers that are connected to this process. */
 import { errors, type Refusal, refuse } from '../protocol/errors.ts';
 import type { PeerId, RoomName } from '../protocol/messages.ts';
 import type { RoomLogEntry } from '../rooms/event-log.ts';
@@ -8,16 +8,16 @@ import { encode } from './encode.ts';
 
 export type Displaced = 'replaced' | 'left';
 
-/** A connection that a peer listens on. */
+/** The connection on which a peer receives events. */
 export interface Receiver {
   deliver(entry: RoomLogEntry, text: string): void;
-  /** The room has reached this number, by events of which the last ones were for others. */
+  /** The room has reached this `seq`; the last events were for other peers. */
   reached(seq: number): void;
-  /** It is to end without a trace in the room: a newer connection of the same session has come, or the peer leaves by another request. */
+  /** Closes without changing the room: a newer connection of the session replaces this one, or the peer left by another request. */
   displaced(why: Displaced): void;
-  /** The seat is no longer the peer's, or nobody knows whether it is. */
+  /** Closes because the peer has lost its seat, or may have lost it. */
   end(refusal: Refusal): void;
-  /** The peer was taken for lost, while its connection is here. */
+  /** The peer was marked as away although it is connected here. */
   takenForLost?(): void;
 }
 
@@ -30,18 +30,18 @@ export class Fanout {
   readonly #store: Rooms;
   readonly #markEvery: number;
 
-  /** @param markEvery events after which everyone is told what the room has reached, well before the log forgets them */
+  /** @param markEvery number of events after which every receiver gets `reached`, well before the log drops them */
   constructor(store: Rooms, markEvery: number) {
     this.#store = store;
     this.#markEvery = markEvery;
   }
 
-  /** From now on `receiver` gets the peer's events; whoever had them before is told that it is replaced. */
+  /** Sends the peer's events to `receiver` and closes its previous receiver as replaced. */
   attach(room: RoomName, peer: PeerId, receiver: Receiver): void {
     const audience = this.#rooms.get(room) ?? this.#open(room);
-    const before = audience.receivers.get(peer);
+    const previous = audience.receivers.get(peer);
     audience.receivers.set(peer, receiver);
-    if (before && before !== receiver) before.displaced('replaced');
+    if (previous && previous !== receiver) previous.displaced('replaced');
   }
 
   detach(room: RoomName, peer: PeerId, receiver: Receiver): void {
@@ -58,7 +58,7 @@ export class Fanout {
     return this.#rooms.get(room)?.receivers.size ?? 0;
   }
 
-  /** Ends whatever connection the peer has here, because it has taken another way or leaves. */
+  /** Closes the peer's connection to this process, because the peer uses another one or leaves. */
   displace(room: RoomName, peer: PeerId, why: Displaced = 'replaced'): void {
     const receiver = this.#rooms.get(room)?.receivers.get(peer);
     if (!receiver) return;
@@ -69,9 +69,9 @@ export class Fanout {
   #open(room: RoomName): Audience {
     const receivers = new Map<PeerId, Receiver>();
     const listener = (entry: RoomLogEntry): void => {
-      this.#hearOfOwn(room, receivers, entry);
-      spread(receivers, entry);
-      // Who is told nothing for long would fall off the end of the log without knowing.
+      this.#applyRemoteChange(room, receivers, entry);
+      dispatch(receivers, entry);
+      // A peer that gets no event for long would otherwise resume from a number that the log no longer has.
       if (entry.seq % this.#markEvery === 0) for (const receiver of receivers.values()) receiver.reached(entry.seq);
     };
     const lost = (): void => {
@@ -82,35 +82,35 @@ export class Fanout {
     return audience;
   }
 
-  /** What another worker did to a peer that is connected here. */
-  #hearOfOwn(room: RoomName, receivers: Map<PeerId, Receiver>, { event }: RoomLogEntry): void {
+  /** Handles what another worker did to a peer that is connected here. */
+  #applyRemoteChange(room: RoomName, receivers: Map<PeerId, Receiver>, { event }: RoomLogEntry): void {
     if (event.type === 'peer-away') receivers.get(event.peer)?.takenForLost?.();
     else if (event.type === 'moved' && event.worker !== this.#store.worker)
-      this.#letGo(room, event.peer).catch(() => {});
+      this.#displaceIfMoved(room, event.peer).catch(() => {});
     else if (event.type === 'peer-left' && event.reason !== 'kicked')
       receivers.get(event.peer)?.end(event.reason === 'left' ? refuse('left') : lostSession());
   }
 
-  /** It may have come back here meanwhile: the room is asked, after what was given for it before. */
-  async #letGo(room: RoomName, peer: PeerId): Promise<void> {
+  /** Asks the room, in the order of its commands, because the peer may have returned to this worker meanwhile. */
+  async #displaceIfMoved(room: RoomName, peer: PeerId): Promise<void> {
     const receiver = this.#rooms.get(room)?.receivers.get(peer);
     if (!receiver) return;
-    const asked = await this.#store.commit(room, (place) => ({
+    const moved = await this.#store.commit(room, (current) => ({
       events: [],
-      result: isElsewhere(place, peer, this.#store.worker),
+      result: isElsewhere(current, peer, this.#store.worker),
     }));
-    if ('refused' in asked || !asked.result || this.#rooms.get(room)?.receivers.get(peer) !== receiver) return;
+    if ('refused' in moved || !moved.result || this.#rooms.get(room)?.receivers.get(peer) !== receiver) return;
     this.displace(room, peer);
   }
 }
 
-/** Many may have lost theirs at once: they are not to come back at once. */
+/** Many sessions may be lost at once. The random `retry` spreads their reconnects. */
 const lostSession = (): Refusal => ({
   ...refuse('session-lost'),
   retry: Math.round(errors['session-lost'].retry * (1 + 4 * Math.random())),
 });
 
-const spread = (receivers: Map<PeerId, Receiver>, entry: RoomLogEntry): void => {
+const dispatch = (receivers: Map<PeerId, Receiver>, entry: RoomLogEntry): void => {
   const { event } = entry;
   if (event.type === 'moved') return;
   if ('to' in event && event.to !== undefined) return receivers.get(event.to)?.deliver(entry, encode(entry));

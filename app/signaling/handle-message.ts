@@ -1,4 +1,4 @@
-/** What peers say and what the rooms answer, apart from what carries it. */
+/** Applies the messages of a peer to its room and builds the replies, whatever the transport. */
 import { newSalt } from '../auth/passcode.ts';
 import type { Sessions } from '../auth/session.ts';
 import type { IceSet } from '../auth/turn.ts';
@@ -21,22 +21,23 @@ export type SignalingLimits = SeatLimits & {
   rules: Rules;
   /** Bytes of one message. */
   messageBytes: number;
-  /** Bytes that may wait for a receiver that does not read. */
+  /** Bytes that may be buffered for a receiver that does not read. */
   unsentBytes: number;
-  /** ms a connection may take to join, a plain HTTP peer to ask again. */
+  /** ms from the opening of a connection to `join`. */
   joinTimeout: number;
+  /** ms between two requests of a peer on plain HTTP. */
   pollGrace: number;
-  /** ms a request for events may wait. */
+  /** Longest wait of a long poll (ms). */
   pollWait: number;
-  /** ms of silence after which an event stream says that it is there. */
+  /** ms without output after which an event stream sends a heartbeat. */
   heartbeat: number;
-  /** ms between WebSocket pings, and for the pong to come. */
+  /** ms between WebSocket pings; also the timeout for the pong. */
   pingInterval: number;
-  /** ms for which a WebSocket may have it silent. */
+  /** Longest time for which a client may suppress pings before it joins (ms). */
   maxQuiet: number;
-  /** ms over which acknowledgements are gathered. */
+  /** ms over which acknowledgements are batched. */
   ackDelay: number;
-  /** What somebody who has not entered is told of who is inside. */
+  /** What the lobby reveals about the peers in a room. */
   lobbyShows: OccupancyDetail;
 };
 
@@ -45,23 +46,23 @@ export type Signaling = AuthorizationContext & {
   store: Store;
   sessions: Sessions;
   fanout: Fanout;
-  /** What seats may send and be sent again. */
+  /** Budgets of the seats, for messages sent and for events replayed. */
   seats: SeatBudgets;
   limits: SignalingLimits;
-  /** The ICE servers for a peer whose client is in a network, from now (ms since 1970) on. */
+  /** The ICE servers for a peer whose client is in `network`; `now` in ms since 1970. */
   ice: (peer: PeerId, network: string | undefined, now: number) => IceSet;
   log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
-  /** Incremented in place: where messages are relayed, counting may cost no more. */
+  /** Incremented in place, because counting must stay cheap where messages are relayed. */
   counts: Counts;
-  /** Told of each refusal that a client at this address has caused. */
+  /** Called for each refusal that a client at this address has caused. */
   refusedTo(address: string | undefined): void;
-  /** Told how long one message of 64 took from its arrival until the store had it and its receivers were told. */
+  /** Called for one message of 64 with the time from its arrival until it was stored and sent to its receivers. */
   settled(seconds: number): void;
 };
 
 /**
- * Carries out one message of a peer but `leave`; the reply is an acknowledgement, an error or a pong. What need not wait
- * is answered when this returns: a promise for every message would cost a relay as much as its room does.
+ * Handles one message of a peer, any but `leave`. The reply is an acknowledgement, an error or a pong. It is returned
+ * synchronously where possible: a promise for every message would cost as much as the work of the room itself.
  */
 export const handleMessage = (
   signaling: Signaling,
@@ -76,19 +77,21 @@ export const handleMessage = (
     case 'join':
       return countedError(signaling.counts, refuse('already-joined'));
     case 'passcode':
-      return prepare(signaling, message, caller).then((said) =>
-        'refused' in said ? countedError(signaling.counts, said, message.n) : say(signaling, name, peer, said),
+      return hashPasscode(signaling, message, caller).then((prepared) =>
+        'refused' in prepared
+          ? countedError(signaling.counts, prepared, message.n)
+          : apply(signaling, name, peer, prepared),
       );
     case 'update':
       return message.token === undefined
-        ? say(signaling, name, peer, message)
-        : refresh(signaling, name, peer, message, caller);
+        ? apply(signaling, name, peer, message)
+        : updateToken(signaling, name, peer, message, caller);
     default:
-      return say(signaling, name, peer, message);
+      return apply(signaling, name, peer, message);
   }
 };
 
-/** The budgets that a peer's messages are counted against: its seat's, and those of its address. */
+/** The budgets that a peer's messages are charged to: the one of its seat and those of its address. */
 export type MessageBudgets = { seat: SeatBudget; address: AddressBuckets };
 /** The buckets of an address, the smallest network first. */
 export type AddressBuckets = { messages: TokenBucket[]; bytes: TokenBucket[] };
@@ -102,8 +105,8 @@ export const addressBuckets = (
 });
 
 /**
- * Counts a message that has come, before anything is done with it: what is too much is not even read.
- * `far-over`: a whole burst is owed, so the peer does not respond to refusals.
+ * Charges the bytes of a message before it is parsed, so that a message over budget costs no more.
+ * `far-over`: the debt is a whole burst, so the peer ignores refusals.
  */
 export const chargeBytes = (
   { seat, address }: MessageBudgets,
@@ -121,8 +124,8 @@ export const chargeBytes = (
 };
 
 /**
- * Counts a message against the budget of its address, on which what goes to everyone in the room costs as much as it has
- * receivers. @returns the refusal when the address has sent too much
+ * Charges a message to the budget of its address. A broadcast costs as much as it has receivers.
+ * @returns the refusal when the address is over budget
  */
 export const chargeAddress = (
   { fanout }: Pick<Signaling, 'fanout'>,
@@ -131,7 +134,7 @@ export const chargeAddress = (
   message: Incoming,
   now: number,
 ): Refusal | undefined => {
-  const cost = goesToAll(message) ? Math.max(1, fanout.receiversIn(name) - 1) : 1;
+  const cost = isBroadcast(message) ? Math.max(1, fanout.receiversIn(name) - 1) : 1;
   let wait = 0;
   for (const bucket of messages) wait = Math.max(wait, bucket.wait(now, cost));
   if (wait > 0) return tooOften(wait);
@@ -139,33 +142,33 @@ export const chargeAddress = (
   return undefined;
 };
 
-/** What is malformed and pings go to nobody. */
-const goesToAll = (message: Incoming): boolean =>
+/** Malformed messages and pings are not relayed at all. */
+const isBroadcast = (message: Incoming): boolean =>
   message.type !== 'malformed' &&
   message.type !== 'ping' &&
   message.type !== 'signal' &&
   !(message.type === 'chat' && message.to !== undefined);
 
-/** Whether a message takes time before the room can be asked: those that follow it have to wait. */
+/** Whether a message needs asynchronous work before it can be applied. Messages after it have to wait. */
 export const takesTime = (message: Incoming): boolean =>
   message.type === 'passcode' || (message.type === 'update' && message.token !== undefined);
 
-/** The page went away, and may be one that is loaded again. */
+/** Leaves with `mayReturn`: the page closed, but may be reloading. */
 export const leaveRoomForNow = (
   { store, limits }: Pick<Signaling, 'store' | 'limits'>,
   name: RoomName,
   peer: PeerId,
-): Promise<unknown> => store.commit(name, (place, now) => leaveForNow(place, peer, now, limits.rules), 'insist');
+): Promise<unknown> => store.commit(name, (room, now) => leaveForNow(room, peer, now, limits.rules), 'insist');
 
-/** Takes the peer out of its room. */
+/** Removes the peer from its room. */
 export const leaveRoom = (
   { store, limits }: Pick<Signaling, 'store' | 'limits'>,
   name: RoomName,
   peer: PeerId,
   reason: 'left' | 'error',
-): Promise<unknown> => store.commit(name, (place, now) => leave(place, peer, reason, now, limits.rules), 'insist');
+): Promise<unknown> => store.commit(name, (room, now) => leave(room, peer, reason, now, limits.rules), 'insist');
 
-/** The error message of a refusal that is about to be sent, counted. */
+/** The error message of a refusal; counts the refusal. */
 export const countedError = (counts: Counts, refusal: Refusal, n?: number): ServerMessage => {
   counts.refused[refusal.refused] += 1;
   return errorMessage(refusal, n);
@@ -190,7 +193,7 @@ export const byeMessage = (refusal: Refusal): ServerMessage => ({
   retry: retryOf(refusal) ?? null,
 });
 
-/** What a server that drains says to all at once; they do not all come back at once. */
+/** The refusal sent to all clients of a draining server. Its `retry` is random, so that they do not all reconnect at once. */
 export const comeBackLater = (): Refusal => ({
   ...refuse('draining'),
   retry: Math.round(errors.draining.retry * (0.5 + Math.random())),
@@ -199,41 +202,42 @@ export const comeBackLater = (): Refusal => ({
 /** The close code of a refusal that ends a connection. */
 export const closeCode = (refusal: Refusal): number => fateOf(refusal.refused).close ?? errors.internal.close;
 
-/** The number of a message, for the error that refuses it. */
+/** The number `n` of a message, for the error that refuses it. */
 export const numberOf = (message: Incoming | Refusal): number | undefined => ('n' in message ? message.n : undefined);
 
-const say = (
+const apply = (
   signaling: Signaling,
   name: RoomName,
   peer: PeerId,
-  said: Said,
+  message: Said,
 ): ServerMessage | Promise<ServerMessage> => {
   const { store, limits, counts } = signaling;
-  const began = said.type !== 'malformed' && counts.relayed[said.type] % 64 === 0 ? performance.now() : undefined;
-  const command: Command<rooms.Settled> = (place, now) => rooms.applyMessage(place, peer, said, now, limits.rules);
+  const startedAt =
+    message.type !== 'malformed' && counts.relayed[message.type] % 64 === 0 ? performance.now() : undefined;
+  const command: Command<rooms.Settled> = (room, now) => rooms.applyMessage(room, peer, message, now, limits.rules);
   return store.commitNow
-    ? answerTo(signaling, said, began, store.commitNow(name, command))
-    : store.commit(name, command).then((outcome) => answerTo(signaling, said, began, outcome));
+    ? replyTo(signaling, message, startedAt, store.commitNow(name, command))
+    : store.commit(name, command).then((outcome) => replyTo(signaling, message, startedAt, outcome));
 };
 
-const answerTo = (
+const replyTo = (
   signaling: Signaling,
-  said: Said,
-  began: number | undefined,
+  message: Said,
+  startedAt: number | undefined,
   outcome: Committed<rooms.Settled> | Refusal,
 ): ServerMessage => {
   const { counts } = signaling;
-  if ('refused' in outcome) return countedError(counts, outcome, said.n);
+  if ('refused' in outcome) return countedError(counts, outcome, message.n);
   const { accepted, refusal } = outcome.result;
-  if (refusal) return countedError(counts, refusal, said.n);
-  // Also a repeat of what was refused before: it is settled.
-  if (said.type !== 'malformed') counts.relayed[said.type] += 1;
-  if (began !== undefined) signaling.settled((performance.now() - began) / 1000);
-  if (said.type === 'admit') counts.joins += 1;
+  if (refusal) return countedError(counts, refusal, message.n);
+  // A repeat of a message that was refused before also gets here, because its number is settled.
+  if (message.type !== 'malformed') counts.relayed[message.type] += 1;
+  if (startedAt !== undefined) signaling.settled((performance.now() - startedAt) / 1000);
+  if (message.type === 'admit') counts.joins += 1;
   return { type: 'ack', n: accepted };
 };
 
-const prepare = async (
+const hashPasscode = async (
   signaling: Signaling,
   { passcode, ...message }: Extract<Incoming, { type: 'passcode' }>,
   caller: Caller,
@@ -244,8 +248,8 @@ const prepare = async (
   return typeof hash === 'string' ? { ...message, passcode: { salt, hash } } : hash;
 };
 
-/** What a fresh token grants holds from now on. */
-const refresh = async (
+/** Handles an `update` with a new token, whose grant replaces the previous one. */
+const updateToken = async (
   signaling: Signaling,
   name: RoomName,
   peer: PeerId,
@@ -253,9 +257,9 @@ const refresh = async (
   { address }: Caller,
 ): Promise<ServerMessage> => {
   const granted = await redeemToken(signaling, name, { address, token });
-  // What may be tried again leaves the message's number open; what is final settles it.
+  // A refusal that may be retried leaves the message's number open; a final one settles it.
   if ('refused' in granted && retryOf(granted) !== undefined) return countedError(signaling.counts, granted, update.n);
-  const answer = await say(signaling, name, peer, { ...update, granted });
-  if (answer.type === 'error' && !('refused' in granted)) await restoreToken(signaling, granted);
-  return answer;
+  const reply = await apply(signaling, name, peer, { ...update, granted });
+  if (reply.type === 'error' && !('refused' in granted)) await restoreToken(signaling, granted);
+  return reply;
 };

@@ -1,10 +1,10 @@
-/** Coming into a room, as transports ask for it: anew, back into a seat, or from the door; and what one is told first. */
+/** Joins for all transports: a new join, a resume, a rejoin into a seat, an admission from the lobby; and the first message sent. */
 import { type MintedSession, readSession } from '../auth/session.ts';
 import { smallestNetwork } from '../budgets/address.ts';
 import { errors, type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, Joined, PeerId, RoomName, Waiting } from '../protocol/messages.ts';
 import type { RoomLogEntry } from '../rooms/event-log.ts';
-import { type Arrival, enterAdmitted, isTaken, join, resume } from '../rooms/join.ts';
+import { type Arrival, enterAdmitted, join as enterRoom, isTaken, resume as resumeSession } from '../rooms/join.ts';
 import { lose } from '../rooms/leave.ts';
 import { admits, concerns, type PreviousSession } from '../rooms/room.ts';
 import { eventsFor } from '../rooms/view.ts';
@@ -14,9 +14,9 @@ import type { Signaling } from './handle-message.ts';
 import { countReplay, refuseReplay } from './replay.ts';
 
 /**
- * `first` is what the peer is told first, `renewIceAt` when the ICE servers in it are to be replaced (ms since 1970). For a
- * session that went on, `missed` is what came since the number the peer named, and `accepted` the last of its own messages
- * that is settled. `isNew`: the seat was not there before.
+ * `first` is the first message to the peer; `renewIceAt` is when its ICE servers have to be replaced (ms since 1970). For a
+ * resumed session, `missed` has the events since the number that the peer sent, and `accepted` is the last of its own messages
+ * that is settled. `isNew`: the seat is a new one.
  */
 export type JoinResult = {
   first: Joined | Waiting;
@@ -25,12 +25,12 @@ export type JoinResult = {
   accepted: number;
   isNew: boolean;
 };
-/** Makes the peer's receiver known before the room changes, so that no event can fall between the two. */
+/** Attaches the peer's receiver before the room changes, so that no event is lost in between. */
 export type Attach = (peer: PeerId) => void;
 
 /**
- * Enters a room anew or takes a session up again. `until`: how long (ms since 1970) the peer counts as here without
- * being heard of; Infinity for a transport that notices when it breaks.
+ * Joins a room or resumes a session. `until`: how long (ms since 1970) the peer counts as present without another request;
+ * Infinity for a transport that detects a lost connection.
  */
 export const joinRoom = async (
   signaling: Signaling,
@@ -40,28 +40,28 @@ export const joinRoom = async (
   attach: Attach,
   caller: Caller,
 ): Promise<JoinResult | Refusal> => {
-  const anew = (seat?: Seat) => enterAnew(signaling, name, message, until, attach, caller, seat);
+  const joinNew = (seat?: Seat) => join(signaling, name, message, until, attach, caller, seat);
   const { session, after } = message;
   const known = session === undefined ? undefined : readSession(session);
-  if (!known || session === undefined) return anew();
+  if (!known || session === undefined) return joinNew();
   const wait = signaling.addresses.take('resumes', caller.address, signaling.clock());
   if (wait > 0) return tooOften(wait);
   const from = smallestNetwork(caller.address);
-  const back = await comeBack(signaling, name, { ...known, session, after, until, from }, attach, caller);
-  // The session is there but what it missed is not: a real rejoin, in the same seat.
-  const found = back === 'gone' ? await anew({ ...known, session }) : back;
-  if (!isUnknown(found)) return found;
-  const seat = await formerSeat(signaling, name, session);
+  const resumed = await resume(signaling, name, { ...known, session, after, until, from }, attach, caller);
+  // The session exists, but the events that it missed do not: a rejoin in the same seat.
+  const result = resumed === 'gone' ? await joinNew({ ...known, session }) : resumed;
+  if (!isUnknown(result)) return result;
+  const seat = await restoreSeat(signaling, name, session);
   if (seat && 'refused' in seat) return seat;
-  const entered = await anew(seat);
-  return seat && isUnknown(entered) ? anew() : entered;
+  const rejoined = await joinNew(seat);
+  return seat && isUnknown(rejoined) ? joinNew() : rejoined;
 };
 
-const isUnknown = (entered: JoinResult | Refusal): boolean =>
-  'refused' in entered && entered.refused === 'unknown-session';
+const isUnknown = (result: JoinResult | Refusal): boolean =>
+  'refused' in result && result.refused === 'unknown-session';
 
-/** The seat of one whose session the room does not know, if it shows that it had one, and nobody else has it. */
-const formerSeat = async (
+/** The seat for a session that the room does not know, if the session id proves that it had one and the seat is free. */
+const restoreSeat = async (
   { sessions, store, clock }: Signaling,
   name: RoomName,
   session: string,
@@ -69,19 +69,19 @@ const formerSeat = async (
   const now = clock();
   const known = sessions.proves(name, session, now) && readSession(session);
   if (!known) return undefined;
-  // With a secret of its own in this room: one who shows that of before does not know what happened since.
+  // The seat gets a new secret: a client with the previous one does not know what has happened since.
   const seat = { ...sessions.mint(name, now, known.id), former: { secretHash: known.secretHash, at: now } };
-  const asked = await store.commit(name, (place) => ({ events: [], result: isTaken(place, seat) }));
-  if ('refused' in asked) return asked;
-  return asked.result ? undefined : seat;
+  const taken = await store.commit(name, (room) => ({ events: [], result: isTaken(room, seat) }));
+  if ('refused' in taken) return taken;
+  return taken.result ? undefined : seat;
 };
 
-/** Where one enters whom the server knows; `former` where the room does not. */
+/** The seat of a client with a valid session; `former` is set if the room does not know that session. */
 type Seat = MintedSession & { former?: PreviousSession };
 
 /**
- * What one who was let in, by event number `admission`, is told of the room; `unknown-session` when it has left again
- * already.
+ * Completes the join of a peer that a host admitted; `admission` is the number of that event. Refused as `unknown-session`
+ * when the peer has left meanwhile.
  */
 export const joinAdmitted = async (
   signaling: Signaling,
@@ -94,32 +94,32 @@ export const joinAdmitted = async (
   if (!known) return refuse('unknown-session');
   const { store, limits } = signaling;
   const who = { ...known, until, worker: store.worker };
-  const done = await store.commit(name, (place, now) => enterAdmitted(place, who, now, limits.rules));
-  if ('refused' in done) return done;
-  const since = done.seq > admission ? await store.since(name, admission) : [];
-  const entered = welcome(signaling, done, session);
+  const committed = await store.commit(name, (room, now) => enterAdmitted(room, who, now, limits.rules));
+  if ('refused' in committed) return committed;
+  const since = committed.seq > admission ? await store.since(name, admission) : [];
+  const result = joinResult(signaling, committed, session);
   if (since !== 'gone' && 'refused' in since) return since;
-  return since === 'gone' ? entered : asOf(admission, entered, since);
+  return since === 'gone' ? result : asOf(admission, result, since);
 };
 
 /**
- * The view is that of now, but what was said and signalled to the peer since its admission is not in it: the number is
- * that of the admission, and the events since then follow. They tell of peers what the view shows already.
+ * Sets `seq` back to that of the admission and lets the events since then follow, because the current view has no chat texts
+ * or signals sent to the peer since then. Events about peers repeat what the view already shows.
  */
-const asOf = (admission: number, { first, ...entered }: JoinResult, entries: RoomLogEntry[]): JoinResult => {
-  if (first.type === 'waiting') return { first, ...entered };
+const asOf = (admission: number, { first, ...rest }: JoinResult, entries: RoomLogEntry[]): JoinResult => {
+  if (first.type === 'waiting') return { first, ...rest };
   const { chat = [], ...joined } = first;
   const since = entries.filter(({ seq }) => seq > admission);
-  const toCome = since.filter(({ event }) => event.type === 'chat' && event.to === undefined).length;
-  const said = chat.slice(0, Math.max(0, chat.length - toCome));
+  const newTexts = since.filter(({ event }) => event.type === 'chat' && event.to === undefined).length;
+  const history = chat.slice(0, Math.max(0, chat.length - newTexts));
   return {
-    ...entered,
-    first: { ...joined, ...(said.length === 0 ? {} : { chat: said }), seq: admission },
+    ...rest,
+    first: { ...joined, ...(history.length === 0 ? {} : { chat: history }), seq: admission },
     missed: since.filter(({ event }) => concerns(event, joined.self.id)),
   };
 };
 
-type Return = {
+type ResumingPeer = {
   id: PeerId;
   secretHash: string;
   session: string;
@@ -128,40 +128,40 @@ type Return = {
   from: string;
 };
 
-const comeBack = async (
+const resume = async (
   signaling: Signaling,
   name: RoomName,
-  { session, after, ...who }: Return,
+  { session, after, ...who }: ResumingPeer,
   attach: Attach,
   caller: Caller,
 ): Promise<JoinResult | Refusal | 'gone'> => {
   const { store, limits, counts } = signaling;
   const { worker } = store;
-  const back = await store.commit(name, (place, now) => resume(place, { ...who, worker }, now, limits.rules));
-  if ('refused' in back) {
-    // It may be here nevertheless, and the connection is not.
-    if (back.refused === 'store-unavailable')
+  const resumed = await store.commit(name, (room, now) => resumeSession(room, { ...who, worker }, now, limits.rules));
+  if ('refused' in resumed) {
+    // The commit may have succeeded nevertheless, while the connection is about to close.
+    if (resumed.refused === 'store-unavailable')
       store
-        .commit(name, (place, now) => lose(place, who.id, now, limits.rules, worker), 'insist')
+        .commit(name, (room, now) => lose(room, who.id, now, limits.rules, worker), 'insist')
         .catch((error: unknown) => signaling.log.warn({ err: error, room: name }, 'a lost peer could not be noted'));
-    return back;
+    return resumed;
   }
   attach(who.id);
-  if (back.result.at === 'door') return welcome(signaling, back, session);
+  if (resumed.result.at === 'door') return joinResult(signaling, resumed, session);
   const since = after === undefined ? 'gone' : await missedSince(signaling, name, who.id, after, caller);
   if (since === 'gone' || 'refused' in since) return since;
-  const missed = eventsFor(since, who.id, { waits: false, seq: back.seq });
+  const missed = eventsFor(since, who.id, { waits: false, seq: resumed.seq });
   counts.resumes += 1;
-  // Let in while it was not here: it knows nothing of the room yet.
+  // Admitted while it was away: it knows nothing of the room yet.
   const admission = missed.find(({ event }) => admits(event, who.id));
-  if (admission) return asOf(admission.seq, welcome(signaling, back, session), missed);
+  if (admission) return asOf(admission.seq, joinResult(signaling, resumed, session), missed);
   return {
-    ...welcome(signaling, back, session, { recovered: true }),
+    ...joinResult(signaling, resumed, session, { recovered: true }),
     missed: missed.filter(({ event }) => concerns(event, who.id)),
   };
 };
 
-/** What a peer that comes back is to be sent again; where it has asked for too much recently, it joins the room as it is. */
+/** The events since `after` for a resuming peer; `gone`, which makes it rejoin, when its replay budget is used up. */
 const missedSince = async (
   signaling: Signaling,
   name: RoomName,
@@ -181,10 +181,10 @@ const missedSince = async (
   }
 };
 
-const enterAnew = async (
+const join = async (
   signaling: Signaling,
   name: RoomName,
-  { name: own, media, passcode, token, after }: Omit<Join, 'type'>,
+  { name: peerName, media, passcode, token, after }: Omit<Join, 'type'>,
   until: number,
   attach: Attach,
   caller: Caller,
@@ -193,77 +193,80 @@ const enterAnew = async (
   const { store, limits, counts, addresses } = signaling;
   const { former } = seat ?? {};
   const hasSeat = seat !== undefined && former === undefined;
-  // Whoever has a seat was let in once, and an expired token does not end a call. One whom the room has lost says who it was, and no more.
+  // A peer with a seat needs no token, so that an expired one does not end a call. A session that the room has lost only proves the id.
   const bearer = { ...caller, token: token ?? caller.token };
   const granted = hasSeat ? undefined : await (seat ? redeemToken : authorize)(signaling, name, bearer);
   if (granted && 'refused' in granted) return granted;
-  // A seat keeps its secret: if this answer does not arrive, the peer can ask again.
+  // A seat keeps its secret: if this response does not arrive, the peer can repeat its request.
   const { id, secretHash, session } = seat ?? signaling.sessions.mint(name, signaling.clock());
   attach(id);
-  const enterWith = async (passcodeHash?: string) => {
-    const held = { until, worker: store.worker };
+  const joinWith = async (passcodeHash?: string) => {
+    const lease = { until, worker: store.worker };
     const mayOpen = addresses.hasRoomFor('rooms', caller.address);
     const from = smallestNetwork(caller.address);
-    const entrance = { id, secretHash, name: own, media, granted, former, passcodeHash, from, mayOpen, ...held };
-    return store.commit(name, (place, now) =>
-      // A seat that was lost since the session was recognised is no way in.
-      hasSeat && !place.peers.has(id) && !place.waiting.has(id)
+    const entrance = { id, secretHash, name: peerName, media, granted, former, passcodeHash, from, mayOpen, ...lease };
+    return store.commit(name, (room, now) =>
+      // The seat may have been lost since the session was found; then no checks may be skipped for it.
+      hasSeat && !room.peers.has(id) && !room.waiting.has(id)
         ? refuse('unknown-session')
-        : join(place, entrance, now, limits.rules),
+        : enterRoom(room, entrance, now, limits.rules),
     );
   };
-  const done =
+  const committed =
     hasSeat || addresses.hasRoomFor('seats', caller.address)
-      ? await tryPasscode(signaling, name, caller, passcode, enterWith)
+      ? await tryPasscode(signaling, name, caller, passcode, joinWith)
       : tooManySeats();
-  if ('refused' in done) {
+  if ('refused' in committed) {
     if (granted) await restoreToken(signaling, granted);
-    return done;
+    return committed;
   }
   if (!hasSeat) addresses.hold('seats', caller.address);
-  if (!hasSeat && done.result.at === 'room' && done.result.view.peers.length === 0)
+  if (!hasSeat && committed.result.at === 'room' && committed.result.view.peers.length === 0)
     addresses.hold('rooms', caller.address);
-  if (done.result.at === 'room') counts[seat ? 'rejoins' : 'joins'] += 1;
-  return welcome(signaling, done, session, { had: hasSeat ? after : undefined, isNew: seat === undefined });
+  if (committed.result.at === 'room') counts[seat ? 'rejoins' : 'joins'] += 1;
+  return joinResult(signaling, committed, session, {
+    lastSeen: hasSeat ? after : undefined,
+    isNew: seat === undefined,
+  });
 };
 
-/** Enters with what the passcode becomes by the room's salt, where one is given and asked for. */
+/** Joins with the hash of the passcode, if the peer sent one and the room requires one. */
 const tryPasscode = async <T extends object>(
   signaling: Signaling,
   name: RoomName,
   caller: Caller,
   passcode: string | undefined,
-  enterWith: (passcodeHash?: string) => Promise<T | Refusal>,
+  joinWith: (passcodeHash?: string) => Promise<T | Refusal>,
 ): Promise<T | Refusal> => {
   const salt = passcode === undefined ? undefined : await saltOf(signaling.store, name);
-  if (passcode === undefined || salt === undefined) return enterWith();
+  if (passcode === undefined || salt === undefined) return joinWith();
   return guess(signaling, name, caller, async () => {
     const hash = await hashFor(signaling, caller, passcode, salt);
-    return typeof hash === 'string' ? enterWith(hash) : hash;
+    return typeof hash === 'string' ? joinWith(hash) : hash;
   });
 };
 
 const tooManySeats = (): Refusal => ({ ...tooOften(errors['lobby-full'].retry), detail: 'peers from this address' });
 
-/** What passcodes of the room are hashed with, as it is now; undefined where none is asked for. */
+/** The current salt of the room's passcode; undefined if the room has none. */
 const saltOf = async (store: Store, name: RoomName): Promise<string | undefined> => {
-  const asked = await store.commit(name, (place) => ({ events: [], result: place.passcode?.salt }));
-  return 'refused' in asked ? undefined : asked.result;
+  const salt = await store.commit(name, (room) => ({ events: [], result: room.passcode?.salt }));
+  return 'refused' in salt ? undefined : salt.result;
 };
 
 /**
- * What one who arrived is told first, with the session's secret; with `recovered` its session went on. `had`: the last number that it
- * has seen; texts up to it are not sent again.
+ * Builds the first message to a peer that joined or resumed (`recovered`). `lastSeen`: the last event number that it has seen;
+ * chat texts up to it are not sent again.
  */
-const welcome = (
+const joinResult = (
   { ice, clock, limits }: Signaling,
   { result, seq }: { result: Arrival; seq: number },
   session: string,
   {
     recovered = false,
-    had = 0,
+    lastSeen = 0,
     isNew = false,
-  }: { recovered?: boolean; had?: number | undefined; isNew?: boolean } = {},
+  }: { recovered?: boolean; lastSeen?: number | undefined; isNew?: boolean } = {},
 ): JoinResult => {
   const { grace } = limits.rules;
   if (result.at === 'door') {
@@ -272,10 +275,12 @@ const welcome = (
     const first: Waiting = { type: 'waiting', self, host: result.host, seq, session, grace };
     return { first, renewIceAt: Number.POSITIVE_INFINITY, missed: [], accepted: 0, isNew };
   }
-  const { self, said, waiting, ...view } = result.view;
+  const { self, said: history, waiting, ...view } = result.view;
   const { id, name, role, media, hand, accepted } = self;
   const { servers, renewAt } = ice(id, self.from, clock());
-  const chat = said.filter((text) => text.seq === undefined || text.seq > had).map(({ seq: _, ...text }) => text);
+  const chat = history
+    .filter((text) => text.seq === undefined || text.seq > lastSeen)
+    .map(({ seq: _, ...text }) => text);
   const first: Joined = {
     type: 'joined',
     self: { id, ...optional({ name }), role, media, hand },
@@ -291,6 +296,6 @@ const welcome = (
   return { first, renewIceAt: renewAt, missed: [], accepted, isNew };
 };
 
-/** The fields that are there. */
+/** The fields without those that are undefined. */
 const optional = <Fields extends object>(fields: Fields): { [Name in keyof Fields]?: NonNullable<Fields[Name]> } =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;

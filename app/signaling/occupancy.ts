@@ -1,14 +1,14 @@
-/** What somebody who has not entered may know of a room: how many are inside, and who, where anybody could go in and see. */
+/** What a client may know of a room before it joins: the peer count, and the names if anyone could join and see them. */
 import type { Refusal } from '../protocol/errors.ts';
 import type { Inside, RoomName } from '../protocol/messages.ts';
 import type { Room, Rules } from '../rooms/room.ts';
 import { type Caller, tooOften } from './authorize.ts';
 import type { Signaling } from './handle-message.ts';
 
-/** What is told to whoever may enter. */
+/** What is reported to a client that may join. */
 export type OccupancyDetail = 'nothing' | 'count' | 'names';
 
-/** Whoever may not enter is told nothing, and not why: it is no attempt to enter. */
+/** An unauthorized caller gets an empty response without the reason, since this is no attempt to join. */
 export const occupancyOf = async (signaling: Signaling, room: RoomName, caller: Caller): Promise<Inside | Refusal> => {
   const { store, addresses, clock, limits } = signaling;
   if (limits.lobbyShows === 'nothing') return {};
@@ -16,17 +16,17 @@ export const occupancyOf = async (signaling: Signaling, room: RoomName, caller: 
   if (wait > 0) return tooOften(wait);
   const granted = await signaling.authorise(caller.token, room, clock());
   if ('refused' in granted) return {};
-  const told = await store.commit(room, (place) => ({
+  const outcome = await store.commit(room, (current) => ({
     events: [],
-    result: insideOf(place, limits.rules, limits.lobbyShows),
+    result: insideOf(current, limits.rules, limits.lobbyShows),
   }));
-  return 'refused' in told ? {} : told.result;
+  return 'refused' in outcome ? {} : outcome.result;
 };
 
-const insideOf = (room: Room, rules: Rules, telling: OccupancyDetail): Inside => {
+const insideOf = (room: Room, rules: Rules, detail: OccupancyDetail): Inside => {
   const here = [...room.peers.values()].filter(({ presence }) => presence.at === 'here');
   const isOpen = (room.access ?? rules.access) === 'open' && room.passcode === undefined;
   const peers = here.length;
-  if (telling !== 'names' || !isOpen) return { peers };
+  if (detail !== 'names' || !isOpen) return { peers };
   return { peers, names: here.flatMap(({ name }) => (name === undefined ? [] : [name])) };
 };

@@ -1,4 +1,4 @@
-/** A peer's conversation over a connection that stays open: what comes in order, what goes out in order, and its end. */
+/** A peer's session over a persistent connection: the order of incoming and outgoing messages, its state, its end. */
 import type { SeatBudget } from '../budgets/seat-budgets.ts';
 import { decode, decodeTooLong, type Incoming, numberAtStart } from '../protocol/decode.ts';
 import { fateOf, isCausedByClient, type Refusal, refuse } from '../protocol/errors.ts';
@@ -27,49 +27,51 @@ import {
 } from './handle-message.ts';
 import { type JoinResult, joinAdmitted, joinRoom } from './join.ts';
 
-/** A way to carry text to the peer. */
+/** Sends text to the peer. */
 export interface MessageWriter {
-  /** @returns whether it was sent: it is not where too much of what was sent before still waits for the peer to read it */
+  /** @returns false if it was not sent, because too much unread data is buffered for the peer */
   send(text: string): boolean;
-  /** Sends these last texts, whatever waits, and closes. */
+  /** Sends these last texts, even past the limit on unread data, and closes. */
   close(code: number, reason: string, last: string[]): void;
 }
 
-/** Messages that came before the one under way was answered, and their bytes together. */
-type Early = { texts: string[]; bytes: number };
+/** Messages that arrived while an earlier one was being handled, and their total size in bytes. */
+type MessageQueue = { texts: string[]; bytes: number };
 
 /**
- * `greeting`: nothing is said until `quiet`, ms since 1970, if the peer asked for that; 0 when it is over.
- * `joining`: messages that come before the room answered wait in `early`, events that come before `joined` was sent in
- * `held`. `waiting`: at the door. `joined`: `seq` is the last event sent, `renewIceAt` when the peer gets other ICE servers;
- * while a message takes time, those after it wait in `early`. `closed`: nothing is said any more.
+ * - `greeting`: before `join`. Nothing is sent until `quiet` (ms since 1970), if the peer asked for that; 0: it has passed.
+ * - `joining`: `queue` has the messages that arrive before the room responds, `buffered` the events that precede `joined`.
+ * - `waiting`: in the lobby.
+ * - `joined`: `seq` is the last event sent, `renewIceAt` is when new ICE servers are due. While a message is handled
+ *   asynchronously, `queue` has those after it.
+ * - `closed`: nothing is sent or handled any more.
  */
-type State =
+type SessionState =
   | { at: 'greeting'; deadline: number; quiet?: number }
-  | { at: 'joining'; peer?: PeerId; early: Early; held: RoomLogEntry[] }
+  | { at: 'joining'; peer?: PeerId; queue: MessageQueue; buffered: RoomLogEntry[] }
   | { at: 'waiting'; peer: PeerId; session: string }
-  | { at: 'joined'; peer: PeerId; seq: number; renewIceAt: number; early?: Early }
+  | { at: 'joined'; peer: PeerId; seq: number; renewIceAt: number; queue?: MessageQueue }
   | { at: 'closed' };
 
 export class Session implements Receiver {
-  #state: State;
+  #state: SessionState;
   #ackDue = 0;
-  #was: PeerId | undefined;
-  /** Opened by the first message after the session has a seat: most peers are silent. */
-  #opened: MessageBudgets | undefined;
-  /** Messages before there is a seat that pays for them. */
-  #before = 0;
+  #lastPeer: PeerId | undefined;
+  /** Opened by the first message after the join, because most peers are silent. */
+  #budgets: MessageBudgets | undefined;
+  /** Messages before there is a seat to charge. */
+  #messagesBeforeJoin = 0;
   #isNew = false;
   readonly #signaling: Signaling;
   readonly #room: RoomName;
-  readonly #wire: MessageWriter;
+  readonly #writer: MessageWriter;
   readonly #caller: Caller;
 
-  constructor(signaling: Signaling, name: RoomName, wire: MessageWriter, caller: Caller) {
+  constructor(signaling: Signaling, name: RoomName, writer: MessageWriter, caller: Caller) {
     const now = signaling.clock();
     this.#signaling = signaling;
     this.#room = name;
-    this.#wire = wire;
+    this.#writer = writer;
     this.#caller = caller;
     this.#state = { at: 'greeting', deadline: now + signaling.limits.joinTimeout };
   }
@@ -78,62 +80,62 @@ export class Session implements Receiver {
     return 'peer' in this.#state ? this.#state.peer : undefined;
   }
 
-  /** The peer that had joined here, also when the conversation has ended. */
-  get was(): PeerId | undefined {
-    return this.#was;
+  /** The peer that joined over this connection, also after its end. */
+  get lastPeer(): PeerId | undefined {
+    return this.#lastPeer;
   }
 
-  /** Nothing may be sent, no ping either. */
+  /** Whether nothing may be sent now, not even a ping. */
   isQuiet(now: number): boolean {
     return this.#state.at === 'greeting' && now < (this.#state.quiet ?? 0);
   }
 
-  /** One message from the peer; `bytes` is its length. A message that fails ends its own connection, and no loop over others. */
+  /** Handles one message; `bytes` is its length. Errors are caught: they end this connection, not a caller's loop over others. */
   receive(text: string, bytes = Buffer.byteLength(text)): void {
     try {
       if (this.#state.at === 'closed') return;
-      if ('early' in this.#state && this.#state.early) return this.#defer(this.#state.early, text, bytes);
-      this.#take(text, bytes);
+      if ('queue' in this.#state && this.#state.queue) return this.#enqueue(this.#state.queue, text, bytes);
+      this.#handle(text, bytes);
     } catch (error) {
-      this.#failed(error);
+      this.#fail(error);
     }
   }
 
-  /** A ping frame came, which counts as a message. @returns whether it is to be answered */
+  /** Charges a ping frame as a message. @returns whether to answer it */
   pinged(bytes: number): boolean {
     const now = this.#signaling.clock();
-    const sent = this.#charge(this.#payers(now), bytes, now);
-    if (sent === 'far-over') this.end(refuse('rate-limited'));
-    return sent === 'within';
+    const usage = this.#charge(this.#budgetsAt(now), bytes, now);
+    if (usage === 'far-over') this.end(refuse('rate-limited'));
+    return usage === 'within';
   }
 
-  /** Counts a message against the budget of the seat, or before there is one, against a few. */
-  #charge(payers: MessageBudgets | undefined, bytes: number, now: number): ReturnType<SeatBudget['take']> {
-    if (payers) return chargeBytes(payers, bytes, now);
-    this.#before += 1;
-    return this.#before > messagesBeforeJoin ? 'far-over' : 'within';
+  /** Charges a message to the budgets of the seat and its address; before the join, only the number of messages is limited. */
+  #charge(budgets: MessageBudgets | undefined, bytes: number, now: number): ReturnType<SeatBudget['take']> {
+    if (budgets) return chargeBytes(budgets, bytes, now);
+    this.#messagesBeforeJoin += 1;
+    return this.#messagesBeforeJoin > maxMessagesBeforeJoin ? 'far-over' : 'within';
   }
 
-  /** Absent before there is a seat. */
-  #payers(now: number): MessageBudgets | undefined {
-    return this.#opened ?? this.#openPayers(this.peer, now);
+  /** @returns undefined before the join */
+  #budgetsAt(now: number): MessageBudgets | undefined {
+    return this.#budgets ?? this.#openBudgets(this.peer, now);
   }
 
-  #openPayers(peer: PeerId | undefined, now: number): MessageBudgets | undefined {
+  #openBudgets(peer: PeerId | undefined, now: number): MessageBudgets | undefined {
     if (peer === undefined) return undefined;
     const seat = this.#signaling.seats.open(this.#room, peer, now, this.#isNew);
-    this.#opened = { seat, address: addressBuckets(this.#signaling, this.#caller) };
-    return this.#opened;
+    this.#budgets = { seat, address: addressBuckets(this.#signaling, this.#caller) };
+    return this.#budgets;
   }
 
   deliver(entry: RoomLogEntry, text: string): void {
-    if (this.#state.at === 'joining') this.#state.held.push(entry);
-    if (this.#state.at === 'waiting') return this.#hearAtTheDoor(this.#state, entry, text);
+    if (this.#state.at === 'joining') this.#state.buffered.push(entry);
+    if (this.#state.at === 'waiting') return this.#deliverInLobby(this.#state, entry, text);
     if (this.#state.at !== 'joined' || entry.seq <= this.#state.seq) return;
-    const over = endedBy(entry.event, this.#state.peer, false);
-    if (over) return this.end(refuse(over));
+    const endCode = endedBy(entry.event, this.#state.peer, false);
+    if (endCode) return this.end(refuse(endCode));
     this.#state.seq = entry.seq;
-    // In the same write, where it costs nothing.
+    // The acknowledgement goes out in the same write, which makes it free.
     this.flushAck();
     this.#send(text);
   }
@@ -152,26 +154,26 @@ export class Session implements Receiver {
     const { peer } = this;
     if (peer === undefined) return;
     const { store } = this.#signaling;
-    const held = { until: Number.POSITIVE_INFINITY, worker: store.worker };
-    store.commit(this.#room, (place, now) => stay(place, peer, held, now), 'insist').catch(this.#failed);
+    const lease = { until: Number.POSITIVE_INFINITY, worker: store.worker };
+    store.commit(this.#room, (room, now) => stay(room, peer, lease, now), 'insist').catch(this.#fail);
   }
 
-  /** The connection broke: the peer is away until it comes back. */
+  /** The connection was lost: the peer is away until it resumes. */
   lost(): void {
     const peer = this.#close();
-    if (peer) this.#lose(peer);
+    if (peer) this.#markAway(peer);
   }
 
-  /** Ends the conversation with a `bye`. With a reason the peer has left; without, it is away and may come back. */
+  /** Closes with a `bye`. With `reason` the peer leaves the room; without, it is away and may resume. */
   end(refusal: Refusal, reason?: 'left' | 'error'): void {
     const peer = this.peer;
     this.#finish(refusal);
     if (!peer) return;
-    if (reason) leaveRoom(this.#signaling, this.#room, peer, reason).catch(this.#failed);
-    else this.#lose(peer);
+    if (reason) leaveRoom(this.#signaling, this.#room, peer, reason).catch(this.#fail);
+    else this.#markAway(peer);
   }
 
-  /** Lets time pass. */
+  /** Called periodically: ends the quiet time, enforces the join timeout, renews ICE servers. */
   tick(now: number): void {
     if (this.#state.at === 'greeting' && this.#state.quiet && this.#state.quiet <= now) {
       this.#state.quiet = 0;
@@ -181,7 +183,7 @@ export class Session implements Receiver {
     if (this.#state.at === 'joined' && this.#state.renewIceAt <= now) this.#renewIce(this.#state, now);
   }
 
-  /** Sends the acknowledgement that is due, one for all that was settled since the last. */
+  /** Sends one acknowledgement for all messages settled since the last one. */
   flushAck(): void {
     if (this.#ackDue === 0 || this.#state.at !== 'joined') return;
     const due = this.#ackDue;
@@ -189,37 +191,37 @@ export class Session implements Receiver {
     this.#send(ackOf(due));
   }
 
-  /** The peer has not been answered yet, so it cannot have much to say. */
-  #defer(early: Early, text: string, bytes: number): void {
+  /** The queue is limited to one burst: a peer that waits for a reply has little to send. */
+  #enqueue(queue: MessageQueue, text: string, bytes: number): void {
     const { burst, byteBurst } = this.#signaling.limits;
-    early.bytes += bytes;
-    if (early.texts.push(text) > burst || early.bytes > byteBurst) this.end(refuse('rate-limited'), 'error');
+    queue.bytes += bytes;
+    if (queue.texts.push(text) > burst || queue.bytes > byteBurst) this.end(refuse('rate-limited'), 'error');
   }
 
-  #take(text: string, bytes: number): void {
-    // Asked once for each message: it costs as much as all that is counted by it.
+  #handle(text: string, bytes: number): void {
+    // Read once per message: reading the clock costs as much as all budgets together.
     const now = this.#signaling.clock();
-    const payers = this.#payers(now);
-    const sent = this.#charge(payers, bytes, now);
-    if (sent === 'far-over') return this.end(refuse('rate-limited'));
-    if (sent === 'over') return this.#refuse(refuse('rate-limited'), numberAtStart(text));
+    const budgets = this.#budgetsAt(now);
+    const usage = this.#charge(budgets, bytes, now);
+    if (usage === 'far-over') return this.end(refuse('rate-limited'));
+    if (usage === 'over') return this.#refuse(refuse('rate-limited'), numberAtStart(text));
     const { messageBytes } = this.#signaling.limits;
     const message = bytes > messageBytes ? decodeTooLong(text, bytes, messageBytes) : decode(text);
-    if ('refused' in message) return this.#misunderstood(message);
-    const over = payers && chargeAddress(this.#signaling, this.#room, payers.address, message, now);
-    if (over) return this.#refuse(over, numberOf(message));
+    if ('refused' in message) return this.#refuseUnreadable(message);
+    const overBudget = budgets && chargeAddress(this.#signaling, this.#room, budgets.address, message, now);
+    if (overBudget) return this.#refuse(overBudget, numberOf(message));
     this.#dispatch(message);
   }
 
-  /** Everything that is said goes through here, but for the last. */
+  /** Sends every message but the last ones, which `#finish` sends. */
   #send(text: string): void {
-    if (!this.#wire.send(text)) this.end(refuse('slow-consumer'));
+    if (!this.#writer.send(text)) this.end(refuse('slow-consumer'));
   }
 
   #dispatch(message: Incoming): void {
-    if (this.#state.at === 'joined') return this.#speak(this.#state, message);
+    if (this.#state.at === 'joined') return this.#handleJoined(this.#state, message);
     if (message.type === 'ping') return this.#pong(message.quiet);
-    if (this.#state.at === 'waiting') return this.#speakAtTheDoor(message);
+    if (this.#state.at === 'waiting') return this.#handleInLobby(message);
     if (message.type === 'join') return this.#join(message);
     if (message.type === 'malformed') return this.#refuse(message.refusal, message.n);
     this.#refuse(refuse('not-joined', `"${message.type}" came before "join"`), numberOf(message));
@@ -229,39 +231,39 @@ export class Session implements Receiver {
     const wait = Math.min(quiet, this.#signaling.limits.maxQuiet);
     if (this.#state.at !== 'greeting' || this.#state.quiet !== undefined || wait === 0) return this.#send(pong);
     this.#state.quiet = this.#signaling.clock() + wait;
-    // Once, so that nobody can stay for ever without joining.
+    // Only once, or a client could stay connected forever without joining.
     this.#state.deadline += wait;
   }
 
-  #speak(state: State & { at: 'joined' }, message: Incoming): void {
+  #handleJoined(state: SessionState & { at: 'joined' }, message: Incoming): void {
     if (message.type === 'leave') return this.#leave(state.peer, message.mayReturn);
     const reply = handleMessage(this.#signaling, this.#room, state.peer, message, this.#caller);
-    if (!(reply instanceof Promise)) return this.#answer(reply);
-    const answered = reply.then(this.#answer, this.#failed);
-    if (takesTime(message)) this.#holdUntil(answered, state);
+    if (!(reply instanceof Promise)) return this.#sendReply(reply);
+    const replied = reply.then(this.#sendReply, this.#fail);
+    if (takesTime(message)) this.#queueUntil(replied, state);
   }
 
-  /** What comes meanwhile is not to overtake. */
-  #holdUntil(answered: Promise<void>, state: State & { at: 'joined' }): void {
-    const early: Early = { texts: [], bytes: 0 };
-    state.early = early;
-    void answered.then(() => {
-      delete state.early;
-      for (const text of early.texts) this.receive(text);
+  /** Queues the messages that arrive meanwhile, to keep their order. */
+  #queueUntil(replied: Promise<void>, state: SessionState & { at: 'joined' }): void {
+    const queue: MessageQueue = { texts: [], bytes: 0 };
+    state.queue = queue;
+    void replied.then(() => {
+      delete state.queue;
+      for (const text of queue.texts) this.receive(text);
     });
   }
 
-  #speakAtTheDoor(message: Incoming): void {
+  #handleInLobby(message: Incoming): void {
     if (message.type === 'leave') return this.end(refuse('left'), 'left');
     this.#refuse(refuse(message.type === 'join' ? 'already-joined' : 'waiting'), numberOf(message));
   }
 
-  #hearAtTheDoor(state: State & { at: 'waiting' }, { seq, event }: RoomLogEntry, text: string): void {
-    const over = endedBy(event, state.peer, true);
-    if (over) this.end(refuse(over));
+  #deliverInLobby(state: SessionState & { at: 'waiting' }, { seq, event }: RoomLogEntry, text: string): void {
+    const endCode = endedBy(event, state.peer, true);
+    if (endCode) this.end(refuse(endCode));
     else if (event.type === 'waiting-updated') this.#send(text);
     else if (admits(event, state.peer))
-      this.#enter((attach) => {
+      this.#joinBy((attach) => {
         attach(state.peer);
         return joinAdmitted(this.#signaling, this.#room, state.session, Number.POSITIVE_INFINITY, seq);
       });
@@ -270,10 +272,10 @@ export class Session implements Receiver {
   #leave(peer: PeerId, mayReturn = false): void {
     if (!mayReturn) return this.end(refuse('left'), 'left');
     this.#finish(refuse('left'));
-    leaveRoomForNow(this.#signaling, this.#room, peer).catch(this.#failed);
+    leaveRoomForNow(this.#signaling, this.#room, peer).catch(this.#fail);
   }
 
-  readonly #answer = (reply: ServerMessage): void => {
+  readonly #sendReply = (reply: ServerMessage): void => {
     if (this.#state.at !== 'joined') return;
     if (reply.type === 'ack') this.#acknowledge(reply.n);
     else this.#send(encodeMessage(reply));
@@ -285,13 +287,13 @@ export class Session implements Receiver {
   }
 
   #join(message: Join): void {
-    this.#enter((attach) =>
+    this.#joinBy((attach) =>
       joinRoom(this.#signaling, this.#room, message, Number.POSITIVE_INFINITY, attach, this.#caller),
     );
   }
 
-  #enter(arrive: (attach: (peer: PeerId) => void) => Promise<JoinResult | Refusal>): void {
-    const state: State & { at: 'joining' } = { at: 'joining', early: { texts: [], bytes: 0 }, held: [] };
+  #joinBy(command: (attach: (peer: PeerId) => void) => Promise<JoinResult | Refusal>): void {
+    const state: SessionState & { at: 'joining' } = { at: 'joining', queue: { texts: [], bytes: 0 }, buffered: [] };
     this.#state = state;
     const { fanout } = this.#signaling;
     const attach = (peer: PeerId) => {
@@ -299,50 +301,50 @@ export class Session implements Receiver {
       state.peer = peer;
       fanout.attach(this.#room, peer, this);
     };
-    const entered = (outcome: JoinResult | Refusal): void => {
+    const onOutcome = (outcome: JoinResult | Refusal): void => {
       if ('refused' in outcome) {
         if (this.#state === state) this.end(outcome, 'error');
-      } else if (this.#state === state) this.#welcome(outcome, state);
-      // The connection broke while the room answered: the peer is in the room, and its connection is lost.
-      else if (this.#state.at === 'closed') this.#lose(outcome.first.self.id);
+      } else if (this.#state === state) this.#completeJoin(outcome, state);
+      // The connection was lost during the join: the peer is in the room, but away.
+      else if (this.#state.at === 'closed') this.#markAway(outcome.first.self.id);
     };
-    arrive(attach).then(entered).catch(this.#failed);
+    command(attach).then(onOutcome).catch(this.#fail);
   }
 
-  #renewIce(state: State & { at: 'joined' }, now: number): void {
+  #renewIce(state: SessionState & { at: 'joined' }, now: number): void {
     const { servers, renewAt } = this.#signaling.ice(state.peer, this.#caller.address, now);
     state.renewIceAt = renewAt;
     this.#send(encodeMessage({ type: 'ice', ice: servers }));
   }
 
-  #welcome(
+  #completeJoin(
     { first, renewIceAt, missed, accepted, isNew }: JoinResult,
-    { held, early }: State & { at: 'joining' },
+    { buffered, queue }: SessionState & { at: 'joining' },
   ): void {
-    this.#state = this.#arrived(first, renewIceAt);
-    this.#was = first.self.id;
+    this.#state = this.#stateAfterJoin(first, renewIceAt);
+    this.#lastPeer = first.self.id;
     this.#isNew ||= isNew;
     this.#send(encodeMessage(first));
     if (accepted > 0) this.#acknowledge(accepted);
     for (const entry of missed) this.deliver(entry, encode(entry));
-    for (const entry of held) this.deliver(entry, encode(entry));
-    for (const text of early.texts) this.receive(text);
+    for (const entry of buffered) this.deliver(entry, encode(entry));
+    for (const text of queue.texts) this.receive(text);
   }
 
-  #arrived(first: Joined | Waiting, renewIceAt: number): State {
+  #stateAfterJoin(first: Joined | Waiting, renewIceAt: number): SessionState {
     const { id: peer } = first.self;
     if (first.type === 'waiting') return { at: 'waiting', peer, session: first.session };
     return { at: 'joined', peer, seq: first.recovered ? 0 : first.seq, renewIceAt };
   }
 
-  #lose(peer: PeerId): void {
+  #markAway(peer: PeerId): void {
     const { store, limits } = this.#signaling;
     store
-      .commit(this.#room, (place, now) => lose(place, peer, now, limits.rules, store.worker), 'insist')
-      .catch(this.#failed);
+      .commit(this.#room, (room, now) => lose(room, peer, now, limits.rules, store.worker), 'insist')
+      .catch(this.#fail);
   }
 
-  #misunderstood(refusal: Refusal): void {
+  #refuseUnreadable(refusal: Refusal): void {
     if (fateOf(refusal.refused).close === undefined) this.#refuse(refusal);
     else this.end(refusal, 'error');
   }
@@ -358,33 +360,33 @@ export class Session implements Receiver {
     if (isCausedByClient(refusal)) this.#signaling.refusedTo(this.#caller.address);
     const last = [encodeMessage(byeMessage(refusal))];
     if (this.#ackDue > 0 && this.#state.at === 'joined') last.unshift(ackOf(this.#ackDue));
-    this.#wire.close(closeCode(refusal), refusal.refused, last);
+    this.#writer.close(closeCode(refusal), refusal.refused, last);
     this.#close();
   }
 
-  /** Says nothing more and hears nothing more; returns the peer it was, if it was one. */
+  /** Stops sending and receiving. @returns the peer, if it had joined or was in the lobby */
   #close(): PeerId | undefined {
     const peer = this.#state.at === 'joined' || this.#state.at === 'waiting' ? this.#state.peer : undefined;
     if (this.peer) this.#signaling.fanout.detach(this.#room, this.peer, this);
-    if (this.#opened && this.peer) this.#signaling.seats.release(this.#room, this.peer);
-    this.#opened = undefined;
+    if (this.#budgets && this.peer) this.#signaling.seats.release(this.#room, this.peer);
+    this.#budgets = undefined;
     this.#state = { at: 'closed' };
     return peer;
   }
 
-  /** A failure of the store is nobody's message: it is logged, and the connection ends with an invitation to return. */
-  readonly #failed = (error: unknown): void => {
+  /** A failure of the store is not the client's fault: it is logged, and the close code lets the client reconnect. */
+  readonly #fail = (error: unknown): void => {
     this.#signaling.log.warn({ err: error, room: this.#room }, 'a command could not be carried out');
     this.end(refuse('internal'));
   };
 }
 
 const pong = '{"type":"pong"}';
-/** Pings, and one join: who has not joined has nothing else to say. */
-const messagesBeforeJoin = 20;
+/** Pings, and one join: no other message is valid before the join. */
+const maxMessagesBeforeJoin = 20;
 const ackOf = (n: number): string => `{"type":"ack","n":${n}}`;
 
-/** Sessions whose acknowledgement waits for company, gathered so that a guarantee does not cost a frame per message. */
+/** Sessions with an acknowledgement to send. Batching saves one frame for each message. */
 const acknowledgements = {
   due: new Set<Session>(),
   add(session: Session, delay: number): void {

@@ -1,4 +1,4 @@
-/** An event stream (`text/event-stream`) as a peer's receiver: what it missed, what happens, heartbeats, and its end. */
+/** An event stream (`text/event-stream`) as a peer's receiver: missed events, live events, heartbeats, and its end. */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type ErrorCode, type Refusal, refuse } from '../../protocol/errors.ts';
@@ -12,14 +12,14 @@ import type { Displaced, Receiver } from '../fanout.ts';
 import { byeMessage, type Signaling } from '../handle-message.ts';
 import { type JoinResult, joinAdmitted } from '../join.ts';
 
-/** ms after which a browser's EventSource comes back; told at the beginning, so that the first bytes go out at once. */
+/** ms after which a browser's EventSource reconnects. Sent first, so that the response starts at once. */
 const retry = 1000;
-/** ms for the peer to read the end of its stream before the connection is cut. */
+/** ms for the client to read the end of its stream before the connection is destroyed. */
 const closeTimeout = 2000;
 
 /**
- * A stream that is over, for the log. Bytes are those on the connection, framing included; `us` is how long it was open (µs).
- * `end`: the code of the `bye`; `silent`: nothing was heard of the peer for long; `lost`: the connection broke.
+ * A closed stream, for the log. `bytesOut` are bytes on the connection, framing included; `us` is how long it was open (µs).
+ * `end`: the code of the `bye`; `silent`: the peer made no request for too long; `lost`: the connection was lost.
  */
 export type Streamed = {
   reqId: string;
@@ -34,19 +34,19 @@ export type Streamed = {
 type StreamEnd = ErrorCode | 'silent' | 'lost';
 
 /**
- * `starting`: what happens before the missed events are known waits in `held`, and so does what happens while one who was let
- * in is not told yet. `spoke`: when something was written last.
+ * `buffered` has the events that arrive before the missed ones are known, or while the join of an admitted peer completes.
+ * `lastWrite`: when something was last written.
  */
-type State =
-  | { at: 'starting'; held: RoomLogEntry[] }
-  | { at: 'open'; response: ServerResponse; seq: number; spoke: number; held?: RoomLogEntry[] }
+type StreamState =
+  | { at: 'starting'; buffered: RoomLogEntry[] }
+  | { at: 'open'; response: ServerResponse; seq: number; lastWrite: number; buffered?: RoomLogEntry[] }
   | { at: 'ending'; response: ServerResponse; since: number }
   | { at: 'over' };
 
 export class EventStream implements Receiver {
-  #state: State = { at: 'starting', held: [] };
+  #state: StreamState = { at: 'starting', buffered: [] };
   #end: StreamEnd = 'lost';
-  /** The number of the room's last event, whoever it was for: what the peer asks after next has to move on with it. */
+  /** The number of the room's last event for any peer. The `after` of this peer has to advance with it. */
   #reached = 0;
   #messages = 0;
   readonly #signaling: Signaling;
@@ -56,7 +56,7 @@ export class EventStream implements Receiver {
   readonly #unsubscribe: () => void;
   #waits: boolean;
 
-  /** Hears the room from now on; whoever heard it for this peer before is replaced. `waits`: to be let in. */
+  /** Subscribes to the room and replaces the peer's previous receiver. `waits`: the peer is in the lobby. */
   constructor(
     signaling: Signaling,
     room: RoomName,
@@ -73,7 +73,7 @@ export class EventStream implements Receiver {
     signaling.fanout.attach(room, peer, this);
   }
 
-  /** It was not opened yet, and no newer connection has taken its place. */
+  /** Whether it is neither opened yet nor replaced by a newer connection. */
   get starting(): boolean {
     return this.#state.at === 'starting';
   }
@@ -82,110 +82,110 @@ export class EventStream implements Receiver {
     return this.#state.at === 'open';
   }
 
-  /** Begins to write: what was missed after number `after`, then what came meanwhile. @param closed told at the end */
+  /** Starts to write: the events missed since `after`, then those buffered. @param closed called when the stream has closed */
   open(response: ServerResponse, after: number, missed: RoomLogEntry[], closed: (traffic: Traffic) => void): void {
     if (this.#state.at !== 'starting') return;
-    const { held } = this.#state;
-    this.#state = { at: 'open', response, seq: after, spoke: 0 };
+    const { buffered } = this.#state;
+    this.#state = { at: 'open', response, seq: after, lastWrite: 0 };
     const measure = meter(response.socket);
-    const over = () => {
-      this.#lost();
+    const onClose = () => {
+      this.#closed();
       closed({ ...measure(), messagesOut: this.#messages, end: this.#end });
     };
-    // A client that has gone already is not told of again.
-    if (response.destroyed) return over();
-    response.once('close', over);
-    // Writing to a connection that breaks; its 'close' follows.
+    // If the client has disconnected already, no 'close' event follows.
+    if (response.destroyed) return onClose();
+    response.once('close', onClose);
+    // A write to a broken connection fails; 'close' follows.
     response.on('error', () => {});
     this.#reached = Math.max(this.#reached, missed.at(-1)?.seq ?? after);
     this.#write(`retry: ${retry}\n\n`);
-    const own = missed.filter(({ event }) => concerns(event, this.#peer));
-    for (const entry of [...own, ...held]) this.deliver(entry, encode(entry));
+    const relevant = missed.filter(({ event }) => concerns(event, this.#peer));
+    for (const entry of [...relevant, ...buffered]) this.deliver(entry, encode(entry));
   }
 
   deliver(entry: RoomLogEntry, text: string): void {
-    if ('held' in this.#state) this.#state.held?.push(entry);
-    if (this.#state.at !== 'open' || this.#state.held || entry.seq <= this.#state.seq) return;
-    const over = endedBy(entry.event, this.#peer, this.#waits);
-    if (over) return this.end(refuse(over));
-    if (admits(entry.event, this.#peer)) return this.#admit(this.#state, entry.seq);
+    if ('buffered' in this.#state) this.#state.buffered?.push(entry);
+    if (this.#state.at !== 'open' || this.#state.buffered || entry.seq <= this.#state.seq) return;
+    const endCode = endedBy(entry.event, this.#peer, this.#waits);
+    if (endCode) return this.end(refuse(endCode));
+    if (admits(entry.event, this.#peer)) return this.#completeJoin(this.#state, entry.seq);
     if (this.#waits && entry.event.type !== 'waiting-updated') return;
     this.#state.seq = entry.seq;
-    this.#tell(text, entry.seq);
+    this.#send(text, entry.seq);
   }
 
-  /** Sends a message (JSON text) that is no event of the room: it has no number, and is not told again. */
+  /** Sends a message (JSON text) that is not an event of the room: it has no number and is never sent again. */
   tell(message: string): void {
-    this.#tell(message);
+    this.#send(message);
   }
 
   reached(seq: number): void {
-    if (this.#state.at === 'open' && !this.#state.held) this.#write(`: \nid: ${seq}\n\n`);
+    if (this.#state.at === 'open' && !this.#state.buffered) this.#write(`: \nid: ${seq}\n\n`);
   }
 
   displaced(why: Displaced): void {
     this.#finish(why, refuse(why));
   }
 
-  /** Ends the stream with a `bye`; its peer is away and may come back. */
+  /** Ends the stream with a `bye`; its peer is away and may resume. */
   end(refusal: Refusal): void {
     if (this.#state.at !== 'open') return;
     this.#finish(refusal.refused, refusal);
-    this.#lose();
+    this.#markAway();
   }
 
-  /** Gives up before anything was written. */
+  /** Closes before anything was written. */
   abandon(): void {
     this.#detach();
     this.#state = { at: 'over' };
   }
 
-  /** Lets time pass. @param heard when the peer last made a request */
-  tick(now: number, heard: number): void {
+  /** Called periodically: enforces timeouts and sends heartbeats. @param lastRequest when the peer last made a request */
+  tick(now: number, lastRequest: number): void {
     const { heartbeat } = this.#signaling.limits;
     if (this.#state.at === 'ending' && now - this.#state.since >= closeTimeout) this.#state.response.destroy();
     if (this.#state.at !== 'open') return;
-    // The peer may have vanished without a word; if it has not, it asks again.
-    if (now - heard >= silence(this.#signaling)) this.#finish('silent');
-    else if (now - this.#state.spoke >= heartbeat) this.reached(this.#reached);
+    // An open connection does not prove that the peer is there. If it is, it requests a new stream.
+    if (now - lastRequest >= silence(this.#signaling)) this.#finish('silent');
+    else if (now - this.#state.lastWrite >= heartbeat) this.reached(this.#reached);
   }
 
-  /** It was let in: it is told of the room, and then what happened meanwhile. */
-  #admit(state: State & { at: 'open' }, admission: number): void {
-    const held: RoomLogEntry[] = [];
-    state.held = held;
+  /** Completes the join of an admitted peer: sends `joined`, then the events that arrived meanwhile. */
+  #completeJoin(state: StreamState & { at: 'open' }, admission: number): void {
+    const buffered: RoomLogEntry[] = [];
+    state.buffered = buffered;
     this.#waits = false;
-    const told = (entered: JoinResult | Refusal): void => {
-      delete state.held;
-      if ('refused' in entered) return this.end(entered);
-      state.seq = entered.first.seq;
-      this.#tell(encodeMessage(entered.first), state.seq);
-      for (const entry of held) this.deliver(entry, encode(entry));
+    const onOutcome = (outcome: JoinResult | Refusal): void => {
+      delete state.buffered;
+      if ('refused' in outcome) return this.end(outcome);
+      state.seq = outcome.first.seq;
+      this.#send(encodeMessage(outcome.first), state.seq);
+      for (const entry of buffered) this.deliver(entry, encode(entry));
     };
     const until = this.#signaling.clock() + silence(this.#signaling);
-    joinAdmitted(this.#signaling, this.#room, this.#session, until, admission).then(told, this.#failed);
+    joinAdmitted(this.#signaling, this.#room, this.#session, until, admission).then(onOutcome, this.#fail);
   }
 
-  readonly #failed = (error: unknown): void => {
+  readonly #fail = (error: unknown): void => {
     this.#signaling.log.warn({ err: error, room: this.#room }, 'a command could not be carried out');
     this.end(refuse('internal'));
   };
 
-  #tell(message: string, seq?: number): void {
+  #send(message: string, seq?: number): void {
     this.#write(block(message, seq));
     this.#messages += 1;
   }
 
-  /** Everything that is written goes through here, but for the last. */
+  /** Writes everything but the last message, which `#finish` writes. */
   #write(text: string): void {
     if (this.#state.at !== 'open' || this.#state.response.destroyed) return;
     const { response } = this.#state;
     if (response.writableLength > this.#signaling.limits.unsentBytes) return this.end(refuse('slow-consumer'));
     response.write(text);
-    this.#state.spoke = this.#signaling.clock();
+    this.#state.lastWrite = this.#signaling.clock();
   }
 
-  /** Stops listening, says `bye` if there is a reason, and closes; of the room's it changes nothing. */
+  /** Detaches, sends `bye` if there is a refusal, and closes. The room is not changed. */
   #finish(end: StreamEnd, refusal?: Refusal): void {
     this.#detach();
     if (refusal && this.#state.at === 'open') {
@@ -201,12 +201,12 @@ export class EventStream implements Receiver {
     response.end();
   }
 
-  /** The connection is gone; if that was not the stream's own end, the peer is away at once. */
-  #lost(): void {
-    const open = this.#state.at === 'open';
+  /** The connection has closed. If the server did not end the stream, the peer is away at once. */
+  #closed(): void {
+    const wasOpen = this.#state.at === 'open';
     this.#detach();
     this.#state = { at: 'over' };
-    if (open) this.#lose();
+    if (wasOpen) this.#markAway();
   }
 
   #detach(): void {
@@ -214,28 +214,28 @@ export class EventStream implements Receiver {
     this.#signaling.fanout.detach(this.#room, this.#peer, this);
   }
 
-  #lose(): void {
+  #markAway(): void {
     const { store, log, limits } = this.#signaling;
     store
-      .commit(this.#room, (place, now) => lose(place, this.#peer, now, limits.rules, store.worker), 'insist')
+      .commit(this.#room, (room, now) => lose(room, this.#peer, now, limits.rules, store.worker), 'insist')
       .catch((error: unknown) => log.warn({ err: error, room: this.#room }, 'a lost stream could not be noted'));
   }
 }
 
-/** A message (JSON text) as a block of the stream; `seq` is the number of its event. */
+/** A message (JSON text) as one event of the stream; `seq` is the number of the room's event. */
 const block = (message: string, seq?: number): string =>
   `${seq === undefined ? '' : `id: ${seq}\n`}data: ${onOneLine(message)}\n\n`;
 
-/** ms that an event stream stays open without a request of its peer. */
+/** ms for which an event stream stays open without a request of its peer. */
 export const silence = ({ limits }: Pick<Signaling, 'limits'>): number => 2 * limits.pingInterval;
 
 export type Traffic = Pick<Streamed, 'us' | 'messagesOut' | 'bytesOut' | 'end'>;
 
-/** The socket counts its bytes anyway; the response lets go of it before its end. */
+/** Reads the socket's own byte counter; the response drops its reference to the socket before it closes. */
 const meter = (socket: Socket | null) => {
-  const [began, before] = [performance.now(), socket?.bytesWritten ?? 0];
+  const [openedAt, bytesBefore] = [performance.now(), socket?.bytesWritten ?? 0];
   return () => ({
-    us: Math.round((performance.now() - began) * 1000),
-    bytesOut: (socket?.bytesWritten ?? before) - before,
+    us: Math.round((performance.now() - openedAt) * 1000),
+    bytesOut: (socket?.bytesWritten ?? bytesBefore) - bytesBefore,
   });
 };

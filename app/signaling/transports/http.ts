@@ -1,4 +1,4 @@
-/** The same conversation over plain HTTP requests: join, messages, events by long-poll or as a stream, leave. */
+/** Sessions over plain HTTP: join, messages, events by long polling or as a stream, leave. */
 import type { ServerResponse } from 'node:http';
 import { readSession } from '../../auth/session.ts';
 import type { SeatBudget } from '../../budgets/seat-budgets.ts';
@@ -39,29 +39,29 @@ import { countReplay, refuseReplay } from '../replay.ts';
 import { EventStream, type Streamed, silence, type Traffic } from './event-stream.ts';
 import { LongPoll } from './long-poll.ts';
 
-/** `body` is JSON text; `refused` is the code when all of it is a refusal, `retry` the ms after which to try again. */
+/** A response. `body` is JSON text; `refused` is the code if the whole request is refused, `retry` the delay before a retry (ms). */
 export type HttpAnswer = { status: number; body: string; refused?: ErrorCode; retry?: number | undefined };
 
 /**
- * What this process keeps of a peer between its requests: `seen` is when the last one came, `renewIceAt` when its ICE servers
- * are to be replaced (0: whether they age is not known).
+ * What this process keeps about a peer between its requests: `lastRequest` is the time of the last one, `renewIceAt` is when its
+ * ICE servers have to be replaced (0: unknown).
  */
-type Visitor = {
+type PeerRecord = {
   room: RoomName;
   peer: PeerId;
-  /** Its client address, as of its last request. */
+  /** The client address of the last request. */
   address: string | undefined;
   seat: SeatBudget;
   poll?: LongPoll;
   stream?: EventStream;
-  seen: number;
+  lastRequest: number;
   renewIceAt: number;
 };
-/** A peer whose session is sound; `waits`: to be let in; `seq`: the number of the room's last event then. */
-type Known = { id: PeerId; secretHash: string; session: string; waits: boolean; seq: number };
-/** Told of every stream that is over. */
+/** A peer with a valid session. `waits`: it is in the lobby; `seq`: the number of the room's last event at that time. */
+type AuthenticatedPeer = { id: PeerId; secretHash: string; session: string; waits: boolean; seq: number };
+/** Receives every stream that has closed, for the log. */
 export type Streams = { streamed(stream: Streamed): void };
-/** Who asks for a stream, and its answer's beginning: headers, then what is written as it comes. */
+/** A request for a stream. `begin` sends the headers of its response. */
 export type Asking = Pick<Streamed, 'reqId' | 'ip'> & { begin(): ServerResponse };
 
 export const refusalAnswer = (refusal: Refusal): HttpAnswer => ({
@@ -72,15 +72,15 @@ export const refusalAnswer = (refusal: Refusal): HttpAnswer => ({
 });
 
 export class HttpConversations {
-  readonly #visitors = new Map<string, Visitor>();
-  readonly #streams = new Map<EventStream, Visitor>();
+  readonly #records = new Map<string, PeerRecord>();
+  readonly #streams = new Map<EventStream, PeerRecord>();
   readonly #signaling: Signaling;
-  readonly #told: Streams;
+  readonly #streamLog: Streams;
   #draining = false;
 
-  constructor(signaling: Signaling, told: Streams) {
+  constructor(signaling: Signaling, streamLog: Streams) {
     this.#signaling = signaling;
-    this.#told = told;
+    this.#streamLog = streamLog;
   }
 
   /** `POST …/join`: the body is the `join` message; `type` may be left out. */
@@ -89,27 +89,27 @@ export class HttpConversations {
     if (!message.success) return refusalAnswer(explain(message.error, 'join'));
     const { fanout } = this.#signaling;
     const attach = (peer: PeerId) => fanout.displace(room, peer);
-    const entered = await joinRoom(this.#signaling, room, message.data, this.#heardUntil(), attach, caller);
-    if ('refused' in entered) return refusalAnswer(entered);
-    this.#visitor(room, entered.first.self.id, caller, entered.isNew).renewIceAt = entered.renewIceAt;
-    // What was missed comes with the next request for events, so the number to ask after stays the peer's own.
-    return { status: 200, body: encodeMessage(entered.first) };
+    const result = await joinRoom(this.#signaling, room, message.data, this.#presentUntil(), attach, caller);
+    if ('refused' in result) return refusalAnswer(result);
+    this.#record(room, result.first.self.id, caller, result.isNew).renewIceAt = result.renewIceAt;
+    // Missed events follow in the response to the next request for events, so the peer keeps its own `after`.
+    return { status: 200, body: encodeMessage(result.first) };
   }
 
   /**
-   * `POST …/messages`: one message or several, in order, up to the first that is to be sent again (what follows it would be
-   * out of order) or that leaves. The status is that of the first refusal when nothing was accepted.
+   * `POST …/messages`: handles one message or several, in order, up to the first one that has to be retried (those after it would
+   * be out of order) or that leaves. If no message was accepted, the status is that of the first refusal.
    */
   async messages(room: RoomName, session: string | undefined, body: unknown, caller: Caller): Promise<HttpAnswer> {
-    const known = await this.#recognise(room, session, caller);
+    const known = await this.#authenticate(room, session, caller);
     if ('refused' in known) return refusalAnswer(known);
     const posted = postedMessages.safeParse(body);
     if (!posted.success) return refusalAnswer(refuse('bad-message', 'a message or an array of them is wanted'));
     const replies: ServerMessage[] = [];
-    const purse = addressBuckets(this.#signaling, caller);
+    const buckets = addressBuckets(this.#signaling, caller);
     for (const json of Array.isArray(posted.data) ? posted.data : [posted.data]) {
-      const reply = await this.#speak(room, known.id, json, caller, purse);
-      // An acknowledgement covers those right before it, but not an error between them.
+      const reply = await this.#handle(room, known.id, json, caller, buckets);
+      // An acknowledgement replaces one right before it, but not across an error.
       if (reply.type === 'ack' && replies.at(-1)?.type === 'ack') replies.pop();
       replies.push(reply);
       if ((reply.type === 'error' && reply.retry !== undefined) || reply.type === 'bye') break;
@@ -118,82 +118,82 @@ export class HttpConversations {
   }
 
   /**
-   * `GET …/events`: what came after number `after`; waits up to `wait` seconds for something to come. `gone` is called
-   * back when the client is no longer there to be answered.
+   * `GET …/events`: the events after number `after`; waits up to `wait` seconds if there are none. `onDisconnect` registers a
+   * callback for when the client disconnects before the response.
    */
   async events(
     room: RoomName,
     session: string | undefined,
     { after, wait }: { after: number; wait: number },
     caller: Caller,
-    gone: (callback: () => void) => void,
+    onDisconnect: (callback: () => void) => void,
   ): Promise<HttpAnswer> {
-    const known = await this.#recognise(room, session, caller, listen);
+    const known = await this.#authenticate(room, session, caller, listen);
     if ('refused' in known) return refusalAnswer(known);
     if (this.#draining) return refusalAnswer(refuse('draining'));
     const waitMs = Math.min(wait * 1000, this.#signaling.limits.pollWait);
-    const visitor = this.#visitor(room, known.id, caller);
-    const tooSoon = this.#refuseEvents(visitor, caller);
-    if (tooSoon) return refusalAnswer(tooSoon);
+    const record = this.#record(room, known.id, caller);
+    const overBudget = this.#refuseEvents(record, caller);
+    if (overBudget) return refusalAnswer(overBudget);
     const poll = new LongPoll(this.#signaling, room, known, waitMs);
-    visitor.poll = poll;
-    let there = true;
-    gone(() => {
-      there = false;
+    record.poll = poll;
+    let connected = true;
+    onDisconnect(() => {
+      connected = false;
       poll.finish();
     });
     try {
-      await this.#expect(room, known, waitMs);
-      const missed = await this.#missed(room, known, after, visitor, caller);
+      await this.#extendPresence(room, known, waitMs);
+      const missed = await this.#missedEvents(room, known, after, record, caller);
       if ('refused' in missed) return refusalAnswer(missed);
       const entries = await poll.gather(missed);
-      // Who leaves by another request is not refused anything.
+      // The peer left by another request, which is not an error.
       if (poll.ended?.refused === 'left') return eventsAnswer([this.#bye(room, known.id, poll.ended)], after);
       if (poll.ended) return refusalAnswer(poll.ended);
-      const { messages, seq = after } = await this.#tell(room, known, entries);
-      // What nobody is there to get is given again.
-      return eventsAnswer(there ? [...messages, ...this.#renewal(visitor)] : messages, seq);
+      const { messages, seq = after } = await this.#messagesFor(room, known, entries);
+      // New ICE servers are only taken while the client is connected, or this set would be lost.
+      return eventsAnswer(connected ? [...messages, ...this.#iceRenewal(record)] : messages, seq);
     } finally {
       poll.finish();
-      if (visitor.poll === poll) delete visitor.poll;
-      await this.#expectAgain(room, known.id);
+      if (record.poll === poll) delete record.poll;
+      await this.#expectNextRequest(room, known.id);
     }
   }
 
-  /** `GET …/events` as a stream; only a refusal is an answer. Otherwise the stream is open when this resolves. */
+  /** `GET …/events` as a stream. @returns the response if it is refused; otherwise the stream is open */
   async stream(
     room: RoomName,
     session: string | undefined,
     after: number,
     caller: Caller,
-    { begin, ...asking }: Asking,
+    { begin, ...request }: Asking,
   ): Promise<HttpAnswer | undefined> {
-    const known = await this.#recognise(room, session, caller, listen);
+    const known = await this.#authenticate(room, session, caller, listen);
     if ('refused' in known) return refusalAnswer(known);
-    const visitor = this.#visitor(room, known.id, caller);
-    const tooSoon = this.#refuseEvents(visitor, caller);
-    if (tooSoon) return refusalAnswer(tooSoon);
-    if (!this.#signaling.addresses.hasRoomFor('connections', asking.ip)) return refusalAnswer(tooManyConnections());
+    const record = this.#record(room, known.id, caller);
+    const overBudget = this.#refuseEvents(record, caller);
+    if (overBudget) return refusalAnswer(overBudget);
+    if (!this.#signaling.addresses.hasRoomFor('connections', request.ip)) return refusalAnswer(tooManyConnections());
     const stream = new EventStream(this.#signaling, room, known);
     try {
-      await this.#expect(room, known, silence(this.#signaling));
-      const missed = await this.#missed(room, known, after, visitor, caller);
+      await this.#extendPresence(room, known, silence(this.#signaling));
+      const missed = await this.#missedEvents(room, known, after, record, caller);
       if ('refused' in missed) return refusalAnswer(missed);
       if (!stream.starting) return refusalAnswer(refuse('replaced'));
       if (this.#draining) return refusalAnswer(refuse('draining'));
-      stream.open(begin(), after, missed, this.#keep(stream, visitor, { ...asking, room, peer: known.id }));
+      stream.open(begin(), after, missed, this.#track(stream, record, { ...request, room, peer: known.id }));
       return undefined;
     } finally {
       if (stream.starting) {
         stream.abandon();
-        await this.#expectAgain(room, known.id);
+        await this.#expectNextRequest(room, known.id);
       }
     }
   }
 
   /** `POST …/leave`: the body is the `leave` message; `type` may be left out. */
   async leave(room: RoomName, session: string | undefined, body: unknown, caller: Caller): Promise<HttpAnswer> {
-    const known = await this.#recognise(room, session, caller);
+    const known = await this.#authenticate(room, session, caller);
     if ('refused' in known) return refusalAnswer(known);
     const message = leave.omit({ type: true }).safeParse(body);
     if (!message.success) return refusalAnswer(explain(message.error, 'leave'));
@@ -208,95 +208,96 @@ export class HttpConversations {
     this.#forget(room, peer);
   }
 
-  /** Counts the body of a request against what its address may send. */
+  /** Charges the body of a request to the budget of its address. */
   chargeBody(bytes: number, address: string): Refusal | undefined {
     const { addresses, clock } = this.#signaling;
     const wait = bytes > 0 ? addresses.take('bytes', address, clock(), bytes * bodyPrice) : 0;
     return wait > 0 ? tooOften(wait) : undefined;
   }
 
-  /** What was counted of a body that turned out to be shorter. */
+  /** Refunds what was charged for a body that is shorter than announced. */
   giveBackBody(bytes: number, address: string): void {
     const { addresses, clock } = this.#signaling;
     addresses.giveBack('bytes', address, clock(), bytes * bodyPrice);
   }
 
-  /** Why a request with a large body need not be read: there is no such session. */
+  /** Refuses a request without a valid session before its large body is read. */
   async refuseStranger(room: RoomName, session: string | undefined): Promise<Refusal | undefined> {
     const known = session === undefined ? undefined : readSession(session);
     if (!known) return refuse(session === undefined ? 'not-joined' : 'unknown-session');
     const { store } = this.#signaling;
-    const asked = await store.commit(room, (place) => ({
+    const valid = await store.commit(room, (current) => ({
       events: [],
-      result: (place.peers.get(known.id) ?? place.waiting.get(known.id))?.secretHash === known.secretHash,
+      result: (current.peers.get(known.id) ?? current.waiting.get(known.id))?.secretHash === known.secretHash,
     }));
-    if ('refused' in asked) return asked;
-    return asked.result ? undefined : refuse('unknown-session');
+    if ('refused' in valid) return valid;
+    return valid.result ? undefined : refuse('unknown-session');
   }
 
   /** `GET …/inside`. */
   async inside(room: RoomName, caller: Caller): Promise<HttpAnswer> {
-    const told = await occupancyOf(this.#signaling, room, caller);
-    return 'refused' in told ? refusalAnswer(told) : { status: 200, body: JSON.stringify(told) };
+    const occupancy = await occupancyOf(this.#signaling, room, caller);
+    return 'refused' in occupancy ? refusalAnswer(occupancy) : { status: 200, body: JSON.stringify(occupancy) };
   }
 
-  /** Lets time pass: ends the waits that are over, forgets who has not asked for long. */
+  /** Called periodically: ends the polls that are due, and forgets peers without a recent request. */
   tick(now: number): void {
     const { pollWait, pollGrace, rules } = this.#signaling.limits;
-    for (const [stream, { seen }] of this.#streams) stream.tick(now, seen);
-    for (const visitor of this.#visitors.values()) {
-      const { poll, stream, seen, renewIceAt } = visitor;
+    for (const [stream, { lastRequest }] of this.#streams) stream.tick(now, lastRequest);
+    for (const record of this.#records.values()) {
+      const { poll, stream, lastRequest, renewIceAt } = record;
       if (poll && Math.min(poll.deadline, renewIceAt) <= now) poll.finish();
-      if (stream?.isOpen) for (const text of this.#renewal(visitor)) stream.tell(text);
-      if (!poll && !stream && seen + pollWait + pollGrace + rules.grace < now) this.#forget(visitor.room, visitor.peer);
+      if (stream?.isOpen) for (const text of this.#iceRenewal(record)) stream.tell(text);
+      const keptUntil = lastRequest + pollWait + pollGrace + rules.grace;
+      if (!poll && !stream && keptUntil < now) this.#forget(record.room, record.peer);
     }
   }
 
-  /** Tells everyone who waits to come back elsewhere or later. */
+  /** Ends every poll and stream with `draining`, so that its client reconnects elsewhere or later. */
   drain(): void {
     this.#draining = true;
-    for (const { poll } of this.#visitors.values()) poll?.end(comeBackLater());
+    for (const { poll } of this.#records.values()) poll?.end(comeBackLater());
     for (const stream of this.#streams.keys()) stream.end(comeBackLater());
   }
 
-  /** The peer whose session it is; heard of now, whatever it listens on. `command`: what its request is to the room. */
-  async #recognise(
+  /** Authenticates the session and extends the peer's presence. `command`: what the request does in the room. */
+  async #authenticate(
     room: RoomName,
     session: string | undefined,
     caller: Caller,
     command = hear,
-  ): Promise<Known | Refusal> {
+  ): Promise<AuthenticatedPeer | Refusal> {
     if (session === undefined) return refuse('not-joined', 'no session in the Authorization header');
     const known = readSession(session);
     if (!known) return refuse('unknown-session');
-    const until = this.#heardUntil(this.#visitors.get(keyOf(room, known.id))?.stream ? silence(this.#signaling) : 0);
+    const until = this.#presentUntil(this.#records.get(keyOf(room, known.id))?.stream ? silence(this.#signaling) : 0);
     const { store } = this.#signaling;
     const who = { ...known, until, worker: store.worker };
-    const heard = await store.commit(room, (place, now) => command(place, who, now));
-    if ('refused' in heard) return heard;
-    this.#visitor(room, known.id, caller);
-    return { ...known, session, waits: heard.result.waits, seq: heard.seq };
+    const committed = await store.commit(room, (current, now) => command(current, who, now));
+    if ('refused' in committed) return committed;
+    this.#record(room, known.id, caller);
+    return { ...known, session, waits: committed.result.waits, seq: committed.seq };
   }
 
-  /** Given right after the peer's receiver was attached, so that the last to attach also says how long it waits (ms). */
-  async #expect(room: RoomName, { id, secretHash }: Known, wait: number): Promise<void> {
+  /** Extends the presence by `wait` (ms). Called right after a receiver was attached, so that the last one attached decides. */
+  async #extendPresence(room: RoomName, { id, secretHash }: AuthenticatedPeer, wait: number): Promise<void> {
     const { store } = this.#signaling;
-    const who = { id, secretHash, until: this.#heardUntil(wait), worker: store.worker };
+    const who = { id, secretHash, until: this.#presentUntil(wait), worker: store.worker };
     const command = wait > 0 ? listenAndWait : listen;
-    await store.commit(room, (place, now) => command(place, who, now));
+    await store.commit(room, (current, now) => command(current, who, now));
   }
 
-  /** What is asked for again and again is not sent again and again. */
-  #refuseEvents({ seat }: Visitor, caller: Caller): Refusal | undefined {
+  /** Refuses a request for events when the budgets for requests or replay are used up. */
+  #refuseEvents({ seat }: PeerRecord, caller: Caller): Refusal | undefined {
     return seat.request(this.#signaling.clock()) ? refuseReplay(this.#signaling, seat, caller) : refuse('rate-limited');
   }
 
-  /** The room's events after a number, as far as the peer may know of them. */
-  async #missed(
+  /** The room's events after a number that the peer may see. */
+  async #missedEvents(
     room: RoomName,
-    known: Known,
+    known: AuthenticatedPeer,
     after: number,
-    { seat }: Visitor,
+    { seat }: PeerRecord,
     caller: Caller,
   ): Promise<RoomLogEntry[] | Refusal> {
     const entries = await this.#signaling.store.since(room, after);
@@ -306,33 +307,33 @@ export class HttpConversations {
     return eventsFor(entries, known.id, known);
   }
 
-  /** A request for events is over; unless a newer one waits, the next has the grace of the polling to come. */
-  async #expectAgain(room: RoomName, peer: PeerId): Promise<void> {
-    const visitor = this.#visitors.get(keyOf(room, peer));
-    // Without one it has left.
-    if (!visitor || visitor.poll || visitor.stream) return;
-    const until = this.#heardUntil();
+  /** A request for events has ended: sets the deadline for the next one, unless one is already waiting. */
+  async #expectNextRequest(room: RoomName, peer: PeerId): Promise<void> {
+    const record = this.#records.get(keyOf(room, peer));
+    // Without a record, the peer has left.
+    if (!record || record.poll || record.stream) return;
+    const until = this.#presentUntil();
     const { store } = this.#signaling;
-    await store.commit(room, (place, now) => expectBy(place, peer, until, now, store.worker));
+    await store.commit(room, (current, now) => expectBy(current, peer, until, now, store.worker));
   }
 
-  async #speak(
+  async #handle(
     room: RoomName,
     peer: PeerId,
     json: unknown,
     caller: Caller,
-    purse: AddressBuckets,
+    buckets: AddressBuckets,
   ): Promise<ServerMessage> {
     const { counts, limits, clock, log } = this.#signaling;
     const bytes = sizeOf(json, limits.messageBytes);
-    const { seat } = this.#visitor(room, peer, caller);
-    // The bytes of the body were counted when it came.
+    const { seat } = this.#record(room, peer, caller);
+    // The bytes of the body were charged to the address when it arrived.
     const now = clock();
     if (seat.take(bytes, now) !== 'within') return countedError(counts, refuse('rate-limited'), numberIn(json));
     const message = check(json, bytes, limits.messageBytes);
     if ('refused' in message) return countedError(counts, message);
-    const over = chargeAddress(this.#signaling, room, purse, message, now);
-    if (over) return countedError(counts, over, numberOf(message));
+    const overBudget = chargeAddress(this.#signaling, room, buckets, message, now);
+    if (overBudget) return countedError(counts, overBudget, numberOf(message));
     if (message.type === 'leave') {
       await this.#leave(room, peer, message.mayReturn);
       return byeMessage(refuse('left'));
@@ -345,44 +346,44 @@ export class HttpConversations {
     }
   }
 
-  /** What a peer is told of events: as JSON texts, up to the end of its session, or from the moment it was let in. */
-  async #tell(
+  /** The events for a peer as JSON texts, up to the end of its session, or from its admission on. */
+  async #messagesFor(
     room: RoomName,
-    { id, session, waits }: Known,
+    { id, session, waits }: AuthenticatedPeer,
     entries: RoomLogEntry[],
   ): Promise<{ messages: string[]; seq?: number | undefined }> {
     const seq = entries.at(-1)?.seq;
-    const over = entries.findIndex(({ event }) => endedBy(event, id, waits));
-    if (over >= 0) {
-      const last = entries[over];
+    const endIndex = entries.findIndex(({ event }) => endedBy(event, id, waits));
+    if (endIndex >= 0) {
+      const last = entries[endIndex];
       const code = (last && endedBy(last.event, id, waits)) ?? 'room-ended';
-      const before = waits ? [] : entries.slice(0, over).filter(({ event }) => concerns(event, id));
-      const told = this.#asManyAsFit(before, seq);
-      // What is left out is no loss: nothing follows it.
-      return { messages: [...told.messages, this.#bye(room, id, refuse(code))], seq };
+      const before = waits ? [] : entries.slice(0, endIndex).filter(({ event }) => concerns(event, id));
+      const { messages } = this.#takeUpToLimit(before, seq);
+      // Events beyond the limit may be dropped, because the session ends here.
+      return { messages: [...messages, this.#bye(room, id, refuse(code))], seq };
     }
     const admission = entries.find(({ event }) => admits(event, id));
     if (admission) {
-      const entered = await joinAdmitted(this.#signaling, room, session, this.#heardUntil(), admission.seq);
-      if ('refused' in entered) return { messages: [this.#bye(room, id, entered)], seq };
-      // What came since is for the next request.
-      return { messages: [encodeMessage(entered.first)], seq: entered.first.seq };
+      const result = await joinAdmitted(this.#signaling, room, session, this.#presentUntil(), admission.seq);
+      if ('refused' in result) return { messages: [this.#bye(room, id, result)], seq };
+      // Later events are for the next request.
+      return { messages: [encodeMessage(result.first)], seq: result.first.seq };
     }
-    const matters = waits ? concernsAtTheDoor : concerns;
-    return this.#asManyAsFit(
-      entries.filter(({ event }) => matters(event, id)),
+    const isRelevant = waits ? concernsAtTheDoor : concerns;
+    return this.#takeUpToLimit(
+      entries.filter(({ event }) => isRelevant(event, id)),
       seq,
     );
   }
 
-  /** One answer has no more than may wait unread; the rest is for the next request. `seq`: the number when all of it fits. */
-  #asManyAsFit(entries: RoomLogEntry[], seq?: number): { messages: string[]; seq?: number | undefined } {
+  /** Limits a response to `unsentBytes`; the rest is for the next request. `seq`: the number to return if all entries fit. */
+  #takeUpToLimit(entries: RoomLogEntry[], seq?: number): { messages: string[]; seq?: number | undefined } {
     const messages: string[] = [];
-    let room = this.#signaling.limits.unsentBytes;
+    let remaining = this.#signaling.limits.unsentBytes;
     for (const [at, entry] of entries.entries()) {
       const text = encode(entry);
-      room -= text.length;
-      if (room < 0 && messages.length > 0) return { messages, seq: entries[at - 1]?.seq };
+      remaining -= text.length;
+      if (remaining < 0 && messages.length > 0) return { messages, seq: entries[at - 1]?.seq };
       messages.push(text);
     }
     return { messages, seq };
@@ -394,54 +395,55 @@ export class HttpConversations {
     return encodeMessage(byeMessage(refusal));
   }
 
-  /** Other ICE servers for the peer, when those it has are to be replaced. */
-  #renewal(visitor: Visitor): string[] {
+  /** A message with new ICE servers, if those of the peer are due to be replaced. */
+  #iceRenewal(record: PeerRecord): string[] {
     const now = this.#signaling.clock();
-    if (visitor.renewIceAt > now) return [];
-    const { servers, renewAt } = this.#signaling.ice(visitor.peer, visitor.address, now);
-    visitor.renewIceAt = renewAt;
+    if (record.renewIceAt > now) return [];
+    const { servers, renewAt } = this.#signaling.ice(record.peer, record.address, now);
+    record.renewIceAt = renewAt;
     return renewAt === Number.POSITIVE_INFINITY ? [] : [encodeMessage({ type: 'ice', ice: servers })];
   }
 
-  /** Lets time reach an open stream. @returns what is to be told its end */
-  #keep(stream: EventStream, visitor: Visitor, asking: Omit<Streamed, keyof Traffic>): (traffic: Traffic) => void {
+  /** Registers an open stream. @returns the callback for its close */
+  #track(stream: EventStream, record: PeerRecord, request: Omit<Streamed, keyof Traffic>): (traffic: Traffic) => void {
     const { addresses, counts } = this.#signaling;
     const { streams } = counts;
-    addresses.hold('connections', asking.ip);
-    visitor.stream = stream;
-    this.#streams.set(stream, visitor);
+    addresses.hold('connections', request.ip);
+    record.stream = stream;
+    this.#streams.set(stream, record);
     streams.opened += 1;
     return (traffic) => {
       streams.closed += 1;
-      addresses.hold('connections', asking.ip, -1);
+      addresses.hold('connections', request.ip, -1);
       this.#streams.delete(stream);
-      if (visitor.stream === stream) delete visitor.stream;
-      this.#told.streamed({ ...asking, ...traffic });
+      if (record.stream === stream) delete record.stream;
+      this.#streamLog.streamed({ ...request, ...traffic });
     };
   }
 
-  #visitor(room: RoomName, peer: PeerId, { address }: Caller, isNew = false): Visitor {
+  /** Gets or creates the record of a peer; called for each of its requests. */
+  #record(room: RoomName, peer: PeerId, { address }: Caller, isNew = false): PeerRecord {
     const { clock, seats } = this.#signaling;
     const now = clock();
     const key = keyOf(room, peer);
-    const known = this.#visitors.get(key);
-    if (known) return Object.assign(known, { seen: now, address });
+    const existing = this.#records.get(key);
+    if (existing) return Object.assign(existing, { lastRequest: now, address });
     const seat = seats.open(room, peer, now, isNew);
-    const visitor = { room, peer, address, seat, seen: now, renewIceAt: 0 };
-    this.#visitors.set(key, visitor);
-    return visitor;
+    const record = { room, peer, address, seat, lastRequest: now, renewIceAt: 0 };
+    this.#records.set(key, record);
+    return record;
   }
 
   #forget(room: RoomName, peer: PeerId): void {
-    if (this.#visitors.delete(keyOf(room, peer))) this.#signaling.seats.release(room, peer);
+    if (this.#records.delete(keyOf(room, peer))) this.#signaling.seats.release(room, peer);
   }
 
-  #heardUntil(wait = 0): number {
+  #presentUntil(wait = 0): number {
     return this.#signaling.clock() + wait + this.#signaling.limits.pollGrace;
   }
 }
 
-/** A byte of a body may cost several times what one of a WebSocket's message does: it is parsed in one piece. */
+/** Weight of a body byte compared with a WebSocket byte: a body is parsed in one piece, which can cost several times as much. */
 const bodyPrice = 4;
 
 const eventsAnswer = (messages: string[], seq: number): HttpAnswer => ({

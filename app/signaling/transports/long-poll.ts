@@ -1,4 +1,4 @@
-/** A request for events that waits (long-poll), as a peer's receiver. */
+/** A long poll as a peer's receiver. */
 import { type Refusal, refuse } from '../../protocol/errors.ts';
 import type { PeerId, RoomName } from '../../protocol/messages.ts';
 import type { RoomLogEntry } from '../../rooms/event-log.ts';
@@ -8,22 +8,22 @@ import type { Signaling } from '../handle-message.ts';
 
 export class LongPoll implements Receiver {
   /**
-   * The peer's events, and between them the last of those for others: the number to ask after next has to move on, or a peer that is
-   * told nothing for long would fall off the end of the log.
+   * The peer's events, and the last of each run of events for others: the peer's `after` has to advance, or after a long time
+   * without events for it, the log would no longer have that number.
    */
-  readonly #heard: RoomLogEntry[] = [];
-  /** ms since 1970 */
+  readonly #received: RoomLogEntry[] = [];
+  /** In ms since 1970. */
   readonly deadline: number;
-  /** Settles when something came for the peer, or nothing will. */
+  /** Resolves when there is an event for the peer, or the poll ends. */
   readonly over: Promise<void>;
-  /** Why it was ended before its time. */
+  /** Why it ended early. */
   ended: Refusal | undefined;
   readonly #wake: () => void;
-  readonly #matters: (entry: RoomLogEntry) => boolean;
+  readonly #isRelevant: (entry: RoomLogEntry) => boolean;
   readonly #unsubscribe: () => void;
   readonly #detach: () => void;
 
-  /** Hears the room from now on, for `wait` ms at most; whoever heard it for this peer before is replaced. */
+  /** Subscribes to the room for at most `wait` ms and replaces the peer's previous receiver. */
   constructor(
     { store, fanout, clock }: Pick<Signaling, 'store' | 'fanout' | 'clock'>,
     room: RoomName,
@@ -33,33 +33,33 @@ export class LongPoll implements Receiver {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.over = promise;
     this.#wake = resolve;
-    this.#matters = ({ event }) => (waits ? concernsAtTheDoor(event, id) : concerns(event, id));
+    this.#isRelevant = ({ event }) => (waits ? concernsAtTheDoor(event, id) : concerns(event, id));
     this.deadline = clock() + wait;
-    this.#unsubscribe = store.subscribe(room, (entry) => this.#hear(entry));
+    this.#unsubscribe = store.subscribe(room, (entry) => this.#record(entry));
     this.#detach = () => fanout.detach(room, id, this);
     fanout.attach(room, id, this);
     if (wait === 0) this.#wake();
   }
 
   deliver(entry: RoomLogEntry): void {
-    if (this.#matters(entry)) this.#wake();
+    if (this.#isRelevant(entry)) this.#wake();
   }
 
-  /** What others say to each other is not kept while this waits. */
-  #hear(entry: RoomLogEntry): void {
-    const last = this.#heard.at(-1);
-    if (last && !this.#matters(last) && !this.#matters(entry)) this.#heard.pop();
-    this.#heard.push(entry);
+  /** Keeps only the last of consecutive events for others. */
+  #record(entry: RoomLogEntry): void {
+    const last = this.#received.at(-1);
+    if (last && !this.#isRelevant(last) && !this.#isRelevant(entry)) this.#received.pop();
+    this.#received.push(entry);
   }
 
-  /** What was missed, waiting for more if there is nothing in it for the peer; then all that came. */
+  /** Waits if nothing in `missed` is for the peer. @returns the missed and the received events */
   async gather(missed: RoomLogEntry[]): Promise<RoomLogEntry[]> {
-    if (!missed.some(this.#matters)) await this.over;
+    if (!missed.some(this.#isRelevant)) await this.over;
     const last = missed.at(-1)?.seq ?? 0;
-    return [...missed, ...this.#heard.filter(({ seq }) => seq > last)];
+    return [...missed, ...this.#received.filter(({ seq }) => seq > last)];
   }
 
-  /** Its answer says so, even if there is nothing else in it; and says all that comes in this turn. */
+  /** Ends the wait even without an event for the peer, but after this turn, so that the response has all of its events. */
   reached(): void {
     setImmediate(this.#wake);
   }

@@ -1,18 +1,18 @@
-/** Text messages → WebSocket frames in one buffer, so that what goes to one socket in one turn leaves in one write. */
+/** Encodes text messages as WebSocket frames in one buffer, so that all messages of one turn leave in one write. */
 
-/** Bytes in which frames are put together: what a receiver that does not read can keep of it. */
+/** Size of the shared buffer for frames. A socket whose receiver does not read keeps at most this much. */
 const pageBytes = 65_536;
 let page = Buffer.allocUnsafeSlow(pageBytes);
 
 /**
  * Unmasked, unfragmented text frames, as a server sends them (RFC 6455, section 5.2):
  * one byte 0x81 (final, text), one byte of length below 126, or 126 and two bytes, or 127 and eight.
- * (!) They stand in memory that the next call writes over, unless `keepFrames` is called before.
+ * (!) The next call overwrites the returned memory, unless `keepFrames` is called first.
  */
 export const textFrames = (texts: string[]): Buffer => {
-  let most = 0;
-  for (const { length } of texts) most += 10 + 3 * length;
-  const bytes = most <= pageBytes ? page : Buffer.allocUnsafeSlow(sizeOf(texts));
+  let maxSize = 0;
+  for (const { length } of texts) maxSize += 10 + 3 * length;
+  const bytes = maxSize <= pageBytes ? page : Buffer.allocUnsafeSlow(sizeOf(texts));
   let at = 0;
   for (const text of texts) at = writeFrame(bytes, at, text);
   return bytes.subarray(0, at);
@@ -21,15 +21,15 @@ export const textFrames = (texts: string[]): Buffer => {
 const sizeOf = (texts: string[]): number =>
   texts.map((text) => Buffer.byteLength(text)).reduce((sum, length) => sum + headSize(length) + length, 0);
 
-/** The frames that were made last are still needed. */
+/** Keeps the frames of the last call: the next call uses a new buffer. */
 export const keepFrames = (): void => {
   page = Buffer.allocUnsafeSlow(pageBytes);
 };
 
-/** → where it ends. A character takes one to three bytes: only where that leaves the head open they are counted first. */
+/** A character has 1 to 3 bytes; they are counted only if the size of the header depends on it. @returns the end of the frame */
 const writeFrame = (bytes: Buffer, at: number, text: string): number => {
-  const least = headSize(text.length);
-  const head = least === headSize(3 * text.length) ? least : headSize(Buffer.byteLength(text));
+  const minHead = headSize(text.length);
+  const head = minHead === headSize(3 * text.length) ? minHead : headSize(Buffer.byteLength(text));
   const length = bytes.write(text, at + head);
   bytes[at] = 0x81;
   bytes[at + 1] = head === 2 ? length : head === 4 ? 126 : 127;

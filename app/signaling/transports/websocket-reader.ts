@@ -1,102 +1,102 @@
-/** Reads what clients nearly always send, whole text frames, before ws sees them; everything else is left to ws. */
+/** A fast path for whole text frames, which is nearly all that clients send. All other frames are left to ws. */
 import { isUtf8 } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 
-const nothing = Buffer.alloc(0);
+const empty = Buffer.alloc(0);
 
 /**
- * From now on `heard` gets every text message of up to `most` bytes that comes in one piece; others are still told by ws.
- * Order is kept.
+ * Calls `onText` for every text message of up to `maxBytes` that arrives in one chunk; ws still emits all others. The order is
+ * kept.
  */
-export const readAhead = (socket: WebSocket, connection: Socket, most: number, heard: Heard): void => {
+export const readAhead = (socket: WebSocket, connection: Socket, maxBytes: number, onText: OnText): void => {
   const [listener] = connection.listeners('data');
   if (!listener) throw new Error('ws does not listen to its connection');
-  const reader = new Reader(socket, most, heard, (bytes) => listener.call(connection, bytes));
+  const reader = new Reader(socket, maxBytes, onText, (bytes) => listener.call(connection, bytes));
   connection.on('data', (chunk: Buffer) => reader.read(chunk));
   connection.removeListener('data', listener as () => void);
 };
 
-/** `bytes`: how many the text had. */
-type Heard = (text: string, bytes: number) => void;
+/** `bytes`: the length of the payload. */
+type OnText = (text: string, bytes: number) => void;
 
 /**
- * Stands between a connection and ws (RFC 6455, section 5.2). ws takes frames apart in a stream of its own, with a view for
- * every field, and unmasks byte by byte: a quarter of what a relayed message costs this process. A text frame that is whole,
- * sound and not part of a longer message is taken here. What is anything else goes to ws as it came, which knows every rule.
+ * Sits between a connection and ws (RFC 6455, section 5.2). ws parses frames in a stream of its own, with a view for every
+ * field, and unmasks byte by byte: a quarter of the cost of relaying a message. A text frame that is whole, valid and not part
+ * of a fragmented message is handled here. Everything else goes unchanged to ws, which implements every rule.
  */
 class Reader {
-  /** Bytes to come of a frame that ws reads. */
-  #owed = 0;
-  /** The beginning of a frame, too short to say how long it is. */
-  #begun: Buffer = nothing;
-  /** ws is within a message of several frames. */
+  /** Bytes still to come of a frame that ws reads. */
+  #remaining = 0;
+  /** The start of a frame, too short to have its length. */
+  #partial: Buffer = empty;
+  /** Whether ws is reading a fragmented message. */
   #fragmented = false;
-  /** The close frame has come. */
-  #over = false;
+  /** Whether the close frame was received. */
+  #closed = false;
   readonly #socket: WebSocket;
-  readonly #most: number;
-  readonly #heard: Heard;
+  readonly #maxBytes: number;
+  readonly #onText: OnText;
   readonly #toWs: (bytes: Buffer) => void;
 
-  constructor(socket: WebSocket, most: number, heard: Heard, toWs: (bytes: Buffer) => void) {
+  constructor(socket: WebSocket, maxBytes: number, onText: OnText, toWs: (bytes: Buffer) => void) {
     this.#socket = socket;
-    this.#most = most;
-    this.#heard = heard;
+    this.#maxBytes = maxBytes;
+    this.#onText = onText;
     this.#toWs = toWs;
   }
 
   read(chunk: Buffer): void {
-    const bytes = this.#begun === nothing ? chunk : Buffer.concat([this.#begun, chunk]);
-    this.#begun = nothing;
-    let at = Math.min(this.#owed, bytes.length);
-    // What follows something odd goes to ws as well: only ws knows whether it was the end.
-    let odd = at > 0;
-    if (odd) this.#toWs(bytes.subarray(0, at));
-    this.#owed -= at;
-    while (at < bytes.length && !this.#over) {
+    const bytes = this.#partial === empty ? chunk : Buffer.concat([this.#partial, chunk]);
+    this.#partial = empty;
+    let at = Math.min(this.#remaining, bytes.length);
+    // After a frame for ws, the rest of the chunk goes to ws too: only ws knows whether that frame ended the connection.
+    let forWs = at > 0;
+    if (forWs) this.#toWs(bytes.subarray(0, at));
+    this.#remaining -= at;
+    while (at < bytes.length && !this.#closed) {
       const from = at + headSize(bytes, at);
       if (from > bytes.length) {
-        this.#begun = bytes.subarray(at);
+        this.#partial = bytes.subarray(at);
         return;
       }
       const end = from + payloadSize(bytes, at);
-      odd ||= !this.#take(bytes, at, from, end);
-      if (odd) this.#leave(bytes, at, end);
+      forWs ||= !this.#tryRead(bytes, at, from, end);
+      if (forWs) this.#passToWs(bytes, at, end);
       at = end;
     }
   }
 
-  #take(bytes: Buffer, at: number, from: number, end: number): boolean {
-    const fits = end <= bytes.length && end - from <= this.#most;
+  #tryRead(bytes: Buffer, at: number, from: number, end: number): boolean {
+    const fits = end <= bytes.length && end - from <= this.#maxBytes;
     if (bytes[at] !== finalText || !isMasked(bytes, at) || !fits || this.#fragmented) return false;
     if (this.#socket.readyState !== this.#socket.OPEN) return false;
     unmask(bytes, from, end);
     const text = bytes.toString('utf8', from, end);
-    // U+FFFD stands for what is no UTF-8, unless somebody wrote it.
-    const sound = !text.includes('\ufffd') || isUtf8(bytes.subarray(from, end));
-    if (sound) this.#heard(text, end - from);
+    // U+FFFD replaces invalid UTF-8, but the client may also have sent that character.
+    const valid = !text.includes('\ufffd') || isUtf8(bytes.subarray(from, end));
+    if (valid) this.#onText(text, end - from);
     else unmask(bytes, from, end);
-    return sound;
+    return valid;
   }
 
-  #leave(bytes: Buffer, at: number, end: number): void {
+  #passToWs(bytes: Buffer, at: number, end: number): void {
     const first = bytes[at] ?? 0;
-    this.#over = (first & 0x0f) === close;
+    this.#closed = (first & 0x0f) === close;
     if ((first & 0x08) === 0) this.#fragmented = first < 0x80;
-    this.#owed = Math.max(0, end - bytes.length);
+    this.#remaining = Math.max(0, end - bytes.length);
     this.#toWs(bytes.subarray(at, end));
   }
 }
 
-/** FIN, and the opcode of text; and the opcode of the last frame. */
+/** FIN with the opcode of text; and the opcode of the close frame. */
 const finalText = 0x81;
 const close = 8;
 
 const lengthCode = (bytes: Buffer, at: number): number => (bytes[at + 1] ?? 0) & 0x7f;
 const isMasked = (bytes: Buffer, at: number): boolean => (bytes[at + 1] ?? 0) >= 0x80;
 
-/** Bytes before the payload; where the second is not there yet, at least two. */
+/** Bytes before the payload; 2 if the second byte has not arrived yet. */
 const headSize = (bytes: Buffer, at: number): number => {
   const code = lengthCode(bytes, at);
   return 2 + (code < 126 ? 0 : code === 126 ? 2 : 8) + (isMasked(bytes, at) ? 4 : 0);
@@ -107,7 +107,7 @@ const payloadSize = (bytes: Buffer, at: number): number => {
   return code < 126 ? code : code === 126 ? bytes.readUInt16BE(at + 2) : Number(bytes.readBigUInt64BE(at + 2));
 };
 
-/** In place, by the four bytes before it; by words where the payload lies as an Int32Array wants it. */
+/** Unmasks in place, with the four bytes before the payload; word by word where it is aligned for an Int32Array. */
 const unmask = (bytes: Buffer, from: number, end: number): void => {
   const aligned = Math.min(end, from + (-(bytes.byteOffset + from) & 3));
   const words = (end - aligned) >> 2;
@@ -130,6 +130,6 @@ const unmaskWords = (words: Int32Array, bytes: Buffer, from: number, begin: numb
 
 const maskAt = (bytes: Buffer, from: number, at: number): number => bytes[from - 4 + ((at - from) & 3)] ?? 0;
 
-/** The same four bytes, as one word of this machine. */
+/** The four mask bytes, also as one word in the machine's byte order. */
 const maskBytes = new Uint8Array(4);
 const maskWord = new Int32Array(maskBytes.buffer);

@@ -1,32 +1,32 @@
-/** What a session says on a WebSocket: all of one turn of the event loop leaves in one write; ws would take one or two for each. */
+/** Batches all messages of one event loop turn into one write to a WebSocket; ws would need one or two writes for each. */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { MessageWriter } from '../session.ts';
 import { keepFrames, textFrames } from './websocket-frames.ts';
 
-// Its state is in fields, not in closures: there is one for every peer, and most peers are silent.
+// The state is in fields, not in closures, to save memory: there is one writer for each peer.
 export class WebSocketWriter implements MessageWriter {
-  /** Messages that were sent so far. */
+  /** Number of messages sent so far. */
   sent = 0;
-  #waiting: string[] = [];
-  /** Characters in them. */
-  #pending = 0;
+  #queue: string[] = [];
+  /** Characters in the queue. */
+  #queuedLength = 0;
   readonly #socket: WebSocket;
   readonly #connection: Socket;
-  readonly #mostUnsent: number;
+  readonly #maxUnsent: number;
 
-  /** @param mostUnsent bytes that may wait for the peer to read them; past these nothing is sent */
-  constructor(socket: WebSocket, connection: Socket, mostUnsent: number) {
+  /** @param maxUnsent bytes that may be buffered for a peer that does not read; beyond that, nothing is sent */
+  constructor(socket: WebSocket, connection: Socket, maxUnsent: number) {
     this.#socket = socket;
     this.#connection = connection;
-    this.#mostUnsent = mostUnsent;
+    this.#maxUnsent = maxUnsent;
   }
 
   send(text: string): boolean {
     if (this.#isFull()) return false;
-    this.#pending += text.length;
-    if (this.#waiting.push(text) > 1) return true;
-    if (turn.push(this) === 1) setImmediate(endTurn);
+    this.#queuedLength += text.length;
+    if (this.#queue.push(text) > 1) return true;
+    if (writersToFlush.push(this) === 1) setImmediate(flushAll);
     return true;
   }
 
@@ -38,36 +38,36 @@ export class WebSocketWriter implements MessageWriter {
   }
 
   flush(): void {
-    const texts = this.#waiting;
-    this.#waiting = [];
-    this.#pending = 0;
+    const texts = this.#queue;
+    this.#queue = [];
+    this.#queuedLength = 0;
     this.sent += texts.length;
     if (texts.length === 0 || this.#socket.readyState !== this.#socket.OPEN) return;
-    const waits = this.#connection.writableLength > 0;
+    const isBusy = this.#connection.writableLength > 0;
     const frames = textFrames(texts);
-    this.#connection.write(waits ? Buffer.from(frames) : frames);
-    // Nearly always the kernel has taken all of it by now.
-    if (!waits && this.#connection.writableLength > 0) keepFrames();
+    this.#connection.write(isBusy ? Buffer.from(frames) : frames);
+    // Nearly always the kernel has accepted all of it by now.
+    if (!isBusy && this.#connection.writableLength > 0) keepFrames();
   }
 
   close(code: number, reason: string, last: string[]): void {
-    this.#waiting.push(...last);
+    this.#queue.push(...last);
     this.flush();
     this.#socket.close(code, reason);
   }
 
-  /** What was said in this turn only waits if the kernel does not take it now. */
+  /** Flushes before it decides: the messages of this turn only count if the kernel does not accept them now. */
   #isFull(): boolean {
-    if (this.#pending + this.#connection.writableLength <= this.#mostUnsent) return false;
+    if (this.#queuedLength + this.#connection.writableLength <= this.#maxUnsent) return false;
     this.flush();
-    return this.#connection.writableLength > this.#mostUnsent;
+    return this.#connection.writableLength > this.#maxUnsent;
   }
 }
 
-/** Those that have something to send once this turn has read what it had to read; one immediate for all of them. */
-let turn: WebSocketWriter[] = [];
-const endTurn = (): void => {
-  const wires = turn;
-  turn = [];
-  for (const wire of wires) wire.flush();
+/** Writers with queued messages. One immediate, after the reads of this turn, flushes all of them. */
+let writersToFlush: WebSocketWriter[] = [];
+const flushAll = (): void => {
+  const writers = writersToFlush;
+  writersToFlush = [];
+  for (const writer of writers) writer.flush();
 };

@@ -1,4 +1,4 @@
-/** WebSockets that carry sessions: limits, pings, what went over them, and those that are open now. */
+/** WebSockets that carry sessions: limits, pings, traffic, and the set of those open now. */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { type ErrorCode, type Refusal, refuse } from '../../protocol/errors.ts';
@@ -11,17 +11,17 @@ import { Session } from '../session.ts';
 import { readAhead } from './websocket-reader.ts';
 import { WebSocketWriter } from './websocket-writer.ts';
 
-/** ws closes by itself (1009) what is this much longer than a message may be; below, the client gets a `bye` first. */
+/** Message size above which ws itself closes the connection (1009); below it, the client gets a `bye` first. */
 export const hardLimit = (messageBytes: number): number => 2 * messageBytes;
-/** ms for the peer to answer a close before its connection is cut. */
+/** ms for the client to answer a close frame before its connection is terminated. */
 export const closeTimeout = 2000;
 
-/** Whose WebSocket it is, for the log. */
+/** The client of a WebSocket, for the log. */
 export type Visitor = { reqId: string; ip: string };
 export type Opened = Visitor & { room: RoomName };
 /** Bytes are those on the connection, framing included; `us` is how long it was open (µs). */
 export type Closed = Opened & Traffic & { peer: PeerId | undefined; us: number; closeCode: number };
-/** Told of every WebSocket. */
+/** Receives every WebSocket, for the log. */
 export type WebSocketLog = {
   opened(visit: Opened): void;
   closed(visit: Closed): void;
@@ -32,35 +32,36 @@ type Traffic = { messagesIn: number; messagesOut: number; bytesIn: number; bytes
 type Open = {
   socket: WebSocket;
   session: Session;
-  wire: WebSocketWriter;
-  heard: boolean;
-  pinged: number;
-  closing?: number;
+  writer: WebSocketWriter;
+  /** Whether anything was received since the last ping. */
+  isAlive: boolean;
+  pingedAt: number;
+  closingSince?: number;
   connection: Socket;
-  carried: Carried;
+  usage: ConnectionUsage;
 };
-/** Messages that came since it began (`at`, a performance.now()), and the bytes of the connection by then. */
-type Carried = { in: number; at: number; read: number; written: number };
+/** Messages received since it opened (`openedAt`, a performance.now()), and the byte counters of the connection at that time. */
+type ConnectionUsage = { messagesIn: number; openedAt: number; bytesReadBefore: number; bytesWrittenBefore: number };
 
 export class WebSockets {
   readonly #open = new Set<Open>();
   readonly #signaling: Signaling;
-  readonly #visits: WebSocketLog;
-  /** What went over those that are closed. */
-  readonly #past: Traffic = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 };
+  readonly #log: WebSocketLog;
+  /** Traffic of the closed ones. */
+  readonly #closed: Traffic = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 };
 
-  constructor(signaling: Signaling, visits: WebSocketLog) {
+  constructor(signaling: Signaling, webSocketLog: WebSocketLog) {
     this.#signaling = signaling;
-    this.#visits = visits;
+    this.#log = webSocketLog;
   }
 
   get size(): number {
     return this.#open.size;
   }
 
-  /** How many are open, what waits for them to read, and what went over all that ever were. */
+  /** The number of open WebSockets, their unsent bytes, and the traffic of all since the start. */
   usage(): Traffic & { open: number; unsentBytes: number } {
-    const sum = { ...this.#past, open: this.#open.size, unsentBytes: 0 };
+    const sum = { ...this.#closed, open: this.#open.size, unsentBytes: 0 };
     for (const open of this.#open) {
       add(sum, trafficOf(open));
       sum.unsentBytes += open.socket.bufferedAmount;
@@ -69,44 +70,49 @@ export class WebSockets {
   }
 
   /**
-   * Starts a conversation about a room on an accepted WebSocket; `connection` is the socket below it, `token` what its
-   * handshake carried.
+   * Starts a session on an accepted WebSocket; `connection` is its socket, `token` the one in the headers of its
+   * handshake.
    */
   accept(room: RoomName, socket: WebSocket, connection: Socket, visitor: Visitor, token?: string): void {
     const { addresses, clock, limits, log } = this.#signaling;
     if (!addresses.hasRoomFor('connections', visitor.ip)) return this.turnAway(socket, tooManyConnections(), visitor);
-    const { bytesRead: read, bytesWritten: written } = connection;
-    const wire = new WebSocketWriter(socket, connection, limits.unsentBytes);
-    const carried: Carried = { in: 0, at: performance.now(), read, written };
+    const { bytesRead: bytesReadBefore, bytesWritten: bytesWrittenBefore } = connection;
+    const writer = new WebSocketWriter(socket, connection, limits.unsentBytes);
+    const usage: ConnectionUsage = {
+      messagesIn: 0,
+      openedAt: performance.now(),
+      bytesReadBefore,
+      bytesWrittenBefore,
+    };
     const caller = { address: visitor.ip, token };
-    const session = new Session(this.#signaling, room, wire, caller);
-    const open: Open = { socket, session, wire, heard: true, pinged: clock(), connection, carried };
+    const session = new Session(this.#signaling, room, writer, caller);
+    const open: Open = { socket, session, writer, isAlive: true, pingedAt: clock(), connection, usage };
     this.#begin(open, { ...visitor, room });
     socket.on('pong', () => {
-      open.heard = true;
+      open.isAlive = true;
     });
     socket.on('ping', (data: Buffer) => {
-      if (session.pinged(data.length) && !wire.pong(data)) session.end(refuse('slow-consumer'));
+      if (session.pinged(data.length) && !writer.pong(data)) session.end(refuse('slow-consumer'));
     });
-    const hear = (text: string, bytes: number, isBinary = false): void => {
-      open.heard = true;
-      carried.in += 1;
+    const receive = (text: string, bytes: number, isBinary = false): void => {
+      open.isAlive = true;
+      usage.messagesIn += 1;
       if (isBinary) session.end(refuse('bad-json', 'a binary frame came'), 'error');
       else session.receive(text, bytes);
     };
-    socket.on('message', (data: Buffer, isBinary) => hear(data.toString(), data.length, isBinary));
-    readAhead(socket, connection, limits.messageBytes, hear);
+    socket.on('message', (data: Buffer, isBinary) => receive(data.toString(), data.length, isBinary));
+    readAhead(socket, connection, limits.messageBytes, receive);
     socket.on('error', (error) => {
       log.info({ room, err: error.message }, 'a WebSocket broke the protocol');
       socket.terminate();
     });
   }
 
-  /** Says why a WebSocket that was accepted only to be told so is closed again: a browser cannot see a refused handshake. */
+  /** Refuses by a `bye` on an accepted WebSocket, because browsers do not show scripts why a handshake was refused. */
   turnAway(socket: WebSocket, refusal: Refusal, visitor: Visitor): void {
     this.#signaling.counts.refused[refusal.refused] += 1;
     this.#signaling.refusedTo(visitor.ip);
-    this.#visits.turnedAway({ ...visitor, code: refusal.refused });
+    this.#log.turnedAway({ ...visitor, code: refusal.refused });
     socket.on('error', () => {});
     socket.send(encodeMessage(byeMessage(refusal)));
     socket.close(closeCode(refusal), refusal.refused);
@@ -114,56 +120,56 @@ export class WebSockets {
 
   #begin(open: Open, visit: Opened): void {
     const { addresses, counts } = this.#signaling;
-    const { socket, session, carried } = open;
+    const { socket, session, usage } = open;
     this.#open.add(open);
     addresses.hold('connections', visit.ip);
     counts.webSockets.opened += 1;
-    this.#visits.opened(visit);
+    this.#log.opened(visit);
     socket.on('close', (closeCode) => {
       this.#open.delete(open);
       addresses.hold('connections', visit.ip, -1);
       session.lost();
       const traffic = trafficOf(open);
-      add(this.#past, traffic);
+      add(this.#closed, traffic);
       countClose(counts, closeCode);
-      const us = Math.round((performance.now() - carried.at) * 1000);
-      this.#visits.closed({ ...visit, ...traffic, peer: session.was, us, closeCode });
+      const us = Math.round((performance.now() - usage.openedAt) * 1000);
+      this.#log.closed({ ...visit, ...traffic, peer: session.lastPeer, us, closeCode });
     });
   }
 
-  /** Lets time pass: asks the silent whether they are there, cuts who does not answer. */
+  /** Called periodically: pings the clients, and terminates connections that do not respond. */
   tick(now: number): void {
     const { pingInterval } = this.#signaling.limits;
     for (const open of this.#open) {
       open.session.tick(now);
       if (open.socket.readyState !== open.socket.OPEN) {
-        open.closing ??= now;
-        if (now - open.closing >= closeTimeout) open.socket.terminate();
-      } else if (now - open.pinged >= pingInterval && !open.session.isQuiet(now)) {
-        if (!open.heard) open.socket.terminate();
-        Object.assign(open, { heard: false, pinged: now });
+        open.closingSince ??= now;
+        if (now - open.closingSince >= closeTimeout) open.socket.terminate();
+      } else if (now - open.pingedAt >= pingInterval && !open.session.isQuiet(now)) {
+        if (!open.isAlive) open.socket.terminate();
+        Object.assign(open, { isAlive: false, pingedAt: now });
         open.socket.ping();
       }
     }
   }
 
-  /** Tells every peer to come back elsewhere or later, and closes. */
+  /** Closes every session with `draining`, so that its client reconnects elsewhere or later. */
   drain(): void {
     for (const { session } of this.#open) session.end(comeBackLater());
   }
 
-  /** Cuts what is still open. */
+  /** Terminates the connections that are still open. */
   cut(): void {
     for (const { socket } of this.#open) socket.terminate();
   }
 }
 
-/** The socket counts its bytes anyway, so that it costs nothing for each message. */
-const trafficOf = ({ connection, wire, carried }: Open): Traffic => ({
-  messagesIn: carried.in,
-  messagesOut: wire.sent,
-  bytesIn: connection.bytesRead - carried.read,
-  bytesOut: connection.bytesWritten - carried.written,
+/** Reads the socket's own byte counters, so that counting costs nothing for each message. */
+const trafficOf = ({ connection, writer, usage }: Open): Traffic => ({
+  messagesIn: usage.messagesIn,
+  messagesOut: writer.sent,
+  bytesIn: connection.bytesRead - usage.bytesReadBefore,
+  bytesOut: connection.bytesWritten - usage.bytesWrittenBefore,
 });
 
 const add = (sum: Traffic, more: Traffic): void => {
