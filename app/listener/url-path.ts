@@ -43,7 +43,7 @@ export const belowPrefix = (url: string, prefix: string): string => {
 
 const prefixForm = /^(?:\/[\w.~!$&'()*+,;=:@-]+)+$/;
 
-/** An escape, a dot segment or an empty segment. */
+/** An escape, a segment that begins with a dot, or an empty segment. */
 const notNormal = /%|\/\.|\/\//;
 
 const rawPath = (url: string): string => {

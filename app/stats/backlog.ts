@@ -19,7 +19,7 @@ const tcpQueues = (): Map<number, number> => new Map(['/proc/net/tcp', '/proc/ne
 
 /**
  * proc_net(5): `sl local_address rem_address st tx_queue:rx_queue …`, all hexadecimal. st 0A is LISTEN, where rx_queue is the
- * number of waiting connections. Listening sockets come first, so the start of the file suffices, however many connections there are.
+ * number of waiting connections. Listening sockets come first, so the start of the file suffices, whatever its size.
  */
 const listeningIn = (file: string): [number, number][] =>
   [...headOf(file).matchAll(/^ *\d+: [\dA-F]+:([\dA-F]{4}) [\dA-F]+:0000 0A [\dA-F]{8}:([\dA-F]{8}) /gm)].map(

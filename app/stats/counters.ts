@@ -1,4 +1,4 @@
-/** The counters of one process: plain numbers, so that counting is an increment, and they can be sent to another process as JSON. */
+/** The counters of one process: plain numbers, so that counting is an increment, and JSON carries them to other processes. */
 import { z } from 'zod';
 import { type ErrorCode, errors } from '../protocol/errors.ts';
 import { clientMessage, leaveReason, type Numbered } from '../protocol/messages.ts';

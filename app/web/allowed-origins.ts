@@ -32,7 +32,7 @@ export type OriginPolicy = (request: OriginRequest) => boolean;
  * be any page.
  *
  * `Sec-Fetch-Site` is reliable, since pages cannot set it (https://www.w3.org/TR/fetch-metadata/). Browsers send it to https: and to
- * localhost; Chromium (at least up to 156) omits it on WebSocket handshakes. Without it, Origin is compared with scheme and host.
+ * localhost; Chromium (at least up to 156) omits it on WebSocket handshakes. Without it, Origin is compared with scheme, host and port.
  * @param allowed `https://meet.example`, or `https://*.meet.example` for all subdomains, at any depth
  */
 export const originPolicy = (allowed: readonly string[]): OriginPolicy => {

@@ -234,7 +234,7 @@ export class HttpConnection {
   }
 }
 
-/** Allowance in bytes when measuring a head or a body: neighbouring data and stream and system buffers may be counted with it. */
+/** Tolerance in bytes when measuring a head or a body, for neighbouring data and for bytes in stream and system buffers. */
 const slack = 256 * 1024;
 
 const faults = new Map<string, RefusalCode>([

@@ -24,9 +24,9 @@ export const trustFrontEnd =
     drop(headers);
     const hop = clientHop(forwarded.for, isProxy);
     const fromRight = hop === undefined ? 0 : forwarded.for.length - 1 - hop;
-    const scheme = at(forwarded.proto, fromRight)?.toLowerCase();
-    const host = at(forwarded.host, fromRight);
-    const port = at(forwarded.port, fromRight) ?? '';
+    const scheme = valueAt(forwarded.proto, fromRight)?.toLowerCase();
+    const host = valueAt(forwarded.host, fromRight);
+    const port = valueAt(forwarded.port, fromRight) ?? '';
     if (hop !== undefined) headers['x-forwarded-for'] = addressIn(forwarded.for[hop] ?? '');
     if (scheme === 'http' || scheme === 'https') headers['x-forwarded-proto'] = scheme;
     if (host !== undefined && hostForm.test(host)) headers['x-forwarded-host'] = host;
@@ -73,7 +73,8 @@ const addressIn = (text: string): string | undefined => {
   return isIP(address) === 0 ? undefined : address;
 };
 
-const at = (list: string[], fromRight: number): string | undefined => list[Math.max(0, list.length - 1 - fromRight)];
+const valueAt = (list: string[], fromRight: number): string | undefined =>
+  list[Math.max(0, list.length - 1 - fromRight)];
 
 const applyPrefix = (request: IncomingMessage, value: string | undefined): void => {
   const prefix = value === undefined ? undefined : readPrefix(value);

@@ -41,7 +41,7 @@ export type FrontedServerOptions = HttpServerOptions & {
   isProxy: (address: string) => boolean;
 };
 
-/** For a front end, whose `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `-Prefix` are trusted. Other TCP peers are disconnected. */
+/** For a front end: trusts its `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `-Prefix`, and disconnects other TCP peers. */
 export const frontedServer = ({ allowFrom, isProxy, ...options }: FrontedServerOptions): Server => {
   const admit = (socket: Socket): boolean => {
     const { remoteAddress } = socket;

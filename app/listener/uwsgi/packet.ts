@@ -107,25 +107,26 @@ const readPacket = (packet: Buffer, rest: Buffer): PacketResult => {
  */
 const readVariables = (block: string): Variable[] | Fault => {
   const vars: Variable[] = [];
-  let at = 0;
-  while (at < block.length) {
-    const name = at + 2;
-    const nameEnd = name + lengthAt(block, at);
+  let pair = 0;
+  while (pair < block.length) {
+    const name = pair + 2;
+    const nameEnd = name + lengthAt(block, pair);
     const value = nameEnd + 2;
-    if (name > block.length || (nameEnd <= block.length && value > block.length)) return truncated(at);
+    if (name > block.length || (nameEnd <= block.length && value > block.length)) return truncated(pair);
     const valueEnd = value + lengthAt(block, nameEnd);
-    if (nameEnd > block.length || valueEnd > block.length) return beyond(at);
-    if (nameEnd === name) return fault('empty-name', `the variable at byte ${at} of the block has no name`);
+    if (nameEnd > block.length || valueEnd > block.length) return beyond(pair);
+    if (nameEnd === name) return fault('empty-name', `the variable at byte ${pair} of the block has no name`);
     vars.push([block.slice(name, nameEnd), block.slice(value, valueEnd)]);
-    at = valueEnd;
+    pair = valueEnd;
   }
   return vars;
 };
 
 /** Beyond the end, bitwise operators turn NaN into 0; the caller checks the bounds. */
-const lengthAt = (block: string, at: number): number => block.charCodeAt(at) | (block.charCodeAt(at + 1) << 8);
+const lengthAt = (block: string, offset: number): number =>
+  block.charCodeAt(offset) | (block.charCodeAt(offset + 1) << 8);
 
 const fault = (code: PacketFault, message: string): Fault => ({ kind: 'fault', fault: code, message });
-const truncated = (at: number): Fault => fault('truncated-pair', `the pair at byte ${at} of the block is cut off`);
-const beyond = (at: number): Fault =>
-  fault('length-beyond-block', `the pair at byte ${at} of the block is longer than the block`);
+const truncated = (pair: number): Fault => fault('truncated-pair', `the pair at byte ${pair} of the block is cut off`);
+const beyond = (pair: number): Fault =>
+  fault('length-beyond-block', `the pair at byte ${pair} of the block is longer than the block`);
