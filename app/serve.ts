@@ -144,7 +144,7 @@ export const serve = async (
   const removals: (() => void)[] = [];
 
   let closed: Promise<void>[] | undefined;
-  const closeListeners = (): Promise<void>[] => {
+  const beginShutdown = (): Promise<void>[] => {
     ready = false;
     closed ??= listeners.map(({ server }) => close(server));
     webSockets.drain();
@@ -154,7 +154,7 @@ export const serve = async (
   const drain = async (delay: number): Promise<void> => {
     ready = false;
     if (delay > 0) await sleep(delay * 1000);
-    await Promise.all(closeListeners());
+    await Promise.all(beginShutdown());
     ticker.stop();
     reports.stop();
     await app.close();
@@ -181,7 +181,7 @@ export const serve = async (
   };
 
   const handOver = (): Iterable<unknown> => {
-    closeListeners();
+    beginShutdown();
     return store.handOver?.() ?? [];
   };
 

@@ -12,19 +12,19 @@ const maxDepth = 5;
 export const redactFields = (fields: Record<string, unknown>): Record<string, unknown> =>
   redactObject(fields, maxDepth);
 
-const redactObject = (fields: Record<string, unknown>, depth: number): Record<string, unknown> => {
+const redactObject = (fields: Record<string, unknown>, depthLeft: number): Record<string, unknown> => {
   const clean: Record<string, unknown> = {};
   for (const name in fields)
     clean[name] =
-      secretNames.has(name.toLowerCase()) && fields[name] !== undefined ? hidden : redactValue(fields[name], depth);
+      secretNames.has(name.toLowerCase()) && fields[name] !== undefined ? hidden : redactValue(fields[name], depthLeft);
   return clean;
 };
 
-const redactValue = (value: unknown, depth: number): unknown => {
+const redactValue = (value: unknown, depthLeft: number): unknown => {
   if (typeof value !== 'object' || value === null || value instanceof Error) return value;
-  if (depth === 0) return '[…]';
-  if (Array.isArray(value)) return value.map((item) => redactValue(item, depth - 1));
-  return redactObject({ ...value }, depth - 1);
+  if (depthLeft === 0) return '[…]';
+  if (Array.isArray(value)) return value.map((item) => redactValue(item, depthLeft - 1));
+  return redactObject({ ...value }, depthLeft - 1);
 };
 
 /** Redacts session secrets (id.secret), JSON Web Tokens and header credentials anywhere in a text. */
