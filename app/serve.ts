@@ -1,4 +1,4 @@
-/** Puts the server together from its settings, and takes it down again. */
+/** Builds the server from its settings, and shuts it down. */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -43,53 +43,53 @@ import { buildApp } from './web/app.ts';
 import { attach, countRefusals } from './web/request-log.ts';
 
 export type Running = {
-  /** Where each listener is, in the order http, http-socket, socket; `url` for those a browser can open. */
+  /** Listen addresses, in the order http, http-socket, socket; `url` for those that a browser can open. */
   listening: { setting: string; address: string; url?: string }[];
   count(): { rooms: number; peers: number };
   /**
-   * Takes visitors for `delay` seconds more while it is no longer ready, then none, tells those there to come back, ends
-   * requests; resolves when all is closed. `within`: seconds until what is still open is cut, the drain-timeout when not
-   * given; asked again, it is the same end, with the earlier cut.
+   * Drains: stops being ready, accepts clients for `delay` more seconds, then closes the listeners, asks clients to reconnect and
+   * finishes pending requests. Resolves when all is closed. `within`: seconds until open connections are cut, by default the
+   * drain-timeout. Further calls join the same shutdown; the earliest cut applies.
    */
   stop(limits?: { within?: number; delay?: number }): Promise<void>;
   /**
-   * Takes no visitors any more, tells those there to come back, and gives away the rooms, as JSON in parts, for a successor;
-   * what is left is to `stop`.
+   * Stops accepting clients, asks connected ones to reconnect, and exports the rooms for a successor, as JSON in parts.
+   * `stop` must still be called.
    */
   handOver(): Iterable<unknown>;
-  /** Lets go of memory that can be missed. */
+  /** Frees memory that is not essential. */
   shed(): void;
-  /** Cuts everything at once. */
+  /** Closes everything immediately. */
   kill(): void;
-  /** False once new visitors should go elsewhere. */
+  /** False once new clients should go elsewhere. */
   ready(): boolean;
-  /** Statistics and metrics of this process; `report` is what a supervisor is told. */
+  /** Statistics and metrics of this process; `report` is sent to the supervisor. */
   readings: Pick<Reports, 'stats' | 'metrics' | 'report'>;
 };
 
-/** `shown`: what the log calls it, when the address is a mere descriptor. */
-type Named = ListenEndpoint & { shown?: string };
+/** `shown`: the address to log if `address` is only a file descriptor. */
+type NamedEndpoint = ListenEndpoint & { shown?: string };
 export type ServeOptions = {
-  /** Where to listen instead of where the settings say: a supervisor has bound the sockets already. */
-  places?: Named[];
-  /** Whether new rooms may be opened; asked again and again. */
+  /** Listen endpoints, overriding the settings: sockets that a supervisor has already bound. */
+  places?: NamedEndpoint[];
+  /** Whether new rooms may be opened; called repeatedly. */
   accepting?: () => boolean;
-  /** Asked for the parts that a predecessor gave away, when all else is ready and before anyone is let in. */
+  /** Returns the exported rooms of the predecessor; called when all else is ready, before listening. */
   inheritance?: () => Promise<unknown[]>;
-  /** ms since 1970, never less than before */
+  /** ms since 1970, monotonic */
   clock?: () => number;
-  /** Makes time pass: calls what it is given again and again. */
+  /** Calls the given function periodically. */
   ticker?: typeof startTicker;
 };
 
-/** @throws when a key cannot be read, or an address not be listened on; everything is closed again then */
+/** @throws if a key cannot be read or an address cannot be listened on; everything is closed again */
 export const serve = async (
   settings: Settings,
   logger: Logger = createLogger(settings),
   options: ServeOptions = {},
 ): Promise<Running> => {
   const {
-    places = placesOf(settings),
+    places: endpoints = endpointsOf(settings),
     accepting = () => true,
     inheritance,
     clock: givenClock = steadyClock,
@@ -128,8 +128,8 @@ export const serve = async (
     readings: reports,
   });
   const isBarred = (client: string): boolean => signaling.addresses.isSpent('refusals', client, clock());
-  const listeners = createListeners(settings, places, logger, counts, isBarred);
-  for (const { server, place } of listeners) attach(server, app, place.setting);
+  const listeners = createListeners(settings, endpoints, logger, counts, isBarred);
+  for (const { server, endpoint } of listeners) attach(server, app, endpoint.setting);
   const ticker = tick(async () => {
     const now = clock();
     webSockets.tick(now);
@@ -144,7 +144,7 @@ export const serve = async (
   const removals: (() => void)[] = [];
 
   let closed: Promise<void>[] | undefined;
-  const sendAway = (): Promise<void>[] => {
+  const beginShutdown = (): Promise<void>[] => {
     ready = false;
     closed ??= listeners.map(({ server }) => close(server));
     webSockets.drain();
@@ -154,7 +154,7 @@ export const serve = async (
   const drain = async (delay: number): Promise<void> => {
     ready = false;
     if (delay > 0) await sleep(delay * 1000);
-    await Promise.all(sendAway());
+    await Promise.all(beginShutdown());
     ticker.stop();
     reports.stop();
     await app.close();
@@ -176,20 +176,20 @@ export const serve = async (
   let draining: Promise<void> | undefined;
   const stop: Running['stop'] = async ({ within = settings['drain-timeout'], delay = 0 } = {}) => {
     draining ??= drain(delay);
-    const late = setTimeout(cut, (within + delay) * 1000);
-    await draining.finally(() => clearTimeout(late));
+    const timer = setTimeout(cut, (within + delay) * 1000);
+    await draining.finally(() => clearTimeout(timer));
   };
 
   const handOver = (): Iterable<unknown> => {
-    sendAway();
+    beginShutdown();
     return store.handOver?.() ?? [];
   };
 
   try {
-    for (const part of (await inheritance?.()) ?? []) adopt(store, part, logger);
+    for (const part of (await inheritance?.()) ?? []) importPart(store, part, logger);
     const listening = listenOptions(settings);
-    for (const { server, place } of listeners)
-      removals.push(await listen(server, place.address, { ...listening, host: hostOf(place.setting) }));
+    for (const { server, endpoint } of listeners)
+      removals.push(await listen(server, endpoint.address, { ...listening, host: hostOf(endpoint.setting) }));
   } catch (error) {
     await stop();
     throw error;
@@ -203,8 +203,8 @@ export const serve = async (
   };
 };
 
-/** What cannot be read is one room that begins anew, and no reason not to serve the others. */
-const adopt = (store: Store, part: unknown, log: Logger): void => {
+/** A part that cannot be read loses only its room; the others are still served. */
+const importPart = (store: Store, part: unknown, log: Logger): void => {
   try {
     store.adopt?.(part);
   } catch (error) {
@@ -212,8 +212,8 @@ const adopt = (store: Store, part: unknown, log: Logger): void => {
   }
 };
 
-/** Those of the one worker that there is. */
-const placesOf = (settings: Settings): ListenEndpoint[] => {
+/** The endpoints of a single worker. */
+const endpointsOf = (settings: Settings): ListenEndpoint[] => {
   const plan = planEndpoints({ ...settings, processes: 1 });
   if ('faults' in plan) throw new Error(plan.faults.join('\n'));
   return plan.workers.flat();
@@ -257,7 +257,7 @@ const createSignaling = async (
     byteBurst: settings['byte-burst'],
   };
   const turn = turnOf(settings);
-  const gate = createTokenVerifier({
+  const verifyToken = createTokenVerifier({
     required: settings.auth === 'token',
     keys: verificationKeys(settings, {
       failed: (reason) => log.warn({ reason }, 'the key set that tokens are checked with cannot be fetched'),
@@ -270,8 +270,8 @@ const createSignaling = async (
   return {
     store,
     sessions: createSessions(settings['session-key'] ?? randomKey()),
-    // Tokens and credentials are dated by clocks of others, which the system's follows.
-    authorise: (token, room) => gate(token, room, Date.now()),
+    // Tokens and TURN credentials carry times of other systems' clocks, hence Date.now().
+    authorise: (token, room) => verifyToken(token, room, Date.now()),
     addresses,
     refusedTo: refusalsByAddress(
       addresses,
@@ -298,7 +298,7 @@ const createSignaling = async (
       ...seatLimits,
       joinTimeout: seconds('join-timeout'),
       pollGrace: seconds('poll-grace'),
-      // A wait is no hang: it ends, a tick later at most, before harakiri would answer in its place.
+      // A long poll must end, even one tick late, before harakiri answers it.
       pollWait: settings.harakiri > 0 ? Math.min(seconds('poll-wait'), settings.harakiri * 700) : seconds('poll-wait'),
       heartbeat: seconds('heartbeat'),
       pingInterval: seconds('ping-interval'),
@@ -334,7 +334,7 @@ const addressLimits = (settings: Settings): AddressLimits => ({
 });
 
 const turnOf = (settings: Settings): Turn | undefined => {
-  // Of several, the first signs: the TURN server may still know another one while this changes.
+  // Of several secrets, the first one signs; during rotation the TURN server may still know another.
   const secret = settings['turn-secret']?.split(/\s+/)[0];
   return secret === undefined
     ? undefined
@@ -346,38 +346,39 @@ const turnOf = (settings: Settings): Turn | undefined => {
       };
 };
 
-type Listening = { server: Server; place: Named };
+type ServerListener = { server: Server; endpoint: NamedEndpoint };
 
 const createListeners = (
   settings: Settings,
-  places: Named[],
+  endpoints: NamedEndpoint[],
   logger: Logger,
   counts: Counts,
   isBarred: (client: string) => boolean,
-): Listening[] => {
+): ServerListener[] => {
   const allowFrom = inNetworks(['127.0.0.0/8', '::1', ...settings['allow-from']]);
   const isProxy = inNetworks(settings['trusted-proxies']);
-  const most = connectionsOf(settings, logger);
-  const limits = { ...limitsOf(settings), isBarred, admit: connectionLimit(most, logger) };
+  const maxConnections = connectionsOf(settings, logger);
+  const limits = { ...limitsOf(settings), isBarred, admit: connectionLimit(maxConnections, logger) };
   const log = (setting: ListenSetting) => countRefusals(logger, counts, setting);
-  const admitAddress = addressLimit(settings['max-connections-per-address'] ?? connectionsPerAddress(most), logger);
+  const perAddress = settings['max-connections-per-address'] ?? connectionsPerAddress(maxConnections);
+  const admitAddress = addressLimit(perAddress, logger);
   const admit = (socket: Socket): boolean => admitAddress(socket) && limits.admit(socket);
   const create = {
     http: () => publicServer({ ...limits, admit, log: log('http') }),
     'http-socket': () => frontedServer({ ...limits, allowFrom, isProxy, log: log('http-socket') }),
     socket: () => createUwsgiServer({ ...limits, allowFrom, log: log('socket') }),
   };
-  return places.map((place) => ({ server: create[place.setting](), place }));
+  return endpoints.map((endpoint) => ({ server: create[endpoint.setting](), endpoint }));
 };
 
-/** What holds for every listener. */
+/** Limits common to all listeners. */
 const limitsOf = (settings: Settings) => ({
   bufferSize: settings['buffer-size'],
   limitPost: settings['limit-post'],
   headerTimeout: settings['header-timeout'] * 1000,
   bodyTimeout: settings['body-timeout'] * 1000,
   idleTimeout: settings['idle-timeout'] * 1000,
-  // The default is longer than a front end keeps an idle connection (nginx: 60 s), or it would write into one that closes.
+  // The default is longer than a front end's own (nginx: 60 s), which otherwise might write to a connection just being closed.
   keepAliveTimeout: settings['keep-alive-timeout'] * 1000,
   harakiri: settings.harakiri * 1000,
   answersFor: allowedHosts(settings['allowed-hosts']),
@@ -393,15 +394,15 @@ const connectionsOf = (settings: Settings, log: Logger): number => {
 
 const close = (server: Server): Promise<void> =>
   new Promise((resolve) => {
-    // A server that never came to listen has nothing to close.
+    // The callback also runs, with an error, if the server was never listening.
     server.close(() => resolve());
   });
 
-const describe = ({ server, place }: Listening): Running['listening'][number] => {
-  const { setting, address, shown } = place;
+const describe = ({ server, endpoint }: ServerListener): Running['listening'][number] => {
+  const { setting, address, shown } = endpoint;
   const bound = server.address();
   const url = setting === 'socket' ? undefined : localUrl(server);
-  // Port 0 asks for any; what it became is what counts.
+  // Port 0 requests any free port; report the actual one.
   const real =
     address.kind === 'tcp' && bound && typeof bound === 'object' ? { ...address, port: bound.port } : address;
   return { setting, address: shown ?? showAddress(real), ...(url === undefined ? {} : { url }) };

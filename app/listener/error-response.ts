@@ -1,4 +1,4 @@
-/** Answers that a listener gives by itself, alike for HTTP and uwsgi: the client reads code and sentence as JSON. */
+/** Error responses sent by the listeners themselves, the same for HTTP and uwsgi: JSON with a code and a message. */
 import { STATUS_CODES } from 'node:http';
 
 const refusals = {
@@ -12,12 +12,12 @@ const refusals = {
 } as const;
 export type RefusalCode = keyof typeof refusals;
 
-/** Where refusals, and what was wrong, are told. */
+/** Where listeners log refusals and their reasons. */
 export type ListenerLog = { warn(fields: object, message: string): void };
 
 /**
- * Status, headers as node:http wants them, and body. The connection ends after each of them but `rate-limited`: a front end that
- * had to connect again for each of those would run out of ports.
+ * Status, headers for node:http, and body. Every error but `rate-limited` closes the connection: a front end that had to reconnect
+ * after each of those would run out of ports.
  */
 export const errorResponseOf = (
   code: RefusalCode,
@@ -32,10 +32,10 @@ export const errorResponseOf = (
   return { status, headers, body };
 };
 
-/** The sentence of a code, for callers that add to it. */
+/** The message of a code, for callers that extend it. */
 export const errorSentence = (code: RefusalCode): string => refusals[code].message;
 
-/** The whole answer as it goes over the wire; `method` of the request, if that is known. */
+/** The complete response as sent on the wire. @param method of the request, if known */
 export const errorResponseText = (code: RefusalCode, method?: string): string => {
   const { status, headers, body } = errorResponseOf(code);
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);

@@ -1,27 +1,27 @@
-/** Names of headers: from variables, which have lost the case and the difference between "-" and "_", and which end here. */
+/** CGI variables → header names, and which headers are dropped. CGI loses the case and the difference between "-" and "_". */
 
-/** A token as RFC 9110 §5.6.2 has it: methods and names of headers. */
+/** A token, RFC 9110 §5.6.2: methods and header names. */
 export const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
-/** host or host:port as RFC 9110 §7.2 has it: a name, an IPv4 address, an IPv6 address in brackets. */
+/** host or host:port, RFC 9110 §7.2: a name, an IPv4 address, or an IPv6 address in brackets. */
 export const hostForm = /^(?:[\w.~!$&'()*+,;=%-]+|\[[\da-fA-F:.]+\])(?::\d{0,5})?$/;
 
-/** Of TCP or UDP, in decimal. */
+/** A TCP or UDP port, in decimal. */
 export const isPort = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535;
 
-/** A copy that does not keep the whole packet in memory, which a string cut out of it does. */
+/** A copy that does not retain the packet in memory, as a slice of its string would. */
 export const own = (text: string): string => Buffer.from(text, 'latin1').toString('latin1');
 
-/** Not passed on: silently, or with an answer 400. Neither can be the name of a header. */
+/** Results of `headerName` that cannot be header names: drop the header silently, or answer 400. */
 export const dropped = '';
 export const invalid = ' ';
 
 /**
- * Headers that end here. The hop-by-hop ones (RFC 9110 §7.6.1) and Expect concern the connection between the client and
- * nginx; content-type and -length have variables of their own; `Proxy` is httpoxy (CVE-2016-5385); the forwarding ones
- * are the client's word about itself.
+ * Headers not passed on. Hop-by-hop headers (RFC 9110 §7.6.1) and Expect concern the connection between client and nginx;
+ * content-type and -length have their own variables; `Proxy` is httpoxy (CVE-2016-5385); forwarding headers are unverified
+ * claims of the client.
  */
-const ended = new Set([
+const droppedNames = new Set([
   'keep-alive',
   'proxy-connection',
   'te',
@@ -35,26 +35,26 @@ const ended = new Set([
   'x-real-ip',
 ]);
 
-/** Names once worked out. Clients choose names, so what is learnt is bounded. */
-const learnt = new Map<string, string>();
-const learntLimit = 512;
+/** Bounded, because clients choose the names. */
+const cache = new Map<string, string>();
+const cacheLimit = 512;
 
-/** `HTTP_USER_AGENT` → `user-agent`, or one of the two words above. */
+/** `HTTP_USER_AGENT` → `user-agent`, or `dropped` or `invalid`. */
 export const headerName = (variable: string): string => {
-  const name = learnt.get(variable);
-  if (name !== undefined) return name;
-  const worked = workOut(own(variable));
-  if (learnt.size < learntLimit) learnt.set(own(variable), worked);
-  return worked;
+  const cached = cache.get(variable);
+  if (cached !== undefined) return cached;
+  const name = convert(own(variable));
+  if (cache.size < cacheLimit) cache.set(own(variable), name);
+  return name;
 };
 
-const workOut = (variable: string): string => {
+const convert = (variable: string): string => {
   const name = variable.slice('HTTP_'.length).toLowerCase().replaceAll('_', '-');
   if (!token.test(name)) return invalid;
-  return ended.has(name) || name.startsWith('x-forwarded') ? dropped : name;
+  return droppedNames.has(name) || name.startsWith('x-forwarded') ? dropped : name;
 };
 
-// The common ones are learnt before anybody can fill the table with names of their own.
+// Cache the common names first, before a client can fill the cache with its own.
 for (const name of [
   'HOST CONNECTION UPGRADE USER_AGENT ACCEPT ACCEPT_ENCODING ACCEPT_LANGUAGE ACCEPT_CHARSET AUTHORIZATION COOKIE',
   'CACHE_CONTROL PRAGMA ORIGIN REFERER DNT IF_NONE_MATCH IF_MODIFIED_SINCE IF_MATCH RANGE TRANSFER_ENCODING',

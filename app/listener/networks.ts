@@ -1,7 +1,7 @@
-/** Lists of networks, in CIDR notation. */
+/** Network lists in CIDR notation. */
 import { BlockList } from 'node:net';
 
-/** @param networks as `192.0.2.0/24`, or single addresses */
+/** @param networks such as `192.0.2.0/24`, or single addresses */
 export const inNetworks = (networks: string[]): ((address: string) => boolean) => {
   const list = new BlockList();
   for (const network of networks) {
@@ -9,7 +9,7 @@ export const inNetworks = (networks: string[]): ((address: string) => boolean) =
     const family = address.includes(':') ? 'ipv6' : 'ipv4';
     list.addSubnet(address, bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits), family);
   }
-  // A dual-stack socket shows IPv4 peers as ::ffff:a.b.c.d; BlockList compares those with the IPv4 rules by itself.
+  // A dual-stack socket reports IPv4 peers as ::ffff:a.b.c.d; BlockList matches those against the IPv4 rules.
   return (address) => list.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
 };
 

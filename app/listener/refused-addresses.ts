@@ -1,13 +1,13 @@
-/** Refusals counted by client address: one of which too much was refused gets nothing but 429, until its budget has recovered. */
+/** Counts refusals per client address. An address that exceeds its budget receives only 429 until the budget has recovered. */
 import { isIP } from 'node:net';
 import type { AddressBudgets } from '../budgets/address-budgets.ts';
 
-/** ms between two log lines about such addresses. */
+/** ms between log lines about such addresses. */
 const logInterval = 60_000;
 
 /**
- * @param isShared addresses that are not counted: behind a private address, or one of a front end, there may be all clients of a
- * proxy that does not pass their addresses on, and one client must not keep the others out
+ * @param isShared addresses that are not counted: all clients of a proxy that does not forward their addresses may share a private
+ * or front-end address, and one client must not lock out the others
  */
 export const refusalsByAddress = (
   addresses: AddressBudgets,

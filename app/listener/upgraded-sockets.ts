@@ -1,45 +1,46 @@
-/** The sockets that a listener has given away with 'upgrade': node:http forgets them, and nobody else closes them all. */
+/** Sockets detached from a listener by 'upgrade': node:http no longer tracks them, so they are closed here. */
 import type { Socket } from 'node:net';
 
-/** ms for the peer to close its side after ours was ended, before the socket is destroyed. */
+/** ms for the peer to close its side after we ended ours, before the socket is destroyed. */
 const closeTimeout = 2000;
 
 export class UpgradedSockets {
-  /** When each is destroyed, a performance.now(); infinite until its writing side is ended. */
-  readonly #due = new Map<Socket, number>();
+  /** When to destroy each socket (performance.now()); infinite until its writable side has ended. */
+  readonly #deadlines = new Map<Socket, number>();
   readonly #onClose: (this: Socket) => void;
 
   constructor() {
-    const due = this.#due;
+    const deadlines = this.#deadlines;
     this.#onClose = function () {
-      due.delete(this);
+      deadlines.delete(this);
     };
   }
 
   get size(): number {
-    return this.#due.size;
+    return this.#deadlines.size;
   }
 
-  /** Owns the socket from now on, until it is closed. */
+  /** Takes ownership of the socket until it closes. */
   add(socket: Socket): void {
-    this.#due.set(socket, Number.POSITIVE_INFINITY);
+    this.#deadlines.set(socket, Number.POSITIVE_INFINITY);
     socket.on('close', this.#onClose);
   }
 
-  /** Destroys those whose peer does not close after us; to be called now and then. */
+  /** Destroys sockets whose peer did not close in time; call this periodically. */
   check(now: number): void {
-    for (const [socket, due] of this.#due) {
-      if (due <= now) socket.destroy();
-      else if (socket.writableEnded && due === Number.POSITIVE_INFINITY) this.#due.set(socket, now + closeTimeout);
+    for (const [socket, deadline] of this.#deadlines) {
+      if (deadline <= now) socket.destroy();
+      else if (socket.writableEnded && deadline === Number.POSITIVE_INFINITY)
+        this.#deadlines.set(socket, now + closeTimeout);
     }
   }
 
   destroyAll(): void {
-    for (const socket of this.#due.keys()) socket.destroy();
+    for (const socket of this.#deadlines.keys()) socket.destroy();
   }
 }
 
-/** Ends a socket with its last bytes. Input is read and thrown away, or the end of the peer's side would never be seen. */
+/** Ends a socket, sending `last`. Input is read and discarded, otherwise the peer's FIN would never be noticed. */
 export const endUpgraded = (socket: Socket, last = ''): void => {
   socket.end(last);
   socket.resume();

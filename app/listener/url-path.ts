@@ -1,21 +1,21 @@
-/** Paths as nginx sees them: decoded and without dots, and what stands before the app's own paths. Pure text. */
+/** URL paths, normalized as nginx does it, and the path prefix before the app's own paths. Pure functions. */
 
 /**
- * The path of a raw URL as nginx's $uri has it: without query and fragment, percent-decoded, `.` and `..` resolved,
- * slashes merged. Undefined where nginx answers 400: a broken or zero escape, or `..` above the root.
- * @param url latin1, a character for a byte; begins with "/"
- * @param merge as nginx's merge_slashes, which is on if nobody switched it off
+ * The path of a raw URL as in nginx's $uri: without query and fragment, percent-decoded, `.` and `..` resolved,
+ * slashes merged. Undefined where nginx answers 400: an invalid escape, `%00`, or `..` above the root.
+ * @param url latin1, one character per byte; begins with "/"
+ * @param merge nginx's merge_slashes, which is on by default
  */
 export const normalPath = (url: string, merge = true): string | undefined => {
   const raw = rawPath(url);
-  if (!needsWork.test(raw)) return raw;
+  if (!notNormal.test(raw)) return raw;
   const decoded = decode(raw);
-  return decoded === undefined ? undefined : withoutDots(decoded, merge);
+  return decoded === undefined ? undefined : resolveSegments(decoded, merge);
 };
 
 /**
- * Whether REQUEST_URI, which we route by, and PATH_INFO, by which the front end chose a location, are the same place.
- * They may differ by the prefix that SCRIPT_NAME names. How the front end sets merge_slashes is not known here.
+ * Whether REQUEST_URI, which we route by, and PATH_INFO, by which the front end chose a location, are the same path.
+ * They may differ by the prefix in SCRIPT_NAME. Both settings of merge_slashes are accepted, as the front end's is unknown.
  */
 export const isSamePlace = (url: string, pathInfo: string, scriptName: string): boolean => {
   const isPath = (path: string | undefined): boolean =>
@@ -23,15 +23,15 @@ export const isSamePlace = (url: string, pathInfo: string, scriptName: string): 
   return isPath(normalPath(url)) || isPath(normalPath(url, false));
 };
 
-/** A prefix that a front end may name: `/meet`, `/a/b`; a slash at its end is dropped. Undefined when it is none. */
+/** Parses a path prefix sent by a front end: `/meet`, `/a/b`; a trailing slash is dropped. Undefined if invalid. */
 export const readPrefix = (text: string): string | undefined => {
   const prefix = text.endsWith('/') ? text.slice(0, -1) : text;
   return prefixForm.test(prefix) && !/\/\.{1,2}(?:\/|$)/.test(prefix) ? prefix : undefined;
 };
 
-/** The URL below the prefix, as raw as it came; unchanged when it does not begin with it (a front end took it away). */
+/** The URL without the prefix, still raw; unchanged if it does not begin with it (the front end has removed it). */
 export const belowPrefix = (url: string, prefix: string): string => {
-  // As nearly all come; the rest is for escapes.
+  // The common case; the rest handles percent-escapes.
   if (url.startsWith(`${prefix}/`)) return url.slice(prefix.length);
   const path = rawPath(url);
   const depth = prefix.split('/').length;
@@ -43,8 +43,8 @@ export const belowPrefix = (url: string, prefix: string): string => {
 
 const prefixForm = /^(?:\/[\w.~!$&'()*+,;=:@-]+)+$/;
 
-/** An escape, a dot or an empty segment. */
-const needsWork = /%|\/\.|\/\//;
+/** An escape, a segment that begins with a dot, or an empty segment. */
+const notNormal = /%|\/\.|\/\//;
 
 const rawPath = (url: string): string => {
   const end = url.search(/[?#]/);
@@ -56,8 +56,8 @@ const decode = (text: string): string | undefined => {
   return text.replaceAll(/%(..)/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
 };
 
-/** Escaped slashes and dots count like others, because nginx looks at them after decoding. */
-const withoutDots = (path: string, merge: boolean): string | undefined => {
+/** Takes a decoded path: nginx resolves segments after decoding, so escaped slashes and dots count too. */
+const resolveSegments = (path: string, merge: boolean): string | undefined => {
   const kept: string[] = [];
   let last = '';
   for (const segment of path.slice(1).split('/')) {
@@ -66,7 +66,7 @@ const withoutDots = (path: string, merge: boolean): string | undefined => {
       if (kept.pop() === undefined) return undefined;
     } else if (segment !== '.' && !(merge && segment === '')) kept.push(segment);
   }
-  // Without merging the empty segment behind a last slash is one of those kept.
-  const isFolder = last === '.' || last === '..' || (merge && last === '');
-  return `/${kept.join('/')}${isFolder && kept.length > 0 ? '/' : ''}`;
+  // Without merging, the empty segment after a trailing slash is already in `kept`.
+  const isDirectory = last === '.' || last === '..' || (merge && last === '');
+  return `/${kept.join('/')}${isDirectory && kept.length > 0 ? '/' : ''}`;
 };

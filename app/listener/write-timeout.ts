@@ -1,21 +1,21 @@
-/** Peers that do not read: what is written to them waits, and after some time nobody does. */
+/** Write timeout: gives up on peers that do not read their response. */
 import type { Socket } from 'node:net';
 
 /**
- * To be called now and then for every socket that has an answer under way. While bytes wait for the peer, the socket's own timer
- * runs; it is put off by every byte the kernel takes, also within one long write, which nothing else in Node tells.
- * Armed only when it is needed: a timer for each request would be dear.
- * @param armed what the last call gave for this socket
- * @param stuck called when the peer has taken nothing for `idleTimeout` ms
- * @returns whether the timer runs
+ * Call periodically for every socket with a response in progress. While bytes are buffered for the peer, the socket's own timer
+ * runs. Every byte that the kernel accepts resets it, even within one long write; nothing else in Node reports that.
+ * The timer is armed only when needed, because one per request would be expensive.
+ * @param armed the result of the last call for this socket
+ * @param onTimeout called when the peer has read nothing for `idleTimeout` ms
+ * @returns whether the timer is running
  */
-export const watchReader = (socket: Socket, armed: boolean, idleTimeout: number, stuck: () => void): boolean => {
-  const waits = socket.writableLength > 0;
-  if (waits === armed) return armed;
-  if (waits) socket.setTimeout(idleTimeout, stuck);
-  else socket.setTimeout(0, stuck);
-  return waits;
+export const watchReader = (socket: Socket, armed: boolean, idleTimeout: number, onTimeout: () => void): boolean => {
+  const pending = socket.writableLength > 0;
+  if (pending === armed) return armed;
+  if (pending) socket.setTimeout(idleTimeout, onTimeout);
+  else socket.setTimeout(0, onTimeout);
+  return pending;
 };
 
-/** ms: a server that closes must not cut those who were accepted a moment ago and are about to send their request. */
+/** ms: a closing server spares connections younger than this, as they are about to send their request. */
 export const promptness = 1000;

@@ -1,4 +1,4 @@
-/** The access log: a line for a request, one when a WebSocket opens, one when it or an event stream closes; or only those asked for. */
+/** The access log: one line per request, WebSocket opened, WebSocket closed and event stream closed, as far as the settings ask. */
 
 import type { Streams } from '../signaling/transports/http.ts';
 import type { Opened, WebSocketLog } from '../signaling/transports/websocket.ts';
@@ -9,24 +9,23 @@ export type AccessSettings = {
   'disable-logging': boolean;
   'log-4xx': boolean;
   'log-5xx': boolean;
-  /** ms; 0 = none are slow. */
+  /** ms; 0 = off. */
   'log-slow': number;
 };
 
 export type AccessLog = WebSocketLog & Streams & RequestLog;
 
-/** Where lines go; it may take none of them. */
 export type AccessLogger = { isLevelEnabled(level: 'info'): boolean; info(fields: object, message: string): void };
 
 export const createAccessLog = (log: AccessLogger, settings: AccessSettings): AccessLog => {
   const all = !settings['disable-logging'];
-  const wanted = chosen(settings);
+  const selected = createFilter(settings);
   return {
-    wants: (status, us) => log.isLevelEnabled('info') && (all || wanted(status, us)),
+    wants: (status, us) => log.isLevelEnabled('info') && (all || selected(status, us)),
     answered(entry) {
       const { us, url, referer, ...rest } = entry;
-      const seen = referer === undefined ? {} : { referer: redactUrl(referer) };
-      log.info({ ...rest, url: redactUrl(url), ...seen, ms: us / 1000 }, 'request');
+      const redacted = referer === undefined ? {} : { referer: redactUrl(referer) };
+      log.info({ ...rest, url: redactUrl(url), ...redacted, ms: us / 1000 }, 'request');
     },
     opened(entry) {
       if (all) log.info({ ...entry, ...handshake(entry) }, 'WebSocket opened');
@@ -51,8 +50,8 @@ const streaming = ({ room }: Pick<Opened, 'room'>) => ({
 
 const handshake = ({ room }: Opened) => ({ method: 'GET', url: `/rooms/${encodeURIComponent(room)}/ws`, status: 101 });
 
-/** What `disable-logging` lets through. */
-const chosen = (settings: AccessSettings) => {
+/** Which requests are logged despite `disable-logging`. */
+const createFilter = (settings: AccessSettings) => {
   const slow = settings['log-slow'] > 0 ? settings['log-slow'] * 1000 : Number.POSITIVE_INFINITY;
   return (status: Answered['status'], us: Answered['us']): boolean =>
     (settings['log-4xx'] && status >= 400 && status < 500) || (settings['log-5xx'] && status >= 500) || us > slow;

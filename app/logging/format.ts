@@ -1,10 +1,10 @@
-/** Lines for people: uWSGI's `%(token)` formats for requests, and one line for everything else. Text in, text out. */
+/** Human-readable log lines: uWSGI's `%(token)` formats for requests, and one format for everything else. Pure functions. */
 
-/** A log entry as the logger makes it: JSON, parsed again. */
+/** A log entry: the logger's JSON, parsed. */
 export type LogLine = Readonly<Record<string, unknown>>;
 export type Formatter = (entry: LogLine) => string;
 
-/** uWSGI's tokens that are known here, and ours; each names the entry's field, or makes the value from the entry. */
+/** The supported uWSGI tokens, and our own: each maps to a field of the entry, or computes the value. */
 const tokens: Record<string, string | ((entry: LogLine) => unknown)> = {
   method: 'method',
   uri: 'url',
@@ -27,7 +27,7 @@ const tokens: Record<string, string | ((entry: LogLine) => unknown)> = {
   wsclose: 'closeCode',
 };
 
-/** What is wrong with a format; a sentence for each token that is not known. */
+/** Errors in a format: one message per unknown token. */
 export const formatFaults = (format: string): string[] =>
   [...format.matchAll(/%\(([^)]*)\)/g)].flatMap(([whole, token = '']) =>
     Object.hasOwn(tokens, token)
@@ -39,37 +39,37 @@ export const formatFaults = (format: string): string[] =>
         ],
   );
 
-/** @throws Error when a token is not known */
+/** @throws Error if a token is unknown */
 export const compileFormat = (format: string): Formatter => {
   const [fault] = formatFaults(format);
   if (fault !== undefined) throw new Error(`log-format: ${fault}`);
-  // Text and tokens in turn, beginning with text.
+  // Text and tokens alternate, starting with text.
   const parts = format.split(/%\(([^)]*)\)/);
   return (entry) =>
-    parts.map((part, index) => (index % 2 === 0 ? part : shown(valueFor(tokens[part], entry)))).join('');
+    parts.map((part, index) => (index % 2 === 0 ? part : formatValue(valueFor(tokens[part], entry)))).join('');
 };
 
-/** `time level message key=value …`; a request's line has its own order. */
+/** `time level message key=value …`. */
 export const readable: Formatter = (entry) => {
   const { time, level, msg, err, ...fields } = entry;
   const when = typeof time === 'number' ? new Date(time).toISOString() : '-';
-  const details = Object.entries(fields).map(([name, value]) => `${name}=${shown(value)}`);
-  return [when, levelName(level), escaped(String(msg ?? '-')), ...details, ...errorText(err)].join(' ');
+  const details = Object.entries(fields).map(([name, value]) => `${name}=${formatValue(value)}`);
+  return [when, levelName(level), escapeValue(String(msg ?? '-')), ...details, ...errorText(err)].join(' ');
 };
 
 const valueFor = (token: string | ((entry: LogLine) => unknown) | undefined, entry: LogLine): unknown =>
   typeof token === 'function' ? token(entry) : token === undefined ? undefined : entry[token];
 
-/** Characters of one value that are shown. */
-const cap = 512;
-const shown = (value: unknown): string => {
+/** Maximum characters per value. */
+const maxLength = 512;
+const formatValue = (value: unknown): string => {
   if (value === undefined || value === null || value === '') return '-';
-  return escaped(typeof value === 'object' ? JSON.stringify(value) : String(value));
+  return escapeValue(typeof value === 'object' ? JSON.stringify(value) : String(value));
 };
 
-/** Nobody can end the line, begin another or close a quotation with what they send. */
-const escaped = (text: string): string => {
-  const short = text.length > cap ? `${text.slice(0, cap)}…` : text;
+/** Prevents log injection: a value cannot end the line, start another or close a quotation. */
+const escapeValue = (text: string): string => {
+  const short = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
   return short.replace(/[\p{Cc}\p{Cf}\u2028\u2029"\\]/gu, (character) =>
     character === '"' || character === '\\'
       ? `\\${character}`
@@ -80,10 +80,10 @@ const escaped = (text: string): string => {
 const levels: Record<number, string> = { 10: 'TRACE', 20: 'DEBUG', 30: 'INFO', 40: 'WARN', 50: 'ERROR', 60: 'FATAL' };
 const levelName = (level: unknown): string => (typeof level === 'number' ? (levels[level] ?? String(level)) : '-');
 
-/** An error as the logger writes it; its stack follows on lines of their own, indented. */
+/** An error with its stack on indented lines. */
 const errorText = (err: unknown): string[] => {
   if (err === undefined) return [];
-  if (typeof err !== 'object' || err === null || !('stack' in err)) return [`err=${shown(err)}`];
-  const lines = String(err.stack).split('\n').map(escaped);
+  if (typeof err !== 'object' || err === null || !('stack' in err)) return [`err=${formatValue(err)}`];
+  const lines = String(err.stack).split('\n').map(escapeValue);
   return [`err=${lines.join('\n    ')}`];
 };

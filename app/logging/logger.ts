@@ -1,4 +1,4 @@
-/** The log: one pino logger, as JSON or as lines for people, on stdout or in a file that can be opened anew. */
+/** The log: one pino logger that writes JSON or human-readable lines to stdout or to a file that can be reopened. */
 import { type DestinationStream, type Level, type Logger, pino, type SerializedError } from 'pino';
 import { compileFormat, type Formatter, type LogLine, readable } from './format.ts';
 import { Output } from './output.ts';
@@ -8,26 +8,26 @@ export type LogSettings = {
   'log-level': Level | 'silent';
   /** Absent: stdout. */
   logto?: string | undefined;
-  /** Absent: JSON unless stdout is a terminal or there is a `log-format`. */
+  /** Absent: JSON unless stdout is a terminal or `log-format` is set. */
   'log-json'?: boolean | undefined;
-  /** The line of a request; everything else is written readably then. */
+  /** Format of request lines; all other lines are then human-readable. */
   'log-format'?: string | undefined;
 };
 
 export type Log = {
   logger: Logger;
-  /** After the file was moved away, by logrotate for instance; nothing is lost or written twice. Without a file: nothing. */
+  /** Call after the file was moved, for instance by logrotate; no line is lost or duplicated. Without a file it does nothing. */
   reopen(): void;
 };
 
-/** What requests and WebSockets are logged as; only those lines follow `log-format`. */
+/** Messages of the access log; only these lines follow `log-format`. */
 export const accessMessages = ['request', 'WebSocket opened', 'WebSocket closed', 'event stream closed'] as const;
 
 /**
- * A line that cannot be written is lost and told on stderr; how many they were is logged once lines can be written again.
- * @param worker its number, for %(wid), when there are several
- * @param mustOpen false: a file that cannot be opened now is tried again with each line
- * @throws Error when the file cannot be opened, or the format has an unknown token
+ * Lines that cannot be written are lost and reported on stderr; once writing works again, their number is logged.
+ * @param worker number of this worker, for %(wid), if there are several
+ * @param mustOpen false: if the file cannot be opened now, each line tries again
+ * @throws Error if the file cannot be opened, or the format has an unknown token
  */
 export const openLog = (
   settings: LogSettings,
@@ -36,7 +36,7 @@ export const openLog = (
   const { logto, 'log-format': format } = settings;
   const terminal = logto === undefined && process.stdout.isTTY === true;
   const json = format === undefined && (settings['log-json'] ?? !terminal);
-  // Written at once: a log that waits in memory misses what was said just before the end.
+  // Unbuffered: a buffered log would lose the last lines before a crash.
   const output = new Output(logto, (lost) => logger.warn({ lost }, 'lines of the log were lost'));
   if (mustOpen) output.open();
   const logger = createPino(settings, json ? output : formatted(output, format), worker);
@@ -45,7 +45,7 @@ export const openLog = (
 
 export const createLogger = (settings: LogSettings): Logger => openLog(settings).logger;
 
-/** For tests as well, which read what is written. */
+/** Exported for tests, which read the output. */
 export const createPino = (settings: LogSettings, output: DestinationStream, worker?: number): Logger =>
   pino(
     {
@@ -66,16 +66,16 @@ const serializeError = (error: unknown): unknown => {
 
 const formatted = (output: DestinationStream, format: string | undefined): DestinationStream => {
   const request = format === undefined ? undefined : compileFormat(format);
-  return { write: (line) => output.write(`${lineOf(line, request)}\n`) };
+  return { write: (line) => output.write(`${formatLine(line, request)}\n`) };
 };
 
-const lineOf = (json: string, request: Formatter | undefined): string => {
-  const entry = entryOf(json);
+const formatLine = (json: string, request: Formatter | undefined): string => {
+  const entry = parseEntry(json);
   const isAccess = accessMessages.some((message) => message === entry.msg);
   return request && isAccess ? request({ pid: process.pid, ...entry }) : readable(entry);
 };
 
-const entryOf = (json: string): LogLine => {
+const parseEntry = (json: string): LogLine => {
   const entry: unknown = JSON.parse(json);
   return typeof entry === 'object' && entry !== null ? { ...entry } : {};
 };

@@ -1,27 +1,27 @@
-/** Where the lines of the log go: stdout or a file, written at once. A line that cannot be written is lost, and nothing else is. */
+/** Log output: stdout or a file, unbuffered. A line that cannot be written is lost without affecting the caller. */
 import { closeSync, openSync, writeSync } from 'node:fs';
 
-/** ms that a pipe which takes nothing may hold up the process, and ms between tries. */
-const patience = { most: 1000, nap: 20 };
-/** ms between complaints: a disk that is nearly full takes one line and refuses the next. */
-const complaintInterval = 60_000;
+/** ms for which a full pipe may block the process, and ms between retries. */
+const pipeWait = { max: 1000, interval: 20 };
+/** ms between warnings: a nearly full disk may accept one line and reject the next. */
+const warningInterval = 60_000;
 
 /** `write` and `reopen` never throw: a failing disk must not break the code that logs. */
 export class Output {
   readonly #file: string | undefined;
   readonly #recovered: (lost: number) => void;
   #descriptor: number | undefined;
-  /** The file has to be opened (again). */
+  /** The file must be opened (again). */
   #stale: boolean;
-  /** The last line was written in part. */
-  #torn = false;
-  /** Lines since the last that was written. */
+  /** The last line was only partly written. */
+  #partial = false;
+  /** Lines lost since the last one written. */
   #lost = 0;
-  #lastComplaint = Number.NEGATIVE_INFINITY;
+  #lastWarning = Number.NEGATIVE_INFINITY;
 
   /**
    * @param file absent: stdout
-   * @param recovered called after a line was written again, with the number of those that were lost before it
+   * @param recovered called when a line could be written again, with the number of lines lost before it
    */
   constructor(file: string | undefined, recovered: (lost: number) => void) {
     this.#file = file;
@@ -30,24 +30,24 @@ export class Output {
     this.#stale = file !== undefined;
   }
 
-  /** The first line does it otherwise. @throws when the file cannot be opened */
+  /** Optional, as the first line opens the file too. @throws if the file cannot be opened */
   open(): void {
     if (this.#file === undefined) return;
     const opened = openSync(this.#file, 'a', 0o640);
     const old = this.#descriptor;
     this.#descriptor = opened;
     this.#stale = false;
-    this.#torn = false;
+    this.#partial = false;
     if (old !== undefined) closeSync(old);
   }
 
-  /** Reopens the file; while that fails, lines go to the old one and each retries. */
+  /** Reopens the file; if that fails, lines still go to the old one, and each line retries. */
   reopen(): void {
     this.#stale = this.#file !== undefined;
     try {
       this.open();
     } catch (error) {
-      this.#complain(
+      this.#warn(
         error,
         this.#descriptor === undefined ? 'lines are lost until it works' : 'the old file is written on',
       );
@@ -61,47 +61,47 @@ export class Output {
       else this.#writeAll(this.#descriptor, line);
     } catch (error) {
       this.#lost += 1;
-      this.#complain(error, 'lines are lost until it works');
+      this.#warn(error, 'lines are lost until it works');
     }
   }
 
   #writeAll(descriptor: number, line: string): void {
-    let rest = Buffer.from(this.#torn ? `\n${line}` : line);
+    let rest = Buffer.from(this.#partial ? `\n${line}` : line);
     while (rest.length > 0) {
       const written = writeSome(descriptor, rest, this.#lost === 0);
       rest = rest.subarray(written);
-      // If the next part fails, the line that is written after it must not be glued to this one.
-      this.#torn = rest.length > 0;
+      // If the rest fails, the next line must start with a line break.
+      this.#partial = rest.length > 0;
     }
     const lost = this.#lost;
     this.#lost = 0;
     if (lost > 0) this.#recovered(lost);
   }
 
-  #complain(error: unknown, consequence: string): void {
+  #warn(error: unknown, consequence: string): void {
     const now = performance.now();
-    if (now - this.#lastComplaint < complaintInterval) return;
-    this.#lastComplaint = now;
-    sayOnStderr(`genkan: log: ${error instanceof Error ? error.message : error}; ${consequence}\n`);
+    if (now - this.#lastWarning < warningInterval) return;
+    this.#lastWarning = now;
+    writeToStderr(`genkan: log: ${error instanceof Error ? error.message : error}; ${consequence}\n`);
   }
 }
 
-/** stdout may be a pipe that another process made non-blocking. @param patient whether to wait until it takes more */
-const writeSome = (descriptor: number, bytes: Buffer, patient: boolean): number => {
-  for (let waited = 0; ; waited += patience.nap) {
+/** stdout may be a pipe that another process made non-blocking. @param wait whether to wait for a full pipe */
+const writeSome = (descriptor: number, bytes: Buffer, wait: boolean): number => {
+  for (let waited = 0; ; waited += pipeWait.interval) {
     try {
       return writeSync(descriptor, bytes);
     } catch (error) {
       const isFull = error instanceof Error && 'code' in error && error.code === 'EAGAIN';
-      if (!isFull || !patient || waited >= patience.most) throw error;
-      Atomics.wait(sleeper, 0, 0, patience.nap);
+      if (!isFull || !wait || waited >= pipeWait.max) throw error;
+      Atomics.wait(sleeper, 0, 0, pipeWait.interval);
     }
   }
 };
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
-/** stderr may be gone or full as well; then nobody can be told. */
-const sayOnStderr = (text: string): void => {
+/** Errors are ignored: stderr may be closed or full as well. */
+const writeToStderr = (text: string): void => {
   try {
     writeSync(2, text);
   } catch {}

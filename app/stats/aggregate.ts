@@ -1,4 +1,4 @@
-/** Statistics of all workers, asked of each and joined, for the listeners of the supervisor. */
+/** Collects and merges the statistics of all workers, for the supervisor's statistics listeners. */
 
 import type { Supervisor } from '../process/supervisor/supervisor.ts';
 import type { WorkerHandle } from '../process/supervisor/worker-handle.ts';
@@ -8,26 +8,26 @@ import { metricsType, ofWorker, renderMetrics } from './prometheus.ts';
 import { thisServer } from './snapshot.ts';
 import { render, type Worker } from './uwsgi-json.ts';
 
-/** A worker that does not run, or does not answer in time, is shown without numbers of its own. */
+/** A worker that is not running or does not answer in time is listed without its numbers. */
 export const aggregateStats = (supervisor: Pick<Supervisor, 'workers'>): Readings => ({
   async stats() {
     const workers = supervisor.workers.map(async ({ number, respawns, hung, process }): Promise<Worker> => {
-      const answered = await reportOf(process);
+      const received = await reportOf(process);
       return {
         id: number,
         pid: process?.pid ?? 0,
         spawns: respawns + 1,
         lastSpawn: process ? Math.round((performance.timeOrigin + process.since) / 1000) : 0,
         hung,
-        ...(answered ? { snapshot: answered.snapshot } : {}),
+        ...(received ? { snapshot: received.snapshot } : {}),
       };
     });
     return render(thisServer(version()), await Promise.all(workers));
   },
   async metrics() {
     const values = supervisor.workers.map(async ({ number, process }) => {
-      const answered = await reportOf(process);
-      return answered ? ofWorker(answered.metrics, number) : [];
+      const received = await reportOf(process);
+      return received ? ofWorker(received.metrics, number) : [];
     });
     return { type: metricsType, text: await renderMetrics(await Promise.all(values)) };
   },

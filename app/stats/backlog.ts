@@ -1,25 +1,25 @@
-/** How many connections wait at each listener to be accepted, as Linux tells of TCP; elsewhere, and of unix sockets, 0. */
+/** Connections waiting to be accepted, per listener. Known only for TCP on Linux; otherwise 0. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { Snapshot } from './uwsgi-json.ts';
 
-/** @param listening as `serve` describes it  @param most connections that may wait at one */
-export const waitingAt = (listening: { setting: string; address: string }[], most: number): Snapshot['sockets'] => {
+/** @param listening as returned by `serve`  @param backlog maximum queue length of a listener */
+export const waitingAt = (listening: { setting: string; address: string }[], backlog: number): Snapshot['sockets'] => {
   const queues = tcpQueues();
   return listening.map(({ setting, address }) => {
     const port = /:(\d+)$/.exec(address)?.[1];
     const queue = port === undefined ? 0 : (queues.get(Number(port)) ?? 0);
     const protocol = setting === 'socket' ? 'uwsgi' : 'http';
-    // As with uWSGI, a unix socket shows no length.
-    return { name: address, protocol, queue, maxQueue: port === undefined ? 0 : most };
+    // As in uWSGI, unix sockets report no length.
+    return { name: address, protocol, queue, maxQueue: port === undefined ? 0 : backlog };
   });
 };
 
-/** By port. */
+/** Queue lengths by port. */
 const tcpQueues = (): Map<number, number> => new Map(['/proc/net/tcp', '/proc/net/tcp6'].flatMap(listeningIn));
 
 /**
- * proc_net(5): `sl local_address rem_address st tx_queue:rx_queue …`, all hexadecimal; st 0A is LISTEN, and there rx_queue
- * is what waits. Listening sockets come first, so the beginning is enough, however many connections there are.
+ * proc_net(5): `sl local_address rem_address st tx_queue:rx_queue …`, all hexadecimal. st 0A is LISTEN, where rx_queue is the
+ * number of waiting connections. Listening sockets come first, so the start of the file suffices, whatever its size.
  */
 const listeningIn = (file: string): [number, number][] =>
   [...headOf(file).matchAll(/^ *\d+: [\dA-F]+:([\dA-F]{4}) [\dA-F]+:0000 0A [\dA-F]{8}:([\dA-F]{8}) /gm)].map(

@@ -1,9 +1,9 @@
-/** What one process counts: plain numbers, so that counting costs an increment, and telling another process is JSON. */
+/** The counters of one process: plain numbers, so that counting is an increment, and JSON carries them to other processes. */
 import { z } from 'zod';
 import { type ErrorCode, errors } from '../protocol/errors.ts';
 import { clientMessage, leaveReason, type Numbered } from '../protocol/messages.ts';
 
-/** Settings that listen for visitors, as counts and logs name them. */
+/** Listeners for clients, by setting name, as used in counters and logs. */
 export const listeners = ['http', 'http-socket', 'socket'] as const;
 export type Listener = (typeof listeners)[number];
 
@@ -11,7 +11,7 @@ const statusClasses = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
 const errorCodes = Object.keys(errors) as [ErrorCode, ...ErrorCode[]];
 const closes = errorCodes.flatMap((code) => ('close' in errors[code] ? [String(errors[code].close)] : []));
-/** RFC 6455, section 7.4.1, and our own; a client may send any other from 3000 to 4999, so those are one. */
+/** RFC 6455, section 7.4.1, and our own. A client may send any other from 3000 to 4999; those are counted together. */
 const closeCodes = ['1000', '1001', '1002', '1003', '1005', '1006', '1007', '1008', '1009', '1011', ...closes];
 
 const numbered = clientMessage.options.flatMap(({ shape }) => ('n' in shape ? [shape.type.value] : [])) as [
@@ -20,23 +20,24 @@ const numbered = clientMessage.options.flatMap(({ shape }) => ('n' in shape ? [s
 ];
 const count = z.int().min(0);
 export const counts = z.object({
-  /** Peers that came into a room anew. */
+  /** Peers that joined a room with a new session. */
   joins: count,
-  /** Sessions that went on after a lost connection; `rejoins`: those whose missed events were not kept any more. */
+  /** Sessions resumed after a lost connection. */
   resumes: count,
+  /** Sessions resumed after their missed events had been discarded. */
   rejoins: count,
-  /** How peers have left; `ended`: with the whole room. */
+  /** Departures by reason; `ended`: the whole room ended. */
   leaves: z.record(z.enum([...leaveReason.options, 'ended']), count),
-  /** Numbered messages that rooms accepted; a repeat that was recognised as one counts as well. */
+  /** Numbered messages accepted by rooms, including recognised duplicates. */
   relayed: z.record(z.enum(numbered), count),
   refused: z.record(z.enum(errorCodes), count),
   webSockets: z.object({ opened: count, closes: z.record(z.string(), count) }),
   /** Event streams. */
   streams: z.object({ opened: count, closed: count }),
   requests: z.record(z.enum(listeners), z.record(z.enum(statusClasses), count)),
-  /** What listeners answered by themselves, before the app or in its place, by their code. */
+  /** Errors sent by the listeners themselves, before or instead of the app, by code. */
   refusals: z.record(z.enum(listeners), z.record(z.string(), count)),
-  /** Requests that were answered, WebSockets and event streams apart: how long they took in all and, decaying, of late (µs). */
+  /** Answered requests, excluding WebSockets and event streams: `micros` is their total time, `recentMicros` a decaying mean (µs). */
   answers: z.object({ count, micros: count, recentMicros: count, bytes: count, failed: count }),
 });
 export type Counts = z.infer<typeof counts>;
@@ -70,10 +71,10 @@ export const sumCounts = (all: Counts[]): Counts => {
 type Numbers = { [name: string]: number | Numbers };
 const addInto = (total: Numbers, one: Numbers): void => {
   for (const [name, value] of Object.entries(one)) {
-    const own = total[name];
+    const current = total[name];
     if (typeof value !== 'number') {
-      if (typeof own === 'object') addInto(own, value);
-    } else total[name] = value + (typeof own === 'number' ? own : 0);
+      if (typeof current === 'object') addInto(current, value);
+    } else total[name] = value + (typeof current === 'number' ? current : 0);
   }
 };
 
@@ -86,11 +87,11 @@ export const countRefusal = ({ refusals }: Counts, listener: Listener, code: str
   refusals[listener][code] = (refusals[listener][code] ?? 0) + 1;
 };
 
-/** Requests that took longer than `harakiri` allows. */
+/** Requests that exceeded `harakiri`. */
 export const overdue = ({ refusals }: Counts): number =>
   Object.values(refusals).reduce((sum, codes) => sum + (codes.harakiri ?? 0), 0);
 
-/** One answer more. @param bytes of the body, 0 when not known */
+/** @param bytes of the body, 0 if unknown */
 export const countAnswer = (
   counted: Counts,
   listener: Listener,
@@ -102,7 +103,7 @@ export const countAnswer = (
   const { answers } = counted;
   answers.count += 1;
   answers.micros += micros;
-  // As uWSGI does: the mean of what it was and the last one.
+  // As in uWSGI: the mean of the previous value and the latest.
   answers.recentMicros = Math.round((answers.recentMicros + micros) / 2);
   answers.bytes += bytes;
 };

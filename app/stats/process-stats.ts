@@ -1,14 +1,14 @@
-/** Statistics and metrics of this process, for its own listeners and for a master that asks. */
+/** Statistics and metrics of this process, for its own listeners and for the supervisor. */
 import { z } from 'zod';
 import { createMetrics, metricsType, metricValues, renderMetrics } from './prometheus.ts';
 import { observe, type Sources, thisServer } from './snapshot.ts';
 import { render, snapshot } from './uwsgi-json.ts';
 
-/** What a worker sends to its master; the master checks it by this and joins several with `render` and `renderMetrics`. */
+/** What a worker sends to its supervisor, which validates it and merges the workers' reports with `render` and `renderMetrics`. */
 export const report = z.object({ snapshot, metrics: metricValues });
 export type Report = z.infer<typeof report>;
 
-/** What the listeners for statistics answer with; a master makes one from its workers' reports. */
+/** Content of the statistics listeners; the supervisor creates it from its workers' reports. */
 export type Readings = {
   /** uWSGI's JSON. */
   stats(): Promise<string>;
@@ -16,9 +16,9 @@ export type Readings = {
 };
 
 export type Reports = Readings & {
-  /** For a master. */
+  /** For the supervisor. */
   report(): Promise<{ snapshot: Report['snapshot']; metrics: object[] }>;
-  /** One answer more, for the histogram of durations. */
+  /** Adds a response to the duration histogram. */
   took(route: string, seconds: number): void;
   settled(seconds: number): void;
   stop(): void;
@@ -31,17 +31,17 @@ export const createReports = (sources: Sources, version: string): Reports => {
     took,
     settled,
     async stats() {
-      const seen = observer.take();
-      const { startedAt } = seen.usage;
-      const self = { id: 1, pid: seen.pid, spawns: 1, lastSpawn: startedAt, hung: 0, snapshot: seen };
+      const current = observer.take();
+      const { startedAt } = current.usage;
+      const self = { id: 1, pid: current.pid, spawns: 1, lastSpawn: startedAt, hung: 0, snapshot: current };
       return render(thisServer(version), [self]);
     },
     async metrics() {
       return { type: metricsType, text: await renderMetrics([await values(observer.take())]) };
     },
     async report() {
-      const seen = observer.take();
-      return { snapshot: seen, metrics: await values(seen) };
+      const current = observer.take();
+      return { snapshot: current, metrics: await values(current) };
     },
     stop: () => observer.stop(),
   };

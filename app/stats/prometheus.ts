@@ -1,9 +1,9 @@
-/** Snapshots → metrics for Prometheus, by its own client library; names and help texts are here, once. */
+/** Snapshots → Prometheus metrics, by its official client library; defines all names and help texts. */
 import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
 import { z } from 'zod';
 import type { Snapshot } from './uwsgi-json.ts';
 
-/** What a worker tells its master, as far as the master looks into it; plain JSON. */
+/** Metrics as a worker sends them to its supervisor, in JSON; only the fields that the supervisor reads. */
 export const metricValues = z.array(
   z.looseObject({
     name: z.string(),
@@ -13,22 +13,22 @@ export const metricValues = z.array(
 export type MetricValues = z.infer<typeof metricValues>;
 
 export type Metrics = {
-  /** One answer more. @param route as the program names it, never as a client wrote it */
+  /** Records the duration of a request. @param route the route pattern, never the URL that a client sent */
   took(route: string, seconds: number): void;
-  /** One message settled, of those that are timed. */
+  /** Records how long a message took to settle; only a sample is timed. */
   settled(seconds: number): void;
-  /** Everything, as of the snapshot, in the form of `metricValues`. */
+  /** All metrics as of the snapshot, in the shape of `metricValues`. */
   values(snapshot: Snapshot): Promise<object[]>;
 };
 
 export const metricsType = Registry.PROMETHEUS_CONTENT_TYPE;
 
-/** The metrics of the only process, or of all, each marked by `ofWorker`, as one text. */
+/** The metrics of one process, or of several labelled by `ofWorker`, as one text. */
 export const renderMetrics = (processes: object[][]): Promise<string> => Registry.aggregate(processes).metrics();
 
 /**
- * Marks a worker's metrics as its own. They are not added up: the counts of a worker that is replaced begin anew, and
- * Prometheus would take the sum's fall for a new beginning of the whole.
+ * Labels metrics with their worker. They are not summed: the counters of a replaced worker restart at 0, and Prometheus would
+ * treat the drop in the sum as a reset of the whole.
  */
 export const ofWorker = (metrics: MetricValues, worker: number): MetricValues =>
   metrics.map((metric) => ({
@@ -37,16 +37,16 @@ export const ofWorker = (metrics: MetricValues, worker: number): MetricValues =>
   }));
 
 type Labels = Record<string, string>;
-/** `read` gives each value with its labels, whose values are the program's own words. */
+/** `read` returns the values with their labels; label values never come from clients. */
 type Reading = {
   kind: 'counter' | 'gauge';
   name: string;
   help: string;
   labels?: string[];
-  read: (seen: Snapshot) => [Labels, number][];
+  read: (snapshot: Snapshot) => [Labels, number][];
 };
 
-/** Each measurement of requests is of one route; long polls have one of their own and so spoil no other's. */
+/** Durations are recorded per route, so that long polls do not distort those of other routes. */
 export const createMetrics = (): Metrics => {
   const registry = new Registry();
   const series = readings.map((reading) => ({ reading, metric: register(registry, reading) }));
@@ -74,8 +74,8 @@ export const createMetrics = (): Metrics => {
 };
 
 const register = (registry: Registry, { kind, name, help, labels = [] }: Reading) => {
-  const about = { name: `genkan_${name}`, help, labelNames: labels, registers: [registry] };
-  return kind === 'counter' ? new Counter(about) : new Gauge(about);
+  const configuration = { name: `genkan_${name}`, help, labelNames: labels, registers: [registry] };
+  return kind === 'counter' ? new Counter(configuration) : new Gauge(configuration);
 };
 
 const fill = (metric: Counter<string> | Gauge<string>, values: [Labels, number][]): void => {
@@ -92,19 +92,19 @@ const readings: Reading[] = [
     kind: 'gauge',
     name: 'rooms',
     help: 'Rooms that there are now.',
-    read: (seen) => one(seen.rooms),
+    read: (snapshot) => one(snapshot.rooms),
   },
   {
     kind: 'gauge',
     name: 'peers',
     help: 'Peers in rooms now, those who are away included.',
-    read: (seen) => one(seen.peers),
+    read: (snapshot) => one(snapshot.peers),
   },
   {
     kind: 'gauge',
     name: 'kept_bytes',
     help: 'Bytes that rooms keep, of those that max-kept-bytes allows.',
-    read: (seen) => one(seen.keptBytes),
+    read: (snapshot) => one(snapshot.keptBytes),
   },
   {
     kind: 'counter',
@@ -144,7 +144,7 @@ const readings: Reading[] = [
     kind: 'gauge',
     name: 'websockets_open',
     help: 'WebSockets that are open now.',
-    read: (seen) => one(seen.webSockets.open),
+    read: (snapshot) => one(snapshot.webSockets.open),
   },
   {
     kind: 'counter',
@@ -164,14 +164,14 @@ const readings: Reading[] = [
     name: 'websocket_messages_total',
     help: 'Messages on WebSockets, from clients (in) and to them (out).',
     labels: ['direction'],
-    read: (seen) => each('direction', { in: seen.webSockets.messagesIn, out: seen.webSockets.messagesOut }),
+    read: (snapshot) => each('direction', { in: snapshot.webSockets.messagesIn, out: snapshot.webSockets.messagesOut }),
   },
   {
     kind: 'counter',
     name: 'websocket_bytes_total',
     help: 'Bytes on the connections of WebSockets, framing included.',
     labels: ['direction'],
-    read: (seen) => each('direction', { in: seen.webSockets.bytesIn, out: seen.webSockets.bytesOut }),
+    read: (snapshot) => each('direction', { in: snapshot.webSockets.bytesIn, out: snapshot.webSockets.bytesOut }),
   },
   {
     kind: 'gauge',
@@ -189,7 +189,7 @@ const readings: Reading[] = [
     kind: 'gauge',
     name: 'unsent_bytes',
     help: 'Bytes that wait for peers on WebSockets to read them.',
-    read: (seen) => one(seen.webSockets.unsentBytes),
+    read: (snapshot) => one(snapshot.webSockets.unsentBytes),
   },
   {
     kind: 'counter',
@@ -228,42 +228,42 @@ const readings: Reading[] = [
     kind: 'gauge',
     name: 'event_loop_utilization_ratio',
     help: 'Share of the time, of late, that the event loop was at work.',
-    read: (seen) => one(seen.utilisation),
+    read: (snapshot) => one(snapshot.utilisation),
   },
   {
     kind: 'gauge',
     name: 'draining',
     help: '1 while no new visitors are taken.',
-    read: (seen) => one(seen.accepting ? 0 : 1),
+    read: (snapshot) => one(snapshot.accepting ? 0 : 1),
   },
   {
     kind: 'counter',
     name: 'process_cpu_seconds_total',
     help: 'CPU time used, user and system.',
-    read: (seen) => one(seen.usage.cpu),
+    read: (snapshot) => one(snapshot.usage.cpu),
   },
   {
     kind: 'gauge',
     name: 'process_resident_memory_bytes',
     help: 'Resident memory.',
-    read: (seen) => one(seen.usage.rss),
+    read: (snapshot) => one(snapshot.usage.rss),
   },
   {
     kind: 'gauge',
     name: 'process_virtual_memory_bytes',
     help: 'Address space; V8 reserves far more than it uses.',
-    read: (seen) => one(seen.usage.vsz),
+    read: (snapshot) => one(snapshot.usage.vsz),
   },
   {
     kind: 'gauge',
     name: 'process_heap_bytes',
     help: 'JavaScript heap in use.',
-    read: (seen) => one(seen.usage.heap),
+    read: (snapshot) => one(snapshot.usage.heap),
   },
   {
     kind: 'gauge',
     name: 'process_start_time_seconds',
     help: 'When the process began, in seconds since 1970.',
-    read: (seen) => one(seen.usage.startedAt),
+    read: (snapshot) => one(snapshot.usage.startedAt),
   },
 ];

@@ -1,4 +1,4 @@
-/** The listeners for statistics: bare ones that speak first, as uWSGI's do, and HTTP ones with metrics and health. */
+/** Statistics listeners: raw TCP ones that send JSON on connect, as uWSGI's do, and HTTP ones with metrics and health checks. */
 import { createServer as createHttpServer, type Server as HttpServer, type ServerResponse } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import { type Address, showAddress } from '../config/address.ts';
@@ -9,54 +9,57 @@ import type { Readings } from './process-stats.ts';
 
 export type Health = { ready: () => boolean };
 export type StatsServers = {
-  /** Where each listens, in the order stats, stats-http. */
+  /** Listen addresses, in the order stats, stats-http. */
   listening: { setting: string; address: string }[];
   stop(): Promise<void>;
 };
 
-/** ms a reader may take; nobody needs longer for some kilobytes. */
-const patience = 4000;
+/** ms for a client to read the response, which is only a few kilobytes. */
+const timeout = 4000;
 const loopback = '127.0.0.1';
-/** At each address: more would take the supervisor's descriptors, which it needs to start workers. */
-const mostConnections = 64;
+/** Per address: more could use up the file descriptors that the supervisor needs to start workers. */
+const maxConnections = 64;
 
-/** @throws when an address cannot be listened on; what listened already is closed again then */
+/** @throws if an address cannot be listened on; listeners already open are closed again */
 export const serveStats = async (settings: Settings, readings: Readings, health: Health): Promise<StatsServers> => {
   const servers: { setting: string; server: Server; address: Address; cut: () => void }[] = [
-    ...settings.stats.map((address) => ({ setting: 'stats', address, ...bareServer(readings) })),
+    ...settings.stats.map((address) => ({ setting: 'stats', address, ...rawServer(readings) })),
     ...settings['stats-http'].map((address) => {
-      const own = address.kind === 'tcp' ? address.host : undefined;
-      const answers = allowedHostNames(own, settings['allowed-hosts']);
-      return { setting: 'stats-http', address, ...httpServer(readings, health, answers) };
+      const listenHost = address.kind === 'tcp' ? address.host : undefined;
+      const isServed = allowedHostNames(listenHost, settings['allowed-hosts']);
+      return { setting: 'stats-http', address, ...httpServer(readings, health, isServed) };
     }),
   ];
   const removals: (() => void)[] = [];
   const stop = async (): Promise<void> => {
-    await Promise.all(servers.map(({ server, cut }) => closed(server, cut)));
+    await Promise.all(servers.map(({ server, cut }) => close(server, cut)));
     if (settings.vacuum) for (const remove of removals.splice(0)) remove();
   };
   try {
     const options = listenOptions(settings);
-    for (const { server } of servers) server.maxConnections = mostConnections;
+    for (const { server } of servers) server.maxConnections = maxConnections;
     for (const { server, address } of servers)
       removals.push(await listen(server, address, { ...options, host: loopback }));
   } catch (error) {
     await stop();
     throw error;
   }
-  const listening = servers.map(({ setting, server, address }) => ({ setting, address: where(server, address) }));
+  const listening = servers.map(({ setting, server, address }) => ({
+    setting,
+    address: boundAddress(server, address),
+  }));
   return { listening, stop };
 };
 
-/** uwsgitop asks nothing and reads to the end; whatever another says before is read and thrown away. */
-const bareServer = ({ stats }: Readings): { server: Server; cut: () => void } => {
+/** uwsgitop sends nothing and reads to the end; input from other clients is discarded. */
+const rawServer = ({ stats }: Readings): { server: Server; cut: () => void } => {
   const sockets = new Set<Socket>();
-  // A reader that has closed its own side already is answered all the same.
+  // allowHalfOpen: a client that has already closed its writing side still receives the response.
   const server = createServer({ allowHalfOpen: true }, async (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => socket.destroy());
-    socket.setTimeout(patience, () => socket.destroy());
+    socket.setTimeout(timeout, () => socket.destroy());
     socket.resume();
     await stats().then(
       (text) => socket.end(text),
@@ -72,17 +75,17 @@ const bareServer = ({ stats }: Readings): { server: Server; cut: () => void } =>
 const httpServer = (
   readings: Readings,
   health: Health,
-  answersHost: (host: string | undefined) => boolean,
+  isServed: (host: string | undefined) => boolean,
 ): { server: HttpServer; cut: () => void } => {
-  const server = createHttpServer({ headersTimeout: patience, requestTimeout: patience }, async (request, response) => {
+  const server = createHttpServer({ headersTimeout: timeout, requestTimeout: timeout }, async (request, response) => {
     request.resume();
-    // On a unix socket there is no name that leads here.
-    if (request.socket.localAddress !== undefined && !answersHost(request.headers.host))
+    // DNS rebinding cannot reach a unix socket.
+    if (request.socket.localAddress !== undefined && !isServed(request.headers.host))
       return send(response, 421, 'text/plain', 'Not for this host: ask by an address, or by one of --allowed-hosts.\n');
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return send(response, 405, 'text/plain', 'Only GET and HEAD.\n', { allow: 'GET, HEAD' });
     const path = (request.url ?? '').replace(/\?.*$/s, '');
-    await answer(path, response, readings, health).catch(() => {
+    await respond(path, response, readings, health).catch(() => {
       if (response.headersSent) response.destroy();
       else send(response, 500, 'text/plain', 'The numbers could not be had.\n');
     });
@@ -90,7 +93,7 @@ const httpServer = (
   return { server, cut: () => server.closeAllConnections() };
 };
 
-const answer = async (path: string, response: ServerResponse, readings: Readings, health: Health): Promise<void> => {
+const respond = async (path: string, response: ServerResponse, readings: Readings, health: Health): Promise<void> => {
   switch (path) {
     case '/':
     case '/stats':
@@ -111,7 +114,7 @@ const answer = async (path: string, response: ServerResponse, readings: Readings
   }
 };
 
-/** No CORS header: pages of other origins are not to read this, unlike uWSGI's. */
+/** No CORS header, unlike uWSGI: pages of other origins must not read this. */
 const send = (response: ServerResponse, status: number, type: string, body: string, more = {}): void => {
   const length = Buffer.byteLength(body);
   const headers = { 'content-type': type, 'content-length': length, 'cache-control': 'no-store' };
@@ -119,15 +122,15 @@ const send = (response: ServerResponse, status: number, type: string, body: stri
   response.end(body);
 };
 
-const closed = (server: Server, cut: () => void): Promise<void> =>
+const close = (server: Server, cut: () => void): Promise<void> =>
   new Promise((resolve) => {
-    // A server that never came to listen has nothing to close.
+    // The callback also runs, with an error, if the server was never listening.
     server.close(() => resolve());
     cut();
   });
 
-/** Port 0 asks for any; what it became is what counts. */
-const where = (server: Server, address: Address): string => {
+/** With the actual port if port 0 was requested. */
+const boundAddress = (server: Server, address: Address): string => {
   const bound = server.address();
   const real =
     address.kind === 'tcp' && bound && typeof bound === 'object' ? { ...address, port: bound.port } : address;

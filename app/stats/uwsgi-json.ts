@@ -1,25 +1,25 @@
-/** Snapshots of the workers → statistics in the form of uWSGI's, which uwsgitop and other tools read. */
+/** Worker snapshots → statistics in uWSGI's JSON format, as read by uwsgitop and other tools. */
 import { z } from 'zod';
 import { counts, overdue, sumCounts } from './counters.ts';
 
 const number = z.number().min(0);
-/** What a worker tells of itself at one moment; plain JSON, so that it can be sent to the master. */
+/** The state of a worker at one moment; plain JSON, so that it can be sent to the supervisor. */
 export const snapshot = z.object({
   pid: number,
-  /** New visitors are taken. */
+  /** New clients are accepted. */
   accepting: z.boolean(),
-  /** Share of the time, of late, that the event loop was at work; 0 to 1. */
+  /** Recent event-loop utilisation, 0 to 1. */
   utilisation: number,
-  /** How late (s) the event loop came to its timers, of late. */
+  /** Recent event-loop lag, in seconds. */
   lag: z.object({ p50: number, p99: number, max: number }),
-  /** Bytes; CPU seconds since the process began; `startedAt` in seconds since 1970. */
+  /** Bytes; CPU seconds since the process started; `startedAt` in seconds since 1970. */
   usage: z.object({ rss: number, vsz: number, heap: number, cpu: number, startedAt: number }),
   rooms: number,
   keptBytes: number,
   peers: number,
   webSockets: z.object({
     open: number,
-    /** Bytes that wait for peers to read them. */
+    /** Bytes buffered until peers read them. */
     unsentBytes: number,
     messagesIn: number,
     messagesOut: number,
@@ -31,7 +31,7 @@ export const snapshot = z.object({
     z.object({
       name: z.string(),
       protocol: z.enum(['uwsgi', 'http']),
-      /** Connections that wait to be accepted, and how many may. */
+      /** Connections waiting to be accepted, and their maximum. */
       queue: number,
       maxQueue: number,
     }),
@@ -40,26 +40,26 @@ export const snapshot = z.object({
 });
 export type Snapshot = z.infer<typeof snapshot>;
 
-/** What only the master knows of a worker. `snapshot` is absent while it does not run, or has not answered. */
+/** A worker as the supervisor knows it. `snapshot` is absent if it is not running or has not answered. */
 export type Worker = {
   /** From 1. */
   id: number;
   pid: number;
-  /** How often it was started, and when last (seconds since 1970). */
+  /** Number of starts, and time of the last one (seconds since 1970). */
   spawns: number;
   lastSpawn: number;
-  /** How often it was replaced because it hung. */
+  /** Number of times it was replaced because it hung. */
   hung: number;
   snapshot?: Snapshot;
 };
-/** The process that answers: the master, or the only one. */
+/** The process that serves the statistics: the supervisor, or the only process. */
 export type Server = { version: string; pid: number; uid: number; gid: number; cwd: string };
 
-/** Indented by tabs, as uWSGI writes it. */
+/** Indented by tabs, as in uWSGI. */
 export const render = (server: Server, workers: Worker[]): string =>
   `${JSON.stringify(statistics(server, workers), null, '\t')}\n`;
 
-/** Names, units and 0/1 for flags are uWSGI's; what is ours stands below `rooms`. */
+/** Names, units and 0/1 flags are uWSGI's; our own values are below `rooms`. */
 export const statistics = (server: Server, workers: Worker[]) => {
   const sockets = workers.flatMap((worker) => worker.snapshot?.sockets ?? []);
   const queue = sockets.reduce((sum, socket) => sum + socket.queue, 0);
@@ -88,34 +88,34 @@ export const statistics = (server: Server, workers: Worker[]) => {
 };
 
 const workerStatistics = (worker: Worker, cwd: string) => {
-  const { id, pid, spawns, lastSpawn, hung, snapshot: seen } = worker;
-  const requests = requestsOf(seen);
-  const answers = seen?.counts.answers;
+  const { id, pid, spawns, lastSpawn, hung, snapshot: current } = worker;
+  const requests = requestsOf(current);
+  const answers = current?.counts.answers;
   const exceptions = answers?.failed ?? 0;
   return {
     id,
     pid,
-    accepting: seen?.accepting ? 1 : 0,
+    accepting: current?.accepting ? 1 : 0,
     requests,
     delta_requests: requests,
     exceptions,
-    harakiri_count: (seen ? overdue(seen.counts) : 0) + hung,
+    harakiri_count: (current ? overdue(current.counts) : 0) + hung,
     signals: 0,
     signal_queue: 0,
-    status: statusOf(seen),
-    rss: seen?.usage.rss ?? 0,
-    vsz: seen?.usage.vsz ?? 0,
+    status: statusOf(current),
+    rss: current?.usage.rss ?? 0,
+    vsz: current?.usage.vsz ?? 0,
     running_time: answers?.micros ?? 0,
     last_spawn: lastSpawn,
     respawn_count: spawns,
-    tx: (answers?.bytes ?? 0) + (seen?.webSockets.bytesOut ?? 0),
+    tx: (answers?.bytes ?? 0) + (current?.webSockets.bytesOut ?? 0),
     avg_rt: answers?.recentMicros ?? 0,
     apps: [{ id: 0, modifier1: 0, mountpoint: '', startup_time: 0, requests, exceptions, chdir: cwd }],
-    cores: [coreStatistics(requests, statusOf(seen) === 'busy')],
+    cores: [coreStatistics(requests, statusOf(current) === 'busy')],
   };
 };
 
-/** A worker has one core: its event loop. Of the requests under way nothing is shown, for they carry credentials. */
+/** A worker has one core: its event loop. Current requests are not shown, because they carry credentials. */
 const coreStatistics = (requests: number, busy: boolean) => ({
   id: 0,
   requests,
@@ -129,21 +129,21 @@ const coreStatistics = (requests: number, busy: boolean) => ({
   req_info: {},
 });
 
-/** Requests that were answered, and WebSockets that were opened. */
-const requestsOf = (seen: Snapshot | undefined): number =>
-  seen ? seen.counts.answers.count + seen.counts.webSockets.opened : 0;
+/** Answered requests plus opened WebSockets. */
+const requestsOf = (current: Snapshot | undefined): number =>
+  current ? current.counts.answers.count + current.counts.webSockets.opened : 0;
 
-/** By the event loop alone: a request for events waits without work, and would make every worker look busy. */
-const statusOf = (seen: Snapshot | undefined): 'cheap' | 'pause' | 'busy' | 'idle' => {
-  if (!seen) return 'cheap';
-  if (!seen.accepting) return 'pause';
-  return seen.utilisation > 0.7 ? 'busy' : 'idle';
+/** Judged by event-loop utilisation only: long polls wait without work and would make every worker look busy. */
+const statusOf = (current: Snapshot | undefined): 'cheap' | 'pause' | 'busy' | 'idle' => {
+  if (!current) return 'cheap';
+  if (!current.accepting) return 'pause';
+  return current.utilisation > 0.7 ? 'busy' : 'idle';
 };
 
 const roomStatistics = (workers: Worker[]) => {
-  const seen = workers.flatMap((worker) => (worker.snapshot ? [worker.snapshot] : []));
-  const sum = (read: (one: Snapshot) => number): number => seen.reduce((total, one) => total + read(one), 0);
-  const totals = sumCounts(seen.map((one) => one.counts));
+  const snapshots = workers.flatMap((worker) => (worker.snapshot ? [worker.snapshot] : []));
+  const sum = (read: (one: Snapshot) => number): number => snapshots.reduce((total, one) => total + read(one), 0);
+  const totals = sumCounts(snapshots.map((one) => one.counts));
   return {
     rooms: sum((one) => one.rooms),
     peers: sum((one) => one.peers),
@@ -160,12 +160,12 @@ const roomStatistics = (workers: Worker[]) => {
       messages_out: sum((one) => one.webSockets.messagesOut),
       unsent_bytes: sum((one) => one.webSockets.unsentBytes),
     },
-    draining: seen.filter((one) => !one.accepting).length,
-    loop_lag_us: { p50: worst(seen, 'p50'), p99: worst(seen, 'p99'), max: worst(seen, 'max') },
+    draining: snapshots.filter((one) => !one.accepting).length,
+    loop_lag_us: { p50: worst(snapshots, 'p50'), p99: worst(snapshots, 'p99'), max: worst(snapshots, 'max') },
     workers: workers.map(({ id, snapshot: one }) => ({ id, rooms: one?.rooms ?? 0, peers: one?.peers ?? 0 })),
   };
 };
 
 /** The lag of the slowest worker, in µs. */
-const worst = (seen: Snapshot[], which: keyof Snapshot['lag']): number =>
-  Math.round(Math.max(0, ...seen.map(({ lag }) => lag[which])) * 1e6);
+const worst = (snapshots: Snapshot[], which: keyof Snapshot['lag']): number =>
+  Math.round(Math.max(0, ...snapshots.map(({ lag }) => lag[which])) * 1e6);

@@ -1,16 +1,16 @@
-/** Pages of which origins may use the rooms: the server's own, and those of `--allowed-origins`. */
+/** Origins whose pages may use the rooms: the server's own, and those of `--allowed-origins`. */
 import type { FastifyRequest } from 'fastify';
 
-/** How a request was made, as its listener believes. */
+/** The parts of a request that decide on its origin, after its listener has filtered the forwarding headers. */
 export type OriginRequest = {
-  /** The header, as it came. */
+  /** The `Origin` header, unmodified. */
   origin: string | undefined;
-  /** `Sec-Fetch-Site`, as it came. */
+  /** The `Sec-Fetch-Site` header, unmodified. */
   site: string | undefined;
   scheme: string;
-  /** As in the Host header: a name or address, with a port or without one. */
+  /** As in the Host header: a name or address, with or without a port. */
   host: string;
-  /** The port that clients of the front end connect to, if the front end says so. */
+  /** The front end's port that the client connected to, if the front end sends it. */
   port: number | undefined;
 };
 
@@ -25,68 +25,68 @@ export const originRequestOf = ({ headers, protocol, host }: FastifyRequest): Or
   };
 };
 
-export type OriginPolicy = (asked: OriginRequest) => boolean;
+export type OriginPolicy = (request: OriginRequest) => boolean;
 
 /**
- * Programs send no origin, and may. `null`, which files and sandboxed frames send, stands for anybody and may not.
+ * Requests without an origin, as non-browser clients send, are allowed. `null`, as files and sandboxed frames send, is not: it can
+ * be any page.
  *
- * A browser that sends `Sec-Fetch-Site` is right about whose page it is, and no page can write that header
- * (https://www.w3.org/TR/fetch-metadata/). It comes with requests to https: and to this machine; Chromium (up to 156 at least) sends
- * none with the handshake of a WebSocket. Where it is missing Origin is compared with what was asked for.
- * @param allowed `https://meet.example`, or `https://*.meet.example` for all below it, at any depth
+ * `Sec-Fetch-Site` is reliable, since pages cannot set it (https://www.w3.org/TR/fetch-metadata/). Browsers send it to https: and to
+ * localhost; Chromium (at least up to 156) omits it on WebSocket handshakes. Without it, Origin is compared with scheme, host and port.
+ * @param allowed `https://meet.example`, or `https://*.meet.example` for all subdomains, at any depth
  */
 export const originPolicy = (allowed: readonly string[]): OriginPolicy => {
   const origins = allowed.filter((entry) => !entry.includes('://*.')).map((entry) => new URL(entry).origin);
   const exact = new Set(origins);
   const parents = allowed.filter((entry) => entry.includes('://*.')).map((entry) => new URL(entry.replace('*.', '')));
-  return (asked) => {
-    const { origin, site } = asked;
+  return (request) => {
+    const { origin, site } = request;
     if (origin === undefined || site === 'same-origin' || exact.has(origin)) return true;
     const page = pageOf(origin);
     if (page === undefined) return false;
     if (exact.has(page.origin) || parents.some((parent) => isBelow(page, parent))) return true;
-    return site === undefined && isOwn(page, asked);
+    return site === undefined && isSameOrigin(page, request);
   };
 };
 
-/** Undefined for what is no origin of the web: `null`, one of an extension, one with a path. RFC 6454 §7 */
+/** Undefined for anything but a web origin: `null`, an extension's origin, a URL with a path. RFC 6454 §7 */
 const pageOf = (origin: string): URL | undefined =>
   /^https?:\/\/[^/?#@\\]+$/i.test(origin) ? (URL.parse(origin) ?? undefined) : undefined;
 
 const isBelow = (page: URL, parent: URL): boolean =>
   page.protocol === parent.protocol && page.port === parent.port && page.hostname.endsWith(`.${parent.hostname}`);
 
-/** Whether two origins are one: scheme, host and port, of which the last may go without saying. RFC 6454 §5 */
-const isOwn = (page: URL, asked: OriginRequest): boolean => {
-  const own = ownFor(page, asked);
+/** Compares scheme, host and port, of which the port may be implicit. RFC 6454 §5 */
+const isSameOrigin = (page: URL, request: OriginRequest): boolean => {
+  const own = ownOrigin(page, request);
   if (own?.hostname !== page.hostname) return false;
   if (own.port === page.port) return true;
-  return isPortless(asked.host) && portOf(page) === asked.port;
+  return isPortless(request.host) && portOf(page) === request.port;
 };
 
 /**
- * The server's origin, of the page's scheme; undefined when that is not its own. Browsers keep pages of https: from sending anything
- * by http: (https://www.w3.org/TR/mixed-content/), so one that has come by http: had its TLS ended on the way, by somebody who did
- * not tell. The other way round nothing excuses it.
+ * The server's origin, with the page's scheme; undefined if the schemes conflict. An https: page cannot send requests by http:
+ * (https://www.w3.org/TR/mixed-content/), so if one arrives by http:, a proxy has terminated TLS without saying so, which is
+ * accepted. An http: page with an https: request is not.
  */
-const ownFor = ({ protocol }: URL, { scheme, host }: OriginRequest): URL | undefined =>
+const ownOrigin = ({ protocol }: URL, { scheme, host }: OriginRequest): URL | undefined =>
   protocol === 'https:' || protocol === `${scheme}:` ? (URL.parse(`${protocol}//${host}`) ?? undefined) : undefined;
 
 const isPortless = (host: string): boolean => !/:\d+$/.test(host);
 
-/** The port that is connected to. */
+/** The port, including a default one. */
 const portOf = ({ port, protocol }: URL): number => Number(port || (protocol === 'https:' ? 443 : 80));
 
-/** Why a page may not use the server, and if only the port is wrong, who has lost it. */
-export const whyNot = (asked: OriginRequest): string => {
-  const { origin = 'nowhere', site, scheme, host, port } = asked;
+/** Why a page may not use the server, and if only the port is wrong, where it was lost. */
+export const whyNot = (request: OriginRequest): string => {
+  const { origin = 'nowhere', site, scheme, host, port } = request;
   const through = port === undefined || !isPortless(host) ? '' : `, port ${port} of the front end`;
-  const said = `the page is from ${origin}, this server is ${scheme}://${host}${through}`;
-  if (site !== undefined) return `${said}, and the browser says that this is ${site} (Sec-Fetch-Site)`;
+  const reason = `the page is from ${origin}, this server is ${scheme}://${host}${through}`;
+  if (site !== undefined) return `${reason}, and the browser says that this is ${site} (Sec-Fetch-Site)`;
   const page = pageOf(origin);
-  const own = page && ownFor(page, asked);
-  if (!page || own?.hostname !== page.hostname) return said;
+  const own = page && ownOrigin(page, request);
+  if (!page || own?.hostname !== page.hostname) return reason;
   return isPortless(host)
-    ? `${said}: the front end has lost the port of Host; it must pass Host on as it comes, or tell X-Forwarded-Port`
-    : `${said}: Origin has ${page.port === '' ? 'no port' : `port ${page.port}`}; the front end must pass Host on as it comes`;
+    ? `${reason}: the front end has lost the port of Host; it must pass Host on as it comes, or tell X-Forwarded-Port`
+    : `${reason}: Origin has ${page.port === '' ? 'no port' : `port ${page.port}`}; the front end must pass Host on as it comes`;
 };

@@ -1,4 +1,4 @@
-/** The Fastify app: plugins, headers, error answers and the routes; it listens on nothing by itself. */
+/** The Fastify app: plugins, headers, error handlers and routes. It does not listen itself. */
 import fastifyWebsocket from '@fastify/websocket';
 import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify';
 import type { ServerOptions } from 'ws';
@@ -25,22 +25,22 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
   const app: FastifyInstance = Fastify({
     loggerInstance: options.logger,
     logController: new LogController({ disableRequestLogging: true }),
-    // A logger for each request would cost more than most requests; what is logged of one names its id by itself.
+    // A child logger per request would cost more than most requests; log entries add the request id themselves.
     childLoggerFactory: (logger) => logger,
     requestIdHeader: false,
     genReqId: requestId,
     bodyLimit: options.limitPost,
-    // A room name in any script, in percent-encoding.
+    // For room names in any script, percent-encoded.
     routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
-    // Listeners take away what a client says of itself and put in what a front end may say: the nearest hop is right.
+    // The listeners have removed untrusted forwarding headers, so the nearest hop can be trusted.
     trustProxy: (_address, hop) => hop === 0,
     frameworkErrors: (error, request, reply) => refuseUnroutable(app, request.raw, reply.raw, error),
   });
   await app.register(fastifyWebsocket, { options: webSocketOptions(options) });
-  // Hooks of every request have callbacks: promises would put off all of them by turns, a fifth of what a request costs.
+  // Hooks of every request use callbacks: promises would cost a fifth of the time of a request.
   app.addHook('onRequest', (_request, reply, next) => {
     reply.headers(securityHeaders);
-    // Otherwise a connection that is kept alive would hold up the end of a server that drains.
+    // Otherwise keep-alive connections would delay draining.
     if (!options.ready()) reply.header('connection', 'close');
     next();
   });
@@ -58,8 +58,8 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
       options.counts.answers.failed += 1;
       options.logger.error({ err: error, reqId: request.id }, 'a request failed');
     }
-    const sentence = code === 'bad-request' ? errorSentence(code) : errors[code].message;
-    return reply.code(status).send(errorBody(code, status >= 500 ? sentence : `${sentence} (${error.message})`));
+    const message = code === 'bad-request' ? errorSentence(code) : errors[code].message;
+    return reply.code(status).send(errorBody(code, status >= 500 ? message : `${message} (${error.message})`));
   });
   app.setNotFoundHandler((request, reply) =>
     reply.code(404).send(errorBody('not-found', `There is no ${request.method} ${request.url}.`)),
@@ -71,20 +71,20 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
   return app;
 };
 
-/** `closeTimeout`: ms for the peer to answer a close before its connection is cut; ws has it, its types do not yet. */
+/** `closeTimeout`: ms for the peer to answer a close frame before its connection is destroyed; missing in the types of ws. */
 const webSocketOptions = ({
   messageBytes,
 }: AppOptions): Omit<ServerOptions, 'WebSocket'> & { closeTimeout: number } => ({
   maxPayload: hardLimit(messageBytes),
   perMessageDeflate: false,
   clientTracking: false,
-  // Pongs count as unsent bytes like everything else: `SocketWire` answers.
+  // `SocketWire` sends pongs, so that they count as unsent bytes like everything else.
   autoPong: false,
   closeTimeout,
   handleProtocols: (offered) => (offered.has(protocolVersion) ? protocolVersion : false),
 });
 
-/** Faults that Fastify finds before a route does, under the protocol's codes where they are about a body, else the listeners'. */
+/** Maps Fastify's own errors to codes: those of the protocol for errors about bodies, else those of the listeners. */
 const codeOf = ({ code }: FastifyError, status: number): ErrorCode | 'bad-request' => {
   if (status >= 500) return 'internal';
   if (status === 413) return 'too-long';

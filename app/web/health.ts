@@ -1,11 +1,11 @@
-/** What operators ask: alive, ready for new visitors, statistics and metrics. nginx keeps all of it from the public. */
+/** Endpoints for operators: liveness, readiness, statistics and metrics. nginx hides all of them from the public. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { listenerOf } from './request-log.ts';
 
 export type Operations = {
-  /** False once new visitors should go elsewhere. */
+  /** False once new clients should go elsewhere. */
   ready: () => boolean;
-  /** Whether rooms can be reached. */
+  /** Whether the room store is available. */
   reachable: () => boolean;
   count: () => { rooms: number; peers: number };
   /** Of this process. */
@@ -39,5 +39,5 @@ export const operations = async (
   });
 };
 
-/** No nginx stands before --http: what it would hide is not there. */
+/** With --http there is no nginx to hide these endpoints, so they answer 404. */
 const isPublic = ({ raw }: FastifyRequest): boolean => listenerOf(raw) === 'http';

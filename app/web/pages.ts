@@ -6,7 +6,7 @@ import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
 
 export type Pages = {
-  /** Directory with index.html and js/, as Vite made them. */
+  /** Directory with index.html and js/, built by Vite. */
   publicDir: string;
   /** Further directories, each `/prefix=directory`. */
   staticMaps: string[];
@@ -21,38 +21,38 @@ export const pages = async (app: FastifyInstance, { publicDir, staticMaps }: Pag
     dotfiles: 'ignore',
     preCompressed: true,
     cacheControl: false,
-    setHeaders(answer, path) {
-      answer.header('cache-control', hashed.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache');
-      // Pages of other sites may import the library.
-      answer.header('access-control-allow-origin', '*');
-      if (declarations.test(path)) answer.header('content-type', 'text/plain; charset=utf-8');
+    setHeaders(response, path) {
+      response.header('cache-control', hashed.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache');
+      // Pages of other origins may import the library.
+      response.header('access-control-allow-origin', '*');
+      if (declarations.test(path)) response.header('content-type', 'text/plain; charset=utf-8');
     },
   });
   for (const map of staticMaps) {
     const [prefix = '', directory = ''] = map.split(/=(.*)/s);
-    await app.register((scope) => directoryAt(scope, prefix, resolve(directory)));
+    await app.register((scope) => serveDirectory(scope, prefix, resolve(directory)));
   }
   for (const url of ['/', '/rooms/:room'])
     app.get(url, ({ headers }, reply) =>
       reply
         .header('cache-control', 'no-cache')
         .type('text/html; charset=utf-8')
-        .send(below(html, headers['x-forwarded-prefix'])),
+        .send(withBase(html, headers['x-forwarded-prefix'])),
     );
 };
 
 /**
- * The files of an administrator's directory. What begins with a dot is not for visitors, and links out of the directory lead to
- * files that nobody meant to publish.
+ * Serves an administrator's directory, without dotfiles and without symbolic links that lead out of the directory: those were
+ * hardly meant to be published.
  */
-const directoryAt = async (app: FastifyInstance, prefix: string, root: string): Promise<void> => {
+const serveDirectory = async (app: FastifyInstance, prefix: string, root: string): Promise<void> => {
   const { errorHandler } = app;
   app.setErrorHandler((error, request, reply) =>
     error instanceof NotPublished ? reply.callNotFound() : errorHandler(error, request, reply),
   );
   await app.register(fastifyStatic, {
     ...{ root, prefix, decorateReply: false, preCompressed: true, dotfiles: 'ignore' },
-    // Asked for the very file that is about to be sent, an index or a packed copy as well.
+    // Called for the file actually sent, which may be an index or a compressed copy.
     onFile: async (path: string, stats: Stats) => {
       const [file, top] = await Promise.all([realpath(path), realpath(root)]);
       if (!stats.isFile() || !file.startsWith(top.endsWith(sep) ? top : top + sep)) throw new NotPublished();
@@ -61,12 +61,12 @@ const directoryAt = async (app: FastifyInstance, prefix: string, root: string): 
 };
 class NotPublished extends Error {}
 
-/** The build writes the hash of a file's content into its name, so that a copy never goes stale; but for the library, which has one name. */
+/** Files with a content hash in their name, which never go stale. The library has a fixed name. */
 const hashed = /-[\w-]{8}\.[a-z0-9]+(\.(br|gz))?$/;
 const declarations = /\.d\.ts(\.(br|gz))?$/;
 
-/** The page below a front end's prefix: every address in it is relative to its base. Listeners leave only prefixes that are paths. */
-const below = (html: string, prefix: string | string[] | undefined): string =>
+/** Sets the base URL of the page to the front end's path prefix. The listeners have validated the prefix. */
+const withBase = (html: string, prefix: string | string[] | undefined): string =>
   typeof prefix === 'string'
     ? html.replace('<base href="/"', `<base href="${prefix.replaceAll('&', '&amp;')}/"`)
     : html;

@@ -1,24 +1,24 @@
-/** How a request arrives here, told to whoever made it: it shows what a front end changes on the way, and nothing about anyone else. */
+/** Echoes to the caller how its request arrived, to show what a front end changes. Reveals nothing about other clients. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { protocolVersion, type Seen } from '../protocol/messages.ts';
 import { originRequestOf } from './allowed-origins.ts';
 import { listenerOf } from './request-log.ts';
 
-/** Below a room, because that is what every front end passes on; the room is not looked at, and need not be there. */
+/** Below /rooms/, which every front end passes on; the room is ignored and need not exist. */
 export const requestEcho = async (app: FastifyInstance): Promise<void> => {
-  app.get('/rooms/:room/seen', (request, reply) => reply.header('cache-control', 'no-store').send(seenAs(request)));
+  app.get('/rooms/:room/seen', (request, reply) => reply.header('cache-control', 'no-store').send(describe(request)));
 };
 
-const seenAs = (request: FastifyRequest): Seen => {
+const describe = (request: FastifyRequest): Seen => {
   const { headers, ip, protocol, raw } = request;
   const { origin = null, host, port } = originRequestOf(request);
   const by = listenerOf(raw);
   return {
     protocol: protocolVersion,
     by,
-    // On a unix socket there is none unless the front end tells.
+    // On a unix socket there is no address unless the front end sends one.
     client: ip || null,
-    // Listeners leave the header only when they believe who sent it.
+    // The listeners keep the header only from a trusted sender.
     told: by === 'http' || headers['x-forwarded-for'] !== undefined,
     scheme: protocol,
     host,

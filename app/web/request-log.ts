@@ -1,4 +1,4 @@
-/** Every request: the listener it came by, its id, and what is counted and logged once it is answered. */
+/** Per request: its listener, its id, and the counting and logging of its response. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -7,31 +7,31 @@ import type { ListenerLog } from '../listener/error-response.ts';
 import { type Counts, countAnswer, countRefusal, countStatus, type Listener } from '../stats/counters.ts';
 import { HandshakeResponse } from './websocket-handshake.ts';
 
-/** Hands what comes to a listener over to the app. */
+/** Routes the requests and upgrades of a listener to the app. */
 export const attach = (server: Server, app: FastifyInstance, listener: Listener): void => {
-  server.on('request', (request: Marked, response) => {
-    request[cameBy] = listener;
+  server.on('request', (request: TaggedRequest, response) => {
+    request[listenerKey] = listener;
     app.server.emit('request', request, response);
   });
-  server.on('upgrade', (request: Marked, socket: Socket, head) => {
-    request[cameBy] = listener;
+  server.on('upgrade', (request: TaggedRequest, socket: Socket, head) => {
+    request[listenerKey] = listener;
     app.routing(request, new HandshakeResponse(request, socket, head));
   });
 };
 
-/** On the request itself: a WeakMap of all requests is dear to collect. */
-const cameBy = Symbol('the listener that a request came by');
-type Marked = IncomingMessage & { [cameBy]?: Listener; [unroutable]?: Error };
+/** A property of the request, because a WeakMap of all requests would be expensive to garbage-collect. */
+const listenerKey = Symbol('the listener that a request came by');
+type TaggedRequest = IncomingMessage & { [listenerKey]?: Listener; [unroutable]?: Error };
 
 const unroutable = Symbol('why the router could not read the URL');
 
 /**
- * The router answers some errors (a broken escape, a very long parameter) before any hook. Routed once more, under a URL that
- * can be read, the request passes all hooks, and one of them refuses it.
+ * The router answers some errors (an invalid escape, a very long parameter) before any hook runs. Routing the request again,
+ * under a valid URL, runs all hooks, one of which rejects it.
  */
 export const refuseUnroutable = (
   app: FastifyInstance,
-  request: Marked,
+  request: TaggedRequest,
   response: ServerResponse,
   error: Error,
 ): void => {
@@ -39,19 +39,19 @@ export const refuseUnroutable = (
   app.routing(Object.assign(request, { originalUrl: url, url: '/', [unroutable]: error }), response);
 };
 
-/** What nobody has told of counts as public. */
-export const listenerOf = (request: Marked): Listener => request[cameBy] ?? 'http';
+/** Requests without a tag count as public. */
+export const listenerOf = (request: TaggedRequest): Listener => request[listenerKey] ?? 'http';
 
-/** A listener's log, counting the answers that it gives by itself: those have a code. */
+/** Wraps a listener's log to count the errors that it sends itself, which have a code. */
 export const countRefusals = (log: ListenerLog, counts: Counts, listener: Listener): ListenerLog => ({
   warn(fields, message) {
     if ('code' in fields && typeof fields.code === 'string') countRefusal(counts, listener, fields.code);
-    // Lines for requests that are refused because there are so many would be as many.
+    // Not logged: one line per rate-limited request would flood the log.
     if (!('code' in fields) || fields.code !== 'rate-limited') log.warn(fields, message);
   },
 });
 
-/** Behind a front end the id is the front end's, so that both logs have the same; a browser's own word counts for nothing. */
+/** Behind a front end, its request id is used, so that both logs match. Ids sent by browsers are ignored. */
 export const requestId = (request: IncomingMessage): string => {
   const given = listenerOf(request) === 'http' ? undefined : request.headers['x-request-id'];
   return typeof given === 'string' && /^[\w.:+/=-]{1,128}$/.test(given) ? given : randomUUID();
@@ -59,28 +59,28 @@ export const requestId = (request: IncomingMessage): string => {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Its URL as the program names it; `none` when it leads nowhere. */
+    /** The URL pattern of the route; `none` if no route matches. */
     route: string;
   }
 }
 
 const streamType = 'text/event-stream';
 
-/** Begins an answer that is an event stream: whoever writes it tells of its end. */
+/** Begins an event-stream response; its writer logs the end. */
 export const beginStream = (request: FastifyRequest, reply: FastifyReply, counts: Counts): ServerResponse => {
   reply.hijack();
   for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value ?? '');
   reply.raw.setHeader('content-type', streamType);
-  // A front end hands on what comes as it comes: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
+  // Disables buffering in the front end: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
   reply.raw.setHeader('x-accel-buffering', 'no');
-  // Its end is the connection's: one that is kept would hold up a server that drains.
+  // The connection closes with the stream: a keep-alive connection would delay draining.
   reply.raw.setHeader('connection', 'close');
   reply.raw.writeHead(200);
   countStatus(counts, listenerOf(request.raw), 200);
   return reply.raw;
 };
 
-/** A request that was answered. */
+/** An answered request. */
 export type Answered = {
   reqId: string;
   method: string;
@@ -90,7 +90,7 @@ export type Answered = {
   us: number;
   ip: string;
   host: string;
-  /** Of the body; undefined when its length was not told beforehand. */
+  /** Of the body; undefined without a Content-Length. */
   bytes: number | undefined;
   protocol: string;
   agent: string | undefined;
@@ -98,33 +98,33 @@ export type Answered = {
   room: string | undefined;
 };
 
-/** Who is told of answers, if it wants to be: a description costs more than a small answer. */
+/** Logs answered requests. `wants` is called first, because an entry costs more to create than a small response. */
 export type RequestLog = { wants(status: number, us: number): boolean; answered(entry: Answered): void };
 
 export type RequestWatch = {
   counts: Counts;
   access: RequestLog;
-  /** @param route as in FastifyRequest */
+  /** Records a duration. @param route as in FastifyRequest */
   took(route: string, seconds: number): void;
-  /** Told of each refusal that a client at this address has caused. */
+  /** Called for each refused request of a client at this address. */
   refusedTo(address: string): void;
 };
 
-/** As nginx has it: the client left before the answer. */
-const gone = 499;
+/** As in nginx: the client closed the connection before the response. */
+const clientClosed = 499;
 
-/** WebSockets and event streams are told of by those who have them. */
+/** Counts and logs requests, except WebSockets and event streams, which log themselves. */
 export const watchRequests = (app: FastifyInstance, { counts, access, took, refusedTo }: RequestWatch): void => {
-  const done = (request: FastifyRequest, reply: FastifyReply, status: number): void => {
+  const finish = (request: FastifyRequest, reply: FastifyReply, status: number): void => {
     if (reply.raw.getHeader('content-type') === streamType) return;
     const bytes = reply.raw.writableFinished ? bytesOf(request, reply) : undefined;
     const us = Math.round(reply.elapsedTime * 1000);
     countAnswer(counts, listenerOf(request.raw), status, us, bytes ?? 0);
-    if (status >= 400 && status < gone) refusedTo(request.ip);
+    if (status >= 400 && status < clientClosed) refusedTo(request.ip);
     took(request.route, us / 1e6);
     if (access.wants(status, us)) access.answered(describe(request, status, us, bytes));
   };
-  // By each route's own hook, because what Fastify tells of a route is put together anew whenever it is asked for.
+  // By a hook of each route, because `request.routeOptions` is built anew on every access.
   app.decorateRequest('route', 'none');
   app.addHook('onRoute', (route) => {
     const { onRequest = [], url } = route;
@@ -140,13 +140,13 @@ export const watchRequests = (app: FastifyInstance, { counts, access, took, refu
     reply.header('x-request-id', request.id);
     reply.raw.on('close', () => {
       const { writableFinished, headersSent, statusCode } = reply.raw;
-      if (!writableFinished) done(request, reply, headersSent || statusCode >= 400 ? statusCode : gone);
+      if (!writableFinished) finish(request, reply, headersSent || statusCode >= 400 ? statusCode : clientClosed);
     });
-    const { [unroutable]: fault }: Marked = request.raw;
+    const { [unroutable]: fault }: TaggedRequest = request.raw;
     next(fault);
   });
   app.addHook('onResponse', (request, reply, next) => {
-    done(request, reply, reply.statusCode);
+    finish(request, reply, reply.statusCode);
     next();
   });
 };

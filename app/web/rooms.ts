@@ -1,4 +1,4 @@
-/** The routes of a room: WebSocket, and the same conversation over plain requests. */
+/** The routes of a room: WebSocket, and the same protocol over plain HTTP. */
 import { pipeline, Transform, type TransformCallback } from 'node:stream';
 import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -20,17 +20,17 @@ import { HandshakeResponse, webSocketAcceptor } from './websocket-handshake.ts';
 export type RoomRoutes = {
   webSockets: WebSockets;
   conversations: HttpConversations;
-  /** Origins, besides the server's own, whose pages may use the rooms. */
+  /** Origins, in addition to the server's own, whose pages may use the rooms. */
   allowedOrigins: string[];
-  /** Bytes of a message. */
+  /** Maximum bytes of a message. */
   messageBytes: number;
-  /** Bytes of a request body. */
+  /** Maximum bytes of a request body. */
   limitPost: number;
   ready: () => boolean;
   counts: Counts;
 };
 
-/** The only URL that becomes a WebSocket. */
+/** The only URL that accepts WebSockets. */
 export const webSocketUrl = '/rooms/:room/ws';
 
 const eventsQuery = z.object({
@@ -45,11 +45,11 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
   const acceptWebSocket = webSocketAcceptor(app.websocketServer);
   const begin = (socket: WebSocket, request: FastifyRequest): void => {
     countStatus(counts, listenerOf(request.raw), 101);
-    const refusal = unfit(request) ?? (options.ready() ? undefined : refuse('draining'));
-    // An id fresh from randomUUID is a rope of 14 pieces, ten times its size; this lives as long as the WebSocket.
-    const visitor = { reqId: own(request.id), ip: request.ip };
-    if (refusal) options.webSockets.turnAway(socket, refusal, visitor);
-    else options.webSockets.accept(roomOf(request), socket, request.raw.socket, visitor, tokenOf(request));
+    const refusal = checkRequest(request) ?? (options.ready() ? undefined : refuse('draining'));
+    // V8 stores a new randomUUID as a rope of 14 parts, ten times its size; the copy lives as long as the WebSocket.
+    const client = { reqId: own(request.id), ip: request.ip };
+    if (refusal) options.webSockets.turnAway(socket, refusal, client);
+    else options.webSockets.accept(roomOf(request), socket, request.raw.socket, client, tokenOf(request));
   };
   app.get(webSocketUrl, { exposeHeadRoute: false }, (request, reply) => {
     const response = reply.raw;
@@ -72,26 +72,26 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
     return reply;
   });
 
-  const plain = async (rooms: FastifyInstance): Promise<void> => {
+  const httpRoutes = async (rooms: FastifyInstance): Promise<void> => {
     await rooms.register(cors, {
-      // `null` is many origins at once: what one of them may read all of them may.
-      delegator: (request, answer) => {
-        const asked = originRequestOf(request);
-        const isOne = asked.origin !== undefined && asked.origin !== 'null';
-        answer(null, { ...crossOrigin, origin: isOne && mayUse(asked) });
+      // `null` stands for many origins, so it must not be allowed to read responses.
+      delegator: (request, callback) => {
+        const originRequest = originRequestOf(request);
+        const isOne = originRequest.origin !== undefined && originRequest.origin !== 'null';
+        callback(null, { ...crossOrigin, origin: isOne && mayUse(originRequest) });
       },
     });
-    // Before the body is read: where the request is refused it need not be.
+    // Before the body is read, so that the body of a refused request is not.
     rooms.addHook('onRequest', async (request, reply) => {
-      const refusal = unfit(request) ?? (await refuseBody(request));
+      const refusal = checkRequest(request) ?? (await refuseBody(request));
       if (refusal) return send(reply, refusalAnswer(refusal));
       reply.header('cache-control', 'no-store');
     });
     rooms.addHook('preParsing', (request, _reply, payload, next) => {
       if (request.headers['transfer-encoding'] === undefined) return next(null, payload);
-      const counted = new ByteCounter();
-      const rest = () => conversations.giveBackBody(Math.max(0, options.limitPost - counted.bytes), request.ip);
-      next(null, pipeline(payload, counted, rest));
+      const counter = new ByteCounter();
+      const refund = () => conversations.giveBackBody(Math.max(0, options.limitPost - counter.bytes), request.ip);
+      next(null, pipeline(payload, counter, refund));
     });
     rooms.post('/join', { bodyLimit: smallBody }, async (request, reply) => {
       const answer = options.ready()
@@ -111,59 +111,58 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
     rooms.get('/inside', async (request, reply) =>
       send(reply, await conversations.inside(roomOf(request), callerOf(request))),
     );
-    // A request for its head alone would end the one that waits.
+    // No HEAD route: a HEAD request would end the pending long poll.
     rooms.get('/events', { exposeHeadRoute: false }, async (request, reply) => {
-      const asked = eventsQuery.safeParse(Object.assign({}, request.query, lastEvent(request)));
-      if (!asked.success) return send(reply, refusalAnswer(explain(asked.error, 'query')));
-      const { after, wait } = asked.data;
+      const query = eventsQuery.safeParse(Object.assign({}, request.query, lastEvent(request)));
+      if (!query.success) return send(reply, refusalAnswer(explain(query.error, 'query')));
+      const { after, wait } = query.data;
       const [room, session] = [roomOf(request), sessionOf(request)];
       if (!wantsStream(request)) {
-        const gone = (callback: () => void) => reply.raw.once('close', callback);
-        return send(reply, await conversations.events(room, session, { after, wait }, callerOf(request), gone));
+        const onClose = (callback: () => void) => reply.raw.once('close', callback);
+        return send(reply, await conversations.events(room, session, { after, wait }, callerOf(request), onClose));
       }
-      const asking = { reqId: request.id, ip: request.ip, begin: () => beginStream(request, reply, counts) };
-      const refused = await conversations.stream(room, session, after, callerOf(request), asking);
+      const stream = { reqId: request.id, ip: request.ip, begin: () => beginStream(request, reply, counts) };
+      const refused = await conversations.stream(room, session, after, callerOf(request), stream);
       return refused ? send(reply, refused) : reply;
     });
   };
-  // With the slash at its end, so that the answer to a preflight, a route for "*", lies below the room.
-  await app.register(plain, { prefix: '/rooms/:room/' });
+  // With a trailing slash, so that the preflight route, "*", is below the room.
+  await app.register(httpRoutes, { prefix: '/rooms/:room/' });
   await app.register(requestEcho);
 
   const send = (reply: FastifyReply, { status, body, refused, retry = 0 }: HttpAnswer) => {
     if (refused) counts.refused[refused] += 1;
     const seconds = Math.ceil(retry / 1000);
     if (seconds > 0) reply.header('retry-after', seconds);
-    // A wait that the end of the server has ended: its connection would be waited for.
+    // For long polls that began before draining: their keep-alive connections would delay it.
     if (!options.ready()) reply.header('connection', 'close');
     reply.code(status);
     return body === '' ? reply.send() : reply.type('application/json; charset=utf-8').send(body);
   };
 
-  /** Refuses a body that is more than its address may send, or a large one of nobody who is in the room. */
+  /** Refuses a body over the byte budget of its address, or a large one without a session in the room. */
   const refuseBody = async (request: FastifyRequest): Promise<Refusal | undefined> => {
     const bytes = bodyBytes(request, options.limitPost);
-    const tooMuch = conversations.chargeBody(bytes, request.ip);
-    // Routes that need no session take small bodies only.
-    if (tooMuch || bytes <= smallBody || request.routeOptions.bodyLimit === smallBody) return tooMuch;
+    const refusal = conversations.chargeBody(bytes, request.ip);
+    // Routes that need no session accept only small bodies.
+    if (refusal || bytes <= smallBody || request.routeOptions.bodyLimit === smallBody) return refusal;
     return conversations.refuseStranger(roomOf(request), sessionOf(request));
   };
 
-  /** Refuses what no room should see; the room's name is sound afterwards. */
-  const unfit = (request: FastifyRequest): Refusal | undefined => {
-    const asked = originRequestOf(request);
-    if (!mayUse(asked)) return refuse('origin-refused', whyNot(asked));
+  /** Checks the origin and the room name, which is valid afterwards. */
+  const checkRequest = (request: FastifyRequest): Refusal | undefined => {
+    const originRequest = originRequestOf(request);
+    if (!mayUse(originRequest)) return refuse('origin-refused', whyNot(originRequest));
     const name = roomName.safeParse(paramOf(request));
     if (!name.success) return refuse('bad-room-name');
-    // A front end that sends each room to its worker goes by the address: one room must have one.
+    // A front end that routes rooms to workers hashes the URL, so each room must have exactly one URL.
     return name.data === paramOf(request) ? undefined : refuse('bad-room-name', 'an address has it in Unicode NFC');
   };
 };
 
-/** Bytes of a body that has one message in it, which is a token at its longest. */
+/** Maximum bytes of a body with a single message; the longest contains a token. */
 const smallBody = 16_384;
 
-/** Counts what passes through it. */
 class ByteCounter extends Transform {
   bytes = 0;
 
@@ -173,9 +172,9 @@ class ByteCounter extends Transform {
   }
 }
 
-/** One of unknown length counts as the longest, until it has come. */
-const bodyBytes = ({ headers }: FastifyRequest, longest: number): number =>
-  headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : longest;
+/** A body of unknown length counts as `max` bytes until it has arrived. */
+const bodyBytes = ({ headers }: FastifyRequest, max: number): number =>
+  headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : max;
 
 const paramOf = ({ params }: FastifyRequest): unknown =>
   typeof params === 'object' && params !== null && 'room' in params ? params.room : undefined;
@@ -188,24 +187,24 @@ const tokenOf = (request: FastifyRequest): string | undefined => bearerOf(reques
 
 const callerOf = (request: FastifyRequest): Caller => ({ address: request.ip, token: tokenOf(request) });
 
-/** Of both kinds of secrets the number of dotted parts tells which it is. */
+/** Session secrets and tokens are distinguished by their number of dot-separated parts. */
 const bearerOf = ({ headers }: FastifyRequest, parts: number): string | undefined => {
   const bearer = /^Bearer ([\w.-]+)$/i.exec(headers.authorization ?? '')?.[1];
   return bearer?.split('.').length === parts ? bearer : undefined;
 };
 
-/** What a browser may do for a page of another origin. There are no cookies, so none are asked for. */
+/** CORS options. There are no cookies, hence no credentials. */
 const crossOrigin = {
   methods: ['GET', 'POST'],
   allowedHeaders: ['authorization', 'content-type', 'last-event-id'],
   exposedHeaders: ['retry-after', 'x-request-id'],
-  // Seconds a browser need not ask again.
+  // Seconds for which browsers cache the preflight.
   maxAge: 600,
 };
 
 const wantsStream = ({ headers }: FastifyRequest): boolean => /\btext\/event-stream\b/i.test(headers.accept ?? '');
 
-/** What an EventSource that comes back has seen; it goes before the number in the URL, which is that of its beginning. */
+/** The last event a reconnecting EventSource has received; it overrides `after` in the URL, which is from its first connection. */
 const lastEvent = ({ headers }: FastifyRequest): { after?: string } => {
   const id = headers['last-event-id'];
   return typeof id === 'string' && id !== '' ? { after: id } : {};

@@ -1,4 +1,4 @@
-/** Headers that every answer carries. nginx/headers.ts writes the same for what nginx answers itself. */
+/** Headers of every response. nginx/headers.ts sets the same for nginx's own responses. */
 export const securityHeaders = {
   'content-security-policy': [
     "default-src 'none'",

@@ -1,13 +1,13 @@
-/** WebSocket handshakes (RFC 6455, section 4): each is answered like any other request, unless its route accepts it. */
+/** WebSocket handshakes (RFC 6455, section 4): handled like any other request, unless the route accepts them. */
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { WebSocket, WebSocketServer } from 'ws';
 import { endUpgraded } from '../listener/upgraded-sockets.ts';
 
-/** The answer to a handshake. Whatever it says in place of 101, the connection ends with it. */
+/** The response to a handshake. Any response other than 101 closes the connection. */
 export class HandshakeResponse extends ServerResponse {
   readonly upgraded: Socket;
-  /** What came behind the request already. */
+  /** Bytes already received after the request. */
   readonly head: Buffer;
 
   constructor(request: IncomingMessage, socket: Socket, head: Buffer) {
@@ -19,32 +19,32 @@ export class HandshakeResponse extends ServerResponse {
     this.once('finish', () => endUpgraded(socket));
   }
 
-  /** Lets go of the socket: request and answer (4 kB) would otherwise live as long as the WebSocket. */
+  /** Detaches the socket, so that request and response (4 kB) do not live as long as the WebSocket. */
   release(): void {
     this.detachSocket(this.upgraded);
   }
 }
 
-/** Answers 101. @returns the WebSocket, or what is wrong with the handshake, which is still to be answered then */
+/** Answers 101. @returns the WebSocket, or the error in the handshake, which the caller must then answer */
 export type AcceptWebSocket = (request: IncomingMessage, response: HandshakeResponse) => WebSocket | Error;
 
 /**
- * @param sockets the WebSocket server of @fastify/websocket. Handshakes come to it from here and not by the plugin's own listener: that
- * one answers some by itself, past the hooks of the app, and leaves their connections open.
+ * @param server the WebSocket server of @fastify/websocket. Handshakes are passed to it directly rather than by the plugin's listener,
+ * which answers some itself, bypassing the app's hooks, and leaves their connections open.
  */
-export const webSocketAcceptor = (sockets: WebSocketServer): AcceptWebSocket => {
+export const webSocketAcceptor = (server: WebSocketServer): AcceptWebSocket => {
   let outcome: WebSocket | Error = clientGone;
-  // With a listener ws leaves the answer to us. It calls either one before handleUpgrade returns, or none.
-  sockets.on('wsClientError', (fault) => {
-    outcome = fault;
+  // With a listener, ws leaves the response to us. handleUpgrade calls at most one of the two callbacks, before it returns.
+  server.on('wsClientError', (error) => {
+    outcome = error;
   });
-  const accepted = (socket: WebSocket): void => {
+  const onAccepted = (socket: WebSocket): void => {
     outcome = socket;
   };
   return (request, response) => {
-    // An older draft, which ws speaks too, has the origin in another header.
+    // ws also accepts an older draft, which sends the origin in another header.
     if (request.headers['sec-websocket-version'] !== '13') return new Error('Sec-WebSocket-Version is not 13');
-    sockets.handleUpgrade(request, response.upgraded, response.head, accepted);
+    server.handleUpgrade(request, response.upgraded, response.head, onAccepted);
     const result = outcome;
     outcome = clientGone;
     if (!(result instanceof Error)) response.release();

@@ -1,4 +1,4 @@
-/** One HTTP connection as the guard sees it: the requests under way, their clocks, and how it ends. */
+/** One HTTP connection of a GuardedServer: its pending requests, their timeouts, and how it is closed. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { errorResponseOf, errorResponseText, type ListenerLog, type RefusalCode } from '../error-response.ts';
@@ -13,13 +13,13 @@ export type HttpLimits = {
   log: ListenerLog;
 };
 
-/** `due`: when the answer must have begun, a performance.now(). `began`: bytes the connection had read at its head's end. */
-type Exchange = { request: IncomingMessage; response: ServerResponse; due: number; began: number };
+/** `due`: when the response must have begun (performance.now()). `bodyStart`: bytesRead of the connection at the end of the head. */
+type Exchange = { request: IncomingMessage; response: ServerResponse; due: number; bodyStart: number };
 
-/** `faulty`: nothing more can be read. `closing`: everything is written; what still comes in is thrown away until then. */
+/** `faulty`: the parser cannot continue. `closing`: everything is written; input is discarded until `until`. */
 type State = { at: 'open' } | { at: 'faulty' } | { at: 'closing'; until: number };
 
-/** How long (ms) input is still read after the last answer, so that no reset overtakes it. */
+/** ms for which input is still read after the last response; closing with unread input sends a reset that may overtake it. */
 const lingerTime = 2000;
 
 export class HttpConnection {
@@ -27,70 +27,70 @@ export class HttpConnection {
   readonly #socket: Socket;
   readonly #limits: HttpLimits;
   readonly #forget: () => void;
-  /** In the order in which they came; only the last one's body can still be on its way. */
+  /** In order of arrival; only the last one's body can be incomplete. */
   readonly #exchanges = new Set<Exchange>();
   #state: State = { at: 'open' };
-  /** Bytes that had been read when the last answer was done; -1 before the first. */
-  #restedAt = -1;
-  /** When the body will have stood still for too long, and the count of bytes read when it last moved. */
-  #bodyDue = 0;
-  #read = -1;
-  #watched = false;
+  /** `bytesRead` when the last response finished; -1 before the first. */
+  #idleAt = -1;
+  /** When a stalled body times out, and `bytesRead` when it last progressed. */
+  #bodyDeadline = 0;
+  #lastRead = -1;
+  #writeTimerArmed = false;
 
-  /** @param forget called when the connection is gone */
+  /** @param forget called when the connection closes or is upgraded */
   constructor(socket: Socket, limits: HttpLimits, forget: () => void) {
     this.#socket = socket;
     this.#limits = limits;
     this.#forget = forget;
     socket.on('close', this.#onClose);
     const destroySoon = socket.destroySoon.bind(socket);
-    // node:http calls this after the last answer. If a body is still coming, closing would send a reset, and that would
-    // reach the peer before the answer is read.
+    // node:http calls this after the last response. If a body is still arriving, closing would send a reset, which could
+    // reach the peer before it has read the response.
     socket.destroySoon = () => {
-      if (this.#unread()) this.#linger();
+      if (this.#incomplete()) this.#linger();
       else destroySoon();
     };
   }
 
-  /** The connection is a WebSocket's from now on: nothing of this is kept for as long as that lives. */
+  /** Detaches from the socket when it becomes a WebSocket, so that this object is not retained. */
   release(): void {
     this.#forget();
     this.#socket.removeListener('close', this.#onClose);
     this.#socket.destroySoon = Socket.prototype.destroySoon;
   }
 
-  /** Opened ahead of need, as browsers do; node:http counts it among the busy ones. */
+  /** Opened speculatively, as browsers do; node:http does not count such a connection as idle. */
   get unused(): boolean {
     return this.#socket.bytesRead === 0 && performance.now() - this.#since > promptness;
   }
 
-  /** Between two requests: nothing has come since the last answer. */
-  get resting(): boolean {
-    return this.#exchanges.size === 0 && this.#restedAt === this.#socket.bytesRead;
+  /** Between two requests: nothing received since the last response. */
+  get idle(): boolean {
+    return this.#exchanges.size === 0 && this.#idleAt === this.#socket.bytesRead;
   }
 
-  /** An answer is still due, or being written. */
-  get answering(): boolean {
+  /** A response is pending or being written. */
+  get responding(): boolean {
     for (const { response } of this.#exchanges) if (!response.writableFinished) return true;
     return false;
   }
 
-  /** A request's head has come. @returns whether it is to be answered */
+  /** Registers a request whose head has arrived. @returns whether to answer it */
   begin(request: IncomingMessage, response: ServerResponse): boolean {
     if (this.#state.at !== 'open') return false;
     const { harakiri } = this.#limits;
     const due = harakiri > 0 ? performance.now() + harakiri : Number.POSITIVE_INFINITY;
-    const exchange = { request, response, due, began: this.#socket.bytesRead };
+    const exchange = { request, response, due, bodyStart: this.#socket.bytesRead };
     this.#exchanges.add(exchange);
-    this.#read = -1;
-    response.once('close', () => this.#end(exchange));
+    this.#lastRead = -1;
+    response.once('close', () => this.#onResponseClose(exchange));
     return true;
   }
 
-  /** node:http cannot go on reading, for a reason with this code. */
+  /** Rejects input that cannot be parsed. @param reason an error code of node:http */
   fault(reason: string): void {
     const known = reason.startsWith('HPE_') || reason === 'ERR_HTTP_REQUEST_TIMEOUT';
-    // After a fault the parser finds the next one in whatever comes.
+    // After one parse error, all further input produces more of them.
     if (known && this.#state.at !== 'open') return;
     if (!known || !this.#socket.writable) {
       this.#socket.destroy();
@@ -98,11 +98,11 @@ export class HttpConnection {
     }
     this.#state = { at: 'faulty' };
     const code = faults.get(reason) ?? 'bad-request';
-    this.#tell(code, `http: ${reason}`, this.#unread() ? { begun: true } : {});
+    this.#warn(code, `http: ${reason}`, this.#incomplete() ? { begun: true } : {});
     this.#answerFault(code);
   }
 
-  /** The connection is gone. node:http forgets a request that was answered before its body had come; its reader must not wait. */
+  /** node:http does not abort a request that was answered before its body was complete, so its reader would wait forever. */
   readonly #onClose = (): void => {
     this.#forget();
     for (const { request } of this.#exchanges)
@@ -110,7 +110,7 @@ export class HttpConnection {
         request.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
   };
 
-  /** Ends what has lasted too long; to be called now and then. */
+  /** Enforces the timeouts; call this periodically. */
   check(now: number): void {
     if (this.#state.at === 'closing' && this.#state.until <= now) {
       this.#socket.destroy();
@@ -118,78 +118,79 @@ export class HttpConnection {
     }
     for (const exchange of this.#exchanges) {
       if (exchange.due <= now && !exchange.response.headersSent) this.#harakiri(exchange);
-      if (exchange.response.closed && exchange.request.complete) this.#rest(exchange);
+      if (exchange.response.closed && exchange.request.complete) this.#finish(exchange);
     }
     this.#checkHead();
     this.#checkBody(now);
-    this.#checkReader();
+    this.#checkWrites();
   }
 
-  /** Spaces before a value are counted by nobody else: they come without end, and without a head. */
+  /** node:http does not count the spaces before a header value, so a head could grow without limit. */
   #checkHead(): void {
     if (this.#exchanges.size > 0 || this.#state.at !== 'open') return;
-    const read = this.#socket.bytesRead - Math.max(this.#restedAt, 0);
+    const read = this.#socket.bytesRead - Math.max(this.#idleAt, 0);
     if (read > this.#limits.bufferSize + slack) this.fault('HPE_HEADER_OVERFLOW');
   }
 
   #harakiri({ request, response }: Exchange): void {
     const { method, url } = request;
-    // Without the query, where a token may stand.
+    // Without the query, which may contain a token.
     const fields = { begun: true, method, url: url?.split('?')[0] };
-    this.#tell('harakiri', `http: no answer after ${this.#limits.harakiri} ms`, fields);
-    answer(response, 'harakiri');
+    this.#warn('harakiri', `http: no answer after ${this.#limits.harakiri} ms`, fields);
+    sendError(response, 'harakiri');
   }
 
   #checkBody(now: number): void {
-    const exchange = this.#unread();
+    const exchange = this.#incomplete();
     if (!exchange || this.#state.at !== 'open') return;
-    const { request, response, began } = exchange;
+    const { request, response, bodyStart } = exchange;
     const { bytesRead } = this.#socket;
     const { limitPost, bodyTimeout } = this.#limits;
-    // Nobody reads it, so nobody counts it. Chunks have a size that is no body, hence the doubling.
-    if (bytesRead - began > 2 * limitPost + slack) {
+    // An unread body is not counted elsewhere. Chunk framing adds to its size, hence the doubling.
+    if (bytesRead - bodyStart > 2 * limitPost + slack) {
       this.#stop(exchange, 'body-too-large', 'http: a body without end');
       return;
     }
-    // The peer does not stand still while it is not read; after the answer all of the rest has that time.
-    const held = request.readableLength >= request.readableHighWaterMark;
-    if (this.#read < 0 || (!response.writableFinished && (held || bytesRead !== this.#read))) {
-      this.#bodyDue = now + bodyTimeout;
-      this.#read = bytesRead;
-    } else if (this.#bodyDue <= now) {
+    // While we do not read, the peer is not stalled. After the response, the whole rest must arrive within `bodyTimeout`.
+    const paused = request.readableLength >= request.readableHighWaterMark;
+    if (this.#lastRead < 0 || (!response.writableFinished && (paused || bytesRead !== this.#lastRead))) {
+      this.#bodyDeadline = now + bodyTimeout;
+      this.#lastRead = bytesRead;
+    } else if (this.#bodyDeadline <= now) {
       this.#stop(exchange, 'request-timeout', 'http: the body stood still');
     }
   }
 
-  #checkReader(): void {
-    const answers = this.#exchanges.size > 0;
-    if (answers || !this.#watched) {
-      if (answers) this.#watched = watchReader(this.#socket, this.#watched, this.#limits.idleTimeout, this.#onStuck);
+  #checkWrites(): void {
+    if (this.#exchanges.size > 0) {
+      const { idleTimeout } = this.#limits;
+      this.#writeTimerArmed = watchReader(this.#socket, this.#writeTimerArmed, idleTimeout, this.#onWriteTimeout);
       return;
     }
-    // By now the timer is node:http's own, for the next request.
-    this.#socket.removeListener('timeout', this.#onStuck);
-    this.#watched = false;
+    if (!this.#writeTimerArmed) return;
+    // By now node:http uses the socket's timer for the next request.
+    this.#socket.removeListener('timeout', this.#onWriteTimeout);
+    this.#writeTimerArmed = false;
   }
 
-  readonly #onStuck = (): void => {
+  readonly #onWriteTimeout = (): void => {
     this.#limits.log.warn({ peer: this.#peer }, 'http: the peer does not read its answer');
     this.#socket.destroy();
   };
 
-  /** The request cannot be completed; if its answer has begun, all that is left is to cut it. */
+  /** Rejects a request that cannot be completed; if its response has begun, the connection can only be destroyed. */
   #stop({ response }: Exchange, code: RefusalCode, message: string): void {
-    this.#tell(code, message, { begun: true });
+    this.#warn(code, message, { begun: true });
     if (response.headersSent) this.#socket.destroy();
-    else answer(response, code);
+    else sendError(response, code);
   }
 
-  /** Answers that are still to come for earlier requests go first. */
+  /** Pending responses to earlier requests are sent first. */
   #answerFault(code: RefusalCode): void {
     const last = [...this.#exchanges].at(-1);
     if (last && !last.request.complete) {
       if (last.response.headersSent) this.#socket.destroy();
-      else answer(last.response, code);
+      else sendError(last.response, code);
     } else if (last && !last.response.writableFinished) {
       last.response.once('finish', () => this.#write(code));
     } else this.#write(code);
@@ -205,19 +206,19 @@ export class HttpConnection {
     this.#socket.end();
   }
 
-  /** The answer is over; the exchange is, when its body is too. */
-  #end(exchange: Exchange): void {
-    if (exchange.request.complete) this.#rest(exchange);
-    else exchange.request.once('end', () => this.#rest(exchange));
+  /** The exchange is finished once the request body is complete too. */
+  #onResponseClose(exchange: Exchange): void {
+    if (exchange.request.complete) this.#finish(exchange);
+    else exchange.request.once('end', () => this.#finish(exchange));
   }
 
-  #rest(exchange: Exchange): void {
+  #finish(exchange: Exchange): void {
     this.#exchanges.delete(exchange);
-    this.#restedAt = this.#socket.bytesRead;
+    this.#idleAt = this.#socket.bytesRead;
   }
 
-  /** The exchange whose body is still coming. */
-  #unread(): Exchange | undefined {
+  /** The exchange whose request body is still arriving. */
+  #incomplete(): Exchange | undefined {
     for (const exchange of this.#exchanges) if (!exchange.request.complete) return exchange;
     return undefined;
   }
@@ -226,14 +227,14 @@ export class HttpConnection {
     return this.#socket.remoteAddress ?? 'unix';
   }
 
-  /** `begun` among the fields: the app has the request, and counts its answer too. */
-  #tell(code: RefusalCode, message: string, fields: object = {}): void {
+  /** @param fields with `begun` if the app has the request and also counts its response */
+  #warn(code: RefusalCode, message: string, fields: object = {}): void {
     const { status } = errorResponseOf(code);
     this.#limits.log.warn({ code, status, peer: this.#peer, ...fields }, message);
   }
 }
 
-/** Bytes that may have been read beyond a head or a body: of the other, and what a stream and the system hold. */
+/** Tolerance in bytes when measuring a head or a body, for neighbouring data and for bytes in stream and system buffers. */
 const slack = 256 * 1024;
 
 const faults = new Map<string, RefusalCode>([
@@ -241,7 +242,7 @@ const faults = new Map<string, RefusalCode>([
   ['ERR_HTTP_REQUEST_TIMEOUT', 'request-timeout'],
 ]);
 
-const answer = (response: ServerResponse, code: RefusalCode): void => {
+const sendError = (response: ServerResponse, code: RefusalCode): void => {
   const { status, headers, body } = errorResponseOf(code);
   response.writeHead(status, headers).end(body);
 };

@@ -1,4 +1,4 @@
-/** An http.Server that checks every head, watches every clock that node:http leaves alone, and refuses in our words. */
+/** An http.Server that validates every request head, enforces timeouts that node:http lacks, and sends our error responses. */
 import { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { errorResponseOf, errorResponseText } from '../error-response.ts';
@@ -8,7 +8,7 @@ import type { ForwardedHeaderPolicy } from './forwarded-headers.ts';
 import type { HttpServerOptions } from './server.ts';
 import { headSize, type RequestFault, validateRequest } from './validate-request.ts';
 
-type Options = HttpServerOptions & { believe: ForwardedHeaderPolicy };
+type Options = HttpServerOptions & { forwardedPolicy: ForwardedHeaderPolicy };
 
 export class GuardedServer extends Server {
   readonly #options: Options;
@@ -24,22 +24,20 @@ export class GuardedServer extends Server {
     this.#options = options;
     this.#limits = options;
     this.#interval = interval;
-    // Bytes are limited already; beyond a number of headers node:http would leave the others out and say nothing.
+    // The head is limited in bytes; with a limit on the count, node:http would silently drop excess headers.
     this.maxHeadersCount = 0;
     this.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#onClientError(error, socket));
-    // With a listener node:http leaves the answer "100 Continue" to us, so that it comes after the checks.
+    // With a listener, node:http leaves "100 Continue" to us, so that it is sent only after the checks.
     this.on('checkContinue', () => {});
     this.on('close', () => this.#stopSweep());
   }
 
-  /**
-   * What node:http emits passes here first. Listeners cannot do this: none of them can keep a request from the others.
-   */
+  /** Intercepts the events of node:http: a listener could not keep a request from the other listeners. */
   override emit(event: string, ...args: unknown[]): boolean {
     const [first, second] = args;
     if (first instanceof IncomingMessage && second instanceof ServerResponse) {
-      if (event === 'request') return this.#take(first, second);
-      if (event === 'checkContinue') return this.#take(first, second, true);
+      if (event === 'request') return this.#onRequest(first, second);
+      if (event === 'checkContinue') return this.#onRequest(first, second, true);
     }
     if (event === 'upgrade' && first instanceof IncomingMessage && second instanceof Socket) {
       if (!this.#mayUpgrade(first, second)) return true;
@@ -48,9 +46,9 @@ export class GuardedServer extends Server {
     return super.emit(event, ...args);
   }
 
-  /** node:http calls this from close(). Its own choice would, from Node 26 on, cut those who have only just come. */
+  /** node:http calls this from close(). From Node 26 on, its own version would also close connections just accepted. */
   override closeIdleConnections(): void {
-    for (const [socket, connection] of this.#connections) if (connection.resting || connection.unused) socket.destroy();
+    for (const [socket, connection] of this.#connections) if (connection.idle || connection.unused) socket.destroy();
   }
 
   override closeAllConnections(): void {
@@ -69,24 +67,24 @@ export class GuardedServer extends Server {
     return true;
   }
 
-  #take(request: IncomingMessage, response: ServerResponse, continues = false): boolean {
+  #onRequest(request: IncomingMessage, response: ServerResponse, expectsContinue = false): boolean {
     const connection = this.#connections.get(request.socket);
-    // What comes behind the last answer of a connection belongs to nobody.
+    // Requests after the last response of a connection are ignored.
     if (!connection?.begin(request, response)) return true;
     const fault = this.#checkHead(request);
     if (fault) {
-      this.#tell(fault, request);
+      this.#warn(fault, request);
       const { status, headers, body } = errorResponseOf(fault.code);
       response.writeHead(status, headers).end(body);
       return true;
     }
-    if (continues) response.writeContinue();
+    if (expectsContinue) response.writeContinue();
     return super.emit('request', request, response);
   }
 
   /**
-   * Other upgrades (h2c) are offers, and so is one with a body, or one that comes before an earlier request is answered: it is
-   * answered as the plain request that it also is.
+   * Other upgrades (h2c) are optional offers and are answered as plain requests. So are handshakes with a body, and those that
+   * arrive before an earlier request is answered.
    */
   #isHandshake({ method, headers, socket }: IncomingMessage): boolean {
     return (
@@ -94,37 +92,37 @@ export class GuardedServer extends Server {
       headers.upgrade?.toLowerCase() === 'websocket' &&
       Number(headers['content-length'] ?? 0) === 0 &&
       headers['transfer-encoding'] === undefined &&
-      this.#connections.get(socket)?.answering === false
+      this.#connections.get(socket)?.responding === false
     );
   }
 
   #mayUpgrade(request: IncomingMessage, socket: Socket): boolean {
-    // A WebSocket has clocks of its own.
+    // A WebSocket has its own timeouts.
     this.#connections.get(socket)?.release();
     this.#upgraded.add(socket);
-    // node:http has taken its own listener away. A socket that fails is destroyed, and says so by 'close'.
+    // node:http has removed its own listener. A socket that fails is destroyed and emits 'close'.
     socket.on('error', ignore);
     const fault = this.#checkHead(request);
     if (!fault) return true;
-    this.#tell(fault, request);
+    this.#warn(fault, request);
     endUpgraded(socket, errorResponseText(fault.code));
     return false;
   }
 
   #checkHead(request: IncomingMessage): RequestFault | undefined {
-    const { bufferSize, believe } = this.#options;
+    const { bufferSize, forwardedPolicy } = this.#options;
     if (headSize(request) > bufferSize)
       return { code: 'header-too-large', reason: `the head is longer than ${bufferSize}` };
-    believe(request);
+    forwardedPolicy(request);
     return validateRequest(request, this.#options);
   }
 
-  #tell({ code, reason }: RequestFault, { socket }: IncomingMessage): void {
+  #warn({ code, reason }: RequestFault, { socket }: IncomingMessage): void {
     const { status } = errorResponseOf(code);
     this.#options.log.warn({ code, status, peer: socket.remoteAddress ?? 'unix' }, `http: ${reason}`);
   }
 
-  /** A head or a body that node:http cannot read, a head that did not come in time, or a connection that broke. */
+  /** A malformed head or body, a head that timed out, or a broken connection. */
   #onClientError(error: NodeJS.ErrnoException, socket: unknown): void {
     if (!(socket instanceof Socket)) return;
     const connection = this.#connections.get(socket);
@@ -138,7 +136,7 @@ export class GuardedServer extends Server {
     this.#upgraded.check(now);
     for (const [socket, connection] of this.#connections) {
       connection.check(now);
-      // Nobody waits for the end of a server that does not listen any more.
+      // Unused connections must not delay the end of a server that is closing.
       if (!this.listening && connection.unused) socket.destroy();
     }
   }
@@ -152,22 +150,22 @@ export class GuardedServer extends Server {
 const ignore = (): void => {};
 
 const nodeOptions = (options: Options, interval: number, isHandshake: (request: IncomingMessage) => boolean) => ({
-  // Stops a head without end; checkHead counts every byte of one that ends.
+  // Stops an endless head; checkHead then counts every byte of a complete one.
   maxHeaderSize: options.bufferSize,
   headersTimeout: options.headerTimeout,
   requestTimeout: 0,
   keepAliveTimeout: options.keepAliveTimeout,
   connectionsCheckingInterval: interval,
   noDelay: true,
-  // A peer that vanished without a word is found by the system.
+  // TCP keepalive detects peers that vanished without closing.
   keepAlive: true,
   keepAliveInitialDelay: 60_000,
-  // Refused by checkHead, in our words.
+  // checkHead rejects it, with our own error response.
   requireHostHeader: false,
   shouldUpgradeCallback: isHandshake,
 });
 
-/** ms between looks at the clocks: often enough for the shortest. */
+/** ms between timeout checks, derived from the shortest timeout. */
 const intervalFor = ({ headerTimeout, bodyTimeout, idleTimeout, harakiri }: Options): number => {
   const shortest = Math.min(headerTimeout, bodyTimeout, idleTimeout, harakiri > 0 ? harakiri : idleTimeout);
   return Math.min(Math.max(Math.floor(shortest / 8), 10), 1000);

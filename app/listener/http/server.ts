@@ -1,4 +1,4 @@
-/** HTTP listeners: the public one, which believes nobody, and the one behind a front end, which is believed. */
+/** HTTP listeners: a public one that ignores forwarding headers, and one that trusts those of its front end. */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { IsServed } from '../allowed-hosts.ts';
@@ -7,41 +7,41 @@ import type { ListenerLog } from '../error-response.ts';
 import { dropForwardedHeaders, trustFrontEnd } from './forwarded-headers.ts';
 import { GuardedServer } from './guarded-server.ts';
 
-/** Times in ms. Every refusal is answered as refusal.ts says. */
+/** Times in ms. Error responses are those of error-response.ts. */
 export type HttpServerOptions = {
-  /** Bytes of a request head; more is answered with 431. */
+  /** Maximum bytes of a request head, else 431. */
   bufferSize: number;
-  /** Bytes of a request body; more is answered with 413, by what is announced before any of it is read. */
+  /** Maximum bytes of a request body, else 413; an announced length is checked before any of the body is read. */
   limitPost: number;
-  /** For a request head to arrive, else 408. */
+  /** For the request head to arrive, else 408. */
   headerTimeout: number;
-  /** That a body may stand still, else 408; the whole of it may take as long as it keeps moving. */
+  /** For which a body may stall, else 408; the whole body has no time limit. */
   bodyTimeout: number;
-  /** That the peer may take nothing of an answer that waits for it, else it is cut. */
+  /** For which the peer may read nothing of a pending response before the connection is destroyed. */
   idleTimeout: number;
-  /** That a connection may wait for its next request. */
+  /** For which a connection may wait for its next request. */
   keepAliveTimeout: number;
-  /** Until an answer must have begun, else 503; 0 = no limit. WebSockets are exempt, event streams begin at once. */
+  /** For the response to begin, else 503; 0 = no limit. WebSockets are exempt, event streams begin at once. */
   harakiri: number;
   admit: AcceptConnection;
   answersFor: IsServed;
-  /** Whether every request of a client at this address is refused, with 429. */
+  /** Whether to answer 429 to every request of a client at this address. */
   isBarred: (client: string) => boolean;
   log: ListenerLog;
 };
 
-/** For browsers: what a request says of forwarding is removed before anyone can believe it. */
+/** For browsers: all forwarding headers are removed. */
 export const publicServer = (options: HttpServerOptions): Server =>
-  new GuardedServer({ ...options, believe: dropForwardedHeaders });
+  new GuardedServer({ ...options, forwardedPolicy: dropForwardedHeaders });
 
 export type FrontedServerOptions = HttpServerOptions & {
-  /** Whether a TCP peer is the front end; unix sockets are guarded by their mode. */
+  /** Whether a TCP peer is the front end; unix sockets are protected by their file mode. */
   allowFrom: (address: string) => boolean;
-  /** Whether an address in X-Forwarded-For is a proxy that the front end itself stands behind. */
+  /** Whether an address in X-Forwarded-For is a proxy in front of the front end. */
   isProxy: (address: string) => boolean;
 };
 
-/** For a front end: `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `-Prefix` are its word. A TCP peer that is not allowed is cut. */
+/** For a front end: trusts its `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `-Prefix`, and disconnects other TCP peers. */
 export const frontedServer = ({ allowFrom, isProxy, ...options }: FrontedServerOptions): Server => {
   const admit = (socket: Socket): boolean => {
     const { remoteAddress } = socket;
@@ -49,9 +49,9 @@ export const frontedServer = ({ allowFrom, isProxy, ...options }: FrontedServerO
     options.log.warn({ peer: remoteAddress }, 'refused: not a front end that --allow-from names');
     return false;
   };
-  return new GuardedServer({ ...options, admit, believe: trustFrontEnd(isProxy) });
+  return new GuardedServer({ ...options, admit, forwardedPolicy: trustFrontEnd(isProxy) });
 };
 
-/** A unix socket has no addresses at all; a TCP socket without a remote one has lost its peer already. */
+/** A unix socket has no addresses; a TCP socket without a remote address is already disconnected. */
 const isFrontEnd = ({ remoteAddress, localAddress }: Socket, allowFrom: (address: string) => boolean): boolean =>
   remoteAddress === undefined ? localAddress === undefined : allowFrom(remoteAddress.replace(/^::ffff:(?=\d+\.)/, ''));

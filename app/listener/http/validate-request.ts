@@ -1,24 +1,24 @@
-/** What a request's head must be before anyone answers it: rules that node:http does not know. */
+/** Validates request heads, by rules that node:http does not check. */
 import type { IncomingMessage } from 'node:http';
 import type { IsServed } from '../allowed-hosts.ts';
 import type { RefusalCode } from '../error-response.ts';
 import { hostForm } from '../header-names.ts';
 
-/** Why a request is refused; `reason` is for the log and holds nothing the client wrote. */
+/** Why a request is refused; `reason` is for the log and contains nothing from the client. */
 export type RequestFault = { code: RefusalCode; reason: string };
 
 /**
- * Bytes of a head, with one space behind each colon, as all write it. node:http's own limit counts names, values and URL alone.
- * To be asked before anything of the request is changed.
+ * Bytes of a head, assuming the usual one space after each colon. node:http's own limit counts only names, values and the URL.
+ * Call this before the request is modified.
  */
 export const headSize = ({ method, url, httpVersion, rawHeaders }: IncomingMessage): number => {
-  // "GET / HTTP/1.1" and CRLF, a line for each header with ": " and CRLF, CRLF.
+  // "GET / HTTP/1.1" and CRLF, one line per header with ": " and CRLF, final CRLF.
   let size = `${method} ${url} HTTP/${httpVersion}`.length + 4 + 2 * rawHeaders.length;
   for (const text of rawHeaders) size += text.length;
   return size;
 };
 
-/** Checks a request whose forwarding headers are settled, and makes an absolute URL (RFC 9112 §3.2.2) a plain one. */
+/** Checks a request after its forwarding headers were filtered, and reduces an absolute URL (RFC 9112 §3.2.2) to its path. */
 export const validateRequest = (
   request: IncomingMessage,
   { limitPost, answersFor, isBarred }: HeadRules,
@@ -28,11 +28,11 @@ export const validateRequest = (
   checkHost(request) ??
   checkServed(request, answersFor);
 
-/** `limitPost`: bytes of body that may be announced. `isBarred`: whether requests of a client address are refused. */
+/** `limitPost`: maximum Content-Length in bytes. `isBarred`: whether to refuse all requests of a client address. */
 type HeadRules = { limitPost: number; answersFor: IsServed; isBarred: (client: string) => boolean };
 
 const checkFraming = ({ headers, httpVersion }: IncomingMessage, limitPost: number): RequestFault | undefined => {
-  // RFC 9112 §6.1: someone between has changed the version or the framing.
+  // RFC 9112 §6.1: an intermediary has changed the version or the framing.
   const encoding = headers['transfer-encoding'];
   if (encoding !== undefined && httpVersion === '1.0') return bad('chunks in HTTP/1.0');
   if (encoding !== undefined && encoding.toLowerCase() !== 'chunked')
@@ -43,11 +43,11 @@ const checkFraming = ({ headers, httpVersion }: IncomingMessage, limitPost: numb
 
 const checkHost = (request: IncomingMessage): RequestFault | undefined => {
   const { headers, httpVersion, rawHeaders } = request;
-  // node:http keeps the first of several; RFC 9112 §3.2 wants them refused, like an HTTP/1.1 request without any.
+  // node:http keeps the first of several; RFC 9112 §3.2 requires 400 for them and for an HTTP/1.1 request without Host.
   if (countHosts(rawHeaders) > 1) return bad('more than one Host');
   if (headers.host === undefined && httpVersion !== '1.0') return bad('no Host');
   if (headers.host !== undefined && headers.host !== '' && !hostForm.test(headers.host)) return bad('Host is no host');
-  return unwrapUrl(request);
+  return reduceUrl(request);
 };
 
 const countHosts = (rawHeaders: string[]): number => {
@@ -59,9 +59,9 @@ const countHosts = (rawHeaders: string[]): number => {
   return count;
 };
 
-const unwrapUrl = (request: IncomingMessage): RequestFault | undefined => {
+const reduceUrl = (request: IncomingMessage): RequestFault | undefined => {
   const url = request.url ?? '';
-  // RFC 9112 §3.2: no form of a target has a fragment. Who takes it for one and who for a part of the path go to two places.
+  // RFC 9112 §3.2: no request target has a fragment. Implementations differ in whether they treat "#" as part of the path.
   if (url.includes('#')) return bad('the URL has a fragment');
   if (url.startsWith('/') || (url === '*' && request.method === 'OPTIONS')) return undefined;
   const [, authority, path] = /^https?:\/\/([^/?#]+)(.*)$/i.exec(url) ?? [];

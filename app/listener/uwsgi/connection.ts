@@ -1,4 +1,4 @@
-/** One uwsgi connection: it reads the packet, gives node:http's request and response to the server, and ends well. */
+/** One uwsgi connection: reads the packet, emits a node:http request and response on the server, and closes gracefully. */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { errorResponseOf, errorResponseText, type ListenerLog, type RefusalCode } from '../error-response.ts';
@@ -10,37 +10,37 @@ import { UwsgiRequest } from './request.ts';
 import { UwsgiResponse } from './response.ts';
 import { type RequestHead, readHead } from './vars.ts';
 
-/** What a connection needs of the server it belongs to. */
+/** What a connection needs from its server. */
 export type Host = {
   server: Server;
   limits: UwsgiLimits;
   answersFor: (host: string | undefined, client: string) => boolean;
   isBarred: (client: string) => boolean;
   log: ListenerLog;
-  /** The connection is over. */
+  /** The connection has closed. */
   forget(connection: Connection): void;
-  /** The connection no longer speaks uwsgi; its socket goes to those who listen for 'upgrade'. */
+  /** The connection was upgraded; its socket goes to the 'upgrade' listener. */
   handOver(connection: Connection): void;
 };
 
 type State =
   | { at: 'packet'; parser: PacketParser; started: boolean }
   | Exchange
-  /** Everything is written; what still comes in, up to `budget` bytes, is thrown away. */
+  /** Everything is written; input is discarded, up to `budget` bytes. */
   | { at: 'closing'; budget: number; request: UwsgiRequest | undefined };
 
 const served = [webRequest, ping];
 
-/** ms without a byte until the system asks whether the peer of a WebSocket is still there. */
+/** ms without traffic before TCP keepalive probes the peer of a WebSocket. */
 const keepAliveDelay = 60_000;
 
-/** How long (ms), and for how many bytes, input is still read after the answer, so that no reset overtakes it. */
+/** ms and bytes for which input is still read after the response; closing with unread input sends a reset that may overtake it. */
 const lingerTime = 2000;
 const lingerBytes = 4 * 1024 * 1024;
 
 export class Connection {
   readonly socket: Socket;
-  /** When we stop waiting for the peer: a performance.now(), infinite while we wait for the handler. */
+  /** When to stop waiting for the peer (performance.now()); infinite while waiting for the handler. */
   #deadline: number;
   readonly #host: Host;
   #state: State;
@@ -56,32 +56,33 @@ export class Connection {
     socket.on('data', this.#onData);
   }
 
-  /** No request has come here, and after this time none is to be expected: a front end sends its packet at once. */
+  /** No request yet, and none expected: a front end sends its packet right after connecting. */
   get idle(): boolean {
     const since = this.#deadline - this.#host.limits.headerTimeout;
     return this.#state.at === 'packet' && performance.now() - since > promptness;
   }
 
-  /** Ends what has lasted too long; to be called now and then. */
+  /** Enforces the timeouts; call this periodically. */
   check(now: number): void {
     const state = this.#state;
     if (this.#deadline <= now) this.#expire();
-    else if (state.at === 'request' && !state.answered) this.#checkAnswer(state, now);
+    else if (state.at === 'request' && !state.answered) this.#checkResponse(state, now);
   }
 
-  #checkAnswer(state: Exchange, now: number): void {
+  #checkResponse(state: Exchange, now: number): void {
     const { limits } = this.#host;
     if (state.due <= now && !state.response.headersSent) {
       const { method, url } = state.request;
-      // Without the query, where a token may stand.
+      // Without the query, which may contain a token.
       const fields = { method, url: url?.split('?')[0] };
       this.#fail(state, 'harakiri', `uwsgi: no answer after ${limits.harakiri} ms`, fields);
     } else {
-      state.watched = watchReader(this.socket, state.watched, limits.idleTimeout, this.#onStuck);
+      const { idleTimeout } = limits;
+      state.writeTimerArmed = watchReader(this.socket, state.writeTimerArmed, idleTimeout, this.#onWriteTimeout);
     }
   }
 
-  readonly #onStuck = (): void => {
+  readonly #onWriteTimeout = (): void => {
     this.#host.log.warn({ peer: peerOf(this.socket) }, 'uwsgi: the peer does not read its answer');
     this.socket.destroy();
   };
@@ -105,11 +106,11 @@ export class Connection {
         this.#readPacket(state.parser, chunk);
         break;
       case 'request':
-        this.#takeBody(state, chunk);
+        this.#readBody(state, chunk);
         break;
       case 'closing':
         state.budget -= chunk.length;
-        // Not destroyed: that would send the reset that lingering is there to avoid. The deadline does it.
+        // Destroying the socket now would send the reset that lingering avoids. The deadline destroys it later.
         if (state.budget < 0) this.socket.pause();
         break;
     }
@@ -122,14 +123,14 @@ export class Connection {
     } else if (state.at === 'request' && state.left > 0 && !state.answered) {
       this.#fail(state, 'bad-request', 'uwsgi: the peer closed before the whole body had come');
     } else if (state.at === 'packet' || (state.at === 'request' && !state.response.writableEnded)) {
-      // nginx closes when its client has gone; there is nobody to answer. (An answer already ended is still flushed.)
+      // nginx closes when its client has disconnected, so no response is needed. One that has ended is still flushed.
       this.socket.destroy();
     }
   };
 
   readonly #onClose = (): void => {
     this.#host.forget(this);
-    // A closed socket survives the next scavenges, and with it whatever it still refers to. 'close' is its last event.
+    // A closed socket survives the next garbage collections and retains whatever it refers to. 'close' is its last event.
     this.socket.removeAllListeners();
     this.socket.on('error', ignore);
     const state = this.#state;
@@ -182,27 +183,27 @@ export class Connection {
     this.socket.on('drain', this.#onDrain);
     this.#deadline = left > 0 ? performance.now() + limits.bodyTimeout : Number.POSITIVE_INFINITY;
     if (left === 0) request.endBody();
-    if (rest.length > 0) this.#takeBody(state, rest);
+    if (rest.length > 0) this.#readBody(state, rest);
     server.emit('request', request, response);
   }
 
   #handOver(request: UwsgiRequest, head: Buffer): void {
     const { socket } = this;
     request.endBody();
-    // An answer other than 101 is a ServerResponse of whoever makes it. That one looks here whether it may chunk, and it must not.
+    // A response other than 101 is created by the 'upgrade' listener as a ServerResponse. HTTP/1.0 keeps it from using chunks.
     request.httpVersionMinor = 0;
     socket.setKeepAlive(true, keepAliveDelay);
     socket.removeListener('data', this.#onData);
     socket.removeListener('end', this.#onEnd);
     socket.removeListener('close', this.#onClose);
     this.#host.handOver(this);
-    // As node:http does: neither flowing nor paused, so that the new owner's 'data' listener starts it and no byte is
-    // lost before. Assigned in this way because the types take the property for read-only.
+    // As in node:http: neither flowing nor paused, so that no byte is lost before the new owner adds its 'data' listener.
+    // Object.assign, because the types declare the property read-only.
     Object.assign(socket, { readableFlowing: null });
     this.#host.server.emit('upgrade', request, socket, head);
   }
 
-  #takeBody(state: Exchange, chunk: Buffer): void {
+  #readBody(state: Exchange, chunk: Buffer): void {
     if (chunk.length > state.left) state.extra = true;
     if (state.left === 0) return;
     const body = chunk.length > state.left ? chunk.subarray(0, state.left) : chunk;
@@ -219,43 +220,43 @@ export class Connection {
   }
 
   #awaitBody(state: Exchange, ready: boolean): void {
-    if (!state.unread) this.#renew();
+    if (!state.unread) this.#extendDeadline();
     if (ready) return;
     this.socket.pause();
     if (state.answered) return;
-    // The peer does not stand still while we do not read: its time begins anew when the handler asks for more.
+    // While we do not read, the peer is not stalled: its timeout restarts when the handler reads on.
     this.#deadline = Number.POSITIVE_INFINITY;
-    this.socket.once('resume', this.#renew);
+    this.socket.once('resume', this.#extendDeadline);
   }
 
-  readonly #renew = (): void => {
+  readonly #extendDeadline = (): void => {
     this.#deadline = performance.now() + this.#host.limits.bodyTimeout;
   };
 
-  /** The answer has been handed to the kernel. */
+  /** The response has been handed to the kernel. */
   #onFinish(state: Exchange): void {
     state.answered = true;
-    // Not at once: a socket destroyed by the callback of its last write makes an error with a stack, dear for every request.
-    queueMicrotask(() => this.#afterAnswer(state));
+    // Deferred: destroying a socket in the callback of its last write creates an error with a stack, expensive per request.
+    queueMicrotask(() => this.#afterResponse(state));
   }
 
-  #afterAnswer(state: Exchange): void {
+  #afterResponse(state: Exchange): void {
     const { request, response } = state;
-    const whole = state.left === 0;
+    const complete = state.left === 0;
     this.#detach(response);
-    // Whoever waits for the request's end gets it, as from node:http; mostly nobody does, and a stream's end is dear.
+    // As in node:http, 'end' and 'close' listeners are served; usually there are none, and ending a stream is expensive.
     state.unread = request.untouched;
-    if (state.unread && (!whole || request.awaited)) request.resume();
-    if (!whole) this.#readOn(state);
+    if (state.unread && (!complete || request.awaited)) request.resume();
+    if (!complete) this.#drainBody(state);
     else if (state.extra) this.#linger();
     else this.socket.destroy();
   }
 
-  /** Answered before the whole body was read: a handler that is reading it may go on, else it is read and thrown away. */
-  #readOn(state: Exchange): void {
+  /** Answered before the body was complete: a handler that is reading it may continue, else it is read and discarded. */
+  #drainBody(state: Exchange): void {
     this.socket.end();
     if (state.unread) this.#deadline = performance.now() + lingerTime;
-    else this.#renew();
+    else this.#extendDeadline();
   }
 
   #linger(request?: UwsgiRequest): void {
@@ -265,32 +266,32 @@ export class Connection {
     this.socket.resume();
   }
 
-  /** The request was begun and cannot be completed. */
+  /** Ends a request that the app has received but that cannot be completed. */
   #fail({ request, response }: Exchange, code: RefusalCode, message: string, fields: object = {}): void {
-    // `begun`: the app has the request and counts it by itself, as one whose client has gone.
+    // `begun`: the app has the request and counts it itself, as aborted by the client.
     if (response.headersSent) {
       this.#warn(code, message, { begun: true, ...fields });
       this.socket.destroy();
       return;
     }
-    // What the app counts and logs is what the client is told.
+    // The app counts and logs the status that the client receives.
     response.statusCode = errorResponseOf(code).status;
     this.#detach(response);
     this.#refuse(code, message, { begun: true, ...fields }, request);
   }
 
-  /** The response lets go of the socket and tells its 'close'; a handler may still write to it, into nothing. */
+  /** Detaches the response from the socket and emits its 'close'; further writes of the handler are discarded. */
   #detach(response: UwsgiResponse): void {
     if (response.socket) response.detachSocket(this.socket);
     response.destroy();
-    // Before Node 24 a response without a socket is destroyed in silence.
-    process.nextTick(tellClose, response);
+    // Before Node 24, a response without a socket is destroyed without 'close'.
+    process.nextTick(emitClose, response);
   }
 
   #refuse(code: RefusalCode, message: string, fields: object = {}, request?: UwsgiRequest): void {
     this.#warn(code, message, fields);
     this.socket.write(errorResponseText(code, request?.method));
-    // The request is told at the connection's end: destroying it destroys its socket, and with it an answer on its way.
+    // The request is aborted only when the connection closes: destroying it would destroy the socket and the unsent response.
     this.#linger(request);
   }
 
@@ -299,11 +300,11 @@ export class Connection {
   }
 }
 
-const tellClose = (response: UwsgiResponse): void => {
+const emitClose = (response: UwsgiResponse): void => {
   if (!response.closed) response.emit('close');
 };
 
 const peerOf = (socket: Socket): string => socket.remoteAddress ?? 'unix';
 
-/** A socket that fails is destroyed by Node and says so by 'close'; without a listener here it would end the process. */
+/** Node destroys a socket that fails and emits 'close'; without an 'error' listener the process would crash. */
 const ignore = (): void => {};

@@ -1,26 +1,27 @@
-/** One request and its answer on a uwsgi connection, and the limits that hold for them. */
+/** One request and its response on a uwsgi connection, and their limits. */
 import type { UwsgiRequest } from './request.ts';
 import type { UwsgiResponse } from './response.ts';
 
+/** Times in ms. */
 export type UwsgiLimits = {
-  /** Bytes of the variable block, at most 65535; more is answered with 431. */
+  /** Maximum bytes of the variable block, at most 65535, else 431. */
   bufferSize: number;
-  /** Bytes of request body; more is answered with 413. */
+  /** Maximum bytes of a request body, else 413. */
   limitPost: number;
-  /** Milliseconds until the packet must be complete, else 408. */
+  /** For the packet to be complete, else 408. */
   headerTimeout: number;
-  /** Milliseconds the body may stand still, else 408. */
+  /** For which a body may stall, else 408. */
   bodyTimeout: number;
-  /** Milliseconds the peer may take nothing of an answer that waits for it, else it is cut. */
+  /** For which the peer may read nothing of a pending response before the connection is destroyed. */
   idleTimeout: number;
-  /** Milliseconds until the answer must have begun, else 503; 0 = no limit. WebSockets are exempt. */
+  /** For the response to begin, else 503; 0 = no limit. WebSockets are exempt. */
   harakiri: number;
 };
 
 /**
- * `left`: bytes of body still to come. `extra`: more came than was announced. `answered`: the answer is written out.
- * `unread`: nobody has read the body, so what comes after the answer is thrown away. `due`: when the answer must have begun, a
- * performance.now(). `watched`: a timer runs, because the peer does not read.
+ * `left`: body bytes still to come. `extra`: more bytes came than announced. `answered`: the response is written completely.
+ * `unread`: no handler reads the body, so the rest is discarded after the response. `due`: when the response must have begun
+ * (performance.now()). `writeTimerArmed`: the write timeout is running, because the peer does not read.
  */
 export type Exchange = {
   at: 'request';
@@ -31,9 +32,9 @@ export type Exchange = {
   answered: boolean;
   unread: boolean;
   due: number;
-  watched: boolean;
+  writeTimerArmed: boolean;
 };
-/** `harakiri` in ms, 0 = never. */
+/** @param harakiri ms, 0 = no limit */
 export const newExchange = (
   request: UwsgiRequest,
   response: UwsgiResponse,
@@ -48,5 +49,5 @@ export const newExchange = (
   answered: false,
   unread: false,
   due: harakiri > 0 ? performance.now() + harakiri : Number.POSITIVE_INFINITY,
-  watched: false,
+  writeTimerArmed: false,
 });

@@ -1,21 +1,21 @@
-/** What the first byte of a uwsgi packet asks for. Source: uwsgi-docs, "The uwsgi Protocol", and uWSGI's plugins. */
+/** modifier1, the first byte of a uwsgi packet: its type. Source: uwsgi-docs, "The uwsgi Protocol", and uWSGI's plugins. */
 
 /** A web request. */
 export const webRequest = 0;
-/** "Are you there?", answered by four bytes. */
+/** A health check, answered by four bytes. */
 export const ping = 100;
-/** The answer to a ping: modifier1 100, no block, modifier2 1. uWSGI would add a warning if its administrator set one. */
+/** The response to a ping: modifier1 100, no block, modifier2 1. uWSGI would append a warning if one is configured. */
 export const pong = Buffer.from([ping, 0, 0, 1]);
 
-/** What uWSGI would do with it, for the log of who sends such a packet here. */
+/** What modifier1 means to uWSGI, for the log. */
 export const modifierName = (modifier1: number): string => {
-  // The first letter of an HTTP method; and what TLS begins with.
-  if (firstLetters.includes(modifier1))
+  // The first letter of an HTTP method, or the first byte of TLS.
+  if (otherProtocols.includes(modifier1))
     return `${names.get(modifier1) ?? 'unknown'}, or HTTP: that is for --http-socket`;
   return names.get(modifier1) ?? 'unknown';
 };
 
-const firstLetters = [...Buffer.from('CDGHOPT'), 0x16];
+const otherProtocols = [...Buffer.from('CDGHOPT'), 0x16];
 
 const names = new Map([
   [5, 'Perl, PSGI'],

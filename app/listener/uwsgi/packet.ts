@@ -1,14 +1,13 @@
 /**
- * The uwsgi packet, bytes in and variables out: `modifier1 u8 | size u16le | modifier2 u8`, then `size` bytes of
- * pairs, each half of a pair a u16le length and that many bytes. Source: uwsgi-docs, "The uwsgi Protocol".
+ * Parser for uwsgi packets: `modifier1 u8 | size u16le | modifier2 u8`, then `size` bytes of name/value pairs, in which
+ * each name and value is a u16le length and that many bytes. Source: uwsgi-docs, "The uwsgi Protocol".
  */
 
 import { modifierName } from './modifiers.ts';
 
-/** A variable as it stood in the packet; bytes are read as latin1, which is how node:http reads headers. */
+/** A variable of the packet, decoded as latin1, like headers in node:http. */
 export type Variable = readonly [name: string, value: string];
 
-/** What can be wrong with a packet. */
 export type PacketFault =
   | 'modifier-not-served'
   | 'block-too-large'
@@ -20,13 +19,13 @@ export type Packet = {
   kind: 'packet';
   modifier1: number;
   modifier2: number;
-  /** In the order of the packet, repeats kept. */
+  /** In packet order, including repeats. */
   vars: Variable[];
-  /** What followed the packet in the last chunk: the beginning of the body, often empty. */
+  /** The rest of the last chunk after the packet: the beginning of the body, often empty. */
   rest: Buffer;
 };
 
-/** `more`: the packet is not complete yet. A `packet` or a `fault` is final; the parser takes no chunks after it. */
+/** `more`: the packet is incomplete. After a `packet` or a `fault` the parser accepts no more chunks. */
 export type PacketResult = { kind: 'more' } | Packet | { kind: 'fault'; fault: PacketFault; message: string };
 
 type Fault = Extract<PacketResult, { kind: 'fault' }>;
@@ -38,10 +37,10 @@ const more: PacketResult = { kind: 'more' };
 const nothing = Buffer.alloc(0);
 
 /**
- * A parser for one packet, fed with chunks cut anywhere. A packet that arrives in one piece is read where it lies; one in
- * pieces is gathered in one buffer of its announced size, so every byte is copied at most once.
- * @param bufferSize The longest block of variables accepted, in bytes; 65535 is all the format can say.
- * @param served The values of modifier1 that are served, as in modifiers.ts.
+ * A parser for one packet, fed with chunks split anywhere. A packet in a single chunk is parsed in place; one in
+ * several chunks is collected in a buffer of its announced size, so every byte is copied at most once.
+ * @param bufferSize maximum bytes of the variable block; the format allows at most 65535
+ * @param served accepted values of modifier1, as in modifiers.ts
  */
 export const createPacketParser = (bufferSize: number, served: readonly number[] = [0]): PacketParser => {
   let packet = nothing;
@@ -60,7 +59,7 @@ export const createPacketParser = (bufferSize: number, served: readonly number[]
   const gatherBlock = (chunk: Buffer): PacketResult => {
     const fault = headFault(packet, bufferSize, served);
     if (fault !== undefined) return fault;
-    // A packet without variables is complete with its head; waiting for another chunk could be for ever.
+    // A packet without variables is complete after its head; another chunk might never come.
     if (blockSize(packet) === 0) return readPacket(packet, chunk);
     const whole = Buffer.allocUnsafe(headLength + blockSize(packet));
     packet.copy(whole);
@@ -78,10 +77,10 @@ export const createPacketParser = (bufferSize: number, served: readonly number[]
   };
 };
 
-/** Copies as much of `chunk` as still fits into `target` from `offset` on; returns how many bytes that was. */
+/** Copies as much of `chunk` as fits into `target` from `offset` on. @returns the number of bytes copied */
 const fill = (target: Buffer, offset: number, chunk: Buffer): number => {
-  const room = target.length - offset;
-  return chunk.copy(target, offset, 0, room);
+  const free = target.length - offset;
+  return chunk.copy(target, offset, 0, free);
 };
 
 const blockSize = (packet: Buffer): number => packet.readUInt16LE(1);
@@ -103,30 +102,31 @@ const readPacket = (packet: Buffer, rest: Buffer): PacketResult => {
 };
 
 /**
- * The block is decoded once, as latin1, so that a character is a byte: cutting variables out of one string costs a
- * quarter of decoding each of them.
+ * Decodes the block once, as latin1, so that each character is one byte: slicing one string costs a quarter of
+ * decoding each variable.
  */
 const readVariables = (block: string): Variable[] | Fault => {
   const vars: Variable[] = [];
-  let at = 0;
-  while (at < block.length) {
-    const name = at + 2;
-    const nameEnd = name + lengthAt(block, at);
+  let pair = 0;
+  while (pair < block.length) {
+    const name = pair + 2;
+    const nameEnd = name + lengthAt(block, pair);
     const value = nameEnd + 2;
-    if (name > block.length || (nameEnd <= block.length && value > block.length)) return truncated(at);
+    if (name > block.length || (nameEnd <= block.length && value > block.length)) return truncated(pair);
     const valueEnd = value + lengthAt(block, nameEnd);
-    if (nameEnd > block.length || valueEnd > block.length) return beyond(at);
-    if (nameEnd === name) return fault('empty-name', `the variable at byte ${at} of the block has no name`);
+    if (nameEnd > block.length || valueEnd > block.length) return beyond(pair);
+    if (nameEnd === name) return fault('empty-name', `the variable at byte ${pair} of the block has no name`);
     vars.push([block.slice(name, nameEnd), block.slice(value, valueEnd)]);
-    at = valueEnd;
+    pair = valueEnd;
   }
   return vars;
 };
 
-/** NaN beyond the end becomes 0 by the bitwise operators; the caller has checked, or checks, that it is not used. */
-const lengthAt = (block: string, at: number): number => block.charCodeAt(at) | (block.charCodeAt(at + 1) << 8);
+/** Beyond the end, bitwise operators turn NaN into 0; the caller checks the bounds. */
+const lengthAt = (block: string, offset: number): number =>
+  block.charCodeAt(offset) | (block.charCodeAt(offset + 1) << 8);
 
 const fault = (code: PacketFault, message: string): Fault => ({ kind: 'fault', fault: code, message });
-const truncated = (at: number): Fault => fault('truncated-pair', `the pair at byte ${at} of the block is cut off`);
-const beyond = (at: number): Fault =>
-  fault('length-beyond-block', `the pair at byte ${at} of the block is longer than the block`);
+const truncated = (pair: number): Fault => fault('truncated-pair', `the pair at byte ${pair} of the block is cut off`);
+const beyond = (pair: number): Fault =>
+  fault('length-beyond-block', `the pair at byte ${pair} of the block is longer than the block`);

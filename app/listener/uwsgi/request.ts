@@ -1,10 +1,10 @@
-/** A uwsgi request as an http.IncomingMessage, filled from variables where node:http fills it from its parser. */
+/** A uwsgi request as an http.IncomingMessage, filled from uwsgi variables instead of by node:http's parser. */
 import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { RequestHead } from './vars.ts';
 
 export class UwsgiRequest extends IncomingMessage {
-  /** How node:http's parser sets the headers; `headers` is made from them when somebody asks. */
+  /** Internal of node:http, called by its parser to set the headers; `headers` is computed from them lazily. */
   declare _addHeaderLines: (rawHeaders: string[], count: number) => void;
 
   constructor(socket: Socket, head: RequestHead) {
@@ -17,23 +17,23 @@ export class UwsgiRequest extends IncomingMessage {
     this._addHeaderLines(head.rawHeaders, head.rawHeaders.length);
   }
 
-  /** The body is whole. */
+  /** Marks the body as complete. */
   endBody(): void {
     this.complete = true;
     if (!this.destroyed) this.push(null);
   }
 
-  /** As node:http does when the connection goes away: 'aborted', 'error' if somebody listens for it, 'close'. */
+  /** As node:http does when the client disconnects: emits 'aborted', 'error' if it has a listener, and 'close'. */
   abort(): void {
     if (!this.destroyed) this.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
   }
 
-  /** Nobody has begun to read the body. */
+  /** No handler has started to read the body. */
   get untouched(): boolean {
     return this.readableFlowing === null;
   }
 
-  /** Somebody listens for what only reading brings about. */
+  /** There are listeners for events that are emitted only if the body is read. */
   get awaited(): boolean {
     return this.listenerCount('close') > 0 || this.listenerCount('end') > 0;
   }

@@ -1,18 +1,18 @@
-/** The answer to a uwsgi request: an http.ServerResponse that is never chunked and never speaks before its final status. */
+/** The response to a uwsgi request: an http.ServerResponse that is never chunked and sends no 1xx responses. */
 import { type IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http';
 
 type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[];
 
 /**
- * nginx reads a plain HTTP/1.1 answer from a uwsgi upstream, but takes no chunks apart and expects the final status at
- * once. So the end of the body is a Content-Length if it is known when the headers are written, else the connection's.
+ * nginx reads a plain HTTP/1.1 response from a uwsgi upstream, but does not decode chunks and expects the final status
+ * first. So the body ends by Content-Length if known when the headers are written, else when the connection closes.
  */
 export class UwsgiResponse extends ServerResponse {
   constructor(request: IncomingMessage) {
     super(request);
     this.shouldKeepAlive = false;
-    // ServerResponse looks at the request's version and would leave Content-Length out for HTTP/1.0 (and 2.0, as it
-    // compares the minor number); "chunked by default" with Transfer-Encoding removed is length if known, else close.
+    // ServerResponse would omit Content-Length for HTTP/1.0 requests (and 2.0, as it compares the minor version).
+    // "Chunked by default" with Transfer-Encoding removed means: Content-Length if known, else close.
     this.useChunkedEncodingByDefault = true;
     this.removeHeader('transfer-encoding');
   }
@@ -43,8 +43,8 @@ export class UwsgiResponse extends ServerResponse {
   }
 }
 
-// The base class clears its own flag in a place only node:http's connection listener reaches; the socket knows better.
-// Not an accessor in the class, because the types declare a property.
+// The base class's own flag is cleared only by node:http's connection listener, so the socket's state is used instead.
+// Not a class accessor, because the types declare a property.
 Object.defineProperty(UwsgiResponse.prototype, 'writableNeedDrain', {
   configurable: true,
   get(this: UwsgiResponse): boolean {
@@ -52,7 +52,7 @@ Object.defineProperty(UwsgiResponse.prototype, 'writableNeedDrain', {
   },
 });
 
-/** What an application may set that promises chunks: the encoding, and the trailers that only chunks can carry. */
+/** Headers that imply chunked encoding: the encoding itself, and trailers, which need chunks. */
 const framing = ['transfer-encoding', 'trailer'];
 const isFraming = (name: unknown): boolean => typeof name === 'string' && framing.includes(name.toLowerCase());
 
@@ -63,8 +63,8 @@ const withoutFraming = (headers: Headers | undefined): Headers | undefined => {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !isFraming(name)));
 };
 
-/** node:http takes arrays in two shapes: name, value, name, value …, or one array for each pair. */
+/** node:http accepts arrays in two shapes: name, value, name, value …, or one array per pair. */
 const withoutFramingPairs = (headers: OutgoingHttpHeader[]): OutgoingHttpHeader[] => {
   if (Array.isArray(headers[0])) return headers.filter((pair) => !(Array.isArray(pair) && isFraming(pair[0])));
-  return headers.filter((_, at) => !isFraming(headers[at - (at % 2)]));
+  return headers.filter((_, index) => !isFraming(headers[index - (index % 2)]));
 };

@@ -7,22 +7,22 @@ import { Connection, type Host } from './connection.ts';
 import type { UwsgiLimits } from './exchange.ts';
 
 export type UwsgiOptions = UwsgiLimits & {
-  /** TCP peers (IPv4 in dotted form) whose word about the client is believed; peers on a unix socket always are. */
+  /** Whether a TCP peer (IPv4 in dotted form) is a trusted front end; peers on a unix socket always are. */
   allowFrom: (address: string) => boolean;
-  /** Whether a connection fits in; it counts until its 'close'. Others are closed. */
+  /** Whether a connection is within the limits; it counts until its 'close'. Others are closed. */
   admit: (socket: Socket) => boolean;
-  /** Whether this host, for a client of this address, is served; other hosts are answered with 421. */
+  /** Whether to serve this host for a client at this address, else 421. */
   answersFor: (host: string | undefined, client: string) => boolean;
-  /** Whether every request of a client at this address is refused, with 429. */
+  /** Whether to answer 429 to every request of a client at this address. */
   isBarred: (client: string) => boolean;
   log: ListenerLog;
 };
 
 /**
- * A server that emits `request` (IncomingMessage, ServerResponse) and `upgrade` (IncomingMessage, Socket, head) as one
- * of http.createServer() does, with the client's address, scheme and host in x-forwarded-for, -proto and -host.
- * Every connection carries one request. `close()` ends those on which none has begun, `closeAllConnections()` all, the
- * upgraded ones among them. Node's own timeouts (`requestTimeout` …) do nothing here.
+ * A server that emits `request` (IncomingMessage, ServerResponse) and `upgrade` (IncomingMessage, Socket, head) like one
+ * of http.createServer(), with the client's address, scheme and host in x-forwarded-for, -proto and -host.
+ * Every connection carries one request. `close()` closes connections without a request, `closeAllConnections()` all,
+ * including upgraded ones. Node's own timeouts (`requestTimeout` …) have no effect here.
  */
 export const createUwsgiServer = (options: UwsgiOptions): Server => new UwsgiServer(options);
 
@@ -48,13 +48,13 @@ class UwsgiServer extends Server {
         this.#upgraded.add(connection.socket);
       },
     };
-    // The one that node:http has put there would read HTTP.
+    // node:http's own listener would parse HTTP.
     this.removeAllListeners('connection');
     this.on('connection', (socket) => this.#accept(socket));
     this.on('close', () => this.#stopSweep());
   }
 
-  /** node:http calls this from close(); its own list of connections knows none of ours. */
+  /** node:http calls this from close(); its own connection list does not contain ours. */
   override closeIdleConnections(): void {
     for (const connection of this.#connections) if (connection.idle) connection.socket.destroy();
   }
@@ -78,7 +78,7 @@ class UwsgiServer extends Server {
     this.#startSweep();
   }
 
-  /** A unix socket has no addresses at all; a TCP socket without a remote one has lost its peer already. */
+  /** A unix socket has no addresses; a TCP socket without a remote address is already disconnected. */
   #isAllowed(socket: Socket): boolean {
     const { remoteAddress } = socket;
     if (remoteAddress === undefined) return socket.localAddress === undefined;
@@ -86,15 +86,15 @@ class UwsgiServer extends Server {
   }
 
   /**
-   * One coarse timer for all deadlines, and only while there are connections: a timer for each would be started and
-   * stopped for every request, and the sockets' own are put off by every dribbled byte.
+   * One coarse timer for all deadlines, running only while there are connections. A timer per connection would start and
+   * stop with every request, and the sockets' own timers are reset by every byte that trickles in.
    */
   #startSweep(): void {
     if (this.#sweep !== undefined) return;
     const { headerTimeout, bodyTimeout, idleTimeout, harakiri } = this.#options;
     const shortest = Math.min(headerTimeout, bodyTimeout, idleTimeout, harakiri > 0 ? harakiri : idleTimeout);
     const interval = Math.min(Math.max(shortest / 8, 10), 1000);
-    this.#sweep = setInterval(() => this.#expire(), interval).unref();
+    this.#sweep = setInterval(() => this.#checkAll(), interval).unref();
   }
 
   #stopSweep(): void {
@@ -102,12 +102,12 @@ class UwsgiServer extends Server {
     this.#sweep = undefined;
   }
 
-  #expire(): void {
+  #checkAll(): void {
     if (this.#connections.size + this.#upgraded.size === 0) this.#stopSweep();
     const now = performance.now();
     for (const connection of this.#connections) connection.check(now);
     this.#upgraded.check(now);
-    // close() has spared those who had only just come.
+    // close() spared connections that had just been accepted.
     if (!this.listening) this.closeIdleConnections();
   }
 }

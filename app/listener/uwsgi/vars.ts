@@ -1,4 +1,4 @@
-/** The variables of a uwsgi packet (CGI names, as nginx's uwsgi_params sends them) → the head of an HTTP request. */
+/** Variables of a uwsgi packet (CGI names, as in nginx's uwsgi_params) → the head of an HTTP request. */
 import { dropped, headerName, hostForm, invalid, isPort, own, token } from '../header-names.ts';
 import { belowPrefix, isSamePlace, readPrefix } from '../url-path.ts';
 import type { Variable } from './packet.ts';
@@ -6,42 +6,42 @@ import type { Variable } from './packet.ts';
 export type RequestHead = {
   kind: 'head';
   method: string;
-  /** REQUEST_URI as the client sent it, neither decoded nor normalised; what SCRIPT_NAME names is taken off. */
+  /** REQUEST_URI as the client sent it, neither decoded nor normalised, without the prefix SCRIPT_NAME. */
   url: string;
-  /** Of the request, without "HTTP/": "1.1", "2.0". */
+  /** Without "HTTP/": "1.1", "2.0". */
   httpVersion: string;
-  /** name, value, name, value … with lower-case names, in the order of the packet, as in IncomingMessage. */
+  /** name, value, name, value … as in IncomingMessage, with lower-case names, in packet order. */
   rawHeaders: string[];
   remoteAddress: string;
   remotePort?: number;
   scheme: 'http' | 'https';
-  /** As in the Host header, with its port; absent when there was none. */
+  /** The Host header, with its port. */
   host?: string;
-  /** Bytes of body that follow the packet. */
+  /** Body bytes after the packet. */
   contentLength: number;
-  /** A WebSocket handshake: after the answer 101 the connection is a tunnel. */
+  /** A WebSocket handshake: after 101 the connection is a tunnel. */
   upgrade: boolean;
 };
 
-/** Refused: the answer's status, the variable to blame, and what is wrong with it (never its value). */
+/** Refused: the response status, the invalid variable, and the reason (never its value). */
 export type VarsFault = { kind: 'fault'; status: 400 | 413; variable: string; reason: string };
 
 /**
- * Reads the head of a request. Hop-by-hop headers are dropped (nginx passes them on, `Transfer-Encoding: chunked` of a
- * body it has already taken apart among them), except Connection and Upgrade on a WebSocket handshake. What the client
- * said about proxies before nginx is replaced by what nginx says: x-forwarded-for, -proto, -host, of SERVER_PORT -port unless the
- * scheme says it already, and of SCRIPT_NAME -prefix.
- * @param limitPost The longest body accepted, in bytes.
+ * Reads the head of a request. Hop-by-hop headers are dropped, except Connection and Upgrade on a WebSocket handshake; nginx
+ * passes them on, even `Transfer-Encoding: chunked` of a body it has already decoded. The client's forwarding headers are replaced
+ * by values from nginx: x-forwarded-for, -proto and -host, -port from SERVER_PORT unless it is the scheme's default, and -prefix
+ * from SCRIPT_NAME.
+ * @param limitPost maximum bytes of a body
  */
 export const readHead = (vars: readonly Variable[], limitPost: number): RequestHead | VarsFault => {
-  const seen = collect(vars);
-  if ('kind' in seen) return seen;
-  const fault = checkRequestLine(seen) ?? checkPlace(seen) ?? checkClient(seen) ?? checkBody(seen, limitPost);
-  return fault ?? assemble(seen);
+  const fields = collect(vars);
+  if ('kind' in fields) return fields;
+  const fault = checkRequestLine(fields) ?? checkPath(fields) ?? checkClient(fields) ?? checkBody(fields, limitPost);
+  return fault ?? assemble(fields);
 };
 
-/** The variables that are used, empty when absent. */
-type Seen = {
+/** The variables that are used; empty when absent. */
+type Fields = {
   method: string;
   url: string;
   pathInfo: string;
@@ -60,8 +60,8 @@ type Seen = {
   headers: string[];
 };
 
-const collect = (vars: readonly Variable[]): Seen | VarsFault => {
-  const seen: Seen = {
+const collect = (vars: readonly Variable[]): Fields | VarsFault => {
+  const fields: Fields = {
     method: '',
     url: '',
     pathInfo: '',
@@ -80,171 +80,171 @@ const collect = (vars: readonly Variable[]): Seen | VarsFault => {
     headers: [],
   };
   for (const [name, value] of vars) {
-    const reason = name.startsWith('HTTP_') ? takeHeader(seen, name, value) : takeVariable(seen, name, value);
+    const reason = name.startsWith('HTTP_') ? addHeader(fields, name, value) : setVariable(fields, name, value);
     if (reason !== undefined) return bad(name, reason);
   }
-  return seen;
+  return fields;
 };
 
-/** Of a variable that comes twice the last one counts, as in uWSGI; an `include` can so be overridden below it. */
-const takeVariable = (seen: Seen, name: string, value: string): string | undefined => {
+/** The last of repeated variables wins, as in uWSGI, so that nginx directives can override those of an `include`. */
+const setVariable = (fields: Fields, name: string, value: string): string | undefined => {
   switch (name) {
     case 'REQUEST_METHOD':
-      seen.method = value;
+      fields.method = value;
       break;
     case 'REQUEST_URI':
-      seen.url = value;
+      fields.url = value;
       break;
     case 'PATH_INFO':
-      // Decoded, so that it may contain anything; it is compared and goes no further.
-      seen.pathInfo = value;
+      // Decoded, so it may contain any byte; it is only compared, never passed on.
+      fields.pathInfo = value;
       return undefined;
     case 'SCRIPT_NAME':
-      seen.scriptName = value === '/' ? '' : value;
+      fields.scriptName = value === '/' ? '' : value;
       break;
     case 'SERVER_PROTOCOL':
-      seen.protocol = value;
+      fields.protocol = value;
       break;
     case 'REQUEST_SCHEME':
-      seen.scheme = value;
+      fields.scheme = value;
       break;
     case 'HTTPS':
-      seen.https = value;
+      fields.https = value;
       break;
     case 'REMOTE_ADDR':
-      seen.address = value;
+      fields.address = value;
       break;
     case 'REMOTE_PORT':
-      seen.port = value;
+      fields.port = value;
       break;
     case 'SERVER_PORT':
-      seen.serverPort = value;
+      fields.serverPort = value;
       break;
     case 'CONTENT_TYPE':
-      seen.contentType = value;
+      fields.contentType = value;
       break;
     case 'CONTENT_LENGTH':
-      // Two different lengths are two different ideas of where the body ends.
-      if (seen.contentLength !== '' && seen.contentLength !== value) return 'it is given twice, differently';
-      seen.contentLength = value;
+      // With two different lengths, the end of the body is ambiguous.
+      if (fields.contentLength !== '' && fields.contentLength !== value) return 'it is given twice, differently';
+      fields.contentLength = value;
       break;
     default:
       return undefined; // Not used, so not checked either.
   }
-  return broken.test(value) ? 'it contains CR, LF or NUL' : undefined;
+  return forbidden.test(value) ? 'it contains CR, LF or NUL' : undefined;
 };
 
-const takeHeader = (seen: Seen, variable: string, value: string): string | undefined => {
+const addHeader = (fields: Fields, variable: string, value: string): string | undefined => {
   const name = headerName(variable);
   if (name === dropped) return undefined;
   if (name === invalid) return 'it is not the name of a header';
-  if (broken.test(value)) return 'it contains CR, LF or NUL';
-  if (name === 'connection') seen.connection = joined(seen.connection, value);
-  else if (name === 'upgrade') seen.upgrade = joined(seen.upgrade, value);
+  if (forbidden.test(value)) return 'it contains CR, LF or NUL';
+  if (name === 'connection') fields.connection = append(fields.connection, value);
+  else if (name === 'upgrade') fields.upgrade = append(fields.upgrade, value);
   else {
     if (name === 'host') {
-      // RFC 9112 §3.2: a request with more than one Host is refused.
-      if (seen.host !== '' && seen.host !== value) return 'it is given twice, differently';
-      if (seen.host !== '') return undefined;
-      seen.host = value;
+      // RFC 9112 §3.2 requires 400 for more than one Host.
+      if (fields.host !== '' && fields.host !== value) return 'it is given twice, differently';
+      if (fields.host !== '') return undefined;
+      fields.host = value;
     }
-    seen.headers.push(name, value);
+    fields.headers.push(name, value);
   }
   return undefined;
 };
 
-const joined = (earlier: string, value: string): string => (earlier === '' ? value : `${earlier}, ${value}`);
+const append = (earlier: string, value: string): string => (earlier === '' ? value : `${earlier}, ${value}`);
 
-const broken = /[\0\r\n]/;
+const forbidden = /[\0\r\n]/;
 const protocol = /^HTTP\/\d\.\d$/;
 const visible = /^[^\0-\x20\x7f]+$/;
 const address = /^[0-9A-Fa-f:.]+$|^unix:$/;
 const digits = /^\d+$/;
 
-const checkRequestLine = (seen: Seen): VarsFault | undefined => {
-  if (!token.test(seen.method)) return bad('REQUEST_METHOD', seen.method === '' ? absent : 'it is not a token');
-  if (seen.url === '') return bad('REQUEST_URI', absent);
-  const known = seen.url.startsWith('/') || (seen.url === '*' && seen.method === 'OPTIONS');
+const checkRequestLine = (fields: Fields): VarsFault | undefined => {
+  if (!token.test(fields.method)) return bad('REQUEST_METHOD', fields.method === '' ? absent : 'it is not a token');
+  if (fields.url === '') return bad('REQUEST_URI', absent);
+  const known = fields.url.startsWith('/') || (fields.url === '*' && fields.method === 'OPTIONS');
   if (!known) return bad('REQUEST_URI', 'it does not begin with "/"');
-  if (!visible.test(seen.url)) return bad('REQUEST_URI', 'it contains spaces or control characters');
-  // RFC 9112 §3.2: no form of a target has a fragment.
-  if (seen.url.includes('#')) return bad('REQUEST_URI', 'it contains a fragment');
-  if (seen.protocol !== '' && !protocol.test(seen.protocol)) return bad('SERVER_PROTOCOL', 'it is not HTTP/x.y');
+  if (!visible.test(fields.url)) return bad('REQUEST_URI', 'it contains spaces or control characters');
+  // RFC 9112 §3.2: no request target has a fragment.
+  if (fields.url.includes('#')) return bad('REQUEST_URI', 'it contains a fragment');
+  if (fields.protocol !== '' && !protocol.test(fields.protocol)) return bad('SERVER_PROTOCOL', 'it is not HTTP/x.y');
   return undefined;
 };
 
 /**
- * The front end chose a location by the decoded path; the app routes by the raw one. Where the two are not the same place, a
- * rule of the front end ("/stats is private") would not hold for what the app does.
+ * The front end chose a location by the decoded path; the app routes by the raw one. If the two differ, a front-end rule such as
+ * "/stats is private" could be bypassed.
  */
-const checkPlace = ({ url, pathInfo, scriptName }: Seen): VarsFault | undefined => {
+const checkPath = ({ url, pathInfo, scriptName }: Fields): VarsFault | undefined => {
   if (scriptName !== '' && readPrefix(scriptName) === undefined) return bad('SCRIPT_NAME', 'it is not a path');
   if (pathInfo === '' || url === '*' || isSamePlace(url, pathInfo, scriptName)) return undefined;
   return bad('PATH_INFO', 'it is not where REQUEST_URI leads');
 };
 
-const checkClient = (seen: Seen): VarsFault | undefined => {
-  if (!address.test(seen.address)) return bad('REMOTE_ADDR', seen.address === '' ? absent : 'it is not an address');
-  if (seen.port !== '' && !(digits.test(seen.port) && Number(seen.port) <= 65_535)) {
+const checkClient = (fields: Fields): VarsFault | undefined => {
+  if (!address.test(fields.address)) return bad('REMOTE_ADDR', fields.address === '' ? absent : 'it is not an address');
+  if (fields.port !== '' && !(digits.test(fields.port) && Number(fields.port) <= 65_535)) {
     return bad('REMOTE_PORT', 'it is not a port');
   }
-  if (seen.host !== '' && !hostForm.test(seen.host)) return bad('HTTP_HOST', 'it is not a host');
-  if (seen.scheme !== '' && seen.scheme !== 'http' && seen.scheme !== 'https') {
+  if (fields.host !== '' && !hostForm.test(fields.host)) return bad('HTTP_HOST', 'it is not a host');
+  if (fields.scheme !== '' && fields.scheme !== 'http' && fields.scheme !== 'https') {
     return bad('REQUEST_SCHEME', 'it is neither http nor https');
   }
   return undefined;
 };
 
-const checkBody = (seen: Seen, limitPost: number): VarsFault | undefined => {
-  if (seen.contentLength === '') return undefined;
-  if (!digits.test(seen.contentLength)) return bad('CONTENT_LENGTH', 'it is not a decimal number');
-  if (Number(seen.contentLength) <= limitPost) return undefined;
+const checkBody = (fields: Fields, limitPost: number): VarsFault | undefined => {
+  if (fields.contentLength === '') return undefined;
+  if (!digits.test(fields.contentLength)) return bad('CONTENT_LENGTH', 'it is not a decimal number');
+  if (Number(fields.contentLength) <= limitPost) return undefined;
   return { kind: 'fault', status: 413, variable: 'CONTENT_LENGTH', reason: `it is more than ${limitPost}` };
 };
 
-const assemble = (seen: Seen): RequestHead => {
-  const contentLength = Number(seen.contentLength);
-  const upgrade = isHandshake(seen, contentLength);
-  const scheme = schemeOf(seen);
-  const headers = seen.headers;
-  const prefix = seen.scriptName === '' ? undefined : readPrefix(seen.scriptName);
-  const url = prefix === undefined ? seen.url : belowPrefix(seen.url, prefix);
-  if (seen.contentType !== '') headers.push('content-type', seen.contentType);
-  if (seen.contentLength !== '') headers.push('content-length', seen.contentLength);
-  if (upgrade) headers.push('connection', seen.connection, 'upgrade', seen.upgrade);
-  headers.push('x-forwarded-for', seen.address, 'x-forwarded-proto', scheme);
-  if (seen.host !== '') headers.push('x-forwarded-host', seen.host);
-  // Where nginx listens on a unix socket it is empty.
-  if (isPort(seen.serverPort) && seen.serverPort !== defaultPorts[scheme])
-    headers.push('x-forwarded-port', seen.serverPort);
+const assemble = (fields: Fields): RequestHead => {
+  const contentLength = Number(fields.contentLength);
+  const upgrade = isHandshake(fields, contentLength);
+  const scheme = schemeOf(fields);
+  const headers = fields.headers;
+  const prefix = fields.scriptName === '' ? undefined : readPrefix(fields.scriptName);
+  const url = prefix === undefined ? fields.url : belowPrefix(fields.url, prefix);
+  if (fields.contentType !== '') headers.push('content-type', fields.contentType);
+  if (fields.contentLength !== '') headers.push('content-length', fields.contentLength);
+  if (upgrade) headers.push('connection', fields.connection, 'upgrade', fields.upgrade);
+  headers.push('x-forwarded-for', fields.address, 'x-forwarded-proto', scheme);
+  if (fields.host !== '') headers.push('x-forwarded-host', fields.host);
+  // Empty if nginx listens on a unix socket.
+  if (isPort(fields.serverPort) && fields.serverPort !== defaultPorts[scheme])
+    headers.push('x-forwarded-port', fields.serverPort);
   if (prefix !== undefined) headers.push('x-forwarded-prefix', prefix);
   return {
     kind: 'head',
-    method: seen.method,
-    // A handshake lives as long as its tunnel, and with it everything its strings were cut from.
+    method: fields.method,
+    // The request of a handshake lives as long as its tunnel, and slices would retain the whole packet.
     url: upgrade ? own(url) : url,
-    httpVersion: seen.protocol === '' ? '1.1' : seen.protocol.slice('HTTP/'.length),
+    httpVersion: fields.protocol === '' ? '1.1' : fields.protocol.slice('HTTP/'.length),
     rawHeaders: upgrade ? headers.map(own) : headers,
-    remoteAddress: seen.address,
-    ...(seen.port === '' ? {} : { remotePort: Number(seen.port) }),
+    remoteAddress: fields.address,
+    ...(fields.port === '' ? {} : { remotePort: Number(fields.port) }),
     scheme,
-    ...(seen.host === '' ? {} : { host: seen.host }),
+    ...(fields.host === '' ? {} : { host: fields.host }),
     contentLength,
     upgrade,
   };
 };
 
-/** RFC 6455 §4.1. One with a body is treated as the plain request it also is. */
-const isHandshake = (seen: Seen, contentLength: number): boolean =>
-  seen.upgrade !== '' &&
-  seen.method === 'GET' &&
+/** RFC 6455 §4.1. A handshake with a body is treated as a plain request. */
+const isHandshake = (fields: Fields, contentLength: number): boolean =>
+  fields.upgrade !== '' &&
+  fields.method === 'GET' &&
   contentLength === 0 &&
-  seen.upgrade.toLowerCase() === 'websocket' &&
-  /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(seen.connection);
+  fields.upgrade.toLowerCase() === 'websocket' &&
+  /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(fields.connection);
 
-const schemeOf = (seen: Seen): 'http' | 'https' => {
-  if (seen.scheme !== '') return seen.scheme === 'https' ? 'https' : 'http';
-  return seen.https.toLowerCase() === 'on' || seen.https === '1' ? 'https' : 'http';
+const schemeOf = (fields: Fields): 'http' | 'https' => {
+  if (fields.scheme !== '') return fields.scheme === 'https' ? 'https' : 'http';
+  return fields.https.toLowerCase() === 'on' || fields.https === '1' ? 'https' : 'http';
 };
 
 const defaultPorts = { http: '80', https: '443' };
