@@ -223,7 +223,7 @@ describe.concurrent('the end of the server', () => {
   test('leaves nothing that keeps the process alive', async () => {
     const script = `
       import { connect } from 'node:net';
-      import { createUwsgiServer } from './app/uwsgi/server.ts';
+      import { createUwsgiServer } from './app/listener/uwsgi/server.ts';
       const log = { warn: () => {} };
       const times = { headerTimeout: 60000, bodyTimeout: 60000, idleTimeout: 60000, harakiri: 0 };
       const yes = () => true;
