@@ -41,7 +41,9 @@ export const applyMessage = (room: Room, from: PeerId, message: Said, now: numbe
 
 const decide = (room: Room, sender: Peer, message: Said, now: number, rules: Rules): RoomEvent[] | Refusal => {
   if (message.type === 'malformed') return message.refusal;
-  return may(sender.role, message.type) ? execute(room, sender, message, now, rules) : refuse('not-allowed', message.type);
+  return may(sender.role, message.type)
+    ? execute(room, sender, message, now, rules)
+    : refuse('not-allowed', message.type);
 };
 
 const execute = (

@@ -136,7 +136,10 @@ export class CommitQueue {
   async #trim(queue: RoomQueue, bytes: number): Promise<void> {
     const oldest = this.#deps.clock() - this.#deps.limits.log.age;
     try {
-      const left = await this.#deps.link.run(trimScript, keysOf(queue.name), [String(Math.floor(bytes)), String(oldest)]);
+      const left = await this.#deps.link.run(trimScript, keysOf(queue.name), [
+        String(Math.floor(bytes)),
+        String(oldest),
+      ]);
       if (this.#queues.get(queue.name) === queue) this.#kept.set(queue, Number(left));
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
@@ -203,7 +206,7 @@ export class CommitQueue {
         tried.room,
         tried.events.map((event, at) => ({ seq: first + at, event })),
       );
-      this.#answer(tasks, tried.decisions, reply.kept);
+      this.#resolveAll(tasks, tried.decisions, reply.kept);
       return;
     }
   }
@@ -269,7 +272,7 @@ export class CommitQueue {
     }
   }
 
-  #answer(tasks: Task[], decisions: Decision<unknown>[], last: number): void {
+  #resolveAll(tasks: Task[], decisions: Decision<unknown>[], last: number): void {
     const events = decisions.flatMap((decision) => ('refused' in decision ? [] : decision.events));
     for (const event of events) this.#deps.wrote(event);
     let seq = last - events.length;

@@ -160,7 +160,10 @@ const chatSince = ({ said: before }: Room, { said: after }: Room): RoomChanges['
   return { added, kept: after.length };
 };
 
-const withUntil = <T extends { presence: Presence }>(peer: T): T => ({ ...peer, presence: restoreInfinity(peer.presence) });
+const withUntil = <T extends { presence: Presence }>(peer: T): T => ({
+  ...peer,
+  presence: restoreInfinity(peer.presence),
+});
 const restoreInfinity = <T extends { until: number | null }>(value: T): T => ({
   ...value,
   until: value.until ?? Number.POSITIVE_INFINITY,

@@ -9,8 +9,8 @@ import type { RoomListener } from './store.ts';
 export type Tail = { version: string; seq: number; entries?: RoomLogEntry[] };
 export type Source = {
   readonly ready: boolean;
-  hear(channel: string, listener: (message: string) => void): Promise<void>;
-  leave(channel: string, listener: (message: string) => void): void;
+  subscribe(channel: string, listener: (message: string) => void): Promise<void>;
+  unsubscribe(channel: string, listener: (message: string) => void): void;
   head(room: RoomName): Promise<Reached>;
   tail(room: RoomName, after: number): Promise<Tail>;
 };
@@ -67,7 +67,7 @@ export class Subscriptions {
     const before = performance.now() - linger;
     for (const [room, subscription] of this.#rooms) {
       if (subscription.listeners.size > 0 || subscription.idleSince > before) continue;
-      this.#source.leave(keysOf(room)[0], subscription.receive);
+      this.#source.unsubscribe(keysOf(room)[0], subscription.receive);
       this.#rooms.delete(room);
     }
   }
@@ -89,7 +89,7 @@ export class Subscriptions {
   #listen(subscription: Subscription): void {
     subscription.buffered = [];
     const from = subscription.reached ?? this.#source.head(subscription.room);
-    const active = this.#source.hear(keysOf(subscription.room)[0], subscription.receive);
+    const active = this.#source.subscribe(keysOf(subscription.room)[0], subscription.receive);
     Promise.all([from, active])
       .then(([base]) => {
         subscription.reached = base;

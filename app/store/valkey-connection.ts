@@ -28,9 +28,9 @@ type Client = {
   on(event: 'error', listener: (error: unknown) => void): unknown;
   connect(): Promise<unknown>;
   send(key: string, args: string[]): Promise<unknown>;
-  hear(channel: string, listener: (message: string) => void): Promise<void>;
+  subscribe(channel: string, listener: (message: string) => void): Promise<void>;
   /** Removes only this listener: without it the library would also drop one that subscribes before the response. */
-  leave(channel: string, listener: (message: string) => void): Promise<void>;
+  unsubscribe(channel: string, listener: (message: string) => void): Promise<void>;
   destroy(): void;
 };
 
@@ -116,17 +116,17 @@ export class ValkeyConnection {
   }
 
   /** Subscribes to a sharded channel (https://valkey.io/topics/pubsub/) until the connection ends. @throws StoreUnavailable */
-  async hear(channel: string, listener: (message: string) => void): Promise<void> {
+  async subscribe(channel: string, listener: (message: string) => void): Promise<void> {
     try {
       if (!this.#client) throw new StoreUnavailable('not connected');
-      await this.#client.hear(channel, listener);
+      await this.#client.subscribe(channel, listener);
     } catch (error) {
       throw new StoreUnavailable(String(error), { cause: error });
     }
   }
 
-  leave(channel: string, listener: (message: string) => void): void {
-    this.#client?.leave(channel, listener).catch(() => {});
+  unsubscribe(channel: string, listener: (message: string) => void): void {
+    this.#client?.unsubscribe(channel, listener).catch(() => {});
   }
 
   /** Synchronizes with the store's clock. Called repeatedly, because either clock may be set. @throws StoreUnavailable */
@@ -227,8 +227,8 @@ const singleClient = (options: ValkeyConnectionOptions): Client => {
     on: (event, listener) => client.on(event, listener),
     connect: () => client.connect(),
     send: (_key, args) => client.sendCommand(args),
-    hear: (channel, listener) => client.sSubscribe(channel, listener),
-    leave: (channel, listener) => client.sUnsubscribe(channel, listener),
+    subscribe: (channel, listener) => client.sSubscribe(channel, listener),
+    unsubscribe: (channel, listener) => client.sUnsubscribe(channel, listener),
     destroy: () => client.destroy(),
   };
 };
@@ -240,8 +240,8 @@ const clusterClient = (options: ValkeyConnectionOptions): Client => {
     on: (event, listener) => nodes.on(event, listener),
     connect: () => nodes.connect(),
     send: (key, args) => nodes.sendCommand(key === '' ? undefined : key, false, args),
-    hear: (channel, listener) => nodes.sSubscribe(channel, listener),
-    leave: (channel, listener) => nodes.sUnsubscribe(channel, listener),
+    subscribe: (channel, listener) => nodes.sSubscribe(channel, listener),
+    unsubscribe: (channel, listener) => nodes.sUnsubscribe(channel, listener),
     destroy: () => nodes.destroy(),
   };
 };

@@ -45,8 +45,8 @@ export const openValkey = async (
     get ready() {
       return connection.ready;
     },
-    hear: connection.hear.bind(connection),
-    leave: connection.leave.bind(connection),
+    subscribe: connection.subscribe.bind(connection),
+    unsubscribe: connection.unsubscribe.bind(connection),
     head: (room: RoomName) => readHead(connection, room),
     tail,
   };
@@ -102,7 +102,8 @@ export const openValkey = async (
     },
     async sweep() {
       subscriptions.tick();
-      if (connection.ready && connection.full) await refuseIfUnavailable(connection.probe(claimKey('probe')).then(() => ({})));
+      if (connection.ready && connection.full)
+        await refuseIfUnavailable(connection.probe(claimKey('probe')).then(() => ({})));
       if (connection.ready) await refuseIfUnavailable(passTime());
     },
     count() {
