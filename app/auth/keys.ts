@@ -62,6 +62,6 @@ const algorithmsOf = ({ asymmetricKeyType: type, asymmetricKeyDetails: details =
   if (type === 'ec' && details.namedCurve === 'prime256v1') return ['ES256'];
   if (type === 'rsa' && (details.modulusLength ?? 0) >= 2048) return ['RS256'];
   const size = details.modulusLength === undefined ? '' : ` of ${details.modulusLength} bits`;
-  throw new Error(`holds a key of another kind (${type} ${details.namedCurve ?? ''}${size}); ${wanted}`);
+  throw new Error(`holds a key of another kind (${type} ${details.namedCurve ?? ''}${size}); ${supportedKeys}`);
 };
-const wanted = 'use Ed25519, EC on P-256, or RSA with at least 2048 bits';
+const supportedKeys = 'use Ed25519, EC on P-256, or RSA with at least 2048 bits';

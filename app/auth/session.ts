@@ -29,7 +29,7 @@ const half = 16;
 const hourBytes = 3;
 const hour = 3_600_000;
 
-/** @param key signs the secrets; must outlive the process or be shared by several for proofs to be valid there */
+/** @param key HMAC key of the proofs; must outlive the process, or be shared by several, for proofs to be accepted there */
 export const createSessions = (key: string): Sessions => {
   const proofOf = (room: RoomName, beginning: string): string =>
     createHmac('sha256', key).update(`dated session\n${room}\n${beginning}`).digest('base64url').slice(0, half);

@@ -85,7 +85,7 @@ const skipReason = (
 
 const run = async (one: Case, context: Context): Promise<Verdict> => {
   try {
-    await within(context.target.grace + 120_000, one.run(context));
+    await withTimeout(context.target.grace + 120_000, one.run(context));
     return { verdict: 'kept' };
   } catch (error) {
     if (error instanceof NotTested || isLimit(error)) return { verdict: 'not judged', why: error.message };
@@ -95,7 +95,7 @@ const run = async (one: Case, context: Context): Promise<Verdict> => {
   }
 };
 
-const within = async (ms: number, done: Promise<void>): Promise<void> => {
+const withTimeout = async (ms: number, done: Promise<void>): Promise<void> => {
   const { promise: timeout, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`nothing more happened in ${ms / 1000} s`)), ms);
   try {

@@ -2,9 +2,7 @@
 import type { RoomEvent } from './room.ts';
 
 export type RoomLogEntry = { seq: number; at: number; event: RoomEvent };
-/**
- * Limits of a room's log: events, bytes of memory, age in ms. Age only bounds memory: some older events may still be there.
- */
+/** Limits of a room's log: events, bytes of memory, age in ms. Age only bounds memory: some older events may still be there. */
 export type LogLimits = { events: number; bytes: number; age: number };
 
 /** Bytes of the first and of the largest segment: a quiet room stays small, a busy one has few segments. */

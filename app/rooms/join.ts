@@ -72,8 +72,8 @@ const joinNew = (room: Room, self: Waiting, entrance: Entrance, now: number, rul
     if (refusal) return refusal;
     if ((room.access ?? rules.access) === 'knock') return knock(room, self, now, rules);
   }
-  const left = room.peers.size < rules.maxPeers ? [] : evictIdleSeat(room, self, now, rules);
-  return left ? addPeer(room, self, rules, undefined, left) : full(rules);
+  const evicted = room.peers.size < rules.maxPeers ? [] : evictIdleSeat(room, self, now, rules);
+  return evicted ? addPeer(room, self, rules, undefined, evicted) : full(rules);
 };
 
 /**
@@ -180,9 +180,9 @@ export const stay = (room: Room, id: PeerId, lease: PresenceLease, now: number):
 export const admit = (room: Room, id: PeerId, now: number, rules: Rules): RoomEvent[] | Refusal => {
   const waiting = room.waiting.get(id);
   if (!waiting) return refuse('unknown-peer', `"${id}" does not wait`);
-  const left = room.peers.size < rules.maxPeers ? [] : evictIdleSeat(room, waiting, now, rules);
-  if (!left) return full(rules);
-  const decision = addPeer(room, waiting, rules, undefined, left);
+  const evicted = room.peers.size < rules.maxPeers ? [] : evictIdleSeat(room, waiting, now, rules);
+  if (!evicted) return full(rules);
+  const decision = addPeer(room, waiting, rules, undefined, evicted);
   return 'refused' in decision ? decision : decision.events;
 };
 

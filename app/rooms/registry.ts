@@ -107,7 +107,7 @@ export class Registry {
     this.#keep(hosted);
   }
 
-  /** Updates the room's share of the byte budget; over a limit, the oldest events of the largest user are dropped. */
+  /** Updates the room's share of the byte budget; over a limit, old events are dropped, of this room or of a larger user. */
   #keep(hosted: Hosted): void {
     const { state, log, bytes } = hosted;
     if (state + log.bytes === bytes) return;
@@ -152,15 +152,15 @@ export const numberTexts = ({ said }: Room, entries: Pick<RoomLogEntry, 'seq' | 
 
 export const holdingsOf = (rooms: Room[]): Map<string, Holding> => {
   const holdings = new Map<string, Holding>();
-  const of = (network: string): Holding => {
+  const holdingOf = (network: string): Holding => {
     const holding = holdings.get(network) ?? { rooms: 0, seats: 0 };
     holdings.set(network, holding);
     return holding;
   };
   for (const { from, peers, waiting } of rooms) {
-    if (from !== undefined) of(from).rooms += 1;
-    for (const peer of peers.values()) if (peer.from !== undefined) of(peer.from).seats += 1;
-    for (const peer of waiting.values()) if (peer.from !== undefined) of(peer.from).seats += 1;
+    if (from !== undefined) holdingOf(from).rooms += 1;
+    for (const peer of peers.values()) if (peer.from !== undefined) holdingOf(peer.from).seats += 1;
+    for (const peer of waiting.values()) if (peer.from !== undefined) holdingOf(peer.from).seats += 1;
   }
   return holdings;
 };

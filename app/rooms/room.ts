@@ -121,7 +121,7 @@ export type RoomEvent =
   | { type: 'denied'; peer: PeerId; crowded?: true }
   /** The peer is now connected to this worker; sent to no peer. */
   | { type: 'moved'; peer: PeerId; worker: string }
-  /** Ended for all (`peers` of them), or only for the lobby. */
+  /** Ended for everyone (`peers`: how many), or only for the lobby. */
   | { type: 'room-ended'; for: 'all'; peers: number }
   | { type: 'room-ended'; for: 'waiting' };
 

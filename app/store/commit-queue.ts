@@ -146,7 +146,7 @@ export class CommitQueue {
     }
   }
 
-  /** Updates the room's share of the byte budget; over a limit, the oldest events of the largest user are dropped. */
+  /** Updates the room's share of the byte budget; over a limit, old events are dropped, of this room or of a larger user. */
   #keep(queue: RoomQueue, bytes: number): void {
     const owner = largestNetwork(queue.known?.room.from);
     if (owner !== queue.owner) {
@@ -186,27 +186,27 @@ export class CommitQueue {
   async #settle(queue: RoomQueue, batch: Task[]): Promise<void> {
     for (let tasks = batch; tasks.length > 0; ) {
       const base = queue.known ?? absent(queue.name);
-      const tried = attempt(base.room, tasks, this.#deps.clock());
-      tasks = tried.tasks;
-      const changes = changesOf(base, tried.room);
+      const result = attempt(base.room, tasks, this.#deps.clock());
+      tasks = result.tasks;
+      const changes = changesOf(base, result.room);
       if (base.version === '' && changes.version !== '' && this.#isFull()) {
-        if (queue.known) return this.#refuseAll(tasks, tried.decisions);
+        if (queue.known) return this.#refuseAll(tasks, result.decisions);
         queue.known = await this.#load(queue);
         continue;
       }
-      const reply = await this.#write(queue, base, changes, tried);
+      const reply = await this.#write(queue, base, changes, result);
       if (reply.kept === undefined) {
         this.#setKnown(queue, reply.now);
         continue;
       }
-      this.#setKnown(queue, { version: changes.version, room: tried.room });
+      this.#setKnown(queue, { version: changes.version, room: result.room });
       this.#keep(queue, reply.bytes);
-      const first = reply.kept - tried.events.length + 1;
+      const first = reply.kept - result.events.length + 1;
       numberTexts(
-        tried.room,
-        tried.events.map((event, at) => ({ seq: first + at, event })),
+        result.room,
+        result.events.map((event, at) => ({ seq: first + at, event })),
       );
-      this.#resolveAll(tasks, tried.decisions, reply.kept);
+      this.#resolveAll(tasks, result.decisions, reply.kept);
       return;
     }
   }
@@ -301,7 +301,7 @@ export class CommitQueue {
 /** `kept`: number of the last event; `bytes`: size of the log. Or `now`: the room had changed, and nothing was written. */
 type Outcome = { kept: number; bytes: number } | { kept?: undefined; now: StoredRoom };
 
-/** `looked`: a decision depends on fields that other workers may change without a new version. */
+/** `readsAccepted`: a decision depends on fields that other workers may change without a new version. */
 type Attempt = {
   at: number;
   room: Room;
