@@ -1,31 +1,31 @@
-/** A JSON Web Key Set (RFC 7517) at a URL, fetched within limits: another server must not exhaust this one, by mistake or on purpose. */
+/** A JSON Web Key Set (RFC 7517) at a URL, fetched within limits, so that another server cannot exhaust this one. */
 import { createRemoteJWKSet, customFetch } from 'jose';
 import { errors } from '../protocol/errors.ts';
 import { keySet, type VerificationKey } from './keys.ts';
 
-/** Far above what identity providers publish: a few keys of some KB each. */
+/** Far above what identity providers publish: a few keys of a few KB each. */
 export const keySetLimits = {
   bytes: 256 * 1024,
   keys: 64,
-  /** ms for the whole answer */
+  /** ms for the whole response */
   timeout: 5000,
-  /** ms for which a set counts as current */
+  /** ms for which a set is cached */
   age: 600_000,
-  /** ms before an unknown key leads to another fetch */
+  /** ms before an unknown key causes another fetch */
   cooldown: 30_000,
-  /** ms after a failure in which no fetch is tried */
+  /** ms without another fetch after a failure */
   pause: errors['keys-unavailable'].retry,
 };
 
 export type KeySetOptions = {
   limits?: { [name in keyof typeof keySetLimits]?: number };
-  /** ms, never less than before */
+  /** Monotonic, in ms. */
   clock?: () => number;
-  /** Called once for each fetch that failed. */
+  /** Called once for each failed fetch. */
   failed?: (reason: string) => void;
 };
 
-/** All who need the set share one fetch, and its failure for a while. @param url https, or http on this machine */
+/** All users of the set share one fetch, and its failure for a while. @param url https, or http on this machine */
 export const remoteKeySet = (
   url: URL,
   { limits, clock = () => performance.now(), failed = () => {} }: KeySetOptions,
@@ -35,7 +35,7 @@ export const remoteKeySet = (
   const fetchSet = async (href: string, options: RequestInit): Promise<Response> => {
     if (failure && clock() < failure.until) throw failure.reason;
     try {
-      // A redirect is no answer: it could lead to plain http, or into the network of this server.
+      // No redirects: they could lead to plain http, or into the network of this server.
       const text = await readText(await fetch(href, { ...options, redirect: 'error' }), bytes);
       checkSet(JSON.parse(text), keys);
       failure = undefined;
@@ -50,7 +50,7 @@ export const remoteKeySet = (
   return keySet(createRemoteJWKSet(url, options));
 };
 
-/** @throws when the status is not 200, or the (unpacked) body is longer than `most` bytes; the rest is not read then */
+/** @throws if the status is not 200, or the decompressed body exceeds `most` bytes; the rest is not read then */
 const readText = async ({ status, body }: Response, most: number): Promise<string> => {
   if (status !== 200) {
     await body?.cancel();
@@ -73,7 +73,7 @@ const checkSet = (set: unknown, most: number): void => {
   if (keys.length > most) throw new Error(`it has ${keys.length} keys, at most ${most} are read`);
 };
 
-/** What fetch itself reports says little; its cause says what failed. */
+/** The message of a fetch error says little; its cause tells what failed. */
 const reasonOf = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;

@@ -1,4 +1,4 @@
-/** Makes tokens: the counterpart of token.ts. */
+/** Signs tokens: the counterpart of token.ts. */
 import { randomBytes } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { z } from 'zod';
@@ -13,7 +13,7 @@ const duration = z
   .transform((text) => Number(text.slice(0, -1)) * (unitSeconds[text.slice(-1)] ?? 1));
 const unitSeconds: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
-/** What is asked for, as a command line has it. `ttl` counts from `not-before` on. */
+/** A token request, as on the command line. `ttl` counts from `not-before`. */
 export const tokenRequest = z.object({
   room: z.array(roomPattern).min(1, 'say for which room'),
   role: role.optional(),
@@ -27,16 +27,16 @@ export type TokenRequest = z.infer<typeof tokenRequest>;
 
 /** @param now ms since 1970 */
 export const signToken = (
-  order: TokenRequest,
+  request: TokenRequest,
   { algorithm, key }: SigningKey,
   { issuer, audience }: { issuer?: string | undefined; audience?: string | undefined },
   now: number,
 ): Promise<string> => {
-  const { room, role, name, subject, ttl, 'not-before': wait, once } = order;
+  const { room, role, name, subject, ttl, 'not-before': delay, once } = request;
   const issued = Math.floor(now / 1000);
-  const begins = issued + (wait ?? 0);
+  const begins = issued + (delay ?? 0);
   const claims = {
-    // One room is written as such, so that other readers of tokens need not know lists.
+    // A single room is written as a string, so that other readers need not support lists.
     room: room.length === 1 ? room[0] : room,
     role,
     name,
@@ -44,7 +44,7 @@ export const signToken = (
     ...(issuer === undefined ? {} : { iss: issuer }),
     ...(audience === undefined ? {} : { aud: audience }),
     iat: issued,
-    ...(wait === undefined ? {} : { nbf: begins }),
+    ...(delay === undefined ? {} : { nbf: begins }),
     exp: begins + ttl,
     ...(once ? { once, jti: randomBytes(16).toString('base64url') } : {}),
   };

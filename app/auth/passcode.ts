@@ -1,11 +1,11 @@
-/** Passcodes of rooms: kept as salted hashes, compared in constant time. */
+/** Room passcodes: stored as salted hashes, compared in constant time. */
 import { createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 
 /** Both in base64url. */
 export type Passcode = { salt: string; hash: string };
 
-export const matches = ({ hash }: Passcode, given: string): boolean => {
-  const [a, b] = [Buffer.from(hash), Buffer.from(given)];
+export const matches = ({ hash }: Passcode, other: string): boolean => {
+  const [a, b] = [Buffer.from(hash), Buffer.from(other)];
   return a.length === b.length && timingSafeEqual(a, b);
 };
 
@@ -14,26 +14,26 @@ export const newSalt = (): string => randomBytes(16).toString('base64url');
 type Hash = (text: string, salt: string) => Promise<string>;
 
 /**
- * scrypt (RFC 7914) with Node's usual costs (N = 2^14, some 35 ms): a passcode is short, so each guess has to be expensive. It
- * runs on another thread.
+ * scrypt (RFC 7914) with Node's default cost (N = 2^14, about 35 ms): passcodes are short, so each guess has to be expensive.
+ * Runs on another thread.
  */
 const scryptHash: Hash = (text, salt) =>
   new Promise((resolve, reject) => {
     scrypt(text, salt, 32, (error, hash) => (error ? reject(error) : resolve(hash.toString('base64url'))));
   });
 
-/** Results that are remembered: about 200 kB. */
+/** Maximum number of cached results: about 200 kB. */
 const mostKnown = 1024;
 
 /**
- * Hashes passcodes one at a time, so that they take one core at most, and for each network in turn, so that nobody waits for all
- * that somebody else asks for. What was hashed lately is not hashed again: a class that joins by the same passcode costs one hash.
+ * Hashes passcodes one at a time, so that they use at most one core, and round-robin by network, so that one network cannot delay
+ * the others. Recent results are cached: a class that joins with the same passcode costs one hash.
  */
 export class PasscodeHasher {
-  /** Under a keyed hash: no passcode is kept. The order is that of the last use. */
+  /** Cached results in order of last use. The keys are HMACs, so that no passcode is kept. */
   readonly #known = new Map<string, Promise<string>>();
   readonly #key = randomBytes(32);
-  /** By network, the next one first. */
+  /** By network; the first one is next. */
   readonly #queues = new Map<string, (() => Promise<void>)[]>();
   #running = false;
   readonly #hash: Hash;
@@ -42,12 +42,12 @@ export class PasscodeHasher {
     this.#hash = hash;
   }
 
-  /** Whether the result is known, or about to be: then asking for it costs nothing. */
+  /** Whether the result is cached or pending, so that `hash` costs nothing. */
   knows(text: string, salt: string): boolean {
     return this.#known.has(this.#keyOf(text, salt));
   }
 
-  /** @param network whose turn it takes */
+  /** @param network the queue to use */
   hash(text: string, salt: string, network: string): Promise<string> {
     const key = this.#keyOf(text, salt);
     const result = this.#known.get(key) ?? this.#enqueue(text, salt, network);
@@ -90,5 +90,5 @@ export class PasscodeHasher {
   }
 }
 
-/** The same text typed on another keyboard may be composed in another way. */
+/** Other keyboards may compose the same text differently. */
 const normal = (text: string): string => text.normalize('NFC');

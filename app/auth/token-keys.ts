@@ -1,10 +1,10 @@
-/** Reads the keys that the settings name, to check tokens with or to sign them. */
+/** Reads the keys in the settings that verify or sign tokens. */
 import { readFileSync } from 'node:fs';
 import type { Settings } from '../config/schema.ts';
 import { type KeySetOptions, remoteKeySet } from './key-set.ts';
 import { privateKey, publicKey, type SigningKey, secretKey, type VerificationKey } from './keys.ts';
 
-/** @throws when a file cannot be used; says which and why */
+/** @throws if a file cannot be used; the message says which and why */
 export const verificationKeys = (settings: Settings, options: KeySetOptions = {}): VerificationKey[] => {
   const url = settings['token-jwks-url'];
   return [
@@ -17,9 +17,9 @@ export const verificationKeys = (settings: Settings, options: KeySetOptions = {}
 /** @throws as above */
 export const signingKey = (path: string): SigningKey => readKey('--private-key', path, privateKey);
 
-const readKey = <Key>(option: string, path: string, made: (pem: string) => Key): Key => {
+const readKey = <Key>(option: string, path: string, parse: (pem: string) => Key): Key => {
   try {
-    return made(readFileSync(path, 'utf8'));
+    return parse(readFileSync(path, 'utf8'));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`${option}: ${path} ${/^[A-Z]+: /.test(reason) ? `cannot be read: ${reason}` : reason}`);

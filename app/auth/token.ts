@@ -1,11 +1,11 @@
-/** Who may come in: what a token (JSON Web Token, RFC 7519) grants its bearer in a room, or why it grants nothing. */
+/** Token verification: what a token (JSON Web Token, RFC 7519) grants its bearer in a room, or why it is refused. */
 import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
 import { z } from 'zod';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import { ownName, type Role, type RoomName, role, roomName } from '../protocol/messages.ts';
 import { KeysUnavailable, type VerificationKey } from './keys.ts';
 
-/** What a peer is allowed. `once`: the token lets in one peer; `id` names it until `until` (ms since 1970). */
+/** What a token grants. `once`: valid for a single join; `id` identifies the token until `until` (ms since 1970). */
 export type Grant = {
   role?: Role | undefined;
   name?: string | undefined;
@@ -17,17 +17,17 @@ export type Grant = {
 export type TokenVerifier = (token: string | undefined, room: RoomName, now: number) => Promise<Grant | Refusal>;
 
 export type TokenVerifierOptions = {
-  /** Whether nobody comes in without a token. */
+  /** Whether a token is required to join. */
   required: boolean;
-  /** Without any, tokens are not looked at. */
+  /** If empty, tokens are ignored. */
   keys: VerificationKey[];
   issuer?: string | undefined;
   audience?: string | undefined;
-  /** Seconds by which clocks may differ. */
+  /** Accepted clock difference in seconds. */
   leeway: number;
 };
 
-/** A room by its name, or all whose names begin with what stands before a last `*`. */
+/** A room name, or a prefix followed by `*`. */
 export const roomPattern = z
   .string()
   .normalize('NFC')
@@ -37,8 +37,8 @@ export const roomPattern = z
   );
 
 /**
- * The claims that count. `exp` must be there: a token that never ends could never be taken back. With `once` there must
- * be a `jti` to know it by.
+ * The claims that are used. `exp` is required, because tokens cannot be revoked. `once` requires a `jti`, which identifies the
+ * token.
  */
 export const claims = z
   .object({
@@ -60,7 +60,7 @@ export const createTokenVerifier = ({
   audience,
   leeway,
 }: TokenVerifierOptions): TokenVerifier => {
-  const wanted = {
+  const options = {
     requiredClaims: ['exp'],
     clockTolerance: leeway,
     ...(issuer === undefined ? {} : { issuer }),
@@ -68,10 +68,10 @@ export const createTokenVerifier = ({
   };
   return async (token, room, now) => {
     if (!token) return required ? refuse('token-missing') : {};
-    // An open house without keys asks nobody for anything.
+    // Without keys tokens cannot be verified, and everyone may join.
     if (keys.length === 0) return {};
-    const verified = await verify(token, keys, { ...wanted, currentDate: new Date(now) });
-    return 'refused' in verified ? verified : read(verified.payload, room, leeway);
+    const verified = await verify(token, keys, { ...options, currentDate: new Date(now) });
+    return 'refused' in verified ? verified : grantFrom(verified.payload, room, leeway);
   };
 };
 
@@ -85,7 +85,7 @@ const verify = async (token: string, keys: VerificationKey[], options: JWTVerify
   return refuse('token-invalid', 'none of the keys of this server fits');
 };
 
-/** Undefined when this is not the key it was signed with. */
+/** Undefined if the token was not signed with this key. */
 const tryKey = async (
   token: string,
   find: VerificationKey['find'],
@@ -95,7 +95,7 @@ const tryKey = async (
     return { payload: (await jwtVerify(token, find, options)).payload };
   } catch (error) {
     if (error instanceof KeysUnavailable) return refuse('keys-unavailable');
-    // A set may have several keys of one kind, and the token need not say which.
+    // A set may have several keys of one type, and the token may not name one.
     if (error instanceof errors.JWKSMultipleMatchingKeys) {
       let tries = 0;
       for await (const key of error) {
@@ -106,34 +106,34 @@ const tryKey = async (
       }
       return undefined;
     }
-    return anotherKey.some((kind) => error instanceof kind) ? undefined : why(error);
+    return wrongKeyErrors.some((kind) => error instanceof kind) ? undefined : verificationRefusal(error);
   }
 };
 /**
- * Keys that are tried when a token does not say by which it was signed: enough for one that is being replaced, and few, because
- * each costs a signature check. OpenID Connect Core, section 10.1, asks for a `kid` wherever there is more than one key.
+ * Keys to try for a token without `kid`: enough for key rotation, and few, because each costs a signature check. OpenID Connect
+ * Core, section 10.1, requires a `kid` if there is more than one key.
  */
 const mostTries = 4;
-const anotherKey = [
+const wrongKeyErrors = [
   errors.JOSEAlgNotAllowed,
   errors.JOSENotSupported,
   errors.JWKSNoMatchingKey,
   errors.JWSSignatureVerificationFailed,
 ];
 
-/** Names claims, never what they say: what the token holds is its bearer's. */
-const why = (error: unknown): Refusal => {
+/** Names claims but never their values, which are private to the bearer. */
+const verificationRefusal = (error: unknown): Refusal => {
   if (error instanceof errors.JWTExpired) return refuse('token-expired');
   if (!(error instanceof errors.JWTClaimValidationFailed)) return refuse('token-invalid', 'it is no signed JWT');
   if (error.claim === 'nbf' && error.reason === 'check_failed') return refuse('token-not-yet-valid');
   return refuse('token-invalid', `"${error.claim}" is ${error.reason === 'missing' ? 'missing' : 'not as it must be'}`);
 };
 
-const read = (payload: JWTPayload, room: RoomName, leeway: number): Grant | Refusal => {
-  const sound = claims.safeParse(payload);
-  if (!sound.success)
-    return refuse('token-invalid', `"${String(sound.error.issues[0]?.path[0])}" is not as it must be`);
-  const { room: patterns, role, name, sub, iss = '', jti, once, exp } = sound.data;
+const grantFrom = (payload: JWTPayload, room: RoomName, leeway: number): Grant | Refusal => {
+  const parsed = claims.safeParse(payload);
+  if (!parsed.success)
+    return refuse('token-invalid', `"${String(parsed.error.issues[0]?.path[0])}" is not as it must be`);
+  const { room: patterns, role, name, sub, iss = '', jti, once, exp } = parsed.data;
   if (![patterns].flat().some((pattern) => covers(pattern, room))) return refuse('token-wrong-room');
   return {
     role,

@@ -1,15 +1,15 @@
-/** Which STUN and TURN servers a peer is told of, with credentials of its own that age out. */
+/** The STUN and TURN servers for a peer, with short-lived TURN credentials. */
 import { createHmac } from 'node:crypto';
 import { largestNetwork } from '../budgets/address.ts';
 import type { IceServer, PeerId } from '../protocol/messages.ts';
 
-/** `secret` is shared with the TURN server; `life` of a credential in ms; `names` that one network may use there. */
+/** `secret`: shared with the TURN server. `life`: of a credential, in ms. `names`: user names per network. */
 export type Turn = { urls: string[]; secret: string; life: number; names: number };
-/** `renewAt`: when the peer is to be given another set, ms since 1970; Infinity when nothing in it ages. */
+/** `renewAt`: when the peer needs a new set, in ms since 1970; Infinity if the set has no credentials. */
 export type IceSet = { servers: IceServer[]; renewAt: number };
 
 /**
- * A set is replaced when half of its life is left: time to tell the peer, and for the peer to move to a new relay.
+ * A set is replaced at half of its life, which leaves time to send it and for the peer to move to a new relay.
  * @param now ms since 1970
  */
 export const iceSet = (
@@ -26,11 +26,11 @@ export const iceSet = (
 };
 
 /**
- * A credential of the TURN REST scheme (draft-uberti-behave-turn-rest-00, section 2.2), which coturn's use-auth-secret
- * checks: username `expiry:name`, credential base64(HMAC-SHA1(secret, username)). `expiry` is in seconds since 1970. coturn
- * counts allocations by `name` (user-quota), so a network (an IPv4 address, an IPv6 /48) has a fixed number of names, over
- * which its peers are spread: however often somebody joins, more allocations than those of its names are not to be had. TURN
- * sends usernames in the clear and servers log them: a name is a hash of the network that only the secret makes.
+ * A credential of the TURN REST scheme (draft-uberti-behave-turn-rest-00, section 2.2), as checked by coturn's use-auth-secret:
+ * username `expiry:name`, credential base64(HMAC-SHA1(secret, username)). `expiry` is in seconds since 1970. coturn counts
+ * allocations by `name` (user-quota). A network (IPv4 address, IPv6 /48) has a fixed number of names, over which its peers are
+ * spread, so joining repeatedly does not yield more allocations. TURN sends usernames in the clear and servers log them, so a
+ * name is a keyed hash of the network.
  * @param expires ms since 1970
  */
 export const turnCredential = (
@@ -41,7 +41,7 @@ export const turnCredential = (
 ): { username: string; credential: string } => {
   const hash = (text: string) => createHmac('sha256', secret).update(text).digest();
   const slot = hash(peer).readUInt32BE() % names;
-  // Where addresses are unknown, all peers would share the names of one.
+  // If addresses are unknown, all peers would share the names of one network.
   const owner = network ? `${largestNetwork(network)} ${slot}` : peer;
   const name = hash(owner).toString('base64url').slice(0, 22);
   const username = `${Math.floor(expires / 1000)}:${name}`;

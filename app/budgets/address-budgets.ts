@@ -1,11 +1,11 @@
-/** What all who come from one client address may use together. Bounded; time is an argument. */
+/** Budgets shared by all clients of one address. Bounded; time is an argument. */
 import { addressLevels, networkScale } from './address.ts';
 import { type RateLimits, TokenBucket } from './token-bucket.ts';
 
 /**
- * `joins`: new entrances. `resumes`: entrances with the session of a seat, or with the proof of one. `guesses`: wrong tokens and
- * passcodes. `lookups`: requests for who is inside. `hashes`: passcodes hashed. `messages`: deliveries that messages cause.
- * `bytes`: those of messages and of request bodies. `replay`: bytes of events that are sent again. `refusals`: what was refused.
+ * `joins`: new joins. `resumes`: joins with the session of a seat or with proof of one. `guesses`: wrong tokens and passcodes.
+ * `lookups`: occupancy requests. `hashes`: passcodes hashed. `messages`: deliveries of messages (messages times receivers).
+ * `bytes`: bytes of messages and request bodies. `replay`: bytes of replayed events. `refusals`: refused requests and messages.
  */
 export type AddressRate =
   | 'joins'
@@ -17,7 +17,7 @@ export type AddressRate =
   | 'bytes'
   | 'replay'
   | 'refusals';
-/** `rooms`: those it opened. `seats`: peers and waiting peers. `connections`: WebSockets and event streams. */
+/** `rooms`: rooms it opened. `seats`: peers and waiting peers. `connections`: WebSockets and event streams. */
 export type AddressHolding = 'rooms' | 'seats' | 'connections';
 export type AddressLimits = { rates: Record<AddressRate, RateLimits>; held: Record<AddressHolding, number> };
 
@@ -30,11 +30,11 @@ type Account = {
   held: Record<AddressHolding, number>;
 };
 
-/** More accounts than this at a time, and the one unused for longest is forgotten: about 30 MB. */
+/** Maximum number of accounts (about 30 MB); beyond it the least recently used one is dropped. */
 const mostAccounts = 100_000;
 
 export class AddressBudgets {
-  /** The order is that of the last use. */
+  /** In order of last use. */
   readonly #accounts = new Map<string, Account>();
   readonly #limits: AddressLimits;
   readonly #most: number;
@@ -48,7 +48,7 @@ export class AddressBudgets {
     return this.#accounts.size;
   }
 
-  /** Takes `cost` from every level of the address: 0, or the ms until there is enough. A refused try costs nothing. */
+  /** Takes `cost` from every level of the address. @returns 0, or ms until there is enough. A refused attempt costs nothing. */
   take(rate: AddressRate, address: string | undefined, now: number, cost = 1): number {
     const buckets = this.buckets(rate, address, now);
     const wait = Math.max(...buckets.map((bucket) => bucket.wait(now, cost)));
@@ -56,27 +56,27 @@ export class AddressBudgets {
     return wait;
   }
 
-  /** Takes from every level what has been used already. */
+  /** Takes from every level unconditionally, for what has already been used. */
   charge(rate: AddressRate, address: string | undefined, now: number, cost = 1): void {
     for (const bucket of this.buckets(rate, address, now)) bucket.take(now, cost);
   }
 
-  /** Whether nothing is left, at any level. */
+  /** Whether any level is used up. */
   isSpent(rate: AddressRate, address: string | undefined, now: number): boolean {
     return addressLevels(address).some((key) => (this.#accounts.get(key)?.buckets.get(rate)?.wait(now) ?? 0) > 0);
   }
 
-  /** Gives back what was not used. */
+  /** Returns what was taken but not used. */
   giveBack(rate: AddressRate, address: string | undefined, now: number, amount = 1): void {
     for (const key of addressLevels(address)) this.#accounts.get(key)?.buckets.get(rate)?.giveBack(now, amount);
   }
 
-  /** Whether nothing was taken lately, at any level. */
+  /** Whether the buckets are full at every level. */
   isUnused(rate: AddressRate, address: string | undefined, now: number): boolean {
     return addressLevels(address).every((key) => this.#accounts.get(key)?.buckets.get(rate)?.isFull(now) ?? true);
   }
 
-  /** The buckets of an address, for callers that take from them often. */
+  /** The buckets of an address, for frequent use. */
   buckets(rate: AddressRate, address: string | undefined, now: number): TokenBucket[] {
     return addressLevels(address).map((key, level) => {
       const { buckets, scale } = this.#account(key, level);
@@ -95,12 +95,12 @@ export class AddressBudgets {
     });
   }
 
-  /** Counts what the address holds from now on, or, with a negative amount, no longer. */
+  /** Adds to what the address holds; negative amounts subtract. */
   hold(holding: AddressHolding, address: string | undefined, amount = 1): void {
     for (const [level, key] of addressLevels(address).entries()) this.#account(key, level).held[holding] += amount;
   }
 
-  /** Corrects the rooms and seats: they are counted when they are taken, and end in too many ways to count each end. */
+  /** Corrects the counts of rooms and seats. They are counted when taken, but end in too many ways to count each end. */
   recount(holdings: Map<string, Holding>): void {
     for (const { held } of this.#accounts.values()) held.rooms = held.seats = 0;
     for (const [address, { rooms, seats }] of holdings) {
@@ -109,7 +109,7 @@ export class AddressBudgets {
     }
   }
 
-  /** Forgets accounts in which nothing is used. */
+  /** Drops unused accounts. */
   sweep(now: number): void {
     for (const [key, { buckets, held }] of this.#accounts)
       if (held.rooms + held.seats + held.connections === 0 && [...buckets.values()].every((one) => one.isFull(now)))

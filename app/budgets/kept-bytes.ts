@@ -1,17 +1,17 @@
-/** The budget of bytes that all rooms of a process keep: who uses how much of it, and whose logs are trimmed first. */
+/** The budget for bytes kept by all rooms of a process: who uses how much, and whose logs are trimmed first. */
 
-/** `total`: bytes of all rooms. `share`: bytes of the rooms that one network (IPv4 address, IPv6 /48) opened. */
+/** `total`: bytes of all rooms. `share`: bytes of the rooms opened by one network (IPv4 address, IPv6 /48). */
 export type KeptLimits = { total: number; share: number };
 
-/** A room in the account: `bytes` it keeps now. */
+/** A room as counted here; `bytes`: what it keeps now. */
 export type KeptRoom = { readonly owner: string; bytes: number };
 
-/** The part of a limit that is used after trimming, so that not every event that follows trims again. */
+/** Share of a limit that trimming leaves in use, so that the next event does not trim again. */
 const target = 0.9;
 
 export class KeptBytes<Room extends KeptRoom> {
   #total = 0;
-  /** The total when trimming freed nothing more: it is not tried again for every event. */
+  /** The total at which trimming freed nothing more; prevents a retry for every event. */
   #stuckAt = Number.NEGATIVE_INFINITY;
   readonly #owners = new Map<string, { bytes: number; rooms: Set<Room> }>();
   readonly #limits: KeptLimits;
@@ -24,7 +24,7 @@ export class KeptBytes<Room extends KeptRoom> {
     return this.#total;
   }
 
-  /** Sets what a room keeps now; 0 for a room that is no longer there. */
+  /** Sets the bytes of a room; 0 removes it. */
   set(room: Room, bytes: number): void {
     const owner = this.#owners.get(room.owner) ?? { bytes: 0, rooms: new Set<Room>() };
     const change = bytes - room.bytes;
@@ -40,22 +40,22 @@ export class KeptBytes<Room extends KeptRoom> {
     }
   }
 
-  /** Whether a room's owner, or all together, keep too much. */
+  /** Whether the room's owner or the total is over its limit. */
   isOver({ owner }: Room): boolean {
     const { total, share } = this.#limits;
     if (this.#total <= this.#stuckAt * 1.05) return false;
     return this.#total > total || (this.#owners.get(owner)?.bytes ?? 0) > share;
   }
 
-  /** Time has passed: what could not be trimmed before may be now. */
+  /** Allows trimming again after it was stuck, since old events may have expired. */
   retry(): void {
     this.#stuckAt = Number.NEGATIVE_INFINITY;
   }
 
   /**
-   * Trims until nobody keeps too much: of the owner with the most bytes the largest room first. Where that owner has nothing to let go
-   * of, nobody else pays for it.
-   * @param trim lets a room go of some of what it keeps; returns how many bytes that were. A room that frees nothing is left alone.
+   * Trims until all limits are met, starting with the largest room of the owner with the most bytes. If that owner has nothing to
+   * trim, no other owner is trimmed in its place.
+   * @param trim frees some bytes of a room and returns how many; a room that frees nothing is skipped
    */
   trim(trim: (room: Room) => number): void {
     const { total, share } = this.#limits;

@@ -1,19 +1,19 @@
-/** A token bucket for each of many keys, such as rooms. Bounded; time is an argument. */
+/** One token bucket per key, such as a room. Bounded; time is an argument. */
 import { type RateLimits, TokenBucket } from './token-bucket.ts';
 
 export class KeyedBuckets {
-  /** The order is that of the last use. */
+  /** In order of last use. */
   readonly #buckets = new Map<string, TokenBucket>();
   readonly #limits: RateLimits;
   readonly #most: number;
 
-  /** @param most keys at a time; one more, and the key unused for longest is forgotten */
+  /** @param most maximum number of keys; beyond it the least recently used one is dropped */
   constructor(limits: RateLimits, most = 10_000) {
     this.#limits = limits;
     this.#most = most;
   }
 
-  /** ms until there is a token for this key; 0 = now. */
+  /** ms until this key has a token; 0 = now. */
   wait(key: string, now: number): number {
     return this.#buckets.get(key)?.wait(now) ?? 0;
   }

@@ -1,20 +1,20 @@
-/** What one seat may send and be sent again: the same budget over all connections and transports that the seat uses. */
+/** Budgets of a seat for sending and for replay, shared by all connections and transports of the seat. */
 import type { PeerId, RoomName } from '../protocol/messages.ts';
 import { type RateLimits, TokenBucket } from './token-bucket.ts';
 
-/** Messages as in `RateLimits`; bytes alike. */
+/** `rate`, `burst`: messages, as in `RateLimits`. `byteRate`, `byteBurst`: the same for bytes. */
 export type SeatLimits = RateLimits & { byteRate: number; byteBurst: number };
 
 export class SeatBudget {
   readonly #limits: SeatLimits;
   readonly #messages: TokenBucket;
   readonly #bytes: TokenBucket;
-  /** Requests for events. They have a bucket of their own: who sends too much still hears that, and of the others. */
+  /** Requests for events. A separate bucket, so that a peer that sends too much still receives the refusals and events. */
   readonly #requests: TokenBucket;
-  /** Bytes of events that are sent again to a seat that asks for them: they cost it nothing to ask for. */
+  /** Bytes of replayed events. Limited because requesting a replay costs the client almost nothing. */
   readonly #replay: TokenBucket;
 
-  /** @param seconds how many seconds' worth of its rates it begins with; full when not given */
+  /** @param seconds initial fill, in seconds' worth of the rates; full if omitted */
   constructor(limits: SeatLimits, now: number, seconds = Number.POSITIVE_INFINITY) {
     const { rate, burst, byteRate, byteBurst } = limits;
     const bytes = { rate: byteRate, burst: byteBurst };
@@ -25,7 +25,7 @@ export class SeatBudget {
     this.#replay = new TokenBucket(bytes, now, Math.min(byteBurst, byteRate * seconds));
   }
 
-  /** Counts a message of so many bytes. `far-over`: a whole burst is owed, so the peer does not respond to refusals. */
+  /** Counts a message. `far-over`: a whole burst is owed, so the peer ignores refusals. */
   take(bytes: number, now: number): 'within' | 'over' | 'far-over' {
     const messages = this.#messages.take(now);
     const owed = this.#bytes.take(now, bytes);
@@ -38,12 +38,12 @@ export class SeatBudget {
     return this.#requests.take(now) === 0;
   }
 
-  /** Counts bytes that are sent again. */
+  /** Counts replayed bytes. */
   replay(bytes: number, now: number): void {
     this.#replay.take(now, bytes);
   }
 
-  /** ms until more may be sent again; 0 = now. */
+  /** ms until more may be replayed; 0 = now. */
   replayWait(now: number): number {
     return this.#replay.wait(now);
   }
@@ -62,7 +62,7 @@ export class SeatBudgets {
   readonly #limits: SeatLimits;
   readonly #shared: boolean;
 
-  /** @param shared whether a seat may have used its budget at another worker before */
+  /** @param shared whether seats may come from another worker */
   constructor(limits: SeatLimits, shared = false) {
     this.#limits = limits;
     this.#shared = shared;
@@ -72,7 +72,7 @@ export class SeatBudgets {
     return this.#seats.size;
   }
 
-  /** The budget of a seat, kept until it was released as often; `isNew`: the seat was not there before. */
+  /** The budget of a seat, kept until each `open` is released; `isNew`: the seat did not exist before. */
   open(room: RoomName, peer: PeerId, now: number, isNew: boolean): SeatBudget {
     const key = keyOf(room, peer);
     const known = this.#seats.get(key);
@@ -80,7 +80,7 @@ export class SeatBudgets {
       known.users += 1;
       return known.budget;
     }
-    // A seat that comes from another worker brings one second's worth: it may have used the rest there.
+    // A seat from another worker starts with one second's worth: it may have used up the rest there.
     const budget = new SeatBudget(this.#limits, now, this.#shared && !isNew ? 1 : undefined);
     this.#seats.set(key, { budget, users: 1 });
     return budget;
@@ -91,11 +91,11 @@ export class SeatBudgets {
     if (known) known.users -= 1;
   }
 
-  /** Forgets the budgets that nobody uses and that are full again. */
+  /** Drops budgets that are not in use and full again. */
   sweep(now: number): void {
     for (const [key, { budget, users }] of this.#seats) if (users <= 0 && budget.isFull(now)) this.#seats.delete(key);
   }
 }
 
-// Neither name nor id has a space.
+// Neither contains a space.
 const keyOf = (room: RoomName, peer: PeerId): string => `${room} ${peer}`;

@@ -1,4 +1,4 @@
-/** Every resource that a client can use up: who owns the budget, which settings limit it, and what is answered at the limit. */
+/** Every resource that a client can exhaust: who owns the budget, which settings limit it, and what happens at the limit. */
 
 export type Owner = 'connection' | 'seat' | 'room' | 'address' | 'process';
 export type Budget = {
@@ -9,7 +9,7 @@ export type Budget = {
   atLimit: string;
 };
 
-/** `app/README.md` shows it; a test compares the two, and the names and defaults with the settings. */
+/** Shown in `app/README.md`; a test compares the two, and checks names and defaults against the settings. */
 export const budgets: Budget[] = [
   row('messages sent', 'seat', ['message-rate', 'message-burst'], 'error `rate-limited`; a whole burst over: 4002'),
   row('bytes sent', 'seat', ['byte-rate', 'byte-burst'], 'the same'),

@@ -1,6 +1,6 @@
-/** Token buckets: how much may be used in the long run, and how much at once. Time is an argument. */
+/** Token buckets: limits for the average rate and for bursts. Time is an argument. */
 
-/** `rate` tokens come back each second, up to `burst`. */
+/** `rate` tokens are added per second, up to `burst`. */
 export type RateLimits = { rate: number; burst: number };
 
 export class TokenBucket {
@@ -8,19 +8,19 @@ export class TokenBucket {
   #at: number;
   readonly #limits: RateLimits;
 
-  /** @param tokens how many there are at the beginning; a full bucket when not given */
+  /** @param tokens initial number; a full bucket if omitted */
   constructor(limits: RateLimits, now: number, tokens = limits.burst) {
     this.#limits = limits;
     this.#tokens = Math.min(limits.burst, tokens);
     this.#at = now;
   }
 
-  /** What is left, as of the last use; negative when tokens are owed. */
+  /** Tokens left at the last use; negative if tokens are owed. */
   get tokens(): number {
     return this.#tokens;
   }
 
-  /** Takes `cost` tokens; returns how many are owed when there were too few, else 0. A refused try costs as much. */
+  /** Takes `cost` tokens. @returns tokens owed, 0 if there were enough. A refused attempt costs as much. */
   take(now: number, cost = 1): number {
     this.#refill(now);
     this.#tokens -= cost;
@@ -41,7 +41,7 @@ export class TokenBucket {
     return missing <= 0 ? 0 : Math.ceil((missing * 1000) / this.#limits.rate);
   }
 
-  /** Whether nothing has been used that has not come back. */
+  /** Whether the bucket is full. */
   isFull(now: number): boolean {
     this.#refill(now);
     return this.#tokens >= this.#limits.burst;
@@ -50,7 +50,7 @@ export class TokenBucket {
   #refill(now: number): void {
     if (now === this.#at) return;
     const { rate, burst } = this.#limits;
-    // A clock that is set back costs nobody anything.
+    // A clock that is set back must not remove tokens.
     const passed = Math.max(0, now - this.#at);
     this.#tokens = Math.min(burst, this.#tokens + (passed * rate) / 1000);
     this.#at = now;

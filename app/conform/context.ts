@@ -1,55 +1,55 @@
-/** What a case of the spec is given: a server, a way to it, and peers that are gone when the case is over. */
+/** The context of a test case: the server under test, a transport, and peers that are disposed of afterwards. */
 import { randomBytes } from 'node:crypto';
 import { type ErrorCode, errors } from '../protocol/errors.ts';
 import { TurnedAway } from './inbox.ts';
 import type { Fields, TestPeer } from './peers.ts';
 import type { Refused, Transport } from './transports.ts';
 
-/** The server. `base`: its URL, without a slash at the end; `grace`: ms, as it told; tokens: what peers, and the first of a room, show. */
+/** The server under test. `base`: URL without trailing slash; `grace`: ms, as reported; `token`: for peers; `hostToken`: for hosts. */
 export type Target = { base: string; grace: number; token?: string | undefined; hostToken?: string | undefined };
 
-/** Thrown by a case that this server gives no occasion for. */
+/** Thrown by a case that cannot be tested on this server. */
 export class NotTested extends Error {}
 
-/** ms within which a peer that stopped asking for events has to count as away: `poll-grace` is 10 s by default. */
+/** ms within which a peer that stopped polling must be away: `poll-grace` is 10 s by default. */
 export const awayWithin = 30_000;
 
 type Kind<P> = new (base: string, room: string, always: Fields) => P;
 
 export class Context {
-  readonly house: Target;
+  readonly target: Target;
   readonly transport: Transport;
   readonly #peers: TestPeer[] = [];
   readonly #rooms = new Set<string>();
 
-  constructor(house: Target, transport: Transport) {
-    this.house = house;
+  constructor(target: Target, transport: Transport) {
+    this.target = target;
     this.transport = transport;
   }
 
-  /** A name nobody guesses, below the prefix that tokens may be made for. @param called the end of it, up to 34 characters */
-  newRoom(called = ''): string {
-    return `conform-${randomBytes(16).toString('base64url')}${called}`;
+  /** An unguessable room name with the prefix that tokens may be limited to. @param suffix its end, up to 34 characters */
+  newRoom(suffix = ''): string {
+    return `conform-${randomBytes(16).toString('base64url')}${suffix}`;
   }
 
   peerIn(room: string, by = this.transport): TestPeer {
-    return this.#keep(by.peer(this.house.base, room, this.#pass(room)));
+    return this.#track(by.peer(this.target.base, room, this.#tokenFor(room)));
   }
 
-  /** One of a certain transport. */
+  /** A peer of a specific class. */
   add<P extends TestPeer>(Peer: Kind<P>, room: string): P {
-    return this.#keep(new Peer(this.house.base, room, this.#pass(room)));
+    return this.#track(new Peer(this.target.base, room, this.#tokenFor(room)));
   }
 
-  async enter(room: string, fields?: Fields): Promise<TestPeer> {
+  async join(room: string, fields?: Fields): Promise<TestPeer> {
     const peer = this.peerIn(room);
     await peer.join(fields);
     return peer;
   }
 
-  /** Two peers of one room, the second the newcomer, and their epoch. */
+  /** Two peers in a room, the second one joining last, and their epoch. */
   async pair(room = this.newRoom()) {
-    const first = await this.enter(room);
+    const first = await this.join(room);
     const second = this.peerIn(room);
     const joined = await second.join();
     const epoch = joined.peers[0]?.epoch ?? 0;
@@ -57,45 +57,45 @@ export class Context {
     return { room, first, second, epoch };
   }
 
-  /** A join as text. */
+  /** A join message as text. */
   joinText(fields: Fields = {}): string {
-    return JSON.stringify({ type: 'join', ...tokenField(this.house.token), ...fields });
+    return JSON.stringify({ type: 'join', ...tokenField(this.target.token), ...fields });
   }
 
-  /** How the last of these texts is refused. */
+  /** Sends the texts. @returns how the last one is refused */
   refusal(room: string, texts = [this.joinText()]): Promise<Refused> {
-    return this.transport.refusal(this.house.base, room, texts);
+    return this.transport.refusal(this.target.base, room, texts);
   }
 
-  /** What the table says of a code, on this transport. */
+  /** The refusal that the error table specifies for a code, on this transport. */
   fate(code: ErrorCode): Refused {
     const row: { status: number; close?: number } = errors[code];
     return { code, fate: this.transport.name === 'WebSocket' ? (row.close ?? 0) : row.status };
   }
 
-  /** For cases in which the room decides who hosts. */
+  /** Skips the case if tokens decide who is host instead of the room. */
   needsRolesOfTheRoom(): void {
-    if (this.house.hostToken !== undefined) throw new NotTested('tokens say here who is host');
+    if (this.target.hostToken !== undefined) throw new NotTested('tokens say here who is host');
   }
 
   dispose(): void {
     for (const peer of this.#peers) peer.dispose();
   }
 
-  /** Lets go of every seat, so that nothing stays until grace is over. */
+  /** Frees every seat, so that none stays until grace is over. */
   async leave(): Promise<void> {
     this.dispose();
     await Promise.allSettled(this.#peers.map((peer) => peer.goodbye()));
   }
 
-  #keep<P extends TestPeer>(peer: P): P {
+  #track<P extends TestPeer>(peer: P): P {
     this.#peers.push(peer);
     return peer;
   }
 
-  /** The first of a room is its host, which a token may have to say. */
-  #pass(room: string): Fields {
-    const { token, hostToken = token } = this.house;
+  /** The token for a join. The first peer of a room is its host and may need the host token. */
+  #tokenFor(room: string): Fields {
+    const { token, hostToken = token } = this.target;
     const isFirst = !this.#rooms.has(room);
     this.#rooms.add(room);
     return tokenField(isFirst ? hostToken : token);
@@ -106,8 +106,8 @@ const tokenField = (token: string | undefined): Fields => (token === undefined ?
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Codes that tell of the server's settings, not of what it promises. */
+/** Codes that result from the server's settings, not from its guarantees. */
 const limits: ErrorCode[] = ['room-full', 'lobby-full', 'rate-limited', 'too-many-rooms', 'draining'];
-/** Whether someone was not let in for want of room. */
+/** Whether a join was refused because of a limit. */
 export const isLimit = (error: unknown): error is TurnedAway =>
   error instanceof TurnedAway && limits.includes(error.code);

@@ -1,18 +1,18 @@
-/** Comparisons whose failures read as a sentence: what was wanted, and what was seen. */
+/** Assertions whose failure messages state the expected and the actual value. */
 import { AssertionError } from 'node:assert';
 import { isDeepStrictEqual } from 'node:util';
 
-/** Throws unless both are the same through and through. @param what whose value it is */
-export const same = (seen: unknown, wanted: unknown, what = ''): void => {
-  if (!isDeepStrictEqual(seen, wanted)) fail(seen, wanted, what);
+/** Asserts deep equality. @param what names the value */
+export const same = (actual: unknown, expected: unknown, what = ''): void => {
+  if (!isDeepStrictEqual(actual, expected)) fail(actual, expected, what);
 };
 
-/** Throws unless everything that is wanted is there; objects may have more, lists may not be longer. */
-export const matches = (seen: unknown, wanted: unknown, what = ''): void => {
-  if (!isWithin(seen, wanted)) fail(seen, wanted, what);
+/** Asserts that the actual value includes the expected one: objects may have more fields, lists no more items. */
+export const matches = (actual: unknown, expected: unknown, what = ''): void => {
+  if (!isWithin(actual, expected)) fail(actual, expected, what);
 };
 
-/** As JSON, on one line and not too long. */
+/** JSON on one line, truncated. */
 export const shown = (value: unknown): string => {
   const text = JSON.stringify(value) ?? 'nothing';
   return text.length > 400 ? `${text.slice(0, 400)}…` : text;
@@ -23,10 +23,10 @@ const fail = (actual: unknown, expected: unknown, what: string): never => {
   throw new AssertionError({ message, actual, expected });
 };
 
-const isWithin = (seen: unknown, wanted: unknown): boolean => {
-  if (typeof wanted !== 'object' || wanted === null) return Object.is(seen, wanted);
-  if (typeof seen !== 'object' || seen === null || Array.isArray(seen) !== Array.isArray(wanted)) return false;
-  if (Array.isArray(seen) && Array.isArray(wanted) && seen.length !== wanted.length) return false;
-  const has = new Map<string, unknown>(Object.entries(seen));
-  return Object.entries(wanted).every(([name, value]) => has.has(name) && isWithin(has.get(name), value));
+const isWithin = (actual: unknown, expected: unknown): boolean => {
+  if (typeof expected !== 'object' || expected === null) return Object.is(actual, expected);
+  if (typeof actual !== 'object' || actual === null || Array.isArray(actual) !== Array.isArray(expected)) return false;
+  if (Array.isArray(actual) && Array.isArray(expected) && actual.length !== expected.length) return false;
+  const has = new Map<string, unknown>(Object.entries(actual));
+  return Object.entries(expected).every(([name, value]) => has.has(name) && isWithin(has.get(name), value));
 };

@@ -1,4 +1,4 @@
-/** What a peer was told and has not been asked about yet; everything is checked against the protocol's schema. */
+/** The messages that a peer has received; each is checked against the protocol's schema. */
 import { z } from 'zod';
 import { type ErrorCode, errors } from '../protocol/errors.ts';
 import { type ServerMessage, serverMessage } from '../protocol/messages.ts';
@@ -7,7 +7,7 @@ import { shown } from './expect.ts';
 type Type = ServerMessage['type'];
 type Of<T extends Type> = Extract<ServerMessage, { type: T }>;
 
-/** A peer was not let in. */
+/** A join was refused. */
 export class TurnedAway extends Error {
   readonly code: ErrorCode;
 
@@ -19,30 +19,30 @@ export class TurnedAway extends Error {
 
 export class Inbox {
   readonly all: ServerMessage[] = [];
-  /** As they came, with what no schema knows. */
+  /** As received, including fields that are not in the schema. */
   readonly raw: unknown[] = [];
   #taken = new Set<ServerMessage>();
-  #waiting = new Set<() => void>();
-  #fault: Error | undefined;
+  #waiters = new Set<() => void>();
+  #error: Error | undefined;
 
   put(json: unknown): void {
     this.raw.push(json);
     const { success, data, error } = serverMessage.safeParse(json);
     if (success) this.all.push(data);
-    else this.#fault ??= new Error(`${shown(json)} is no message of the protocol: ${z.prettifyError(error)}`);
-    for (const wake of this.#waiting) wake();
+    else this.#error ??= new Error(`${shown(json)} is no message of the protocol: ${z.prettifyError(error)}`);
+    for (const wake of this.#waiters) wake();
   }
 
-  /** The same, of what should be JSON. */
-  hear(text: string): void {
+  /** Like `put`, for text that should be JSON. */
+  putText(text: string): void {
     try {
       this.put(JSON.parse(text));
     } catch {
-      this.#fault ??= new Error(`${shown(text)} is no JSON`);
+      this.#error ??= new Error(`${shown(text)} is no JSON`);
     }
   }
 
-  /** The next message of a type that was not taken before; waits up to `ms` for it. */
+  /** The next message of a type that was not taken yet; waits up to `ms` for it. */
   async take<T extends Type>(type: T, ms = 15_000): Promise<Of<T>> {
     const isWanted = (message: ServerMessage): message is Of<T> => message.type === type && !this.#taken.has(message);
     const message = await this.#until(() => this.all.find(isWanted), type, ms);
@@ -50,32 +50,32 @@ export class Inbox {
     return message;
   }
 
-  /** The answer to a join that was sent when `before` messages had come. @throws TurnedAway */
+  /** The response to a join that was sent after `before` messages had been received. @throws TurnedAway */
   async answer<T extends 'joined' | 'waiting'>(type: T, before: number): Promise<Of<T>> {
-    const isAnswer = (message: ServerMessage): message is Of<T> => message.type === type;
-    const answer = () => {
+    const isResponse = (message: ServerMessage): message is Of<T> => message.type === type;
+    const response = () => {
       const since = this.all.slice(before);
       for (const message of since) {
         if (message.type === 'bye') throw new TurnedAway(message.code, message.message);
         if (message.type === 'waiting' && type === 'joined') throw new TurnedAway('waiting', errors.waiting.message);
       }
-      return since.find(isAnswer);
+      return since.find(isResponse);
     };
-    const message = await this.#until(answer, type, 15_000);
+    const message = await this.#until(response, type, 15_000);
     this.#taken.add(message);
     return message;
   }
 
-  /** What was refused first, with or without the end of the connection. */
+  /** The first refusal, whether it ends the connection or not. */
   refusal(): Promise<Of<'bye'> | Of<'error'>> {
     const isRefusal = (message: ServerMessage) => message.type === 'error' || message.type === 'bye';
     return this.#until(() => this.all.find(isRefusal), 'error or bye', 15_000);
   }
 
-  /** Waits until so many pings were answered, or something was refused. */
-  async pongs(many: number): Promise<void> {
+  /** Waits for `count` pongs or for a refusal. */
+  async pongs(count: number): Promise<void> {
     const isRefusal = ({ type }: ServerMessage) => type === 'error' || type === 'bye';
-    await this.#until(() => this.of('pong')[many - 1] ?? this.all.find(isRefusal), `pong ${many}`, 15_000);
+    await this.#until(() => this.of('pong')[count - 1] ?? this.all.find(isRefusal), `pong ${count}`, 15_000);
   }
 
   of<T extends Type>(type: T): Of<T>[] {
@@ -89,26 +89,27 @@ export class Inbox {
   ): Promise<Message> {
     const until = Date.now() + ms;
     for (;;) {
-      if (this.#fault) throw this.#fault;
+      if (this.#error) throw this.#error;
       const found = find();
       if (found) return found;
       if (Date.now() > until) {
         const last = this.all.slice(-5).map((message) => ('code' in message ? message.code : message.type));
         throw new Error(`no ${wanted} in ${ms / 1000} s; the last to come: ${last.join(', ') || 'nothing'}`);
       }
-      await this.#wakened();
+      await this.#nextMessage();
     }
   }
 
-  async #wakened(): Promise<void> {
+  /** Resolves with the next message, or after 50 ms. */
+  async #nextMessage(): Promise<void> {
     await new Promise<void>((resolve) => {
       const wake = () => {
         clearTimeout(timer);
-        this.#waiting.delete(wake);
+        this.#waiters.delete(wake);
         resolve();
       };
       const timer = setTimeout(wake, 50);
-      this.#waiting.add(wake);
+      this.#waiters.add(wake);
     });
   }
 }

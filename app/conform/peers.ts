@@ -1,4 +1,4 @@
-/** Peers for the spec: the same few verbs over a WebSocket and over plain HTTP requests, with polls or a stream. */
+/** Test peers: the same methods over a WebSocket and over HTTP, with polling or an event stream. */
 import WebSocket from 'ws';
 import { errors } from '../protocol/errors.ts';
 import { type Block, BlockReader } from '../protocol/event-stream.ts';
@@ -12,27 +12,27 @@ export interface TestPeer {
   readonly room: string;
   readonly id: string;
   readonly session: string;
-  /** The number of its last message that has one. */
+  /** The number of its last numbered message. */
   readonly n: number;
-  /** Joins; resolves with the answer. */
+  /** Joins; resolves with the response. */
   join(fields?: Fields): Promise<Joined>;
-  /** Joins where one has to knock; resolves with the answer. */
+  /** Joins a room with a lobby; resolves with the response. */
   knock(fields?: Fields): Promise<Waiting>;
-  /** Resolves when it was let in. */
+  /** Resolves when the peer was admitted. */
   admitted(): Promise<Joined>;
-  /** Sends a message; signals, chats and updates get the next number unless one is given. */
+  /** Sends a message; all but `leave` and `ping` get the next number unless they have a field `n`. */
   send(message: Fields): Promise<void>;
-  /** Sends several in one go. */
+  /** Sends several at once. */
   sendMany(messages: Fields[]): Promise<void>;
-  /** Loses the connection without a word. */
+  /** Drops the connection without a close or leave. */
   cut(): Promise<void>;
-  /** Takes the session up again after a cut, from the last event seen. */
+  /** Resumes the session after a cut, from the last event received. */
   resume(): Promise<Joined>;
-  /** Leaves; `mayReturn` as a page that may be loaded again. */
+  /** Leaves; `mayReturn`: like a page that may be reloading. */
   leave(mayReturn?: boolean): Promise<void>;
-  /** Ends everything it still has open. */
+  /** Closes all connections. */
   dispose(): void;
-  /** Lets go of its seat, whatever became of its connection. */
+  /** Frees its seat, whatever the state of its connection. */
   goodbye(): Promise<void>;
 }
 
@@ -40,7 +40,7 @@ abstract class Numbered {
   readonly inbox = new Inbox();
   readonly room: string;
   protected readonly base: string;
-  /** What it says in every join besides, such as a token. */
+  /** Additional fields of every join, such as a token. */
   protected readonly always: Fields;
   #n = 0;
   protected joined: Joined | Waiting | undefined;
@@ -69,11 +69,11 @@ abstract class Numbered {
   }
 
   get id(): string {
-    return this.#have().self.id;
+    return this.#requireJoined().self.id;
   }
 
   get session(): string {
-    return this.#have().session;
+    return this.#requireJoined().session;
   }
 
   protected entered<First extends Joined | Waiting>(first: First): First {
@@ -94,7 +94,7 @@ abstract class Numbered {
     return Math.max(0, ...seqs);
   }
 
-  #have(): Joined | Waiting {
+  #requireJoined(): Joined | Waiting {
     if (!this.joined) throw new Error('the peer has not joined');
     return this.joined;
   }
@@ -110,7 +110,7 @@ export class WebSocketPeer extends Numbered implements TestPeer {
     const socket = new WebSocket(url(this.base.replace('http', 'ws'), this.room, 'ws'), protocolVersion);
     this.#socket = socket;
     this.closed = undefined;
-    socket.on('message', (data) => this.inbox.hear(String(data)));
+    socket.on('message', (data) => this.inbox.putText(String(data)));
     socket.on('close', (code, reason) => {
       if (this.#socket === socket) this.closed = { code, reason: reason.toString() };
     });
@@ -132,17 +132,17 @@ export class WebSocketPeer extends Numbered implements TestPeer {
 
   async join(fields: Fields = {}): Promise<Joined> {
     const before = this.inbox.all.length;
-    await this.#arrive(fields);
+    await this.#sendJoin(fields);
     return this.entered(await this.inbox.answer('joined', before));
   }
 
   async knock(fields: Fields = {}): Promise<Waiting> {
     const before = this.inbox.all.length;
-    await this.#arrive(fields);
+    await this.#sendJoin(fields);
     return this.entered(await this.inbox.answer('waiting', before));
   }
 
-  async #arrive(fields: Fields): Promise<void> {
+  async #sendJoin(fields: Fields): Promise<void> {
     if (!this.#socket || this.#socket.readyState !== WebSocket.OPEN) await this.open();
     this.write(JSON.stringify({ type: 'join', ...this.always, ...fields }));
   }
@@ -155,12 +155,12 @@ export class WebSocketPeer extends Numbered implements TestPeer {
     for (const message of messages) await this.send(message);
   }
 
-  /** Sends bytes as they are. */
+  /** Sends raw data. */
   write(data: string | Buffer): void {
     this.#socket?.send(data);
   }
 
-  /** Reads nothing more from the socket, as a peer whose machine is busy. */
+  /** Stops reading from the socket, like a peer on a busy machine. */
   stall(): void {
     this.#socket?.pause();
   }
@@ -195,12 +195,12 @@ export class WebSocketPeer extends Numbered implements TestPeer {
 
 export class HttpPeer extends Numbered implements TestPeer {
   #listening: AbortController | undefined;
-  /** The number to ask after next. */
+  /** The event number for the next request. */
   protected after = 0;
 
   async post(rest: string, body: unknown): Promise<{ status: number; json: unknown }> {
     const text = typeof body === 'string' ? body : JSON.stringify(body);
-    const answer = await fetch(url(this.base, this.room, rest), {
+    const response = await fetch(url(this.base, this.room, rest), {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
@@ -208,13 +208,13 @@ export class HttpPeer extends Numbered implements TestPeer {
       },
       body: text,
     });
-    return { status: answer.status, json: answer.status === 204 ? undefined : await jsonOf(answer) };
+    return { status: response.status, json: response.status === 204 ? undefined : await jsonOf(response) };
   }
 
-  /** One request for events; the answer's status and messages. */
+  /** Sends one request for events. */
   async poll(wait = 0, signal?: AbortSignal, after = this.after): Promise<{ status: number; json: Fields }> {
-    const answer = await this.events(`after=${after}&wait=${wait}`, {}, signal);
-    return { status: answer.status, json: await jsonOf(answer) };
+    const response = await this.events(`after=${after}&wait=${wait}`, {}, signal);
+    return { status: response.status, json: await jsonOf(response) };
   }
 
   events(query: string, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<Response> {
@@ -225,17 +225,17 @@ export class HttpPeer extends Numbered implements TestPeer {
   }
 
   async join(fields: Fields = {}): Promise<Joined> {
-    await this.#arrive(fields);
+    await this.#sendJoin(fields);
     if (fields.after !== undefined) this.after = Number(fields.after);
-    return this.#begin(await this.inbox.take('joined'));
+    return this.#startListening(await this.inbox.take('joined'));
   }
 
   async knock(fields: Fields = {}): Promise<Waiting> {
-    await this.#arrive(fields);
-    return this.#begin(await this.inbox.take('waiting'));
+    await this.#sendJoin(fields);
+    return this.#startListening(await this.inbox.take('waiting'));
   }
 
-  async #arrive(fields: Fields): Promise<void> {
+  async #sendJoin(fields: Fields): Promise<void> {
     const { status, json } = await this.post('join', { ...this.always, ...fields });
     const { data } = serverMessage.safeParse(json);
     if (status !== 200 && data?.type === 'error') throw new TurnedAway(data.code, data.message);
@@ -243,7 +243,7 @@ export class HttpPeer extends Numbered implements TestPeer {
     this.inbox.put(json);
   }
 
-  #begin<First extends Joined | Waiting>(first: First): First {
+  #startListening<First extends Joined | Waiting>(first: First): First {
     this.entered(first);
     if (first.type === 'waiting' || !first.recovered) this.after = first.seq;
     this.#listening?.abort();
@@ -280,7 +280,7 @@ export class HttpPeer extends Numbered implements TestPeer {
     this.#listening?.abort();
   }
 
-  /** Asks for events again and again, as a client does. */
+  /** Polls continuously, like a client. */
   protected async listen(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const { json } = await this.poll(5, signal);
@@ -291,38 +291,38 @@ export class HttpPeer extends Numbered implements TestPeer {
   }
 }
 
-/** One that asks for events only when it is told to. */
+/** A peer that requests events only when `poll` or `events` is called. */
 export class AskingPeer extends HttpPeer {
   protected override async listen(): Promise<void> {}
 }
 
 export class StreamPeer extends HttpPeer {
-  /** Reads streams, one after the other as they end, until a `bye`. */
+  /** Reads event streams, a new one whenever one ends, until a `bye`. */
   protected override async listen(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && this.inbox.of('bye').length === 0) {
-      const answer = await this.events(`after=${this.after}`, { accept: 'text/event-stream' }, signal);
-      if (answer.status !== 200) return this.inbox.put(await jsonOf(answer));
-      for await (const { id, data } of eventsIn(answer)) {
+      const response = await this.events(`after=${this.after}`, { accept: 'text/event-stream' }, signal);
+      if (response.status !== 200) return this.inbox.put(await jsonOf(response));
+      for await (const { id, data } of eventsIn(response)) {
         if (id !== undefined) this.after = Number(id);
-        if (data !== undefined) this.inbox.hear(data);
+        if (data !== undefined) this.inbox.putText(data);
       }
     }
   }
 }
 
-/** What nginx answers to those in haste is told in its own words. */
-const jsonOf = async (answer: Response): Promise<Fields> => {
-  const said = await answer.text();
+/** The body as JSON. A 429 with another body comes from nginx's rate limit. */
+const jsonOf = async (response: Response): Promise<Fields> => {
+  const text = await response.text();
   try {
-    return JSON.parse(said);
+    return JSON.parse(text);
   } catch {
-    if (answer.status === 429) throw new TurnedAway('rate-limited', errors['rate-limited'].message);
-    throw new Error(`${answer.status} was answered with what is no JSON: ${said.slice(0, 80)}`);
+    if (response.status === 429) throw new TurnedAway('rate-limited', errors['rate-limited'].message);
+    throw new Error(`${response.status} was answered with what is no JSON: ${text.slice(0, 80)}`);
   }
 };
 
-/** The blocks of an event stream as they come. */
-export async function* eventsIn(answer: Response): AsyncGenerator<Block> {
+/** The blocks of an event stream as they arrive. */
+export async function* eventsIn(response: Response): AsyncGenerator<Block> {
   const blocks = new BlockReader();
-  for await (const chunk of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) yield* blocks.read(chunk);
+  for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) yield* blocks.read(chunk);
 }

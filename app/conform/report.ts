@@ -1,25 +1,25 @@
-/** The verdicts as a person reads them: a table, what was broken, what was not judged, and the sum. */
+/** A readable report: a table, the broken cases, the cases that were not judged, and the totals. */
 import { type CaseResult, transports } from './runner.ts';
 import { guarantees } from './spec.ts';
 
-export const report = (base: string, judged: CaseResult[]): string => {
+export const report = (base: string, results: CaseResult[]): string => {
   const sum = (['kept', 'broken', 'not judged'] as const).map(
-    (verdict) => `${judged.filter((one) => one.verdict === verdict).length} ${verdict}`,
+    (verdict) => `${results.filter((one) => one.verdict === verdict).length} ${verdict}`,
   );
   return [
     `The guarantees of genkan.v1 at ${base}`,
-    table(judged),
-    ...breaches(judged),
-    ...gaps(judged),
+    table(results),
+    ...brokenCases(results),
+    ...notJudged(results),
     sum.join(', '),
   ].join('\n\n');
 };
 
-const table = (judged: CaseResult[]): string => {
+const table = (results: CaseResult[]): string => {
   const names = transports.map(({ name }) => name);
   const rows = guarantees.map(({ title }, at) => [
     `${at + 1}  ${title}`,
-    ...names.map((name) => cell(judged.filter((one) => one.guarantee === at + 1 && one.transport === name))),
+    ...names.map((name) => cell(results.filter((one) => one.guarantee === at + 1 && one.transport === name))),
   ]);
   const width = Math.max(...rows.map(([title = '']) => title.length));
   return [['', ...names], ...rows]
@@ -29,21 +29,21 @@ const table = (judged: CaseResult[]): string => {
     .join('\n');
 };
 
-/** One broken case breaks the guarantee; of what was not judged it is said how much. */
-const cell = (judged: CaseResult[]): string => {
-  if (judged.length === 0) return '–';
-  if (judged.some(({ verdict }) => verdict === 'broken')) return 'broken';
-  const kept = judged.filter(({ verdict }) => verdict === 'kept').length;
+/** One broken case breaks the guarantee; cases that were not judged show as a fraction. */
+const cell = (results: CaseResult[]): string => {
+  if (results.length === 0) return '–';
+  if (results.some(({ verdict }) => verdict === 'broken')) return 'broken';
+  const kept = results.filter(({ verdict }) => verdict === 'kept').length;
   if (kept === 0) return 'not judged';
-  return kept === judged.length ? 'kept' : `kept ${kept}/${judged.length}`;
+  return kept === results.length ? 'kept' : `kept ${kept}/${results.length}`;
 };
 
-const breaches = (judged: CaseResult[]): string[] =>
-  judged.flatMap((one) => (one.verdict === 'broken' ? [`broken: ${nameOf(one)}\n    ${one.seen}`] : []));
+const brokenCases = (results: CaseResult[]): string[] =>
+  results.flatMap((one) => (one.verdict === 'broken' ? [`broken: ${nameOf(one)}\n    ${one.seen}`] : []));
 
-const gaps = (judged: CaseResult[]): string[] => {
+const notJudged = (results: CaseResult[]): string[] => {
   const reasons = new Map<string, CaseResult[]>();
-  for (const one of judged)
+  for (const one of results)
     if (one.verdict === 'not judged') reasons.set(one.why, [...(reasons.get(one.why) ?? []), one]);
   return [...reasons].map(
     ([why, cases]) => `not judged, because ${why}:\n${cases.map((one) => `    ${nameOf(one)}`).join('\n')}`,

@@ -1,4 +1,4 @@
-/** The spec: what signaling promises, by guarantee, as cases that run against any server, over each of the transports. */
+/** The spec: the guarantees of signaling as test cases that run against any server, over each transport. */
 import { away } from './cases/away.ts';
 import { closing } from './cases/closing.ts';
 import { errorCases } from './cases/errors.ts';
@@ -16,19 +16,19 @@ import type { Transport } from './transports.ts';
 
 export type Case = {
   name: string;
-  /** The only transports that can show it. */
+  /** Run on these transports only. */
   on?: Transport['name'][];
-  /** Transports that it uses besides. */
+  /** Additional transports that it uses. */
   also?: Transport['name'][];
-  /** ms that it takes at least on a server with the default settings, where that is more than a moment. */
-  lasts?: (house: Target) => number;
-  /** @throws what was seen instead of what was promised; NotJudged */
+  /** Minimum duration in ms with the default settings, if it is considerable. */
+  lasts?: (target: Target) => number;
+  /** @throws what was observed instead of what is guaranteed; NotTested */
   run(context: Context): Promise<void>;
 };
 
 export type Guarantee = { title: string; cases: Case[] };
 
-/** 1 to 7 are the guarantees of the protocol; a verdict names them by these numbers. */
+/** 1 to 7 are the guarantees of the protocol; verdicts refer to these numbers. */
 export const guarantees: Guarantee[] = [
   { title: 'the server says who offers; old epochs are refused', cases: offers },
   { title: 'signals are relayed unread, to one peer of the room', cases: relay },

@@ -1,16 +1,16 @@
-/** The ways to reach a server, and how each tells that something was refused. */
+/** The transports under test, and how each reports a refusal. */
 import type { ErrorCode } from '../protocol/errors.ts';
 import { serverMessage } from '../protocol/messages.ts';
 import { type Fields, HttpPeer, StreamPeer, type TestPeer, WebSocketPeer } from './peers.ts';
 
-/** How something was refused: the code, and the HTTP status or the close code (0: the connection goes on). */
+/** A refusal: error code, and `fate`: HTTP status or close code (0: the connection stays open). */
 export type Refused = { code: ErrorCode; fate: number };
 
 export type Transport = {
   name: 'WebSocket' | 'HTTP' | 'SSE';
-  /** @param always what it says in every join besides */
+  /** @param always additional fields of every join */
   peer(base: string, room: string, always?: Fields): TestPeer;
-  /** Sends a text as it is, in a joined session or before one, and tells how it was refused. */
+  /** Sends raw texts, before or after joining. @returns the refusal */
   refusal(base: string, room: string, texts: string[]): Promise<Refused>;
 };
 
@@ -34,7 +34,7 @@ export const webSocket: Transport = {
 export const plainHttp: Transport = {
   name: 'HTTP',
   peer: (base, room, always) => new HttpPeer(base, room, always),
-  /** A text of type join goes to `join`, every other to `messages`, with the session of the join before. */
+  /** Texts of type join are posted to `join`, all others to `messages` with the session of that join. */
   async refusal(base, room, texts) {
     const peer = new HttpPeer(base, room);
     try {

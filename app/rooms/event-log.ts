@@ -1,25 +1,22 @@
-/** A room's events, numbered and bounded: what a peer that comes back is told again. */
+/** The numbered, bounded log of a room's events, replayed to peers that resume. */
 import type { RoomEvent } from './room.ts';
 
 export type RoomLogEntry = { seq: number; at: number; event: RoomEvent };
-/**
- * What a room's log holds at most: events, bytes of memory, and age in ms. Age is a limit of memory too: some events that are
- * older may still be there.
- */
+/** Limits of a room's log: events, bytes of memory, age in ms. Age only bounds memory: some older events may still be there. */
 export type LogLimits = { events: number; bytes: number; age: number };
 
-/** Bytes of a log's first segment and of its largest: a quiet room stays small, a busy one has few segments. */
+/** Bytes of the first and of the largest segment: a quiet room stays small, a busy one has few segments. */
 const segmentBytes = { first: 512, most: 65_536 };
 
 /**
- * Events are kept as bytes in a few long segments and read back only by those who come back. As objects they would be what
- * the garbage collector copies around all day, since nearly every one of them outlives its first collections.
+ * Events are kept as bytes in a few long segments and only decoded when a peer resumes. As objects they would burden the garbage
+ * collector: nearly all of them outlive its first collections and would be copied.
  */
 export class EventLog {
   #segments: Segment[] = [];
   #seq = 0;
   #bytes = 0;
-  /** Of the segment dropped last, for the next one: a busy log allocates nothing. */
+  /** Buffer of the last dropped segment, reused by the next one: a busy log allocates nothing. */
   #spare: Buffer | undefined;
   readonly #limits: LogLimits;
 
@@ -32,12 +29,12 @@ export class EventLog {
     return this.#seq;
   }
 
-  /** Bytes of memory that it takes. */
+  /** Bytes of memory in use. */
   get bytes(): number {
     return this.#bytes + (this.#spare?.length ?? 0);
   }
 
-  /** A log that goes on where another ended: `events` are the last ones up to number `seq`. */
+  /** A log that continues another one: `events` are its last ones, up to number `seq`. */
   static from(limits: LogLimits, seq: number, events: { at: number; event: RoomEvent }[]): EventLog {
     const log = new EventLog(limits);
     log.#seq = seq - events.length;
@@ -45,20 +42,20 @@ export class EventLog {
     return log;
   }
 
-  /** The events that are still kept. */
+  /** All events that are still kept. */
   kept(): RoomLogEntry[] {
     return this.#segments.flatMap((segment) => segment.read());
   }
 
-  /** Lets go of what is too old, also when nothing is appended. */
+  /** Drops events that are too old, even if nothing is appended. */
   age(now: number): void {
     if (this.#segments.length === 0) return;
     this.#trim(now);
-    // A log that is appended to needs it; one that is empty does not.
+    // Only a log in use needs a spare buffer.
     if (this.#segments.length === 0) this.#spare = undefined;
   }
 
-  /** Lets go of the oldest events until the others take no more than so many bytes. @returns bytes that were freed */
+  /** Drops the oldest events until the rest take at most `bytes`. @returns bytes freed */
   shrinkTo(bytes: number): number {
     const before = this.bytes;
     while (this.#segments.length > 0 && this.#bytes > bytes) this.#dropOldest();
@@ -74,7 +71,7 @@ export class EventLog {
     return { seq: this.#seq, at: now, event };
   }
 
-  /** Everything after number `after`, oldest first; `gone` when some of it is no longer kept or never was. */
+  /** All events after number `after`, oldest first; `gone` if some are no longer kept or never existed. */
   since(after: number): RoomLogEntry[] | 'gone' {
     if (after > this.#seq || after < this.#seq - this.#limits.events) return 'gone';
     const recent = this.#segments.filter(({ last }) => last > after);
@@ -109,7 +106,7 @@ export class EventLog {
   }
 }
 
-/** Events one after the other: time (8 bytes), lengths of head and data (4 and 4), head and data in UTF-8. */
+/** Consecutive events, each: time (8 bytes), lengths of head and data (4 and 4), head and data in UTF-8. */
 class Segment {
   static readonly #overhead = 16;
 
@@ -141,11 +138,11 @@ class Segment {
     return this.#youngest;
   }
 
-  /** False when there is no room left. */
+  /** False if the segment is full. */
   append(at: number, head: string, data: string): boolean {
     const bytes = this.bytes;
     const start = this.#end + Segment.#overhead;
-    // A character takes three bytes of UTF-8 at most: only near the end the bytes have to be counted.
+    // A UTF-16 code unit takes at most three bytes in UTF-8, so bytes are counted only near the end.
     const surelyFits = start + 3 * (head.length + data.length) <= bytes.length;
     if (!surelyFits && this.#end + Segment.sizeOf(head, data) > bytes.length) return false;
     const headBytes = bytes.write(head, start);
@@ -173,7 +170,7 @@ class Segment {
   }
 }
 
-/** A signal's data stays the text it was; everything else is JSON of our own, on one line. */
+/** The data of a signal stays the text that was sent; everything else is our own JSON, on one line. */
 export const split = (event: RoomEvent): { head: string; data: string } => {
   if (event.type !== 'signal') return { head: JSON.stringify(event), data: '' };
   const { from, to, epoch, data } = event;

@@ -1,4 +1,4 @@
-/** Going away and leaving, and what time alone does to those who are silent. */
+/** Losing a connection, leaving, bans, and timeouts. */
 import type { LeaveReason, PeerId } from '../protocol/messages.ts';
 import {
   type Decision,
@@ -14,31 +14,31 @@ import {
   type Waiting,
 } from './room.ts';
 
-/** Its connection to this worker is lost; it has the grace time to come back. One that has moved on is not concerned. */
+/** A peer lost its connection to this worker and has the grace time to resume. Ignored if it has moved to another worker. */
 export const lose = (room: Room, id: PeerId, now: number, { grace }: Rules, worker?: string): Decision<void> =>
   done(
-    isElsewhere(room, id, worker) ? [] : goAway(room, id, now, { at: 'away', until: now + grace, reason: 'timeout' }),
+    isElsewhere(room, id, worker) ? [] : markAway(room, id, now, { at: 'away', until: now + grace, reason: 'timeout' }),
   );
 
-/** A worker is gone, and with it every connection that it had. */
+/** A worker is gone, and all its connections with it. */
 export const strand = (room: Room, worker: string, now: number, { grace }: Rules): Decision<void> => {
   const events: RoomEvent[] = [];
   for (const { id, presence } of [...room.peers.values(), ...room.waiting.values()])
     if (presence.at === 'here' && presence.worker === worker && presence.until === Number.POSITIVE_INFINITY)
-      events.push(...goAway(room, id, now, { at: 'away', until: now + grace, reason: 'timeout' }));
+      events.push(...markAway(room, id, now, { at: 'away', until: now + grace, reason: 'timeout' }));
   return done(events);
 };
 
-/** Its page went away, and may be one that is loaded again; its connection may have been lost a moment before. */
+/** A page was closed and may be reloading; its connection may have been lost just before. */
 export const leaveForNow = (room: Room, id: PeerId, now: number, { returnGrace }: Rules): Decision<void> => {
   const away = { at: 'away', until: now + returnGrace, reason: 'left' } as const;
-  const events = goAway(room, id, now, away);
+  const events = markAway(room, id, now, away);
   const peer = room.peers.get(id) ?? room.waiting.get(id);
   if (peer) peer.presence = { ...peer.presence, ...away };
   return done(events);
 };
 
-/** A peer without a connection of its own is expected to ask again by `until`; one that has a connection needs not. */
+/** Sets the deadline for a polling peer's next request; connected peers are unaffected. */
 export const expectBy = (room: Room, id: PeerId, until: number, now: number, worker?: string): Decision<void> => {
   const peer = room.peers.get(id) ?? room.waiting.get(id);
   const { presence } = peer ?? {};
@@ -49,18 +49,18 @@ export const expectBy = (room: Room, id: PeerId, until: number, now: number, wor
   return done([]);
 };
 
-/** Leaves the room, or its door. */
+/** Leaves the room or its lobby. */
 export const leave = (room: Room, id: PeerId, reason: LeaveReason, now: number, rules: Rules): Decision<void> => {
   room.waiting.delete(id);
   return done(takeOut(room, id, reason, now, rules));
 };
 
-/** What time alone does: who was silent too long is away, who was away too long has left. */
+/** Applies timeouts: a peer that was silent for too long is away, one that was away for too long has left. */
 export const sweep = (room: Room, now: number, rules: Rules): RoomEvent[] => {
   const events: RoomEvent[] = [];
   for (const { id, presence } of [...room.peers.values(), ...room.waiting.values()])
     if (presence.at === 'here' && presence.until <= now)
-      events.push(...goAway(room, id, now, { at: 'away', until: now + rules.grace, reason: 'timeout' }));
+      events.push(...markAway(room, id, now, { at: 'away', until: now + rules.grace, reason: 'timeout' }));
   for (const { id, presence } of room.waiting.values())
     if (presence.at === 'away' && presence.until <= now) room.waiting.delete(id);
   for (const { id, presence } of room.peers.values())
@@ -69,22 +69,22 @@ export const sweep = (room: Room, now: number, rules: Rules): RoomEvent[] => {
   return events;
 };
 
-/** Gives up the seat of a peer. A room that loses its last host gets another; one that loses its last peer is as new. */
+/** Removes a peer. A room that loses its last host gets another; one that loses its last peer is reset. */
 export const takeOut = (room: Room, id: PeerId, reason: LeaveReason, now: number, rules: Rules): RoomEvent[] => {
   if (!room.peers.delete(id)) return [];
   const events: RoomEvent[] = [{ type: 'peer-left', peer: id, reason }];
   if (room.peers.size > 0) return [...events, ...promote(room)];
-  return [...events, ...renew(room, now, rules)];
+  return [...events, ...resetEmpty(room, now, rules)];
 };
 
-/** Remembers why a session is over, for its owner who may ask; the oldest is forgotten for the newest. */
+/** Remembers why a session ended, in case its owner asks. The oldest entries are dropped at the limit. */
 export const remember = (room: Room, { secretHash, former }: Waiting, gone: EndedSession, { maxGone }: Rules): void => {
   if (former) room.gone.set(former.secretHash, gone);
   room.gone.set(secretHash, gone);
   forgetOldest(room, maxGone);
 };
 
-/** Keeps a removed peer out by more than its session. */
+/** Bans a removed peer by more than its session. */
 export const ban = (
   room: Room,
   { granted, from }: Waiting,
@@ -98,7 +98,7 @@ export const ban = (
   forgetOldest(room, maxGone);
 };
 
-/** ms for which a network is kept out: it may belong to many, and be somebody else's tomorrow. */
+/** ms for which a network is banned: it may be shared, or assigned to somebody else tomorrow. */
 const networkBan = 3_600_000;
 
 const forgetOldest = (room: Room, maxGone: number): void => {
@@ -108,45 +108,45 @@ const forgetOldest = (room: Room, maxGone: number): void => {
   }
 };
 
-/** Ends the room for everyone in it; whoever comes later finds it as new. */
+/** Ends the room for everyone in it. The next peer to join opens a new one. */
 export const endForAll = (room: Room, now: number, rules: Rules): RoomEvent[] => {
   const peers = room.peers.size;
-  const over: EndedSession = { code: 'room-ended', until: now + rules.grace };
-  for (const one of [...room.peers.values(), ...room.waiting.values()]) remember(room, one, over, rules);
+  const ended: EndedSession = { code: 'room-ended', until: now + rules.grace };
+  for (const one of [...room.peers.values(), ...room.waiting.values()]) remember(room, one, ended, rules);
   room.peers.clear();
   room.waiting.clear();
-  forget(room);
+  resetState(room);
   return [{ type: 'room-ended', for: 'all', peers }];
 };
 
-/** Where there is no host any more, the peer that has been here longest hosts, unless a token made it a guest. */
+/** If no host is left, the longest-present peer becomes host, unless a token made it a guest. */
 export const promote = (room: Room): RoomEvent[] => {
   const peers = [...room.peers.values()];
   if (peers.some(({ role }) => role === 'host')) return [];
-  const able = peers.filter(({ granted }) => granted?.role !== 'guest');
-  const heir: Peer | undefined = able.find(({ presence }) => presence.at === 'here') ?? able[0];
-  if (!heir) return [];
-  heir.role = 'host';
-  return [{ type: 'peer-updated', peer: heir.id, role: 'host' }];
+  const candidates = peers.filter(({ granted }) => granted?.role !== 'guest');
+  const newHost: Peer | undefined = candidates.find(({ presence }) => presence.at === 'here') ?? candidates[0];
+  if (!newHost) return [];
+  newHost.role = 'host';
+  return [{ type: 'peer-updated', peer: newHost.id, role: 'host' }];
 };
 
-/** Nobody is left who could open the door. Where a host comes with a token, those before it may go on waiting. */
-const renew = (room: Room, now: number, rules: Rules): RoomEvent[] => {
-  forget(room);
+/** Resets an empty room. Nobody is left to admit the lobby, which may keep waiting only if hosts come with a token. */
+const resetEmpty = (room: Room, now: number, rules: Rules): RoomEvent[] => {
+  resetState(room);
   if (rules.access === 'knock' || room.waiting.size === 0) return [];
   for (const one of room.waiting.values()) remember(room, one, { code: 'room-ended', until: now + rules.grace }, rules);
   room.waiting.clear();
   return [{ type: 'room-ended', for: 'waiting' }];
 };
 
-const forget = (room: Room): void => {
+const resetState = (room: Room): void => {
   delete room.access;
   delete room.passcode;
   room.said = [];
   for (const [key, { until }] of room.gone) if (isBan(key, until)) room.gone.delete(key);
 };
 
-const goAway = (room: Room, id: PeerId, now: number, away: Peer['presence'] & { at: 'away' }): RoomEvent[] => {
+const markAway = (room: Room, id: PeerId, now: number, away: Peer['presence'] & { at: 'away' }): RoomEvent[] => {
   const peer = room.peers.get(id) ?? room.waiting.get(id);
   if (!peer || peer.presence.at === 'away') return [];
   peer.idleSince ??= now;

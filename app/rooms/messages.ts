@@ -1,4 +1,4 @@
-/** What peers of a room say: each numbered message settled once, by whoever may say it. */
+/** Applies the numbered messages of peers: each once, and only if the sender may send it. */
 import type { Passcode } from '../auth/passcode.ts';
 import type { Malformed, UnreadSignal } from '../protocol/decode.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
@@ -9,8 +9,8 @@ import { may } from './permissions.ts';
 import type { Decision, Granted, Peer, Room, RoomEvent, Rules } from './room.ts';
 
 /**
- * A message as rooms take it: a signal's data is text, a passcode is no longer what was typed, and of a fresh token there is
- * what it grants, or why it grants nothing.
+ * A message as rooms take it: the data of a signal is text, a passcode is hashed, and a new token is replaced by what it grants
+ * or by its refusal.
  */
 export type Said =
   | Exclude<Numbered, { type: 'signal' | 'passcode' | 'update' }>
@@ -19,61 +19,63 @@ export type Said =
   | { type: 'passcode'; n: number; passcode: Passcode | null }
   | (Omit<Extract<Numbered, { type: 'update' }>, 'token'> & { granted?: Granted | Refusal });
 
-/** `accepted`: every number up to it is settled. `refusal`: why the last of them was not carried out. */
+/** `accepted`: all numbers up to it are settled. `refusal`: why the last message was not applied. */
 export type Settled = { accepted: number; refusal?: Refusal };
 
 /**
- * Settles a message of a sender once: a repeat changes nothing and is acknowledged again, a gap is refused and left
- * open. A refusal of what it says settles the number as well, or the sender would repeat it for ever.
+ * Settles each message once. A repeat changes nothing and is acknowledged again; a gap is refused and stays open. A refused
+ * message settles its number too, or the sender would repeat it forever.
  */
-export const applyMessage = (room: Room, from: PeerId, said: Said, now: number, rules: Rules): Decision<Settled> => {
+export const applyMessage = (room: Room, from: PeerId, message: Said, now: number, rules: Rules): Decision<Settled> => {
   const sender = room.peers.get(from);
   if (!sender) return refuse(room.waiting.has(from) ? 'waiting' : 'unknown-session');
-  const { n } = said;
+  const { n } = message;
   if (n <= sender.accepted) return { events: [], result: { accepted: sender.accepted } };
   if (n !== sender.accepted + 1) return refuse('out-of-order', `n is ${n}, ${sender.accepted + 1} is next`);
   sender.accepted = n;
-  const outcome = decide(room, sender, said, now, rules);
+  const outcome = decide(room, sender, message, now, rules);
   return Array.isArray(outcome)
     ? { events: outcome, result: { accepted: n } }
     : { events: [], result: { accepted: n, refusal: outcome } };
 };
 
-const decide = (room: Room, sender: Peer, said: Said, now: number, rules: Rules): RoomEvent[] | Refusal => {
-  if (said.type === 'malformed') return said.refusal;
-  return may(sender.role, said.type) ? act(room, sender, said, now, rules) : refuse('not-allowed', said.type);
+const decide = (room: Room, sender: Peer, message: Said, now: number, rules: Rules): RoomEvent[] | Refusal => {
+  if (message.type === 'malformed') return message.refusal;
+  return may(sender.role, message.type)
+    ? execute(room, sender, message, now, rules)
+    : refuse('not-allowed', message.type);
 };
 
-const act = (
+const execute = (
   room: Room,
   sender: Peer,
-  said: Exclude<Said, Malformed>,
+  message: Exclude<Said, Malformed>,
   now: number,
   rules: Rules,
 ): RoomEvent[] | Refusal => {
-  switch (said.type) {
+  switch (message.type) {
     case 'signal':
-      return signal(room, sender, said);
+      return signal(room, sender, message);
     case 'chat':
-      return chat(room, sender, said, now, rules);
+      return chat(room, sender, message, now, rules);
     case 'update':
-      return update(room, sender, said);
+      return update(room, sender, message);
     case 'admit':
-      return admit(room, said.peer, now, rules);
+      return admit(room, message.peer, now, rules);
     case 'deny':
-      return deny(room, said.peer, now, rules);
+      return deny(room, message.peer, now, rules);
     case 'lock':
-      room.access = said.access;
-      return [{ type: 'room-updated', access: said.access }];
+      room.access = message.access;
+      return [{ type: 'room-updated', access: message.access }];
     case 'passcode':
-      return setPasscode(room, said.passcode);
+      return setPasscode(room, message.passcode);
     case 'role':
-      return setRole(room, said.peer, said.role);
+      return setRole(room, message.peer, message.role);
     case 'kick':
-      return kick(room, sender, said, now, rules);
+      return kick(room, sender, message, now, rules);
     case 'mute-request':
-      if (said.peer === sender.id || !room.peers.has(said.peer)) return nobody(said.type, said.peer);
-      return [{ type: 'mute-request', from: sender.id, among: [said.peer], kind: said.kind }];
+      if (message.peer === sender.id || !room.peers.has(message.peer)) return unknownPeer(message.type, message.peer);
+      return [{ type: 'mute-request', from: sender.id, among: [message.peer], kind: message.kind }];
     case 'end':
       return endForAll(room, now, rules);
   }
@@ -102,23 +104,23 @@ const chat = (
       : [{ type: 'chat', from, to, text, at }];
   if (chatHistory > 0) {
     room.said.push({ from, ...(name === undefined ? {} : { name }), text, at });
-    // Short texts cannot make it much longer: they need not be added up.
+    // Short messages cannot exceed the limit by much, so only a long one causes a count.
     const isLong = text.length > historyCharacters / chatHistory;
     while (room.said.length > chatHistory || (isLong && charactersIn(room.said) > historyCharacters)) room.said.shift();
   }
   return [{ type: 'chat', from, text, at }];
 };
 
-/** Of all texts that a room keeps for newcomers, whatever their number: each of them is sent to everyone who joins. */
+/** Total length of the chat history, whatever its number of messages: all of it is sent to every peer that joins. */
 const historyCharacters = 65_536;
-const charactersIn = (said: SaidBefore[]): number => said.reduce((sum, { text }) => sum + text.length, 0);
+const charactersIn = (history: SaidBefore[]): number => history.reduce((sum, { text }) => sum + text.length, 0);
 
 const update = (room: Room, self: Peer, { name, media, hand, granted }: Of<'update'>): RoomEvent[] | Refusal => {
   if (granted && 'refused' in granted) return granted;
   if (granted) self.granted = granted;
   const event: RoomEvent = { type: 'peer-updated', peer: self.id };
-  const called = self.granted?.name ?? name;
-  if (called !== undefined) self.name = event.name = called;
+  const newName = self.granted?.name ?? name;
+  if (newName !== undefined) self.name = event.name = newName;
   if (granted?.role !== undefined) self.role = event.role = granted.role;
   if (media !== undefined) self.media = event.media = media;
   if (hand !== undefined) self.hand = event.hand = hand;
@@ -141,7 +143,7 @@ const setPasscode = (room: Room, passcode: Passcode | null): RoomEvent[] => {
 
 const setRole = (room: Room, id: PeerId, role: Role): RoomEvent[] | Refusal => {
   const peer = room.peers.get(id);
-  if (!peer) return nobody('role', id);
+  if (!peer) return unknownPeer('role', id);
   if (role === 'guest' && isLastHost(room, peer)) return refuse('last-host');
   peer.role = role;
   return [{ type: 'peer-updated', peer: id, role }];
@@ -155,7 +157,7 @@ const kick = (
   rules: Rules,
 ): RoomEvent[] | Refusal => {
   const peer = room.peers.get(id);
-  if (!peer || peer === sender) return nobody('kick', id);
+  if (!peer || peer === sender) return unknownPeer('kick', id);
   const until = banned ? Number.POSITIVE_INFINITY : now + rules.grace;
   remember(room, peer, { code: 'kicked', until }, rules);
   if (banned) ban(room, peer, network, now, rules);
@@ -165,4 +167,4 @@ const kick = (
 const isLastHost = ({ peers }: Room, peer: Peer): boolean =>
   peer.role === 'host' && ![...peers.values()].some((other) => other !== peer && other.role === 'host');
 
-const nobody = (type: string, id: PeerId): Refusal => refuse('unknown-peer', `${type}.peer is "${id}"`);
+const unknownPeer = (type: string, id: PeerId): Refusal => refuse('unknown-peer', `${type}.peer is "${id}"`);

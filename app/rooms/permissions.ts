@@ -1,4 +1,4 @@
-/** Who may say what: the least role that each numbered message asks for. */
+/** Permissions: the minimum role for each numbered message. */
 import type { Numbered, Role } from '../protocol/messages.ts';
 
 const permissions: Record<Numbered['type'], Role> = {

@@ -1,4 +1,4 @@
-/** All rooms of one process: made by the first who enters, gone with the last who leaves. */
+/** All rooms of one process. A room is created by its first peer and removed with its last. */
 import { largestNetwork } from '../budgets/address.ts';
 import type { Holding } from '../budgets/address-budgets.ts';
 import { KeptBytes, type KeptLimits } from '../budgets/kept-bytes.ts';
@@ -11,9 +11,9 @@ import { deserialize, type RoomSnapshot, serialize } from './snapshot.ts';
 
 export type RegistryLimits = { rooms: number; log: LogLimits; kept: KeptLimits; rules: Rules };
 export type Done<T> = { seq: number; result: T; entries: RoomLogEntry[] };
-/** `state`: bytes of the room without its log, as of the last sweep. */
+/** `state`: bytes of the room without its log, measured at the last sweep. */
 type Hosted = { room: Room; log: EventLog; owner: string; state: number; bytes: number };
-/** What the log of a room may still take of its bytes once memory is short. */
+/** Share of its byte limit that a log may keep when memory is short. */
 const shareWhenShort = 0.25;
 
 export class Registry {
@@ -26,14 +26,13 @@ export class Registry {
     this.#kept = new KeptBytes(limits.kept);
   }
 
-  /** Rooms and peers that there are now. */
   count(): { rooms: number; peers: number } {
     let peers = 0;
     for (const { room } of this.#rooms.values()) peers += room.peers.size;
     return { rooms: this.#rooms.size, peers };
   }
 
-  /** Bytes that all rooms keep. */
+  /** Bytes kept by all rooms. */
   keptBytes(): number {
     return this.#kept.total;
   }
@@ -43,7 +42,7 @@ export class Registry {
     return holdingsOf([...this.#rooms.values()].map(({ room }) => room));
   }
 
-  /** Gives the command the room as it is, or an empty one, and keeps what it made of it. */
+  /** Runs a command on the room, or on a new empty one, and stores the outcome. */
   commit<T>(name: RoomName, command: Command<T>, now: number): Done<T> | Refusal {
     const known = this.#rooms.get(name);
     const hosted = known ?? this.#host(emptyRoom(name), new EventLog(this.#limits.log));
@@ -58,22 +57,22 @@ export class Registry {
     return { seq: hosted.log.seq, result: decision.result, entries };
   }
 
-  /** The events of a room after a number; `gone` when they are not all there any more. */
+  /** The events of a room after a number; `gone` if some are no longer kept. */
   since(name: RoomName, after: number): RoomLogEntry[] | 'gone' {
     return this.#rooms.get(name)?.log.since(after) ?? 'gone';
   }
 
-  /** Makes room when memory is short: large logs are shortened, so that who was away for long has to join again. */
+  /** Frees memory by shortening large logs; peers that were away for long then have to rejoin. */
   shed(): void {
     for (const { log } of this.#rooms.values()) log.shrinkTo(this.#limits.log.bytes * shareWhenShort);
   }
 
-  /** All rooms, for another process to take over; one after the other, for each takes some times its memory meanwhile. */
+  /** Serializes all rooms for another process. One at a time, because each takes several times its memory meanwhile. */
   *pack(): Generator<RoomSnapshot> {
     for (const { room, log } of this.#rooms.values()) yield serialize(room, log.seq, log.kept());
   }
 
-  /** Goes on with a room that another process had. @throws when it cannot be read */
+  /** Takes over a room of another process. @throws if it cannot be read */
   adopt(json: unknown): void {
     const { room, seq, events } = deserialize(json);
     const hosted = this.#host(room, EventLog.from(this.#limits.log, seq, events));
@@ -81,7 +80,7 @@ export class Registry {
     this.#measure(hosted);
   }
 
-  /** Lets time pass: returns, by room, what it did. */
+  /** Applies timeouts in all rooms. @returns the resulting events by room */
   sweep(now: number): Map<RoomName, RoomLogEntry[]> {
     this.#kept.retry();
     const happened = new Map<RoomName, RoomLogEntry[]>();
@@ -108,7 +107,7 @@ export class Registry {
     this.#keep(hosted);
   }
 
-  /** Counts what the room keeps now; where that is too much, somebody's oldest events go. */
+  /** Updates the room's share of the byte budget; over a limit, old events are dropped, of this room or of a larger user. */
   #keep(hosted: Hosted): void {
     const { state, log, bytes } = hosted;
     if (state + log.bytes === bytes) return;
@@ -128,7 +127,7 @@ export class Registry {
   }
 }
 
-/** Lets go of the older half of a room's events, and where that is little, of what was said. @returns bytes that were freed */
+/** Drops the older half of a room's events, and if that frees little, of its chat history. @returns bytes freed */
 const shrink = (hosted: Hosted): number => {
   const { room, log } = hosted;
   const freed = log.shrinkTo(log.bytes / 2);
@@ -139,7 +138,7 @@ const shrink = (hosted: Hosted): number => {
   return freed + before - hosted.state;
 };
 
-/** Notes with the texts to everyone that were added last which numbers they have. */
+/** Sets the event numbers of the chat messages that were added last. */
 export const numberTexts = ({ said }: Room, entries: Pick<RoomLogEntry, 'seq' | 'event'>[]): void => {
   let at = said.length;
   for (let index = entries.length - 1; index >= 0; index -= 1) {
@@ -153,20 +152,20 @@ export const numberTexts = ({ said }: Room, entries: Pick<RoomLogEntry, 'seq' | 
 
 export const holdingsOf = (rooms: Room[]): Map<string, Holding> => {
   const holdings = new Map<string, Holding>();
-  const of = (network: string): Holding => {
+  const holdingOf = (network: string): Holding => {
     const holding = holdings.get(network) ?? { rooms: 0, seats: 0 };
     holdings.set(network, holding);
     return holding;
   };
   for (const { from, peers, waiting } of rooms) {
-    if (from !== undefined) of(from).rooms += 1;
-    for (const peer of peers.values()) if (peer.from !== undefined) of(peer.from).seats += 1;
-    for (const peer of waiting.values()) if (peer.from !== undefined) of(peer.from).seats += 1;
+    if (from !== undefined) holdingOf(from).rooms += 1;
+    for (const peer of peers.values()) if (peer.from !== undefined) holdingOf(peer.from).seats += 1;
+    for (const peer of waiting.values()) if (peer.from !== undefined) holdingOf(peer.from).seats += 1;
   }
   return holdings;
 };
 
-/** About how many bytes of memory a room takes besides its log. */
+/** Estimated bytes of memory of a room without its log. */
 const stateBytes = ({ peers, waiting, said, gone }: Room): number => {
   let bytes = 1024 + 1024 * (peers.size + waiting.size) + 128 * gone.size;
   for (const { text } of said) bytes += 256 + 2 * text.length;

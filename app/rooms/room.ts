@@ -1,4 +1,4 @@
-/** What a room is: its peers, who waits, its rules, and the events by which it tells what happened. */
+/** The state of a room: its peers, its lobby, its rules, and the events it emits. */
 import type { Passcode } from '../auth/passcode.ts';
 import { householdNetwork } from '../budgets/address.ts';
 import type { RateLimits } from '../budgets/token-bucket.ts';
@@ -17,18 +17,18 @@ import type {
 } from '../protocol/messages.ts';
 
 /**
- * How a peer is known to be here. `until`: when a peer without a connection of its own (plain HTTP) counts
- * as lost unless it asks again; else Infinity. `worker`: which one it is connected to; absent where there is only one.
+ * Why a peer counts as present. `until`: deadline for the next request of a peer without a connection (plain HTTP); Infinity for
+ * a connected peer. `worker`: the worker it is connected to; absent if there is only one.
  */
 export type PresenceLease = { until: number; worker?: string | undefined };
 
-/** `away`, `until`: when it has left, and for which `reason`; `worker`: the one it was connected to. */
+/** When away, `until` is when the peer leaves with `reason`, and `worker` is the one it was connected to. */
 export type Presence = ({ at: 'here' } & PresenceLease) | ({ at: 'away'; reason: 'timeout' | 'left' } & PresenceLease);
 
-/** What a token says of its bearer: it counts before what the peer says of itself. */
+/** What a token grants its bearer; it overrides what the peer claims about itself. */
 export type Granted = { role?: Role | undefined; name?: string | undefined; subject?: string | undefined };
 
-/** Someone who knocked and waits to be let in. */
+/** A peer in the lobby, waiting to be admitted. */
 export type Waiting = {
   id: PeerId;
   name?: string;
@@ -38,31 +38,31 @@ export type Waiting = {
   granted?: Granted | undefined;
   presence: Presence;
   former?: PreviousSession;
-  /** The smallest network of its client address, a key of `budgets/address.ts`. */
+  /** The smallest network of its client address, a key from `budgets/address.ts`. */
   from?: string;
-  /** Since when (ms since 1970) it has had no connection of its own and has not asked for events; absent while it has one. */
+  /** Since when (ms since 1970) it has had no connection and requested no events; absent while connected. */
   idleSince?: number;
-  /** It has asked for events, or had a connection, since it joined. */
+  /** It has requested events, or had a connection, since it joined. */
   listened?: true;
-  /** What is left of its budget for coming back, as of `at` (ms since 1970); absent before it has come back once. */
+  /** Rest of its resume budget, as of `at` (ms since 1970); absent before its first resume. */
   resumes?: { tokens: number; at: number };
 };
 
-/** What a peer showed that came back into a room that did not have it any more: the hash of its secret, and when (ms since 1970). */
+/** The session that a peer proved when it rejoined a room that no longer knew it: hash of its secret, and when (ms since 1970). */
 export type PreviousSession = { secretHash: string; at: number };
 
 export type Peer = Waiting & {
   role: Role;
   hand: boolean;
-  /** The number of its join in this room. The later join of a pair is the pair's epoch. */
+  /** The number of its join in this room. The epoch of a pair is the larger of its two numbers. */
   entered: number;
-  /** The last of its message numbers that was settled. */
+  /** The last message number that was settled. */
   accepted: number;
 };
 
-/** Why a session is over that its owner may not know of yet. A ban stands for as long as the room lives. */
+/** Why a session has ended, kept until its owner has had time to ask. A ban lasts as long as the room. */
 export type EndedSession = { code: 'denied' | 'kicked' | 'room-ended'; until: number };
-/** How a session may end by an event of its room. */
+/** Ways in which an event of the room can end a session. */
 export type Ended = EndedSession['code'] | 'lobby-full';
 
 export type Room = {
@@ -70,35 +70,35 @@ export type Room = {
   joins: number;
   peers: Map<PeerId, Peer>;
   waiting: Map<PeerId, Waiting>;
-  /** Absent while it is what the rules say. */
+  /** Absent while it is the default of the rules. */
   access?: Access;
   passcode?: Passcode;
   said: ChatRecord[];
-  /** The network of the client that opened it. */
+  /** The network of the client that opened the room. */
   from?: string;
-  /** By the hash of the session's secret, and bans also by `subjectKey` and `networkKey`. */
+  /** Ended sessions by the hash of their secret; bans also by `subjectKey` and `networkKey`. */
   gone: Map<string, EndedSession>;
 };
 
-/** A text to everyone. `seq`: the number of its event, where this process knows it. */
+/** A chat message to everyone. `seq`: the number of its event, if this process knows it. */
 export type ChatRecord = SaidBefore & { seq?: number };
 
-/** What holds for every room of this server; times in ms. */
+/** Rules for every room of this server; times in ms. */
 export type Rules = {
   access: Exclude<Access, 'locked'>;
-  /** Peers in a room, those who are away included. */
+  /** Peers in a room, including those that are away. */
   maxPeers: number;
   maxWaiting: number;
-  /** Sessions a room remembers as denied, kicked or banned. */
+  /** Denied, kicked and banned sessions that a room remembers. */
   maxGone: number;
-  /** How many texts to everyone are kept for those who come later. */
+  /** Chat messages to everyone that are kept for peers who join later. */
   chatHistory: number;
   grace: number;
-  /** For a page that went away and may be loaded again. */
+  /** Grace for a page that was closed and may be reloading. */
   returnGrace: number;
-  /** After so long without a connection a seat gives way to a newcomer for whom there is no other. */
+  /** A seat without a connection for this long may be given to a newcomer if the room is full. */
   idleSeat: number;
-  /** How often a peer may come back to its seat, by a resume or by joining again. */
+  /** How often a peer may resume or rejoin its seat. */
   resumes: RateLimits;
 };
 
@@ -108,24 +108,24 @@ export type RoomEvent =
   | { type: 'peer-away'; peer: PeerId }
   | { type: 'peer-back'; peer: PeerId }
   | { type: 'peer-left'; peer: PeerId; reason: LeaveReason }
-  /** `data` is JSON text, as the sender wrote it. */
+  /** `data` is JSON text, exactly as sent. */
   | { type: 'signal'; from: PeerId; to: PeerId; epoch: number; data: string }
   | { type: 'chat'; from: PeerId; to?: PeerId; text: string; at: number }
   | { type: 'mute-request'; from: PeerId; among: PeerId[]; kind: MediaKind }
   | { type: 'room-updated'; access?: Access; passcode?: boolean }
-  /** To the hosts, who are `among`. */
+  /** To the hosts, listed in `among`. */
   | { type: 'lobby'; among: PeerId[]; waiting: WaitingPeer[] }
-  /** To those who wait, who are `among`. */
+  /** To the peers in the lobby, listed in `among`. */
   | { type: 'waiting-updated'; among: PeerId[]; host: boolean }
-  /** `crowded`: it gave way to a newcomer from a network with fewer places. */
+  /** `crowded`: evicted for a newcomer whose network has fewer peers in the lobby. */
   | { type: 'denied'; peer: PeerId; crowded?: true }
-  /** Its connection is at this worker from now on; told to no peer. */
+  /** The peer is now connected to this worker; sent to no peer. */
   | { type: 'moved'; peer: PeerId; worker: string }
-  /** Over for everyone, who were `peers` many, or only for those who wait. */
+  /** Ended for everyone (`peers`: how many), or only for the lobby. */
   | { type: 'room-ended'; for: 'all'; peers: number }
   | { type: 'room-ended'; for: 'waiting' };
 
-/** What a command decided: events to store and tell, and an answer for whoever gave it; or a refusal, changing nothing. */
+/** Outcome of a command: events to store and send, and a result for the caller; or a refusal that changes nothing. */
 export type Decision<T> = { events: RoomEvent[]; result: T } | Refusal;
 export type Command<T> = (room: Room, now: number) => Decision<T>;
 
@@ -138,32 +138,32 @@ export const emptyRoom = (name: RoomName): Room => ({
   gone: new Map(),
 });
 
-/** Whether nobody is there and nobody waits: the next peer to join opens the room. */
+/** Whether the room has no peers and an empty lobby, so that the next peer to join opens it. */
 export const isEmpty = ({ peers, waiting }: Room): boolean => peers.size + waiting.size === 0;
 
-/** Whether nobody is there, nobody waits, and nobody may still come to ask what became of its session. */
+/** Whether the room is empty and no peer may still ask why its session ended. */
 export const isOver = ({ peers, waiting, gone }: Room): boolean =>
   peers.size === 0 && waiting.size === 0 && ![...gone].some(([key, { until }]) => !isBan(key, until));
 
-/** Keys of bans by more than a session; no hash has a colon. */
+/** Keys of bans that cover more than one session. They contain a colon, which no hash does. */
 export const subjectKey = (subject: string): string => `subject:${subject}`;
 export const networkKey = (address: string): string => `network:${householdNetwork(address)}`;
 
-/** Whether what a room remembers is a ban, which ends with the room, and not an answer that somebody may still come for. */
+/** Whether an entry of `gone` is a ban, which ends with the room, rather than a reason that its owner may still ask for. */
 export const isBan = (key: string, until: number): boolean => until === Number.POSITIVE_INFINITY || key.includes(':');
 
-/** Carries a command out; whoever waits, or lets in, is told what it changed for them. */
+/** Runs a command and adds the events that tell the lobby and the hosts what it changed for them. */
 export const carryOut = <T>(room: Room, command: Command<T>, now: number): Decision<T> => {
-  const before = room.waiting.size > 0 ? doorOf(room) : undefined;
+  const before = room.waiting.size > 0 ? lobbyOf(room) : undefined;
   const decision = command(room, now);
   if (!('refused' in decision) && (before || room.waiting.size > 0))
-    decision.events.push(...atTheDoor(before ?? { waiting: '[]', hosts: '', host: hostIsHere(room) }, room));
+    decision.events.push(...lobbyEvents(before ?? { waiting: '[]', hosts: '', host: hostIsHere(room) }, room));
   return decision;
 };
 
 /**
- * Whether an event matters to a receiver: some go to one or a few, all else to everyone but the peer it is about; and that
- * peer hears of what was done to it: that it was let in or removed, or that its role is another.
+ * Whether a receiver gets an event. Some events go to one or a few peers, the rest to everyone but their subject. The subject
+ * only gets what others did to it: it was admitted or removed, or its role changed.
  */
 export const concerns = (event: RoomEvent, receiver: PeerId): boolean => {
   switch (event.type) {
@@ -193,17 +193,17 @@ export const concerns = (event: RoomEvent, receiver: PeerId): boolean => {
   }
 };
 
-/** Whether an event tells a receiver that it was let in. */
+/** Whether an event admits the receiver. */
 export const admits = (event: RoomEvent, receiver: PeerId): boolean =>
   event.type === 'peer-joined' && event.peer.id === receiver;
 
-/** The same for a peer that waits to be let in. */
+/** Like `concerns`, for a receiver in the lobby. */
 export const concernsAtTheDoor = (event: RoomEvent, receiver: PeerId): boolean =>
   event.type === 'waiting-updated'
     ? event.among.includes(receiver)
     : admits(event, receiver) || endedBy(event, receiver, true) !== undefined;
 
-/** Why an event is the end of a receiver's session; undefined when it is not. */
+/** Why an event ends the receiver's session; undefined if it does not. */
 export const endedBy = (event: RoomEvent, receiver: PeerId, waits: boolean): Ended | undefined => {
   if (event.type === 'denied' && event.peer === receiver) return event.crowded ? 'lobby-full' : 'denied';
   if (event.type === 'peer-left' && event.peer === receiver && event.reason === 'kicked') return 'kicked';
@@ -211,7 +211,7 @@ export const endedBy = (event: RoomEvent, receiver: PeerId, waits: boolean): End
   return undefined;
 };
 
-/** Every peer that waits, as hosts see it. */
+/** The lobby, as hosts see it. */
 export const waitingList = ({ waiting }: Room): WaitingPeer[] =>
   [...waiting.values()].map(({ id, name, presence }) => ({
     id,
@@ -222,7 +222,7 @@ export const waitingList = ({ waiting }: Room): WaitingPeer[] =>
 export const hostIsHere = ({ peers }: Room): boolean =>
   [...peers.values()].some(({ role, presence }) => role === 'host' && presence.at === 'here');
 
-/** Whether a peer is connected to another worker than this one. */
+/** Whether a peer is connected to a different worker. */
 export const isElsewhere = (room: Room, id: PeerId, worker: string | undefined): boolean => {
   const presence = (room.peers.get(id) ?? room.waiting.get(id))?.presence;
   return presence?.at === 'here' && presence.worker !== worker;
@@ -231,16 +231,16 @@ export const isElsewhere = (room: Room, id: PeerId, worker: string | undefined):
 const hostsOf = ({ peers }: Room): PeerId[] =>
   [...peers.values()].filter(({ role }) => role === 'host').map(({ id }) => id);
 
-/** What is to be seen at the door, from both sides, in a form that can be compared. */
-type Door = { waiting: string; hosts: string; host: boolean };
-const doorOf = (room: Room): Door => ({
+/** What hosts and waiting peers see of the lobby, in a comparable form. */
+type Lobby = { waiting: string; hosts: string; host: boolean };
+const lobbyOf = (room: Room): Lobby => ({
   waiting: JSON.stringify(waitingList(room)),
   hosts: hostsOf(room).join(),
   host: hostIsHere(room),
 });
 
-const atTheDoor = (before: Door, room: Room): RoomEvent[] => {
-  const after = doorOf(room);
+const lobbyEvents = (before: Lobby, room: Room): RoomEvent[] => {
+  const after = lobbyOf(room);
   const events: RoomEvent[] = [];
   const hosts = hostsOf(room);
   if (hosts.length > 0 && (before.waiting !== after.waiting || before.hosts !== after.hosts))

@@ -1,10 +1,10 @@
-/** A room and its log as JSON, for the process that goes on with it, which may be of another release. */
+/** A room and its log as JSON, for the process that takes it over, which may run another release. */
 import { z } from 'zod';
 import { access, mediaState, peerId, role, roomName, saidBefore } from '../protocol/messages.ts';
 import type { RoomLogEntry } from './event-log.ts';
 import type { Room, RoomEvent } from './room.ts';
 
-/** Raised with every change that a reader of before would misread; test/recorded/ keeps an example of each. */
+/** Raised with every change that an older reader would misread; test/recorded/ keeps an example of each format. */
 export const format = 1;
 
 /** JSON has no Infinity. */
@@ -40,7 +40,7 @@ const peer = waiting.extend({
 const gone = z.object({ code: z.enum(['denied', 'kicked', 'room-ended']), until: time });
 const event = z.looseObject({ type: z.string() }) as unknown as z.ZodType<RoomEvent>;
 
-const portable = z.object({
+const roomSnapshot = z.object({
   format: z.literal(format),
   name: roomName,
   joins: z.int(),
@@ -52,14 +52,14 @@ const portable = z.object({
   from: z.string().exactOptional(),
   gone: z.array(z.tuple([z.string(), gone])),
   seq: z.int(),
-  /** The last events up to number `seq`, none missing between them. */
+  /** The last events up to number `seq`, without gaps. */
   events: z.array(z.object({ at: z.number(), event })),
 });
 
-/** What every format has. */
-const marked = z.looseObject({ format: z.json().optional(), name: z.json().optional() });
+/** The fields of every format. */
+const anyFormat = z.looseObject({ format: z.json().optional(), name: z.json().optional() });
 
-export type RoomSnapshot = z.input<typeof portable>;
+export type RoomSnapshot = z.input<typeof roomSnapshot>;
 
 export const serialize = (room: Room, seq: number, entries: RoomLogEntry[]): RoomSnapshot =>
   JSON.parse(
@@ -77,18 +77,19 @@ export const serialize = (room: Room, seq: number, entries: RoomLogEntry[]): Roo
     ),
   );
 
-/** @throws when it is no room of this format; the message names the room, and the formats or the field */
+/** @throws if it is not a room in this format; the message names the room, and the formats or the field */
 export const deserialize = (json: unknown): { room: Room; seq: number; events: { at: number; event: RoomEvent }[] } => {
-  const { format: its, name } = marked.safeParse(json).data ?? {};
-  if (its !== format) throw new Error(`room "${name}" is in format ${its}; this Genkan knows format ${format} alone`);
-  const read = portable.safeParse(json);
+  const { format: found, name } = anyFormat.safeParse(json).data ?? {};
+  if (found !== format)
+    throw new Error(`room "${name}" is in format ${found}; this Genkan knows format ${format} alone`);
+  const read = roomSnapshot.safeParse(json);
   if (!read.success) throw new Error(`room "${name}" cannot be read: ${z.prettifyError(read.error)}`);
-  const { format: _, seq, events, peers, waiting: atTheDoor, gone: over, ...state } = read.data;
+  const { format: _, seq, events, peers, waiting: lobby, gone: ended, ...state } = read.data;
   const room: Room = {
     ...state,
     peers: new Map(peers.map((one) => [one.id, one])),
-    waiting: new Map(atTheDoor.map((one) => [one.id, one])),
-    gone: new Map(over),
+    waiting: new Map(lobby.map((one) => [one.id, one])),
+    gone: new Map(ended),
   };
   return { room, seq, events };
 };

@@ -1,6 +1,6 @@
 /**
- * Carries out commands on rooms of a shared store by compare and set: on a copy of the room as this worker knows it, written
- * only if that is still what the store has. What comes for a room while a commit is under way is the next commit together.
+ * Runs commands on rooms of a shared store by compare and set: on a copy of the room as this worker knows it, written only if the
+ * store still has that version. Commands that arrive during a commit are batched into the next one.
  */
 import { largestNetwork } from '../budgets/address.ts';
 import { KeptBytes } from '../budgets/kept-bytes.ts';
@@ -24,19 +24,19 @@ import { commitScript, commitWhenFullScript, keysOf, type Script, trimScript } f
 import type { Committed } from './store.ts';
 import { StoreUnavailable } from './valkey-connection.ts';
 
-/** What is done with what a command came to. */
+/** A queued command and its promise. */
 type Task = {
   command: Command<unknown>;
   insist: boolean;
-  /** It may be carried out in a store that is full: somebody leaves. */
+  /** May run in a full store, because it frees memory: a peer leaves. */
   frees: boolean;
   resolve: (outcome: Committed<unknown> | Refusal) => void;
   reject: (error: unknown) => void;
 };
 
-/** `known`: the room as it was when this worker last heard of it. `due`: when time alone changes it next (ms since 1970). */
-type Place = {
-  /** The network that opened the room, as far as known, and bytes of the room's log: what is counted against a budget. */
+/** `known`: the room as this worker last saw it. `due`: its next timeout (ms since 1970). */
+type RoomQueue = {
+  /** The network that opened the room, if known, and bytes of the room's log, for the budget of kept bytes. */
   owner: string;
   bytes: number;
   name: RoomName;
@@ -52,106 +52,109 @@ export type Rooms = {
   link: Runner;
   clock: () => number;
   limits: RegistryLimits;
-  /** Told of every room that this worker looks after from now on, or no longer. */
+  /** Called when this worker becomes responsible for a room, and when it no longer is. */
   keep(room: RoomName): void;
   drop(room: RoomName): void;
-  /** Told of what this worker wrote. */
+  /** Called for every event that this worker wrote. */
   wrote(event: RoomEvent): void;
 };
 
-/** Commands in one commit at most: while a script runs the store does nothing else. */
-const most = 64;
-/** ms that a room's keys outlive what is known of its peers, and between two times that this is put off. */
+/** Maximum commands per commit: a running script blocks the store. */
+const maxBatch = 64;
+/** `life`: ms that a room's keys outlive its last known deadline; `touch`: ms between two renewals of their TTL. */
 const margin = { life: 300_000, touch: 100_000 };
 
 export class CommitQueue {
-  readonly #places = new Map<RoomName, Place>();
-  readonly #by: Rooms;
-  readonly #kept: KeptBytes<Place>;
+  readonly #queues = new Map<RoomName, RoomQueue>();
+  readonly #deps: Rooms;
+  readonly #kept: KeptBytes<RoomQueue>;
 
-  constructor(by: Rooms) {
-    this.#by = by;
-    this.#kept = new KeptBytes(by.limits.kept);
+  constructor(deps: Rooms) {
+    this.#deps = deps;
+    this.#kept = new KeptBytes(deps.limits.kept);
   }
 
-  /** Bytes of the logs that this worker writes. */
+  /** Bytes of the logs written by this worker. */
   get keptBytes(): number {
     return this.#kept.total;
   }
 
   commit<T>(name: RoomName, command: Command<T>, insist = false, frees = insist): Promise<Committed<T> | Refusal> {
     return new Promise((resolve, reject) => {
-      // The outcome of a task is what its own command returned.
+      // Safe cast: a task resolves with the outcome of its own command.
       const task: Task = { command, insist, frees, resolve: resolve as Task['resolve'], reject };
-      const place = this.#places.get(name) ?? this.#open(name);
-      place.tasks.push(task);
-      if (!place.busy) void this.#work(place);
+      const queue = this.#queues.get(name) ?? this.#open(name);
+      queue.tasks.push(task);
+      if (!queue.busy) void this.#process(queue);
     });
   }
 
-  /** The rooms that this worker looks after. */
+  /** The rooms that this worker is responsible for. */
   rooms(): StoredRoom['room'][] {
-    return [...this.#places.values()].flatMap(({ known }) => (known && known.version !== '' ? [known.room] : []));
+    return [...this.#queues.values()].flatMap(({ known }) => (known && known.version !== '' ? [known.room] : []));
   }
 
-  /** Lets time pass in the rooms it knows; `isOurs` tells those that others look after. */
+  /** Applies timeouts in the known rooms. @param isOurs false for rooms that other workers are responsible for */
   async sweep(isOurs: (room: Room) => boolean): Promise<void> {
-    if (!this.#by.link.ready) return;
-    const now = this.#by.clock();
-    const pass: Command<void> = (room, at) => ({ events: sweep(room, at, this.#by.limits.rules), result: undefined });
+    if (!this.#deps.link.ready) return;
+    const now = this.#deps.clock();
+    const pass: Command<void> = (room, at) => ({ events: sweep(room, at, this.#deps.limits.rules), result: undefined });
     const done: Promise<unknown>[] = [];
-    for (const place of this.#places.values()) {
-      if (place.busy) continue;
-      if (place.tasks.length > 0) void this.#work(place);
-      else if (place.due <= now) done.push(this.commit(place.name, pass, false, true));
-      else if (place.touched + margin.touch <= now) done.push(this.#touch(place, isOurs));
+    for (const queue of this.#queues.values()) {
+      if (queue.busy) continue;
+      if (queue.tasks.length > 0) void this.#process(queue);
+      else if (queue.due <= now) done.push(this.commit(queue.name, pass, false, true));
+      else if (queue.touched + margin.touch <= now) done.push(this.#touch(queue, isOurs));
     }
     await Promise.all(done);
   }
 
-  /** What is known may be of before the store was away. */
-  doubt(): void {
-    for (const place of this.#places.values()) {
-      place.touched = 0;
-      if (!place.busy && place.tasks.length > 0) void this.#work(place);
+  /** After a reconnect: the known state may be outdated. */
+  revalidate(): void {
+    for (const queue of this.#queues.values()) {
+      queue.touched = 0;
+      if (!queue.busy && queue.tasks.length > 0) void this.#process(queue);
     }
   }
 
-  #open(name: RoomName): Place {
+  #open(name: RoomName): RoomQueue {
     const due = Number.POSITIVE_INFINITY;
-    const touched = this.#by.clock();
-    const place = { name, known: undefined, due, touched, tasks: [], busy: false, owner: '', bytes: 0 };
-    this.#places.set(name, place);
-    return place;
+    const touched = this.#deps.clock();
+    const queue = { name, known: undefined, due, touched, tasks: [], busy: false, owner: '', bytes: 0 };
+    this.#queues.set(name, queue);
+    return queue;
   }
 
-  async #touch(place: Place, isOurs: (room: Room) => boolean): Promise<void> {
-    place.touched = 0;
-    await this.commit(place.name, () => ({ events: [], result: undefined }));
-    await this.#trim(place, this.#by.limits.log.bytes);
-    if (place.known && place.known.version !== '' && !isOurs(place.known.room) && !place.busy) this.#forget(place);
+  async #touch(queue: RoomQueue, isOurs: (room: Room) => boolean): Promise<void> {
+    queue.touched = 0;
+    await this.commit(queue.name, () => ({ events: [], result: undefined }));
+    await this.#trim(queue, this.#deps.limits.log.bytes);
+    if (queue.known && queue.known.version !== '' && !isOurs(queue.known.room) && !queue.busy) this.#forget(queue);
   }
 
-  /** Lets go of events that are too old, or more than `bytes`. */
-  async #trim(place: Place, bytes: number): Promise<void> {
-    const oldest = this.#by.clock() - this.#by.limits.log.age;
+  /** Drops events that are too old or exceed `bytes`. */
+  async #trim(queue: RoomQueue, bytes: number): Promise<void> {
+    const oldest = this.#deps.clock() - this.#deps.limits.log.age;
     try {
-      const left = await this.#by.link.run(trimScript, keysOf(place.name), [String(Math.floor(bytes)), String(oldest)]);
-      if (this.#places.get(place.name) === place) this.#kept.set(place, Number(left));
+      const left = await this.#deps.link.run(trimScript, keysOf(queue.name), [
+        String(Math.floor(bytes)),
+        String(oldest),
+      ]);
+      if (this.#queues.get(queue.name) === queue) this.#kept.set(queue, Number(left));
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
     }
   }
 
-  /** Counts what the room's log takes; where that is too much, somebody's oldest events go. */
-  #keep(place: Place, bytes: number): void {
-    const owner = largestNetwork(place.known?.room.from);
-    if (owner !== place.owner) {
-      this.#kept.set(place, 0);
-      place.owner = owner;
+  /** Updates the room's share of the byte budget; over a limit, old events are dropped, of this room or of a larger user. */
+  #keep(queue: RoomQueue, bytes: number): void {
+    const owner = largestNetwork(queue.known?.room.from);
+    if (owner !== queue.owner) {
+      this.#kept.set(queue, 0);
+      queue.owner = owner;
     }
-    this.#kept.set(place, bytes);
-    if (!this.#kept.isOver(place)) return;
+    this.#kept.set(queue, bytes);
+    if (!this.#kept.isOver(queue)) return;
     this.#kept.trim((one) => {
       const half = one.bytes / 2;
       void this.#trim(one, half);
@@ -159,71 +162,71 @@ export class CommitQueue {
     });
   }
 
-  async #work(place: Place): Promise<void> {
-    place.busy = true;
-    // What came in the same turn goes together.
+  async #process(queue: RoomQueue): Promise<void> {
+    queue.busy = true;
+    // Batches commands of the same turn of the event loop.
     await undefined;
-    while (place.tasks.length > 0 && this.#by.link.ready) {
-      const batch = place.tasks.splice(0, most);
+    while (queue.tasks.length > 0 && this.#deps.link.ready) {
+      const batch = queue.tasks.splice(0, maxBatch);
       try {
-        await this.#settle(place, batch);
+        await this.#settle(queue, batch);
       } catch (error) {
-        // What is not so any more is found out; but a room that cannot be read is not looked after.
-        if (!(error instanceof StoreUnavailable)) place.known = undefined;
-        this.#failed(place, batch, error);
+        // Outdated state is detected by the next commit; but a room that cannot be read is given up.
+        if (!(error instanceof StoreUnavailable)) queue.known = undefined;
+        this.#failed(queue, batch, error);
         break;
       }
     }
-    if (!this.#by.link.ready) this.#failed(place, place.tasks.splice(0), new StoreUnavailable('not connected'));
-    place.busy = false;
-    if (place.tasks.length === 0 && (place.known === undefined || place.known.version === '')) this.#forget(place);
+    if (!this.#deps.link.ready) this.#failed(queue, queue.tasks.splice(0), new StoreUnavailable('not connected'));
+    queue.busy = false;
+    if (queue.tasks.length === 0 && (queue.known === undefined || queue.known.version === '')) this.#forget(queue);
   }
 
-  /** Until the store has it. @throws Away */
-  async #settle(place: Place, batch: Task[]): Promise<void> {
+  /** Retries until the store has committed the batch. @throws StoreUnavailable */
+  async #settle(queue: RoomQueue, batch: Task[]): Promise<void> {
     for (let tasks = batch; tasks.length > 0; ) {
-      const base = place.known ?? absent(place.name);
-      const tried = attempt(base.room, tasks, this.#by.clock());
-      tasks = tried.tasks;
-      const changes = changesOf(base, tried.room);
+      const base = queue.known ?? absent(queue.name);
+      const result = attempt(base.room, tasks, this.#deps.clock());
+      tasks = result.tasks;
+      const changes = changesOf(base, result.room);
       if (base.version === '' && changes.version !== '' && this.#isFull()) {
-        if (place.known) return this.#refuseAll(tasks, tried.decisions);
-        place.known = await this.#load(place);
+        if (queue.known) return this.#refuseAll(tasks, result.decisions);
+        queue.known = await this.#load(queue);
         continue;
       }
-      const reply = await this.#write(place, base, changes, tried);
+      const reply = await this.#write(queue, base, changes, result);
       if (reply.kept === undefined) {
-        this.#know(place, reply.now);
+        this.#setKnown(queue, reply.now);
         continue;
       }
-      this.#know(place, { version: changes.version, room: tried.room });
-      this.#keep(place, reply.bytes);
-      const first = reply.kept - tried.events.length + 1;
+      this.#setKnown(queue, { version: changes.version, room: result.room });
+      this.#keep(queue, reply.bytes);
+      const first = reply.kept - result.events.length + 1;
       numberTexts(
-        tried.room,
-        tried.events.map((event, at) => ({ seq: first + at, event })),
+        result.room,
+        result.events.map((event, at) => ({ seq: first + at, event })),
       );
-      this.#answer(tasks, tried.decisions, reply.kept);
+      this.#resolveAll(tasks, result.decisions, reply.kept);
       return;
     }
   }
 
   async #write(
-    place: Place,
+    queue: RoomQueue,
     base: StoredRoom,
     { version, set, remove, said }: ReturnType<typeof changesOf>,
-    { room, events, looked, at, tasks }: Attempt,
+    { room, events, readsAccepted, at, tasks }: Attempt,
   ): Promise<Outcome> {
-    const { log, rules } = this.#by.limits;
-    const refresh = version !== base.version || place.touched === 0;
-    const ttl = refresh ? lifeLeft(room, at) + rules.grace + margin.life : 0;
+    const { log, rules } = this.#deps.limits;
+    const refresh = version !== base.version || queue.touched === 0;
+    const ttl = refresh ? timeLeft(room, at) + rules.grace + margin.life : 0;
     const args = [
       format,
       base.version,
       version,
       String(Math.round(ttl)),
       ...limitsOf(log, at),
-      ...list(acceptedBy(base, looked ? 'all' : room)),
+      ...list(acceptedBy(base, readsAccepted ? 'all' : room)),
       ...list(Object.entries(set).flat()),
       ...list(remove),
       ...list(said?.added ?? []),
@@ -231,47 +234,47 @@ export class CommitQueue {
       String(said?.kept ?? -1),
     ];
     const script = tasks.every(({ frees }) => frees) ? commitWhenFullScript : commitScript;
-    const outcome = read(place.name, await this.#by.link.run(script, keysOf(place.name), args));
-    if (refresh && outcome.kept !== undefined) place.touched = at;
+    const outcome = read(queue.name, await this.#deps.link.run(script, keysOf(queue.name), args));
+    if (refresh && outcome.kept !== undefined) queue.touched = at;
     return outcome;
   }
 
-  /** The room as the store has it. */
-  async #load({ name }: Place): Promise<StoredRoom> {
+  /** Reads the room from the store. */
+  async #load({ name }: RoomQueue): Promise<StoredRoom> {
     const nothing = [format, '', '', '0', '0', '0', '0', '0', '0', '0', '0', '0', '-1'];
-    const outcome = read(name, await this.#by.link.run(commitScript, keysOf(name), nothing));
+    const outcome = read(name, await this.#deps.link.run(commitScript, keysOf(name), nothing));
     return outcome.kept === undefined ? outcome.now : absent(name);
   }
 
-  #know(place: Place, known: StoredRoom): void {
-    const before = place.known?.version ?? '';
-    place.known = known;
-    place.due = dueOf(known.room);
-    if (before === '' && known.version !== '') this.#by.keep(place.name);
-    if (before !== '' && known.version === '') this.#by.drop(place.name);
+  #setKnown(queue: RoomQueue, known: StoredRoom): void {
+    const before = queue.known?.version ?? '';
+    queue.known = known;
+    queue.due = dueOf(known.room);
+    if (before === '' && known.version !== '') this.#deps.keep(queue.name);
+    if (before !== '' && known.version === '') this.#deps.drop(queue.name);
   }
 
-  #forget(place: Place): void {
-    if (place.known && place.known.version !== '') this.#by.drop(place.name);
-    this.#kept.set(place, 0);
-    this.#places.delete(place.name);
+  #forget(queue: RoomQueue): void {
+    if (queue.known && queue.known.version !== '') this.#deps.drop(queue.name);
+    this.#kept.set(queue, 0);
+    this.#queues.delete(queue.name);
   }
 
   #isFull(): boolean {
-    return this.#places.size > this.#by.limits.rooms;
+    return this.#queues.size > this.#deps.limits.rooms;
   }
 
   #refuseAll(tasks: Task[], decisions: Decision<unknown>[]): void {
-    const full = refuse('too-many-rooms', `at most ${this.#by.limits.rooms}`);
+    const full = refuse('too-many-rooms', `at most ${this.#deps.limits.rooms}`);
     for (const [at, task] of tasks.entries()) {
       const decision = decisions[at];
       task.resolve(decision && 'refused' in decision ? decision : full);
     }
   }
 
-  #answer(tasks: Task[], decisions: Decision<unknown>[], last: number): void {
+  #resolveAll(tasks: Task[], decisions: Decision<unknown>[], last: number): void {
     const events = decisions.flatMap((decision) => ('refused' in decision ? [] : decision.events));
-    for (const event of events) this.#by.wrote(event);
+    for (const event of events) this.#deps.wrote(event);
     let seq = last - events.length;
     for (const [at, task] of tasks.entries()) {
       const decision = decisions[at];
@@ -284,10 +287,10 @@ export class CommitQueue {
     }
   }
 
-  /** What must be done waits; all else is refused, and may have been done nevertheless: whoever repeats it will be told. */
-  #failed(place: Place, batch: Task[], error: unknown): void {
+  /** Tasks with `insist` wait; all others are refused, though they may have been committed: a repeat will tell the client. */
+  #failed(queue: RoomQueue, batch: Task[], error: unknown): void {
     const away = error instanceof StoreUnavailable;
-    place.tasks.unshift(...batch.filter(({ insist }) => away && insist));
+    queue.tasks.unshift(...batch.filter(({ insist }) => away && insist));
     for (const { insist, resolve, reject } of batch) {
       if (!away) reject(error);
       else if (!insist) resolve(refuse('store-unavailable'));
@@ -295,20 +298,20 @@ export class CommitQueue {
   }
 }
 
-/** `kept`: the number of the last event; `bytes`: of the log. Or the room has changed, and nothing was written. */
+/** `kept`: number of the last event; `bytes`: size of the log. Or `now`: the room had changed, and nothing was written. */
 type Outcome = { kept: number; bytes: number } | { kept?: undefined; now: StoredRoom };
 
-/** `looked`: a decision rests on what others may have changed without a new version. */
+/** `readsAccepted`: a decision depends on fields that other workers may change without a new version. */
 type Attempt = {
   at: number;
   room: Room;
   tasks: Task[];
   decisions: Decision<unknown>[];
   events: RoomEvent[];
-  looked: boolean;
+  readsAccepted: boolean;
 };
 
-/** Carries the commands out on a copy, one after the other; one that throws is rejected, and all others begin anew. */
+/** Runs the commands on a copy, one after the other. If one throws it is rejected, and the others start over. */
 const attempt = (base: Room, tasks: Task[], at: number): Attempt => {
   const room = copyOf(base);
   const decisions: Decision<unknown>[] = [];
@@ -325,15 +328,15 @@ const attempt = (base: Room, tasks: Task[], at: number): Attempt => {
     }
   }
   const events = decisions.flatMap((decision) => ('refused' in decision ? [] : decision.events));
-  const looked = decisions.some((decision) => 'refused' in decision || decision.events.length === 0);
-  return { at, room, tasks, decisions, events, looked };
+  const readsAccepted = decisions.some((decision) => 'refused' in decision || decision.events.length === 0);
+  return { at, room, tasks, decisions, events, readsAccepted };
 };
 
-/** @throws when the room is of another format */
+/** @throws if the room has another format */
 const read = (name: RoomName, reply: unknown): Outcome => {
-  const [what, first, second] = Array.isArray(reply) ? reply : [];
-  if (what === 'kept') return { kept: Number(first), bytes: Number(second) };
-  if (what !== 'changed') throw otherFormat(name, first);
+  const [status, first, second] = Array.isArray(reply) ? reply : [];
+  if (status === 'kept') return { kept: Number(first), bytes: Number(second) };
+  if (status !== 'changed') throw otherFormat(name, first);
   const fields = new Map<string, string>();
   for (let at = 0; at < first.length; at += 2) fields.set(first[at], first[at + 1]);
   return { now: readRecord(name, fields, second) };
@@ -346,8 +349,8 @@ const list = (items: string[]): string[] => [String(items.length), ...items];
 
 const limitsOf = ({ events, bytes, age }: LogLimits, at: number): string[] => [events, bytes, at - age].map(String);
 
-/** ms that peers stay at most without being heard of; of those who are connected to a worker, it will be heard. */
-const lifeLeft = ({ peers, waiting, gone }: Room, now: number): number => {
+/** ms until the last finite deadline of the room. Connected peers have none: their worker renews the TTL. */
+const timeLeft = ({ peers, waiting, gone }: Room, now: number): number => {
   const untils = [...peers.values(), ...waiting.values()].map(({ presence }) => presence.until);
   const finite = [...untils, ...[...gone.values()].map(({ until }) => until)].filter(Number.isFinite);
   return Math.max(0, ...finite.map((until) => until - now));

@@ -1,11 +1,11 @@
-/** A store that can be told to open no new rooms for a while; those that live go on. */
+/** Wraps a store so that opening new rooms can be paused; existing rooms are unaffected. */
 import { refuse } from '../protocol/errors.ts';
 import type { Command } from '../rooms/room.ts';
 import type { Store } from './store.ts';
 
-/** @param accepting whether a room may be opened now; asked for every command on a room without peers */
+/** @param accepting whether a room may be opened now; called for every command on an empty room */
 export const pausable = (store: Store, accepting: () => boolean): Store => {
-  // Where nobody is and nobody waits, whatever is done first would open the room.
+  // Any command on an empty room could open it.
   const unlessPaused =
     <T>(command: Command<T>): Command<T> =>
     (room, now) =>

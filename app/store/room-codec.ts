@@ -1,17 +1,17 @@
 /**
- * A room as it stands in a shared store: a hash of fields, of which a commit writes only those that changed, and a list of
- * what was said to everyone.
+ * Encoding of a room in a shared store: a hash, of which a commit writes only the changed fields, and a list of chat messages to
+ * everyone.
  *
  * | field | |
  * | --- | --- |
- * | `format` | which form all of this has |
- * | `version` | `<life>.<n>`: which room of this name it is, and a number that changes with everything but the fields `a:` |
+ * | `format` | format of the hash and the lists |
+ * | `version` | `<life>.<n>`: id of the room among rooms of this name, and a number that changes with every field except `a:` |
  * | `seq`, `bytes` | the number of the room's last event; bytes of its log |
  * | `r` | joins, access, passcode, the network that opened it |
- * | `p:<id>`, `a:<id>` | a peer, and the last of its numbers that was settled: what relaying a signal changes |
- * | `w`, `g` | who waits; sessions that are over |
+ * | `p:<id>`, `a:<id>` | a peer, and its last settled message number: all that relaying a signal changes |
+ * | `w`, `g` | the lobby; ended sessions |
  *
- * Infinity is null, as JSON has it.
+ * Infinity is written as null, as JSON.stringify does.
  */
 import { randomBytes } from 'node:crypto';
 import type { RoomName } from '../protocol/messages.ts';
@@ -26,13 +26,13 @@ import {
   type Waiting,
 } from '../rooms/room.ts';
 
-/** Changed whenever an older Genkan would misread what this one writes. */
+/** Changed whenever an older release would misread what this one writes. */
 export const format = '1';
 
-/** `version` is empty where there is no such room. */
+/** `version` is empty if there is no such room. */
 export type StoredRoom = { version: string; room: Room };
 
-/** What a commit writes. `said`: texts to add, and how many of all are kept; absent when nothing changed. */
+/** What a commit writes. `said`: chat messages to add, and how many to keep in all; absent if unchanged. */
 export type RoomChanges = {
   version: string;
   set: Record<string, string>;
@@ -42,7 +42,7 @@ export type RoomChanges = {
 
 export const absent = (name: RoomName): StoredRoom => ({ version: '', room: emptyRoom(name) });
 
-/** A copy that a command may change: what is inside of peers and lists is replaced by commands, never changed. */
+/** A copy that a command may change. Two levels are enough: commands replace the values inside peers and lists, never mutate them. */
 export const copyOf = (room: Room): Room => ({
   ...room,
   peers: copyEach(room.peers),
@@ -57,25 +57,25 @@ const copyEach = <T extends object>(map: Map<string, T>): Map<string, T> => {
   return copy;
 };
 
-/** What has to be written for the room to be as it is `after`. */
+/** The writes that turn the stored room into `after`. */
 export const changesOf = ({ version, room: before }: StoredRoom, after: Room): RoomChanges => {
   if (isOver(after)) return { version: '', set: {}, remove: [] };
   const set: Record<string, string> = {};
   const remove: string[] = [];
-  if (version === '' || !sameRest(before, after)) set.r = restText(after);
+  if (version === '' || !sameMetadata(before, after)) set.r = metadataText(after);
   for (const peer of after.peers.values())
     if (!alike(before.peers.get(peer.id), peer)) set[`p:${peer.id}`] = text(peer);
   for (const id of before.peers.keys()) if (!after.peers.has(id)) remove.push(`p:${id}`, `a:${id}`);
   if (!sameMap(before.waiting, after.waiting, alike)) set.w = text([...after.waiting.values()]);
   if (!sameMap(before.gone, after.gone, Object.is)) set.g = text([...after.gone]);
-  const said = saidSince(before, after);
+  const said = chatSince(before, after);
   const changed = Object.keys(set).length + remove.length > 0 || said !== undefined;
   for (const { id, accepted } of after.peers.values())
     if (before.peers.get(id)?.accepted !== accepted) set[`a:${id}`] = String(accepted);
   return { version: changed ? next(version) : version, set, remove, ...(said ? { said } : {}) };
 };
 
-/** The fields `a:` and their values on which a decision rests: of every peer, or of those who spoke. */
+/** The `a:` fields that a decision depends on, with their values: of all peers, or of those that sent something. */
 export const acceptedBy = ({ room }: StoredRoom, after: Room | 'all'): string[] => {
   const known: string[] = [];
   for (const { id, accepted } of room.peers.values())
@@ -83,19 +83,19 @@ export const acceptedBy = ({ room }: StoredRoom, after: Room | 'all'): string[] 
   return known;
 };
 
-/** @param fields of the hash; none when there is no such room */
+/** @param fields of the hash; empty if there is no such room */
 export const readRecord = (name: RoomName, fields: Map<string, string>, said: string[]): StoredRoom => {
   const { version, room } = absent(name);
   const peers: Peer[] = [];
   for (const [field, value] of fields) {
     if (field.startsWith('p:'))
-      peers.push({ ...timed(JSON.parse(value)), accepted: Number(fields.get(`a:${field.slice(2)}`)) });
+      peers.push({ ...withUntil(JSON.parse(value)), accepted: Number(fields.get(`a:${field.slice(2)}`)) });
     else if (field === 'r') Object.assign(room, JSON.parse(value));
-    else if (field === 'w') for (const one of JSON.parse(value)) room.waiting.set(one.id, timed(one));
+    else if (field === 'w') for (const one of JSON.parse(value)) room.waiting.set(one.id, withUntil(one));
     else if (field === 'g')
-      for (const [hash, gone] of JSON.parse(value)) room.gone.set(hash, endless<EndedSession>(gone));
+      for (const [hash, gone] of JSON.parse(value)) room.gone.set(hash, restoreInfinity<EndedSession>(gone));
   }
-  // In the order of arrival.
+  // In join order.
   for (const peer of peers.sort((a, b) => a.entered - b.entered)) room.peers.set(peer.id, peer);
   return {
     version: fields.get('version') ?? version,
@@ -103,7 +103,7 @@ export const readRecord = (name: RoomName, fields: Map<string, string>, said: st
   };
 };
 
-/** An event as the log keeps it: when (ms since 1970), a line, and what of a signal its sender wrote. */
+/** An event as a log entry: time (ms since 1970), head, and data of a signal as sent, on a line each. */
 export const writeEntry = ({ at, event }: Omit<RoomLogEntry, 'seq'>): string => {
   const { head, data } = split(event);
   return `${at}\n${head}\n${data}`;
@@ -115,7 +115,7 @@ export const readEntry = (seq: number, text: string): RoomLogEntry => {
   return { seq, at: Number(text.slice(0, first)), event: join(text.slice(first + 1, second), text.slice(second + 1)) };
 };
 
-/** Which room of its name it is: a later one has another. */
+/** Id of a room among rooms of the same name: each new one gets another. */
 export const lifeOf = (version: string): string => version.slice(0, version.indexOf('.'));
 
 const next = (version: string): string => {
@@ -123,16 +123,16 @@ const next = (version: string): string => {
   return `${life}.${Number(version.slice(version.indexOf('.') + 1)) + 1}`;
 };
 
-const sameRest = (before: Room, after: Room): boolean =>
+const sameMetadata = (before: Room, after: Room): boolean =>
   before.joins === after.joins &&
   before.access === after.access &&
   before.passcode === after.passcode &&
   before.from === after.from;
-const restText = ({ joins, access, passcode, from }: Room): string => text({ joins, access, passcode, from });
+const metadataText = ({ joins, access, passcode, from }: Room): string => text({ joins, access, passcode, from });
 
 const text = (value: object): string => JSON.stringify(value, (key, inner) => (key === 'accepted' ? undefined : inner));
 
-/** Apart from `accepted`. */
+/** Ignores `accepted`. */
 const alike = <T extends Waiting>(before: T | undefined, after: T): boolean =>
   before !== undefined && covers(before, after) && covers(after, before);
 
@@ -151,17 +151,20 @@ const sameMap = <T>(a: Map<string, T>, b: Map<string, T>, same: (a: T, b: T) => 
   return true;
 };
 
-const saidSince = ({ said: before }: Room, { said: after }: Room): RoomChanges['said'] => {
+const chatSince = ({ said: before }: Room, { said: after }: Room): RoomChanges['said'] => {
   const last = before.at(-1);
   if (after.length === before.length && after.at(-1) === last) return undefined;
   const from = last === undefined ? 0 : after.lastIndexOf(last) + 1;
-  // Numbers are known only once the store has given them.
-  const added = after.slice(from).map(({ seq: _, ...own }) => text(own));
+  // Event numbers are known only after the store has assigned them.
+  const added = after.slice(from).map(({ seq: _, ...record }) => text(record));
   return { added, kept: after.length };
 };
 
-const timed = <T extends { presence: Presence }>(peer: T): T => ({ ...peer, presence: endless(peer.presence) });
-const endless = <T extends { until: number | null }>(timed: T): T => ({
-  ...timed,
-  until: timed.until ?? Number.POSITIVE_INFINITY,
+const withUntil = <T extends { presence: Presence }>(peer: T): T => ({
+  ...peer,
+  presence: restoreInfinity(peer.presence),
+});
+const restoreInfinity = <T extends { until: number | null }>(value: T): T => ({
+  ...value,
+  until: value.until ?? Number.POSITIVE_INFINITY,
 });

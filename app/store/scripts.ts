@@ -1,5 +1,5 @@
 /**
- * What the store does in one step, as Lua scripts (https://valkey.io/topics/eval-intro/): all keys of a room are in one slot
+ * Atomic operations as Lua scripts (https://valkey.io/topics/eval-intro/). All keys of a room are in one slot
  * (https://valkey.io/topics/cluster-spec/#hash-tags).
  */
 import { createHash } from 'node:crypto';
@@ -9,7 +9,7 @@ export type Script = { sha1: string; text: string };
 
 const script = (text: string): Script => ({ text, sha1: createHash('sha1').update(text).digest('hex') });
 
-/** Hash, log and what was said, of one room. Its channel has the name of the hash. */
+/** Hash, event log and chat history of a room. Its channel has the name of the hash. */
 export const keysOf = (room: RoomName): [string, string, string] => [
   `genkan:{${room}}`,
   `genkan:{${room}}:log`,
@@ -17,11 +17,11 @@ export const keysOf = (room: RoomName): [string, string, string] => [
 ];
 
 /**
- * Compare and set. ARGV: format, expected version, next version (empty: the room is over), ms that the keys live from now on
- * (0: as before), events and bytes of the log at most, time before which they are too old; then lists, each after its length:
- * fields `a:` with expected values, fields to set, fields to remove, texts said, events; at last how many texts are kept (-1:
- * as before).
- * → `kept`, number of the last event, bytes of the log; or `changed`, fields, texts said; or `format`, the one that is there.
+ * Compare and set. ARGV: format, expected version, next version (empty: the room ends), TTL of the keys in ms (0: unchanged),
+ * maximum events and bytes of the log, time before which events are too old; then lists, each preceded by its length: `a:` fields
+ * with expected values, fields to set, fields to remove, chat messages, events; last, how many chat messages to keep (-1:
+ * unchanged).
+ * → `kept`, number of the last event, bytes of the log; or `changed`, fields, chat messages; or `format`, the format found.
  */
 const commit = `
 local room, log, said = KEYS[1], KEYS[2], KEYS[3]
@@ -52,7 +52,7 @@ local seq, bytes = tonumber(head[3] or '0'), tonumber(head[4] or '0')
 local life = string.match(version ~= '' and version or expected, '^[^.]*')
 local first = seq
 seq = seq + #events
--- After all that is written: a replica, or a store that is full, refuses to write and not to publish, and what was done is not undone.
+-- Publish after all writes: a replica or a full store refuses writes but not SPUBLISH, and a script is not rolled back.
 local function publish()
   for at, event in ipairs(events) do
     redis.call('SPUBLISH', room, life .. '\\n' .. string.format('%.0f', first + at) .. '\\n' .. event)
@@ -97,12 +97,12 @@ return {'kept', seq, bytes}
 `;
 export const commitScript = script(commit);
 
-/** Of scripts that free memory, or need next to none: they run in a store that is full as well (https://valkey.io/topics/eval-intro/#script-flags). */
+/** For scripts that free memory or need almost none: they also run in a full store (https://valkey.io/topics/eval-intro/#script-flags). */
 const whenFull = '#!lua flags=allow-oom\n';
-/** The same for commands that must be carried out, such as leaving. */
+/** The same for commands that must run, such as leaving. */
 export const commitWhenFullScript = script(whenFull + commit.trimStart());
 
-/** ARGV: bytes of the log at most, time before which events are too old. → bytes of the log. */
+/** ARGV: maximum bytes of the log, time before which events are too old. → bytes of the log. */
 export const trimScript = script(`${whenFull}
 local room, log = KEYS[1], KEYS[2]
 local maxBytes, oldest = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -117,7 +117,7 @@ if bytes ~= before then redis.call('HSET', room, 'bytes', string.format('%.0f', 
 return bytes
 `);
 
-/** ARGV: format, number. → version, number of the last event, and the events after the number; or without these when some are gone. */
+/** ARGV: format, number. → version, number of the last event, and the events after the number; no list if some are gone. */
 export const sinceScript = script(`
 local head = redis.call('HMGET', KEYS[1], 'format', 'version', 'seq')
 if head[1] and head[1] ~= ARGV[1] then return {'format', head[1]} end

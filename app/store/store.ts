@@ -1,4 +1,4 @@
-/** Where rooms live: the contract every store keeps, and the store that is this process's own memory. */
+/** The interface of room stores, and the in-memory store. */
 import { z } from 'zod';
 import type { Holding } from '../budgets/address-budgets.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
@@ -8,56 +8,56 @@ import { Registry, type RegistryLimits } from '../rooms/registry.ts';
 import type { Command, RoomEvent } from '../rooms/room.ts';
 import { format } from '../rooms/snapshot.ts';
 
-/** `seq`: the number of the room's last event once the command was carried out. */
+/** `seq`: the number of the room's last event after the command. */
 export type Committed<T> = { seq: number; result: T };
 export type RoomListener = (entry: RoomLogEntry) => void;
 
 export interface Store {
-  /** This process among those that share the store; absent where nothing is shared. */
+  /** Id of this process among those that share the store; absent if the store is not shared. */
   readonly worker?: string;
   /**
-   * Runs a command on the room and stores and numbers what it returns; resolves when that is kept. Commands given for
-   * one room are carried out in the order they were given; one may be run again, on another copy of the room. While the store
-   * is away a command is refused, or, to be carried out in any case (`insist`), it waits.
+   * Runs a command on the room, and numbers and stores its events; resolves once they are stored. Commands on one room run in call
+   * order; a command may run again, on another copy of the room. While the store is unavailable, a command is refused, or with
+   * `insist` it waits.
    */
   commit<T>(room: RoomName, command: Command<T>, insist?: 'insist'): Promise<Committed<T> | Refusal>;
-  /** The same of a store that is one process's own: it is kept, and told, when this returns. */
+  /** Synchronous `commit` of an unshared store: events are stored and delivered when it returns. */
   commitNow?<T>(room: RoomName, command: Command<T>): Committed<T> | Refusal;
-  /** The room's events after a number; `gone` when they are not all kept any more. */
+  /** The room's events after a number; `gone` if some are no longer kept. */
   since(room: RoomName, after: number): Promise<RoomLogEntry[] | 'gone' | Refusal>;
   /**
-   * Hears every event of a room from now on, before whatever this process asks next, once and in order, until the returned
-   * function is called; one that `since` returned may be heard nevertheless, which its number tells. What the store
-   * knew of the room may be lost, and events with it: then `lost` is called.
+   * Delivers every event of a room from now on, once and in order, starting before the next request of this process takes effect,
+   * until the returned function is called. An event that `since` returned may be delivered too; compare numbers. `lost` is called
+   * if the store has lost the room's state, and possibly events.
    */
   subscribe(room: RoomName, listener: RoomListener, lost?: () => void): () => void;
-  /** Takes a key for one's own until `until` (ms since 1970); false when somebody has it. */
+  /** Claims a key until `until` (ms since 1970); false if it is already claimed. */
   claim(key: string, until: number): Promise<boolean | Refusal>;
-  /** Gives a key back that was taken in vain. */
+  /** Releases a claimed key that was not used. */
   release(key: string): Promise<void>;
-  /** Lets time pass, in every room. */
+  /** Applies timeouts in every room. */
   sweep(): Promise<void>;
-  /** Those of this process. */
+  /** Rooms and peers of this process. */
   count(): { rooms: number; peers: number };
-  /** Bytes that rooms keep, as this process counts them against its budget. */
+  /** Bytes kept by rooms, as counted against the budget of this process. */
   keptBytes(): number;
   /** Rooms and seats that this process knows, by the network of the client that opened or took them. */
   holdings(): Map<string, Holding>;
-  /** Of a store that is one process's own: all that is kept, as JSON in parts; from the call on nothing is taken any more. */
+  /** Exports an unshared store as JSON parts; from then on commands are refused. */
   handOver?(): Iterable<unknown>;
-  /** Lets go of what can be missed: memory is short. Of a store that is one process's own. */
+  /** Frees memory of an unshared store by dropping what is dispensable. */
   shed?(): void;
-  /** Goes on with a part of another such store. @throws when it cannot be read */
+  /** Imports a part that `handOver` of another store exported. @throws if it cannot be read */
   adopt?(part: unknown): void;
-  /** Whether rooms can be reached now, and written. */
+  /** Whether rooms can be read and written now. */
   ready(): boolean;
   close(): Promise<void>;
 }
 
-/** Its format is that of the rooms it travels with. */
+/** Has the same format number as the rooms it is transferred with. */
 const claimPart = z.object({ format: z.literal(format), claim: z.string(), until: z.number() });
 
-/** Who left, incremented in place. */
+/** Counters of peers that left, incremented in place. */
 export type Leaves = { leaves: Record<LeaveReason | 'ended', number> };
 
 export const countLeaves = ({ leaves }: Leaves, event: RoomEvent): void => {
@@ -70,27 +70,27 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, counts:
   const listeners = new Map<RoomName, Set<RoomListener>>();
   const claims = new Map<string, number>();
   let handedOver = false;
-  /** What listeners have still to be told, the one under way first. */
-  const untold: [RoomName, RoomLogEntry][] = [];
-  const tell = (room: RoomName, entries: RoomLogEntry[]): void => {
+  /** Entries not yet delivered, starting with the current one. */
+  const pending: [RoomName, RoomLogEntry][] = [];
+  const deliver = (room: RoomName, entries: RoomLogEntry[]): void => {
     for (const { event } of entries) countLeaves(counts, event);
-    // A listener may give a command itself: what follows from that is told once everyone knows what came before.
-    const telling = untold.length > 0;
-    for (const entry of entries) untold.push([room, entry]);
-    if (!telling) tellAll();
+    // A listener may run a command itself; its events are delivered after the current ones have reached all listeners.
+    const isDelivering = pending.length > 0;
+    for (const entry of entries) pending.push([room, entry]);
+    if (!isDelivering) deliverAll();
   };
-  const tellAll = (): void => {
+  const deliverAll = (): void => {
     try {
-      for (const [room, entry] of untold) for (const listener of listeners.get(room) ?? []) listener(entry);
+      for (const [room, entry] of pending) for (const listener of listeners.get(room) ?? []) listener(entry);
     } finally {
-      untold.length = 0;
+      pending.length = 0;
     }
   };
   const commitNow = <T>(room: RoomName, command: Command<T>): Committed<T> | Refusal => {
-    // What was kept here now would be kept nowhere.
+    // The state has been exported: a change here would be lost.
     if (handedOver) return refuse('draining');
     const done = registry.commit(room, command, clock());
-    if (!('refused' in done)) tell(room, done.entries);
+    if (!('refused' in done)) deliver(room, done.entries);
     return done;
   };
   const parts = function* (): Generator<unknown> {
@@ -104,11 +104,11 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, counts:
       return registry.since(room, after);
     },
     subscribe(room, listener) {
-      const heard = listeners.get(room) ?? new Set();
-      listeners.set(room, heard.add(listener));
+      const roomListeners = listeners.get(room) ?? new Set();
+      listeners.set(room, roomListeners.add(listener));
       return () => {
-        heard.delete(listener);
-        if (heard.size === 0 && listeners.get(room) === heard) listeners.delete(room);
+        roomListeners.delete(listener);
+        if (roomListeners.size === 0 && listeners.get(room) === roomListeners) listeners.delete(room);
       };
     },
     async claim(key, until) {
@@ -122,7 +122,7 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, counts:
     async sweep() {
       if (handedOver) return;
       for (const [key, until] of claims) if (until <= clock()) claims.delete(key);
-      for (const [room, entries] of registry.sweep(clock())) tell(room, entries);
+      for (const [room, entries] of registry.sweep(clock())) deliver(room, entries);
     },
     count: () => registry.count(),
     keptBytes: () => registry.keptBytes(),

@@ -1,40 +1,40 @@
-/** Hears the events of rooms as they are published, and closes gaps from the log: each event once, in order. */
+/** Receives the published events of rooms and fills gaps from the log: each event once, in order. */
 import type { RoomName } from '../protocol/messages.ts';
 import type { RoomLogEntry } from '../rooms/event-log.ts';
 import { lifeOf, readEntry } from './room-codec.ts';
 import { keysOf } from './scripts.ts';
 import type { RoomListener } from './store.ts';
 
-/** A room's log after a number; no entries when some of them are gone. */
+/** A room's log after a number; `entries` is absent if some are gone. */
 export type Tail = { version: string; seq: number; entries?: RoomLogEntry[] };
 export type Source = {
   readonly ready: boolean;
-  hear(channel: string, listener: (message: string) => void): Promise<void>;
-  leave(channel: string, listener: (message: string) => void): void;
+  subscribe(channel: string, listener: (message: string) => void): Promise<void>;
+  unsubscribe(channel: string, listener: (message: string) => void): void;
   head(room: RoomName): Promise<Reached>;
   tail(room: RoomName, after: number): Promise<Tail>;
 };
 
-/** Which room of its name it is (none: empty), and the number of its last event. */
+/** `life`: id of the room among rooms of the same name (empty: no room); `seq`: number of its last event. */
 export type Reached = { life: string; seq: number };
 
-/** `reached`: what was told; unknown until it was asked for the first time. */
-type Heard = {
+/** `reached`: what has been delivered; unknown until the first read. */
+type Subscription = {
   room: RoomName;
   listeners: Set<{ listener: RoomListener; lost: (() => void) | undefined }>;
   reached: Reached | undefined;
-  /** What was published while the log is read, which is told first. */
-  held: string[] | undefined;
+  /** Messages published while the log is read; delivered after it. */
+  buffered: string[] | undefined;
   idleSince: number;
-  /** What the room's channel is heard by. */
+  /** The listener of the room's channel. */
   receive: (message: string) => void;
 };
 
-/** ms that a room is still heard after its last listener went: one that asks for events again and again comes back. */
+/** Unsubscribe delay (ms): long-polling peers resubscribe with every request. */
 const linger = 15_000;
 
 export class Subscriptions {
-  readonly #rooms = new Map<RoomName, Heard>();
+  readonly #rooms = new Map<RoomName, Subscription>();
   readonly #source: Source;
   readonly #failed: (error: unknown) => void;
 
@@ -44,96 +44,96 @@ export class Subscriptions {
   }
 
   subscribe(room: RoomName, listener: RoomListener, lost?: () => void): () => void {
-    const heard = this.#rooms.get(room) ?? this.#open(room);
-    const own = { listener, lost };
-    heard.listeners.add(own);
+    const subscription = this.#rooms.get(room) ?? this.#open(room);
+    const entry = { listener, lost };
+    subscription.listeners.add(entry);
     return () => {
-      heard.listeners.delete(own);
-      heard.idleSince = performance.now();
+      subscription.listeners.delete(entry);
+      subscription.idleSince = performance.now();
     };
   }
 
-  isHeard(room: RoomName): boolean {
+  hasListeners(room: RoomName): boolean {
     return (this.#rooms.get(room)?.listeners.size ?? 0) > 0;
   }
 
-  /** The connection is a new one: nothing is heard on it yet, and something may have been missed. */
+  /** After a reconnect: subscribes again, and reads what may have been missed. */
   resume(): void {
-    for (const heard of this.#rooms.values()) this.#listen(heard);
+    for (const subscription of this.#rooms.values()) this.#listen(subscription);
   }
 
-  /** Stops hearing rooms that nobody listens to any more. */
+  /** Unsubscribes from rooms without listeners. */
   tick(): void {
     const before = performance.now() - linger;
-    for (const [room, heard] of this.#rooms) {
-      if (heard.listeners.size > 0 || heard.idleSince > before) continue;
-      this.#source.leave(keysOf(room)[0], heard.receive);
+    for (const [room, subscription] of this.#rooms) {
+      if (subscription.listeners.size > 0 || subscription.idleSince > before) continue;
+      this.#source.unsubscribe(keysOf(room)[0], subscription.receive);
       this.#rooms.delete(room);
     }
   }
 
-  #open(room: RoomName): Heard {
-    const heard: Heard = {
+  #open(room: RoomName): Subscription {
+    const subscription: Subscription = {
       room,
       listeners: new Set(),
       reached: undefined,
-      held: [],
+      buffered: [],
       idleSince: performance.now(),
-      receive: (message) => this.#receive(heard, message),
+      receive: (message) => this.#receive(subscription, message),
     };
-    this.#rooms.set(room, heard);
-    if (this.#source.ready) this.#listen(heard);
-    return heard;
+    this.#rooms.set(room, subscription);
+    if (this.#source.ready) this.#listen(subscription);
+    return subscription;
   }
 
-  #listen(heard: Heard): void {
-    heard.held = [];
-    const from = heard.reached ?? this.#source.head(heard.room);
-    const active = this.#source.hear(keysOf(heard.room)[0], heard.receive);
+  #listen(subscription: Subscription): void {
+    subscription.buffered = [];
+    const from = subscription.reached ?? this.#source.head(subscription.room);
+    const active = this.#source.subscribe(keysOf(subscription.room)[0], subscription.receive);
     Promise.all([from, active])
       .then(([base]) => {
-        heard.reached = base;
-        return this.#catchUp(heard, base);
+        subscription.reached = base;
+        return this.#catchUp(subscription, base);
       })
       .catch(this.#failed);
   }
 
-  async #catchUp(heard: Heard, { life, seq }: Reached): Promise<void> {
-    // What was published before the log is read is in it.
-    heard.held = [];
-    const { version, seq: last, entries } = await this.#source.tail(heard.room, seq);
+  async #catchUp(subscription: Subscription, { life, seq }: Reached): Promise<void> {
+    // The log includes everything that was published before it is read.
+    subscription.buffered = [];
+    const { version, seq: last, entries } = await this.#source.tail(subscription.room, seq);
     const now = lifeOf(version);
-    const held = heard.held ?? [];
-    heard.held = undefined;
-    if (entries && (life === '' || now === life)) for (const entry of entries) this.#tell(heard, now, entry);
-    else if (life !== '') for (const { lost } of [...heard.listeners]) lost?.();
-    heard.reached = { life: now, seq: last };
-    for (const message of held) this.#receive(heard, message);
+    const buffered = subscription.buffered ?? [];
+    subscription.buffered = undefined;
+    if (entries && (life === '' || now === life)) for (const entry of entries) this.#deliver(subscription, now, entry);
+    else if (life !== '') for (const { lost } of [...subscription.listeners]) lost?.();
+    subscription.reached = { life: now, seq: last };
+    for (const message of buffered) this.#receive(subscription, message);
   }
 
-  /** A message is the room's life, and an event after its number, each on a line; without event the room is over. */
-  #receive(heard: Heard, message: string): void {
-    const { reached } = heard;
-    if (heard.held || !reached) {
-      heard.held?.push(message);
+  /** A message is the room's life, the event's number and the event, on separate lines; a life alone means that the room has ended. */
+  #receive(subscription: Subscription, message: string): void {
+    const { reached } = subscription;
+    if (subscription.buffered || !reached) {
+      subscription.buffered?.push(message);
       return;
     }
     const first = message.indexOf('\n');
     const second = message.indexOf('\n', first + 1);
     const life = message.slice(0, first);
     if (second < 0) {
-      if (life === reached.life) heard.reached = { life: '', seq: 0 };
+      if (life === reached.life) subscription.reached = { life: '', seq: 0 };
       return;
     }
     const seq = Number(message.slice(first + 1, second));
     const known = life === reached.life || (reached.life === '' && seq === 1);
     if (known && seq <= reached.seq) return;
-    if (known && seq === reached.seq + 1) this.#tell(heard, life, readEntry(seq, message.slice(second + 1)));
-    else this.#catchUp(heard, reached).catch(this.#failed);
+    if (known && seq === reached.seq + 1) this.#deliver(subscription, life, readEntry(seq, message.slice(second + 1)));
+    else this.#catchUp(subscription, reached).catch(this.#failed);
   }
 
-  #tell(heard: Heard, life: string, entry: RoomLogEntry): void {
-    heard.reached = { life, seq: entry.seq };
-    for (const { listener } of [...heard.listeners]) listener(entry);
+  #deliver(subscription: Subscription, life: string, entry: RoomLogEntry): void {
+    subscription.reached = { life, seq: entry.seq };
+    for (const { listener } of [...subscription.listeners]) listener(entry);
   }
 }

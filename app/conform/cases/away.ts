@@ -1,4 +1,4 @@
-/** Lost connections: away, back within grace without a loss, gone after it. */
+/** Lost connections: peers are away, resume within grace without loss, and leave after it. */
 import { awayWithin, NotTested, sleep } from '../context.ts';
 import { matches, same } from '../expect.ts';
 import type { TestPeer } from '../peers.ts';
@@ -34,7 +34,7 @@ export const away: Case[] = [
       const { id, session } = second;
       await second.cut();
       await first.inbox.take('peer-away', awayWithin);
-      matches(await first.inbox.take('peer-left', c.house.grace + 15_000), { peer: id, reason: 'timeout' });
+      matches(await first.inbox.take('peer-left', c.target.grace + 15_000), { peer: id, reason: 'timeout' });
       const joined = await second.resume();
       same(joined.recovered, false, 'recovered');
       same(joined.session === session, false, 'whether its old session goes on');
@@ -79,7 +79,7 @@ export const away: Case[] = [
     on: ['WebSocket'],
     async run(c) {
       const room = c.newRoom();
-      const watcher = await c.enter(room);
+      const watcher = await c.join(room);
       const [older, newer] = [c.add(WebSocketPeer, room), c.add(WebSocketPeer, room)];
       const { seq } = await older.join();
       const joined = await newer.join({ session: older.session, after: seq });
@@ -101,15 +101,15 @@ export const away: Case[] = [
   },
 ];
 
-/** Lets one be away for more and more events, until the server has not kept them; → the answer to its return. */
+/** Keeps a peer away for more and more events, until the server no longer has all of them. @returns the response to its resume */
 const missTooMuch = async (first: TestPeer, second: TestPeer) => {
   for (const many of [20, 150, 1100]) {
     await second.cut();
     await first.inbox.take('peer-away', awayWithin);
-    // A peer that asks for events has to be waiting again, or what follows would be too much for it as well.
+    // The first peer has to be polling again, or it would miss too many of the following events too.
     await sleep(800);
     const texts = Array.from({ length: many }, (_, i) => `missed ${many} ${i}`);
-    await say(first, texts);
+    await sendChats(first, texts);
     const joined = await second.resume();
     if (!joined.recovered) return joined;
     for (const text of texts) same((await second.inbox.take('chat')).text, text, 'what it missed');
@@ -117,12 +117,12 @@ const missTooMuch = async (first: TestPeer, second: TestPeer) => {
   throw new NotTested('the server keeps more than 1 100 events');
 };
 
-/** Twenty at once, and no faster than a session may by default. */
-const say = async (peer: TestPeer, texts: string[]): Promise<void> => {
+/** Sends chat messages, twenty at once, within the default rate limit of a session. */
+const sendChats = async (peer: TestPeer, texts: string[]): Promise<void> => {
   for (let at = 0; at < texts.length; at += 20) {
     await peer.sendMany(texts.slice(at, at + 20).map((text) => ({ type: 'chat', text })));
     if (texts.length > 20) await sleep(250);
   }
-  // Acknowledgements cover all before them.
+  // Acknowledgements are cumulative.
   while ((await peer.inbox.take('ack')).n < peer.n);
 };

@@ -1,12 +1,11 @@
-/** Ends of a connection: the bye before it and the close code say the same of coming back. */
-
+/** Closing a connection: the bye and the close code agree on whether to reconnect. */
 import { errors } from '../../protocol/errors.ts';
 import { NotTested } from '../context.ts';
 import { matches, same } from '../expect.ts';
 import { WebSocketPeer } from '../peers.ts';
 import type { Case } from '../spec.ts';
 
-/** ms to wait for a server that lets one take its time to join. */
+/** Maximum wait in ms for the join timeout of the server. */
 const patience = 60_000;
 
 export const closing: Case[] = [

@@ -1,10 +1,10 @@
-/** Refusals: each has the code and the fate that the table of errors says, and touches nobody else. */
+/** Refusals: each has the code and the status or close code of the error table, and affects no other peer. */
 import { type ErrorCode, errors } from '../../protocol/errors.ts';
 import { matches, same } from '../expect.ts';
 import { WebSocketPeer } from '../peers.ts';
 import type { Case } from '../spec.ts';
 
-/** What is said after a join. */
+/** Messages sent after joining. */
 const afterJoin: [string, ErrorCode, string][] = [
   ['not JSON', 'bad-json', '{"type":"chat",'],
   ['an unknown type', 'unknown-type', '{"type":"dance"}'],
@@ -16,7 +16,7 @@ const afterJoin: [string, ErrorCode, string][] = [
   ['a second join', 'already-joined', '{"type":"join","name":"again"}'],
   ['a signal to nobody', 'unknown-peer', '{"type":"signal","n":1,"to":"nobody","epoch":1,"data":1}'],
 ];
-/** What is said first. */
+/** Messages sent first. */
 const first: [string, ErrorCode, string][] = [
   ['a signal before join', 'not-joined', '{"type":"signal","n":1,"to":"x","epoch":1,"data":1}'],
   ['a name that is too long', 'bad-message', JSON.stringify({ type: 'join', name: 'x'.repeat(65) })],
@@ -42,9 +42,9 @@ export const errorCases: Case[] = [
     }),
   ),
   ...['玄関', 'зал_2', 'नमस्ते', 'a', 'x'.repeat(34)].map(
-    (called): Case => ({
-      name: `a room may be called ${called}`,
-      run: async (c) => (await c.enter(c.newRoom(called))).leave(),
+    (suffix): Case => ({
+      name: `a room may be called ${suffix}`,
+      run: async (c) => (await c.join(c.newRoom(suffix))).leave(),
     }),
   ),
   {
@@ -52,7 +52,7 @@ export const errorCases: Case[] = [
     on: ['WebSocket'],
     async run(c) {
       const room = c.newRoom();
-      const watcher = await c.enter(room);
+      const watcher = await c.join(room);
       const odd = c.add(WebSocketPeer, room);
       await odd.join();
       odd.write(Buffer.from([1, 2, 3]));

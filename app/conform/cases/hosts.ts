@@ -1,19 +1,19 @@
-/** Hosts: what they alone decide about who is in the room, and who is host when they are gone. */
+/** Hosts: messages that only they may send, and who becomes host when they leave. */
 import type { Context } from '../context.ts';
 import { matches, same } from '../expect.ts';
 import type { Fields, TestPeer } from '../peers.ts';
 import type { Case } from '../spec.ts';
 
-/** How joining with these fields is refused. */
+/** The refusal of a join with these fields. */
 export const refusalOf = (c: Context, room: string, fields: Fields) => c.refusal(room, [c.joinText(fields)]);
 
-/** Says it and waits until the room has it. */
+/** Sends a message and waits for its acknowledgement. */
 export const settle = async (peer: TestPeer, message: Fields): Promise<void> => {
   await peer.send(message);
   await peer.inbox.take('ack');
 };
 
-/** Which code ends the conversation of a peer: of a bye, or of what a request for events is refused with that came between two. */
+/** The code that ends a peer's session: that of a bye, or of the next refused request for events. */
 export const endOf = async (peer: TestPeer) => (await peer.inbox.refusal()).code;
 
 export const hosts: Case[] = [
@@ -21,8 +21,8 @@ export const hosts: Case[] = [
     name: 'guests decide nothing; a host may make one of them host',
     async run(c) {
       const room = c.newRoom();
-      const host = await c.enter(room);
-      const guest = await c.enter(room);
+      const host = await c.join(room);
+      const guest = await c.join(room);
       await guest.send({ type: 'kick', peer: host.id });
       matches(await guest.inbox.take('error'), { code: 'not-allowed', n: 1 });
       await host.send({ type: 'role', peer: guest.id, role: 'host' });
@@ -35,12 +35,12 @@ export const hosts: Case[] = [
     name: 'who is removed is told so and is nobody’s peer; with a ban its session does not come back',
     async run(c) {
       const room = c.newRoom();
-      const host = await c.enter(room);
-      const [one, other] = [await c.enter(room), await c.enter(room)];
+      const host = await c.join(room);
+      const [one, other] = [await c.join(room), await c.join(room)];
       await host.send({ type: 'kick', peer: one.id });
       same(await endOf(one), 'kicked', 'end');
       matches(await other.inbox.take('peer-left'), { peer: one.id, reason: 'kicked' });
-      await c.enter(room);
+      await c.join(room);
       await settle(host, { type: 'kick', peer: other.id, ban: true });
       same(await endOf(other), 'kicked', 'end');
       matches(await refusalOf(c, room, { session: other.session, after: 0 }), { code: 'kicked' });
@@ -51,8 +51,8 @@ export const hosts: Case[] = [
     async run(c) {
       c.needsRolesOfTheRoom();
       const room = c.newRoom();
-      const host = await c.enter(room);
-      const [second, third] = [await c.enter(room), await c.enter(room)];
+      const host = await c.join(room);
+      const [second, third] = [await c.join(room), await c.join(room)];
       await host.leave();
       for (const peer of [second, third])
         matches(await peer.inbox.take('peer-updated'), { peer: second.id, role: 'host' });
@@ -63,8 +63,8 @@ export const hosts: Case[] = [
     async run(c) {
       c.needsRolesOfTheRoom();
       const room = c.newRoom();
-      const host = await c.enter(room);
-      const other = await c.enter(room);
+      const host = await c.join(room);
+      const other = await c.join(room);
       const { id, session } = host;
       await host.leave(true);
       matches(await other.inbox.take('peer-away'), { peer: id });
@@ -79,17 +79,17 @@ export const hosts: Case[] = [
     name: 'a locked room takes nobody, a passcode those who know it',
     async run(c) {
       const room = c.newRoom();
-      const host = await c.enter(room);
+      const host = await c.join(room);
       await settle(host, { type: 'passcode', passcode: 'open sesame' });
       same((await refusalOf(c, room, {})).code, 'passcode-needed', 'refusal');
       same((await refusalOf(c, room, { passcode: 'Open sesame' })).code, 'wrong-passcode', 'refusal');
-      const guest = await c.enter(room, { passcode: 'open sesame' });
+      const guest = await c.join(room, { passcode: 'open sesame' });
       await settle(host, { type: 'lock', access: 'locked' });
       matches(await guest.inbox.take('room-updated'), { access: 'locked' });
       same((await refusalOf(c, room, { passcode: 'open sesame' })).code, 'room-locked', 'refusal');
       await settle(host, { type: 'lock', access: 'open' });
       await settle(host, { type: 'passcode', passcode: null });
-      await c.enter(room);
+      await c.join(room);
       await guest.inbox.take('peer-joined');
       matches(guest.inbox.of('room-updated').at(-1), { passcode: false });
     },
@@ -98,8 +98,8 @@ export const hosts: Case[] = [
     name: 'what a host says after a passcode is not overtaken by it',
     async run(c) {
       const room = c.newRoom();
-      const host = await c.enter(room);
-      const guest = await c.enter(room);
+      const host = await c.join(room);
+      const guest = await c.join(room);
       await host.sendMany([
         { type: 'passcode', passcode: 'sesame' },
         { type: 'chat', text: 'it has one now' },
@@ -109,8 +109,8 @@ export const hosts: Case[] = [
       same((await guest.inbox.take('chat')).text, 'it has one now', 'the first text');
       same((await guest.inbox.take('chat')).text, 'and none again', 'the second text');
       same(host.inbox.of('error'), [], 'what the host was refused');
-      const told = guest.inbox.of('room-updated').map(({ passcode }) => passcode);
-      same(told, [true, false], 'whether there is a passcode');
+      const updates = guest.inbox.of('room-updated').map(({ passcode }) => passcode);
+      same(updates, [true, false], 'whether there is a passcode');
     },
   },
 ];

@@ -1,4 +1,4 @@
-/** Knocking: those who wait before a room, and what becomes of them. */
+/** Knocking: peers in the lobby, and what happens to them. */
 import { errors } from '../../protocol/errors.ts';
 import { awayWithin, type Context } from '../context.ts';
 import { matches, same } from '../expect.ts';
@@ -6,10 +6,10 @@ import type { TestPeer } from '../peers.ts';
 import type { Case } from '../spec.ts';
 import { endOf, refusalOf, settle } from './hosts.ts';
 
-/** A room that one knocks at, with its host and one who waits. */
+/** A room with access `knock`, its host, and a waiting peer. */
 const knocked = async (c: Context) => {
   const room = c.newRoom();
-  const host = await c.enter(room, { name: 'Aiko' });
+  const host = await c.join(room, { name: 'Aiko' });
   await settle(host, { type: 'lock', access: 'knock' });
   const guest = c.peerIn(room);
   const waiting = await guest.knock({ name: 'Ben' });
@@ -17,7 +17,7 @@ const knocked = async (c: Context) => {
   return { room, host, guest, waiting };
 };
 
-const enterByKnock = async (c: Context, room: string, host: TestPeer) => {
+const joinByKnock = async (c: Context, room: string, host: TestPeer) => {
   const peer = c.peerIn(room);
   await peer.knock();
   await host.send({ type: 'admit', peer: peer.id });
@@ -30,14 +30,14 @@ export const knocking: Case[] = [
     name: 'who knocks hears nothing of the room until a host lets it in',
     async run(c) {
       const { room, host, guest, waiting } = await knocked(c);
-      matches(waiting, { host: true, self: { name: 'Ben' }, grace: c.house.grace });
+      matches(waiting, { host: true, self: { name: 'Ben' }, grace: c.target.grace });
       same(host.inbox.of('lobby').at(-1)?.waiting, [{ id: guest.id, name: 'Ben', away: false }], 'lobby');
       await settle(host, { type: 'chat', text: 'among us' });
       await guest.send({ type: 'signal', n: 1, to: host.id, epoch: 1, data: 'let me in' });
       matches(await guest.inbox.take('error'), { code: 'waiting', n: 1, retry: errors.waiting.retry });
-      // A host whose requests are late goes away and comes back.
-      const heard = guest.inbox.all.map(({ type }) => type).filter((type) => type !== 'waiting-updated');
-      same(heard, ['waiting', 'error'], 'what was heard at the door');
+      // Ignored: a host whose requests are late becomes away and comes back.
+      const received = guest.inbox.all.map(({ type }) => type).filter((type) => type !== 'waiting-updated');
+      same(received, ['waiting', 'error'], 'what was heard at the door');
       await host.send({ type: 'admit', peer: guest.id });
       const joined = await guest.admitted();
       matches(joined, {
@@ -52,7 +52,7 @@ export const knocking: Case[] = [
       same((await host.inbox.take('lobby')).waiting, [], 'lobby');
       await guest.send({ type: 'chat', text: 'thank you' });
       matches(await host.inbox.take('chat'), { from: guest.id, text: 'thank you' });
-      await (await enterByKnock(c, room, host)).leave();
+      await (await joinByKnock(c, room, host)).leave();
       matches(await guest.inbox.take('peer-left'), { reason: 'left' });
     },
   },
@@ -79,7 +79,7 @@ export const knocking: Case[] = [
       matches((await host.inbox.take('lobby')).waiting, [{ id, away: false }]);
       await again.cut();
       matches((await host.inbox.take('lobby', awayWithin)).waiting, [{ id, away: true }]);
-      // At once: its grace may be short.
+      // In one request, because its grace may be short.
       await host.sendMany([
         { type: 'chat', text: 'before' },
         { type: 'admit', peer: id },
@@ -130,7 +130,7 @@ export const knocking: Case[] = [
     name: 'the end of a room is everyone’s, also of those who are away or wait',
     async run(c) {
       const { room, host, guest } = await knocked(c);
-      const inside = await enterByKnock(c, room, host);
+      const inside = await joinByKnock(c, room, host);
       await inside.cut();
       await host.inbox.take('peer-away', awayWithin);
       await host.send({ type: 'end' });
@@ -138,8 +138,8 @@ export const knocking: Case[] = [
       same(await endOf(guest), 'room-ended', 'end');
       matches(await refusalOf(c, room, { session: inside.session, after: 0 }), { code: 'room-ended' });
       c.needsRolesOfTheRoom();
-      const anew = await c.peerIn(room).join();
-      matches(anew, { self: { role: 'host' }, peers: [], room: { access: 'open' } });
+      const rejoined = await c.peerIn(room).join();
+      matches(rejoined, { self: { role: 'host' }, peers: [], room: { access: 'open' } });
     },
   },
 ];

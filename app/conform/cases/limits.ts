@@ -1,11 +1,11 @@
-/** Limits: of a room, of a message, of what a session may send. Where they are is the server's; that they are is the promise. */
+/** Limits of rooms, messages and sending rates. Their values are the server's choice; their existence is guaranteed. */
 import { errors } from '../../protocol/errors.ts';
 import { type Context, isLimit, NotTested, sleep } from '../context.ts';
 import { matches, same } from '../expect.ts';
 import { type TestPeer, WebSocketPeer } from '../peers.ts';
 import type { Case } from '../spec.ts';
 
-/** How far a limit is looked for. */
+/** Up to where a limit is searched for. */
 const most = { peers: 40, bytes: 1_000_000, messages: 4000 };
 
 export const limits: Case[] = [
@@ -53,7 +53,7 @@ export const limits: Case[] = [
       const peer = c.add(WebSocketPeer, room);
       await peer.join();
       peer.write('x'.repeat(3 * bytes));
-      // Whoever stands between may find the connection gone while it still sends, and cut before the Close frame got through.
+      // A proxy that is still sending may notice the closed connection and cut it before forwarding the Close frame.
       const { code } = await peer.closing();
       same([1009, 1006].includes(code), true, `whether ${code} is 1009 or a cut`);
     },
@@ -80,12 +80,12 @@ export const limits: Case[] = [
   },
 ];
 
-/** Enters until nobody more gets in. */
+/** Joins with peers until the room is full. */
 const fill = async (c: Context, room: string): Promise<TestPeer[]> => {
   const peers: TestPeer[] = [];
   while (peers.length < most.peers) {
     try {
-      peers.push(await c.enter(room));
+      peers.push(await c.join(room));
     } catch (error) {
       if (isLimit(error) && error.code === 'room-full') return peers;
       throw error;
@@ -94,15 +94,15 @@ const fill = async (c: Context, room: string): Promise<TestPeer[]> => {
   throw new NotTested(`a room takes ${most.peers} peers and more`);
 };
 
-/** Here a room that is still full is no setting. */
+/** Turns a limit into a failure: here a room that is still full is not due to a setting. */
 const asBroken = (error: unknown): never => {
   throw new Error(error instanceof Error ? error.message : String(error));
 };
 
-/** What is refused at any length, since there is no message of this type. */
+/** A message of an unknown type, which is refused at any length. */
 const unknownOf = (bytes: number): string => JSON.stringify({ type: 'dance', more: 'x'.repeat(bytes) });
 
-/** A length over the limit, and less than twice of it: what is far over is cut off without a word. */
+/** A length over the limit but less than twice it: beyond that the connection is closed without an error message. */
 export const tooLong = async (c: Context, room: string): Promise<number> => {
   for (let bytes = 4096; bytes < most.bytes; bytes *= 1.5) {
     const { code } = await c.refusal(room, [c.joinText(), unknownOf(bytes)]);

@@ -1,4 +1,4 @@
-/** Malformed messages: each is refused, its number is settled where it can be read, and its session continues. */
+/** Malformed messages: each is refused, its number is settled if it can be read, and its session continues. */
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { most } from '../../protocol/limits.ts';
 import type { ClientMessage } from '../../protocol/messages.ts';
@@ -8,47 +8,52 @@ import type { Fields, TestPeer } from '../peers.ts';
 import type { Case } from '../spec.ts';
 import { tooLong } from './limits.ts';
 
-/** What a field holds: a text of `least` to `longest` characters, the id of a peer, one of some words, anything else by its type. */
-type Form =
-  | { is: 'text'; least: number; longest: number }
-  | { is: 'id' }
-  | { is: 'word' }
-  | { is: 'flag' }
-  | { is: 'count' }
-  | { is: 'media' }
-  | { is: 'data' };
-type Field = Form & { sound: unknown; optional?: true };
+/** The type of a field. `text`: `least` to `longest` characters; `id`: a peer id; `word`: one of a set of strings. */
+type FieldType =
+  | { type: 'text'; least: number; longest: number }
+  | { type: 'id' }
+  | { type: 'word' }
+  | { type: 'flag' }
+  | { type: 'count' }
+  | { type: 'media' }
+  | { type: 'data' };
+type Field = FieldType & { valid: unknown; optional?: true };
 
-const text = (longest: number, least = 1): Field => ({ is: 'text', least, longest, sound: 'x' });
-const id: Field = { is: 'id', sound: 'somebody' };
-const word = (sound: string): Field => ({ is: 'word', sound });
-const flag: Field = { is: 'flag', sound: true };
-const count: Field = { is: 'count', sound: 1 };
-const media: Field = { is: 'media', sound: { audio: true, video: true } };
-const data: Field = { is: 'data', sound: {} };
-const may = (field: Field): Field => ({ ...field, optional: true });
+const text = (longest: number, least = 1): Field => ({ type: 'text', least, longest, valid: 'x' });
+const id: Field = { type: 'id', valid: 'somebody' };
+const word = (valid: string): Field => ({ type: 'word', valid });
+const flag: Field = { type: 'flag', valid: true };
+const count: Field = { type: 'count', valid: 1 };
+const media: Field = { type: 'media', valid: { audio: true, video: true } };
+const data: Field = { type: 'data', valid: {} };
+const optional = (field: Field): Field => ({ ...field, optional: true });
 
-/** Every type of message, with every field but `n`. */
+/** All types of messages, with all fields but `n`. */
 const types: Record<ClientMessage['type'], Record<string, Field>> = {
   join: {
-    name: may(text(most.name)),
-    token: may(text(most.token, 0)),
-    passcode: may(text(most.passcode)),
-    session: may(text(256, 0)),
-    after: may(count),
-    media: may(media),
+    name: optional(text(most.name)),
+    token: optional(text(most.token, 0)),
+    passcode: optional(text(most.passcode)),
+    session: optional(text(256, 0)),
+    after: optional(count),
+    media: optional(media),
   },
   signal: { to: id, epoch: count, data },
-  chat: { text: text(most.text), to: may(id) },
-  update: { name: may(text(most.name)), media: may(media), hand: may(flag), token: may(text(most.token, 0)) },
-  leave: { mayReturn: may(flag) },
-  ping: { quiet: may(count) },
+  chat: { text: text(most.text), to: optional(id) },
+  update: {
+    name: optional(text(most.name)),
+    media: optional(media),
+    hand: optional(flag),
+    token: optional(text(most.token, 0)),
+  },
+  leave: { mayReturn: optional(flag) },
+  ping: { quiet: optional(count) },
   admit: { peer: id },
   deny: { peer: id },
   lock: { access: word('open') },
   passcode: { passcode: text(most.passcode) },
   role: { peer: id, role: word('guest') },
-  kick: { peer: id, ban: may(flag), network: may(flag) },
+  kick: { peer: id, ban: optional(flag), network: optional(flag) },
   'mute-request': { peer: id, kind: word('audio') },
   end: {},
 };
@@ -60,38 +65,41 @@ const nested = (depth: number): unknown => {
   return value;
 };
 
-/** Values that a field may not have, by what is wrong with them. */
-const wrong = (field: Field): [string, unknown][] => {
+/** Invalid values of a field, with a description. */
+const invalidValues = (field: Field): [string, unknown][] => {
   const values: [string, unknown][] = [];
   if (!field.optional) values.push(['missing', undefined]);
-  if (field.is === 'data') return [...values, ['nested too deep', nested(most.depth)], ['far too deep', nested(1500)]];
-  values.push(['of a wrong type', field.is === 'text' || field.is === 'id' ? 7 : 'wrong'], ['a list', []]);
-  if (!(field.is === 'text' && field.longest === most.passcode)) values.push(['null', null]);
-  if (field.is === 'text' && field.least > 0) values.push(['empty', '']);
-  if (field.is === 'text') values.push(['too long', 'x'.repeat(field.longest + 1)]);
-  if (field.is === 'id')
+  if (field.type === 'data')
+    return [...values, ['nested too deep', nested(most.depth)], ['far too deep', nested(1500)]];
+  values.push(['of a wrong type', field.type === 'text' || field.type === 'id' ? 7 : 'wrong'], ['a list', []]);
+  if (!(field.type === 'text' && field.longest === most.passcode)) values.push(['null', null]);
+  if (field.type === 'text' && field.least > 0) values.push(['empty', '']);
+  if (field.type === 'text') values.push(['too long', 'x'.repeat(field.longest + 1)]);
+  if (field.type === 'id')
     values.push(['empty', ''], ['no id', 'a b'], ['no id', '__proto__/..'], ['too long', 'x'.repeat(33)]);
-  if (field.is === 'count') values.push(['negative', -1], ['a fraction', 1.5], ['too large', 2 ** 60]);
-  if (field.is === 'media')
+  if (field.type === 'count') values.push(['negative', -1], ['a fraction', 1.5], ['too large', 2 ** 60]);
+  if (field.type === 'media')
     values.push(['incomplete', { audio: true }], ['nested', { audio: { audio: true }, video: true }]);
   return values;
 };
 
-type Spoiled = { what: string; message: Fields; code?: ErrorCode };
+type Variant = { what: string; message: Fields; code?: ErrorCode };
 
-/** A message of this type in every way in which it can be malformed, but for its number. */
-const spoiled = (type: ClientMessage['type']): Spoiled[] => {
+/** All malformed variants of a message type, except for bad numbers. */
+const malformedVariants = (type: ClientMessage['type']): Variant[] => {
   const fields = Object.entries(types[type]);
-  const sound = { type, ...Object.fromEntries(fields.map(([name, field]) => [name, field.sound])) };
+  const valid = { type, ...Object.fromEntries(fields.map(([name, field]) => [name, field.valid])) };
   const all = fields.flatMap(([name, field]) =>
-    wrong(field).map(([how, value]): Spoiled => ({ what: `${name} is ${how}`, message: { ...sound, [name]: value } })),
+    invalidValues(field).map(
+      ([how, value]): Variant => ({ what: `${name} is ${how}`, message: { ...valid, [name]: value } }),
+    ),
   );
   if (type === 'signal')
-    all.push({ what: 'data is too long', message: { ...sound, data: 'x'.repeat(most.signal) }, code: 'too-long' });
+    all.push({ what: 'data is too long', message: { ...valid, data: 'x'.repeat(most.signal) }, code: 'too-long' });
   return [
     ...all,
-    { what: 'an unknown field is nested too deep', message: { ...sound, more: nested(most.depth) } },
-    { what: 'an unknown field is nested far too deep', message: { ...sound, more: nested(1500) } },
+    { what: 'an unknown field is nested too deep', message: { ...valid, more: nested(most.depth) } },
+    { what: 'an unknown field is nested far too deep', message: { ...valid, more: nested(1500) } },
   ];
 };
 
@@ -105,13 +113,13 @@ const badNumbers: [string, unknown][] = [
   ['too large', 2 ** 60],
 ];
 
-/** Whether a server with a low `max-message-bytes` takes no messages of this length. */
-const isLong = ({ message }: Spoiled): boolean => JSON.stringify(message).length > 4096;
+/** Whether a server with a low `max-message-bytes` may refuse the message for its length. */
+const isLong = ({ message }: Variant): boolean => JSON.stringify(message).length > 4096;
 
-/** Refused with the number that it has, after which the same session says something sound. */
+/** The message is refused with its number, and a valid one is then accepted in the same session. */
 const refusedAlone = async (
-  { sender, hearer }: { sender: TestPeer; hearer: TestPeer },
-  { what, message, code = 'bad-message' }: Spoiled,
+  { sender, receiver }: { sender: TestPeer; receiver: TestPeer },
+  { what, message, code = 'bad-message' }: Variant,
   numbered: boolean,
 ): Promise<void> => {
   const about = `${what}, in ${shown(message)}`;
@@ -122,12 +130,12 @@ const refusedAlone = async (
   await sender.send({ type: 'chat', text: about.slice(0, 100) });
   let acked = 0;
   while (acked < sender.n) acked = (await sender.inbox.take('ack')).n;
-  same((await hearer.inbox.take('chat')).text, about.slice(0, 100), 'what was said next');
+  same((await receiver.inbox.take('chat')).text, about.slice(0, 100), 'what was said next');
 };
 
 const begin = async (c: Context) => {
-  const { first: sender, second: hearer } = await c.pair();
-  return { sender, hearer };
+  const { first: sender, second: receiver } = await c.pair();
+  return { sender, receiver };
 };
 
 const ofType = (type: ClientMessage['type']): Case => ({
@@ -135,22 +143,22 @@ const ofType = (type: ClientMessage['type']): Case => ({
   async run(c) {
     const peers = await begin(c);
     const isNumbered = !unnumbered.includes(type);
-    for (const one of spoiled(type)) if (!isLong(one)) await refusedAlone(peers, one, isNumbered);
-    const sound = Object.entries(types[type]).map(([name, field]) => [name, field.sound]);
+    for (const one of malformedVariants(type)) if (!isLong(one)) await refusedAlone(peers, one, isNumbered);
+    const valid = Object.entries(types[type]).map(([name, field]) => [name, field.valid]);
     for (const [how, n] of isNumbered ? badNumbers : [])
-      await refusedAlone(peers, { what: `n is ${how}`, message: { type, ...Object.fromEntries(sound), n } }, false);
+      await refusedAlone(peers, { what: `n is ${how}`, message: { type, ...Object.fromEntries(valid), n } }, false);
   },
 });
 
 export const malformed: Case[] = [
-  // Every type is a key of the table.
+  // Every key of `types` is a message type.
   ...Object.keys(types).map((type) => ofType(type as ClientMessage['type'])),
   {
     name: 'a field that is too long is refused and settled, and its session continues',
     async run(c) {
       const peers = await begin(c);
       const shortest = await tooLong(c, c.newRoom());
-      for (const one of [...spoiled('signal'), ...spoiled('update')].filter(isLong)) {
+      for (const one of [...malformedVariants('signal'), ...malformedVariants('update')].filter(isLong)) {
         if (JSON.stringify(one.message).length > shortest / 1.5) throw new NotTested('messages are shorter here');
         await refusedAlone(peers, one, true);
       }
@@ -160,7 +168,7 @@ export const malformed: Case[] = [
     name: 'a name is told without what cannot be seen, and is none where nothing can',
     async run(c) {
       const room = c.newRoom();
-      const hearer = await c.enter(room);
+      const receiver = await c.join(room);
       const names: [string, string | undefined][] = [
         ['\u202etsoh', 'tsoh'],
         ['Ai\u200bko\u2069', 'Aiko'],
@@ -168,11 +176,11 @@ export const malformed: Case[] = [
         ['\u3164', undefined],
         ['\u200f\u200f', undefined],
       ];
-      for (const [name, told] of names) {
-        const peer = await c.enter(room, { name });
-        same((await hearer.inbox.take('peer-joined')).peer.name, told, `what is told of ${JSON.stringify(name)}`);
+      for (const [name, expected] of names) {
+        const peer = await c.join(room, { name });
+        same((await receiver.inbox.take('peer-joined')).peer.name, expected, `what is told of ${JSON.stringify(name)}`);
         await peer.leave();
-        await hearer.inbox.take('peer-left');
+        await receiver.inbox.take('peer-left');
       }
     },
   },

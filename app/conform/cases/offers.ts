@@ -1,4 +1,4 @@
-/** Who offers, who yields, and which connection a signal belongs to. */
+/** Which peer offers, which one yields, and which connection a signal belongs to. */
 import { matches, same } from '../expect.ts';
 import type { Case } from '../spec.ts';
 
@@ -9,7 +9,7 @@ export const offers: Case[] = [
       const room = c.newRoom();
       const first = c.peerIn(room);
       const alone = await first.join({ name: ' Aiko ', media: { audio: true, video: false } });
-      const { grace } = c.house;
+      const { grace } = c.target;
       matches(alone, { peers: [], recovered: false, self: { name: 'Aiko', role: 'host' }, grace });
       const second = c.peerIn(room);
       const { peers, self } = await second.join({ name: 'Ben' });
@@ -26,8 +26,8 @@ export const offers: Case[] = [
           polite: true,
         },
       ]);
-      const told = await first.inbox.take('peer-joined');
-      matches(told.peer, { id: second.id, name: 'Ben', initiator: false, polite: false, epoch: peers[0]?.epoch });
+      const event = await first.inbox.take('peer-joined');
+      matches(event.peer, { id: second.id, name: 'Ben', initiator: false, polite: false, epoch: peers[0]?.epoch });
       const third = await c.peerIn(room).join();
       same(
         third.peers.map(({ initiator }) => initiator),
@@ -42,7 +42,7 @@ export const offers: Case[] = [
       const { room, first, second, epoch } = await c.pair();
       await second.leave();
       matches(await first.inbox.take('peer-left'), { peer: second.id, reason: 'left' });
-      const again = await c.enter(room);
+      const again = await c.join(room);
       const { peer } = await first.inbox.take('peer-joined');
       await first.send({ type: 'signal', to: again.id, epoch, data: 'old' });
       matches(await first.inbox.take('error'), { code: 'stale-epoch', n: 1 });

@@ -1,4 +1,4 @@
-/** Numbers: what is settled once, and what arrives once and in order. */
+/** Numbering: messages are settled once; events arrive once and in order. */
 import { matches, same } from '../expect.ts';
 import type { Case } from '../spec.ts';
 
@@ -27,7 +27,7 @@ export const once: Case[] = [
     name: 'everyone gets every event once, in the order of its number',
     async run(c) {
       const { room, first, second } = await c.pair();
-      const third = await c.enter(room);
+      const third = await c.join(room);
       for (let i = 0; i < 10; i += 1) {
         await first.send({ type: 'chat', text: `first ${i}` });
         await second.send({ type: 'chat', text: `second ${i}` });

@@ -1,4 +1,4 @@
-/** What is relayed: unread, inside the room, to whom it is meant for. */
+/** Relaying: unread, within the room, to the addressed peer. */
 import { NotTested } from '../context.ts';
 import { matches, same } from '../expect.ts';
 import type { Case } from '../spec.ts';
@@ -8,7 +8,7 @@ export const relay: Case[] = [
     name: 'a signal reaches its receiver unread, and nobody else',
     async run(c) {
       const { room, first, second, epoch } = await c.pair();
-      const third = await c.enter(room);
+      const third = await c.join(room);
       const data = { description: { sdp: 'v=0\r\n"\\\u2028 玄関 😀', type: 'offer' }, deep: [[], {}, null, 1e21, ''] };
       await second.send({ type: 'signal', to: first.id, epoch, data });
       matches(await first.inbox.take('signal'), { from: second.id, epoch, data });
@@ -30,7 +30,7 @@ export const relay: Case[] = [
     name: 'chat goes to everyone else, or to one; updates are told',
     async run(c) {
       const { room, first, second } = await c.pair();
-      const third = await c.enter(room);
+      const third = await c.join(room);
       await first.send({ type: 'chat', text: 'to all <b>' });
       await first.send({ type: 'chat', text: 'to the second', to: second.id });
       await first.send({ type: 'update', name: 'Chika', media: { audio: true, video: true } });
@@ -64,8 +64,8 @@ export const relay: Case[] = [
       matches(await one.first.inbox.take('error'), { code: 'unknown-peer' });
       await one.first.send({ type: 'chat', text: 'inside' });
       await one.second.inbox.take('chat');
-      const heard = [...two.first.inbox.all, ...two.second.inbox.all].filter(({ type }) => type === 'chat');
-      same(heard, [], 'what the other room heard');
+      const chats = [...two.first.inbox.all, ...two.second.inbox.all].filter(({ type }) => type === 'chat');
+      same(chats, [], 'what the other room heard');
     },
   },
 ];

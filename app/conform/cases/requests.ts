@@ -1,17 +1,17 @@
-/** Plain HTTP: separate requests, one of which may wait. */
+/** Plain HTTP: separate requests, one of which may be a long poll. */
 import { type Context, sleep } from '../context.ts';
 import { matches, same } from '../expect.ts';
 import { AskingPeer, HttpPeer, WebSocketPeer } from '../peers.ts';
 import type { Case } from '../spec.ts';
 
-const asking = async (c: Context): Promise<AskingPeer> => {
+const joinedPeer = async (c: Context): Promise<AskingPeer> => {
   const peer = c.add(AskingPeer, c.newRoom());
   await peer.join();
   return peer;
 };
 
-/** A peer whose request for events waits. */
-const waiting = async (c: Context) => {
+/** A peer with a pending long poll. */
+const pollingPeer = async (c: Context) => {
   const peer = c.add(AskingPeer, c.newRoom());
   const { seq } = await peer.join();
   const poll = peer.poll(8);
@@ -24,7 +24,7 @@ export const requests: Case[] = [
     name: 'one request for events waits at a time: a newer one ends the older',
     on: ['HTTP'],
     async run(c) {
-      const peer = await asking(c);
+      const peer = await joinedPeer(c);
       const older = peer.poll(8);
       await sleep(400);
       const newer = peer.poll(1);
@@ -36,7 +36,7 @@ export const requests: Case[] = [
     name: 'a request for events waits no longer than it asked, and not at all for what is there',
     on: ['HTTP'],
     async run(c) {
-      const peer = await asking(c);
+      const peer = await joinedPeer(c);
       matches(await peer.poll(1), { status: 200, json: { messages: [] } });
       const other = c.add(HttpPeer, peer.room);
       await other.join();
@@ -66,10 +66,10 @@ export const requests: Case[] = [
     name: 'requests without a session, or with a wrong one, are nobody’s',
     on: ['HTTP'],
     async run(c) {
-      const peer = await asking(c);
+      const peer = await joinedPeer(c);
       const ask = async (authorization: string, query: string) => {
-        const answer = await peer.events(query, { authorization });
-        return { status: answer.status, json: await answer.json() };
+        const response = await peer.events(query, { authorization });
+        return { status: response.status, json: await response.json() };
       };
       matches(await ask('', 'after=0'), { status: 401, json: { code: 'not-joined' } });
       const wrong = `Bearer ${peer.id}.${'x'.repeat(32)}`;
@@ -83,7 +83,7 @@ export const requests: Case[] = [
     name: 'after leave a session is nobody’s',
     on: ['HTTP', 'SSE'],
     async run(c) {
-      const peer = await asking(c);
+      const peer = await joinedPeer(c);
       same((await peer.post('leave', {})).status, 204, 'the answer to leave');
       matches(await peer.poll(), { status: 401, json: { code: 'unknown-session' } });
     },
@@ -94,12 +94,15 @@ export const requests: Case[] = [
     async run(c) {
       const bye = { type: 'bye', code: 'left', retry: null };
       for (const mayReturn of [false, true]) {
-        const one = await waiting(c);
+        const one = await pollingPeer(c);
         same((await one.peer.post('leave', { mayReturn })).status, 204, 'the answer to leave');
         matches(await one.poll, { status: 200, json: { messages: [bye], seq: one.seq } });
-        const other = await waiting(c);
-        const said = [{ type: 'ping' }, { type: 'leave', mayReturn }, { type: 'ping' }];
-        matches(await other.peer.post('messages', said), { status: 200, json: { messages: [{ type: 'pong' }, bye] } });
+        const other = await pollingPeer(c);
+        const messages = [{ type: 'ping' }, { type: 'leave', mayReturn }, { type: 'ping' }];
+        matches(await other.peer.post('messages', messages), {
+          status: 200,
+          json: { messages: [{ type: 'pong' }, bye] },
+        });
         matches(await other.poll, { status: 200, json: { messages: [bye], seq: other.seq } });
       }
     },

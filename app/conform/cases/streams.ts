@@ -1,4 +1,4 @@
-/** Event streams: how they begin, go on, beat and end. */
+/** Event streams: start, continuation, heartbeats and end. */
 import { errors } from '../../protocol/errors.ts';
 import type { Block } from '../../protocol/event-stream.ts';
 import type { Context } from '../context.ts';
@@ -7,25 +7,25 @@ import { AskingPeer, eventsIn, StreamPeer, WebSocketPeer } from '../peers.ts';
 import type { Case } from '../spec.ts';
 
 const accept = { accept: 'text/event-stream' };
-/** ms after which a stream is given up; longer than the default heartbeat. */
+/** Timeout for a stream in ms; longer than the default heartbeat interval. */
 const patience = 30_000;
 
-/** One who has joined as the room's second and listens to nothing yet, where it is, and the first. */
+/** A second peer in a room that has joined but listens to nothing yet, and the first peer. */
 const begin = async (c: Context) => {
   const room = c.newRoom();
   const other = c.add(StreamPeer, room);
   await other.join();
   const peer = c.add(AskingPeer, room);
   const { seq } = await peer.join();
-  const ask = (headers: Record<string, string> = {}) =>
+  const request = (headers: Record<string, string> = {}) =>
     peer.events(`after=${seq}`, { ...accept, ...headers }, AbortSignal.timeout(patience));
-  const stream = async (headers?: Record<string, string>) => eventsIn(await ask(headers));
-  return { room, other, peer, seq, ask, stream };
+  const stream = async (headers?: Record<string, string>) => eventsIn(await request(headers));
+  return { room, other, peer, seq, request, stream };
 };
 
 const until = async (blocks: AsyncGenerator<Block>, wanted: (block: Block) => boolean): Promise<Block> => {
   for (;;) {
-    // Not by `for await`: leaving that would end the stream.
+    // No `for await`, because leaving it would end the stream.
     const { value, done } = await blocks.next();
     if (done) throw new Error('the stream ended before');
     if (wanted(value)) return value;
@@ -41,11 +41,11 @@ const cases: Omit<Case, 'on'>[] = [
   {
     name: 'a stream begins at once, is not to be kept or gathered, and numbers what has a number',
     async run(c) {
-      const { other, ask } = await begin(c);
-      const answer = await ask();
-      same(answer.headers.get('content-type'), 'text/event-stream', 'content-type');
-      same(answer.headers.get('cache-control'), 'no-store', 'cache-control');
-      const blocks = eventsIn(answer);
+      const { other, request } = await begin(c);
+      const response = await request();
+      same(response.headers.get('content-type'), 'text/event-stream', 'content-type');
+      same(response.headers.get('cache-control'), 'no-store', 'cache-control');
+      const blocks = eventsIn(response);
       matches((await blocks.next()).value, { retry: '1000' });
       await other.send({ type: 'chat', text: 'one\ntwo' });
       const { id, data } = await until(blocks, isMessage);
@@ -55,25 +55,25 @@ const cases: Omit<Case, 'on'>[] = [
   {
     name: 'a stream that breaks is noticed at once',
     async run(c) {
-      const { other, ask, stream } = await begin(c);
+      const { other, request, stream } = await begin(c);
       const blocks = await stream();
       await blocks.next();
       await blocks.return(undefined);
-      // Otherwise it would be expected to ask again after twice the ping-interval: later than this waits.
+      // Otherwise it would be away only after twice the ping-interval, which is longer than this waits.
       await other.inbox.take('peer-away');
-      await ask();
+      await request();
       await other.inbox.take('peer-back');
     },
   },
   {
     name: 'Last-Event-ID goes before the number in the URL',
     async run(c) {
-      const { other, ask, stream } = await begin(c);
+      const { other, request, stream } = await begin(c);
       for (const text of ['one', 'two']) await other.send({ type: 'chat', text });
       const first = await until(await stream(), has('"one"'));
       const rest = await stream({ 'last-event-id': first.id ?? '' });
       same((await until(rest, isMessage)).data?.includes('"two"'), true, 'whether "two" comes next');
-      const wrong = await ask({ 'last-event-id': 'x' });
+      const wrong = await request({ 'last-event-id': 'x' });
       same(wrong.status, 400, 'status for a Last-Event-ID of "x"');
       matches(await wrong.json(), { code: 'bad-message' });
     },
@@ -86,10 +86,10 @@ const cases: Omit<Case, 'on'>[] = [
       const third = c.add(StreamPeer, room);
       await third.join();
       const blocks = await stream();
-      const told = await until(blocks, has('peer-joined'));
+      const joined = await until(blocks, has('peer-joined'));
       await other.send({ type: 'chat', text: 'not for all', to: third.id });
       const { seq } = await third.inbox.take('chat');
-      const beat = await until(blocks, ({ comment, id }) => comment !== undefined && Number(id) > Number(told.id));
+      const beat = await until(blocks, ({ comment, id }) => comment !== undefined && Number(id) > Number(joined.id));
       same(beat, { comment: '', id: String(seq) }, 'heartbeat');
     },
   },
@@ -132,7 +132,7 @@ const cases: Omit<Case, 'on'>[] = [
     name: 'a WebSocket of the same session takes over, and plain HTTP takes over from it by joining',
     also: ['WebSocket'],
     async run(c) {
-      const { room, other, peer, seq, ask, stream } = await begin(c);
+      const { room, other, peer, seq, request, stream } = await begin(c);
       const blocks = await stream();
       const socket = c.add(WebSocketPeer, room);
       matches(await socket.join({ session: peer.session, after: seq }), { recovered: true });
@@ -140,8 +140,8 @@ const cases: Omit<Case, 'on'>[] = [
       await peer.send({ type: 'chat', text: 'requests end no WebSocket' });
       await other.inbox.take('chat');
       same(socket.closed, undefined, 'whether the WebSocket was closed');
-      // It may have been sent before, and long on its way.
-      same((await ask()).status, errors.replaced.status, 'the answer to a stream beside it');
+      // Refused, because it may be a delayed request from before the WebSocket.
+      same((await request()).status, errors.replaced.status, 'the answer to a stream beside it');
       matches(await peer.join({ session: peer.session, after: seq }), { recovered: true });
       matches(await socket.closing(), { code: errors.replaced.close });
     },
@@ -178,8 +178,8 @@ const cases: Omit<Case, 'on'>[] = [
     async run(c) {
       const { peer } = await begin(c);
       const refused = async (query: string, headers: Record<string, string> = {}) => {
-        const answer = await peer.events(query, { ...accept, ...headers });
-        return { status: answer.status, json: await answer.json() };
+        const response = await peer.events(query, { ...accept, ...headers });
+        return { status: response.status, json: await response.json() };
       };
       matches(await refused('after=99999'), { status: 410, json: { code: 'events-gone' } });
       matches(await refused('after=0', { authorization: '' }), { status: 401, json: { code: 'not-joined' } });
