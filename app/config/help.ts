@@ -1,4 +1,4 @@
-/** The text of `genkan --help`, made from the schema. */
+/** The text of `genkan --help`, generated from the schema. */
 import type { z } from 'zod';
 import { groups } from './schema.ts';
 import { type Groups, metadataOf, showDefault } from './setting-metadata.ts';
@@ -53,7 +53,7 @@ export const helpText = (shown: Groups = groups): string =>
     settingsText(shown),
   ].join('\n');
 
-/** Groups under their titles, with an empty line between two. */
+/** The groups under their titles, separated by empty lines. */
 export const settingsText = (shown: Groups): string =>
   Object.entries(shown)
     .map(([title, settings]) =>

@@ -1,4 +1,4 @@
-/** Every setting once: its name, its form, its default and what it does. All else about settings is made from this. */
+/** Every setting, defined once: name, value type, default and help. Everything else about settings is derived from this. */
 import { z } from 'zod';
 import type { Groups } from './setting-metadata.ts';
 import { access } from './settings/access.ts';

@@ -1,4 +1,4 @@
-/** Settings: who may come in, by which token, and how often. */
+/** Settings: access, tokens and rate limits. */
 import { settingMetadata } from '../setting-metadata.ts';
 import { bytes, choice, integer, list, path, seconds, text } from '../value-types.ts';
 

@@ -1,4 +1,4 @@
-/** Settings: where the server listens, and whom it believes there. */
+/** Settings: listen addresses, and which front ends are trusted. */
 import { settingMetadata } from '../setting-metadata.ts';
 import { address, flag, integer, list, network, octalMode, text } from '../value-types.ts';
 

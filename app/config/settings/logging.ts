@@ -1,4 +1,4 @@
-/** Settings: statistics and logs. */
+/** Settings: statistics and logging. */
 import { formatFaults } from '../../logging/format.ts';
 import { settingMetadata } from '../setting-metadata.ts';
 import { address, choice, flag, integer, list, path, text } from '../value-types.ts';

@@ -1,4 +1,4 @@
-/** Settings: the processes, who they are, when they start anew and how they are told. */
+/** Settings: processes, their user, restarts and control. */
 import { settingMetadata } from '../setting-metadata.ts';
 import { flag, integer, list, path, seconds, text } from '../value-types.ts';
 

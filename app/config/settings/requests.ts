@@ -1,4 +1,4 @@
-/** Settings: how large a request may be and how long it may take. */
+/** Settings: size limits and timeouts of requests. */
 import { settingMetadata } from '../setting-metadata.ts';
 import { bytes, integer, seconds } from '../value-types.ts';
 

@@ -1,4 +1,4 @@
-/** Settings: limits and times of rooms and of the conversations with their peers. */
+/** Settings: limits and timeouts of rooms and their peers. */
 import { settingMetadata } from '../setting-metadata.ts';
 import { bytes, choice, integer, list, seconds, text } from '../value-types.ts';
 

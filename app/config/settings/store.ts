@@ -1,4 +1,4 @@
-/** Settings: where rooms live. */
+/** Settings: the room store. */
 import { settingMetadata } from '../setting-metadata.ts';
 import { flag, integer, seconds, text } from '../value-types.ts';
 

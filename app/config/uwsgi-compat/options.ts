@@ -1,18 +1,18 @@
-/** uWSGI's options that are no settings here, each with what it does there and what is answered here. */
+/** Options of uWSGI that are not settings here: what each does in uWSGI, and how it is handled here. */
 
 /**
- * - `renamed`: the value goes to the setting `to`, times `times`, and the new name is told.
- * - `always`: it is always so here; taken without a word, unless it was to be switched off.
- * - `inapplicable`: the start goes on without it, and the reason is told.
- * - `refused`: going on without it would not be what was asked for, so the start ends with the reason.
- * `takes`: what follows it on a command line. `planned`: not so yet, and refused until it is.
+ * - `renamed`: the value, multiplied by `times`, goes to the setting `to`; a note gives the new name.
+ * - `always`: always on here; silently accepted, with a note if it was to be switched off.
+ * - `inapplicable`: ignored, with a note that gives the reason.
+ * - `refused`: ignoring it would be wrong, so the start fails with the reason.
+ * `takes`: whether a value follows it on a command line. `planned`: refused until it is implemented.
  */
 export type UwsgiAnswer = { uwsgi: string } & (
   | { verdict: 'renamed'; to: string; times?: number; here?: string }
   | { verdict: 'always' | 'inapplicable' | 'refused'; takes: 'flag' | 'value'; here: string; planned?: true }
 );
 
-/** An option that no setting stands for. */
+/** An option without a corresponding setting. */
 export type UwsgiVerdict = Extract<UwsgiAnswer, { verdict: 'always' | 'inapplicable' | 'refused' }>;
 const answer =
   (verdict: UwsgiVerdict['verdict'], takes: UwsgiVerdict['takes']) =>
@@ -28,7 +28,7 @@ const renamed = (to: string, uwsgi: string, here?: string): UwsgiAnswer => ({
   uwsgi,
   ...(here === undefined ? {} : { here }),
 });
-/** What is said of all that a later version will have. */
+/** The text for everything planned for a later version. */
 export const later = 'recognised, not in this version yet';
 
 const sockets: Record<string, UwsgiAnswer> = {
@@ -186,7 +186,7 @@ const files: Record<string, UwsgiAnswer> = {
 
 export const uwsgiOptions: Record<string, UwsgiAnswer> = { ...sockets, ...workers, ...reports, ...files };
 
-/** Options that come in families, by how their names begin. */
+/** Families of options with a common prefix. */
 export const uwsgiFamilies: { like: string; pattern: RegExp; answer: UwsgiAnswer }[] = [
   {
     like: 'cheaper…',
@@ -239,7 +239,7 @@ export const uwsgiFamilies: { like: string; pattern: RegExp; answer: UwsgiAnswer
   },
 ];
 
-/** What is done about an option that is no setting. */
+/** How an option without a setting is handled. */
 export const verdictOn = ({
   verdict,
   planned,
@@ -247,12 +247,12 @@ export const verdictOn = ({
 }: UwsgiVerdict): { verdict: UwsgiVerdict['verdict']; said: string } =>
   planned ? { verdict: 'refused', said: `${later}: ${here}` } : { verdict, said: here };
 
-/** Undefined for what is no option of uWSGI that is known here. */
+/** Undefined for a name that is not a known option of uWSGI. */
 export const answerTo = (name: string): UwsgiAnswer | undefined =>
   (Object.hasOwn(uwsgiOptions, name) ? uwsgiOptions[name] : undefined) ??
   uwsgiFamilies.find(({ pattern }) => pattern.test(name))?.answer;
 
-/** Single letters of uWSGI for options that are no settings here. */
+/** Single-letter flags of uWSGI for options that are not settings here. */
 export const shortOptions: Record<string, string> = {
   T: 'enable-threads',
   z: 'socket-timeout',
