@@ -34,13 +34,13 @@ const entry = (name: string, setting: z.core.$ZodType, given: RawSetting | undef
     if (given?.path !== undefined) return `  ${name}_file: ${scalar(given.path)}${from}`;
     return given ? `  # ${name}: not shown;${from.replace('  #', '')}` : `  # ${name}: not set`;
   }
-  const value = given ? valueOf(setting, given) : defaultOf(setting);
+  const value = given ? effectiveValue(setting, given) : defaultOf(setting);
   if (value === undefined) return `  # ${name}: not set`;
   // A settings file cannot include another one.
   return `  ${name === 'yaml' ? '# ' : ''}${name}: ${show(value)}${from}`;
 };
 
-const valueOf = (setting: z.core.$ZodType, { parts }: RawSetting): unknown => {
+const effectiveValue = (setting: z.core.$ZodType, { parts }: RawSetting): unknown => {
   const values = parts.map(({ value }) => (valueTypeOf(setting).kind === 'text' ? String(value) : parseText(value)));
   return isRepeatable(setting) ? values : values.at(-1);
 };
