@@ -199,8 +199,7 @@ const runNginx = (words: string[], file: string | undefined): number => {
 
 /** Help of the commands with options of their own. */
 const helps: Record<string, () => string> = {
-  nginx: () =>
-    settingsText({ "genkan nginx, which takes the app's own settings as well (genkan --help)": nginxOptions }),
+  nginx: () => settingsText({ 'genkan nginx, which also takes the settings of the app (genkan --help)': nginxOptions }),
   doctor: () => settingsText({ 'genkan doctor https://meet.example': doctorOptions }),
 };
 

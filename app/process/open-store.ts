@@ -12,7 +12,7 @@ export const openStore = async (
   rules: Rules,
   log: Log,
   counts: Leaves,
-  ownClock: () => number,
+  localClock: () => number,
 ): Promise<{ store: Store; clock: () => number }> => {
   const limits: RegistryLimits = {
     rooms: settings['max-rooms'],
@@ -21,7 +21,7 @@ export const openStore = async (
     // Events older than the longest absence of a session are never replayed.
     log: { events: settings['log-events'], bytes: settings['log-bytes'], age: 2 * rules.grace + 60_000 },
   };
-  if (settings.store === 'memory') return { store: memoryStore(limits, ownClock, counts), clock: ownClock };
+  if (settings.store === 'memory') return { store: memoryStore(limits, localClock, counts), clock: localClock };
   const options = {
     url: settings.store,
     password: settings['store-password'],

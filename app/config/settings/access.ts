@@ -33,7 +33,7 @@ export const access = {
     help: 'required "iss" of tokens',
   }),
   'token-audience': word('NAME').optional().register(settingMetadata, {
-    help: 'required "aud" of tokens, or one of several',
+    help: 'value that the "aud" of tokens must be or contain',
   }),
   'token-leeway': seconds(0, 300).default(5).register(settingMetadata, {
     help: 'tolerated difference, in seconds, from the clock of the token issuer',
@@ -79,7 +79,7 @@ export const access = {
     help: 'passcodes hashed for one address in a burst',
   }),
   'max-rooms-per-address': integer(1, 10_000_000).default(200).register(settingMetadata, {
-    help: 'open rooms that one address has created',
+    help: 'existing rooms that one address has created',
   }),
   'max-seats-per-address': integer(1, 10_000_000).default(1000).register(settingMetadata, {
     help: 'peers from one address, in rooms and lobbies; separately, its WebSockets and event streams',

@@ -11,7 +11,7 @@ export const reports = {
   stats: list(address).register(settingMetadata, {
     help: "serve statistics in uWSGI's JSON format, for uwsgitop; :port = loopback",
     uwsgi: 'serves statistics as JSON; :port = every interface; shows cookies and credentials of running requests',
-    differs: ':port is loopback; never shows variables of requests; numbers of rooms are under "rooms"',
+    differs: ':port is loopback; never shows variables of requests; Genkan adds its own numbers under "rooms"',
     also: ['stats-server'],
   }),
   'stats-http': list(address).register(settingMetadata, {
