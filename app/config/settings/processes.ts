@@ -72,13 +72,13 @@ export const workers = {
     differs: 'the worker drains first',
   }),
   'reload-on-rss': integer(0, 1_048_576, 'MB').default(0).register(settingMetadata, {
-    help: 'megabytes of memory at which a worker trims what large rooms keep for resuming peers and, if that is not enough, hands over to a new worker and drains; 0 = never',
+    help: 'megabytes of memory at which a worker trims the event logs of large rooms and, if that is not enough, hands over to a new worker and drains; 0 = never',
     uwsgi: 'replaces a worker above this many megabytes, checked after each request',
     differs:
       'checked every 5 s; the worker drains first; only if it has grown by half of the limit since its start, and at most every 5 minutes',
   }),
   'evil-reload-on-rss': integer(0, 1_048_576, 'MB').default(0).register(settingMetadata, {
-    help: 'megabytes of memory at which a worker trims what large rooms keep and, if that is not enough, is ended within 2 s, losing its rooms; 0 = never',
+    help: 'megabytes of memory at which a worker trims the event logs of large rooms and, if that is not enough, is ended within 2 s, losing its rooms; 0 = never',
     uwsgi: 'kills a worker above this many megabytes at once',
     differs: 'its peers are first told to reconnect; only if it has grown by half of the limit since its start',
   }),
