@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: argv → what to do. The only place that exits. */
+/** The command line: dispatches argv to a command. The only module that exits the process. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -20,17 +20,17 @@ import { options as nginxOptions } from './nginx/options.ts';
 import { impossibleToRun } from './process/process-mode.ts';
 import { run } from './process/run.ts';
 
-type Sound = Extract<Loaded, { settings: Settings }>;
+type ValidSettings = Extract<Loaded, { settings: Settings }>;
 
-/** Exit codes: 0 done, 1 could not go on, 2 the settings or the command are wrong. */
+/** Exit codes: 0 done, 1 failed, 2 invalid settings or command. */
 const main = async (argv: string[]): Promise<number> => {
   if (argv.includes('--help') || argv.includes('-h')) return say(helps[argv[0] ?? '']?.() ?? helpText());
   if (argv.includes('--version') || argv.includes('-v')) return say(`genkan ${version()}`);
   const [command = 'serve', ...rest] = argv[0]?.startsWith('-') === false ? argv : ['serve', ...argv];
   const known = Object.hasOwn(commands, command) ? commands[command] : undefined;
   if (known) return known(rest);
-  const near = suggest(command, Object.keys(commands));
-  return fail([`${command}: there is no such command${near ? `; did you mean ${near}?` : ''}`]);
+  const nearest = suggest(command, Object.keys(commands));
+  return fail([`${command}: there is no such command${nearest ? `; did you mean ${nearest}?` : ''}`]);
 };
 
 const commands: Record<string, (words: string[]) => number | Promise<number>> = {
@@ -38,26 +38,26 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
     const startedIn = process.cwd();
     return withSettings(words, ({ settings }) => serve(settings, () => loadAgain(words, startedIn)));
   },
-  // Started by a supervisor, never by hand: it is told everything else.
+  // Started by a supervisor, never by hand; everything else arrives over IPC.
   worker: async () => (await import('./process/supervisor/worker-main.ts')).runWorker(),
-  status: (words) => tell('status', words),
+  status: (words) => sendCommand('status', words),
   reload: (words) => {
     const { rest, nginx } = takeNginx(words);
-    return nginx ? reloadBoth(rest, nginx.file) : tell('reload', words);
+    return nginx ? reloadBoth(rest, nginx.file) : sendCommand('reload', words);
   },
-  stop: (words) => tell('stop', words),
-  pause: (words) => tell('pause', words),
-  resume: (words) => tell('resume', words),
+  stop: (words) => sendCommand('stop', words),
+  pause: (words) => sendCommand('pause', words),
+  resume: (words) => sendCommand('resume', words),
   'check-config': (words) => {
     const { rest, nginx } = takeNginx(words);
-    // 1, not 2: as nginx -t, which scripts ask in the same breath.
-    const sound = withSettings(rest, ({ settings }) => checkKeys(settings), 1);
-    return nginx ? Math.max(Number(sound), testNginx(nginx.file)) : sound;
+    // 1, not 2: the same as nginx -t, which scripts run together with it.
+    const code = withSettings(rest, ({ settings }) => checkKeys(settings), 1);
+    return nginx ? Math.max(Number(code), testNginx(nginx.file)) : code;
   },
   token: (words) => {
-    const { asked, rest } = parseTokenCommand(words);
+    const { request, rest } = parseTokenCommand(words);
     return withSettings(rest, async ({ settings }) => {
-      const made = await makeToken(asked, settings, Date.now());
+      const made = await makeToken(request, settings, Date.now());
       return 'faults' in made ? fail(made.faults) : say(made.text);
     });
   },
@@ -77,16 +77,16 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
   },
   conform: async (words) => {
     const { conform } = await import('./commands/conform.ts');
-    const told = await conform(words);
-    return 'fault' in told ? fail([told.fault], told.code) : Math.max(say(told.text), told.code);
+    const result = await conform(words);
+    return 'fault' in result ? fail([result.fault], result.code) : Math.max(say(result.text), result.code);
   },
   doctor: async (words) => {
-    const asked = readWords(words);
-    for (const note of asked.notes) process.stderr.write(`genkan: warning: ${note}\n`);
-    if ('faults' in asked) return fail(asked.faults);
-    const { runChecks: examine } = await import('./doctor/run.ts');
-    const report = await examine(asked.site);
-    say(asked.json ? jsonReport(report) : showReport(report));
+    const parsed = readWords(words);
+    for (const note of parsed.notes) process.stderr.write(`genkan: warning: ${note}\n`);
+    if ('faults' in parsed) return fail(parsed.faults);
+    const { runChecks } = await import('./doctor/run.ts');
+    const report = await runChecks(parsed.site);
+    say(parsed.json ? jsonReport(report) : showReport(report));
     return isWell(report) ? 0 : 1;
   },
   explain: ([option]) => {
@@ -95,7 +95,7 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
   },
 };
 
-/** Keys are in files of their own, which are read when the server starts. */
+/** Reads the key files, as the server does at its start. */
 const checkKeys = (settings: Settings): number => {
   try {
     verificationKeys(settings);
@@ -105,26 +105,26 @@ const checkKeys = (settings: Settings): number => {
   }
 };
 
-/** Loads the settings and goes to their directory; tells what is to be told. */
-const withSettings = <T>(words: string[], then: (sound: Sound) => T, faulty = 2): T | number => {
+/** Loads the settings, prints warnings and faults, and changes to their directory. */
+const withSettings = <T>(words: string[], then: (valid: ValidSettings) => T, failureCode = 2): T | number => {
   const loaded = load(words, process.env);
   for (const note of loaded.notes) process.stderr.write(`genkan: warning: ${note}\n`);
-  if ('faults' in loaded) return fail(loaded.faults, faulty);
+  if ('faults' in loaded) return fail(loaded.faults, failureCode);
   const directory = loaded.settings.chdir;
   try {
     if (directory !== undefined) process.chdir(directory);
   } catch {
-    const place = loaded.given.get('chdir')?.source ?? 'chdir';
-    return fail([`${place}: cannot go to the directory ${directory}`], faulty);
+    const source = loaded.given.get('chdir')?.source ?? 'chdir';
+    return fail([`${source}: cannot go to the directory ${directory}`], failureCode);
   }
-  const sound = withListener(loaded);
-  const faults = impossibleToRun(sound.settings);
-  return faults.length > 0 ? fail(faults, faulty) : then(sound);
+  const valid = withListener(loaded);
+  const faults = impossibleToRun(valid.settings);
+  return faults.length > 0 ? fail(faults, failureCode) : then(valid);
 };
 
-/** For a reload: paths of files to read are those of the start, whatever `chdir` said since. */
+/** For a reload: relative paths of settings files resolve as at the start, before `chdir`. */
 const loadAgain = (words: string[], startedIn: string): Loaded => {
-  const here = process.cwd();
+  const current = process.cwd();
   try {
     process.chdir(startedIn);
     const loaded = load(words, process.env);
@@ -132,22 +132,22 @@ const loadAgain = (words: string[], startedIn: string): Loaded => {
   } catch (error) {
     return { faults: [`${startedIn}: ${error instanceof Error ? error.message : error}`], notes: [] };
   } finally {
-    process.chdir(here);
+    process.chdir(current);
   }
 };
 
-/** Someone who gives no address wants to see the page on this machine. */
-const withListener = (sound: Sound): Sound => {
-  const { settings } = sound;
-  if (settings.http.length + settings['http-socket'].length + settings.socket.length > 0) return sound;
-  // systemd opened what there is to listen on.
-  if (Number(process.env.LISTEN_PID) === process.pid) return sound;
+/** Without any listen address, listens on 127.0.0.1:9090. */
+const withListener = (loaded: ValidSettings): ValidSettings => {
+  const { settings } = loaded;
+  if (settings.http.length + settings['http-socket'].length + settings.socket.length > 0) return loaded;
+  // systemd passes the sockets to listen on.
+  if (Number(process.env.LISTEN_PID) === process.pid) return loaded;
   const source = 'the default without any listener';
   const http = { name: 'http', parts: [{ value: '127.0.0.1:9090', source }], source, fromFile: false };
   return {
-    ...sound,
+    ...loaded,
     settings: { ...settings, http: [{ kind: 'tcp', host: '127.0.0.1', port: 9090 }] },
-    given: new Map([...sound.given, ['http', http]]),
+    given: new Map([...loaded.given, ['http', http]]),
   };
 };
 
@@ -159,14 +159,14 @@ const serve = async (settings: Settings, reload: () => Loaded): Promise<number> 
   }
 };
 
-/** Asks the server that runs with these settings. */
-const tell = (name: CommandName, words: string[]): number | Promise<number> =>
+/** Sends the command to the server that runs with these settings. */
+const sendCommand = (name: CommandName, words: string[]): number | Promise<number> =>
   withSettings(words, async ({ settings }) => {
     const { code, text } = await command(name, settings);
     return code === 0 ? say(text) : fail([text], code);
   });
 
-/** `--nginx`, `--nginx FILE` or `--nginx=FILE`, which is a word of check-config and reload and no setting. */
+/** `--nginx`, `--nginx FILE` or `--nginx=FILE`: an option of check-config and reload, not a setting. */
 const takeNginx = (words: string[]): { rest: string[]; nginx?: { file?: string } } => {
   const at = words.findIndex((word) => /^--nginx(=|$)/.test(word));
   if (at < 0) return { rest: words };
@@ -180,15 +180,15 @@ const takeNginx = (words: string[]): { rest: string[]; nginx?: { file?: string }
 const testNginx = (file: string | undefined): number => runNginx(['-t'], file);
 
 /**
- * nginx first, then the app: nginx's old workers keep the WebSockets that they have and cut them when worker_shutdown_timeout is
- * over. The app tells everyone to come back, and they come to the new workers.
+ * nginx first, then the app: nginx's old workers keep their WebSockets and cut them after worker_shutdown_timeout. The app's
+ * reload makes all peers reconnect, and they reach nginx's new workers.
  */
 const reloadBoth = (words: string[], file: string | undefined): number | Promise<number> => {
   const code = testNginx(file) || runNginx(['-s', 'reload'], file);
-  return code === 0 ? tell('reload', words) : code;
+  return code === 0 ? sendCommand('reload', words) : code;
 };
 
-/** What nginx says goes to stderr as it is. */
+/** nginx's output goes to stderr unchanged. */
 const runNginx = (words: string[], file: string | undefined): number => {
   const { error, status } = spawnSync('nginx', [...words, ...(file === undefined ? [] : ['-c', file])], {
     stdio: ['ignore', 'inherit', 'inherit'],
@@ -197,10 +197,9 @@ const runNginx = (words: string[], file: string | undefined): number => {
   return status === 0 ? 0 : 1;
 };
 
-/** Commands with options of their own. */
+/** Help of the commands with options of their own. */
 const helps: Record<string, () => string> = {
-  nginx: () =>
-    settingsText({ "genkan nginx, which takes the app's own settings as well (genkan --help)": nginxOptions }),
+  nginx: () => settingsText({ 'genkan nginx, which also takes the settings of the app (genkan --help)': nginxOptions }),
   doctor: () => settingsText({ 'genkan doctor https://meet.example': doctorOptions }),
 };
 
@@ -222,6 +221,6 @@ const fail = (faults: string[], code = 2): number => {
   return code;
 };
 
-// Output that nothing takes (a closed pipe, a full disk) must not end a server that runs.
+// A failed write (closed pipe, full disk) must not end a running server.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 process.exit(await main(process.argv.slice(2)));

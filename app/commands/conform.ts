@@ -1,31 +1,31 @@
-/** `genkan conform URL`: whether a server keeps what the protocol promises. */
+/** `genkan conform URL`: whether a server keeps the guarantees of the protocol. */
 import { parseArgs } from 'node:util';
 import { TurnedAway } from '../conform/inbox.ts';
 import { report } from '../conform/report.ts';
 import { runCases, type Site } from '../conform/runner.ts';
 import { guarantees } from '../conform/spec.ts';
 
-/** The verdicts with the exit code 0, nothing was broken, or 1, something was; or why there are none: 1 nobody got in, 2 asked in vain. */
+/** The report with exit code 0 (all kept) or 1 (something broken); or why there is none: 1 could not join, 2 bad arguments. */
 export type CommandResult = { code: 0 | 1; text: string } | { code: 1 | 2; fault: string };
 
-type Asked = Site & { quick: number | undefined; json: boolean; insecure: boolean };
+type ConformArguments = Site & { quick: number | undefined; json: boolean; insecure: boolean };
 
-/** ms between the beginnings of two cases: with two or three entrances each, no more a second than a server lets in by default. */
+/** ms between the starts of two cases: each joins two or three times, at most as often as a server accepts by default. */
 const pace = 250;
 
 export const conform = async (words: string[]): Promise<CommandResult> => {
-  const asked = read(words);
-  if ('fault' in asked) return { code: 2, fault: `conform: ${asked.fault}` };
-  const { quick, json, insecure, ...site } = asked;
-  // Node's fetch knows no other way.
+  const parsed = parseWords(words);
+  if ('fault' in parsed) return { code: 2, fault: `conform: ${parsed.fault}` };
+  const { quick, json, insecure, ...site } = parsed;
+  // Node's fetch has no other option for this.
   if (insecure) process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
   try {
-    const judged = await runCases(site, { quick, pace });
+    const results = await runCases(site, { quick, pace });
     const titles = guarantees.map(({ title }) => title);
     const text = json
-      ? JSON.stringify({ url: site.base, guarantees: titles, cases: judged }, null, 2)
-      : report(site.base, judged);
-    return { code: judged.some(({ verdict }) => verdict === 'broken') ? 1 : 0, text };
+      ? JSON.stringify({ url: site.base, guarantees: titles, cases: results }, null, 2)
+      : report(site.base, results);
+    return { code: results.some(({ verdict }) => verdict === 'broken') ? 1 : 0, text };
   } catch (error) {
     const { message, cause } = error instanceof Error ? error : new Error(String(error));
     const why = cause instanceof Error ? `${message}: ${cause.message}` : message;
@@ -35,7 +35,7 @@ export const conform = async (words: string[]): Promise<CommandResult> => {
   }
 };
 
-const read = (words: string[]): Asked | { fault: string } => {
+const parseWords = (words: string[]): ConformArguments | { fault: string } => {
   try {
     const { values, positionals } = parseArgs({ args: words, allowPositionals: true, options });
     const [url, ...more] = positionals;

@@ -1,4 +1,4 @@
-/** `genkan status | reload | stop | pause | resume`: asks a running server, waits for the result, and says how it went. */
+/** `genkan status | reload | stop | pause | resume`: sends the command to a running server and reports the result. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Settings } from '../config/schema.ts';
 import { ask } from '../process/control-socket.ts';
@@ -7,21 +7,21 @@ import { processState } from '../process/supervisor/watchdog.ts';
 
 export const commandNames = ['status', 'reload', 'stop', 'pause', 'resume'] as const;
 export type CommandName = (typeof commandNames)[number];
-/** What is to be said, and the exit code: 0 done, 1 not done or nobody there, 2 asked in vain. */
+/** The text to print, and the exit code: 0 done, 1 failed or no server, 2 bad arguments. */
 export type CommandResult = { code: 0 | 1 | 2; text: string };
 
-/** By the control socket when the settings name one, else by a signal to the process of the pidfile. */
+/** Uses the control socket when the settings name one, else a signal to the process in the pidfile. */
 export const command = async (
   name: CommandName,
   settings: Pick<Settings, 'control-socket' | 'pidfile' | 'drain-timeout'>,
 ): Promise<CommandResult> => {
   const { 'control-socket': path, pidfile } = settings;
-  if (path !== undefined) return byControl(name, path);
-  if (pidfile !== undefined) return bySignal(name, pidfile, settings['drain-timeout']);
+  if (path !== undefined) return viaControlSocket(name, path);
+  if (pidfile !== undefined) return viaSignal(name, pidfile, settings['drain-timeout']);
   return { code: 2, text: `${name}: whom? Give --control-socket PATH or --pidfile PATH` };
 };
 
-const byControl = async (name: CommandName, path: string): Promise<CommandResult> => {
+const viaControlSocket = async (name: CommandName, path: string): Promise<CommandResult> => {
   try {
     const { ok, error, status } = await ask(path, name);
     if (!ok) return { code: 1, text: `${name}: ${error ?? 'it was not done'}` };
@@ -41,7 +41,7 @@ const done: Record<CommandName, string> = {
 
 const signals = { reload: 'SIGHUP', stop: 'SIGTERM', pause: 'SIGTSTP' } as const;
 
-const bySignal = async (name: CommandName, pidfile: string, drain: number): Promise<CommandResult> => {
+const viaSignal = async (name: CommandName, pidfile: string, drain: number): Promise<CommandResult> => {
   const pid = pidIn(pidfile);
   if (pid === undefined || !isAlive(pid)) return { code: 1, text: `${name}: ${pidfile} names nobody who runs` };
   if (name === 'status') return { code: 0, text: `It runs, as process ${pid}; more is told by --control-socket.` };
@@ -50,7 +50,7 @@ const bySignal = async (name: CommandName, pidfile: string, drain: number): Prom
   process.kill(pid, signals[name]);
   if (name !== 'stop')
     return { code: 0, text: `${name}: process ${pid} was asked; how it went is in its log, or use --control-socket` };
-  return (await isGone(pid, drain))
+  return (await hasExited(pid, drain))
     ? { code: 0, text: done.stop }
     : { code: 1, text: `stop: process ${pid} still runs` };
 };
@@ -58,16 +58,16 @@ const bySignal = async (name: CommandName, pidfile: string, drain: number): Prom
 const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
-    // One that has ended and whose parent has not asked how is only a name.
+    // A zombie has exited; its parent has not waited for it yet.
     return processState(pid) !== 'Z';
   } catch (error) {
-    // It is there, and somebody else's.
+    // It exists, but belongs to another user.
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 };
 
-/** Waits for as long as draining may take, and some seconds. */
-const isGone = async (pid: number, drain: number): Promise<boolean> => {
+/** Waits for the drain timeout plus 5 seconds. */
+const hasExited = async (pid: number, drain: number): Promise<boolean> => {
   for (let tries = 0; tries < (drain + 5) * 10; tries += 1) {
     if (!isAlive(pid)) return true;
     await sleep(100);

@@ -1,4 +1,4 @@
-/** `genkan nginx`: from flags, environment, files and the nginx of this machine to the files for nginx. */
+/** `genkan nginx`: generates the files for nginx from flags, environment, files and the nginx installed on this machine. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
@@ -18,8 +18,8 @@ export type NginxFiles =
   | { files: Files; out: string | undefined; notes: string[] }
   | { faults: string[]; notes: string[] };
 
-/** @param ask for what `nginx -V` of this machine says; undefined when there is none */
-export const nginxFiles = (words: string[], environment: Environment, ask = askNginx): NginxFiles => {
+/** @param ask returns the output of `nginx -V`; undefined when there is no nginx */
+export const nginxFiles = (words: string[], environment: Environment, ask = readNginxVersion): NginxFiles => {
   const loaded = loadAs(
     nginxSchema,
     (settings, where) => [...findConflicts(settings, where), ...impossibleForNginx(settings, where)],
@@ -32,19 +32,19 @@ export const nginxFiles = (words: string[], environment: Environment, ask = askN
   const app = appOf(settings);
   const faults = [...version.faults, ...('faults' in app ? app.faults : [])];
   if (faults.length > 0 || 'faults' in app) return { faults, notes };
-  const situation = situationOf(settings, version.text, app);
-  const advice = version.isKnown ? advise(situation) : undefined;
-  const said = [...notes, ...version.notes, ...remarks(situation), ...(advice === undefined ? [] : [advice])];
-  return { files: filesFor(situation), out: settings.out, notes: said };
+  const site = siteSpecOf(settings, version.text, app);
+  const advice = version.isKnown ? advise(site) : undefined;
+  const allNotes = [...notes, ...version.notes, ...remarks(site), ...(advice === undefined ? [] : [advice])];
+  return { files: filesFor(site), out: settings.out, notes: allNotes };
 };
 
 /**
- * Each file headed by its path, or written below a directory, which is told.
- * @throws when a file cannot be written, or would take the place of somebody else's
+ * @returns the text of all files, each headed by its path; or the paths of the files written below `out`
+ * @throws when a file cannot be written, or would overwrite one that is not Genkan's
  */
 export const writeFiles = (files: Files, out: string | undefined): string => {
   if (out === undefined) return [...files].map(([path, text]) => `# ${path}\n${text}`).join('\n');
-  if (files.has('nginx.conf')) keepForeign(join(out, 'nginx.conf'));
+  if (files.has('nginx.conf')) refuseForeign(join(out, 'nginx.conf'));
   for (const [path, text] of files) {
     mkdirSync(dirname(join(out, path)), { recursive: true });
     writeFileSync(join(out, path), text);
@@ -52,26 +52,26 @@ export const writeFiles = (files: Files, out: string | undefined): string => {
   return [...files.keys()].map((path) => join(out, path)).join('\n');
 };
 
-/** Of the files only nginx.conf has a name that others use. */
-const keepForeign = (path: string): void => {
+/** Only nginx.conf has a name that other software uses as well. */
+const refuseForeign = (path: string): void => {
   if (existsSync(path) && !readFileSync(path, 'utf8').includes('Genkan'))
     throw new Error(`${path} is not Genkan's and stays; write to another directory, or choose --mode vhost`);
 };
 
-/** Where the Debian package puts nginx is in the PATH of root alone. */
-const askNginx = (): string | undefined => {
+/** The Debian package installs nginx where only the PATH of root leads. */
+const readNginxVersion = (): string | undefined => {
   const env = { ...process.env, PATH: [process.env.PATH, '/usr/sbin', '/usr/local/sbin'].join(delimiter) };
   const { error, stderr } = spawnSync('nginx', ['-V'], { encoding: 'utf8', env });
   return error ? undefined : stderr;
 };
 
 const versionFor = (settings: NginxSettings, ask: () => string | undefined) => {
-  const given = settings['nginx-version'];
-  const said = given === undefined ? ask() : undefined;
-  const known = given ?? /nginx\/(\d+\.\d+\.\d+)/.exec(said ?? '')?.[1];
+  const configured = settings['nginx-version'];
+  const output = configured === undefined ? ask() : undefined;
+  const known = configured ?? /nginx\/(\d+\.\d+\.\d+)/.exec(output ?? '')?.[1];
   const text = known ?? showVersion(floor);
-  const source = given === undefined ? 'the nginx of this machine' : '--nginx-version';
-  const isWithoutQuic = settings.http3 && said !== undefined && !said.includes('--with-http_v3_module');
+  const source = configured === undefined ? 'the nginx of this machine' : '--nginx-version';
+  const isWithoutQuic = settings.http3 && output !== undefined && !output.includes('--with-http_v3_module');
   return {
     text,
     isKnown: known !== undefined,
@@ -85,36 +85,36 @@ const versionFor = (settings: NginxSettings, ask: () => string | undefined) => {
 
 type App = Pick<SiteSpec, 'protocol' | 'upstreams'>;
 
-/** How and where nginx finds the app, in words that can stand in its files. */
+/** Protocol and addresses of the app for nginx, checked for characters that its files cannot contain. */
 const appOf = (settings: NginxSettings): App | { faults: string[] } => {
   const found = findApp(settings);
-  const strange = 'faults' in found ? undefined : found.upstreams.find((address) => /[\s;{}"'\\$#]/.test(address));
-  if (strange === undefined) return found;
-  return { faults: [`${strange}: cannot stand in nginx's files: no spaces, quotes or any of ; { } \\ $ #`] };
+  const invalid = 'faults' in found ? undefined : found.upstreams.find((address) => /[\s;{}"'\\$#]/.test(address));
+  if (invalid === undefined) return found;
+  return { faults: [`${invalid}: cannot stand in nginx's files: no spaces, quotes or any of ; { } \\ $ #`] };
 };
 
-/** As it is told, or as the app's own settings say. */
+/** From --upstream, or from the listen settings of the app. */
 const findApp = (settings: NginxSettings): App | { faults: string[] } => {
   const { socket, 'http-socket': httpSocket, upstream } = settings;
   const protocol = settings.protocol ?? (socket.length === 0 && httpSocket.length > 0 ? 'http' : 'uwsgi');
   const setting = protocol === 'uwsgi' ? 'socket' : 'http-socket';
   const [first, ...more] = upstream.map(asUpstream);
   if (first !== undefined) return { protocol, upstreams: [first, ...more] };
-  if (settings[setting].length === 0) return unlistened(settings, protocol);
+  if (settings[setting].length === 0) return assumeDefault(settings, protocol);
   const plan = planEndpoints(settings);
   if ('faults' in plan) return plan;
-  // A worker may listen on several; they all lead to it.
-  const places = plan.workers.flatMap((worker) => worker.find((place) => place.setting === setting) ?? []);
-  const [own, ...others] = places.map(({ address }) => asUpstream(address));
-  const isUnknown = places.some(
+  // A worker may listen on several addresses; one per worker is enough.
+  const endpoints = plan.workers.flatMap((worker) => worker.find((endpoint) => endpoint.setting === setting) ?? []);
+  const [primary, ...others] = endpoints.map(({ address }) => asUpstream(address));
+  const isUnknown = endpoints.some(
     ({ address }) => address.kind === 'fd' || (address.kind === 'tcp' && address.port === 0),
   );
-  if (own === undefined || isUnknown)
+  if (primary === undefined || isUnknown)
     return { faults: [`--${setting}: nginx cannot know where that is; say it by --upstream`] };
-  return { protocol, upstreams: [own, ...others] };
+  return { protocol, upstreams: [primary, ...others] };
 };
 
-const unlistened = (settings: NginxSettings, protocol: App['protocol']): App | { faults: string[] } => {
+const assumeDefault = (settings: NginxSettings, protocol: App['protocol']): App | { faults: string[] } => {
   const { http, socket, 'http-socket': httpSocket } = settings;
   const [wanted, other] = protocol === 'uwsgi' ? ['--socket', '--http-socket'] : ['--http-socket', '--socket'];
   if (socket.length + httpSocket.length > 0)
@@ -126,17 +126,17 @@ const unlistened = (settings: NginxSettings, protocol: App['protocol']): App | {
   return { protocol, upstreams: ['127.0.0.1:3031'] };
 };
 
-/** An address to listen on as one to connect to. */
+/** Turns a listen address into one to connect to. */
 const asUpstream = (address: Address): string => {
   if (address.kind === 'unix') return `unix:${address.path}`;
   if (address.kind === 'fd') return showAddress(address);
-  const host = everywhere[address.host ?? ''] ?? address.host;
+  const host = wildcards[address.host ?? ''] ?? address.host;
   return showAddress({ ...address, ...(host === undefined ? {} : { host }) });
 };
 
-const everywhere: Record<string, string> = { '': '127.0.0.1', '0.0.0.0': '127.0.0.1', '::': '::1' };
+const wildcards: Record<string, string> = { '': '127.0.0.1', '0.0.0.0': '127.0.0.1', '::': '::1' };
 
-const situationOf = (settings: NginxSettings, version: string, app: App): SiteSpec => {
+const siteSpecOf = (settings: NginxSettings, version: string, app: App): SiteSpec => {
   const { mode, base, certificate, 'certificate-key': key } = settings;
   const addresses = settings.address.length > 0 ? settings.address : [certificate === undefined ? '80' : '443'];
   return {

@@ -1,12 +1,12 @@
-/** Addresses to listen on, as uWSGI users write them: `host:port`, `:port`, `/path`, `unix:/path`, `fd:N`. */
+/** Listen addresses in uWSGI's notation: `host:port`, `:port`, `/path`, `unix:/path`, `fd:N`. */
 
-/** Without a host every interface is meant, or only the loopback: the listener decides. */
+/** Without a host: every interface, or only the loopback, depending on the listener. */
 export type Address =
   | { kind: 'tcp'; host?: string; port: number }
   | { kind: 'unix'; path: string }
   | { kind: 'fd'; fd: number };
 
-/** Undefined when the text has none of the forms. IPv6 hosts stand in brackets: `[::1]:3031`. */
+/** Undefined when the text is not an address. IPv6 hosts are in brackets: `[::1]:3031`. */
 export const parseAddress = (text: string): Address | undefined => {
   if (text.startsWith('/')) return { kind: 'unix', path: text };
   if (text.startsWith('unix:/')) return { kind: 'unix', path: text.slice('unix:'.length) };

@@ -1,24 +1,24 @@
-/** Settings that are right by themselves and impossible together. */
+/** Settings that are valid individually but conflict with each other. */
 import { type Address, showAddress } from './address.ts';
 import type { SettingName, Settings } from './schema.ts';
 
-/** Where a setting (or the nth of its values) was written. */
+/** The source of a setting, or of its nth value. */
 export type Where = (name: string, index?: number) => string;
 
-/** What is impossible, each with the places it was written in. */
+/** All conflicts, each with the sources of its settings. */
 export const findConflicts = (settings: Settings, where: Where): string[] => [
   ...sameAddress(listenersOf(settings), where),
   ...tooSmall(settings, where),
-  ...noKeys(settings, where),
-  ...halfTurn(settings, where),
-  ...noStore(settings, where),
+  ...missingKeys(settings, where),
+  ...incompleteTurn(settings, where),
+  ...unusedStoreSettings(settings, where),
 ];
 
-/** `host`: what `:port` means there. */
-type Listener = { name: SettingName; index: number; address: Address; host: string };
+/** `host`: what `:port` stands for. */
+type ConfiguredListener = { name: SettingName; index: number; address: Address; host: string };
 
-const listenersOf = (settings: Settings): Listener[] => {
-  const of = (name: 'http' | 'http-socket' | 'socket' | 'stats' | 'stats-http', host: string): Listener[] =>
+const listenersOf = (settings: Settings): ConfiguredListener[] => {
+  const of = (name: 'http' | 'http-socket' | 'socket' | 'stats' | 'stats-http', host: string): ConfiguredListener[] =>
     settings[name].map((address, index) => ({ name, index, address, host }));
   const control = settings['control-socket'];
   return [
@@ -30,7 +30,7 @@ const listenersOf = (settings: Settings): Listener[] => {
   ];
 };
 
-const sameAddress = (listeners: Listener[], where: Where): string[] =>
+const sameAddress = (listeners: ConfiguredListener[], where: Where): string[] =>
   listeners.flatMap((one, at) => {
     const before = listeners.slice(0, at).find((other) => collide(one, other));
     if (!before) return [];
@@ -39,15 +39,15 @@ const sameAddress = (listeners: Listener[], where: Where): string[] =>
     ];
   });
 
-const collide = (one: Listener, other: Listener): boolean => {
+const collide = (one: ConfiguredListener, other: ConfiguredListener): boolean => {
   const [a, b] = [one.address, other.address];
   if (a.kind === 'unix') return b.kind === 'unix' && a.path === b.path;
   if (a.kind === 'fd') return b.kind === 'fd' && a.fd === b.fd;
-  // Port 0 is any free one.
+  // Port 0 means any free port.
   if (b.kind !== 'tcp' || a.port !== b.port || a.port === 0) return false;
   const hosts = [a.host ?? one.host, b.host ?? other.host];
   if (hosts[0] === hosts[1] || hosts.includes('::')) return true;
-  // 0.0.0.0 takes every IPv4 address, and leaves IPv6 ones free.
+  // 0.0.0.0 covers every IPv4 address, but no IPv6 address.
   return hosts.includes('0.0.0.0') && !hosts.some((host) => host.includes(':'));
 };
 
@@ -69,21 +69,21 @@ const tooSmall = (settings: Settings, where: Where): string[] => {
   return faults;
 };
 
-const noKeys = (settings: Settings, where: Where): string[] => {
-  const known = settings['token-secret'].length + settings['token-key'].length > 0 || settings['token-jwks-url'];
-  return settings.auth === 'open' || known
+const missingKeys = (settings: Settings, where: Where): string[] => {
+  const hasKeys = settings['token-secret'].length + settings['token-key'].length > 0 || settings['token-jwks-url'];
+  return settings.auth === 'open' || hasKeys
     ? []
     : [`${where('auth')}: token needs a key to check tokens with: token-secret, token-key or token-jwks-url`];
 };
 
-const halfTurn = (settings: Settings, where: Where): string[] => {
+const incompleteTurn = (settings: Settings, where: Where): string[] => {
   const [urls, secret] = [settings['turn-url'].length > 0, settings['turn-secret'] !== undefined];
   if (urls && !secret) return [`${where('turn-url')}: needs turn-secret, or browsers have no credential to show there`];
   if (secret && !urls) return [`${where('turn-secret')}: is of no use without turn-url`];
   return [];
 };
 
-const noStore = (settings: Settings, where: Where): string[] => {
+const unusedStoreSettings = (settings: Settings, where: Where): string[] => {
   const useless = [
     ...(settings['store-password'] === undefined ? [] : (['store-password'] as const)),
     ...(settings['store-cluster'] ? (['store-cluster'] as const) : []),

@@ -3,10 +3,10 @@
 export type Environment = Record<string, string | undefined>;
 
 const variable = /\$\$(?=[{(])|\$\{([^{}]*)\}|\$\(([^()]*)\)|\$[{(]/g;
-/** For the JSON Schema: a value that becomes known only when it is expanded. */
+/** For the JSON Schema: matches a value that contains a variable, and so cannot be checked before expansion. */
 export const holdsVariable = String.raw`\$[{(]`;
 
-/** The text with its variables' values, whether it had any, and what is wrong with them. */
+/** The expanded text, whether it contained variables, and the faults in them. */
 export const expand = (text: string, environment: Environment): { text: string; had: boolean; faults: string[] } => {
   const faults: string[] = [];
   let had = false;
@@ -19,7 +19,7 @@ export const expand = (text: string, environment: Environment): { text: string; 
       faults.push(`"${whole}" is not understood; write \${NAME} or \${NAME:-default}`);
     else if (value === undefined && fallback === undefined)
       faults.push(`the environment has no ${name}; write \${${name}:-default} if it may be absent`);
-    // As in a shell, :- stands in for an empty value too.
+    // As in a shell, :- also replaces an empty value.
     return (fallback === undefined ? value : value || fallback) ?? '';
   });
   return { text: expanded, had, faults };

@@ -1,5 +1,4 @@
-/** `genkan explain`: what a name means here, what uWSGI means by it, and where the two differ. */
-
+/** `genkan explain`: what a setting does here, what it does in uWSGI, and how the two differ. */
 import { meaningOf } from './resolve-name.ts';
 import { groups, schema } from './schema.ts';
 import { environmentName, metadataOf, showDefault } from './setting-metadata.ts';
@@ -27,7 +26,7 @@ export const explain = (option: string): { text: string } | { fault: string } =>
   }
 };
 
-/** Everything in one list: the settings by group, then uWSGI's options that are answered. */
+/** All settings by group, then the options of uWSGI that are recognised. */
 export const explainAll = (): string =>
   [
     ...Object.entries(groups).flatMap(([title, settings]) => [
@@ -47,7 +46,7 @@ const aboutSetting = (name: string): string[] => {
   const setting = Object.entries(schema.shape).find(([other]) => other === name)?.[1];
   if (!setting) return [];
   const { help, uwsgi, differs, also = [], planned } = metadataOf(setting);
-  const others = also.map((other) => (other.length === 1 ? `-${other}` : other)).join(', ');
+  const aliases = also.map((other) => (other.length === 1 ? `-${other}` : other)).join(', ');
   return [
     `${name} ${valueTypeOf(setting).shown}`,
     ...line('Here', help),
@@ -55,7 +54,7 @@ const aboutSetting = (name: string): string[] => {
     ...line('Different', differs),
     ...line('Not yet', planned === true ? later : planned),
     ...line('Written', `--${name}, ${environmentName(name)}, ${name}: in YAML; ${showDefault(setting)}`),
-    ...line('Also', others || undefined),
+    ...line('Also', aliases || undefined),
   ];
 };
 

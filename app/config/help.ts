@@ -1,4 +1,4 @@
-/** The text of `genkan --help`, made from the schema. */
+/** The text of `genkan --help`, generated from the schema. */
 import type { z } from 'zod';
 import { groups } from './schema.ts';
 import { type Groups, metadataOf, showDefault } from './setting-metadata.ts';
@@ -9,40 +9,40 @@ const usage = [
   ['genkan [serve] [settings]', 'run the server; without a listener: --http 127.0.0.1:9090'],
   [
     'genkan check-config [settings]',
-    'say whether the settings are sound; with --nginx [nginx.conf] run nginx -t as well',
+    'check whether the settings are valid; with --nginx [nginx.conf] also run nginx -t',
   ],
   [
     'genkan reload [settings]',
-    'ask the running server, by --control-socket or --pidfile, to reload; with --nginx [nginx.conf] nginx as well, after nginx -t, and so that no WebSocket is cut; status, stop, pause and resume are asked likewise',
+    'reload the running server, found by --control-socket or --pidfile; with --nginx [nginx.conf] also nginx, after nginx -t and without cutting WebSockets; status, stop, pause and resume work the same way',
   ],
   [
     'genkan print-config [settings]',
-    'the settings in effect as YAML, with comments; --json-schema: a schema for editors',
+    'print the settings in effect as YAML, with comments; --json-schema: a JSON Schema for editors',
   ],
   [
     'genkan token --room R [settings]',
-    'make a token with --token-secret, or with --private-key FILE, and print it alone; --room R may be given several times, and be the beginning of names: class-*; --role host|guest, --name N, --subject S, --ttl 1h, --not-before 10m (from which --ttl counts), --once; --link https://meet.example: print a link with the token in it',
+    'make a token with --token-secret, or with --private-key FILE, and print only that; --room R may be given several times, and may be a prefix: class-*; --role host|guest, --name N, --subject S, --ttl 1h, --not-before 10m (from which --ttl counts), --once; --link https://meet.example: print a link with the token in it',
   ],
   [
     'genkan nginx [options] [settings]',
-    'the files for nginx before the app that these settings make; genkan nginx --help lists the options',
+    'generate the files for nginx in front of an app with these settings; genkan nginx --help lists the options',
   ],
   [
     'genkan conform URL',
-    'run the spec of the protocol against any running server, and say which guarantees it keeps (code 0) or breaks (1); --token T where one is needed, --token-host T where tokens say who is host (both for the rooms conform-*), --quick SECONDS: leave out what lasts longer, --insecure: any certificate will do, --json',
+    'test any running server against the protocol, and report which guarantees it keeps (exit code 0) or breaks (1); --token T if one is required, --token-host T if tokens decide who is host (both for the rooms conform-*), --quick SECONDS: skip longer cases, --insecure: accept any certificate, --json',
   ],
   [
     'genkan doctor https://meet.example[/path/] [options]',
-    'connect as a browser would, and name what is wrong and the line to change; exit code 1 when something is; genkan doctor --help lists the options',
+    'connect like a browser, and report problems with the line to change; exit code 1 if there are any; genkan doctor --help lists the options',
   ],
-  ['genkan explain [OPTION]', "what a setting or an option of uWSGI's does here; without OPTION, all of them"],
-  ['genkan --help | --version', 'this; or the version'],
+  ['genkan explain [OPTION]', 'what a setting does, or how an option of uWSGI is handled; without OPTION, all of them'],
+  ['genkan --help | --version', 'this help, or the version'],
 ] as const;
 
 const rules = [
-  'A setting is a flag (--max-peers 5), a variable (GENKAN_MAX_PEERS=5) or a line of YAML (max-peers: 5), in a file given by --yaml. Flags win over the environment, that over files, and those over defaults; a list is replaced, not made longer.',
+  'A setting is a flag (--max-peers 5), a variable (GENKAN_MAX_PEERS=5) or a line of YAML (max-peers: 5) in a file given by --yaml. Flags override the environment, which overrides files, which override defaults; a list is replaced, not extended.',
   `In a variable, several values are separated by commas. In YAML they are a list, and \${NAME}, \${NAME:-default} and $(NAME) are read from the environment.`,
-  'Exit codes: 0 done; 1 could not go on, did not wait for the end of a drain, or check-config found faults (as nginx -t does); 2 the settings or the command are wrong.',
+  'Exit codes: 0 done; 1 failed, did not wait for the end of a drain, or check-config found faults (as nginx -t does); 2 invalid settings or command.',
 ];
 
 export const helpText = (shown: Groups = groups): string =>
@@ -53,7 +53,7 @@ export const helpText = (shown: Groups = groups): string =>
     settingsText(shown),
   ].join('\n');
 
-/** Groups under their titles, with an empty line between two. */
+/** The groups under their titles, separated by empty lines. */
 export const settingsText = (shown: Groups): string =>
   Object.entries(shown)
     .map(([title, settings]) =>

@@ -1,4 +1,4 @@
-/** A JSON Schema of settings files, so that editors complete and check them. */
+/** A JSON Schema of settings files, for completion and checks in editors. */
 import { z } from 'zod';
 import { holdsVariable } from './expand.ts';
 import { schema } from './schema.ts';
@@ -8,7 +8,7 @@ import { defaultOf, innermost, isRepeatable, valueTypeOf } from './value-types.t
 
 type Json = Record<string, unknown>;
 
-/** Draft 7, which editors understand best. */
+/** Draft 7, which editors support best. */
 export const jsonSchema = (described: z.ZodObject = schema): Json => ({
   $schema: 'http://json-schema.org/draft-07/schema#',
   title: 'Settings of Genkan',
@@ -20,7 +20,7 @@ export const jsonSchema = (described: z.ZodObject = schema): Json => ({
     settings: {
       type: ['object', 'null'],
       properties: {
-        ...oldNames(described),
+        ...uwsgiNames(described),
         ...Object.fromEntries(Object.entries(described.shape).flatMap(propertiesOf)),
       },
       patternProperties: families(),
@@ -36,24 +36,24 @@ const propertiesOf = ([name, setting]: [string, z.core.$ZodType]): [string, Json
   const value = isRepeatable(setting) ? { anyOf: [one, { type: 'array', items: one }] } : one;
   const preset = secret ? undefined : defaultOf(setting);
   const described = { description: planned === true ? `${help} (not in this version yet)` : help, ...value };
-  const others = also.filter((other) => other.length > 1);
+  const aliases = also.filter((other) => other.length > 1);
   return [
     [name, preset === undefined ? described : { ...described, default: preset }],
-    ...others.map((other): [string, Json] => [other, { ...described, description: `the same as ${name}` }]),
+    ...aliases.map((other): [string, Json] => [other, { ...described, description: `the same as ${name}` }]),
     ...(secret
       ? [[`${name}_file`, { description: `a file that holds ${name}`, type: 'string' }] as [string, Json]]
       : []),
   ];
 };
 
-/** Of a setting whose form says nothing of its own. */
+/** For a setting whose value type has no schema of its own. */
 const generic = (setting: z.core.$ZodType): Json => {
   const { $schema: _, ...json } = z.toJSONSchema(innermost(setting), { io: 'input', target: 'draft-7' });
   return json;
 };
 
-/** uWSGI's options that are accepted, without a form: what they are given hardly matters. */
-const oldNames = (described: z.ZodObject): Json =>
+/** The options of uWSGI that are accepted, with any value. */
+const uwsgiNames = (described: z.ZodObject): Json =>
   Object.fromEntries(
     Object.entries(uwsgiOptions).flatMap(([name, answer]) => {
       if (answer.verdict === 'renamed')

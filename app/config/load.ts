@@ -1,4 +1,4 @@
-/** Flags, environment and files → settings, or every fault in them at once. Flags > environment > file > default. */
+/** Flags, environment and files → settings, or all faults at once. Precedence: flags > environment > file > default. */
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
@@ -15,7 +15,7 @@ import { defaultOf, isRepeatable } from './value-types.ts';
 
 export type { RawSetting as Given } from './raw-settings.ts';
 
-/** `notes`: what is to be told although it is no fault. `given`: by name, what was not left to its default, and where. */
+/** `notes`: warnings. `given`: settings that are not left to their default, by name, with their source. */
 export type Loaded<S = Settings> =
   | { settings: S; notes: string[]; given: Map<string, RawSetting> }
   | { faults: string[]; notes: string[] };
@@ -27,7 +27,7 @@ const readText: ReadFile = (path) => readFileSync(path, 'utf8');
 export const load = (argv: string[], environment: Environment, read: ReadFile = readText): Loaded =>
   loadAs(schema, findConflicts, argv, environment, read);
 
-/** The same for any schema; `combined` finds what is impossible in settings that are right one by one. */
+/** The same for any schema; `combined` finds conflicts between settings that are valid individually. */
 export const loadAs = <S extends z.ZodObject>(
   wanted: S,
   combined: (settings: z.output<S>, where: Where) => string[],
@@ -35,30 +35,30 @@ export const loadAs = <S extends z.ZodObject>(
   environment: Environment,
   read: ReadFile = readText,
 ): Loaded<z.output<S>> => {
-  const above = [
+  const overrides = [
     readUwsgiEnvironment(wanted, environment),
     readEnvironment(wanted, environment),
     readFlags(wanted, argv),
   ];
   const files =
-    merge(above)
+    merge(overrides)
       .get('yaml')
       ?.parts.map(({ value }) => String(value)) ?? [];
-  const readings = [...files.map((file) => readYaml(wanted, file, environment, read)), ...above];
+  const readings = [...files.map((file) => readYaml(wanted, file, environment, read)), ...overrides];
   const faults = readings.flatMap((reading) => reading.faults);
   const notes = readings.flatMap((reading) => reading.notes);
-  const given = openFiles(wanted, merge(readings), read, faults);
+  const given = readSecretFiles(wanted, merge(readings), read, faults);
   const settings = check(wanted, combined, given, faults);
   notes.push(...remarks(wanted, given));
   return settings && faults.length === 0 ? { settings, notes, given } : { faults, notes };
 };
 
-/** Later readings win over earlier ones. */
+/** Later readings override earlier ones. */
 const merge = (readings: RawSettings[]): Map<string, RawSetting> =>
   new Map(readings.flatMap(({ given }) => given.map((one) => [one.name, one])));
 
-/** Puts in the place of a secret's file what stands in it; where there may be several secrets, one a line. */
-const openFiles = (
+/** Replaces the path of a secret's file by its content; for a list of secrets, one per line. */
+const readSecretFiles = (
   wanted: z.ZodObject,
   given: Map<string, RawSetting>,
   read: ReadFile,
@@ -69,7 +69,7 @@ const openFiles = (
       const [path] = one.parts.slice(-1);
       if (!one.fromFile || !path) return [[name, one]];
       try {
-        // Editors end files with a line break, which belongs to no secret.
+        // Editors end files with a line break, which is not part of the secret.
         const text = read(String(path.value)).replace(/\r?\n$/, '');
         const setting = wanted.shape[name];
         const values = setting && isRepeatable(setting) ? text.split(/\r?\n/) : [text];
@@ -82,22 +82,22 @@ const openFiles = (
     }),
   );
 
-/** Undefined when something is wrong. What is impossible together is looked for among that which is right. */
+/** Undefined when the valid settings do not parse even without the faulty ones. Conflicts are checked among the valid ones. */
 const check = <S extends z.ZodObject>(
   wanted: S,
   combined: (settings: z.output<S>, where: Where) => string[],
   given: Map<string, RawSetting>,
   faults: string[],
 ): z.output<S> | undefined => {
-  const where: Where = (name, index) => placeOf(given.get(name), index) ?? `${name} (the default)`;
+  const where: Where = (name, index) => sourceOf(given.get(name), index) ?? `${name} (the default)`;
   const first = wanted.safeParse(rawOf(wanted, given));
-  const wrong = new Set(first.success ? [] : first.error.issues.map(({ path }) => String(path[0])));
+  const invalid = new Set(first.success ? [] : first.error.issues.map(({ path }) => String(path[0])));
   for (const { path, message } of first.success ? [] : first.error.issues)
     faults.push(describe(wanted, given.get(String(path[0])), path, message));
-  const right = new Map([...given].filter(([name]) => !wrong.has(name)));
-  const settings = wanted.safeParse(rawOf(wanted, right));
+  const valid = new Map([...given].filter(([name]) => !invalid.has(name)));
+  const settings = wanted.safeParse(rawOf(wanted, valid));
   if (!settings.success) return undefined;
-  faults.push(...notYet(wanted, right, settings.data), ...combined(settings.data, where));
+  faults.push(...notYet(wanted, valid, settings.data), ...combined(settings.data, where));
   return settings.data;
 };
 
@@ -110,37 +110,37 @@ const rawOf = (wanted: z.ZodObject, given: Map<string, RawSetting>): Record<stri
     }),
   );
 
-const placeOf = (given: RawSetting | undefined, index?: number): string | undefined =>
+const sourceOf = (given: RawSetting | undefined, index?: number): string | undefined =>
   (index === undefined ? given?.parts.at(-1) : given?.parts[index])?.source ?? given?.source;
 
 const describe = (wanted: z.ZodObject, given: RawSetting | undefined, path: PropertyKey[], message: string): string => {
   const [name, index] = path;
-  const place = placeOf(given, typeof index === 'number' ? index : undefined) ?? String(name);
+  const source = sourceOf(given, typeof index === 'number' ? index : undefined) ?? String(name);
   const setting = wanted.shape[String(name)];
   const secret = setting !== undefined && metadataOf(setting).secret === true;
-  return `${place}: ${secret ? hide(message, given?.parts ?? []) : message}`;
+  return `${source}: ${secret ? redact(message, given?.parts ?? []) : message}`;
 };
 
-const hide = (message: string, parts: Part[]): string =>
+const redact = (message: string, parts: Part[]): string =>
   parts.reduce((text, { value }) => (value === '' ? text : text.replaceAll(String(value), '…')), message);
 
-/** Settings that nothing implements yet may be given only as what they are anyway. */
+/** Planned settings accept only their default. */
 const notYet = (wanted: z.ZodObject, given: Map<string, RawSetting>, settings: Record<string, unknown>): string[] =>
   [...given.keys()].flatMap((name) => {
     const setting = wanted.shape[name];
     if (!setting || metadataOf(setting).planned !== true || isDeepStrictEqual(settings[name], defaultOf(setting)))
       return [];
-    return [`${placeOf(given.get(name))}: ${later}`];
+    return [`${sourceOf(given.get(name))}: ${later}`];
   });
 
 const remarks = (wanted: z.ZodObject, given: Map<string, RawSetting>): string[] =>
   [...given].flatMap(([name, one]) => {
     const setting = wanted.shape[name];
     const { planned, secret } = setting ? metadataOf(setting) : {};
-    const place = placeOf(one) ?? name;
-    const exposed = secret && !one.fromFile && place.startsWith('-');
+    const source = sourceOf(one) ?? name;
+    const exposed = secret && !one.fromFile && source.startsWith('-');
     return [
-      ...(typeof planned === 'string' ? [`${place}: ${planned}`] : []),
-      ...(exposed ? [`${place}: everyone on this machine can read a command line; use --${name}_file`] : []),
+      ...(typeof planned === 'string' ? [`${source}: ${planned}`] : []),
+      ...(exposed ? [`${source}: everyone on this machine can read a command line; use --${name}_file`] : []),
     ];
   });

@@ -1,19 +1,19 @@
-/** What one source (flags, environment, a file) gives, before anything is checked against the forms. */
+/** The settings of one source (flags, environment, a file) before validation. */
 import type { Meaning } from './resolve-name.ts';
 import { type UwsgiVerdict, verdictOn } from './uwsgi-compat/options.ts';
 
-/** One value and where it was written: `--http`, `GENKAN_HTTP`, `genkan.yaml:7: http`. */
+/** One value and its source: `--http`, `GENKAN_HTTP`, `genkan.yaml:7: http`. */
 export type Part = { value: string | number | boolean; source: string };
-/** A setting with all its values, of which only lists use more than the last. `fromFile`: the value
- * stands (or, once it was read, stood) in a file; `path`: in which. */
+/** A setting with all its values; only lists use more than the last. `fromFile`: the value is the path of a file that contains the
+ * secret or, after reading, came from the file at `path`. */
 export type RawSetting = { name: string; parts: Part[]; source: string; fromFile: boolean; path?: string };
 export type RawSettings = { given: RawSetting[]; faults: string[]; notes: string[] };
 
 export const emptyRawSettings = (): RawSettings => ({ given: [], faults: [], notes: [] });
 
 /**
- * Adds what a word with its values means to the reading.
- * @param spell how this source would write another name
+ * Adds a name with its values to the reading.
+ * @param spell how this source writes another name, for hints
  */
 export const take = (
   reading: RawSettings,
@@ -47,7 +47,7 @@ const takeSetting = (
   reading.notes.push(`${source}: is called ${spell(name)}${values} here${renamed.here ? `, ${renamed.here}` : ''}`);
 };
 
-/** What is no number is left alone: the setting's form will say so. */
+/** Leaves other text unchanged: validation will reject it. */
 const scale = (value: Part['value'], times: number): Part['value'] =>
   /^\d+$/.test(String(value)) ? Number(value) * times : value;
 
@@ -56,7 +56,7 @@ const takeAnswer = (reading: RawSettings, answer: UwsgiVerdict, source: string, 
   const off = parts.some(({ value }) => ['false', 'no', 'off', '0'].includes(String(value).toLowerCase()));
   switch (verdict) {
     case 'always':
-      // Told only to those who wanted it otherwise.
+      // Worth a note only if it was to be switched off.
       if (off) reading.notes.push(`${source}: cannot be switched off: ${said}`);
       return;
     case 'inapplicable':
@@ -67,7 +67,7 @@ const takeAnswer = (reading: RawSettings, answer: UwsgiVerdict, source: string, 
   }
 };
 
-/** The same setting twice in one source, by two of its names or as value and file: nobody could tell which was meant. */
+/** Rejects a setting given twice in one source, by two of its names or as value and file: it is ambiguous. */
 export const rejectDuplicates = (reading: RawSettings): RawSettings => {
   const first = new Map<string, RawSetting>();
   for (const given of reading.given) {

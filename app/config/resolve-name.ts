@@ -1,4 +1,4 @@
-/** What a word written as a setting's name means: a setting by one of its names, an option of uWSGI, or nothing known. */
+/** Resolves a name: to a setting (by its name or an alias), to an option of uWSGI, or to neither. */
 import type { z } from 'zod';
 import { metadataOf } from './setting-metadata.ts';
 import { suggest } from './suggest.ts';
@@ -18,30 +18,30 @@ type Setting = Extract<Meaning, { kind: 'setting' }>;
  */
 export const meaningOf = (schema: z.ZodObject, word: string, short = false): Meaning => {
   if ((word.length === 1) !== short) return { kind: 'unknown' };
-  const found = settingCalled(schema, word) ?? secretFile(schema, word);
+  const found = findSetting(schema, word) ?? secretFile(schema, word);
   if (found) return found;
   const name = short ? (shortOptions[word] ?? word) : word;
   const answer = answerTo(name);
   if (answer && answer.verdict !== 'renamed') return { kind: 'answer', answer };
-  const target = answer && settingCalled(schema, answer.to);
+  const target = answer && findSetting(schema, answer.to);
   if (answer && target) return { ...target, renamed: answer };
   return unknown(schema, word);
 };
 
-/** With the nearest name that is known. */
+/** With the nearest known name, if one is near enough. */
 export const unknown = (schema: z.ZodObject, word: string): Meaning => {
-  const near = suggest(word.replaceAll('_', '-'), knownNames(schema));
-  return { kind: 'unknown', ...(near === undefined ? {} : { nearest: near }) };
+  const nearest = suggest(word.replaceAll('_', '-'), knownNames(schema));
+  return { kind: 'unknown', ...(nearest === undefined ? {} : { nearest }) };
 };
 
-/** Every name that may be written, letters apart. */
+/** Every accepted name except single letters. */
 const knownNames = (schema: z.ZodObject): string[] =>
   [
     ...Object.entries(schema.shape).flatMap(([name, setting]) => [name, ...(metadataOf(setting).also ?? [])]),
     ...Object.keys(uwsgiOptions),
   ].filter((name) => name.length > 1);
 
-const settingCalled = (schema: z.ZodObject, word: string): Setting | undefined => {
+const findSetting = (schema: z.ZodObject, word: string): Setting | undefined => {
   const found = Object.entries(schema.shape).find(
     ([name, setting]) => name === word || metadataOf(setting).also?.includes(word),
   );
@@ -50,10 +50,10 @@ const settingCalled = (schema: z.ZodObject, word: string): Setting | undefined =
   return { kind: 'setting', name, form: valueTypeOf(setting), repeatable: isRepeatable(setting), fromFile: false };
 };
 
-/** `NAME_file` (`NAME-file` as well, which the environment cannot tell apart) for settings marked secret. */
+/** `NAME_file` for settings marked secret; `NAME-file` as well, because the environment cannot distinguish them. */
 const secretFile = (schema: z.ZodObject, word: string): Setting | undefined => {
   const [, name] = /^(.+)[-_]file$/.exec(word) ?? [];
-  const found = name === undefined ? undefined : settingCalled(schema, name);
+  const found = name === undefined ? undefined : findSetting(schema, name);
   const setting = found && schema.shape[found.name];
   if (!found || !setting || !metadataOf(setting).secret) return undefined;
   return { ...found, form: { kind: 'text', shown: 'PATH' }, repeatable: false, fromFile: true };

@@ -1,4 +1,4 @@
-/** Every setting once: its name, its form, its default and what it does. All else about settings is made from this. */
+/** Every setting, defined once: name, value type, default and help. Everything else about settings is derived from this. */
 import { z } from 'zod';
 import type { Groups } from './setting-metadata.ts';
 import { access } from './settings/access.ts';
@@ -12,11 +12,11 @@ import { store } from './settings/store.ts';
 export const schema = z.object({ ...listening, ...requests, ...access, ...rooms, ...store, ...reports, ...workers });
 
 export const groups: Groups = {
-  'Listening, and whom to believe': listening,
+  'Listeners and trusted front ends': listening,
   Requests: requests,
-  'Who may come in': access,
-  'Rooms and their peers': rooms,
-  'Where rooms live': store,
+  'Access and rate limits': access,
+  'Rooms and peers': rooms,
+  'Room store': store,
   'Statistics and logs': reports,
   'Processes and files': workers,
 };

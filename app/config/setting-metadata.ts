@@ -1,36 +1,36 @@
-/** What is known of a setting besides its form: its sentences, its other names, and whether it is secret or still to come. */
+/** Metadata of a setting: help texts, aliases, and whether it is secret or planned. */
 import { z } from 'zod';
 import { isRepeatable } from './value-types.ts';
 
 export type SettingMetadata = {
-  /** What it does here; no full stop, so that more can be added. */
+  /** What it does; without a full stop, because more is appended. */
   help: string;
   /** What uWSGI's option of this name does; absent when uWSGI has none. */
   uwsgi?: string;
-  /** Where ours differs from uWSGI's. */
+  /** How it differs from uWSGI's option. */
   differs?: string;
-  /** Other names that are as good, a single letter being a short flag. */
+  /** Aliases; a single letter is a short flag. */
   also?: string[];
-  /** Not implemented: `true` refuses every value but the default; a sentence is only told to those who give the setting. */
+  /** Not implemented: `true` rejects every value but the default; a sentence is printed as a note when the setting is given. */
   planned?: true | string;
-  /** Never printed, and may be read from a file: `NAME_file`, `GENKAN_NAME_FILE`. */
+  /** Never printed, and can be read from a file: `NAME_file`, `GENKAN_NAME_FILE`. */
   secret?: true;
 };
 
-/** `.register(about, {…})` beside a setting's form is all that a new setting needs. */
+/** A new setting needs only its value type and `.register(settingMetadata, {…})`. */
 export const settingMetadata = z.registry<SettingMetadata>();
 
-/** @throws when a setting was declared without its sentence: a mistake in the program */
+/** @throws when a setting was declared without metadata: a programming error */
 export const metadataOf = (setting: z.core.$ZodType): SettingMetadata => {
   const found = settingMetadata.get(setting);
   if (!found) throw new Error('a setting stands in the schema without .register(about, …)');
   return found;
 };
 
-/** The environment's name of a setting: `max-peers` → `GENKAN_MAX_PEERS`. */
+/** The environment variable of a setting: `max-peers` → `GENKAN_MAX_PEERS`. */
 export const environmentName = (name: string): string => `GENKAN_${name.toUpperCase().replaceAll('-', '_')}`;
 
-/** How a default is shown to people. */
+/** The default as shown in help. */
 export const showDefault = (setting: z.core.$ZodType): string => {
   if (isRepeatable(setting)) return 'may be given several times';
   return setting instanceof z.ZodDefault ? `default ${String(setting.def.defaultValue)}` : 'not set';

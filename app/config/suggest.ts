@@ -1,13 +1,13 @@
-/** The nearest right name to one that is not known. */
+/** The known name nearest to an unknown one. */
 
-/** Undefined when nothing is near enough to be what was meant. */
+/** Undefined when no name is near enough. */
 export const suggest = (name: string, names: Iterable<string>): string | undefined => {
   const scored = [...names].map((candidate) => ({ candidate, distance: distance(name, candidate) }));
   const [best] = scored.sort((a, b) => a.distance - b.distance);
   return best && best.distance <= Math.max(1, Math.floor(name.length / 3)) ? best.candidate : undefined;
 };
 
-/** Levenshtein's: letters to add, take away or change. */
+/** Levenshtein distance. */
 const distance = (from: string, to: string): number => {
   let row = Array.from({ length: to.length + 1 }, (_, at) => at);
   for (const [line, letter] of [...from].entries()) {

@@ -1,9 +1,9 @@
-/** Text in columns, for help, explanations and printed configuration. */
+/** Text in columns, for help, explain and print-config. */
 
-/** Columns of a terminal that nobody has to widen. */
+/** Maximum columns of a line. */
 export const width = 100;
 
-/** Breaks a text between words into lines of at most `columns` letters; a longer word stays whole. */
+/** Wraps text at spaces into lines of at most `columns` characters; a longer word is not broken. */
 export const wrap = (text: string, columns: number): string[] => {
   const lines = [''];
   for (const word of text.split(' ')) {
@@ -15,7 +15,7 @@ export const wrap = (text: string, columns: number): string[] => {
   return lines;
 };
 
-/** A term with its text beside it, indented by two; below it when the term is too long. */
+/** A term, indented by two, with its text in a second column; on the next line when the term is too long. */
 export const columns = (term: string, text: string, column: number): string[] => {
   const [first = '', ...rest] = wrap(text, width - column);
   const indented = rest.map((line) => ' '.repeat(column) + line);

@@ -1,17 +1,17 @@
-/** The forms a setting's value may have. Text from a flag, the environment or an expanded variable is read as the form wants it. */
+/** The types of setting values. Text from a flag, the environment or an expanded variable is converted to the type. */
 import { z } from 'zod';
 import { parseAddress } from './address.ts';
 
-/** What YAML must write: text, a number or true/false. `shown` stands for the value in help, `json` describes it for editors. */
+/** `kind`: what YAML must contain. `shown`: placeholder for the value in help. `json`: JSON Schema for editors. */
 export type ValueType = { kind: 'text' | 'whole' | 'flag'; shown: string; json?: Record<string, unknown> };
 
-const forms = z.registry<ValueType>();
+const types = z.registry<ValueType>();
 
-/** The form of a setting or of a list's items; text when nothing else was said. */
+/** The type of a setting or of its list items; text by default. */
 export const valueTypeOf = (setting: z.core.$ZodType): ValueType =>
-  forms.get(innermost(setting)) ?? { kind: 'text', shown: 'TEXT' };
+  types.get(innermost(setting)) ?? { kind: 'text', shown: 'TEXT' };
 
-/** Without default, "may be absent" and list. */
+/** Unwraps default, optional and list. */
 export const innermost = (setting: z.core.$ZodType): z.core.$ZodType => {
   const bare = unwrapped(setting);
   return bare instanceof z.ZodArray ? bare.element : bare;
@@ -34,17 +34,17 @@ export const integer = (min: number, max: number, shown = 'N') => {
   return z
     .union([z.number(), z.string().regex(/^\d+$/).transform(Number)], { error })
     .pipe(z.int(error).min(min, error).max(max, error))
-    .register(forms, { kind: 'whole', shown, json: { type: 'integer', minimum: min, maximum: max } });
+    .register(types, { kind: 'whole', shown, json: { type: 'integer', minimum: min, maximum: max } });
 };
 export const seconds = (min: number, max: number) => integer(min, max, 'SECONDS');
 export const bytes = (min: number, max: number) => integer(min, max, 'BYTES');
 
-/** Words as uWSGI takes them; YAML 1.2 itself knows only true and false. */
+/** The words that uWSGI accepts; YAML 1.2 itself has only true and false. */
 const words = { truthy: ['true', 'yes', 'on', '1'], falsy: ['false', 'no', 'off', '0'] };
 export const flag = () =>
   z
     .union([z.boolean(), z.stringbool(words)], { error: 'write true or false' })
-    .register(forms, { kind: 'flag', shown: '[true|false]', json: { type: 'boolean' } });
+    .register(types, { kind: 'flag', shown: '[true|false]', json: { type: 'boolean' } });
 export const isFlagWord = (text: string): boolean => [...words.truthy, ...words.falsy].includes(text.toLowerCase());
 
 /** @param wanted completes "write …" */
@@ -52,14 +52,14 @@ export const text = (pattern: RegExp, wanted: string, shown: string) =>
   z
     .string(`write ${wanted}`)
     .regex(pattern, `write ${wanted}`)
-    .register(forms, { kind: 'text', shown, json: { type: 'string', pattern: pattern.source } });
+    .register(types, { kind: 'text', shown, json: { type: 'string', pattern: pattern.source } });
 
 export const path = () => text(/^[^\0]+$/, 'a path', 'PATH');
 export const octalMode = () => text(/^[0-7]{3,4}$/, 'an octal mode such as 660', 'MODE');
 export const choice = <const T extends readonly string[]>(...names: T) =>
   z
     .enum(names, `write one of ${names.join(', ')}`)
-    .register(forms, { kind: 'text', shown: names.join('|'), json: { enum: names } });
+    .register(types, { kind: 'text', shown: names.join('|'), json: { enum: names } });
 
 export const address = z
   .string('write an address')
@@ -69,10 +69,10 @@ export const address = z
     context.addIssue(`"${given}" is not an address; write host:port, :port, /path, unix:/path or fd:N`);
     return z.NEVER;
   })
-  .register(forms, { kind: 'text', shown: 'ADDRESS', json: { type: 'string' } });
+  .register(types, { kind: 'text', shown: 'ADDRESS', json: { type: 'string' } });
 
 export const network = z
   .union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], {
     error: 'write an IP address or a network such as 172.20.0.0/24',
   })
-  .register(forms, { kind: 'text', shown: 'NETWORK', json: { type: 'string' } });
+  .register(types, { kind: 'text', shown: 'NETWORK', json: { type: 'string' } });

@@ -1,4 +1,4 @@
-/** The control socket: one line of JSON for each command, one line of JSON back once it is carried out. */
+/** The control socket: one line of JSON per command, and one line of JSON back once the command has completed. */
 import { connect, createServer, type Socket } from 'node:net';
 import { z } from 'zod';
 import type { Log, Outcome, ServerControl } from './lifecycle.ts';
@@ -8,13 +8,13 @@ export const controlCommands = ['status', 'reload', 'stop', 'kill', 'pause', 're
 export type ControlCommand = (typeof controlCommands)[number];
 
 const request = z.object({ command: z.enum(controlCommands) });
-/** `status` only in the answer to that command; `error` when it is not ok. */
-const answer = z.object({ ok: z.boolean(), error: z.string().optional(), status: z.unknown().optional() });
-export type Answer = z.infer<typeof answer>;
+/** `status` only in response to that command; `error` when it is not ok. */
+const response = z.object({ ok: z.boolean(), error: z.string().optional(), status: z.unknown().optional() });
+export type Answer = z.infer<typeof response>;
 
 /**
- * The letters of uWSGI's master-fifo. Its graceful, brutal, chained and workers-only reloads are one here: worker by
- * worker. `p` asks for the other of pause and resume.
+ * The letters of uWSGI's master-fifo. Its graceful, brutal, chained and workers-only reloads all map to the same rolling
+ * reload. `p` toggles between pause and resume.
  */
 const letters: Record<string, ControlCommand | 'toggle'> = {
   r: 'reload',
@@ -28,109 +28,118 @@ const letters: Record<string, ControlCommand | 'toggle'> = {
   s: 'status',
   l: 'reopen',
 };
-/** Characters of a line; no command comes near. */
-const longest = 4096;
-/** Administrators at a time: more would take the supervisor's descriptors, which it needs to start workers. */
-const mostConnections = 64;
-/** ms until a line must have come. */
-const patience = 10_000;
+/** Maximum characters per line; every command is far shorter. */
+const maxLineLength = 4096;
+/** Maximum connections: more would use up the descriptors that the supervisor needs to start workers. */
+const maxConnections = 64;
+/** ms until a line must have arrived. */
+const lineTimeout = 10_000;
 
-/** @throws when the path cannot be had */
-export const openControl = async (path: string, life: ServerControl, log: Log): Promise<{ close(): Promise<void> }> => {
+/** @throws when the path cannot be bound */
+export const openControl = async (
+  path: string,
+  control: ServerControl,
+  log: Log,
+): Promise<{ close(): Promise<void> }> => {
   const running = new Set<Promise<void>>();
-  const follow = (work: Promise<void>): void => {
+  const track = (work: Promise<void>): void => {
     running.add(work);
     work.finally(() => running.delete(work));
   };
-  const server = createServer((socket) => converse(socket, life, log, follow));
-  server.maxConnections = mostConnections;
+  const server = createServer((socket) => handleConnection(socket, control, log, track));
+  server.maxConnections = maxConnections;
   const remove = await listen(server, { kind: 'unix', path }, { mode: '600' });
   return {
     async close() {
       remove();
       server.close();
-      // Who asked for the end is told that it has come.
+      // The client that sent `stop` still gets its response.
       await Promise.all(running);
     },
   };
 };
 
-/** Gives a command to a running server and waits for its answer. @throws when nobody answers */
+/** Sends a command to a running server and waits for the response. @throws when there is none */
 export const ask = (path: string, command: ControlCommand): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const socket = connect(path);
-    let heard = '';
+    let received = '';
     socket.setEncoding('utf8');
     socket.on('connect', () => socket.write(`${JSON.stringify({ command })}\n`));
     socket.on('data', (text: string) => {
-      heard += text;
-      if (!heard.includes('\n')) return;
-      resolve(answer.parse(JSON.parse(heard)));
+      received += text;
+      if (!received.includes('\n')) return;
+      resolve(response.parse(JSON.parse(received)));
       socket.end();
     });
     socket.on('error', reject);
     socket.on('close', () => reject(new Error('it went away without an answer')));
   });
 
-const converse = (socket: Socket, life: ServerControl, log: Log, follow: (work: Promise<void>) => void): void => {
-  let heard = '';
-  let busy = Promise.resolve();
+const handleConnection = (
+  socket: Socket,
+  control: ServerControl,
+  log: Log,
+  track: (work: Promise<void>) => void,
+): void => {
+  let received = '';
+  let queue = Promise.resolve();
   socket.setEncoding('utf8');
-  socket.setTimeout(patience, () => socket.destroy());
-  // Whoever asked may have gone before the answer.
+  socket.setTimeout(lineTimeout, () => socket.destroy());
+  // The client may have disconnected before its response.
   socket.on('error', () => {});
   socket.on('data', (text: string) => {
-    heard += text;
-    if (heard.length > longest) socket.destroy();
-    const lines = heard.split('\n');
-    heard = lines.pop() ?? '';
+    received += text;
+    if (received.length > maxLineLength) socket.destroy();
+    const lines = received.split('\n');
+    received = lines.pop() ?? '';
     for (const line of lines) {
-      busy = busy.then(() => reply(socket, line, life, log));
-      follow(busy);
+      queue = queue.then(() => reply(socket, line, control, log));
+      track(queue);
     }
   });
 };
 
-const reply = async (socket: Socket, line: string, life: ServerControl, log: Log): Promise<void> => {
-  // A reload takes as long as it takes.
+const reply = async (socket: Socket, line: string, control: ServerControl, log: Log): Promise<void> => {
+  // A reload has no time limit.
   socket.setTimeout(0);
-  const said = await obey(line, life, log);
-  if (socket.writable) socket.write(`${JSON.stringify(said)}\n`);
-  socket.setTimeout(patience);
+  const result = await execute(line, control, log);
+  if (socket.writable) socket.write(`${JSON.stringify(result)}\n`);
+  socket.setTimeout(lineTimeout);
 };
 
-const obey = async (line: string, life: ServerControl, log: Log): Promise<Answer> => {
-  const command = commandIn(line.trim(), life.paused);
+const execute = async (line: string, control: ServerControl, log: Log): Promise<Answer> => {
+  const command = parseCommand(line.trim(), control.paused);
   if (!command) return { ok: false, error: `no command; write {"command":"…"} with ${controlCommands.join(', ')}` };
   if (command !== 'status') log.info({ command }, 'command');
   switch (command) {
     case 'status':
-      return { ok: true, status: life.status() };
+      return { ok: true, status: control.status() };
     case 'reload':
-      return asAnswer(await life.reload());
+      return asAnswer(await control.reload());
     case 'pause':
     case 'resume':
-      life.paused = command === 'pause';
+      control.paused = command === 'pause';
       return { ok: true };
     case 'stop':
-      await life.stop();
+      await control.stop();
       return { ok: true };
     case 'reopen':
-      life.reopen();
+      control.reopen();
       return { ok: true };
     case 'kill':
-      life.kill();
+      control.kill();
       return { ok: true };
   }
 };
 
-const commandIn = (line: string, paused: boolean): ControlCommand | undefined => {
+const parseCommand = (line: string, paused: boolean): ControlCommand | undefined => {
   const letter = Object.hasOwn(letters, line) ? letters[line] : undefined;
   if (letter === 'toggle') return paused ? 'resume' : 'pause';
-  return letter ?? request.safeParse(parsed(line)).data?.command;
+  return letter ?? request.safeParse(parseJson(line)).data?.command;
 };
 
-const parsed = (line: string): unknown => {
+const parseJson = (line: string): unknown => {
   try {
     return JSON.parse(line);
   } catch {

@@ -1,18 +1,18 @@
-/** How many connections fit into the descriptors that the system grants this process, with some left for files. */
+/** How many connections this process can accept within its limit of file descriptors, keeping some for files. */
 import { readFileSync } from 'node:fs';
 
 /**
- * Of `max` connections as many as can be had: an eighth of the descriptors, 256 at most, is kept for files, timers and the
- * store. Without it a process that is full could open no page, no log and no socket, and not even read how much memory it uses.
+ * `max`, limited by the file descriptors: an eighth of them, at most 256, is reserved for files, timers and the store. Without
+ * this reserve a full process could open no page, log or socket, and could not even read its own memory usage.
  * @param limits text of /proc/self/limits (proc_pid_limits(5))
  */
-export const connectionsWithin = (max: number, limits = ownLimits()): number => {
+export const connectionsWithin = (max: number, limits = readLimits()): number => {
   const descriptors = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
   return Math.min(max, Math.max(1, descriptors - Math.max(32, Math.min(256, Math.floor(descriptors / 8)))));
 };
 
-/** Empty where there is no /proc. */
-const ownLimits = (): string => {
+/** Empty without /proc. */
+const readLimits = (): string => {
   try {
     return readFileSync('/proc/self/limits', 'latin1');
   } catch {

@@ -1,38 +1,38 @@
-/** The process's life: the one ticker, and what its signals mean. */
+/** The ticker, and what the signals of the process do. */
 
 type Say = (fields: object, message: string) => void;
 export type Log = { info: Say; warn: Say; error: Say };
 
-/** How a command went, and why it did not. */
+/** Result of a command, with the reason when it failed. */
 export type Outcome = { ok: true } | { ok: false; reason: string };
 
 /** A running server, of one process or of many, as signals and the control socket see it. */
 export type ServerControl = {
-  /** Drains and ends everything; asked again, it is the same end. */
+  /** Drains and stops everything; later calls wait for the same stop. */
   stop(): Promise<void>;
-  /** Ends everything at once. */
+  /** Stops everything at once. */
   kill(): void;
-  /** Reads the configuration again and changes over to it; what is not sound changes nothing. */
+  /** Reads the configuration again and applies it; an invalid one changes nothing. */
   reload(): Promise<Outcome>;
-  /** Opens the log file anew, after it was moved away. */
+  /** Reopens the log file after it was renamed. */
   reopen(): void;
-  /** Whether new rooms are refused for now. */
+  /** Whether new rooms are currently refused. */
   paused: boolean;
-  /** Values that JSON can hold. */
+  /** JSON-serializable. */
   status(): object;
   count(): { rooms: number; peers: number };
 };
 
-/** ms between ticks: how late a deadline may be noticed. */
+/** ms between ticks, and so how late a deadline may be detected. */
 const interval = 250;
 
 /**
- * ms since 1970 as the system's clock said when this process began, going on evenly whatever becomes of that clock: were it
- * set back, the lost would not be missed, and were it set on, everyone would be lost.
+ * ms since 1970 by the system clock at the start of the process, monotonic from there. Deadlines must not follow changes of the
+ * system clock: set back, lost peers would not time out; set forward, all peers would.
  */
 export const steadyClock = (): number => Math.floor(performance.timeOrigin + performance.now());
 
-/** Runs `tick` again and again, never twice at a time; a failure is logged and the next one comes all the same. */
+/** Runs `tick` periodically, never concurrently; a failure is logged and does not stop the ticker. */
 export const startTicker = (tick: () => Promise<void>, log: Pick<Log, 'error'>): { stop(): void } => {
   let busy = false;
   const timer = setInterval(async () => {
@@ -45,42 +45,42 @@ export const startTicker = (tick: () => Promise<void>, log: Pick<Log, 'error'>):
 };
 
 export type Signals = {
-  /** Obeys signals, those that came before first. @param ended resolves with the exit code, whoever asked for the end */
-  obey(life: ServerControl, log: Log, ended: Promise<number>): Promise<number>;
+  /** Handles signals, starting with those already received. @param ended resolves with the exit code, however it ended */
+  obey(control: ServerControl, log: Log, ended: Promise<number>): Promise<number>;
 };
 
 /**
- * From now on: HUP reloads, TSTP pauses and resumes, USR1 and USR2 write the status to the log (without a listener Node
- * would open its inspector); those that come before there is a life wait for it. From `obey` on: TERM and INT drain and
- * end, the second of them, or QUIT, ends at once; before, they end the process as they always do.
+ * From now on: HUP reloads, TSTP toggles pause, USR1 and USR2 log the status (without a listener Node would open its
+ * inspector); signals received before `obey` are queued. From `obey` on: TERM and INT drain and exit, the second of them, or
+ * QUIT, exits at once; before, they have their default action.
  */
 export const handleSignals = (): Signals => {
   const early: NodeJS.Signals[] = [];
-  let hear = (signal: NodeJS.Signals): unknown => early.push(signal);
-  for (const signal of ['SIGHUP', 'SIGTSTP', 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => hear(signal));
+  let handle = (signal: NodeJS.Signals): unknown => early.push(signal);
+  for (const signal of ['SIGHUP', 'SIGTSTP', 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => handle(signal));
   return {
-    obey(life, log, ended) {
-      hear = (signal) => obeyOne(signal, life, log);
-      for (const signal of early) hear(signal);
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => drainOn(signal, life, log));
-      process.on('SIGQUIT', () => life.kill());
+    obey(control, log, ended) {
+      handle = (signal) => handleSignal(signal, control, log);
+      for (const signal of early) handle(signal);
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => drainOn(signal, control, log));
+      process.on('SIGQUIT', () => control.kill());
       return ended;
     },
   };
 };
 
-const obeyOne = (signal: NodeJS.Signals, life: ServerControl, log: Log): void => {
-  if (signal === 'SIGHUP') void life.reload();
-  else if (signal === 'SIGTSTP') life.paused = !life.paused;
-  else log.info({ status: life.status() }, 'status');
+const handleSignal = (signal: NodeJS.Signals, control: ServerControl, log: Log): void => {
+  if (signal === 'SIGHUP') void control.reload();
+  else if (signal === 'SIGTSTP') control.paused = !control.paused;
+  else log.info({ status: control.status() }, 'status');
 };
 
-const drainOn = (signal: NodeJS.Signals, life: ServerControl, log: Log): void => {
-  process.on('SIGTERM', () => life.kill());
-  process.on('SIGINT', () => life.kill());
+const drainOn = (signal: NodeJS.Signals, control: ServerControl, log: Log): void => {
+  process.on('SIGTERM', () => control.kill());
+  process.on('SIGINT', () => control.kill());
   log.info({ signal }, 'draining; the same signal again ends at once');
-  life.stop().catch((error: unknown) => {
+  control.stop().catch((error: unknown) => {
     log.error({ err: error }, 'could not stop cleanly');
-    life.kill();
+    control.kill();
   });
 };

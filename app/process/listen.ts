@@ -1,4 +1,4 @@
-/** Binds a server to an address: TCP, a unix socket with its mode and without stale files, or an inherited descriptor. */
+/** Binds a server to an address: TCP, a unix socket (with its mode, replacing stale files), or an inherited descriptor. */
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:net';
 import type { Address } from '../config/address.ts';
@@ -9,16 +9,16 @@ import { publish, type UnixFile } from './unix-socket-file.ts';
 export type Listen = UnixFile & {
   /** Where `:port` listens; undefined = every interface. */
   host?: string | undefined;
-  /** Connections that may wait to be accepted; the kernel shortens it to net.core.somaxconn. */
+  /** Length of the accept queue; the kernel limits it to net.core.somaxconn. */
   backlog?: number;
 };
 
 /**
- * Resolves when the server listens, with what removes the socket file again: only its own, never a successor's.
- * @throws when the address is taken or cannot be had
+ * Resolves when the server listens, with a function that removes the socket file: only its own, never a successor's.
+ * @throws when the address is in use or cannot be bound
  */
 export const listen = async (server: Server, address: Address, options: Listen): Promise<() => void> => {
-  const bindAt = (where: Where) => bind(server, where, options.backlog);
+  const bindAt = (target: ListenTarget) => bind(server, target, options.backlog);
   switch (address.kind) {
     case 'tcp': {
       const host = address.host ?? options.host;
@@ -33,18 +33,18 @@ export const listen = async (server: Server, address: Address, options: Listen):
   }
 };
 
-/** How unix sockets look and how long queues are, for whoever binds. @throws when chown-socket names nobody */
+/** Mode and owner of unix sockets, and the backlog. @throws when chown-socket names an unknown user or group */
 export const listenOptions = (settings: Settings): Listen => ({
   mode: settings['chmod-socket'],
   owner: ownerOf(settings['chown-socket']),
   backlog: settings.listen,
 });
 
-/** What there is to say about a queue that the kernel will shorten; undefined when it will not, or cannot be asked. */
+/** A warning when the kernel will shorten the backlog; undefined when it will not, or when its limit is unknown. */
 export const backlogWarning = (backlog: number): string | undefined => {
-  const most = somaxconn();
-  if (most === undefined || backlog <= most) return undefined;
-  return `listen is ${backlog}, but the kernel lets only ${most} connections wait: raise sysctl net.core.somaxconn`;
+  const limit = somaxconn();
+  if (limit === undefined || backlog <= limit) return undefined;
+  return `listen is ${backlog}, but the kernel lets only ${limit} connections wait: raise sysctl net.core.somaxconn`;
 };
 
 const somaxconn = (): number | undefined => {
@@ -55,21 +55,21 @@ const somaxconn = (): number | undefined => {
   }
 };
 
-/** Where the server can be reached by a browser on this machine; undefined when it has no TCP port. */
+/** URL of the server for a browser on this machine; undefined without a TCP port. */
 export const localUrl = (server: Server): string | undefined => {
   const bound = server.address();
   return bound && typeof bound === 'object' ? `http://localhost:${bound.port}` : undefined;
 };
 
-type Where = { port?: number; host?: string; fd?: number; path?: string };
+type ListenTarget = { port?: number; host?: string; fd?: number; path?: string };
 
-const bind = (server: Server, where: Where, backlog: number | undefined): Promise<void> =>
+const bind = (server: Server, target: ListenTarget, backlog: number | undefined): Promise<void> =>
   new Promise((resolve, reject) => {
     server.once('error', reject);
-    // Beside fd, Node reads the backlog only from the second argument.
-    server.listen(where, backlog, () => {
+    // With `fd`, Node reads the backlog only from the second argument.
+    server.listen(target, backlog, () => {
       server.off('error', reject);
-      // A connection that could not be accepted, for want of a descriptor or of memory, concerns its visitor alone.
+      // A failed accept (out of descriptors or memory) affects only that one client.
       server.on('error', () => {});
       resolve();
     });

@@ -1,4 +1,4 @@
-/** The server as a supervisor with its workers: holds the sockets, changes the workers over, and answers for all of them. */
+/** The server as a supervisor with workers: it owns the sockets, reloads the workers, and reports the status of them all. */
 import { accessSync, constants } from 'node:fs';
 import type { Settings } from '../config/schema.ts';
 import type { Log } from '../logging/logger.ts';
@@ -12,13 +12,13 @@ import { Supervisor } from './supervisor/supervisor.ts';
 import { workerCommand } from './supervisor/worker-handle.ts';
 import { withoutSystemd } from './systemd-notify.ts';
 
-/** Settings, and for each worker the places it listens on. */
+/** Settings, and for each worker the endpoints it listens on. */
 export type Planned = { settings: Settings; plan: ListenEndpoint[][] };
-/** Reads the settings again, checks and plans them. */
+/** Reads the settings again, checks them and plans the endpoints. */
 export type Next = () => Planned | { faults: string[] };
 
-/** Settings that are looked at only when the supervisor itself starts. */
-const fixed = [
+/** Settings that are read only when the supervisor itself starts. */
+const fixedSettings = [
   'master',
   'chdir',
   'uid',
@@ -33,8 +33,8 @@ const fixed = [
 ] as const;
 
 /**
- * @param bound called once everything is bound, before any worker is there
- * @throws when an address cannot be had or a worker cannot start; nothing is left running then
+ * @param bound called once everything is bound, before any worker starts
+ * @throws when an address cannot be bound or a worker cannot start; nothing is left running then
  */
 export const startMultiProcess = async (
   { settings, plan }: Planned,
@@ -54,14 +54,14 @@ export const startMultiProcess = async (
     const options = { command: workerCommand(), environment: withoutSystemd(process.env), log: log.logger };
     const supervisor = new Supervisor({ settings, places }, options);
     await supervisor.start();
-    return bodyOf(supervisor, sockets, settings, next, log, close);
+    return instanceOf(supervisor, sockets, settings, next, log, close);
   } catch (error) {
     close();
     throw error;
   }
 };
 
-const bodyOf = (
+const instanceOf = (
   supervisor: Supervisor,
   sockets: BoundSockets,
   settings: Settings,
@@ -69,22 +69,22 @@ const bodyOf = (
   log: Log,
   close: () => void,
 ): ServerInstance => {
-  const life = new SupervisedLife(supervisor, sockets, settings, next, log);
+  const control = new SupervisorControl(supervisor, sockets, settings, next, log);
   return {
-    life,
+    life: control,
     listening: supervisor.workers.flatMap(({ process: worker }) => worker?.listens ?? []),
     readings: aggregateStats(supervisor),
-    ready: () => !life.stopping && supervisor.workers.every(({ process: worker }) => worker?.state === 'listening'),
+    ready: () => !control.stopping && supervisor.workers.every(({ process: worker }) => worker?.state === 'listening'),
     ended: supervisor.gaveUp.then(async (reason) => {
       log.logger.error({ reason }, 'giving up');
-      await life.stop();
+      await control.stop();
       return 1;
     }),
     close,
   };
 };
 
-class SupervisedLife implements ServerControl {
+class SupervisorControl implements ServerControl {
   readonly #supervisor: Supervisor;
   readonly #sockets: BoundSockets;
   readonly #next: Next;
@@ -92,7 +92,7 @@ class SupervisedLife implements ServerControl {
   readonly #since = performance.now();
   #settings: Settings;
   #stopping: Promise<void> | undefined;
-  /** Reloads wait for each other. */
+  /** Serializes reloads. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(supervisor: Supervisor, sockets: BoundSockets, settings: Settings, next: Next, log: Log) {
@@ -109,7 +109,7 @@ class SupervisedLife implements ServerControl {
 
   readonly stop = (): Promise<void> => {
     this.#stopping ??= this.#supervisor.stop(this.#settings['drain-delay']);
-    // The workers' own are the last ones: once they close them, nobody waits in a queue that is never served.
+    // The workers' copies are then the last ones: once those close, no client waits in a queue that is never served.
     this.#sockets.close();
     return this.#stopping;
   };
@@ -118,9 +118,9 @@ class SupervisedLife implements ServerControl {
 
   readonly reload = async (): Promise<Outcome> => {
     const { logger } = this.#log;
-    const mine = this.#turn.then(() => this.#changeOver());
-    this.#turn = mine;
-    const outcome = await mine;
+    const reloading = this.#turn.then(() => this.#applySettings());
+    this.#turn = reloading;
+    const outcome = await reloading;
     if (outcome.ok) logger.info({ workers: this.#supervisor.workers.length }, 'reloaded');
     else logger.error({ reason: outcome.reason }, 'not reloaded; what was there serves on');
     return outcome;
@@ -158,12 +158,12 @@ class SupervisedLife implements ServerControl {
     })),
   });
 
-  async #changeOver(): Promise<Outcome> {
+  async #applySettings(): Promise<Outcome> {
     if (this.stopping) return { ok: false, reason: 'it is stopping' };
     try {
       const read = this.#next();
       if ('faults' in read) return { ok: false, reason: read.faults.join('\n') };
-      this.#tellFixed(read.settings);
+      this.#warnFixed(read.settings);
       const places = await this.#sockets.cover(read.plan, listenOptions(read.settings));
       await this.#supervisor.roll({ settings: read.settings, places });
       this.#settings = read.settings;
@@ -176,8 +176,8 @@ class SupervisedLife implements ServerControl {
     }
   }
 
-  #tellFixed(wanted: Settings): void {
-    for (const setting of fixed)
+  #warnFixed(wanted: Settings): void {
+    for (const setting of fixedSettings)
       if (JSON.stringify(wanted[setting]) !== JSON.stringify(this.#settings[setting]))
         this.#log.logger.warn({ setting }, 'a reload does not change this setting; restart for it');
   }

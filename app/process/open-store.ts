@@ -6,22 +6,22 @@ import { type Leaves, memoryStore, type Store } from '../store/store.ts';
 import { openValkey } from '../store/valkey.ts';
 import type { Log } from './lifecycle.ts';
 
-/** `clock`: ms since 1970, the same for all who share the store. @throws when the store does not let this user in */
+/** `clock`: ms since 1970, the same for all processes that share the store. @throws when the store rejects the login */
 export const openStore = async (
   settings: Settings,
   rules: Rules,
   log: Log,
   counts: Leaves,
-  ownClock: () => number,
+  localClock: () => number,
 ): Promise<{ store: Store; clock: () => number }> => {
   const limits: RegistryLimits = {
     rooms: settings['max-rooms'],
     rules,
     kept: { total: settings['max-kept-bytes'], share: settings['max-kept-bytes-per-address'] },
-    // What is older than a session may be away can be of use to nobody.
+    // Events older than the longest absence of a session are never replayed.
     log: { events: settings['log-events'], bytes: settings['log-bytes'], age: 2 * rules.grace + 60_000 },
   };
-  if (settings.store === 'memory') return { store: memoryStore(limits, ownClock, counts), clock: ownClock };
+  if (settings.store === 'memory') return { store: memoryStore(limits, localClock, counts), clock: localClock };
   const options = {
     url: settings.store,
     password: settings['store-password'],

@@ -1,15 +1,15 @@
-/** The file with the process's number: written once it serves, never over that of one that runs, removed at the end. */
+/** The pidfile: written once the server is ready, never over that of a running process, removed on exit. */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { temporaryName } from './temporary-name.ts';
 
-/** @throws when the file names a process of this same program that runs */
+/** @throws when the file names a running process of this same program */
 export const refuseRunning = (file: string): void => {
   const pid = pidIn(file);
   if (pid !== undefined && pid !== process.pid && isGenkan(pid))
     throw new Error(`${file} names process ${pid}, which runs; stop that one first`);
 };
 
-/** The number in the file; undefined when there is none. */
+/** The pid in the file; undefined when there is none. */
 export const pidIn = (file: string): number | undefined => {
   try {
     const pid = Number(readFileSync(file, 'utf8').trim());
@@ -19,7 +19,7 @@ export const pidIn = (file: string): number | undefined => {
   }
 };
 
-/** @returns what removes the file again, unless it names another process by then. @throws when it cannot be written */
+/** @returns a function that removes the file, unless it names another process by then. @throws when it cannot be written */
 export const writePidfile = (file: string): (() => void) => {
   const temporary = temporaryName(file);
   try {
@@ -34,11 +34,11 @@ export const writePidfile = (file: string): (() => void) => {
   };
 };
 
-/** Numbers are used again after a restart of the machine: one that now belongs to another program is stale. */
+/** Pids are reused after a reboot: one that belongs to another program is stale. */
 const isGenkan = (pid: number): boolean => {
   try {
-    const own = process.argv[1];
-    return own !== undefined && readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(own);
+    const program = process.argv[1];
+    return program !== undefined && readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(program);
   } catch {
     return false;
   }

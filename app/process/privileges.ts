@@ -1,13 +1,13 @@
-/** Users and groups: whom a socket is given to, and who the process becomes once everything is bound. */
+/** Users and groups: the owner of unix sockets, and the user that the process switches to once everything is bound. */
 import { execFileSync } from 'node:child_process';
 
 export type Identity = { uid: number; gid: number; user?: string };
 
-/** `user` or `user:group`, names or numbers. A user without a group brings its own. @throws when there is none such */
+/** Names or numbers. Without a group, the user's primary group is used. @throws when the user or group is unknown */
 export const identityOf = (user: string | undefined, group: string | undefined): Identity | undefined => {
   if (user === undefined && group === undefined) return undefined;
-  const found = user === undefined ? { uid: own('getuid'), gid: undefined } : userCalled(user);
-  const gid = group === undefined ? found.gid : groupCalled(group);
+  const found = user === undefined ? { uid: processId('getuid'), gid: undefined } : findUser(user);
+  const gid = group === undefined ? found.gid : findGroup(group);
   if (gid === undefined) throw new Error(`uid ${user}: nobody is listed with this number, so give gid as well`);
   return { ...found, gid };
 };
@@ -19,9 +19,9 @@ export const ownerOf = (text: string | undefined): Identity | undefined => {
   return identityOf(user, group);
 };
 
-/** Gives up root for good: supplementary groups, group, user, in this order. @throws when that is not allowed */
+/** Permanently drops root: supplementary groups, group, user, in this order. @throws when that is not permitted */
 export const dropPrivileges = ({ uid, gid, user }: Identity): void => {
-  if (own('getuid') === uid && own('getgid') === gid) return;
+  if (processId('getuid') === uid && processId('getgid') === gid) return;
   try {
     // Missing from Node's types: process.initgroups(user, group).
     if (user !== undefined && 'initgroups' in process && typeof process.initgroups === 'function')
@@ -34,29 +34,29 @@ export const dropPrivileges = ({ uid, gid, user }: Identity): void => {
   }
 };
 
-export const isRoot = (): boolean => own('getuid') === 0;
+export const isRoot = (): boolean => processId('getuid') === 0;
 
-/** Systems without users (Windows) have neither function. */
-const own = (name: 'getuid' | 'getgid'): number => process[name]?.() ?? -1;
+/** -1 on systems without users (Windows), which have neither function. */
+const processId = (name: 'getuid' | 'getgid'): number => process[name]?.() ?? -1;
 
 type User = { uid: number; gid?: number | undefined; user?: string };
 
-const userCalled = (text: string): User => {
-  const [user, , uid, gid] = entry('passwd', text);
+const findUser = (text: string): User => {
+  const [user, , uid, gid] = databaseEntry('passwd', text);
   if (user !== undefined) return { user, uid: Number(uid), gid: Number(gid) };
   if (/^\d+$/.test(text)) return { uid: Number(text) };
   throw new Error(`there is no user ${text}`);
 };
 
-const groupCalled = (text: string): number => {
-  const [, , gid] = entry('group', text);
+const findGroup = (text: string): number => {
+  const [, , gid] = databaseEntry('group', text);
   if (gid !== undefined) return Number(gid);
   if (/^\d+$/.test(text)) return Number(text);
   throw new Error(`there is no group ${text}`);
 };
 
-/** The fields of an entry, by name or number. getent asks wherever the machine keeps its users; Node knows no such call. */
-const entry = (database: 'passwd' | 'group', key: string): string[] => {
+/** The fields of an entry, by name or number; empty if unknown. Node has no API for this; getent covers every NSS source. */
+const databaseEntry = (database: 'passwd' | 'group', key: string): string[] => {
   try {
     return execFileSync('getent', [database, key], { encoding: 'utf8', stdio: 'pipe' }).trim().split(':');
   } catch {

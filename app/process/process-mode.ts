@@ -1,8 +1,8 @@
-/** Whether there is a supervisor, and what about processes and where they listen cannot be. */
+/** Whether there is a supervisor, and which settings of processes and listeners are impossible together. */
 import type { Settings } from '../config/schema.ts';
 import { type ListenEndpoint, planEndpoints } from './bind-plan.ts';
 
-/** Settings that only a supervisor can fulfil. */
+/** Settings in use that require a supervisor. */
 const needsMaster = (settings: Settings): string[] => {
   const limits = ['max-worker-lifetime', 'reload-on-rss', 'evil-reload-on-rss', 'loop-harakiri'] as const;
   return [
@@ -13,10 +13,10 @@ const needsMaster = (settings: Settings): string[] => {
   ];
 };
 
-/** There is a supervisor when it is wanted, and, unless it is unwanted, when something needs it. */
+/** `master` decides; when it is not set, there is a supervisor if another setting needs one. */
 export const wantsMaster = (settings: Settings): boolean => settings.master ?? needsMaster(settings).length > 0;
 
-/** What is impossible together about processes and where they listen. */
+/** Conflicts between the settings of processes and listeners. */
 export const impossibleToRun = (settings: Settings, passed: ListenEndpoint[] = []): string[] => {
   const plan = planEndpoints(settings, passed);
   const needed = needsMaster(settings);

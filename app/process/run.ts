@@ -1,4 +1,4 @@
-/** Runs the server until it ends: one process by itself, or a supervisor with workers; says so to whoever should know. */
+/** Runs the server until it ends, as a single process or as a supervisor with workers, with everything around it. */
 import type { Settings } from '../config/schema.ts';
 import { type Log, openLog } from '../logging/logger.ts';
 import type { Readings } from '../stats/process-stats.ts';
@@ -15,27 +15,27 @@ import type { Listening } from './supervisor/ipc.ts';
 import { createNotifier, type Notifier } from './systemd-notify.ts';
 import { watchTouched } from './watch-files.ts';
 
-/** The server, however it is carried: by this process or by workers. */
+/** A running server, in this process or in workers. */
 export type ServerInstance = {
   life: ServerControl;
   listening: Listening[];
   readings: Readings;
   ready: () => boolean;
-  /** An end that nobody asked for, with its exit code. */
+  /** Resolves with the exit code when it ends without a request. */
   ended: Promise<number>;
-  /** After the end: removes what is left. */
+  /** Cleans up after the end. */
   close(): void;
 };
 
-type Read = { settings: Settings } | { faults: string[] };
+type ReadSettings = { settings: Settings } | { faults: string[] };
 export type StartInstance = {
   settings: Settings;
-  /** Reads the settings once more, from where they came, with the same working directory as the first time. */
-  reload: () => Read;
+  /** Reads the settings again from the same sources, in the same working directory as the first time. */
+  reload: () => ReadSettings;
   say: (text: string) => void;
 };
 
-/** ms between looks at what `systemctl status` shows. */
+/** ms between updates of the text in `systemctl status`. */
 const statusInterval = 10_000;
 
 /** @returns the exit code  @throws when it cannot start; nothing is left running then */
@@ -45,32 +45,33 @@ export const run = async ({ settings, reload, say }: StartInstance): Promise<num
   const log = openLog(settings);
   const { logger } = log;
   if (settings.pidfile !== undefined) refuseRunning(settings.pidfile);
-  const passed = passedTo(settings, log);
-  warn(settings, log);
+  const passed = activatedSockets(settings, log);
+  logWarnings(settings, log);
   const notifier = createNotifier(process.env, logger);
-  const body = await embody(settings, passed, reload, log);
+  const instance = await startInstance(settings, passed, reload, log);
   const ended = Promise.withResolvers<number>();
-  const life = announced(body.life, notifier, log, ended.resolve);
-  body.ended.then(ended.resolve);
+  const control = withNotifications(instance.life, notifier, log, ended.resolve);
+  instance.ended.then(ended.resolve);
   const closers: (() => unknown)[] = [];
   try {
-    await surround(settings, { body, life, log, files, closers });
-    for (const place of body.listening) if (!wantsMaster(settings)) logger.info(place, 'listening');
-    const url = body.listening.find(({ setting }) => setting === 'http')?.url;
+    await startAuxiliaries(settings, { instance, control, log, files, closers });
+    for (const endpoint of instance.listening) if (!wantsMaster(settings)) logger.info(endpoint, 'listening');
+    const url = instance.listening.find(({ setting }) => setting === 'http')?.url;
     if (url) say(`Genkan is at ${url}`);
     notifier.ready();
-    closers.push(keepStatus(life, notifier));
-    return await signals.obey(life, logger, ended.promise);
+    closers.push(startStatusUpdates(control, notifier));
+    return await signals.obey(control, logger, ended.promise);
   } catch (error) {
-    life.kill();
+    control.kill();
     throw error;
   } finally {
-    for (const close of [...closers.reverse(), () => body.close(), () => notifier.close()]) await closing(close, log);
+    for (const close of [...closers.reverse(), () => instance.close(), () => notifier.close()])
+      await runCloser(close, log);
   }
 };
 
-/** What cannot be removed (a file on a disk that is read-only by now) keeps nothing else from being closed. */
-const closing = async (close: () => unknown, { logger }: Log): Promise<void> => {
+/** A failed removal (say, of a file on a file system that has become read-only) must not keep the rest from closing. */
+const runCloser = async (close: () => unknown, { logger }: Log): Promise<void> => {
   try {
     await close();
   } catch (error) {
@@ -78,10 +79,10 @@ const closing = async (close: () => unknown, { logger }: Log): Promise<void> => 
   }
 };
 
-const passedTo = (settings: Settings, { logger }: Log): ListenEndpoint[] => {
+const activatedSockets = (settings: Settings, { logger }: Log): ListenEndpoint[] => {
   const passed = activatedEndpoints(process.env, settings);
   if ('faults' in passed) throw new Error(passed.faults.join('\n'));
-  for (const setting of new Set(passed.places.map((place) => place.setting)))
+  for (const setting of new Set(passed.places.map((endpoint) => endpoint.setting)))
     logger.info(
       { setting, configured: settings[setting].length },
       'systemd passed sockets: they replace the addresses',
@@ -89,21 +90,21 @@ const passedTo = (settings: Settings, { logger }: Log): ListenEndpoint[] => {
   return passed.places;
 };
 
-const warn = (settings: Settings, { logger }: Log): void => {
+const logWarnings = (settings: Settings, { logger }: Log): void => {
   const backlog = backlogWarning(settings.listen);
   if (backlog !== undefined) logger.warn({ listen: settings.listen }, backlog);
   if (isRoot() && settings.uid === undefined && !settings['allow-root'])
     logger.warn({}, 'running as root; give uid, or allow-root if this is meant');
 };
 
-/** Binds everything, becomes the user of the settings, and then serves. */
-const embody = async (
+/** Binds everything, drops privileges, and then serves. */
+const startInstance = async (
   settings: Settings,
   passed: ListenEndpoint[],
-  reload: () => Read,
+  reload: () => ReadSettings,
   log: Log,
 ): Promise<ServerInstance> => {
-  const checked = (read: Read) => {
+  const checked = (read: ReadSettings) => {
     if ('faults' in read) return read;
     const faults = impossibleToRun(read.settings, passed);
     const plan = planEndpoints(read.settings, passed);
@@ -113,81 +114,84 @@ const embody = async (
   if ('faults' in first) throw new Error(first.faults.join('\n'));
   const identity = identityOf(settings.uid, settings.gid);
   const bound = () => identity && dropPrivileges(identity);
-  // Only one of the two is needed, and the supervisor is better off without the whole web framework in its memory.
+  // Imported on demand: the supervisor does not need the web framework in its memory.
   if (wantsMaster(settings)) {
-    const { startMultiProcess: supervised } = await import('./multi-process.ts');
-    return supervised(first, log, () => checked(reload()), bound);
+    const { startMultiProcess } = await import('./multi-process.ts');
+    return startMultiProcess(first, log, () => checked(reload()), bound);
   }
-  const { startSingleProcess: single } = await import('./single-process.ts');
-  return single(settings, log, first.plan.flat(), bound);
+  const { startSingleProcess } = await import('./single-process.ts');
+  return startSingleProcess(settings, log, first.plan.flat(), bound);
 };
 
-/** systemd hears of what the life goes through, and `ended` of its end, whoever asked for it. */
-const announced = (
-  life: ServerControl,
+/** Reports state changes to systemd, and every end to `ended`, whatever caused it. */
+const withNotifications = (
+  control: ServerControl,
   notifier: Notifier,
   { logger }: Log,
   ended: (code: number) => void,
 ): ServerControl => ({
   async reload() {
     notifier.reloading();
-    const outcome = await life.reload();
+    const outcome = await control.reload();
     notifier.ready();
     return outcome;
   },
   async stop() {
     notifier.stopping();
-    await life.stop();
+    await control.stop();
     ended(0);
   },
   kill() {
-    life.kill();
+    control.kill();
     ended(1);
   },
   get paused() {
-    return life.paused;
+    return control.paused;
   },
   set paused(wanted) {
-    life.paused = wanted;
+    control.paused = wanted;
     logger.info({ paused: wanted }, wanted ? 'paused: new rooms are refused' : 'new rooms are taken again');
   },
-  reopen: () => life.reopen(),
-  status: () => life.status(),
-  count: () => life.count(),
+  reopen: () => control.reopen(),
+  status: () => control.status(),
+  count: () => control.count(),
 });
 
-/** `closers` gets what closes each of them. */
-type Surroundings = {
-  body: ServerInstance;
-  life: ServerControl;
+/** `closers` receives a function to close each of them. */
+type AuxiliaryContext = {
+  instance: ServerInstance;
+  control: ServerControl;
   log: Log;
   files: Record<'reload' | 'logs', ReturnType<typeof watchTouched>>;
   closers: (() => unknown)[];
 };
 
-/** What stands around the server: control socket, statistics, touched files, pidfile. */
-const surround = async (settings: Settings, { body, life, log, files, closers }: Surroundings): Promise<void> => {
+/** Starts the control socket, the statistics listeners and the watching of touch files, and writes the pidfile. */
+const startAuxiliaries = async (
+  settings: Settings,
+  { instance, control, log, files, closers }: AuxiliaryContext,
+): Promise<void> => {
   const { logger } = log;
   const path = settings['control-socket'];
   if (path !== undefined) {
-    const control = await openControl(path, life, logger);
-    closers.push(control.close);
+    const socket = await openControl(path, control, logger);
+    closers.push(socket.close);
   }
-  const stats = await serveStats(settings, body.readings, body);
+  const stats = await serveStats(settings, instance.readings, instance);
   closers.push(stats.stop);
-  for (const place of stats.listening) logger.info(place, 'listening');
+  for (const endpoint of stats.listening) logger.info(endpoint, 'listening');
   const reload = (file: string) => {
     logger.info({ file }, 'touched');
-    void life.reload();
+    void control.reload();
   };
-  closers.push(files.reload(reload), files.logs(life.reopen));
+  closers.push(files.reload(reload), files.logs(control.reopen));
   if (settings.pidfile !== undefined) closers.push(writePidfile(settings.pidfile));
 };
 
-const keepStatus = (life: ServerControl, notifier: Notifier): (() => void) => {
+const startStatusUpdates = (control: ServerControl, notifier: Notifier): (() => void) => {
   const show = () => {
-    const { rooms, peers } = life.count();
-    notifier.status(`${rooms} rooms, ${peers} peers${life.paused ? ', no new rooms' : ''}`);
+    const { rooms, peers } = control.count();
+    notifier.status(`${rooms} rooms, ${peers} peers${control.paused ? ', no new rooms' : ''}`);
   };
   show();
   const timer = setInterval(show, statusInterval);

@@ -1,4 +1,4 @@
-/** The server as one process by itself: no supervisor, so nothing respawns or reloads it. */
+/** The server as a single process: without a supervisor, nothing respawns or reloads it. */
 import type { Settings } from '../config/schema.ts';
 import type { Log } from '../logging/logger.ts';
 import { serve } from '../serve.ts';
@@ -10,14 +10,14 @@ import type { ServerInstance } from './run.ts';
 export const startSingleProcess = async (
   settings: Settings,
   { logger, reopen }: Log,
-  places: ListenEndpoint[],
+  endpoints: ListenEndpoint[],
   bound: () => void,
 ): Promise<ServerInstance> => {
   const since = performance.now();
   let paused = false;
-  const running = await serve(settings, logger, { places, accepting: () => !paused });
+  const running = await serve(settings, logger, { places: endpoints, accepting: () => !paused });
   bound();
-  const life: ServerControl = {
+  const control: ServerControl = {
     stop: () => running.stop({ delay: settings['drain-delay'] }),
     kill: running.kill,
     async reload() {
@@ -42,11 +42,11 @@ export const startSingleProcess = async (
     count: running.count,
   };
   return {
-    life,
+    life: control,
     listening: running.listening,
     readings: running.readings,
     ready: running.ready,
-    // It ends when it is told to, and not otherwise.
+    // It never ends without a request.
     ended: new Promise<number>(() => {}),
     close: () => {},
   };

@@ -1,13 +1,13 @@
-/** Sockets that systemd opened for this process (sd_listen_fds(3)), and which setting each of them is for. */
+/** Sockets passed by systemd (sd_listen_fds(3)), and the setting that each of them belongs to. */
 import type { Settings } from '../config/schema.ts';
 import { type ListenEndpoint, type ListenSetting, listenSettings } from './bind-plan.ts';
 
-/** The first descriptor that systemd passes. */
-const first = 3;
+/** SD_LISTEN_FDS_START. */
+const firstFd = 3;
 
 /**
- * A socket is for the setting that its FileDescriptorName= says; without such a name, for the one listening setting that
- * is configured, and when none is, for `http`, which believes nobody.
+ * FileDescriptorName= of a socket selects its setting. Without a matching name it is the only configured listen setting or, if
+ * none is configured, `http`, which trusts no forwarding headers.
  */
 export const activatedEndpoints = (
   environment: NodeJS.ProcessEnv,
@@ -23,7 +23,7 @@ export const activatedEndpoints = (
     const setting = named ?? (configured.length > 1 ? undefined : (configured[0] ?? 'http'));
     if (!setting)
       return { faults: [`LISTEN_FDNAMES: say FileDescriptorName=${configured.join(' or ')} in the socket unit`] };
-    places.push({ setting, address: { kind: 'fd', fd: first + index } });
+    places.push({ setting, address: { kind: 'fd', fd: firstFd + index } });
   }
   return { places };
 };

@@ -1,4 +1,4 @@
-/** Tells systemd how things are (sd_notify(3)), by its own program: Node has no datagram sockets of the unix kind. */
+/** Reports the state to systemd (sd_notify(3)) with systemd-notify, because Node has no unix datagram sockets. */
 import { spawn } from 'node:child_process';
 import type { Log } from './lifecycle.ts';
 
@@ -8,55 +8,55 @@ export type Notifier = {
   stopping(): void;
   /** One line for `systemctl status`. */
   status(text: string): void;
-  /** Resolves when all that was told has arrived; ends the watchdog's beats. */
+  /** Stops the watchdog messages; resolves when all notifications have been sent. */
   close(): Promise<void>;
 };
 
 /**
  * Does nothing without NOTIFY_SOCKET. The unit needs `Type=notify` or `notify-reload`, and `NotifyAccess=all`, because
- * the words come from a child process. With WatchdogSec it says every half of that time that it lives.
+ * a child process sends the messages. With WatchdogSec it sends WATCHDOG=1 at half that interval.
  */
 export const createNotifier = (environment: NodeJS.ProcessEnv, log: Pick<Log, 'warn'>): Notifier => {
-  let missing = environment.NOTIFY_SOCKET === undefined;
-  let told = Promise.resolve();
-  let last = '';
-  // One after the other, or READY=1 might overtake RELOADING=1.
-  const tell = (...words: string[]): void => {
-    told = told.then(async () => {
-      if (missing) return;
+  let disabled = environment.NOTIFY_SOCKET === undefined;
+  let queue = Promise.resolve();
+  let lastStatus = '';
+  // One at a time, or READY=1 might overtake RELOADING=1.
+  const send = (...words: string[]): void => {
+    queue = queue.then(async () => {
+      if (disabled) return;
       const problem = await notify(words, environment);
       if (problem === undefined) return;
-      missing = problem.code === 'ENOENT';
+      disabled = problem.code === 'ENOENT';
       log.warn({ err: problem, words }, 'systemd-notify failed; systemd does not know how we are');
     });
   };
-  const beats = watchdogInterval(environment);
+  const interval = watchdogInterval(environment);
   let timer: NodeJS.Timeout | undefined;
   return {
     ready() {
-      tell('READY=1');
-      if (beats !== undefined) timer ??= setInterval(() => tell('WATCHDOG=1'), beats);
+      send('READY=1');
+      if (interval !== undefined) timer ??= setInterval(() => send('WATCHDOG=1'), interval);
     },
-    reloading: () => tell('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`),
-    stopping: () => tell('STOPPING=1'),
+    reloading: () => send('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`),
+    stopping: () => send('STOPPING=1'),
     status(text) {
-      if (text !== last) tell(`STATUS=${text}`);
-      last = text;
+      if (text !== lastStatus) send(`STATUS=${text}`);
+      lastStatus = text;
     },
     close() {
       clearInterval(timer);
-      return told;
+      return queue;
     },
   };
 };
 
-/** What systemd told this process alone, and no child may believe to be meant for it. */
+/** The environment for children, without the variables that systemd addressed to this process only. */
 export const withoutSystemd = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv => {
   const { NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID, LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES, ...rest } = environment;
   return rest;
 };
 
-/** ms; undefined when the unit has no WatchdogSec, or means another process. */
+/** ms; undefined when the unit has no WatchdogSec, or when it is meant for another process. */
 const watchdogInterval = ({ WATCHDOG_USEC, WATCHDOG_PID }: NodeJS.ProcessEnv): number | undefined => {
   const micros = Number(WATCHDOG_USEC);
   if (!(micros > 0) || (WATCHDOG_PID !== undefined && Number(WATCHDOG_PID) !== process.pid)) return undefined;

@@ -1,8 +1,8 @@
-/** Names for files that are moved into place once they are complete. */
+/** Temporary names for files that are renamed into place once complete. */
 import { randomBytes } from 'node:crypto';
 
 /**
- * A name beside the file that nobody can prepare a link at. Whoever creates it must also insist that it is new: `wx` (O_EXCL)
- * does not follow links, nor does bind(2).
+ * An unpredictable name in the same directory, so that no one can place a link there in advance. The caller must also create it
+ * exclusively: `wx` (O_EXCL) does not follow links, nor does bind(2).
  */
 export const temporaryName = (file: string): string => `${file}.${randomBytes(4).toString('hex')}`;

@@ -1,4 +1,4 @@
-/** The file of a unix socket: nobody's living socket is taken, its mode and owner are right from the first moment. */
+/** The file of a unix socket: it never replaces a socket in use, and has its final mode and owner from the start. */
 import { lchownSync, lstatSync, renameSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { temporaryName } from './temporary-name.ts';
@@ -9,14 +9,14 @@ export type UnixFile = {
   owner?: { uid: number; gid: number } | undefined;
 };
 
-/** Bytes that sun_path holds on Linux, without its final zero (unix(7)); what is longer would be cut without a word. */
-const longest = 107;
+/** Bytes that sun_path holds on Linux, without the final NUL (unix(7)); a longer path would be silently truncated. */
+const maxPathBytes = 107;
 
 /**
- * Lets `bindAt` bind at a temporary name beside the path and moves that into place: whoever connects finds the old
- * socket or the new one, with its final mode and owner, and never none. The name shown by `ss` stays the temporary one.
- * @returns what removes the file again, unless another process has put its own in place
- * @throws when a living process listens there, when something else is there, or the owner may not be set
+ * Lets `bindAt` bind at a temporary name in the same directory, then renames it into place: clients find either the old
+ * socket or the new one, with its final mode and owner, and never none. `ss` keeps showing the temporary name.
+ * @returns a function that removes the file, unless another process has replaced it
+ * @throws when a running process listens there, when the path is not a socket, or when the owner cannot be set
  */
 export const publish = async (
   path: string,
@@ -24,9 +24,11 @@ export const publish = async (
   bindAt: (temporary: string) => Promise<void> | void,
 ): Promise<() => void> => {
   const temporary = temporaryName(path);
-  if (Buffer.byteLength(temporary) > longest)
-    throw new Error(`${path} is too long for a unix socket: ${longest - temporary.length + path.length} bytes at most`);
-  await refuseLiving(path);
+  if (Buffer.byteLength(temporary) > maxPathBytes)
+    throw new Error(
+      `${path} is too long for a unix socket: ${maxPathBytes - temporary.length + path.length} bytes at most`,
+    );
+  await refuseInUse(path);
   try {
     await withMode(mode, () => bindAt(temporary));
     if (owner) chown(temporary, owner);
@@ -35,18 +37,18 @@ export const publish = async (
     rmSync(temporary, { force: true });
     throw error;
   }
-  const own = identity(path);
+  const published = fileIdentity(path);
   return () => {
-    // Who gave up root may not even look there; the next start takes the place of what is left.
+    // After dropping root even stat may be denied; the next start replaces the stale file.
     try {
-      if (own !== undefined && identity(path) === own) rmSync(path, { force: true });
+      if (published !== undefined && fileIdentity(path) === published) rmSync(path, { force: true });
     } catch {}
   };
 };
 
 /**
- * Has what `make` creates at once, before it waits for anything, get exactly this mode. Not by chmod afterwards, which would
- * follow a link that was put in its place.
+ * Sets the umask so that what `make` creates synchronously gets exactly this mode. A chmod afterwards would follow a link put in
+ * its place.
  */
 const withMode = <T>(mode: string, make: () => T): T => {
   const umask = process.umask(0o777 & ~Number.parseInt(mode, 8));
@@ -65,27 +67,27 @@ const chown = (path: string, { uid, gid }: { uid: number; gid: number }): void =
   }
 };
 
-/** Which file stands at the path; a new one, even of the same name, is another. */
-const identity = (path: string): string | undefined => {
+/** Identifies the file at the path; a new file of the same name has another identity. */
+const fileIdentity = (path: string): string | undefined => {
   const found = lstatSync(path, { throwIfNoEntry: false });
   return found && `${found.dev}:${found.ino}:${found.birthtimeMs}`;
 };
 
-/** A socket file whose process is gone may be replaced; one that answers, or a file of another kind, never. */
-const refuseLiving = async (path: string): Promise<void> => {
+/** A stale socket file may be replaced; one that accepts connections, or any other file, never. */
+const refuseInUse = async (path: string): Promise<void> => {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
   if (!found.isSocket()) throw new Error(`${path} is there already and is not a socket`);
-  if (await answers(path)) throw new Error(`${path} is in use by another process`);
+  if (await isAccepting(path)) throw new Error(`${path} is in use by another process`);
 };
 
-const answers = (path: string): Promise<boolean> =>
+const isAccepting = (path: string): Promise<boolean> =>
   new Promise((resolve) => {
     const probe = connect(path);
     probe.once('connect', () => {
       probe.destroy();
       resolve(true);
     });
-    // Anything but a refusal (no permission, backlog full) may be a living process.
+    // Any other error (no permission, backlog full) may mean a running process.
     probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
   });

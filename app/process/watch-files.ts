@@ -1,19 +1,19 @@
-/** Notices files that were touched, for `touch-reload`: by looking, because bind mounts send no events. */
+/** Detects touched files, for `touch-reload`: by polling, because bind mounts send no events. */
 import { type Stats, statSync } from 'node:fs';
 
-/** ms between looks. */
-const usualInterval = 1000;
+/** ms between polls. */
+const defaultInterval = 1000;
 
 /**
- * Remembers how the files are now. The function returned looks at them from then on, and calls `touched` when one has
- * changed or appeared; one that is missing or goes is nothing. It returns what ends that.
+ * Records the state of the files now. The returned function starts polling and calls `touched` when a file has changed or
+ * appeared; a missing or removed file is ignored. It returns a function that stops polling.
  */
-export const watchTouched = (files: string[], interval = usualInterval) => {
-  const known = new Map(files.map((file) => [file, mark(file)]));
+export const watchTouched = (files: string[], interval = defaultInterval) => {
+  const known = new Map(files.map((file) => [file, stateOf(file)]));
   return (touched: (file: string) => void): (() => void) => {
     const timer = setInterval(() => {
       for (const [file, before] of known) {
-        const now = mark(file, before);
+        const now = stateOf(file, before);
         known.set(file, now);
         if (now !== undefined && now !== before) touched(file);
       }
@@ -23,15 +23,15 @@ export const watchTouched = (files: string[], interval = usualInterval) => {
 };
 
 /**
- * The inode as well: a file renamed into place may be older than the one before. Undefined when there is none; `before` when
- * it cannot be looked at, for want of a permission or a working disk.
+ * Includes the inode: a file renamed into place may be older than the previous one. Undefined when there is no file; `before`
+ * when stat fails (permission, I/O error).
  */
-const mark = (file: string, before?: string): string | undefined => {
-  let found: Stats | undefined;
+const stateOf = (file: string, before?: string): string | undefined => {
+  let stats: Stats | undefined;
   try {
-    found = statSync(file, { throwIfNoEntry: false });
+    stats = statSync(file, { throwIfNoEntry: false });
   } catch {
     return before;
   }
-  return found && `${found.ino} ${found.mtimeMs}`;
+  return stats && `${stats.ino} ${stats.mtimeMs}`;
 };

@@ -1,4 +1,4 @@
-/** Settings: where the server listens, and whom it believes there. */
+/** Settings: listen addresses, and which front ends are trusted. */
 import { settingMetadata } from '../setting-metadata.ts';
 import { address, flag, integer, list, network, octalMode, text } from '../value-types.ts';
 
@@ -15,39 +15,39 @@ const host = text(
 
 export const listening = {
   http: list(address).register(settingMetadata, {
-    help: 'listen for browsers: serves everything, believes no forwarding header; :port = every interface. Without any listener: 127.0.0.1:9090',
-    uwsgi: 'starts an HTTP router of its own, which passes requests on to the workers by the uwsgi protocol',
-    differs: 'there is no router and no second hop; keep-alive and WebSocket need no further option',
+    help: 'HTTP listener for browsers: serves everything, trusts no forwarding headers; :port = every interface. Without any listener: 127.0.0.1:9090',
+    uwsgi: 'starts an HTTP router, which passes requests to the workers by the uwsgi protocol',
+    differs: 'no router and no second hop; keep-alive and WebSocket need no further option',
   }),
   'http-socket': list(address).register(settingMetadata, {
-    help: 'listen for a front end by HTTP and believe what it says of the client; :port = loopback',
-    uwsgi: 'workers speak HTTP themselves, one request for one connection; :port = every interface',
-    differs: 'keep-alive and pipelining work; :port is the loopback: write 0.0.0.0:port for every interface',
+    help: 'HTTP listener for a front end, whose headers about the client are trusted; :port = loopback',
+    uwsgi: 'workers speak HTTP themselves, one request per connection; :port = every interface',
+    differs: 'keep-alive and pipelining work; :port is loopback: write 0.0.0.0:port for every interface',
   }),
   socket: list(address).register(settingMetadata, {
-    help: 'listen for a front end by the uwsgi protocol; :port = loopback',
-    uwsgi: 'listens by the uwsgi protocol; :port = every interface, @name = abstract',
-    differs: ':port is the loopback: write 0.0.0.0:port for every interface; [v6]:port works, @name does not',
+    help: 'listener for a front end with the uwsgi protocol; :port = loopback',
+    uwsgi: 'listens with the uwsgi protocol; :port = every interface, @name = abstract',
+    differs: ':port is loopback: write 0.0.0.0:port for every interface; [v6]:port works, @name does not',
     also: ['uwsgi-socket', 's'],
   }),
   'allow-from': list(network).register(settingMetadata, {
-    help: 'networks, besides loopback, whose word on --socket and --http-socket is believed',
+    help: 'networks, besides loopback, that are trusted as front ends on --socket and --http-socket',
   }),
   'trusted-proxies': list(network).register(settingMetadata, {
-    help: "networks of further proxies between the front end and the client, to be skipped when looking for the client's address",
+    help: "networks of further proxies between the client and the front end, skipped when determining the client's address",
   }),
   'allowed-hosts': list(host).register(settingMetadata, {
-    help: 'hosts that requests may name; none = every host',
+    help: 'accepted hosts of requests; none = any host',
   }),
   'allowed-origins': list(origin).register(settingMetadata, {
-    help: "origins, besides the server's own, whose pages may use the rooms; https://*.meet.example = all below it",
+    help: "origins, besides the server's own, whose pages may use the rooms; https://*.meet.example = all subdomains",
   }),
   'chmod-socket': octalMode()
     .default('660')
     .register(settingMetadata, {
       help: 'mode of unix sockets, octal',
-      uwsgi: 'mode of unix sockets; 666 when given bare, and whatever the umask leaves when not given',
-      differs: 'needs a value, and is 660 when not given',
+      uwsgi: 'mode of unix sockets; 666 without a value, set by the umask when not given',
+      differs: 'requires a value; default 660',
       also: ['C'],
     }),
   'chown-socket': text(/^[^:\s]+(:[^:\s]+)?$/, 'user or user:group', 'USER[:GROUP]')
@@ -59,19 +59,19 @@ export const listening = {
   listen: integer(1, 65_535)
     .default(511)
     .register(settingMetadata, {
-      help: 'connections that may wait to be accepted',
-      uwsgi: 'length of the listen queue, 100 when not given; refuses to start above net.core.somaxconn',
-      differs: '511 when not given; above net.core.somaxconn the kernel shortens it, which is told',
+      help: 'backlog: connections that may wait to be accepted',
+      uwsgi: 'length of the listen queue, default 100; refuses to start above net.core.somaxconn',
+      differs: 'default 511; above net.core.somaxconn the kernel shortens it, with a warning',
       also: ['l'],
     }),
   vacuum: flag().default(true).register(settingMetadata, {
-    help: 'remove unix sockets and the pidfile when stopping',
-    uwsgi: 'removes sockets and pidfiles at a clean stop; off when not given',
-    differs: 'on when not given',
+    help: 'remove unix sockets and the pidfile on exit',
+    uwsgi: 'removes sockets and pidfiles on a clean exit; off by default',
+    differs: 'on by default',
   }),
   'static-map': list(text(/^\/[^=]*=.+$/, '/prefix=directory', '/PREFIX=DIR')).register(settingMetadata, {
-    help: 'serve the files of a directory under a prefix; what is not there is 404, and so are names that begin with a dot and links that lead out of it',
-    uwsgi: 'serves files under a prefix; what is not there is asked of the app; single ranges only when told to',
+    help: 'serve the files of a directory under a URL prefix; 404 for missing files, names that begin with a dot and links that lead outside',
+    uwsgi: 'serves files under a prefix; missing files are passed to the app; single ranges only if enabled',
     differs: 'a missing file under the prefix is 404; ETag, ranges and precompressed files always',
   }),
 };

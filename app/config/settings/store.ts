@@ -1,4 +1,4 @@
-/** Settings: where rooms live. */
+/** Settings: the room store. */
 import { settingMetadata } from '../setting-metadata.ts';
 import { flag, integer, seconds, text } from '../value-types.ts';
 
@@ -10,7 +10,7 @@ export const store = {
   )
     .default('memory')
     .register(settingMetadata, {
-      help: "where rooms live: memory = each in the memory of one worker; a URL = in Valkey or Redis (7 or later), from where every worker of every machine can serve them. valkeys:// and rediss:// are TLS, whose own authorities are named by Node's NODE_EXTRA_CA_CERTS",
+      help: "where rooms are kept: memory = each in the memory of one worker; a URL = in Valkey or Redis (7 or later), so that every worker on every machine can serve them. valkeys:// and rediss:// use TLS; set private certificate authorities with Node's NODE_EXTRA_CA_CERTS",
     }),
   'store-password': text(/^\S{1,1024}$/, 'a password without spaces', 'PASSWORD')
     .optional()
@@ -19,12 +19,12 @@ export const store = {
       secret: true,
     }),
   'store-cluster': flag().default(false).register(settingMetadata, {
-    help: 'the URL of store names one node of a cluster; a room is on one of its shards',
+    help: 'the URL of store is one node of a cluster; each room is on one of its shards',
   }),
   'store-timeout': integer(100, 60_000, 'MS').default(3000).register(settingMetadata, {
-    help: 'milliseconds that the store may take to connect or to answer before it counts as away',
+    help: 'milliseconds that the store may take to connect or respond before it counts as unavailable',
   }),
   'store-lease': seconds(3, 600).default(15).register(settingMetadata, {
-    help: 'seconds after which a worker that the store has not heard of is gone: its peers are away then',
+    help: 'seconds after which a worker that has not renewed its lease counts as gone, and its peers as away',
   }),
 };

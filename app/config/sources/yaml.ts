@@ -1,4 +1,4 @@
-/** Settings from a section of a YAML 1.2 file, each with the line it stands on. */
+/** Settings from a section of a YAML 1.2 file, each with its line number. */
 import {
   type Document,
   isAlias,
@@ -17,7 +17,7 @@ import { emptyRawSettings, type Part, type RawSettings, rejectDuplicates, take }
 import { type Meaning, meaningOf } from '../resolve-name.ts';
 import { suggest } from '../suggest.ts';
 
-/** The file being read: where its lines begin, and what is found in it. */
+/** The file being read, with its line positions and the resulting reading. */
 type Source = {
   schema: z.ZodObject;
   environment: Environment;
@@ -27,11 +27,11 @@ type Source = {
   reading: RawSettings;
 };
 
-const usualSections = ['genkan', 'uwsgi'];
+const defaultSections = ['genkan', 'uwsgi'];
 
 /**
  * @param where `file` or `file:section`
- * @param read the text of a file; what it throws becomes a fault
+ * @param read returns the text of a file; its exception becomes a fault
  */
 export const readYaml = (
   schema: z.ZodObject,
@@ -46,7 +46,7 @@ export const readYaml = (
     const options = { version: '1.2', schema: 'core', prettyErrors: false, lineCounter: lines } as const;
     const document = parseDocument(read(file), options);
     const source = { schema, environment, file, document, lines, reading };
-    if (refuseSyntax(source)) readSection(source, section);
+    if (checkSyntax(source)) readSection(source, section);
   } catch (error) {
     reading.faults.push(`${file}: cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -55,15 +55,15 @@ export const readYaml = (
 
 const at = ({ file, lines }: Source, offset: number | undefined): string =>
   `${file}:${lines.linePos(offset ?? 0).line}`;
-const placed = (source: Source, node: unknown): string =>
+const locationOf = (source: Source, node: unknown): string =>
   at(source, isScalar(node) || isMap(node) || isSeq(node) || isAlias(node) ? node.range?.[0] : 0);
 
-/** Whether the file can be read on: two of the same key leave the rest in order. */
-const refuseSyntax = (source: Source): boolean => {
+/** Reports syntax errors. @returns whether the file is still readable: a duplicate key leaves the rest intact */
+const checkSyntax = (source: Source): boolean => {
   const { errors, warnings } = source.document;
   for (const { code, message, pos } of [...errors, ...warnings]) {
-    const said = code === 'DUPLICATE_KEY' ? 'a key that stands here already' : message.replace(/ at line .*/s, '');
-    source.reading.faults.push(`${at(source, pos[0])}: ${said}`);
+    const fault = code === 'DUPLICATE_KEY' ? 'a key that stands here already' : message.replace(/ at line .*/s, '');
+    source.reading.faults.push(`${at(source, pos[0])}: ${fault}`);
   }
   return errors.every(({ code }) => code === 'DUPLICATE_KEY');
 };
@@ -75,25 +75,25 @@ const readSection = (source: Source, wanted: string | undefined): void => {
     reading.faults.push(`${file}: has no section; settings stand below "${wanted ?? 'genkan'}:"`);
     return;
   }
-  if (wanted === undefined) refuseStray(source, contents);
+  if (wanted === undefined) rejectUnindented(source, contents);
   const names = contents.items.map(({ key }) => keyOf(key) ?? '');
-  const found = names.filter((name) => (wanted === undefined ? usualSections.includes(name) : name === wanted));
+  const found = names.filter((name) => (wanted === undefined ? defaultSections.includes(name) : name === wanted));
   const [section] = found;
   if (section === undefined) {
-    const near = suggest(wanted ?? 'genkan', names);
-    const hint = near ? `; did you mean ${near}, which is written ${file}:${near}?` : '';
+    const nearest = suggest(wanted ?? 'genkan', names);
+    const hint = nearest ? `; did you mean ${nearest}, which is written ${file}:${nearest}?` : '';
     reading.faults.push(`${file}: has no section "${wanted ?? 'genkan'}:"${hint}`);
   } else if (new Set(found).size > 1)
     reading.faults.push(`${file}: has both "genkan:" and "uwsgi:"; name the one that is meant: ${file}:genkan`);
   else readSettings(source, section, contents.get(section, true));
 };
 
-/** Beside the section only other sections may stand: anything else was put a step too far to the left. */
-const refuseStray = (source: Source, contents: YAMLMap): void => {
+/** Only sections may be at the top level: anything else lacks indentation. */
+const rejectUnindented = (source: Source, contents: YAMLMap): void => {
   for (const { key, value } of contents.items)
-    if (!isMap(resolved(source, value)) && !usualSections.includes(keyOf(key) ?? ''))
+    if (!isMap(resolved(source, value)) && !defaultSections.includes(keyOf(key) ?? ''))
       source.reading.faults.push(
-        `${placed(source, key)}: ${keyOf(key) ?? 'this'}: stands outside a section; settings stand below "genkan:", indented`,
+        `${locationOf(source, key)}: ${keyOf(key) ?? 'this'}: stands outside a section; settings stand below "genkan:", indented`,
       );
 };
 
@@ -103,19 +103,19 @@ const readSettings = (source: Source, section: string, node: unknown): void => {
     const seen = new Set<string>();
     for (const pair of map.items) {
       const key = keyOf(pair.key);
-      // The second of two such keys was a fault of the syntax.
+      // A duplicate key has already been reported as a syntax error.
       if (key === undefined || !seen.has(key)) readPair(source, pair, key);
       if (key !== undefined) seen.add(key);
     }
   } else if (!(isScalar(map) && map.value === null))
     source.reading.faults.push(
-      `${placed(source, node)}: ${section}: settings stand below it, indented, as name: value`,
+      `${locationOf(source, node)}: ${section}: settings stand below it, indented, as name: value`,
     );
 };
 
 const readPair = (source: Source, { key, value }: Pair, word: string | undefined): void => {
   const { reading } = source;
-  const label = `${placed(source, key)}: ${word ?? 'this key'}`;
+  const label = `${locationOf(source, key)}: ${word ?? 'this key'}`;
   if (word === undefined) return void reading.faults.push(`${label}: is not a name`);
   const meaning = meaningOf(source.schema, word);
   if (meaning.kind === 'setting' && meaning.name === 'yaml')
@@ -123,18 +123,18 @@ const readPair = (source: Source, { key, value }: Pair, word: string | undefined
   const node = resolved(source, value);
   if (isSeq(node) && meaning.kind === 'setting' && !meaning.repeatable)
     return void reading.faults.push(`${label}: takes one value, not a list`);
-  const before = reading.faults.length;
+  const faultsBefore = reading.faults.length;
   const nodes = isSeq(node) ? node.items : [node];
   const parts = nodes.flatMap((item) =>
-    readScalar(source, item, isSeq(node) ? `${placed(source, item)}: ${word}` : label, meaning),
+    readScalar(source, item, isSeq(node) ? `${locationOf(source, item)}: ${word}` : label, meaning),
   );
-  if (reading.faults.length > before) return;
-  // Nothing but an empty variable: not set, as in the environment.
+  if (reading.faults.length > faultsBefore) return;
+  // Only an empty variable: not set, as in the environment.
   if (parts.length === 0 && !isSeq(node) && meaning.kind === 'setting') return;
   take(reading, meaning, { source: label, parts }, (name) => name);
 };
 
-/** One value, or none where a variable left it empty or it was a fault. */
+/** One value; none when a variable expanded to nothing, or after a fault. */
 const readScalar = (source: Source, item: unknown, label: string, meaning: Meaning): Part[] => {
   const node = resolved(source, item);
   const fault = (text: string): Part[] => {
@@ -145,12 +145,12 @@ const readScalar = (source: Source, item: unknown, label: string, meaning: Meani
   const { value } = node;
   const kind = meaning.kind === 'setting' ? meaning.form.kind : 'text';
   if (typeof value === 'boolean') return [{ value, source: label }];
-  // 660 as a mode, 1000 as a user: what was written counts, not the number it makes.
+  // A mode such as 0660 or a user such as 1000: the text as written counts, not the parsed number.
   if (typeof value === 'number')
     return [{ value: kind === 'text' ? (node.source ?? String(value)) : value, source: label }];
   if (value === null) return meaning.kind === 'unknown' ? [] : fault('a value is missing');
   const { text, had, faults } = expand(String(value), source.environment);
-  for (const said of faults) fault(said);
+  for (const message of faults) fault(message);
   if (faults.length > 0 || (had && text === '')) return [];
   if (kind !== 'text' && !had)
     return fault(`write ${kind === 'whole' ? 'a whole number' : 'true or false'}, without quotes; "${text}" is text`);

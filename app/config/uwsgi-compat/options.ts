@@ -1,18 +1,18 @@
-/** uWSGI's options that are no settings here, each with what it does there and what is answered here. */
+/** Options of uWSGI that are not settings here: what each does in uWSGI, and how it is handled here. */
 
 /**
- * - `renamed`: the value goes to the setting `to`, times `times`, and the new name is told.
- * - `always`: it is always so here; taken without a word, unless it was to be switched off.
- * - `inapplicable`: the start goes on without it, and the reason is told.
- * - `refused`: going on without it would not be what was asked for, so the start ends with the reason.
- * `takes`: what follows it on a command line. `planned`: not so yet, and refused until it is.
+ * - `renamed`: the value, multiplied by `times`, goes to the setting `to`; a note gives the new name.
+ * - `always`: always on here; silently accepted, with a note if it was to be switched off.
+ * - `inapplicable`: ignored, with a note that gives the reason.
+ * - `refused`: ignoring it would be wrong, so the start fails with the reason.
+ * `takes`: whether a value follows it on a command line. `planned`: refused until it is implemented.
  */
 export type UwsgiAnswer = { uwsgi: string } & (
   | { verdict: 'renamed'; to: string; times?: number; here?: string }
   | { verdict: 'always' | 'inapplicable' | 'refused'; takes: 'flag' | 'value'; here: string; planned?: true }
 );
 
-/** An option that no setting stands for. */
+/** An option without a corresponding setting. */
 export type UwsgiVerdict = Extract<UwsgiAnswer, { verdict: 'always' | 'inapplicable' | 'refused' }>;
 const answer =
   (verdict: UwsgiVerdict['verdict'], takes: UwsgiVerdict['takes']) =>
@@ -28,29 +28,29 @@ const renamed = (to: string, uwsgi: string, here?: string): UwsgiAnswer => ({
   uwsgi,
   ...(here === undefined ? {} : { here }),
 });
-/** What is said of all that a later version will have. */
+/** The text for everything planned for a later version. */
 export const later = 'recognised, not in this version yet';
 
 const sockets: Record<string, UwsgiAnswer> = {
-  'http-websockets': always('lets the HTTP router pass WebSockets on', 'WebSockets always work'),
+  'http-websockets': always('lets the HTTP router proxy WebSockets', 'WebSockets always work'),
   'http-keepalive': always('keeps connections of the HTTP router open', 'HTTP connections are always kept open'),
   'socket-timeout': renamed(
     'header-timeout',
-    'seconds to wait on a socket, 4 when not given',
+    'seconds to wait on a socket, default 4',
     'for the request head; body-timeout is for the body',
   ),
   'tcp-nodelay': always('sends small packets at once', 'TCP sockets always send at once'),
-  'so-keepalive': always('asks the kernel to notice dead peers', 'WebSockets are pinged, and HTTP has its timeouts'),
+  'so-keepalive': always('enables TCP keep-alive probes', 'WebSockets are pinged, and HTTP has its timeouts'),
   'reuse-port': idleFlag(
     'lets several processes bind one port',
-    'no two workers share an address: nginx spreads the rooms over their addresses',
+    'no two workers share an address: nginx distributes the rooms over their addresses',
   ),
   'thunder-lock': idleFlag(
     'serialises accept() among workers',
     'no two workers share an address, so there is nothing to lock',
   ),
   'post-buffering': idle('writes large request bodies to disk', 'nginx buffers request bodies; limit-post bounds them'),
-  umask: refused('mode mask of the files it makes', `${later}; chmod-socket sets the mode of unix sockets`),
+  umask: refused('umask of created files', `${later}; chmod-socket sets the mode of unix sockets`),
 };
 
 const workers: Record<string, UwsgiAnswer> = {
@@ -58,28 +58,28 @@ const workers: Record<string, UwsgiAnswer> = {
     'threads in each worker',
     "a worker runs one event loop, which serves all its peers; for more cores use processes (the pool for files and DNS is Node's UV_THREADPOOL_SIZE)",
   ),
-  'enable-threads': always("switches Python's threads on", "Python's threads; Node has no such switch"),
+  'enable-threads': always("enables Python's threads", "Python's threads; Node has no such switch"),
   'lazy-apps': always('loads the app in each worker instead of once', 'every worker loads its own code'),
   lazy: always('the older form of lazy-apps', 'every worker loads its own code'),
-  'need-app': always('ends when the app cannot be loaded', 'there is no start without the app'),
+  'need-app': always('exits if the app cannot be loaded', 'the server never starts without the app'),
   'die-on-term': always('SIGTERM stops instead of reloading', 'SIGTERM always drains, then ends'),
   'single-interpreter': always('one Python interpreter for all apps', 'there is one app'),
   'memory-report': always('fills in the memory numbers of the statistics', 'statistics always have them'),
-  'reload-mercy': idle('seconds for a reload, hardly kept', 'there is one such time: drain-timeout'),
-  'worker-reload-mercy': renamed('drain-timeout', 'seconds a worker may take to end, 60 when not given'),
+  'reload-mercy': idle('seconds for a reload, hardly kept', 'there is only one such timeout: drain-timeout'),
+  'worker-reload-mercy': renamed('drain-timeout', 'seconds a worker may take to end, default 60'),
   'max-requests': refused(
-    'replaces a worker after so many requests',
+    'replaces a worker after this many requests',
     `${later}: a worker would have to drain its rooms (max-rooms-served); see max-worker-lifetime and reload-on-rss`,
   ),
   'max-requests-delta': refused('spreads max-requests over the workers', `${later}; goes with max-requests`),
   'min-worker-lifetime': idle(
     'seconds before a worker may be replaced',
-    'a worker drains before it is replaced, so there is no haste to hold back',
+    'a worker drains before it is replaced, so no minimum is needed',
   ),
   'touch-chain-reload': renamed(
     'touch-reload',
     'reloads worker by worker when the file changes',
-    'which goes worker by worker always',
+    'which always goes worker by worker',
   ),
   'touch-workers-reload': renamed('touch-reload', 'reloads the workers when the file changes'),
   'master-fifo': renamed(
@@ -88,27 +88,27 @@ const workers: Record<string, UwsgiAnswer> = {
     'a unix socket that answers; it takes the same letters',
   ),
   'reload-on-as': idle(
-    'replaces a worker above so many megabytes of address space',
+    'replaces a worker above this many megabytes of address space',
     'V8 reserves address space far beyond what it uses; see reload-on-rss',
   ),
   'evil-reload-on-as': idle(
-    'kills a worker above so many megabytes of address space',
+    'kills a worker above this many megabytes of address space',
     'V8 reserves address space far beyond what it uses; see evil-reload-on-rss',
   ),
   'limit-as': idle('bounds the address space', 'V8 reserves address space far beyond what it uses; see reload-on-rss'),
-  'harakiri-verbose': idleFlag('logs more when harakiri strikes', 'what is known is always logged'),
-  'harakiri-graceful-timeout': idle('seconds between asking and killing', 'harakiri kills nothing here'),
+  'harakiri-verbose': idleFlag('logs more when harakiri kills a worker', 'what is known is always logged'),
+  'harakiri-graceful-timeout': idle('seconds between the request to exit and the kill', 'harakiri kills nothing here'),
   'offload-threads': idle(
     'threads that send files',
-    'nginx sends files; standalone, Node streams them without holding anyone up',
+    'nginx sends files; standalone, Node streams them without blocking',
   ),
   cheap: idleFlag(
-    'starts workers only when someone comes',
-    'the number of workers is fixed, because nginx spreads rooms over them by it',
+    'starts workers only on demand',
+    'the number of workers is fixed, because nginx hashes rooms over them',
   ),
   idle: idle(
     'seconds without requests after which it goes cheap',
-    'the number of workers is fixed, because nginx spreads rooms over them by it',
+    'the number of workers is fixed, because nginx hashes rooms over them',
   ),
   daemonize: idle(
     'goes to the background and logs to a file',
@@ -130,40 +130,34 @@ const reports: Record<string, UwsgiAnswer> = {
   'log-maxsize': idle('rotates the log at this size', 'rotation is left to logrotate, with touch-logreopen'),
   'log-x-forwarded-for': always(
     'logs the X-Forwarded-For header as it came',
-    "the log shows the client's address as believed proxies tell it",
+    "the log shows the client's address as reported by trusted proxies",
   ),
-  'log-date': idle('the form of dates in the log', 'log lines carry their time as milliseconds'),
-  'log-encoder': idle('rewrites log lines, as JSON for instance', 'log-json writes JSON'),
-  'stats-minified': refusedFlag('leaves white space out of the statistics', later),
-  'stats-no-cores': refusedFlag('leaves cores out of the statistics', later),
-  'stats-no-metrics': always(
-    'leaves metrics out of the statistics',
-    'the JSON has none; /metrics of stats-http has them',
-  ),
+  'log-date': idle('the form of dates in the log', 'log lines have their time in milliseconds'),
+  'log-encoder': idle('reformats log lines, for example as JSON', 'log-json writes JSON'),
+  'stats-minified': refusedFlag('omits white space from the statistics', later),
+  'stats-no-cores': refusedFlag('omits cores from the statistics', later),
+  'stats-no-metrics': always('omits metrics from the statistics', 'the JSON has none; /metrics of stats-http has them'),
   'enable-metrics': always('counts metrics', 'metrics are always counted; stats-http serves them as /metrics'),
-  'metrics-dir': idle('keeps metrics as files', 'metrics are served, not kept: /metrics of stats-http'),
+  'metrics-dir': idle('writes metrics to files', 'metrics are served, not stored: /metrics of stats-http'),
   'stats-push': idle('sends statistics elsewhere', 'let Prometheus fetch /metrics of stats-http'),
-  'check-static': idle(
-    'serves files of a directory when they are there',
-    'use static-map, which says under which prefix',
-  ),
+  'check-static': idle('serves files of a directory if they exist', 'use static-map, which says under which prefix'),
   'static-index': idle('the index file of directories', 'directories are not served'),
   'static-expires': idle(
     'Expires of files by pattern',
-    'files with a hash in their name are cached for ever, others are asked for again',
+    'files with a hash in their name are cached indefinitely, others are revalidated',
   ),
-  'static-gzip-all': always('serves .gz beside the file', 'compressed files beside the file are always used'),
-  'honour-range': always('answers Range for files', 'Range is always answered'),
-  'websockets-ping-freq': renamed('ping-interval', 'seconds between pings, 30 when not given'),
+  'static-gzip-all': always('serves the .gz next to a file', 'compressed files next to a file are always used'),
+  'honour-range': always('supports Range for files', 'Range is always supported'),
+  'websockets-ping-freq': renamed('ping-interval', 'seconds between pings, default 30'),
   'websockets-pong-tolerance': idle(
-    'seconds for the pong to come, 3 when not given',
-    'a pong may come until the next ping: ping-interval',
+    'seconds for the pong to arrive, default 3',
+    'a pong may arrive until the next ping: ping-interval',
   ),
   'websockets-max-size': {
     verdict: 'renamed',
     to: 'max-message-bytes',
     times: 1024,
-    uwsgi: 'kilobytes of one message, 1024 when not given',
+    uwsgi: 'kilobytes of one message, default 1024',
     here: 'in bytes',
   },
 };
@@ -171,7 +165,7 @@ const reports: Record<string, UwsgiAnswer> = {
 const files: Record<string, UwsgiAnswer> = {
   ini: refused('reads options from an ini file', 'only YAML is read, with --yaml FILE'),
   xml: refused('reads options from an XML file', 'only YAML is read, with --yaml FILE'),
-  json: refused('reads options from a JSON file', 'give it as --yaml FILE: JSON is a part of YAML'),
+  json: refused('reads options from a JSON file', 'give it as --yaml FILE: JSON is valid YAML'),
   strict: always('unknown options are errors', 'unknown settings are always errors'),
   'show-config': refusedFlag('prints the configuration', 'use the command: genkan print-config'),
   env: refused('sets an environment variable', "set it where the program is started, such as systemd's Environment="),
@@ -181,19 +175,19 @@ const files: Record<string, UwsgiAnswer> = {
     'in a file, $(NAME) and the like are read from the environment',
   ),
   mount: refused('serves an app under a prefix', `${later}; nginx can strip a prefix`),
-  'manage-script-name': always('moves the prefix of a mount to SCRIPT_NAME', 'SCRIPT_NAME is always minded'),
+  'manage-script-name': always('moves the prefix of a mount to SCRIPT_NAME', 'SCRIPT_NAME is always respected'),
 };
 
 export const uwsgiOptions: Record<string, UwsgiAnswer> = { ...sockets, ...workers, ...reports, ...files };
 
-/** Options that come in families, by how their names begin. */
+/** Families of options with a common prefix. */
 export const uwsgiFamilies: { like: string; pattern: RegExp; answer: UwsgiAnswer }[] = [
   {
     like: 'cheaper…',
     pattern: /^cheaper/,
     answer: idle(
-      'starts and ends workers by load',
-      'the number of workers is fixed, because nginx spreads rooms over them by it: processes',
+      'starts and stops workers by load',
+      'the number of workers is fixed, because nginx hashes rooms over them: processes',
     ),
   },
   {
@@ -205,19 +199,19 @@ export const uwsgiFamilies: { like: string; pattern: RegExp; answer: UwsgiAnswer
     like: 'hook-…, exec-…',
     pattern: /^(hook|exec|as-user)-/,
     answer: refused(
-      'runs something at a moment of its life',
+      'runs a command at a lifecycle event',
       'there are no hooks; systemd has ExecStartPre= and its like',
     ),
   },
   {
     like: 'attach-daemon…, smart-attach-daemon…',
     pattern: /^(smart-)?(legacy-)?attach-(control-)?daemon/,
-    answer: refused('runs another program beside the app', 'let systemd or compose run it'),
+    answer: refused('runs another program next to the app', 'let systemd or compose run it'),
   },
   {
     like: 'cron…',
     pattern: /^(unique-|legion-)?cron/,
-    answer: refused('runs commands by the clock', 'use systemd timers or cron'),
+    answer: refused('runs commands on a schedule', 'use systemd timers or cron'),
   },
   {
     like: 'spooler…, mule…, farm…',
@@ -235,11 +229,11 @@ export const uwsgiFamilies: { like: string; pattern: RegExp; answer: UwsgiAnswer
     like: 'module, wsgi-file, gevent, plugin, virtualenv … (Python)',
     pattern:
       /^(module|wsgi(-file)?|file|callable|plugins?|pythonpath|python-path|pp|home|virtualenv|venv|pyhome|gevent.*|async|greenlet|py-.*)$/,
-    answer: idle('loads a Python app and says how to run it', 'Genkan is itself the app, and no Python is loaded'),
+    answer: idle('loads and configures a Python app', 'Genkan is itself the app, and no Python is loaded'),
   },
 ];
 
-/** What is done about an option that is no setting. */
+/** How an option without a setting is handled. */
 export const verdictOn = ({
   verdict,
   planned,
@@ -247,12 +241,12 @@ export const verdictOn = ({
 }: UwsgiVerdict): { verdict: UwsgiVerdict['verdict']; said: string } =>
   planned ? { verdict: 'refused', said: `${later}: ${here}` } : { verdict, said: here };
 
-/** Undefined for what is no option of uWSGI that is known here. */
+/** Undefined for a name that is not a known option of uWSGI. */
 export const answerTo = (name: string): UwsgiAnswer | undefined =>
   (Object.hasOwn(uwsgiOptions, name) ? uwsgiOptions[name] : undefined) ??
   uwsgiFamilies.find(({ pattern }) => pattern.test(name))?.answer;
 
-/** Single letters of uWSGI for options that are no settings here. */
+/** Single-letter flags of uWSGI for options that are not settings here. */
 export const shortOptions: Record<string, string> = {
   T: 'enable-threads',
   z: 'socket-timeout',

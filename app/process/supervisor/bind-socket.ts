@@ -1,4 +1,4 @@
-/** Sockets that the supervisor holds and never accepts on: workers inherit them, and no connection is refused in between. */
+/** Sockets that the supervisor binds but never accepts on: workers inherit them, so a reload or crash refuses no connection. */
 import { lookup } from 'node:dns/promises';
 import * as net from 'node:net';
 import { getSystemErrorName } from 'node:util';
@@ -8,64 +8,64 @@ import type { Listen } from '../listen.ts';
 import { publish } from '../unix-socket-file.ts';
 
 export type BoundSocket = {
-  /** To be passed to workers; it is bound, and listens once the first of them does. */
+  /** Passed to workers; bound, and listening once the first of them listens. */
   fd: number;
-  /** Where it really is: port 0 has become one. */
+  /** The actual address: port 0 is replaced by the assigned port. */
   address: Address;
-  /** Lets go of the socket; workers that have it keep it. */
+  /** Closes this process's descriptor; workers keep theirs. */
   close(): void;
-  /** Removes the file of a unix socket, if it is still this one's. */
+  /** Removes the file of a unix socket, unless it has been replaced. */
   remove(): void;
 };
 
-/** @throws when the address is taken or cannot be had */
+/** @throws when the address is in use or cannot be bound */
 export const bindSocket = async (address: Address, options: Listen): Promise<BoundSocket> => {
   switch (address.kind) {
     case 'fd':
-      // Whoever passed it (systemd) holds it as well, and lets connections wait there until the next start.
+      // systemd, which passed it, keeps it open as well, so connections queue there until the next start.
       return { fd: address.fd, address, close: () => {}, remove: () => {} };
     case 'tcp':
-      return holdTcp(address, options.host);
+      return bindTcp(address, options.host);
     case 'unix': {
       const bound: { handle?: Handle } = {};
       const remove = await publish(address.path, options, (path) => {
         bound.handle = bindHandle(path, -1, -1, path);
       });
       if (!bound.handle) throw new Error(`${address.path} was not bound`);
-      return held(bound.handle, address, remove);
+      return boundSocket(bound.handle, address, remove);
     }
   }
 };
 
-const holdTcp = async (address: Address & { kind: 'tcp' }, otherwise: string | undefined): Promise<BoundSocket> => {
-  const host = address.host ?? otherwise;
+const bindTcp = async (address: Address & { kind: 'tcp' }, defaultHost: string | undefined): Promise<BoundSocket> => {
+  const host = address.host ?? defaultHost;
   const shown = `${host ?? ''}:${address.port}`;
-  const found = host === undefined ? undefined : await lookup(host);
-  const handle = bindHandle(found?.address, address.port, found?.family ?? 4, shown);
+  const resolved = host === undefined ? undefined : await lookup(host);
+  const handle = bindHandle(resolved?.address, address.port, resolved?.family ?? 4, shown);
   const bound: unknown = {};
-  // A port that is taken is not told when it is bound, but here.
+  // An address in use is reported here, not by bind.
   const error = handle.getsockname?.(bound) ?? 0;
   if (error !== 0) {
     handle.close();
     throw failure(error, shown);
   }
-  return held(handle, { ...address, port: sockname.parse(bound).port });
+  return boundSocket(handle, { ...address, port: sockname.parse(bound).port });
 };
 
-const held = (handle: Handle, address: Address, remove = () => {}): BoundSocket => ({
+const boundSocket = (handle: Handle, address: Address, remove = () => {}): BoundSocket => ({
   fd: handle.fd,
   address,
   close: () => handle.close(),
   remove,
 });
 
-/** `getsockname` is missing from handles of unix sockets. */
+/** Handles of unix sockets have no `getsockname`. */
 type Handle = { fd: number; close(): void; getsockname?(out: unknown): number };
 const sockname = z.object({ port: z.int() });
 
 /**
- * Binds without listening. Public Node can only do both at once, and would then accept here; node:cluster uses this
- * same function for that reason (lib/internal/cluster/shared_handle.js), which is why it can be relied on.
+ * Binds without listening. Node's public API can only do both at once, and this process would then accept connections.
+ * node:cluster uses this internal function for the same reason (lib/internal/cluster/shared_handle.js), so it is stable.
  */
 const bindHandle = (address: string | undefined, port: number, type: number, shown: string): Handle => {
   const create: unknown = Reflect.get(net, '_createServerHandle');

@@ -1,4 +1,4 @@
-/** All sockets of the supervisor: each address is bound once and kept over reloads, as long as a worker needs it. */
+/** All sockets of the supervisor: each address is bound once and kept across reloads while a worker needs it. */
 import { showAddress } from '../../config/address.ts';
 import { hostOf, type ListenEndpoint } from '../bind-plan.ts';
 import type { Listen } from '../listen.ts';
@@ -6,57 +6,58 @@ import { type BoundSocket, bindSocket } from './bind-socket.ts';
 import type { BoundEndpoint } from './worker-handle.ts';
 
 export class BoundSockets {
-  readonly #held = new Map<string, BoundSocket>();
+  readonly #sockets = new Map<string, BoundSocket>();
 
   /**
-   * Gives every worker its sockets: those there are already, others bound anew.
-   * @throws when an address cannot be had; what was bound for this plan is let go again
+   * Returns the sockets of every worker, reusing those already bound.
+   * @throws when an address cannot be bound; sockets bound for this plan are released
    */
   async cover(plan: ListenEndpoint[][], options: Omit<Listen, 'host'>): Promise<BoundEndpoint[][]> {
-    const fresh: string[] = [];
-    const take = async (key: string, { setting, address }: ListenEndpoint): Promise<BoundEndpoint> => {
-      const known = this.#held.get(key);
+    const added: string[] = [];
+    const acquire = async (key: string, { setting, address }: ListenEndpoint): Promise<BoundEndpoint> => {
+      const known = this.#sockets.get(key);
       const held = known ?? (await bindSocket(address, { ...options, host: hostOf(setting) }));
-      if (!known) fresh.push(key);
-      this.#held.set(key, held);
+      if (!known) added.push(key);
+      this.#sockets.set(key, held);
       return { setting, address, held };
     };
     try {
-      const covered: BoundEndpoint[][] = [];
-      for (const [worker, places] of plan.entries()) {
-        covered.push([]);
-        for (const [at, place] of places.entries()) covered[worker]?.push(await take(keyOf(place, worker, at), place));
+      const bound: BoundEndpoint[][] = [];
+      for (const [worker, endpoints] of plan.entries()) {
+        bound.push([]);
+        for (const [index, endpoint] of endpoints.entries())
+          bound[worker]?.push(await acquire(keyOf(endpoint, worker, index), endpoint));
       }
-      return covered;
+      return bound;
     } catch (error) {
-      for (const key of fresh) this.#release(key);
+      for (const key of added) this.#release(key);
       throw error;
     }
   }
 
-  /** Lets go of what none of these places needs. */
-  keepOnly(places: BoundEndpoint[]): void {
-    const needed = new Set(places.map(({ held }) => held));
-    for (const [key, held] of this.#held) if (!needed.has(held)) this.#release(key);
+  /** Releases every socket that none of these endpoints uses. */
+  keepOnly(endpoints: BoundEndpoint[]): void {
+    const needed = new Set(endpoints.map(({ held }) => held));
+    for (const [key, socket] of this.#sockets) if (!needed.has(socket)) this.#release(key);
   }
 
-  /** Lets go of all; workers that still have them are then the last. */
+  /** Closes all of them; workers keep their own descriptors. */
   close(): void {
-    for (const held of this.#held.values()) held.close();
+    for (const socket of this.#sockets.values()) socket.close();
   }
 
-  /** Removes the files that are left. */
+  /** Removes the files of unix sockets. */
   remove(): void {
-    for (const held of this.#held.values()) held.remove();
+    for (const socket of this.#sockets.values()) socket.remove();
   }
 
   #release(key: string): void {
-    this.#held.get(key)?.close();
-    this.#held.get(key)?.remove();
-    this.#held.delete(key);
+    this.#sockets.get(key)?.close();
+    this.#sockets.get(key)?.remove();
+    this.#sockets.delete(key);
   }
 }
 
-/** Port 0 means another port for each place that asks for it. */
-const keyOf = ({ address }: ListenEndpoint, worker: number, at: number): string =>
-  address.kind === 'tcp' && address.port === 0 ? `${showAddress(address)} ${worker} ${at}` : showAddress(address);
+/** Port 0 means a different port for each endpoint that uses it. */
+const keyOf = ({ address }: ListenEndpoint, worker: number, index: number): string =>
+  address.kind === 'tcp' && address.port === 0 ? `${showAddress(address)} ${worker} ${index}` : showAddress(address);

@@ -1,13 +1,13 @@
-/** What the supervisor and its workers say to each other, and how it is checked on arrival. */
+/** Messages between the supervisor and its workers, and the schemas that validate them on receipt. */
 import type { ChildProcess } from 'node:child_process';
 import { z } from 'zod';
 import { showAddress } from '../../config/address.ts';
 import type { Settings } from '../../config/schema.ts';
 import { listenSettings } from '../bind-plan.ts';
 
-/** One for each place of the worker; `fd` as the worker has it, `address` for people. */
-const given = z.object({ setting: z.enum(listenSettings), address: z.string(), fd: z.int() });
-export type Given = z.infer<typeof given>;
+/** One per endpoint of the worker; `fd` as numbered in the worker, `address` for display. */
+const givenSocket = z.object({ setting: z.enum(listenSettings), address: z.string(), fd: z.int() });
+export type Given = z.infer<typeof givenSocket>;
 
 const part = z.object({ type: z.literal('part'), part: z.unknown() });
 const partsEnd = z.object({ type: z.literal('parts-end') });
@@ -15,12 +15,12 @@ const listening = z.object({ setting: z.string(), address: z.string(), url: z.st
 export type Listening = z.infer<typeof listening>;
 
 /**
- * `start`: who it is, its settings for the schema to read, what it listens on, and ms between beats; an `heir` says `ready`
- * when it could listen, and waits for what its predecessor leaves. `hand-over`: send everyone away and give the rooms, each as
- * a `part`, unless it is later than `until` (`monotonic`), when nobody waits for them any more. `part`: one for the heir;
- * `parts-end`: there are no more. `shed`: let go of memory that can be missed. `drain`: end within `seconds`, and keep taking visitors
- * for `delay` seconds before while no longer ready. `accept`: whether new rooms may be opened.
- * `report`: statistics, to be answered under the same id. `reopen`: the log file.
+ * `start`: the worker's number, its settings (parsed by the schema), its sockets, and ms between beats; an `heir` sends `ready`
+ * when it could listen, then waits for the state of its predecessor. `hand-over`: disconnect all clients and send the rooms,
+ * each as a `part`; ignored after `until` (`monotonic`), when the supervisor no longer waits. `part`: one for the heir;
+ * `parts-end`: the last one was sent. `shed`: free memory that is not essential. `drain`: exit within `seconds`, after accepting
+ * clients for another `delay` seconds while not ready. `accept`: whether new rooms may be opened.
+ * `report`: request for statistics, answered with the same id. `reopen`: reopen the log file.
  */
 export const toWorker = z.discriminatedUnion('type', [
   z.object({
@@ -28,12 +28,12 @@ export const toWorker = z.discriminatedUnion('type', [
     settings: z.record(z.string(), z.unknown()),
     worker: z.int(),
     of: z.int(),
-    places: z.array(given),
+    places: z.array(givenSocket),
     beat: z.number(),
     accepting: z.boolean(),
     heir: z.boolean().default(false),
   }),
-  // A supervisor of an earlier release gives no time.
+  // A supervisor of an earlier release sends no `until`.
   z.object({ type: z.literal('hand-over'), until: z.number().optional() }),
   z.object({ type: z.literal('shed') }),
   part,
@@ -46,8 +46,8 @@ export const toWorker = z.discriminatedUnion('type', [
 export type ToWorker = z.input<typeof toWorker>;
 
 /**
- * `hands-over`: it has taken that order and serves nobody any more; its parts follow. `beat`: rss in bytes, lag in ms (how late
- * the last beat was). `failed`: it could not start.
+ * `hands-over`: it has begun the hand-over and no longer serves clients; its parts follow. `beat`: rss in bytes, lag in ms (how
+ * late the last beat was). `failed`: it could not start.
  */
 export const fromWorker = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready') }),
@@ -68,10 +68,10 @@ export const fromWorker = z.discriminatedUnion('type', [
 export type FromWorker = z.input<typeof fromWorker>;
 export type Beat = Extract<FromWorker, { type: 'beat' }>;
 
-/** ms of a clock that all processes of this machine share and nobody sets. */
+/** ms of the monotonic clock that all processes of this machine share. */
 export const monotonic = (): number => Number(process.hrtime.bigint() / 1_000_000n);
 
-/** Says something if the other side is still there; a channel that broke is noticed elsewhere. */
+/** Sends a message if the channel is open; a broken channel is handled elsewhere. */
 export const tell = <T extends ToWorker | FromWorker>(
   to: Pick<ChildProcess, 'connected' | 'send'>,
   message: T,
@@ -79,7 +79,7 @@ export const tell = <T extends ToWorker | FromWorker>(
   if (to.connected) to.send(message, () => {});
 };
 
-/** Settings as the schema reads them again: a worker that is respawned gets those it had, whatever the files say by now. */
+/** Settings in a form that the schema parses again: a respawned worker gets the same settings, even if files have changed. */
 export const portable = (settings: Settings): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(settings).map(([name, value]) => [

@@ -1,24 +1,24 @@
-/** How patient the supervisor is with its workers. */
+/** Timeouts and limits with which the supervisor restarts its workers. */
 
 /** ms and counts. */
 export type RestartPolicy = {
-  /** A worker that lived shorter died fast; so many in a row end everything. */
+  /** A worker that ends within `fast` ms counts as a fast death; `deaths` of them in a row stop the supervisor. */
   fast: number;
   deaths: number;
-  /** The first wait before a respawn; each fast death doubles it, up to the last. */
+  /** Wait before the first respawn; each fast death doubles it, up to `lastWait`. */
   firstWait: number;
   lastWait: number;
-  /** For a worker to listen. */
+  /** Time for a worker to start listening. */
   start: number;
-  /** For a worker to begin to hand over its rooms: one that has not begun by then serves on. Once it has, between two rooms. */
+  /** `handOver`: time for a worker to begin its hand-over, or it keeps serving. `nextRoom`: then the time between two rooms. */
   handOver: number;
   nextRoom: number;
-  /** Between looks at the workers; between looks at their memory. */
+  /** Intervals between checks of the workers, and of their memory. */
   look: number;
   memory: number;
-  /** Between replacements of a worker for its memory. */
+  /** Minimum time between replacements of a worker because of its memory. */
   memoryPause: number;
-  /** Before a replacement that failed is tried again. */
+  /** Wait before a failed replacement is retried. */
   again: number;
 };
 export const defaultRestartPolicy: RestartPolicy = {

@@ -1,4 +1,4 @@
-/** Keeps the workers running: starts them, respawns who dies, replaces them one after the other, and ends them. */
+/** Keeps the workers running: starts, respawns, replaces (one after the other) and stops them. */
 import { randomKey } from '../../auth/session.ts';
 import type { Settings } from '../../config/schema.ts';
 import type { Log } from '../lifecycle.ts';
@@ -7,34 +7,34 @@ import { checkWorker, isOfMemory, processState, type Verdict } from './watchdog.
 import { type Assignment, type BoundEndpoint, type Command, type Exit, WorkerHandle } from './worker-handle.ts';
 import { countEnd, hasToGo, newSlot, transferState, type WorkerEnd, type WorkerSlot } from './worker-slot.ts';
 
-/** What workers are to be: one for each list of places. */
+/** The workers to run: one for each list of endpoints. */
 export type Plan = { settings: Settings; places: BoundEndpoint[][] };
 
-/** Seconds that a worker beyond its hard limit of memory has to say good-bye. */
+/** Seconds that a worker beyond its hard memory limit has to drain. */
 const evilGrace = 2;
 
 export class Supervisor {
-  /** Resolves with why, once workers die faster than it makes sense to start them. */
+  /** Resolves with the reason once workers die too fast to keep restarting them. */
   readonly gaveUp: Promise<string>;
   readonly #slots = new Map<number, WorkerSlot>();
   readonly #workers = new Set<WorkerHandle>();
   readonly #command: Command;
   readonly #environment: NodeJS.ProcessEnv;
   readonly #log: Log;
-  readonly #pace: RestartPolicy;
-  /** Outlives the workers, who know by it whom they knew. */
+  readonly #policy: RestartPolicy;
+  /** Kept across workers, so that a respawned worker recognizes the sessions of the previous one. */
   readonly #sessionKey = randomKey();
   #settings: Settings;
   #accepting = true;
   #stopping = false;
-  #looks: NodeJS.Timeout | undefined;
-  #lastLook = 0;
-  #lastMemory = 0;
-  /** Workers whose replacement was decided already. */
+  #checkTimer: NodeJS.Timeout | undefined;
+  #lastCheck = 0;
+  #lastMemoryCheck = 0;
+  /** Workers already scheduled for replacement. */
   readonly #due = new WeakSet<WorkerHandle>();
-  /** Replacements wait for each other. */
+  /** Serializes replacements. */
   #turn: Promise<unknown> = Promise.resolve();
-  #giveUp: (why: string) => void = () => {};
+  #giveUp: (reason: string) => void = () => {};
 
   constructor(
     plan: Plan,
@@ -44,14 +44,14 @@ export class Supervisor {
     this.#command = options.command;
     this.#environment = options.environment;
     this.#log = options.log;
-    this.#pace = { ...defaultRestartPolicy, ...options.pace };
+    this.#policy = { ...defaultRestartPolicy, ...options.pace };
     this.gaveUp = new Promise((resolve) => {
       this.#giveUp = resolve;
     });
     this.#assign(plan);
   }
 
-  /** Resolves when all listen. @throws when one cannot; none is left then */
+  /** Resolves when all workers listen. @throws when one cannot; all are killed then */
   async start(): Promise<void> {
     const started = await Promise.allSettled([...this.#slots.values()].map((slot) => this.#replace(slot)));
     const failed = started.find((outcome) => outcome.status === 'rejected');
@@ -59,7 +59,7 @@ export class Supervisor {
       this.kill();
       throw failed.reason;
     }
-    this.#looks = setInterval(() => this.#look(performance.now()), this.#pace.look);
+    this.#checkTimer = setInterval(() => this.#check(performance.now()), this.#policy.look);
   }
 
   get workers(): { number: number; respawns: number; hung: number; process: WorkerHandle | undefined }[] {
@@ -71,7 +71,7 @@ export class Supervisor {
     }));
   }
 
-  /** Every place that a worker has or may be respawned with. */
+  /** Every endpoint that a worker has or may be respawned with. */
   get places(): BoundEndpoint[] {
     return [...this.#slots.values()].flatMap(({ assignment }) => assignment.places);
   }
@@ -88,8 +88,8 @@ export class Supervisor {
   }
 
   /**
-   * Replaces the workers one after the other, each once its successor listens, and makes them more or fewer.
-   * @throws when a successor cannot start: its predecessor serves on, and those not yet replaced as well
+   * Replaces the workers one after the other, each once its successor listens, and adjusts their number.
+   * @throws when a successor cannot start: its predecessor and the workers not yet replaced keep running
    */
   roll(plan: Plan): Promise<void> {
     return this.#inTurn(async () => {
@@ -98,7 +98,7 @@ export class Supervisor {
       try {
         for (const slot of this.#slots.values()) await this.#replace(slot);
       } catch (error) {
-        for (const [number, slot] of this.#slots) this.#takeBack(slot, before.get(number));
+        for (const [number, slot] of this.#slots) this.#restoreAssignment(slot, before.get(number));
         throw error;
       }
       for (const [number, slot] of this.#slots) if (number > plan.places.length) await this.#remove(number, slot);
@@ -106,20 +106,20 @@ export class Supervisor {
     });
   }
 
-  /** Lets every worker drain; resolves when all are gone. @param delay seconds that they are not ready but still serve */
+  /** Drains every worker; resolves when all have exited. @param delay seconds for which they are not ready but still serve */
   async stop(delay: number): Promise<void> {
     this.#stopping = true;
-    clearInterval(this.#looks);
+    clearInterval(this.#checkTimer);
     for (const slot of this.#slots.values()) clearTimeout(slot.wait);
     await Promise.all([...this.#workers].map((worker) => worker.drain(this.#settings['drain-timeout'], { delay })));
   }
 
-  /** Lets every worker open its log file anew. */
+  /** Tells every worker to reopen its log file. */
   reopen(): void {
     for (const worker of this.#workers) worker.reopen();
   }
 
-  /** Ends all at once; nobody is respawned any more. */
+  /** Kills all workers; none is respawned. */
   kill(): void {
     this.#stopping = true;
     for (const worker of this.#workers) worker.kill();
@@ -127,18 +127,25 @@ export class Supervisor {
 
   #assign({ settings, places }: Plan): void {
     const beat = Math.min(1000, (settings['loop-harakiri'] * 1000) / 4 || 1000);
-    const own = { ...settings, 'session-key': settings['session-key'] ?? this.#sessionKey };
-    for (const [index, held] of places.entries()) {
+    const workerSettings = { ...settings, 'session-key': settings['session-key'] ?? this.#sessionKey };
+    for (const [index, endpoints] of places.entries()) {
       const worker = index + 1;
-      const assignment = { worker, of: places.length, settings: own, places: held, beat, accepting: this.#accepting };
+      const assignment = {
+        worker,
+        of: places.length,
+        settings: workerSettings,
+        places: endpoints,
+        beat,
+        accepting: this.#accepting,
+      };
       const slot = this.#slots.get(worker);
       if (slot) slot.assignment = assignment;
       else this.#slots.set(worker, newSlot(assignment));
     }
   }
 
-  /** After a roll that failed: a slot is what its worker is, and a slot that never had one is no more. */
-  #takeBack(slot: WorkerSlot, before: Assignment | undefined): void {
+  /** After a failed roll: a slot gets the assignment of its running worker, and a new slot without a worker is removed. */
+  #restoreAssignment(slot: WorkerSlot, before: Assignment | undefined): void {
     const { worker } = slot.assignment;
     if (!before && !slot.current) this.#slots.delete(worker);
     else if (before && slot.current?.assignment !== slot.assignment) slot.assignment = before;
@@ -150,7 +157,7 @@ export class Supervisor {
     await this.#retire(slot.current);
   }
 
-  /** The successor listens first; then the predecessor drains. */
+  /** Starts the successor, then drains the predecessor. */
   async #replace(slot: WorkerSlot): Promise<void> {
     await this.#retire(await this.#fill(slot));
   }
@@ -162,35 +169,36 @@ export class Supervisor {
   }
 
   /**
-   * Starts a worker for the slot and makes it the one that serves.
-   * @returns the one that did until now
-   * @throws when it does not come to listen
+   * Starts a worker for the slot and makes it the current one.
+   * @returns the previous current worker
+   * @throws when it does not start listening
    */
   async #fill(slot: WorkerSlot): Promise<WorkerHandle | undefined> {
     if (this.#stopping) throw new Error('stopping');
     clearTimeout(slot.wait);
     const old = slot.current;
-    const inherits = slot.legacy !== undefined || old?.state === 'listening';
-    const worker = new WorkerHandle(this.#command, slot.assignment, this.#environment, inherits);
+    const hasPredecessor = slot.pendingState !== undefined || old?.state === 'listening';
+    const worker = new WorkerHandle(this.#command, slot.assignment, this.#environment, hasPredecessor);
     slot.next = worker;
     this.#workers.add(worker);
-    worker.exited.then((exit) => this.#ended(slot, worker, exit));
+    worker.exited.then((exit) => this.#onExit(slot, worker, exit));
     try {
-      if (inherits) await transferState(slot, old, worker, this.#pace, this.#log);
-      const listening = await worker.inTime(worker.listening, this.#pace.start);
+      if (hasPredecessor) await transferState(slot, old, worker, this.#policy, this.#log);
+      const listening = await worker.inTime(worker.listening, this.#policy.start);
       if (this.#slots.get(worker.number) !== slot) throw new Error('it is not needed any more');
-      for (const place of listening) this.#log.info({ worker: worker.number, pid: worker.pid, ...place }, 'listening');
+      for (const endpoint of listening)
+        this.#log.info({ worker: worker.number, pid: worker.pid, ...endpoint }, 'listening');
       slot.current = worker;
       slot.served = true;
-      slot.legacy = undefined;
+      slot.pendingState = undefined;
       return old;
     } catch (error) {
       worker.kill();
       const { unstartable } = await worker.exited;
       if (slot.next === worker) slot.next = undefined;
-      // Who has given up its rooms serves nobody any more; the next one gets them.
-      if (slot.legacy) old?.kill();
-      // Its predecessor may have ended meanwhile, and was not missed as long as there was a successor.
+      // A worker that has handed over its rooms no longer serves clients; the next worker gets the rooms.
+      if (slot.pendingState) old?.kill();
+      // If the predecessor ended meanwhile, it was not respawned because this successor was starting.
       if (slot.served && !slot.current && !slot.next) this.#respawn(slot, { lived: 0, ordered: false, unstartable });
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`worker ${worker.number}: ${reason}`, { cause: error });
@@ -199,7 +207,7 @@ export class Supervisor {
     }
   }
 
-  #ended(slot: WorkerSlot, worker: WorkerHandle, { code, signal }: Exit): void {
+  #onExit(slot: WorkerSlot, worker: WorkerHandle, { code, signal }: Exit): void {
     this.#workers.delete(worker);
     const { number, pid } = worker;
     const lived = Math.round(performance.now() - worker.since);
@@ -207,16 +215,16 @@ export class Supervisor {
     this.#log[ordered ? 'info' : 'error']({ worker: number, pid, code, signal, lived }, 'worker ended');
     if (slot.current !== worker) return;
     slot.current = undefined;
-    // Who was asked to end, or has a successor on the way, is not missed.
+    // A worker whose successor is already starting is not respawned.
     if (!slot.next) this.#respawn(slot, { lived, ordered });
   }
 
-  /** Starts the slot's next worker after a while that grows with every fast death. */
+  /** Starts the slot's next worker after a delay that grows with every fast death. */
   #respawn(slot: WorkerSlot, end: WorkerEnd): void {
     const { worker } = slot.assignment;
     if (this.#stopping || this.#slots.get(worker) !== slot) return;
-    const { fast, deaths } = this.#pace;
-    const wait = countEnd(slot, end, this.#pace);
+    const { fast, deaths } = this.#policy;
+    const wait = countEnd(slot, end, this.#policy);
     if (wait === 'give up') {
       this.#giveUp(`worker ${worker} died ${deaths} times in a row within ${fast / 1000} s of its start`);
       return;
@@ -231,29 +239,29 @@ export class Supervisor {
     }, wait);
   }
 
-  #look(now: number): void {
-    // After a sleep of this process itself, everybody seems to have been silent.
-    const overslept = now - this.#lastLook > 4 * this.#pace.look;
-    this.#lastLook = now;
-    const weighs = now - this.#lastMemory >= this.#pace.memory;
-    if (weighs) this.#lastMemory = now;
+  #check(now: number): void {
+    // If this process itself was suspended, all workers seem to have been silent.
+    const wasSuspended = now - this.#lastCheck > 4 * this.#policy.look;
+    this.#lastCheck = now;
+    const checksMemory = now - this.#lastMemoryCheck >= this.#policy.memory;
+    if (checksMemory) this.#lastMemoryCheck = now;
     for (const slot of this.#slots.values()) {
       const { current } = slot;
       if (current?.state !== 'listening' || slot.next || this.#due.has(current)) continue;
-      if (overslept) current.heard = now;
-      const rss = weighs ? current.beat.rss : 0;
+      if (wasSuspended) current.heard = now;
+      const rss = checksMemory ? current.beat.rss : 0;
       const spread = (current.number - 1) / this.#slots.size;
       const { since, heard, baseline } = current;
       const verdict = checkWorker(this.#settings, { since, heard, rss, baseline }, now, spread);
-      if (weighs && !isOfMemory(verdict)) slot.large = undefined;
-      if (verdict) this.#obey(slot, current, verdict, now);
+      if (checksMemory && !isOfMemory(verdict)) slot.large = undefined;
+      if (verdict) this.#handleVerdict(slot, current, verdict, now);
     }
   }
 
-  #obey(slot: WorkerSlot, worker: WorkerHandle, verdict: Verdict, now: number): void {
+  #handleVerdict(slot: WorkerSlot, worker: WorkerHandle, verdict: Verdict, now: number): void {
     if (!isOfMemory(verdict)) return this.#carryOut(slot, worker, verdict);
     const isNew = slot.large !== worker;
-    if (hasToGo(slot, worker, verdict, now, this.#pace)) return this.#carryOut(slot, worker, verdict);
+    if (hasToGo(slot, worker, verdict, now, this.#policy)) return this.#carryOut(slot, worker, verdict);
     const { number, pid } = worker;
     if (isNew)
       this.#log.warn({ worker: number, pid, limit: verdict.limit }, `worker lets go of memory: ${verdict.reason}`);
@@ -277,7 +285,7 @@ export class Supervisor {
       if (slot.current === worker && !this.#stopping) await this.#replace(slot);
     }).catch((error: unknown) => {
       this.#log.error({ err: error, worker: number }, 'worker could not be replaced, and serves on');
-      setTimeout(() => this.#due.delete(worker), this.#pace.again).unref();
+      setTimeout(() => this.#due.delete(worker), this.#policy.again).unref();
     });
   }
 

@@ -1,4 +1,4 @@
-/** When a worker has to be replaced: it lives too long, needs too much memory, or no longer turns. Time is an argument. */
+/** When a worker has to be replaced: too old, too much memory, or a blocked event loop. Time is an argument. */
 import { readFileSync } from 'node:fs';
 
 /** Seconds and megabytes; 0 = no limit. */
@@ -9,22 +9,22 @@ export type Limits = {
   'loop-harakiri': number;
 };
 
-/** Times in ms of one clock, bytes of memory now and when it had just started, with the rooms that it took over. */
+/** Times in ms of one clock; bytes of memory now, and just after its start (including the rooms that it took over). */
 export type Vital = { since: number; heard: number; rss: number; baseline: number };
 
 /**
- * `kill`: it does not turn, so it cannot be asked. `end`: too much memory to start a successor beside it. `replace`: a
- * successor first, then it drains.
+ * `kill`: its event loop is blocked, so it cannot drain. `end`: it uses too much memory to start a successor next to it.
+ * `replace`: start a successor, then drain it.
  */
 export type Verdict = { do: 'kill' | 'end' | 'replace'; limit: keyof Limits; reason: string };
 
 /**
- * Of a limit of memory: by so much a worker must have grown since its start. A successor inherits the rooms; if they alone are
- * beyond the limit, it would be beyond it at once, and no replacement would help.
+ * Fraction of a memory limit by which a worker must have grown since its start. A successor takes over the rooms; if they alone
+ * exceed the limit, it would exceed it at once, and a replacement would not help.
  */
-const leastGrowth = 0.5;
+const minGrowth = 0.5;
 
-/** @param spread 0 to 1: workers that started together do not end together, up to a tenth of the lifetime apart */
+/** @param spread 0 to 1: extends the lifetime by up to a tenth, so that workers started together do not end together */
 export const checkWorker = (
   limits: Limits,
   { since, heard, rss, baseline }: Vital,
@@ -34,7 +34,7 @@ export const checkWorker = (
   const silent = (now - heard) / 1000;
   const megabytes = rss / 2 ** 20;
   const grown = (rss - baseline) / 2 ** 20;
-  const isTooLarge = (limit: number): boolean => exceeds(megabytes, limit) && grown >= limit * leastGrowth;
+  const isTooLarge = (limit: number): boolean => exceeds(megabytes, limit) && grown >= limit * minGrowth;
   const lifetime = limits['max-worker-lifetime'] * (1 + spread / 10);
   if (exceeds(silent, limits['loop-harakiri']))
     return { do: 'kill', limit: 'loop-harakiri', reason: `its event loop has stood still for ${silent.toFixed(1)} s` };
@@ -64,7 +64,7 @@ export const isOfMemory = (verdict: Verdict | undefined): boolean =>
 
 const exceeds = (value: number, limit: number): boolean => limit > 0 && value >= limit;
 
-/** R = it computes, D = it waits for a disk, T = it was stopped …: proc_pid_stat(5). Undefined where there is no /proc. */
+/** R = running, D = waiting for a disk, T = stopped …: proc_pid_stat(5). Undefined without /proc. */
 export const processState = (pid: number): string | undefined => {
   try {
     return / ([A-Z]) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\)/s, ''))?.[1];

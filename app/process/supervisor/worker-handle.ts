@@ -1,4 +1,4 @@
-/** One worker as its supervisor sees it: a child process that starts, listens, drains and is gone. */
+/** The supervisor's handle of one worker, a child process: starting, listening, draining, gone. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { showAddress } from '../../config/address.ts';
 import type { Settings } from '../../config/schema.ts';
@@ -7,9 +7,9 @@ import type { BoundSocket } from './bind-socket.ts';
 import { type Beat, fromWorker, type Listening, monotonic, portable, type ToWorker, tell } from './ipc.ts';
 import type { RestartPolicy } from './restart-policy.ts';
 
-/** How workers are started: `module` and `words` are a command line that ends up in `work()`. */
+/** How workers are started: `module` and `words` are a command line that leads to `runWorker()`. */
 export type Command = { module: string; words: string[]; cwd: string };
-/** This same program, as its command `worker`: whatever lies at its path by then, so that a reload takes new code. */
+/** The command `worker` of this program, at its path rather than in memory, so that a reload picks up new code. */
 export const workerCommand = (): Command => ({
   module: process.argv[1] ?? '',
   words: ['worker'],
@@ -17,7 +17,7 @@ export const workerCommand = (): Command => ({
 });
 
 export type BoundEndpoint = ListenEndpoint & { held: BoundSocket };
-/** `beat`: ms between signs of life. */
+/** `beat`: ms between heartbeats. */
 export type Assignment = {
   worker: number;
   of: number;
@@ -26,51 +26,51 @@ export type Assignment = {
   beat: number;
   accepting: boolean;
 };
-/** `unstartable`: why there never was a process. */
+/** `unstartable`: why no process could be started. */
 export type Exit = { code: number | null; signal: NodeJS.Signals | null; unstartable?: string };
-/** What a predecessor gave, and whether that is all of it; `kept`: nothing, for it did not begin in time and serves on. */
+/** State received from a predecessor, and whether it is complete; `kept`: it did not begin in time and keeps serving. */
 export type Left = { parts: unknown[]; whole: boolean } | 'kept';
 type State = 'starting' | 'listening' | 'draining' | 'gone';
 
-/** Files 0 to 2 and the channel come first. */
+/** After stdin, stdout, stderr and the IPC channel. */
 const firstFd = 4;
-/** ms that a worker may take beyond its time to drain before it is killed. */
-const usualMercy = 2000;
-/** ms for a word of a worker to arrive. */
-const travel = 1000;
-/** ms for a worker to report; one that hangs does not hold up the others' numbers. */
-const reportPatience = 1000;
+/** ms beyond the drain timeout before a worker is killed. */
+const defaultMercy = 2000;
+/** ms for a message of a worker to arrive. */
+const messageDelay = 1000;
+/** ms for a worker to report; a hung worker must not block the statistics of the others. */
+const reportTimeout = 1000;
 
 export class WorkerHandle {
   readonly number: number;
   readonly assignment: Assignment;
   readonly since = performance.now();
-  /** Settles once: with where it listens, or with why it does not. */
+  /** Settles with the addresses it listens on, or with why it does not. */
   readonly listening: Promise<Listening[]>;
-  /** Of an heir: settles when it waits for what its predecessor leaves, or with why it does not. */
+  /** Of an heir: settles when it waits for its predecessor's state, or with why it does not. */
   readonly ready: Promise<void>;
   readonly exited: Promise<Exit>;
   listens: Listening[] = [];
   beat: Beat = { type: 'beat', rss: 0, lag: 0, rooms: 0, peers: 0 };
-  /** Of the last sign of life, on the clock of performance.now(). */
+  /** Time of the last message, on the clock of performance.now(). */
   heard = performance.now();
-  /** Bytes that it took when it had just started; 0 until then. */
+  /** Its memory in bytes just after its start; 0 until the first beat. */
   baseline = 0;
-  /** Its end is its supervisor's doing. */
+  /** Whether the supervisor requested its end. */
   askedToEnd = false;
   #state: State = 'starting';
-  #asked = 0;
-  /** What it leaves to its heir, part by part. */
-  readonly #left: unknown[] = [];
-  /** Called with each word of handing over. */
-  #handsOver: (word: 'hands-over' | 'part' | 'parts-end') => void = () => {};
+  #lastReportId = 0;
+  /** State for its successor, part by part. */
+  readonly #parts: unknown[] = [];
+  /** Called with the type of each message of a hand-over. */
+  #onHandOver: (type: 'hands-over' | 'part' | 'parts-end') => void = () => {};
   readonly #isReady = Promise.withResolvers<void>();
   readonly #reports = new Map<number, (report: unknown) => void>();
   readonly #child: ChildProcess;
 
   /**
-   * @param environment of the worker: without what systemd told its supervisor alone
-   * @param heir whether it takes over from another: it listens once it has what that leaves
+   * @param environment of the worker: without the variables that systemd addressed to the supervisor only
+   * @param heir whether it takes over from another worker: it listens once it has received that worker's state
    */
   constructor(command: Command, assignment: Assignment, environment: NodeJS.ProcessEnv, heir = false) {
     this.number = assignment.worker;
@@ -82,18 +82,18 @@ export class WorkerHandle {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...places.map(({ held }) => held.fd)],
     });
     this.exited = new Promise((resolve) => {
-      const gone = (exit: Exit): void => {
+      const onGone = (exit: Exit): void => {
         this.#state = 'gone';
         resolve(exit);
       };
-      this.#child.once('exit', (code, signal) => gone({ code, signal }));
-      // A program that cannot be started at all never exits.
+      this.#child.once('exit', (code, signal) => onGone({ code, signal }));
+      // A process that failed to spawn emits no `exit`.
       this.#child.on('error', ({ message }) => {
-        if (this.#child.pid === undefined) gone({ code: null, signal: null, unstartable: message });
+        if (this.#child.pid === undefined) onGone({ code: null, signal: null, unstartable: message });
       });
     });
     this.listening = this.#untilListening();
-    // Whoever waits hears of it; nobody may, when it is killed while starting.
+    // When it is killed while starting, nothing may await these: the rejection must not count as unhandled.
     this.listening.catch(() => {});
     this.ready = Promise.race([this.#isReady.promise, this.listening.then(() => {})]);
     this.ready.catch(() => {});
@@ -102,7 +102,7 @@ export class WorkerHandle {
       address: showAddress(held.address),
       fd: firstFd + index,
     }));
-    this.#tell({ ...assignment, type: 'start', heir, settings: portable(assignment.settings), places: given });
+    this.#send({ ...assignment, type: 'start', heir, settings: portable(assignment.settings), places: given });
   }
 
   get pid(): number | undefined {
@@ -113,99 +113,99 @@ export class WorkerHandle {
     return this.#state;
   }
 
-  /** Its statistics, as it sends them; rejects when it does not answer in time. */
+  /** Its statistics, as received; rejects when it does not respond in time. */
   report(): Promise<unknown> {
-    this.#asked += 1;
-    const id = this.#asked;
+    this.#lastReportId += 1;
+    const id = this.#lastReportId;
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => {
         this.#reports.delete(id);
         reject(new Error(`worker ${this.number} gave no report in time`));
-      }, reportPatience);
+      }, reportTimeout);
       this.#reports.set(id, (report) => {
         clearTimeout(late);
         this.#reports.delete(id);
         resolve(report);
       });
-      this.#tell({ type: 'report', id });
+      this.#send({ type: 'report', id });
     });
   }
 
-  /** Values that JSON can hold; ms, bytes and seconds as elsewhere. */
+  /** JSON-serializable; `rss` in bytes, `lag` in ms, `uptime` in seconds. */
   status(): object {
     const { type, ...beat } = this.beat;
     const uptime = Math.round((performance.now() - this.since) / 1000);
     return { pid: this.pid, state: this.#state, uptime, ...beat, listening: this.listens };
   }
 
-  /** Lets it open its log file anew. */
+  /** Tells it to reopen its log file. */
   reopen(): void {
-    this.#tell({ type: 'reopen' });
+    this.#send({ type: 'reopen' });
   }
 
   accept(rooms: boolean): void {
-    this.#tell({ type: 'accept', rooms });
+    this.#send({ type: 'accept', rooms });
   }
 
-  /** Asks it to let go of memory that can be missed. */
+  /** Tells it to free memory that is not essential. */
   shed(): void {
-    this.#tell({ type: 'shed' });
+    this.#send({ type: 'shed' });
   }
 
   /**
-   * Asks it to send everyone away and give up its rooms. One that is stuck may take a while to begin; the order has a date,
-   * after which it is not followed any more. Once begun, there is no way back: it is waited for as long as rooms come.
+   * Tells it to disconnect all clients and hand over its rooms. A worker whose event loop is blocked may begin late, so the order
+   * expires at a deadline. A hand-over that has begun cannot be undone: it is awaited as long as rooms keep arriving.
    */
   handOver({ handOver, nextRoom }: Pick<RestartPolicy, 'handOver' | 'nextRoom'>): Promise<Left> {
-    this.#tell({ type: 'hand-over', until: monotonic() + handOver });
+    this.#send({ type: 'hand-over', until: monotonic() + handOver });
     return new Promise((resolve) => {
       const settle = (left: Left): void => {
         clearTimeout(late);
         resolve(left);
       };
-      const some = () => settle({ parts: this.#left, whole: false });
-      // The second wait begins when this process turns again, if it was stuck itself.
+      const settlePartly = () => settle({ parts: this.#parts, whole: false });
+      // If this process itself was blocked, messages may be waiting: give them time before deciding.
       let late = setTimeout(() => {
-        late = setTimeout(() => settle('kept'), travel);
+        late = setTimeout(() => settle('kept'), messageDelay);
       }, handOver);
-      this.#handsOver = (word) => {
+      this.#onHandOver = (type) => {
         clearTimeout(late);
-        if (word === 'parts-end') settle({ parts: this.#left, whole: true });
-        else late = setTimeout(some, nextRoom);
+        if (type === 'parts-end') settle({ parts: this.#parts, whole: true });
+        else late = setTimeout(settlePartly, nextRoom);
       };
-      this.exited.then(some);
+      this.exited.then(settlePartly);
     });
   }
 
-  /** Kills it unless it has come so far in time. @throws what the promise does, also for that reason */
-  async inTime<T>(begun: Promise<T>, ms: number): Promise<T> {
+  /** Kills it unless the promise settles in time. @throws what the promise rejects with, also after the kill */
+  async inTime<T>(promise: Promise<T>, ms: number): Promise<T> {
     const late = setTimeout(() => this.kill(), ms);
     try {
-      return await begun;
+      return await promise;
     } finally {
       clearTimeout(late);
     }
   }
 
-  /** Gives an heir what its predecessor left; it listens then. */
+  /** Sends an heir its predecessor's state; then it starts listening. */
   inherit(parts: unknown[]): void {
-    for (const part of parts) this.#tell({ type: 'part', part });
-    this.#tell({ type: 'parts-end' });
+    for (const part of parts) this.#send({ type: 'part', part });
+    this.#send({ type: 'parts-end' });
   }
 
-  /** Asks it to drain and end; when it has not ended in time and ms of mercy more, it is killed. Resolves when it is gone. */
-  async drain(seconds: number, { delay = 0, mercy = usualMercy } = {}): Promise<Exit> {
+  /** Tells it to drain and exit; kills it after the timeout and `mercy` ms more. Resolves when it has exited. */
+  async drain(seconds: number, { delay = 0, mercy = defaultMercy } = {}): Promise<Exit> {
     this.askedToEnd = true;
     if (this.#state === 'starting') this.kill();
     else if (this.#state !== 'gone') this.#state = 'draining';
-    this.#tell({ type: 'drain', seconds, delay });
+    this.#send({ type: 'drain', seconds, delay });
     const late = setTimeout(() => this.kill(), (seconds + delay) * 1000 + mercy);
     const exit = await this.exited;
     clearTimeout(late);
     return exit;
   }
 
-  /** Ends it by force, also when it hangs. */
+  /** SIGKILL, which also works when it hangs. */
   kill(): void {
     this.askedToEnd = true;
     this.#child.kill('SIGKILL');
@@ -219,7 +219,7 @@ export class WorkerHandle {
       this.#child.on('message', (text) => {
         this.heard = performance.now();
         const checked = fromWorker.safeParse(text);
-        // A worker of a newer release may have more to say.
+        // A worker of a newer release may send unknown messages.
         if (!checked.success) return;
         const message = checked.data;
         if (message.type === 'beat') {
@@ -228,9 +228,9 @@ export class WorkerHandle {
         }
         if (message.type === 'report') this.#reports.get(message.id)?.(message.report);
         if (message.type === 'ready') this.#isReady.resolve();
-        if (message.type === 'part') this.#left.push(message.part);
+        if (message.type === 'part') this.#parts.push(message.part);
         if (message.type === 'hands-over' || message.type === 'part' || message.type === 'parts-end')
-          this.#handsOver(message.type);
+          this.#onHandOver(message.type);
         if (message.type === 'failed') reject(new Error(message.reason));
         if (message.type !== 'listening') return;
         if (this.#state === 'starting') this.#state = 'listening';
@@ -240,7 +240,7 @@ export class WorkerHandle {
     });
   }
 
-  #tell(message: ToWorker): void {
+  #send(message: ToWorker): void {
     tell(this.#child, message);
   }
 }

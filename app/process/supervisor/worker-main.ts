@@ -1,4 +1,4 @@
-/** A worker's own side: waits to be told what it is, serves, gives signs of life, and ends with its supervisor. */
+/** The worker process: waits for its assignment, serves, sends heartbeats, and exits with its supervisor. */
 import type { z } from 'zod';
 import { schema } from '../../config/schema.ts';
 import { openLog } from '../../logging/logger.ts';
@@ -7,41 +7,45 @@ import { residentBytes } from '../../stats/snapshot.ts';
 import { type FromWorker, monotonic, toWorker } from './ipc.ts';
 
 type Start = Extract<z.infer<typeof toWorker>, { type: 'start' }>;
-/** Seconds to say good-bye once the supervisor is gone: the next one wants the addresses. */
+/** Seconds to drain once the supervisor is gone: a new supervisor needs the addresses. */
 const orphanGrace = 1;
 
-/** @returns the exit code: 0 when it was asked to end */
+/** @returns the exit code: 0 after a requested end */
 export const runWorker = async (): Promise<number> => {
-  const orders = hearOrders();
+  const orders = receiveOrders();
   const start = await Promise.race([orders.start, orders.orphaned]);
   if (!start) return 1;
   try {
     const settings = schema.parse(start.settings);
-    // The supervisor has made sure that the file can be opened; if it cannot be for now, visitors are served all the same.
+    // The supervisor has checked that the file can be opened; if opening fails now, clients are still served.
     const log = openLog(settings, { worker: start.of > 1 ? start.worker : undefined, mustOpen: false });
     orders.onReopen(log.reopen);
-    const places = start.places.map(({ setting, address, fd }) => ({
+    const endpoints = start.places.map(({ setting, address, fd }) => ({
       setting,
       shown: address,
       address: { kind: 'fd', fd } as const,
     }));
     const inheritance = () => {
-      say({ type: 'ready' });
+      send({ type: 'ready' });
       return orders.inheritance;
     };
     const { accepting } = orders;
-    const serving = serve(settings, log.logger, { places, accepting, ...(start.heir ? { inheritance } : {}) });
+    const serving = serve(settings, log.logger, {
+      places: endpoints,
+      accepting,
+      ...(start.heir ? { inheritance } : {}),
+    });
     const running = await Promise.race([serving, orders.orphaned]);
     if (!running) return 1;
-    const beats = giveSigns(running, start.beat);
+    const heartbeat = startHeartbeat(running, start.beat);
     const ended = untilEnded(running, orders, settings['drain-timeout']);
-    say({ type: 'listening', listening: running.listening });
+    send({ type: 'listening', listening: running.listening });
     const code = await ended;
-    clearInterval(beats);
+    clearInterval(heartbeat);
     return code;
   } catch (error) {
-    say({ type: 'failed', reason: error instanceof Error ? error.message : String(error) });
-    // Until the reason has left.
+    send({ type: 'failed', reason: error instanceof Error ? error.message : String(error) });
+    // Time for the message to be sent.
     await new Promise((resolve) => setTimeout(resolve, 50));
     return 1;
   }
@@ -53,17 +57,17 @@ type Orders = {
   /** Resolves when the supervisor is gone. */
   orphaned: Promise<undefined>;
   accepting: () => boolean;
-  /** Resolves with all parts that the predecessor left. */
+  /** Resolves with all parts received from the predecessor. */
   inheritance: Promise<unknown[]>;
-  onHandOver: (obey: () => void) => void;
-  onShed: (obey: () => void) => void;
-  onDrain: (obey: (order: Drain) => void) => void;
-  onReport: (answer: () => Promise<unknown>) => void;
-  onReopen: (obey: () => void) => void;
+  onHandOver: (handler: () => void) => void;
+  onShed: (handler: () => void) => void;
+  onDrain: (handler: (order: Drain) => void) => void;
+  onReport: (handler: () => Promise<unknown>) => void;
+  onReopen: (handler: () => void) => void;
 };
 
-/** Hears everything from the first moment; what nobody listens for yet is kept. */
-const hearOrders = (): Orders => {
+/** Listens from the start; orders that arrive before their handler are kept. */
+const receiveOrders = (): Orders => {
   const start = Promise.withResolvers<Start>();
   const orphaned = Promise.withResolvers<undefined>();
   const drain = Promise.withResolvers<Drain>();
@@ -72,7 +76,7 @@ const hearOrders = (): Orders => {
   let accepting = true;
   let handOver = (): void => {};
   let shed = (): void => {};
-  let obey = (order: Drain): void => drain.resolve(order);
+  let startDrain = (order: Drain): void => drain.resolve(order);
   let reopen = (): void => {};
   let report = async (): Promise<unknown> => undefined;
   process.on('message', (text) => {
@@ -85,7 +89,7 @@ const hearOrders = (): Orders => {
         accepting = order.rooms;
         return;
       case 'hand-over':
-        // Too late: the heir is gone, and what was given to it would be lost.
+        // After the deadline the successor is gone, and the rooms would be lost.
         if (monotonic() <= (order.until ?? Number.POSITIVE_INFINITY)) handOver();
         return;
       case 'shed':
@@ -96,12 +100,12 @@ const hearOrders = (): Orders => {
       case 'parts-end':
         return inheritance.resolve(parts);
       case 'drain':
-        return obey(order);
+        return startDrain(order);
       case 'reopen':
         return reopen();
       case 'report':
         report().then(
-          (made) => say({ type: 'report', id: order.id, report: made }),
+          (made) => send({ type: 'report', id: order.id, report: made }),
           // The caller continues without it after a timeout.
           () => {},
         );
@@ -121,21 +125,21 @@ const hearOrders = (): Orders => {
       shed = handler;
     },
     onDrain(handler) {
-      obey = handler;
+      startDrain = handler;
       drain.promise.then(handler);
     },
     onReopen(handler) {
       reopen = handler;
     },
-    onReport(answer) {
-      report = answer;
+    onReport(handler) {
+      report = handler;
     },
   };
 };
 
 /**
- * TERM drains this worker alone, and its supervisor starts another. INT and HUP come from a terminal to the whole group
- * and are the supervisor's to understand; USR1 and USR2 would otherwise end it or open Node's inspector.
+ * TERM drains this worker only, and its supervisor starts another. INT and HUP from a terminal reach the whole process group and
+ * are handled by the supervisor; USR1 and USR2 would otherwise end the worker or open Node's inspector.
  */
 const untilEnded = (running: Running, orders: Orders, drainTimeout: number): Promise<number> =>
   new Promise((resolve) => {
@@ -154,30 +158,30 @@ const untilEnded = (running: Running, orders: Orders, drainTimeout: number): Pro
     for (const signal of ['SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTSTP'] as const) process.on(signal, () => {});
   });
 
-/** Part by part, each once the one before has left: rooms are not in memory as text all at once. */
+/** Sends one part at a time, so that not all rooms are serialized in memory at once. */
 const handOver = async (running: Running): Promise<void> => {
-  await said({ type: 'hands-over' });
-  for (const part of running.handOver()) await said({ type: 'part', part });
-  say({ type: 'parts-end' });
+  await sendAndWait({ type: 'hands-over' });
+  for (const part of running.handOver()) await sendAndWait({ type: 'part', part });
+  send({ type: 'parts-end' });
 };
 
-/** Says every so often that it turns, and how it is. */
-const giveSigns = (running: Running, interval: number): NodeJS.Timeout => {
+/** Sends a `beat` at each interval, and one at once. */
+const startHeartbeat = (running: Running, interval: number): NodeJS.Timeout => {
   let due = performance.now();
   const beat = (): void => {
     const now = performance.now();
     const lag = Math.max(0, Math.round(now - due));
     due = now + interval;
-    say({ type: 'beat', rss: residentBytes(), lag, ...running.count() });
+    send({ type: 'beat', rss: residentBytes(), lag, ...running.count() });
   };
   beat();
   return setInterval(beat, interval);
 };
 
-const say = (message: FromWorker): void => void said(message);
+const send = (message: FromWorker): void => void sendAndWait(message);
 
-/** Resolves when the message has left, or cannot. */
-const said = (message: FromWorker): Promise<void> =>
+/** Resolves when the message has been sent, or cannot be. */
+const sendAndWait = (message: FromWorker): Promise<void> =>
   new Promise((resolve) => {
     if (process.connected) process.send?.(message, undefined, undefined, () => resolve());
     else resolve();

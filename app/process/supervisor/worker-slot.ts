@@ -1,25 +1,25 @@
-/** The place of one worker among others: who serves there, who is about to, and how often its workers ended. */
+/** The slot of one worker: the current worker, its starting successor, and how often workers of the slot ended. */
 import type { Log } from '../lifecycle.ts';
 import type { RestartPolicy } from './restart-policy.ts';
 import type { Verdict } from './watchdog.ts';
 import type { Assignment, WorkerHandle } from './worker-handle.ts';
 
-/** `current` serves, `next` is about to; a slot has neither while it waits for a respawn. Times are of performance.now(). */
+/** `current` serves, `next` is starting; a slot has neither while it waits for a respawn. Times are of performance.now(). */
 export type WorkerSlot = {
   assignment: Assignment;
   current?: WorkerHandle | undefined;
   next?: WorkerHandle | undefined;
-  /** What a predecessor left that no worker has yet. */
-  legacy?: unknown[] | undefined;
-  /** Whether a worker ever served here. */
+  /** State handed over by a predecessor that no worker has taken over yet. */
+  pendingState?: unknown[] | undefined;
+  /** Whether a worker has ever served in this slot. */
   served: boolean;
-  /** Fast ones in a row that nobody asked for. */
+  /** Consecutive fast deaths, without ordered ends. */
   deaths: number;
   respawns: number;
   hung: number;
-  /** Who was beyond its limit of memory at the last look. */
+  /** The worker that exceeded its memory limit at the last check. */
   large?: WorkerHandle | undefined;
-  /** When a worker was last replaced for its memory. */
+  /** When a worker was last replaced because of its memory. */
   lastReplaced: number;
   wait?: NodeJS.Timeout | undefined;
 };
@@ -28,13 +28,13 @@ export const newSlot = (assignment: Assignment): WorkerSlot => ({
   ...{ assignment, served: false, deaths: 0, respawns: 0, hung: 0, lastReplaced: Number.NEGATIVE_INFINITY },
 });
 
-/** `lived`: ms. `ordered`: by the supervisor. */
+/** `lived`: ms. `ordered`: the supervisor requested it. */
 export type WorkerEnd = { lived: number; ordered: boolean; unstartable?: string | undefined };
 
 /**
- * Counts an end. One that was asked for, or a start that the system did not allow, says nothing about the worker: whoever can
- * drive it to a limit must not be able to end everything.
- * @returns ms to wait before the next start, or that it makes no sense any more
+ * Counts an end. An ordered end, or a start that the system denied, is not counted as a death: a client that can drive a worker
+ * to a limit must not be able to stop the whole server.
+ * @returns ms to wait before the next start, or that the supervisor should give up
  */
 export const countEnd = (
   slot: WorkerSlot,
@@ -50,8 +50,8 @@ export const countEnd = (
 };
 
 /**
- * Whether a worker that is too large has to go. It lets go of memory first, and has until the next look for it. Everyone inside
- * has to come back when it is replaced, so that this happens only so often.
+ * Whether a worker beyond its memory limit has to be replaced. It is told to free memory first, and has until the next check.
+ * Replacements are rate-limited, because all peers of the worker must reconnect.
  */
 export const hasToGo = (
   slot: WorkerSlot,
@@ -69,27 +69,27 @@ export const hasToGo = (
 };
 
 /**
- * Gives the slot's rooms to a worker that starts. From the predecessor's end to the heir's beginning visitors wait in the queue of
- * the socket that this process holds.
- * @throws when the heir is not ready in time, or the predecessor does not begin to hand over and so serves on
+ * Transfers the slot's rooms to a starting worker. Between the predecessor's end and the successor's start, connections wait in
+ * the accept queue of the socket that this process keeps open.
+ * @throws when the successor is not ready in time, or when the predecessor does not begin the hand-over and keeps serving
  */
 export const transferState = async (
   slot: WorkerSlot,
   old: WorkerHandle | undefined,
-  heir: WorkerHandle,
-  pace: RestartPolicy,
+  successor: WorkerHandle,
+  policy: RestartPolicy,
   log: Log,
 ): Promise<void> => {
-  await heir.inTime(heir.ready, pace.start);
-  if (!slot.legacy && old) {
-    const left = await old.handOver(pace);
+  await successor.inTime(successor.ready, policy.start);
+  if (!slot.pendingState && old) {
+    const left = await old.handOver(policy);
     if (left === 'kept') throw new Error('the worker before it did not hand over its rooms in time');
-    slot.legacy = left.parts;
+    slot.pendingState = left.parts;
     const parts = left.parts.length;
     if (!left.whole)
       log.error({ worker: old.number, pid: old.pid, parts }, 'rooms were lost: not all were handed over');
   }
-  slot.legacy ??= [];
-  log.info({ worker: heir.number, pid: heir.pid, parts: slot.legacy.length }, 'worker takes over');
-  heir.inherit(slot.legacy);
+  slot.pendingState ??= [];
+  log.info({ worker: successor.number, pid: successor.pid, parts: slot.pendingState.length }, 'worker takes over');
+  successor.inherit(slot.pendingState);
 };
