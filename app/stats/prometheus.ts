@@ -74,7 +74,9 @@ export const createMetrics = (): Metrics => {
 };
 
 const register = (registry: Registry, { kind, name, help, labels = [] }: Reading) => {
-  const configuration = { name: `genkan_${name}`, help, labelNames: labels, registers: [registry] };
+  // The process's own have the client library's default names, which stock dashboards for Node.js ask for.
+  const fullName = /^(process|nodejs)_/.test(name) ? name : `genkan_${name}`;
+  const configuration = { name: fullName, help, labelNames: labels, registers: [registry] };
   return kind === 'counter' ? new Counter(configuration) : new Gauge(configuration);
 };
 
@@ -256,7 +258,7 @@ const readings: Reading[] = [
   },
   {
     kind: 'gauge',
-    name: 'process_heap_bytes',
+    name: 'nodejs_heap_size_used_bytes',
     help: 'JavaScript heap in use.',
     read: (snapshot) => one(snapshot.usage.heap),
   },

@@ -74,7 +74,7 @@ describe.skipIf(without('docker'))('docker compose --profile observe', () => {
 
   test('goes on with a new container of the app by itself', async () => {
     await stack.compose('up', '-d', '--force-recreate', '--no-deps', '--wait', 'app');
-    const starts = () => found('changes(genkan_process_start_time_seconds[5m]) > 0');
+    const starts = () => found('changes(process_start_time_seconds[5m]) > 0');
     await expect.poll(starts, { timeout: 50_000, interval: 1000 }).not.toEqual([]);
   });
 

@@ -16,7 +16,7 @@ const parse = (text: string): Series => {
     if (line === '' || name) continue;
     const [, id = '', base = '', value] =
       /^((\w+?)(?:_bucket|_sum|_count)?(?:\{[^{}]*\})?) (-?[\d.e+-]+|\+Inf)$/.exec(line) ?? [];
-    expect(line).toMatch(/^genkan_/);
+    expect(line).toMatch(/^(?:genkan|process|nodejs)_/);
     expect(described.has(base) || described.has(id.replace(/\{.*/, ''))).toBe(true);
     expect(series.has(id)).toBe(false);
     series.set(id, Number(value));
@@ -38,7 +38,7 @@ describe('several processes', () => {
       'genkan_peers{worker="1"}': 5,
       'genkan_peers{worker="2"}': 7,
       'genkan_draining{worker="2"}': 1,
-      'genkan_process_resident_memory_bytes{worker="1"}': 50_000_000,
+      'process_resident_memory_bytes{worker="1"}': expect.any(Number),
       'genkan_event_loop_lag_seconds{quantile="0.99",worker="2"}': 0.2,
       'genkan_request_duration_seconds_bucket{le="0.005",route="/rooms/:room/join",worker="1"}': 1,
       'genkan_request_duration_seconds_bucket{le="0.005",route="/rooms/:room/join",worker="2"}': 0,
@@ -65,7 +65,7 @@ describe('the living server', () => {
     await act();
     const after = await read();
     const changed = [...after].map(([id, value]): [string, number] => [id, value - (before.get(id) ?? 0)]);
-    return Object.fromEntries(changed.filter(([id, by]) => by !== 0 && !/process|event_loop|duration/.test(id)));
+    return Object.fromEntries(changed.filter(([id, by]) => by !== 0 && !/^process|^nodejs|event_loop|duration/.test(id)));
   };
 
   type Peer = { socket: WebSocket; heard: string[]; until: (text: string) => Promise<void>; closed: Promise<unknown> };
@@ -88,7 +88,8 @@ describe('the living server', () => {
     expect(series.get('genkan_errors_total{code="room-full"}')).toBe(0);
     expect(series.get('genkan_leaves_total{reason="timeout"}')).toBe(0);
     expect(series.get('genkan_requests_total{listener="socket",status="5xx"}')).toBe(0);
-    expect(series.get('genkan_process_resident_memory_bytes')).toBeGreaterThan(10_000_000);
+    expect(series.get('process_resident_memory_bytes')).toBeGreaterThan(10_000_000);
+    expect(series.get('nodejs_heap_size_used_bytes')).toBeGreaterThan(1_000_000);
     expect(series.get('genkan_event_loop_lag_seconds{quantile="0.5"}')).toBeLessThan(1);
   });
 
