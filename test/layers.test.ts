@@ -71,6 +71,22 @@ describe('the layers', () => {
     expect(wrong).toEqual([]);
   });
 
+  test('no module imports itself through others', () => {
+    const edges = new Map(
+      files.map((file) => [file, imports.filter((one) => one.file === file && isOwn(one.of)).map(({ of }) => of)]),
+    );
+    // Depth first; what is on the path when it is reached again closes a cycle.
+    const [done, cycles] = [new Set<string>(), [] as string[]];
+    const visit = (file: string, path: string[]): void => {
+      if (path.includes(file)) cycles.push([...path.slice(path.indexOf(file)), file].join(' > '));
+      if (done.has(file) || path.includes(file)) return;
+      for (const next of edges.get(file) ?? []) visit(next, [...path, file]);
+      done.add(file);
+    };
+    for (const file of files) visit(file, []);
+    expect(cycles).toEqual([]);
+  });
+
   test('each layer uses only the packages and Node modules that it may', () => {
     const wrong = imports.filter(({ file, of, typeOnly }) => {
       if (isOwn(of)) return false;

@@ -4,10 +4,11 @@ import type { Join, Joined, MediaState, PeerId, ServerMessage, Waiting } from '.
 import { Backoff } from './backoff.ts';
 import { Alarm, browserClock, type Clock } from './clock.ts';
 import { Emitter, type Source } from './events.ts';
+import { openSockets } from './open-sockets.ts';
 import { assertFits, Outbox, type Settled, type Unnumbered } from './outbox.ts';
 import { type Malformed, parse } from './shape.ts';
 import { defaultTiming, type Timing } from './timeouts.ts';
-import { codeOfClose, isFinal, type OpenSocket, openSockets, type Socket, type Transport } from './transport.ts';
+import { codeOfClose, isFinal, type OpenSocket, type Socket, type Transport } from './transport.ts';
 import { TransportFallback } from './transport-fallback.ts';
 
 /**

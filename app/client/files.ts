@@ -5,10 +5,11 @@
 import type { PeerId } from '../protocol/messages.ts';
 import type { Allowance } from './allowance.ts';
 import type { Channel, Received } from './channel.ts';
+import type { ConnectionState } from './connection.ts';
 import { Emitter, type Source } from './events.ts';
 import { Incoming, typeOf } from './incoming.ts';
+import type { MeshEvents } from './mesh.ts';
 import { Outgoing } from './outgoing.ts';
-import type { RoomEvents } from './room.ts';
 import type { FileInfo, FileMessage, Transfer } from './transfer.ts';
 
 export type FileOptions = {
@@ -17,7 +18,7 @@ export type FileOptions = {
 };
 
 /** The part of a room that file transfers use. */
-export type FileRoom = Source<Pick<RoomEvents, 'channel' | 'data' | 'peer-left' | 'state'>> & {
+export type FileRoom = Source<Pick<MeshEvents, 'channel' | 'data' | 'peer-left'> & { state: ConnectionState }> & {
   readonly peers: { id: PeerId }[];
   channel(peer: PeerId): Channel | undefined;
 };

@@ -1,6 +1,8 @@
 /** Runs the spec against a server: every case over every transport. */
+
+import { type Case, isFor } from './case.ts';
 import { Context, isLimit, NotTested, sleep, type Target } from './context.ts';
-import { type Case, guarantees, isFor } from './spec.ts';
+import { guarantees } from './spec.ts';
 import { eventStream, plainHttp, type Transport, webSocket } from './transports.ts';
 
 export type Verdict =

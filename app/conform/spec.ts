@@ -1,4 +1,6 @@
 /** The spec: the guarantees of signaling as test cases that run against any server, over each transport. */
+
+import type { Case } from './case.ts';
 import { away } from './cases/away.ts';
 import { closing } from './cases/closing.ts';
 import { errorCases } from './cases/errors.ts';
@@ -11,20 +13,6 @@ import { once } from './cases/once.ts';
 import { relay } from './cases/relay.ts';
 import { requests } from './cases/requests.ts';
 import { streams } from './cases/streams.ts';
-import type { Context, Target } from './context.ts';
-import type { Transport } from './transports.ts';
-
-export type Case = {
-  name: string;
-  /** Run on these transports only. */
-  on?: Transport['name'][];
-  /** Additional transports that it uses. */
-  also?: Transport['name'][];
-  /** Minimum duration in ms with the default settings, if it is considerable. */
-  lasts?: (target: Target) => number;
-  /** @throws what was observed instead of what is guaranteed; NotTested */
-  run(context: Context): Promise<void>;
-};
 
 export type Guarantee = { title: string; cases: Case[] };
 
@@ -40,5 +28,3 @@ export const guarantees: Guarantee[] = [
   { title: 'hosts decide who comes in and who stays', cases: [...hosts, ...knocking] },
   { title: 'each transport does what is documented', cases: [...requests, ...streams] },
 ];
-
-export const isFor = ({ on }: Case, { name }: Transport): boolean => on === undefined || on.includes(name);

@@ -6,7 +6,7 @@ import { aggregateStats } from '../stats/aggregate.ts';
 import type { ListenEndpoint } from './bind-plan.ts';
 import type { Outcome, ServerControl } from './lifecycle.ts';
 import { listenOptions } from './listen.ts';
-import type { ServerInstance } from './run.ts';
+import type { ServerInstance } from './server-instance.ts';
 import { BoundSockets } from './supervisor/bound-sockets.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import { workerCommand } from './supervisor/worker-handle.ts';

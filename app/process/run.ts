@@ -1,7 +1,6 @@
 /** Runs the server until it ends, as a single process or as a supervisor with workers, with everything around it. */
 import type { Settings } from '../config/schema.ts';
 import { type Log, openLog } from '../logging/logger.ts';
-import type { Readings } from '../stats/process-stats.ts';
 import { serveStats } from '../stats/server.ts';
 import { type ListenEndpoint, planEndpoints } from './bind-plan.ts';
 import { openControl } from './control-socket.ts';
@@ -10,24 +9,13 @@ import { backlogWarning } from './listen.ts';
 import { refuseRunning, writePidfile } from './pidfile.ts';
 import { dropPrivileges, identityOf, isRoot } from './privileges.ts';
 import { impossibleToRun, wantsMaster } from './process-mode.ts';
+import type { ServerInstance } from './server-instance.ts';
 import { activatedEndpoints } from './socket-activation.ts';
-import type { Listening } from './supervisor/ipc.ts';
 import { createNotifier, type Notifier } from './systemd-notify.ts';
 import { watchTouched } from './watch-files.ts';
 
-/** A running server, in this process or in workers. */
-export type ServerInstance = {
-  life: ServerControl;
-  listening: Listening[];
-  readings: Readings;
-  ready: () => boolean;
-  /** Resolves with the exit code when it ends without a request. */
-  ended: Promise<number>;
-  /** Cleans up after the end. */
-  close(): void;
-};
-
 type ReadSettings = { settings: Settings } | { faults: string[] };
+
 export type StartInstance = {
   settings: Settings;
   /** Reads the settings again from the same sources, in the same working directory as the first time. */

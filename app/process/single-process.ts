@@ -5,7 +5,7 @@ import { serve } from '../serve.ts';
 import { residentBytes } from '../stats/snapshot.ts';
 import type { ListenEndpoint } from './bind-plan.ts';
 import type { ServerControl } from './lifecycle.ts';
-import type { ServerInstance } from './run.ts';
+import type { ServerInstance } from './server-instance.ts';
 
 export const startSingleProcess = async (
   settings: Settings,

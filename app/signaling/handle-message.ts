@@ -1,8 +1,6 @@
 /** Applies the messages of a peer to its room and builds the replies, whatever the transport. */
 import { newSalt } from '../auth/passcode.ts';
-import type { Sessions } from '../auth/session.ts';
-import type { IceSet } from '../auth/turn.ts';
-import type { SeatBudget, SeatBudgets, SeatLimits } from '../budgets/seat-budgets.ts';
+import type { SeatBudget } from '../budgets/seat-budgets.ts';
 import type { TokenBucket } from '../budgets/token-bucket.ts';
 import type { Incoming } from '../protocol/decode.ts';
 import { errors, fateOf, type Refusal, refuse, retryOf, sentence } from '../protocol/errors.ts';
@@ -10,55 +8,11 @@ import type { PeerId, RoomName, ServerMessage, Update } from '../protocol/messag
 import { leave, leaveForNow } from '../rooms/leave.ts';
 import type { Said } from '../rooms/messages.ts';
 import * as rooms from '../rooms/messages.ts';
-import type { Command, Rules } from '../rooms/room.ts';
+import type { Command } from '../rooms/room.ts';
 import type { Counts } from '../stats/counters.ts';
-import type { Committed, Store } from '../store/store.ts';
-import { type AuthorizationContext, type Caller, hashFor, redeemToken, restoreToken, tooOften } from './authorize.ts';
-import type { Fanout } from './fanout.ts';
-import type { OccupancyDetail } from './occupancy.ts';
-
-export type SignalingLimits = SeatLimits & {
-  rules: Rules;
-  /** Bytes of one message. */
-  messageBytes: number;
-  /** Bytes that may be buffered for a receiver that does not read. */
-  unsentBytes: number;
-  /** ms from the opening of a connection to `join`. */
-  joinTimeout: number;
-  /** ms between two requests of a peer on plain HTTP. */
-  pollGrace: number;
-  /** Longest wait of a long poll (ms). */
-  pollWait: number;
-  /** ms without output after which an event stream sends a heartbeat. */
-  heartbeat: number;
-  /** ms between WebSocket pings; also the timeout for the pong. */
-  pingInterval: number;
-  /** Longest time for which a client may suppress pings before it joins (ms). */
-  maxQuiet: number;
-  /** ms over which acknowledgements are batched. */
-  ackDelay: number;
-  /** What the lobby reveals about the peers in a room. */
-  lobbyShows: OccupancyDetail;
-};
-
-/** What every transport needs. */
-export type Signaling = AuthorizationContext & {
-  store: Store;
-  sessions: Sessions;
-  fanout: Fanout;
-  /** Budgets of the seats, for messages sent and for events replayed. */
-  seats: SeatBudgets;
-  limits: SignalingLimits;
-  /** The ICE servers for a peer whose client is in `network`; `now` in ms since 1970. */
-  ice: (peer: PeerId, network: string | undefined, now: number) => IceSet;
-  log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
-  /** Incremented in place, because counting must stay cheap where messages are relayed. */
-  counts: Counts;
-  /** Called for each refusal that a client at this address has caused. */
-  refusedTo(address: string | undefined): void;
-  /** Called for one message of 64 with the time from its arrival until it was stored and sent to its receivers. */
-  settled(seconds: number): void;
-};
+import type { Committed } from '../store/store.ts';
+import { type Caller, hashFor, redeemToken, restoreToken, tooOften } from './authorize.ts';
+import type { Signaling } from './context.ts';
 
 /**
  * Handles one message of a peer, any but `leave`. The reply is an acknowledgement, an error or a pong. It is returned

@@ -10,7 +10,7 @@ import { admits, concerns, type PreviousSession } from '../rooms/room.ts';
 import { eventsFor } from '../rooms/view.ts';
 import type { Store } from '../store/store.ts';
 import { authorize, type Caller, guess, hashFor, redeemToken, restoreToken, tooOften } from './authorize.ts';
-import type { Signaling } from './handle-message.ts';
+import type { Signaling } from './context.ts';
 import { countReplay, refuseReplay } from './replay.ts';
 
 /**

@@ -3,10 +3,7 @@ import type { Refusal } from '../protocol/errors.ts';
 import type { Inside, RoomName } from '../protocol/messages.ts';
 import type { Room, Rules } from '../rooms/room.ts';
 import { type Caller, tooOften } from './authorize.ts';
-import type { Signaling } from './handle-message.ts';
-
-/** What is reported to a client that may join. */
-export type OccupancyDetail = 'nothing' | 'count' | 'names';
+import type { OccupancyDetail, Signaling } from './context.ts';
 
 /** An unauthorized caller gets an empty response without the reason, since this is no attempt to join. */
 export const occupancyOf = async (signaling: Signaling, room: RoomName, caller: Caller): Promise<Inside | Refusal> => {

@@ -3,7 +3,7 @@ import type { SeatBudget } from '../budgets/seat-budgets.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomLogEntry } from '../rooms/event-log.ts';
 import { type Caller, tooOften } from './authorize.ts';
-import type { Signaling } from './handle-message.ts';
+import type { Signaling } from './context.ts';
 
 type Budgets = Pick<Signaling, 'addresses' | 'clock' | 'limits'>;
 

@@ -8,6 +8,7 @@ import { stay } from '../rooms/join.ts';
 import { lose } from '../rooms/leave.ts';
 import { admits, endedBy } from '../rooms/room.ts';
 import type { Caller } from './authorize.ts';
+import type { Signaling } from './context.ts';
 import { encode, encodeMessage } from './encode.ts';
 import type { Displaced, Receiver } from './fanout.ts';
 import {
@@ -22,7 +23,6 @@ import {
   leaveRoomForNow,
   type MessageBudgets,
   numberOf,
-  type Signaling,
   takesTime,
 } from './handle-message.ts';
 import { type JoinResult, joinAdmitted, joinRoom } from './join.ts';

@@ -1,6 +1,6 @@
 /** The message files: whole, in their own language, with the same parameters and the plurals that the language has. */
 import { describe, expect, it } from 'vitest';
-import { type Words, wordsOf } from '../../app/client/page/i18n/i18n.ts';
+import { wordsOf } from '../../app/client/page/i18n/i18n.ts';
 import {
   isRightToLeft,
   type Language,
@@ -8,6 +8,7 @@ import {
   languages,
   localeFor,
 } from '../../app/client/page/i18n/languages.ts';
+import type { Words } from '../../app/client/page/i18n/locales/en.ts';
 
 type Message = string | ((...parameters: unknown[]) => string);
 type Leaf = [path: string, message: Message];

@@ -1,7 +1,7 @@
 /** Peers that come back to a room that the server has lost: for a day under the id of before, then as anybody. */
 import { expect, test } from 'vitest';
 import { createSessions } from '../../app/auth/session.ts';
-import type { Signaling } from '../../app/signaling/handle-message.ts';
+import type { Signaling } from '../../app/signaling/context.ts';
 import { joinRoom } from '../../app/signaling/join.ts';
 import { openHouse } from './house.ts';
 

@@ -1,7 +1,8 @@
 /** The spec of app/conform as tests: every case that the transport can show, side by side. */
 import { describe, test } from 'vitest';
+import { isFor } from '../../app/conform/case.ts';
 import { Context } from '../../app/conform/context.ts';
-import { guarantees, isFor } from '../../app/conform/spec.ts';
+import { guarantees } from '../../app/conform/spec.ts';
 import type { Transport } from '../../app/conform/transports.ts';
 import { addressBudgetsLifted } from '../setup/lifted-budgets.ts';
 

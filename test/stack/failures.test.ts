@@ -72,7 +72,8 @@ describe.skipIf(without('chromium'))('what goes wrong', () => {
     await reads(person, 'This browser is too old for calls.');
     expect(await person.page.getByRole('button', { name: 'Join', exact: true }).count()).toBe(0);
     // What the lobby fetches for the call finds no WebRTC to make ready, and that is no error.
-    const isFetched = () => performance.getEntriesByType('resource').some(({ name }) => name.includes('/js/call-chunk-'));
+    const isFetched = () =>
+      performance.getEntriesByType('resource').some(({ name }) => name.includes('/js/call-chunk-'));
     await person.page.waitForFunction(isFetched);
     await person.page.waitForTimeout(200);
     expect(person.complaints).toEqual([]);

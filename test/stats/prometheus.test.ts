@@ -65,7 +65,9 @@ describe('the living server', () => {
     await act();
     const after = await read();
     const changed = [...after].map(([id, value]): [string, number] => [id, value - (before.get(id) ?? 0)]);
-    return Object.fromEntries(changed.filter(([id, by]) => by !== 0 && !/^process|^nodejs|event_loop|duration/.test(id)));
+    return Object.fromEntries(
+      changed.filter(([id, by]) => by !== 0 && !/^process|^nodejs|event_loop|duration/.test(id)),
+    );
   };
 
   type Peer = { socket: WebSocket; heard: string[]; until: (text: string) => Promise<void>; closed: Promise<unknown> };

@@ -6,12 +6,12 @@ import type { CallModel, CallOptions, ChatEntry } from './call/call-model.ts';
 import { Devices, type Kind } from './devices/devices.ts';
 import { speech, words } from './i18n/i18n.ts';
 import { Landing } from './lobby/landing.tsx';
+import { type CallChunk, inside, loadCallChunk } from './lobby/load-call-chunk.ts';
 import { Lobby } from './lobby/lobby.tsx';
 import { PasscodeNeeded } from './lobby/passcode.tsx';
 import { newRoomName, roomUrl, routeOf, takeToken } from './route.ts';
 import { rememberToken, takeSeat } from './storage.ts';
 import { useChanges } from './ui/hooks.ts';
-import { type CallChunk, inside, loadCallChunk } from './ui/lazy.tsx';
 
 type View =
   | { is: 'landing' }

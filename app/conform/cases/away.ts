@@ -1,9 +1,10 @@
 /** Lost connections: peers are away, resume within grace without loss, and leave after it. */
+
+import type { Case } from '../case.ts';
 import { awayWithin, NotTested, sleep } from '../context.ts';
 import { matches, same } from '../expect.ts';
 import type { TestPeer } from '../peers.ts';
 import { WebSocketPeer } from '../peers.ts';
-import type { Case } from '../spec.ts';
 import { plainHttp, webSocket } from '../transports.ts';
 
 export const away: Case[] = [

@@ -1,9 +1,9 @@
 /** Closing a connection: the bye and the close code agree on whether to reconnect. */
 import { errors } from '../../protocol/errors.ts';
+import type { Case } from '../case.ts';
 import { NotTested } from '../context.ts';
 import { matches, same } from '../expect.ts';
 import { WebSocketPeer } from '../peers.ts';
-import type { Case } from '../spec.ts';
 
 /** Maximum wait in ms for the join timeout of the server. */
 const patience = 60_000;

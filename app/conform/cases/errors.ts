@@ -1,8 +1,8 @@
 /** Refusals: each has the code and the status or close code of the error table, and affects no other peer. */
 import { type ErrorCode, errors } from '../../protocol/errors.ts';
+import type { Case } from '../case.ts';
 import { matches, same } from '../expect.ts';
 import { WebSocketPeer } from '../peers.ts';
-import type { Case } from '../spec.ts';
 
 /** Messages sent after joining. */
 const afterJoin: [string, ErrorCode, string][] = [

@@ -1,8 +1,9 @@
 /** Hosts: messages that only they may send, and who becomes host when they leave. */
+
+import type { Case } from '../case.ts';
 import type { Context } from '../context.ts';
 import { matches, same } from '../expect.ts';
 import type { Fields, TestPeer } from '../peers.ts';
-import type { Case } from '../spec.ts';
 
 /** The refusal of a join with these fields. */
 export const refusalOf = (c: Context, room: string, fields: Fields) => c.refusal(room, [c.joinText(fields)]);

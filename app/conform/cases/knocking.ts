@@ -1,9 +1,9 @@
 /** Knocking: peers in the lobby, and what happens to them. */
 import { errors } from '../../protocol/errors.ts';
+import type { Case } from '../case.ts';
 import { awayWithin, type Context } from '../context.ts';
 import { matches, same } from '../expect.ts';
 import type { TestPeer } from '../peers.ts';
-import type { Case } from '../spec.ts';
 import { endOf, refusalOf, settle } from './hosts.ts';
 
 /** A room with access `knock`, its host, and a waiting peer. */

@@ -1,9 +1,9 @@
 /** Limits of rooms, messages and sending rates. Their values are the server's choice; their existence is guaranteed. */
 import { errors } from '../../protocol/errors.ts';
+import type { Case } from '../case.ts';
 import { type Context, isLimit, NotTested, sleep } from '../context.ts';
 import { matches, same } from '../expect.ts';
 import { type TestPeer, WebSocketPeer } from '../peers.ts';
-import type { Case } from '../spec.ts';
 
 /** Up to where a limit is searched for. */
 const most = { peers: 40, bytes: 1_000_000, messages: 4000 };

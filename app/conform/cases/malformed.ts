@@ -2,10 +2,10 @@
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { most } from '../../protocol/limits.ts';
 import type { ClientMessage } from '../../protocol/messages.ts';
+import type { Case } from '../case.ts';
 import { type Context, NotTested } from '../context.ts';
 import { same, shown } from '../expect.ts';
 import type { Fields, TestPeer } from '../peers.ts';
-import type { Case } from '../spec.ts';
 import { tooLong } from './limits.ts';
 
 /** The type of a field. `text`: `least` to `longest` characters; `id`: a peer id; `word`: one of a set of strings. */

@@ -1,6 +1,7 @@
 /** Which peer offers, which one yields, and which connection a signal belongs to. */
+
+import type { Case } from '../case.ts';
 import { matches, same } from '../expect.ts';
-import type { Case } from '../spec.ts';
 
 export const offers: Case[] = [
   {

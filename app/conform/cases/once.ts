@@ -1,6 +1,7 @@
 /** Numbering: messages are settled once; events arrive once and in order. */
+
+import type { Case } from '../case.ts';
 import { matches, same } from '../expect.ts';
-import type { Case } from '../spec.ts';
 
 export const once: Case[] = [
   {

@@ -1,7 +1,8 @@
 /** Relaying: unread, within the room, to the addressed peer. */
+
+import type { Case } from '../case.ts';
 import { NotTested } from '../context.ts';
 import { matches, same } from '../expect.ts';
-import type { Case } from '../spec.ts';
 
 export const relay: Case[] = [
   {

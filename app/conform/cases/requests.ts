@@ -1,8 +1,9 @@
 /** Plain HTTP: separate requests, one of which may be a long poll. */
+
+import type { Case } from '../case.ts';
 import { type Context, sleep } from '../context.ts';
 import { matches, same } from '../expect.ts';
 import { AskingPeer, HttpPeer, WebSocketPeer } from '../peers.ts';
-import type { Case } from '../spec.ts';
 
 const joinedPeer = async (c: Context): Promise<AskingPeer> => {
   const peer = c.add(AskingPeer, c.newRoom());

@@ -1,10 +1,10 @@
 /** Event streams: start, continuation, heartbeats and end. */
 import { errors } from '../../protocol/errors.ts';
 import type { Block } from '../../protocol/event-stream.ts';
+import type { Case } from '../case.ts';
 import type { Context } from '../context.ts';
 import { matches, same } from '../expect.ts';
 import { AskingPeer, eventsIn, StreamPeer, WebSocketPeer } from '../peers.ts';
-import type { Case } from '../spec.ts';
 
 const accept = { accept: 'text/event-stream' };
 /** Timeout for a stream in ms; longer than the default heartbeat interval. */

@@ -7,9 +7,10 @@ import type { PeerId, RoomName } from '../../protocol/messages.ts';
 import type { RoomLogEntry } from '../../rooms/event-log.ts';
 import { lose } from '../../rooms/leave.ts';
 import { admits, concerns, endedBy } from '../../rooms/room.ts';
+import type { Signaling } from '../context.ts';
 import { encode, encodeMessage } from '../encode.ts';
 import type { Displaced, Receiver } from '../fanout.ts';
-import { byeMessage, type Signaling } from '../handle-message.ts';
+import { byeMessage } from '../handle-message.ts';
 import { type JoinResult, joinAdmitted } from '../join.ts';
 
 /** ms after which a browser's EventSource reconnects. Sent first, so that the response starts at once. */

@@ -18,6 +18,7 @@ import { expectBy } from '../../rooms/leave.ts';
 import { admits, concerns, concernsAtTheDoor, endedBy } from '../../rooms/room.ts';
 import { eventsFor } from '../../rooms/view.ts';
 import { type Caller, tooManyConnections, tooOften } from '../authorize.ts';
+import type { Signaling } from '../context.ts';
 import { encode, encodeMessage } from '../encode.ts';
 import {
   type AddressBuckets,
@@ -31,7 +32,6 @@ import {
   leaveRoom,
   leaveRoomForNow,
   numberOf,
-  type Signaling,
 } from '../handle-message.ts';
 import { joinAdmitted, joinRoom } from '../join.ts';
 import { occupancyOf } from '../occupancy.ts';

@@ -3,8 +3,8 @@ import { type Refusal, refuse } from '../../protocol/errors.ts';
 import type { PeerId, RoomName } from '../../protocol/messages.ts';
 import type { RoomLogEntry } from '../../rooms/event-log.ts';
 import { concerns, concernsAtTheDoor } from '../../rooms/room.ts';
+import type { Signaling } from '../context.ts';
 import type { Displaced, Receiver } from '../fanout.ts';
-import type { Signaling } from '../handle-message.ts';
 
 export class LongPoll implements Receiver {
   /**

@@ -3,9 +3,7 @@ import { Emitter } from '../../events.ts';
 import { recall, remember } from '../storage.ts';
 import { formatAs } from './format.ts';
 import { isRightToLeft, type Language, languageFor, localeFor } from './languages.ts';
-import { en } from './locales/en.ts';
-
-export type Words = typeof en;
+import { en, type Words } from './locales/en.ts';
 
 /** Languages loaded on demand; English is part of the page. */
 const loaders: Record<Exclude<Language, 'en'>, () => Promise<Words>> = {

@@ -7,7 +7,8 @@ import { LanguageChoice } from '../i18n/language-choice.tsx';
 import { recall, remember } from '../storage.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { useChanges, useFirstFocus, useTitle } from '../ui/hooks.ts';
-import { Lazy, loadCallChunk, Outdated } from '../ui/lazy.tsx';
+import { Lazy, Outdated } from '../ui/lazy.tsx';
+import { loadCallChunk } from './load-call-chunk.ts';
 import { Preview } from './preview.tsx';
 import { occupancySentence, useOccupancy } from './use-occupancy.ts';
 

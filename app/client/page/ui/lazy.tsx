@@ -3,17 +3,6 @@ import type { ComponentChildren, ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { words } from '../i18n/i18n.ts';
 
-export type CallChunk = typeof import('../lobby/call-chunk.ts');
-
-/** Undefined until loaded. */
-export let inside: CallChunk | undefined;
-
-/** @throws if the server cannot be reached, or was upgraded and no longer has this build */
-export const loadCallChunk = async (): Promise<CallChunk> => {
-  inside ??= await import('../lobby/call-chunk.ts');
-  return inside;
-};
-
 type LazyProps<Props> = {
   fetch: () => Promise<ComponentType<Props>>;
   props: Props;

@@ -1,5 +1,5 @@
 /** Arabic: messages for errors and the end of a call. */
-import type { Words } from '../i18n.ts';
+import type { Words } from './en.ts';
 
 /** Isolated from the right-to-left text around it. */
 const secure = '\u2068https://\u2069';

@@ -1,6 +1,7 @@
 /** Arabic: plain standard language; المضيف is the host, who admits others; الضيوف are the guests. */
-import type { Words } from '../i18n.ts';
+
 import { check, failures } from './ar-failures.ts';
+import type { Words } from './en.ts';
 import { plurals } from './plurals.ts';
 
 const plural = plurals<'zero' | 'one' | 'two' | 'few' | 'many' | 'other'>('ar');

@@ -310,3 +310,6 @@ export const en = {
 
   failures,
 };
+
+/** The messages that every language has. */
+export type Words = typeof en;

@@ -1,5 +1,5 @@
 /** Spanish, for Spain and the Americas: tú; anfitrión is the host, who admits others. */
-import type { Words } from '../i18n.ts';
+import type { Words } from './en.ts';
 import { check, failures } from './es-failures.ts';
 import { plurals } from './plurals.ts';
 

@@ -1,5 +1,5 @@
 /** Japanese: polite (です・ます), names with さん; ホスト is the host, who approves (承認) others. */
-import type { Words } from '../i18n.ts';
+import type { Words } from './en.ts';
 import { check, failures } from './ja-failures.ts';
 import { plurals } from './plurals.ts';
 

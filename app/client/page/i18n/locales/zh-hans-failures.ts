@@ -1,5 +1,5 @@
 /** Simplified Chinese: messages for errors and the end of a call. */
-import type { Words } from '../i18n.ts';
+import type { Words } from './en.ts';
 
 export const failures: Words['failures'] = {
   problems: {

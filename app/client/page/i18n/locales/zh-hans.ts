@@ -1,5 +1,5 @@
 /** Simplified Chinese: 你, short sentences; 主持人 are hosts, who admit (准许); 访客 are guests. */
-import type { Words } from '../i18n.ts';
+import type { Words } from './en.ts';
 import { plurals } from './plurals.ts';
 import { check, failures } from './zh-hans-failures.ts';
 
