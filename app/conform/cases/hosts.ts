@@ -38,11 +38,11 @@ export const hosts: Case[] = [
       const host = await c.join(room);
       const [one, other] = [await c.join(room), await c.join(room)];
       await host.send({ type: 'kick', peer: one.id });
-      same(await endOf(one), 'kicked', 'end');
+      same(await endOf(one), 'kicked', 'final code');
       matches(await other.inbox.take('peer-left'), { peer: one.id, reason: 'kicked' });
       await c.join(room);
       await settle(host, { type: 'kick', peer: other.id, ban: true });
-      same(await endOf(other), 'kicked', 'end');
+      same(await endOf(other), 'kicked', 'final code');
       matches(await refusalOf(c, room, { session: other.session, after: 0 }), { code: 'kicked' });
     },
   },

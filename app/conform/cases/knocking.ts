@@ -61,7 +61,7 @@ export const knocking: Case[] = [
     async run(c) {
       const { room, host, guest } = await knocked(c);
       await host.send({ type: 'deny', peer: guest.id });
-      same(await endOf(guest), 'denied', 'end');
+      same(await endOf(guest), 'denied', 'final code');
       matches(await refusalOf(c, room, { session: guest.session }), { code: 'denied' });
       same((await host.inbox.take('lobby')).waiting, [], 'lobby');
     },
@@ -134,8 +134,8 @@ export const knocking: Case[] = [
       await inside.cut();
       await host.inbox.take('peer-away', awayWithin);
       await host.send({ type: 'end' });
-      same(await endOf(host), 'room-ended', 'end');
-      same(await endOf(guest), 'room-ended', 'end');
+      same(await endOf(host), 'room-ended', 'final code');
+      same(await endOf(guest), 'room-ended', 'final code');
       matches(await refusalOf(c, room, { session: inside.session, after: 0 }), { code: 'room-ended' });
       c.needsRolesOfTheRoom();
       const rejoined = await c.peerIn(room).join();

@@ -40,7 +40,7 @@ export const limits: Case[] = [
       const { code, n, retry } = await first.inbox.take('error');
       same({ code, n, retry }, { code: 'too-long', n: 1, retry: undefined }, 'refusal');
       await first.send({ type: 'chat', text: 'all well' });
-      same((await first.inbox.take('ack')).n, 2, 'what is acknowledged');
+      same((await first.inbox.take('ack')).n, 2, 'acknowledged number');
       matches(await second.inbox.take('chat'), { text: 'all well' });
     },
   },

@@ -59,7 +59,7 @@ export const requests: Case[] = [
       matches(await older.inbox.take('ack'), { n: 1 });
       newer.write('{"type":"ping"}');
       await newer.inbox.take('pong');
-      same(newer.inbox.of('bye').length, 0, 'messages of type bye on the newer connection');
+      same(newer.inbox.of('bye').length, 0, 'number of byes on the newer connection');
     },
   },
   {
