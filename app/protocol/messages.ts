@@ -285,8 +285,8 @@ export const eventsAnswer = z.object({ messages: z.array(serverMessage), seq });
 /**
  * `GET …/seen`: how the request arrived. `by`: the kind of listener. `client`: the client address that the server uses; `told`:
  * whether it is known to be the client's, not only the front end's. `scheme`, `host`: of the URL that the browser requested, as far as
- * known. `port`: that of the front end, if it reports one that is not the default of the scheme. `prefix`: the path before the app, `/meet` or empty.
- * `origin`: the header.
+ * known. `port`: that of the front end, if it reports one that is not the default of the scheme. `prefix`: the path before the app,
+ * `/meet` or empty. `origin`: the header.
  */
 export const seen = z.object({
   protocol: z.literal(protocolVersion),
