@@ -75,7 +75,7 @@ export class Context {
 
   /** Skips the case if tokens decide who is host instead of the room. */
   needsRolesOfTheRoom(): void {
-    if (this.target.hostToken !== undefined) throw new NotTested('tokens say here who is host');
+    if (this.target.hostToken !== undefined) throw new NotTested('tokens decide who is host');
   }
 
   dispose(): void {

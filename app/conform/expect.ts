@@ -19,7 +19,7 @@ export const shown = (value: unknown): string => {
 };
 
 const fail = (actual: unknown, expected: unknown, what: string): never => {
-  const message = `${what && `${what}: `}wanted ${shown(expected)}, saw ${shown(actual)}`;
+  const message = `${what && `${what}: `}expected ${shown(expected)}, got ${shown(actual)}`;
   throw new AssertionError({ message, actual, expected });
 };
 

@@ -12,7 +12,7 @@ export class TurnedAway extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string) {
-    super(`entering was refused: ${code}: ${message}`);
+    super(`join refused: ${code}: ${message}`);
     this.code = code;
   }
 }
@@ -29,7 +29,7 @@ export class Inbox {
     this.raw.push(json);
     const { success, data, error } = serverMessage.safeParse(json);
     if (success) this.all.push(data);
-    else this.#error ??= new Error(`${shown(json)} is no message of the protocol: ${z.prettifyError(error)}`);
+    else this.#error ??= new Error(`${shown(json)} is not a message of the protocol: ${z.prettifyError(error)}`);
     for (const wake of this.#waiters) wake();
   }
 
@@ -38,7 +38,7 @@ export class Inbox {
     try {
       this.put(JSON.parse(text));
     } catch {
-      this.#error ??= new Error(`${shown(text)} is no JSON`);
+      this.#error ??= new Error(`${shown(text)} is not JSON`);
     }
   }
 
@@ -94,7 +94,7 @@ export class Inbox {
       if (found) return found;
       if (Date.now() > until) {
         const last = this.all.slice(-5).map((message) => ('code' in message ? message.code : message.type));
-        throw new Error(`no ${wanted} in ${ms / 1000} s; the last to come: ${last.join(', ') || 'nothing'}`);
+        throw new Error(`no ${wanted} within ${ms / 1000} s; last received: ${last.join(', ') || 'nothing'}`);
       }
       await this.#nextMessage();
     }

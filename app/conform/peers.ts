@@ -123,7 +123,7 @@ export class WebSocketPeer extends Numbered implements TestPeer {
         reject(
           statusCode === 429
             ? new TurnedAway('rate-limited', message)
-            : new Error(`the handshake of the WebSocket was answered ${statusCode}`),
+            : new Error(`the WebSocket handshake was answered with ${statusCode}`),
         );
       });
     });
@@ -239,7 +239,7 @@ export class HttpPeer extends Numbered implements TestPeer {
     const { status, json } = await this.post('join', { ...this.always, ...fields });
     const { data } = serverMessage.safeParse(json);
     if (status !== 200 && data?.type === 'error') throw new TurnedAway(data.code, data.message);
-    if (status !== 200) throw new Error(`join was answered ${status} ${JSON.stringify(json)}`);
+    if (status !== 200) throw new Error(`join was answered with ${status} ${JSON.stringify(json)}`);
     this.inbox.put(json);
   }
 
@@ -317,7 +317,7 @@ const jsonOf = async (response: Response): Promise<Fields> => {
     return JSON.parse(text);
   } catch {
     if (response.status === 429) throw new TurnedAway('rate-limited', errors['rate-limited'].message);
-    throw new Error(`${response.status} was answered with what is no JSON: ${text.slice(0, 80)}`);
+    throw new Error(`response ${response.status} is not JSON: ${text.slice(0, 80)}`);
   }
 };
 

@@ -1,16 +1,16 @@
-/** A readable report: a table, the broken cases, the cases that were not judged, and the totals. */
+/** A readable report: a table, the broken cases, the cases that were not tested, and the totals. */
 import { type CaseResult, transports } from './runner.ts';
 import { guarantees } from './spec.ts';
 
 export const report = (base: string, results: CaseResult[]): string => {
-  const sum = (['kept', 'broken', 'not judged'] as const).map(
+  const sum = (['kept', 'broken', 'not tested'] as const).map(
     (verdict) => `${results.filter((one) => one.verdict === verdict).length} ${verdict}`,
   );
   return [
     `The guarantees of genkan.v1 at ${base}`,
     table(results),
     ...brokenCases(results),
-    ...notJudged(results),
+    ...notTested(results),
     sum.join(', '),
   ].join('\n\n');
 };
@@ -29,24 +29,24 @@ const table = (results: CaseResult[]): string => {
     .join('\n');
 };
 
-/** One broken case breaks the guarantee; cases that were not judged show as a fraction. */
+/** One broken case breaks the guarantee; cases that were not tested show as a fraction. */
 const cell = (results: CaseResult[]): string => {
   if (results.length === 0) return '–';
   if (results.some(({ verdict }) => verdict === 'broken')) return 'broken';
   const kept = results.filter(({ verdict }) => verdict === 'kept').length;
-  if (kept === 0) return 'not judged';
+  if (kept === 0) return 'not tested';
   return kept === results.length ? 'kept' : `kept ${kept}/${results.length}`;
 };
 
 const brokenCases = (results: CaseResult[]): string[] =>
   results.flatMap((one) => (one.verdict === 'broken' ? [`broken: ${nameOf(one)}\n    ${one.seen}`] : []));
 
-const notJudged = (results: CaseResult[]): string[] => {
+const notTested = (results: CaseResult[]): string[] => {
   const reasons = new Map<string, CaseResult[]>();
   for (const one of results)
-    if (one.verdict === 'not judged') reasons.set(one.why, [...(reasons.get(one.why) ?? []), one]);
+    if (one.verdict === 'not tested') reasons.set(one.why, [...(reasons.get(one.why) ?? []), one]);
   return [...reasons].map(
-    ([why, cases]) => `not judged, because ${why}:\n${cases.map((one) => `    ${nameOf(one)}`).join('\n')}`,
+    ([why, cases]) => `not tested, because ${why}:\n${cases.map((one) => `    ${nameOf(one)}`).join('\n')}`,
   );
 };
 

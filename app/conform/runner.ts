@@ -9,7 +9,7 @@ export type Verdict =
   | { verdict: 'kept' }
   /** `seen`: what was observed instead of what is guaranteed. */
   | { verdict: 'broken'; seen: string }
-  | { verdict: 'not judged'; why: string };
+  | { verdict: 'not tested'; why: string };
 /** `guarantee` counts from 1, in the order of `guarantees`. */
 export type CaseResult = { guarantee: number; name: string; transport: Transport['name'] } & Verdict;
 
@@ -39,7 +39,7 @@ export const runCases = async (site: Site, { quick, pace }: RunOptions, part: Pa
         const about = { guarantee: at + 1, name: one.name, transport: transport.name };
         const why = skipReason(one, current, probed, quick);
         if (found instanceof Error || why) {
-          results.push({ ...about, verdict: 'not judged', why: why ?? '' });
+          results.push({ ...about, verdict: 'not tested', why: why ?? '' });
           continue;
         }
         results.push(run(one, new Context(found, transport)).then((verdict) => ({ ...about, ...verdict })));
@@ -55,9 +55,9 @@ const probe = async (site: Site, transport: Transport): Promise<ProbedTransport>
     const room = context.newRoom();
     const { self, grace } = await context.peerIn(room).join({ name: 'Aiko' });
     await context.join(room);
-    if (site.token !== undefined && self.name !== 'Aiko') throw new Error('the token has a name: make one without');
+    if (site.token !== undefined && self.name !== 'Aiko') throw new Error('the token has a name: create one without');
     if (site.token !== undefined && self.role !== 'host')
-      throw new Error('the token makes its bearer a guest: give the token of a host as well, by --token-host');
+      throw new Error('the token has the role guest: pass a token of a host as well with --token-host');
     return { transport, found: { ...site, grace } };
   } catch (error) {
     return { transport, found: error instanceof Error ? error : new Error(String(error)) };
@@ -69,7 +69,7 @@ const probe = async (site: Site, transport: Transport): Promise<ProbedTransport>
 /** The result for a transport over which joining fails, while it works over others. */
 const joinFailure = ({ transport, found }: ProbedTransport): CaseResult[] =>
   found instanceof Error
-    ? [{ guarantee: guarantees.length, name: 'one can enter', transport: transport.name, ...broken(found) }]
+    ? [{ guarantee: guarantees.length, name: 'peers can join', transport: transport.name, ...broken(found) }]
     : [];
 
 const skipReason = (
@@ -80,9 +80,9 @@ const skipReason = (
 ) => {
   const used = [current, ...probed.filter(({ transport }) => also.includes(transport.name))];
   const closed = used.find(({ found }) => found instanceof Error);
-  if (closed) return `nobody can enter by ${closed.transport.name}`;
+  if (closed) return `joining over ${closed.transport.name} fails`;
   const ms = current.found instanceof Error ? 0 : (lasts?.(current.found) ?? 0);
-  return ms > quick ? `it lasts longer than ${quick / 1000} s` : undefined;
+  return ms > quick ? `it takes longer than ${quick / 1000} s` : undefined;
 };
 
 const run = async (one: Case, context: Context): Promise<Verdict> => {
@@ -90,7 +90,7 @@ const run = async (one: Case, context: Context): Promise<Verdict> => {
     await withTimeout(context.target.grace + 120_000, one.run(context));
     return { verdict: 'kept' };
   } catch (error) {
-    if (error instanceof NotTested || isLimit(error)) return { verdict: 'not judged', why: error.message };
+    if (error instanceof NotTested || isLimit(error)) return { verdict: 'not tested', why: error.message };
     return broken(error);
   } finally {
     await context.leave();
@@ -99,7 +99,7 @@ const run = async (one: Case, context: Context): Promise<Verdict> => {
 
 const withTimeout = async (ms: number, done: Promise<void>): Promise<void> => {
   const { promise: timeout, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`nothing more happened in ${ms / 1000} s`)), ms);
+  const timer = setTimeout(() => reject(new Error(`the case did not finish within ${ms / 1000} s`)), ms);
   try {
     await Promise.race([done, timeout]);
   } finally {

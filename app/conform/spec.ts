@@ -18,13 +18,13 @@ export type Guarantee = { title: string; cases: Case[] };
 
 /** 1 to 7 are the guarantees of the protocol; verdicts refer to these numbers. */
 export const guarantees: Guarantee[] = [
-  { title: 'the server says who offers; old epochs are refused', cases: offers },
-  { title: 'signals are relayed unread, to one peer of the room', cases: relay },
-  { title: 'accepted once; heard once, in order', cases: once },
-  { title: 'a lost connection is away, and misses nothing', cases: away },
-  { title: 'a close says whether to come back', cases: closing },
-  { title: 'every error has its code and its fate', cases: [...errorCases, ...malformed] },
-  { title: 'everything has a limit', cases: limits },
-  { title: 'hosts decide who comes in and who stays', cases: [...hosts, ...knocking] },
-  { title: 'each transport does what is documented', cases: [...requests, ...streams] },
+  { title: 'the server decides who offers; old epochs are refused', cases: offers },
+  { title: 'signals are relayed unread to one peer of the room', cases: relay },
+  { title: 'messages are accepted and delivered once, in order', cases: once },
+  { title: 'a lost connection can be resumed without loss', cases: away },
+  { title: 'a close code says whether to reconnect', cases: closing },
+  { title: 'every error has the documented code and status', cases: [...errorCases, ...malformed] },
+  { title: 'all resources are limited', cases: limits },
+  { title: 'hosts decide who may join and stay', cases: [...hosts, ...knocking] },
+  { title: 'each transport works as documented', cases: [...requests, ...streams] },
 ];

@@ -19,17 +19,18 @@ export const asyncApi = (source: string): Json => {
       version: protocolVersion,
       license: { name: 'MIT' },
       description: [
-        'One JSON object in each text frame. A client says `join` first, once, and is answered `joined` or `waiting`.',
-        'Close codes: 4000–4499 = come back, after `bye.retry` milliseconds; 4500–4999 and 1009 = do not; any other is a',
-        'lost connection: come back. `x-errors` has every error: its `status` by plain HTTP, its `close` code (without one',
-        'the connection goes on), and the milliseconds after which to `retry` (without, it is final).',
+        'One JSON object in each text frame. The client sends `join` first, once; the server replies with `joined` or',
+        '`waiting`. Close codes: 4000–4499 = reconnect after `bye.retry` milliseconds; 4500–4999 and 1009 = do not',
+        'reconnect; any other = a lost connection: reconnect. `x-errors` has every error: its `status` on plain HTTP, its',
+        '`close` code (without one, the connection stays open) and its `retry` delay in milliseconds (without one, the',
+        'refusal is final).',
       ].join(' '),
     },
     defaultContentType: 'application/json',
     channels: {
       room: {
         address: '/rooms/{room}/ws',
-        parameters: { room: { description: 'The name of the room: 1–64 letters, digits, `-` or `_` of any script.' } },
+        parameters: { room: { description: 'Room name: 1–64 letters, digits, `-` or `_` of any script.' } },
         messages: Object.fromEntries(
           [...fromClient, ...fromServer].map(({ name }) => [name, { $ref: `#/components/messages/${name}` }]),
         ),
@@ -37,8 +38,8 @@ export const asyncApi = (source: string): Json => {
       },
     },
     operations: {
-      receive: { action: 'receive', summary: 'What clients say.', ...inRoom(fromClient) },
-      send: { action: 'send', summary: 'What the server tells them.', ...inRoom(fromServer) },
+      receive: { action: 'receive', summary: 'Messages from clients.', ...inRoom(fromClient) },
+      send: { action: 'send', summary: 'Messages to clients.', ...inRoom(fromServer) },
     },
     components: {
       messages: Object.fromEntries([
@@ -55,7 +56,7 @@ const handshake = {
   type: 'object',
   properties: {
     'Sec-WebSocket-Protocol': { type: 'string', const: protocolVersion },
-    Authorization: { type: 'string', description: '`Bearer` and a token, where it is not in `join`.' },
+    Authorization: { type: 'string', description: '`Bearer` and a token, if it is not in `join`.' },
   },
   required: ['Sec-WebSocket-Protocol'],
 };

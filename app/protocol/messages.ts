@@ -7,27 +7,27 @@ import { cleanName } from './shown.ts';
 /** The WebSocket subprotocol. A change that breaks older clients needs the next number. */
 export const protocolVersion = 'genkan.v1';
 
-/** Letters (with their marks), digits, `-` and `_` of any script, 1–64 code points, in Unicode normal form C. */
+/** 1–64 code points in Unicode normal form C: letters (with their marks) and digits of any script, `-` and `_`. */
 export const roomName = z
   .string()
   .normalize('NFC')
   .regex(/^[\p{L}\p{M}\p{N}_-]{1,64}$/u);
 export const peerId = z.string().regex(peerIdForm);
-/** What a person calls themselves: trimmed, 1–64 characters, no control characters. */
+/** A display name: trimmed, 1–64 characters, no control characters. */
 export const peerName = z
   .string()
   .trim()
   .min(1)
   .max(most.name)
   .regex(/^\P{Cc}*$/u, 'control characters are not allowed');
-/** A name, from which the server takes what cannot be seen; something has to be left. */
-export const visibleName = peerName.overwrite(cleanName).min(1, 'nothing in it can be seen');
-/** A name, from which the server takes what cannot be seen; where nothing is left it is none. */
+/** A name. The server removes invisible characters; it must not be empty afterwards. */
+export const visibleName = peerName.overwrite(cleanName).min(1, 'it has no visible characters');
+/** A name. The server removes invisible characters; if it is empty afterwards, the peer has no name. */
 export const ownName = peerName.overwrite(cleanName).transform((name) => (name === '' ? undefined : name));
-/** Which kinds of media the peer sends now; a hint for the others' pages, the tracks themselves tell the truth. */
+/** The kinds of media that the peer sends: a hint for the user interface; the tracks themselves are authoritative. */
 export const mediaState = z.object({ audio: z.boolean(), video: z.boolean(), screen: z.boolean().optional() });
 export const role = z.enum(['host', 'guest']);
-/** Who gets in: everyone, who a host admits, or nobody more. */
+/** Who may join: everyone, those whom a host admits, or nobody. */
 export const access = z.enum(['open', 'knock', 'locked']);
 export const mediaKind = z.enum(['audio', 'video', 'screen']);
 const passcodeText = z.string().min(1).max(most.passcode);
@@ -38,7 +38,7 @@ const epoch = z.int().min(1);
 
 // ── client → server ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** The first message of every connection. `session` and `after` (the last `seq` seen) resume an earlier one. */
+/** The first message of every connection. `session` and `after` (the last `seq` received) resume a session. */
 export const join = z.object({
   type: z.literal('join'),
   name: ownName.optional(),
@@ -49,8 +49,8 @@ export const join = z.object({
   media: mediaState.optional(),
 });
 /**
- * An offer, answer or candidate for `to`, relayed unread. `epoch` is the pair's, as the server told it. `data`: up to 32 768 characters
- * of JSON text.
+ * An offer, answer or candidate for the peer `to`, relayed unread. `epoch` is that of the pair, as sent by the server. `data`: up to
+ * 32 768 characters of JSON text.
  */
 export const signal = z.object({
   type: z.literal('signal'),
@@ -65,7 +65,7 @@ export const chat = z.object({
   text: z.string().min(1).max(most.text),
   to: peerId.optional(),
 });
-/** `token`: a fresh one in place of that of the join; what it grants holds from now on. */
+/** Changes the peer's own state. `token` replaces the token of the join; its grant applies from now on. */
 export const update = z.object({
   type: z.literal('update'),
   n,
@@ -76,11 +76,11 @@ export const update = z.object({
   /** A new token, whose grant replaces the previous one. */
   token: token.optional(),
 });
-/** With `mayReturn` the page went away but may be one that is loaded again: a short grace, and it left. */
+/** Ends the session. With `mayReturn`, it is kept for a short grace period, in case the page is being reloaded. */
 export const leave = z.object({ type: z.literal('leave'), mayReturn: z.boolean().optional() });
 /**
- * Answered by `pong`. `quiet`, over WebSocket and before `join`, once: the server answers after so many ms, or after as many as it
- * allows, and says nothing at all meanwhile, so that a connection that something between cuts for its silence can be found.
+ * Answered by `pong`. `quiet` (ms; only over WebSocket, before `join`, once): the server sends nothing, not even pings, until it answers
+ * after this time or after its own maximum. This shows whether a proxy closes idle connections.
  */
 export const ping = z.object({ type: z.literal('ping'), quiet: z.int().min(1).optional() });
 
@@ -88,12 +88,12 @@ export const ping = z.object({ type: z.literal('ping'), quiet: z.int().min(1).op
 export const admit = z.object({ type: z.literal('admit'), n, peer: peerId });
 export const deny = z.object({ type: z.literal('deny'), n, peer: peerId });
 export const lock = z.object({ type: z.literal('lock'), n, access });
-/** null takes the passcode away. */
+/** Sets the passcode; null removes it. */
 export const passcode = z.object({ type: z.literal('passcode'), n, passcode: passcodeText.nullable() });
 export const setRole = z.object({ type: z.literal('role'), n, peer: peerId, role });
 /**
- * With `ban` neither the session nor the subject of its token may come back for as long as the room lives; with `network` nobody may
- * join from its network for an hour: an IPv4 address, an IPv6 /56.
+ * Removes a peer. With `ban`, neither its session nor the subject of its token may join again for as long as the room exists. With
+ * `network`, nobody may join from its network (an IPv4 address or IPv6 /56) for an hour.
  */
 export const kick = z.object({
   type: z.literal('kick'),
@@ -102,7 +102,7 @@ export const kick = z.object({
   ban: z.boolean().optional(),
   network: z.boolean().optional(),
 });
-/** Asks a peer to turn something off; nobody else can do it. */
+/** Requests that a peer turn off a kind of media; only the peer itself can do so. */
 export const muteRequest = z.object({ type: z.literal('mute-request'), n, peer: peerId, kind: mediaKind });
 /** Ends the room for everyone. */
 export const end = z.object({ type: z.literal('end'), n });
@@ -127,8 +127,8 @@ export const clientMessage = z.discriminatedUnion('type', [
 // ── server → client ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /**
- * Another peer as the receiver sees it. `initiator`: the receiver makes the first offer to this peer. `polite`: the
- * receiver yields when offers collide. `epoch` names the pair's connection and changes when either of them joins anew.
+ * Another peer, from the receiver's side. `initiator`: the receiver sends the first offer to this peer. `polite`: the
+ * receiver yields when offers collide. `epoch` identifies the connection of the pair and changes when either peer joins again.
  */
 export const peer = z.object({
   id: peerId,
@@ -148,16 +148,16 @@ export const iceServer = z.object({
   credential: z.string().optional(),
 });
 
-/** One who knocked and waits, as hosts see it. */
+/** A peer in the lobby, as sent to hosts. */
 export const waitingPeer = z.object({ id: peerId, name: peerName.optional(), away: z.boolean() });
-/** What was said to everyone before; `name` as it was then. */
+/** An earlier chat text to everyone. `name`: the sender's name at that time. */
 export const saidBefore = z.object({ from: peerId, name: peerName.optional(), text: z.string(), at: z.int() });
-/** What everyone in it knows of a room; `passcode`: whether newcomers need one. */
+/** The state of a room that all its peers know. `passcode`: whether new peers need one. */
 export const roomState = z.object({ access, passcode: z.boolean() });
 
 /**
- * The answer to `join` where newcomers knock: wait. `host`: whether one is here who could open. Nothing of the room is told
- * until `joined`, or until `bye`. `session` resumes the waiting.
+ * The response to `join` if a host has to admit the peer. `host`: whether a host is present. Nothing about the room is sent until
+ * `joined` or `bye`. `session` resumes the waiting.
  */
 export const waiting = z.object({
   type: z.literal('waiting'),
@@ -167,16 +167,15 @@ export const waiting = z.object({
   session: z.string(),
   grace: z.int(),
 });
-/** To those who wait: a host has come, or none is here any more. */
+/** To peers in the lobby: whether a host is present now. */
 export const waitingUpdated = z.object({ type: z.literal('waiting-updated'), seq, host: z.boolean() });
-/** To hosts: everyone who waits now, in the order in which they came. */
+/** To hosts: all peers in the lobby, in the order of arrival. */
 export const lobby = z.object({ type: z.literal('lobby'), seq, waiting: z.array(waitingPeer) });
 
 /**
- * The answer to `join`. `session` is the secret that resumes; `grace` is how long (milliseconds) a lost connection may
- * take to do so. With `recovered` the session went on: what it missed follows, up to `seq`, and `peers` is only a
- * check. Without it this is a new beginning: forget every peer of before and start from `peers`; `chat` is what was said to
- * everyone of late, oldest first. `waiting` is for hosts.
+ * The response to `join`. `session` is the secret that resumes; `grace` is the time (ms) within which a lost connection can be
+ * resumed. `recovered` true: the session was resumed; the missed events follow, up to `seq`, and `peers` is only a check. False: discard
+ * all previous peers and start from `peers`; `chat` has the recent texts to everyone, oldest first. `waiting` is for hosts.
  */
 export const joined = z.object({
   type: z.literal('joined'),
@@ -192,7 +191,7 @@ export const joined = z.object({
   recovered: z.boolean(),
 });
 export const peerJoined = z.object({ type: z.literal('peer-joined'), seq, peer });
-/** What has changed of a peer; `role` is told to the peer itself as well. */
+/** The changed fields of a peer. `role` is also sent to the peer itself. */
 export const peerUpdated = z.object({
   type: z.literal('peer-updated'),
   seq,
@@ -213,7 +212,7 @@ export const relayedSignal = z.object({
   epoch,
   data: z.unknown(),
 });
-/** `at` is the server's clock, milliseconds since 1970; `to` is there when the text is for the receiver alone. */
+/** `at`: time of the server, milliseconds since 1970. `to`: present if the text is only for the receiver. */
 export const relayedChat = z.object({
   type: z.literal('chat'),
   seq,
@@ -222,7 +221,7 @@ export const relayedChat = z.object({
   text: z.string(),
   at: z.int(),
 });
-/** A host changed who gets in, or the passcode (true: there is one). */
+/** A host changed who may join, or the passcode (true: there is one). */
 export const roomUpdated = z.object({
   type: z.literal('room-updated'),
   seq,
@@ -230,15 +229,15 @@ export const roomUpdated = z.object({
   passcode: z.boolean().optional(),
 });
 export const muteRequested = z.object({ type: z.literal('mute-request'), seq, from: peerId, kind: mediaKind });
-/** Everything up to and including number `n` is settled: stored, or refused by an `error` that named it. */
+/** All messages up to and including number `n` are settled: stored, or refused by an `error` with their number. */
 export const ack = z.object({ type: z.literal('ack'), n: z.int().min(0) });
-/** The room is at this number, and what came before it was for others: come back after it. */
+/** The room has reached this number; the events before it were for other peers. Resume with it as `after`. */
 export const reached = z.object({ type: z.literal('reached'), seq });
 export const pong = z.object({ type: z.literal('pong') });
-/** Another set of ICE servers in place of the one in `joined`, before credentials in that one expire. */
+/** Replaces the ICE servers in `joined` before their credentials expire. */
 export const ice = z.object({ type: z.literal('ice'), ice: z.array(iceServer) });
 export const errorCode = z.enum(Object.keys(errors) as [ErrorCode, ...ErrorCode[]]);
-/** `retry`: milliseconds after which the same message may be sent again; without it the refusal is final. */
+/** `retry`: delay (ms) before the same message may be sent again; without it, the refusal is final. */
 export const error = z.object({
   type: z.literal('error'),
   code: errorCode,
@@ -246,7 +245,7 @@ export const error = z.object({
   n: n.optional(),
   retry: z.int().optional(),
 });
-/** The last message before the server closes. `retry`: come back after so many milliseconds; null = do not. */
+/** The last message before the server closes the connection. `retry`: delay (ms) before reconnecting; null = do not reconnect. */
 export const bye = z.object({
   type: z.literal('bye'),
   code: errorCode,
@@ -278,16 +277,16 @@ export const serverMessage = z.discriminatedUnion('type', [
 
 // ── plain HTTP ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** `POST …/messages`: one message or several, in order; the response has the replies (acknowledgements, errors). */
+/** `POST …/messages`: one message or several, handled in order; the response has the acknowledgements and errors. */
 export const postedMessages = z.union([z.array(z.unknown()).min(1), z.looseObject({})]);
-/** `GET …/events`: what came after the number asked for; `seq` is the number to ask for next. */
+/** `GET …/events`: the events after the requested number. `seq`: the `after` of the next request. */
 export const eventsAnswer = z.object({ messages: z.array(serverMessage), seq });
 
 /**
- * `GET …/seen`: how the request arrived. `by`: the kind of listener. `client`: the address that it counts as; `told`: whether that is
- * known, and not merely the front end's own. `scheme`, `host`: what the browser is taken to have asked for. `port`: the one that clients
- * of the front end connect to, if it says so and the scheme does not. `prefix`: the path before the app, `/meet` or empty. `origin`: the
- * header.
+ * `GET …/seen`: how the request arrived. `by`: the kind of listener. `client`: the client address that the server uses; `told`:
+ * whether it is known to be the client's, not only the front end's. `scheme`, `host`: of the URL that the browser requested, as far as
+ * known. `port`: that of the front end, if it reports one that is not the default of the scheme. `prefix`: the path before the app,
+ * `/meet` or empty. `origin`: the header.
  */
 export const seen = z.object({
   protocol: z.literal(protocolVersion),
@@ -301,7 +300,7 @@ export const seen = z.object({
   origin: z.string().nullable(),
 });
 
-/** `GET …/inside`: what somebody before the door may know. `peers`: how many are inside; `names`: of those who gave one. */
+/** `GET …/inside`: who is in the room, for clients that may join. `peers`: their count; `names`: of those who gave one. */
 export const inside = z.object({ peers: z.int().min(0).optional(), names: z.array(peerName).optional() });
 
 export type RoomName = z.infer<typeof roomName>;

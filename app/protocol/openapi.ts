@@ -44,54 +44,59 @@ export const openApi = (source: string): Json => {
       version: protocolVersion,
       license: { name: 'MIT', identifier: 'MIT' },
       description: [
-        'Join, then ask for events again and again, and post messages meanwhile. A request may be refused with any error;',
-        'which ones it can meet follows from their sentences. Where `messages` accepts nothing, its status is that of the',
-        'first refusal, and its body has all of them.',
+        'Join, then send one request for events after another, and post messages in parallel. Every operation lists all',
+        'errors; the descriptions say which apply. If `messages` accepts nothing, its status is that of the first error,',
+        'and its body has all errors.',
       ].join(' '),
     },
     security: [{ session: [] }],
     paths: {
-      '/rooms/{room}/join': operation('post', 'join', 'Enters the room, or takes a session up again.', {
+      '/rooms/{room}/join': operation('post', 'join', 'Joins the room, or resumes a session.', {
         security: [{}, { token: [] }],
         requestBody: body('joinBody', joinExample),
         responses: {
-          200: { description: 'Inside, or waiting to be let in.', ...body('entered', serverExamples.joined) },
+          200: { description: 'Joined, or waiting in the lobby.', ...body('entered', serverExamples.joined) },
         },
       }),
-      '/rooms/{room}/messages': operation('post', 'say', 'Says one thing or several, in order.', {
+      '/rooms/{room}/messages': operation('post', 'say', 'Sends one message or several, in order.', {
         requestBody: { required: true, ...body('posted', clientExamples.chat) },
         responses: {
           200: {
-            description: 'The acknowledgements and errors; at least one message was not refused.',
+            description: 'The acknowledgements and errors; at least one message was accepted.',
             ...body('replies'),
           },
         },
       }),
-      '/rooms/{room}/events': operation('get', 'hear', 'What came after an event; waits for something to come.', {
-        parameters: eventsQuery,
-        responses: { 200: eventsAs(body('eventsAnswer')) },
-      }),
+      '/rooms/{room}/events': operation(
+        'get',
+        'hear',
+        'The events after a number; waits for the next one if there are none.',
+        {
+          parameters: eventsQuery,
+          responses: { 200: eventsAs(body('eventsAnswer')) },
+        },
+      ),
       '/rooms/{room}/leave': operation('post', 'leave', 'Leaves the room.', {
-        responses: { 204: { description: 'The session is over.' } },
+        responses: { 204: { description: 'The session has ended.' } },
       }),
       '/rooms/{room}/inside': operation(
         'get',
         'inside',
-        'Who is inside, as far as the server tells before one enters.',
+        'Who is in the room, as far as the server reveals it before joining.',
         {
           security: [{}, { token: [] }],
-          responses: { 200: { description: 'Nothing, how many, or also who.', ...body('inside') } },
+          responses: { 200: { description: 'Nothing, the number of peers, or also their names.', ...body('inside') } },
         },
       ),
-      '/rooms/{room}/seen': operation('get', 'seen', 'How this request arrives, to find what changes it on its way.', {
+      '/rooms/{room}/seen': operation('get', 'seen', 'How this request arrived, to diagnose proxies.', {
         security: [{}],
-        responses: { 200: { description: 'As the app sees its caller.', ...body('seen') } },
+        responses: { 200: { description: 'The request as the server received it.', ...body('seen') } },
       }),
     },
     components: {
       securitySchemes: {
-        session: { type: 'http', scheme: 'bearer', description: 'The `session` of the answer to `join`.' },
-        token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'Where it is not in the body.' },
+        session: { type: 'http', scheme: 'bearer', description: 'The `session` of `joined` or `waiting`.' },
+        token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'If it is not in the body.' },
       },
       parameters: { room: { name: 'room', in: 'path', required: true, schema: refTo(roomName, names) } },
       responses: Object.fromEntries(
@@ -113,14 +118,14 @@ const eventsQuery = [
   {
     name: 'Last-Event-ID',
     in: 'header',
-    description: 'Of a stream that comes back; it goes before `after`.',
+    description: 'Sent by a stream that reconnects; takes precedence over `after`.',
     schema: { type: 'integer', minimum: 0 },
   },
 ];
 
 /** A stream has one message in the data of each event, and `bye` before its end. */
 const eventsAs = ({ content }: { content: Json }): Json => ({
-  description: 'Ask next after the number in `seq`. A stream, when `Accept` asks for one, goes on by itself.',
+  description: 'Use `seq` as the next `after`. With `Accept: text/event-stream`, the response is a stream.',
   content: {
     ...content,
     'text/event-stream': {
@@ -161,6 +166,6 @@ const refusalsFor = (codes: ErrorCode[]): Json => ({
 });
 
 const retryAfter = {
-  description: 'Seconds after which to try again.',
+  description: 'Seconds to wait before retrying.',
   schema: { type: 'integer', minimum: 1 },
 };

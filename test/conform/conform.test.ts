@@ -29,7 +29,7 @@ beforeAll(async () => {
 });
 afterAll(() => site.stop());
 
-/** What a part of the spec finds broken, or not to be judged, when everything else is sound. */
+/** What a part of the spec finds broken, or does not test, when everything else is sound. */
 const inspect = async (url: string, part: Part = {}, pace = 20) => {
   const judged = await runCases({ base: url }, { pace }, part);
   return judged.filter(({ verdict }) => verdict !== 'kept');
@@ -118,7 +118,7 @@ describe('the command', () => {
       const { cases } = (await json(stdout)) as { cases: CaseResult[] };
       expect(cases.filter(({ verdict }) => verdict === 'broken')).toEqual([]);
       const reasons = new Set(cases.map((one) => ('why' in one ? one.why : one.verdict)));
-      expect([...reasons].sort()).toEqual(['it lasts longer than 9 s', 'kept', 'tokens say here who is host']);
+      expect([...reasons].sort()).toEqual(['it takes longer than 9 s', 'kept', 'tokens decide who is host']);
       expect(await code).toBe(0);
       // Pages that may be loaded again keep their seats for a moment.
       await eventually(() => expect(house.count().peers).toBe(0), 20_000);
@@ -132,9 +132,9 @@ describe('the command', () => {
     const { code, stdout } = conform(spoiled.url, '--quick', '0');
     const said = await text(stdout);
     expect(said).toMatch(/^ +WebSocket +HTTP +SSE$/m);
-    expect(said).toMatch(/^1 {2}the server says who offers.*not judged +kept +kept$/m);
+    expect(said).toMatch(/^1 {2}the server decides who offers.*not tested +kept +kept$/m);
     expect(said).toMatch(/^9 {2}.*broken +kept/m);
-    expect(said).toContain('broken: 9, WebSocket: one can enter\n    the handshake of the WebSocket was answered 403');
+    expect(said).toContain('broken: 9, WebSocket: peers can join\n    the WebSocket handshake was answered with 403');
     expect(await code).toBe(1);
   }, 150_000);
 

@@ -9,7 +9,7 @@ import { plainHttp, webSocket } from '../transports.ts';
 
 export const away: Case[] = [
   {
-    name: 'a lost connection is away, comes back within grace and misses nothing',
+    name: 'a peer with a lost connection is away, and resumes within grace without loss',
     async run(c) {
       const { first, second, epoch } = await c.pair();
       const { id, session } = second;
@@ -24,11 +24,11 @@ export const away: Case[] = [
       matches(await first.inbox.take('peer-back'), { peer: id });
       await second.send({ type: 'signal', to: first.id, epoch, data: 'the epoch holds' });
       matches(await first.inbox.take('signal'), { data: 'the epoch holds' });
-      same(first.inbox.of('peer-left'), [], 'who left');
+      same(first.inbox.of('peer-left'), [], 'peers that left');
     },
   },
   {
-    name: 'after grace the peer has left, once, and its session is a new beginning',
+    name: 'after grace the peer leaves once, and its session no longer resumes',
     lasts: ({ grace }) => grace,
     async run(c) {
       const { first, second } = await c.pair();
@@ -38,13 +38,13 @@ export const away: Case[] = [
       matches(await first.inbox.take('peer-left', c.target.grace + 15_000), { peer: id, reason: 'timeout' });
       const joined = await second.resume();
       same(joined.recovered, false, 'recovered');
-      same(joined.session === session, false, 'whether its old session goes on');
+      same(joined.session === session, false, 'whether it is the old session');
       await first.inbox.take('peer-joined');
       same(first.inbox.of('peer-left').length, 1, 'how often it left');
     },
   },
   {
-    name: 'who missed more than is kept joins anew in the same seat, with a new epoch',
+    name: 'a peer that missed more events than are kept rejoins in the same seat, with a new epoch',
     lasts: ({ grace }) => grace,
     async run(c) {
       const { first, second, epoch } = await c.pair();
@@ -53,15 +53,15 @@ export const away: Case[] = [
       matches(joined, { recovered: false, self: { id } });
       same(joined.peers.length, 1, 'peers in the room');
       const replaced = await first.inbox.take('peer-joined');
-      same(replaced.peer.id, id, 'the id of the one who came back');
-      same(replaced.peer.epoch > epoch, true, 'whether the epoch is a later one');
-      same(joined.peers[0]?.epoch, replaced.peer.epoch, 'the epoch that both know');
+      same(replaced.peer.id, id, 'the id of the peer that rejoined');
+      same(replaced.peer.epoch > epoch, true, 'whether the epoch is newer');
+      same(joined.peers[0]?.epoch, replaced.peer.epoch, 'the epoch on both sides');
       await second.send({ type: 'chat', text: 'numbered from 1 again' });
       matches(await first.inbox.take('chat'), { text: 'numbered from 1 again' });
     },
   },
   {
-    name: 'a session goes on over the other transport',
+    name: 'a session resumes over another transport',
     also: ['WebSocket', 'HTTP'],
     async run(c) {
       const { room, first, second } = await c.pair();
@@ -72,11 +72,11 @@ export const away: Case[] = [
       matches(await elsewhere.join({ session, after }), { recovered: true, self: { id } });
       await first.send({ type: 'chat', text: 'do you hear me there' });
       matches(await elsewhere.inbox.take('chat'), { text: 'do you hear me there' });
-      same(first.inbox.of('peer-left'), [], 'who left');
+      same(first.inbox.of('peer-left'), [], 'peers that left');
     },
   },
   {
-    name: 'a newer connection of the session wins, and nobody sees the older one go',
+    name: 'a newer connection of a session replaces the older one, and the others do not notice',
     on: ['WebSocket'],
     async run(c) {
       const room = c.newRoom();
@@ -88,11 +88,11 @@ export const away: Case[] = [
       await older.closing();
       await watcher.send({ type: 'chat', text: 'hello' });
       await newer.inbox.take('chat');
-      same(watcher.inbox.of('peer-away'), [], 'who is away');
+      same(watcher.inbox.of('peer-away'), [], 'peers that are away');
     },
   },
   {
-    name: 'a session of one room is nothing in another',
+    name: 'a session is not valid in another room',
     async run(c) {
       const { first } = await c.pair();
       const joined = await c.peerIn(c.newRoom()).join({ session: first.session, after: 0 });
@@ -113,7 +113,7 @@ const missTooMuch = async (first: TestPeer, second: TestPeer) => {
     await sendChats(first, texts);
     const joined = await second.resume();
     if (!joined.recovered) return joined;
-    for (const text of texts) same((await second.inbox.take('chat')).text, text, 'what it missed');
+    for (const text of texts) same((await second.inbox.take('chat')).text, text, 'the missed text');
   }
   throw new NotTested('the server keeps more than 1 100 events');
 };

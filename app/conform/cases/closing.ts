@@ -10,7 +10,7 @@ const patience = 60_000;
 
 export const closing: Case[] = [
   {
-    name: 'leave is answered by bye and a final close',
+    name: 'leave is answered with bye and a final close code',
     on: ['WebSocket'],
     async run(c) {
       const peer = c.add(WebSocketPeer, c.newRoom());
@@ -21,7 +21,7 @@ export const closing: Case[] = [
     },
   },
   {
-    name: 'a connection that another replaced is told not to come back',
+    name: 'a replaced connection is told not to reconnect',
     on: ['WebSocket'],
     async run(c) {
       const room = c.newRoom();
@@ -33,7 +33,7 @@ export const closing: Case[] = [
     },
   },
   {
-    name: 'who does not join in time is told to come back',
+    name: 'a client that does not join in time is told to reconnect',
     on: ['WebSocket'],
     lasts: () => 10_000,
     async run(c) {

@@ -6,7 +6,7 @@ import { WebSocketPeer } from '../peers.ts';
 
 /** Messages sent after joining. */
 const afterJoin: [string, ErrorCode, string][] = [
-  ['not JSON', 'bad-json', '{"type":"chat",'],
+  ['invalid JSON', 'bad-json', '{"type":"chat",'],
   ['an unknown type', 'unknown-type', '{"type":"dance"}'],
   ['no type', 'unknown-type', '{"n":1}'],
   ['a field of the wrong type', 'bad-message', '{"type":"chat","n":"one","text":"x"}'],
@@ -14,7 +14,7 @@ const afterJoin: [string, ErrorCode, string][] = [
   ['a name of control characters', 'bad-message', '{"type":"update","n":1,"name":"a\\u0007b"}'],
   ['a text that is too long', 'bad-message', JSON.stringify({ type: 'chat', n: 1, text: 'x'.repeat(4001) })],
   ['a second join', 'already-joined', '{"type":"join","name":"again"}'],
-  ['a signal to nobody', 'unknown-peer', '{"type":"signal","n":1,"to":"nobody","epoch":1,"data":1}'],
+  ['a signal to an unknown peer', 'unknown-peer', '{"type":"signal","n":1,"to":"nobody","epoch":1,"data":1}'],
 ];
 /** Messages sent first. */
 const first: [string, ErrorCode, string][] = [
@@ -23,7 +23,7 @@ const first: [string, ErrorCode, string][] = [
 ];
 
 const refused = (what: string, code: ErrorCode, text: string, joins: boolean): Case => ({
-  name: `${what} is refused as ${code}, and nobody else notices`,
+  name: `${what} is refused as ${code}, without effect on other peers`,
   async run(c) {
     const { room, first, second } = await c.pair();
     same(await c.refusal(room, joins ? [c.joinText(), text] : [text]), c.fate(code), 'refusal');
@@ -37,18 +37,18 @@ export const errorCases: Case[] = [
   ...first.map(([what, code, text]) => refused(what, code, text, false)),
   ...['a b', 'x'.repeat(65), '..%2f', 'semi;colon', 'cafe\u0301'].map(
     (room): Case => ({
-      name: `${room} is not the name of a room`,
+      name: `${room} is not a valid room name`,
       run: async (c) => same(await c.refusal(room), c.fate('bad-room-name'), 'refusal'),
     }),
   ),
   ...['玄関', 'зал_2', 'नमस्ते', 'a', 'x'.repeat(34)].map(
     (suffix): Case => ({
-      name: `a room may be called ${suffix}`,
+      name: `${suffix} is valid in a room name`,
       run: async (c) => (await c.join(c.newRoom(suffix))).leave(),
     }),
   ),
   {
-    name: 'a binary frame ends its connection alone',
+    name: 'a binary frame ends only its own connection',
     on: ['WebSocket'],
     async run(c) {
       const room = c.newRoom();

@@ -19,7 +19,7 @@ export const endOf = async (peer: TestPeer) => (await peer.inbox.refusal()).code
 
 export const hosts: Case[] = [
   {
-    name: 'guests decide nothing; a host may make one of them host',
+    name: 'guests may not moderate; a host may make a guest host',
     async run(c) {
       const room = c.newRoom();
       const host = await c.join(room);
@@ -33,22 +33,22 @@ export const hosts: Case[] = [
     },
   },
   {
-    name: 'who is removed is told so and is nobody’s peer; with a ban its session does not come back',
+    name: 'a removed peer is notified and has left the room; with a ban, its session may not join again',
     async run(c) {
       const room = c.newRoom();
       const host = await c.join(room);
       const [one, other] = [await c.join(room), await c.join(room)];
       await host.send({ type: 'kick', peer: one.id });
-      same(await endOf(one), 'kicked', 'end');
+      same(await endOf(one), 'kicked', 'final code');
       matches(await other.inbox.take('peer-left'), { peer: one.id, reason: 'kicked' });
       await c.join(room);
       await settle(host, { type: 'kick', peer: other.id, ban: true });
-      same(await endOf(other), 'kicked', 'end');
+      same(await endOf(other), 'kicked', 'final code');
       matches(await refusalOf(c, room, { session: other.session, after: 0 }), { code: 'kicked' });
     },
   },
   {
-    name: 'when the last host leaves, the one who has been here longest hosts',
+    name: 'when the last host leaves, the peer that joined first becomes host',
     async run(c) {
       c.needsRolesOfTheRoom();
       const room = c.newRoom();
@@ -60,7 +60,7 @@ export const hosts: Case[] = [
     },
   },
   {
-    name: 'a page that may be loaded again keeps its seat for a moment',
+    name: 'a page that may be reloading keeps its seat for a short time',
     async run(c) {
       c.needsRolesOfTheRoom();
       const room = c.newRoom();
@@ -77,7 +77,7 @@ export const hosts: Case[] = [
     },
   },
   {
-    name: 'a locked room takes nobody, a passcode those who know it',
+    name: 'a locked room refuses all joins; a room with a passcode requires it',
     async run(c) {
       const room = c.newRoom();
       const host = await c.join(room);
@@ -96,7 +96,7 @@ export const hosts: Case[] = [
     },
   },
   {
-    name: 'what a host says after a passcode is not overtaken by it',
+    name: 'a passcode change and the messages after it keep their order',
     async run(c) {
       const room = c.newRoom();
       const host = await c.join(room);
@@ -109,7 +109,7 @@ export const hosts: Case[] = [
       ]);
       same((await guest.inbox.take('chat')).text, 'it has one now', 'the first text');
       same((await guest.inbox.take('chat')).text, 'and none again', 'the second text');
-      same(host.inbox.of('error'), [], 'what the host was refused');
+      same(host.inbox.of('error'), [], 'errors sent to the host');
       const updates = guest.inbox.of('room-updated').map(({ passcode }) => passcode);
       same(updates, [true, false], 'whether there is a passcode');
     },

@@ -27,7 +27,7 @@ const joinByKnock = async (c: Context, room: string, host: TestPeer) => {
 
 export const knocking: Case[] = [
   {
-    name: 'who knocks hears nothing of the room until a host lets it in',
+    name: 'a peer in the lobby receives nothing from the room until a host admits it',
     async run(c) {
       const { room, host, guest, waiting } = await knocked(c);
       matches(waiting, { host: true, self: { name: 'Ben' }, grace: c.target.grace });
@@ -37,7 +37,7 @@ export const knocking: Case[] = [
       matches(await guest.inbox.take('error'), { code: 'waiting', n: 1, retry: errors.waiting.retry });
       // Ignored: a host whose requests are late becomes away and comes back.
       const received = guest.inbox.all.map(({ type }) => type).filter((type) => type !== 'waiting-updated');
-      same(received, ['waiting', 'error'], 'what was heard at the door');
+      same(received, ['waiting', 'error'], 'messages received in the lobby');
       await host.send({ type: 'admit', peer: guest.id });
       const joined = await guest.admitted();
       matches(joined, {
@@ -57,17 +57,17 @@ export const knocking: Case[] = [
     },
   },
   {
-    name: 'who is denied is told so, and may not come back with that session',
+    name: 'a denied peer is notified, and may not join again with that session',
     async run(c) {
       const { room, host, guest } = await knocked(c);
       await host.send({ type: 'deny', peer: guest.id });
-      same(await endOf(guest), 'denied', 'end');
+      same(await endOf(guest), 'denied', 'final code');
       matches(await refusalOf(c, room, { session: guest.session }), { code: 'denied' });
       same((await host.inbox.take('lobby')).waiting, [], 'lobby');
     },
   },
   {
-    name: 'one who waits comes back to the door, and finds it open if it was let in meanwhile',
+    name: 'a peer in the lobby resumes, and joins if it was admitted meanwhile',
     async run(c) {
       const { room, host, guest, waiting } = await knocked(c);
       const { session, id } = guest;
@@ -99,7 +99,7 @@ export const knocking: Case[] = [
     },
   },
   {
-    name: 'one who waits hears that no host is here, and of the one who comes back',
+    name: 'a peer in the lobby is notified when the host disconnects and resumes',
     async run(c) {
       const { host, guest } = await knocked(c);
       await host.cut();
@@ -109,7 +109,7 @@ export const knocking: Case[] = [
     },
   },
   {
-    name: 'a host that comes back is host again and passes its own door',
+    name: 'a host that resumes is host again and bypasses lock and passcode',
     async run(c) {
       const { room, host, guest } = await knocked(c);
       const { id, session } = host;
@@ -127,15 +127,15 @@ export const knocking: Case[] = [
     },
   },
   {
-    name: 'the end of a room is everyone’s, also of those who are away or wait',
+    name: 'a room ends for everyone, including peers that are away or in the lobby',
     async run(c) {
       const { room, host, guest } = await knocked(c);
       const inside = await joinByKnock(c, room, host);
       await inside.cut();
       await host.inbox.take('peer-away', awayWithin);
       await host.send({ type: 'end' });
-      same(await endOf(host), 'room-ended', 'end');
-      same(await endOf(guest), 'room-ended', 'end');
+      same(await endOf(host), 'room-ended', 'final code');
+      same(await endOf(guest), 'room-ended', 'final code');
       matches(await refusalOf(c, room, { session: inside.session, after: 0 }), { code: 'room-ended' });
       c.needsRolesOfTheRoom();
       const rejoined = await c.peerIn(room).join();

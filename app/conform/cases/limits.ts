@@ -10,7 +10,7 @@ const most = { peers: 40, bytes: 1_000_000, messages: 4000 };
 
 export const limits: Case[] = [
   {
-    name: 'a full room takes nobody more, and a seat that is free again is free',
+    name: 'a full room refuses joins until a seat is free again',
     async run(c) {
       const room = c.newRoom();
       const peers = await fill(c, room);
@@ -18,11 +18,11 @@ export const limits: Case[] = [
       await peers[1]?.leave();
       await peers[0]?.inbox.take('peer-left');
       const again = await c.peerIn(room).join().catch(asBroken);
-      same(again.peers.length, peers.length - 1, 'peers that the next one meets');
+      same(again.peers.length, peers.length - 1, 'peers that the next one sees');
     },
   },
   {
-    name: 'a message that is too long and has no number is refused as too-long, and nobody else notices',
+    name: 'a message that is too long and has no number is refused as too-long, without effect on other peers',
     async run(c) {
       const { room, first, second } = await c.pair();
       const bytes = await tooLong(c, room);
@@ -40,12 +40,12 @@ export const limits: Case[] = [
       const { code, n, retry } = await first.inbox.take('error');
       same({ code, n, retry }, { code: 'too-long', n: 1, retry: undefined }, 'refusal');
       await first.send({ type: 'chat', text: 'all well' });
-      same((await first.inbox.take('ack')).n, 2, 'what is acknowledged');
+      same((await first.inbox.take('ack')).n, 2, 'acknowledged number');
       matches(await second.inbox.take('chat'), { text: 'all well' });
     },
   },
   {
-    name: 'a message far over the limit is cut off by the WebSocket itself',
+    name: 'a message far over the limit closes the WebSocket',
     on: ['WebSocket'],
     async run(c) {
       const room = c.newRoom();
@@ -55,11 +55,11 @@ export const limits: Case[] = [
       peer.write('x'.repeat(3 * bytes));
       // A proxy that is still sending may notice the closed connection and cut it before forwarding the Close frame.
       const { code } = await peer.closing();
-      same([1009, 1006].includes(code), true, `whether ${code} is 1009 or a cut`);
+      same([1009, 1006].includes(code), true, `whether ${code} is 1009 or 1006`);
     },
   },
   {
-    name: 'a flood is refused, the room does not notice, and the sender may go on later',
+    name: 'a flood is refused without effect on other peers, and the sender may continue later',
     async run(c) {
       const { first, second } = await c.pair();
       const pings = Array.from({ length: 90 }, () => ({ type: 'ping' }));
@@ -91,7 +91,7 @@ const fill = async (c: Context, room: string): Promise<TestPeer[]> => {
       throw error;
     }
   }
-  throw new NotTested(`a room takes ${most.peers} peers and more`);
+  throw new NotTested(`a room accepts at least ${most.peers} peers`);
 };
 
 /** Turns a limit into a failure: here a room that is still full is not due to a setting. */
@@ -109,5 +109,5 @@ export const tooLong = async (c: Context, room: string): Promise<number> => {
     if (code === 'too-long') return bytes;
     same(code, 'unknown-type', `refusal of ${bytes} bytes of an unknown type`);
   }
-  throw new NotTested(`messages of ${most.bytes} bytes are taken`);
+  throw new NotTested(`messages of ${most.bytes} bytes are accepted`);
 };

@@ -76,7 +76,7 @@ const invalidValues = (field: Field): [string, unknown][] => {
   if (field.type === 'text' && field.least > 0) values.push(['empty', '']);
   if (field.type === 'text') values.push(['too long', 'x'.repeat(field.longest + 1)]);
   if (field.type === 'id')
-    values.push(['empty', ''], ['no id', 'a b'], ['no id', '__proto__/..'], ['too long', 'x'.repeat(33)]);
+    values.push(['empty', ''], ['not an id', 'a b'], ['not an id', '__proto__/..'], ['too long', 'x'.repeat(33)]);
   if (field.type === 'count') values.push(['negative', -1], ['a fraction', 1.5], ['too large', 2 ** 60]);
   if (field.type === 'media')
     values.push(['incomplete', { audio: true }], ['nested', { audio: { audio: true }, video: true }]);
@@ -130,7 +130,7 @@ const refusedAlone = async (
   await sender.send({ type: 'chat', text: about.slice(0, 100) });
   let acked = 0;
   while (acked < sender.n) acked = (await sender.inbox.take('ack')).n;
-  same((await receiver.inbox.take('chat')).text, about.slice(0, 100), 'what was said next');
+  same((await receiver.inbox.take('chat')).text, about.slice(0, 100), 'the next text');
 };
 
 const begin = async (c: Context) => {
@@ -159,13 +159,14 @@ export const malformed: Case[] = [
       const peers = await begin(c);
       const shortest = await tooLong(c, c.newRoom());
       for (const one of [...malformedVariants('signal'), ...malformedVariants('update')].filter(isLong)) {
-        if (JSON.stringify(one.message).length > shortest / 1.5) throw new NotTested('messages are shorter here');
+        if (JSON.stringify(one.message).length > shortest / 1.5)
+          throw new NotTested('the size limit for messages is too low');
         await refusedAlone(peers, one, true);
       }
     },
   },
   {
-    name: 'a name is told without what cannot be seen, and is none where nothing can',
+    name: 'invisible characters are removed from names; a name without visible characters is no name',
     async run(c) {
       const room = c.newRoom();
       const receiver = await c.join(room);
@@ -178,7 +179,11 @@ export const malformed: Case[] = [
       ];
       for (const [name, expected] of names) {
         const peer = await c.join(room, { name });
-        same((await receiver.inbox.take('peer-joined')).peer.name, expected, `what is told of ${JSON.stringify(name)}`);
+        same(
+          (await receiver.inbox.take('peer-joined')).peer.name,
+          expected,
+          `the name sent for ${JSON.stringify(name)}`,
+        );
         await peer.leave();
         await receiver.inbox.take('peer-left');
       }

@@ -5,7 +5,7 @@ import { matches, same } from '../expect.ts';
 
 export const offers: Case[] = [
   {
-    name: 'the newcomer offers first, one of each pair is polite, and both know the same epoch',
+    name: 'the peer that joined later offers first and is polite, and both have the same epoch',
     async run(c) {
       const room = c.newRoom();
       const first = c.peerIn(room);
@@ -38,7 +38,7 @@ export const offers: Case[] = [
     },
   },
   {
-    name: 'a signal of an older epoch is refused after a real rejoin',
+    name: 'a signal of an older epoch is refused after a peer has joined again',
     async run(c) {
       const { room, first, second, epoch } = await c.pair();
       await second.leave();

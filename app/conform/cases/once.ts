@@ -5,7 +5,7 @@ import { matches, same } from '../expect.ts';
 
 export const once: Case[] = [
   {
-    name: 'a number is settled once: a repeat is acknowledged and not delivered, a gap is refused',
+    name: 'a number is settled once: a repeat is acknowledged but not delivered again, a gap is refused',
     async run(c) {
       const { first, second } = await c.pair();
       await first.send({ type: 'chat', n: 1, text: 'one' });
@@ -25,7 +25,7 @@ export const once: Case[] = [
     },
   },
   {
-    name: 'everyone gets every event once, in the order of its number',
+    name: 'each peer receives each event once, in the order of the numbers',
     async run(c) {
       const { room, first, second } = await c.pair();
       const third = await c.join(room);

@@ -6,7 +6,7 @@ import { matches, same } from '../expect.ts';
 
 export const relay: Case[] = [
   {
-    name: 'a signal reaches its receiver unread, and nobody else',
+    name: 'a signal reaches its receiver unchanged, and nobody else',
     async run(c) {
       const { room, first, second, epoch } = await c.pair();
       const third = await c.join(room);
@@ -16,11 +16,11 @@ export const relay: Case[] = [
       await second.inbox.take('ack');
       await second.send({ type: 'chat', text: 'after it' });
       await third.inbox.take('chat');
-      same(third.inbox.of('signal'), [], 'signals that the third heard');
+      same(third.inbox.of('signal'), [], 'signals that the third received');
     },
   },
   {
-    name: 'fields in another order are relayed just the same, and data cannot pose as a sender',
+    name: 'a signal with fields in another order is relayed as well, and data cannot forge the sender',
     async run(c) {
       const { first, second, epoch } = await c.pair();
       await second.send({ type: 'signal', epoch, data: { from: 'nobody', seq: 0 }, to: first.id });
@@ -28,7 +28,7 @@ export const relay: Case[] = [
     },
   },
   {
-    name: 'chat goes to everyone else, or to one; updates are told',
+    name: 'chat goes to everyone else, or to one peer; updates are sent to everyone',
     async run(c) {
       const { room, first, second } = await c.pair();
       const third = await c.join(room);
@@ -38,26 +38,26 @@ export const relay: Case[] = [
       matches(await second.inbox.take('chat'), { from: first.id, text: 'to all <b>' });
       matches(await second.inbox.take('chat'), { to: second.id, text: 'to the second' });
       matches(await third.inbox.take('peer-updated'), { peer: first.id, name: 'Chika' });
-      same(third.inbox.of('chat').length, 1, 'texts that the third heard');
-      same(first.inbox.of('chat'), [], 'texts that the sender heard');
+      same(third.inbox.of('chat').length, 1, 'texts that the third received');
+      same(first.inbox.of('chat'), [], 'texts that the sender received');
       const late = await c.peerIn(room).join();
       matches(late.peers[0], { name: 'Chika', media: { audio: true, video: true } });
     },
   },
   {
-    name: 'who comes later is told what was said to everyone',
+    name: 'a peer that joins later receives the earlier chat texts to everyone',
     async run(c) {
       const { room, first, second } = await c.pair();
       await first.send({ type: 'chat', text: 'to one', to: second.id });
       await first.send({ type: 'chat', text: 'to all' });
       for (const text of ['to one', 'to all']) same((await second.inbox.take('chat')).text, text, 'text');
       const { chat } = await c.peerIn(room).join();
-      if (!chat) throw new NotTested('the server keeps no chat for those who come later');
+      if (!chat) throw new NotTested('the server keeps no chat history');
       matches(chat, [{ from: first.id, text: 'to all' }]);
     },
   },
   {
-    name: 'rooms do not hear each other',
+    name: 'rooms are isolated from each other',
     async run(c) {
       const one = await c.pair();
       const two = await c.pair();
@@ -66,7 +66,7 @@ export const relay: Case[] = [
       await one.first.send({ type: 'chat', text: 'inside' });
       await one.second.inbox.take('chat');
       const chats = [...two.first.inbox.all, ...two.second.inbox.all].filter(({ type }) => type === 'chat');
-      same(chats, [], 'what the other room heard');
+      same(chats, [], 'texts that the other room received');
     },
   },
 ];

@@ -22,7 +22,7 @@ const pollingPeer = async (c: Context) => {
 
 export const requests: Case[] = [
   {
-    name: 'one request for events waits at a time: a newer one ends the older',
+    name: 'only one request for events waits at a time: a newer one ends the older one',
     on: ['HTTP'],
     async run(c) {
       const peer = await joinedPeer(c);
@@ -34,7 +34,7 @@ export const requests: Case[] = [
     },
   },
   {
-    name: 'a request for events waits no longer than it asked, and not at all for what is there',
+    name: 'a request for events waits no longer than requested, and not at all if there are events',
     on: ['HTTP'],
     async run(c) {
       const peer = await joinedPeer(c);
@@ -45,7 +45,7 @@ export const requests: Case[] = [
     },
   },
   {
-    name: 'a request that was long on its way does not end the connection that has come since',
+    name: 'a delayed request does not end a newer connection',
     on: ['HTTP'],
     also: ['WebSocket'],
     async run(c) {
@@ -60,11 +60,11 @@ export const requests: Case[] = [
       matches(await older.inbox.take('ack'), { n: 1 });
       newer.write('{"type":"ping"}');
       await newer.inbox.take('pong');
-      same(newer.inbox.of('bye').length, 0, 'how often the newer one was sent away');
+      same(newer.inbox.of('bye').length, 0, 'number of byes on the newer connection');
     },
   },
   {
-    name: 'requests without a session, or with a wrong one, are nobody’s',
+    name: 'requests without a session, or with an invalid one, are refused',
     on: ['HTTP'],
     async run(c) {
       const peer = await joinedPeer(c);
@@ -81,22 +81,22 @@ export const requests: Case[] = [
     },
   },
   {
-    name: 'after leave a session is nobody’s',
+    name: 'after leave a session is no longer valid',
     on: ['HTTP', 'SSE'],
     async run(c) {
       const peer = await joinedPeer(c);
-      same((await peer.post('leave', {})).status, 204, 'the answer to leave');
+      same((await peer.post('leave', {})).status, 204, 'status of the response to leave');
       matches(await peer.poll(), { status: 401, json: { code: 'unknown-session' } });
     },
   },
   {
-    name: 'leave ends a request for events that waits with bye, by its own request and among posted messages',
+    name: 'leave, as a request or among posted messages, ends a waiting request for events with bye',
     on: ['HTTP'],
     async run(c) {
       const bye = { type: 'bye', code: 'left', retry: null };
       for (const mayReturn of [false, true]) {
         const one = await pollingPeer(c);
-        same((await one.peer.post('leave', { mayReturn })).status, 204, 'the answer to leave');
+        same((await one.peer.post('leave', { mayReturn })).status, 204, 'status of the response to leave');
         matches(await one.poll, { status: 200, json: { messages: [bye], seq: one.seq } });
         const other = await pollingPeer(c);
         const messages = [{ type: 'ping' }, { type: 'leave', mayReturn }, { type: 'ping' }];

@@ -39,7 +39,7 @@ const has =
 
 const cases: Omit<Case, 'on'>[] = [
   {
-    name: 'a stream begins at once, is not to be kept or gathered, and numbers what has a number',
+    name: 'a stream starts at once, is not cached or buffered, and has an id for each numbered message',
     async run(c) {
       const { other, request } = await begin(c);
       const response = await request();
@@ -53,7 +53,7 @@ const cases: Omit<Case, 'on'>[] = [
     },
   },
   {
-    name: 'a stream that breaks is noticed at once',
+    name: 'a broken stream is detected at once',
     async run(c) {
       const { other, request, stream } = await begin(c);
       const blocks = await stream();
@@ -66,7 +66,7 @@ const cases: Omit<Case, 'on'>[] = [
     },
   },
   {
-    name: 'Last-Event-ID goes before the number in the URL',
+    name: 'Last-Event-ID takes precedence over the number in the URL',
     async run(c) {
       const { other, request, stream } = await begin(c);
       for (const text of ['one', 'two']) await other.send({ type: 'chat', text });
@@ -79,7 +79,7 @@ const cases: Omit<Case, 'on'>[] = [
     },
   },
   {
-    name: 'heartbeats move the number on, also past what was for others',
+    name: 'heartbeats advance the number, also past events for other peers',
     lasts: () => 15_000,
     async run(c) {
       const { room, other, stream } = await begin(c);
@@ -94,7 +94,7 @@ const cases: Omit<Case, 'on'>[] = [
     },
   },
   {
-    name: 'one listens at a time: a newer stream ends the older by bye, and so does a poll; a stream ends a poll',
+    name: 'a newer stream or poll ends an older stream with bye; a newer stream ends a poll',
     async run(c) {
       const { other, peer, seq, stream } = await begin(c);
       const ends = async (blocks: AsyncGenerator<Block>) => {
@@ -112,11 +112,11 @@ const cases: Omit<Case, 'on'>[] = [
       matches(await poll, { status: 409, json: { code: 'replaced' } });
       await other.send({ type: 'chat', text: 'still there' });
       await until(last, has('still there'));
-      same(other.inbox.of('peer-away'), [], 'who is away');
+      same(other.inbox.of('peer-away'), [], 'peers that are away');
     },
   },
   {
-    name: 'leave ends the stream by bye, and so does a leave that may return',
+    name: 'leave ends the stream with bye, with and without mayReturn',
     async run(c) {
       for (const mayReturn of [false, true]) {
         const { peer, stream } = await begin(c);
@@ -129,7 +129,7 @@ const cases: Omit<Case, 'on'>[] = [
     },
   },
   {
-    name: 'a WebSocket of the same session takes over, and plain HTTP takes over from it by joining',
+    name: 'a WebSocket of the same session replaces a stream, and a join by plain HTTP replaces the WebSocket',
     also: ['WebSocket'],
     async run(c) {
       const { room, other, peer, seq, request, stream } = await begin(c);
@@ -141,13 +141,13 @@ const cases: Omit<Case, 'on'>[] = [
       await other.inbox.take('chat');
       same(socket.closed, undefined, 'whether the WebSocket was closed');
       // Refused, because it may be a delayed request from before the WebSocket.
-      same((await request()).status, errors.replaced.status, 'the answer to a stream beside it');
+      same((await request()).status, errors.replaced.status, 'status of a stream next to the WebSocket');
       matches(await peer.join({ session: peer.session, after: seq }), { recovered: true });
       matches(await socket.closing(), { code: errors.replaced.close });
     },
   },
   {
-    name: 'data that its sender wrote on several lines stays one message',
+    name: 'data with line breaks between its tokens stays one message',
     also: ['WebSocket'],
     async run(c) {
       const room = c.newRoom();
@@ -161,7 +161,7 @@ const cases: Omit<Case, 'on'>[] = [
     },
   },
   {
-    name: 'characters that some take for the end of a line end none',
+    name: 'Unicode line separators in data do not end a line',
     async run(c) {
       const { room, first, second, epoch } = await c.pair();
       const data = { text: 'a\u2028b\u2029c\u0085d' };
@@ -169,12 +169,12 @@ const cases: Omit<Case, 'on'>[] = [
       matches(await second.inbox.take('signal'), { data });
       const third = c.add(WebSocketPeer, room);
       await third.join();
-      same((await second.inbox.take('peer-joined')).peer.id, third.id, 'who comes next');
+      same((await second.inbox.take('peer-joined')).peer.id, third.id, 'the peer that joined next');
     },
     also: ['WebSocket'],
   },
   {
-    name: 'who may not listen is answered, not streamed to',
+    name: 'a refused request for a stream gets an error response instead',
     async run(c) {
       const { peer } = await begin(c);
       const refused = async (query: string, headers: Record<string, string> = {}) => {
