@@ -99,7 +99,7 @@ const uwsgiPass = `\
     # WebSocket needs no extra directives here: nginx passes Upgrade on and tunnels after the 101.
     uwsgi_pass $genkan_app;
 
-    # (!) Add parameters in that file, not here: a uwsgi_param in a location disables all inherited ones.
+    # (!) Included here, not at server level: a single uwsgi_param in a location would disable all inherited ones.
     include snippets/genkan-uwsgi-params.conf;
 `;
 

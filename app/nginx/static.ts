@@ -46,7 +46,7 @@ ${spec.brotli ? brotli : ''}
     add_header Access-Control-Allow-Origin *;
     include snippets/genkan-headers.conf;
 
-    # Images are compressed already and have no .gz copy. Everything else is inherited except try_files; without it nginx would log
+    # Images are compressed already and have no .gz copy. Everything except try_files is inherited; without try_files nginx would log
     # missing files as errors.
     location ~ \\.png$ {
         gzip_static off;${spec.brotli ? '\n        brotli_static off;' : ''}
