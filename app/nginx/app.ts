@@ -7,26 +7,26 @@ import { prefixOf, type SiteSpec } from './site-spec.ts';
 import { group, hasGroup, isName } from './workers.ts';
 
 export const app = (spec: SiteSpec): string => `\
-# Where the app is and how nginx talks to it. Tell the app the same: \`genkan ${listenFlag(spec)}\`.
-# Everything that is not a file goes there. nginx 1.22 or later.
+# The upstream (the app) and the location that passes requests to it: everything except static files.
+# The app must listen on the same address: \`genkan ${listenFlag(spec)}\`. nginx 1.22 or later.
 # https://nginx.org/en/docs/http/${spec.protocol === 'uwsgi' ? 'ngx_http_uwsgi_module.html' : 'ngx_http_proxy_module.html'}
 
 ${hasGroup(spec) ? upstreamGroup : singleUpstream(spec)}
 location ${spec.base === '/' ? '/' : `^~ ${spec.base}`} {
 ${spec.protocol === 'uwsgi' ? uwsgiPass : proxyPass(spec)}
-    # Cuts what was silent for so long, an open WebSocket too; default 60s. The app pings every ${spec.app.pingInterval} s and answers a long-poll
-    # after ${spec.app.pollWait} s at the latest, so that only the dead fall silent. (!) Not "1d": dead peers would stay for a day.
+    # Closes idle connections, including WebSockets; default 60s. The app pings every ${spec.app.pingInterval} s and answers a long poll within
+    # ${spec.app.pollWait} s, so only dead connections time out. (!) Do not set "1d": dead peers would stay connected for a day.
     ${moduleOf(spec)}_read_timeout ${readTimeout(spec)}s;
     ${moduleOf(spec)}_send_timeout ${readTimeout(spec)}s;
 
-    # An app that does not answer at once is down; default 60s.
+    # An app that accepts no connection within 5 s is considered down; default 60s.
     ${moduleOf(spec)}_connect_timeout 5s;
 
-    # Answers go out as they come: events must not wait in a buffer until it is full. Default on.
+    # Send responses immediately: events must not wait until a buffer is full. Default on.
     ${moduleOf(spec)}_buffering off;
 
 ${spec.shared && hasGroup(spec) ? retryOnce(spec) : noRetry(spec)}
-    # As much as the app itself takes (--limit-post), the default is 1m.
+    # The same limit as in the app (--limit-post); default 1m.
     # https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size
     client_max_body_size ${nginxSize(spec.app.limitPost)};
 
@@ -42,14 +42,14 @@ ${accessLog(spec)}}
 ${spec.base === '/' ? '' : slashRedirect(spec)}`;
 
 const noRetry = (spec: SiteSpec): string => `\
-    # A request is sent once. By default nginx repeats it elsewhere when one address fails: a message would come twice, a room be in
-    # two places, and one request that ends a worker would end them all.
+    # No retries. By default nginx repeats a failed request on another server: messages could arrive twice, a room could exist on
+    # two workers, and a request that crashes one worker would crash them all.
     ${moduleOf(spec)}_next_upstream off;
 `;
 
 const retryOnce = (spec: SiteSpec): string => `\
-    # A request goes to one other when the first does not answer; a POST only if it cannot have been sent, as by default. By default all
-    # are tried, so that one request that ends a worker would end them all.
+    # Retry on one other server if the first fails; a POST only if it was not sent yet, as by default. By default nginx tries every
+    # server, so a request that crashes one worker would crash them all.
     ${moduleOf(spec)}_next_upstream error timeout;
     ${moduleOf(spec)}_next_upstream_tries 2;
 `;
@@ -71,52 +71,52 @@ const listenFlag = ({ protocol, upstreams }: SiteSpec): string => {
 };
 
 const upstreamGroup = `\
-# The group of workers in snippets/genkan-workers.conf.
+# The upstream group in snippets/genkan-workers.conf.
 set $genkan_app ${group};
 `;
 
 const singleUpstream = ({ upstreams: [address], resolver }: SiteSpec): string => `\
-# The address stands in a variable, so that nginx starts without the app and looks up a name anew while it runs; a name written
-# straight into a directive is looked up once, at start.
+# The address is in a variable, so that nginx starts without the app and resolves a host name again at run time. A name written
+# directly into a directive is resolved only once, at start.
 #
 #   TCP           set $genkan_app 127.0.0.1:3031;
 #   unix socket   set $genkan_app unix:/run/genkan/genkan.sock;
-#   a name        set $genkan_app app.example.net:3031;  and a line  resolver <your name server> valid=10s;
+#   host name     set $genkan_app app.example.net:3031;  plus  resolver <your name server> valid=10s;
 #
-# (!) Over TCP the app believes only peers named by its --allow-from, loopback by default. Whoever reaches its socket can claim
-# any client address.
+# (!) Over TCP the app trusts only the addresses in its --allow-from, by default loopback. Anyone who can connect to its socket can
+# claim any client address.
 ${resolver !== undefined && isName(address) ? resolverLines(resolver) : ''}set $genkan_app ${address};
 `;
 
 const resolverLines = (resolver: string): string => `
-# The name is asked for anew every 2 seconds, so that nginx follows the app to a new container; by default an answer is kept as long
-# as it says. https://nginx.org/en/docs/http/ngx_http_core_module.html#resolver
+# Resolve the name every 2 seconds, so that nginx follows the app to a new container; by default the TTL of the DNS record applies.
+# https://nginx.org/en/docs/http/ngx_http_core_module.html#resolver
 resolver ${resolver} valid=2s ipv6=off;
 resolver_timeout 2s;
 `;
 
 const uwsgiPass = `\
-    # WebSocket needs no directive of its own here: nginx passes Upgrade on and tunnels after the 101.
+    # WebSocket needs no extra directives here: nginx passes Upgrade on and tunnels after the 101.
     uwsgi_pass $genkan_app;
 
-    # (!) Here and nowhere else: one uwsgi_param of its own would make a location lose all of them.
+    # (!) Included here, not at server level: a single uwsgi_param in a location would disable all inherited ones.
     include snippets/genkan-uwsgi-params.conf;
 `;
 
 const proxyPass = (spec: SiteSpec): string => `\
     proxy_pass http://$genkan_app;
 
-    # WebSocket needs 1.1 and both headers; the default is 1.0 (1.1 since nginx 1.29.7) and neither header.
+    # WebSocket needs HTTP/1.1 and both headers; by default nginx uses 1.0 (1.1 since nginx 1.29.7) and sends neither.
     # https://nginx.org/en/docs/http/websocket.html
     proxy_http_version 1.1;
     proxy_set_header Upgrade    $http_upgrade;
     proxy_set_header Connection $genkan_connection;
 
-    # The default is the address in proxy_pass.
+    # By default the address in proxy_pass.
     proxy_set_header Host $genkan_host;
 
-    # (!) A client may send these itself and so claim another address or scheme. Each is replaced, not appended to, and an empty
-    # one is not sent.
+    # (!) A client could forge these headers to claim another address or scheme. Each is overwritten, not appended to; an empty
+    # value removes the header.
     proxy_set_header X-Forwarded-For    $remote_addr;
     proxy_set_header X-Forwarded-Proto  ${schemeOf(spec)};
     proxy_set_header X-Forwarded-Host   $genkan_host;
@@ -124,15 +124,15 @@ const proxyPass = (spec: SiteSpec): string => `\
     proxy_set_header X-Forwarded-Prefix '${prefixOf(spec)}';
     proxy_set_header X-Real-IP          $remote_addr;
     proxy_set_header Forwarded          '';
-    # Some HTTP clients read a proxy to use from a variable of this name. https://httpoxy.org
+    # httpoxy: some HTTP clients take their proxy from this header. https://httpoxy.org
     proxy_set_header Proxy              '';
 
-    # The same id in nginx's log and in the app's. https://nginx.org/en/docs/http/ngx_http_core_module.html#var_request_id
+    # The same request id in the logs of nginx and the app. https://nginx.org/en/docs/http/ngx_http_core_module.html#var_request_id
     proxy_set_header X-Request-Id $request_id;
 `;
 
 const slashRedirect = (spec: SiteSpec): string => `
-# A path and no address: by default nginx names the host, port and scheme that it sees itself.
+# Redirect with a relative URL: by default nginx inserts its own host, port and scheme.
 # https://nginx.org/en/docs/http/ngx_http_core_module.html#absolute_redirect
 location = ${prefixOf(spec)} {
     absolute_redirect off;

@@ -3,9 +3,9 @@ import { securityHeaders } from '../web/security-headers.ts';
 import type { SiteSpec } from './site-spec.ts';
 
 export const headers = ({ hsts, http3, addresses }: SiteSpec): string => `\
-# What a browser may do with an answer of this site. The app sends the same set when nobody stands in front of it; here nginx sends
-# it, also with files and error pages, and drops the app's copies so that none appears twice.
-# (!) One add_header of its own makes a location lose all that stand above it: include this file in every location.
+# Security headers. nginx sends them with every response, including files and error pages, and drops the app's copies, so that none
+# appears twice. (Without a front end the app sends the same set.)
+# (!) An add_header in a location disables all inherited ones: include this file in every location.
 # nginx 1.22 or later. https://nginx.org/en/docs/http/ngx_http_headers_module.html#add_header
 
 ${Object.entries(securityHeaders)
@@ -30,29 +30,29 @@ const hideDirectives = (directive: string): string =>
 
 const comments: Record<keyof typeof securityHeaders, string> = {
   'content-security-policy': `\
-# Scripts, styles and connections from this site only; 'self' includes its WebSockets. blob: is what a page makes itself.
+# Scripts, styles and connections from this site only; 'self' includes its WebSockets. blob: is for content created by the page.
 # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Content-Security-Policy
 `,
   'permissions-policy': `
-# (!) Many ready-made header sets forbid camera and microphone here; a call needs them.
+# (!) Many ready-made header sets disable camera and microphone here; calls need them.
 # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Permissions-Policy
 `,
   'referrer-policy': `
-# A room's address is what lets people in: it goes to no other site.
+# A room's URL grants access to it, so it must not leak to other sites.
 `,
   'x-content-type-options': '',
   'cross-origin-opener-policy': '',
 };
 
 const hstsHeader = `
-# (!) For two years browsers will not come to this name without https, whatever becomes of the certificate.
+# (!) For two years browsers will refuse plain HTTP for this name, even if the certificate becomes invalid.
 # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Strict-Transport-Security
 add_header Strict-Transport-Security "max-age=63072000" always;
 `;
 
 /** Advertises the port of the first listen address. */
 const altSvc = (addresses: readonly string[]): string => `
-# HTTP/3 is here as well. A day, so that browsers soon forget it when it is switched off or a firewall drops UDP.
+# Advertise HTTP/3, for one day only: browsers stop trying it soon after it is disabled or a firewall drops UDP.
 # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Alt-Svc
 add_header Alt-Svc 'h3=":${addresses[0]?.split(':').at(-1)}"; ma=86400' always;
 `;

@@ -2,12 +2,12 @@
 import { pattern, type SiteSpec } from './site-spec.ts';
 
 export const limits = ({ base, limits: { handshakes } }: SiteSpec): string => `\
-# What one address may ask for; snippets/genkan-app.conf says how much of it. A school or an office is one address, so both are
-# generous. Messages in a WebSocket are not counted here: the app limits those, for each peer.
-# (!) Behind a proxy that --trusted-proxy does not name all visitors are one address, the proxy's.
-# nginx 1.22 or later, in the http block. By default nothing is limited.
+# Zones for the limits per client address; the limits themselves are in snippets/genkan-app.conf. They are generous because a school
+# or an office often shares one address. Messages within a WebSocket are not counted here: the app limits them per peer.
+# (!) Behind a proxy that is not listed in --trusted-proxy all visitors share the proxy's address.
+# nginx 1.22 or later, in the http block. By default nginx limits nothing.
 
-# A handshake is a WebSocket that begins or a join by plain HTTP. Requests whose key is empty are not counted.
+# A handshake is a new WebSocket or a join over plain HTTP. Requests with an empty key are not counted.
 # https://nginx.org/en/docs/http/ngx_http_limit_req_module.html
 map $uri $genkan_handshake {
     default '';
@@ -15,14 +15,14 @@ map $uri $genkan_handshake {
 }
 limit_req_zone $genkan_handshake zone=genkan_handshakes:10m rate=${handshakes}r/s;
 
-# A WebSocket counts as long as it is open. https://nginx.org/en/docs/http/ngx_http_limit_conn_module.html
+# A WebSocket counts for as long as it is open. https://nginx.org/en/docs/http/ngx_http_limit_conn_module.html
 limit_conn_zone $binary_remote_addr zone=genkan_connections:10m;
 `;
 
 /** The lines for the app's location. */
 export const limited = ({ limits: { handshakes, connections, dryRun } }: SiteSpec): string => `\
-    # For one address, see snippets/genkan-limits.conf: ${5 * handshakes} handshakes at once and then ${handshakes} a second, ${connections} connections.
-    # Beyond: 429, by default 503, which would say that the app is down. Clients come back by themselves, later.
+    # Per client address: ${handshakes} handshakes per second (burst ${5 * handshakes}) and ${connections} connections, see snippets/genkan-limits.conf. Excess requests
+    # get 429; the default is 503, which would mean that the app is down. Clients retry later by themselves.
     limit_req zone=genkan_handshakes burst=${5 * handshakes} nodelay;
     limit_conn genkan_connections ${connections};
     limit_req_status 429;
@@ -31,7 +31,7 @@ ${dryRun ? dryRunLines : ''}`;
 
 const dryRunLines = `\
 
-    # For trial: nobody is refused, and the access log says in limit_req and limit_conn who would have been. Default off.
+    # Dry run: log what would be rejected (limit_req and limit_conn in the access log), but reject nothing. Default off.
     # https://nginx.org/en/docs/http/ngx_http_limit_req_module.html#limit_req_dry_run
     limit_req_dry_run on;
     limit_conn_dry_run on;

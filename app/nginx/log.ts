@@ -2,12 +2,12 @@
 import type { SiteSpec } from './site-spec.ts';
 
 export const log = (): string => `\
-# One JSON object a line, for each request. The default format would write the query, where a token may stand, and the page
-# that linked here; this one leaves both out. Times are in seconds; what there was none of is empty or "-".
-# (!) A WebSocket gets its line when it ends, which may be hours later; the app logs its beginning, under the same id.
-# (!) nginx's error log names requests with their query, and no directive changes that.
-# Lines are gathered for a tenth of a second and written at once; by default each takes a write of its own.
-# (!) No other access_log may gather into the same file in another way.
+# Access log in JSON, one object per line. Unlike the default format it omits the query string, which may contain a token, and the
+# Referer header. Times are in seconds; missing values are empty or "-".
+# (!) A WebSocket is logged when it ends, possibly hours later; the app logs its start with the same id.
+# (!) nginx's error log contains query strings, and no directive changes that.
+# Lines are buffered for a tenth of a second; by default each line is a separate write.
+# (!) Any other access_log for the same file must use the same buffer and flush parameters.
 # nginx 1.22 or later, in the http block. https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format
 log_format genkan escape=json
     '{"time":"$time_iso8601","id":"$request_id","client":"$remote_addr","connection":$connection,"tls":"$ssl_protocol",'

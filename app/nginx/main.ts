@@ -2,36 +2,36 @@
 import type { SiteSpec } from './site-spec.ts';
 
 export const main = ({ brotli, app }: SiteSpec): string => `\
-# The whole of nginx for a machine or container that serves nothing but Genkan.
-# Beside other sites you do not need this file: keep your own nginx.conf and copy conf.d/ and snippets/.
-# nginx 1.22 or later. Every directive here: https://nginx.org/en/docs/ngx_core_module.html unless said otherwise.
+# Main configuration for a machine or container that serves only Genkan.
+# If nginx serves other sites too, keep your own nginx.conf and copy only conf.d/ and snippets/.
+# nginx 1.22 or later. Directives are documented at https://nginx.org/en/docs/ngx_core_module.html unless noted otherwise.
 
-# There is no \`user\` line: the default is the one nginx was built with (nginx in the official image, www-data on Debian).
+# No \`user\` directive: the default is the user nginx was built with (nginx in the official image, www-data on Debian).
 ${brotli ? loadBrotli : ''}
-# As many workers as cores; the default is 1.
+# One worker per CPU core; default 1.
 worker_processes auto;
 
-# A WebSocket takes two connections, one to the browser and one to the app: this carries some 4000 peers a worker.
-# The default is 512 connections, and as many files as the system allows.
+# A WebSocket takes two connections, one to the browser and one to the app: enough for about 4000 peers per worker.
+# The defaults are 512 connections and the system's limit of open files.
 worker_rlimit_nofile 16384;
 events {
     worker_connections 8192;
 }
 
-# (!) After a reload old workers live as long as their last WebSocket, by default for ever. After this time nginx cuts it;
-# the client comes back by itself and resumes, and media between browsers does not notice. It is longer than the app's
-# drain (--drain-timeout ${app.drain}), so that who is told to come back is not cut before.
+# (!) After a reload old workers stay until their last WebSocket closes, by default without a time limit. After this time nginx
+# closes it; the client reconnects and resumes its session, and media between browsers is not interrupted. Longer than the app's
+# drain (--drain-timeout ${app.drain}), so that clients asked to reconnect are not cut off first.
 worker_shutdown_timeout ${app.drain + 20}s;
 
 error_log /var/log/nginx/error.log warn;
 pid /run/nginx.pid;
 
 http {
-    # Absolute, because includes are looked up beside this file, and mime.types comes with nginx.
+    # Absolute path: mime.types is part of nginx, and relative includes are resolved from the directory of this file.
     include /etc/nginx/mime.types;
     default_type application/octet-stream;
 
-    # Files go out without a copy through nginx's memory; default off.
+    # Send files without copying them through nginx's memory; default off.
     # https://nginx.org/en/docs/http/ngx_http_core_module.html#sendfile
     sendfile on;
 
@@ -40,6 +40,6 @@ http {
 `;
 
 const loadBrotli = `
-# A module of its own package: libnginx-mod-http-brotli-static on Debian, nginx-module-brotli of nginx.org.
+# The module has its own package: libnginx-mod-http-brotli-static on Debian, nginx-module-brotli from nginx.org.
 load_module modules/ngx_http_brotli_static_module.so;
 `;

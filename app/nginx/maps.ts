@@ -4,26 +4,26 @@ import { knows } from './version.ts';
 import { hasGroup } from './workers.ts';
 
 export const maps = (spec: SiteSpec): string => `\
-# What is worked out for a request before it is passed on. nginx 1.22 or later, in the http block.
+# Variables computed for each request. nginx 1.22 or later, in the http block.
 # https://nginx.org/en/docs/http/ngx_http_map_module.html
 
 ${hostMap(spec)}
-# Connection header towards the app when it is reached over HTTP: "upgrade" for a WebSocket${connectionComment(spec)}
+# Connection header for requests to the app over HTTP: "upgrade" for a WebSocket${connectionComment(spec)}
 # https://nginx.org/en/docs/http/websocket.html
 map $http_upgrade $genkan_connection {
     default upgrade;
     ''      ${hasGroup(spec) ? "''" : 'close'};
 }
 
-# How long a file may be kept. The build writes the hash of a file's content into its name, so that such a file never changes: a
-# year, and no question when the page is loaded again. Any other is asked for again each time.
+# Cache-Control for static files. Files with a content hash in their name never change: cached for a year without revalidation.
+# All others are revalidated each time.
 # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Cache-Control#immutable
 map $uri $genkan_cache {
     default "no-cache";
     "~-[\\w-]{8}\\.[a-z0-9]+$" "public, max-age=31536000, immutable";
 }
 
-# Whether an answer is worth a line in the log where most are not.
+# For locations that log only failed requests.
 map $status $genkan_failed {
     default 1;
     "~^[23]" 0;
@@ -34,8 +34,8 @@ ${spec.trustedProxies.length > 0 ? forwardedMaps(spec) : ''}`;
 const hostMap = ({ version }: SiteSpec): string => (knows(version).requestPort ? hostFromRequestPort : hostFromHeader);
 
 const hostFromRequestPort = `\
-# Host as the client has it, with its port: the app compares it with Origin. $host alone has lost the port. By HTTP/3 there is no
-# $http_host, and where the request line names a host that one counts. nginx 1.29.3 or later.
+# Host as requested by the client, with port: the app compares it with Origin. $host lacks the port; $http_host is missing in HTTP/3
+# and is overridden by a host in the request line. nginx 1.29.3 or later.
 # https://nginx.org/en/docs/http/ngx_http_core_module.html#var_request_port
 map '' $genkan_host {
     default $host$is_request_port$request_port;
@@ -43,9 +43,9 @@ map '' $genkan_host {
 `;
 
 const hostFromHeader = `\
-# Host as the client wrote it, with its port: the app compares it with Origin. $host has lost the port; it stands in where there
-# is no Host header, as in HTTP/3, with the port that nginx listens at. (!) Behind a port of another number, as Docker publishes
-# them, that is not the client's: from nginx 1.29.3 on $host$is_request_port$request_port is, and genkan nginx writes it.
+# Host as sent by the client, with port: the app compares it with Origin. $host lacks the port; without a Host header, as in HTTP/3,
+# it is used with the port that nginx listens on. (!) If the port is mapped, for example by Docker, that is not the client's port;
+# for nginx 1.29.3 and later \`genkan nginx\` writes $host$is_request_port$request_port, which is.
 # https://nginx.org/en/docs/http/ngx_http_core_module.html#var_host
 map $http_host $genkan_host {
     default $http_host;
@@ -55,15 +55,15 @@ map $server_port $genkan_port {
     default :$server_port;
     80      '';
     443     '';
-    # By a unix socket.
+    # On a unix socket.
     ''      '';
 }
 `;
 
 const connectionComment = (spec: SiteSpec): string =>
   hasGroup(spec)
-    ? ' and nothing otherwise,\n# so that the connection stays open for the next request.'
-    : ', "close" otherwise:\n# nginx keeps no connection to a single address open, and the app need not wait for another request.';
+    ? ', otherwise empty,\n# so that the connection is kept open for the next request.'
+    : ', otherwise "close":\n# nginx keeps no connections to a single address alive, so the app need not wait for another request.';
 
 /** The variable that holds the client's scheme. */
 export const schemeOf = ({ trustedProxies }: SiteSpec): string =>
@@ -74,8 +74,8 @@ export const portOf = ({ trustedProxies }: SiteSpec): string =>
   trustedProxies.length > 0 ? '$genkan_client_port' : "''";
 
 const forwardedMaps = ({ trustedProxies }: SiteSpec): string => `
-# By which scheme the client came: what the proxy before nginx says, and only if it is one that is trusted.
-# $realip_remote_addr is who connected, before snippets/genkan-real-ip.conf put the client in its place.
+# The client's scheme: as reported by the proxy in front of nginx, but only if that proxy is trusted.
+# $realip_remote_addr is the connecting address, before snippets/genkan-real-ip.conf replaced it with the client's.
 # https://nginx.org/en/docs/http/ngx_http_geo_module.html
 geo $realip_remote_addr $genkan_from_proxy {
     default 0;
@@ -87,7 +87,7 @@ map "$genkan_from_proxy $http_x_forwarded_proto" $genkan_scheme {
     "1 https" https;
 }
 
-# And to which port: proxies that leave none in Host say so here.
+# The client's port, from proxies that remove it from Host.
 map "$genkan_from_proxy $http_x_forwarded_port" $genkan_client_port {
     default '';
     "~^1 (?<genkan_said_port>\\d+)$" $genkan_said_port;

@@ -16,23 +16,23 @@ export const options = {
   mode: choice(...modes)
     .default('plain')
     .register(settingMetadata, {
-      help: 'plain: nginx for nothing but Genkan; tls: the same with a certificate; behind-proxy: behind a proxy that has it; vhost: beside other sites; location: below a path of another site',
+      help: 'plain: nginx serves only Genkan; tls: the same with a certificate; behind-proxy: behind a proxy that terminates TLS; vhost: next to other sites; location: below a path of another site',
     }),
-  protocol: choice('uwsgi', 'http')
-    .optional()
-    .register(settingMetadata, { help: 'how nginx talks to the app; as the app listens, else uwsgi' }),
+  protocol: choice('uwsgi', 'http').optional().register(settingMetadata, {
+    help: "protocol between nginx and the app; default: from the app's settings, else uwsgi",
+  }),
   upstream: list(address).register(settingMetadata, {
-    help: "where the app listens; several: rooms are hashed over them. Not given: what the app's own settings say, else 127.0.0.1:3031",
+    help: "address of the app; with several, rooms are distributed by hash; default: from the app's settings, else 127.0.0.1:3031",
   }),
   resolver: text(/^(?:[\d.]+|\[[\da-fA-F:]+\])(?::\d+)?$/, 'the IP address of a name server', 'ADDRESS')
     .optional()
     .register(settingMetadata, {
-      help: 'name server to ask for upstreams that are names, such as 127.0.0.11 for containers',
+      help: 'DNS server for upstreams given by host name, such as 127.0.0.11 in containers',
     }),
   'server-name': list(text(/^(?:\*\.)?[\w-]+(?:\.[\w-]+)*$/, 'a name such as meet.example', 'NAME')).register(
     settingMetadata,
     {
-      help: 'names of the site; where nginx serves nothing else no other name is answered',
+      help: 'host names of the site; if nginx serves only Genkan, requests for other names are rejected',
     },
   ),
   address: list(
@@ -41,57 +41,55 @@ export const options = {
       'a port, or address:port such as 127.0.0.1:8080 or [::]:443',
       'ADDRESS',
     ),
-  ).register(settingMetadata, { help: 'where nginx listens; not given: 80, with a certificate 443' }),
+  ).register(settingMetadata, { help: 'where nginx listens; default: 80, with a certificate 443' }),
   base: text(/^(?:\/[\w~-][\w.~-]*)*\/?$/, 'a path such as /meet/', 'PATH')
     .default('/')
-    .register(settingMetadata, { help: 'below which path everything lies' }),
+    .register(settingMetadata, { help: 'path prefix of the site' }),
   certificate: nginxPath('the certificate with its chain')
     .optional()
-    .register(settingMetadata, { help: 'certificate with its chain, in one file' }),
+    .register(settingMetadata, { help: 'certificate with its chain, in one file (PEM)' }),
   'certificate-key': nginxPath("the certificate's key")
     .optional()
-    .register(settingMetadata, { help: "the certificate's key" }),
+    .register(settingMetadata, { help: 'private key of the certificate' }),
   'acme-webroot': nginxPath('the directory in which an ACME client leaves its answers')
     .optional()
     .register(settingMetadata, {
-      help: "serve an ACME client's answers from this directory by HTTP, such as certbot's --webroot-path",
+      help: "serve ACME HTTP challenges from this directory, such as certbot's --webroot-path",
     }),
   'trusted-proxy': list(network).register(settingMetadata, {
-    help: 'networks of the proxies before nginx that are believed about the client',
+    help: "networks of the proxies in front of nginx that are trusted to report the client's address and scheme",
   }),
   'nginx-version': text(/^\d+\.\d+\.\d+$/, 'a version such as 1.26.3', 'VERSION')
     .optional()
     .register(settingMetadata, {
-      help: `for which nginx; not given: the one installed here, else ${showVersion(floor)}`,
+      help: `target nginx version; default: the one installed here, else ${showVersion(floor)}`,
     }),
   root: nginxPath("the directory of the build's files")
     .default('/opt/genkan/dist/public')
-    .register(settingMetadata, { help: 'the directory that holds js/' }),
-  hsts: flag()
-    .default(false)
-    .register(settingMetadata, { help: 'tell browsers to come by https alone, for two years' }),
-  http3: flag().default(false).register(settingMetadata, { help: 'HTTP/3 as well; nginx 1.25 or later' }),
+    .register(settingMetadata, { help: 'directory that contains js/' }),
+  hsts: flag().default(false).register(settingMetadata, { help: 'send HSTS: browsers use only https for two years' }),
+  http3: flag().default(false).register(settingMetadata, { help: 'enable HTTP/3; nginx 1.25 or later' }),
   brotli: flag()
     .default(false)
-    .register(settingMetadata, { help: 'send .br files too; needs the module ngx_http_brotli_static' }),
-  handshakes: integer(1, 100_000)
-    .default(20)
-    .register(settingMetadata, { help: 'WebSockets and joins a second from one address, five times as many at once' }),
+    .register(settingMetadata, { help: 'also serve .br files; needs the module ngx_http_brotli_static' }),
+  handshakes: integer(1, 100_000).default(20).register(settingMetadata, {
+    help: 'new WebSockets and joins per second and client address; burst: five times as many',
+  }),
   connections: integer(1, 1_000_000)
     .default(1000)
-    .register(settingMetadata, { help: 'requests and WebSockets at once from one address' }),
+    .register(settingMetadata, { help: 'concurrent requests and WebSockets per client address' }),
   'limits-dry-run': flag()
     .default(false)
-    .register(settingMetadata, { help: 'refuse nobody by these two, and log who would be' }),
+    .register(settingMetadata, { help: 'only log what --handshakes and --connections would reject' }),
   'maintenance-file': nginxPath('the file that closes the site')
     .default('/run/genkan-maintenance')
     .register(settingMetadata, {
-      help: 'while this file exists newcomers get 503 and a sentence; who is inside stays',
+      help: 'while this file exists, new visitors get 503 and an error page; calls in progress continue',
     }),
   'access-log': nginxPath('the file for the access log').optional().register(settingMetadata, {
-    help: 'where requests are logged, a file for this alone; not given: access.log in /var/log/nginx, beside other sites genkan.access.log',
+    help: 'access log, used only by this site; default: access.log in /var/log/nginx, next to other sites genkan.access.log',
   }),
-  out: path().optional().register(settingMetadata, { help: 'directory to write the files to; not given: print them' }),
+  out: path().optional().register(settingMetadata, { help: 'directory to write the files to; default: print them' }),
 };
 
 /** Includes the app's own settings: they give its listen addresses and timeouts. */

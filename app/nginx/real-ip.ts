@@ -2,14 +2,14 @@
 import type { SiteSpec } from './site-spec.ts';
 
 export const realIp = ({ trustedProxies }: SiteSpec): string => `\
-# Who the client is: the last address in X-Forwarded-For that is none of these proxies. From here on $remote_addr is the client:
-# for limits, log and app. nginx 1.22 or later, built with realip, as Debian's and the official image's are.
+# The client's address: the last one in X-Forwarded-For that is not a trusted proxy. $remote_addr then holds the client's address,
+# for limits, log and app. nginx 1.22 or later, built with realip, as in Debian's packages and the official image.
 # https://nginx.org/en/docs/http/ngx_http_realip_module.html
-# (!) Name the proxies and nobody else: whoever connects from one of these networks may claim any address. Docker's own networks
-# are private ones, so "all private networks" is everybody.
+# (!) List only the proxies: any host in these networks can claim any client address. Docker's own networks are private too, so
+# "all private networks" would trust everyone.
 ${trustedProxies.map((network) => `set_real_ip_from ${network};`).join('\n')}
 real_ip_header X-Forwarded-For;
 
-# Several proxies one behind the other are all skipped; by default only the last one is, and the client could write the rest.
+# Skip every trusted proxy in a chain; by default only the last is skipped, and the client could forge the rest.
 real_ip_recursive on;
 `;

@@ -11,19 +11,20 @@ ${spec.mode === 'location' ? '' : servers(spec).join('\n')}`;
 const intro = (spec: SiteSpec): string =>
   (spec.mode === 'location'
     ? `\
-# What Genkan needs in the http block, for any nginx.conf that includes conf.d/*.conf there. The site itself is yours: write
+# The part of Genkan that belongs in the http block, for any nginx.conf that includes conf.d/*.conf there. Add to the server block of
+# your site:
 #     include snippets/genkan-site.conf;
-# into its server block. (!) nginx must read this file before that block, hence its name. nginx 1.22 or later.
+# (!) nginx must read this file before that block, hence its name. nginx 1.22 or later.
 `
     : `\
-# The Genkan site: static files from disk, everything else to the app. It fits beside other sites, below any nginx.conf that
+# The Genkan site: static files from disk, everything else from the app. It works next to other sites, with any nginx.conf that
 # includes conf.d/*.conf in its http block. nginx 1.22 or later.
-# To adapt: server_name and listen here, the app's address in snippets/genkan-app.conf, the files' place in snippets/genkan-static.conf.
+# Adapt server_name and listen here, the app's address in snippets/genkan-app.conf, the files' path in snippets/genkan-static.conf.
 `) + (isAlone(spec) ? '' : shutdownHint(spec));
 
 const shutdownHint = ({ app: { drain } }: SiteSpec): string => `\
-# (!) Your nginx.conf should say, outside of http: worker_shutdown_timeout ${drain + 20}s; By default nginx's old workers stay after a
-# reload until their last WebSocket ends. https://nginx.org/en/docs/ngx_core_module.html#worker_shutdown_timeout
+# (!) Add to your nginx.conf, outside of http: worker_shutdown_timeout ${drain + 20}s; By default old nginx workers stay after a
+# reload until their last WebSocket closes. https://nginx.org/en/docs/ngx_core_module.html#worker_shutdown_timeout
 `;
 
 const httpIncludes = (): string =>
@@ -33,8 +34,8 @@ const include = (name: string, indent = ''): string => `${indent}include snippet
 
 /** For the server block of an existing site. */
 export const inside = (): string => `\
-# Genkan below a path of your site: one include in its server block, anywhere. Every location here begins with ^~, so that no
-# regular expression of yours takes its requests, which by default it would. nginx 1.22 or later.
+# Genkan below a path of your site: include this file anywhere in its server block. Every location here starts with ^~, so that the
+# site's regular expression locations do not take precedence, as they would by default. nginx 1.22 or later.
 # https://nginx.org/en/docs/http/ngx_http_core_module.html#location
 ${locations()}`;
 
@@ -50,7 +51,7 @@ const servers = (spec: SiteSpec): string[] => [
 const server = (spec: SiteSpec): string => `\
 server {
 ${spec.certificate ? '' : secureContextComment}${listens(spec, false)}${serverNameLines(spec)}
-    # No version number in answers; default on. https://nginx.org/en/docs/http/ngx_http_core_module.html#server_tokens
+    # No version number in responses; default on. https://nginx.org/en/docs/http/ngx_http_core_module.html#server_tokens
     server_tokens off;
 
     ${logged(spec)}
@@ -59,12 +60,12 @@ ${spec.certificate ? include('tls', '    ') : ''}${spec.trustedProxies.length > 
 `;
 
 const secureContextComment = `\
-    # (!) Browsers give camera and microphone only to https:// pages and to http://localhost. For other names something must speak
-    # TLS: \`genkan nginx --mode tls\`, or a proxy before this one. https://nginx.org/en/docs/http/configuring_https_servers.html
+    # (!) Browsers allow camera and microphone only on https:// pages and on http://localhost. Any other name needs TLS:
+    # \`genkan nginx --mode tls\`, or a proxy in front of nginx. https://nginx.org/en/docs/http/configuring_https_servers.html
 `;
 
 const otherPaths = `
-    # Genkan lies below its path and nowhere else.
+    # Nothing outside Genkan's path.
     location / {
         return 404;
     }
@@ -77,7 +78,7 @@ const serverNameLines = ({ serverNames }: SiteSpec): string =>
     server_name ${serverNames.join(' ')};
 `
     : `
-    # Your name. With "_", which no request can have, this site answers only if it is the default one for its port.
+    # Your host name. "_" never matches, so this site answers only as the default server of its port.
     # https://nginx.org/en/docs/http/server_names.html
     server_name _;
 `;
@@ -96,14 +97,14 @@ const listens = (spec: SiteSpec, isDefault: boolean): string => {
 };
 
 const http2Lines = `
-    # Default off. WebSockets come by HTTP/1.1 beside it. nginx 1.25.1 or later.
+    # Default off. WebSockets still use HTTP/1.1. nginx 1.25.1 or later.
     # https://nginx.org/en/docs/http/ngx_http_v2_module.html
     http2 on;
 `;
 
 /** If the site has a name, requests for any other name are rejected. */
 const defaultServer = (spec: SiteSpec): string => `\
-# Whoever asks for another name, or for none, gets nothing: not the site under a name that is not its own, and no hint of its name.
+# Requests for another host name, or without one, are rejected and do not reveal the site's name.
 server {
 ${listens(spec, true)}    server_name _;
     server_tokens off;
@@ -114,13 +115,13 @@ ${spec.certificate ? rejectHandshake : ''}    # 421: not the server for this nam
 `;
 
 const rejectHandshake = `
-    # No certificate is shown to them either. https://nginx.org/en/docs/http/ngx_http_ssl_module.html#ssl_reject_handshake
+    # Nor does the TLS handshake: no certificate is sent. https://nginx.org/en/docs/http/ngx_http_ssl_module.html#ssl_reject_handshake
     ssl_reject_handshake on;
 
 `;
 
 const httpServer = (spec: SiteSpec): string => `\
-# By HTTP: over to https, with path and query. 308 keeps the method, and browsers remember it.
+# Redirect HTTP to HTTPS, with path and query. 308 keeps the method, and browsers cache it.
 server {
 ${httpListens(spec)}    server_name ${spec.serverNames.join(' ')};
     server_tokens off;
@@ -131,7 +132,7 @@ ${isAlone(spec) ? httpDefaultServer(spec) : ''}`;
 const redirectLine = (spec: SiteSpec): string => `return 308 https://$host${portOf(spec)}$request_uri;\n`;
 
 const acmeLocations = (spec: SiteSpec): string => `
-    # Who issues certificates looks here for proof that the name is yours. https://www.rfc-editor.org/rfc/rfc8555#section-8.3
+    # ACME HTTP-01 challenges. https://www.rfc-editor.org/rfc/rfc8555#section-8.3
     location ^~ /.well-known/acme-challenge/ {
         root ${spec.acmeWebroot};
         default_type text/plain;
@@ -148,7 +149,7 @@ const httpListens = ({ addresses }: SiteSpec, suffix = ''): string =>
     .join('');
 
 const httpDefaultServer = (spec: SiteSpec): string => `
-# The same for strangers by HTTP.
+# The same for other host names over HTTP.
 server {
 ${httpListens(spec, ' default_server')}    server_name _;
     server_tokens off;

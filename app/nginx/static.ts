@@ -3,16 +3,16 @@ import { logged } from './log.ts';
 import type { SiteSpec } from './site-spec.ts';
 
 export const fromDisk = (spec: SiteSpec): string => `\
-# ${spec.base}js comes from disk and never reaches the app: nginx is quicker at it, and a bundle that is missing is a plain 404 instead of a
-# page that the browser would take for a script.
-# nginx 1.22 or later, built with gzip_static, as Debian's and the official image's are.
+# ${spec.base}js is served from disk and never by the app: it is faster, and a missing bundle is a plain 404 instead of an HTML page that
+# the browser would try to run as a script.
+# nginx 1.22 or later, built with gzip_static, as in Debian's packages and the official image.
 location ^~ ${spec.base}js/ {
-    # Where the build put its files: dist/public of the app, below which js/ lies. This is the only path to adapt.
+    # The build's dist/public, which contains js/. This is the only path to adapt.
 ${rootDirective(spec)}
     try_files $uri =404;
 
-    # Our own list: mime.types of older versions has application/javascript for .js and nothing for .mjs and .map.
-    # (!) It replaces the list of the http block here. https://nginx.org/en/docs/http/ngx_http_core_module.html#types
+    # Own types: mime.types of older versions has application/javascript for .js and no entry for .mjs and .map.
+    # (!) They replace the types of the http block here. https://nginx.org/en/docs/http/ngx_http_core_module.html#types
     types {
         text/javascript  js mjs;
         text/css         css;
@@ -25,29 +25,29 @@ ${rootDirective(spec)}
         text/plain       ts;
     }
 
-    # The build leaves a .gz beside each file: sent as it is to who can read it. Default off.
+    # Send the .gz copy that the build creates for each file to clients that accept gzip. Default off.
     # https://nginx.org/en/docs/http/ngx_http_gzip_static_module.html
     gzip_static on;
     gzip_vary on;
 ${spec.brotli ? brotli : ''}
-    # Which files there are is looked up anew every 30 seconds; default off, for every request. What is missing is always looked up,
-    # so that a new build is there at once. https://nginx.org/en/docs/http/ngx_http_core_module.html#open_file_cache
+    # Cache file lookups for 30 seconds; default off, a lookup per request. Missing files are not cached, so that a new build is
+    # served at once. https://nginx.org/en/docs/http/ngx_http_core_module.html#open_file_cache
     open_file_cache max=200 inactive=60s;
     open_file_cache_valid 30s;
 
-    # A line only for what went wrong: the page that names a file has one.
+    # Log only failed requests: the page that uses these files is logged already.
     ${logged(spec, ' if=$genkan_failed')}
 
-    # Says nothing of a 404, because there is no \`always\`. By default nginx says nothing and browsers guess.
+    # Not sent with a 404, because there is no \`always\`. By default nginx sends no Cache-Control and browsers guess.
     add_header Cache-Control $genkan_cache;
 
-    # Pages of other sites may import the library, /js/genkan.js; there is nothing here that is not for everyone. By default browsers
-    # refuse a module of another site. https://developer.mozilla.org/en-US/docs/Web/HTTP/Guides/CORS
+    # Other sites may import the library, /js/genkan.js; all files here are public. By default browsers block modules from another
+    # origin. https://developer.mozilla.org/en-US/docs/Web/HTTP/Guides/CORS
     add_header Access-Control-Allow-Origin *;
     include snippets/genkan-headers.conf;
 
-    # Pictures are packed already: there is no .gz to look for each time. All else is as above, but for try_files, which is not
-    # passed on, and which says nothing of a file that is missing.
+    # Images are compressed already and have no .gz copy. Everything except try_files is inherited; without try_files nginx would log
+    # missing files as errors.
     location ~ \\.png$ {
         gzip_static off;${spec.brotli ? '\n        brotli_static off;' : ''}
         log_not_found off;
@@ -61,6 +61,6 @@ const rootDirective = ({ base, root }: SiteSpec): string =>
     : `    # https://nginx.org/en/docs/http/ngx_http_core_module.html#alias\n    alias ${root}/js/;`;
 
 const brotli = `
-    # The same for .br, which is smaller; a module of its own. https://github.com/google/ngx_brotli
+    # The same for .br, which is smaller; needs an extra module. https://github.com/google/ngx_brotli
     brotli_static on;
 `;

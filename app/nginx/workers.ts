@@ -11,15 +11,15 @@ export const hasGroup = (spec: SiteSpec): boolean => spec.upstreams.length > 1 |
 export const workers = (spec: SiteSpec): string => (hasGroup(spec) ? upstreamGroup(spec) : noGroup);
 
 const noGroup = `\
-# Several workers of the app, and which of them has a room. Here is one, in snippets/genkan-app.conf; \`genkan nginx\` with --upstream
-# for each worker or host writes their group here.
+# For several app workers. This configuration has only one, in snippets/genkan-app.conf. Run \`genkan nginx\` with an --upstream for
+# each worker or host to generate the upstream group here.
 `;
 
 const upstreamGroup = (spec: SiteSpec): string => `\
-${spec.shared ? '# Which worker has a room: the others could serve it too, but not without asking the store more often.' : '# A room lives in one worker: everything about it must go there.'} nginx 1.22 or later, in the http block.
+${spec.shared ? '# Sends each room to one worker: any worker could serve it, but with more queries to the store.' : '# Each room lives in one worker: all its requests must go there.'} nginx 1.22 or later, in the http block.
 
-# The room's name in the path: decoded, as $uri always is, so that a name gives the same key in whatever way it was
-# percent-encoded. What is about no room, such as the first page, goes to any.
+# The room name from the path. $uri is decoded, so that the key does not depend on percent-encoding. Requests without a room, such
+# as the start page, go to any worker.
 # https://nginx.org/en/docs/http/ngx_http_map_module.html
 map $uri $genkan_room {
     default $request_id;
@@ -34,21 +34,22 @@ ${spec.protocol === 'http' ? keepAliveLines(spec) : ''}}
 `;
 
 const consistentHash = `\
-# (!) The same list in the same words on every nginx, or they disagree about who has a room. \`consistent\`: when a worker is
-# added or taken away only its share of the rooms moves. https://nginx.org/en/docs/http/ngx_http_upstream_module.html#hash
+# (!) The list must be identical on every nginx, or they would send a room to different workers. \`consistent\`: adding or removing a
+# worker moves only its share of the rooms. https://nginx.org/en/docs/http/ngx_http_upstream_module.html#hash
 upstream ${group} {
     hash $genkan_room consistent;`;
 
 const noFailover = `\
-    # (!) max_fails=0: by default nginx takes a worker for dead after one failure and sends its rooms to others for ten
-    # seconds, so that a room is in two places. A worker that is being replaced keeps its socket, and who calls waits.`;
+    # (!) max_fails=0: by default one failure marks a worker as down, and for ten seconds its rooms go to others, so that a room could
+    # exist twice. While a worker is being replaced, its socket stays open and requests wait.`;
 
 const failover = `\
-    # All have one store (--store), so any of them serves any room: who does not answer is left out for ten seconds, as by default.`;
+    # All share one store (--store), so any of them can serve any room: a failed one is skipped for ten seconds, as by default.`;
 
 const replicaHash = `\
-# Every address of the name is a replica. (!) More than one need a store (--store): when an address comes or goes most rooms get another one.
-# Not \`consistent\`, which takes all addresses of one name for one server. https://nginx.org/en/docs/http/ngx_http_upstream_module.html#hash
+# Each address of the name is a replica. (!) Several replicas need a store (--store): most rooms move when an address is added or
+# removed. Not \`consistent\`, which treats all addresses of a name as one server.
+# https://nginx.org/en/docs/http/ngx_http_upstream_module.html#hash
 upstream ${group} {
     hash $genkan_room;`;
 
@@ -62,7 +63,7 @@ const isResolved = ({ resolver, version }: SiteSpec, address: string): boolean =
 
 const resolverLines = ({ resolver, upstreams }: SiteSpec): string => `\
 
-    # Looked up anew every ${upstreams.length > 1 ? '10' : '2'} seconds, so that nginx follows what is replaced, nginx 1.27.3 or later; by default once, at start.
+    # Resolve names every ${upstreams.length > 1 ? '10' : '2'} seconds to follow replaced hosts, nginx 1.27.3 or later; by default once, at start.
     zone ${group} 64k;
     resolver ${resolver} ${upstreams.length > 1 ? 'valid=10s' : 'valid=2s ipv6=off'};
     resolver_timeout 2s;
@@ -70,8 +71,8 @@ const resolverLines = ({ resolver, upstreams }: SiteSpec): string => `\
 
 const keepAliveLines = ({ app: { keepAlive: seconds } }: SiteSpec): string => `\
 
-    # Connections to the app that wait for their next request, for each nginx worker; by default none before nginx 1.29.7.
-    # nginx closes them before the app does (--keep-alive-timeout ${seconds}), or a request would meet a closing one; default 60s.
+    # Idle connections to the app kept open by each nginx worker; by default none before nginx 1.29.7.
+    # nginx must close them before the app does (--keep-alive-timeout ${seconds}), or a request could hit a closing one; default 60s.
     keepalive 32;
     keepalive_timeout ${Math.max(1, Math.min(60, seconds - 5))}s;
 `;

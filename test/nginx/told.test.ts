@@ -162,7 +162,7 @@ describeEverywhere(files, (by, one, { kind, over }) => {
         path,
         {
           status: 503,
-          body: 'Genkan is closed for maintenance. Please come back in some minutes.\n',
+          body: 'Genkan is closed for maintenance. Please try again in a few minutes.\n',
           headers: { 'retry-after': '60', 'cache-control': 'no-store' },
         },
       ]);
@@ -211,7 +211,7 @@ describe.each(nginxes)('$name', (by) => {
       await nginx.stop();
       expect(answer).toMatchObject({
         status: 502,
-        body: 'Genkan is not there at the moment. Please try again in a few seconds.\n',
+        body: 'Genkan is temporarily unavailable. Please try again in a few seconds.\n',
         headers: { 'content-type': 'text/plain', 'retry-after': '5', 'cache-control': 'no-store' },
       });
       expectSecurityHeadersOnce(answer);
