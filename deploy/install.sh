@@ -74,11 +74,11 @@ uninstall() {
   ! id genkan >/dev/null 2>&1 || run userdel genkan
 }
 
-# RELEASE: what ran, because another does not start.
+# RELEASE: the previous one; used when the new one does not start.
 go_back_to() {
   failed=$(target_of current)
   say "$(basename "$failed") does not start; back to $(basename "$1")."
-  # Or systemd might say that it was tried too often.
+  # Otherwise systemd may refuse the start because of too many attempts.
   run systemctl stop genkan.service
   run systemctl reset-failed genkan.service || true
   publish "$1"
@@ -88,13 +88,13 @@ go_back_to() {
 
 # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-# The same sources make the same name, so that a second run finds everything done.
+# The same sources yield the same name, so that a second run has nothing to do.
 name_of_release() {
   version=$(sed -n 's/^ *"version": "\([^"]*\)",$/\1/p' "$source/package.json" | head -n 1)
   cd "$source"
   parts=''
   for part in app dist deploy nginx package.json package-lock.json npm-shrinkwrap.json tsconfig.json; do
-    # What is built is no source where there are sources.
+    # In a checkout, dist is build output and does not count as source.
     [ $part = dist ] && [ -d app/config ] || [ ! -e $part ] || parts="$parts $part"
   done
   # shellcheck disable=SC2086
@@ -122,7 +122,7 @@ user() {
     run useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin genkan
 }
 
-# Beside the release that runs, under a name that nothing looks at until all is there.
+# Builds next to the running release, under a temporary name until it is complete.
 build() {
   [ ! -d "$release" ] || { say "$(basename "$release") is here already."; return 0; }
   registry=${NPM_CONFIG_REGISTRY:-$(npm config get registry 2>/dev/null || true)}
@@ -150,7 +150,7 @@ build() {
   if [ -d $new/app/config ]; then
     in_release "rm -rf dist && $npm ci && $npm run --silent build && $npm prune --omit=dev"
   else
-    # Exactly what was tested; npm ci wants those in the lock, too, that only builds and tests need.
+    # The tested versions. npm ci requires devDependencies to be in the lock, so they are deleted.
     in_release "$npm pkg delete devDependencies && $npm ci --omit=dev"
   fi >$opt/build.log 2>&1 || { tail -n 20 $opt/build.log >&2; fail 'it could not be built; what ran runs on'; }
   rm -rf $new/npm $new/.npm $opt/build.log
@@ -162,7 +162,7 @@ build() {
 
 in_release() { (cd "$new" && env PATH="$new/bin:$PATH" sh -ec "$1"); }
 
-# NAME DIRECTORY: a package of npm, which must be the very one that runtime.txt names.
+# NAME DIRECTORY: an npm package, verified against the checksum in runtime.txt.
 unpack() {
   # shellcheck disable=SC2046
   set -- "$1" "$2" $(sed -n "s/^$1 //p" "$source/deploy/runtime.txt")
@@ -174,7 +174,7 @@ unpack() {
   rm "$opt/package.tgz"
 }
 
-# What is there is the administrator's and stays.
+# Existing files belong to the administrator and are kept.
 settings() {
   [ -d $etc ] || run mkdir -m 755 $etc
   [ -e $etc/genkan.yaml ] || run cp "$source/deploy/systemd/genkan.yaml" $etc/genkan.yaml
@@ -190,20 +190,20 @@ settings() {
 
 check_settings() {
   say 'Checking the settings.'
-  # As the service will read them.
+  # In the same environment as the service.
   [ $dry = yes ] || systemd-run -q --wait --pipe -p User=genkan -p EnvironmentFile=-$etc/genkan.env -E GENKAN_PROCESSES="$workers" \
     "$release/bin/genkan" check-config --yaml $etc/genkan.yaml ||
     fail "nothing was changed over: mend $etc/genkan.yaml or $etc/genkan.env first"
 }
 
-# nginx serves these and not the release's own, for those of the build before stay: pages that are open go on working.
+# nginx serves these and not the release's files, because those of the previous build are kept for open pages.
 publish() {
   run mkdir -p $public
   run "$1/bin/node" "$1/deploy/publish.mjs" $public
   run chmod -R u=rwX,go=rX /var/lib/genkan
 }
 
-# RELEASE: from now on it is the one that runs. Fails when it does not start; does nothing when all is so already.
+# RELEASE: makes it the running one. Fails when it does not start; does nothing when it already runs unchanged.
 activate() {
   workers=${workers:-$(cat $etc/workers)}
   changed=no
@@ -226,11 +226,11 @@ Environment=GENKAN_PROCESSES=$workers"
     run systemctl stop genkan.service genkan.socket
     run systemctl start genkan.socket
   fi
-  # Returns when it has said that it is ready.
+  # Returns when the service has reported that it is ready.
   run systemctl restart genkan.service
 }
 
-# What its own configuration says, or how it was built: Debian has a group www-data also where nginx runs as somebody else.
+# From nginx's configuration, else from its build options: Debian has a group www-data even where nginx runs as another user.
 group_of_nginx() {
   said=$(nginx -T 2>/dev/null | sed -n 's/^ *user  *\([^;]*\);.*/\1/p' | head -n 1)
   [ "$said" ] || said=$(nginx -V 2>&1 | sed -n 's/.*--user=\([^ ]*\).*/\1/p')
@@ -238,7 +238,7 @@ group_of_nginx() {
   echo genkan
 }
 
-# Writes the site, has nginx test it, and only then reload; what is not sound is taken back.
+# Writes the site, tests it with nginx, and only then reloads; an invalid site is reverted.
 nginx_site() {
   [ "$words" ] || { say 'No site was made: name it behind --, or by hand as nginx/README.md tells.'; return 0; }
   upstreams=$(for n in $(seq "$workers"); do printf ' --upstream /run/genkan/genkan.%s.sock' "$n"; done)
@@ -266,7 +266,7 @@ nginx_site() {
   reload_nginx
   said=$(nginx -T 2>/dev/null || true)
   case $said in *snippets/genkan-app*) ;; *) say "(!) $site/nginx.conf does not include conf.d/*.conf: the site is not used" ;; esac
-  # Our own files name it in a comment.
+  # Matches only the directive: our own files mention it in a comment.
   printf '%s\n' "$said" | grep -q '^ *worker_shutdown_timeout' ||
     say "(!) Write worker_shutdown_timeout 30s; into $site/nginx.conf, outside of http, or old workers stay as long as their WebSockets."
 }
@@ -284,7 +284,7 @@ remove_site() {
   reload_nginx
 }
 
-# The release that runs and the one before stay.
+# Keeps the running release and the previous one.
 prune() {
   for old in "$opt"/*/; do
     old=${old%/}
@@ -301,7 +301,7 @@ hints() {
   [ "$(getenforce 2>/dev/null || true)" != Enforcing ] || selinux
 }
 
-# None of this was tried on a machine that enforces it; deploy/README.md says so, too.
+# Not tested on a machine that enforces SELinux; see deploy/README.md.
 selinux() {
   say '(!) SELinux is enforced. nginx may read the scripts after:'
   say "  semanage fcontext -a -t httpd_sys_content_t '$public(/.*)?' && restorecon -R $public"
@@ -318,7 +318,7 @@ run() { printf '+ %s\n' "$*"; [ $dry = yes ] || "$@"; }
 
 target_of() { [ ! -L "$opt/$1" ] || readlink -f "$opt/$1"; }
 
-# FILE TEXT; FROM TO; TARGET LINK: only what differs is written, and noted in $changed.
+# FILE TEXT; FROM TO; TARGET LINK: write only differences and record them in $changed.
 put() {
   [ "$(cat "$1" 2>/dev/null)" != "$(printf '%s\n' "$2")" ] || return 0
   changed=yes
@@ -333,7 +333,7 @@ copy() {
 link() {
   [ "$(readlink "$2" 2>/dev/null)" != "$1" ] || return 0
   changed=yes
-  # At no moment is it gone.
+  # Replaces the link atomically.
   run ln -sfnT "$1" "$2.new"
   run mv -T "$2.new" "$2"
 }

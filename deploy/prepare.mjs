@@ -1,6 +1,6 @@
-// Makes a checkout ready to run: installs from the lock file and builds dist/, each only when needed.
-// Plain JavaScript for Node 18 and later, because it runs before anything is installed. It prints to stderr:
-// stdout belongs to the program that is started next.
+// Prepares a checkout: installs from the lock file and builds dist/, each only when needed.
+// Plain JavaScript for Node 18 and later, because it runs before anything is installed. It prints to stderr,
+// because stdout belongs to the program that is started next.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
@@ -27,7 +27,7 @@ export function prepare() {
 
 /**
  * Runs npm with the npm and node that started this script. Not with node_modules/.bin/node: npm looks for its global
- * settings (where a machine may name its proxy or certificate authority) beside the node that runs it.
+ * settings (where a machine may configure its proxy or certificate authority) next to the node that runs it.
  * `npm run` itself puts node_modules/.bin, and with it the newer Node, first on PATH for the script it runs.
  */
 export function npmCommand() {
@@ -38,7 +38,7 @@ export function npmCommand() {
   return { command: 'npm', args: [], env };
 }
 
-/** What npm and the build say is shown only when they fail. */
+/** Shows the output of npm and the build only when they fail. */
 function npm(words, failure) {
   const { command, args, env } = npmCommand();
   const options = { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8', maxBuffer: 1e8 };
@@ -53,20 +53,20 @@ function isOurs(path) {
   return path === modules || path.startsWith(modules + sep);
 }
 
-/** What differs between package-lock.json and what npm noted about the packages it installed; undefined if nothing. */
+/** Why an install is needed: the difference between package-lock.json and npm's record of installed packages; undefined if none. */
 function whyInstall() {
   const lock = parse(join(root, 'package-lock.json'));
   if (!lock) return undefined;
   const installed = parse(join(modules, '.package-lock.json'))?.packages;
   if (!installed) return 'none are installed';
-  // optional ones are those of other platforms; they are not installed here
+  // optional packages may be for other platforms and are then not installed
   const differs = ([path, entry]) =>
     path !== '' && (installed[path] ? installed[path].version !== entry.version : !entry.optional);
   const odd = Object.entries(lock.packages).find(differs);
   return odd && `${odd[0]} is not the version it names`;
 }
 
-/** Contents, not times: a fresh clone, a copy or a changed branch has times that mean nothing. */
+/** Hashes contents, not modification times, which mean nothing in a fresh clone, a copy or another branch. */
 function hashOfSources() {
   const hash = createHash('sha256');
   const names = ['package.json', 'package-lock.json', 'tsconfig.json', ...filesBelow('app')];

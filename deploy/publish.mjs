@@ -1,5 +1,5 @@
-// Copies the static files of this build to where nginx reads them, and keeps those of the build before: a tab that was opened
-// before an upgrade still finds its scripts. `node deploy/publish.mjs TARGET`; what is the same there already is left alone.
+// Copies the static files of this build to where nginx reads them, and keeps those of the previous build: a tab that was opened
+// before an upgrade still finds its scripts. `node deploy/publish.mjs TARGET`; unchanged files are not written again.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
@@ -8,7 +8,7 @@ if (!target) throw new Error('where to? node deploy/publish.mjs TARGET');
 const source = join(import.meta.dirname, '../dist/public');
 const record = join(target, '.builds.json');
 
-/** The files of this build and of the one before, newest first. A build that is published again changes nothing. */
+/** The files of this build and of the previous one, newest first. Publishing a build again changes nothing. */
 const files = filesBelow(source, 'js');
 const [last = [], beforeLast = []] = existsSync(record) ? JSON.parse(readFileSync(record, 'utf8')) : [];
 const builds = last.join() === files.join() ? [last, beforeLast] : [files, last];
@@ -22,7 +22,7 @@ console.log(
   `${files.length} static files are published; ${wanted.size - files.length} of the build before stay, ${old.length} older ones are gone`,
 );
 
-/** Under another name first, so that nobody reads half a file. */
+/** Writes under a temporary name first, so that no partial file is served. */
 function publish(file) {
   const place = join(target, file);
   const content = readFileSync(join(source, file));

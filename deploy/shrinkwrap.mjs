@@ -1,7 +1,7 @@
-// Runs around `npm pack` (prepack, postpack): npm never packs package-lock.json, so what would be installed from the tarball is
-// not what was tested. npm-shrinkwrap.json is the same lock for users who install the package: without the packages that only builds and
-// tests need. It exists while the tarball is made and no longer, since npm would take it for the lock of the checkout.
-//   node deploy/shrinkwrap.mjs            writes it beside package-lock.json
+// Runs around `npm pack` (prepack, postpack): npm never packs package-lock.json, so an install from the tarball would not have the
+// tested versions. npm-shrinkwrap.json is the same lock for users of the package, without the development dependencies. It exists only
+// while the tarball is made, because npm would use it as the lock of the checkout.
+//   node deploy/shrinkwrap.mjs            writes it next to package-lock.json
 //   node deploy/shrinkwrap.mjs --remove   removes it
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -120,7 +120,7 @@ describe('the layers', () => {
     expect(files.filter((file) => file !== 'cli.ts' && text(file).includes('process.exit('))).toEqual([]);
     const pure = files.filter((file) => [0, 1].includes(Number(layerOf(file))));
     expect(
-      pure.filter((file) => /\bDate\.now\(|\bset(Timeout|Interval|Immediate)\(|\bprocess\./.test(text(file))),
+      pure.filter((file) => /\bDate\.now\(|\bset(Timeout|Interval|Immediate)\(|\bprocess\.[a-z]/.test(text(file))),
     ).toEqual([]);
   });
 
