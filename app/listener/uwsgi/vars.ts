@@ -180,7 +180,7 @@ const checkRequestLine = (fields: Fields): VarsFault | undefined => {
 const checkPath = ({ url, pathInfo, scriptName }: Fields): VarsFault | undefined => {
   if (scriptName !== '' && readPrefix(scriptName) === undefined) return bad('SCRIPT_NAME', 'it is not a path');
   if (pathInfo === '' || url === '*' || isSamePlace(url, pathInfo, scriptName)) return undefined;
-  return bad('PATH_INFO', 'it is not where REQUEST_URI leads');
+  return bad('PATH_INFO', 'it does not match REQUEST_URI');
 };
 
 const checkClient = (fields: Fields): VarsFault | undefined => {
