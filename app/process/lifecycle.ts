@@ -38,7 +38,7 @@ export const startTicker = (tick: () => Promise<void>, log: Pick<Log, 'error'>):
   const timer = setInterval(async () => {
     if (busy) return;
     busy = true;
-    await tick().catch((error: unknown) => log.error({ err: error }, 'a tick failed'));
+    await tick().catch((error: unknown) => log.error({ err: error }, 'a periodic task failed'));
     busy = false;
   }, interval);
   return { stop: () => clearInterval(timer) };

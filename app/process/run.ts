@@ -75,7 +75,7 @@ const runCloser = async (close: () => unknown, { logger }: Log): Promise<void> =
   try {
     await close();
   } catch (error) {
-    logger.error({ err: error }, 'cleanup at exit failed');
+    logger.error({ err: error }, 'cleanup on exit failed');
   }
 };
 

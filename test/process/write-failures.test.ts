@@ -151,7 +151,7 @@ describe('a server', () => {
     await program.said('reloaded');
     program.child.kill('SIGTERM');
     expect(await program.exited).toBe(0);
-    expect(program.lines.map(({ msg }) => msg)).toContain('cleanup at exit failed');
+    expect(program.lines.map(({ msg }) => msg)).toContain('cleanup on exit failed');
     expect(existsSync(app)).toBe(false);
   });
 

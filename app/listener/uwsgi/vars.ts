@@ -125,7 +125,8 @@ const setVariable = (fields: Fields, name: string, value: string): string | unde
       break;
     case 'CONTENT_LENGTH':
       // With two different lengths, the end of the body is ambiguous.
-      if (fields.contentLength !== '' && fields.contentLength !== value) return 'it is given twice, differently';
+      if (fields.contentLength !== '' && fields.contentLength !== value)
+        return 'it is given twice with different values';
       fields.contentLength = value;
       break;
     default:
@@ -144,7 +145,7 @@ const addHeader = (fields: Fields, variable: string, value: string): string | un
   else {
     if (name === 'host') {
       // RFC 9112 §3.2 requires 400 for more than one Host.
-      if (fields.host !== '' && fields.host !== value) return 'it is given twice, differently';
+      if (fields.host !== '' && fields.host !== value) return 'it is given twice with different values';
       if (fields.host !== '') return undefined;
       fields.host = value;
     }
