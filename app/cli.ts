@@ -99,7 +99,7 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
 const checkKeys = (settings: Settings): number => {
   try {
     verificationKeys(settings);
-    return say('The settings are sound.');
+    return say('configuration OK');
   } catch (error) {
     return fail([error instanceof Error ? error.message : String(error)], 1);
   }
@@ -115,7 +115,7 @@ const withSettings = <T>(words: string[], then: (valid: ValidSettings) => T, fai
     if (directory !== undefined) process.chdir(directory);
   } catch {
     const source = loaded.given.get('chdir')?.source ?? 'chdir';
-    return fail([`${source}: cannot go to the directory ${directory}`], failureCode);
+    return fail([`${source}: cannot change to the directory ${directory}`], failureCode);
   }
   const valid = withListener(loaded);
   const faults = impossibleToRun(valid.settings);

@@ -52,15 +52,15 @@ describe('words and exit codes', () => {
       status: 1,
       stdout: '',
       stderr: [
-        `genkan: warning: ${file}:3: threads: does not apply: a worker runs one event loop, which serves all its peers; for more cores use processes (the pool for files and DNS is Node's UV_THREADPOOL_SIZE)`,
-        'genkan: --max-peers: write a whole number from 2 to 1000',
-        `genkan: ${file}:2: grace: write a whole number from 1 to 86400`,
+        `genkan: warning: ${file}:3: threads: has no effect: a worker runs one event loop, which serves all its peers; for more cores use processes (the pool for files and DNS is Node's UV_THREADPOOL_SIZE)`,
+        'genkan: --max-peers: must be a whole number from 2 to 1000',
+        `genkan: ${file}:2: grace: must be a whole number from 1 to 86400`,
         '',
       ].join('\n'),
     });
     expect(run('check-config', '--chdir', join(directory, 'none'))).toMatchObject({
       status: 1,
-      stderr: `genkan: --chdir: cannot go to the directory ${join(directory, 'none')}\n`,
+      stderr: `genkan: --chdir: cannot change to the directory ${join(directory, 'none')}\n`,
     });
   });
   test('check-config --nginx asks nginx -t as well', () => {
@@ -167,8 +167,8 @@ describe('token', () => {
     [['--room', 'a', '--ttl', 'soon'], '--ttl: write a time such as 90s, 10m, 1h or 7d'],
     [['--room', 'a', '--ttl', '0s'], '--ttl: write a time longer than none'],
     [['--room', 'a', '--role', 'king'], '--role: '],
-    [['--room', 'a*', '--link', 'https://meet.example'], '--link: a link leads to one room'],
-    [['--room', 'a', '--link', 'meet.example'], '--link: write where the page is'],
+    [['--room', 'a*', '--link', 'https://meet.example'], '--link: a link is for one room'],
+    [['--room', 'a', '--link', 'meet.example'], '--link: must be the URL of the page'],
     [['--room', 'a', '--private-key', '/none'], '--private-key: /none cannot be read: ENOENT'],
     [['--room', 'a', '--private-key', file], `--private-key: ${file} holds no private key in PEM form`],
     [['--room', 'a', '--rolle', 'host'], '--rolle: there is no such setting'],
@@ -181,16 +181,16 @@ describe('token', () => {
   test('without anything to sign with, or with too short a secret, is refused', () => {
     expect(run('token', '--room', 'a')).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining('nothing to sign with'),
+      stderr: expect.stringContaining('no signing key'),
     });
     const { status, stderr } = run('token', '--room', 'a', '--token-secret_file', put('short', 'x'.repeat(31)));
     expect(status).toBe(2);
-    expect(stderr).toContain('--token-secret_file: write at least 32 letters');
+    expect(stderr).toContain('--token-secret_file: must be at least 32 letters');
   });
   test('a server that asks for tokens needs keys that can be used, and check-config says so', () => {
     expect(run('check-config', '--auth', 'token')).toMatchObject({
       status: 1,
-      stderr: expect.stringContaining('genkan: --auth: token needs a key to check tokens with'),
+      stderr: expect.stringContaining('genkan: --auth: token requires a key'),
     });
     expect(run('check-config', '--auth', 'token', ...key).status).toBe(0);
     for (const command of ['check-config', 'serve'])
@@ -214,9 +214,9 @@ describe('running', () => {
       said += text;
     });
     const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
-    for (let tries = 0; !said.includes('Genkan is at') && tries < 500; tries += 1)
+    for (let tries = 0; !said.includes('Genkan is running at') && tries < 500; tries += 1)
       await new Promise((resolve) => setTimeout(resolve, 10));
-    return { child, exited, url: /Genkan is at (\S+)/.exec(said)?.[1] ?? `nothing but ${said}` };
+    return { child, exited, url: /Genkan is running at (\S+)/.exec(said)?.[1] ?? `nothing but ${said}` };
   };
 
   test("the ancestors' command line starts, in another directory, from a file", async () => {

@@ -31,7 +31,7 @@ export const conform = async (words: string[]): Promise<CommandResult> => {
     const why = cause instanceof Error ? `${message}: ${cause.message}` : message;
     const isToken = error instanceof TurnedAway && error.code.startsWith('token-');
     const hint = isToken ? "; a token is made by: genkan token --room 'conform-*' …, for --token" : '';
-    return { code: isToken ? 2 : 1, fault: `conform: nothing could be judged at ${site.base}: ${why}${hint}` };
+    return { code: isToken ? 2 : 1, fault: `conform: could not test ${site.base}: ${why}${hint}` };
   }
 };
 
@@ -41,12 +41,12 @@ const parseWords = (words: string[]): ConformArguments | { fault: string } => {
     const [url, ...more] = positionals;
     const { token, 'token-host': hostToken, quick, json = false, insecure = false } = values;
     if (url === undefined || more.length > 0)
-      return { fault: 'which server? Give one URL, such as https://meet.example' };
+      return { fault: 'no server specified; pass one URL, such as https://meet.example' };
     if (!/^https?:\/\/[^?#]+$/.test(url) || !URL.canParse(url))
       return {
-        fault: `${url}: write where the start page is, such as https://meet.example or https://example.org/meet/`,
+        fault: `${url}: must be the URL of the start page, such as https://meet.example or https://example.org/meet/`,
       };
-    if (quick !== undefined && !/^\d+$/.test(quick)) return { fault: `--quick ${quick}: write a number of seconds` };
+    if (quick !== undefined && !/^\d+$/.test(quick)) return { fault: `--quick ${quick}: must be a number of seconds` };
     const base = url.replace(/\/+$/, '');
     return { base, token, hostToken, quick: quick === undefined ? undefined : Number(quick) * 1000, json, insecure };
   } catch (error) {

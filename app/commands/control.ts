@@ -18,41 +18,41 @@ export const command = async (
   const { 'control-socket': path, pidfile } = settings;
   if (path !== undefined) return viaControlSocket(name, path);
   if (pidfile !== undefined) return viaSignal(name, pidfile, settings['drain-timeout']);
-  return { code: 2, text: `${name}: whom? Give --control-socket PATH or --pidfile PATH` };
+  return { code: 2, text: `${name}: no server specified; pass --control-socket or --pidfile` };
 };
 
 const viaControlSocket = async (name: CommandName, path: string): Promise<CommandResult> => {
   try {
     const { ok, error, status } = await ask(path, name);
-    if (!ok) return { code: 1, text: `${name}: ${error ?? 'it was not done'}` };
+    if (!ok) return { code: 1, text: `${name}: ${error ?? 'failed'}` };
     return { code: 0, text: status === undefined ? done[name] : JSON.stringify(status, null, 2) };
   } catch (error) {
-    return { code: 1, text: `${name}: nobody answers at ${path}: ${error instanceof Error ? error.message : error}` };
+    return { code: 1, text: `${name}: no response from ${path}: ${error instanceof Error ? error.message : error}` };
   }
 };
 
 const done: Record<CommandName, string> = {
-  status: 'It runs.',
+  status: 'Running.',
   reload: 'Reloaded.',
   stop: 'Stopped.',
   pause: 'Paused: new rooms are refused.',
-  resume: 'New rooms are taken again.',
+  resume: 'Resumed: new rooms are accepted.',
 };
 
 const signals = { reload: 'SIGHUP', stop: 'SIGTERM', pause: 'SIGTSTP' } as const;
 
 const viaSignal = async (name: CommandName, pidfile: string, drain: number): Promise<CommandResult> => {
   const pid = pidIn(pidfile);
-  if (pid === undefined || !isAlive(pid)) return { code: 1, text: `${name}: ${pidfile} names nobody who runs` };
-  if (name === 'status') return { code: 0, text: `It runs, as process ${pid}; more is told by --control-socket.` };
+  if (pid === undefined || !isAlive(pid))
+    return { code: 1, text: `${name}: no running process with the PID in ${pidfile}` };
+  if (name === 'status') return { code: 0, text: `Running as process ${pid}; use --control-socket for details.` };
   if (name === 'resume')
-    return { code: 2, text: 'resume: a signal can only change pause to resume and back; use --control-socket' };
+    return { code: 2, text: 'resume: a signal can only toggle pause and resume; use --control-socket' };
   process.kill(pid, signals[name]);
-  if (name !== 'stop')
-    return { code: 0, text: `${name}: process ${pid} was asked; how it went is in its log, or use --control-socket` };
+  if (name !== 'stop') return { code: 0, text: `${name}: signal sent to process ${pid}; see its log for the result` };
   return (await hasExited(pid, drain))
     ? { code: 0, text: done.stop }
-    : { code: 1, text: `stop: process ${pid} still runs` };
+    : { code: 1, text: `stop: process ${pid} is still running` };
 };
 
 const isAlive = (pid: number): boolean => {

@@ -55,7 +55,7 @@ export const writeFiles = (files: Files, out: string | undefined): string => {
 /** Only nginx.conf has a name that other software uses as well. */
 const refuseForeign = (path: string): void => {
   if (existsSync(path) && !readFileSync(path, 'utf8').includes('Genkan'))
-    throw new Error(`${path} is not Genkan's and stays; write to another directory, or choose --mode vhost`);
+    throw new Error(`${path} was not written by Genkan and is kept; use another directory, or --mode vhost`);
 };
 
 /** The Debian package installs nginx where only the PATH of root leads. */
@@ -76,7 +76,7 @@ const versionFor = (settings: NginxSettings, ask: () => string | undefined) => {
     text,
     isKnown: known !== undefined,
     notes: [
-      ...(known ? [] : [`there is no nginx here to ask; the files are for ${text}, or say --nginx-version`]),
+      ...(known ? [] : [`nginx was not found; the files are for ${text}; for another version pass --nginx-version`]),
       ...(isWithoutQuic ? ['--http3: the nginx of this machine was built without --with-http_v3_module'] : []),
     ],
     faults: impossibleForVersion(settings, text, source),
@@ -90,7 +90,7 @@ const appOf = (settings: NginxSettings): App | { faults: string[] } => {
   const found = findApp(settings);
   const invalid = 'faults' in found ? undefined : found.upstreams.find((address) => /[\s;{}"'\\$#]/.test(address));
   if (invalid === undefined) return found;
-  return { faults: [`${invalid}: cannot stand in nginx's files: no spaces, quotes or any of ; { } \\ $ #`] };
+  return { faults: [`${invalid}: not allowed in nginx's files: no spaces, quotes or any of ; { } \\ $ #`] };
 };
 
 /** From --upstream, or from the listen settings of the app. */
@@ -110,7 +110,7 @@ const findApp = (settings: NginxSettings): App | { faults: string[] } => {
     ({ address }) => address.kind === 'fd' || (address.kind === 'tcp' && address.port === 0),
   );
   if (primary === undefined || isUnknown)
-    return { faults: [`--${setting}: nginx cannot know where that is; say it by --upstream`] };
+    return { faults: [`--${setting}: nginx cannot know this address; pass it by --upstream`] };
   return { protocol, upstreams: [primary, ...others] };
 };
 
@@ -118,10 +118,10 @@ const assumeDefault = (settings: NginxSettings, protocol: App['protocol']): App 
   const { http, socket, 'http-socket': httpSocket } = settings;
   const [wanted, other] = protocol === 'uwsgi' ? ['--socket', '--http-socket'] : ['--http-socket', '--socket'];
   if (socket.length + httpSocket.length > 0)
-    return { faults: [`--protocol ${protocol}: the app listens by ${other} alone; add ${wanted} there`] };
+    return { faults: [`--protocol ${protocol}: the app listens only on ${other}; add ${wanted}`] };
   if (http.length > 0)
     return {
-      faults: ['--http: is for browsers and believes no front end; let the app listen by --socket or --http-socket'],
+      faults: ['--http: is for browsers and trusts no front end; let the app listen on --socket or --http-socket'],
     };
   return { protocol, upstreams: ['127.0.0.1:3031'] };
 };
@@ -174,5 +174,5 @@ const siteSpecOf = (settings: NginxSettings, version: string, app: App): SiteSpe
 
 const remarks = ({ upstreams, version, resolver }: SiteSpec): string[] =>
   upstreams.length > 1 && upstreams.some(isName) && (resolver === undefined || !knows(version).resolve)
-    ? ['several upstreams that are names are looked up once, at start, before nginx 1.27.3']
+    ? ['before nginx 1.27.3, several upstreams given by name are resolved only once, at start']
     : [];

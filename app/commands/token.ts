@@ -59,17 +59,15 @@ const keyOf = (path: string | undefined, settings: Settings) => {
   if (path !== undefined) return signingKey(path);
   const [secret] = settings['token-secret'];
   if (secret !== undefined) return signingSecret(secret);
-  throw new Error(
-    'there is nothing to sign with: give --private-key FILE, or --token-secret_file FILE as the server has it',
-  );
+  throw new Error('no signing key; pass --private-key FILE, or --token-secret_file FILE as the server has it');
 };
 
 /** @param site URL of Genkan's start page */
 const pageOf = (site: string, rooms: string[]): string => {
   if (!/^https?:\/\/[^?#]+$/.test(site) || !URL.canParse(site))
-    throw new Error('--link: write where the page is, such as https://meet.example');
+    throw new Error('--link: must be the URL of the page, such as https://meet.example');
   const [room = ''] = rooms;
   if (rooms.length > 1 || !roomName.safeParse(room).success)
-    throw new Error('--link: a link leads to one room; say which by a single --room without "*"');
+    throw new Error('--link: a link is for one room; pass a single --room without "*"');
   return new URL(`rooms/${encodeURIComponent(room)}`, site.endsWith('/') ? site : `${site}/`).href;
 };

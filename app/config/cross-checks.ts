@@ -35,7 +35,7 @@ const sameAddress = (listeners: ConfiguredListener[], where: Where): string[] =>
     const before = listeners.slice(0, at).find((other) => collide(one, other));
     if (!before) return [];
     return [
-      `${where(one.name, one.index)}: ${showAddress(one.address)} is the address of ${where(before.name, before.index)} already`,
+      `${where(one.name, one.index)}: ${showAddress(one.address)} is already used by ${where(before.name, before.index)}`,
     ];
   });
 
@@ -57,11 +57,13 @@ const tooSmall = (settings: Settings, where: Where): string[] => {
   const hard = settings['evil-reload-on-rss'];
   const faults: string[] = [];
   if (settings['max-unsent-bytes'] < message)
-    faults.push(`${where('max-unsent-bytes')}: is less than one message may have (${where('max-message-bytes')})`);
+    faults.push(
+      `${where('max-unsent-bytes')}: must be at least the size of one message (${where('max-message-bytes')})`,
+    );
   if (settings['limit-post'] < message)
-    faults.push(`${where('limit-post')}: is less than one message may have (${where('max-message-bytes')})`);
+    faults.push(`${where('limit-post')}: must be at least the size of one message (${where('max-message-bytes')})`);
   if (settings['byte-burst'] < message)
-    faults.push(`${where('byte-burst')}: is less than one message may have (${where('max-message-bytes')})`);
+    faults.push(`${where('byte-burst')}: must be at least the size of one message (${where('max-message-bytes')})`);
   if (hard > 0 && hard <= soft)
     faults.push(
       `${where('evil-reload-on-rss')}: must be more than ${where('reload-on-rss')}, or no worker ever drains`,
@@ -73,13 +75,14 @@ const missingKeys = (settings: Settings, where: Where): string[] => {
   const hasKeys = settings['token-secret'].length + settings['token-key'].length > 0 || settings['token-jwks-url'];
   return settings.auth === 'open' || hasKeys
     ? []
-    : [`${where('auth')}: token needs a key to check tokens with: token-secret, token-key or token-jwks-url`];
+    : [`${where('auth')}: token requires a key: token-secret, token-key or token-jwks-url`];
 };
 
 const incompleteTurn = (settings: Settings, where: Where): string[] => {
   const [urls, secret] = [settings['turn-url'].length > 0, settings['turn-secret'] !== undefined];
-  if (urls && !secret) return [`${where('turn-url')}: needs turn-secret, or browsers have no credential to show there`];
-  if (secret && !urls) return [`${where('turn-secret')}: is of no use without turn-url`];
+  if (urls && !secret)
+    return [`${where('turn-url')}: requires turn-secret, from which credentials for browsers are made`];
+  if (secret && !urls) return [`${where('turn-secret')}: has no effect without turn-url`];
   return [];
 };
 
@@ -89,5 +92,5 @@ const unusedStoreSettings = (settings: Settings, where: Where): string[] => {
     ...(settings['store-cluster'] ? (['store-cluster'] as const) : []),
   ];
   if (settings.store !== 'memory') return [];
-  return useless.map((name) => `${where(name)}: is of no use where rooms live in memory; give store`);
+  return useless.map((name) => `${where(name)}: has no effect while rooms are kept in memory; set store`);
 };

@@ -18,7 +18,7 @@ export const expand = (text: string, environment: Environment): { text: string; 
     if (name === undefined || (round !== undefined && fallback !== undefined))
       faults.push(`"${whole}" is not understood; write \${NAME} or \${NAME:-default}`);
     else if (value === undefined && fallback === undefined)
-      faults.push(`the environment has no ${name}; write \${${name}:-default} if it may be absent`);
+      faults.push(`the environment variable ${name} is not set; write \${${name}:-default} if it may be absent`);
     // As in a shell, :- also replaces an empty value.
     return (fallback === undefined ? value : value || fallback) ?? '';
   });

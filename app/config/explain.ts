@@ -21,7 +21,7 @@ export const explain = (option: string): { text: string } | { fault: string } =>
       };
     case 'unknown': {
       const hint = meaning.nearest === undefined ? '' : `; did you mean ${meaning.nearest}?`;
-      return { fault: `${option}: neither a setting nor an option of uWSGI that is known here${hint}` };
+      return { fault: `${option}: not a setting, and not a known option of uWSGI${hint}` };
     }
   }
 };
@@ -34,7 +34,7 @@ export const explainAll = (): string =>
       ...Object.entries(settings).flatMap(([name, setting]) => columns(name, metadataOf(setting).help, 28)),
       '',
     ]),
-    'Options of uWSGI that are no settings here:',
+    'Options of uWSGI that are not settings of Genkan:',
     ...Object.entries(uwsgiOptions).flatMap(([name, answer]) => columns(name, sentence(answer), 28)),
     ...uwsgiFamilies.flatMap(({ like, answer }) => columns(like, sentence(answer), 28)),
   ].join('\n');
@@ -70,9 +70,9 @@ const sentence = (answer: UwsgiAnswer): string => {
   const { verdict, said } = verdictOn(answer);
   switch (verdict) {
     case 'always':
-      return `accepted; it is always so: ${said}`;
+      return `accepted; always on: ${said}`;
     case 'inapplicable':
-      return `accepted with a warning, and does not apply: ${said}`;
+      return `accepted with a warning; has no effect: ${said}`;
     case 'refused':
       return `refused: ${said}`;
   }

@@ -60,7 +60,7 @@ const takeAnswer = (reading: RawSettings, answer: UwsgiVerdict, source: string, 
       if (off) reading.notes.push(`${source}: cannot be switched off: ${said}`);
       return;
     case 'inapplicable':
-      reading.notes.push(`${source}: does not apply: ${said}`);
+      reading.notes.push(`${source}: has no effect: ${said}`);
       return;
     case 'refused':
       reading.faults.push(`${source}: ${said}`);
@@ -72,7 +72,7 @@ export const rejectDuplicates = (reading: RawSettings): RawSettings => {
   const first = new Map<string, RawSetting>();
   for (const given of reading.given) {
     const before = first.get(given.name);
-    if (before) reading.faults.push(`${given.source}: says the same as ${before.source}`);
+    if (before) reading.faults.push(`${given.source}: sets the same as ${before.source}`);
     else first.set(given.name, given);
   }
   return reading;

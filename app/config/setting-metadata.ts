@@ -23,7 +23,7 @@ export const settingMetadata = z.registry<SettingMetadata>();
 /** @throws when a setting was declared without metadata: a programming error */
 export const metadataOf = (setting: z.core.$ZodType): SettingMetadata => {
   const found = settingMetadata.get(setting);
-  if (!found) throw new Error('a setting stands in the schema without .register(about, …)');
+  if (!found) throw new Error('a setting in the schema has no .register(settingMetadata, …)');
   return found;
 };
 

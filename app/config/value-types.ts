@@ -30,7 +30,7 @@ const unwrapped = (setting: z.core.$ZodType): z.core.$ZodType =>
 export const list = <T extends z.ZodType>(item: T) => z.array(item).default([]);
 
 export const integer = (min: number, max: number, shown = 'N') => {
-  const error = `write a whole number from ${min} to ${max}`;
+  const error = `must be a whole number from ${min} to ${max}`;
   return z
     .union([z.number(), z.string().regex(/^\d+$/).transform(Number)], { error })
     .pipe(z.int(error).min(min, error).max(max, error))
@@ -43,26 +43,26 @@ export const bytes = (min: number, max: number) => integer(min, max, 'BYTES');
 const words = { truthy: ['true', 'yes', 'on', '1'], falsy: ['false', 'no', 'off', '0'] };
 export const flag = () =>
   z
-    .union([z.boolean(), z.stringbool(words)], { error: 'write true or false' })
+    .union([z.boolean(), z.stringbool(words)], { error: 'must be true or false' })
     .register(types, { kind: 'flag', shown: '[true|false]', json: { type: 'boolean' } });
 export const isFlagWord = (text: string): boolean => [...words.truthy, ...words.falsy].includes(text.toLowerCase());
 
-/** @param wanted completes "write …" */
+/** @param wanted completes "must be …" */
 export const text = (pattern: RegExp, wanted: string, shown: string) =>
   z
-    .string(`write ${wanted}`)
-    .regex(pattern, `write ${wanted}`)
+    .string(`must be ${wanted}`)
+    .regex(pattern, `must be ${wanted}`)
     .register(types, { kind: 'text', shown, json: { type: 'string', pattern: pattern.source } });
 
 export const path = () => text(/^[^\0]+$/, 'a path', 'PATH');
 export const octalMode = () => text(/^[0-7]{3,4}$/, 'an octal mode such as 660', 'MODE');
 export const choice = <const T extends readonly string[]>(...names: T) =>
   z
-    .enum(names, `write one of ${names.join(', ')}`)
+    .enum(names, `must be one of: ${names.join(', ')}`)
     .register(types, { kind: 'text', shown: names.join('|'), json: { enum: names } });
 
 export const address = z
-  .string('write an address')
+  .string('must be an address')
   .transform((given, context) => {
     const parsed = parseAddress(given);
     if (parsed) return parsed;
@@ -73,6 +73,6 @@ export const address = z
 
 export const network = z
   .union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], {
-    error: 'write an IP address or a network such as 172.20.0.0/24',
+    error: 'must be an IP address or a network such as 172.20.0.0/24',
   })
   .register(types, { kind: 'text', shown: 'NETWORK', json: { type: 'string' } });

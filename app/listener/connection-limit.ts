@@ -17,7 +17,8 @@ export const connectionLimit = (max: number, log: ListenerLog): AcceptConnection
   };
   return (socket) => {
     if (open >= max) {
-      if (!logged) log.warn({ max }, 'as many connections as max-connections or the system allows; more are closed');
+      if (!logged)
+        log.warn({ max }, 'connection limit reached (max-connections, or that of the system); more are closed');
       logged = true;
       return false;
     }
@@ -52,7 +53,7 @@ export const addressLimit = (max: number, log: ListenerLog): AcceptConnection =>
     const full = used.find(({ open, max }) => open >= max);
     if (full) {
       const { key, max } = full;
-      if (!full.logged) log.warn({ peer: key, max }, 'as many connections from one address as may be; more are closed');
+      if (!full.logged) log.warn({ peer: key, max }, 'connection limit per address reached; more are closed');
       full.logged = true;
       return false;
     }

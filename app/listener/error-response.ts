@@ -5,7 +5,7 @@ const refusals = {
   'bad-request': { status: 400, message: 'The request could not be understood.' },
   'request-timeout': { status: 408, message: 'The request did not arrive in time.' },
   'body-too-large': { status: 413, message: 'The body is longer than this server accepts.' },
-  'unknown-host': { status: 421, message: 'This server does not answer for that host.' },
+  'unknown-host': { status: 421, message: 'This server does not serve that host.' },
   'rate-limited': { status: 429, message: 'Too many requests from this address were refused.' },
   'header-too-large': { status: 431, message: 'The headers are longer than this server accepts.' },
   harakiri: { status: 503, message: 'The request took too long.' },

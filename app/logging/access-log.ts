@@ -34,7 +34,7 @@ export const createAccessLog = (log: AccessLogger, settings: AccessSettings): Ac
       if (all) log.info({ ...entry, ...handshake(entry), ms: us / 1000 }, 'WebSocket closed');
     },
     turnedAway(entry) {
-      if (all) log.info({ ...entry, method: 'GET', status: 101 }, 'WebSocket turned away');
+      if (all) log.info({ ...entry, method: 'GET', status: 101 }, 'WebSocket rejected');
     },
     streamed({ us, ...entry }) {
       if (all) log.info({ ...entry, ...streaming(entry), ms: us / 1000 }, 'event stream closed');

@@ -33,7 +33,7 @@ export const formatFaults = (format: string): string[] =>
     Object.hasOwn(tokens, token)
       ? []
       : [
-          `${whole} is not known here; there are ${Object.keys(tokens)
+          `${whole} is unknown; available: ${Object.keys(tokens)
             .map((name) => `%(${name})`)
             .join(' ')}`,
         ],

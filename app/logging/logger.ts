@@ -37,7 +37,7 @@ export const openLog = (
   const terminal = logto === undefined && process.stdout.isTTY === true;
   const json = format === undefined && (settings['log-json'] ?? !terminal);
   // Unbuffered: a buffered log would lose the last lines before a crash.
-  const output = new Output(logto, (lost) => logger.warn({ lost }, 'lines of the log were lost'));
+  const output = new Output(logto, (lost) => logger.warn({ lost }, 'log lines were lost'));
   if (mustOpen) output.open();
   const logger = createPino(settings, json ? output : formatted(output, format), worker);
   return { logger, reopen: () => output.reopen() };

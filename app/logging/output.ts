@@ -49,7 +49,7 @@ export class Output {
     } catch (error) {
       this.#warn(
         error,
-        this.#descriptor === undefined ? 'lines are lost until it works' : 'the old file is written on',
+        this.#descriptor === undefined ? 'lines are lost until this is fixed' : 'still writing to the old file',
       );
     }
   }
@@ -61,7 +61,7 @@ export class Output {
       else this.#writeAll(this.#descriptor, line);
     } catch (error) {
       this.#lost += 1;
-      this.#warn(error, 'lines are lost until it works');
+      this.#warn(error, 'lines are lost until this is fixed');
     }
   }
 

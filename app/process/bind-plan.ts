@@ -38,7 +38,9 @@ export const planEndpoints = (
   const duplicate = findDuplicate([...shared, ...workers.flat()]);
   return duplicate === undefined
     ? { workers: workers.map((endpoints) => [...shared, ...endpoints]) }
-    : { faults: [`${duplicate}: two workers would listen there; leave ${settings.processes} ports free after each`] };
+    : {
+        faults: [`${duplicate}: two workers would use this address; leave ${settings.processes} ports free after each`],
+      };
 };
 
 /** Why these endpoints cannot be split among several workers. */
@@ -47,7 +49,7 @@ const findPlanFaults = (wanted: ListenEndpoint[], processes: number): string[] =
   const faults: string[] = [];
   if (wanted.some(({ setting }) => setting === 'http'))
     faults.push(
-      `rooms live in one worker: --http with --processes ${processes} cannot find it; put nginx in front, which hashes rooms over the workers' sockets (--socket /run/genkan/app.%w.sock), or give --store valkey://…, from where every worker serves every room`,
+      `--http cannot be used with --processes ${processes}: each room lives in one worker; put nginx in front, which hashes rooms over the workers' sockets (--socket /run/genkan/app.%w.sock), or set --store valkey://…, so that every worker serves every room`,
     );
   for (const { setting, address } of wanted)
     if (address.kind === 'unix' && !address.path.includes('%w'))
@@ -57,7 +59,7 @@ const findPlanFaults = (wanted: ListenEndpoint[], processes: number): string[] =
   for (const setting of listenSettings) {
     const count = wanted.filter((endpoint) => endpoint.setting === setting && endpoint.address.kind === 'fd').length;
     if (count % processes !== 0)
-      faults.push(`--${setting}: ${count} inherited sockets cannot be dealt out to ${processes} workers`);
+      faults.push(`--${setting}: ${count} inherited sockets cannot be distributed over ${processes} workers`);
   }
   return faults;
 };

@@ -73,7 +73,7 @@ export const ask = (path: string, command: ControlCommand): Promise<Answer> =>
       socket.end();
     });
     socket.on('error', reject);
-    socket.on('close', () => reject(new Error('it went away without an answer')));
+    socket.on('close', () => reject(new Error('the connection was closed without a response')));
   });
 
 const handleConnection = (
@@ -110,7 +110,8 @@ const reply = async (socket: Socket, line: string, control: ServerControl, log: 
 
 const execute = async (line: string, control: ServerControl, log: Log): Promise<Answer> => {
   const command = parseCommand(line.trim(), control.paused);
-  if (!command) return { ok: false, error: `no command; write {"command":"…"} with ${controlCommands.join(', ')}` };
+  if (!command)
+    return { ok: false, error: `unknown command; send {"command":"…"} with one of ${controlCommands.join(', ')}` };
   if (command !== 'status') log.info({ command }, 'command');
   switch (command) {
     case 'status':

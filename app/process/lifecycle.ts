@@ -38,7 +38,7 @@ export const startTicker = (tick: () => Promise<void>, log: Pick<Log, 'error'>):
   const timer = setInterval(async () => {
     if (busy) return;
     busy = true;
-    await tick().catch((error: unknown) => log.error({ err: error }, 'a tick failed'));
+    await tick().catch((error: unknown) => log.error({ err: error }, 'a periodic task failed'));
     busy = false;
   }, interval);
   return { stop: () => clearInterval(timer) };
@@ -78,7 +78,7 @@ const handleSignal = (signal: NodeJS.Signals, control: ServerControl, log: Log):
 const drainOn = (signal: NodeJS.Signals, control: ServerControl, log: Log): void => {
   process.on('SIGTERM', () => control.kill());
   process.on('SIGINT', () => control.kill());
-  log.info({ signal }, 'draining; the same signal again ends at once');
+  log.info({ signal }, 'draining; send the same signal again to stop at once');
   control.stop().catch((error: unknown) => {
     log.error({ err: error }, 'could not stop cleanly');
     control.kill();

@@ -44,7 +44,7 @@ export const listenOptions = (settings: Settings): Listen => ({
 export const backlogWarning = (backlog: number): string | undefined => {
   const limit = somaxconn();
   if (limit === undefined || backlog <= limit) return undefined;
-  return `listen is ${backlog}, but the kernel lets only ${limit} connections wait: raise sysctl net.core.somaxconn`;
+  return `listen is ${backlog}, but the kernel limits the backlog to ${limit}: raise sysctl net.core.somaxconn`;
 };
 
 const somaxconn = (): number | undefined => {

@@ -122,7 +122,7 @@ class SupervisorControl implements ServerControl {
     this.#turn = reloading;
     const outcome = await reloading;
     if (outcome.ok) logger.info({ workers: this.#supervisor.workers.length }, 'reloaded');
-    else logger.error({ reason: outcome.reason }, 'not reloaded; what was there serves on');
+    else logger.error({ reason: outcome.reason }, 'reload failed; current workers keep running');
     return outcome;
   };
 
@@ -159,7 +159,7 @@ class SupervisorControl implements ServerControl {
   });
 
   async #applySettings(): Promise<Outcome> {
-    if (this.stopping) return { ok: false, reason: 'it is stopping' };
+    if (this.stopping) return { ok: false, reason: 'the server is stopping' };
     try {
       const read = this.#next();
       if ('faults' in read) return { ok: false, reason: read.faults.join('\n') };
@@ -179,6 +179,6 @@ class SupervisorControl implements ServerControl {
   #warnFixed(wanted: Settings): void {
     for (const setting of fixedSettings)
       if (JSON.stringify(wanted[setting]) !== JSON.stringify(this.#settings[setting]))
-        this.#log.logger.warn({ setting }, 'a reload does not change this setting; restart for it');
+        this.#log.logger.warn({ setting }, 'a reload does not change this setting; restart to apply it');
   }
 }

@@ -6,7 +6,7 @@ import { temporaryName } from './temporary-name.ts';
 export const refuseRunning = (file: string): void => {
   const pid = pidIn(file);
   if (pid !== undefined && pid !== process.pid && isGenkan(pid))
-    throw new Error(`${file} names process ${pid}, which runs; stop that one first`);
+    throw new Error(`${file}: process ${pid} is already running; stop it first`);
 };
 
 /** The pid in the file; undefined when there is none. */

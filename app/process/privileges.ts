@@ -8,7 +8,7 @@ export const identityOf = (user: string | undefined, group: string | undefined):
   if (user === undefined && group === undefined) return undefined;
   const found = user === undefined ? { uid: processId('getuid'), gid: undefined } : findUser(user);
   const gid = group === undefined ? found.gid : findGroup(group);
-  if (gid === undefined) throw new Error(`uid ${user}: nobody is listed with this number, so give gid as well`);
+  if (gid === undefined) throw new Error(`uid ${user}: no user has this number; set gid as well`);
   return { ...found, gid };
 };
 
@@ -30,7 +30,7 @@ export const dropPrivileges = ({ uid, gid, user }: Identity): void => {
     process.setgid?.(gid);
     process.setuid?.(uid);
   } catch (error) {
-    throw new Error(`uid, gid: this process may not become ${uid}:${gid} (only root may)`, { cause: error });
+    throw new Error(`uid, gid: cannot switch to ${uid}:${gid} (requires root)`, { cause: error });
   }
 };
 

@@ -23,7 +23,7 @@ export const impossibleToRun = (settings: Settings, passed: ListenEndpoint[] = [
   return [
     ...('faults' in plan ? plan.faults : []),
     ...(settings.master === false && needed.length > 0
-      ? [`--master false: ${needed.join(', ')} cannot be without a supervisor; leave master out`]
+      ? [`--master false: ${needed.join(', ')} cannot work without a supervisor; remove master`]
       : []),
   ];
 };

@@ -45,7 +45,7 @@ export const run = async ({ settings, reload, say }: StartInstance): Promise<num
     await startAuxiliaries(settings, { instance, control, log, files, closers });
     for (const endpoint of instance.listening) if (!wantsMaster(settings)) logger.info(endpoint, 'listening');
     const url = instance.listening.find(({ setting }) => setting === 'http')?.url;
-    if (url) say(`Genkan is at ${url}`);
+    if (url) say(`Genkan is running at ${url}`);
     notifier.ready();
     closers.push(startStatusUpdates(control, notifier));
     return await signals.obey(control, logger, ended.promise);
@@ -63,7 +63,7 @@ const runCloser = async (close: () => unknown, { logger }: Log): Promise<void> =
   try {
     await close();
   } catch (error) {
-    logger.error({ err: error }, 'not everything could be removed at the end');
+    logger.error({ err: error }, 'cleanup on exit failed');
   }
 };
 
@@ -73,7 +73,7 @@ const activatedSockets = (settings: Settings, { logger }: Log): ListenEndpoint[]
   for (const setting of new Set(passed.places.map((endpoint) => endpoint.setting)))
     logger.info(
       { setting, configured: settings[setting].length },
-      'systemd passed sockets: they replace the addresses',
+      'sockets passed by systemd replace the configured addresses',
     );
   return passed.places;
 };
@@ -82,7 +82,7 @@ const logWarnings = (settings: Settings, { logger }: Log): void => {
   const backlog = backlogWarning(settings.listen);
   if (backlog !== undefined) logger.warn({ listen: settings.listen }, backlog);
   if (isRoot() && settings.uid === undefined && !settings['allow-root'])
-    logger.warn({}, 'running as root; give uid, or allow-root if this is meant');
+    logger.warn({}, 'running as root; set uid, or allow-root if this is intended');
 };
 
 /** Binds everything, drops privileges, and then serves. */
@@ -138,7 +138,7 @@ const withNotifications = (
   },
   set paused(wanted) {
     control.paused = wanted;
-    logger.info({ paused: wanted }, wanted ? 'paused: new rooms are refused' : 'new rooms are taken again');
+    logger.info({ paused: wanted }, wanted ? 'paused: new rooms are refused' : 'resumed: new rooms are accepted');
   },
   reopen: () => control.reopen(),
   status: () => control.status(),

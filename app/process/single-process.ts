@@ -21,7 +21,7 @@ export const startSingleProcess = async (
     stop: () => running.stop({ delay: settings['drain-delay'] }),
     kill: running.kill,
     async reload() {
-      logger.warn({}, 'nothing is reloaded: there is no supervisor; start with --master');
+      logger.warn({}, 'cannot reload: there is no supervisor; start with --master');
       return { ok: false, reason: 'there is no supervisor; start with --master to be able to reload' };
     },
     reopen,

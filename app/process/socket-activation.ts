@@ -22,7 +22,7 @@ export const activatedEndpoints = (
     const named = listenSettings.find((setting) => setting === names[index]);
     const setting = named ?? (configured.length > 1 ? undefined : (configured[0] ?? 'http'));
     if (!setting)
-      return { faults: [`LISTEN_FDNAMES: say FileDescriptorName=${configured.join(' or ')} in the socket unit`] };
+      return { faults: [`LISTEN_FDNAMES: set FileDescriptorName=${configured.join(' or ')} in the socket unit`] };
     places.push({ setting, address: { kind: 'fd', fd: firstFd + index } });
   }
   return { places };

@@ -27,7 +27,7 @@ export const createNotifier = (environment: NodeJS.ProcessEnv, log: Pick<Log, 'w
       const problem = await notify(words, environment);
       if (problem === undefined) return;
       disabled = problem.code === 'ENOENT';
-      log.warn({ err: problem, words }, 'systemd-notify failed; systemd does not know how we are');
+      log.warn({ err: problem, words }, 'systemd-notify failed; systemd was not notified');
     });
   };
   const interval = watchdogInterval(environment);

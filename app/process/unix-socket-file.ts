@@ -63,7 +63,9 @@ const chown = (path: string, { uid, gid }: { uid: number; gid: number }): void =
   try {
     lchownSync(path, uid, gid);
   } catch (error) {
-    throw new Error(`chown-socket: ${path} cannot be given to ${uid}:${gid} (only root may)`, { cause: error });
+    throw new Error(`chown-socket: cannot change the owner of ${path} to ${uid}:${gid} (requires root)`, {
+      cause: error,
+    });
   }
 };
 
@@ -77,7 +79,7 @@ const fileIdentity = (path: string): string | undefined => {
 const refuseInUse = async (path: string): Promise<void> => {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
-  if (!found.isSocket()) throw new Error(`${path} is there already and is not a socket`);
+  if (!found.isSocket()) throw new Error(`${path} already exists and is not a socket`);
   if (await isAccepting(path)) throw new Error(`${path} is in use by another process`);
 };
 

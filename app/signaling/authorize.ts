@@ -69,7 +69,7 @@ export const guess = async <T extends object>(
   const { addresses, roomGuesses, clock } = context;
   const suspect = !addresses.isUnused('guesses', address, clock());
   const roomWait = suspect ? roomGuesses.wait(room, clock()) : 0;
-  if (roomWait > 0) return { ...tooOften(roomWait), detail: 'at this room' };
+  if (roomWait > 0) return { ...tooOften(roomWait), detail: 'for this room' };
   const wait = addresses.take('guesses', address, clock());
   if (wait > 0) return tooOften(wait);
   const outcome = await attempt();

@@ -143,7 +143,9 @@ const resume = async (
     if (resumed.refused === 'store-unavailable')
       store
         .commit(name, (room, now) => lose(room, who.id, now, limits.rules, worker), 'insist')
-        .catch((error: unknown) => signaling.log.warn({ err: error, room: name }, 'a lost peer could not be noted'));
+        .catch((error: unknown) =>
+          signaling.log.warn({ err: error, room: name }, 'the loss of a peer could not be recorded'),
+        );
     return resumed;
   }
   attach(who.id);

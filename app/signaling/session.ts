@@ -224,7 +224,7 @@ export class Session implements Receiver {
     if (this.#state.at === 'waiting') return this.#handleInLobby(message);
     if (message.type === 'join') return this.#join(message);
     if (message.type === 'malformed') return this.#refuse(message.refusal, message.n);
-    this.#refuse(refuse('not-joined', `"${message.type}" came before "join"`), numberOf(message));
+    this.#refuse(refuse('not-joined', `"${message.type}" was sent before "join"`), numberOf(message));
   }
 
   #pong(quiet = 0): void {
@@ -376,7 +376,7 @@ export class Session implements Receiver {
 
   /** A failure of the store is not the client's fault: it is logged, and the close code lets the client reconnect. */
   readonly #fail = (error: unknown): void => {
-    this.#signaling.log.warn({ err: error, room: this.#room }, 'a command could not be carried out');
+    this.#signaling.log.warn({ err: error, room: this.#room }, 'a message could not be handled');
     this.end(refuse('internal'));
   };
 }

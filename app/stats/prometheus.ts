@@ -52,14 +52,14 @@ export const createMetrics = (): Metrics => {
   const series = readings.map((reading) => ({ reading, metric: register(registry, reading) }));
   const durations = new Histogram({
     name: 'genkan_request_duration_seconds',
-    help: 'Seconds from a request to the end of its answer, by route; WebSockets and event streams apart.',
+    help: 'Request duration in seconds, by route; without WebSockets and event streams.',
     labelNames: ['route'],
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
     registers: [registry],
   });
   const settling = new Histogram({
     name: 'genkan_settle_duration_seconds',
-    help: 'Seconds from a message to its acknowledgement being due, the store and every receiver here told; one message of 64.',
+    help: 'Seconds until a message is stored, sent to all local receivers and ready to acknowledge; 1 message in 64 is sampled.',
     buckets: [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
     registers: [registry],
   });
@@ -93,110 +93,110 @@ const readings: Reading[] = [
   {
     kind: 'gauge',
     name: 'rooms',
-    help: 'Rooms that there are now.',
+    help: 'Current rooms.',
     read: (snapshot) => one(snapshot.rooms),
   },
   {
     kind: 'gauge',
     name: 'peers',
-    help: 'Peers in rooms now, those who are away included.',
+    help: 'Current peers in rooms, including disconnected ones.',
     read: (snapshot) => one(snapshot.peers),
   },
   {
     kind: 'gauge',
     name: 'kept_bytes',
-    help: 'Bytes that rooms keep, of those that max-kept-bytes allows.',
+    help: 'Bytes kept by rooms, limited by max-kept-bytes.',
     read: (snapshot) => one(snapshot.keptBytes),
   },
   {
     kind: 'counter',
     name: 'joins_total',
-    help: 'Peers that came into a room anew.',
+    help: 'Peers that joined a room; resumes are not counted.',
     read: ({ counts }) => one(counts.joins),
   },
   {
     kind: 'counter',
     name: 'resumes_total',
-    help: 'Sessions that came back after a lost connection; recovered="false" if the events they had missed were gone.',
+    help: 'Sessions resumed after a lost connection; recovered="false" if missed events were no longer available.',
     labels: ['recovered'],
     read: ({ counts }) => each('recovered', { true: counts.resumes, false: counts.rejoins }),
   },
   {
     kind: 'counter',
     name: 'leaves_total',
-    help: 'Peers that left a room; timeout: they did not come back in time.',
+    help: 'Peers that left a room; timeout: they did not reconnect in time.',
     labels: ['reason'],
     read: ({ counts }) => each('reason', counts.leaves),
   },
   {
     kind: 'counter',
     name: 'messages_relayed_total',
-    help: 'Numbered messages that rooms accepted from peers; a recognised repeat counts again.',
+    help: 'Numbered messages that rooms accepted from peers; detected duplicates are counted again.',
     labels: ['type'],
     read: ({ counts }) => each('type', counts.relayed),
   },
   {
     kind: 'counter',
     name: 'errors_total',
-    help: 'Refusals and closes told to clients, by the code of the error table.',
+    help: 'Errors and closes sent to clients, by error code.',
     labels: ['code'],
     read: ({ counts }) => each('code', counts.refused),
   },
   {
     kind: 'gauge',
     name: 'websockets_open',
-    help: 'WebSockets that are open now.',
+    help: 'Open WebSockets.',
     read: (snapshot) => one(snapshot.webSockets.open),
   },
   {
     kind: 'counter',
     name: 'websockets_total',
-    help: 'WebSockets that were opened.',
+    help: 'WebSockets opened.',
     read: ({ counts }) => one(counts.webSockets.opened),
   },
   {
     kind: 'counter',
     name: 'websocket_closes_total',
-    help: 'WebSockets that ended, by close code; codes that only clients use are "other".',
+    help: 'WebSockets closed, by close code; codes that only clients use are "other".',
     labels: ['code'],
     read: ({ counts }) => each('code', counts.webSockets.closes),
   },
   {
     kind: 'counter',
     name: 'websocket_messages_total',
-    help: 'Messages on WebSockets, from clients (in) and to them (out).',
+    help: 'WebSocket messages, from clients (in) and to clients (out).',
     labels: ['direction'],
     read: (snapshot) => each('direction', { in: snapshot.webSockets.messagesIn, out: snapshot.webSockets.messagesOut }),
   },
   {
     kind: 'counter',
     name: 'websocket_bytes_total',
-    help: 'Bytes on the connections of WebSockets, framing included.',
+    help: 'Bytes on WebSocket connections, including framing.',
     labels: ['direction'],
     read: (snapshot) => each('direction', { in: snapshot.webSockets.bytesIn, out: snapshot.webSockets.bytesOut }),
   },
   {
     kind: 'gauge',
     name: 'event_streams_open',
-    help: 'Event streams that are open now.',
+    help: 'Open event streams.',
     read: ({ counts: { streams } }) => one(streams.opened - streams.closed),
   },
   {
     kind: 'counter',
     name: 'event_streams_total',
-    help: 'Event streams that were opened.',
+    help: 'Event streams opened.',
     read: ({ counts }) => one(counts.streams.opened),
   },
   {
     kind: 'gauge',
     name: 'unsent_bytes',
-    help: 'Bytes that wait for peers on WebSockets to read them.',
+    help: 'Bytes buffered for WebSocket peers until they read them.',
     read: (snapshot) => one(snapshot.webSockets.unsentBytes),
   },
   {
     kind: 'counter',
     name: 'requests_total',
-    help: 'Requests by the setting whose listener they came to and by status class; 1xx are WebSockets.',
+    help: 'Requests, by listener and status class; 1xx are WebSockets.',
     labels: ['listener', 'status'],
     read: ({ counts }) =>
       Object.entries(counts.requests).flatMap(([listener, classes]) =>
@@ -206,7 +206,7 @@ const readings: Reading[] = [
   {
     kind: 'counter',
     name: 'listener_refusals_total',
-    help: 'What listeners answered by themselves: too long, too late, not understood.',
+    help: 'Requests rejected by the listener, by code.',
     labels: ['listener', 'code'],
     read: ({ counts }) =>
       Object.entries(counts.refusals).flatMap(([listener, codes]) =>
@@ -216,26 +216,26 @@ const readings: Reading[] = [
   {
     kind: 'counter',
     name: 'response_bytes_total',
-    help: 'Bytes of bodies of answers whose length was told.',
+    help: 'Bytes of response bodies with a known length.',
     read: ({ counts }) => one(counts.answers.bytes),
   },
   {
     kind: 'gauge',
     name: 'event_loop_lag_seconds',
-    help: 'How late the event loop came to its timers in the last 10 seconds or more: median, 99th percentile, most.',
+    help: 'Event-loop delay over the last 10 seconds or more: median, 99th percentile, maximum.',
     labels: ['quantile'],
     read: ({ lag }) => each('quantile', { 0.5: lag.p50, 0.99: lag.p99, 1: lag.max }),
   },
   {
     kind: 'gauge',
     name: 'event_loop_utilization_ratio',
-    help: 'Share of the time, of late, that the event loop was at work.',
+    help: 'Recent event-loop utilisation (0 to 1).',
     read: (snapshot) => one(snapshot.utilisation),
   },
   {
     kind: 'gauge',
     name: 'draining',
-    help: '1 while no new visitors are taken.',
+    help: '1 while no new clients are accepted.',
     read: (snapshot) => one(snapshot.accepting ? 0 : 1),
   },
   {
@@ -265,7 +265,7 @@ const readings: Reading[] = [
   {
     kind: 'gauge',
     name: 'process_start_time_seconds',
-    help: 'When the process began, in seconds since 1970.',
+    help: 'Start time of the process, in seconds since 1970.',
     read: (snapshot) => one(snapshot.usage.startedAt),
   },
 ];

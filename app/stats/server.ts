@@ -81,13 +81,18 @@ const httpServer = (
     request.resume();
     // DNS rebinding cannot reach a unix socket.
     if (request.socket.localAddress !== undefined && !isServed(request.headers.host))
-      return send(response, 421, 'text/plain', 'Not for this host: ask by an address, or by one of --allowed-hosts.\n');
+      return send(
+        response,
+        421,
+        'text/plain',
+        'This host is not allowed. Use an IP address, or one of --allowed-hosts.\n',
+      );
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return send(response, 405, 'text/plain', 'Only GET and HEAD.\n', { allow: 'GET, HEAD' });
     const path = (request.url ?? '').replace(/\?.*$/s, '');
     await respond(path, response, readings, health).catch(() => {
       if (response.headersSent) response.destroy();
-      else send(response, 500, 'text/plain', 'The numbers could not be had.\n');
+      else send(response, 500, 'text/plain', 'The statistics are unavailable.\n');
     });
   });
   return { server, cut: () => server.closeAllConnections() };
@@ -110,7 +115,7 @@ const respond = async (path: string, response: ServerResponse, readings: Reading
       return send(response, ready ? 200 : 503, 'application/json; charset=utf-8', body);
     }
     default:
-      return send(response, 404, 'text/plain', 'Here are / or /stats, /metrics, /healthz and /readyz.\n');
+      return send(response, 404, 'text/plain', 'Not found. Available: / or /stats, /metrics, /healthz and /readyz.\n');
   }
 };
 

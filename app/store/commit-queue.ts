@@ -343,7 +343,7 @@ const read = (name: RoomName, reply: unknown): Outcome => {
 };
 
 export const otherFormat = (name: RoomName, found: unknown): Error =>
-  new Error(`the store keeps room "${name}" in format ${found}; this Genkan knows format ${format} alone`);
+  new Error(`the store has room "${name}" in format ${found}; this version supports only format ${format}`);
 
 const list = (items: string[]): string[] => [String(items.length), ...items];
 

@@ -10,7 +10,7 @@ export const pausable = (store: Store, accepting: () => boolean): Store => {
     <T>(command: Command<T>): Command<T> =>
     (room, now) =>
       room.peers.size + room.waiting.size === 0 && !accepting()
-        ? refuse('too-many-rooms', 'it opens none for now')
+        ? refuse('too-many-rooms', 'new rooms are paused')
         : command(room, now);
   const { commitNow } = store;
   return {

@@ -76,7 +76,7 @@ export class ValkeyConnection {
   async probe(key: string): Promise<void> {
     await this.send(key, 'SET', key, '', 'PX', '1000');
     this.#full = false;
-    this.#log.info({}, 'the store can write again');
+    this.#log.info({}, 'the store accepts writes again');
   }
 
   /** ms since 1970 by the store's clock, which all workers share. */
@@ -158,7 +158,7 @@ export class ValkeyConnection {
   #checkTimeout(): void {
     const { timeout } = this.#options;
     if (this.#client && this.#pending > 0 && performance.now() - this.#silentSince > timeout)
-      this.#drop(this.#client, new Error(`no answer for ${timeout} ms`));
+      this.#drop(this.#client, new Error(`no response for ${timeout} ms`));
   }
 
   #noteFull(error: Error): void {
@@ -171,7 +171,8 @@ export class ValkeyConnection {
   }
 
   async #attempt(): Promise<void> {
-    let onError = (error: unknown): void => this.#log.warn({ err: String(error) }, 'while connecting to the store');
+    let onError = (error: unknown): void =>
+      this.#log.warn({ err: String(error) }, 'error while connecting to the store');
     if (this.#closed) return;
     const { client, offset } = await open(this.#options, (error) => onError(error));
     if (this.#closed) return client.destroy();
@@ -186,7 +187,7 @@ export class ValkeyConnection {
   /** Drops the connection; all pending commands fail. */
   #drop(client: Client, error: unknown): void {
     if (this.#client !== client) return;
-    this.#log.warn({ err: String(error) }, 'the store is away');
+    this.#log.warn({ err: String(error) }, 'the connection to the store is lost');
     this.#client = undefined;
     client.destroy();
     void this.#connect();

@@ -82,11 +82,11 @@ export const whyNot = (request: OriginRequest): string => {
   const { origin = 'nowhere', site, scheme, host, port } = request;
   const through = port === undefined || !isPortless(host) ? '' : `, port ${port} of the front end`;
   const reason = `the page is from ${origin}, this server is ${scheme}://${host}${through}`;
-  if (site !== undefined) return `${reason}, and the browser says that this is ${site} (Sec-Fetch-Site)`;
+  if (site !== undefined) return `${reason}, and the browser reports it as ${site} (Sec-Fetch-Site)`;
   const page = pageOf(origin);
   const own = page && ownOrigin(page, request);
   if (!page || own?.hostname !== page.hostname) return reason;
   return isPortless(host)
-    ? `${reason}: the front end has lost the port of Host; it must pass Host on as it comes, or tell X-Forwarded-Port`
-    : `${reason}: Origin has ${page.port === '' ? 'no port' : `port ${page.port}`}; the front end must pass Host on as it comes`;
+    ? `${reason}: the front end has lost the port of Host; it must pass Host on unchanged, or set X-Forwarded-Port`
+    : `${reason}: Origin has ${page.port === '' ? 'no port' : `port ${page.port}`}; the front end must pass Host on unchanged`;
 };

@@ -66,7 +66,7 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
     try {
       begin(socket, request);
     } catch (error) {
-      app.log.error({ err: error, reqId: request.id }, 'a WebSocket could not begin');
+      app.log.error({ err: error, reqId: request.id }, 'a WebSocket could not be opened');
       socket.terminate();
     }
     return reply;
@@ -156,7 +156,7 @@ export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Pro
     const name = roomName.safeParse(paramOf(request));
     if (!name.success) return refuse('bad-room-name');
     // A front end that routes rooms to workers hashes the URL, so each room must have exactly one URL.
-    return name.data === paramOf(request) ? undefined : refuse('bad-room-name', 'an address has it in Unicode NFC');
+    return name.data === paramOf(request) ? undefined : refuse('bad-room-name', 'in a URL it must be in Unicode NFC');
   };
 };
 

@@ -52,4 +52,4 @@ export const webSocketAcceptor = (server: WebSocketServer): AcceptWebSocket => {
   };
 };
 
-const clientGone = new Error('The client has gone');
+const clientGone = new Error('The client disconnected');

@@ -46,7 +46,7 @@ export const bare = async (): Promise<Server> => {
 
 export const genkan = async (): Promise<Server> => {
   const port = await freePort();
-  const child = await start([...node, cli, '--http', `127.0.0.1:${port}`, ...unlimited], 'Genkan is at');
+  const child = await start([...node, cli, '--http', `127.0.0.1:${port}`, ...unlimited], 'Genkan is running at');
   return server(`ws://127.0.0.1:${port}`, 'genkan', child, []);
 };
 
@@ -55,7 +55,7 @@ export const genkanWithStore = async (): Promise<Server> => {
   const store = await startServer();
   const port = await freePort();
   const flags = ['--http', `127.0.0.1:${port}`, '--store', store.url, ...unlimited];
-  const child = await start([process.execPath, cli, ...flags], 'Genkan is at');
+  const child = await start([process.execPath, cli, ...flags], 'Genkan is running at');
   const plain = server(`ws://127.0.0.1:${port}`, 'genkan', child, []);
   return {
     ...plain,

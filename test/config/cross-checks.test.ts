@@ -6,21 +6,21 @@ import { faultsOf, loadYaml } from './loading.ts';
 
 describe('impossible together', () => {
   test.each([
-    ['--http :1 --http :1', '--http: :1 is the address of --http already'],
-    ['--http :1 --socket :1', '--socket: :1 is the address of --http already'],
-    ['--http-socket :1 --socket 127.0.0.1:1', '--socket: 127.0.0.1:1 is the address of --http-socket already'],
-    ['--socket 0.0.0.0:1 --http-socket 10.0.0.1:1', '--socket: 0.0.0.0:1 is the address of --http-socket already'],
-    ['--socket [::]:1 --socket 10.0.0.1:1', '--socket: 10.0.0.1:1 is the address of --socket already'],
-    ['--socket /a --http-socket unix:/a', '--socket: /a is the address of --http-socket already'],
-    ['--socket fd:3 --http fd:3', '--socket: fd:3 is the address of --http already'],
-    ['--turn-url turn:t:3478', '--turn-url: needs turn-secret, or browsers have no credential to show there'],
-    ['--turn-secret sixteen-letters-x', '--turn-secret: is of no use without turn-url'],
-    ['--store-password x', '--store-password: is of no use where rooms live in memory; give store'],
-    ['--store-cluster', '--store-cluster: is of no use where rooms live in memory; give store'],
-    ['--limit-post 2000', '--limit-post: is less than one message may have (max-message-bytes (the default))'],
+    ['--http :1 --http :1', '--http: :1 is already used by --http'],
+    ['--http :1 --socket :1', '--socket: :1 is already used by --http'],
+    ['--http-socket :1 --socket 127.0.0.1:1', '--socket: 127.0.0.1:1 is already used by --http-socket'],
+    ['--socket 0.0.0.0:1 --http-socket 10.0.0.1:1', '--socket: 0.0.0.0:1 is already used by --http-socket'],
+    ['--socket [::]:1 --socket 10.0.0.1:1', '--socket: 10.0.0.1:1 is already used by --socket'],
+    ['--socket /a --http-socket unix:/a', '--socket: /a is already used by --http-socket'],
+    ['--socket fd:3 --http fd:3', '--socket: fd:3 is already used by --http'],
+    ['--turn-url turn:t:3478', '--turn-url: requires turn-secret, from which credentials for browsers are made'],
+    ['--turn-secret sixteen-letters-x', '--turn-secret: has no effect without turn-url'],
+    ['--store-password x', '--store-password: has no effect while rooms are kept in memory; set store'],
+    ['--store-cluster', '--store-cluster: has no effect while rooms are kept in memory; set store'],
+    ['--limit-post 2000', '--limit-post: must be at least the size of one message (max-message-bytes (the default))'],
     [
       '--max-message-bytes 2000000 --limit-post 3000000',
-      'max-unsent-bytes (the default): is less than one message may have (--max-message-bytes)',
+      'max-unsent-bytes (the default): must be at least the size of one message (--max-message-bytes)',
     ],
   ])('%s', (flags, fault) => {
     expect(faultsOf(load(flags.split(' '), {}))).toEqual([fault]);
@@ -43,8 +43,8 @@ describe('impossible together', () => {
       'genkan:\n  max-peers: 1\n  socket:\n    - :1\n    - 127.0.0.1:1\n  evil-reload-on-rss: 5\n  reload-on-rss: 6\n';
     const faults = faultsOf(loadYaml(text)).filter((fault) => !fault.includes(later));
     expect(faults).toEqual([
-      'f.yaml:2: max-peers: write a whole number from 2 to 1000',
-      'f.yaml:5: socket: 127.0.0.1:1 is the address of f.yaml:4: socket already',
+      'f.yaml:2: max-peers: must be a whole number from 2 to 1000',
+      'f.yaml:5: socket: 127.0.0.1:1 is already used by f.yaml:4: socket',
       'f.yaml:6: evil-reload-on-rss: must be more than f.yaml:7: reload-on-rss, or no worker ever drains',
     ]);
   });

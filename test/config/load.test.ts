@@ -114,10 +114,10 @@ describe('settings', () => {
       '--nonsensical: there is no such setting',
       '--grace: a value is missing',
       expect.stringMatching(/^--socket: "3031" is not an address/),
-      expect.stringMatching(/^GENKAN_ALLOW_FROM: write an IP address or a network/),
-      'GENKAN_MAX_ROOMS: write a whole number from 1 to 10000000',
-      '--max-peers: write a whole number from 2 to 1000',
-      'x.yaml:3: poll-wait: write a whole number from 1 to 3600',
+      expect.stringMatching(/^GENKAN_ALLOW_FROM: must be an IP address or a network/),
+      'GENKAN_MAX_ROOMS: must be a whole number from 1 to 10000000',
+      '--max-peers: must be a whole number from 2 to 1000',
+      'x.yaml:3: poll-wait: must be a whole number from 1 to 3600',
     ]);
   });
 
@@ -133,7 +133,7 @@ describe('settings', () => {
   });
   test('nothing but a yes or no follows such a flag', () => {
     expect(faultsOf(load(['--master', 'maybe'], {}))).toEqual([expect.stringMatching(/^maybe: not understood/)]);
-    expect(faultsOf(load(['--master=maybe'], {}))).toEqual(['--master: write true or false']);
+    expect(faultsOf(load(['--master=maybe'], {}))).toEqual(['--master: must be true or false']);
   });
 
   test.each([
@@ -150,7 +150,7 @@ describe('settings', () => {
     ['https://user:word@id.example/', false],
     ['file:///etc/keys', false],
   ])('keys are fetched over https, or on this machine: %s', (url, sound) => {
-    const fault = expect.stringMatching(/^--token-jwks-url: write a URL .*http:\/\/ only for this machine/);
+    const fault = expect.stringMatching(/^--token-jwks-url: must be a URL .*http:\/\/ only for this machine/);
     expect(faultsOf(load(['--token-jwks-url', url], {}))).toEqual(sound ? [] : [fault]);
   });
 
@@ -164,7 +164,7 @@ describe('settings', () => {
     [['-q'], '-q: there is no such setting'],
     [['--'], '--: not understood; settings are written --name value'],
     [['app.yaml'], 'app.yaml: not understood; for a file of settings write --yaml app.yaml'],
-    [['--grace', '-5'], '--grace: write a whole number from 1 to 86400'],
+    [['--grace', '-5'], '--grace: must be a whole number from 1 to 86400'],
     [['--grace', '--http', ':1'], '--grace: a value is missing'],
   ])('%j is told apart', (argv, fault) => {
     expect(faultsOf(load(argv, {}))).toEqual([fault]);

@@ -55,7 +55,7 @@ describe('a secret', () => {
     const keysOf = (...argv: string[]) => settingsOf(load(argv))['old-keys'];
     expect(keysOf('--old-keys_file', '/run/keys')).toEqual(['first-key', 'second-key']);
     expect(keysOf('--old-keys', 'hunter22', '--old-keys', 'hunter23')).toEqual(['hunter22', 'hunter23']);
-    const place = '--old-keys_file: write at least four letters';
+    const place = '--old-keys_file: must be at least four letters';
     expect(faultsOf(load(['--old-keys_file', '/run/odd-keys']))).toEqual([place, place]);
   });
   test('on the command line is warned of', () => {
@@ -65,12 +65,12 @@ describe('a secret', () => {
     expect(load(['--token-key_file', '/run/key'], { GENKAN_OPEN: 'y' }).notes).toEqual([]);
   });
   test.each([
-    [['--token-key_file', '/run/short'], {}, ['--token-key_file: write at least four letters']],
-    [['--yaml', 'both.yaml'], {}, ['both.yaml:3: token-key: says the same as both.yaml:2: token-key_file']],
+    [['--token-key_file', '/run/short'], {}, ['--token-key_file: must be at least four letters']],
+    [['--yaml', 'both.yaml'], {}, ['both.yaml:3: token-key: sets the same as both.yaml:2: token-key_file']],
     [
       [],
       { GENKAN_TOKEN_KEY: 'hunter22', GENKAN_TOKEN_KEY_FILE: '/run/key' },
-      [expect.stringMatching(/says the same as GENKAN_TOKEN_KEY$/)],
+      [expect.stringMatching(/sets the same as GENKAN_TOKEN_KEY$/)],
     ],
     [
       ['--yaml', 'none.yaml'],

@@ -41,9 +41,7 @@ describe('the notes', () => {
       'uwsgi:\n  master: true\n  http: :9090\n  enable-threads: true\n  processes: 1\n  threads: 2\n  chdir: /srv\n';
     const loaded = loadYaml(text);
     expect(settingsOf(loaded)).toMatchObject({ http: [{ port: 9090 }], chdir: '/srv' });
-    expect(loaded.notes).toContainEqual(
-      expect.stringMatching(/^f\.yaml:6: threads: does not apply: a worker runs one/),
-    );
+    expect(loaded.notes).toContainEqual(expect.stringMatching(/^f\.yaml:6: threads: has no effect: a worker runs one/));
   });
 });
 
@@ -108,7 +106,7 @@ describe('answers', () => {
       ],
     });
     expect(faultsOf(load(['--websockets-max-size', 'x'], {}))).toEqual([
-      '--websockets-max-size: write a whole number from 1024 to 16777216',
+      '--websockets-max-size: must be a whole number from 1024 to 16777216',
     ]);
     expect(loadYaml('genkan:\n  websockets-max-size: 64\n')).toMatchObject({
       settings: { 'max-message-bytes': 65_536 },
@@ -176,10 +174,10 @@ describe('explain', () => {
     expect(explain('worker-reload-mercy')).toMatchObject({
       text: expect.stringMatching(/called drain-timeout[\s\S]*GENKAN_DRAIN_TIMEOUT/),
     });
-    expect(explain('cheaper-algo')).toMatchObject({ text: expect.stringContaining('does not apply') });
+    expect(explain('cheaper-algo')).toMatchObject({ text: expect.stringContaining('has no effect') });
     expect(explain('-p')).toEqual(explain('processes'));
     expect(explain('proceses')).toEqual({
-      fault: 'proceses: neither a setting nor an option of uWSGI that is known here; did you mean processes?',
+      fault: 'proceses: not a setting, and not a known option of uWSGI; did you mean processes?',
     });
   });
 });

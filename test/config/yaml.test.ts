@@ -43,7 +43,7 @@ describe('what a file may say', () => {
     expect(settingsOf(loadYaml(`genkan:\n  chmod-socket: ${written}\n`))['chmod-socket']).toBe(mode);
   });
   test.each(['0o660', '6.60e2', '0x294', '999', '432.0'])('the mode %s is refused', (written) => {
-    expect(wrong(`chmod-socket: ${written}`)).toEqual(['2: chmod-socket: write an octal mode such as 660']);
+    expect(wrong(`chmod-socket: ${written}`)).toEqual(['2: chmod-socket: must be an octal mode such as 660']);
   });
   test('anchors are followed', () => {
     expect(settingsOf(loadYaml('genkan:\n  grace: &n 9\n  poll-grace: *n\n'))).toMatchObject({
@@ -72,11 +72,11 @@ describe('sections', () => {
     ['f', 'other: {a: 5}', 'f: has no section "genkan:"'],
     ['f:prod', 'genkan: {grace: 5}', 'f: has no section "prod:"'],
     ['f', 'genkan: {}\nuwsgi: {}', 'f: has both "genkan:" and "uwsgi:"; name the one that is meant: f:genkan'],
-    ['f', 'genkan: {}\ngrace: 5', 'f:2: grace: stands outside a section; settings stand below "genkan:", indented'],
-    ['f', 'genkan: 5', 'f:1: genkan: settings stand below it, indented, as name: value'],
-    ['f', 'genkan: [a]', 'f:1: genkan: settings stand below it, indented, as name: value'],
-    ['f', '', 'f: has no section; settings stand below "genkan:"'],
-    ['f', '- a', 'f: has no section; settings stand below "genkan:"'],
+    ['f', 'genkan: {}\ngrace: 5', 'f:2: grace: is outside a section; settings go below "genkan:", indented'],
+    ['f', 'genkan: 5', 'f:1: genkan: settings go below it, indented, as name: value'],
+    ['f', 'genkan: [a]', 'f:1: genkan: settings go below it, indented, as name: value'],
+    ['f', '', 'f: has no section; settings go below "genkan:"'],
+    ['f', '- a', 'f: has no section; settings go below "genkan:"'],
   ])('--yaml %s of %j is refused', (where, text, fault) => {
     expect(faultsOf(load(['--yaml', where], {}, () => text))).toEqual([fault]);
   });
@@ -90,37 +90,37 @@ describe('sections', () => {
 describe('faults name their line', () => {
   test.each([
     ['max-peer: 3', ['2: max-peer: there is no such setting; did you mean max-peers?']],
-    ['grace: 5\ngrace: 6', ['3: a key that stands here already']],
-    ['workers: 1\nprocesses: 1', ['3: processes: says the same as f.yaml:2: workers']],
-    ['grace: "5"', ['2: grace: write a whole number, without quotes; "5" is text']],
-    ['grace: 5s', ['2: grace: write a whole number, without quotes; "5s" is text']],
-    ['grace: 5.5', ['2: grace: write a whole number from 1 to 86400']],
-    ['grace: .inf', ['2: grace: write a whole number from 1 to 86400']],
+    ['grace: 5\ngrace: 6', ['3: duplicate key']],
+    ['workers: 1\nprocesses: 1', ['3: processes: sets the same as f.yaml:2: workers']],
+    ['grace: "5"', ['2: grace: must be a whole number, without quotes; "5" is text']],
+    ['grace: 5s', ['2: grace: must be a whole number, without quotes; "5s" is text']],
+    ['grace: 5.5', ['2: grace: must be a whole number from 1 to 86400']],
+    ['grace: .inf', ['2: grace: must be a whole number from 1 to 86400']],
     ['grace:', ['2: grace: a value is missing']],
     ['grace: [5]', ['2: grace: takes one value, not a list']],
     ['grace: {a: 5}', ['2: grace: takes a value, not keys or lists of its own']],
-    ['master: yes', ['2: master: write true or false, without quotes; "yes" is text']],
-    ['master: 1', ['2: master: write true or false']],
-    ['pidfile: true', ['2: pidfile: write a path']],
+    ['master: yes', ['2: master: must be true or false, without quotes; "yes" is text']],
+    ['master: 1', ['2: master: must be true or false']],
+    ['pidfile: true', ['2: pidfile: must be a path']],
     ['http:\n  - :1\n  - 9090\n  - [x]', ['5: http: takes a value, not keys or lists of its own']],
     ['http:\n  - :1\n  - 9090', [expect.stringMatching(/^4: http: "9090" is not an address/)]],
     ['stats: {host: a, port: 1}', ['2: stats: takes a value, not keys or lists of its own']],
     ['<<: {grace: 5}', ['2: <<: there is no such setting']],
     ['? [a]\n: 5', ['2: this key: is not a name']],
-    ['yaml: other.yaml', ['2: yaml: a file cannot name another; give several with --yaml']],
+    ['yaml: other.yaml', ['2: yaml: a file cannot include another; pass several with --yaml']],
     [
       'constructor: 4\n__proto__: 5',
       ['2: constructor: there is no such setting', '3: __proto__: there is no such setting'],
     ],
     ['p: 4', ['2: p: there is no such setting']],
-    ['log-level: loud', ['2: log-level: write one of trace, debug, info, warn, error, silent']],
+    ['log-level: loud', ['2: log-level: must be one of: trace, debug, info, warn, error, silent']],
     ['log-level: !loud info', ['2: Unresolved tag: !loud']],
     [
       'grace: 0\nmax-peers: 1\nhttpp: :1',
       [
         '4: httpp: there is no such setting; did you mean http?',
-        '3: max-peers: write a whole number from 2 to 1000',
-        '2: grace: write a whole number from 1 to 86400',
+        '3: max-peers: must be a whole number from 2 to 1000',
+        '2: grace: must be a whole number from 1 to 86400',
       ],
     ],
   ])('%j', (lines, faults) => {
@@ -156,12 +156,18 @@ describe('variables', () => {
     });
   });
   test.each([
-    ['grace: $(SECS)', `2: grace: the environment has no SECS; write \${SECS:-default} if it may be absent`],
-    [`http: \${HOST}:1`, `2: http: the environment has no HOST; write \${HOST:-default} if it may be absent`],
+    [
+      'grace: $(SECS)',
+      `2: grace: the environment variable SECS is not set; write \${SECS:-default} if it may be absent`,
+    ],
+    [
+      `http: \${HOST}:1`,
+      `2: http: the environment variable HOST is not set; write \${HOST:-default} if it may be absent`,
+    ],
     [`chdir: "\${"`, `2: chdir: "\${" is not understood; write \${NAME} or \${NAME:-default}`],
     [`chdir: \${A-b}`, `2: chdir: "\${A-b}" is not understood; write \${NAME} or \${NAME:-default}`],
     ['chdir: $(A:-b)', `2: chdir: "$(A:-b)" is not understood; write \${NAME} or \${NAME:-default}`],
-    [`grace: \${WORD}`, '2: grace: write a whole number from 1 to 86400'],
+    [`grace: \${WORD}`, '2: grace: must be a whole number from 1 to 86400'],
   ])('%j', (lines, fault) => {
     expect(wrong(lines, { WORD: 'x' })).toEqual([fault]);
   });

@@ -139,11 +139,11 @@ describe('the command', () => {
   }, 150_000);
 
   test.each([
-    [2, [], 'which server?'],
-    [2, ['meet.example'], 'meet.example: write where the start page is'],
-    [2, ['http://127.0.0.1:1', '--quick', 'soon'], '--quick soon: write a number of seconds'],
+    [2, [], 'no server specified'],
+    [2, ['meet.example'], 'meet.example: must be the URL of the start page'],
+    [2, ['http://127.0.0.1:1', '--quick', 'soon'], '--quick soon: must be a number of seconds'],
     [2, ['http://127.0.0.1:1', '--fast'], '--fast'],
-    [1, ['http://127.0.0.1:1'], 'nothing could be judged at http://127.0.0.1:1: '],
+    [1, ['http://127.0.0.1:1'], 'could not test http://127.0.0.1:1: '],
   ])('ends with code %i for the words %j', async (wanted, words, sentence) => {
     const { code, stderr } = conform(...words);
     expect(await text(stderr)).toContain(sentence);

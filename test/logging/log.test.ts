@@ -34,7 +34,7 @@ describe('log-format', () => {
 
   test('an unknown token is named, each one', () => {
     expect(formatFaults('%(method) %(nonsense) %()')).toEqual([
-      expect.stringMatching(/^%\(nonsense\) is not known here; there are %\(method\) /),
+      expect.stringMatching(/^%\(nonsense\) is unknown; available: %\(method\) /),
       expect.stringMatching(/^%\(\) is not known/),
     ]);
     expect(() => compileFormat('%(nonsense)')).toThrow('log-format: %(nonsense) is not known');

@@ -90,7 +90,7 @@ test('an nginx.conf of somebody else stays, and nothing is written beside it', (
     status: 1,
     stdout: '',
     stderr: expect.stringContaining(
-      `genkan: --out: ${out}/nginx.conf is not Genkan's and stays; write to another directory, or choose --mode vhost\n`,
+      `genkan: --out: ${out}/nginx.conf was not written by Genkan and is kept; use another directory, or --mode vhost\n`,
     ),
   });
   expect(readdirSync(out)).toEqual(['nginx.conf']);
@@ -186,7 +186,9 @@ describe('what a version knows', () => {
   test('without one given it is that of the nginx here, or the oldest', () => {
     expect(written(tls, 'nginx version: nginx/1.22.1')).toContain('ssl http2;');
     const none = nginxFiles(tls.split(' '), {}, () => undefined);
-    expect(none.notes).toEqual(['there is no nginx here to ask; the files are for 1.22.0, or say --nginx-version']);
+    expect(none.notes).toEqual([
+      'nginx was not found; the files are for 1.22.0; for another version pass --nginx-version',
+    ]);
   });
 
   test('known faults of nginx are told', () => {
@@ -202,7 +204,7 @@ describe('what a version knows', () => {
 });
 
 test.each([
-  ['--mode tsl', '--mode: write one of plain, tls, behind-proxy, vhost, location'],
+  ['--mode tsl', '--mode: must be one of: plain, tls, behind-proxy, vhost, location'],
   ['--servername a', '--servername: there is no such setting; did you mean --server-name?'],
   ['--mode tls --server-name a', '--mode tls needs --certificate'],
   ['--mode tls --certificate /c --certificate-key /k', '--mode tls needs --server-name'],
@@ -217,31 +219,28 @@ test.each([
     '--trusted-proxy 10.0.0.0/8',
     '--trusted-proxy: is for --mode behind-proxy, and for --mode vhost without a certificate',
   ],
-  ['--trusted-proxy proxy', /^--trusted-proxy: write an IP address or a network/],
+  ['--trusted-proxy proxy', /^--trusted-proxy: must be an IP address or a network/],
   ['--mode location', '--mode location needs --base: the path below your site'],
   ['--mode location --base /m --server-name a', /^--server-name: with --mode location/],
-  ['--base meet', '--base: write a path such as /meet/'],
-  ['--base /a/../b', '--base: write a path such as /meet/'],
-  ['--base /$x', '--base: write a path such as /meet/'],
-  ['--root /srv/a;b', /^--root: write the directory of the build's files: an absolute path without spaces/],
-  ['--access-log syslog:server=a', /^--access-log: write the file for the access log: an absolute path/],
-  ['--server-name ~^x', '--server-name: write a name such as meet.example'],
+  ['--base meet', '--base: must be a path such as /meet/'],
+  ['--base /a/../b', '--base: must be a path such as /meet/'],
+  ['--base /$x', '--base: must be a path such as /meet/'],
+  ['--root /srv/a;b', /^--root: must be the directory of the build's files: an absolute path without spaces/],
+  ['--access-log syslog:server=a', /^--access-log: must be the file for the access log: an absolute path/],
+  ['--server-name ~^x', '--server-name: must be a name such as meet.example'],
   ['--hsts', '--hsts: only a site that browsers reach by https can ask for it'],
   ['--http3', '--http3: needs --certificate'],
   [`${tls} --http3 --nginx-version 1.24.0`, '--http3: nginx 1.24.0 does not know HTTP/3: 1.25.0 or later does'],
   ['--nginx-version 1.18.0', '--nginx-version: nginx 1.18.0 is too old: 1.22.0 or later is needed'],
-  ['--nginx-version new', '--nginx-version: write a version such as 1.26.3'],
-  ['--upstream /run/a;b', "unix:/run/a;b: cannot stand in nginx's files: no spaces, quotes or any of ; { } \\ $ #"],
+  ['--nginx-version new', '--nginx-version: must be a version such as 1.26.3'],
+  ['--upstream /run/a;b', "unix:/run/a;b: not allowed in nginx's files: no spaces, quotes or any of ; { } \\ $ #"],
   ['--upstream fd:3', '--upstream: nginx cannot connect to a descriptor'],
   ['--upstream app:3031', '--upstream: app:3031 is a name: say by --resolver who knows it, or write an IP address'],
-  [
-    '--http :9090',
-    '--http: is for browsers and believes no front end; let the app listen by --socket or --http-socket',
-  ],
-  ['--socket :1 --protocol http', '--protocol http: the app listens by --socket alone; add --http-socket there'],
-  ['--socket fd:3', '--socket: nginx cannot know where that is; say it by --upstream'],
+  ['--http :9090', '--http: is for browsers and trusts no front end; let the app listen on --socket or --http-socket'],
+  ['--socket :1 --protocol http', '--protocol http: the app listens only on --socket; add --http-socket'],
+  ['--socket fd:3', '--socket: nginx cannot know this address; pass it by --upstream'],
   ['--socket /run/a.sock --processes 2', /write %w for the worker's number/],
-  ['--grace 0', /^--grace: write a whole number/],
+  ['--grace 0', /^--grace: must be a whole number/],
 ])('%s is refused', (words, fault) => {
   const [first, ...more] = faults(words);
   expect(first).toEqual(typeof fault === 'string' ? fault : expect.stringMatching(fault));

@@ -56,9 +56,9 @@ describe('where workers listen', () => {
     expect(plan(2, {}, passed, 'valkey://host')).toEqual([['http fd:3'], ['http fd:3']]);
   });
   test.each([
-    [{ http: [':80'] }, /rooms live in one worker/],
+    [{ http: [':80'] }, /each room lives in one worker/],
     [{ socket: ['/run/app.sock'] }, /write %w/],
-    [{ socket: [':3031'], 'http-socket': [':3032'] }, /^:3032: two workers would listen there/],
+    [{ socket: [':3031'], 'http-socket': [':3032'] }, /^:3032: two workers would use this address/],
   ])('%j cannot be shared by two', (settings, fault) => {
     expect(plan(2, settings)).toEqual({ faults: [expect.stringMatching(fault)] });
     expect(plan(1, settings)).not.toHaveProperty('faults');

@@ -82,7 +82,7 @@ describe('a reload', () => {
     program.child.kill('SIGHUP');
     await until(() => childrenOf(program.pid).length > known.length);
     for (const pid of childrenOf(program.pid)) if (!known.includes(pid)) process.kill(pid, 'SIGKILL');
-    await program.said('not reloaded; what was there serves on');
+    await program.said('reload failed; current workers keep running');
     await first.send({ type: 'chat', text: 'still here' });
     expect(await second.inbox.take('chat')).toMatchObject({ text: 'still here' });
     for (const peer of [first, second]) {

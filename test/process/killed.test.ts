@@ -24,7 +24,7 @@ const start = async (...more: string[]): Promise<{ program: Program; base: strin
 const killWorker = async (program: Program): Promise<void> => {
   const [pid = 0] = childrenOf(program.pid);
   process.kill(pid, 'SIGKILL');
-  await program.said('worker is respawned');
+  await program.said('respawning worker');
 };
 const knownAs = <Peer extends TestPeer>(peer: Peer): Peer => {
   peers.push(peer);

@@ -55,7 +55,7 @@ describe('a worker', () => {
       worker: 1,
       pid,
       state: 'T',
-      msg: expect.stringContaining('event loop has stood still'),
+      msg: expect.stringContaining('event loop has been blocked'),
     });
   });
 

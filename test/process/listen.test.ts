@@ -97,7 +97,7 @@ describe('unix sockets', () => {
   });
   test('never take the place of another file', async () => {
     writeFileSync(path, 'precious');
-    await expect(start()).rejects.toThrow(`${path} is there already and is not a socket`);
+    await expect(start()).rejects.toThrow(`${path} already exists and is not a socket`);
   });
 });
 

@@ -69,7 +69,7 @@ describe('a reload after current leads to another release', () => {
     release('b', file, spoil);
     lead('b');
     program.child.kill('SIGHUP');
-    expect((await program.said('not reloaded; what was there serves on')).reason).toMatch(reason);
+    expect((await program.said('reload failed; current workers keep running')).reason).toMatch(reason);
     await peers[0].send({ type: 'chat', text: 'still here' });
     expect(await peers[1].inbox.take('chat')).toMatchObject({ text: 'still here' });
     for (const peer of peers) {

@@ -97,10 +97,10 @@ describe('a limit of memory', () => {
     expect(it.gaveUp()).toBeUndefined();
     await until(() => it.current()?.state === 'listening');
     // Memory is asked for before anyone is sent away.
-    expect(it.count('worker lets go of memory')).toBeGreaterThanOrEqual(4);
-    expect(
-      it.said.filter(({ message }) => message === 'worker is respawned').map(({ fields }) => fields),
-    ).toContainEqual({ worker: 1, wait: 0 });
+    expect(it.count('worker frees memory')).toBeGreaterThanOrEqual(4);
+    expect(it.said.filter(({ message }) => message === 'respawning worker').map(({ fields }) => fields)).toContainEqual(
+      { worker: 1, wait: 0 },
+    );
   });
 
   /** It grows by its visitors, and starts with what it inherits. */
@@ -127,13 +127,13 @@ describe('a limit of memory', () => {
     // Ten looks.
     await until(() => it.current() !== second || performance.now() - reached > 1000);
     expect(it.current()).toBe(second);
-    expect(it.count('worker is replaced')).toBe(1);
+    expect(it.count('replacing worker')).toBe(1);
   });
 
   test('that a worker gets below by letting go of memory replaces nobody', async () => {
     const it = await supervise(['--reload-on-rss', '400'], { module: scripted(growing('used = 100')) });
-    await until(() => it.count('worker lets go of memory') >= 3, 20_000);
-    expect(it.count('worker is replaced')).toBe(0);
+    await until(() => it.count('worker frees memory') >= 3, 20_000);
+    expect(it.count('replacing worker')).toBe(0);
   });
 
   test('that rooms reach in a worker: it is replaced, and its peers stay in the same room', async () => {
@@ -142,13 +142,13 @@ describe('a limit of memory', () => {
     const first = it.current();
     const [speaker, listener] = [await join(it.base, 'r'), await join(it.base, 'r')];
     const signal = { type: 'signal', to: listener.id, epoch: 2, data: 'x'.repeat(30_000) };
-    for (let said = 1; it.count('worker is replaced') === 0; said += 1) {
+    for (let said = 1; it.count('replacing worker') === 0; said += 1) {
       await speaker.send(signal);
       await until(() => speaker.closed !== undefined || (speaker.inbox.of('ack').at(-1)?.n ?? 0) > said - 10);
     }
     await until(() => it.current() !== first, 20_000);
     expect(await listener.resume()).toMatchObject({ recovered: true, peers: [{ id: speaker.id }] });
-    expect(it.count('worker is replaced')).toBe(1);
+    expect(it.count('replacing worker')).toBe(1);
   }, 120_000);
 });
 

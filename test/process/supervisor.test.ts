@@ -43,7 +43,7 @@ describe('workers', () => {
   test('that share what cannot be shared are refused', () => {
     expect(genkan('--processes', '2', '--http', ':9')).toMatchObject({
       status: 2,
-      stderr: expect.stringMatching(/rooms live in one worker: .*put nginx in front, .*, or give --store valkey:/),
+      stderr: expect.stringMatching(/each room lives in one worker; put nginx in front, .*, or set --store valkey:/),
     });
     expect(genkan('--processes', '2', '--socket', '/tmp/x.sock').stderr).toMatch(/write %w for the worker's number/);
     expect(genkan('--processes', '2', '--master', 'false', '--socket', ':0').stderr).toMatch(
@@ -212,13 +212,13 @@ describe('reload', () => {
 
     write('  master: true\n  http: 127.0.0.1:0\n  max-message-byte: 4096\n');
     program.child.kill('SIGHUP');
-    expect((await program.said('not reloaded; what was there serves on')).reason).toMatch(/max-message-byte/);
+    expect((await program.said('reload failed; current workers keep running')).reason).toMatch(/max-message-byte/);
     expect(isAlive(pid)).toBe(true);
 
     // Sound as such, and yet no worker can be had: the address belongs to another.
     write('  master: true\n  http: [127.0.0.1:0, 203.0.113.1:80]\n');
     program.child.kill('SIGHUP');
-    expect((await program.said('not reloaded; what was there serves on', 2)).reason).toMatch(/EADDRNOTAVAIL/);
+    expect((await program.said('reload failed; current workers keep running', 2)).reason).toMatch(/EADDRNOTAVAIL/);
     expect((await fetch(`http://${address}/healthz`)).status).toBe(200);
 
     write(`  processes: 2\n  socket: ${here.path('%w.sock')}\n`);
@@ -235,7 +235,7 @@ describe('reload', () => {
     // A successor that is killed as soon as it is there stands for one that cannot start.
     program.child.kill('SIGHUP');
     await until(() => killSuccessor(program.pid, pid));
-    expect((await program.said('not reloaded; what was there serves on')).reason).toMatch(/worker 1: it ended/);
+    expect((await program.said('reload failed; current workers keep running')).reason).toMatch(/worker 1: it ended/);
     expect(isAlive(pid)).toBe(true);
     expect((await fetch(`http://${address}/healthz`)).status).toBe(200);
   });
@@ -255,7 +255,7 @@ describe('the end', () => {
     const { address } = await listening(program, 1);
     expect((await fetch(`http://${address}/readyz`)).status).toBe(200);
     program.child.kill('SIGTERM');
-    await program.said('draining; the same signal again ends at once');
+    await program.said('draining; send the same signal again to stop at once');
     let status = 200;
     await until(() => {
       get(`http://${address}/readyz`, (response) => {
@@ -283,7 +283,7 @@ describe('the end', () => {
     const { address, pid } = await listening(impatient, 1);
     await stuck(address);
     impatient.child.kill('SIGINT');
-    await impatient.said('draining; the same signal again ends at once');
+    await impatient.said('draining; send the same signal again to stop at once');
     impatient.child.kill('SIGINT');
     expect(await impatient.exited).toBe(1);
     await until(() => !isAlive(pid), 1000);

@@ -47,7 +47,7 @@ describe('notification', () => {
 
   test('says once that systemd-notify is missing, and goes on', async () => {
     const program = here.start(['--http', '127.0.0.1:0'], { env: env('/nonexistent') });
-    await program.said('systemd-notify failed; systemd does not know how we are');
+    await program.said('systemd-notify failed; systemd was not notified');
     program.child.kill('SIGTERM');
     expect(await program.exited).toBe(0);
     expect(program.lines.filter(({ msg }) => msg.startsWith('systemd-notify'))).toHaveLength(1);
@@ -76,7 +76,7 @@ describe('socket activation', () => {
     async (master) => {
       const { program, ports } = await activate(1, 'http', ['--http', '127.0.0.1:1', '--master', master]);
       const { url } = await program.said('listening');
-      expect(await program.said('systemd passed sockets: they replace the addresses')).toMatchObject({
+      expect(await program.said('sockets passed by systemd replace the configured addresses')).toMatchObject({
         setting: 'http',
       });
       expect(url).toBe(`http://localhost:${ports[0]}`);
@@ -98,6 +98,6 @@ describe('socket activation', () => {
   test('must be enough for every worker', async () => {
     const { program } = await activate(3, 'socket:socket:socket', ['--processes', '2']);
     expect(await program.exited).toBe(1);
-    expect(program.stderr()).toMatch(/3 inherited sockets cannot be dealt out to 2 workers/);
+    expect(program.stderr()).toMatch(/3 inherited sockets cannot be distributed over 2 workers/);
   });
 });

@@ -151,7 +151,7 @@ describe('a server', () => {
     await program.said('reloaded');
     program.child.kill('SIGTERM');
     expect(await program.exited).toBe(0);
-    expect(program.lines.map(({ msg }) => msg)).toContain('not everything could be removed at the end');
+    expect(program.lines.map(({ msg }) => msg)).toContain('cleanup on exit failed');
     expect(existsSync(app)).toBe(false);
   });
 
@@ -178,7 +178,7 @@ describe('a server', () => {
       void health(app);
       return complaints(program).length >= 2;
     });
-    expect(complaints(program)[0]).toMatch(/EACCES.*the old file is written on/);
+    expect(complaints(program)[0]).toMatch(/EACCES.*still writing to the old file/);
     program.child.kill('SIGHUP');
     await until(() => readFileSync(moved, 'utf8').includes('"msg":"reloaded"'));
     expect(await health(app)).toBe(200);
@@ -262,7 +262,7 @@ describe('descriptors', () => {
     await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
     program.child.kill('SIGHUP');
     const log = () => readFileSync(here.path('log'), 'utf8');
-    await until(() => log().includes('not reloaded; what was there serves on'));
+    await until(() => log().includes('reload failed; current workers keep running'));
     // Two signs of life at least that could not read how much memory there is.
     const seen = log().length;
     await new Promise((resolve) => setTimeout(resolve, 2100));

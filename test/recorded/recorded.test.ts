@@ -177,7 +177,7 @@ describe.skipIf(without('redis-server'))('what a store keeps', () => {
         ),
       ).toMatchObject({ seq: 15 });
     } else {
-      const sentence = `the store keeps room "r" in format ${format}; this Genkan knows format ${storeFormat} alone`;
+      const sentence = `the store has room "r" in format ${format}; this version supports only format ${storeFormat}`;
       await expect(look(store, 'r')).rejects.toThrow(sentence);
     }
     await server.ask(['FLUSHALL']);
@@ -188,7 +188,7 @@ describe.skipIf(without('redis-server'))('what a store keeps', () => {
     await put('later', { ...example, fields: { ...example.fields, format: '99' } });
     const store = await opened();
     await expect(store.commit('later', enter('x'))).rejects.toThrow(
-      'room "later" in format 99; this Genkan knows format 1 alone',
+      'room "later" in format 99; this version supports only format 1',
     );
     expect(await server.ask(['HGET', 'genkan:{later}', 'version'])).toBe('life.1');
     expect(await done(store.commit('other', enter('x')))).toMatchObject({ seq: 1 });

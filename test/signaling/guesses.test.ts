@@ -40,7 +40,7 @@ test('a room at which many guess turns away who has guessed wrong, and nobody el
   const by = (address: string, attempt: () => Promise<object> = wrong) => guess(door, 'room', { address }, attempt);
   // Each address has nine guesses, the room twenty.
   for (let at = 0; at < 20; at += 1) expect(await by(`192.0.2.${at % 5}`)).toMatchObject({ refused: 'wrong-passcode' });
-  expect(await by('192.0.2.1', async () => ({}))).toMatchObject({ refused: 'rate-limited', detail: 'at this room' });
+  expect(await by('192.0.2.1', async () => ({}))).toMatchObject({ refused: 'rate-limited', detail: 'for this room' });
   expect(await by('198.51.100.1', async () => ({}))).toEqual({});
   expect(await guess(door, 'another', { address: '192.0.2.1' }, async () => ({}))).toEqual({});
 });

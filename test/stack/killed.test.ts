@@ -70,7 +70,7 @@ describe.skipIf(without('chromium', 'nginx'))('a call whose worker is killed', (
     const before = await Promise.all(people.map(seen));
 
     process.kill(childrenOf(program.pid)[0] ?? 0, 'SIGKILL');
-    await program.said('worker is respawned');
+    await program.said('respawning worker');
     await program.said('listening', 2);
     await say(aiko, 'Are you still there?');
     await ben.page.getByText('Are you still there?').first().waitFor({ timeout: 30_000 });

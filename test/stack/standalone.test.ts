@@ -17,7 +17,7 @@ const start = async (...flags: string[]): Promise<{ url: string; child: ChildPro
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   for await (const line of createInterface({ input: child.stdout })) {
-    const url = /Genkan is at (\S+)/.exec(line)?.[1];
+    const url = /Genkan is running at (\S+)/.exec(line)?.[1];
     if (url === undefined) continue;
     child.stdout.resume();
     return { url: url.replace('localhost', '127.0.0.1'), child };

@@ -244,7 +244,7 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     await done(one.commit(room, enter('a')));
     await server.ask(['HSET', `genkan:{${room}}`, 'format', '2']);
     const other = await opened();
-    const wrong = `the store keeps room "${room}" in format 2; this Genkan knows format 1 alone`;
+    const wrong = `the store has room "${room}" in format 2; this version supports only format 1`;
     await expect(one.commit(room, chat('a', 1))).rejects.toThrow(wrong);
     await expect(other.commit(room, enter('b'))).rejects.toThrow(wrong);
     await expect(other.since(room, 0)).rejects.toThrow(wrong);

@@ -123,10 +123,7 @@ describe('the rule', () => {
     ],
     [{ origin: 'ftp://h.example:8081', host: 'h.example' }, /h.example$/],
     [{ origin: 'http://h.example:8081', host: 'h.example', scheme: 'https' }, /https:..h.example$/],
-    [
-      { origin: 'http://h.example:9000', host: 'h.example', site: 'same-site' },
-      /the browser says that this is same-site/,
-    ],
+    [{ origin: 'http://h.example:9000', host: 'h.example', site: 'same-site' }, /the browser reports it as same-site/],
   ])('says why: %j', (asked, why) => {
     expect(whyNot({ site: undefined, scheme: 'http', port: undefined, ...asked })).toMatch(why);
   });
@@ -135,7 +132,7 @@ describe('the rule', () => {
     'cannot be given as %s',
     (entry) => {
       expect(load(['--allowed-origins', entry], {})).toMatchObject({
-        faults: [expect.stringContaining('--allowed-origins: write an origin such as')],
+        faults: [expect.stringContaining('--allowed-origins: must be an origin such as')],
       });
     },
   );

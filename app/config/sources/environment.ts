@@ -22,7 +22,7 @@ export const readUwsgiEnvironment = (schema: z.ZodObject, environment: Environme
   for (const { source, word, text } of withPrefix(environment, 'UWSGI_')) {
     const meaning = meaningOf(schema, word);
     if (isShared(schema, meaning)) takeVariable(reading, meaning, source, text);
-    else reading.notes.push(`${source}: is not known here, and was left alone`);
+    else reading.notes.push(`${source}: unknown option, ignored`);
   }
   return rejectDuplicates(reading);
 };

@@ -62,7 +62,7 @@ const locationOf = (source: Source, node: unknown): string =>
 const checkSyntax = (source: Source): boolean => {
   const { errors, warnings } = source.document;
   for (const { code, message, pos } of [...errors, ...warnings]) {
-    const fault = code === 'DUPLICATE_KEY' ? 'a key that stands here already' : message.replace(/ at line .*/s, '');
+    const fault = code === 'DUPLICATE_KEY' ? 'duplicate key' : message.replace(/ at line .*/s, '');
     source.reading.faults.push(`${at(source, pos[0])}: ${fault}`);
   }
   return errors.every(({ code }) => code === 'DUPLICATE_KEY');
@@ -72,7 +72,7 @@ const readSection = (source: Source, wanted: string | undefined): void => {
   const { file, reading, document } = source;
   const { contents } = document;
   if (!isMap(contents)) {
-    reading.faults.push(`${file}: has no section; settings stand below "${wanted ?? 'genkan'}:"`);
+    reading.faults.push(`${file}: has no section; settings go below "${wanted ?? 'genkan'}:"`);
     return;
   }
   if (wanted === undefined) rejectUnindented(source, contents);
@@ -93,7 +93,7 @@ const rejectUnindented = (source: Source, contents: YAMLMap): void => {
   for (const { key, value } of contents.items)
     if (!isMap(resolved(source, value)) && !defaultSections.includes(keyOf(key) ?? ''))
       source.reading.faults.push(
-        `${locationOf(source, key)}: ${keyOf(key) ?? 'this'}: stands outside a section; settings stand below "genkan:", indented`,
+        `${locationOf(source, key)}: ${keyOf(key) ?? 'this'}: is outside a section; settings go below "genkan:", indented`,
       );
 };
 
@@ -109,7 +109,7 @@ const readSettings = (source: Source, section: string, node: unknown): void => {
     }
   } else if (!(isScalar(map) && map.value === null))
     source.reading.faults.push(
-      `${locationOf(source, node)}: ${section}: settings stand below it, indented, as name: value`,
+      `${locationOf(source, node)}: ${section}: settings go below it, indented, as name: value`,
     );
 };
 
@@ -119,7 +119,7 @@ const readPair = (source: Source, { key, value }: Pair, word: string | undefined
   if (word === undefined) return void reading.faults.push(`${label}: is not a name`);
   const meaning = meaningOf(source.schema, word);
   if (meaning.kind === 'setting' && meaning.name === 'yaml')
-    return void reading.faults.push(`${label}: a file cannot name another; give several with --yaml`);
+    return void reading.faults.push(`${label}: a file cannot include another; pass several with --yaml`);
   const node = resolved(source, value);
   if (isSeq(node) && meaning.kind === 'setting' && !meaning.repeatable)
     return void reading.faults.push(`${label}: takes one value, not a list`);
@@ -153,7 +153,7 @@ const readScalar = (source: Source, item: unknown, label: string, meaning: Meani
   for (const message of faults) fault(message);
   if (faults.length > 0 || (had && text === '')) return [];
   if (kind !== 'text' && !had)
-    return fault(`write ${kind === 'whole' ? 'a whole number' : 'true or false'}, without quotes; "${text}" is text`);
+    return fault(`must be ${kind === 'whole' ? 'a whole number' : 'true or false'}, without quotes; "${text}" is text`);
   return [{ value: text, source: label }];
 };
 

@@ -136,7 +136,7 @@ export class HttpConnection {
     const { method, url } = request;
     // Without the query, which may contain a token.
     const fields = { begun: true, method, url: url?.split('?')[0] };
-    this.#warn('harakiri', `http: no answer after ${this.#limits.harakiri} ms`, fields);
+    this.#warn('harakiri', `http: no response after ${this.#limits.harakiri} ms`, fields);
     sendError(response, 'harakiri');
   }
 
@@ -148,7 +148,7 @@ export class HttpConnection {
     const { limitPost, bodyTimeout } = this.#limits;
     // An unread body is not counted elsewhere. Chunk framing adds to its size, hence the doubling.
     if (bytesRead - bodyStart > 2 * limitPost + slack) {
-      this.#stop(exchange, 'body-too-large', 'http: a body without end');
+      this.#stop(exchange, 'body-too-large', 'http: the body exceeds the limit');
       return;
     }
     // While we do not read, the peer is not stalled. After the response, the whole rest must arrive within `bodyTimeout`.
@@ -157,7 +157,7 @@ export class HttpConnection {
       this.#bodyDeadline = now + bodyTimeout;
       this.#lastRead = bytesRead;
     } else if (this.#bodyDeadline <= now) {
-      this.#stop(exchange, 'request-timeout', 'http: the body stood still');
+      this.#stop(exchange, 'request-timeout', 'http: the body stalled');
     }
   }
 
@@ -174,7 +174,7 @@ export class HttpConnection {
   }
 
   readonly #onWriteTimeout = (): void => {
-    this.#limits.log.warn({ peer: this.#peer }, 'http: the peer does not read its answer');
+    this.#limits.log.warn({ peer: this.#peer }, 'http: the peer does not read its response');
     this.#socket.destroy();
   };
 

@@ -20,7 +20,7 @@ export const frontedServer = ({ allowFrom, isProxy, ...options }: FrontedServerO
   const admit = (socket: Socket): boolean => {
     const { remoteAddress } = socket;
     if (isFrontEnd(socket, allowFrom)) return options.admit(socket);
-    options.log.warn({ peer: remoteAddress }, 'refused: not a front end that --allow-from names');
+    options.log.warn({ peer: remoteAddress }, 'connection refused: the peer is not in --allow-from');
     return false;
   };
   return new GuardedServer({ ...options, admit, forwardedPolicy: trustFrontEnd(isProxy) });

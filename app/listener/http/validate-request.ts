@@ -34,7 +34,7 @@ type HeadRules = { limitPost: number; answersFor: IsServed; isBarred: (client: s
 const checkFraming = ({ headers, httpVersion }: IncomingMessage, limitPost: number): RequestFault | undefined => {
   // RFC 9112 §6.1: an intermediary has changed the version or the framing.
   const encoding = headers['transfer-encoding'];
-  if (encoding !== undefined && httpVersion === '1.0') return bad('chunks in HTTP/1.0');
+  if (encoding !== undefined && httpVersion === '1.0') return bad('chunked encoding in HTTP/1.0');
   if (encoding !== undefined && encoding.toLowerCase() !== 'chunked')
     return bad('a Transfer-Encoding that is not chunked');
   if (Number(headers['content-length'] ?? 0) <= limitPost) return undefined;
@@ -46,7 +46,7 @@ const checkHost = (request: IncomingMessage): RequestFault | undefined => {
   // node:http keeps the first of several; RFC 9112 §3.2 requires 400 for them and for an HTTP/1.1 request without Host.
   if (countHosts(rawHeaders) > 1) return bad('more than one Host');
   if (headers.host === undefined && httpVersion !== '1.0') return bad('no Host');
-  if (headers.host !== undefined && headers.host !== '' && !hostForm.test(headers.host)) return bad('Host is no host');
+  if (headers.host !== undefined && headers.host !== '' && !hostForm.test(headers.host)) return bad('Host is invalid');
   return reduceUrl(request);
 };
 
@@ -66,22 +66,21 @@ const reduceUrl = (request: IncomingMessage): RequestFault | undefined => {
   if (url.startsWith('/') || (url === '*' && request.method === 'OPTIONS')) return undefined;
   const [, authority, path] = /^https?:\/\/([^/?#]+)(.*)$/i.exec(url) ?? [];
   if (authority === undefined) return bad('the URL does not begin with "/"');
-  if (authority.toLowerCase() !== request.headers.host?.toLowerCase()) return bad('the URL and Host name two hosts');
+  if (authority.toLowerCase() !== request.headers.host?.toLowerCase())
+    return bad('the URL and Host name different hosts');
   request.url = path?.startsWith('/') ? path : `/${path ?? ''}`;
   return undefined;
 };
 
 const checkClient = (request: IncomingMessage, isBarred: HeadRules['isBarred']): RequestFault | undefined =>
   isBarred(clientOf(request))
-    ? { code: 'rate-limited', reason: 'too many requests of this client were refused' }
+    ? { code: 'rate-limited', reason: 'too many requests from this client were refused' }
     : undefined;
 
 const checkServed = (request: IncomingMessage, answersFor: IsServed): RequestFault | undefined => {
   const { headers } = request;
   const host = text(headers['x-forwarded-host']) ?? headers.host;
-  return answersFor(host, clientOf(request))
-    ? undefined
-    : { code: 'unknown-host', reason: 'a host that is not served' };
+  return answersFor(host, clientOf(request)) ? undefined : { code: 'unknown-host', reason: 'the host is not allowed' };
 };
 
 const clientOf = ({ headers, socket }: IncomingMessage): string =>

@@ -75,7 +75,7 @@ export class Connection {
       const { method, url } = state.request;
       // Without the query, which may contain a token.
       const fields = { method, url: url?.split('?')[0] };
-      this.#fail(state, 'harakiri', `uwsgi: no answer after ${limits.harakiri} ms`, fields);
+      this.#fail(state, 'harakiri', `uwsgi: no response after ${limits.harakiri} ms`, fields);
     } else {
       const { idleTimeout } = limits;
       state.writeTimerArmed = watchReader(this.socket, state.writeTimerArmed, idleTimeout, this.#onWriteTimeout);
@@ -83,7 +83,7 @@ export class Connection {
   }
 
   readonly #onWriteTimeout = (): void => {
-    this.#host.log.warn({ peer: peerOf(this.socket) }, 'uwsgi: the peer does not read its answer');
+    this.#host.log.warn({ peer: peerOf(this.socket) }, 'uwsgi: the peer does not read its response');
     this.socket.destroy();
   };
 
@@ -92,7 +92,7 @@ export class Connection {
     if (state.at === 'packet') {
       this.#refuse('request-timeout', 'uwsgi: the packet was not complete in time');
     } else if (state.at === 'request' && !state.answered) {
-      this.#fail(state, 'request-timeout', 'uwsgi: the body stood still');
+      this.#fail(state, 'request-timeout', 'uwsgi: the body stalled');
     } else {
       this.socket.destroy();
     }
@@ -119,9 +119,9 @@ export class Connection {
   readonly #onEnd = (): void => {
     const state = this.#state;
     if (state.at === 'packet' && state.started) {
-      this.#refuse('bad-request', 'uwsgi: the peer closed within the packet');
+      this.#refuse('bad-request', 'uwsgi: the peer disconnected within the packet');
     } else if (state.at === 'request' && state.left > 0 && !state.answered) {
-      this.#fail(state, 'bad-request', 'uwsgi: the peer closed before the whole body had come');
+      this.#fail(state, 'bad-request', 'uwsgi: the peer disconnected before the whole body arrived');
     } else if (state.at === 'packet' || (state.at === 'request' && !state.response.writableEnded)) {
       // nginx closes when its client has disconnected, so no response is needed. One that has ended is still flushed.
       this.socket.destroy();
@@ -158,9 +158,9 @@ export class Connection {
     const head = readHead(result.vars, this.#host.limits.limitPost);
     if (head.kind === 'head') {
       if (this.#host.isBarred(head.remoteAddress))
-        this.#refuse('rate-limited', 'uwsgi: too many requests of this client were refused');
+        this.#refuse('rate-limited', 'uwsgi: too many requests from this client were refused');
       else if (this.#host.answersFor(head.host, head.remoteAddress)) this.#begin(head, result.rest);
-      else this.#refuse('unknown-host', 'uwsgi: a host that is not served', { host: head.host });
+      else this.#refuse('unknown-host', 'uwsgi: the host is not allowed', { host: head.host });
     } else {
       const code = head.status === 413 ? 'body-too-large' : 'bad-request';
       this.#refuse(code, `uwsgi: ${head.variable}: ${head.reason}`, { variable: head.variable });

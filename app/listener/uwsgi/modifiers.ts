@@ -11,7 +11,7 @@ export const pong = Buffer.from([ping, 0, 0, 1]);
 export const modifierName = (modifier1: number): string => {
   // The first letter of an HTTP method, or the first byte of TLS.
   if (otherProtocols.includes(modifier1))
-    return `${names.get(modifier1) ?? 'unknown'}, or HTTP: that is for --http-socket`;
+    return `${names.get(modifier1) ?? 'unknown'}, or HTTP, which belongs on --http-socket`;
   return names.get(modifier1) ?? 'unknown';
 };
 
@@ -40,7 +40,7 @@ const names = new Map([
   [32, 'an array'],
   [33, 'a marshalled object'],
   [48, 'SNMP'],
-  [72, 'a raw HTTP answer'],
+  [72, 'a raw HTTP response'],
   [73, 'an announcement'],
   [74, 'multicast'],
   [95, 'cluster membership'],
@@ -55,5 +55,5 @@ const names = new Map([
   [173, 'a remote procedure call'],
   [200, 'the end of a persistent connection'],
   [224, 'a subscription'],
-  [255, 'an answer'],
+  [255, 'a response'],
 ]);

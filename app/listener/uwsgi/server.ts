@@ -66,7 +66,10 @@ class UwsgiServer extends Server {
 
   #accept(socket: Socket): void {
     if (!this.#isAllowed(socket)) {
-      this.#options.log.warn({ peer: socket.remoteAddress }, 'uwsgi: a peer that is not allowed was turned away');
+      this.#options.log.warn(
+        { peer: socket.remoteAddress },
+        'uwsgi: connection refused: the peer is not in --allow-from',
+      );
       socket.destroy();
       return;
     }

@@ -125,7 +125,8 @@ const setVariable = (fields: Fields, name: string, value: string): string | unde
       break;
     case 'CONTENT_LENGTH':
       // With two different lengths, the end of the body is ambiguous.
-      if (fields.contentLength !== '' && fields.contentLength !== value) return 'it is given twice, differently';
+      if (fields.contentLength !== '' && fields.contentLength !== value)
+        return 'it is given twice with different values';
       fields.contentLength = value;
       break;
     default:
@@ -144,7 +145,7 @@ const addHeader = (fields: Fields, variable: string, value: string): string | un
   else {
     if (name === 'host') {
       // RFC 9112 §3.2 requires 400 for more than one Host.
-      if (fields.host !== '' && fields.host !== value) return 'it is given twice, differently';
+      if (fields.host !== '' && fields.host !== value) return 'it is given twice with different values';
       if (fields.host !== '') return undefined;
       fields.host = value;
     }
@@ -180,7 +181,7 @@ const checkRequestLine = (fields: Fields): VarsFault | undefined => {
 const checkPath = ({ url, pathInfo, scriptName }: Fields): VarsFault | undefined => {
   if (scriptName !== '' && readPrefix(scriptName) === undefined) return bad('SCRIPT_NAME', 'it is not a path');
   if (pathInfo === '' || url === '*' || isSamePlace(url, pathInfo, scriptName)) return undefined;
-  return bad('PATH_INFO', 'it is not where REQUEST_URI leads');
+  return bad('PATH_INFO', 'it does not match REQUEST_URI');
 };
 
 const checkClient = (fields: Fields): VarsFault | undefined => {

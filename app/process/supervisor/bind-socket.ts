@@ -69,10 +69,11 @@ const sockname = z.object({ port: z.int() });
  */
 const bindHandle = (address: string | undefined, port: number, type: number, shown: string): Handle => {
   const create: unknown = Reflect.get(net, '_createServerHandle');
-  if (typeof create !== 'function') throw new Error('this version of Node cannot bind for workers: use another');
+  if (typeof create !== 'function')
+    throw new Error('this version of Node cannot bind sockets for workers; use another version');
   const handle: unknown = create(address, port, type);
   if (typeof handle === 'number') throw failure(handle, shown);
-  if (!isHandle(handle)) throw new Error(`${shown} could not be bound: Node gave no handle`);
+  if (!isHandle(handle)) throw new Error(`${shown} could not be bound: Node returned no handle`);
   return handle;
 };
 

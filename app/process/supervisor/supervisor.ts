@@ -185,7 +185,7 @@ export class Supervisor {
     try {
       if (hasPredecessor) await transferState(slot, old, worker, this.#policy, this.#log);
       const listening = await worker.inTime(worker.listening, this.#policy.start);
-      if (this.#slots.get(worker.number) !== slot) throw new Error('it is not needed any more');
+      if (this.#slots.get(worker.number) !== slot) throw new Error('it is no longer needed');
       for (const endpoint of listening)
         this.#log.info({ worker: worker.number, pid: worker.pid, ...endpoint }, 'listening');
       slot.current = worker;
@@ -230,7 +230,7 @@ export class Supervisor {
       return;
     }
     slot.respawns += 1;
-    this.#log.warn({ worker, wait }, 'worker is respawned');
+    this.#log.warn({ worker, wait }, 'respawning worker');
     clearTimeout(slot.wait);
     slot.wait = setTimeout(() => {
       this.#replace(slot).catch((error: unknown) => {
@@ -263,15 +263,14 @@ export class Supervisor {
     const isNew = slot.large !== worker;
     if (hasToGo(slot, worker, verdict, now, this.#policy)) return this.#carryOut(slot, worker, verdict);
     const { number, pid } = worker;
-    if (isNew)
-      this.#log.warn({ worker: number, pid, limit: verdict.limit }, `worker lets go of memory: ${verdict.reason}`);
+    if (isNew) this.#log.warn({ worker: number, pid, limit: verdict.limit }, `worker frees memory: ${verdict.reason}`);
     worker.shed();
   }
 
   #carryOut(slot: WorkerSlot, worker: WorkerHandle, verdict: Verdict): void {
     const { number, pid, beat } = worker;
     const state = pid === undefined ? undefined : processState(pid);
-    this.#log.warn({ worker: number, pid, limit: verdict.limit, beat, state }, `worker is replaced: ${verdict.reason}`);
+    this.#log.warn({ worker: number, pid, limit: verdict.limit, beat, state }, `replacing worker: ${verdict.reason}`);
     if (verdict.do === 'kill') {
       slot.hung += 1;
       return worker.kill();
@@ -284,7 +283,7 @@ export class Supervisor {
     this.#inTurn(async () => {
       if (slot.current === worker && !this.#stopping) await this.#replace(slot);
     }).catch((error: unknown) => {
-      this.#log.error({ err: error, worker: number }, 'worker could not be replaced, and serves on');
+      this.#log.error({ err: error, worker: number }, 'worker could not be replaced and keeps running');
       setTimeout(() => this.#due.delete(worker), this.#policy.again).unref();
     });
   }

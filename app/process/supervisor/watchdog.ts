@@ -37,7 +37,7 @@ export const checkWorker = (
   const isTooLarge = (limit: number): boolean => exceeds(megabytes, limit) && grown >= limit * minGrowth;
   const lifetime = limits['max-worker-lifetime'] * (1 + spread / 10);
   if (exceeds(silent, limits['loop-harakiri']))
-    return { do: 'kill', limit: 'loop-harakiri', reason: `its event loop has stood still for ${silent.toFixed(1)} s` };
+    return { do: 'kill', limit: 'loop-harakiri', reason: `its event loop has been blocked for ${silent.toFixed(1)} s` };
   if (isTooLarge(limits['evil-reload-on-rss']))
     return {
       do: 'end',
@@ -54,7 +54,7 @@ export const checkWorker = (
     return {
       do: 'replace',
       limit: 'max-worker-lifetime',
-      reason: `it has lived for ${Math.round((now - since) / 1000)} s`,
+      reason: `it has run for ${Math.round((now - since) / 1000)} s`,
     };
   return undefined;
 };

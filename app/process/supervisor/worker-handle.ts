@@ -120,7 +120,7 @@ export class WorkerHandle {
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => {
         this.#reports.delete(id);
-        reject(new Error(`worker ${this.number} gave no report in time`));
+        reject(new Error(`worker ${this.number} did not report in time`));
       }, reportTimeout);
       this.#reports.set(id, (report) => {
         clearTimeout(late);

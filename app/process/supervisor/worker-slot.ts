@@ -83,11 +83,11 @@ export const transferState = async (
   await successor.inTime(successor.ready, policy.start);
   if (!slot.pendingState && old) {
     const left = await old.handOver(policy);
-    if (left === 'kept') throw new Error('the worker before it did not hand over its rooms in time');
+    if (left === 'kept') throw new Error('the old worker did not hand over its rooms in time');
     slot.pendingState = left.parts;
     const parts = left.parts.length;
     if (!left.whole)
-      log.error({ worker: old.number, pid: old.pid, parts }, 'rooms were lost: not all were handed over');
+      log.error({ worker: old.number, pid: old.pid, parts }, 'some rooms were lost: the hand-over is incomplete');
   }
   slot.pendingState ??= [];
   log.info({ worker: successor.number, pid: successor.pid, parts: slot.pendingState.length }, 'worker takes over');

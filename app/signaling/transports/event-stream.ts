@@ -168,7 +168,7 @@ export class EventStream implements Receiver {
   }
 
   readonly #fail = (error: unknown): void => {
-    this.#signaling.log.warn({ err: error, room: this.#room }, 'a command could not be carried out');
+    this.#signaling.log.warn({ err: error, room: this.#room }, 'a message could not be handled');
     this.end(refuse('internal'));
   };
 
@@ -219,7 +219,9 @@ export class EventStream implements Receiver {
     const { store, log, limits } = this.#signaling;
     store
       .commit(this.#room, (room, now) => lose(room, this.#peer, now, limits.rules, store.worker), 'insist')
-      .catch((error: unknown) => log.warn({ err: error, room: this.#room }, 'a lost stream could not be noted'));
+      .catch((error: unknown) =>
+        log.warn({ err: error, room: this.#room }, 'the loss of a stream could not be recorded'),
+      );
   }
 }
 

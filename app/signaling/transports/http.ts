@@ -104,7 +104,7 @@ export class HttpConversations {
     const known = await this.#authenticate(room, session, caller);
     if ('refused' in known) return refusalAnswer(known);
     const posted = postedMessages.safeParse(body);
-    if (!posted.success) return refusalAnswer(refuse('bad-message', 'a message or an array of them is wanted'));
+    if (!posted.success) return refusalAnswer(refuse('bad-message', 'expected a message or an array of messages'));
     const replies: ServerMessage[] = [];
     const buckets = addressBuckets(this.#signaling, caller);
     for (const json of Array.isArray(posted.data) ? posted.data : [posted.data]) {
@@ -341,7 +341,7 @@ export class HttpConversations {
     try {
       return await handleMessage(this.#signaling, room, peer, message, caller);
     } catch (error) {
-      log.warn({ err: error, room }, 'a command could not be carried out');
+      log.warn({ err: error, room }, 'a message could not be handled');
       return countedError(counts, refuse('internal'), numberOf(message));
     }
   }

@@ -98,13 +98,13 @@ export class WebSockets {
     const receive = (text: string, bytes: number, isBinary = false): void => {
       open.isAlive = true;
       usage.messagesIn += 1;
-      if (isBinary) session.end(refuse('bad-json', 'a binary frame came'), 'error');
+      if (isBinary) session.end(refuse('bad-json', 'binary frames are not accepted'), 'error');
       else session.receive(text, bytes);
     };
     socket.on('message', (data: Buffer, isBinary) => receive(data.toString(), data.length, isBinary));
     readAhead(socket, connection, limits.messageBytes, receive);
     socket.on('error', (error) => {
-      log.info({ room, err: error.message }, 'a WebSocket broke the protocol');
+      log.info({ room, err: error.message }, 'WebSocket protocol error');
       socket.terminate();
     });
   }

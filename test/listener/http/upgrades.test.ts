@@ -179,7 +179,7 @@ describe.each(listeners)('--%s', (listener) => {
       const logged = site.logs.length;
       const text = (await send(asked)).toString('latin1');
       expect(text).toMatch(new RegExp(`^HTTP/1.1 101 .*"bye","code":"${asked.code}"`, 's'));
-      expect(site.logs.slice(logged)).toMatchObject([{ msg: 'WebSocket turned away', code: asked.code }]);
+      expect(site.logs.slice(logged)).toMatchObject([{ msg: 'WebSocket rejected', code: asked.code }]);
     }
     expect(await requests('1xx')).toBe(before + 2);
   });

@@ -33,13 +33,13 @@ describe.each(families)('modifiers on %s', (family) => {
     [17, 'spooler'],
     [22, 'TLS'],
     [30, 'modifier 0 does that here'],
-    [71, 'HTTP: that is for --http-socket'],
-    [80, 'HTTP: that is for --http-socket'],
+    [71, 'HTTP, which belongs on --http-socket'],
+    [80, 'HTTP, which belongs on --http-socket'],
     [97, 'brutal reload'],
     [111, 'the cache'],
     [173, 'a remote procedure call'],
     [224, 'a subscription'],
-    [255, 'an answer'],
+    [255, 'a response'],
   ])('%i is refused by name', async (modifier1, name) => {
     const { address, lines } = await listen(family);
     const answer = readAnswer(await send(address, encodePacket(requestVariables(), modifier1)));

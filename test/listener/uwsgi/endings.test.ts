@@ -167,7 +167,7 @@ describe.concurrent('a peer that is not allowed', () => {
     socket.write(encodePacket(requestVariables()));
     await once(socket, 'close');
     expect(asked).toEqual(['127.0.0.1']);
-    expect(lines).toMatchObject([{ fields: { peer: '127.0.0.1' }, message: /not allowed/ }]);
+    expect(lines).toMatchObject([{ fields: { peer: '127.0.0.1' }, message: /not in --allow-from/ }]);
   });
 
   test('is never on a unix socket', async () => {
