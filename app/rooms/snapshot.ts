@@ -81,7 +81,7 @@ export const serialize = (room: Room, seq: number, entries: RoomLogEntry[]): Roo
 export const deserialize = (json: unknown): { room: Room; seq: number; events: { at: number; event: RoomEvent }[] } => {
   const { format: found, name } = anyFormat.safeParse(json).data ?? {};
   if (found !== format)
-    throw new Error(`room "${name}" is in format ${found}; this Genkan knows format ${format} alone`);
+    throw new Error(`room "${name}" is in format ${found}; this version supports only format ${format}`);
   const read = roomSnapshot.safeParse(json);
   if (!read.success) throw new Error(`room "${name}" cannot be read: ${z.prettifyError(read.error)}`);
   const { format: _, seq, events, peers, waiting: lobby, gone: ended, ...state } = read.data;

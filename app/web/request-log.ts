@@ -124,7 +124,7 @@ export const watchRequests = (app: FastifyInstance, { counts, access, took, refu
     took(request.route, us / 1e6);
     if (access.wants(status, us)) access.answered(describe(request, status, us, bytes));
   };
-  // By a hook of each route, because `request.routeOptions` is built anew on every access.
+  // By a hook of each route, because `request.routeOptions` is rebuilt on every access.
   app.decorateRequest('route', 'none');
   app.addHook('onRoute', (route) => {
     const { onRequest = [], url } = route;

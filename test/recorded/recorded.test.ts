@@ -83,7 +83,7 @@ describe('what one process hands over to the next', () => {
   test.each(files('handover'))('$file is read as it was meant, or refused by name', ({ file, format }) => {
     const registry = new Registry(limits);
     if (format !== String(handOverFormat)) {
-      const sentence = `room "r" is in format ${format}; this Genkan knows format ${handOverFormat} alone`;
+      const sentence = `room "r" is in format ${format}; this version supports only format ${handOverFormat}`;
       expect(() => registry.adopt(read(file))).toThrow(sentence);
       return;
     }
@@ -126,7 +126,7 @@ describe('what one process hands over to the next', () => {
       return joined.recovered;
     };
     expect(await Promise.all(peers.map(again))).toEqual([true, false]);
-    expect(lines.join('')).toContain('room \\"later\\" is in format 99; this Genkan knows format 1 alone');
+    expect(lines.join('')).toContain('room \\"later\\" is in format 99; this version supports only format 1');
     await second.stop({ within: 0 });
   });
 });

@@ -20,8 +20,8 @@ describe('a room for another process', () => {
   });
 
   test.each([
-    ['of another format', { format: 2 }, /^room "r" is in format 2; this Genkan knows format 1 alone/],
-    ['of an older one', { format: 0 }, /^room "r" is in format 0; this Genkan knows format 1 alone/],
+    ['of another format', { format: 2 }, /^room "r" is in format 2; this version supports only format 1/],
+    ['of an older one', { format: 0 }, /^room "r" is in format 0; this version supports only format 1/],
     ['of none', { peers: [] }, /^room "r" is in format undefined/],
     ['that is no object', 'r', /format undefined/],
     ['with a field that is not what it must be', { peers: [{ id: 'a' }] }, /peers/],

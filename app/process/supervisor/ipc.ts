@@ -17,7 +17,7 @@ export type Listening = z.infer<typeof listening>;
 /**
  * `start`: the worker's number, its settings (parsed by the schema), its sockets, and ms between beats; an `heir` sends `ready`
  * when it could listen, then waits for the state of its predecessor. `hand-over`: disconnect all clients and send the rooms,
- * each as a `part`; ignored after `until` (`monotonic`), when the supervisor no longer waits. `part`: one for the heir;
+ * each as a `part`; ignored after `until` (`monotonic`), when the supervisor no longer waits. `part`: one for the successor;
  * `parts-end`: the last one was sent. `shed`: free memory that is not essential. `drain`: exit within `seconds`, after accepting
  * clients for another `delay` seconds while not ready. `accept`: whether new rooms may be opened.
  * `report`: request for statistics, answered with the same id. `reopen`: reopen the log file.

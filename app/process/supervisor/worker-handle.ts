@@ -47,7 +47,7 @@ export class WorkerHandle {
   readonly since = performance.now();
   /** Settles with the addresses it listens on, or with why it does not. */
   readonly listening: Promise<Listening[]>;
-  /** Of an heir: settles when it waits for its predecessor's state, or with why it does not. */
+  /** For a successor: settles when it is ready for its predecessor's state, or with the reason why it is not. */
   readonly ready: Promise<void>;
   readonly exited: Promise<Exit>;
   listens: Listening[] = [];
@@ -70,9 +70,9 @@ export class WorkerHandle {
 
   /**
    * @param environment of the worker: without the variables that systemd addressed to the supervisor only
-   * @param heir whether it takes over from another worker: it listens once it has received that worker's state
+   * @param successor whether it takes over from another worker: it listens once it has received that worker's state
    */
-  constructor(command: Command, assignment: Assignment, environment: NodeJS.ProcessEnv, heir = false) {
+  constructor(command: Command, assignment: Assignment, environment: NodeJS.ProcessEnv, successor = false) {
     this.number = assignment.worker;
     this.assignment = assignment;
     const { places } = assignment;
@@ -102,7 +102,13 @@ export class WorkerHandle {
       address: showAddress(held.address),
       fd: firstFd + index,
     }));
-    this.#send({ ...assignment, type: 'start', heir, settings: portable(assignment.settings), places: given });
+    this.#send({
+      ...assignment,
+      type: 'start',
+      heir: successor,
+      settings: portable(assignment.settings),
+      places: given,
+    });
   }
 
   get pid(): number | undefined {
@@ -187,7 +193,7 @@ export class WorkerHandle {
     }
   }
 
-  /** Sends an heir its predecessor's state; then it starts listening. */
+  /** Sends a successor its predecessor's state; then it starts listening. */
   inherit(parts: unknown[]): void {
     for (const part of parts) this.#send({ type: 'part', part });
     this.#send({ type: 'parts-end' });
