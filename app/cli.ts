@@ -8,7 +8,7 @@ import { type CommandName, command } from './commands/control.ts';
 import { nginxFiles, writeFiles } from './commands/nginx.ts';
 import { makeToken, parseTokenCommand } from './commands/token.ts';
 import { explain, explainAll } from './config/explain.ts';
-import { helpText, settingsText } from './config/help.ts';
+import { commandHelp, helpText, settingsText } from './config/help.ts';
 import { jsonSchema } from './config/json-schema.ts';
 import { type Loaded, load } from './config/load.ts';
 import { printConfig } from './config/print.ts';
@@ -24,7 +24,7 @@ type ValidSettings = Extract<Loaded, { settings: Settings }>;
 
 /** Exit codes: 0 done, 1 failed, 2 invalid settings or command. */
 const main = async (argv: string[]): Promise<number> => {
-  if (argv.includes('--help') || argv.includes('-h')) return say(helps[argv[0] ?? '']?.() ?? helpText());
+  if (argv.includes('--help') || argv.includes('-h')) return say(helpFor(argv));
   if (argv.includes('--version') || argv.includes('-v')) return say(`genkan ${version()}`);
   const [command = 'serve', ...rest] = argv[0]?.startsWith('-') === false ? argv : ['serve', ...argv];
   const known = Object.hasOwn(commands, command) ? commands[command] : undefined;
@@ -197,9 +197,16 @@ const runNginx = (words: string[], file: string | undefined): number => {
   return status === 0 ? 0 : 1;
 };
 
-/** Help of the commands with options of their own. */
+const helpFor = (argv: string[]): string => {
+  const [command = ''] = argv;
+  const all = argv.includes('--all');
+  return helps[command]?.() ?? (all ? undefined : commandHelp(command)) ?? helpText(all);
+};
+
+/** Help of the commands whose options have a schema of their own. */
 const helps: Record<string, () => string> = {
-  nginx: () => settingsText({ 'genkan nginx, which also takes the settings of the app (genkan --help)': nginxOptions }),
+  nginx: () =>
+    settingsText({ 'genkan nginx, which also takes the settings of the app (genkan --help --all)': nginxOptions }),
   doctor: () => settingsText({ 'genkan doctor https://meet.example': doctorOptions }),
 };
 
@@ -217,7 +224,7 @@ const say = (text: string): number => {
 
 const fail = (faults: string[], code = 2): number => {
   for (const fault of faults) process.stderr.write(`genkan: ${fault}\n`);
-  if (code === 2) process.stderr.write('genkan --help lists every setting.\n');
+  if (code === 2) process.stderr.write('genkan --help --all lists every setting.\n');
   return code;
 };
 

@@ -28,10 +28,15 @@ const runWith = (environment: Record<string, string>, ...args: string[]) =>
 const run = (...args: string[]) => runWith({}, ...args);
 
 describe('words and exit codes', () => {
-  test('--help names every setting, --version the version', () => {
-    const { status, stdout } = run('--help');
+  test('--help names the common settings, --help --all every one, --version the version', () => {
+    const short = run('--help');
+    expect(short.status).toBe(0);
+    expect(short.stdout).toContain('--max-peers ');
+    expect(short.stdout).not.toContain('--max-quiet ');
+    const { status, stdout } = run('--help', '--all');
     expect(status).toBe(0);
     for (const name of settingNames) expect(stdout).toContain(`--${name} `);
+    expect(run('token', '--help').stdout).toContain('--not-before');
     expect(run('--version').stdout).toMatch(/^genkan \d+\.\d+\.\d+\n$/);
   });
   test('wrong settings are told, all of them, with code 2', () => {

@@ -53,7 +53,7 @@ const aboutSetting = (name: string): string[] => {
     ...line('uWSGI', uwsgi ?? 'has no such option'),
     ...line('Different', differs),
     ...line('Not yet', planned === true ? later : planned),
-    ...line('Written', `--${name}, ${environmentName(name)}, ${name}: in YAML; ${showDefault(setting)}`),
+    ...line('Written', `--${name}, ${environmentName(name)}, ${name}: in YAML; ${showDefault(setting) ?? 'not set'}`),
     ...line('Also', aliases || undefined),
   ];
 };

@@ -25,7 +25,7 @@ export const printConfig = (given: Map<string, RawSetting>, shown: Groups = grou
 const comment = (setting: z.core.$ZodType): string[] => {
   const { help, planned } = metadataOf(setting);
   const notYet = planned === true ? '; not in this version yet' : '';
-  return wrap(`${help} (${showDefault(setting)}${notYet})`, width - 4).map((line) => `  # ${line}`);
+  return wrap(`${help} (${showDefault(setting) ?? 'not set'}${notYet})`, width - 4).map((line) => `  # ${line}`);
 };
 
 const entry = (name: string, setting: z.core.$ZodType, given: RawSetting | undefined): string => {

@@ -9,6 +9,8 @@ export type SettingMetadata = {
   uwsgi?: string;
   /** How it differs from uWSGI's option. */
   differs?: string;
+  /** Shown by `genkan --help`, which fits on two screens; `--help --all` shows every setting. */
+  common?: true;
   /** Aliases; a single letter is a short flag. */
   also?: string[];
   /** Not implemented: `true` rejects every value but the default; a sentence is printed as a note when the setting is given. */
@@ -30,10 +32,10 @@ export const metadataOf = (setting: z.core.$ZodType): SettingMetadata => {
 /** The environment variable of a setting: `max-peers` → `GENKAN_MAX_PEERS`. */
 export const environmentName = (name: string): string => `GENKAN_${name.toUpperCase().replaceAll('-', '_')}`;
 
-/** The default as shown in help. */
-export const showDefault = (setting: z.core.$ZodType): string => {
-  if (isRepeatable(setting)) return 'may be given several times';
-  return setting instanceof z.ZodDefault ? `default ${String(setting.def.defaultValue)}` : 'not set';
+/** The default as shown in help; undefined when there is none. */
+export const showDefault = (setting: z.core.$ZodType): string | undefined => {
+  if (isRepeatable(setting)) return 'repeatable';
+  return setting instanceof z.ZodDefault ? `default ${String(setting.def.defaultValue)}` : undefined;
 };
 
 /** Groups of settings under the headings of help and print-config. */

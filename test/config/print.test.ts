@@ -14,11 +14,26 @@ import { faultsOf, loadYaml, settingsOf } from './loading.ts';
 const deploy = join(import.meta.dirname, '../../deploy');
 const shipped = ['standalone.yaml', 'nginx-uwsgi.yaml', 'nginx-http.yaml'];
 
-test('every setting is in one group, and its help fits', () => {
-  expect(Object.values(groups).flatMap(Object.keys).toSorted()).toEqual(settingNames.toSorted());
-  const text = helpText();
-  for (const name of settingNames) expect(text).toContain(`--${name} `);
-  expect(text.split('\n').filter((line) => line.length > 100)).toEqual([]);
+describe('help', () => {
+  const tooLong = (text: string): string[] => text.split('\n').filter((line) => line.length > 100);
+  const listed = (text: string): string[] =>
+    [...text.matchAll(/^ {2}(?:-\w, )?--([\w-]+) /gm)].map(([, name = '']) => name);
+
+  test('every setting is in one group, and in --help --all', () => {
+    expect(Object.values(groups).flatMap(Object.keys).toSorted()).toEqual(settingNames.toSorted());
+    const text = helpText(true);
+    expect(listed(text).toSorted()).toEqual(settingNames.toSorted());
+    expect(tooLong(text)).toEqual([]);
+  });
+  test('the common settings fit on two screens', () => {
+    const text = helpText(false);
+    expect(listed(text).length).toBeGreaterThan(30);
+    expect(listed(text).length).toBeLessThan(50);
+    expect(text.split('\n').length).toBeLessThanOrEqual(100);
+    expect(tooLong(text)).toEqual([]);
+    expect(text).not.toContain('not set)');
+    expect(text.split('\n').at(-1)).toBe('genkan --help --all lists every setting; genkan explain NAME explains one.');
+  });
 });
 
 describe('print-config', () => {

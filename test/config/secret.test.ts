@@ -1,7 +1,7 @@
 /** Settings marked secret: read from files, never shown. A schema of the test's own, so that each form is there. */
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { helpText } from '../../app/config/help.ts';
+import { settingsText } from '../../app/config/help.ts';
 import { jsonSchema } from '../../app/config/json-schema.ts';
 import { loadAs } from '../../app/config/load.ts';
 import { printConfig } from '../../app/config/print.ts';
@@ -97,7 +97,7 @@ describe('a secret', () => {
       expect(text).not.toMatch(/hunter22|from-file/);
   });
   test('is told in help and known to editors by its file too', () => {
-    expect(helpText({ Test: settings })).toContain('--token-key_file PATH');
+    expect(settingsText({ Test: settings })).toContain('--token-key_file PATH');
     expect(JSON.stringify(jsonSchema(schema))).toContain('"token-key_file"');
     expect(JSON.stringify(jsonSchema(schema))).not.toContain('"open_file"');
   });

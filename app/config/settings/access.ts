@@ -12,13 +12,16 @@ const word = (shown: string) => text(/^\S{1,256}$/, 'a word without spaces', sho
 export const access = {
   auth: choice('open', 'token').default('open').register(settingMetadata, {
     help: 'open = anyone who knows the name of a room may join; a token is still used if there are keys to verify it; token = joining requires a token',
+    common: true,
   }),
   'token-secret': list(secret).register(settingMetadata, {
     help: 'shared secrets that tokens may be signed with (HS256); "genkan token" signs with the first; in the file one per line',
+    common: true,
     secret: true,
   }),
   'token-key': list(path()).register(settingMetadata, {
     help: 'files with public keys (PEM) that verify tokens: Ed25519 (EdDSA), EC on P-256 (ES256), RSA (RS256)',
+    common: true,
   }),
   'token-jwks-url': text(
     /^(https:\/\/([\w.-]+|\[[\da-fA-F:.]+\])|http:\/\/(localhost|127(\.\d{1,3}){3}|\[::1\]))(:\d{1,5})?(\/\S*)?$/,
@@ -28,12 +31,15 @@ export const access = {
     .optional()
     .register(settingMetadata, {
       help: 'URL of a JSON Web Key Set with such keys; fetched again every 10 minutes, and for an unknown key at most every 30 seconds; at most 256 KiB and 64 keys, within 5 seconds, without redirects',
+      common: true,
     }),
   'token-issuer': word('NAME').optional().register(settingMetadata, {
     help: 'required "iss" of tokens',
+    common: true,
   }),
   'token-audience': word('NAME').optional().register(settingMetadata, {
     help: 'value that the "aud" of tokens must be or contain',
+    common: true,
   }),
   'token-leeway': seconds(0, 300).default(5).register(settingMetadata, {
     help: 'tolerated difference, in seconds, from the clock of the token issuer',

@@ -15,37 +15,45 @@ const host = text(
 
 export const listening = {
   http: list(address).register(settingMetadata, {
-    help: 'HTTP listener for browsers: serves everything, trusts no forwarding headers; :port = every interface. Without any listener: 127.0.0.1:9090',
+    help: 'HTTP listener for browsers; trusts no forwarding headers; :port = every interface. Without any listener: 127.0.0.1:9090',
+    common: true,
     uwsgi: 'starts an HTTP router, which passes requests to the workers by the uwsgi protocol',
     differs: 'no router and no second hop; keep-alive and WebSocket need no further option',
   }),
   'http-socket': list(address).register(settingMetadata, {
     help: 'HTTP listener for a front end, whose headers about the client are trusted; :port = loopback',
+    common: true,
     uwsgi: 'workers speak HTTP themselves, one request per connection; :port = every interface',
     differs: 'keep-alive and pipelining work; :port is loopback: write 0.0.0.0:port for every interface',
   }),
   socket: list(address).register(settingMetadata, {
     help: 'listener for a front end with the uwsgi protocol; :port = loopback',
+    common: true,
     uwsgi: 'listens with the uwsgi protocol; :port = every interface, @name = abstract',
     differs: ':port is loopback: write 0.0.0.0:port for every interface; [v6]:port works, @name does not',
     also: ['uwsgi-socket', 's'],
   }),
   'allow-from': list(network).register(settingMetadata, {
     help: 'networks, besides loopback, that are trusted as front ends on --socket and --http-socket',
+    common: true,
   }),
   'trusted-proxies': list(network).register(settingMetadata, {
     help: "networks of further proxies between the client and the front end, skipped when determining the client's address",
+    common: true,
   }),
   'allowed-hosts': list(host).register(settingMetadata, {
     help: 'accepted hosts of requests; none = any host',
+    common: true,
   }),
   'allowed-origins': list(origin).register(settingMetadata, {
     help: "origins, besides the server's own, whose pages may use the rooms; https://*.meet.example = all subdomains",
+    common: true,
   }),
   'chmod-socket': octalMode()
     .default('660')
     .register(settingMetadata, {
       help: 'mode of unix sockets, octal',
+      common: true,
       uwsgi: 'mode of unix sockets; 666 without a value, set by the umask when not given',
       differs: 'requires a value; default 660',
       also: ['C'],

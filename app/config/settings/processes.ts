@@ -7,6 +7,7 @@ const user = (kind: string) => text(/^(\d+|[A-Za-z_][\w.-]*\$?)$/, `a ${kind}'s 
 export const workers = {
   yaml: list(text(/^[^\0]+$/, 'file or file:section', 'FILE[:SECTION]')).register(settingMetadata, {
     help: 'read settings from a YAML file, under genkan: or uwsgi: or the named section; of several files the last wins',
+    common: true,
     uwsgi: 'reads options under uwsgi: or the named section; later words of the command line override earlier ones',
     differs: 'flags override the environment, which overrides files, in any order; the file is validated strictly',
     also: ['yml', 'y'],
@@ -26,18 +27,21 @@ export const workers = {
   processes: integer(1, 1024)
     .default(1)
     .register(settingMetadata, {
-      help: 'number of workers; each listens on its own address (%w in a path, or consecutive ports), and nginx distributes the rooms over them',
+      help: 'number of workers, each on its own address (%w in a path, or consecutive ports); nginx distributes rooms over them',
+      common: true,
       uwsgi: 'workers, which share each listening socket',
       differs: 'a room lives in one worker, so each worker has its own address',
       also: ['workers', 'p'],
     }),
   uid: user('user').optional().register(settingMetadata, {
     help: 'switch to this user once all sockets are bound',
+    common: true,
     uwsgi: 'switches to this user before unix sockets are bound',
     differs: 'sockets are bound first, so they may be in a directory of root',
   }),
   gid: user('group').optional().register(settingMetadata, {
     help: 'switch to this group once all sockets are bound',
+    common: true,
     uwsgi: 'switches to this group before unix sockets are bound',
     differs: 'sockets are bound first',
   }),
@@ -48,15 +52,18 @@ export const workers = {
     .optional()
     .register(settingMetadata, {
       help: 'write the pid of the supervisor to this file once it is ready',
+      common: true,
       uwsgi: 'writes the pid even if the start then fails; safe-pidfile only after it succeeded',
       differs: 'like safe-pidfile: written once ready, never over that of a running process',
       also: ['safe-pidfile'],
     }),
   'control-socket': path().optional().register(settingMetadata, {
     help: 'unix socket for the commands status, reload, stop, pause and resume; one line of JSON each way, mode 600',
+    common: true,
   }),
   'drain-timeout': seconds(0, 3600).default(10).register(settingMetadata, {
-    help: 'seconds that requests have to finish after a stop was requested',
+    help: 'seconds for requests to finish once a stop is requested',
+    common: true,
   }),
   'drain-delay': seconds(0, 3600).default(0).register(settingMetadata, {
     help: 'seconds, when stopping, between becoming not ready (/readyz answers 503) and closing the sockets; for front ends with health checks',

@@ -5,31 +5,39 @@ import { bytes, choice, integer, list, seconds, text } from '../value-types.ts';
 export const rooms = {
   'stun-url': list(text(/^stuns?:\S+$/, 'stun:host:port', 'URL')).register(settingMetadata, {
     help: 'STUN servers sent to the browsers',
+    common: true,
   }),
   'turn-url': list(text(/^turns?:[^\s?]+(\?transport=(udp|tcp))?$/, 'turn:host:port?transport=udp', 'URL')).register(
     settingMetadata,
     {
       help: 'TURN servers sent to the browsers, with credentials derived from turn-secret',
+      common: true,
     },
   ),
   'turn-secret': text(/^\S{16,}(\s+\S{16,})*$/, 'at least 16 characters without spaces', 'SECRET')
     .optional()
     .register(settingMetadata, {
       help: 'secret shared with the TURN server; of several, separated by spaces or line breaks, the first signs',
+      common: true,
       secret: true,
     }),
   'turn-ttl': seconds(20, 604_800).default(3600).register(settingMetadata, {
     help: 'lifetime of a TURN credential in seconds; peers get a new one after half of it',
+    common: true,
   }),
   'turn-names': integer(1, 100_000).default(2).register(settingMetadata, {
     help: 'TURN user names for all peers of one address (IPv6: one /48); the user quota of the TURN server applies to each',
   }),
-  'max-rooms': integer(1, 10_000_000).default(10_000).register(settingMetadata, { help: 'rooms in total' }),
+  'max-rooms': integer(1, 10_000_000)
+    .default(10_000)
+    .register(settingMetadata, { help: 'rooms in total', common: true }),
   'max-peers': integer(2, 1000).default(16).register(settingMetadata, {
     help: 'peers in a room, including those that are away',
+    common: true,
   }),
   'room-access': choice('open', 'knock').default('open').register(settingMetadata, {
     help: 'how new peers enter a room until its hosts change it: directly, or by knocking',
+    common: true,
   }),
   'lobby-shows': choice('count', 'nothing', 'names').default('count').register(settingMetadata, {
     help: 'what the lobby reveals about a room: peer count, nothing, or names too (names only if the room is open and has no passcode)',
@@ -42,6 +50,7 @@ export const rooms = {
   }),
   'chat-history': integer(0, 10_000).default(50).register(settingMetadata, {
     help: 'chat messages to everyone that a room keeps for peers that join later; 0 = none',
+    common: true,
   }),
   'max-message-bytes': bytes(1024, 16_777_216)
     .default(65_536)
@@ -84,6 +93,7 @@ export const rooms = {
   }),
   grace: seconds(1, 86_400).default(30).register(settingMetadata, {
     help: 'seconds that a peer has to reconnect after a lost connection before it leaves',
+    common: true,
   }),
   'return-grace': seconds(0, 86_400).default(5).register(settingMetadata, {
     help: 'seconds that a peer has to reconnect after its page was closed or reloaded',

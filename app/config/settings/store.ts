@@ -10,12 +10,14 @@ export const store = {
   )
     .default('memory')
     .register(settingMetadata, {
-      help: "where rooms are kept: memory = each in the memory of one worker; a URL = in Valkey or Redis (7 or later), so that every worker on every machine can serve them. valkeys:// and rediss:// use TLS; set private certificate authorities with Node's NODE_EXTRA_CA_CERTS",
+      help: "where rooms are kept: memory = each in one worker; a URL = in Valkey or Redis (7 or later), where all workers on all machines can serve them. valkeys:// and rediss:// use TLS; Node's NODE_EXTRA_CA_CERTS adds private certificate authorities",
+      common: true,
     }),
   'store-password': text(/^\S{1,1024}$/, 'a password without spaces', 'PASSWORD')
     .optional()
     .register(settingMetadata, {
       help: 'password of the user in the URL of store, or of the default user',
+      common: true,
       secret: true,
     }),
   'store-cluster': flag().default(false).register(settingMetadata, {
