@@ -126,7 +126,7 @@ describe('the layers', () => {
 
   test('a wrong import would be found', () => {
     expect(layerOf('signaling/session.ts')).toBeGreaterThan(Number(layerOf('rooms/room.ts')));
-    expect(importsOf('serve.ts')).toContainEqual({ file: 'serve.ts', of: 'store/pausable.ts', typeOnly: false });
+    expect(importsOf('serve.ts')).toContainEqual({ file: 'serve.ts', of: 'process/lifecycle.ts', typeOnly: false });
     expect(() => layerOf('utils/helper.ts')).toThrow(/is in no layer/);
   });
 });

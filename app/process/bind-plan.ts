@@ -43,6 +43,13 @@ export const planEndpoints = (
       };
 };
 
+/** The endpoints of a server without a supervisor. @throws if the settings name an address twice */
+export const singleWorkerEndpoints = (settings: ListenSettings): ListenEndpoint[] => {
+  const plan = planEndpoints({ ...settings, processes: 1 });
+  if ('faults' in plan) throw new Error(plan.faults.join('\n'));
+  return plan.workers.flat();
+};
+
 /** Why these endpoints cannot be split among several workers. */
 const findPlanFaults = (wanted: ListenEndpoint[], processes: number): string[] => {
   if (processes === 1) return [];

@@ -1,6 +1,6 @@
 /** Statistics and metrics of this process, for its own listeners and for the supervisor. */
 import { z } from 'zod';
-import { createMetrics, metricsType, metricValues, renderMetrics } from './prometheus.ts';
+import { type Metrics, metricsType, metricValues, renderMetrics } from './prometheus.ts';
 import { observe, type Sources, thisServer } from './snapshot.ts';
 import { render, snapshot } from './uwsgi-json.ts';
 
@@ -18,18 +18,12 @@ export type Readings = {
 export type Reports = Readings & {
   /** For the supervisor. */
   report(): Promise<{ snapshot: Report['snapshot']; metrics: object[] }>;
-  /** Adds a response to the duration histogram. */
-  took(route: string, seconds: number): void;
-  settled(seconds: number): void;
   stop(): void;
 };
 
-export const createReports = (sources: Sources, version: string): Reports => {
+export const createReports = (sources: Sources, { values }: Pick<Metrics, 'values'>, version: string): Reports => {
   const observer = observe(sources);
-  const { values, took, settled } = createMetrics();
   return {
-    took,
-    settled,
     async stats() {
       const current = observer.take();
       const { startedAt } = current.usage;

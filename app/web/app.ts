@@ -10,7 +10,8 @@ import { countRefusal } from '../stats/counters.ts';
 import { type Operations, operations } from './health.ts';
 import { type Pages, pages } from './pages.ts';
 import { listenerOf, type RequestWatch, refuseUnroutable, requestId, watchRequests } from './request-log.ts';
-import { type RoomRoutes, roomRoutes, webSocketUrl } from './rooms.ts';
+import { webSocketUrl } from './room-websocket.ts';
+import { type RoomRoutes, roomRoutes } from './rooms.ts';
 import { securityHeaders } from './security-headers.ts';
 import { HandshakeResponse } from './websocket-handshake.ts';
 

@@ -1,0 +1,87 @@
+/** The listeners of the server: one for each endpoint, with the limits of the settings. */
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Logger } from 'pino';
+import { showAddress } from '../config/address.ts';
+import type { Settings } from '../config/schema.ts';
+import { allowedHosts } from '../listener/allowed-hosts.ts';
+import { addressLimit, connectionLimit, connectionsPerAddress } from '../listener/connection-limit.ts';
+import { frontedServer, publicServer } from '../listener/http/server.ts';
+import { inNetworks } from '../listener/networks.ts';
+import { createUwsgiServer } from '../listener/uwsgi/server.ts';
+import type { Signaling } from '../signaling/context.ts';
+import { countRefusals } from '../web/request-log.ts';
+import { hostOf, type ListenEndpoint, type ListenSetting } from './bind-plan.ts';
+import { connectionsWithin } from './file-descriptors.ts';
+import { listen, listenOptions, localUrl } from './listen.ts';
+import type { Listening } from './supervisor/ipc.ts';
+
+/** `shown`: the address to log if `address` is only a file descriptor. */
+export type NamedEndpoint = ListenEndpoint & { shown?: string };
+/** `removeSocketFile`: set once it listens. */
+export type ServerListener = { server: Server; endpoint: NamedEndpoint; removeSocketFile?: () => void };
+
+/** They do not listen yet. */
+export const createListeners = (
+  settings: Settings,
+  endpoints: NamedEndpoint[],
+  logger: Logger,
+  { counts, addresses, clock }: Pick<Signaling, 'counts' | 'addresses' | 'clock'>,
+): ServerListener[] => {
+  const allowFrom = inNetworks(['127.0.0.0/8', '::1', ...settings['allow-from']]);
+  const isProxy = inNetworks(settings['trusted-proxies']);
+  const isBarred = (client: string): boolean => addresses.isSpent('refusals', client, clock());
+  const maxConnections = connectionsOf(settings, logger);
+  const limits = { ...limitsOf(settings), isBarred, admit: connectionLimit(maxConnections, logger) };
+  const log = (setting: ListenSetting) => countRefusals(logger, counts, setting);
+  const perAddress = settings['max-connections-per-address'] ?? connectionsPerAddress(maxConnections);
+  const admitAddress = addressLimit(perAddress, logger);
+  const admit = (socket: Socket): boolean => admitAddress(socket) && limits.admit(socket);
+  const create = {
+    http: () => publicServer({ ...limits, admit, log: log('http') }),
+    'http-socket': () => frontedServer({ ...limits, allowFrom, isProxy, log: log('http-socket') }),
+    socket: () => createUwsgiServer({ ...limits, allowFrom, log: log('socket') }),
+  };
+  return endpoints.map((endpoint) => ({ server: create[endpoint.setting](), endpoint }));
+};
+
+/** Limits common to all listeners. */
+const limitsOf = (settings: Settings) => ({
+  bufferSize: settings['buffer-size'],
+  limitPost: settings['limit-post'],
+  headerTimeout: settings['header-timeout'] * 1000,
+  bodyTimeout: settings['body-timeout'] * 1000,
+  idleTimeout: settings['idle-timeout'] * 1000,
+  // The default is longer than a front end's own (nginx: 60 s), which otherwise might write to a connection just being closed.
+  keepAliveTimeout: settings['keep-alive-timeout'] * 1000,
+  harakiri: settings.harakiri * 1000,
+  answersFor: allowedHosts(settings['allowed-hosts']),
+});
+
+const connectionsOf = (settings: Settings, log: Logger): number => {
+  const max = settings['max-connections'];
+  const fit = connectionsWithin(max);
+  if (fit < max)
+    log.info({ max, fit }, 'max-connections is more than the system has descriptors for (ulimit -n, LimitNOFILE)');
+  return fit;
+};
+
+/** Resolves when all of them listen. @throws if an address cannot be listened on; others may be listening then */
+export const startListening = async (listeners: ServerListener[], settings: Settings): Promise<void> => {
+  const options = listenOptions(settings);
+  for (const listener of listeners) {
+    const { server, endpoint } = listener;
+    listener.removeSocketFile = await listen(server, endpoint.address, { ...options, host: hostOf(endpoint.setting) });
+  }
+};
+
+/** Where it listens, for logs and statistics. */
+export const describeListener = ({ server, endpoint }: ServerListener): Listening => {
+  const { setting, address, shown } = endpoint;
+  const bound = server.address();
+  const url = setting === 'socket' ? undefined : localUrl(server);
+  // Port 0 requests any free port; report the actual one.
+  const real =
+    address.kind === 'tcp' && bound && typeof bound === 'object' ? { ...address, port: bound.port } : address;
+  return { setting, address: shown ?? showAddress(real), ...(url === undefined ? {} : { url }) };
+};

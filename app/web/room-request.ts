@@ -1,0 +1,53 @@
+/** What the routes of a room share: reading requests, checking them, and sending answers. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type Refusal, refuse } from '../protocol/errors.ts';
+import { roomName } from '../protocol/messages.ts';
+import type { Caller } from '../signaling/authorize.ts';
+import type { HttpAnswer } from '../signaling/transports/http.ts';
+import type { Counts } from '../stats/counters.ts';
+import { type OriginPolicy, originRequestOf, whyNot } from './allowed-origins.ts';
+
+/** Checks the origin and the room name, which is valid afterwards. */
+export type CheckRequest = (request: FastifyRequest) => Refusal | undefined;
+
+export const requestCheck =
+  (mayUse: OriginPolicy): CheckRequest =>
+  (request) => {
+    const originRequest = originRequestOf(request);
+    if (!mayUse(originRequest)) return refuse('origin-refused', whyNot(originRequest));
+    const name = roomName.safeParse(paramOf(request));
+    if (!name.success) return refuse('bad-room-name');
+    // A front end that routes rooms to workers hashes the URL, so each room must have exactly one URL.
+    return name.data === paramOf(request) ? undefined : refuse('bad-room-name', 'in a URL it must be in Unicode NFC');
+  };
+
+export type SendAnswer = (reply: FastifyReply, answer: HttpAnswer) => FastifyReply;
+
+export const answerSender =
+  ({ counts, ready }: { counts: Counts; ready: () => boolean }): SendAnswer =>
+  (reply, { status, body, refused, retry = 0 }) => {
+    if (refused) counts.refused[refused] += 1;
+    const seconds = Math.ceil(retry / 1000);
+    if (seconds > 0) reply.header('retry-after', seconds);
+    // For long polls that began before draining: their keep-alive connections would delay it.
+    if (!ready()) reply.header('connection', 'close');
+    reply.code(status);
+    return body === '' ? reply.send() : reply.type('application/json; charset=utf-8').send(body);
+  };
+
+export const roomOf = (request: FastifyRequest): string => roomName.parse(paramOf(request));
+
+const paramOf = ({ params }: FastifyRequest): unknown =>
+  typeof params === 'object' && params !== null && 'room' in params ? params.room : undefined;
+
+export const callerOf = (request: FastifyRequest): Caller => ({ address: request.ip, token: tokenOf(request) });
+
+export const sessionOf = (request: FastifyRequest): string | undefined => bearerOf(request, 2);
+
+export const tokenOf = (request: FastifyRequest): string | undefined => bearerOf(request, 3);
+
+/** Session secrets and tokens are distinguished by their number of dot-separated parts. */
+const bearerOf = ({ headers }: FastifyRequest, parts: number): string | undefined => {
+  const bearer = /^Bearer ([\w.-]+)$/i.exec(headers.authorization ?? '')?.[1];
+  return bearer?.split('.').length === parts ? bearer : undefined;
+};

@@ -1,0 +1,55 @@
+/** The route of a room's WebSocket. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { WebSocket } from 'ws';
+import { own } from '../listener/header-names.ts';
+import { refuse } from '../protocol/errors.ts';
+import { refusalAnswer } from '../signaling/transports/http.ts';
+import type { WebSockets } from '../signaling/transports/websocket.ts';
+import { type Counts, countStatus } from '../stats/counters.ts';
+import { listenerOf } from './request-log.ts';
+import { type CheckRequest, roomOf, type SendAnswer, tokenOf } from './room-request.ts';
+import { HandshakeResponse, webSocketAcceptor } from './websocket-handshake.ts';
+
+export type WebSocketRoute = {
+  webSockets: WebSockets;
+  ready: () => boolean;
+  counts: Counts;
+};
+
+/** The only URL that accepts WebSockets. */
+export const webSocketUrl = '/rooms/:room/ws';
+
+export const webSocketRoute = (
+  app: FastifyInstance,
+  { webSockets, ready, counts, check, send }: WebSocketRoute & { check: CheckRequest; send: SendAnswer },
+): void => {
+  const acceptWebSocket = webSocketAcceptor(app.websocketServer);
+  const begin = (socket: WebSocket, request: FastifyRequest): void => {
+    countStatus(counts, listenerOf(request.raw), 101);
+    const refusal = check(request) ?? (ready() ? undefined : refuse('draining'));
+    // V8 stores a new randomUUID as a rope of 14 parts, ten times its size; the copy lives as long as the WebSocket.
+    const client = { reqId: own(request.id), ip: request.ip };
+    if (refusal) webSockets.turnAway(socket, refusal, client);
+    else webSockets.accept(roomOf(request), socket, request.raw.socket, client, tokenOf(request));
+  };
+  app.get(webSocketUrl, { exposeHeadRoute: false }, (request, reply) => {
+    const response = reply.raw;
+    // https://www.rfc-editor.org/rfc/rfc9110#name-426-upgrade-required
+    if (!(response instanceof HandshakeResponse))
+      return send(reply.header('upgrade', 'websocket'), refusalAnswer(refuse('upgrade-lost')));
+    const socket = acceptWebSocket(request.raw, response);
+    if (socket instanceof Error) {
+      // https://www.rfc-editor.org/rfc/rfc6455#section-4.4
+      reply.header('sec-websocket-version', 13);
+      throw Object.assign(socket, { statusCode: 400 });
+    }
+    reply.hijack();
+    try {
+      begin(socket, request);
+    } catch (error) {
+      app.log.error({ err: error, reqId: request.id }, 'a WebSocket could not be opened');
+      socket.terminate();
+    }
+    return reply;
+  });
+};
