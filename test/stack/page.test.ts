@@ -43,7 +43,7 @@ describe.skipIf(without('chromium'))('the page', () => {
     const chris = await enter('screen', 'Chris', phone);
     await Promise.all([untilSeen(aiko, 2), untilSeen(ben, 2)]);
     await button(aiko, 'Share screen').click();
-    await reads(aiko, 'You are sharing your screen');
+    await reads(aiko, 'You’re sharing your screen');
     await reads(ben, 'Aiko is sharing their screen');
     const main = ben.page.locator('.tile.main');
     expect(await main.locator('video').getAttribute('aria-label')).toBe('Aiko’s screen');

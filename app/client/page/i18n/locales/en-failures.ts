@@ -116,7 +116,7 @@ export const failures = {
     },
     'token-missing': {
       title: 'You need an invitation',
-      text: 'You need a personal invitation link to join. Ask whoever invited you for yours.',
+      text: 'Joining requires a personal invitation link. Ask whoever invited you for yours.',
     },
     'token-expired': {
       title: 'Your link has expired',

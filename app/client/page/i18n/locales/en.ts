@@ -117,7 +117,7 @@ export const en = {
   },
 
   screen: {
-    yours: 'You are sharing your screen',
+    yours: 'You’re sharing your screen',
     stop: 'Stop sharing',
     theirs: (name: string) => `${name} is sharing their screen`,
     of: (name: string) => `${name}’s screen`,
@@ -141,7 +141,7 @@ export const en = {
   chat: {
     title: 'Chat',
     messages: 'Messages',
-    empty: 'No messages yet. Messages are seen by everyone in the room and by people who join later.',
+    empty: 'No messages yet. Everyone in the room can see messages, and so can people who join later.',
     message: 'Message',
     send: 'Send',
     close: 'Close chat',

@@ -153,7 +153,7 @@ export const es: Words = {
   chat: {
     title: 'Chat',
     messages: 'Mensajes',
-    empty: 'Todavía no hay mensajes. Los verán todos los de la sala y quienes entren después.',
+    empty: 'Todavía no hay mensajes. Los mensajes los ven todos los de la sala y quienes entren después.',
     message: 'Mensaje',
     send: 'Enviar',
     close: 'Cerrar el chat',

@@ -189,7 +189,7 @@ export const zhHans: Words = {
   people: {
     title: '成员',
     close: '关闭成员列表',
-    list: '通话中',
+    list: '通话中的成员',
     waiting: '等待进入',
     waitingCount: (count) => plural(count, { other: '# 人在等待' }),
     knocks: (name) => `${name} 想进入房间`,
