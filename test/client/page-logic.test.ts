@@ -229,17 +229,17 @@ describe('news', () => {
 
   it('are what began, not what goes on', () => {
     expect(peerAnnouncement(undefined, peer)).toEqual([]);
-    expect(peerAnnouncement(peer, { ...peer, hand: true })).toEqual(['Ada raised a hand']);
+    expect(peerAnnouncement(peer, { ...peer, hand: true })).toEqual(['Ada raised their hand']);
     expect(peerAnnouncement({ ...peer, hand: true }, { ...peer, hand: true })).toEqual([]);
     const sharing = { ...peer, media: { ...peer.media, screen: true } };
-    expect(peerAnnouncement(peer, sharing)).toEqual(['Ada began to share a screen']);
+    expect(peerAnnouncement(peer, sharing)).toEqual(['Ada started sharing their screen']);
   });
 
   it('are one’s own role and the door', () => {
     const now = { ...roomState, waiting: [], self: { ...roomState.self, role: 'host' as const } };
     expect(roomStateAnnouncements(undefined, now)).toEqual([]);
     expect(roomStateAnnouncements({ ...roomState, waiting: [] }, now)).toEqual([
-      expect.stringContaining('You are a host now'),
+      expect.stringContaining('You’re now a host'),
     ]);
     const locked = { ...now, room: { access: 'locked' as const, passcode: false } };
     expect(roomStateAnnouncements(now, locked)).toEqual([expect.stringContaining('locked')]);
@@ -247,7 +247,7 @@ describe('news', () => {
       { id: 'b', name: 'Ben', away: false },
       { id: 'c', away: false },
     ];
-    expect(knocksSince({ ...now, waiting: [b] }, { ...now, waiting: [b, c] })).toEqual(['Guest wants to come in']);
+    expect(knocksSince({ ...now, waiting: [b] }, { ...now, waiting: [b, c] })).toEqual(['Guest wants to join']);
   });
 });
 

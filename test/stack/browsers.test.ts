@@ -128,7 +128,7 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
       for (const [from, to, bytes] of ways) {
         const [name, buffer] = [`${first}-${bytes}.bin`, randomBytes(bytes)];
         await from.page.getByLabel('Send a file').setInputFiles({ name, mimeType: 'application/x', buffer });
-        await button(to, 'Receive').click();
+        await button(to, 'Accept').click();
         const saved = to.page.getByRole('link', { name: 'Save' });
         if (to.context.browser() === browsers.Chromium) {
           const [download] = await Promise.all([to.page.waitForEvent('download'), saved.click()]);

@@ -55,7 +55,7 @@ describe.skipIf(without('chromium'))('the connection check', () => {
   test('whoever is not let in is told of the server, not of the relays', async () => {
     expect(await check([], ['--auth', 'token', '--token-secret', 'a-shared-secret-of-forty-characters-0001'])).toEqual([
       ...['websocket good', 'http good', ...unknown],
-      expect.stringContaining('You are ready'),
+      expect.stringContaining('ready for a call'),
     ]);
   });
 

@@ -146,7 +146,7 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () =>
     await pressAt('Microphone', 'Space');
     await button(page, 'Microphone').and(page.locator('[aria-pressed="false"]')).waitFor();
     await pressAt('^Raise hand');
-    await ben.page.getByText('Aiko raised a hand').first().waitFor();
+    await ben.page.getByText('Aiko raised their hand').first().waitFor();
 
     await pressAt('^Chat');
     await expect.poll(focused, patience).toBe('message');
@@ -157,7 +157,7 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () =>
     await expect.poll(focused, patience).toMatch(/^Chat/);
     await pressAt('^People');
     await expect.poll(focused, patience).toMatch(/^H2/);
-    await pressAt('^Close people$');
+    await pressAt('^Close people panel$');
     await expect.poll(focused, patience).toMatch(/^People/);
 
     await pressAt('^More$');
@@ -183,7 +183,7 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () =>
     await button(aiko.page, 'More').focus();
     const [ben] = await Promise.all([enter('aloud', 'Ben'), hears('Ben joined')]);
     await ben.page.keyboard.press('h');
-    await hears('Ben raised a hand');
+    await hears('Ben raised their hand');
     await say(ben, 'hello');
     await hears('Ben: hello');
     await aiko.page.keyboard.press('c');
@@ -209,7 +209,7 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () =>
   test('nothing moves for those who do not want it, and pressed buttons differ in the colours one chose', async () => {
     const host = await enter('calm', 'Aiko');
     await button(host.page, /^People/).click();
-    await host.page.getByRole('radio', { name: 'Whom a host lets in' }).check();
+    await host.page.getByRole('radio', { name: 'Only people a host admits' }).check();
     const { page } = await open(browser, `${site.direct.http}/rooms/calm`);
     await button(page, 'Join').click();
     await page.locator('[data-waiting]').waitFor();

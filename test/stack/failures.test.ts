@@ -39,14 +39,14 @@ describe.skipIf(without('chromium'))('what goes wrong', () => {
   };
 
   test.each([
-    ['NotFoundError', 'No camera and no microphone were found.'],
-    ['NotReadableError', 'Camera and microphone are in use by another program. Close that one, then try again.'],
-    ['NotAllowedError', /Click the icon at the left of the address bar, allow it there, then turn it on here\./],
-    ['TypeError', 'Camera and microphone did not start. Try again, or choose others.'],
+    ['NotFoundError', 'No camera or microphone found.'],
+    ['NotReadableError', 'Another app is using your camera and microphone. Close that app and try again.'],
+    ['NotAllowedError', /Click the icon at the left of the address bar and allow access, then turn it on here\./],
+    ['TypeError', 'Your camera and microphone didn’t start. Try again or choose other ones.'],
   ])('devices that fail with %s leave a way into the call', async (name, sentence) => {
     const person = await arrive('devices', failToCapture, name);
     await reads(person, sentence);
-    await reads(person, 'You can join without camera and microphone');
+    await reads(person, 'You can join without a camera or microphone');
     await picture(person, `devices-${name}`);
     await press(person, 'Join');
     await inside(person);
@@ -56,7 +56,10 @@ describe.skipIf(without('chromium'))('what goes wrong', () => {
     const insecure = await launch({ also: ['--host-resolver-rules=MAP call.test 127.0.0.1, MAP * ~NOTFOUND'] });
     onTestFinished(() => insecure.close());
     const person = await open(insecure, `${site.direct.http.replace('127.0.0.1', 'call.test')}/rooms/insecure`);
-    await reads(person, 'Browsers give camera and microphone only to secure pages. Open this one with https://.');
+    await reads(
+      person,
+      'Browsers allow camera and microphone access only on secure pages. Open this page with https://.',
+    );
     await press(person, 'Join');
     await inside(person);
     await press(person, 'More');
@@ -87,7 +90,7 @@ describe.skipIf(without('chromium'))('what goes wrong', () => {
     await press(person, 'Join');
     await person.page.getByRole('heading', { name: 'Your link has expired' }).waitFor();
     await reads(person, 'Ask whoever invited you for a new one.');
-    await person.page.getByRole('button', { name: 'Join again' }).waitFor();
+    await person.page.getByRole('button', { name: 'Try again' }).waitFor();
   });
 
   test('a server that restarts says so to those who are inside', async () => {
@@ -96,7 +99,7 @@ describe.skipIf(without('chromium'))('what goes wrong', () => {
     onTestFinished(() => person.context.close());
     await join(person, 'Aiko');
     await restarting.stop();
-    await reads(person, 'The server is restarting. You will be back in a moment…');
+    await reads(person, 'The server is restarting. You’ll be back in a moment…');
     await picture(person, 'restarting');
   });
 });

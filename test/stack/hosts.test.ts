@@ -70,13 +70,13 @@ for (const { name, hosts, guests, lacks } of pairs)
     test('one knocks, waits, is let in; another is not', async () => {
       const host = await enter('knock', 'Aiko');
       await picture(host, 'alone');
-      await choose(host, 'Whom a host lets in');
-      await reads(host, 'Newcomers have to be let in now.');
+      await choose(host, 'Only people a host admits');
+      await reads(host, 'New guests must now be admitted.');
       await picture(host, 'people-alone');
-      await press(host, 'Close people');
+      await press(host, 'Close people panel');
       const guest = await knock('knock', 'Ben', phone);
-      await reads(guest, 'A host is here and sees that you are waiting.');
-      await reads(host, 'Ben wants to come in');
+      await reads(guest, 'A host is here and knows you’re waiting.');
+      await reads(host, 'Ben wants to join');
       await host.page.getByRole('button', { name: 'People, 1 waiting' }).waitFor();
       await picture(guest, 'waiting-phone');
       await picture(host, 'knocked');
@@ -87,7 +87,7 @@ for (const { name, hosts, guests, lacks } of pairs)
       await picture(guest, 'guest-phone');
 
       const [other, third] = [await knock('knock', 'Chris'), await knock('knock', 'Dana')];
-      await reads(host, '2 people want to come in');
+      await reads(host, '2 people want to join');
       await press(host, 'Show');
       await picture(host, 'two-waiting');
       await press(host, 'Decline Chris');
@@ -98,7 +98,7 @@ for (const { name, hosts, guests, lacks } of pairs)
       await host.page.getByRole('dialog').getByRole('button', { name: 'Leave' }).click();
       await ended(host, 'left');
       // The guest who is left hosts now, and knows what to do.
-      await reads(guest, 'You are a host now');
+      await reads(guest, 'You’re now a host');
       await press(guest, 'Let in');
       await inside(third);
       quiet(host, guest, other, third);
@@ -124,21 +124,21 @@ for (const { name, hosts, guests, lacks } of pairs)
       await press(host, /^People/);
       await host.page.getByLabel('Passcode').fill('sesame');
       await press(host, 'Set');
-      await reads(host, 'The passcode is set');
+      await reads(host, 'Passcode set');
       const guest = await knock('passcode', 'Ben', phone);
       await reads(guest, 'This room has a passcode');
       await press(guest, 'Join');
-      await reads(guest, 'Write the passcode.');
+      await reads(guest, 'Enter the passcode.');
       await guest.page.getByLabel('Passcode').fill('open');
       await guest.page.keyboard.press('Enter');
-      await reads(guest, 'That is not the passcode.');
+      await reads(guest, 'Wrong passcode.');
       await picture(guest, 'passcode-phone');
       await guest.page.getByLabel('Passcode').fill('sesame');
       await guest.page.keyboard.press('Enter');
       await inside(guest);
       await untilSeen(guest, 1);
       await press(host, 'Remove passcode');
-      await reads(host, 'The passcode is removed');
+      await reads(host, 'Passcode removed');
       quiet(host, guest);
     });
 
@@ -147,26 +147,26 @@ for (const { name, hosts, guests, lacks } of pairs)
       const guest = await enter('rules', 'Ben');
       const other = await enter('rules', 'Chris');
       await Promise.all([untilSeen(host, 2), untilSeen(guest, 2)]);
-      await choose(host, 'Nobody more');
+      await choose(host, 'Locked: no one else can join');
       await guest.page.getByText('Locked', { exact: true }).waitFor();
       const late = await knock('rules', 'Dana');
       await ended(late, 'room-locked');
       await picture(late, 'room-locked');
 
-      await press(host, 'Decide about Ben');
+      await press(host, 'Options for Ben');
       await press(host, 'Ask to mute');
-      await reads(guest, 'Aiko asks you to mute your microphone.');
+      await reads(guest, 'Aiko is asking you to mute your microphone.');
       await picture(guest, 'mute-request');
       await guest.page.locator('[data-prompt="mute"]').getByRole('button', { name: 'Mute' }).click();
       const muted = guest.page.getByRole('button', { name: 'Microphone', pressed: false });
       await muted.waitFor();
       await host.page.locator('[data-person="Ben"]').getByText('Microphone off').waitFor({ state: 'attached' });
       await press(host, 'Make host');
-      await reads(guest, 'You are a host now');
-      await press(host, 'Decide about Chris');
+      await reads(guest, 'You’re now a host');
+      await press(host, 'Options for Chris');
       await picture(host, 'people');
       await host.page.locator('[data-person="Chris"]').getByRole('button', { name: 'Remove…' }).click();
-      await host.page.getByLabel('Also keep this visitor').check();
+      await host.page.getByLabel('Block from rejoining').check();
       await picture(host, 'remove');
       await press(host, 'Remove');
       await ended(other, 'kicked');
@@ -181,19 +181,19 @@ for (const { name, hosts, guests, lacks } of pairs)
     test('a host that loads the page again is back as host, with its devices as they were, and sees what was said', async () => {
       const host = await enter('reload', 'Aiko');
       const guest = await enter('reload', 'Ben');
-      await choose(host, 'Nobody more');
+      await choose(host, 'Locked: no one else can join');
       await say(host, 'before the reload');
       await say(guest, 'so I see: https://example.org/a?b=c.');
       await reads(host, 'so I see');
       await host.page.getByRole('button', { name: 'Camera', exact: true }).click();
       await host.page.reload();
       await inside(host);
-      await reads(host, 'You are back in your seat');
+      await reads(host, 'You’re back');
       await host.page.getByRole('button', { name: 'Camera', pressed: false, exact: true }).waitFor();
       await host.page.getByRole('button', { name: 'Microphone', pressed: true, exact: true }).waitFor();
-      await host.page.getByRole('radio', { name: 'Nobody more' }).waitFor({ state: 'detached' });
+      await host.page.getByRole('radio', { name: 'Locked: no one else can join' }).waitFor({ state: 'detached' });
       await press(host, /^People/);
-      expect(await host.page.getByRole('radio', { name: 'Nobody more' }).isChecked()).toBe(true);
+      expect(await host.page.getByRole('radio', { name: 'Locked: no one else can join' }).isChecked()).toBe(true);
       await press(host, /^Chat/);
       await reads(host, 'before the reload');
       expect(await host.page.getByRole('link').getAttribute('href')).toBe('https://example.org/a?b=c');
@@ -215,14 +215,14 @@ for (const { name, hosts, guests, lacks } of pairs)
     test('a new room with knock and passcode keeps them; it is remembered and forgotten', async () => {
       const host = await open(browserOf('Aiko'), site.url);
       people.push(host);
-      await host.page.getByText('Who may come into a new room').click();
-      await host.page.getByLabel('Whom a host lets in').check();
+      await host.page.getByText('Who can join').click();
+      await host.page.getByLabel('Only people a host admits').check();
       await host.page.getByLabel('Passcode').fill('sesame');
       await picture(host, 'landing');
       await press(host, 'New room');
       await host.page.waitForURL('**/rooms/*');
       await join(host, 'Aiko');
-      await reads(host, 'Newcomers have to be let in now.');
+      await reads(host, 'New guests must now be admitted.');
       const room = new URL(host.page.url()).pathname.split('/').at(-1) ?? '';
       const guest = await knock(room, 'Ben');
       await reads(guest, 'This room has a passcode');
@@ -234,7 +234,7 @@ for (const { name, hosts, guests, lacks } of pairs)
       await host.page.goto(site.url);
       await host.page.getByRole('link', { name: room }).waitFor();
       await picture(host, 'landing-recent');
-      await press(host, 'Forget these rooms');
+      await press(host, 'Clear');
       await host.page.getByRole('link', { name: room }).waitFor({ state: 'detached' });
       quiet(host, guest);
     });

@@ -43,10 +43,10 @@ describe.skipIf(without('chromium'))('the page', () => {
     const chris = await enter('screen', 'Chris', phone);
     await Promise.all([untilSeen(aiko, 2), untilSeen(ben, 2)]);
     await button(aiko, 'Share screen').click();
-    await reads(aiko, 'You are sharing your screen');
-    await reads(ben, 'Aiko shares a screen');
+    await reads(aiko, 'You’re sharing your screen');
+    await reads(ben, 'Aiko is sharing their screen');
     const main = ben.page.locator('.tile.main');
-    expect(await main.locator('video').getAttribute('aria-label')).toBe('Screen of Aiko');
+    expect(await main.locator('video').getAttribute('aria-label')).toBe('Aiko’s screen');
     await untilSeen(ben, 2);
     await expect.poll(() => main.locator('video').evaluate((video: HTMLVideoElement) => video.videoWidth)).toBe(1280);
     await picture(ben, 'screen');
@@ -88,7 +88,7 @@ describe.skipIf(without('chromium'))('the page', () => {
     await untilSeen(ben, 1);
     const heard = ben.page.locator('[data-peer]').getByText('Microphone off');
     await aiko.page.keyboard.press('h');
-    await reads(ben, 'Aiko raised a hand');
+    await reads(ben, 'Aiko raised their hand');
     await button(aiko, 'Raise hand', true).waitFor();
     await aiko.page.keyboard.press('m');
     await heard.waitFor({ state: 'attached' });
@@ -148,7 +148,7 @@ describe.skipIf(without('chromium'))('the page', () => {
         .getByLabel('Send a file')
         .setInputFiles({ name: `${bytes}.bin`, mimeType: 'application/x', buffer });
       if (to === ben) await button(to, /^Chat, 1 new message/).click();
-      await button(to, 'Receive').click();
+      await button(to, 'Accept').click();
       const [download] = await Promise.all([
         to.page.waitForEvent('download'),
         to.page.getByRole('link', { name: 'Save' }).click(),
@@ -181,7 +181,7 @@ describe.skipIf(without('chromium'))('the page', () => {
       track?.stop();
       track?.dispatchEvent(new Event('ended'));
     });
-    await reads(aiko, 'is used now.');
+    await reads(aiko, 'Now using ');
     await untilSeen(ben, 1);
     quiet(aiko, ben);
   });

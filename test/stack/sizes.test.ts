@@ -71,12 +71,12 @@ describe.skipIf(without('chromium'))('on every screen', () => {
     onTestFinished(() => inside.dispose());
     await inside.join({ name: 'Ben', media: { audio: true, video: false } });
     await aiko.page.goto(`${site.direct.http}/rooms/code`);
-    await aiko.page.getByText('Inside: Ben').waitFor();
+    await aiko.page.getByText('In the call: Ben').waitFor();
     await onEach(aiko, 'lobby', async (where) => expect(await notWider(aiko), where).toBe(true));
     await join(aiko, 'Aiko');
     await aiko.page.getByRole('button', { name: 'More', exact: true }).click();
     await aiko.page.getByRole('button', { name: 'Invite…' }).click();
-    const code = aiko.page.getByRole('img', { name: 'QR code of the link' });
+    const code = aiko.page.getByRole('img', { name: 'QR code for the link' });
     await code.waitFor();
     for (const colorScheme of ['light', 'dark'] as const) {
       await aiko.page.emulateMedia({ colorScheme });

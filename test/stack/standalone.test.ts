@@ -99,7 +99,7 @@ describe.skipIf(without('chromium'))('the page', () => {
 
     const strict = await launch({ without: ['--use-fake-ui-for-media-stream'] });
     const refused = await open(strict, `${server.url}/rooms/refused`);
-    await refused.page.getByText(/may not use your camera/).waitFor();
+    await refused.page.getByText(/^Camera .*access is blocked/).waitFor();
     await picture(refused, 'camera-refused');
     await refused.page.getByRole('button', { name: 'Join', exact: true }).click();
     await refused.page.getByRole('list', { name: 'People in the call' }).waitFor();

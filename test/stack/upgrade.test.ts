@@ -42,7 +42,7 @@ describe.skipIf(without('chromium'))('a tab from before an upgrade', () => {
         {
           name: 'another',
           transform: (code: string, id: string) =>
-            /words\/en\.ts$/.test(id) ? code.replace('Talk face to face', `Talk face to face: ${name}`) : undefined,
+            /locales\/en\.ts$/.test(id) ? code.replace('Talk face to face', `Talk face to face: ${name}`) : undefined,
         },
       ],
     });
@@ -120,8 +120,8 @@ describe.skipIf(without('chromium'))('a tab from before an upgrade', () => {
   test('says so where they are gone, and is in the call after it was loaded again, with the room as it was wished for', async () => {
     const { url, files, publish } = await startFront();
     const old = await arrive(url);
-    await old.page.getByText('Who may come into a new room').click();
-    await old.page.getByLabel('Whom a host lets in').check();
+    await old.page.getByText('Who can join').click();
+    await old.page.getByLabel('Only people a host admits').check();
     rmSync(joinPath(files, 'js'), { recursive: true });
     rmSync(joinPath(files, '.builds.json'));
     publish('B');
@@ -132,9 +132,9 @@ describe.skipIf(without('chromium'))('a tab from before an upgrade', () => {
     await press(old, 'Join');
     await old.page.getByRole('heading', { name: 'This page is out of date' }).waitFor();
     await picture(old, 'outdated');
-    await press(old, 'Load the page again');
+    await press(old, 'Reload page');
     await join(old, 'Aiko');
-    await old.page.getByText('Newcomers have to be let in now.').waitFor();
+    await old.page.getByText('New guests must now be admitted.').waitFor();
   });
 
   test('says so in a call, and the call goes on', async () => {

@@ -9,7 +9,7 @@ import { Outdated } from '../ui/lazy.tsx';
 type CallEndedProps = { code: ErrorCode; again: () => void; newRoom: () => void };
 
 export const CallEnded = ({ code, again, newRoom }: CallEndedProps) => {
-  const { title, text, next } = endingOf(code);
+  const { title, text, next, again: againText } = endingOf(code);
   useTitle(`${title} – ${words.product}`);
   const heading = useFirstFocus<HTMLHeadingElement>();
   const canRetry = code !== 'bad-room-name';
@@ -23,7 +23,7 @@ export const CallEnded = ({ code, again, newRoom }: CallEndedProps) => {
       <div class={next === 'again' ? 'choices' : 'choices reversed'}>
         {canRetry && (
           <button type="button" class={next === 'again' ? 'button primary' : 'button'} onClick={again}>
-            {words.closing.again}
+            {againText}
           </button>
         )}
         <button type="button" class={next === 'again' ? 'button' : 'button primary'} onClick={newRoom}>

@@ -4,7 +4,7 @@ import type { Kind, MediaProblem } from '../devices/devices.ts';
 import type { Browser } from '../ui/browser.ts';
 import { words } from './i18n.ts';
 
-const { failures } = words;
+const { closing, failures } = words;
 
 /** Codes that only a page incompatible with the server receives. */
 type IncompatibleCode =
@@ -20,16 +20,33 @@ type IncompatibleCode =
   | 'already-joined'
   | 'out-of-order';
 
-/** `next`: the primary action. */
-export type Ending = { title: string; text: string; next: 'again' | 'new-room' };
+/** `next`: the primary action; `again`: the text of the button that joins the same room. */
+export type Ending = { title: string; text: string; next: 'again' | 'new-room'; again: string };
 
 const terminal: readonly ErrorCode[] = ['room-full', 'bad-room-name', 'kicked', 'room-ended'];
 
+/** Codes that end a call; with the others the user may never have joined. */
+const endCalls: readonly ErrorCode[] = [
+  'left',
+  'replaced',
+  'kicked',
+  'room-ended',
+  'session-lost',
+  'slow-consumer',
+  'too-long',
+  'unknown-session',
+  'events-gone',
+];
+
 /** How a call ended, or why it did not start. */
 export const endingOf = (code: ErrorCode): Ending => {
-  const endings: Record<Exclude<ErrorCode, IncompatibleCode>, Omit<Ending, 'next'>> = failures.endings;
+  const endings: Record<Exclude<ErrorCode, IncompatibleCode>, Pick<Ending, 'title' | 'text'>> = failures.endings;
   const texts = code in endings ? endings[code as Exclude<ErrorCode, IncompatibleCode>] : failures.unfit;
-  return { ...texts, next: terminal.includes(code) ? 'new-room' : 'again' };
+  return {
+    ...texts,
+    next: terminal.includes(code) ? 'new-room' : 'again',
+    again: endCalls.includes(code) ? closing.again : closing.retry,
+  };
 };
 
 /** Why a device, or both, are not on, and what to do. */

@@ -29,9 +29,9 @@ export const failures: Words['failures'] = {
       both: 'Los navegadores solo dan acceso a la cámara y al micrófono en páginas seguras. Abre esta con https://.',
     },
     unsupported: {
-      camera: 'Este navegador no puede usar la cámara. Uno actual, sí.',
-      microphone: 'Este navegador no puede usar el micrófono. Uno actual, sí.',
-      both: 'Este navegador no puede usar la cámara ni el micrófono. Uno actual, sí.',
+      camera: 'Este navegador no puede usar la cámara. Prueba con uno actual.',
+      microphone: 'Este navegador no puede usar el micrófono. Prueba con uno actual.',
+      both: 'Este navegador no puede usar la cámara ni el micrófono. Prueba con uno actual.',
     },
     broken: {
       camera: 'La cámara no ha arrancado. Vuelve a intentarlo o elige otra.',
@@ -52,25 +52,25 @@ export const failures: Words['failures'] = {
   delays: {
     draining: 'El servidor se está reiniciando. Volverás en un momento…',
     'lobby-full': 'Hay demasiadas personas esperando para entrar. Se reintentará en un momento…',
-    'too-many-rooms': 'El servidor no tiene sitio para otra sala. Se reintentará en un momento…',
+    'too-many-rooms': 'El servidor no puede abrir otra sala ahora. Se reintentará en un momento…',
     'rate-limited': 'Demasiados intentos en poco tiempo. Se reintentará en un momento…',
-    'store-unavailable': 'El servidor no llega a su almacén de datos. Se reintentará en un momento…',
+    'store-unavailable': 'El servidor no puede acceder a sus datos. Se reintentará en un momento…',
     'keys-unavailable': 'El servidor no puede comprobar las invitaciones ahora. Se reintentará en un momento…',
     internal: 'Se ha producido un error en el servidor. Reintentando…',
   },
 
   refusals: {
     'not-allowed': 'Solo un anfitrión puede hacer eso.',
-    'last-host': 'Siempre tiene que quedar un anfitrión. Haz anfitrión antes a otra persona.',
+    'last-host': 'Tiene que haber al menos un anfitrión. Haz anfitrión antes a otra persona.',
     'unknown-peer': 'Esa persona ya no está aquí.',
-    'rate-limited': 'Demasiado de una vez. Espera un momento.',
+    'rate-limited': 'Demasiadas solicitudes. Espera un momento y vuelve a intentarlo.',
     other: 'No ha sido posible ahora mismo. Vuelve a intentarlo.',
   },
 
   endings: {
     left: { title: 'Has salido de la llamada', text: 'Tu cámara y tu micrófono están apagados.' },
     replaced: {
-      title: 'Estás en la llamada en otro sitio',
+      title: 'Has entrado desde otra pestaña',
       text: 'Esta llamada sigue en otra pestaña o ventana. Cierra esta, o vuelve a entrar aquí.',
     },
     'room-full': {
@@ -78,16 +78,16 @@ export const failures: Words['failures'] = {
       text: 'Ahora no cabe nadie más. Inténtalo cuando alguien haya salido, o abre una sala nueva.',
     },
     'bad-room-name': {
-      title: 'Ese nombre de sala no sirve',
+      title: 'El nombre de la sala no es válido',
       text: 'El nombre de una sala tiene de 1 a 64 letras, cifras, «-» o «_», sin espacios.',
     },
     'room-locked': {
       title: 'La sala está bloqueada',
-      text: 'Por ahora no puede entrar nadie más. Pide a un anfitrión que la desbloquee y vuelve a entrar.',
+      text: 'Por ahora no puede entrar nadie más. Pide a un anfitrión que la desbloquee y vuelve a intentarlo.',
     },
     'passcode-needed': {
       title: 'Esta sala tiene contraseña',
-      text: 'Pídesela a quien te ha invitado y vuelve a entrar con ella.',
+      text: 'Pídesela a quien te ha invitado y vuelve a intentarlo.',
     },
     'wrong-passcode': {
       title: 'La contraseña no es correcta',
@@ -95,23 +95,23 @@ export const failures: Words['failures'] = {
     },
     'lobby-full': {
       title: 'Hay demasiadas personas esperando',
-      text: 'Ya no cabe nadie más en la cola para entrar. Inténtalo dentro de un rato.',
+      text: 'La sala de espera está llena. Inténtalo dentro de un rato.',
     },
     denied: {
       title: 'No te han dejado entrar',
-      text: 'Un anfitrión de esta sala te ha rechazado. Pregúntale si era su intención y vuelve a pedir entrar.',
+      text: 'Un anfitrión ha rechazado tu solicitud. Consúltalo con esa persona y vuelve a intentarlo.',
     },
     kicked: {
       title: 'Te han expulsado de la llamada',
-      text: 'Lo ha decidido un anfitrión de la sala. Pregúntale si era su intención, o abre una sala nueva.',
+      text: 'Te ha expulsado un anfitrión. Consúltalo con esa persona, o abre una sala nueva.',
     },
     'room-ended': {
       title: 'La llamada ha terminado',
       text: 'Un anfitrión la ha terminado para todos, o han salido todos.',
     },
     'too-many-rooms': {
-      title: 'No hay sitio para otra sala',
-      text: 'El servidor tiene todas las salas que puede mantener. Inténtalo dentro de un rato.',
+      title: 'No hay más salas disponibles',
+      text: 'El servidor ha alcanzado su límite de salas. Inténtalo dentro de un rato.',
     },
     'origin-refused': {
       title: 'Desde esta dirección no se puede llamar',
@@ -119,7 +119,7 @@ export const failures: Words['failures'] = {
     },
     'token-missing': {
       title: 'Necesitas una invitación',
-      text: 'En este servidor solo se entra con un enlace personal. Pide el tuyo a quien te ha invitado.',
+      text: 'Para entrar necesitas un enlace de invitación personal. Pide el tuyo a quien te ha invitado.',
     },
     'token-expired': {
       title: 'Tu enlace ha caducado',
@@ -127,11 +127,11 @@ export const failures: Words['failures'] = {
     },
     'token-not-yet-valid': {
       title: 'Has llegado pronto',
-      text: 'Tu enlace todavía no sirve. Inténtalo cuando vaya a empezar la llamada.',
+      text: 'Tu enlace todavía no es válido. Inténtalo cuando vaya a empezar la llamada.',
     },
     'token-invalid': {
-      title: 'Tu enlace no sirve',
-      text: 'Quizá se haya cortado por el camino. Vuelve a abrirlo entero o pide uno nuevo.',
+      title: 'Tu enlace no funciona',
+      text: 'Puede que esté incompleto. Abre el enlace entero o pide uno nuevo.',
     },
     'token-wrong-room': {
       title: 'Tu enlace es para otra sala',
@@ -139,39 +139,39 @@ export const failures: Words['failures'] = {
     },
     'token-used': {
       title: 'Tu enlace ya se ha usado',
-      text: 'Solo deja entrar una vez. Pide uno nuevo a quien te ha invitado.',
+      text: 'Solo funciona una vez. Pide uno nuevo a quien te ha invitado.',
     },
     'store-unavailable': {
-      title: 'El servidor no funciona por el momento',
-      text: 'No llega a las salas que guarda. Lo reintenta por su cuenta; vuelve a entrar dentro de un rato.',
+      title: 'El servidor no está disponible temporalmente',
+      text: 'No puede acceder a sus datos y sigue reintentándolo. Inténtalo dentro de un rato.',
     },
     'keys-unavailable': {
       title: 'Tu enlace no se puede comprobar ahora',
-      text: 'El servidor no llega al servicio que da fe de los enlaces. Lo reintenta por su cuenta; vuelve a entrar dentro de un rato.',
+      text: 'El servidor no puede conectar con el servicio que verifica los enlaces y sigue reintentándolo. Inténtalo dentro de un rato.',
     },
     'session-lost': {
-      title: 'El servidor ha perdido tu sitio',
-      text: 'Algo se ha reiniciado en el servidor. Vuelve a entrar para seguir.',
+      title: 'Se ha perdido la conexión',
+      text: 'Se ha reiniciado una parte del servidor. Vuelve a entrar para seguir.',
     },
     draining: {
       title: 'El servidor se está reiniciando',
-      text: 'Debería volver en un momento. Entra de nuevo entonces.',
+      text: 'Debería volver en un momento. Inténtalo de nuevo entonces.',
     },
     internal: {
-      title: 'Error en el servidor',
-      text: 'No ha sido culpa tuya. Volver a entrar suele bastar.',
+      title: 'Algo ha fallado',
+      text: 'El problema está en el servidor. Volver a intentarlo suele bastar.',
     },
     'rate-limited': {
-      title: 'Demasiado rápido',
-      text: 'Se ha enviado demasiado en muy poco tiempo. Espera un momento y vuelve a entrar.',
+      title: 'Demasiadas solicitudes',
+      text: 'Se ha enviado demasiado en muy poco tiempo. Espera un momento y vuelve a intentarlo.',
     },
     'slow-consumer': {
-      title: 'Tu conexión se ha quedado atrás',
-      text: 'Había demasiado esperando a llegarte. Vuelve a entrar, si puedes con una red mejor.',
+      title: 'Tu conexión es demasiado lenta',
+      text: 'Se han acumulado demasiados datos sin llegarte. Vuelve a entrar, si puedes con una red mejor.',
     },
     'join-timeout': {
-      title: 'La entrada ha tardado demasiado',
-      text: 'El servidor ha esperado en vano a esta página. Vuelve a entrar.',
+      title: 'La conexión ha tardado demasiado',
+      text: 'Se ha agotado el tiempo de espera del servidor. Vuelve a intentarlo.',
     },
     'too-long': {
       title: 'Ese mensaje era demasiado largo',
@@ -188,8 +188,8 @@ export const failures: Words['failures'] = {
     'unknown-peer': { title: 'Esa persona ha salido', text: 'Ya no está en la sala.' },
   },
   unfit: {
-    title: 'Algo no encaja',
-    text: 'Esta página y el servidor no se han entendido. Volver a entrar suele bastar; si no, recarga la página.',
+    title: 'Esta página no es compatible con el servidor',
+    text: 'No han podido entenderse. Volver a intentarlo suele bastar; si no, recarga la página.',
   },
 };
 
@@ -203,12 +203,12 @@ export const check: Words['check'] = {
     microphone: 'Micrófono',
     websocket: 'Conexión rápida con el servidor (WebSocket)',
     http: 'Conexión de reserva con el servidor (HTTP)',
-    stun: 'Camino directo hasta los demás (STUN)',
-    'turn-udp': 'Alternativa para cortafuegos (TURN, UDP)',
-    'turn-tcp': 'Alternativa para cortafuegos estrictos (TURN, TCP)',
+    stun: 'Conexión directa con los demás (STUN)',
+    'turn-udp': 'Retransmisión (TURN, UDP)',
+    'turn-tcp': 'Retransmisión con un cortafuegos estricto (TURN, TCP)',
   },
   good: 'Funciona',
-  held: 'Funciona, pero despacio: algo retiene las respuestas por el camino.',
+  held: 'Funciona, pero despacio: algo en el camino retrasa las respuestas.',
   site: 'El servidor rechaza esta página. Avisa a quien lo administra; desde aquí no puedes arreglarlo.',
   off: 'Está apagado',
   none: 'El servidor no lo ofrece',
@@ -218,14 +218,14 @@ export const check: Words['check'] = {
     microphone: 'No funciona. Los demás no te oirán; debajo de la imagen se explica qué hacer.',
     websocket:
       'Tu red, o algo delante del servidor, la bloquea. Las llamadas funcionan por la conexión de reserva, algo más despacio.',
-    http: 'No se puede llegar al servidor. Revisa tu red o prueba con otra.',
-    stun: 'Sin respuesta. Las llamadas necesitan otro camino: si la red es estricta, pide que permitan UDP.',
-    'turn-udp': 'Sin respuesta. Parece que aquí UDP está bloqueado; quizá sirva el camino por TCP.',
+    http: 'No se puede conectar con el servidor. Revisa tu red o prueba con otra.',
+    stun: 'Sin respuesta. Las llamadas necesitan retransmisión; si la red es restrictiva, pide que permitan UDP.',
+    'turn-udp': 'Sin respuesta. Parece que aquí UDP está bloqueado; quizá funcione la retransmisión por TCP.',
     'turn-tcp': 'Sin respuesta. Si tampoco funciona nada de lo anterior, prueba con otra red, como la de tu teléfono.',
   },
   verdict: {
     good: 'Todo listo para una llamada.',
-    fair: 'Las llamadas deberían funcionar, con un camino de reserva donde algo está bloqueado.',
+    fair: 'Las llamadas deberían funcionar, con una alternativa donde algo está bloqueado.',
     bad: 'Es probable que desde aquí no funcione una llamada. Prueba con otra red o desactiva la VPN.',
   },
 };
