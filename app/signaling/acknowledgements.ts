@@ -1,4 +1,5 @@
 /** Sessions with an acknowledgement to send. Batching saves one frame for each message. */
+
 type Session = { flushAck(): void };
 
 export const acknowledgements = {

@@ -1,4 +1,4 @@
-/** A peer's session over a persistent connection: the order of incoming and outgoing messages, its state, its end. */
+/** A peer's session over a persistent connection: its state, replies and events, its end. */
 import type { Incoming } from '../protocol/decode.ts';
 import { isCausedByClient, type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, PeerId, RoomName, ServerMessage } from '../protocol/messages.ts';
