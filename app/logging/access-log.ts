@@ -1,6 +1,6 @@
 /** The access log: one line per request, WebSocket opened, WebSocket closed and event stream closed, as far as the settings ask. */
 
-import type { Streams } from '../signaling/transports/http.ts';
+import type { Streams } from '../signaling/transports/event-requests.ts';
 import type { Opened, WebSocketLog } from '../signaling/transports/websocket.ts';
 import type { Answered, RequestLog } from '../web/request-log.ts';
 import { redactUrl } from './redact.ts';

@@ -2,7 +2,8 @@
 import type { Settings } from '../config/schema.ts';
 import type { RegistryLimits } from '../rooms/registry.ts';
 import type { Rules } from '../rooms/room.ts';
-import { type Leaves, memoryStore, type Store } from '../store/store.ts';
+import { memoryStore } from '../store/memory.ts';
+import type { Leaves, Store } from '../store/store.ts';
 import { openValkey } from '../store/valkey.ts';
 import type { Log } from './lifecycle.ts';
 

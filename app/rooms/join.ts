@@ -1,10 +1,10 @@
 /** Joining a room, knocking, resuming a session, and being admitted. */
 import { matches } from '../auth/passcode.ts';
-import { largestNetwork } from '../budgets/address.ts';
 import { TokenBucket } from '../budgets/token-bucket.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { MediaState, PeerId } from '../protocol/messages.ts';
-import { takeOut } from './leave.ts';
+import { evictIdleSeat } from './evict.ts';
+import { knock } from './lobby.ts';
 import {
   type Decision,
   type EndedSession,
@@ -70,7 +70,10 @@ const joinNew = (room: Room, self: Waiting, entrance: Entrance, now: number, rul
   if (entrance.granted?.role !== 'host') {
     const refusal = accessRefusal(room, entrance);
     if (refusal) return refusal;
-    if ((room.access ?? rules.access) === 'knock') return knock(room, self, now, rules);
+    if ((room.access ?? rules.access) === 'knock') {
+      const events = knock(room, self, now, rules);
+      return 'refused' in events ? events : { events, result: atTheDoor(room, self) };
+    }
   }
   const evicted = room.peers.size < rules.maxPeers ? [] : evictIdleSeat(room, self, now, rules);
   return evicted ? addPeer(room, self, rules, undefined, evicted) : full(rules);
@@ -127,8 +130,10 @@ const takeSeat = (
   const events = markHere(self, lease, now, peer === undefined);
   return peer
     ? { events, result: { at: 'room', view: viewOf(room, peer, rules) } }
-    : { events, result: { at: 'door', self, host: hostIsHere(room) } };
+    : { events, result: atTheDoor(room, self) };
 };
+
+const atTheDoor = (room: Room, self: Waiting): Arrival => ({ at: 'door', self, host: hostIsHere(room) });
 
 /** Takes one from the seat's resume budget, which is kept in the room because any worker may get the resume. @returns ms to wait */
 const payForResume = (self: Waiting, now: number, { resumes }: Rules): number => {
@@ -186,50 +191,6 @@ export const admit = (room: Room, id: PeerId, now: number, rules: Rules): RoomEv
   return 'refused' in decision ? decision : decision.events;
 };
 
-/** Evicts an idle guest from a full room. @returns the events; undefined if no seat may be taken */
-const evictIdleSeat = (room: Room, newcomer: Waiting, now: number, rules: Rules): RoomEvent[] | undefined => {
-  const seats = [...room.peers.values()];
-  const guests = seats.filter(({ role }) => role !== 'host');
-  const one = longestIdle(guests, newcomer, countByNetwork(seats), now, rules);
-  return one && takeOut(room, one.id, 'timeout', now, rules);
-};
-
-/** ms after which a seat that never listened is idle: enough to request events after joining by a request. */
-const timeToListen = 2000;
-
-/**
- * The seat that has been idle longest, of the network with the most idle seats: an attacker who fills a room without connecting
- * loses its own seats. A network keeps its only idle seat if that was ever connected. A network with no more seats than the
- * newcomer's keeps all: nobody takes the seat of an honest peer that reloads its page.
- */
-const longestIdle = (
-  seats: Waiting[],
-  { from }: Waiting,
-  counts: Map<string, number>,
-  now: number,
-  { idleSeat }: Rules,
-): Waiting | undefined => {
-  const newcomerNetwork = largestNetwork(from);
-  const idle = seats.filter(
-    ({ idleSince = now, listened }) => now - idleSince >= (listened ? idleSeat : Math.min(idleSeat, timeToListen)),
-  );
-  const idleCounts = countByNetwork(idle);
-  const candidates = idle.filter((seat) => {
-    const network = largestNetwork(seat.from);
-    const isEvictable = !seat.listened || (idleCounts.get(network) ?? 0) > 1;
-    const hasMore = (counts.get(network) ?? 0) > (counts.get(newcomerNetwork) ?? 0);
-    return isEvictable && (network === newcomerNetwork || hasMore);
-  });
-  const rank = (seat: Waiting): number => idleCounts.get(largestNetwork(seat.from)) ?? 0;
-  return candidates.sort((a, b) => rank(b) - rank(a) || (a.idleSince ?? now) - (b.idleSince ?? now))[0];
-};
-
-const countByNetwork = (seats: Waiting[]): Map<string, number> => {
-  const counts = new Map<string, number>();
-  for (const { from } of seats) counts.set(largestNetwork(from), (counts.get(largestNetwork(from)) ?? 0) + 1);
-  return counts;
-};
-
 const newcomer = (
   { id, secretHash, name: requestedName, media, granted, until, worker, former, from }: Entrance,
   now: number,
@@ -284,33 +245,6 @@ const accessRefusal = (room: Room, { passcodeHash }: Entrance): Refusal | undefi
   if (!room.passcode) return undefined;
   if (passcodeHash === undefined) return refuse('passcode-needed');
   return matches(room.passcode, passcodeHash) ? undefined : refuse('wrong-passcode');
-};
-
-const knock = (room: Room, self: Waiting, now: number, rules: Rules): Decision<Arrival> => {
-  const full = !room.waiting.has(self.id) && room.waiting.size >= rules.maxWaiting;
-  const events = full ? evictFromLobby(room, self, now, rules) : [];
-  if (!events) return refuse('lobby-full', `at most ${rules.maxWaiting}`);
-  room.waiting.set(self.id, self);
-  return { events, result: { at: 'door', self, host: hostIsHere(room) } };
-};
-
-/**
- * Makes space in a full lobby. An idle peer goes first; else the newest peer of the network with the most, if the newcomer's
- * network would still have fewer. The evicted peer may knock again.
- */
-const evictFromLobby = (room: Room, self: Waiting, now: number, rules: Rules): RoomEvent[] | undefined => {
-  const waiting = [...room.waiting.values()];
-  const one = longestIdle(waiting, self, countByNetwork(waiting), now, rules) ?? newestOfLargest(waiting, self);
-  if (!one) return undefined;
-  room.waiting.delete(one.id);
-  return [{ type: 'denied', peer: one.id, crowded: true }];
-};
-
-const newestOfLargest = (waiting: Waiting[], { from }: Waiting): Waiting | undefined => {
-  const counts = countByNetwork(waiting);
-  const most = Math.max(0, ...counts.values());
-  if (most <= (counts.get(largestNetwork(from)) ?? 0) + 1) return undefined;
-  return waiting.findLast((one) => counts.get(largestNetwork(one.from)) === most);
 };
 
 const markHere = (peer: Waiting, lease: PresenceLease, now: number, waits = false): RoomEvent[] => {

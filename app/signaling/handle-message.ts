@@ -5,7 +5,7 @@ import type { TokenBucket } from '../budgets/token-bucket.ts';
 import type { Incoming } from '../protocol/decode.ts';
 import { errors, fateOf, type Refusal, refuse, retryOf, sentence } from '../protocol/errors.ts';
 import type { PeerId, RoomName, ServerMessage, Update } from '../protocol/messages.ts';
-import { leave, leaveForNow } from '../rooms/leave.ts';
+import { leave, leaveForNow, lose } from '../rooms/leave.ts';
 import type { Said } from '../rooms/messages.ts';
 import * as rooms from '../rooms/messages.ts';
 import type { Command } from '../rooms/room.ts';
@@ -113,6 +113,13 @@ export const leaveRoomForNow = (
   name: RoomName,
   peer: PeerId,
 ): Promise<unknown> => store.commit(name, (room, now) => leaveForNow(room, peer, now, limits.rules), 'insist');
+
+/** The peer's connection was lost: it is away until it resumes. */
+export const loseConnection = (
+  { store, limits }: Pick<Signaling, 'store' | 'limits'>,
+  name: RoomName,
+  peer: PeerId,
+): Promise<unknown> => store.commit(name, (room, now) => lose(room, peer, now, limits.rules, store.worker), 'insist');
 
 /** Removes the peer from its room. */
 export const leaveRoom = (

@@ -226,10 +226,8 @@ const join = async (
   if (!hasSeat && committed.result.at === 'room' && committed.result.view.peers.length === 0)
     addresses.hold('rooms', caller.address);
   if (committed.result.at === 'room') counts[seat ? 'rejoins' : 'joins'] += 1;
-  return joinResult(signaling, committed, session, {
-    lastSeen: hasSeat ? after : undefined,
-    isNew: seat === undefined,
-  });
+  const lastSeen = hasSeat ? after : undefined;
+  return joinResult(signaling, committed, session, { lastSeen, isNew: seat === undefined });
 };
 
 /** Joins with the hash of the passcode, if the peer sent one and the room requires one. */

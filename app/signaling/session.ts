@@ -1,31 +1,29 @@
-/** A peer's session over a persistent connection: the order of incoming and outgoing messages, its state, its end. */
-import type { SeatBudget } from '../budgets/seat-budgets.ts';
-import { decode, decodeTooLong, type Incoming, numberAtStart } from '../protocol/decode.ts';
-import { fateOf, isCausedByClient, type Refusal, refuse } from '../protocol/errors.ts';
-import type { Join, Joined, PeerId, RoomName, ServerMessage, Waiting } from '../protocol/messages.ts';
+/** A peer's session over a persistent connection: its state, replies and events, its end. */
+import type { Incoming } from '../protocol/decode.ts';
+import { isCausedByClient, type Refusal, refuse } from '../protocol/errors.ts';
+import type { Join, PeerId, RoomName, ServerMessage } from '../protocol/messages.ts';
 import type { RoomLogEntry } from '../rooms/event-log.ts';
 import { stay } from '../rooms/join.ts';
-import { lose } from '../rooms/leave.ts';
 import { admits, endedBy } from '../rooms/room.ts';
+import { acknowledgements } from './acknowledgements.ts';
 import type { Caller } from './authorize.ts';
 import type { Signaling } from './context.ts';
 import { encode, encodeMessage } from './encode.ts';
 import type { Displaced, Receiver } from './fanout.ts';
 import {
-  addressBuckets,
   byeMessage,
-  chargeAddress,
-  chargeBytes,
   closeCode,
   countedError,
   handleMessage,
   leaveRoom,
   leaveRoomForNow,
-  type MessageBudgets,
+  loseConnection,
   numberOf,
   takesTime,
 } from './handle-message.ts';
+import { IncomingMessages, type MessageHandler } from './incoming-messages.ts';
 import { type JoinResult, joinAdmitted, joinRoom } from './join.ts';
+import { type SessionState, stateAfterJoin } from './session-state.ts';
 
 /** Sends text to the peer. */
 export interface MessageWriter {
@@ -35,37 +33,15 @@ export interface MessageWriter {
   close(code: number, reason: string, last: string[]): void;
 }
 
-/** Messages that arrived while an earlier one was being handled, and their total size in bytes. */
-type MessageQueue = { texts: string[]; bytes: number };
-
-/**
- * - `greeting`: before `join`. Nothing is sent until `quiet` (ms since 1970), if the peer asked for that; 0: it has passed.
- * - `joining`: `queue` has the messages that arrive before the room responds, `buffered` the events that precede `joined`.
- * - `waiting`: in the lobby.
- * - `joined`: `seq` is the last event sent, `renewIceAt` is when new ICE servers are due. While a message is handled
- *   asynchronously, `queue` has those after it.
- * - `closed`: nothing is sent or handled any more.
- */
-type SessionState =
-  | { at: 'greeting'; deadline: number; quiet?: number }
-  | { at: 'joining'; peer?: PeerId; queue: MessageQueue; buffered: RoomLogEntry[] }
-  | { at: 'waiting'; peer: PeerId; session: string }
-  | { at: 'joined'; peer: PeerId; seq: number; renewIceAt: number; queue?: MessageQueue }
-  | { at: 'closed' };
-
-export class Session implements Receiver {
+export class Session implements MessageHandler, Receiver {
   #state: SessionState;
   #ackDue = 0;
   #lastPeer: PeerId | undefined;
-  /** Opened by the first message after the join, because most peers are silent. */
-  #budgets: MessageBudgets | undefined;
-  /** Messages before there is a seat to charge. */
-  #messagesBeforeJoin = 0;
-  #isNew = false;
   readonly #signaling: Signaling;
   readonly #room: RoomName;
   readonly #writer: MessageWriter;
   readonly #caller: Caller;
+  readonly #incoming: IncomingMessages;
 
   constructor(signaling: Signaling, name: RoomName, writer: MessageWriter, caller: Caller) {
     const now = signaling.clock();
@@ -73,6 +49,7 @@ export class Session implements Receiver {
     this.#room = name;
     this.#writer = writer;
     this.#caller = caller;
+    this.#incoming = new IncomingMessages(signaling, name, caller, this);
     this.#state = { at: 'greeting', deadline: now + signaling.limits.joinTimeout };
   }
 
@@ -93,9 +70,7 @@ export class Session implements Receiver {
   /** Handles one message; `bytes` is its length. Errors are caught: they end this connection, not a caller's loop over others. */
   receive(text: string, bytes = Buffer.byteLength(text)): void {
     try {
-      if (this.#state.at === 'closed') return;
-      if ('queue' in this.#state && this.#state.queue) return this.#enqueue(this.#state.queue, text, bytes);
-      this.#handle(text, bytes);
+      if (this.#state.at !== 'closed') this.#incoming.receive(text, bytes);
     } catch (error) {
       this.#fail(error);
     }
@@ -103,29 +78,21 @@ export class Session implements Receiver {
 
   /** Charges a ping frame as a message. @returns whether to answer it */
   pinged(bytes: number): boolean {
-    const now = this.#signaling.clock();
-    const usage = this.#charge(this.#budgetsAt(now), bytes, now);
-    if (usage === 'far-over') this.end(refuse('rate-limited'));
-    return usage === 'within';
+    return this.#incoming.pinged(bytes);
   }
 
-  /** Charges a message to the budgets of the seat and its address; before the join, only the number of messages is limited. */
-  #charge(budgets: MessageBudgets | undefined, bytes: number, now: number): ReturnType<SeatBudget['take']> {
-    if (budgets) return chargeBytes(budgets, bytes, now);
-    this.#messagesBeforeJoin += 1;
-    return this.#messagesBeforeJoin > maxMessagesBeforeJoin ? 'far-over' : 'within';
+  handle(message: Incoming): void {
+    if (this.#state.at === 'joined') return this.#handleJoined(this.#state, message);
+    if (message.type === 'ping') return this.#pong(message.quiet);
+    if (this.#state.at === 'waiting') return this.#handleInLobby(message);
+    if (message.type === 'join') return this.#join(message);
+    if (message.type === 'malformed') return this.refuse(message.refusal, message.n);
+    this.refuse(refuse('not-joined', `"${message.type}" was sent before "join"`), numberOf(message));
   }
 
-  /** @returns undefined before the join */
-  #budgetsAt(now: number): MessageBudgets | undefined {
-    return this.#budgets ?? this.#openBudgets(this.peer, now);
-  }
-
-  #openBudgets(peer: PeerId | undefined, now: number): MessageBudgets | undefined {
-    if (peer === undefined) return undefined;
-    const seat = this.#signaling.seats.open(this.#room, peer, now, this.#isNew);
-    this.#budgets = { seat, address: addressBuckets(this.#signaling, this.#caller) };
-    return this.#budgets;
+  refuse(refusal: Refusal, n?: number): void {
+    this.#signaling.refusedTo(this.#caller.address);
+    this.#send(encodeMessage(countedError(this.#signaling.counts, refusal, n)));
   }
 
   deliver(entry: RoomLogEntry, text: string): void {
@@ -191,40 +158,9 @@ export class Session implements Receiver {
     this.#send(ackOf(due));
   }
 
-  /** The queue is limited to one burst: a peer that waits for a reply has little to send. */
-  #enqueue(queue: MessageQueue, text: string, bytes: number): void {
-    const { burst, byteBurst } = this.#signaling.limits;
-    queue.bytes += bytes;
-    if (queue.texts.push(text) > burst || queue.bytes > byteBurst) this.end(refuse('rate-limited'), 'error');
-  }
-
-  #handle(text: string, bytes: number): void {
-    // Read once per message: reading the clock costs as much as all budgets together.
-    const now = this.#signaling.clock();
-    const budgets = this.#budgetsAt(now);
-    const usage = this.#charge(budgets, bytes, now);
-    if (usage === 'far-over') return this.end(refuse('rate-limited'));
-    if (usage === 'over') return this.#refuse(refuse('rate-limited'), numberAtStart(text));
-    const { messageBytes } = this.#signaling.limits;
-    const message = bytes > messageBytes ? decodeTooLong(text, bytes, messageBytes) : decode(text);
-    if ('refused' in message) return this.#refuseUnreadable(message);
-    const overBudget = budgets && chargeAddress(this.#signaling, this.#room, budgets.address, message, now);
-    if (overBudget) return this.#refuse(overBudget, numberOf(message));
-    this.#dispatch(message);
-  }
-
   /** Sends every message but the last ones, which `#finish` sends. */
   #send(text: string): void {
     if (!this.#writer.send(text)) this.end(refuse('slow-consumer'));
-  }
-
-  #dispatch(message: Incoming): void {
-    if (this.#state.at === 'joined') return this.#handleJoined(this.#state, message);
-    if (message.type === 'ping') return this.#pong(message.quiet);
-    if (this.#state.at === 'waiting') return this.#handleInLobby(message);
-    if (message.type === 'join') return this.#join(message);
-    if (message.type === 'malformed') return this.#refuse(message.refusal, message.n);
-    this.#refuse(refuse('not-joined', `"${message.type}" was sent before "join"`), numberOf(message));
   }
 
   #pong(quiet = 0): void {
@@ -240,22 +176,17 @@ export class Session implements Receiver {
     const reply = handleMessage(this.#signaling, this.#room, state.peer, message, this.#caller);
     if (!(reply instanceof Promise)) return this.#sendReply(reply);
     const replied = reply.then(this.#sendReply, this.#fail);
-    if (takesTime(message)) this.#queueUntil(replied, state);
-  }
-
-  /** Queues the messages that arrive meanwhile, to keep their order. */
-  #queueUntil(replied: Promise<void>, state: SessionState & { at: 'joined' }): void {
-    const queue: MessageQueue = { texts: [], bytes: 0 };
-    state.queue = queue;
+    if (!takesTime(message)) return;
+    // Messages that arrive meanwhile are queued, to keep their order.
+    this.#incoming.pause();
     void replied.then(() => {
-      delete state.queue;
-      for (const text of queue.texts) this.receive(text);
+      for (const text of this.#incoming.resume()) this.receive(text);
     });
   }
 
   #handleInLobby(message: Incoming): void {
     if (message.type === 'leave') return this.end(refuse('left'), 'left');
-    this.#refuse(refuse(message.type === 'join' ? 'already-joined' : 'waiting'), numberOf(message));
+    this.refuse(refuse(message.type === 'join' ? 'already-joined' : 'waiting'), numberOf(message));
   }
 
   #deliverInLobby(state: SessionState & { at: 'waiting' }, { seq, event }: RoomLogEntry, text: string): void {
@@ -293,8 +224,9 @@ export class Session implements Receiver {
   }
 
   #joinBy(command: (attach: (peer: PeerId) => void) => Promise<JoinResult | Refusal>): void {
-    const state: SessionState & { at: 'joining' } = { at: 'joining', queue: { texts: [], bytes: 0 }, buffered: [] };
+    const state: SessionState & { at: 'joining' } = { at: 'joining', buffered: [] };
     this.#state = state;
+    this.#incoming.pause();
     const { fanout } = this.#signaling;
     const attach = (peer: PeerId) => {
       if (this.#state !== state) return;
@@ -319,39 +251,21 @@ export class Session implements Receiver {
 
   #completeJoin(
     { first, renewIceAt, missed, accepted, isNew }: JoinResult,
-    { buffered, queue }: SessionState & { at: 'joining' },
+    { buffered }: SessionState & { at: 'joining' },
   ): void {
-    this.#state = this.#stateAfterJoin(first, renewIceAt);
+    const queued = this.#incoming.resume();
+    this.#state = stateAfterJoin(first, renewIceAt);
     this.#lastPeer = first.self.id;
-    this.#isNew ||= isNew;
+    this.#incoming.isNewSeat ||= isNew;
     this.#send(encodeMessage(first));
     if (accepted > 0) this.#acknowledge(accepted);
     for (const entry of missed) this.deliver(entry, encode(entry));
     for (const entry of buffered) this.deliver(entry, encode(entry));
-    for (const text of queue.texts) this.receive(text);
-  }
-
-  #stateAfterJoin(first: Joined | Waiting, renewIceAt: number): SessionState {
-    const { id: peer } = first.self;
-    if (first.type === 'waiting') return { at: 'waiting', peer, session: first.session };
-    return { at: 'joined', peer, seq: first.recovered ? 0 : first.seq, renewIceAt };
+    for (const text of queued) this.receive(text);
   }
 
   #markAway(peer: PeerId): void {
-    const { store, limits } = this.#signaling;
-    store
-      .commit(this.#room, (room, now) => lose(room, peer, now, limits.rules, store.worker), 'insist')
-      .catch(this.#fail);
-  }
-
-  #refuseUnreadable(refusal: Refusal): void {
-    if (fateOf(refusal.refused).close === undefined) this.#refuse(refusal);
-    else this.end(refusal, 'error');
-  }
-
-  #refuse(refusal: Refusal, n?: number): void {
-    this.#signaling.refusedTo(this.#caller.address);
-    this.#send(encodeMessage(countedError(this.#signaling.counts, refusal, n)));
+    loseConnection(this.#signaling, this.#room, peer).catch(this.#fail);
   }
 
   #finish(refusal: Refusal): void {
@@ -368,8 +282,7 @@ export class Session implements Receiver {
   #close(): PeerId | undefined {
     const peer = this.#state.at === 'joined' || this.#state.at === 'waiting' ? this.#state.peer : undefined;
     if (this.peer) this.#signaling.fanout.detach(this.#room, this.peer, this);
-    if (this.#budgets && this.peer) this.#signaling.seats.release(this.#room, this.peer);
-    this.#budgets = undefined;
+    this.#incoming.releaseSeat(this.peer);
     this.#state = { at: 'closed' };
     return peer;
   }
@@ -382,20 +295,4 @@ export class Session implements Receiver {
 }
 
 const pong = '{"type":"pong"}';
-/** Pings, and one join: no other message is valid before the join. */
-const maxMessagesBeforeJoin = 20;
 const ackOf = (n: number): string => `{"type":"ack","n":${n}}`;
-
-/** Sessions with an acknowledgement to send. Batching saves one frame for each message. */
-const acknowledgements = {
-  due: new Set<Session>(),
-  add(session: Session, delay: number): void {
-    this.due.add(session);
-    if (this.due.size === 1) setTimeout(() => this.flush(), delay);
-  },
-  flush(): void {
-    const due = [...this.due];
-    this.due.clear();
-    for (const session of due) session.flushAck();
-  },
-};

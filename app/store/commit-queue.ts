@@ -6,33 +6,15 @@ import { largestNetwork } from '../budgets/address.ts';
 import { KeptBytes } from '../budgets/kept-bytes.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomName } from '../protocol/messages.ts';
-import type { LogLimits } from '../rooms/event-log.ts';
 import { sweep } from '../rooms/leave.ts';
 import { numberTexts, type RegistryLimits } from '../rooms/registry.ts';
-import { type Command, carryOut, type Decision, type Room, type RoomEvent } from '../rooms/room.ts';
-import {
-  absent,
-  acceptedBy,
-  changesOf,
-  copyOf,
-  format,
-  readRecord,
-  type StoredRoom,
-  writeEntry,
-} from './room-codec.ts';
+import type { Command, Decision, Room, RoomEvent } from '../rooms/room.ts';
+import { type Attempt, attempt, type Task } from './command-batch.ts';
+import { commitArguments, loadArguments, type Outcome, readReply } from './commit-script.ts';
+import { absent, changesOf, type RoomChanges, type StoredRoom } from './room-codec.ts';
 import { commitScript, commitWhenFullScript, keysOf, type Script, trimScript } from './scripts.ts';
 import type { Committed } from './store.ts';
 import { StoreUnavailable } from './valkey-connection.ts';
-
-/** A queued command and its promise. */
-type Task = {
-  command: Command<unknown>;
-  insist: boolean;
-  /** May run in a full store, because it frees memory: a peer leaves. */
-  frees: boolean;
-  resolve: (outcome: Committed<unknown> | Refusal) => void;
-  reject: (error: unknown) => void;
-};
 
 /** `known`: the room as this worker last saw it. `due`: its next timeout (ms since 1970). */
 type RoomQueue = {
@@ -211,38 +193,20 @@ export class CommitQueue {
     }
   }
 
-  async #write(
-    queue: RoomQueue,
-    base: StoredRoom,
-    { version, set, remove, said }: ReturnType<typeof changesOf>,
-    { room, events, readsAccepted, at, tasks }: Attempt,
-  ): Promise<Outcome> {
+  async #write(queue: RoomQueue, base: StoredRoom, changes: RoomChanges, result: Attempt): Promise<Outcome> {
     const { log, rules } = this.#deps.limits;
-    const refresh = version !== base.version || queue.touched === 0;
-    const ttl = refresh ? timeLeft(room, at) + rules.grace + margin.life : 0;
-    const args = [
-      format,
-      base.version,
-      version,
-      String(Math.round(ttl)),
-      ...limitsOf(log, at),
-      ...list(acceptedBy(base, readsAccepted ? 'all' : room)),
-      ...list(Object.entries(set).flat()),
-      ...list(remove),
-      ...list(said?.added ?? []),
-      ...list(events.map((event) => writeEntry({ at, event }))),
-      String(said?.kept ?? -1),
-    ];
-    const script = tasks.every(({ frees }) => frees) ? commitWhenFullScript : commitScript;
-    const outcome = read(queue.name, await this.#deps.link.run(script, keysOf(queue.name), args));
-    if (refresh && outcome.kept !== undefined) queue.touched = at;
+    const refresh = changes.version !== base.version || queue.touched === 0;
+    const ttl = refresh ? timeLeft(result.room, result.at) + rules.grace + margin.life : 0;
+    const args = commitArguments(base, changes, result, ttl, log);
+    const script = result.tasks.every(({ frees }) => frees) ? commitWhenFullScript : commitScript;
+    const outcome = readReply(queue.name, await this.#deps.link.run(script, keysOf(queue.name), args));
+    if (refresh && outcome.kept !== undefined) queue.touched = result.at;
     return outcome;
   }
 
   /** Reads the room from the store. */
   async #load({ name }: RoomQueue): Promise<StoredRoom> {
-    const nothing = [format, '', '', '0', '0', '0', '0', '0', '0', '0', '0', '0', '-1'];
-    const outcome = read(name, await this.#deps.link.run(commitScript, keysOf(name), nothing));
+    const outcome = readReply(name, await this.#deps.link.run(commitScript, keysOf(name), loadArguments));
     return outcome.kept === undefined ? outcome.now : absent(name);
   }
 
@@ -297,57 +261,6 @@ export class CommitQueue {
     }
   }
 }
-
-/** `kept`: number of the last event; `bytes`: size of the log. Or `now`: the room had changed, and nothing was written. */
-type Outcome = { kept: number; bytes: number } | { kept?: undefined; now: StoredRoom };
-
-/** `readsAccepted`: a decision depends on fields that other workers may change without a new version. */
-type Attempt = {
-  at: number;
-  room: Room;
-  tasks: Task[];
-  decisions: Decision<unknown>[];
-  events: RoomEvent[];
-  readsAccepted: boolean;
-};
-
-/** Runs the commands on a copy, one after the other. If one throws it is rejected, and the others start over. */
-const attempt = (base: Room, tasks: Task[], at: number): Attempt => {
-  const room = copyOf(base);
-  const decisions: Decision<unknown>[] = [];
-  for (const task of tasks) {
-    try {
-      decisions.push(carryOut(room, task.command, at));
-    } catch (error) {
-      task.reject(error);
-      return attempt(
-        base,
-        tasks.filter((other) => other !== task),
-        at,
-      );
-    }
-  }
-  const events = decisions.flatMap((decision) => ('refused' in decision ? [] : decision.events));
-  const readsAccepted = decisions.some((decision) => 'refused' in decision || decision.events.length === 0);
-  return { at, room, tasks, decisions, events, readsAccepted };
-};
-
-/** @throws if the room has another format */
-const read = (name: RoomName, reply: unknown): Outcome => {
-  const [status, first, second] = Array.isArray(reply) ? reply : [];
-  if (status === 'kept') return { kept: Number(first), bytes: Number(second) };
-  if (status !== 'changed') throw otherFormat(name, first);
-  const fields = new Map<string, string>();
-  for (let at = 0; at < first.length; at += 2) fields.set(first[at], first[at + 1]);
-  return { now: readRecord(name, fields, second) };
-};
-
-export const otherFormat = (name: RoomName, found: unknown): Error =>
-  new Error(`the store has room "${name}" in format ${found}; this version supports only format ${format}`);
-
-const list = (items: string[]): string[] => [String(items.length), ...items];
-
-const limitsOf = ({ events, bytes, age }: LogLimits, at: number): string[] => [events, bytes, at - age].map(String);
 
 /** ms until the last finite deadline of the room. Connected peers have none: their worker renews the TTL. */
 const timeLeft = ({ peers, waiting, gone }: Room, now: number): number => {

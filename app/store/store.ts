@@ -1,12 +1,9 @@
-/** The interface of room stores, and the in-memory store. */
-import { z } from 'zod';
+/** The interface of room stores. */
 import type { Holding } from '../budgets/address-budgets.ts';
-import { type Refusal, refuse } from '../protocol/errors.ts';
+import type { Refusal } from '../protocol/errors.ts';
 import type { LeaveReason, RoomName } from '../protocol/messages.ts';
 import type { RoomLogEntry } from '../rooms/event-log.ts';
-import { Registry, type RegistryLimits } from '../rooms/registry.ts';
 import type { Command, RoomEvent } from '../rooms/room.ts';
-import { format } from '../rooms/snapshot.ts';
 
 /** `seq`: the number of the room's last event after the command. */
 export type Committed<T> = { seq: number; result: T };
@@ -54,90 +51,10 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Has the same format number as the rooms it is transferred with. */
-const claimPart = z.object({ format: z.literal(format), claim: z.string(), until: z.number() });
-
 /** Counters of peers that left, incremented in place. */
 export type Leaves = { leaves: Record<LeaveReason | 'ended', number> };
 
 export const countLeaves = ({ leaves }: Leaves, event: RoomEvent): void => {
   if (event.type === 'peer-left') leaves[event.reason] += 1;
   else if (event.type === 'room-ended' && event.for === 'all') leaves.ended += event.peers;
-};
-
-export const memoryStore = (limits: RegistryLimits, clock: () => number, counts: Leaves): Store => {
-  const registry = new Registry(limits);
-  const listeners = new Map<RoomName, Set<RoomListener>>();
-  const claims = new Map<string, number>();
-  let handedOver = false;
-  /** Entries not yet delivered, starting with the current one. */
-  const pending: [RoomName, RoomLogEntry][] = [];
-  const deliver = (room: RoomName, entries: RoomLogEntry[]): void => {
-    for (const { event } of entries) countLeaves(counts, event);
-    // A listener may run a command itself; its events are delivered after the current ones have reached all listeners.
-    const isDelivering = pending.length > 0;
-    for (const entry of entries) pending.push([room, entry]);
-    if (!isDelivering) deliverAll();
-  };
-  const deliverAll = (): void => {
-    try {
-      for (const [room, entry] of pending) for (const listener of listeners.get(room) ?? []) listener(entry);
-    } finally {
-      pending.length = 0;
-    }
-  };
-  const commitNow = <T>(room: RoomName, command: Command<T>): Committed<T> | Refusal => {
-    // The state has been exported: a change here would be lost.
-    if (handedOver) return refuse('draining');
-    const done = registry.commit(room, command, clock());
-    if (!('refused' in done)) deliver(room, done.entries);
-    return done;
-  };
-  const parts = function* (): Generator<unknown> {
-    yield* registry.pack();
-    for (const [claim, until] of claims) yield { format, claim, until };
-  };
-  return {
-    commitNow,
-    commit: async (room, command) => commitNow(room, command),
-    async since(room, after) {
-      return registry.since(room, after);
-    },
-    subscribe(room, listener) {
-      const roomListeners = listeners.get(room) ?? new Set();
-      listeners.set(room, roomListeners.add(listener));
-      return () => {
-        roomListeners.delete(listener);
-        if (roomListeners.size === 0 && listeners.get(room) === roomListeners) listeners.delete(room);
-      };
-    },
-    async claim(key, until) {
-      if ((claims.get(key) ?? 0) > clock()) return false;
-      claims.set(key, until);
-      return true;
-    },
-    async release(key) {
-      claims.delete(key);
-    },
-    async sweep() {
-      if (handedOver) return;
-      for (const [key, until] of claims) if (until <= clock()) claims.delete(key);
-      for (const [room, entries] of registry.sweep(clock())) deliver(room, entries);
-    },
-    count: () => registry.count(),
-    keptBytes: () => registry.keptBytes(),
-    holdings: () => registry.holdings(),
-    shed: () => registry.shed(),
-    ready: () => true,
-    close: async () => {},
-    handOver() {
-      handedOver = true;
-      return parts();
-    },
-    adopt(part) {
-      const claimed = claimPart.safeParse(part);
-      if (claimed.success) claims.set(claimed.data.claim, claimed.data.until);
-      else registry.adopt(part);
-    },
-  };
 };

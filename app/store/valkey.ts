@@ -5,7 +5,8 @@ import type { RoomName } from '../protocol/messages.ts';
 import { strand } from '../rooms/leave.ts';
 import { holdingsOf, type RegistryLimits } from '../rooms/registry.ts';
 import type { Peer, Room } from '../rooms/room.ts';
-import { CommitQueue, otherFormat } from './commit-queue.ts';
+import { CommitQueue } from './commit-queue.ts';
+import { otherFormat } from './commit-script.ts';
 import { Leases } from './leases.ts';
 import { format, lifeOf, readEntry } from './room-codec.ts';
 import { keysOf, sinceScript } from './scripts.ts';
@@ -27,56 +28,12 @@ type Log = { info(fields: object, message: string): void; warn(fields: object, m
  * @throws if the store refuses the credentials
  */
 export const openValkey = async (
-  { limits, lease, clock: fixedClock, ...options }: ValkeyOptions,
+  options: ValkeyOptions,
   log: Log,
   counts: Leaves,
 ): Promise<Store & { clock: () => number }> => {
-  const worker = randomBytes(9).toString('base64url');
-  const connection = new ValkeyConnection(options, log, () => {
-    subscriptions.resume();
-    commits.revalidate();
-  });
-  const clock = fixedClock ?? (() => connection.now());
-  const tail = (room: RoomName, after: number) => readTail(connection, room, after);
-  const failed = (error: unknown): void => {
-    if (!(error instanceof StoreUnavailable)) log.warn({ err: error }, 'a room could not be read');
-  };
-  const source = {
-    get ready() {
-      return connection.ready;
-    },
-    subscribe: connection.subscribe.bind(connection),
-    unsubscribe: connection.unsubscribe.bind(connection),
-    head: (room: RoomName) => readHead(connection, room),
-    tail,
-  };
-  const subscriptions = new Subscriptions(source, failed);
-  const leases = new Leases(worker, lease, connection, () => commits.rooms().map(({ name }) => name));
-  const commits = new CommitQueue({
-    link: connection,
-    clock,
-    limits,
-    keep: (room) => leases.keep(room),
-    drop: (room) => leases.drop(room),
-    wrote: (event) => countLeaves(counts, event),
-  });
-  const adopt = async (gone: string): Promise<void> => {
-    const { rules } = limits;
-    log.info({ gone }, 'a worker is gone: its rooms are taken over');
-    await leases.adopt(gone, async (room) => {
-      const outcome = await commits.commit(room, (state, now) => strand(state, gone, now, rules)).catch(failed);
-      if (outcome && 'refused' in outcome) throw new StoreUnavailable(outcome.refused);
-    });
-  };
-  const passTime = async (): Promise<object> => {
-    await commits.sweep(isOurs);
-    if (!leases.due(clock())) return {};
-    if (fixedClock === undefined) await connection.setClock();
-    for (const gone of await leases.beat(clock())) if (gone !== worker) await adopt(gone);
-    return {};
-  };
-  const isOwn = ({ presence }: Peer): boolean => presence.worker === worker;
-  const isOurs = (room: Room): boolean => subscriptions.hasListeners(room.name) || !isElsewhere(room, worker);
+  const parts = assemble(options, log, counts);
+  const { worker, clock, connection, subscriptions, leases, commits } = parts;
   await connection.tried;
   if (connection.ready) await refuseIfUnavailable(leases.beat(clock()));
   return {
@@ -84,19 +41,11 @@ export const openValkey = async (
     clock,
     commit: (room, command, insist) => commits.commit(room, command, insist !== undefined),
     async since(room, after) {
-      const found = await refuseIfUnavailable(tail(room, after));
+      const found = await refuseIfUnavailable(readTail(connection, room, after));
       return 'refused' in found ? found : (found.entries ?? 'gone');
     },
     subscribe: (room, listener, lost) => subscriptions.subscribe(room, listener, lost),
-    async claim(key, until) {
-      const ms = Math.ceil(until - clock());
-      if (ms <= 0) return true;
-      const set = async () => ({
-        response: await connection.send(claimKey(key), 'SET', claimKey(key), '', 'NX', 'PX', `${ms}`),
-      });
-      const claimed = await refuseIfUnavailable(set());
-      return 'refused' in claimed ? claimed : claimed.response === 'OK';
-    },
+    claim: (key, until) => claim(connection, claimKey(key), until - clock()),
     async release(key) {
       await refuseIfUnavailable(connection.send(claimKey(key), 'DEL', claimKey(key)).then(() => ({})));
     },
@@ -104,9 +53,10 @@ export const openValkey = async (
       subscriptions.tick();
       if (connection.ready && connection.full)
         await refuseIfUnavailable(connection.probe(claimKey('probe')).then(() => ({})));
-      if (connection.ready) await refuseIfUnavailable(passTime());
+      if (connection.ready) await refuseIfUnavailable(passTime(parts, options, log));
     },
     count() {
+      const isOwn = ({ presence }: Peer): boolean => presence.worker === worker;
       const counts = commits.rooms().map(({ peers }) => [...peers.values()].filter(isOwn).length);
       const peers = counts.reduce((sum, count) => sum + count, 0);
       return { rooms: counts.filter((count) => count > 0).length, peers };
@@ -119,6 +69,78 @@ export const openValkey = async (
       connection.close();
     },
   };
+};
+
+/** `worker`: the id of this process. */
+type Parts = {
+  worker: string;
+  clock: () => number;
+  connection: ValkeyConnection;
+  subscriptions: Subscriptions;
+  leases: Leases;
+  commits: CommitQueue;
+};
+
+const assemble = ({ limits, lease, clock: fixedClock, ...options }: ValkeyOptions, log: Log, counts: Leaves): Parts => {
+  const worker = randomBytes(9).toString('base64url');
+  const connection = new ValkeyConnection(options, log, () => {
+    subscriptions.resume();
+    commits.revalidate();
+  });
+  const clock = fixedClock ?? (() => connection.now());
+  const source = {
+    get ready() {
+      return connection.ready;
+    },
+    subscribe: connection.subscribe.bind(connection),
+    unsubscribe: connection.unsubscribe.bind(connection),
+    head: (room: RoomName) => readHead(connection, room),
+    tail: (room: RoomName, after: number) => readTail(connection, room, after),
+  };
+  const subscriptions = new Subscriptions(source, (error) => logUnreadable(log, error));
+  const leases = new Leases(worker, lease, connection, () => commits.rooms().map(({ name }) => name));
+  const commits = new CommitQueue({
+    link: connection,
+    clock,
+    limits,
+    keep: (room) => leases.keep(room),
+    drop: (room) => leases.drop(room),
+    wrote: (event) => countLeaves(counts, event),
+  });
+  return { worker, clock, connection, subscriptions, leases, commits };
+};
+
+/** Applies timeouts and, when it is due, sends a heartbeat and takes over the rooms of dead workers. @throws StoreUnavailable */
+const passTime = async (parts: Parts, options: ValkeyOptions, log: Log): Promise<object> => {
+  const { worker, clock, connection, subscriptions, leases, commits } = parts;
+  await commits.sweep((room) => subscriptions.hasListeners(room.name) || !isElsewhere(room, worker));
+  if (!leases.due(clock())) return {};
+  if (options.clock === undefined) await connection.setClock();
+  for (const gone of await leases.beat(clock())) if (gone !== worker) await takeOver(gone, parts, options, log);
+  return {};
+};
+
+const takeOver = async (gone: string, { leases, commits }: Parts, { limits }: ValkeyOptions, log: Log) => {
+  log.info({ gone }, 'a worker is gone: its rooms are taken over');
+  await leases.adopt(gone, async (room) => {
+    const outcome = await commits
+      .commit(room, (state, now) => strand(state, gone, now, limits.rules))
+      .catch((error: unknown) => logUnreadable(log, error));
+    if (outcome && 'refused' in outcome) throw new StoreUnavailable(outcome.refused);
+  });
+};
+
+const logUnreadable = (log: Log, error: unknown): void => {
+  if (!(error instanceof StoreUnavailable)) log.warn({ err: error }, 'a room could not be read');
+};
+
+/** Sets a key for `ms`. @returns false if it is already set */
+const claim = async (connection: ValkeyConnection, key: string, ms: number): Promise<boolean | Refusal> => {
+  const wait = Math.ceil(ms);
+  if (wait <= 0) return true;
+  const set = connection.send(key, 'SET', key, '', 'NX', 'PX', `${wait}`);
+  const claimed = await refuseIfUnavailable(set.then((response) => ({ response })));
+  return 'refused' in claimed ? claimed : claimed.response === 'OK';
 };
 
 const claimKey = (key: string): string => `genkan:claim:${key}`;

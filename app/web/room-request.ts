@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import { roomName } from '../protocol/messages.ts';
 import type { Caller } from '../signaling/authorize.ts';
-import type { HttpAnswer } from '../signaling/transports/http.ts';
+import type { HttpAnswer } from '../signaling/transports/http-answer.ts';
 import type { Counts } from '../stats/counters.ts';
 import { type OriginPolicy, originRequestOf, whyNot } from './allowed-origins.ts';
 

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import { own } from '../listener/header-names.ts';
 import { refuse } from '../protocol/errors.ts';
-import { refusalAnswer } from '../signaling/transports/http.ts';
+import { refusalAnswer } from '../signaling/transports/http-answer.ts';
 import type { WebSockets } from '../signaling/transports/websocket.ts';
 import { type Counts, countStatus } from '../stats/counters.ts';
 import { listenerOf } from './request-log.ts';

@@ -10,7 +10,7 @@ import { AddressBudgets } from '../../app/budgets/address-budgets.ts';
 import { SeatBudgets } from '../../app/budgets/seat-budgets.ts';
 import { WebSockets } from '../../app/signaling/transports/websocket.ts';
 import { zeroCounts } from '../../app/stats/counters.ts';
-import { memoryStore } from '../../app/store/store.ts';
+import { memoryStore } from '../../app/store/memory.ts';
 import { rules } from '../rooms/rules.ts';
 import { addressLimits, openHouse } from '../signaling/house.ts';
 import { shown, table } from './table.ts';

@@ -7,7 +7,7 @@ import { SeatBudgets } from '../../app/budgets/seat-budgets.ts';
 import type { Signaling } from '../../app/signaling/context.ts';
 import { Fanout } from '../../app/signaling/fanout.ts';
 import { zeroCounts } from '../../app/stats/counters.ts';
-import { memoryStore } from '../../app/store/store.ts';
+import { memoryStore } from '../../app/store/memory.ts';
 import { rules } from '../rooms/rules.ts';
 
 const seatLimits = { rate: 100, burst: 100, byteRate: 9999, byteBurst: 9999 };

@@ -1,6 +1,6 @@
 import { describe } from 'vitest';
 import { zeroCounts } from '../../app/stats/counters.ts';
-import { memoryStore } from '../../app/store/store.ts';
+import { memoryStore } from '../../app/store/memory.ts';
 import { describeStore, limits } from './contract.ts';
 
 let now = 1_000_000;

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { join } from '../../app/rooms/join.ts';
 import { lose } from '../../app/rooms/leave.ts';
 import { zeroCounts } from '../../app/stats/counters.ts';
+import { memoryStore } from '../../app/store/memory.ts';
 import { pausable } from '../../app/store/pausable.ts';
-import { memoryStore } from '../../app/store/store.ts';
 import { entrance, rules } from '../rooms/rules.ts';
 
 test('what a listener does itself is told to the others after what it was told', async () => {

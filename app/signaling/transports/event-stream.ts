@@ -5,12 +5,11 @@ import { type ErrorCode, type Refusal, refuse } from '../../protocol/errors.ts';
 import { onOneLine } from '../../protocol/event-stream.ts';
 import type { PeerId, RoomName } from '../../protocol/messages.ts';
 import type { RoomLogEntry } from '../../rooms/event-log.ts';
-import { lose } from '../../rooms/leave.ts';
 import { admits, concerns, endedBy } from '../../rooms/room.ts';
 import type { Signaling } from '../context.ts';
 import { encode, encodeMessage } from '../encode.ts';
 import type { Displaced, Receiver } from '../fanout.ts';
-import { byeMessage } from '../handle-message.ts';
+import { byeMessage, loseConnection } from '../handle-message.ts';
 import { type JoinResult, joinAdmitted } from '../join.ts';
 
 /** ms after which a browser's EventSource reconnects. Sent first, so that the response starts at once. */
@@ -216,12 +215,10 @@ export class EventStream implements Receiver {
   }
 
   #markAway(): void {
-    const { store, log, limits } = this.#signaling;
-    store
-      .commit(this.#room, (room, now) => lose(room, this.#peer, now, limits.rules, store.worker), 'insist')
-      .catch((error: unknown) =>
-        log.warn({ err: error, room: this.#room }, 'the loss of a stream could not be recorded'),
-      );
+    const { log } = this.#signaling;
+    loseConnection(this.#signaling, this.#room, this.#peer).catch((error: unknown) =>
+      log.warn({ err: error, room: this.#room }, 'the loss of a stream could not be recorded'),
+    );
   }
 }
 

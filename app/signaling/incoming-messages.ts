@@ -1,0 +1,122 @@
+/** The incoming messages of a persistent connection: in order, charged to the budgets, and decoded. */
+import type { SeatBudget } from '../budgets/seat-budgets.ts';
+import { decode, decodeTooLong, type Incoming, numberAtStart } from '../protocol/decode.ts';
+import { fateOf, type Refusal, refuse } from '../protocol/errors.ts';
+import type { PeerId, RoomName } from '../protocol/messages.ts';
+import type { Caller } from './authorize.ts';
+import type { Signaling } from './context.ts';
+import { addressBuckets, chargeAddress, chargeBytes, type MessageBudgets, numberOf } from './handle-message.ts';
+
+export interface MessageHandler {
+  /** Undefined before the join. */
+  readonly peer: PeerId | undefined;
+  handle(message: Incoming): void;
+  /** Sends an error; `n` is the number of the message. */
+  refuse(refusal: Refusal, n?: number): void;
+  end(refusal: Refusal, reason?: 'error'): void;
+}
+
+/** Messages that arrived while an earlier one was being handled, and their total size in bytes. */
+type MessageQueue = { texts: string[]; bytes: number };
+
+/** Pings, and one join: no other message is valid before the join. */
+const maxBeforeJoin = 20;
+
+export class IncomingMessages {
+  /** Whether the peer's seat is new, and so has its whole budget. */
+  isNewSeat = false;
+  #queue: MessageQueue | undefined;
+  /** Opened by the first message after the join, because most peers are silent. */
+  #budgets: MessageBudgets | undefined;
+  /** Messages before there is a seat to charge. */
+  #beforeJoin = 0;
+  readonly #signaling: Signaling;
+  readonly #room: RoomName;
+  readonly #caller: Caller;
+  readonly #handler: MessageHandler;
+
+  constructor(signaling: Signaling, room: RoomName, caller: Caller, handler: MessageHandler) {
+    this.#signaling = signaling;
+    this.#room = room;
+    this.#caller = caller;
+    this.#handler = handler;
+  }
+
+  receive(text: string, bytes: number): void {
+    if (this.#queue) this.#enqueue(this.#queue, text, bytes);
+    else this.#handle(text, bytes);
+  }
+
+  /** Charges a ping frame as a message. @returns whether to answer it */
+  pinged(bytes: number): boolean {
+    const now = this.#signaling.clock();
+    const usage = this.#charge(this.#budgetsAt(now), bytes, now);
+    if (usage === 'far-over') this.#handler.end(refuse('rate-limited'));
+    return usage === 'within';
+  }
+
+  /** Queues messages from now on. */
+  pause(): void {
+    this.#queue = { texts: [], bytes: 0 };
+  }
+
+  /** Stops queueing. @returns the queued messages */
+  resume(): string[] {
+    const texts = this.#queue?.texts ?? [];
+    this.#queue = undefined;
+    return texts;
+  }
+
+  /** Stops using the budget of the peer's seat. */
+  releaseSeat(peer: PeerId | undefined): void {
+    if (this.#budgets && peer) this.#signaling.seats.release(this.#room, peer);
+    this.#budgets = undefined;
+  }
+
+  /** The queue is limited to one burst: a peer that waits for a reply has little to send. */
+  #enqueue(queue: MessageQueue, text: string, bytes: number): void {
+    const { burst, byteBurst } = this.#signaling.limits;
+    queue.bytes += bytes;
+    if (queue.texts.push(text) > burst || queue.bytes > byteBurst) this.#handler.end(refuse('rate-limited'), 'error');
+  }
+
+  #handle(text: string, bytes: number): void {
+    const handler = this.#handler;
+    // Read once per message: reading the clock costs as much as all budgets together.
+    const now = this.#signaling.clock();
+    const budgets = this.#budgetsAt(now);
+    const usage = this.#charge(budgets, bytes, now);
+    if (usage === 'far-over') return handler.end(refuse('rate-limited'));
+    if (usage === 'over') return handler.refuse(refuse('rate-limited'), numberAtStart(text));
+    const { messageBytes } = this.#signaling.limits;
+    const message = bytes > messageBytes ? decodeTooLong(text, bytes, messageBytes) : decode(text);
+    if ('refused' in message) return this.#refuseUnreadable(message);
+    const overBudget = budgets && chargeAddress(this.#signaling, this.#room, budgets.address, message, now);
+    if (overBudget) return handler.refuse(overBudget, numberOf(message));
+    handler.handle(message);
+  }
+
+  #refuseUnreadable(refusal: Refusal): void {
+    if (fateOf(refusal.refused).close === undefined) this.#handler.refuse(refusal);
+    else this.#handler.end(refusal, 'error');
+  }
+
+  /** Charges a message to the budgets of the seat and its address; before the join, only the number of messages is limited. */
+  #charge(budgets: MessageBudgets | undefined, bytes: number, now: number): ReturnType<SeatBudget['take']> {
+    if (budgets) return chargeBytes(budgets, bytes, now);
+    this.#beforeJoin += 1;
+    return this.#beforeJoin > maxBeforeJoin ? 'far-over' : 'within';
+  }
+
+  /** @returns undefined before the join */
+  #budgetsAt(now: number): MessageBudgets | undefined {
+    return this.#budgets ?? this.#openBudgets(this.#handler.peer, now);
+  }
+
+  #openBudgets(peer: PeerId | undefined, now: number): MessageBudgets | undefined {
+    if (peer === undefined) return undefined;
+    const seat = this.#signaling.seats.open(this.#room, peer, now, this.isNewSeat);
+    this.#budgets = { seat, address: addressBuckets(this.#signaling, this.#caller) };
+    return this.#budgets;
+  }
+}
