@@ -35,9 +35,9 @@ describe('log-format', () => {
   test('an unknown token is named, each one', () => {
     expect(formatFaults('%(method) %(nonsense) %()')).toEqual([
       expect.stringMatching(/^%\(nonsense\) is unknown; available: %\(method\) /),
-      expect.stringMatching(/^%\(\) is not known/),
+      expect.stringMatching(/^%\(\) is unknown/),
     ]);
-    expect(() => compileFormat('%(nonsense)')).toThrow('log-format: %(nonsense) is not known');
+    expect(() => compileFormat('%(nonsense)')).toThrow('log-format: %(nonsense) is unknown');
   });
 
   test('everything else is one readable line, and a stack is indented below', () => {
