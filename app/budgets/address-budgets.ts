@@ -5,7 +5,8 @@ import { type RateLimits, TokenBucket } from './token-bucket.ts';
 /**
  * `joins`: new joins. `resumes`: joins with the session of a seat or with proof of one. `guesses`: wrong tokens and passcodes.
  * `lookups`: occupancy requests. `hashes`: passcodes hashed. `messages`: deliveries of messages (messages times receivers).
- * `bytes`: bytes of messages and request bodies. `replay`: bytes of replayed events. `refusals`: refused requests and messages.
+ * `bytes`: bytes of messages and request bodies. `replay`: bytes of replayed events. `refusals`: refused requests and messages; `crossSiteRefusals`:
+ * of those the requests that pages of other sites caused.
  */
 export type AddressRate =
   | 'joins'
@@ -16,7 +17,8 @@ export type AddressRate =
   | 'messages'
   | 'bytes'
   | 'replay'
-  | 'refusals';
+  | 'refusals'
+  | 'crossSiteRefusals';
 /** `rooms`: rooms it opened. `seats`: peers and waiting peers. `connections`: WebSockets and event streams. */
 export type AddressHolding = 'rooms' | 'seats' | 'connections';
 export type AddressLimits = { rates: Record<AddressRate, RateLimits>; held: Record<AddressHolding, number> };
@@ -54,11 +56,6 @@ export class AddressBudgets {
     const wait = Math.max(...buckets.map((bucket) => bucket.wait(now, cost)));
     if (wait === 0) for (const bucket of buckets) bucket.take(now, cost);
     return wait;
-  }
-
-  /** Takes from every level unconditionally, for what has already been used. */
-  charge(rate: AddressRate, address: string | undefined, now: number, cost = 1): void {
-    for (const bucket of this.buckets(rate, address, now)) bucket.take(now, cost);
   }
 
   /** Whether any level is used up. */

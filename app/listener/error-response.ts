@@ -23,7 +23,8 @@ export const errorResponseOf = (
   code: RefusalCode,
 ): { status: number; headers: Record<string, string>; body: string } => {
   const { status, message } = refusals[code];
-  const body = JSON.stringify({ type: 'error', code, message });
+  // Without `retry` the error would be final.
+  const body = JSON.stringify({ type: 'error', code, message, ...(code === 'rate-limited' ? { retry: 1000 } : {}) });
   const headers = {
     'Content-Type': 'application/json; charset=utf-8',
     'Content-Length': String(body.length),

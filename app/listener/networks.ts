@@ -13,11 +13,12 @@ export const inNetworks = (networks: string[]): ((address: string) => boolean) =
   return (address) => list.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
 };
 
-/** RFC 1918, RFC 4193, loopback and link-local. */
+/** RFC 1918, RFC 6598, RFC 4193, loopback and link-local. */
 export const privateNetworks = [
   '10.0.0.0/8',
   '172.16.0.0/12',
   '192.168.0.0/16',
+  '100.64.0.0/10',
   'fc00::/7',
   '127.0.0.0/8',
   '::1',

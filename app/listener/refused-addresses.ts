@@ -1,6 +1,17 @@
 /** Counts refusals per client address. An address that exceeds its budget receives only 429 until the budget has recovered. */
 import { isIP } from 'node:net';
-import type { AddressBudgets } from '../budgets/address-budgets.ts';
+import type { AddressBudgets, AddressRate } from '../budgets/address-budgets.ts';
+
+/** Called for each refusal that a client at this address has caused. @param crossSite as `Sec-Fetch-Site` says, see `isCrossSite` */
+export type RefusedTo = (address: string | undefined, crossSite?: boolean) => void;
+
+/**
+ * Whether a page of another site made the browser send this request. Such requests have a budget of their own and never bar others:
+ * any page could use up the budget of its visitors' networks. A client that forges the header bars only its own forged requests.
+ */
+export const isCrossSite = (secFetchSite: unknown): boolean => secFetchSite === 'cross-site';
+
+export const refusalRate = (crossSite: boolean): AddressRate => (crossSite ? 'crossSiteRefusals' : 'refusals');
 
 /** ms between log lines about such addresses. */
 const logInterval = 60_000;
@@ -14,13 +25,15 @@ export const refusalsByAddress = (
   clock: () => number,
   isShared: (address: string) => boolean,
   log: { warn(fields: object, message: string): void },
-): ((address: string | undefined) => void) => {
+): RefusedTo => {
   let logged = Number.NEGATIVE_INFINITY;
-  return (address) => {
+  return (address, crossSite = false) => {
     if (address === undefined || isIP(address) === 0 || isShared(address)) return;
     const now = clock();
-    addresses.charge('refusals', address, now);
-    if (now - logged < logInterval || !addresses.isSpent('refusals', address, now)) return;
+    const rate = refusalRate(crossSite);
+    // What is beyond the budget is not owed: WebSockets that are still open would bar the address for hours.
+    addresses.take(rate, address, now);
+    if (now - logged < logInterval || !addresses.isSpent(rate, address, now)) return;
     logged = now;
     log.warn({ ip: address }, 'too many requests from an address were refused; its requests are answered 429 for now');
   };

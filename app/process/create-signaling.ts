@@ -99,6 +99,7 @@ const addressLimits = (settings: Settings): AddressLimits => ({
     messages: { rate: settings['address-message-rate'], burst: settings['address-message-burst'] },
     bytes: { rate: settings['address-byte-rate'], burst: settings['address-byte-burst'] },
     refusals: perMinute(settings, 'refusal'),
+    crossSiteRefusals: perMinute(settings, 'refusal'),
     replay: { rate: settings['replay-rate'], burst: settings['replay-burst'] },
   },
   held: {

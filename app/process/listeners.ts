@@ -8,6 +8,7 @@ import { allowedHosts } from '../listener/allowed-hosts.ts';
 import { addressLimit, connectionLimit, connectionsPerAddress } from '../listener/connection-limit.ts';
 import { frontedServer, publicServer } from '../listener/http/server.ts';
 import { inNetworks } from '../listener/networks.ts';
+import { refusalRate } from '../listener/refused-addresses.ts';
 import { createUwsgiServer } from '../listener/uwsgi/server.ts';
 import type { Signaling } from '../signaling/context.ts';
 import { countRefusals } from '../web/request-log.ts';
@@ -30,7 +31,8 @@ export const createListeners = (
 ): ServerListener[] => {
   const allowFrom = inNetworks(['127.0.0.0/8', '::1', ...settings['allow-from']]);
   const isProxy = inNetworks(settings['trusted-proxies']);
-  const isBarred = (client: string): boolean => addresses.isSpent('refusals', client, clock());
+  const isBarred = (client: string, crossSite: boolean): boolean =>
+    addresses.isSpent(refusalRate(crossSite), client, clock());
   const maxConnections = connectionsOf(settings, logger);
   const limits = { ...limitsOf(settings), isBarred, admit: connectionLimit(maxConnections, logger) };
   const log = (setting: ListenSetting) => countRefusals(logger, counts, setting);

@@ -81,8 +81,17 @@ export type ErrorCode = keyof typeof errors;
 /** The entry of a code, with its optional fields. */
 export const fateOf = (code: ErrorCode): Fate => errors[code];
 
-/** Errors that a host or a newer connection of the same client causes. */
-const decidedByOthers = new Set<ErrorCode>(['denied', 'kicked', 'room-ended', 'replaced']);
+/** Errors that a host, another peer, or a newer connection of the same client causes. */
+const decidedByOthers = new Set<ErrorCode>([
+  'denied',
+  'kicked',
+  'room-ended',
+  'replaced',
+  'unknown-peer',
+  'stale-epoch',
+  'events-gone',
+  'unknown-session',
+]);
 
 /** Whether the client sent something invalid, or too much. */
 export const isCausedByClient = ({ refused }: Refusal): boolean => {

@@ -2,6 +2,7 @@
 import type { Sessions } from '../auth/session.ts';
 import type { IceSet } from '../auth/turn.ts';
 import type { SeatBudgets, SeatLimits } from '../budgets/seat-budgets.ts';
+import type { RefusedTo } from '../listener/refused-addresses.ts';
 import type { PeerId } from '../protocol/messages.ts';
 import type { Rules } from '../rooms/room.ts';
 import type { Counts } from '../stats/counters.ts';
@@ -50,7 +51,7 @@ export type Signaling = AuthorizationContext & {
   /** Incremented in place, because counting must stay cheap where messages are relayed. */
   counts: Counts;
   /** Called for each refusal that a client at this address has caused. */
-  refusedTo(address: string | undefined): void;
+  refusedTo: RefusedTo;
   /** Called for one message of 64 with the time from its arrival until it was stored and sent to its receivers. */
   settled(seconds: number): void;
 };

@@ -30,6 +30,7 @@ export class IncomingMessages {
   #budgets: MessageBudgets | undefined;
   /** Messages before there is a seat to charge. */
   #beforeJoin = 0;
+  #bytesBeforeJoin = 0;
   readonly #signaling: Signaling;
   readonly #room: RoomName;
   readonly #caller: Caller;
@@ -105,7 +106,9 @@ export class IncomingMessages {
   #charge(budgets: MessageBudgets | undefined, bytes: number, now: number): ReturnType<SeatBudget['take']> {
     if (budgets) return chargeBytes(budgets, bytes, now);
     this.#beforeJoin += 1;
-    return this.#beforeJoin > maxBeforeJoin ? 'far-over' : 'within';
+    this.#bytesBeforeJoin += bytes;
+    const { messageBytes } = this.#signaling.limits;
+    return this.#beforeJoin > maxBeforeJoin || this.#bytesBeforeJoin > 2 * messageBytes ? 'far-over' : 'within';
   }
 
   /** @returns undefined before the join */

@@ -91,7 +91,7 @@ export class Session implements MessageHandler, Receiver {
   }
 
   refuse(refusal: Refusal, n?: number): void {
-    this.#signaling.refusedTo(this.#caller.address);
+    if (isCausedByClient(refusal)) this.#signaling.refusedTo(this.#caller.address);
     this.#send(encodeMessage(countedError(this.#signaling.counts, refusal, n)));
   }
 
@@ -230,6 +230,8 @@ export class Session implements MessageHandler, Receiver {
     const { fanout } = this.#signaling;
     const attach = (peer: PeerId) => {
       if (this.#state !== state) return;
+      // A join that finds its seat taken continues under another id.
+      if (state.peer !== undefined && state.peer !== peer) fanout.detach(this.#room, state.peer, this);
       state.peer = peer;
       fanout.attach(this.#room, peer, this);
     };

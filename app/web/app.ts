@@ -75,8 +75,15 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
 /** `closeTimeout`: ms for the peer to answer a close frame before its connection is destroyed; missing in the types of ws. */
 const webSocketOptions = ({
   messageBytes,
-}: AppOptions): Omit<ServerOptions, 'WebSocket'> & { closeTimeout: number } => ({
+}: AppOptions): Omit<ServerOptions, 'WebSocket'> & {
+  closeTimeout: number;
+  maxFragments: number;
+  maxBufferedChunks: number;
+} => ({
   maxPayload: hardLimit(messageBytes),
+  // A fragment keeps the chunk that it arrived in, up to 64 KiB, until the message is complete.
+  maxFragments: 32,
+  maxBufferedChunks: 512,
   perMessageDeflate: false,
   clientTracking: false,
   // `SocketWire` sends pongs, so that they count as unsent bytes like everything else.

@@ -4,6 +4,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ListenerLog } from '../listener/error-response.ts';
+import { isCrossSite, type RefusedTo } from '../listener/refused-addresses.ts';
 import { type Counts, countAnswer, countRefusal, countStatus, type Listener } from '../stats/counters.ts';
 import { HandshakeResponse } from './websocket-handshake.ts';
 
@@ -107,8 +108,15 @@ export type RequestWatch = {
   /** Records a duration. @param route as in FastifyRequest */
   took(route: string, seconds: number): void;
   /** Called for each refused request of a client at this address. */
-  refusedTo(address: string): void;
+  refusedTo: RefusedTo;
 };
+
+/**
+ * Whether the client did something wrong, or too often. In a room 401, 404, 409 and 410 are also answered to clients whose session or
+ * peer has just ended.
+ */
+const isFault = (status: number, route: string): boolean =>
+  status >= 400 && status < clientClosed && (route === 'none' || ![401, 404, 409, 410].includes(status));
 
 /** As in nginx: the client closed the connection before the response. */
 const clientClosed = 499;
@@ -120,7 +128,7 @@ export const watchRequests = (app: FastifyInstance, { counts, access, took, refu
     const bytes = reply.raw.writableFinished ? bytesOf(request, reply) : undefined;
     const us = Math.round(reply.elapsedTime * 1000);
     countAnswer(counts, listenerOf(request.raw), status, us, bytes ?? 0);
-    if (status >= 400 && status < clientClosed) refusedTo(request.ip);
+    if (isFault(status, request.route)) refusedTo(request.ip, isCrossSite(request.headers['sec-fetch-site']));
     took(request.route, us / 1e6);
     if (access.wants(status, us)) access.answered(describe(request, status, us, bytes));
   };

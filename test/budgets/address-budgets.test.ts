@@ -8,7 +8,7 @@ import { type RateLimits, TokenBucket } from '../../app/budgets/token-bucket.ts'
 const budgets = (limits: RateLimits, most?: number): AddressBudgets => {
   const rates = { joins: limits, resumes: limits, guesses: limits, lookups: limits, hashes: limits, messages: limits };
   const all: AddressLimits = {
-    rates: { ...rates, bytes: limits, replay: limits, refusals: limits },
+    rates: { ...rates, bytes: limits, replay: limits, refusals: limits, crossSiteRefusals: limits },
     held: { rooms: 2, seats: 3, connections: 4 },
   };
   return new AddressBudgets(all, most);
@@ -51,15 +51,17 @@ describe('the budgets of an address', () => {
     expect(taken((at) => `2001:db8:2:${at.toString(16)}00::1`)).toBe(40);
   });
 
-  test('may be charged for what has happened already, and are spent until enough has come back', () => {
+  test('are spent until enough has come back, and what is refused then is not owed', () => {
     const some = budgets({ rate: 1, burst: 2 });
     const isSpent = (address: string, now: number) => some.isSpent('refusals', address, now);
     expect(isSpent('192.0.2.1', 0)).toBe(false);
-    for (let times = 0; times < 3; times += 1) some.charge('refusals', '192.0.2.1', 0);
-    expect([0, 1999, 2000].map((now) => isSpent('192.0.2.1', now))).toEqual([true, true, false]);
-    for (let at = 1; at <= 8; at += 1) some.charge('refusals', `2001:db8:0:${at}00::1`, 0);
-    // That /64 has one left, its /48 none.
-    expect([isSpent('2001:db8:0:100::1', 0), isSpent('2001:db8:1::1', 0)]).toEqual([true, false]);
+    for (let times = 0; times < 1000; times += 1) some.take('refusals', '192.0.2.1', 0);
+    expect([0, 999, 1000].map((now) => isSpent('192.0.2.1', now))).toEqual([true, true, false]);
+    // A spent /64 takes nothing more from its /48, which six of others use up.
+    for (let times = 0; times < 1000; times += 1) some.take('refusals', '2001:db8::1', 0);
+    expect(isSpent('2001:db8:0:100::1', 0)).toBe(false);
+    for (let at = 1; at <= 6; at += 1) some.take('refusals', `2001:db8:0:${at}00::1`, 0);
+    expect([isSpent('2001:db8:0:900::1', 0), isSpent('2001:db8:1::1', 0)]).toEqual([true, false]);
   });
 
   test('limit what is held, at every level, until it is given back or counted again', () => {

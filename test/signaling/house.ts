@@ -26,6 +26,7 @@ export const addressLimits = (): AddressLimits => {
       bytes: many,
       replay: many,
       refusals: many,
+      crossSiteRefusals: many,
     },
     held: { rooms: 9, seats: 99, connections: 99 },
   };

@@ -28,7 +28,7 @@ export type HttpServerOptions = {
   admit: AcceptConnection;
   answersFor: IsServed;
   /** Whether to answer 429 to every request of a client at this address. */
-  isBarred: (client: string) => boolean;
+  isBarred: (client: string, crossSite: boolean) => boolean;
   log: ListenerLog;
 };
 

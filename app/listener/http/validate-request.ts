@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { IsServed } from '../allowed-hosts.ts';
 import type { RefusalCode } from '../error-response.ts';
 import { hostForm } from '../header-names.ts';
+import { isCrossSite } from '../refused-addresses.ts';
 
 /** Why a request is refused; `reason` is for the log and contains nothing from the client. */
 export type RequestFault = { code: RefusalCode; reason: string };
@@ -23,13 +24,13 @@ export const validateRequest = (
   request: IncomingMessage,
   { limitPost, answersFor, isBarred }: HeadRules,
 ): RequestFault | undefined =>
-  checkClient(request, isBarred) ??
   checkFraming(request, limitPost) ??
   checkHost(request) ??
+  checkClient(request, isBarred) ??
   checkServed(request, answersFor);
 
 /** `limitPost`: maximum Content-Length in bytes. `isBarred`: whether to refuse all requests of a client address. */
-type HeadRules = { limitPost: number; answersFor: IsServed; isBarred: (client: string) => boolean };
+type HeadRules = { limitPost: number; answersFor: IsServed; isBarred: (client: string, crossSite: boolean) => boolean };
 
 const checkFraming = ({ headers, httpVersion }: IncomingMessage, limitPost: number): RequestFault | undefined => {
   // RFC 9112 §6.1: an intermediary has changed the version or the framing.
@@ -73,7 +74,7 @@ const reduceUrl = (request: IncomingMessage): RequestFault | undefined => {
 };
 
 const checkClient = (request: IncomingMessage, isBarred: HeadRules['isBarred']): RequestFault | undefined =>
-  isBarred(clientOf(request))
+  isBarred(clientOf(request), isCrossSite(request.headers['sec-fetch-site']))
     ? { code: 'rate-limited', reason: 'too many requests from this client were refused' }
     : undefined;
 

@@ -2,6 +2,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { errorResponseOf, errorResponseText, type ListenerLog, type RefusalCode } from '../error-response.ts';
+import { isCrossSite } from '../refused-addresses.ts';
 import { promptness, watchReader } from '../write-timeout.ts';
 import { type Exchange, newExchange, type UwsgiLimits } from './exchange.ts';
 import { ping, pong, webRequest } from './modifiers.ts';
@@ -15,7 +16,7 @@ export type Host = {
   server: Server;
   limits: UwsgiLimits;
   answersFor: (host: string | undefined, client: string) => boolean;
-  isBarred: (client: string) => boolean;
+  isBarred: (client: string, crossSite: boolean) => boolean;
   log: ListenerLog;
   /** The connection has closed. */
   forget(connection: Connection): void;
@@ -157,14 +158,17 @@ export class Connection {
     }
     const head = readHead(result.vars, this.#host.limits.limitPost);
     if (head.kind === 'head') {
-      if (this.#host.isBarred(head.remoteAddress))
-        this.#refuse('rate-limited', 'uwsgi: too many requests from this client were refused');
+      if (this.#isBarred(head)) this.#refuse('rate-limited', 'uwsgi: too many requests from this client were refused');
       else if (this.#host.answersFor(head.host, head.remoteAddress)) this.#begin(head, result.rest);
       else this.#refuse('unknown-host', 'uwsgi: the host is not allowed', { host: head.host });
     } else {
       const code = head.status === 413 ? 'body-too-large' : 'bad-request';
       this.#refuse(code, `uwsgi: ${head.variable}: ${head.reason}`, { variable: head.variable });
     }
+  }
+
+  #isBarred({ remoteAddress, rawHeaders }: RequestHead): boolean {
+    return this.#host.isBarred(remoteAddress, isCrossSite(rawHeaders[rawHeaders.indexOf('sec-fetch-site') + 1]));
   }
 
   #begin(head: RequestHead, rest: Buffer): void {

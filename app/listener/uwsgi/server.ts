@@ -14,7 +14,7 @@ export type UwsgiOptions = UwsgiLimits & {
   /** Whether to serve this host for a client at this address, else 421. */
   answersFor: (host: string | undefined, client: string) => boolean;
   /** Whether to answer 429 to every request of a client at this address. */
-  isBarred: (client: string) => boolean;
+  isBarred: (client: string, crossSite: boolean) => boolean;
   log: ListenerLog;
 };
 

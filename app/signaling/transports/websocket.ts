@@ -112,7 +112,8 @@ export class WebSockets {
   /** Refuses by a `bye` on an accepted WebSocket, because browsers do not show scripts why a handshake was refused. */
   turnAway(socket: WebSocket, refusal: Refusal, visitor: Visitor): void {
     this.#signaling.counts.refused[refusal.refused] += 1;
-    this.#signaling.refusedTo(visitor.ip);
+    // Any page can open a WebSocket in its visitors' browsers.
+    if (refusal.refused !== 'origin-refused') this.#signaling.refusedTo(visitor.ip);
     this.#log.turnedAway({ ...visitor, code: refusal.refused });
     socket.on('error', () => {});
     socket.send(encodeMessage(byeMessage(refusal)));

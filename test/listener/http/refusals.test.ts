@@ -14,8 +14,8 @@ describe.each(['http-socket', 'socket'] as const)('--%s', (kind) => {
   });
   afterAll(() => site.stop());
 
-  const ask = async (client: string, body: string) => {
-    const headers = { 'Content-Type': 'application/json', 'X-Forwarded-For': client };
+  const ask = async (client: string, body: string, more: Record<string, string> = {}) => {
+    const headers = { 'Content-Type': 'application/json', 'X-Forwarded-For': client, ...more };
     const question = { method: 'POST', url: '/rooms/r/join', headers, body, vars: { REMOTE_ADDR: client } };
     return readAnswer(await exchange(kind, Number(site.addresses[kind].split(':')[1]), question));
   };
@@ -28,7 +28,11 @@ describe.each(['http-socket', 'socket'] as const)('--%s', (kind) => {
   test('answers 429 once the burst is used up, also to what would be accepted, and logs it once', async () => {
     expect(await statuses('203.0.113.7', 7)).toEqual([400, 400, 400, 400, 400, 429, 429]);
     const { status, headers, body } = await ask('203.0.113.7', '{}');
-    expect([status, headers['retry-after'], JSON.parse(body.toString()).code]).toEqual([429, '1', 'rate-limited']);
+    expect([status, headers['retry-after'], JSON.parse(body.toString())]).toMatchObject([
+      429,
+      '1',
+      { code: 'rate-limited', retry: 1000 },
+    ]);
     expect((await ask('203.0.113.8', '{}')).status).toBe(200);
     expect(site.logs.filter(({ msg }) => /429/.test(String(msg)))).toMatchObject([{ level: 40, ip: '203.0.113.7' }]);
   });
@@ -39,7 +43,15 @@ describe.each(['http-socket', 'socket'] as const)('--%s', (kind) => {
     expect((await ask('2001:db8:0:1::1', '{}')).status).toBe(200);
   });
 
-  test.each(['10.0.0.7', '127.0.0.1', 'fd00::7'])(
+  test('refuses only cross-site requests because of cross-site requests: any page can make its visitors send them', async () => {
+    const fromElsewhere = { Origin: 'https://evil.example', 'Sec-Fetch-Site': 'cross-site' };
+    const seen: number[] = [];
+    while (seen.length < 7) seen.push((await ask('203.0.113.9', '{}', fromElsewhere)).status);
+    expect(seen).toEqual([403, 403, 403, 403, 403, 429, 429]);
+    expect((await ask('203.0.113.9', '{}')).status).toBe(200);
+  });
+
+  test.each(['10.0.0.7', '100.64.0.7', '127.0.0.1', 'fd00::7'])(
     'never refuses all of %s: a proxy that passes no addresses on may be there',
     async (client) => {
       expect(new Set(await statuses(client, 8))).toEqual(new Set([400]));
