@@ -1,0 +1,41 @@
+/** What a WebSocket may make the server keep or parse before there is a message, or a seat that pays for it. */
+import { once } from 'node:events';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import WebSocket from 'ws';
+import { protocolVersion } from '../../app/protocol/messages.ts';
+import { type Site, startSite } from './site.ts';
+
+let site: Site;
+beforeAll(async () => {
+  site = await startSite([]);
+});
+afterAll(() => site.stop());
+
+const open = async (): Promise<WebSocket> => {
+  const socket = new WebSocket(`${site.direct.http.replace('http', 'ws')}/rooms/r/ws`, protocolVersion);
+  await once(socket, 'open');
+  return socket;
+};
+const sendInFragments = (socket: WebSocket, text: string, fragments: number): void => {
+  for (let at = 0; at < fragments; at += 1)
+    socket.send(at === 0 ? text : ' ', { fin: at === fragments - 1, binary: false });
+};
+
+test('a message may have 32 fragments, and no more', async () => {
+  const socket = await open();
+  sendInFragments(socket, '{"type":"join"}', 32);
+  const [first] = await once(socket, 'message');
+  expect(JSON.parse(String(first)).type).toBe('joined');
+  sendInFragments(socket, '{"type":"ping"}', 33);
+  expect((await once(socket, 'close'))[0]).toBe(1008);
+});
+
+test('before it joins a client may send as many bytes as two messages have', async () => {
+  const socket = await open();
+  const ping = JSON.stringify({ type: 'ping', more: 'x'.repeat(60_000) });
+  socket.send(ping);
+  socket.send(ping);
+  await once(socket, 'message');
+  socket.send(ping);
+  expect((await once(socket, 'close'))[0]).toBe(4002);
+});
