@@ -58,6 +58,14 @@ export class AddressBudgets {
     return wait;
   }
 
+  /** Charges what has happened already. A level owes at most one burst, and an address that owes that much charges no level. */
+  charge(rate: AddressRate, address: string | undefined, now: number): void {
+    const buckets = this.buckets(rate, address, now);
+    const { burst } = this.#limits.rates[rate];
+    if (buckets.every(({ tokens }, level) => tokens > -burst * (networkScale[level] ?? 1)))
+      for (const bucket of buckets) bucket.take(now);
+  }
+
   /** Whether any level is used up. */
   isSpent(rate: AddressRate, address: string | undefined, now: number): boolean {
     return addressLevels(address).some((key) => (this.#accounts.get(key)?.buckets.get(rate)?.wait(now) ?? 0) > 0);

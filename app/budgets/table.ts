@@ -62,7 +62,12 @@ export const budgets: Budget[] = [
   row('unsent bytes', 'connection', ['max-unsent-bytes'], '`slow-consumer`'),
   row('connections', 'process', ['max-connections'], 'closed'),
   row('connections to `--http`', 'address', ['max-connections-per-address'], 'closed'),
-  row('time before joining', 'connection', ['join-timeout'], '`join-timeout`; after 20 messages, or the bytes of two of the largest: 4002'),
+  row(
+    'time before joining',
+    'connection',
+    ['join-timeout'],
+    '`join-timeout`; after 20 messages, or the bytes of two of the largest: 4002',
+  ),
   row('TURN user names', 'address', ['turn-names'], 'peers share the names'),
   row('bans', 'room', ['max-bans'], 'the oldest are dropped'),
 ];

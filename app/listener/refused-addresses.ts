@@ -31,8 +31,7 @@ export const refusalsByAddress = (
     if (address === undefined || isIP(address) === 0 || isShared(address)) return;
     const now = clock();
     const rate = refusalRate(crossSite);
-    // What is beyond the budget is not owed: WebSockets that are still open would bar the address for hours.
-    addresses.take(rate, address, now);
+    addresses.charge(rate, address, now);
     if (now - logged < logInterval || !addresses.isSpent(rate, address, now)) return;
     logged = now;
     log.warn({ ip: address }, 'too many requests from an address were refused; its requests are answered 429 for now');

@@ -51,16 +51,16 @@ describe('the budgets of an address', () => {
     expect(taken((at) => `2001:db8:2:${at.toString(16)}00::1`)).toBe(40);
   });
 
-  test('are spent until enough has come back, and what is refused then is not owed', () => {
+  test('are spent until enough has come back; no more than one burst is owed', () => {
     const some = budgets({ rate: 1, burst: 2 });
     const isSpent = (address: string, now: number) => some.isSpent('refusals', address, now);
     expect(isSpent('192.0.2.1', 0)).toBe(false);
-    for (let times = 0; times < 1000; times += 1) some.take('refusals', '192.0.2.1', 0);
-    expect([0, 999, 1000].map((now) => isSpent('192.0.2.1', now))).toEqual([true, true, false]);
-    // A spent /64 takes nothing more from its /48, which six of others use up.
-    for (let times = 0; times < 1000; times += 1) some.take('refusals', '2001:db8::1', 0);
+    for (let times = 0; times < 1000; times += 1) some.charge('refusals', '192.0.2.1', 0);
+    expect([0, 2999, 3000].map((now) => isSpent('192.0.2.1', now))).toEqual([true, true, false]);
+    // A /64 that owes a burst takes nothing more from its /48, which six others use up.
+    for (let times = 0; times < 1000; times += 1) some.charge('refusals', '2001:db8::1', 0);
     expect(isSpent('2001:db8:0:100::1', 0)).toBe(false);
-    for (let at = 1; at <= 6; at += 1) some.take('refusals', `2001:db8:0:${at}00::1`, 0);
+    for (let at = 1; at <= 6; at += 1) some.charge('refusals', `2001:db8:0:${at}00::1`, 0);
     expect([isSpent('2001:db8:0:900::1', 0), isSpent('2001:db8:1::1', 0)]).toEqual([true, false]);
   });
 
