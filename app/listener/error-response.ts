@@ -1,5 +1,6 @@
 /** Error responses sent by the listeners themselves, the same for HTTP and uwsgi: JSON with a code and a message. */
 import { STATUS_CODES } from 'node:http';
+import { errors } from '../protocol/errors.ts';
 
 const refusals = {
   'bad-request': { status: 400, message: 'The request could not be understood.' },
@@ -11,6 +12,9 @@ const refusals = {
   harakiri: { status: 503, message: 'The request took too long.' },
 } as const;
 export type RefusalCode = keyof typeof refusals;
+
+/** Milliseconds, as in the protocol. */
+const { retry } = errors['rate-limited'];
 
 /** Where listeners log refusals and their reasons. */
 export type ListenerLog = { warn(fields: object, message: string): void };
@@ -24,11 +28,11 @@ export const errorResponseOf = (
 ): { status: number; headers: Record<string, string>; body: string } => {
   const { status, message } = refusals[code];
   // Without `retry` the error would be final.
-  const body = JSON.stringify({ type: 'error', code, message, ...(code === 'rate-limited' ? { retry: 1000 } : {}) });
+  const body = JSON.stringify({ type: 'error', code, message, ...(code === 'rate-limited' ? { retry } : {}) });
   const headers = {
     'Content-Type': 'application/json; charset=utf-8',
     'Content-Length': String(body.length),
-    ...(code === 'rate-limited' ? { 'Retry-After': '1' } : { Connection: 'close' }),
+    ...(code === 'rate-limited' ? { 'Retry-After': String(retry / 1000) } : { Connection: 'close' }),
   };
   return { status, headers, body };
 };

@@ -102,7 +102,7 @@ export class IncomingMessages {
     else this.#handler.end(refusal, 'error');
   }
 
-  /** Charges a message to the budgets of the seat and its address; before the join, only the number of messages is limited. */
+  /** Charges a message to the budgets of the seat and its address; before the join, their number and bytes are limited. */
   #charge(budgets: MessageBudgets | undefined, bytes: number, now: number): ReturnType<SeatBudget['take']> {
     if (budgets) return chargeBytes(budgets, bytes, now);
     this.#beforeJoin += 1;

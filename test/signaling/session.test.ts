@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { type MessageWriter, Session } from '../../app/signaling/session.ts';
 import type { Store } from '../../app/store/store.ts';
+import { eventually } from '../listener/uwsgi/finish.ts';
 import { openHouse } from './house.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -70,4 +71,30 @@ test('one who asks for silence gets it once, and no longer than is allowed', () 
   expect(sent).toHaveLength(2);
   tickAt(600);
   expect(JSON.parse(sent.at(-1) ?? '')).toMatchObject({ type: 'bye', code: 'join-timeout' });
+});
+
+test('a join that continues under another id leaves nothing attached under the first', async () => {
+  const house = openHouse();
+  const joined = async (fields: object) => {
+    const sent: { type: string; session?: string }[] = [];
+    const writer: MessageWriter = {
+      send: (text) => sent.push(JSON.parse(text)) > 0,
+      close: (_code, _reason, last) => void sent.push(...last.map((text) => JSON.parse(text))),
+    };
+    const session = new Session(house, 'room', writer, { address: '192.0.2.1' });
+    session.receive(JSON.stringify({ type: 'join', passcode: 'p', ...fields }));
+    await eventually(() => expect(sent[0]?.type).toMatch(/joined|bye/));
+    return { sent, session, proof: sent[0]?.session ?? '', leave: () => session.receive('{"type":"leave"}') };
+  };
+  const host = await joined({});
+  host.session.receive('{"type":"passcode","n":1,"passcode":"p"}');
+  await eventually(() => expect(host.sent.at(-1)?.type).toBe('ack'));
+  const first = await joined({});
+  first.leave();
+  const second = await joined({ session: first.proof });
+  second.leave();
+  // Both prove the same seat; the hash of the passcode lies between the check and the join.
+  const rivals = await Promise.all([joined({ session: second.proof }), joined({ session: first.proof })]);
+  for (const { leave } of [host, ...rivals]) leave();
+  await eventually(() => expect(house.fanout.receiversIn('room')).toBe(0));
 });

@@ -2,11 +2,11 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ErrorCode } from '../room.ts';
 import { CallEnded, OutdatedPage } from './call/call-ended.tsx';
-import type { CallModel, CallOptions, ChatEntry } from './call/call-model.ts';
+import type { CallModel, CallOptions, JoinParameters } from './call/call-model.ts';
 import { Devices, type Kind } from './devices/devices.ts';
 import { speech, words } from './i18n/i18n.ts';
 import { Landing } from './lobby/landing.tsx';
-import { type CallChunk, inside, loadCallChunk } from './lobby/load-call-chunk.ts';
+import { type CallChunk, callChunk, loadCallChunk } from './lobby/load-call-chunk.ts';
 import { Lobby } from './lobby/lobby.tsx';
 import { PasscodeNeeded } from './lobby/passcode.tsx';
 import { newRoomName, roomUrl, routeOf, takeToken } from './route.ts';
@@ -16,9 +16,9 @@ import { useChanges } from './ui/hooks.ts';
 type View =
   | { is: 'landing' }
   | { is: 'lobby'; room: string; devices: Devices; options: CallOptions | undefined }
-  | { is: 'joining'; entry: ChatEntry }
-  | { is: 'call'; entry: ChatEntry; model: CallModel; Call: CallChunk['Call'] }
-  | { is: 'passcode'; entry: ChatEntry; wrong: boolean }
+  | { is: 'joining'; entry: JoinParameters }
+  | { is: 'call'; entry: JoinParameters; model: CallModel; Call: CallChunk['Call'] }
+  | { is: 'passcode'; entry: JoinParameters; wrong: boolean }
   | { is: 'ended'; room: string; code: ErrorCode }
   | { is: 'outdated' };
 
@@ -39,7 +39,7 @@ export const App = () => {
     show(lobby(room, options));
   };
   /** Ignores further clicks: the previous view stays until the call is shown. */
-  const join = (entry: ChatEntry) => shown.current === view && show(joining(entry));
+  const join = (entry: JoinParameters) => shown.current === view && show(joining(entry));
   useEffect(() => {
     const back = () => show(viewOfAddress());
     addEventListener('popstate', back);
@@ -115,9 +115,9 @@ const lobby = (room: string, options?: CallOptions): View => {
 };
 
 /** Shows the call at once if its chunk is loaded. */
-const joining = (entry: ChatEntry): View => (inside ? call(entry, inside) : { is: 'joining', entry });
+const joining = (entry: JoinParameters): View => (callChunk ? call(entry, callChunk) : { is: 'joining', entry });
 
-const call = (entry: ChatEntry, { Call, CallModel }: CallChunk): View => ({
+const call = (entry: JoinParameters, { Call, CallModel }: CallChunk): View => ({
   is: 'call',
   entry,
   model: new CallModel(entry),

@@ -61,7 +61,7 @@ export const access = {
     help: 'resumes and rejoins from one address in a burst',
   }),
   'refusal-rate': integer(1, 1_000_000).default(1200).register(settingMetadata, {
-    help: 'refused requests and messages per minute from one public address, sustained; beyond that the listener answers every request of that address with 429',
+    help: 'refused requests and messages per minute from one public address, sustained; beyond that the listener answers every request of that address with 429; requests caused by pages of other sites are counted apart',
   }),
   'refusal-burst': integer(1, 1_000_000).default(600).register(settingMetadata, {
     help: 'refused requests and messages from one public address in a burst',

@@ -26,7 +26,7 @@ import { Reactions } from './reactions.ts';
 
 /** Options of a new room. `passcode`: '' = none. */
 export type CallOptions = { access: Access; passcode: string };
-export type ChatEntry = {
+export type JoinParameters = {
   room: string;
   name: string;
   devices: Devices;
@@ -51,7 +51,7 @@ export class CallModel {
   readonly ready: Promise<void>;
   readonly reactions = new Reactions(() => this.#changed());
   #room: Room;
-  #entry: ChatEntry;
+  #entry: JoinParameters;
   #emitter = new Emitter<{ changed: undefined; over: ErrorCode }>();
   #closed = new AbortController();
   #everJoined = false;
@@ -67,7 +67,7 @@ export class CallModel {
   /** Last announced hand and media of each peer. */
   #known = new Map<string, Pick<RemotePeer, 'hand' | 'media'>>();
 
-  constructor(entry: ChatEntry) {
+  constructor(entry: JoinParameters) {
     const { room, name, devices, passcode, seat } = entry;
     this.#entry = entry;
     this.name = name;

@@ -43,14 +43,14 @@ const requestOccupancy = async (room: string, request: HttpRequest): Promise<Ins
     const url = new URL(`rooms/${encodeURIComponent(room)}/inside`, document.baseURI);
     const response = await request.send(url, { headers: token ? { authorization: `Bearer ${token}` } : {} }, timeout);
     const text = await request.text(response);
-    return response?.ok ? fetchOccupancy(JSON.parse(text)) : undefined;
+    return response?.ok ? parseOccupancy(JSON.parse(text)) : undefined;
   } catch {
     return undefined;
   }
 };
 
 /** Keeps only what has the right shape and will be shown. */
-export const fetchOccupancy = (data: unknown): Inside => {
+export const parseOccupancy = (data: unknown): Inside => {
   const { peers, names } = Object(data);
   const texts = Array.isArray(names) ? names.filter((name): name is string => typeof name === 'string') : [];
   return {
