@@ -69,7 +69,7 @@ export const budgets: Budget[] = [
     '`join-timeout`; after 20 messages, or the bytes of two of the largest: 4002',
   ),
   row('TURN user names', 'address', ['turn-names'], 'peers share the names'),
-  row('bans', 'room', ['max-bans'], 'the oldest are dropped'),
+  row('bans', 'room', ['max-ended-sessions'], 'the oldest are dropped'),
 ];
 
 function row(resource: string, owner: Owner, settings: string[], atLimit: string): Budget {

@@ -16,11 +16,11 @@ import { TransportFallback } from './transport-fallback.ts';
  * session may still exist. `attempt`: the number of attempts since.
  */
 export type ConnectionState =
-  | { is: 'connecting'; attempt: number; because?: ErrorCode }
-  | { is: 'waiting'; host: boolean }
-  | { is: 'joined' }
-  | { is: 'reconnecting'; attempt: number; because?: ErrorCode }
-  | { is: 'closed'; code: ErrorCode };
+  | { state: 'connecting'; attempt: number; because?: ErrorCode }
+  | { state: 'waiting'; host: boolean }
+  | { state: 'joined' }
+  | { state: 'reconnecting'; attempt: number; because?: ErrorCode }
+  | { state: 'closed'; code: ErrorCode };
 
 /** An event of the room; each is emitted once, in the order of `seq`. */
 export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined | Waiting | Reached>;
@@ -63,17 +63,17 @@ export type ConnectionOptions = {
 
 /**
  * `pausing`: between two attempts. `waiting`: in the lobby. `moving`: the session moves to a better socket; until that has
- * joined, the room still uses the old one, and the page sees the previous `state`.
+ * joined, the room still uses the old one, and the page sees the `previous` state.
  */
 type Phase =
-  | { is: 'pausing' }
-  | { is: 'opening'; socket: Socket }
-  | { is: 'waiting'; socket: Socket; host: boolean }
-  | { is: 'joined'; socket: Socket }
-  | { is: 'moving'; socket: Socket; old: Socket; state: ConnectionState }
-  | { is: 'closed'; code: ErrorCode };
+  | { state: 'pausing' }
+  | { state: 'opening'; socket: Socket }
+  | { state: 'waiting'; socket: Socket; host: boolean }
+  | { state: 'joined'; socket: Socket }
+  | { state: 'moving'; socket: Socket; old: Socket; previous: ConnectionState }
+  | { state: 'closed'; code: ErrorCode };
 /** `lastSeq`: of the last event; undefined if only the secret is known. */
-type Session = { is: 'none' } | { is: 'known'; secret: string; lastSeq: number | undefined };
+type Session = { state: 'none' } | { state: 'known'; secret: string; lastSeq: number | undefined };
 type HostMessage = 'admit' | 'deny' | 'lock' | 'passcode' | 'role' | 'kick' | 'mute-request' | 'end';
 type Bye = Extract<ServerMessage, { type: 'bye' }>;
 type Refusal = Extract<ServerMessage, { type: 'error' }>;
@@ -85,8 +85,8 @@ export class Connection implements Source<ConnectionEvents> {
   #timing: Timing;
   #emitter = new Emitter<ConnectionEvents>();
   #outbox = new Outbox();
-  #phase: Phase = { is: 'pausing' };
-  #session: Session = { is: 'none' };
+  #phase: Phase = { state: 'pausing' };
+  #session: Session = { state: 'none' };
   #attempt = 0;
   /** Why the server asked us to reconnect, until we have joined. */
   #because: ErrorCode | undefined;
@@ -109,7 +109,7 @@ export class Connection implements Source<ConnectionEvents> {
     const timing = { ...defaultTiming, ...overrides };
     const better = (socket: Socket) => this.#moveTo(socket);
     this.#join = join;
-    if (session) this.#session = { is: 'known', secret: session, lastSeq: undefined };
+    if (session) this.#session = { state: 'known', secret: session, lastSeq: undefined };
     this.#fallback = new TransportFallback({ url, open: open ?? openSockets(clock, timing), clock, timing, better });
     this.#timing = timing;
     this.#alarm = new Alarm(clock);
@@ -123,18 +123,18 @@ export class Connection implements Source<ConnectionEvents> {
 
   get state(): ConnectionState {
     const phase = this.#phase;
-    if (phase.is === 'joined') return { is: 'joined' };
-    if (phase.is === 'moving') return phase.state;
-    if (phase.is === 'closed') return phase;
-    if (phase.is === 'waiting') return { is: 'waiting', host: phase.host };
-    const wasJoined = this.#session.is === 'known' && this.#session.lastSeq !== undefined;
+    if (phase.state === 'joined') return { state: 'joined' };
+    if (phase.state === 'moving') return phase.previous;
+    if (phase.state === 'closed') return phase;
+    if (phase.state === 'waiting') return { state: 'waiting', host: phase.host };
+    const wasJoined = this.#session.state === 'known' && this.#session.lastSeq !== undefined;
     const because = this.#because === undefined ? {} : { because: this.#because };
-    return { is: wasJoined ? 'reconnecting' : 'connecting', attempt: this.#attempt, ...because };
+    return { state: wasJoined ? 'reconnecting' : 'connecting', attempt: this.#attempt, ...because };
   }
 
   /** The secret that resumes this session, also from another page. */
   get session(): string | undefined {
-    return this.#session.is === 'known' ? this.#session.secret : undefined;
+    return this.#session.state === 'known' ? this.#session.secret : undefined;
   }
 
   /** The current transport, or the one that is joining. */
@@ -171,8 +171,8 @@ export class Connection implements Source<ConnectionEvents> {
 
   /** Reconnects immediately, or checks whether the connection is still alive. */
   checkConnection(): void {
-    if (this.#phase.is === 'pausing') this.#connect();
-    else if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') {
+    if (this.#phase.state === 'pausing') this.#connect();
+    else if (this.#phase.state === 'joined' || this.#phase.state === 'waiting') {
       this.#ping(this.#phase.socket);
       this.#fallback.probe();
     }
@@ -182,8 +182,8 @@ export class Connection implements Source<ConnectionEvents> {
   leave(mayReturn = false): void {
     const phase = this.#phase;
     const text = JSON.stringify(mayReturn ? { type: 'leave', mayReturn } : { type: 'leave' });
-    if (phase.is === 'joined' || phase.is === 'waiting') phase.socket.send(text);
-    if (phase.is === 'moving') phase.old.send(text);
+    if (phase.state === 'joined' || phase.state === 'waiting') phase.socket.send(text);
+    if (phase.state === 'moving') phase.old.send(text);
     this.#end('left');
   }
 
@@ -192,7 +192,7 @@ export class Connection implements Source<ConnectionEvents> {
   #connect(): void {
     this.#attempt += 1;
     const socket = this.#fallback.open();
-    this.#phase = { is: 'opening', socket };
+    this.#phase = { state: 'opening', socket };
     socket.onopen = () => this.#isCurrent(socket) && this.#sendJoin(socket);
     this.#listen(socket);
     this.#alarm.arm(this.#fallback.patience, () => this.#onFailure());
@@ -201,9 +201,9 @@ export class Connection implements Source<ConnectionEvents> {
 
   /** Joins again over a better socket while the old one stays open. */
   #moveTo(socket: Socket): void {
-    if (this.#phase.is !== 'joined' && this.#phase.is !== 'waiting') return socket.close(1000);
+    if (this.#phase.state !== 'joined' && this.#phase.state !== 'waiting') return socket.close(1000);
     this.#phase.socket.retire?.();
-    this.#phase = { is: 'moving', socket, old: this.#phase.socket, state: this.state };
+    this.#phase = { state: 'moving', socket, old: this.#phase.socket, previous: this.state };
     this.#listen(socket);
     this.#sendJoin(socket);
     this.#alarm.arm(this.#timing.opening, () => this.#reconnectLater());
@@ -225,7 +225,7 @@ export class Connection implements Source<ConnectionEvents> {
 
   #sendJoin(socket: Socket): void {
     const session = this.#session;
-    const resume = session.is === 'known' ? { session: session.secret, after: session.lastSeq } : {};
+    const resume = session.state === 'known' ? { session: session.secret, after: session.lastSeq } : {};
     socket.send(JSON.stringify({ type: 'join', ...this.#join, ...resume }));
   }
 
@@ -238,20 +238,20 @@ export class Connection implements Source<ConnectionEvents> {
 
   /** The connection failed without a message of the server, so the network may block the transport. */
   #onFailure(): void {
-    if (this.#phase.is !== 'moving') this.#fallback.failed();
+    if (this.#phase.state !== 'moving') this.#fallback.failed();
     this.#reconnectLater();
   }
 
   /** Abandons this socket and reconnects, after at least `retry` milliseconds if the server requests that. */
   #reconnectLater(retry?: number): void {
-    this.#setPhase({ is: 'pausing' });
+    this.#setPhase({ state: 'pausing' });
     this.#alarm.arm(this.#backoff.next(retry), () => this.#connect());
     this.#emitState();
   }
 
   #end(code: ErrorCode): void {
-    if (this.#phase.is === 'closed') return;
-    this.#setPhase({ is: 'closed', code });
+    if (this.#phase.state === 'closed') return;
+    this.#setPhase({ state: 'closed', code });
     this.#outbox.close(code);
     this.#emitState();
   }
@@ -266,7 +266,7 @@ export class Connection implements Source<ConnectionEvents> {
     this.#ice = undefined;
     this.#fallback.stop();
     if ('socket' in before) before.socket.close(1000);
-    if (before.is === 'moving') before.old.close(1000);
+    if (before.state === 'moving') before.old.close(1000);
   }
 
   #schedulePing(socket: Socket): void {
@@ -288,16 +288,16 @@ export class Connection implements Source<ConnectionEvents> {
   #sendNumbered(message: Unnumbered): Promise<Settled> {
     assertFits(message);
     const phase = this.#phase;
-    if (phase.is === 'closed') return Promise.resolve({ accepted: false, code: phase.code });
+    if (phase.state === 'closed') return Promise.resolve({ accepted: false, code: phase.code });
     if (this.#outbox.size >= maxUnsettled) return Promise.resolve({ accepted: false, code: 'rate-limited' });
     return new Promise((settle) => {
       const numbered = this.#outbox.add(message, settle);
-      if (phase.is === 'joined' && !this.#pause.armed) phase.socket.send(JSON.stringify(numbered));
+      if (phase.state === 'joined' && !this.#pause.armed) phase.socket.send(JSON.stringify(numbered));
     });
   }
 
   #sendUnsettled(): void {
-    if (this.#phase.is !== 'joined') return;
+    if (this.#phase.state !== 'joined') return;
     for (const message of this.#outbox.unsettled()) this.#phase.socket.send(JSON.stringify(message));
   }
 
@@ -316,7 +316,7 @@ export class Connection implements Source<ConnectionEvents> {
     const message = parse(data);
     if (!message) return;
     if (message.type === 'malformed') return this.#onMalformed(message);
-    if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') this.#schedulePing(socket);
+    if (this.#phase.state === 'joined' || this.#phase.state === 'waiting') this.#schedulePing(socket);
     switch (message.type) {
       case 'joined':
         return this.#onJoined(socket, message);
@@ -328,7 +328,7 @@ export class Connection implements Source<ConnectionEvents> {
         return this.#onBye(message);
       default:
         // Nothing else is valid before `joined` or `waiting`.
-        if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') this.#dispatch(message);
+        if (this.#phase.state === 'joined' || this.#phase.state === 'waiting') this.#dispatch(message);
     }
   }
 
@@ -337,7 +337,7 @@ export class Connection implements Source<ConnectionEvents> {
       case 'ack':
         return this.#outbox.acknowledged(message.n);
       case 'reached':
-        if (this.#session.is === 'known') this.#session.lastSeq = Math.max(message.seq, this.#session.lastSeq ?? 0);
+        if (this.#session.state === 'known') this.#session.lastSeq = Math.max(message.seq, this.#session.lastSeq ?? 0);
         return;
       case 'pong':
         return;
@@ -351,7 +351,7 @@ export class Connection implements Source<ConnectionEvents> {
 
   /** Unless joined, a malformed message fails the connection. */
   #onMalformed({ of }: Malformed): void {
-    if (this.#phase.is !== 'joined') return this.#failWith('bad-message');
+    if (this.#phase.state !== 'joined') return this.#failWith('bad-message');
     if (this.#warned) return;
     this.#warned = true;
     this.#emitter.emit('warning', new TypeError(`malformed message: ${of}`));
@@ -380,15 +380,15 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   #onJoined(socket: Socket, joined: Joined): void {
-    if (this.#phase.is === 'joined') return;
+    if (this.#phase.state === 'joined') return;
     if (!joined.recovered && !this.#countNewcomers(Math.min(joined.peers.length, newcomersAtOnce)))
       return this.#failWith('rate-limited');
     const before = this.#session;
     // After a resume the missed events follow, with numbers up to `joined.seq`; a new session's `joined` already contains them.
-    const resumed = joined.recovered && before.is === 'known';
+    const resumed = joined.recovered && before.state === 'known';
     const lastSeq = resumed ? before.lastSeq && Math.min(before.lastSeq, joined.seq) : joined.seq;
-    if (!joined.recovered && before.is === 'known') this.#outbox.renew();
-    this.#attach(socket, { is: 'joined', socket }, { is: 'known', secret: joined.session, lastSeq });
+    if (!joined.recovered && before.state === 'known') this.#outbox.renew();
+    this.#attach(socket, { state: 'joined', socket }, { state: 'known', secret: joined.session, lastSeq });
     // Resend before emitting: messages that listeners send from these events have higher numbers.
     this.#sendUnsettled();
     // Emitted before `state`, so that links start connecting before the page renders.
@@ -398,14 +398,14 @@ export class Connection implements Source<ConnectionEvents> {
 
   /** In the lobby until a host admits. */
   #onWaiting(socket: Socket, { host, session, seq }: Waiting): void {
-    if (this.#phase.is === 'joined' || this.#phase.is === 'waiting') return;
-    this.#attach(socket, { is: 'waiting', socket, host }, { is: 'known', secret: session, lastSeq: seq });
+    if (this.#phase.state === 'joined' || this.#phase.state === 'waiting') return;
+    this.#attach(socket, { state: 'waiting', socket, host }, { state: 'known', secret: session, lastSeq: seq });
     this.#emitState();
   }
 
   #attach(socket: Socket, phase: Phase, session: Session): void {
     this.#session = session;
-    if (this.#phase.is === 'moving') {
+    if (this.#phase.state === 'moving') {
       this.#phase.old.close(1000);
       this.#fallback.upgraded();
     }
@@ -420,10 +420,10 @@ export class Connection implements Source<ConnectionEvents> {
 
   #onEvent(event: RoomEvent): void {
     // Events without a number belong to a later protocol.
-    if (this.#session.is === 'none' || !(event.seq > (this.#session.lastSeq ?? 0))) return;
+    if (this.#session.state === 'none' || !(event.seq > (this.#session.lastSeq ?? 0))) return;
     if (event.type === 'peer-joined' && !this.#countNewcomers(1)) return this.#failWith('rate-limited');
     this.#session.lastSeq = event.seq;
-    if (event.type === 'waiting-updated' && this.#phase.is === 'waiting') {
+    if (event.type === 'waiting-updated' && this.#phase.state === 'waiting') {
       this.#phase.host = event.host;
       this.#emitState();
     }
@@ -432,22 +432,23 @@ export class Connection implements Source<ConnectionEvents> {
 
   #onError(socket: Socket, { code, message, n, retry }: Refusal): void {
     if (n !== undefined && retry != null) return this.#pauseFor(retry);
-    if (this.#phase.is === 'opening' || this.#phase.is === 'moving') return this.#onJoinRefused(socket, code, retry);
+    if (this.#phase.state === 'opening' || this.#phase.state === 'moving')
+      return this.#onJoinRefused(socket, code, retry);
     if (n !== undefined) this.#outbox.refused(n, code);
     this.#emitter.emit('refused', { code, message });
   }
 
   #onJoinRefused(socket: Socket, code: ErrorCode, retry?: number): void {
     if (retry != null) return this.#retryLater(code, retry);
-    if (this.#session.is === 'none' || isFinal(code)) return this.#end(code);
+    if (this.#session.state === 'none' || isFinal(code)) return this.#end(code);
     // The server refuses this session, but may accept a new one.
-    this.#session = { is: 'none' };
+    this.#session = { state: 'none' };
     this.#outbox.renew();
     this.#sendJoin(socket);
   }
 
   #onBye({ code, retry }: Bye): void {
-    const replacedByUs = code === 'replaced' && (this.#phase.is === 'moving' || this.#fallback.justUpgraded);
+    const replacedByUs = code === 'replaced' && (this.#phase.state === 'moving' || this.#fallback.justUpgraded);
     if (replacedByUs || (code === 'origin-refused' && this.#fallback.originRefused())) this.#reconnectLater();
     else if (retry === null) this.#end(code);
     else this.#retryLater(code, retry);

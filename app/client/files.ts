@@ -52,7 +52,7 @@ export class Files implements Source<{ file: Incoming }> {
       room.on('channel', (peer) => this.#onChannel(peer)),
       room.on('data', ({ from, data, allowance }) => this.#receive(from, data, allowance)),
       room.on('peer-left', ({ peer }) => this.#endMatching((transfer) => transfer.peer === peer.id)),
-      room.on('state', ({ is }) => is === 'closed' && this.close()),
+      room.on('state', ({ state: is }) => is === 'closed' && this.close()),
     ];
     for (const { id } of room.peers) this.#onChannel(id);
   }
@@ -103,7 +103,7 @@ export class Files implements Source<{ file: Incoming }> {
 
   #onList(from: PeerId, ids: unknown[]): void {
     this.#endMatching((it) => it instanceof Incoming && it.peer === from && !ids.includes(it.id));
-    for (const file of this.#outgoing.values()) if (file.peer === from && file.state.is === 'offered') file.offer();
+    for (const file of this.#outgoing.values()) if (file.peer === from && file.state.state === 'offered') file.offer();
   }
 
   #onFrame(from: PeerId, data: ArrayBuffer): void {
@@ -137,7 +137,9 @@ export class Files implements Source<{ file: Incoming }> {
       if (!(transfer instanceof Incoming)) return;
       this.#replies.set(
         key,
-        state.is === 'closed' ? { is: 'decline', reason: state.reason } : { is: 'accept', at: transfer.size, ask: 0 },
+        state.state === 'closed'
+          ? { is: 'decline', reason: state.reason }
+          : { is: 'accept', at: transfer.size, ask: 0 },
       );
       for (const [oldest] of this.#replies) if (this.#replies.size > maxReplies) this.#replies.delete(oldest);
     });

@@ -21,8 +21,8 @@ export class Incoming extends Transfer {
   #verifications: Promise<void> = Promise.resolve();
 
   accept(): void {
-    if (this.state.is !== 'offered') return;
-    this.setState({ is: 'running' });
+    if (this.state.state !== 'offered') return;
+    this.setState({ state: 'running' });
     void this.#request();
     if (this.size === 0) this.#complete();
   }
@@ -47,7 +47,7 @@ export class Incoming extends Transfer {
   }
 
   take(frame: Uint8Array<ArrayBuffer>): void {
-    if (this.state.is !== 'running' || !this.#begun) return;
+    if (this.state.state !== 'running' || !this.#begun) return;
     const { length } = frame;
     const size = Math.min(blockBytes, this.size - this.#received);
     if (length === 0 || length > frameBytes || this.#filled + length > size) return this.#abort('damaged');
@@ -65,7 +65,7 @@ export class Incoming extends Transfer {
     await this.#verifications;
     if (attempt !== this.#attempt) return;
     this.#received = this.progress;
-    if (this.state.is === 'running' || this.state.is === 'done')
+    if (this.state.state === 'running' || this.state.state === 'done')
       this.send({ is: 'accept', at: this.progress, ask: attempt });
   }
 
@@ -77,8 +77,8 @@ export class Incoming extends Transfer {
     this.#discardBlock();
     this.#verifications = this.#verifications.then(async () => {
       // Skips the remaining blocks of a transfer that has ended.
-      const isIntact = this.state.is === 'running' && (await hashOf(block)) === hash;
-      if (this.state.is !== 'running') return;
+      const isIntact = this.state.state === 'running' && (await hashOf(block)) === hash;
+      if (this.state.state !== 'running') return;
       if (isIntact) this.#append(block);
       else this.#abort('damaged');
     });
@@ -92,7 +92,7 @@ export class Incoming extends Transfer {
   }
 
   #complete(): void {
-    this.setState({ is: 'done', file: new File(this.#verified, this.name, { type: this.type }) });
+    this.setState({ state: 'done', file: new File(this.#verified, this.name, { type: this.type }) });
     this.#verified = [];
   }
 

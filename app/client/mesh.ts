@@ -238,7 +238,7 @@ export class Mesh {
       clock: this.#clock,
       timing: this.#timing,
       send: (data, epoch) => current()?.missing || this.#signaling.signal(id, epoch, data),
-      reachable: () => this.#signaling.state.is === 'joined' && current()?.peer.away === false,
+      reachable: () => this.#signaling.state.state === 'joined' && current()?.peer.away === false,
       changed: () => {
         const entry = current();
         if (!entry) return;

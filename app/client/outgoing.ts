@@ -32,7 +32,7 @@ export class Outgoing extends Transfer {
     const { name, size, type } = this;
     this.#attempt += 1;
     this.#openOffers += 1;
-    if (this.state.is === 'running') this.setState({ is: 'paused' });
+    if (this.state.state === 'running') this.setState({ state: 'paused' });
     this.send({ is: 'offer', name: name.slice(-maxLength), size, type: type.slice(0, maxLength) });
   }
 
@@ -56,19 +56,19 @@ export class Outgoing extends Transfer {
     this.#openOffers -= 1;
     const attempt = this.#attempt;
     this.send({ is: 'begin', ask });
-    this.setState({ is: 'running' });
+    this.setState({ state: 'running' });
     this.#onProgress(at);
     this.#sending = this.#sending.then(() => this.#sendBlocks(at, attempt));
   }
 
   #onProgress(at: number): void {
     this.advance(at);
-    if (at === this.size) this.setState({ is: 'done' });
+    if (at === this.size) this.setState({ state: 'done' });
   }
 
   async #sendBlocks(from: number, attempt: number): Promise<void> {
     const channel = this.#channel();
-    const isCurrent = () => this.#attempt === attempt && this.state.is === 'running';
+    const isCurrent = () => this.#attempt === attempt && this.state.state === 'running';
     for (let at = from; at < this.size && isCurrent(); at += blockBytes) {
       const block = this.#file.slice(at, at + blockBytes);
       // A file that was moved or changed is no longer readable.
@@ -77,7 +77,8 @@ export class Outgoing extends Transfer {
       for (let start = 0; start < bytes.byteLength; start += frameBytes) {
         await channel?.ready();
         if (!isCurrent()) return;
-        if (!channel?.send(this.#frame(bytes.slice(start, start + frameBytes)))) return this.setState({ is: 'paused' });
+        if (!channel?.send(this.#frame(bytes.slice(start, start + frameBytes))))
+          return this.setState({ state: 'paused' });
       }
       this.#sentBytes = Math.max(this.#sentBytes, at + bytes.byteLength);
       this.send({ is: 'block', hash });

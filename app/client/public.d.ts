@@ -108,11 +108,11 @@ export type RoomEvents = {
  * session may still exist; media continues. `closed`: final; `code` gives the reason.
  */
 export type ConnectionState =
-  | { is: 'connecting'; attempt: number; because?: ErrorCode }
-  | { is: 'waiting'; host: boolean }
-  | { is: 'joined' }
-  | { is: 'reconnecting'; attempt: number; because?: ErrorCode }
-  | { is: 'closed'; code: ErrorCode };
+  | { state: 'connecting'; attempt: number; because?: ErrorCode }
+  | { state: 'waiting'; host: boolean }
+  | { state: 'joined' }
+  | { state: 'reconnecting'; attempt: number; because?: ErrorCode }
+  | { state: 'closed'; code: ErrorCode };
 
 /** Immutable snapshot of a peer, replaced whenever anything changes. */
 export type RemotePeer = Readonly<{
@@ -219,10 +219,10 @@ export interface Outgoing extends Transfer {
 
 /** `offered`: the receiver has not decided. `paused`: the connection was lost. `done` has the file on the receiving side. */
 export type TransferState =
-  | { is: 'offered' }
-  | { is: 'running' }
-  | { is: 'paused' }
-  | { is: 'done'; file?: File }
-  | { is: 'closed'; reason: TransferEnd };
+  | { state: 'offered' }
+  | { state: 'running' }
+  | { state: 'paused' }
+  | { state: 'done'; file?: File }
+  | { state: 'closed'; reason: TransferEnd };
 /** `left`: the peer left, or the room closed. `damaged`: the received data differs from what was sent. */
 export type TransferEnd = 'declined' | 'cancelled' | 'too-large' | 'damaged' | 'left';

@@ -258,7 +258,7 @@ export class Room implements Source<RoomEvents> {
       if (this.#roomState) setRoomState(after(this.#roomState, event));
     });
     this.#connection.on('state', (state) => {
-      if (state.is === 'closed') this.#close();
+      if (state.state === 'closed') this.#close();
       emitter.emit('state', state);
     });
     emitter.on('data', ({ from, data, allowance }) => {

@@ -4,11 +4,11 @@ import { Emitter, type Source } from './events.ts';
 
 /** `offered`: the receiver has not decided. `paused`: the connection was lost. `done` has the file on the receiving side. */
 export type TransferState =
-  | { is: 'offered' }
-  | { is: 'running' }
-  | { is: 'paused' }
-  | { is: 'done'; file?: File }
-  | { is: 'closed'; reason: TransferEnd };
+  | { state: 'offered' }
+  | { state: 'running' }
+  | { state: 'paused' }
+  | { state: 'done'; file?: File }
+  | { state: 'closed'; reason: TransferEnd };
 /** `left`: the peer left, or the room closed. `damaged`: the received data differs from what was sent. */
 export type TransferEnd = 'declined' | 'cancelled' | 'too-large' | 'damaged' | 'left';
 /** `size` in bytes. */
@@ -42,7 +42,7 @@ export class Transfer implements Source<Events> {
   readonly type: string;
   protected readonly send: (message: FileMessage) => void;
   #emitter = new Emitter<Events>();
-  #state: TransferState = { is: 'offered' };
+  #state: TransferState = { state: 'offered' };
   #progress = 0;
 
   constructor(id: number, peer: PeerId, { name, size, type }: FileInfo, send: (message: FileMessage) => void) {
@@ -64,7 +64,7 @@ export class Transfer implements Source<Events> {
   }
 
   get isUnfinished(): boolean {
-    return this.#state.is !== 'done' && this.#state.is !== 'closed';
+    return this.#state.state !== 'done' && this.#state.state !== 'closed';
   }
 
   on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void {
@@ -73,7 +73,7 @@ export class Transfer implements Source<Events> {
 
   /** Ends the transfer, at the request of either side. */
   end(reason: TransferEnd): void {
-    this.setState({ is: 'closed', reason });
+    this.setState({ state: 'closed', reason });
   }
 
   protected setState(state: TransferState): void {

@@ -74,7 +74,7 @@ const roomRules = (settings: Settings): Rules => ({
   access: settings['room-access'],
   maxPeers: settings['max-peers'],
   maxWaiting: settings['max-waiting'],
-  maxGone: settings['max-bans'],
+  maxEndedSessions: settings['max-ended-sessions'],
   chatHistory: settings['chat-history'],
   grace: settings.grace * 1000,
   returnGrace: settings['return-grace'] * 1000,

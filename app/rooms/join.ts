@@ -24,7 +24,7 @@ import {
 import { asNewcomer, type View, viewOf } from './view.ts';
 
 /** Where a join ends: in the room, or in its lobby (`host`: whether a host is present). */
-export type Arrival = { at: 'room'; view: View } | { at: 'door'; self: Waiting; host: boolean };
+export type JoinOutcome = { state: 'joined'; view: View } | { state: 'waiting'; self: Waiting; host: boolean };
 
 export type Entrance = PresenceLease & {
   id: PeerId;
@@ -46,7 +46,7 @@ export type Entrance = PresenceLease & {
 export type Return = PresenceLease & Pick<Entrance, 'id' | 'secretHash' | 'from'>;
 
 /** A new join. If the peer id is already in the room it is replaced: same seat, new epoch, message numbers from 1. */
-export const join = (room: Room, entrance: Entrance, now: number, rules: Rules): Decision<Arrival> => {
+export const join = (room: Room, entrance: Entrance, now: number, rules: Rules): Decision<JoinOutcome> => {
   const before = room.peers.get(entrance.id);
   if (isTaken(room, entrance)) return refuse('unknown-session');
   const self = newcomer({ ...entrance, granted: entrance.granted ?? before?.granted }, now, before);
@@ -66,13 +66,13 @@ const banOf = ({ gone }: Room, { granted, from }: Entrance, now: number): EndedS
   return bySubject ?? (byNetwork && byNetwork.until > now ? byNetwork : undefined);
 };
 
-const joinNew = (room: Room, self: Waiting, entrance: Entrance, now: number, rules: Rules): Decision<Arrival> => {
+const joinNew = (room: Room, self: Waiting, entrance: Entrance, now: number, rules: Rules): Decision<JoinOutcome> => {
   if (entrance.granted?.role !== 'host') {
     const refusal = accessRefusal(room, entrance);
     if (refusal) return refusal;
     if ((room.access ?? rules.access) === 'knock') {
       const events = knock(room, self, now, rules);
-      return 'refused' in events ? events : { events, result: atTheDoor(room, self) };
+      return 'refused' in events ? events : { events, result: waitingResult(room, self) };
     }
   }
   const evicted = room.peers.size < rules.maxPeers ? [] : evictIdleSeat(room, self, now, rules);
@@ -98,7 +98,7 @@ export const resume = (
   { id, secretHash, from, ...lease }: Return,
   now: number,
   rules: Rules,
-): Decision<Arrival> => {
+): Decision<JoinOutcome> => {
   const self = room.peers.get(id) ?? room.waiting.get(id);
   if (self?.secretHash !== secretHash) return refuse(room.gone.get(secretHash)?.code ?? 'unknown-session');
   const wait = payForResume(self, now, rules);
@@ -113,7 +113,7 @@ export const enterAdmitted = (
   { id, secretHash, ...lease }: Return,
   now: number,
   rules: Rules,
-): Decision<Arrival> => {
+): Decision<JoinOutcome> => {
   const self = room.peers.get(id) ?? room.waiting.get(id);
   if (self?.secretHash !== secretHash) return refuse(room.gone.get(secretHash)?.code ?? 'unknown-session');
   return takeSeat(room, self, lease, now, rules);
@@ -125,15 +125,15 @@ const takeSeat = (
   lease: PresenceLease,
   now: number,
   rules: Rules,
-): Decision<Arrival> => {
+): Decision<JoinOutcome> => {
   const peer = room.peers.get(self.id);
   const events = markHere(self, lease, now, peer === undefined);
   return peer
-    ? { events, result: { at: 'room', view: viewOf(room, peer, rules) } }
-    : { events, result: atTheDoor(room, self) };
+    ? { events, result: { state: 'joined', view: viewOf(room, peer, rules) } }
+    : { events, result: waitingResult(room, self) };
 };
 
-const atTheDoor = (room: Room, self: Waiting): Arrival => ({ at: 'door', self, host: hostIsHere(room) });
+const waitingResult = (room: Room, self: Waiting): JoinOutcome => ({ state: 'waiting', self, host: hostIsHere(room) });
 
 /** Takes one from the seat's resume budget, which is kept in the room because any worker may get the resume. @returns ms to wait */
 const payForResume = (self: Waiting, now: number, { resumes }: Rules): number => {
@@ -220,7 +220,7 @@ const addPeer = (
   rules: Rules,
   role = newcomer.granted?.role,
   before: RoomEvent[] = [],
-): Decision<Arrival> => {
+): Decision<JoinOutcome> => {
   // Higher than any number of the lost room, whose signals may still be in flight.
   room.joins = Math.max(room.joins, Math.floor(newcomer.former?.at ?? 0)) + 1;
   const self: Peer = {
@@ -236,7 +236,7 @@ const addPeer = (
   room.peers.set(self.id, self);
   return {
     events: [...before, { type: 'peer-joined', peer: asNewcomer(self) }],
-    result: { at: 'room', view: viewOf(room, self, rules) },
+    result: { state: 'joined', view: viewOf(room, self, rules) },
   };
 };
 

@@ -78,10 +78,15 @@ export const takeOut = (room: Room, id: PeerId, reason: LeaveReason, now: number
 };
 
 /** Remembers why a session ended, in case its owner asks. The oldest entries are dropped at the limit. */
-export const remember = (room: Room, { secretHash, former }: Waiting, gone: EndedSession, { maxGone }: Rules): void => {
+export const remember = (
+  room: Room,
+  { secretHash, former }: Waiting,
+  gone: EndedSession,
+  { maxEndedSessions }: Rules,
+): void => {
   if (former) room.gone.set(former.secretHash, gone);
   room.gone.set(secretHash, gone);
-  forgetOldest(room, maxGone);
+  forgetOldest(room, maxEndedSessions);
 };
 
 /** Bans a removed peer by more than its session. */
@@ -90,20 +95,20 @@ export const ban = (
   { granted, from }: Waiting,
   network: boolean,
   now: number,
-  { maxGone }: Rules,
+  { maxEndedSessions }: Rules,
 ): void => {
   if (granted?.subject !== undefined)
     room.gone.set(subjectKey(granted.subject), { code: 'kicked', until: Number.POSITIVE_INFINITY });
   if (network && from) room.gone.set(networkKey(from), { code: 'kicked', until: now + networkBan });
-  forgetOldest(room, maxGone);
+  forgetOldest(room, maxEndedSessions);
 };
 
 /** ms for which a network is banned: it may be shared, or assigned to somebody else tomorrow. */
 const networkBan = 3_600_000;
 
-const forgetOldest = (room: Room, maxGone: number): void => {
+const forgetOldest = (room: Room, maxEndedSessions: number): void => {
   for (const oldest of room.gone.keys()) {
-    if (room.gone.size <= maxGone) return;
+    if (room.gone.size <= maxEndedSessions) return;
     room.gone.delete(oldest);
   }
 };

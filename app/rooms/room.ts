@@ -90,7 +90,7 @@ export type Rules = {
   maxPeers: number;
   maxWaiting: number;
   /** Denied, kicked and banned sessions that a room remembers. */
-  maxGone: number;
+  maxEndedSessions: number;
   /** Chat messages to everyone that are kept for peers who join later. */
   chatHistory: number;
   grace: number;

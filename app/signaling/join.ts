@@ -4,7 +4,7 @@ import { smallestNetwork } from '../budgets/address.ts';
 import { errors, type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, Joined, PeerId, RoomName, Waiting } from '../protocol/messages.ts';
 import type { RoomLogEntry } from '../rooms/event-log.ts';
-import { type Arrival, enterAdmitted, join as enterRoom, isTaken, resume as resumeSession } from '../rooms/join.ts';
+import { enterAdmitted, join as enterRoom, isTaken, type JoinOutcome, resume as resumeSession } from '../rooms/join.ts';
 import { lose } from '../rooms/leave.ts';
 import { admits, concerns, type PreviousSession } from '../rooms/room.ts';
 import { eventsFor } from '../rooms/view.ts';
@@ -149,7 +149,7 @@ const resume = async (
     return resumed;
   }
   attach(who.id);
-  if (resumed.result.at === 'door') return joinResult(signaling, resumed, session);
+  if (resumed.result.state === 'waiting') return joinResult(signaling, resumed, session);
   const since = after === undefined ? 'gone' : await missedSince(signaling, name, who.id, after, caller);
   if (since === 'gone' || 'refused' in since) return since;
   const missed = eventsFor(since, who.id, { waits: false, seq: resumed.seq });
@@ -223,9 +223,9 @@ const join = async (
     return committed;
   }
   if (!hasSeat) addresses.hold('seats', caller.address);
-  if (!hasSeat && committed.result.at === 'room' && committed.result.view.peers.length === 0)
+  if (!hasSeat && committed.result.state === 'joined' && committed.result.view.peers.length === 0)
     addresses.hold('rooms', caller.address);
-  if (committed.result.at === 'room') counts[seat ? 'rejoins' : 'joins'] += 1;
+  if (committed.result.state === 'joined') counts[seat ? 'rejoins' : 'joins'] += 1;
   const lastSeen = hasSeat ? after : undefined;
   return joinResult(signaling, committed, session, { lastSeen, isNew: seat === undefined });
 };
@@ -260,7 +260,7 @@ const saltOf = async (store: Store, name: RoomName): Promise<string | undefined>
  */
 const joinResult = (
   { ice, clock, limits }: Signaling,
-  { result, seq }: { result: Arrival; seq: number },
+  { result, seq }: { result: JoinOutcome; seq: number },
   session: string,
   {
     recovered = false,
@@ -269,7 +269,7 @@ const joinResult = (
   }: { recovered?: boolean; lastSeen?: number | undefined; isNew?: boolean } = {},
 ): JoinResult => {
   const { grace } = limits.rules;
-  if (result.at === 'door') {
+  if (result.state === 'waiting') {
     const { id, name } = result.self;
     const self = { id, ...optional({ name }) };
     const first: Waiting = { type: 'waiting', self, host: result.host, seq, session, grace };

@@ -10,15 +10,15 @@ import type { RoomLogEntry } from '../rooms/event-log.ts';
  * - `closed`: nothing is sent or handled any more.
  */
 export type SessionState =
-  | { at: 'greeting'; deadline: number; quiet?: number }
-  | { at: 'joining'; peer?: PeerId; buffered: RoomLogEntry[] }
-  | { at: 'waiting'; peer: PeerId; session: string }
-  | { at: 'joined'; peer: PeerId; seq: number; renewIceAt: number }
-  | { at: 'closed' };
+  | { state: 'greeting'; deadline: number; quiet?: number }
+  | { state: 'joining'; peer?: PeerId; buffered: RoomLogEntry[] }
+  | { state: 'waiting'; peer: PeerId; session: string }
+  | { state: 'joined'; peer: PeerId; seq: number; renewIceAt: number }
+  | { state: 'closed' };
 
 /** The state of a peer that was sent `first`. */
 export const stateAfterJoin = (first: Joined | Waiting, renewIceAt: number): SessionState => {
   const { id: peer } = first.self;
-  if (first.type === 'waiting') return { at: 'waiting', peer, session: first.session };
-  return { at: 'joined', peer, seq: first.recovered ? 0 : first.seq, renewIceAt };
+  if (first.type === 'waiting') return { state: 'waiting', peer, session: first.session };
+  return { state: 'joined', peer, seq: first.recovered ? 0 : first.seq, renewIceAt };
 };

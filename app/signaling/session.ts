@@ -50,7 +50,7 @@ export class Session implements MessageHandler, Receiver {
     this.#writer = writer;
     this.#caller = caller;
     this.#incoming = new IncomingMessages(signaling, name, caller, this);
-    this.#state = { at: 'greeting', deadline: now + signaling.limits.joinTimeout };
+    this.#state = { state: 'greeting', deadline: now + signaling.limits.joinTimeout };
   }
 
   get peer(): PeerId | undefined {
@@ -64,13 +64,13 @@ export class Session implements MessageHandler, Receiver {
 
   /** Whether nothing may be sent now, not even a ping. */
   isQuiet(now: number): boolean {
-    return this.#state.at === 'greeting' && now < (this.#state.quiet ?? 0);
+    return this.#state.state === 'greeting' && now < (this.#state.quiet ?? 0);
   }
 
   /** Handles one message; `bytes` is its length. Errors are caught: they end this connection, not a caller's loop over others. */
   receive(text: string, bytes = Buffer.byteLength(text)): void {
     try {
-      if (this.#state.at !== 'closed') this.#incoming.receive(text, bytes);
+      if (this.#state.state !== 'closed') this.#incoming.receive(text, bytes);
     } catch (error) {
       this.#fail(error);
     }
@@ -82,9 +82,9 @@ export class Session implements MessageHandler, Receiver {
   }
 
   handle(message: Incoming): void {
-    if (this.#state.at === 'joined') return this.#handleJoined(this.#state, message);
+    if (this.#state.state === 'joined') return this.#handleJoined(this.#state, message);
     if (message.type === 'ping') return this.#pong(message.quiet);
-    if (this.#state.at === 'waiting') return this.#handleInLobby(message);
+    if (this.#state.state === 'waiting') return this.#handleInLobby(message);
     if (message.type === 'join') return this.#join(message);
     if (message.type === 'malformed') return this.refuse(message.refusal, message.n);
     this.refuse(refuse('not-joined', `"${message.type}" was sent before "join"`), numberOf(message));
@@ -96,9 +96,9 @@ export class Session implements MessageHandler, Receiver {
   }
 
   deliver(entry: RoomLogEntry, text: string): void {
-    if (this.#state.at === 'joining') this.#state.buffered.push(entry);
-    if (this.#state.at === 'waiting') return this.#deliverInLobby(this.#state, entry, text);
-    if (this.#state.at !== 'joined' || entry.seq <= this.#state.seq) return;
+    if (this.#state.state === 'joining') this.#state.buffered.push(entry);
+    if (this.#state.state === 'waiting') return this.#deliverInLobby(this.#state, entry, text);
+    if (this.#state.state !== 'joined' || entry.seq <= this.#state.seq) return;
     const endCode = endedBy(entry.event, this.#state.peer, false);
     if (endCode) return this.end(refuse(endCode));
     this.#state.seq = entry.seq;
@@ -108,7 +108,7 @@ export class Session implements MessageHandler, Receiver {
   }
 
   reached(seq: number): void {
-    if (this.#state.at !== 'joined' || seq <= this.#state.seq) return;
+    if (this.#state.state !== 'joined' || seq <= this.#state.seq) return;
     this.#state.seq = seq;
     this.#send(`{"type":"reached","seq":${seq}}`);
   }
@@ -142,17 +142,17 @@ export class Session implements MessageHandler, Receiver {
 
   /** Called periodically: ends the quiet time, enforces the join timeout, renews ICE servers. */
   tick(now: number): void {
-    if (this.#state.at === 'greeting' && this.#state.quiet && this.#state.quiet <= now) {
+    if (this.#state.state === 'greeting' && this.#state.quiet && this.#state.quiet <= now) {
       this.#state.quiet = 0;
       this.#send(pong);
     }
-    if (this.#state.at === 'greeting' && this.#state.deadline <= now) this.end(refuse('join-timeout'));
-    if (this.#state.at === 'joined' && this.#state.renewIceAt <= now) this.#renewIce(this.#state, now);
+    if (this.#state.state === 'greeting' && this.#state.deadline <= now) this.end(refuse('join-timeout'));
+    if (this.#state.state === 'joined' && this.#state.renewIceAt <= now) this.#renewIce(this.#state, now);
   }
 
   /** Sends one acknowledgement for all messages settled since the last one. */
   flushAck(): void {
-    if (this.#ackDue === 0 || this.#state.at !== 'joined') return;
+    if (this.#ackDue === 0 || this.#state.state !== 'joined') return;
     const due = this.#ackDue;
     this.#ackDue = 0;
     this.#send(ackOf(due));
@@ -165,13 +165,13 @@ export class Session implements MessageHandler, Receiver {
 
   #pong(quiet = 0): void {
     const wait = Math.min(quiet, this.#signaling.limits.maxQuiet);
-    if (this.#state.at !== 'greeting' || this.#state.quiet !== undefined || wait === 0) return this.#send(pong);
+    if (this.#state.state !== 'greeting' || this.#state.quiet !== undefined || wait === 0) return this.#send(pong);
     this.#state.quiet = this.#signaling.clock() + wait;
     // Only once, or a client could stay connected forever without joining.
     this.#state.deadline += wait;
   }
 
-  #handleJoined(state: SessionState & { at: 'joined' }, message: Incoming): void {
+  #handleJoined(state: SessionState & { state: 'joined' }, message: Incoming): void {
     if (message.type === 'leave') return this.#leave(state.peer, message.mayReturn);
     const reply = handleMessage(this.#signaling, this.#room, state.peer, message, this.#caller);
     if (!(reply instanceof Promise)) return this.#sendReply(reply);
@@ -189,7 +189,7 @@ export class Session implements MessageHandler, Receiver {
     this.refuse(refuse(message.type === 'join' ? 'already-joined' : 'waiting'), numberOf(message));
   }
 
-  #deliverInLobby(state: SessionState & { at: 'waiting' }, { seq, event }: RoomLogEntry, text: string): void {
+  #deliverInLobby(state: SessionState & { state: 'waiting' }, { seq, event }: RoomLogEntry, text: string): void {
     const endCode = endedBy(event, state.peer, true);
     if (endCode) this.end(refuse(endCode));
     else if (event.type === 'waiting-updated') this.#send(text);
@@ -207,7 +207,7 @@ export class Session implements MessageHandler, Receiver {
   }
 
   readonly #sendReply = (reply: ServerMessage): void => {
-    if (this.#state.at !== 'joined') return;
+    if (this.#state.state !== 'joined') return;
     if (reply.type === 'ack') this.#acknowledge(reply.n);
     else this.#send(encodeMessage(reply));
   };
@@ -224,7 +224,7 @@ export class Session implements MessageHandler, Receiver {
   }
 
   #joinBy(command: (attach: (peer: PeerId) => void) => Promise<JoinResult | Refusal>): void {
-    const state: SessionState & { at: 'joining' } = { at: 'joining', buffered: [] };
+    const state: SessionState & { state: 'joining' } = { state: 'joining', buffered: [] };
     this.#state = state;
     this.#incoming.pause();
     const { fanout } = this.#signaling;
@@ -240,12 +240,12 @@ export class Session implements MessageHandler, Receiver {
         if (this.#state === state) this.end(outcome, 'error');
       } else if (this.#state === state) this.#completeJoin(outcome, state);
       // The connection was lost during the join: the peer is in the room, but away.
-      else if (this.#state.at === 'closed') this.#markAway(outcome.first.self.id);
+      else if (this.#state.state === 'closed') this.#markAway(outcome.first.self.id);
     };
     command(attach).then(onOutcome).catch(this.#fail);
   }
 
-  #renewIce(state: SessionState & { at: 'joined' }, now: number): void {
+  #renewIce(state: SessionState & { state: 'joined' }, now: number): void {
     const { servers, renewAt } = this.#signaling.ice(state.peer, this.#caller.address, now);
     state.renewIceAt = renewAt;
     this.#send(encodeMessage({ type: 'ice', ice: servers }));
@@ -253,7 +253,7 @@ export class Session implements MessageHandler, Receiver {
 
   #completeJoin(
     { first, renewIceAt, missed, accepted, isNew }: JoinResult,
-    { buffered }: SessionState & { at: 'joining' },
+    { buffered }: SessionState & { state: 'joining' },
   ): void {
     const queued = this.#incoming.resume();
     this.#state = stateAfterJoin(first, renewIceAt);
@@ -271,21 +271,21 @@ export class Session implements MessageHandler, Receiver {
   }
 
   #finish(refusal: Refusal): void {
-    if (this.#state.at === 'closed') return;
+    if (this.#state.state === 'closed') return;
     this.#signaling.counts.refused[refusal.refused] += 1;
     if (isCausedByClient(refusal)) this.#signaling.refusedTo(this.#caller.address);
     const last = [encodeMessage(byeMessage(refusal))];
-    if (this.#ackDue > 0 && this.#state.at === 'joined') last.unshift(ackOf(this.#ackDue));
+    if (this.#ackDue > 0 && this.#state.state === 'joined') last.unshift(ackOf(this.#ackDue));
     this.#writer.close(closeCode(refusal), refusal.refused, last);
     this.#close();
   }
 
   /** Stops sending and receiving. @returns the peer, if it had joined or was in the lobby */
   #close(): PeerId | undefined {
-    const peer = this.#state.at === 'joined' || this.#state.at === 'waiting' ? this.#state.peer : undefined;
+    const peer = this.#state.state === 'joined' || this.#state.state === 'waiting' ? this.#state.peer : undefined;
     if (this.peer) this.#signaling.fanout.detach(this.#room, this.peer, this);
     this.#incoming.releaseSeat(this.peer);
-    this.#state = { at: 'closed' };
+    this.#state = { state: 'closed' };
     return peer;
   }
 

@@ -40,7 +40,7 @@ const enter = (index: number): Promise<Client> =>
       client.recovered = recovered;
       if (client.lost) client.back = Date.now();
     });
-    connection.on('state', ({ is }) => {
+    connection.on('state', ({ state: is }) => {
       client.joined = is === 'joined';
       if (client.joined) resolve(client);
       else if (is === 'reconnecting') client.lost = true;

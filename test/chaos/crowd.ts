@@ -61,13 +61,13 @@ export class Member {
     this.connection.on('joined', (joined) => this.#joined(joined));
     this.connection.on('event', (event) => this.#happened(event));
     this.connection.on('state', (state) => {
-      if (state.is === 'closed' && state.code !== 'left') crowd.fatal.push(`${name}: ${state.code}`);
-      if (state.is === 'reconnecting' || state.is === 'connecting') crowd.judge.away(name, performance.now());
+      if (state.state === 'closed' && state.code !== 'left') crowd.fatal.push(`${name}: ${state.code}`);
+      if (state.state === 'reconnecting' || state.state === 'connecting') crowd.judge.away(name, performance.now());
     });
   }
 
   get isIn(): boolean {
-    return this.connection.state.is === 'joined';
+    return this.connection.state.state === 'joined';
   }
 
   /** Says a text to all, or, every other time, something to one of them. */

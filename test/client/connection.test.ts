@@ -19,7 +19,7 @@ describe('joining', () => {
   it('sends join first, and what was said before in order after it', () => {
     const { server, connection } = start({ name: 'Ada', media: { audio: true, video: false } });
     connection.chat('early');
-    expect(connection.state).toEqual({ is: 'connecting', attempt: 1 });
+    expect(connection.state).toEqual({ state: 'connecting', attempt: 1 });
     server.latest.accept();
     expect(server.latest.sent).toEqual([{ type: 'join', name: 'Ada', media: { audio: true, video: false } }]);
     server.admit();
@@ -28,14 +28,14 @@ describe('joining', () => {
       { type: 'chat', n: 1, text: 'early' },
       { type: 'chat', n: 2, text: 'late', to: 'bob' },
     ]);
-    expect(connection.state).toEqual({ is: 'joined' });
+    expect(connection.state).toEqual({ state: 'joined' });
   });
 
   it('ends with the code of an error that refuses the join for good', () => {
     const { server, connection, clock } = start();
     server.latest.accept();
     server.latest.say({ type: 'error', code: 'bad-message', message: '' });
-    expect(connection.state).toEqual({ is: 'closed', code: 'bad-message' });
+    expect(connection.state).toEqual({ state: 'closed', code: 'bad-message' });
     expect(clock.pending).toBe(0);
   });
 
@@ -158,7 +158,7 @@ describe('what was sent', () => {
     for (const text of ['a', 'b', 'c']) connection.chat(text);
     server.latest.say({ type: 'ack', n: 1 });
     server.latest.drop(1006);
-    expect(connection.state).toMatchObject({ is: 'reconnecting' });
+    expect(connection.state).toMatchObject({ state: 'reconnecting' });
     await clock.pass(1000);
     server.admit({ recovered: true, seq: 9 });
     expect(server.latest.sent[0]).toEqual({ type: 'join', name: 'Ada', session: 'secret', after: 4 });
@@ -231,7 +231,7 @@ describe('events', () => {
     }
     server.latest.say({ type: 'peer-away', seq: 1, peer: 'a' });
     expect(events).toHaveLength(1);
-    expect(connection.state.is).toBe('joined');
+    expect(connection.state.state).toBe('joined');
   });
 });
 
@@ -275,7 +275,7 @@ describe('coming back', () => {
         at = server.sockets.length;
         server.latest.accept();
         sendAway[at % sendAway.length]?.(server.latest);
-        expect(connection.state.is).not.toBe('closed');
+        expect(connection.state.state).not.toBe('closed');
       }
       expect(server.sockets.length).toBeLessThan(230);
       expect(server.sockets.length).toBeGreaterThan(2);
@@ -333,7 +333,7 @@ describe('coming back', () => {
     const { server, connection, clock } = start();
     server.admit();
     server.latest.drop(close);
-    expect(connection.state).toEqual({ is: 'closed', code });
+    expect(connection.state).toEqual({ state: 'closed', code });
     await clock.pass(600_000);
     expect(server.sockets).toHaveLength(1);
     expect(clock.pending).toBe(0);
@@ -343,7 +343,7 @@ describe('coming back', () => {
     const { server, connection } = start();
     server.admit();
     server.latest.say({ type: 'bye', code: 'room-full', message: '', retry: null });
-    expect(connection.state).toEqual({ is: 'closed', code: 'room-full' });
+    expect(connection.state).toEqual({ state: 'closed', code: 'room-full' });
   });
 
   it('knows a fate for every close code of the table', () => {
@@ -351,7 +351,7 @@ describe('coming back', () => {
       if (!('close' in fate)) continue;
       const { server, connection } = start();
       server.latest.drop(fate.close);
-      const expected = fate.close < 4500 ? { is: 'connecting' } : { is: 'closed', code };
+      const expected = fate.close < 4500 ? { state: 'connecting' } : { state: 'closed', code };
       expect(connection.state, code).toMatchObject(expected);
     }
   });
@@ -379,7 +379,7 @@ describe('a dead connection', () => {
     expect(first.sent.filter(({ type }) => type === 'ping')).toHaveLength(2);
     await clock.pass(10_000);
     expect(first.closed).toBe(true);
-    expect(connection.state.is).toBe('reconnecting');
+    expect(connection.state.state).toBe('reconnecting');
     await clock.pass(225);
     expect(server.sockets).toHaveLength(2);
   });

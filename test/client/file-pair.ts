@@ -74,8 +74,8 @@ export const fileOf = (size: number, name = 'a.bin') => {
   const bytes = Uint8Array.from({ length: size }, (_, index) => (index * 7 + (index >> 8)) % 251);
   return new File([bytes], name, { type: 'application/x-test' });
 };
-export const reaches = (transfer: Transfer | undefined, is: TransferState['is']) =>
-  vi.waitFor(() => expect(transfer?.state.is).toBe(is), { timeout: 5_000, interval: 5 });
+export const reaches = (transfer: Transfer | undefined, is: TransferState['state']) =>
+  vi.waitFor(() => expect(transfer?.state.state).toBe(is), { timeout: 5_000, interval: 5 });
 export const bytesOf = async (file: File | undefined) => Buffer.from((await file?.arrayBuffer()) ?? new ArrayBuffer(0));
 export const received = (transfer: Transfer | undefined) =>
-  transfer?.state.is === 'done' ? transfer.state.file : undefined;
+  transfer?.state.state === 'done' ? transfer.state.file : undefined;

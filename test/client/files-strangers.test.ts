@@ -34,7 +34,7 @@ describe('from strangers', () => {
     await settled();
     other.hear('one', '{"file":1,"is":"begin","ask":1}');
     other.hear('one', Uint8Array.of(0, 0, 0, 1, ...Array(11).fill(7)).buffer);
-    expect(offered[0]?.state).toEqual({ is: 'closed', reason: 'damaged' });
+    expect(offered[0]?.state).toEqual({ state: 'closed', reason: 'damaged' });
   });
 
   /** A stranger's file of two blocks that was accepted, and the beginning that it asked for. */
@@ -64,7 +64,7 @@ describe('from strangers', () => {
   ])('%s is not counted but ends the transfer', async (_, misbehave) => {
     const one = await accepted();
     misbehave(one);
-    expect(one.offered[0]?.state).toEqual({ is: 'closed', reason: 'damaged' });
+    expect(one.offered[0]?.state).toEqual({ state: 'closed', reason: 'damaged' });
   });
 
   it('an offer is accepted once, and one reader at a time reads the file', async () => {
@@ -77,7 +77,7 @@ describe('from strangers', () => {
       one.hear('other', JSON.stringify({ file: outgoing.id, is: 'accept', at: 0, ask }));
     await settled();
     const begun = () => sent.filter((said) => String(said).includes('begin')).length;
-    expect([begun(), outgoing.state]).toEqual([1, { is: 'running' }]);
+    expect([begun(), outgoing.state]).toEqual([1, { state: 'running' }]);
     await vi.waitFor(() => expect(slice).toHaveBeenCalledTimes(1));
     // A peer that says that nothing of its own is left is offered it again, for as long as it has not been accepted.
     for (let index = 0; index < 200; index += 1) one.hear('other', '{"files":[]}');
@@ -102,11 +102,11 @@ describe('from strangers', () => {
     const say = (word: object) => one.hear('other', JSON.stringify({ file: outgoing.id, ...word }));
     for (const at of [1, 3 * blockBytes, blockBytes]) say({ is: 'accept', at, ask: 1 });
     for (const ask of ['1', {}, -1, 1.5]) say({ is: 'accept', at: 0, ask });
-    expect(outgoing.state).toEqual({ is: 'offered' });
+    expect(outgoing.state).toEqual({ state: 'offered' });
     say({ is: 'accept', at: 0, ask: 1 });
     for (let at = 1; at <= 900; at += 1) say({ is: 'got', at });
     for (const at of [blockBytes, 3 * blockBytes]) say({ is: 'got', at });
-    expect([told, outgoing.state]).toEqual([[0], { is: 'running' }]);
+    expect([told, outgoing.state]).toEqual([[0], { state: 'running' }]);
   });
 
   it('what has ended is forgotten, but for the answer to an offer that comes again', async () => {
@@ -210,6 +210,6 @@ describe('from strangers', () => {
     one.hear('other', data);
     other.hear('one', data);
     await settled();
-    expect([outgoing.state, offered.length]).toEqual([{ is: 'offered' }, 1]);
+    expect([outgoing.state, offered.length]).toEqual([{ state: 'offered' }, 1]);
   });
 });

@@ -41,7 +41,7 @@ describe('a file', () => {
     offered[0]?.decline();
     offered[0]?.accept();
     await settled();
-    expect(outgoing.state).toEqual({ is: 'closed', reason: 'declined' });
+    expect(outgoing.state).toEqual({ state: 'closed', reason: 'declined' });
     expect(frames()).toBe(0);
   });
 
@@ -53,7 +53,7 @@ describe('a file', () => {
     const generous = files(small.one, { limit: 1_000 });
     const outgoing = generous.offer('other', fileOf(101));
     await reaches(outgoing, 'closed');
-    expect(outgoing.state).toEqual({ is: 'closed', reason: 'too-large' });
+    expect(outgoing.state).toEqual({ state: 'closed', reason: 'too-large' });
     expect([offered, small.offered]).toEqual([[], []]);
   });
 
@@ -67,8 +67,8 @@ describe('a file', () => {
     await Promise.all([reaches(outgoing, 'closed'), reaches(incoming, 'closed')]);
     const reason = how === 'cancel' ? 'cancelled' : 'declined';
     expect([outgoing.state, incoming?.state]).toEqual([
-      { is: 'closed', reason },
-      { is: 'closed', reason },
+      { state: 'closed', reason },
+      { state: 'closed', reason },
     ]);
     const until = frames();
     await settled();
@@ -89,8 +89,8 @@ describe('a file', () => {
     await settled();
     offered[0]?.accept();
     await Promise.all([reaches(outgoing, 'closed'), reaches(offered[0], 'closed')]);
-    expect(outgoing.state).toEqual({ is: 'closed', reason: 'damaged' });
-    expect(offered[0]?.state).toEqual({ is: 'closed', reason: 'damaged' });
+    expect(outgoing.state).toEqual({ state: 'closed', reason: 'damaged' });
+    expect(offered[0]?.state).toEqual({ state: 'closed', reason: 'damaged' });
     expect(offered[0]?.progress).toBe(blockBytes);
   });
 
@@ -116,7 +116,7 @@ describe('a connection that is replaced', () => {
     const file = fileOf(8 * blockBytes + 5);
     const outgoing = a.offer('other', file);
     const states: string[] = [];
-    outgoing.on('state', ({ is }) => states.push(is));
+    outgoing.on('state', ({ state: is }) => states.push(is));
     await settled();
     const [incoming] = offered;
     let cuts = 0;
@@ -152,7 +152,7 @@ describe('a connection that is replaced', () => {
     const outgoing = a.offer('other', fileOf(10));
     await settled();
     const [incoming] = offered;
-    incoming?.on('state', ({ is }) => is === 'done' && replace());
+    incoming?.on('state', ({ state: is }) => is === 'done' && replace());
     incoming?.accept();
     await Promise.all([reaches(outgoing, 'done'), reaches(incoming, 'done')]);
     const second = a.offer('other', fileOf(10));
@@ -160,7 +160,7 @@ describe('a connection that is replaced', () => {
     offered[1]?.decline();
     replace();
     await reaches(second, 'closed');
-    expect(second.state).toEqual({ is: 'closed', reason: 'declined' });
+    expect(second.state).toEqual({ state: 'closed', reason: 'declined' });
     expect(spoil).toBeDefined();
   });
 
@@ -169,9 +169,9 @@ describe('a connection that is replaced', () => {
     a.offer('other', fileOf(10));
     await settled();
     offered[0]?.accept();
-    one.emitter.emit('state', { is: 'closed', code: 'left' });
+    one.emitter.emit('state', { state: 'closed', code: 'left' });
     other.hear('one', '{"files":[]}');
-    expect(offered[0]?.state).toEqual({ is: 'closed', reason: 'left' });
+    expect(offered[0]?.state).toEqual({ state: 'closed', reason: 'left' });
   });
 });
 
@@ -191,7 +191,7 @@ it('that was offered before the other page cared is offered again when it does',
 
 it('needs a peer that is here, and a secure context', () => {
   const { a, one } = pair();
-  expect(a.offer('nobody', fileOf(10)).state).toEqual({ is: 'closed', reason: 'left' });
+  expect(a.offer('nobody', fileOf(10)).state).toEqual({ state: 'closed', reason: 'left' });
   vi.stubGlobal('crypto', {});
   expect(() => files(one)).toThrow('secure context');
   vi.unstubAllGlobals();
@@ -204,17 +204,17 @@ describe('ends', () => {
     await settled();
     const gone = (id: string) => ({ peer: { id } as RoomEvents['peer-joined'], reason: 'left' as const });
     one.emitter.emit('peer-left', gone('somebody else'));
-    expect(outgoing.state).toEqual({ is: 'offered' });
+    expect(outgoing.state).toEqual({ state: 'offered' });
     one.emitter.emit('peer-left', gone('other'));
     other.emitter.emit('peer-left', gone('one'));
-    expect([outgoing.state, offered[0]?.state]).toEqual(Array(2).fill({ is: 'closed', reason: 'left' }));
+    expect([outgoing.state, offered[0]?.state]).toEqual(Array(2).fill({ state: 'closed', reason: 'left' }));
   });
 
   it('with the room, and listens to nothing any more', async () => {
     const { a, one } = pair();
     const outgoing = a.offer('other', fileOf(10));
-    one.emitter.emit('state', { is: 'closed', code: 'left' });
-    expect(outgoing.state).toEqual({ is: 'closed', reason: 'left' });
+    one.emitter.emit('state', { state: 'closed', code: 'left' });
+    expect(outgoing.state).toEqual({ state: 'closed', reason: 'left' });
     expect(one.listeners()).toBe(0);
   });
 });

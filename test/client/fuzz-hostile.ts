@@ -97,7 +97,7 @@ class Page {
     const theirs = this.#offered.shift();
     if (random(2)) theirs?.accept();
     else theirs?.decline();
-    for (const done of this.#outgoing.filter(({ state }) => state.is === 'closed' || state.is === 'done'))
+    for (const done of this.#outgoing.filter(({ state }) => state.state === 'closed' || state.state === 'done'))
       this.#outgoing.splice(this.#outgoing.indexOf(done), 1);
     if (this.#outgoing.length < 4) this.#outgoing.push(this.#files.offer('hostile', new File([text], 'own.txt')));
     else this.#outgoing[random(4)]?.cancel();
@@ -140,7 +140,7 @@ class Page {
     new DataView(frame.buffer).setUint32(0, id);
     frame.set(text, 4);
     honest?.channel?.onmessage?.({ data: frame.buffer });
-    const done = new Promise<void>((resolve) => file.on('state', ({ is }) => is === 'done' && resolve()));
+    const done = new Promise<void>((resolve) => file.on('state', ({ state: is }) => is === 'done' && resolve()));
     send({ file: id, is: 'block', hash: createHash('sha256').update(text).digest('hex') });
     await done;
     assert.equal(honest?.connectionState, 'connected');

@@ -168,7 +168,7 @@ class World {
       this.#nudges += 1;
       this.room.checkConnection();
     }
-    if (this.room.state.is === 'closed') this.enter();
+    if (this.room.state.state === 'closed') this.enter();
     this.rtc.made.splice(
       0,
       this.rtc.made.length,
@@ -182,8 +182,8 @@ class World {
     for (const socket of this.#sockets.splice(0)) socket.drop(1006);
     const until = this.clock.now + 700_000;
     // Over HTTP the answers that are still to come may be a while.
-    while (this.room.state.is !== 'joined' || this.room.peers.length !== 1) {
-      if (this.room.state.is === 'closed') this.enter();
+    while (this.room.state.state !== 'joined' || this.room.peers.length !== 1) {
+      if (this.room.state.state === 'closed') this.enter();
       assert(this.clock.now < until, `not in the room again, but ${JSON.stringify(this.room.state)}`);
       await this.clock.pass(1_000);
     }

@@ -43,7 +43,7 @@ const enter = (base: string, room: string, options: Partial<JoinOptions> = {}): 
     told: (wanted) => told.filter(({ name }) => name === wanted).map(({ value }) => value),
   };
 };
-const isIn = ({ room }: Seen) => eventually(() => expect(room.state).toEqual({ is: 'joined' }));
+const isIn = ({ room }: Seen) => eventually(() => expect(room.state).toEqual({ state: 'joined' }));
 
 describe.concurrent.each<[string, Fault[]]>([
   ['a WebSocket', []],
@@ -62,7 +62,7 @@ describe.concurrent.each<[string, Fault[]]>([
     await isIn(host);
     expect(await host.room.lock('knock')).toEqual({ accepted: true });
     const guest = enter(base, name, { name: 'Ben' });
-    await eventually(() => expect(guest.room.state).toEqual({ is: 'waiting', host: true }));
+    await eventually(() => expect(guest.room.state).toEqual({ state: 'waiting', host: true }));
     await eventually(() => expect(host.room.roomState?.waiting).toMatchObject([{ name: 'Ben', away: false }]));
     const id = host.room.roomState?.waiting[0]?.id ?? '';
     return { name, network, base, host, guest, id };
@@ -77,12 +77,12 @@ describe.concurrent.each<[string, Fault[]]>([
     await host.inbox.take('ack');
     const { base } = await start();
     const guest = enter(base, name, { name: 'Ben' });
-    await eventually(() => expect(guest.room.state).toEqual({ is: 'waiting', host: true }));
+    await eventually(() => expect(guest.room.state).toEqual({ state: 'waiting', host: true }));
     const said = guest.room.chat('said at the door');
     await host.cut();
-    await eventually(() => expect(guest.room.state).toEqual({ is: 'waiting', host: false }));
+    await eventually(() => expect(guest.room.state).toEqual({ state: 'waiting', host: false }));
     await host.resume();
-    await eventually(() => expect(guest.room.state).toEqual({ is: 'waiting', host: true }));
+    await eventually(() => expect(guest.room.state).toEqual({ state: 'waiting', host: true }));
     expect([guest.room.roomState, guest.room.peers]).toEqual([undefined, []]);
     await host.send({ type: 'admit', peer: (await host.inbox.take('lobby')).waiting[0]?.id });
     await isIn(guest);
@@ -90,16 +90,16 @@ describe.concurrent.each<[string, Fault[]]>([
     expect(guest.room.roomState).toMatchObject({ self: { role: 'guest' }, room: { access: 'knock' }, waiting: [] });
     expect(await said).toEqual({ accepted: true });
     expect(await host.inbox.take('chat')).toMatchObject({ text: 'said at the door' });
-    const between = guest.states.map(({ is }) => is).filter((is) => is !== 'connecting');
+    const between = guest.states.map(({ state: is }) => is).filter((is) => is !== 'connecting');
     expect(between).toEqual(['waiting', 'waiting', 'waiting', 'joined']);
   });
 
   test('one who is denied is out for good', async () => {
     const { host, guest, id } = await knock();
     expect(await host.room.deny(id)).toEqual({ accepted: true });
-    await eventually(() => expect(guest.room.state).toEqual({ is: 'closed', code: 'denied' }));
+    await eventually(() => expect(guest.room.state).toEqual({ state: 'closed', code: 'denied' }));
     await eventually(() => expect(host.room.roomState?.waiting).toEqual([]));
-    expect(guest.states.at(-1)).toEqual({ is: 'closed', code: 'denied' });
+    expect(guest.states.at(-1)).toEqual({ state: 'closed', code: 'denied' });
   });
 
   test('one whose connection is lost at the door waits again', async () => {
@@ -107,7 +107,7 @@ describe.concurrent.each<[string, Fault[]]>([
     network.cut();
     const lobbies = () => host.told('room-state').map((roomState) => (roomState as RoomState).waiting[0]?.away);
     await eventually(() => expect(lobbies()).toEqual([undefined, undefined, false, true, false]));
-    await eventually(() => expect(guest.room.state).toEqual({ is: 'waiting', host: true }));
+    await eventually(() => expect(guest.room.state).toEqual({ state: 'waiting', host: true }));
     expect(await host.room.admit(id)).toEqual({ accepted: true });
     await isIn(guest);
     await eventually(() => expect(host.room.peers).toMatchObject([{ id, away: false }]));
@@ -143,11 +143,11 @@ describe.concurrent.each<[string, Fault[]]>([
     const other = first === host ? one : host;
     await eventually(() => expect(first.room.peers).toHaveLength(1));
     expect(await first.room.kick(other.room.roomState?.self.id ?? '', true)).toEqual({ accepted: true });
-    await eventually(() => expect(other.room.state).toEqual({ is: 'closed', code: 'kicked' }));
+    await eventually(() => expect(other.room.state).toEqual({ state: 'closed', code: 'kicked' }));
     await eventually(() => expect(first.told('peer-left')).toMatchObject([{ reason: 'kicked' }]));
     void first.room.end();
-    await eventually(() => expect(first.room.state).toEqual({ is: 'closed', code: 'room-ended' }));
-    for (const { states } of [host, one]) expect(states.filter(({ is }) => is === 'joined')).toHaveLength(1);
+    await eventually(() => expect(first.room.state).toEqual({ state: 'closed', code: 'room-ended' }));
+    for (const { states } of [host, one]) expect(states.filter(({ state: is }) => is === 'joined')).toHaveLength(1);
   });
 
   test('a page that is loaded again has its seat, role and place in the others’ lists', async () => {
@@ -159,7 +159,7 @@ describe.concurrent.each<[string, Fault[]]>([
     const { id } = host.room.roomState?.self ?? { id: '' };
     const { session } = host.room;
     host.room.leave(true);
-    expect(host.room.state).toEqual({ is: 'closed', code: 'left' });
+    expect(host.room.state).toEqual({ state: 'closed', code: 'left' });
     await eventually(() => expect(guest.room.peers).toMatchObject([{ id, away: true }]));
     const again = enter(base, name, { name: 'Aiko', session });
     await isIn(again);

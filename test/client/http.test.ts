@@ -104,7 +104,7 @@ describe('an answer has a limit of', () => {
   it('8 MiB for a join, which has then failed', async () => {
     const { taken, body } = flood('{"type":"joined","session":"');
     const { connection } = await start(() => undefined, { body: body() });
-    expect(connection.state).toMatchObject({ is: 'connecting' });
+    expect(connection.state).toMatchObject({ state: 'connecting' });
     expect(taken.pieces).toBeLessThan(12);
     connection.leave();
   });
@@ -148,7 +148,7 @@ describe('one message does not end the loop:', () => {
     });
     await clock.pass(2_000);
     expect(heard.map(({ type }) => type)).toContain('peer-away');
-    expect(connection.state).toEqual({ is: 'joined' });
+    expect(connection.state).toEqual({ state: 'joined' });
     connection.leave();
   });
 
@@ -201,6 +201,6 @@ describe('a redirect', () => {
     await eventually(() => expect(asked).toBeGreaterThan(3), 10_000);
     connection.leave();
     expect(elsewhere).toEqual([]);
-    expect(connection.state.is).toBe('closed');
+    expect(connection.state.state).toBe('closed');
   });
 });

@@ -39,10 +39,10 @@ describe('at the door', () => {
     server.latest.say({ type: 'waiting-updated', seq: 5, host: false });
     server.latest.say(joined({ seq: 9 }));
     expect(states).toEqual([
-      { is: 'waiting', host: true },
-      { is: 'waiting', host: false },
-      { is: 'waiting', host: true },
-      { is: 'joined' },
+      { state: 'waiting', host: true },
+      { state: 'waiting', host: false },
+      { state: 'waiting', host: true },
+      { state: 'joined' },
     ]);
     expect(server.sockets).toHaveLength(1);
   });
@@ -58,24 +58,24 @@ describe('at the door', () => {
   it('comes back to it with its session after a lost connection, or finds itself inside', async () => {
     const { server, connection, clock } = knock();
     server.latest.drop(1006);
-    expect(connection.state).toEqual({ is: 'reconnecting', attempt: 0 });
+    expect(connection.state).toEqual({ state: 'reconnecting', attempt: 0 });
     await clock.pass(1_000);
     server.latest.accept();
     expect(server.latest.sent).toEqual([{ type: 'join', session: 'secret', after: 4 }]);
     server.latest.say(waiting({ seq: 7, host: false }));
-    expect(connection.state).toEqual({ is: 'waiting', host: false });
+    expect(connection.state).toEqual({ state: 'waiting', host: false });
     server.latest.drop(1006);
     await clock.pass(1_000);
     server.admit({ recovered: false, seq: 12 });
     expect(server.latest.sent[0]).toEqual({ type: 'join', session: 'secret', after: 7 });
-    expect(connection.state).toEqual({ is: 'joined' });
+    expect(connection.state).toEqual({ state: 'joined' });
   });
 
   it.each(['denied', 'room-ended'] as const)('ends by %s, and does not come back', async (code) => {
     const { server, connection, clock } = knock();
     server.latest.say({ type: 'bye', code, message: '', retry: null });
     await clock.pass(600_000);
-    expect(connection.state).toEqual({ is: 'closed', code });
+    expect(connection.state).toEqual({ state: 'closed', code });
     expect([server.sockets.length, clock.pending]).toEqual([1, 0]);
   });
 
@@ -92,10 +92,10 @@ describe('at the door', () => {
     server.latest.accept();
     server.latest.say({ type: 'pong' });
     expect(server.latest.sent.at(-1)).toEqual({ type: 'join', session: 'secret', after: 4 });
-    expect(connection.state).toEqual({ is: 'waiting', host: true });
+    expect(connection.state).toEqual({ state: 'waiting', host: true });
     server.latest.say(waiting({ host: false }));
-    expect(connection.state).toEqual({ is: 'waiting', host: false });
-    expect(states.filter(({ is }) => is === 'joined')).toEqual([]);
+    expect(connection.state).toEqual({ state: 'waiting', host: false });
+    expect(states.filter(({ state: is }) => is === 'joined')).toEqual([]);
     connection.leave();
     expect(clock.pending).toBe(0);
   });
@@ -119,7 +119,7 @@ describe('at the door', () => {
 describe('a seat of before', () => {
   it('is taken by its secret alone, and is no return until the room says so', () => {
     const { server, connection, states } = start('of before');
-    expect(connection.state).toEqual({ is: 'connecting', attempt: 1 });
+    expect(connection.state).toEqual({ state: 'connecting', attempt: 1 });
     expect(connection.session).toBe('of before');
     server.latest.accept();
     expect(server.latest.sent).toEqual([{ type: 'join', session: 'of before' }]);
@@ -127,7 +127,7 @@ describe('a seat of before', () => {
     expect(server.latest.sent.at(-1)).toEqual({ type: 'join' });
     server.admit({ session: 'another' });
     expect(connection.session).toBe('another');
-    expect(states).toEqual([{ is: 'joined' }]);
+    expect(states).toEqual([{ state: 'joined' }]);
   });
 
   it('is left for some seconds, or for good', () => {
@@ -136,7 +136,7 @@ describe('a seat of before', () => {
       server.admit();
       connection.leave(mayReturn);
       expect(server.latest.sent.at(-1)).toEqual(mayReturn ? { type: 'leave', mayReturn } : { type: 'leave' });
-      expect(connection.state).toEqual({ is: 'closed', code: 'left' });
+      expect(connection.state).toEqual({ state: 'closed', code: 'left' });
     }
   });
 });
@@ -146,6 +146,6 @@ it.each(['kicked', 'room-ended', 'replaced'] as const)('%s is an end without a w
   server.admit();
   server.latest.say({ type: 'bye', code, message: '', retry: null });
   await clock.pass(600_000);
-  expect(connection.state).toEqual({ is: 'closed', code });
+  expect(connection.state).toEqual({ state: 'closed', code });
   expect([server.sockets.length, clock.pending]).toEqual([1, 0]);
 });

@@ -59,11 +59,11 @@ const talk = async ({ connection, other, heard }: Met, rounds: number) => {
 };
 
 const joined = async ({ connection }: Met) =>
-  eventually(() => expect(connection.state).toEqual({ is: 'joined' }), 15_000);
+  eventually(() => expect(connection.state).toEqual({ state: 'joined' }), 15_000);
 const carriedBy = (met: Met, transport: Transport) =>
   eventually(() => {
     expect(met.connection.transport).toBe(transport);
-    expect(met.connection.state).toEqual({ is: 'joined' });
+    expect(met.connection.state).toEqual({ state: 'joined' });
   }, 20_000);
 
 describe.concurrent('a network that', () => {
@@ -87,7 +87,7 @@ describe.concurrent('a network that', () => {
       await carriedBy(met, 'websocket');
       await talking;
       await talk(met, 5);
-      expect(met.states.slice(states).filter(({ is }) => is !== 'joined')).toEqual([]);
+      expect(met.states.slice(states).filter(({ state: is }) => is !== 'joined')).toEqual([]);
       expect(met.other.inbox.of('peer-joined')).toHaveLength(1);
       expect(met.other.inbox.of('peer-left')).toEqual([]);
     },

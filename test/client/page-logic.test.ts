@@ -60,7 +60,7 @@ describe('links', () => {
     ['"https://a.example"', ['https://a.example']],
   ])('in %j', (text, links) => {
     const parts = splitLinks(text);
-    expect(parts.filter(({ is }) => is === 'link').map((part) => part.text)).toEqual(links);
+    expect(parts.filter(({ type: is }) => is === 'link').map((part) => part.text)).toEqual(links);
     expect(parts.map((part) => part.text).join('')).toBe(text);
   });
 });

@@ -47,13 +47,13 @@ describe('addresses', () => {
 
   it.each(['https://host/', 'https://host/deep/path/'])('lead to a room and back below %s', (base) => {
     for (const room of ['garden', '玄関', 'a-b_c']) {
-      expect(routeOf(roomUrl(room, base), base)).toEqual({ is: 'room', room });
+      expect(routeOf(roomUrl(room, base), base)).toEqual({ type: 'room', room });
     }
-    expect(routeOf(base, base)).toEqual({ is: 'landing' });
+    expect(routeOf(base, base)).toEqual({ type: 'landing' });
   });
 
   it.each(['%', 'a%20b', '%2F', 'x'.repeat(65)])('with the impossible room %s are told apart', (room) => {
-    expect(routeOf(`https://host/rooms/${room}`, 'https://host/')).toEqual({ is: 'bad-room' });
+    expect(routeOf(`https://host/rooms/${room}`, 'https://host/')).toEqual({ type: 'bad-room' });
   });
 });
 

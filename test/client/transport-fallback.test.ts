@@ -79,10 +79,10 @@ describe('down', () => {
     const { clock, server, rungs, connection } = start();
     turnAway(server.latest);
     await clock.pass(1_000);
-    expect([rungs, connection.state]).toEqual([['websocket', 'http'], { is: 'connecting', attempt: 2 }]);
+    expect([rungs, connection.state]).toEqual([['websocket', 'http'], { state: 'connecting', attempt: 2 }]);
     turnAway(server.latest);
     await clock.pass(10_000);
-    expect([rungs, connection.state]).toEqual([['websocket', 'http'], { is: 'closed', code: 'origin-refused' }]);
+    expect([rungs, connection.state]).toEqual([['websocket', 'http'], { state: 'closed', code: 'origin-refused' }]);
   });
 
   it('not when it is refused to a page of another site', async () => {
@@ -90,7 +90,7 @@ describe('down', () => {
     onTestFinished(() => void vi.unstubAllGlobals());
     const { server, rungs, connection } = start();
     turnAway(server.latest);
-    expect([rungs, connection.state]).toEqual([['websocket'], { is: 'closed', code: 'origin-refused' }]);
+    expect([rungs, connection.state]).toEqual([['websocket'], { state: 'closed', code: 'origin-refused' }]);
   });
 
   it('only at the third loss once a WebSocket has proved itself', async () => {
@@ -126,7 +126,7 @@ describe('up', () => {
     expect(high.sent.at(-1)).toEqual({ type: 'chat', n: 1, text: 'unsettled' });
     expect(low.closed).toBe(true);
     expect(events.map(({ seq }) => seq)).toEqual([6, 7, 8]);
-    expect(states.slice(before)).toEqual([{ is: 'joined' }]);
+    expect(states.slice(before)).toEqual([{ state: 'joined' }]);
   });
 
   it('not over a WebSocket that swallows or breaks; the next try comes later each time', async () => {
@@ -140,7 +140,7 @@ describe('up', () => {
     await pass(1_000);
     expect(rungs).toEqual(['websocket', 'http', 'websocket', 'websocket']);
     server.latest.drop(1006);
-    expect(connection.state).toEqual({ is: 'joined' });
+    expect(connection.state).toEqual({ state: 'joined' });
     expect(low.closed).toBe(false);
   });
 
@@ -157,7 +157,7 @@ describe('up', () => {
     server.latest.accept();
     server.latest.say({ type: 'pong' });
     server.latest.drop(1006);
-    expect(connection.state).toMatchObject({ is: 'reconnecting' });
+    expect(connection.state).toMatchObject({ state: 'reconnecting' });
     expect(low.closed).toBe(true);
     await clock.pass(1_000);
     expect(rungs.at(-1)).toBe('http');
@@ -172,10 +172,10 @@ describe('up', () => {
     server.latest.say({ type: 'bye', code: 'replaced', message: '', retry: null });
     await clock.pass(225);
     server.admit(joinedAgain);
-    expect(connection.state).toEqual({ is: 'joined' });
+    expect(connection.state).toEqual({ state: 'joined' });
     await clock.pass(6_000);
     server.latest.say({ type: 'bye', code: 'replaced', message: '', retry: null });
-    expect(connection.state).toEqual({ is: 'closed', code: 'replaced' });
+    expect(connection.state).toEqual({ state: 'closed', code: 'replaced' });
     expect(clock.pending).toBe(0);
   });
 

@@ -30,24 +30,24 @@ describe('a joined of the wrong shape', () => {
     const { clock, server, connection } = start();
     server.latest.accept();
     server.latest.say(JSON.stringify({ ...joined(), ...wrong }));
-    expect(connection.state).toEqual({ is: 'connecting', attempt: 1, because: 'bad-message' });
+    expect(connection.state).toEqual({ state: 'connecting', attempt: 1, because: 'bad-message' });
     expect(server.latest.closed).toBe(true);
     await clock.pass(225);
     expect(server.sockets).toHaveLength(2);
     server.admit();
-    expect(connection.state).toEqual({ is: 'joined' });
+    expect(connection.state).toEqual({ state: 'joined' });
   });
 
   it('is one after the lobby as well', async () => {
     const { clock, server, connection } = start();
     server.latest.accept();
     server.latest.say({ type: 'waiting', self: { id: 'me' }, host: true, seq: 1, session: 'secret', grace: 1 });
-    expect(connection.state).toEqual({ is: 'waiting', host: true });
+    expect(connection.state).toEqual({ state: 'waiting', host: true });
     server.latest.say(JSON.stringify({ ...joined(), peers: {} }));
     expect(connection.state).toMatchObject({ because: 'bad-message' });
     await clock.pass(225);
     server.admit();
-    expect(connection.state).toEqual({ is: 'joined' });
+    expect(connection.state).toEqual({ state: 'joined' });
   });
 });
 
@@ -56,7 +56,7 @@ it('another message of the wrong shape is ignored, and the first of a connection
   server.admit();
   for (let round = 0; round < 100; round += 1) server.latest.say('{"type":"peer-joined","seq":1,"peer":null}');
   server.latest.say({ type: 'peer-away', seq: 1, peer: 'a' });
-  expect(connection.state).toEqual({ is: 'joined' });
+  expect(connection.state).toEqual({ state: 'joined' });
   expect(told.slice(1)).toEqual([
     ['warning', new TypeError('malformed message: peer-joined')],
     ['event', { type: 'peer-away', seq: 1, peer: 'a' }],
@@ -126,7 +126,7 @@ it('a flood of newcomers ends the connection, which resumes later', async () => 
   };
   server.admit();
   came(1);
-  expect(connection.state).toMatchObject({ is: 'reconnecting', because: 'rate-limited' });
+  expect(connection.state).toMatchObject({ state: 'reconnecting', because: 'rate-limited' });
   expect(count('event')).toBe(600);
   for (let at = 1; clock.now < 50_000; await clock.pass(100)) {
     if (server.sockets.length === at) continue;
@@ -139,7 +139,7 @@ it('a flood of newcomers ends the connection, which resumes later', async () => 
   await clock.pass(20_000);
   connection.checkConnection();
   server.admit();
-  expect(connection.state).toEqual({ is: 'joined' });
+  expect(connection.state).toEqual({ state: 'joined' });
 });
 
 it('what a server never settles is kept up to 5000 messages', async () => {
@@ -156,12 +156,12 @@ it('a listener that throws, at any event, ends nothing', async () => {
   const report = vi.fn();
   vi.stubGlobal('reportError', report);
   const { clock, server, connection } = start();
-  const states: ConnectionState['is'][] = [];
+  const states: ConnectionState['state'][] = [];
   for (const name of ['state', 'joined', 'event', 'ice', 'refused', 'warning'] as const)
     connection.on(name, () => {
       throw new Error(name);
     });
-  connection.on('state', ({ is }) => states.push(is));
+  connection.on('state', ({ state: is }) => states.push(is));
   server.admit();
   server.latest.say({ type: 'peer-away', seq: 1, peer: 'a' });
   server.latest.say({ type: 'ice', ice: [] });

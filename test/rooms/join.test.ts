@@ -67,7 +67,7 @@ describe('entering a room', () => {
       room.access = 'locked';
       expect(join(room, back('b', 'b'), 0, rules)).toEqual({ refused: 'room-locked' });
       room.access = 'knock';
-      expect(took(join(room, back('b', 'b'), 0, rules)).result.at).toBe('door');
+      expect(took(join(room, back('b', 'b'), 0, rules)).result.state).toBe('waiting');
     });
 
     test('it counts for one seat, and again only if the new secret was never heard of', () => {

@@ -74,7 +74,7 @@ describe('leaving a room', () => {
   test('where a host comes with a token, one may wait before the room is there', () => {
     const house = { ...rules, access: 'knock' as const };
     const room = emptyRoom('r');
-    expect(took(join(room, entrance('w'), 0, house)).result).toMatchObject({ at: 'door', host: false });
+    expect(took(join(room, entrance('w'), 0, house)).result).toMatchObject({ state: 'waiting', host: false });
     const { events } = took(
       carryOut(room, (place) => join(place, entrance('a', { granted: { role: 'host' } }), 0, house), 0),
     );

@@ -20,7 +20,10 @@ const knocked = () => {
   enter(room, 'a');
   enter(room, 'b');
   say(room, 'a', { type: 'lock', access: 'knock' });
-  expect(took(join(room, entrance('w', { name: 'Wanda' }), 0, rules)).result).toMatchObject({ at: 'door', host: true });
+  expect(took(join(room, entrance('w', { name: 'Wanda' }), 0, rules)).result).toMatchObject({
+    state: 'waiting',
+    host: true,
+  });
   return room;
 };
 
@@ -60,7 +63,7 @@ describe('speaking in a room', () => {
 
   test('who is let in is a peer, and hosts see who still waits', () => {
     const room = knocked();
-    expect(took(join(room, entrance('v'), 0, rules)).result).toMatchObject({ at: 'door' });
+    expect(took(join(room, entrance('v'), 0, rules)).result).toMatchObject({ state: 'waiting' });
     expect(join(room, entrance('u'), 0, rules)).toMatchObject({ refused: 'lobby-full' });
     expect(say(room, 'a', { type: 'admit', peer: 'w' })).toEqual([
       expect.objectContaining({

@@ -8,7 +8,7 @@ export const rules: Rules = {
   access: 'open',
   maxPeers: 4,
   maxWaiting: 2,
-  maxGone: 16,
+  maxEndedSessions: 16,
   chatHistory: 3,
   grace: 1000,
   returnGrace: 100,
@@ -26,7 +26,7 @@ export const entrance = (id: string, more: Partial<Entrance> = {}): Entrance => 
 /** @throws when it was refused, or has to wait */
 export const enter = (room: Room, id: string, more: Partial<Entrance> = {}, by: Rules = rules) => {
   const { events, result } = took(join(room, entrance(id, more), 0, by));
-  if (result.at === 'door') throw new Error(`${id} has to wait`);
+  if (result.state === 'waiting') throw new Error(`${id} has to wait`);
   const view: View = result.view;
   return { events, view };
 };

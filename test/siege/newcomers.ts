@@ -63,7 +63,7 @@ export class Newcomers {
       setTimeout(leave, stays);
     });
     connection.on('state', (state) => {
-      if (state.is !== 'closed' || state.code === 'left' || isIn) return;
+      if (state.state !== 'closed' || state.code === 'left' || isIn) return;
       const why = `${room.replace(/\d+/, '')}: ${state.code}`;
       this.turnedAway.set(why, (this.turnedAway.get(why) ?? 0) + 1);
       leave();

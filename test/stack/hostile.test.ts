@@ -145,7 +145,7 @@ const joinRoom = async (camera: boolean) => {
   // From the start: two browsers are told things in no certain order, and a file may be there before one is told to listen.
   share.on('file', (file) => {
     file.on('state', async (state) => {
-      if (state.is === 'done' && file.name === 'honest.txt') window.arrived = await state.file?.text();
+      if (state.state === 'done' && file.name === 'honest.txt') window.arrived = await state.file?.text();
     });
     file.accept();
   });

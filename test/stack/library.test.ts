@@ -366,7 +366,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
   const received = (page: Page) =>
     page.evaluate(async () => {
       const state = window.incoming[0]?.state;
-      if (state?.is !== 'done' || !state.file) return state?.is;
+      if (state?.state !== 'done' || !state.file) return state?.state;
       const bytes = await state.file.arrayBuffer();
       return Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))).join();
     });
@@ -388,7 +388,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     const most = await a.page.evaluate(() => ('most' in window ? Number(window.most) : 0));
     expect(most).toBeGreaterThan(0);
     expect(most).toBeLessThan(300_000);
-    expect(await a.page.evaluate(() => window.outgoing.state)).toEqual({ is: 'done' });
+    expect(await a.page.evaluate(() => window.outgoing.state)).toEqual({ state: 'done' });
   });
 
   test('a file goes on when the connection under it is replaced', async () => {
@@ -411,6 +411,6 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     const hash = await send(a.page, b.page, 6 * 2 ** 20);
     await expect.poll(() => received(b.page), { timeout: 50_000 }).toBe(hash);
     expect(await a.page.evaluate(() => window.testConnections.length)).toBeGreaterThan(1);
-    await a.page.waitForFunction(() => window.outgoing.state.is === 'done');
+    await a.page.waitForFunction(() => window.outgoing.state.state === 'done');
   });
 });

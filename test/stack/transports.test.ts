@@ -57,7 +57,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
       { url: `${network.url.replace('http', 'ws')}/rooms/${room}/ws`, timing },
     );
   };
-  const joined = (page: Page) => page.waitForFunction(() => window.connection.state.is === 'joined');
+  const joined = (page: Page) => page.waitForFunction(() => window.connection.state.state === 'joined');
   const transport = (page: Page) => page.evaluate(() => window.connection.transport);
   const heard = (page: Page) => page.evaluate(() => window.heard);
   const say = (page: Page, text: string) => page.evaluate((said) => window.connection.chat(said), text);

@@ -14,13 +14,13 @@ import { rememberToken, takeSeat } from './storage.ts';
 import { useChanges } from './ui/hooks.ts';
 
 type View =
-  | { is: 'landing' }
-  | { is: 'lobby'; room: string; devices: Devices; options: CallOptions | undefined }
-  | { is: 'joining'; entry: JoinParameters }
-  | { is: 'call'; entry: JoinParameters; model: CallModel; Call: CallChunk['Call'] }
-  | { is: 'passcode'; entry: JoinParameters; wrong: boolean }
-  | { is: 'ended'; room: string; code: ErrorCode }
-  | { is: 'outdated' };
+  | { state: 'landing' }
+  | { state: 'lobby'; room: string; devices: Devices; options: CallOptions | undefined }
+  | { state: 'joining'; entry: JoinParameters }
+  | { state: 'call'; entry: JoinParameters; model: CallModel; Call: CallChunk['Call'] }
+  | { state: 'passcode'; entry: JoinParameters; wrong: boolean }
+  | { state: 'ended'; room: string; code: ErrorCode }
+  | { state: 'outdated' };
 
 export const App = () => {
   useChanges(speech);
@@ -28,9 +28,9 @@ export const App = () => {
   const shown = useRef(view);
 
   const show = (next: View) => {
-    if (next.is === 'landing' || next.is === 'lobby') release(shown.current);
+    if (next.state === 'landing' || next.state === 'lobby') release(shown.current);
     shown.current = next;
-    if (next.is === 'call') void next.model.ready.then(() => shown.current === next && setView(next));
+    if (next.state === 'call') void next.model.ready.then(() => shown.current === next && setView(next));
     else setView(next);
   };
   const open = (room: string, options?: CallOptions) => {
@@ -46,34 +46,34 @@ export const App = () => {
     return () => removeEventListener('popstate', back);
   }, []);
   useEffect(() => {
-    if (view.is === 'lobby')
+    if (view.state === 'lobby')
       void loadCallChunk()
         .then(({ warmUp }) => warmUp())
         .catch(() => {});
-    if (view.is !== 'joining') return;
+    if (view.state !== 'joining') return;
     const { entry } = view;
     const showNext = (next: View) => shown.current === view && show(next);
     loadCallChunk().then(
       (chunk) => showNext(call(entry, chunk)),
       () => {
         entry.devices.close();
-        showNext({ is: 'outdated' });
+        showNext({ state: 'outdated' });
       },
     );
   }, [view]);
   useLayoutEffect(() => {
-    if (view.is !== 'call') return;
+    if (view.state !== 'call') return;
     const { entry, model } = view;
     return model.onOver((code) => {
       const needsPasscode = !model.everJoined && (code === 'passcode-needed' || code === 'wrong-passcode');
       if (!needsPasscode) entry.devices.close();
-      if (shown.current.is !== 'call') return;
-      if (needsPasscode) show({ is: 'passcode', entry, wrong: code === 'wrong-passcode' });
-      else show({ is: 'ended', room: entry.room, code });
+      if (shown.current.state !== 'call') return;
+      if (needsPasscode) show({ state: 'passcode', entry, wrong: code === 'wrong-passcode' });
+      else show({ state: 'ended', room: entry.room, code });
     });
   }, [view]);
 
-  switch (view.is) {
+  switch (view.state) {
     case 'landing':
       return <Landing open={open} />;
     case 'lobby':
@@ -111,14 +111,14 @@ const Joining = () => (
 const lobby = (room: string, options?: CallOptions): View => {
   const devices = new Devices();
   void devices.start();
-  return { is: 'lobby', room, devices, options };
+  return { state: 'lobby', room, devices, options };
 };
 
 /** Shows the call at once if its chunk is loaded. */
-const joining = (entry: JoinParameters): View => (callChunk ? call(entry, callChunk) : { is: 'joining', entry });
+const joining = (entry: JoinParameters): View => (callChunk ? call(entry, callChunk) : { state: 'joining', entry });
 
 const call = (entry: JoinParameters, { Call, CallModel }: CallChunk): View => ({
-  is: 'call',
+  state: 'call',
   entry,
   model: new CallModel(entry),
   Call,
@@ -129,9 +129,9 @@ const viewOfAddress = (): View => {
   const fromUrl = takeToken(location.href);
   // Keeps the token out of the address bar and of copied links.
   if (fromUrl) history.replaceState(history.state, '', fromUrl.shown);
-  if (fromUrl && route.is === 'room') rememberToken(route.room, fromUrl.token);
-  if (route.is === 'room') return viewOfRoom(route.room);
-  return route.is === 'bad-room' ? { is: 'ended', room: '', code: 'bad-room-name' } : { is: 'landing' };
+  if (fromUrl && route.type === 'room') rememberToken(route.room, fromUrl.token);
+  if (route.type === 'room') return viewOfRoom(route.room);
+  return route.type === 'bad-room' ? { state: 'ended', room: '', code: 'bad-room-name' } : { state: 'landing' };
 };
 
 /** A page reloaded during a call resumes it, with the devices that were on. */
@@ -146,7 +146,7 @@ const viewOfRoom = (room: string): View => {
 
 /** Releases the devices, or leaves the call, of the view that is replaced. */
 const release = (view: View): void => {
-  if (view.is === 'lobby') view.devices.close();
-  if (view.is === 'passcode' || view.is === 'joining') view.entry.devices.close();
-  if (view.is === 'call') view.model.leave();
+  if (view.state === 'lobby') view.devices.close();
+  if (view.state === 'passcode' || view.state === 'joining') view.entry.devices.close();
+  if (view.state === 'call') view.model.leave();
 };

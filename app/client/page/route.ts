@@ -1,6 +1,6 @@
 /** Maps URLs to the page's two routes, the start page and a room, and back. */
 
-export type Route = { is: 'landing' } | { is: 'room'; room: string } | { is: 'bad-room' };
+export type Route = { type: 'landing' } | { type: 'room'; room: string } | { type: 'bad-room' };
 
 /** Letters (with combining marks) and digits of any script, `-` and `_`, as in the protocol's room names. */
 const roomName = /^[\p{L}\p{M}\p{N}_-]{1,64}$/u;
@@ -22,13 +22,13 @@ export const normalRoomName = (typed: string): string => typed.trim().normalize(
 export const routeOf = (url: string, base: string): Route => {
   const path = new URL(url).pathname.slice(new URL(base).pathname.length);
   const match = /^rooms\/([^/]+)\/?$/.exec(path);
-  if (!match?.[1]) return { is: 'landing' };
+  if (!match?.[1]) return { type: 'landing' };
   try {
     const room = normalRoomName(decodeURIComponent(match[1]));
-    return roomNameProblem(room) ? { is: 'bad-room' } : { is: 'room', room };
+    return roomNameProblem(room) ? { type: 'bad-room' } : { type: 'room', room };
   } catch {
     // Malformed percent-encoding is no room name either.
-    return { is: 'bad-room' };
+    return { type: 'bad-room' };
   }
 };
 

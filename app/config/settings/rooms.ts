@@ -45,9 +45,12 @@ export const rooms = {
   'max-waiting': integer(0, 10_000)
     .default(16)
     .register(settingMetadata, { help: 'peers that may wait in the lobby of a room' }),
-  'max-bans': integer(16, 1_000_000).default(256).register(settingMetadata, {
-    help: 'sessions that a room remembers as denied, kicked or banned',
-  }),
+  'max-ended-sessions': integer(16, 1_000_000)
+    .default(256)
+    .register(settingMetadata, {
+      help: 'sessions that a room remembers as denied, kicked or banned',
+      also: ['max-bans'],
+    }),
   'chat-history': integer(0, 10_000).default(50).register(settingMetadata, {
     help: 'chat messages to everyone that a room keeps for peers that join later; 0 = none',
     common: true,

@@ -17,7 +17,7 @@ export type HttpLimits = {
 type Exchange = { request: IncomingMessage; response: ServerResponse; due: number; bodyStart: number };
 
 /** `faulty`: the parser cannot continue. `closing`: everything is written; input is discarded until `until`. */
-type State = { at: 'open' } | { at: 'faulty' } | { at: 'closing'; until: number };
+type State = { state: 'open' } | { state: 'faulty' } | { state: 'closing'; until: number };
 
 /** ms for which input is still read after the last response; closing with unread input sends a reset that may overtake it. */
 const lingerTime = 2000;
@@ -29,7 +29,7 @@ export class HttpConnection {
   readonly #forget: () => void;
   /** In order of arrival; only the last one's body can be incomplete. */
   readonly #exchanges = new Set<Exchange>();
-  #state: State = { at: 'open' };
+  #state: State = { state: 'open' };
   /** `bytesRead` when the last response finished; -1 before the first. */
   #idleAt = -1;
   /** When a stalled body times out, and `bytesRead` when it last progressed. */
@@ -77,7 +77,7 @@ export class HttpConnection {
 
   /** Registers a request whose head has arrived. @returns whether to answer it */
   begin(request: IncomingMessage, response: ServerResponse): boolean {
-    if (this.#state.at !== 'open') return false;
+    if (this.#state.state !== 'open') return false;
     const { harakiri } = this.#limits;
     const due = harakiri > 0 ? performance.now() + harakiri : Number.POSITIVE_INFINITY;
     const exchange = { request, response, due, bodyStart: this.#socket.bytesRead };
@@ -91,12 +91,12 @@ export class HttpConnection {
   fault(reason: string): void {
     const known = reason.startsWith('HPE_') || reason === 'ERR_HTTP_REQUEST_TIMEOUT';
     // After one parse error, all further input produces more of them.
-    if (known && this.#state.at !== 'open') return;
+    if (known && this.#state.state !== 'open') return;
     if (!known || !this.#socket.writable) {
       this.#socket.destroy();
       return;
     }
-    this.#state = { at: 'faulty' };
+    this.#state = { state: 'faulty' };
     const code = faults.get(reason) ?? 'bad-request';
     this.#warn(code, `http: ${reason}`, this.#incomplete() ? { begun: true } : {});
     this.#answerFault(code);
@@ -112,7 +112,7 @@ export class HttpConnection {
 
   /** Enforces the timeouts; call this periodically. */
   check(now: number): void {
-    if (this.#state.at === 'closing' && this.#state.until <= now) {
+    if (this.#state.state === 'closing' && this.#state.until <= now) {
       this.#socket.destroy();
       return;
     }
@@ -127,7 +127,7 @@ export class HttpConnection {
 
   /** node:http does not count the spaces before a header value, so a head could grow without limit. */
   #checkHead(): void {
-    if (this.#exchanges.size > 0 || this.#state.at !== 'open') return;
+    if (this.#exchanges.size > 0 || this.#state.state !== 'open') return;
     const read = this.#socket.bytesRead - Math.max(this.#idleAt, 0);
     if (read > this.#limits.bufferSize + slack) this.fault('HPE_HEADER_OVERFLOW');
   }
@@ -142,7 +142,7 @@ export class HttpConnection {
 
   #checkBody(now: number): void {
     const exchange = this.#incomplete();
-    if (!exchange || this.#state.at !== 'open') return;
+    if (!exchange || this.#state.state !== 'open') return;
     const { request, response, bodyStart } = exchange;
     const { bytesRead } = this.#socket;
     const { limitPost, bodyTimeout } = this.#limits;
@@ -202,7 +202,7 @@ export class HttpConnection {
   }
 
   #linger(): void {
-    this.#state = { at: 'closing', until: performance.now() + lingerTime };
+    this.#state = { state: 'closing', until: performance.now() + lingerTime };
     this.#socket.end();
   }
 

@@ -25,10 +25,10 @@ export type Host = {
 };
 
 type State =
-  | { at: 'packet'; parser: PacketParser; started: boolean }
+  | { state: 'packet'; parser: PacketParser; started: boolean }
   | Exchange
   /** Everything is written; input is discarded, up to `budget` bytes. */
-  | { at: 'closing'; budget: number; request: UwsgiRequest | undefined };
+  | { state: 'closing'; budget: number; request: UwsgiRequest | undefined };
 
 const served = [webRequest, ping];
 
@@ -49,7 +49,7 @@ export class Connection {
   constructor(socket: Socket, host: Host) {
     this.socket = socket;
     this.#host = host;
-    this.#state = { at: 'packet', parser: createPacketParser(host.limits.bufferSize, served), started: false };
+    this.#state = { state: 'packet', parser: createPacketParser(host.limits.bufferSize, served), started: false };
     this.#deadline = performance.now() + host.limits.headerTimeout;
     socket.on('error', ignore);
     socket.on('close', this.#onClose);
@@ -60,14 +60,14 @@ export class Connection {
   /** No request yet, and none expected: a front end sends its packet right after connecting. */
   get idle(): boolean {
     const since = this.#deadline - this.#host.limits.headerTimeout;
-    return this.#state.at === 'packet' && performance.now() - since > promptness;
+    return this.#state.state === 'packet' && performance.now() - since > promptness;
   }
 
   /** Enforces the timeouts; call this periodically. */
   check(now: number): void {
     const state = this.#state;
     if (this.#deadline <= now) this.#expire();
-    else if (state.at === 'request' && !state.answered) this.#checkResponse(state, now);
+    else if (state.state === 'request' && !state.answered) this.#checkResponse(state, now);
   }
 
   #checkResponse(state: Exchange, now: number): void {
@@ -90,9 +90,9 @@ export class Connection {
 
   #expire(): void {
     const state = this.#state;
-    if (state.at === 'packet') {
+    if (state.state === 'packet') {
       this.#refuse('request-timeout', 'uwsgi: the packet was not complete in time');
-    } else if (state.at === 'request' && !state.answered) {
+    } else if (state.state === 'request' && !state.answered) {
       this.#fail(state, 'request-timeout', 'uwsgi: the body stalled');
     } else {
       this.socket.destroy();
@@ -101,7 +101,7 @@ export class Connection {
 
   readonly #onData = (chunk: Buffer): void => {
     const state = this.#state;
-    switch (state.at) {
+    switch (state.state) {
       case 'packet':
         state.started = true;
         this.#readPacket(state.parser, chunk);
@@ -119,11 +119,11 @@ export class Connection {
 
   readonly #onEnd = (): void => {
     const state = this.#state;
-    if (state.at === 'packet' && state.started) {
+    if (state.state === 'packet' && state.started) {
       this.#refuse('bad-request', 'uwsgi: the peer disconnected within the packet');
-    } else if (state.at === 'request' && state.left > 0 && !state.answered) {
+    } else if (state.state === 'request' && state.left > 0 && !state.answered) {
       this.#fail(state, 'bad-request', 'uwsgi: the peer disconnected before the whole body arrived');
-    } else if (state.at === 'packet' || (state.at === 'request' && !state.response.writableEnded)) {
+    } else if (state.state === 'packet' || (state.state === 'request' && !state.response.writableEnded)) {
       // nginx closes when its client has disconnected, so no response is needed. One that has ended is still flushed.
       this.socket.destroy();
     }
@@ -135,12 +135,12 @@ export class Connection {
     this.socket.removeAllListeners();
     this.socket.on('error', ignore);
     const state = this.#state;
-    if (state.at === 'request' && (state.left > 0 || !state.response.writableFinished)) state.request.abort();
-    if (state.at === 'closing') state.request?.abort();
+    if (state.state === 'request' && (state.left > 0 || !state.response.writableFinished)) state.request.abort();
+    if (state.state === 'closing') state.request?.abort();
   };
 
   readonly #onDrain = (): void => {
-    if (this.#state.at === 'request' && !this.#state.response.writableEnded) this.#state.response.emit('drain');
+    if (this.#state.state === 'request' && !this.#state.response.writableEnded) this.#state.response.emit('drain');
   };
 
   #readPacket(parser: PacketParser, chunk: Buffer): void {
@@ -264,7 +264,7 @@ export class Connection {
   }
 
   #linger(request?: UwsgiRequest): void {
-    this.#state = { at: 'closing', budget: lingerBytes, request };
+    this.#state = { state: 'closing', budget: lingerBytes, request };
     this.#deadline = performance.now() + lingerTime;
     this.socket.end();
     this.socket.resume();

@@ -24,7 +24,7 @@ export type UwsgiLimits = {
  * (performance.now()). `writeTimerArmed`: the write timeout is running, because the peer does not read.
  */
 export type Exchange = {
-  at: 'request';
+  state: 'request';
   request: UwsgiRequest;
   response: UwsgiResponse;
   left: number;
@@ -41,7 +41,7 @@ export const newExchange = (
   left: number,
   harakiri: number,
 ): Exchange => ({
-  at: 'request',
+  state: 'request',
   request,
   response,
   left,

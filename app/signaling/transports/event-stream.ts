@@ -38,13 +38,13 @@ type StreamEnd = ErrorCode | 'silent' | 'lost';
  * `lastWrite`: when something was last written.
  */
 type StreamState =
-  | { at: 'starting'; buffered: RoomLogEntry[] }
-  | { at: 'open'; response: ServerResponse; seq: number; lastWrite: number; buffered?: RoomLogEntry[] }
-  | { at: 'ending'; response: ServerResponse; since: number }
-  | { at: 'over' };
+  | { state: 'starting'; buffered: RoomLogEntry[] }
+  | { state: 'open'; response: ServerResponse; seq: number; lastWrite: number; buffered?: RoomLogEntry[] }
+  | { state: 'ending'; response: ServerResponse; since: number }
+  | { state: 'over' };
 
 export class EventStream implements Receiver {
-  #state: StreamState = { at: 'starting', buffered: [] };
+  #state: StreamState = { state: 'starting', buffered: [] };
   #end: StreamEnd = 'lost';
   /** The number of the room's last event for any peer. The `after` of this peer has to advance with it. */
   #reached = 0;
@@ -75,18 +75,18 @@ export class EventStream implements Receiver {
 
   /** Whether it is neither opened yet nor replaced by a newer connection. */
   get starting(): boolean {
-    return this.#state.at === 'starting';
+    return this.#state.state === 'starting';
   }
 
   get isOpen(): boolean {
-    return this.#state.at === 'open';
+    return this.#state.state === 'open';
   }
 
   /** Starts to write: the events missed since `after`, then those buffered. @param closed called when the stream has closed */
   open(response: ServerResponse, after: number, missed: RoomLogEntry[], closed: (traffic: Traffic) => void): void {
-    if (this.#state.at !== 'starting') return;
+    if (this.#state.state !== 'starting') return;
     const { buffered } = this.#state;
-    this.#state = { at: 'open', response, seq: after, lastWrite: 0 };
+    this.#state = { state: 'open', response, seq: after, lastWrite: 0 };
     const measure = meter(response.socket);
     const onClose = () => {
       this.#closed();
@@ -105,7 +105,7 @@ export class EventStream implements Receiver {
 
   deliver(entry: RoomLogEntry, text: string): void {
     if ('buffered' in this.#state) this.#state.buffered?.push(entry);
-    if (this.#state.at !== 'open' || this.#state.buffered || entry.seq <= this.#state.seq) return;
+    if (this.#state.state !== 'open' || this.#state.buffered || entry.seq <= this.#state.seq) return;
     const endCode = endedBy(entry.event, this.#peer, this.#waits);
     if (endCode) return this.end(refuse(endCode));
     if (admits(entry.event, this.#peer)) return this.#completeJoin(this.#state, entry.seq);
@@ -120,7 +120,7 @@ export class EventStream implements Receiver {
   }
 
   reached(seq: number): void {
-    if (this.#state.at === 'open' && !this.#state.buffered) this.#write(`: \nid: ${seq}\n\n`);
+    if (this.#state.state === 'open' && !this.#state.buffered) this.#write(`: \nid: ${seq}\n\n`);
   }
 
   displaced(why: Displaced): void {
@@ -129,7 +129,7 @@ export class EventStream implements Receiver {
 
   /** Ends the stream with a `bye`; its peer is away and may resume. */
   end(refusal: Refusal): void {
-    if (this.#state.at !== 'open') return;
+    if (this.#state.state !== 'open') return;
     this.#finish(refusal.refused, refusal);
     this.#markAway();
   }
@@ -137,21 +137,21 @@ export class EventStream implements Receiver {
   /** Closes before anything was written. */
   abandon(): void {
     this.#detach();
-    this.#state = { at: 'over' };
+    this.#state = { state: 'over' };
   }
 
   /** Called periodically: enforces timeouts and sends heartbeats. @param lastRequest when the peer last made a request */
   tick(now: number, lastRequest: number): void {
     const { heartbeat } = this.#signaling.limits;
-    if (this.#state.at === 'ending' && now - this.#state.since >= closeTimeout) this.#state.response.destroy();
-    if (this.#state.at !== 'open') return;
+    if (this.#state.state === 'ending' && now - this.#state.since >= closeTimeout) this.#state.response.destroy();
+    if (this.#state.state !== 'open') return;
     // An open connection does not prove that the peer is there. If it is, it requests a new stream.
     if (now - lastRequest >= silence(this.#signaling)) this.#finish('silent');
     else if (now - this.#state.lastWrite >= heartbeat) this.reached(this.#reached);
   }
 
   /** Completes the join of an admitted peer: sends `joined`, then the events that arrived meanwhile. */
-  #completeJoin(state: StreamState & { at: 'open' }, admission: number): void {
+  #completeJoin(state: StreamState & { state: 'open' }, admission: number): void {
     const buffered: RoomLogEntry[] = [];
     state.buffered = buffered;
     this.#waits = false;
@@ -178,7 +178,7 @@ export class EventStream implements Receiver {
 
   /** Writes everything but the last message, which `#finish` writes. */
   #write(text: string): void {
-    if (this.#state.at !== 'open' || this.#state.response.destroyed) return;
+    if (this.#state.state !== 'open' || this.#state.response.destroyed) return;
     const { response } = this.#state;
     if (response.writableLength > this.#signaling.limits.unsentBytes) return this.end(refuse('slow-consumer'));
     response.write(text);
@@ -188,24 +188,24 @@ export class EventStream implements Receiver {
   /** Detaches, sends `bye` if there is a refusal, and closes. The room is not changed. */
   #finish(end: StreamEnd, refusal?: Refusal): void {
     this.#detach();
-    if (refusal && this.#state.at === 'open') {
+    if (refusal && this.#state.state === 'open') {
       this.#signaling.counts.refused[refusal.refused] += 1;
       this.#state.response.write(block(encodeMessage(byeMessage(refusal))));
       this.#messages += 1;
     }
-    if (this.#state.at === 'starting') this.#state = { at: 'over' };
-    if (this.#state.at !== 'open') return;
+    if (this.#state.state === 'starting') this.#state = { state: 'over' };
+    if (this.#state.state !== 'open') return;
     const { response } = this.#state;
     this.#end = end;
-    this.#state = { at: 'ending', response, since: this.#signaling.clock() };
+    this.#state = { state: 'ending', response, since: this.#signaling.clock() };
     response.end();
   }
 
   /** The connection has closed. If the server did not end the stream, the peer is away at once. */
   #closed(): void {
-    const wasOpen = this.#state.at === 'open';
+    const wasOpen = this.#state.state === 'open';
     this.#detach();
-    this.#state = { at: 'over' };
+    this.#state = { state: 'over' };
     if (wasOpen) this.#markAway();
   }
 

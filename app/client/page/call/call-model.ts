@@ -153,7 +153,7 @@ export class CallModel {
 
   /** Calls `listener` once, when the call ends for any reason; at once if it has ended. */
   onOver(listener: (code: ErrorCode) => void): () => void {
-    if (this.state.is === 'closed') listener(this.state.code);
+    if (this.state.state === 'closed') listener(this.state.code);
     return this.#emitter.on('over', listener);
   }
 
@@ -231,16 +231,16 @@ export class CallModel {
   }
 
   #stateChanged(state: ConnectionState): void {
-    if (state.is !== 'joined') this.#announceJoins = false;
-    if (state.is === 'waiting') this.#awaitingAdmission = true;
-    if (state.is === 'joined') {
+    if (state.state !== 'joined') this.#announceJoins = false;
+    if (state.state === 'waiting') this.#awaitingAdmission = true;
+    if (state.state === 'joined') {
       if (this.#awaitingAdmission) this.announce(words.call.letIn);
       else if (this.#entry.seat && !this.#everJoined) this.announce(words.call.back);
       this.#awaitingAdmission = false;
       this.#everJoined = true;
       rememberRoom(this.#entry.room);
     }
-    if (state.is === 'closed') {
+    if (state.state === 'closed') {
       this.#closed.abort();
       this.local.close();
       this.transfers.close();
@@ -252,7 +252,7 @@ export class CallModel {
   #keepSeat(): void {
     const { session } = this.#room;
     if (session === undefined) return;
-    const isOn = (kind: Kind) => this.devices.state(kind).is === 'on';
+    const isOn = (kind: Kind) => this.devices.state(kind).state === 'on';
     const { room } = this.#entry;
     keepSeat({ room, session, name: this.name, camera: isOn('camera'), microphone: isOn('microphone') });
   }

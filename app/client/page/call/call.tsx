@@ -99,7 +99,7 @@ const shortcutActions: Record<Shortcut, ShortcutAction> = {
 
 /** What is wrong with the connection to the server, if anything. */
 const problemOf = ({ state, everJoined, awaitingAdmission }: CallModel): string | undefined => {
-  if (state.is === 'joined' || state.is === 'closed' || state.is === 'waiting') return undefined;
+  if (state.state === 'joined' || state.state === 'closed' || state.state === 'waiting') return undefined;
   const delay = state.because && delayOf(state.because);
   if (delay) return delay;
   if (everJoined) return call.reconnecting;

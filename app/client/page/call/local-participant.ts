@@ -74,7 +74,7 @@ export class LocalParticipant {
   }
 
   #muteRequested(from: string, kind: MediaKind): void {
-    const isOn = kind === 'screen' ? this.screen.stream !== null : this.devices.state(deviceOf[kind]).is === 'on';
+    const isOn = kind === 'screen' ? this.screen.stream !== null : this.devices.state(deviceOf[kind]).state === 'on';
     const peer = this.#setup.room.peers.find(({ id }) => id === from);
     if (isOn) this.#muteRequest = { name: peer ? nameOf(peer) : words.people.host, kind };
     this.#setup.changed();
@@ -86,7 +86,7 @@ export class LocalParticipant {
       const state = this.devices.state(kind);
       if (state === this.#lastStates[kind]) continue;
       this.#lastStates[kind] = state;
-      if (state.is === 'failed') this.#setup.announce(problemOf(kind, state.problem));
+      if (state.state === 'failed') this.#setup.announce(problemOf(kind, state.problem));
     }
   }
 
@@ -94,7 +94,7 @@ export class LocalParticipant {
     const { room, changed } = this.#setup;
     const microphone = this.devices.state('microphone');
     const shared = this.screen.with('track' in microphone ? microphone.track : null);
-    if (shared) room.setMedia(shared, { audio: microphone.is === 'on', video: true, screen: true });
+    if (shared) room.setMedia(shared, { audio: microphone.state === 'on', video: true, screen: true });
     else room.setMedia(this.devices.stream);
     changed();
   }

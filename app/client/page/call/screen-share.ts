@@ -1,14 +1,14 @@
 /** Screen sharing: the screen replaces the camera, and its audio is mixed with the microphone. */
 import { Emitter } from '../../events.ts';
 
-type State = { is: 'off' } | { is: 'asking' } | { is: 'on'; stream: MediaStream; mixer: Mixer | undefined };
+type State = { state: 'off' } | { state: 'asking' } | { state: 'on'; stream: MediaStream; mixer: Mixer | undefined };
 /** `setVoice` replaces the microphone track in the mix. */
 type Mixer = { track: MediaStreamTrack; setVoice(voice: MediaStreamTrack | null): void; close(): void };
 
 export const canShare = (): boolean => typeof navigator.mediaDevices?.getDisplayMedia === 'function';
 
 export class ScreenShare {
-  #state: State = { is: 'off' };
+  #state: State = { state: 'off' };
   #emitter = new Emitter<{ changed: undefined }>();
 
   onChange(listener: () => void): () => void {
@@ -17,32 +17,32 @@ export class ScreenShare {
 
   /** The shared stream. null = none. */
   get stream(): MediaStream | null {
-    return this.#state.is === 'on' ? this.#state.stream : null;
+    return this.#state.state === 'on' ? this.#state.stream : null;
   }
 
   /** Opens the browser's picker. @throws what getDisplayMedia throws, except when the user cancels */
   async start(): Promise<void> {
-    if (this.#state.is !== 'off') return;
-    this.#become({ is: 'asking' });
+    if (this.#state.state !== 'off') return;
+    this.#become({ state: 'asking' });
     try {
       const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 15 } }, audio: true });
       this.#started(stream);
     } catch (error) {
-      this.#become({ is: 'off' });
+      this.#become({ state: 'off' });
       if (!(error instanceof Error && error.name === 'NotAllowedError')) throw error;
     }
   }
 
   stop(): void {
-    if (this.#state.is !== 'on') return;
+    if (this.#state.state !== 'on') return;
     for (const track of this.#state.stream.getTracks()) track.stop();
     this.#state.mixer?.close();
-    this.#become({ is: 'off' });
+    this.#become({ state: 'off' });
   }
 
   /** The stream to send while sharing: the screen, and the voice mixed with any screen audio. null = not sharing. */
   with(voice: MediaStreamTrack | null): MediaStream | null {
-    if (this.#state.is !== 'on') return null;
+    if (this.#state.state !== 'on') return null;
     const { stream, mixer } = this.#state;
     mixer?.setVoice(voice);
     const audio = mixer?.track ?? voice;
@@ -56,7 +56,7 @@ export class ScreenShare {
       video.contentHint = 'detail';
       video.onended = () => this.stop();
     }
-    this.#become({ is: 'on', stream, mixer: stream.getAudioTracks().length > 0 ? mix(stream) : undefined });
+    this.#become({ state: 'on', stream, mixer: stream.getAudioTracks().length > 0 ? mix(stream) : undefined });
   }
 
   #become(state: State): void {

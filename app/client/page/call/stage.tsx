@@ -16,7 +16,7 @@ export const Stage = ({ room, model }: { room: string; model: CallModel }) => {
   const [pinned, setPinned] = useState<string>();
   const { peers, devices } = model;
   const speaking = useActiveSpeaker(model);
-  const alone = peers.length === 0 && model.state.is === 'joined';
+  const alone = peers.length === 0 && model.state.state === 'joined';
   // A shared screen is large, unless the user has pinned another tile.
   const main = (peers.find(({ id }) => id === pinned) ?? peers.find(({ media }) => media.screen))?.id;
   const access = model.roomState?.room.access ?? 'open';

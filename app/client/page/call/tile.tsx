@@ -82,13 +82,13 @@ export const OwnTile = ({ model }: { model: CallModel }) => {
   const { name, devices } = model;
   const { hand } = model.local;
   const label = name ? words.call.youNamed(name) : words.call.you;
-  const camera = devices.state('camera').is === 'on';
+  const camera = devices.state('camera').state === 'on';
   return (
     <li class="tile own" data-self data-video={camera}>
       <Initial name={name || words.call.you} />
       <OwnVideo devices={devices} label={label} />
       <Reaction from={label} text={model.reactions.of('self')} />
-      <Caption name={label} audio={devices.state('microphone').is === 'on'} video={camera} hand={hand} />
+      <Caption name={label} audio={devices.state('microphone').state === 'on'} video={camera} hand={hand} />
     </li>
   );
 };

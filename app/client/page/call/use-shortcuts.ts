@@ -25,7 +25,7 @@ export const useShortcuts = (model: CallModel, onShortcut: (shortcut: Shortcut) 
       }
       if (event.key !== ' ' || event.repeat || isPressable(event.target)) return;
       event.preventDefault();
-      if (devices.state('microphone').is !== 'muted') return;
+      if (devices.state('microphone').state !== 'muted') return;
       talking = true;
       void devices.toggle('microphone');
       model.announce(words.call.talking);

@@ -58,7 +58,7 @@ const Line = ({ line: { mine, name, text, at, delivery } }: { line: ChatLine }) 
 /** The text with its URLs as links, which open a new tab and send no referrer. */
 const withLinks = (text: string) =>
   splitLinks(text).map((part, index) =>
-    part.is === 'link' ? (
+    part.type === 'link' ? (
       <a key={index} href={part.text} target="_blank" rel="noopener noreferrer">
         {part.text}
       </a>

@@ -22,14 +22,14 @@ export const FileList = ({ model }: { model: CallModel }) => {
 const Item = ({ transfer, url }: { transfer: FileTransfer; url: string | undefined }) => {
   const { file, direction, peerName } = transfer;
   return (
-    <li class="share" data-share={direction} data-state={file.state.is}>
+    <li class="share" data-share={direction} data-state={file.state.state}>
       <p class="share-name" dir="auto">
         {file.name}
       </p>
       <p class="quiet">
         {direction === 'in' ? files.from(peerName) : files.to(peerName)} · {sizeOf(file.size)} · {stateOf(transfer)}
       </p>
-      {(file.state.is === 'running' || file.state.is === 'paused') && (
+      {(file.state.state === 'running' || file.state.state === 'paused') && (
         <progress class="share-progress" max={file.size} value={file.progress} aria-label={file.name} />
       )}
       <Actions transfer={transfer} />
@@ -47,7 +47,7 @@ const Actions = ({ transfer }: { transfer: FileTransfer }) => {
   if (!file.isUnfinished) return null;
   return (
     <div class="prompt-choices">
-      {direction === 'in' && file.state.is === 'offered' && (
+      {direction === 'in' && file.state.state === 'offered' && (
         <button type="button" class="button small primary" onClick={() => file.accept()}>
           {files.accept}
         </button>
@@ -78,7 +78,7 @@ export const Attach = ({ send }: { send: (files: File[]) => void }) => (
 
 const stateOf = ({ file }: FileTransfer): string => {
   const { state } = file;
-  if (state.is === 'closed') return files.over[state.reason];
-  if (state.is !== 'running') return files[state.is];
+  if (state.state === 'closed') return files.over[state.reason];
+  if (state.state !== 'running') return files[state.state];
   return percent(file.progress / Math.max(1, file.size));
 };

@@ -51,7 +51,7 @@ export class FileTransfers {
   /** The object URL of a received file. */
   address({ key, file }: FileTransfer): string | undefined {
     const known = this.#urls.get(key);
-    if (known !== undefined || file.state.is !== 'done' || !file.state.file) return known;
+    if (known !== undefined || file.state.state !== 'done' || !file.state.file) return known;
     const url = URL.createObjectURL(file.state.file);
     this.#urls.set(key, url);
     return url;
@@ -69,7 +69,7 @@ export class FileTransfers {
   #add(transfer: FileTransfer): FileTransfer {
     transfer.file.on('state', this.#changed);
     transfer.file.on('progress', this.#changed);
-    const closed = this.#all.filter(({ file }) => file.state.is === 'closed');
+    const closed = this.#all.filter(({ file }) => file.state.state === 'closed');
     const removed = new Set(closed.slice(0, Math.max(0, closed.length - mostOver)));
     this.#all = [...this.#all.filter((one) => !removed.has(one)), transfer];
     this.#changed();

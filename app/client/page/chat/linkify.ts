@@ -1,6 +1,6 @@
 /** Finds URLs in a text. */
 
-type Part = { is: 'text' | 'link'; text: string };
+type Part = { type: 'text' | 'link'; text: string };
 
 /** Only http(s) URLs, without the punctuation of the sentence around them. */
 const urls = /https?:\/\/[^\s<>"]+[^\s<>".,;:!?'”’)\]]/g;
@@ -10,10 +10,10 @@ export const splitLinks = (text: string): Part[] => {
   const parts: Part[] = [];
   let end = 0;
   for (const { 0: link, index } of text.matchAll(urls)) {
-    if (index > end) parts.push({ is: 'text', text: text.slice(end, index) });
-    parts.push({ is: 'link', text: link });
+    if (index > end) parts.push({ type: 'text', text: text.slice(end, index) });
+    parts.push({ type: 'link', text: link });
     end = index + link.length;
   }
-  if (end < text.length) parts.push({ is: 'text', text: text.slice(end) });
+  if (end < text.length) parts.push({ type: 'text', text: text.slice(end) });
   return parts;
 };

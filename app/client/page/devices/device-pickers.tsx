@@ -57,7 +57,7 @@ const Picker = ({ kind, devices }: { kind: Kind | 'speaker'; devices: Devices })
 const Level = ({ devices }: { devices: Devices }) => {
   const meter = useRef<HTMLMeterElement>(null);
   const state = devices.state('microphone');
-  const track = state.is === 'on' ? state.track : undefined;
+  const track = state.state === 'on' ? state.track : undefined;
   useEffect(() => {
     if (!track) return;
     const source = listenTo(new MediaStream([track]));

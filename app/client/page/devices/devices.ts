@@ -6,11 +6,11 @@ export type Kind = 'camera' | 'microphone';
 export type MediaProblem = 'denied' | 'missing' | 'busy' | 'gone' | 'insecure' | 'unsupported' | 'broken';
 /** `muted`: captured, but sending silence; microphones only. A camera that is off is released, so that its light goes out. */
 export type DeviceState =
-  | { is: 'off' }
-  | { is: 'asking' }
-  | { is: 'on'; track: MediaStreamTrack }
-  | { is: 'muted'; track: MediaStreamTrack }
-  | { is: 'failed'; problem: MediaProblem };
+  | { state: 'off' }
+  | { state: 'asking' }
+  | { state: 'on'; track: MediaStreamTrack }
+  | { state: 'muted'; track: MediaStreamTrack }
+  | { state: 'failed'; problem: MediaProblem };
 
 export type Choice = { id: string; label: string };
 
@@ -18,7 +18,7 @@ const deviceKinds = { camera: 'videoinput', microphone: 'audioinput', speaker: '
 const kinds: readonly Kind[] = ['microphone', 'camera'];
 
 export class Devices {
-  #state: Record<Kind, DeviceState> = { camera: { is: 'off' }, microphone: { is: 'off' } };
+  #state: Record<Kind, DeviceState> = { camera: { state: 'off' }, microphone: { state: 'off' } };
   #chosen: Record<Kind, string> = { camera: recall('camera'), microphone: recall('microphone') };
   #known: MediaDeviceInfo[] | undefined;
   #stream: MediaStream | null = null;
@@ -82,7 +82,7 @@ export class Devices {
 
   /** Turns these on, with a single permission prompt if the browser asks. */
   async start(wanted: readonly Kind[] = kinds): Promise<void> {
-    for (const kind of wanted) this.#setState(kind, { is: 'asking' });
+    for (const kind of wanted) this.#setState(kind, { state: 'asking' });
     try {
       if (wanted.length > 0) this.#adopt(await capture(wanted, this.#chosen));
     } catch (error) {
@@ -98,16 +98,16 @@ export class Devices {
   /** From on to off or muted, from any other state to on. */
   async toggle(kind: Kind): Promise<void> {
     const state = this.#state[kind];
-    if (state.is === 'asking') return;
-    if (state.is === 'on') return kind === 'camera' ? this.#release(kind) : this.#enable(state.track, false);
-    if (state.is === 'muted') return this.#enable(state.track, true);
+    if (state.state === 'asking') return;
+    if (state.state === 'on') return kind === 'camera' ? this.#release(kind) : this.#enable(state.track, false);
+    if (state.state === 'muted') return this.#enable(state.track, true);
     await this.#startOne(kind);
     await this.#list();
   }
 
   /** From on to off or muted; other states do not change. */
   turnOff(kind: Kind): void {
-    if (this.#state[kind].is === 'on') void this.toggle(kind);
+    if (this.#state[kind].state === 'on') void this.toggle(kind);
   }
 
   /** Uses this device from now on. */
@@ -116,11 +116,11 @@ export class Devices {
     remember(kind, id);
     const state = this.#state[kind];
     if (!('track' in state)) return;
-    const muted = state.is === 'muted';
+    const muted = state.state === 'muted';
     this.#release(kind);
     await this.#startOne(kind);
     const now = this.#state[kind];
-    if (muted && now.is === 'on') this.#enable(now.track, false);
+    if (muted && now.state === 'on') this.#enable(now.track, false);
   }
 
   /** Releases all devices. */
@@ -130,7 +130,7 @@ export class Devices {
   }
 
   async #startOne(kind: Kind): Promise<void> {
-    this.#setState(kind, { is: 'asking' });
+    this.#setState(kind, { state: 'asking' });
     try {
       this.#adopt(await capture([kind], this.#chosen));
     } catch (error) {
@@ -141,7 +141,7 @@ export class Devices {
   #adopt(stream: MediaStream): void {
     for (const track of stream.getTracks()) {
       const kind: Kind = track.kind === 'video' ? 'camera' : 'microphone';
-      if (this.#state[kind].is === 'asking') this.#started(kind, track);
+      if (this.#state[kind].state === 'asking') this.#started(kind, track);
       else track.stop();
     }
   }
@@ -149,25 +149,25 @@ export class Devices {
   #started(kind: Kind, track: MediaStreamTrack): void {
     // `ended` means an unplugged device or a revoked permission; stop() does not fire it.
     track.onended = () => void this.#lost(kind);
-    this.#setState(kind, { is: 'on', track });
+    this.#setState(kind, { state: 'on', track });
   }
 
   /** Switches to another device of the kind, if there is one. */
   async #lost(kind: Kind): Promise<void> {
-    const muted = this.#state[kind].is === 'muted';
-    this.#setState(kind, { is: 'failed', problem: 'gone' });
+    const muted = this.#state[kind].state === 'muted';
+    this.#setState(kind, { state: 'failed', problem: 'gone' });
     await this.#list();
     if (this.choices(kind).length === 0) return;
     await this.#startOne(kind);
     const now = this.#state[kind];
-    if (now.is !== 'on') return this.#setState(kind, { is: 'failed', problem: 'gone' });
+    if (now.state !== 'on') return this.#setState(kind, { state: 'failed', problem: 'gone' });
     if (muted) this.#enable(now.track, false);
     this.#emitter.emit('replaced', now.track.label);
   }
 
   #enable(track: MediaStreamTrack, enabled: boolean): void {
     track.enabled = enabled;
-    this.#setState('microphone', { is: enabled ? 'on' : 'muted', track });
+    this.#setState('microphone', { state: enabled ? 'on' : 'muted', track });
   }
 
   #release(kind: Kind): void {
@@ -176,11 +176,11 @@ export class Devices {
       state.track.onended = null;
       state.track.stop();
     }
-    this.#setState(kind, { is: 'off' });
+    this.#setState(kind, { state: 'off' });
   }
 
   #failed(kind: Kind, error: unknown): void {
-    this.#setState(kind, { is: 'failed', problem: problemOf(error) });
+    this.#setState(kind, { state: 'failed', problem: problemOf(error) });
   }
 
   #setState(kind: Kind, state: DeviceState): void {

@@ -24,7 +24,7 @@ const Toggle = ({ kind, devices, withKeys }: { kind: Kind; devices: Devices; wit
     if (withKeys && detail > 0) (currentTarget as HTMLElement).blur();
   };
   const state = devices.state(kind);
-  const on = state.is === 'on';
+  const on = state.state === 'on';
   return (
     <button
       type="button"
@@ -32,7 +32,7 @@ const Toggle = ({ kind, devices, withKeys }: { kind: Kind; devices: Devices; wit
       title={key ? `${text} (${key})` : text}
       aria-keyshortcuts={key}
       aria-pressed={on}
-      aria-busy={state.is === 'asking'}
+      aria-busy={state.state === 'asking'}
       onClick={press}
     >
       <Icon name={on ? kind : `${kind}-off`} />
@@ -53,10 +53,10 @@ export const DeviceProblems = ({ devices }: { devices: Devices }) => (
 const browser = browserOf(navigator.userAgent);
 
 const problemSentences = (camera: DeviceState, microphone: DeviceState): string[] => {
-  const both = camera.is === 'failed' && microphone.is === 'failed' && camera.problem === microphone.problem;
+  const both = camera.state === 'failed' && microphone.state === 'failed' && camera.problem === microphone.problem;
   if (both) return [problemOf('both', camera.problem, browser)];
   return [
-    ...(camera.is === 'failed' ? [problemOf('camera', camera.problem, browser)] : []),
-    ...(microphone.is === 'failed' ? [problemOf('microphone', microphone.problem, browser)] : []),
+    ...(camera.state === 'failed' ? [problemOf('camera', camera.problem, browser)] : []),
+    ...(microphone.state === 'failed' ? [problemOf('microphone', microphone.problem, browser)] : []),
   ];
 };

@@ -68,8 +68,8 @@ const Result = ({ part, finding }: { part: PartName; finding: PartState }) => (
 
 const textOf = (part: PartName, finding: PartState): string => (finding === 'bad' ? check.bad[part] : check[finding]);
 
-const findingOf = ({ is }: DeviceState): PartState => {
-  if (is === 'asking') return 'running';
-  if (is === 'failed') return 'bad';
-  return is === 'off' ? 'off' : 'good';
+const findingOf = ({ state }: DeviceState): PartState => {
+  if (state === 'asking') return 'running';
+  if (state === 'failed') return 'bad';
+  return state === 'off' ? 'off' : 'good';
 };

@@ -35,21 +35,21 @@ export const checkConnectivity = async (
   const joining = joinTestRoom();
   const checkWebSocket = async () => {
     if (await answersPing(room)) return report('websocket', 'good');
-    report('websocket', (await joining).is === 'origin-refused' ? 'site' : 'bad');
+    report('websocket', (await joining).result === 'origin-refused' ? 'site' : 'bad');
   };
   await Promise.all([checkWebSocket(), checkHttp(await joining, report), checkIce(await joining, report)]);
 };
 
 const checkHttp = async (result: JoinResult, report: (path: 'http', finding: Finding) => void): Promise<void> => {
-  if (result.is === 'no-response') return report('http', 'bad');
-  if (result.is === 'origin-refused') return report('http', 'site');
+  if (result.result === 'no-response') return report('http', 'bad');
+  if (result.result === 'origin-refused') return report('http', 'site');
   // A refusal to join is a response too: HTTP works.
-  report('http', result.is === 'joined' ? await checkEvents(result) : 'good');
-  if (result.is === 'joined') void leave(result);
+  report('http', result.result === 'joined' ? await checkEvents(result) : 'good');
+  if (result.result === 'joined') void leave(result);
 };
 
 const checkIce = async (result: JoinResult, report: (path: NetworkPath, finding: Finding) => void): Promise<void> => {
-  const servers = result.is === 'joined' ? split(result.ice) : undefined;
+  const servers = result.result === 'joined' ? split(result.ice) : undefined;
   await Promise.all(
     (['stun', 'turn-udp', 'turn-tcp'] as const).map(async (path) => {
       if (!servers) return report(path, 'unknown');
@@ -98,8 +98,8 @@ const answersPing = (room: string): Promise<boolean> =>
     socket.onclose = () => end(false);
   });
 
-type Joined = { is: 'joined'; ice: Ice; roomUrl: URL; authorization: string; seq: number };
-type JoinResult = Joined | { is: 'no-response' | 'origin-refused' | 'refused' };
+type Joined = { result: 'joined'; ice: Ice; roomUrl: URL; authorization: string; seq: number };
+type JoinResult = Joined | { result: 'no-response' | 'origin-refused' | 'refused' };
 
 /** Joins a room with an unguessable name, to get the list of ICE servers. */
 const joinTestRoom = async (): Promise<JoinResult> => {
@@ -110,14 +110,14 @@ const joinTestRoom = async (): Promise<JoinResult> => {
   const message = parse(await request.text(response));
   if (message?.type === 'joined')
     return {
-      is: 'joined',
+      result: 'joined',
       ice: message.ice as Ice,
       roomUrl,
       authorization: `Bearer ${message.session}`,
       seq: message.seq,
     };
-  if (message?.type !== 'error') return { is: 'no-response' };
-  return { is: message.code === 'origin-refused' ? 'origin-refused' : 'refused' };
+  if (message?.type !== 'error') return { result: 'no-response' };
+  return { result: message.code === 'origin-refused' ? 'origin-refused' : 'refused' };
 };
 
 const leave = async ({ roomUrl, authorization }: Joined): Promise<void> => {

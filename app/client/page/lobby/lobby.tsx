@@ -71,7 +71,9 @@ const JoinForm = ({ room, devices, join }: LobbyProps) => {
       <button type="submit" class="button primary wide">
         {lobby.join}
       </button>
-      {devices.stream === null && devices.state('camera').is !== 'asking' && <p class="hint">{lobby.withoutMedia}</p>}
+      {devices.stream === null && devices.state('camera').state !== 'asking' && (
+        <p class="hint">{lobby.withoutMedia}</p>
+      )}
       <DevicePickers devices={devices} />
       <button type="button" class="button wide quiet-button" onClick={() => setChecking(true)}>
         {lobby.check}

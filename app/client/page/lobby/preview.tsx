@@ -7,7 +7,7 @@ import { OwnVideo } from '../ui/video.tsx';
 const { lobby } = words;
 
 export const Preview = ({ devices }: { devices: Devices }) => {
-  const camera = devices.state('camera').is;
+  const camera = devices.state('camera').state;
   return (
     <div class="preview">
       <div class="tile own" data-self data-video={camera === 'on'}>

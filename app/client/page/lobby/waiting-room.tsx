@@ -12,7 +12,7 @@ export const WaitingRoom = ({ room, model, problem }: WaitingRoomProps) => {
   useTitle(`${waiting.title} – ${words.product}`);
   const heading = useFirstFocus<HTMLHeadingElement>();
   const { state } = model;
-  const host = state.is === 'waiting' && state.host;
+  const host = state.state === 'waiting' && state.host;
   return (
     <main class="card lobby" data-waiting={host ? 'host' : 'no-host'}>
       <div class="lobby-parts">

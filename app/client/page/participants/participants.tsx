@@ -95,8 +95,8 @@ const Self = ({ model }: { model: CallModel }) => {
       {isHost && <span class="tag">{people.host}</span>}
       <StatusIcons
         hand={hand}
-        audio={devices.state('microphone').is === 'on'}
-        video={devices.state('camera').is === 'on'}
+        audio={devices.state('microphone').state === 'on'}
+        video={devices.state('camera').state === 'on'}
       />
     </li>
   );

@@ -9,23 +9,23 @@ type LazyProps<Props> = {
   /** Shown if loading fails. */
   fallback: ComponentChildren;
 };
-type State<Props> = { is: 'loading' } | { is: 'loaded'; Part: ComponentType<Props> } | { is: 'failed' };
+type State<Props> = { state: 'loading' } | { state: 'loaded'; Part: ComponentType<Props> } | { state: 'failed' };
 
 export const Lazy = <Props extends object>({ fetch, props, fallback }: LazyProps<Props>) => {
-  const [state, setState] = useState<State<Props>>({ is: 'loading' });
+  const [state, setState] = useState<State<Props>>({ state: 'loading' });
   useEffect(() => {
     let mounted = true;
     const update = (next: State<Props>) => mounted && setState(next);
     fetch().then(
-      (Part) => update({ is: 'loaded', Part }),
-      () => update({ is: 'failed' }),
+      (Part) => update({ state: 'loaded', Part }),
+      () => update({ state: 'failed' }),
     );
     return () => {
       mounted = false;
     };
   }, []);
-  if (state.is === 'loaded') return <state.Part {...props} />;
-  return <>{state.is === 'failed' && fallback}</>;
+  if (state.state === 'loaded') return <state.Part {...props} />;
+  return <>{state.state === 'failed' && fallback}</>;
 };
 
 /** Offers a reload after a part of the page failed to load. */
