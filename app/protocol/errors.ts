@@ -1,12 +1,13 @@
-/** The table of all errors: a stable code, its sentence, its HTTP status and its close code. */
+/** All errors of the protocol: a stable code with its sentence, HTTP status, close code and delay before a retry. */
 
 /**
- * How an error is reported to the client that caused it.
- * - `status`: HTTP status on the plain HTTP transport and at the WebSocket handshake.
- * - `close`: WebSocket close code; if absent, the connection stays open after an `error` message, as it does after a `too-long`
- *   that settles `n`. 4000–4499: the client may reconnect (after `bye.retry` milliseconds); 4500–4999: it must not.
- * - `retry`: milliseconds after which the client may repeat the message or connect again. Without it, the refusal is final
- *   and settles the message's number `n`; with it, `n` stays open and the message can be sent again.
+ * How an error is reported to the client.
+ * - `message`: a sentence for developers.
+ * - `status`: the HTTP status, on plain HTTP and at the WebSocket handshake.
+ * - `close`: the WebSocket close code, if the error ends the connection. 4000–4499: the client may reconnect, after `bye.retry`
+ *   milliseconds. 4500–4999: it must not reconnect automatically. An error that refuses one message leaves the connection open.
+ * - `retry`: milliseconds after which the client may send the message again, or reconnect; the number `n` of the message stays open.
+ *   Without it, the refusal is final and settles `n`.
  */
 export type Fate = { message: string; status: number; close?: number; retry?: number };
 
@@ -81,7 +82,7 @@ export type ErrorCode = keyof typeof errors;
 /** The entry of a code, with its optional fields. */
 export const fateOf = (code: ErrorCode): Fate => errors[code];
 
-/** Errors that a host, another peer, or a newer connection of the same client causes. */
+/** Errors with a status of 4xx that a host, another peer or a newer connection of the same client has caused. */
 const decidedByOthers = new Set<ErrorCode>([
   'denied',
   'kicked',
@@ -99,7 +100,7 @@ export const isCausedByClient = ({ refused }: Refusal): boolean => {
   return status >= 400 && status < 500 && !decidedByOthers.has(refused);
 };
 
-/** `detail` names what is wrong and where in this case; `retry` (ms) overrides that of the table. */
+/** A refusal. `detail` says what is wrong in this case, and where; `retry` (ms) overrides that of the table. */
 export type Refusal = { refused: ErrorCode; detail?: string; retry?: number };
 
 export const refuse = (refused: ErrorCode, detail?: string): Refusal =>

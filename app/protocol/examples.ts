@@ -7,7 +7,7 @@ type Examples<Message extends { type: string }> = { [T in Message['type']]?: Ext
 const [aiko, ben] = ['8sVZQ0v1mUqT', 'pX3nW7cTb2Ya'];
 const session = `${ben}.bNG7dS1wQ0xkYx9vM2pTzr4HuEa8WfCj`;
 const media = { audio: true, video: true };
-const offer = { description: { type: 'offer', sdp: 'v=0\r\n…' } };
+const offer = { link: 1, description: { type: 'offer', sdp: 'v=0\r\n…' } };
 
 export const clientExamples: Examples<ClientMessage> = {
   join: { type: 'join', name: 'Ben', media },

@@ -13,18 +13,18 @@ export const roomName = z
   .normalize('NFC')
   .regex(/^[\p{L}\p{M}\p{N}_-]{1,64}$/u);
 export const peerId = z.string().regex(peerIdForm);
-/** A display name: trimmed, 1–64 characters, no control characters. */
+/** A display name: 1–64 characters without control characters; spaces around it are removed. */
 export const peerName = z
   .string()
   .trim()
   .min(1)
   .max(most.name)
   .regex(/^\P{Cc}*$/u, 'control characters are not allowed');
-/** A name. The server removes invisible characters; it must not be empty afterwards. */
+/** A new display name. The server removes invisible characters, and refuses a name that is empty afterwards. */
 export const visibleName = peerName.overwrite(cleanName).min(1, 'it has no visible characters');
-/** A name. The server removes invisible characters; if it is empty afterwards, the peer has no name. */
+/** The display name of a peer that joins. The server removes invisible characters; if nothing is left, the peer has no name. */
 export const ownName = peerName.overwrite(cleanName).transform((name) => (name === '' ? undefined : name));
-/** The kinds of media that the peer sends: a hint for the user interface; the tracks themselves are authoritative. */
+/** The kinds of media that a peer says it sends: a hint for the user interface. Only the tracks themselves are reliable. */
 export const mediaState = z.object({ audio: z.boolean(), video: z.boolean(), screen: z.boolean().optional() });
 export const role = z.enum(['host', 'guest']);
 /** Who may join: everyone, those whom a host admits, or nobody. */
@@ -38,7 +38,7 @@ const epoch = z.int().min(1);
 
 // ── client → server ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** The first message of every connection. `session` and `after` (the last `seq` received) resume a session. */
+/** The first message of a connection. `session`, and `after` (the number of the last event received), resume a session. */
 export const join = z.object({
   type: z.literal('join'),
   name: ownName.optional(),
@@ -49,8 +49,8 @@ export const join = z.object({
   media: mediaState.optional(),
 });
 /**
- * An offer, answer or candidate for the peer `to`, relayed unread. `epoch` is that of the pair, as sent by the server. `data`: up to
- * 32 768 characters of JSON text.
+ * An offer, answer or candidate for the peer `to`. `epoch` is the one that the server sent for this pair. `data` is any JSON value of up
+ * to 32 768 characters, relayed unread. The browser library expects `{link, description}` or `{link, candidate}`, and ignores the rest.
  */
 export const signal = z.object({
   type: z.literal('signal'),
@@ -59,13 +59,14 @@ export const signal = z.object({
   epoch,
   data: z.unknown().refine((data) => data !== undefined, 'data is missing'),
 });
+/** A text for everyone else in the room, or for the peer `to`. */
 export const chat = z.object({
   type: z.literal('chat'),
   n,
   text: z.string().min(1).max(most.text),
   to: peerId.optional(),
 });
-/** Changes the peer's own state. `token` replaces the token of the join; its grant applies from now on. */
+/** Changes what the other peers see of the sender. `token` replaces the token of the join: its role and name apply from now on. */
 export const update = z.object({
   type: z.literal('update'),
   n,
@@ -76,20 +77,25 @@ export const update = z.object({
   /** A new token, whose grant replaces the previous one. */
   token: token.optional(),
 });
-/** Ends the session. With `mayReturn`, it is kept for a short grace period, in case the page is being reloaded. */
+/** Ends the session. With `mayReturn`, it can be resumed for some seconds, in case the page is being reloaded. */
 export const leave = z.object({ type: z.literal('leave'), mayReturn: z.boolean().optional() });
 /**
- * Answered by `pong`. `quiet` (ms; only over WebSocket, before `join`, once): the server sends nothing, not even pings, until it answers
- * after this time or after its own maximum. This shows whether a proxy closes idle connections.
+ * Answered by `pong`. `quiet` (ms) shows whether a proxy closes idle connections: the server sends nothing, not even pings, for this time
+ * or for its own maximum, and then answers. It works over a WebSocket, before `join`, once; otherwise it is ignored.
  */
 export const ping = z.object({ type: z.literal('ping'), quiet: z.int().min(1).optional() });
 
-// For hosts only. `peer` of `admit` and `deny` is a waiting peer.
+// For hosts only.
+
+/** Admits a peer in the lobby. */
 export const admit = z.object({ type: z.literal('admit'), n, peer: peerId });
+/** Refuses a peer in the lobby. */
 export const deny = z.object({ type: z.literal('deny'), n, peer: peerId });
+/** Sets who may join from now on. */
 export const lock = z.object({ type: z.literal('lock'), n, access });
-/** Sets the passcode; null removes it. */
+/** Sets the passcode that new peers must send in `join`; null removes it. */
 export const passcode = z.object({ type: z.literal('passcode'), n, passcode: passcodeText.nullable() });
+/** Makes a peer host or guest. The last host stays host. */
 export const setRole = z.object({ type: z.literal('role'), n, peer: peerId, role });
 /**
  * Removes a peer. With `ban`, neither its session nor the subject of its token may join again for as long as the room exists. With
@@ -102,7 +108,7 @@ export const kick = z.object({
   ban: z.boolean().optional(),
   network: z.boolean().optional(),
 });
-/** Requests that a peer turn off a kind of media; only the peer itself can do so. */
+/** Asks a peer to turn off a kind of media. Only the peer itself can do so. */
 export const muteRequest = z.object({ type: z.literal('mute-request'), n, peer: peerId, kind: mediaKind });
 /** Ends the room for everyone. */
 export const end = z.object({ type: z.literal('end'), n });
@@ -127,8 +133,9 @@ export const clientMessage = z.discriminatedUnion('type', [
 // ── server → client ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /**
- * Another peer, from the receiver's side. `initiator`: the receiver sends the first offer to this peer. `polite`: the
- * receiver yields when offers collide. `epoch` identifies the connection of the pair and changes when either peer joins again.
+ * Another peer, as seen by the receiver of the message. `initiator`: the receiver sends the first offer to this peer. `polite`: the
+ * receiver rolls back its own offer when offers collide. `epoch` identifies the connection of the pair, and changes when either peer
+ * joins again. `away`: the peer has lost its connection to the server.
  */
 export const peer = z.object({
   id: peerId,
@@ -150,14 +157,14 @@ export const iceServer = z.object({
 
 /** A peer in the lobby, as sent to hosts. */
 export const waitingPeer = z.object({ id: peerId, name: peerName.optional(), away: z.boolean() });
-/** An earlier chat text to everyone. `name`: the sender's name at that time. */
+/** An earlier chat text to everyone. `name`: the sender's name at that time. `at`: server time, milliseconds since 1970. */
 export const saidBefore = z.object({ from: peerId, name: peerName.optional(), text: z.string(), at: z.int() });
-/** The state of a room that all its peers know. `passcode`: whether new peers need one. */
+/** Who may join the room. `passcode`: whether new peers need one. */
 export const roomState = z.object({ access, passcode: z.boolean() });
 
 /**
- * The response to `join` if a host has to admit the peer. `host`: whether a host is present. Nothing about the room is sent until
- * `joined` or `bye`. `session` resumes the waiting.
+ * The reply to `join` if a host has to admit the peer, which is in the lobby until `joined` or `bye`. `host`: whether a host is present.
+ * `seq`: the first `after` of requests for events. `session` is a secret: it resumes the stay in the lobby within `grace` milliseconds.
  */
 export const waiting = z.object({
   type: z.literal('waiting'),
@@ -173,9 +180,10 @@ export const waitingUpdated = z.object({ type: z.literal('waiting-updated'), seq
 export const lobby = z.object({ type: z.literal('lobby'), seq, waiting: z.array(waitingPeer) });
 
 /**
- * The response to `join`. `session` is the secret that resumes; `grace` is the time (ms) within which a lost connection can be
- * resumed. `recovered` true: the session was resumed; the missed events follow, up to `seq`, and `peers` is only a check. False: discard
- * all previous peers and start from `peers`; `chat` has the recent texts to everyone, oldest first. `waiting` is for hosts.
+ * The reply to `join`. `session` is a secret: it resumes within `grace` milliseconds after a lost connection. `recovered` false: discard
+ * all previous peers and start from `peers`; `seq` is the first `after`; `chat` has the recent texts to everyone, the oldest first.
+ * `recovered` true: the session was resumed; keep your `after`, because the missed events, with numbers up to `seq`, follow; `peers` is
+ * only a check. `waiting`: the peers in the lobby, for hosts.
  */
 export const joined = z.object({
   type: z.literal('joined'),
@@ -190,6 +198,7 @@ export const joined = z.object({
   grace: z.int(),
   recovered: z.boolean(),
 });
+/** A peer joined, or joined again: then it replaces the peer with the same id. */
 export const peerJoined = z.object({ type: z.literal('peer-joined'), seq, peer });
 /** The changed fields of a peer. `role` is also sent to the peer itself. */
 export const peerUpdated = z.object({
@@ -201,10 +210,14 @@ export const peerUpdated = z.object({
   hand: z.boolean().optional(),
   role: role.optional(),
 });
+/** A peer has lost its connection to the server. Media between peers is not affected. */
 export const peerAway = z.object({ type: z.literal('peer-away'), seq, peer: peerId });
+/** A peer that was away has resumed. */
 export const peerBack = z.object({ type: z.literal('peer-back'), seq, peer: peerId });
+/** `timeout`: away for longer than `grace`, or evicted from a full room. `error`: the server closed its connection for an error. */
 export const leaveReason = z.enum(['left', 'timeout', 'error', 'kicked']);
 export const peerLeft = z.object({ type: z.literal('peer-left'), seq, peer: peerId, reason: leaveReason });
+/** A signal from another peer. `data` is as its sender wrote it. */
 export const relayedSignal = z.object({
   type: z.literal('signal'),
   seq,
@@ -212,7 +225,7 @@ export const relayedSignal = z.object({
   epoch,
   data: z.unknown(),
 });
-/** `at`: time of the server, milliseconds since 1970. `to`: present if the text is only for the receiver. */
+/** A text from another peer. `at`: server time, milliseconds since 1970. `to`: present if the text is only for the receiver. */
 export const relayedChat = z.object({
   type: z.literal('chat'),
   seq,
@@ -221,23 +234,28 @@ export const relayedChat = z.object({
   text: z.string(),
   at: z.int(),
 });
-/** A host changed who may join, or the passcode (true: there is one). */
+/** A host changed who may join. `passcode`: whether new peers need one. */
 export const roomUpdated = z.object({
   type: z.literal('room-updated'),
   seq,
   access: access.optional(),
   passcode: z.boolean().optional(),
 });
+/** A host asks the receiver to turn off a kind of media. */
 export const muteRequested = z.object({ type: z.literal('mute-request'), seq, from: peerId, kind: mediaKind });
-/** All messages up to and including number `n` are settled: stored, or refused by an `error` with their number. */
+/** All messages of the receiver up to number `n` are settled: accepted, or refused by an `error` with their number. */
 export const ack = z.object({ type: z.literal('ack'), n: z.int().min(0) });
-/** The room has reached this number; the events before it were for other peers. Resume with it as `after`. */
+/** The room has reached this number: the events since the receiver's last one were for other peers. It is the `after` of a resume. */
 export const reached = z.object({ type: z.literal('reached'), seq });
+/** The reply to `ping`. */
 export const pong = z.object({ type: z.literal('pong') });
-/** Replaces the ICE servers in `joined` before their credentials expire. */
+/** A complete new list of ICE servers, sent before the credentials of the previous one expire. */
 export const ice = z.object({ type: z.literal('ice'), ice: z.array(iceServer) });
 export const errorCode = z.enum(Object.keys(errors) as [ErrorCode, ...ErrorCode[]]);
-/** `retry`: delay (ms) before the same message may be sent again; without it, the refusal is final. */
+/**
+ * A message, a join or a request is refused. `n`: the number of the message, if it has one. With `retry`, it may be sent again after this
+ * delay (ms), and its number stays open. Without it, the refusal is final and settles the number.
+ */
 export const error = z.object({
   type: z.literal('error'),
   code: errorCode,
@@ -277,16 +295,16 @@ export const serverMessage = z.discriminatedUnion('type', [
 
 // ── plain HTTP ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** `POST …/messages`: one message or several, handled in order; the response has the acknowledgements and errors. */
+/** The body of `POST …/messages`: one message or several, handled in order. The response has the acknowledgements and errors. */
 export const postedMessages = z.union([z.array(z.unknown()).min(1), z.looseObject({})]);
-/** `GET …/events`: the events after the requested number. `seq`: the `after` of the next request. */
+/** The response to `GET …/events`: the events after the requested number. `seq` is the `after` of the next request. */
 export const eventsAnswer = z.object({ messages: z.array(serverMessage), seq });
 
 /**
- * `GET …/seen`: how the request arrived. `by`: the kind of listener. `client`: the client address that the server uses; `told`:
- * whether it is known to be the client's, not only the front end's. `scheme`, `host`: of the URL that the browser requested, as far as
- * known. `port`: that of the front end, if it reports one that is not the default of the scheme. `prefix`: the path before the app,
- * `/meet` or empty. `origin`: the header.
+ * The response to `GET …/seen`: how the request arrived. `by`: the kind of listener. `client`: the client address; null: unknown. `told`:
+ * whether a front end reported that address, or there is no front end; false: it is that of the front end. `scheme`, `host`: of the URL
+ * that the client requested, as far as known. `port`: that of the front end, if it reports one that is not the default of the scheme.
+ * `prefix`: the path before the app, `/meet` or empty. `origin`: the header `Origin`.
  */
 export const seen = z.object({
   protocol: z.literal(protocolVersion),
@@ -300,7 +318,7 @@ export const seen = z.object({
   origin: z.string().nullable(),
 });
 
-/** `GET …/inside`: who is in the room, for clients that may join. `peers`: their count; `names`: of those who gave one. */
+/** The response to `GET …/inside`: who is in the room. `peers`: how many; `names`: of those who gave one. Empty if not revealed. */
 export const inside = z.object({ peers: z.int().min(0).optional(), names: z.array(peerName).optional() });
 
 export type RoomName = z.infer<typeof roomName>;
@@ -317,7 +335,7 @@ export type LeaveReason = z.infer<typeof leaveReason>;
 export type Join = z.infer<typeof join>;
 export type Update = z.infer<typeof update>;
 export type ClientMessage = z.infer<typeof clientMessage>;
-/** The messages with a number, which are settled once. */
+/** The messages with a number `n`. */
 export type Numbered = Extract<ClientMessage, { n: number }>;
 export type Peer = z.infer<typeof peer>;
 export type IceServer = z.infer<typeof iceServer>;

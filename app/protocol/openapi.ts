@@ -11,6 +11,7 @@ import {
   inside,
   join,
   joined,
+  leave,
   pong,
   protocolVersion,
   roomName,
@@ -21,6 +22,7 @@ import {
 const replies = z.object({ messages: z.array(z.discriminatedUnion('type', [ack, pong, error])) });
 const bodies = {
   joinBody: join.omit({ type: true }),
+  leaveBody: leave.omit({ type: true }),
   posted: z.union([clientMessage, z.array(clientMessage).min(1)]),
   replies,
   entered: z.discriminatedUnion('type', [joined, waiting]),
@@ -77,6 +79,7 @@ export const openApi = (source: string): Json => {
         },
       ),
       '/rooms/{room}/leave': operation('post', 'leave', 'Leaves the room.', {
+        requestBody: body('leaveBody'),
         responses: { 204: { description: 'The session has ended.' } },
       }),
       '/rooms/{room}/inside': operation(
@@ -108,11 +111,17 @@ export const openApi = (source: string): Json => {
 };
 
 const eventsQuery = [
-  { name: 'after', in: 'query', required: true, schema: { type: 'integer', minimum: 0 } },
+  {
+    name: 'after',
+    in: 'query',
+    required: true,
+    description: 'The number of the last event received.',
+    schema: { type: 'integer', minimum: 0 },
+  },
   {
     name: 'wait',
     in: 'query',
-    description: 'Seconds; the server may wait for less.',
+    description: 'Seconds that a poll may wait; the server has a maximum. Streams ignore it.',
     schema: { type: 'number', minimum: 0, default: 0 },
   },
   {

@@ -1,17 +1,24 @@
-/** The page for authors of clients says what the code does: every message, error and default, and a conversation that parses. */
+/** The pages for authors of clients say what the code does: every message, error and default, and exchanges that parse. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { z } from 'zod';
+import { z } from 'zod';
+import { readSignal } from '../../app/client/link-signal.ts';
 import { schema } from '../../app/config/schema.ts';
 import { showDefault } from '../../app/config/setting-metadata.ts';
 import { guarantees } from '../../app/conform/spec.ts';
+import { errorResponseOf, type RefusalCode } from '../../app/listener/error-response.ts';
 import { type ErrorCode, errors, fateOf } from '../../app/protocol/errors.ts';
-import { clientMessage, serverMessage } from '../../app/protocol/messages.ts';
+import { clientExamples } from '../../app/protocol/examples.ts';
+import { most } from '../../app/protocol/limits.ts';
+import { clientMessage, eventsAnswer, join as joinMessage, serverMessage } from '../../app/protocol/messages.ts';
 import { directory } from './published.ts';
 
-const page = readFileSync(join(directory, 'README.md'), 'utf8');
-const section = (title: string): string => page.split(/^## /m).find((part) => part.startsWith(`${title}\n`)) ?? '';
+const pages = new Map(
+  ['README.md', 'reference.md'].map((name) => [name, readFileSync(join(directory, name), 'utf8')] as const),
+);
+const section = (title: string): string =>
+  [...pages.values()].flatMap((page) => page.split(/^## /m)).find((part) => part.startsWith(`${title}\n`)) ?? '';
 const cellsOf = (text: string): string[][] =>
   text
     .split('\n')
@@ -51,6 +58,23 @@ test('every error with its fate and sentence', () => {
   expect(cellsOf(section('Errors'))).toEqual(rows);
 });
 
+test('every error of the listener with its status', () => {
+  const codes = {
+    'bad-request': true,
+    'request-timeout': true,
+    'body-too-large': true,
+    'unknown-host': true,
+    'rate-limited': true,
+    'header-too-large': true,
+    harakiri: true,
+  } satisfies Record<RefusalCode, true>;
+  const rows = new Map(cellsOf(section('HTTP errors')).map(([code, status]) => [namesIn(code)[0], Number(status)]));
+  for (const code of Object.keys(codes) as RefusalCode[])
+    expect([code, rows.get(code)]).toEqual([code, errorResponseOf(code).status]);
+  // The app itself has one more, for unknown URLs.
+  expect(rows.size).toBe(Object.keys(codes).length + 1);
+});
+
 test('limits with their defaults', () => {
   const rows = cellsOf(section('Limits'));
   expect(rows.length).toBeGreaterThan(15);
@@ -58,6 +82,11 @@ test('limits with their defaults', () => {
     const real = namesIn(settings).map((name) => showDefault(schema.shape[name as keyof typeof schema.shape]));
     expect([settings, defaults.split(', ').map((value) => `default ${value}`)]).toEqual([settings, real]);
   }
+});
+
+test('the limits that are the same on every server', () => {
+  for (const limit of [most.name, most.text, most.passcode, most.token, most.signal, most.depth])
+    expect(section('Limits')).toContain(`| ${limit.toLocaleString('en').replace(',', ' ')} `);
 });
 
 test('what is said in the conversation is of the protocol', () => {
@@ -75,17 +104,62 @@ test('what is said in the conversation is of the protocol', () => {
   }
 });
 
+/** What is posted, and what is answered: one of these. */
+const posted = z.union([joinMessage.omit({ type: true }).strict(), z.array(clientMessage).min(1)]);
+const replies = z.object({ messages: z.array(serverMessage).min(1) }).strict();
+
+test('what is posted and answered by HTTP is of the protocol', () => {
+  const blocks = [...section('The same by polls').matchAll(/```text\n(.*?)```/gs)].map(([, block = '']) => block);
+  const lines = blocks
+    .join('')
+    .replaceAll(/\n {8}/g, '')
+    .split('\n')
+    .filter(Boolean);
+  const bodies = lines.flatMap((line, at) => {
+    if (!line.startsWith('  ')) return [];
+    return [{ isPosted: lines[at - 1]?.startsWith('→'), body: JSON.parse(line) }];
+  });
+  expect(bodies.length).toBeGreaterThan(8);
+  const answered = z.union([eventsAnswer.strict(), replies, serverMessage]);
+  for (const { isPosted, body } of bodies)
+    expect(() => (isPosted ? posted : answered).parse(body), JSON.stringify(body)).not.toThrow();
+});
+
+test('the messages of a stream are of the protocol', () => {
+  const data = [...section('The same by a stream').matchAll(/^data: (.*)$/gm)].map(([, text = '']) => text);
+  expect(data.length).toBe(2);
+  for (const text of data) expect(() => serverMessage.parse(JSON.parse(text)), text).not.toThrow();
+});
+
+test('signals in examples are such as the library accepts', () => {
+  const texts = [...pages.values()].flatMap((page) =>
+    page
+      .replaceAll(/\n {8}/g, '')
+      .split('\n')
+      .filter((line) => !line.startsWith('|')),
+  );
+  const found = texts.flatMap((line) => [...line.matchAll(/"data":(\{(?:\{.*?\}|[^{}])*\})/g)]);
+  const rows = cellsOf(section('Between peers')).flatMap(([cell]) => namesIn(cell));
+  const signals = [...found.map(([, data = '']) => data), ...rows.filter((row) => row.startsWith('{"link"'))];
+  expect(signals.length).toBeGreaterThan(15);
+  for (const data of [...signals, JSON.stringify(clientExamples.signal?.data)])
+    expect(readSignal(JSON.parse(data)), data).toBeDefined();
+});
+
 test('the guarantees that are tested', () => {
   for (const { title } of guarantees) expect(section('Conformance tests')).toContain(`  ${title}  `);
 });
 
-test('links within the page lead somewhere, and lines are not too long', () => {
-  const anchors = [...page.matchAll(/^## (.*)$/gm)].map(([, title = '']) =>
+const anchorsOf = (page = ''): string[] =>
+  [...page.matchAll(/^###? (.*)$/gm)].map(([, title = '']) =>
     title
       .toLowerCase()
       .replaceAll(/[^\p{L}\p{N} -]/gu, '')
       .replaceAll(' ', '-'),
   );
-  for (const [, anchor] of page.matchAll(/\]\(#([^)]+)\)/g)) expect(anchors).toContain(anchor);
-  expect(page.split('\n').filter((line) => line.length > 140)).toEqual([]);
+
+test.each([...pages])('links in %s lead somewhere, and lines are not too long', (name, page) => {
+  for (const [, to, anchor = ''] of page.matchAll(/\]\(([\w.]*)#([^)]+)\)/g))
+    expect([name, ...anchorsOf(pages.get(to || name))]).toContain(anchor);
+  expect(page.split('\n').filter((line) => line.length > 160)).toEqual([]);
 });
