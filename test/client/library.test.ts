@@ -1,9 +1,11 @@
 /** The library as it is built: how large it is, what it leaves out, and whether its declarations tell the truth. */
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'vite';
-import { beforeAll, describe, expect, expectTypeOf, test } from 'vitest';
+import { beforeAll, describe, expect, expectTypeOf, onTestFinished, test } from 'vitest';
 import type * as Declared from '../../app/client/public.d.ts';
 import type * as Real from '../../app/client/room.ts';
 
@@ -64,6 +66,29 @@ describe('the build', () => {
 test('package.json exports what the build writes', () => {
   const { exports } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'));
   expect(exports['./client']).toEqual({ types: './dist/public/js/genkan.d.ts', default: './dist/public/js/genkan.js' });
+});
+
+test('the examples of the README are correct by the declarations', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'genkan-examples-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const client = join(import.meta.dirname, '../../app/client');
+  const examples = [...readFileSync(join(client, 'README.md'), 'utf8').matchAll(/```js\n(.*?)```/gs)];
+  expect(examples.length).toBeGreaterThan(5);
+  const given = 'base: string, media: MediaStream, token: string';
+  const functions = examples.map(([, code = ''], at) => {
+    const parameters = code.includes('const room =') ? given : `${given}, room: ReturnType<typeof join>`;
+    return `async function example${at}(${parameters}) {\n${code}}`;
+  });
+  const file = join(folder, 'examples.ts');
+  writeFileSync(file, ["import { join } from './genkan.js';", ...functions].join('\n'));
+  copyFileSync(join(client, 'public.d.ts'), join(folder, 'genkan.d.ts'));
+  const options = '--ignoreConfig --noEmit --strict --module esnext --moduleResolution bundler --target esnext';
+  const tsc = join(import.meta.dirname, '../../node_modules/.bin/tsc');
+  const { stdout, status } = spawnSync(tsc, [...options.split(' '), '--lib', 'esnext,dom', '--types', '', file], {
+    encoding: 'utf8',
+  });
+  expect(stdout).toBe('');
+  expect(status).toBe(0);
 });
 
 /** These are checked by tsc; at run time there is nothing to see. */
