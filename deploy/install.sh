@@ -31,7 +31,7 @@ main() {
   done
   case $workers in *[!0-9]* | 0) fail "--workers: must be a number, 1 or more" 2 ;; esac
   [ "$dry" = yes ] || [ "$(id -u)" = 0 ] || fail 'must run as root (sudo); --dry-run shows the steps without root'
-  command -v systemctl >/dev/null || fail 'this machine does not run systemd; see deploy/README.md for other ways'
+  command -v systemctl >/dev/null || fail 'systemctl is not installed: this script needs systemd; see deploy/README.md for other ways'
   "$action" "$@"
 }
 
