@@ -1,6 +1,7 @@
 #!/bin/sh
-# certificate.sh NAME: makes /tls/fullchain.pem and /tls/privkey.pem, a certificate for NAME that is signed by nobody, for a LAN.
-# Left alone: one from elsewhere, and one made here that is for NAME and lives for another 30 days. With TLS_DIR it does nothing.
+# certificate.sh NAME: creates a self-signed certificate for NAME, for a LAN: /tls/fullchain.pem and /tls/privkey.pem.
+# It keeps a certificate from an authority, and a self-signed one for NAME that is valid for 30 more days.
+# If TLS_DIR is set, the administrator has a certificate, and this script does nothing.
 set -eu
 [ -z "${TLS_DIR:-}" ] || exit 0
 name=$1
@@ -14,10 +15,10 @@ if [ -e fullchain.pem ]; then
   fi
 fi
 umask 077
-# 397 days are what browsers allow at most.
+# Browsers accept at most 397 days.
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 397 -subj "/CN=$name" \
   -addext "subjectAltName=DNS:$name" -keyout privkey.part -out fullchain.part 2>/dev/null
 mv privkey.part privkey.pem
 mv fullchain.part fullchain.pem
-echo "A certificate for $name was made. Its fingerprint, to compare with what browsers show:"
+echo "Created a self-signed certificate for $name. Compare its fingerprint with the one that browsers show:"
 openssl x509 -noout -fingerprint -sha256 -in fullchain.pem

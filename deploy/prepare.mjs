@@ -63,7 +63,7 @@ function whyInstall() {
   const differs = ([path, entry]) =>
     path !== '' && (installed[path] ? installed[path].version !== entry.version : !entry.optional);
   const odd = Object.entries(lock.packages).find(differs);
-  return odd && `${odd[0]} is not the version it names`;
+  return odd && `${odd[0]} has another version`;
 }
 
 /** Hashes contents, not modification times, which mean nothing in a fresh clone, a copy or another branch. */

@@ -1,10 +1,10 @@
-// Copies the static files of this build to where nginx reads them, and keeps those of the previous build: a tab that was opened
-// before an upgrade still finds its scripts. `node deploy/publish.mjs TARGET`; unchanged files are not written again.
+// node deploy/publish.mjs TARGET: copies the static files of this build to the directory that nginx serves, and keeps those of the
+// previous build, so that a tab opened before an upgrade still finds its scripts. Unchanged files are not written again.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const [target] = process.argv.slice(2);
-if (!target) throw new Error('where to? node deploy/publish.mjs TARGET');
+if (!target) throw new Error('no target directory: node deploy/publish.mjs TARGET');
 const source = join(import.meta.dirname, '../dist/public');
 const record = join(target, '.builds.json');
 
@@ -19,17 +19,17 @@ const wanted = new Set(builds.flat());
 const old = filesBelow(target, 'js').filter((file) => !wanted.has(file));
 for (const file of old) rmSync(join(target, file));
 console.log(
-  `${files.length} static files are published; ${wanted.size - files.length} of the build before stay, ${old.length} older ones are gone`,
+  `published ${files.length} static files; kept ${wanted.size - files.length} of the previous build, removed ${old.length} older ones`,
 );
 
 /** Writes under a temporary name first, so that no partial file is served. */
 function publish(file) {
-  const place = join(target, file);
+  const path = join(target, file);
   const content = readFileSync(join(source, file));
-  if (existsSync(place) && readFileSync(place).equals(content)) return;
-  mkdirSync(dirname(place), { recursive: true });
-  writeFileSync(`${place}.part`, content);
-  renameSync(`${place}.part`, place);
+  if (existsSync(path) && readFileSync(path).equals(content)) return;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.part`, content);
+  renameSync(`${path}.part`, path);
 }
 
 function filesBelow(root, folder) {

@@ -1,6 +1,6 @@
-// Runs around `npm pack` (prepack, postpack): npm never packs package-lock.json, so an install from the tarball would not have the
-// tested versions. npm-shrinkwrap.json is the same lock for users of the package, without the development dependencies. It exists only
-// while the tarball is made, because npm would use it as the lock of the checkout.
+// Runs before and after `npm pack` (prepack, postpack). npm never packs package-lock.json, so an install from the tarball would not
+// have the tested versions. npm-shrinkwrap.json is the same lock file without the development dependencies, and npm packs it. It
+// exists only while the tarball is created, because in a checkout npm would prefer it to package-lock.json.
 //   node deploy/shrinkwrap.mjs            writes it next to package-lock.json
 //   node deploy/shrinkwrap.mjs --remove   removes it
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,18 +1,20 @@
 #!/bin/sh
-# Runs in the container of coturn. Without a word: starts it with turnserver.conf and, from the environment, GENKAN_TURN_SECRET
-# (several secrets with spaces between) and TURN_OPTIONS (further lines, likewise). check: ends well if it answers.
+# Runs in the container of coturn.
+#   turn.sh        starts coturn with turnserver.conf, GENKAN_TURN_SECRET (one or more secrets) and TURN_OPTIONS (further lines);
+#                  both variables are separated by spaces
+#   turn.sh check  health check: exits with 0 if coturn responds
 set -euf
 conf=/run/turn/turnserver.conf
 last() { sed -n "s/^$1=//p" "$conf" | tail -n 1; }
 
 if [ "${1:-}" = check ]; then
   address=$(last listening-ip) port=$(last listening-port)
-  # A STUN request takes the same way through coturn as an allocation, but holds no relay port for ten minutes.
+  # A STUN request takes the same path through coturn as an allocation, but does not occupy a relay port for ten minutes.
   exec timeout 3 turnutils_stunclient -p "$port" "${address:-127.0.0.1}" >/dev/null
 fi
-: "${GENKAN_TURN_SECRET:?is not set: write it into .env, see deploy/README.md}"
+: "${GENKAN_TURN_SECRET:?is not set: write it into .env, see deploy/docs/turn.md}"
 umask 077
-# A file in memory, because a command line can be read by everyone on the machine. Of two lines with one name the later counts.
+# The secret goes into a file in memory, because every user of the machine can read command lines. The last line with a name wins.
 {
   cat /etc/coturn/turnserver.conf
   # shellcheck disable=SC2086

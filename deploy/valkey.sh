@@ -1,19 +1,22 @@
 #!/bin/sh
-# The store of several apps. Without a word: starts Valkey for the user genkan with the password GENKAN_STORE_PASSWORD; VALKEY_OPTIONS
-# are further words for its command line, which win. config: prints the configuration instead. check: ends well if it answers.
+# Valkey as the store of several apps, with the user genkan and the password GENKAN_STORE_PASSWORD.
+#   valkey.sh         starts Valkey; VALKEY_OPTIONS are further arguments, which override the configuration below
+#   valkey.sh config  prints the configuration
+#   valkey.sh check   health check: exits with 0 if Valkey responds
 set -euf
 
 config() {
-  : "${GENKAN_STORE_PASSWORD:?is not set: write it into .env, see deploy/README.md}"
+  : "${GENKAN_STORE_PASSWORD:?is not set: write it into .env, see deploy/docs/valkey.md}"
   cat <<END
-# What was acknowledged is in a file before the answer goes out, and on the disk a second later; default off.
+# Each change is written to a file before the reply, and the file is synced to disk within a second; default off.
 # https://valkey.io/topics/persistence/
 appendonly yes
 save ""
-# (!) Full, it refuses, and Genkan says store-unavailable; one that evicts would lose rooms. Default: no limit.
+# (!) When the memory is full, Valkey refuses writes, and Genkan reports store-unavailable. With eviction, rooms would be lost.
+# Default: no limit.
 maxmemory 256mb
 maxmemory-policy noeviction
-# Others than this machine may connect, since without a user they can do nothing but PING. https://valkey.io/topics/acl/
+# Other machines may connect: without the user genkan they can only PING. https://valkey.io/topics/acl/
 protected-mode no
 user default on nopass resetkeys resetchannels -@all +ping
 $(cat "${0%/*}/valkey.acl") #$(printf %s "$GENKAN_STORE_PASSWORD" | sha256sum | cut -d ' ' -f 1)
@@ -25,7 +28,7 @@ case ${1:-} in
   config) config ;;
   *)
     settings=$(config)
-    # By standard input, because a command line can be read by everyone on the machine.
+    # By standard input, because every user of the machine can read command lines.
     # shellcheck disable=SC2086
     exec valkey-server - --dir /data ${VALKEY_OPTIONS:-} <<END
 $settings

@@ -264,11 +264,11 @@ export const faults = {
   // STUN and TURN.
   'no-turn': {
     level: 'warning',
-    fix: 'Calls between restrictive networks need a relay: --turn-url and --turn-secret (deploy/README.md, TURN). A LAN needs none.',
+    fix: 'Calls between restrictive networks need a relay: --turn-url and --turn-secret (deploy/docs/turn.md). A LAN needs none.',
   },
   'ice-unreachable': {
     level: 'fault',
-    fix: 'Check that the STUN/TURN server runs, at this address and port, and that the firewall allows UDP and TCP 3478 and TLS 5349: deploy/README.md, Firewall; `listening-port`, `relay-ip` in deploy/turnserver.conf.',
+    fix: 'Check that the STUN/TURN server runs, at this address and port, and that the firewall allows UDP and TCP 3478 and TLS 5349: deploy/docs/turn.md#open-the-firewall; `listening-port`, `relay-ip` in deploy/turnserver.conf.',
   },
   'turn-tls': {
     level: 'fault',

@@ -1,4 +1,4 @@
-/** "Several hosts" of deploy/README.md, each command as it stands there, on hosts that are network namespaces with those addresses. */
+/** The commands of deploy/docs/several-hosts.md as written, on hosts that are network namespaces with those addresses. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -62,7 +62,7 @@ const connectHosts = (): void => {
 };
 
 const missing = without('iproute2', 'nginx', 'valkey-server') || process.getuid?.() !== 0;
-describe.skipIf(missing)('several hosts, as deploy/README.md has them', { timeout: 120_000 }, () => {
+describe.skipIf(missing)('the commands of deploy/docs/several-hosts.md', { timeout: 120_000 }, () => {
   let folder: string;
   const children: ChildProcess[] = [];
   const at = (name: Name, ...path: string[]) => join(folder, name, ...path);

@@ -1,4 +1,4 @@
-/** A certificate by ACME, as deploy/README.md tells: certbot, the challenge through nginx, and Pebble as the issuer. */
+/** A certificate by ACME, by the command of deploy/docs/certificates.md: certbot, the challenge through nginx, and Pebble as the issuer. */
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { connect } from 'node:tls';

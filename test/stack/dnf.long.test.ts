@@ -28,7 +28,7 @@ describe.skipIf(without('docker'))('a server with dnf', { timeout: 240_000 }, ()
     const { code, output } = await install(site);
     expect([code, output]).toEqual([
       0,
-      expect.stringContaining('(!) nginx does not run: systemctl enable --now nginx'),
+      expect.stringContaining('(!) nginx is not running: systemctl enable --now nginx'),
     ]);
     expect(output).toContain('worker_shutdown_timeout 30s;');
     expect(output).not.toContain('SELinux');
@@ -49,7 +49,7 @@ describe.skipIf(without('docker'))('a server with dnf', { timeout: 240_000 }, ()
 
   test('a second run changes nothing; where SELinux is enforced it says what that may need', async () => {
     const again = await install();
-    expect([again.code, again.output]).toEqual([0, expect.stringContaining('The site is the same as before.')]);
+    expect([again.code, again.output]).toEqual([0, expect.stringContaining('The nginx site is unchanged.')]);
     expect(again.output).not.toMatch(/\+ (write|cp|rm|ln|useradd|systemctl|dnf)/);
     await server.mustSh(
       "printf '#!/bin/sh\\necho Enforcing\\n' > /usr/sbin/getenforce && chmod 755 /usr/sbin/getenforce",

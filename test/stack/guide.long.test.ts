@@ -1,4 +1,4 @@
-/** The command blocks of deploy/README.md, run as they stand there: with compose in a copy of the checkout, and on plain servers. */
+/** The command blocks of deploy/docs/, run as written: with compose in a copy of the checkout, and on servers with systemd. */
 import { execFile, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -89,8 +89,9 @@ describe.skipIf(without('docker'))('on a plain server', { timeout: 300_000 }, ()
     await fresh();
     onTestFinished(() => server.remove());
     for (const text of scriptsOf('server')) {
-      // There must be something to roll back to.
-      if (text.includes('--rollback')) await server.mustSh(`sed -i 's/"version": "0/"version": "1/' /src/package.json`);
+      // An upgrade must be to another version, so that there is something to roll back to.
+      if (text === 'sudo deploy/install.sh\n')
+        await server.mustSh(`sed -i 's/"version": "0/"version": "1/' /src/package.json`);
       await script(text);
     }
     await visitScript();

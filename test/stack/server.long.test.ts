@@ -118,7 +118,7 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
   test('a second run changes nothing', async () => {
     const [then, release] = [await inventory(), await current()];
     const { code, output } = await install();
-    expect([code, output]).toEqual([0, expect.stringContaining('The site is the same as before.')]);
+    expect([code, output]).toEqual([0, expect.stringContaining('The nginx site is unchanged.')]);
     expect(output).not.toMatch(/\+ (write|cp|rm|ln|useradd|systemctl)/);
     expect([await inventory(), await current()]).toEqual([then, release]);
   });
@@ -159,7 +159,10 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
     const { code, output } = await install();
     await server.mustSh('cp /tmp/serve.ts /src/app/');
     await change('0.2.0');
-    expect([code, output]).toEqual([1, expect.stringMatching(/0\.3\.0-\w+ does not start, 0\.2\.0-\w+ runs on/)]);
+    expect([code, output]).toEqual([
+      1,
+      expect.stringMatching(/0\.3\.0-\w+ did not start; 0\.2\.0-\w+ is running again/),
+    ]);
     expect(await current()).toBe(then);
     await server.mustSh(call);
   });
@@ -168,7 +171,7 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
     const files = () => server.mustSh('cd /etc/nginx && find . -type f | sort | xargs sha256sum');
     const then = await files();
     const { code, output } = await install(`${site} --certificate /nothing.pem --certificate-key /nothing.key`);
-    expect([code, output]).toEqual([1, expect.stringContaining("nginx's files are as they were")]);
+    expect([code, output]).toEqual([1, expect.stringContaining('its previous files were restored')]);
     expect(await files()).toBe(then);
     expect(await server.mustSh(visit())).toBe('200');
   });
@@ -209,7 +212,7 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
 
   test('uninstall leaves nothing but the settings, and those go, too, when told', async () => {
     const { code, output } = await install('--uninstall');
-    expect([code, output]).toEqual([0, expect.stringContaining('The settings stay in /etc/genkan')]);
+    expect([code, output]).toEqual([0, expect.stringContaining('The settings are kept in /etc/genkan')]);
     expect(await server.mustSh('curl -s http://other.example/')).toBe('theirs');
     expect(await server.mustSh('ls /etc/genkan')).toBe('genkan.env\ngenkan.yaml\nnginx\nworkers\n');
     expect(await install('--uninstall --purge')).toMatchObject({ code: 0 });
