@@ -1,10 +1,12 @@
 /** Builds the server from its settings. */
+import type { Server } from 'node:http';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Settings } from './config/schema.ts';
 import { createAccessLog } from './logging/access-log.ts';
 import { createLogger } from './logging/logger.ts';
-import { singleWorkerEndpoints } from './process/bind-plan.ts';
+import { type ListenSetting, singleWorkerEndpoints } from './process/bind-plan.ts';
+import { acceptsWhenBusy } from './process/busy-accepts.ts';
 import { createSignaling } from './process/create-signaling.ts';
 import { startTicker, steadyClock } from './process/lifecycle.ts';
 import { createListeners, describeListener, type NamedEndpoint, startListening } from './process/listeners.ts';
@@ -73,10 +75,13 @@ export const serve = async (
     count: () => store.count(),
     took: metrics.took,
     refusedTo: signaling.refusedTo,
+    turns: signaling.turns,
     readings: reports,
   });
-  for (const { server, endpoint } of listeners) attach(server, app, endpoint.setting);
-  const ticker = startTicking(() => tick(signaling, [webSockets, conversations]), logger);
+  const attachTo = (server: Server, setting: ListenSetting) => attach(server, app, setting);
+  for (const { server, endpoint } of listeners) attachTo(server, endpoint.setting);
+  const acceptMore = acceptsWhenBusy(listeners, attachTo, logger);
+  const ticker = startTicking(() => tick(signaling, [webSockets, conversations], acceptMore), logger);
   const parts = { state, listeners, webSockets, conversations, ticker, reports, app, store };
   const shutdown = createShutdown(parts, settings);
   try {
@@ -108,7 +113,9 @@ const appSettings = (settings: Settings) => ({
 const tick = async (
   { store, addresses, roomGuesses, seats, clock }: Signaling,
   transports: { tick(now: number): void }[],
+  acceptMore: () => void,
 ): Promise<void> => {
+  acceptMore();
   const now = clock();
   for (const transport of transports) transport.tick(now);
   roomGuesses.sweep(now);

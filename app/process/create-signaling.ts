@@ -9,6 +9,7 @@ import { AddressBudgets, type AddressLimits } from '../budgets/address-budgets.t
 import { KeyedBuckets } from '../budgets/keyed-buckets.ts';
 import { SeatBudgets, type SeatLimits } from '../budgets/seat-budgets.ts';
 import type { RateLimits } from '../budgets/token-bucket.ts';
+import { TurnShares } from '../budgets/turn-shares.ts';
 import type { Settings } from '../config/schema.ts';
 import { inNetworks, privateNetworks } from '../listener/networks.ts';
 import { refusalsByAddress } from '../listener/refused-addresses.ts';
@@ -46,6 +47,7 @@ export const createSignaling = async (
     roomGuesses: new KeyedBuckets(perMinute(settings, 'room-attempt')),
     passcodes: new PasscodeHasher(),
     seats: new SeatBudgets(seatLimits(settings), store.worker !== undefined),
+    turns: new TurnShares(setImmediate),
     fanout: new Fanout(store, Math.floor(Math.min(settings['log-events'], 1024) / 4)),
     ice: iceServers(settings),
   };

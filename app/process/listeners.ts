@@ -19,8 +19,15 @@ import type { Listening } from './supervisor/ipc.ts';
 
 /** `shown`: the address to log if `address` is only a file descriptor. */
 export type NamedEndpoint = ListenEndpoint & { shown?: string };
-/** `removeSocketFile`: set once it listens. */
-export type ServerListener = { server: Server; endpoint: NamedEndpoint; removeSocketFile?: () => void };
+/** `copies`: servers on further descriptors of the same socket. `removeSocketFile`: set once it listens. */
+export type ServerListener = {
+  server: Server;
+  copies: Server[];
+  /** One more with the same limits. */
+  createServer(): Server;
+  endpoint: NamedEndpoint;
+  removeSocketFile?: () => void;
+};
 
 /** They do not listen yet. */
 export const createListeners = (
@@ -44,7 +51,10 @@ export const createListeners = (
     'http-socket': () => frontedServer({ ...limits, allowFrom, isProxy, log: log('http-socket') }),
     socket: () => createUwsgiServer({ ...limits, allowFrom, log: log('socket') }),
   };
-  return endpoints.map((endpoint) => ({ server: create[endpoint.setting](), endpoint }));
+  return endpoints.map((endpoint) => {
+    const createServer = create[endpoint.setting];
+    return { server: createServer(), copies: [], createServer, endpoint };
+  });
 };
 
 /** Limits common to all listeners. */

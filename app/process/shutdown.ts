@@ -44,7 +44,7 @@ export const createShutdown = (
   let closed: Promise<void>[] | undefined;
   const begin = (): Promise<void>[] => {
     state.ready = false;
-    closed ??= listeners.map(({ server }) => close(server));
+    closed ??= serversOf(listeners).map(close);
     webSockets.drain();
     conversations.drain();
     return closed;
@@ -64,7 +64,7 @@ export const createShutdown = (
   };
   const cut = (): void => {
     webSockets.cut();
-    for (const { server } of listeners) server.closeAllConnections();
+    for (const server of serversOf(listeners)) server.closeAllConnections();
   };
   let draining: Promise<void> | undefined;
   return {
@@ -84,6 +84,9 @@ export const createShutdown = (
     },
   };
 };
+
+const serversOf = (listeners: ServerListener[]): Server[] =>
+  listeners.flatMap(({ server, copies }) => [server, ...copies]);
 
 const close = (server: Server): Promise<void> =>
   new Promise((resolve) => {

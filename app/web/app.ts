@@ -2,6 +2,8 @@
 import fastifyWebsocket from '@fastify/websocket';
 import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify';
 import type { ServerOptions } from 'ws';
+import { largestNetwork } from '../budgets/address.ts';
+import { type TurnShares, turnCosts } from '../budgets/turn-shares.ts';
 import { errorSentence } from '../listener/error-response.ts';
 import { type ErrorCode, errors } from '../protocol/errors.ts';
 import { protocolVersion } from '../protocol/messages.ts';
@@ -20,6 +22,7 @@ export type AppOptions = RoomRoutes &
   RequestWatch &
   Pages & {
     logger: FastifyBaseLogger;
+    turns: TurnShares;
   };
 
 export const buildApp = async (options: AppOptions): Promise<FastifyInstance> => {
@@ -39,6 +42,9 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
   });
   await app.register(fastifyWebsocket, { options: webSocketOptions(options) });
   // Hooks of every request use callbacks: promises would cost a fifth of the time of a request.
+  app.addHook('onRequest', (request, _reply, next) =>
+    options.turns.run(largestNetwork(request.ip), turnCosts.request, next),
+  );
   app.addHook('onRequest', (_request, reply, next) => {
     reply.headers(securityHeaders);
     // Otherwise keep-alive connections would delay draining.

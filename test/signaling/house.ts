@@ -4,6 +4,7 @@ import { createSessions } from '../../app/auth/session.ts';
 import { AddressBudgets, type AddressLimits } from '../../app/budgets/address-budgets.ts';
 import { KeyedBuckets } from '../../app/budgets/keyed-buckets.ts';
 import { SeatBudgets } from '../../app/budgets/seat-budgets.ts';
+import { TurnShares } from '../../app/budgets/turn-shares.ts';
 import type { Signaling } from '../../app/signaling/context.ts';
 import { Fanout } from '../../app/signaling/fanout.ts';
 import { zeroCounts } from '../../app/stats/counters.ts';
@@ -61,6 +62,7 @@ export const openHouse = (over: Partial<Signaling> = {}): Signaling => {
     log: { info: () => {}, warn: () => {} },
     authorise: async () => ({}),
     refusedTo: () => {},
+    turns: new TurnShares(setImmediate),
     addresses: new AddressBudgets(addressLimits()),
     roomGuesses: new KeyedBuckets({ rate: 1, burst: 20 }),
     passcodes: new PasscodeHasher(),

@@ -30,8 +30,26 @@ afterAll(() => server.close());
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
+/** Allows this many frames in a turn of the event loop. */
+const shareOf = (frames: number) => {
+  const share = {
+    left: frames,
+    pending: 0,
+    take: () => share.left-- > 0,
+    defer: (work: () => void) => {
+      share.pending += 1;
+      setImmediate(() => {
+        share.pending -= 1;
+        share.left = frames;
+        work();
+      });
+    },
+  };
+  return share;
+};
+
 /** All that a server tells of a connection on which these pieces come one after the other, and how many texts the reader took. */
-const tell = async (pieces: Buffer[], ahead: boolean): Promise<{ events: string[]; taken: number }> => {
+const tell = async (pieces: Buffer[], ahead: boolean, share = shareOf(Number.POSITIVE_INFINITY)) => {
   const address = server.address();
   const client = new WebSocket(`ws://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`);
   client.on('error', () => {});
@@ -50,16 +68,21 @@ const tell = async (pieces: Buffer[], ahead: boolean): Promise<{ events: string[
     socket.terminate();
   });
   if (ahead)
-    readAhead(socket, connection, limit, (text, bytes) => {
-      taken += 1;
-      expect(bytes).toBe(Buffer.byteLength(text));
-      hear('text')(Buffer.from(text));
+    readAhead(socket, connection, {
+      maxBytes: limit,
+      share: () => share,
+      onText: (text, bytes) => {
+        taken += 1;
+        expect(bytes).toBe(Buffer.byteLength(text));
+        hear('text')(Buffer.from(text));
+      },
     });
   // As the system would give them, only that these are cut where they are meant to be; unmasking changes them.
   for (const piece of pieces) {
     if (!connection.destroyed) connection.emit('data', Buffer.from(piece));
     await turn();
   }
+  while (share.pending > 0) await turn();
   client.terminate();
   return { events: [...events, `closed ${await closed}`], taken };
 };
@@ -113,6 +136,12 @@ describe.each(Object.entries(said))('%s', (_name, frames) => {
     for (const cut of near.filter((at) => at > 0 && at < all.length))
       expect(await told([all.subarray(0, cut), all.subarray(cut)], true), `cut at ${cut}`).toEqual(expected);
   });
+});
+
+test('one frame in each turn of the event loop: the same, in the same order', async () => {
+  for (const [name, frames] of Object.entries(said))
+    for (const pieces of [frames, [Buffer.concat(frames)]])
+      expect((await tell(pieces, true, shareOf(1))).events, name).toEqual(await told(pieces, false));
 });
 
 test('whole texts are not left to ws', async () => {

@@ -51,19 +51,19 @@ export const access = {
   'join-rate': integer(1, 1_000_000).default(600).register(settingMetadata, {
     help: 'joins per minute from one address, sustained. Budgets by address apply to an IPv4 address or an IPv6 /64; its /56 and /48 have twice and four times as much',
   }),
-  'join-burst': integer(1, 1_000_000).default(600).register(settingMetadata, {
+  'join-burst': integer(1, 1_000_000).default(300).register(settingMetadata, {
     help: 'joins from one address in a burst',
   }),
   'resume-rate': integer(1, 1_000_000).default(1200).register(settingMetadata, {
     help: 'resumes and rejoins per minute from one address, sustained',
   }),
-  'resume-burst': integer(1, 1_000_000).default(3000).register(settingMetadata, {
+  'resume-burst': integer(1, 1_000_000).default(1000).register(settingMetadata, {
     help: 'resumes and rejoins from one address in a burst',
   }),
   'refusal-rate': integer(1, 1_000_000).default(1200).register(settingMetadata, {
     help: 'refused requests and messages per minute from one public address, sustained; beyond that the listener answers every request of that address with 429; requests caused by pages of other sites are counted apart',
   }),
-  'refusal-burst': integer(1, 1_000_000).default(600).register(settingMetadata, {
+  'refusal-burst': integer(1, 1_000_000).default(300).register(settingMetadata, {
     help: 'refused requests and messages from one public address in a burst',
   }),
   'attempt-rate': integer(1, 1_000_000).default(10).register(settingMetadata, {
@@ -93,19 +93,19 @@ export const access = {
   'address-message-rate': integer(1, 10_000_000).default(2000).register(settingMetadata, {
     help: 'messages per second from one address, sustained; a message to a whole room counts once per receiver',
   }),
-  'address-message-burst': integer(1, 10_000_000).default(60_000).register(settingMetadata, {
+  'address-message-burst': integer(1, 10_000_000).default(20_000).register(settingMetadata, {
     help: 'messages from one address in a burst',
   }),
   'address-byte-rate': bytes(1024, 1_073_741_824).default(2_097_152).register(settingMetadata, {
     help: 'bytes per second of messages from one address, sustained; bytes in request bodies count four times',
   }),
-  'address-byte-burst': bytes(65_536, 1_073_741_824).default(67_108_864).register(settingMetadata, {
+  'address-byte-burst': bytes(65_536, 1_073_741_824).default(33_554_432).register(settingMetadata, {
     help: 'bytes of messages from one address in a burst; bytes in request bodies count four times',
   }),
   'replay-rate': bytes(1024, 1_073_741_824).default(4_194_304).register(settingMetadata, {
     help: 'bytes per second of missed events sent to one address, sustained',
   }),
-  'replay-burst': bytes(1024, 1_073_741_824).default(67_108_864).register(settingMetadata, {
+  'replay-burst': bytes(1024, 1_073_741_824).default(33_554_432).register(settingMetadata, {
     help: 'bytes of missed events sent to one address in a burst',
   }),
 };

@@ -2,17 +2,21 @@
 import { isUtf8 } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
+import { type TurnShare, turnCosts } from '../../budgets/turn-shares.ts';
 
 const empty = Buffer.alloc(0);
+
+/** `share`: called for each chunk, for what the client may have done in this turn of the event loop. */
+type ReaderOptions = { maxBytes: number; share: () => TurnShare; onText: OnText };
 
 /**
  * Calls `onText` for every text message of up to `maxBytes` that arrives in one chunk; ws still emits all others. The order is
  * kept.
  */
-export const readAhead = (socket: WebSocket, connection: Socket, maxBytes: number, onText: OnText): void => {
+export const readAhead = (socket: WebSocket, connection: Socket, options: ReaderOptions): void => {
   const [listener] = connection.listeners('data');
   if (!listener) throw new Error('ws does not listen to its connection');
-  const reader = new Reader(socket, maxBytes, onText, (bytes) => listener.call(connection, bytes));
+  const reader = new Reader(socket, connection, options, (bytes) => listener.call(connection, bytes));
   connection.on('data', (chunk: Buffer) => reader.read(chunk));
   connection.removeListener('data', listener as () => void);
 };
@@ -34,27 +38,39 @@ class Reader {
   #fragmented = false;
   /** Whether the close frame was received. */
   #closed = false;
+  /** What is left for the next turn of the event loop. */
+  #deferred: Buffer[] | undefined;
   readonly #socket: WebSocket;
+  readonly #connection: Socket;
   readonly #maxBytes: number;
+  readonly #share: () => TurnShare;
   readonly #onText: OnText;
   readonly #toWs: (bytes: Buffer) => void;
 
-  constructor(socket: WebSocket, maxBytes: number, onText: OnText, toWs: (bytes: Buffer) => void) {
+  constructor(socket: WebSocket, connection: Socket, options: ReaderOptions, toWs: (bytes: Buffer) => void) {
     this.#socket = socket;
-    this.#maxBytes = maxBytes;
-    this.#onText = onText;
+    this.#connection = connection;
+    this.#maxBytes = options.maxBytes;
+    this.#share = options.share;
+    this.#onText = options.onText;
     this.#toWs = toWs;
   }
 
   read(chunk: Buffer): void {
-    const bytes = this.#partial === empty ? chunk : Buffer.concat([this.#partial, chunk]);
+    if (this.#deferred) this.#deferred.push(chunk);
+    else this.#readFrames(this.#partial === empty ? chunk : Buffer.concat([this.#partial, chunk]));
+  }
+
+  #readFrames(bytes: Buffer): void {
     this.#partial = empty;
+    const share = this.#share();
     let at = Math.min(this.#remaining, bytes.length);
     // After a frame for ws, the rest of the chunk goes to ws too: only ws knows whether that frame ended the connection.
     let forWs = at > 0;
     if (forWs) this.#toWs(bytes.subarray(0, at));
     this.#remaining -= at;
     while (at < bytes.length && !this.#closed) {
+      if (!share.take(turnCosts.frame)) return this.#defer(share, bytes.subarray(at));
       const from = at + headSize(bytes, at);
       if (from > bytes.length) {
         this.#partial = bytes.subarray(at);
@@ -65,6 +81,20 @@ class Reader {
       if (forWs) this.#passToWs(bytes, at, end);
       at = end;
     }
+  }
+
+  /** Reads nothing more from the connection until other clients have had their turn. */
+  #defer(share: TurnShare, rest: Buffer): void {
+    this.#deferred = [rest];
+    this.#connection.pause();
+    share.defer(() => {
+      const chunks = this.#deferred ?? [];
+      this.#deferred = undefined;
+      // ws has let go of a connection that broke meanwhile.
+      if (this.#connection.destroyed) return;
+      this.#readFrames(chunks.length === 1 ? rest : Buffer.concat(chunks));
+      if (!this.#deferred) this.#connection.resume();
+    });
   }
 
   #tryRead(bytes: Buffer, at: number, from: number, end: number): boolean {

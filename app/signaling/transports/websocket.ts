@@ -1,6 +1,7 @@
 /** WebSockets that carry sessions: limits, pings, traffic, and the set of those open now. */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
+import { largestNetwork } from '../../budgets/address.ts';
 import { type ErrorCode, type Refusal, refuse } from '../../protocol/errors.ts';
 import type { PeerId, RoomName } from '../../protocol/messages.ts';
 import { countClose } from '../../stats/counters.ts';
@@ -75,7 +76,7 @@ export class WebSockets {
    * handshake.
    */
   accept(room: RoomName, socket: WebSocket, connection: Socket, visitor: Visitor, token?: string): void {
-    const { addresses, clock, limits, log } = this.#signaling;
+    const { addresses, clock, limits, log, turns } = this.#signaling;
     if (!addresses.hasRoomFor('connections', visitor.ip)) return this.turnAway(socket, tooManyConnections(), visitor);
     const { bytesRead: bytesReadBefore, bytesWritten: bytesWrittenBefore } = connection;
     const writer = new WebSocketWriter(socket, connection, limits.unsentBytes);
@@ -102,7 +103,9 @@ export class WebSockets {
       else session.receive(text, bytes);
     };
     socket.on('message', (data: Buffer, isBinary) => receive(data.toString(), data.length, isBinary));
-    readAhead(socket, connection, limits.messageBytes, receive);
+    const network = largestNetwork(visitor.ip);
+    const share = () => turns.of(network);
+    readAhead(socket, connection, { maxBytes: limits.messageBytes, share, onText: receive });
     socket.on('error', (error) => {
       log.info({ room, err: error.message }, 'WebSocket protocol error');
       socket.terminate();

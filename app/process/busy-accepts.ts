@@ -1,0 +1,78 @@
+/**
+ * More accepts in a turn of the event loop. libuv accepts one connection per descriptor in each turn
+ * (https://github.com/libuv/libuv/pull/3696), so the accept queue of a busy process overflows although it could serve most of the
+ * connections: the kernel drops a SYN, which the client repeats after 1, 3 and 7 s, and a unix socket refuses connect(2).
+ * A busy process therefore listens on further descriptors of the same sockets.
+ */
+import { spawn } from 'node:child_process';
+import type { Server } from 'node:http';
+import { performance } from 'node:perf_hooks';
+import type { ListenSetting } from './bind-plan.ts';
+import type { ServerListener } from './listeners.ts';
+
+/** Further descriptors of each socket. */
+const extraDescriptors = 15;
+/** Share of the time in which the event loop of a busy process is not idle. */
+const busyUtilization = 0.8;
+
+type Log = { warn(fields: object, message: string): void };
+/** Routes the requests of a server to the app. */
+type Attach = (server: Server, setting: ListenSetting) => void;
+
+/** @returns a check, to be called several times a second; from the first time that the process is busy, it accepts more */
+export const acceptsWhenBusy = (listeners: ServerListener[], attach: Attach, log: Log): (() => void) => {
+  let since = performance.eventLoopUtilization();
+  let done = false;
+  return () => {
+    const { utilization } = performance.eventLoopUtilization(since);
+    since = performance.eventLoopUtilization();
+    if (done || utilization < busyUtilization) return;
+    done = true;
+    acceptMore(listeners, attach).catch(({ message }) =>
+      log.warn({ reason: message }, 'the server accepts only one connection in each turn of the event loop'),
+    );
+  };
+};
+
+/** @throws if the descriptors cannot be duplicated */
+export const acceptMore = async (listeners: ServerListener[], attach: Attach): Promise<void> => {
+  for (const { server, copies, createServer, endpoint } of listeners) {
+    if (!server.listening) continue;
+    for (const handle of await duplicateHandle(server, extraDescriptors)) {
+      const copy = createServer();
+      attach(copy, endpoint.setting);
+      copies.push(copy);
+      copy.listen(handle);
+      // The server may have been closed meanwhile.
+      if (!server.listening) copy.close();
+    }
+  }
+};
+
+/** Sends a handle back several times. Each time the kernel makes a new descriptor of it (SCM_RIGHTS, see unix(7)). */
+const sendBack = `process.on('message', (count, handle) => {
+  for (let sent = 0; sent < count; sent += 1) process.send(sent, handle);
+});`;
+
+/** Node has no dup(2), so a short-lived child process sends the descriptor back. It exits when it is disconnected. */
+const duplicateHandle = (server: Server, count: number): Promise<object[]> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['-e', sendBack], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], env: {} });
+    const handles: object[] = [];
+    child.on('message', (_nth, handle) => {
+      handles.push(handle as object);
+      if (handles.length < count) return;
+      resolve(handles);
+      child.disconnect();
+    });
+    child.on('error', reject);
+    child.on('exit', (code) => reject(new Error(`the process that duplicates descriptors exited with ${code}`)));
+    child.send(count, handleOf(server), (error) => error && reject(error));
+  });
+
+/** The handle itself: a child that received the server would accept connections. */
+const handleOf = (server: Server): Server => {
+  const handle: unknown = Reflect.get(server, '_handle');
+  if (typeof handle !== 'object' || handle === null) throw new Error('the server does not listen');
+  return handle as Server;
+};

@@ -1,0 +1,54 @@
+/** Fair shares of the event loop. */
+import { expect, test } from 'vitest';
+import { TurnShares, turnCosts } from '../../app/budgets/turn-shares.ts';
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const requestsPerTurn = turnCosts.turn / turnCosts.request;
+
+test('a network that sends much waits for its next turn, in order, and others do not wait', async () => {
+  const turns = new TurnShares(setImmediate);
+  const done: number[] = [];
+  const total = 2 * requestsPerTurn + 1;
+  for (let nth = 0; nth < total; nth += 1) turns.run('flood', turnCosts.request, () => done.push(nth));
+  expect(done).toHaveLength(requestsPerTurn);
+  let others = 0;
+  turns.run('other', turnCosts.request, () => {
+    others += 1;
+  });
+  expect(others).toBe(1);
+  await turn();
+  expect(done).toHaveLength(2 * requestsPerTurn);
+  await turn();
+  expect(done).toEqual(Array.from({ length: total }, (_, nth) => nth));
+});
+
+test('what is deferred comes before what arrives later, and deferred work can be deferred again', async () => {
+  const turns = new TurnShares(setImmediate);
+  const done: string[] = [];
+  const read = (name: string, frames: number): void => {
+    const share = turns.of('network');
+    for (let left = frames; left > 0; left -= 1) {
+      if (!share.take(turnCosts.frame)) return share.defer(() => read(name, left));
+      if (left === 1) done.push(name);
+    }
+  };
+  read('long', 3 * turnCosts.turn);
+  read('short', 1);
+  expect(done).toEqual([]);
+  await turn();
+  // The long one used up this turn as well.
+  read('late', 1);
+  await turn();
+  expect(done).toEqual(['short']);
+  await turn();
+  await turn();
+  expect(done.toSorted()).toEqual(['late', 'long', 'short']);
+});
+
+test('nothing remains of a network that has stopped', async () => {
+  const turns = new TurnShares(setImmediate);
+  for (let nth = 0; nth < 1000; nth += 1) turns.run(`network ${nth}`, turnCosts.request, () => {});
+  expect(turns.size).toBe(1000);
+  await turn();
+  expect(turns.size).toBe(0);
+});
