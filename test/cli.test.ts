@@ -167,10 +167,10 @@ describe('token', () => {
     expect(await checked(link.hash.replace('#token=', ''))).toMatchObject({ room: '玄関' });
   });
   test.each([
-    [[], '--room: say for which room'],
-    [['--room', 'a b'], '--room: neither the name of a room nor the beginning of one with "*" after it'],
-    [['--room', 'a', '--ttl', 'soon'], '--ttl: write a time such as 90s, 10m, 1h or 7d'],
-    [['--room', 'a', '--ttl', '0s'], '--ttl: write a time longer than none'],
+    [[], '--room: is required'],
+    [['--room', 'a b'], '--room: must be the name of a room, or the start of names followed by "*"'],
+    [['--room', 'a', '--ttl', 'soon'], '--ttl: must be a duration such as 90s, 10m, 1h or 7d'],
+    [['--room', 'a', '--ttl', '0s'], '--ttl: must be longer than 0'],
     [['--room', 'a', '--role', 'king'], '--role: '],
     [['--room', 'a*', '--link', 'https://meet.example'], '--link: a link is for one room'],
     [['--room', 'a', '--link', 'meet.example'], '--link: must be the URL of the page'],

@@ -9,17 +9,17 @@ import { roomPattern } from './token.ts';
 /** `90s`, `10m`, `1h`, `7d` → seconds. */
 const duration = z
   .string()
-  .regex(/^\d{1,6}[smhd]$/, 'write a time such as 90s, 10m, 1h or 7d')
+  .regex(/^\d{1,6}[smhd]$/, 'must be a duration such as 90s, 10m, 1h or 7d')
   .transform((text) => Number(text.slice(0, -1)) * (unitSeconds[text.slice(-1)] ?? 1));
 const unitSeconds: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 /** A token request, as on the command line. `ttl` counts from `not-before`. */
 export const tokenRequest = z.object({
-  room: z.array(roomPattern).min(1, 'say for which room'),
+  room: z.array(roomPattern).min(1, 'is required'),
   role: role.optional(),
   name: visibleName.optional(),
   subject: z.string().min(1).max(256).optional(),
-  ttl: duration.refine((seconds) => seconds > 0, 'write a time longer than none').default(3600),
+  ttl: duration.refine((seconds) => seconds > 0, 'must be longer than 0').default(3600),
   'not-before': duration.optional(),
   once: z.boolean().default(false),
 });

@@ -33,7 +33,7 @@ export const roomPattern = z
   .normalize('NFC')
   .refine(
     (pattern) => pattern === '*' || roomName.safeParse(pattern.replace(/\*$/, '')).success,
-    'neither the name of a room nor the beginning of one with "*" after it',
+    'must be the name of a room, or the start of names followed by "*"',
   );
 
 /**

@@ -2,6 +2,7 @@
  * All faults that the doctor can report: a stable name, a severity and a fix. For nginx the fix names the directive and the generated
  * file that contains it.
  */
+import { remedy } from '../nginx/advisories.ts';
 
 /** `blocking`: checks that depend on this one are skipped. */
 export type Fault = { level: 'fault' | 'warning'; fix: string; blocking?: true };
@@ -166,7 +167,7 @@ export const faults = {
   },
   'nginx-faulty': {
     level: 'warning',
-    fix: 'Use nginx 1.30.6 or later, or check that your distribution has patched it without a new version number. `server_tokens off` in the server block hides the number from strangers.',
+    fix: `${remedy} \`server_tokens off\` in the server block hides the version.`,
   },
   // What the app receives.
   'host-lost': {

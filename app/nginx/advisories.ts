@@ -1,6 +1,6 @@
 /** Known nginx vulnerabilities that the generated files could expose. */
 import type { SiteSpec } from './site-spec.ts';
-import { isAtLeast, showVersion, type Version } from './version.ts';
+import { floor, isAtLeast, showVersion, type Version } from './version.ts';
 
 /** The part of the spec that decides which advisories apply. */
 type AdvisoryInput = Pick<SiteSpec, 'version' | 'protocol' | 'http3'>;
@@ -15,11 +15,14 @@ type Advisory = {
   applies(spec: AdvisoryInput): boolean;
 };
 
-/** From https://nginx.org/en/security_advisories.html as of October 2026; only those that the generated files can expose. */
+/** When the list was last compared with https://nginx.org/en/security_advisories.html. Printed with it, because it ages. */
+export const listDate = 'October 2026';
+
+/** Only the advisories that the generated files can expose. */
 const advisories: Advisory[] = [
   {
     cve: 'CVE-2026-42946',
-    about: 'uwsgi_pass reads beyond a buffer when an answer of the app is forged on its way',
+    about: 'a forged response of the app makes uwsgi_pass read beyond a buffer',
     fixed: [
       [1, 30, 1],
       [1, 31, 0],
@@ -28,7 +31,7 @@ const advisories: Advisory[] = [
   },
   {
     cve: 'CVE-2026-40460',
-    about: 'an HTTP/3 client can claim another address',
+    about: 'an HTTP/3 client can spoof its address',
     fixed: [
       [1, 30, 1],
       [1, 31, 0],
@@ -37,7 +40,7 @@ const advisories: Advisory[] = [
   },
   {
     cve: 'CVE-2026-42530',
-    about: 'memory is used after it was freed in HTTP/3',
+    about: 'HTTP/3 uses memory after it was freed',
     since: [1, 31, 0],
     fixed: [
       [1, 30, 1],
@@ -47,7 +50,7 @@ const advisories: Advisory[] = [
   },
   {
     cve: 'CVE-2026-42533',
-    about: 'a map with regular expressions may write beyond a buffer',
+    about: 'a map with regular expressions can write beyond a buffer',
     fixed: [
       [1, 30, 4],
       [1, 31, 3],
@@ -56,7 +59,7 @@ const advisories: Advisory[] = [
   },
   {
     cve: 'CVE-2026-93479',
-    about: 'text with variables may write beyond a buffer',
+    about: 'a string with variables can write beyond a buffer',
     fixed: [
       [1, 30, 6],
       [1, 31, 7],
@@ -74,19 +77,25 @@ const advisories: Advisory[] = [
   },
 ];
 
-/** The advisories that apply to this version, on one line; undefined if none. */
-export const knownFaults = (spec: AdvisoryInput): string | undefined => {
+/** Newest fix of each branch: from these versions on, nothing in the list applies. */
+const newest = (branch: 0 | 1): string => {
+  const [first = floor, ...others] = advisories.map(({ fixed }) => fixed[branch]);
+  return showVersion(others.reduce((newer, one) => (isAtLeast(one, newer) ? one : newer), first));
+};
+/** What to do about an advisory. */
+export const remedy = `Use nginx ${newest(0)} or later (mainline: ${newest(1)}), or check that your distribution has patched its own version.`;
+
+/** The advisories that apply to this version and the date of the list, on one line; undefined if none applies. */
+export const knownVulnerabilities = (spec: AdvisoryInput): string | undefined => {
   const found = advisories.filter((advisory) => advisory.applies(spec) && isAffected(spec.version, advisory));
-  return found.map(({ cve, about }) => `${cve} (${about})`).join(', ') || undefined;
+  if (found.length === 0) return undefined;
+  return `known vulnerabilities (list of ${listDate}): ${found.map(({ cve, about }) => `${cve} (${about})`).join(', ')}`;
 };
 
 /** A warning in one sentence; undefined if no advisory applies. */
 export const advise = (spec: AdvisoryInput): string | undefined => {
-  const list = knownFaults(spec);
-  return (
-    list &&
-    `nginx ${showVersion(spec.version)} has by its number known faults that these files may touch: ${list}; distributions mend them without a new number: see that yours has, or use 1.30.6 or later`
-  );
+  const list = knownVulnerabilities(spec);
+  return list && `nginx ${showVersion(spec.version)}, by its version number, has ${list}. ${remedy}`;
 };
 
 const isAffected = (version: Version, { fixed: [stable, mainline], since }: Advisory): boolean => {

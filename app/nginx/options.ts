@@ -9,8 +9,8 @@ import { modes } from './site-spec.ts';
 import { floor, isAtLeast, knows, parseVersion, showVersion } from './version.ts';
 
 /** Written into nginx's files unescaped, so characters with a meaning there are rejected. */
-const nginxPath = (description: string) =>
-  text(/^\/[^\s;{}"'\\$#]*$/, `${description}: an absolute path without spaces, quotes or any of ; { } \\ $ #`, 'PATH');
+const nginxPath = () =>
+  text(/^\/[^\s;{}"'\\$#]*$/, 'an absolute path without spaces, quotes or any of ; { } \\ $ #', 'PATH');
 
 export const options = {
   mode: choice(...modes)
@@ -45,17 +45,13 @@ export const options = {
   base: text(/^(?:\/[\w~-][\w.~-]*)*\/?$/, 'a path such as /meet/', 'PATH')
     .default('/')
     .register(settingMetadata, { help: 'path prefix of the site' }),
-  certificate: nginxPath('the certificate with its chain')
+  certificate: nginxPath()
     .optional()
     .register(settingMetadata, { help: 'certificate with its chain, in one file (PEM)' }),
-  'certificate-key': nginxPath("the certificate's key")
-    .optional()
-    .register(settingMetadata, { help: 'private key of the certificate' }),
-  'acme-webroot': nginxPath('the directory in which an ACME client leaves its answers')
-    .optional()
-    .register(settingMetadata, {
-      help: "serve ACME HTTP challenges from this directory, such as certbot's --webroot-path",
-    }),
+  'certificate-key': nginxPath().optional().register(settingMetadata, { help: 'private key of the certificate' }),
+  'acme-webroot': nginxPath().optional().register(settingMetadata, {
+    help: "serve ACME HTTP challenges from this directory, such as certbot's --webroot-path",
+  }),
   'trusted-proxy': list(network).register(settingMetadata, {
     help: "networks of the proxies in front of nginx that are trusted to report the client's address and scheme",
   }),
@@ -64,7 +60,7 @@ export const options = {
     .register(settingMetadata, {
       help: `target nginx version; default: the one installed here, else ${showVersion(floor)}`,
     }),
-  root: nginxPath("the directory of the build's files")
+  root: nginxPath()
     .default('/opt/genkan/dist/public')
     .register(settingMetadata, { help: 'directory that contains js/' }),
   hsts: flag().default(false).register(settingMetadata, { help: 'send HSTS: browsers use only https for two years' }),
@@ -81,12 +77,10 @@ export const options = {
   'limits-dry-run': flag()
     .default(false)
     .register(settingMetadata, { help: 'only log what --handshakes and --connections would reject' }),
-  'maintenance-file': nginxPath('the file that closes the site')
-    .default('/run/genkan-maintenance')
-    .register(settingMetadata, {
-      help: 'while this file exists, new visitors get 503 and an error page; calls in progress continue',
-    }),
-  'access-log': nginxPath('the file for the access log').optional().register(settingMetadata, {
+  'maintenance-file': nginxPath().default('/run/genkan-maintenance').register(settingMetadata, {
+    help: 'while this file exists, new visitors get 503 and an error page; calls in progress continue',
+  }),
+  'access-log': nginxPath().optional().register(settingMetadata, {
     help: 'access log, used only by this site; default: access.log in /var/log/nginx, next to other sites genkan.access.log',
   }),
   out: path().optional().register(settingMetadata, { help: 'directory to write the files to; default: print them' }),
@@ -98,7 +92,7 @@ export type NginxSettings = z.output<typeof nginxSchema>;
 
 type Check = (settings: NginxSettings, where: Where) => string | undefined | false;
 
-/** Combinations that no nginx supports, or that make no sense. */
+/** Option combinations that nginx does not support, or that have no effect. */
 export const impossibleForNginx = (settings: NginxSettings, where: Where): string[] =>
   checks.flatMap((check) => check(settings, where) || []);
 
@@ -115,33 +109,39 @@ const checks: Check[] = [
     certificate !== undefined &&
     mode !== 'tls' &&
     mode !== 'vhost' &&
-    `${where('certificate')}: --mode ${mode} speaks no TLS of its own; write --mode tls or --mode vhost`,
+    `${where('certificate')}: --mode ${mode} does not use TLS; use --mode tls or --mode vhost`,
   ({ mode, 'server-name': names }) =>
     (mode === 'tls' || mode === 'vhost') && names.length === 0 && `--mode ${mode} needs --server-name`,
   ({ mode, 'trusted-proxy': proxies }) =>
     mode === 'behind-proxy' &&
     proxies.length === 0 &&
-    '--mode behind-proxy needs --trusted-proxy: the network of the proxy, which alone is believed about the client',
+    "--mode behind-proxy needs --trusted-proxy: the network of the proxy, whose headers about the client's address are trusted",
   (settings, where) =>
     settings['trusted-proxy'].length > 0 &&
     !(settings.mode === 'behind-proxy' || (settings.mode === 'vhost' && !hasTls(settings))) &&
-    `${where('trusted-proxy')}: is for --mode behind-proxy, and for --mode vhost without a certificate`,
-  ({ mode, base }) => mode === 'location' && base === '/' && '--mode location needs --base: the path below your site',
+    `${where('trusted-proxy')}: only with --mode behind-proxy, or --mode vhost without --certificate`,
+  ({ mode, base }) =>
+    mode === 'location' &&
+    base === '/' &&
+    '--mode location needs --base: the path of Genkan on your site, such as /meet/',
   ({ mode, 'server-name': names, address: addresses }, where) =>
     mode === 'location' &&
     names.length + addresses.length > 0 &&
-    `${where(names.length > 0 ? 'server-name' : 'address')}: with --mode location the site's own server block says that`,
+    `${where(names.length > 0 ? 'server-name' : 'address')}: not with --mode location, because the server block of your site sets it`,
   (settings, where) =>
     settings.hsts &&
     !hasTls(settings) &&
     settings['trusted-proxy'].length === 0 &&
-    `${where('hsts')}: only a site that browsers reach by https can ask for it`,
+    `${where('hsts')}: needs --certificate or --trusted-proxy, because HSTS works only over https`,
   (settings, where) =>
     settings['acme-webroot'] !== undefined && !hasTls(settings) && `${where('acme-webroot')}: needs --certificate`,
   (settings, where) => settings.http3 && !hasTls(settings) && `${where('http3')}: needs --certificate`,
   ({ upstream }, where) => {
     const index = upstream.findIndex(({ kind }) => kind === 'fd');
-    return index >= 0 && `${where('upstream', index)}: nginx cannot connect to a descriptor`;
+    return (
+      index >= 0 &&
+      `${where('upstream', index)}: nginx cannot connect to an inherited file descriptor; pass the address it listens on`
+    );
   },
   ({ upstream, resolver }, where) => {
     const index = upstream.findIndex(
@@ -152,7 +152,7 @@ const checks: Check[] = [
       index >= 0 &&
       one &&
       resolver === undefined &&
-      `${where('upstream', index)}: ${showAddress(one)} is a name: say by --resolver who knows it, or write an IP address`
+      `${where('upstream', index)}: ${showAddress(one)} has a host name; pass its DNS server by --resolver, or use an IP address`
     );
   },
 ];
@@ -163,8 +163,8 @@ const isIpv6 = (host: string | undefined): boolean => host?.includes(':') === tr
 export const impossibleForVersion = (settings: NginxSettings, text: string, source: string): string[] => {
   const version = parseVersion(text);
   if (!version || !isAtLeast(version, floor))
-    return [`${source}: nginx ${text} is too old: ${showVersion(floor)} or later is needed`];
+    return [`${source}: nginx ${text} is not supported; ${showVersion(floor)} or later is required`];
   return settings.http3 && !knows(version).quic
-    ? [`--http3: nginx ${text} does not know HTTP/3: 1.25.0 or later does`]
+    ? [`--http3: nginx ${text} does not support HTTP/3; 1.25.0 or later is required`]
     : [];
 };

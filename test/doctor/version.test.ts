@@ -1,4 +1,4 @@
-/** What the doctor says of a version of nginx, from what answers tell. */
+/** What `genkan doctor` reports about the version of nginx that responses show. */
 import { expect, test, vi } from 'vitest';
 import { version } from '../../app/doctor/checks/nginx-version.ts';
 import { readWords } from '../../app/doctor/options.ts';
@@ -13,9 +13,19 @@ test.each([
   ['socket', {}, [], /no version/],
   ['socket', { server: 'nginx' }, [], /only "nginx"/],
   ['http-socket', { server: 'Caddy' }, [], /only "Caddy"/],
-  ['socket', { server: 'nginx/1.30.6' }, [], /^nginx 1\.30\.6$/],
-  ['socket', { server: 'nginx/1.18.0 (Ubuntu)' }, ['nginx-old', 'nginx-faulty'], /1\.22\.0 or later is needed/],
-  ['socket', { server: 'nginx/1.22.1' }, ['nginx-faulty'], /CVE-2026-42946/],
+  ['socket', { server: 'nginx/1.30.6' }, [], /^nginx 1\.30\.6: no known vulnerabilities \(list of October 2026\)$/],
+  [
+    'socket',
+    { server: 'nginx/1.18.0 (Ubuntu)' },
+    ['nginx-old', 'nginx-faulty'],
+    /^nginx 1\.18\.0 is not supported; 1\.22\.0 or later is required$/m,
+  ],
+  [
+    'socket',
+    { server: 'nginx/1.22.1' },
+    ['nginx-faulty'],
+    /has known vulnerabilities \(list of October 2026\): CVE-2026-42946/,
+  ],
   ['http-socket', { server: 'nginx/1.22.1' }, ['nginx-faulty'], /^(?!.*CVE-2026-42946)/s],
   ['socket', { server: 'nginx/1.30.1' }, ['nginx-faulty'], /^(?!.*(CVE-2026-42946|CVE-2026-95101))/s],
   ['http-socket', { server: 'nginx/1.30.1', ...h3 }, ['nginx-faulty'], /CVE-2026-95101/],
@@ -26,4 +36,13 @@ test.each([
   const findings = await version.run(asked.site);
   expect(findings.flatMap((one) => ('name' in one ? [one.name] : []))).toEqual(names);
   expect(findings.map(({ what }) => what).join('\n')).toMatch(text);
+});
+
+test('the fix for a known vulnerability names the newest fixed version of each branch', async () => {
+  Object.assign(given, { by: 'socket', headers: { server: 'nginx/1.31.6' } });
+  const request = readWords(['https://meet.example']);
+  if ('faults' in request) throw new Error(request.faults.join('; '));
+  const [finding] = await version.run(request.site);
+  expect(finding).toMatchObject({ name: 'nginx-faulty', what: expect.stringContaining('CVE-2026-93479') });
+  expect(finding).toMatchObject({ fix: expect.stringContaining('Use nginx 1.30.6 or later (mainline: 1.31.7)') });
 });

@@ -191,11 +191,14 @@ describe('what a version knows', () => {
     ]);
   });
 
-  test('known faults of nginx are told', () => {
+  test('known vulnerabilities of nginx are reported with the date of the list', () => {
     expect(notes('', 'nginx version: nginx/1.30.6')).toEqual([]);
     expect(notes('', 'nginx version: nginx/1.31.7')).toEqual([]);
     const [old = ''] = notes('', 'nginx version: nginx/1.22.1');
-    expect(old).toContain('CVE-2026-42946');
+    expect(old).toContain('has known vulnerabilities (list of October 2026): CVE-2026-42946');
+    expect(old).toMatch(
+      / Use nginx 1\.30\.6 or later \(mainline: 1\.31\.7\), or check that your distribution has patched/,
+    );
     expect(notes('--protocol http', 'nginx version: nginx/1.22.1')[0]).not.toContain('CVE-2026-42946');
     expect(notes('', 'nginx version: nginx/1.30.5')[0]).toMatch(/CVE-2026-93479/);
     expect(notes('', 'nginx version: nginx/1.30.5')[0]).not.toMatch(/CVE-2026-42946|CVE-2026-42533/);
@@ -211,31 +214,40 @@ test.each([
   ['--mode tls --server-name a --certificate /c', '--certificate: --certificate-key is missing'],
   [
     '--certificate /c --certificate-key /k',
-    '--certificate: --mode plain speaks no TLS of its own; write --mode tls or --mode vhost',
+    '--certificate: --mode plain does not use TLS; use --mode tls or --mode vhost',
   ],
   ['--mode vhost', '--mode vhost needs --server-name'],
   ['--mode behind-proxy', /needs --trusted-proxy/],
   [
     '--trusted-proxy 10.0.0.0/8',
-    '--trusted-proxy: is for --mode behind-proxy, and for --mode vhost without a certificate',
+    '--trusted-proxy: only with --mode behind-proxy, or --mode vhost without --certificate',
   ],
   ['--trusted-proxy proxy', /^--trusted-proxy: must be an IP address or a network/],
-  ['--mode location', '--mode location needs --base: the path below your site'],
-  ['--mode location --base /m --server-name a', /^--server-name: with --mode location/],
+  ['--mode location', '--mode location needs --base: the path of Genkan on your site, such as /meet/'],
+  ['--mode location --base /m --server-name a', /^--server-name: not with --mode location/],
   ['--base meet', '--base: must be a path such as /meet/'],
   ['--base /a/../b', '--base: must be a path such as /meet/'],
   ['--base /$x', '--base: must be a path such as /meet/'],
-  ['--root /srv/a;b', /^--root: must be the directory of the build's files: an absolute path without spaces/],
-  ['--access-log syslog:server=a', /^--access-log: must be the file for the access log: an absolute path/],
+  ['--root /srv/a;b', /^--root: must be an absolute path without spaces/],
+  ['--access-log syslog:server=a', /^--access-log: must be an absolute path/],
   ['--server-name ~^x', '--server-name: must be a name such as meet.example'],
-  ['--hsts', '--hsts: only a site that browsers reach by https can ask for it'],
+  ['--hsts', '--hsts: needs --certificate or --trusted-proxy, because HSTS works only over https'],
   ['--http3', '--http3: needs --certificate'],
-  [`${tls} --http3 --nginx-version 1.24.0`, '--http3: nginx 1.24.0 does not know HTTP/3: 1.25.0 or later does'],
-  ['--nginx-version 1.18.0', '--nginx-version: nginx 1.18.0 is too old: 1.22.0 or later is needed'],
+  [
+    `${tls} --http3 --nginx-version 1.24.0`,
+    '--http3: nginx 1.24.0 does not support HTTP/3; 1.25.0 or later is required',
+  ],
+  ['--nginx-version 1.18.0', '--nginx-version: nginx 1.18.0 is not supported; 1.22.0 or later is required'],
   ['--nginx-version new', '--nginx-version: must be a version such as 1.26.3'],
   ['--upstream /run/a;b', "unix:/run/a;b: not allowed in nginx's files: no spaces, quotes or any of ; { } \\ $ #"],
-  ['--upstream fd:3', '--upstream: nginx cannot connect to a descriptor'],
-  ['--upstream app:3031', '--upstream: app:3031 is a name: say by --resolver who knows it, or write an IP address'],
+  [
+    '--upstream fd:3',
+    '--upstream: nginx cannot connect to an inherited file descriptor; pass the address it listens on',
+  ],
+  [
+    '--upstream app:3031',
+    '--upstream: app:3031 has a host name; pass its DNS server by --resolver, or use an IP address',
+  ],
   ['--http :9090', '--http: is for browsers and trusts no front end; let the app listen on --socket or --http-socket'],
   ['--socket :1 --protocol http', '--protocol http: the app listens only on --socket; add --http-socket'],
   ['--socket fd:3', '--socket: nginx cannot know this address; pass it by --upstream'],
@@ -247,8 +259,10 @@ test.each([
   expect(more).toEqual([]);
 });
 
-test('an nginx here that is too old is told, and the exit code is 2', () => {
-  expect(faults('', 'nginx version: nginx/1.18.0')[0]).toContain('the nginx of this machine: nginx 1.18.0 is too old');
+test('an installed nginx that is too old is refused, and the exit code is 2', () => {
+  expect(faults('', 'nginx version: nginx/1.18.0')[0]).toContain(
+    'the nginx of this machine: nginx 1.18.0 is not supported',
+  );
   expect(genkan('nginx', '--mode', 'tls')).toMatchObject({ status: 2, stdout: '' });
   expect(genkan('nginx', '--help').stdout).toContain('--trusted-proxy NETWORK');
 });

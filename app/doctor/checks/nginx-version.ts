@@ -1,5 +1,5 @@
 /** The nginx version, if responses show it: whether it is supported, and its known vulnerabilities. */
-import { knownFaults } from '../../nginx/advisories.ts';
+import { knownVulnerabilities, listDate } from '../../nginx/advisories.ts';
 import { floor, isAtLeast, parseVersion, showVersion } from '../../nginx/version.ts';
 import { type Check, found, ok, orOk } from '../finding.ts';
 import { fetchRequestEcho } from './app-identity.ts';
@@ -18,13 +18,17 @@ export const version: Check = {
       protocol: seen?.by === 'socket' ? 'uwsgi' : 'http',
       http3: /\bh3=/.test(String(services)),
     } as const;
-    const faults = knownFaults(input);
+    const vulnerabilities = knownVulnerabilities(input);
     return orOk(
       [
-        ...(isAtLeast(nginx, floor) ? [] : [found('nginx-old', `${text}: ${showVersion(floor)} or later is needed`)]),
-        ...(faults === undefined ? [] : [found('nginx-faulty', `${text}, by its version number, has ${faults}`)]),
+        ...(isAtLeast(nginx, floor)
+          ? []
+          : [found('nginx-old', `${text} is not supported; ${showVersion(floor)} or later is required`)]),
+        ...(vulnerabilities === undefined
+          ? []
+          : [found('nginx-faulty', `${text}, by its version number, has ${vulnerabilities}`)]),
       ],
-      text,
+      `${text}: no known vulnerabilities (list of ${listDate})`,
     );
   },
 };
