@@ -9,7 +9,7 @@ export type Budget = {
   atLimit: string;
 };
 
-/** Shown in `app/README.md`; a test compares the two, and checks names and defaults against the settings. */
+/** Shown in `app/budgets/README.md`; a test compares the two, and checks names and defaults against the settings. */
 export const budgets: Budget[] = [
   row(
     'messages sent',

@@ -1,4 +1,4 @@
-/** The table of budgets in app/README.md is that of the code, with the settings' names and defaults. */
+/** The table in app/budgets/README.md is that of the code, with the settings' names and defaults. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -6,7 +6,7 @@ import { budgets } from '../../app/budgets/table.ts';
 import { schema, settingNames } from '../../app/config/schema.ts';
 import { defaultOf } from '../../app/config/value-types.ts';
 
-const readme = readFileSync(join(import.meta.dirname, '../../app/README.md'), 'utf8');
+const readme = readFileSync(join(import.meta.dirname, '../../app/budgets/README.md'), 'utf8');
 const defaultsOf = (settings: string[]): string =>
   settings.map((name) => String(defaultOf(schema.shape[name as keyof typeof schema.shape]))).join(', ');
 const lines = budgets.map(
@@ -14,7 +14,7 @@ const lines = budgets.map(
     `| ${resource} | ${owner} | ${settings.map((name) => `\`${name}\``).join(', ')} | ${defaultsOf(settings)} | ${atLimit} |`,
 );
 
-test('app/README.md shows every row, and no other', () => {
+test('app/budgets/README.md shows every row, and no other', () => {
   const [, shown = ''] = /<!-- budgets -->\n(.*?)<!-- \/budgets -->/s.exec(readme) ?? [];
   expect(shown.trim().split('\n').slice(2)).toEqual(lines);
 });

@@ -21,6 +21,7 @@ const fill = <Target extends object>(target: Target, source: object): Target => 
   return target;
 };
 
+/** Modules may keep a group of messages, never a single one: the language changes at run time. */
 export const words: Words = fill({} as Words, en);
 
 const emitter = new Emitter<{ changed: undefined }>();
