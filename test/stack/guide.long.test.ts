@@ -109,6 +109,7 @@ describe.skipIf(without('docker'))('on a plain server', { timeout: 300_000 }, ()
     await fresh();
     onTestFinished(() => server.remove());
     await script('deploy/install.sh');
+    await server.mustSh(certificate);
     expect(nginxScripts.length).toBeGreaterThan(7);
     for (const text of nginxScripts) {
       // An nginx of one's own takes the place of that of the package, with files that fit this server.
