@@ -58,7 +58,7 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
     const { request, rest } = parseTokenCommand(words);
     return withSettings(rest, async ({ settings }) => {
       const made = await makeToken(request, settings, Date.now());
-      return 'faults' in made ? fail(made.faults) : say(made.text);
+      return 'faults' in made ? fail(made.faults, 2, helpHint('token')) : say(made.text);
     });
   },
   'print-config': (words) => {
@@ -68,7 +68,7 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
   nginx: (words) => {
     const found = nginxFiles(words, process.env);
     for (const note of found.notes) process.stderr.write(`genkan: warning: ${note}\n`);
-    if ('faults' in found) return fail(found.faults);
+    if ('faults' in found) return fail(found.faults, 2, helpHint('nginx'));
     try {
       return say(writeFiles(found.files, found.out).trimEnd());
     } catch (error) {
@@ -83,7 +83,7 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
   doctor: async (words) => {
     const parsed = readWords(words);
     for (const note of parsed.notes) process.stderr.write(`genkan: warning: ${note}\n`);
-    if ('faults' in parsed) return fail(parsed.faults);
+    if ('faults' in parsed) return fail(parsed.faults, 2, helpHint('doctor'));
     const { runChecks } = await import('./doctor/run.ts');
     const report = await runChecks(parsed.site);
     say(parsed.json ? jsonReport(report) : showReport(report));
@@ -222,9 +222,11 @@ const say = (text: string): number => {
   return 0;
 };
 
-const fail = (faults: string[], code = 2): number => {
+const helpHint = (command: string): string => `genkan ${command} --help lists its options.`;
+
+const fail = (faults: string[], code = 2, hint = 'genkan --help --all lists every setting.'): number => {
   for (const fault of faults) process.stderr.write(`genkan: ${fault}\n`);
-  if (code === 2) process.stderr.write('genkan --help --all lists every setting.\n');
+  if (code === 2) process.stderr.write(`${hint}\n`);
   return code;
 };
 

@@ -121,7 +121,7 @@ const assumeDefault = (settings: NginxSettings, protocol: App['protocol']): App 
     return { faults: [`--protocol ${protocol}: the app listens only on ${other}; add ${wanted}`] };
   if (http.length > 0)
     return {
-      faults: ['--http: is for browsers and trusts no front end; let the app listen on --socket or --http-socket'],
+      faults: ['--http: is for direct browser connections; let the app listen on --socket or --http-socket'],
     };
   return { protocol, upstreams: ['127.0.0.1:3031'] };
 };

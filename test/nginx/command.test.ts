@@ -248,7 +248,7 @@ test.each([
     '--upstream app:3031',
     '--upstream: app:3031 has a host name; pass its DNS server by --resolver, or use an IP address',
   ],
-  ['--http :9090', '--http: is for browsers and trusts no front end; let the app listen on --socket or --http-socket'],
+  ['--http :9090', '--http: is for direct browser connections; let the app listen on --socket or --http-socket'],
   ['--socket :1 --protocol http', '--protocol http: the app listens only on --socket; add --http-socket'],
   ['--socket fd:3', '--socket: nginx cannot know this address; pass it by --upstream'],
   ['--socket /run/a.sock --processes 2', /write %w for the worker's number/],
@@ -263,7 +263,11 @@ test('an installed nginx that is too old is refused, and the exit code is 2', ()
   expect(faults('', 'nginx version: nginx/1.18.0')[0]).toContain(
     'the nginx of this machine: nginx 1.18.0 is not supported',
   );
-  expect(genkan('nginx', '--mode', 'tls')).toMatchObject({ status: 2, stdout: '' });
+  expect(genkan('nginx', '--mode', 'tls')).toMatchObject({
+    status: 2,
+    stdout: '',
+    stderr: expect.stringContaining('genkan nginx --help lists its options.'),
+  });
   expect(genkan('nginx', '--help').stdout).toContain('--trusted-proxy NETWORK');
 });
 
