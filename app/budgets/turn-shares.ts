@@ -2,8 +2,8 @@
  * Fair shares of the event loop. Node handles everything that has arrived before it looks for more, and accepts one connection in each
  * turn. So a network that sends on many connections at once would hold up all others for as long as its own work takes.
  */
-/** Cost of a WebSocket frame, of an HTTP request, and of all that a network may have done in a turn; about 0.1 ms for 8. */
-export const turnCosts = { frame: 1, request: 16, turn: 64 } as const;
+/** Cost of a WebSocket frame and of an HTTP request (about 10 µs each unit), and what a network may use of one turn. */
+export const turnCosts = { frame: 1, request: 50, turn: 100 } as const;
 
 /** What one network may have done in a turn. */
 export type TurnShare = {
