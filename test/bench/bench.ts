@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: Genkan beside a bare `ws` relay, in turns within one run. Absolute figures are noise on a shared machine; the
- * ratios of one round are what counts, and the median of the rounds is what is printed. Method in test/README.md.
+ * ratios of one round are what counts, and the median of the rounds is what is printed. Method in test/BENCHMARKS.md.
  */
 import { readFileSync } from 'node:fs';
 import type { Job } from './load.ts';

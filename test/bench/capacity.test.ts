@@ -1,4 +1,4 @@
-/** What the README says of machines and of the hash is what the scripts say. */
+/** The capacity model, and that the tables of test/BENCHMARKS.md are those that `npm run capacity` and `npm run hash` print. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -15,7 +15,7 @@ import {
 } from './capacity.ts';
 import { hashTable } from './hash.ts';
 
-const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8');
+const benchmarks = readFileSync(join(import.meta.dirname, '../BENCHMARKS.md'), 'utf8');
 const by = (app: number, nginx: number, store: number) => ({ app, nginx, store });
 
 describe('the capacity model', () => {
@@ -35,7 +35,7 @@ describe('the capacity model', () => {
     // 10 + 600/600 + 0.16 × 30 = 15.8 µs of CPU a second.
     expect(load(assumed, found)).toEqual(by(expect.closeTo(15.8), expect.closeTo(4.2), expect.closeTo(8.4)));
     // 20 s / 1 ms, before 0.5 s / 15.8 µs = 31 645.
-    expect(perWorker(assumed, found)).toEqual({ peers: 20_000, because: 'coming back' });
+    expect(perWorker(assumed, found)).toEqual({ peers: 20_000, because: 'reconnecting' });
     // 1.3 × 10⁶ / 20 000; 4.2 s / 0.5; 8.4 s / 0.5, for 39.8 GB would take less of 4 GB each.
     const needed = plan(1e6, { ...assumed, fullest: 1.3, kept: 1.1 }, found);
     expect(needed).toMatchObject({ workers: 65, nginx: 9, shards: 17 });
@@ -64,15 +64,15 @@ describe('the capacity model', () => {
   });
 });
 
-describe('test/README.md', () => {
+describe('test/BENCHMARKS.md', () => {
   test('has the tables of npm run capacity, of what was measured last', () => {
     for (const one of tables(readMeasured(readFileSync(measuredFile, 'utf8'))).split('\n\n'))
-      expect(readme).toContain(one.trim());
+      expect(benchmarks).toContain(one.trim());
   });
 
   test('has the table of npm run hash, and capacity counts with its fullest host', () => {
     const table = hashTable();
-    expect(readme).toContain(table);
+    expect(benchmarks).toContain(table);
     const fullest = table
       .split('\n')
       .slice(2, -1)

@@ -1,6 +1,6 @@
 /**
  * `npm run capacity`: from what `npm run bench:scale` measured, and from assumptions about what people do, to the machines that
- * so many peers need. Nothing is run; test/bench/capacity.test.ts holds the README against it.
+ * so many peers need. Nothing is run; test/bench/capacity.test.ts compares test/BENCHMARKS.md with it.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -98,7 +98,7 @@ export const load = (assumed: Assumptions, { signal, join: come, idle }: Coeffic
 export const perWorker = (assumed: Assumptions, found: Coefficients): { peers: number; because: string } => {
   const limits: [string, number][] = [
     ['CPU', (assumed.busy * 1e6) / load(assumed, found).app],
-    ['coming back', (assumed.back * 1e6) / found.resume.app],
+    ['reconnecting', (assumed.back * 1e6) / found.resume.app],
     ['ports', assumed.ports],
   ];
   const [because, peers] = limits.reduce((least, one) => (one[1] < least[1] ? one : least));
@@ -132,7 +132,7 @@ export const plan = (peers: number, assumed: Assumptions, found: Coefficients): 
   return { workers, nginx, shards, memory, machines: Math.ceil(Math.max(byCores, memory / (assumed.memory / 2))) };
 };
 
-/** The tables of the README. */
+/** The tables of test/BENCHMARKS.md. */
 export const tables = (measured: Measured, assumed = usual): string => {
   const stores = [
     ['memory', measured.memory],

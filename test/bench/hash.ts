@@ -45,7 +45,7 @@ const rowOf = (count: number): string[] => {
   ];
 };
 
-/** The table of the README. */
+/** The table of test/BENCHMARKS.md. */
 export const hashTable = (): string =>
   table(
     [

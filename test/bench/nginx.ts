@@ -1,6 +1,7 @@
 /**
- * `npm run bench:nginx`: nginx with the files of `genkan nginx` beside a bare one: files from disk beside a bare `root`, requests and
- * WebSockets through every mode beside the same files without headers, limits and log. What is done for each CPU second is compared. Method in test/README.md.
+ * `npm run bench:nginx`: nginx with the files of `genkan nginx` compared with a bare one: files from disk with a bare `root`, requests
+ * and WebSockets through every mode with the same files without headers, limits and log. Throughput per CPU second is compared. Method
+ * in test/BENCHMARKS.md.
  */
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -118,11 +118,11 @@ const idle = async (stack: Stack): Promise<Figures> => {
   for (const { kill } of loads) kill();
   const more = peers - before.peers;
   return {
-    'peers held': Math.min(peers, still),
+    'peers connected': Math.min(peers, still),
     'kB per peer, app': grown.app / more,
     'kB per peer, nginx': grown.nginx / more,
     'kB per peer, store': grown.store / more,
-    "kB per peer, kernel's (the load's too)": kernel / more,
+    'kB per peer, kernel (including the load)': kernel / more,
     'µs per peer and s, app': (used.app / passed / peers) * 1e6,
     'µs per peer and s, nginx': (used.nginx / passed / peers) * 1e6,
     'µs per peer and s, store': (used.store / passed / peers) * 1e6,
@@ -142,10 +142,10 @@ const back = (disturb: (stack: Stack) => Promise<void>) => async (stack: Stack) 
   const after = (share: number): number => ((times[Math.ceil(times.length * share) - 1] ?? Number.NaN) - from) / 1000;
   return {
     'clients lost': times.length + missing,
-    's until half are back': after(0.5),
+    's until half have reconnected': after(0.5),
     '95 %': after(0.95),
     all: missing > 0 ? Number.NaN : after(1),
-    'sessions that went on': recovered,
+    'sessions resumed': recovered,
     'by plain HTTP': plain,
   };
 };

@@ -1,11 +1,11 @@
 /**
- * `npm run siege [-- words]`: every attack alone, then all together, or those whose names the words are part of (`together` is one of
- * them); what honest peers felt of it goes into the table of test/README.md. In the environment: STORES=memory leaves Valkey out,
- * SECONDS is the length of an attack (alone 20, together 300), QUIET that of the time before, SHARE what the attacker takes of a
- * processor, WRITE=1 writes also when words are given.
+ * `npm run siege [-- words]`: runs every attack alone, then all together, or those whose names contain one of the words (`together` is
+ * a name too), and writes the effect on honest peers into the table of test/BENCHMARKS.md. Options in the environment: STORES=memory
+ * skips Valkey; SECONDS is the length of an attack (alone 20, together 300); QUIET the seconds before it; SHARE the attacker's share of
+ * a processor; WRITE=1 updates the table also when words are given.
  */
 import type { StoreKind } from '../chaos/place.ts';
-import { keepLines } from '../setup/readme-table.ts';
+import { keepLines } from '../setup/results-table.ts';
 import { attacks } from './attacks.ts';
 import { besiege, type Outcome, refusedIn } from './trial.ts';
 
@@ -19,16 +19,16 @@ const columns = [
   'attack',
   'store',
   'seconds',
-  'messages acknowledged',
+  'acknowledged',
   'lost',
   'refused',
   'not resumed',
   'hosts changed',
-  'acknowledged, p99 (ms): quiet / siege',
-  'heard, p99 (ms): quiet / siege',
+  'ack p99',
+  'delivery p99',
   'growth (MB)',
-  'entered, p99 (ms)',
-  'processors: server / attacker',
+  'join p99',
+  'CPU',
   'date',
 ];
 const head = `| ${columns.join(' | ')} |\n|${columns.map((_, at) => (at > 1 && at < columns.length - 1 ? ' --: |' : ' --- |')).join('')}`;
