@@ -1,4 +1,4 @@
-/** The table of budgets in app/README.md is that of the code, with the settings' names and defaults. */
+/** The table of budgets in app/README.md matches the code, with names and defaults of the settings. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -14,12 +14,12 @@ const lines = budgets.map(
     `| ${resource} | ${owner} | ${settings.map((name) => `\`${name}\``).join(', ')} | ${defaultsOf(settings)} | ${atLimit} |`,
 );
 
-test('app/README.md shows every row, and no other', () => {
+test('app/README.md shows every row and no other', () => {
   const [, shown = ''] = /<!-- budgets -->\n(.*?)<!-- \/budgets -->/s.exec(readme) ?? [];
   expect(shown.trim().split('\n').slice(2)).toEqual(lines);
 });
 
-test('every setting that limits what clients use is in it', () => {
+test('the table contains every setting that limits what clients use', () => {
   const listed = new Set(budgets.flatMap(({ settings }) => settings));
   const limiting = settingNames.filter((name) => /-(rate|burst)$|^max-(?!worker|quiet)/.test(name));
   expect(limiting.filter((name) => !listed.has(name))).toEqual([]);

@@ -29,7 +29,7 @@ for (const [name, { stores }] of Object.entries(faults)) {
     const kept = isKept(row);
     if (!kept) failed += 1;
     console.log(`${kept ? (row.honest ?? 'kept') : 'BROKEN'}\n${lineOf(row)}`);
-    for (const said of [...row.findings, ...row.outcome.fatal.slice(0, 20)]) console.log(`    ${said}`);
+    for (const finding of [...row.findings, ...row.outcome.fatal.slice(0, 20)]) console.log(`    ${finding}`);
     if (words.length === 0 || process.env.WRITE) keepLines('chaos', head, Object.keys(faults), [lineOf(row)]);
   }
 }

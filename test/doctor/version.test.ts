@@ -1,4 +1,4 @@
-/** What the doctor says of a version of nginx, from what answers tell. */
+/** The doctor's findings about a version of nginx, from response headers. */
 import { expect, test, vi } from 'vitest';
 import { version } from '../../app/doctor/checks/nginx-version.ts';
 import { readWords } from '../../app/doctor/options.ts';

@@ -46,7 +46,7 @@ const lineOf = (outcome: Outcome): string => {
     notRecovered,
     hostsChanged.length,
     `${quiet.acknowledged.toFixed(0)} / ${siege.acknowledged.toFixed(0)}`,
-    `${quiet.heard.toFixed(0)} / ${siege.heard.toFixed(0)}`,
+    `${quiet.received.toFixed(0)} / ${siege.received.toFixed(0)}`,
     `${outcome.growth.toFixed(0)}${died ? ' (died)' : ''}`,
     newcomers.p99.toFixed(0),
     `${cpu.server.toFixed(2)} / ${cpu.attacker.toFixed(2)}`,
@@ -55,21 +55,21 @@ const lineOf = (outcome: Outcome): string => {
   return `| ${cells.join(' | ')} |`;
 };
 
-/** What is not as it should be. */
+/** The aims that were missed. */
 const failuresOf = (outcome: Outcome): string[] => {
   const { lost, hostsChanged, growth, quiet, siege, died, readiness, newcomers, wronglyLeft, lateReloads } = outcome;
   return [
     ...(died ? ['the server died'] : []),
     ...(lost > 0 ? [`${lost} messages lost`] : []),
     ...(refusedIn(outcome) > 0 ? [`${refusedIn(outcome)} honest requests refused`] : []),
-    ...(newcomers.late > 0 ? [`${newcomers.late} newcomers were not in after 10 s`] : []),
+    ...(newcomers.late > 0 ? [`${newcomers.late} newcomers had not joined after 10 s`] : []),
     ...(lateReloads.length > 0 ? [`${lateReloads.length} pages were not back in time`] : []),
     ...(wronglyLeft > 0 ? [`${wronglyLeft} wrong peer-left`] : []),
-    ...(hostsChanged.length > 0 ? [`other hosts in ${hostsChanged}`] : []),
+    ...(hostsChanged.length > 0 ? [`hosts changed in ${hostsChanged}`] : []),
     ...(growth >= 150 ? [`grew by ${growth.toFixed(0)} MB`] : []),
     ...(siege.acknowledged > 3 * quiet.acknowledged ? ['acknowledged late'] : []),
-    ...(siege.heard > 3 * quiet.heard ? ['heard late'] : []),
-    ...(readiness.untrue > 0 ? [`/readyz said 200 while ${readiness.untrue} were refused`] : []),
+    ...(siege.received > 3 * quiet.received ? ['delivered late'] : []),
+    ...(readiness.untrue > 0 ? [`/readyz returned 200 while ${readiness.untrue} were refused`] : []),
   ];
 };
 
