@@ -1,4 +1,4 @@
-/** The command line as a user meets it: the compiled program, its words and its exit codes. */
+/** The command line as a user sees it: the compiled program, its arguments and its exit codes. */
 import { spawn, spawnSync } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { chmodSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
@@ -27,8 +27,8 @@ const runWith = (environment: Record<string, string>, ...args: string[]) =>
   });
 const run = (...args: string[]) => runWith({}, ...args);
 
-describe('words and exit codes', () => {
-  test('--help names the common settings, --help --all every one, --version the version', () => {
+describe('arguments and exit codes', () => {
+  test('--help lists the common settings, --help --all every setting, --version prints the version', () => {
     const short = run('--help');
     expect(short.status).toBe(0);
     expect(short.stdout).toContain('--max-peers ');
@@ -39,7 +39,7 @@ describe('words and exit codes', () => {
     expect(run('token', '--help').stdout).toContain('--not-before');
     expect(run('--version').stdout).toMatch(/^genkan \d+\.\d+\.\d+\n$/);
   });
-  test('wrong settings are told, all of them, with code 2', () => {
+  test('all invalid settings are reported, with exit code 2', () => {
     const { status, stderr } = run('--max-peers', '1', '--nonsense', 'x');
     expect(status).toBe(2);
     expect(stderr).toMatch(/--nonsense: there is no such setting/);
@@ -51,7 +51,7 @@ describe('words and exit codes', () => {
     expect(run('check-config', '--max-peers', '3').status).toBe(0);
     expect(run('chekc-config').stderr).toContain('did you mean check-config?');
   });
-  test('check-config ends with 1 for faults, as nginx -t does, and tells them and what does not apply', () => {
+  test('check-config reports faults and settings without effect, and exits with 1 for faults, like nginx -t', () => {
     const file = put('wrong.yaml', 'genkan:\n  grace: 0\n  threads: 4\n');
     expect(run('check-config', '--yaml', file, '--max-peers', 'x')).toMatchObject({
       status: 1,
@@ -68,8 +68,8 @@ describe('words and exit codes', () => {
       stderr: `genkan: --chdir: cannot change to the directory ${join(directory, 'none')}\n`,
     });
   });
-  test('check-config --nginx asks nginx -t as well', () => {
-    // A stand-in says what it was asked: whether nginx likes its files is for the tests of nginx/.
+  test('check-config --nginx also runs nginx -t', () => {
+    // A stub prints its arguments: the tests of nginx/ check whether nginx accepts its files.
     const nginx = put('nginx', '#!/bin/sh\necho "nginx $*" >&2\ntest "$3" != /bad.conf\n');
     chmodSync(nginx, 0o755);
     const path = { PATH: `${directory}${delimiter}${process.env.PATH}` };
@@ -92,12 +92,12 @@ describe('words and exit codes', () => {
     expect(JSON.parse(run('print-config', '--json-schema').stdout)).toHaveProperty('definitions');
     expect(run('print-config', '--max-peers', '1').status).toBe(2);
   });
-  test('explain tells one, or all', () => {
+  test('explain prints one setting, or all', () => {
     expect(run('explain', 'harakiri').stdout).toContain('uWSGI:');
     expect(run('explain').stdout).toContain('thunder-lock');
     expect(run('explain', 'harakari')).toMatchObject({ status: 2, stderr: expect.stringContaining('harakiri?') });
   });
-  test('an address that is taken ends it with code 1 and a sentence', async () => {
+  test('an address in use is reported, with exit code 1', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
     const bound = taken.address();
@@ -118,7 +118,7 @@ describe('token', () => {
   const checked = async (token: string, by: Uint8Array | KeyObject = new TextEncoder().encode(secret)) =>
     (await jwtVerify(token, by)).payload;
 
-  test('prints the token alone, signed with the first secret, for an hour and anyone unless told', async () => {
+  test('prints only the token, by default signed with the first secret, for an hour and for any peer', async () => {
     const { status, stdout, stderr } = run('token', '--room', 'hall', ...key);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toMatch(/^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/);
@@ -126,7 +126,7 @@ describe('token', () => {
     expect(Math.abs(iat - Date.now() / 1000)).toBeLessThan(60);
     expect(claims).toEqual({ room: 'hall', exp: iat + 3600 });
   });
-  test('says what it was told to, with settings and words of its own in any order', async () => {
+  test('has the claims, expiry and settings given, in any order', async () => {
     const words = [
       '--role',
       'host',
@@ -160,7 +160,7 @@ describe('token', () => {
     expect(decodeProtectedHeader(stdout.trim()).alg).toBe('ES256');
     expect(await checked(stdout.trim(), publicKey)).toMatchObject({ room: 'hall' });
   });
-  test('prints a whole link, with the token where no server sees it', async () => {
+  test('prints a whole link, with the token in the fragment', async () => {
     const { stdout } = run('token', '--room', '玄関', '--link', 'https://meet.example/calls', ...key);
     const link = new URL(stdout.trim());
     expect(`${link.origin}${link.pathname}${link.search}`).toBe('https://meet.example/calls/rooms/%E7%8E%84%E9%96%A2');
@@ -177,13 +177,13 @@ describe('token', () => {
     [['--room', 'a', '--private-key', '/none'], '--private-key: /none cannot be read: ENOENT'],
     [['--room', 'a', '--private-key', file], `--private-key: ${file} holds no private key in PEM form`],
     [['--room', 'a', '--rolle', 'host'], '--rolle: there is no such setting'],
-  ])('%j is refused with a sentence', (words, sentence) => {
+  ])('%j is refused with an error message', (words, sentence) => {
     const { status, stdout, stderr } = run('token', ...words, ...key);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
     expect(stderr).toContain(`genkan: ${sentence}`);
     expect(stderr).not.toContain(secret);
   });
-  test('without anything to sign with, or with too short a secret, is refused', () => {
+  test('is refused without a key to sign with, or with a secret that is too short', () => {
     expect(run('token', '--room', 'a')).toMatchObject({
       status: 2,
       stderr: expect.stringContaining('no signing key'),
@@ -192,7 +192,7 @@ describe('token', () => {
     expect(status).toBe(2);
     expect(stderr).toContain('--token-secret_file: must be at least 32 letters');
   });
-  test('a server that asks for tokens needs keys that can be used, and check-config says so', () => {
+  test('a server with --auth token requires usable keys, and check-config reports their absence', () => {
     expect(run('check-config', '--auth', 'token')).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('genkan: --auth: token requires a key'),
@@ -214,38 +214,38 @@ describe('running', () => {
   const start = async (args: string[], stdio: number[] = []) => {
     const child = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'inherit', ...stdio] });
     stops.push(() => child.kill('SIGKILL'));
-    let said = '';
+    let output = '';
     child.stdout?.on('data', (text) => {
-      said += text;
+      output += text;
     });
     const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
-    for (let tries = 0; !said.includes('Genkan is running at') && tries < 500; tries += 1)
+    for (let tries = 0; !output.includes('Genkan is running at') && tries < 500; tries += 1)
       await new Promise((resolve) => setTimeout(resolve, 10));
-    return { child, exited, url: /Genkan is running at (\S+)/.exec(said)?.[1] ?? `nothing but ${said}` };
+    return { child, exited, url: /Genkan is running at (\S+)/.exec(output)?.[1] ?? `nothing but ${output}` };
   };
 
-  test("the ancestors' command line starts, in another directory, from a file", async () => {
+  test('the command line of earlier projects starts, in another directory, from a file', async () => {
     const file = put('standalone-uwsgi.yaml', 'uwsgi:\n  http: 127.0.0.1:0\n  enable-threads: true\n');
     const { child, url } = await start(['--master', '--yaml', file, '--chdir', directory, '--enable-threads']);
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
     expect(realpathSync(`/proc/${child.pid}/cwd`)).toBe(realpathSync(directory));
   });
 
-  test('SIGTERM says bye to those inside, and ends with code 0', async () => {
+  test('SIGTERM sends bye to connected peers, and exits with code 0', async () => {
     const { child, exited, url } = await start(['--http', '127.0.0.1:0']);
     const socket = new WebSocket(
       `${url.replace('http', 'ws').replace('localhost', '127.0.0.1')}/rooms/r/ws`,
       'genkan.v1',
     );
-    const heard: string[] = [];
-    socket.on('message', (data) => heard.push(String(data)));
+    const received: string[] = [];
+    socket.on('message', (data) => received.push(String(data)));
     await new Promise((resolve) => socket.once('open', resolve));
     socket.send('{"type":"join"}');
     await new Promise((resolve) => socket.once('message', resolve));
     const closed = new Promise((resolve) => socket.once('close', resolve));
     child.kill('SIGTERM');
     expect(await closed).toBe(4000);
-    expect(JSON.parse(heard.at(-1) ?? '{}')).toMatchObject({
+    expect(JSON.parse(received.at(-1) ?? '{}')).toMatchObject({
       type: 'bye',
       code: 'draining',
       retry: expect.any(Number),
@@ -253,7 +253,7 @@ describe('running', () => {
     expect(await exited).toBe(0);
   });
 
-  test('a second SIGTERM does not wait for the drain', async () => {
+  test('a second SIGTERM skips the drain', async () => {
     const { child, exited, url } = await start(['--http', '127.0.0.1:0', '--drain-timeout', '600']);
     const port = new URL(url).port;
     const stuck = connect(Number(port), '127.0.0.1');
@@ -268,13 +268,13 @@ describe('running', () => {
     stuck.destroy();
   });
 
-  test('fd:N listens on a socket it was given', async () => {
+  test('fd:N listens on an inherited socket', async () => {
     const giver = createServer();
     await new Promise<void>((resolve) => giver.listen(0, '127.0.0.1', resolve));
     const bound = giver.address();
     const port = typeof bound === 'object' && bound ? bound.port : 0;
     const { fd } = (giver as unknown as { _handle: { fd: number } })._handle;
-    // Handed over, as systemd does: from now on only the child accepts.
+    // The socket is passed as systemd does: from now on only the child accepts.
     const { url } = await start(['--http', 'fd:3'], [fd]);
     giver.close();
     expect(url).toBe(`http://localhost:${port}`);

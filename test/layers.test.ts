@@ -61,7 +61,7 @@ describe('the layers', () => {
     expect(imports.length).toBeGreaterThan(60);
   });
 
-  test('nothing imports from a layer above its own', () => {
+  test('no module imports from a layer above its own', () => {
     const wrong = imports.filter(({ file, of }) => {
       if (!isOwn(of)) return false;
       const [from, to] = [layerOf(file), layerOf(of)];
@@ -87,7 +87,7 @@ describe('the layers', () => {
     expect(cycles).toEqual([]);
   });
 
-  test('each layer uses only the packages and Node modules that it may', () => {
+  test('each layer imports only the packages and Node modules that it may', () => {
     const wrong = imports.filter(({ file, of, typeOnly }) => {
       if (isOwn(of)) return false;
       const layer = layerOf(file);
@@ -96,7 +96,7 @@ describe('the layers', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('the library does not know the page, and zod stays out of the browser', () => {
+  test('the library does not import the page, and zod stays out of the browser', () => {
     const wrong = imports.filter(({ file, of, typeOnly }) => {
       if (!file.startsWith('client/')) return false;
       const library = !file.startsWith('client/page/');
@@ -108,14 +108,14 @@ describe('the layers', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('the conformance client knows of the server only the protocol', () => {
+  test('the conformance client imports nothing of the server but the protocol', () => {
     const wrong = imports.filter(
       ({ file, of }) => file.startsWith('conform/') && isOwn(of) && !/^(conform|protocol)\//.test(of),
     );
     expect(wrong).toEqual([]);
   });
 
-  test('only the command line exits, and the domain knows no clock, timer or process', () => {
+  test('only the command line exits, and the domain uses no clock, timer or process', () => {
     const text = (file: string) => readFileSync(join(app, file), 'utf8');
     expect(files.filter((file) => file !== 'cli.ts' && text(file).includes('process.exit('))).toEqual([]);
     const pure = files.filter((file) => [0, 1].includes(Number(layerOf(file))));
@@ -124,7 +124,7 @@ describe('the layers', () => {
     ).toEqual([]);
   });
 
-  test('a wrong import would be found', () => {
+  test('a forbidden import would be found', () => {
     expect(layerOf('signaling/session.ts')).toBeGreaterThan(Number(layerOf('rooms/room.ts')));
     expect(importsOf('serve.ts')).toContainEqual({ file: 'serve.ts', of: 'process/lifecycle.ts', typeOnly: false });
     expect(() => layerOf('utils/helper.ts')).toThrow(/is in no layer/);

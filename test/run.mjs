@@ -1,7 +1,7 @@
-// The whole of `npm test` and `npm run test:all`: makes the checkout and the machine ready, checks the code, runs the tests, cleans up.
-// Plain JavaScript for Node 18 and later. Words after `npm test --` go to vitest; Docker is left alone when they name
-// only tests outside test/stack. What takes minutes is left out, unless --all is among the words or they name tests. Tests learn
-// from TEST_WITHOUT (names with commas) what the machine lacks, and from TEST_ALL=1 that --all was said.
+// `npm test` and `npm run test:all`: prepares the checkout and the machine, checks the code, runs the tests, cleans up. Plain JavaScript
+// for Node 18 and later. Arguments after `npm test --` go to vitest; Docker is not started if they name only tests outside test/stack. Slow
+// tests are left out, unless --all is given or the arguments name tests. The tests get what the machine lacks in TEST_WITHOUT (names with
+// commas), and TEST_ALL=1 with --all.
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { npmCommand } from '../deploy/prepare.mjs';
@@ -19,7 +19,7 @@ let engineStarted = false;
 let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => (interrupted = true));
 
-/** Notes a step that failed; → whether it went well. */
+/** Records a step that failed; → whether it succeeded. */
 function note(step, { code, output = '' }) {
   if (code === 0) return true;
   if (output) console.log(output.trimEnd());
@@ -48,14 +48,14 @@ async function stack() {
   }
   const built = await quiet('docker', ['compose', 'build', '--quiet']);
   note('docker compose build', built);
-  // testcontainers pulls its cleaner from a registry; sweep() does its work on an engine of ours
+  // testcontainers pulls its cleaner from a registry; sweep() does the same on our own engine.
   return images.standins ? { TESTCONTAINERS_RYUK_DISABLED: 'true' } : {};
 }
 
 async function check() {
   const { command, args, env } = npmCommand();
   const result = await quiet(command, [...args, 'run', '--silent', 'check'], { env });
-  if (note('npm run check', result)) say('biome and the three type checks are content');
+  if (note('npm run check', result)) say('biome and the three type checks passed');
 }
 
 async function vitest(env) {
@@ -65,7 +65,7 @@ async function vitest(env) {
   const args = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts', ...projects, ...words];
   const settings = { ...env, PATH: bin + delimiter + path, TEST_WITHOUT: [...skipped.keys()].join(',') };
   if (process.argv.includes('--all')) settings.TEST_ALL = '1';
-  // A process that a test forgot can keep vitest from ending after its report.
+  // A process that a test left running can keep vitest from exiting after its report.
   const code = await show(node, args, { env: settings, limit: 60 * 60 });
   note('vitest', { code });
 }
@@ -78,7 +78,7 @@ async function cleanUp() {
 }
 
 function summary() {
-  if (!wantsDocker) say('Docker was left alone: the tests asked for do not need it');
+  if (!wantsDocker) say('Docker was not started: the requested tests do not need it');
   for (const sentence of new Set(skipped.values())) say(sentence);
   if (interrupted) say('interrupted');
   for (const { step, code } of failures) say(`${step} failed with exit code ${code}`);

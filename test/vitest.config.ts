@@ -1,6 +1,6 @@
 /**
- * Which tests there are: those of the code run side by side, those of the whole stack afterwards, one file at a time; and of
- * those again the ones that take minutes.
+ * The test projects: tests of the code run concurrently, then tests of the whole stack, one file at a time, and then the slow ones of
+ * those.
  */
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -12,9 +12,9 @@ const long = 'test/stack/**/*.long.test.ts';
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
-    // Tests wait more than they work: two files at a time where vitest would take one, on two processors. Three were no quicker there.
+    // Tests wait more than they work: two files at a time where vitest would run one, on two processors. Three were not faster there.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    // The tests of the signaling spec wait far more than they work.
+    // The signaling cases wait far more than they work.
     maxConcurrency: 10,
     projects: [
       {

@@ -1,4 +1,4 @@
-/** Key sets at a URL: which tokens they open for, and what a slow, huge, failing or lying key server can do. */
+/** Key sets at a URL: which tokens they verify, and what a slow, huge, failing or malicious key server can do. */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -37,7 +37,7 @@ const serve = (set: object, status = 200) => {
   answer = (_request, response) => response.writeHead(status).end(JSON.stringify(set));
 };
 const urlOf = (path: string) => new URL(path, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-/** An unknown key is asked for at once. */
+/** An unknown key is requested at once. */
 const fetched = (options: KeySetOptions = {}, path = '/jwks.json') =>
   remoteKeySet(urlOf(path), { ...options, limits: { cooldown: 0, pause: 0, ...options.limits } });
 beforeAll(() => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve)));
@@ -50,7 +50,7 @@ afterAll(() => {
 });
 
 describe('a key set', () => {
-  test('is read once, again for a key that it did not have, and forgets those that are gone', async () => {
+  test('is fetched once, again for an unknown kid, and drops removed keys', async () => {
     const ask = gate(fetched());
     const [older, newer] = [newKeys(), generateKeyPairSync('ec', { namedCurve: 'P-256' })];
     serve(await setOf([older.publicKey, { kid: 'a' }]));
@@ -64,7 +64,7 @@ describe('a key set', () => {
     expect(await ask(first)).toBe('token-invalid');
   });
 
-  test('is tried for a token without kid while few of its keys fit', async () => {
+  test('accepts a token without kid only while few of its keys match', async () => {
     const pairs = Array.from({ length: 5 }, newKeys);
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const entries = pairs.map(({ publicKey }, at): [KeyObject, object] => [publicKey, { kid: String(at) }]);
@@ -81,7 +81,7 @@ describe('a key set', () => {
     expect(await many(await sign(fifth.privateKey, { kid: '4' }))).toEqual({});
   });
 
-  test('makes no secret of a symmetric key, nor of a public one', async () => {
+  test('never exposes a symmetric or public key as a secret', async () => {
     serve({ keys: [{ kty: 'oct', k: Buffer.from(secret).toString('base64url'), kid: 's', alg: 'HS256' }] });
     const token = await sign(new TextEncoder().encode(secret), { alg: 'HS256', kid: 's' });
     expect(await gate(fetched())(token)).toBe('token-invalid');
@@ -94,7 +94,7 @@ describe('a key server', () => {
 
   test.each<[string, RequestListener, string]>([
     ['fails', (_, response) => response.writeHead(500).end('{}'), 'it answered 500'],
-    ['sends no JSON', (_, response) => response.end('no JSON'), 'not valid JSON'],
+    ['sends invalid JSON', (_, response) => response.end('no JSON'), 'not valid JSON'],
     ['sends something else', (_, response) => response.end('{"keys":7}'), 'it is no JSON Web Key Set'],
     ['sends no keys', (_, response) => response.end('{"keys":[null]}'), 'it is no JSON Web Key Set'],
     [
@@ -104,8 +104,8 @@ describe('a key server', () => {
     ],
     ['sends elsewhere', (_, response) => response.writeHead(302, { location: '/other' }).end(), 'unexpected redirect'],
     ['never answers', () => {}, 'timeout'],
-    ['never ends its answer', (_, response) => response.write('{"keys":['), 'timeout'],
-  ])('that %s is our failure, not the token’s', async (_case, listener, reason) => {
+    ['never ends its response', (_, response) => response.write('{"keys":['), 'timeout'],
+  ])('that %s is a server failure, not a token error', async (_case, listener, reason) => {
     answer = listener;
     const reasons: string[] = [];
     const limits = reason === 'timeout' ? { timeout: 200 } : {};
@@ -119,7 +119,7 @@ describe('a key server', () => {
     expect(await gate(secretKey(secret), set)(own)).toEqual({});
   });
 
-  test('that is back accepts tokens again', async () => {
+  test('that is available again accepts tokens again', async () => {
     serve({}, 503);
     const ask = gate(fetched());
     const token = await sign(privateKey);
@@ -128,7 +128,7 @@ describe('a key server', () => {
     expect(await ask(token)).toEqual({});
   });
 
-  test.each(['identity', 'gzip'])('that sends without end (%s) is cut off near the limit', async (coding) => {
+  test.each(['identity', 'gzip'])('that sends an endless response (%s) is cut off near the limit', async (coding) => {
     let sent = 0;
     const block = Buffer.alloc(64 * 1024, ' ');
     const packed = gzipSync(Buffer.alloc(64 * 1024 * 1024, ' '));
@@ -147,7 +147,7 @@ describe('a key server', () => {
     expect(await ask(await sign(privateKey))).toBe('keys-unavailable');
     await over.promise;
     expect(reasons).toEqual([`it is longer than ${keySetLimits.bytes} bytes`]);
-    // What the buffers of both sockets hold comes on top.
+    // Plus what the buffers of both sockets hold.
     expect(sent).toBeLessThan(16 * 1024 * 1024);
   });
 
@@ -171,21 +171,21 @@ describe('a key server', () => {
     expect(asked).toBe(2);
   });
 
-  test('that cannot be reached at all is told by its cause', async () => {
+  test('that is unreachable is reported with the cause', async () => {
     const reasons: string[] = [];
     const nowhere = remoteKeySet(new URL('http://127.0.0.1:9/'), { failed: (one) => reasons.push(one) });
     expect(await gate(nowhere)(await sign(privateKey))).toBe('keys-unavailable');
     expect(reasons).toEqual([expect.stringMatching(/fetch failed: .+/)]);
   });
 
-  test('is not asked, nor blamed, for what is wrong without it', async () => {
+  test('is neither requested nor blamed for errors found without it', async () => {
     const ask = gate(fetched());
     const other = await sign(new TextEncoder().encode(secret), { alg: 'HS256' });
     for (const bad of ['a.b.c', '..', 'x', other]) expect(await ask(bad)).toBe('token-invalid');
     expect(asked).toBe(0);
   });
 
-  test('that works is asked once for all who come at the same time', async () => {
+  test('that works is requested once for all concurrent joins', async () => {
     serve(await setOf([publicKey, {}]));
     const ask = gate(fetched());
     const token = await sign(privateKey);

@@ -1,4 +1,4 @@
-/** Passcodes: hashed in turn and not twice; how rooms use them is tested there. */
+/** Passcodes: hashed in turn and not twice. The tests of rooms cover their use. */
 import { expect, test } from 'vitest';
 import { matches, newSalt, PasscodeHasher } from '../../app/auth/passcode.ts';
 
@@ -17,7 +17,7 @@ const slow = () => {
   return { hasher: new PasscodeHasher(hash), order, endNext };
 };
 
-test('a passcode matches itself however it is composed, and nothing else', async () => {
+test('a passcode matches itself in any Unicode normalization form, and nothing else', async () => {
   const hasher = new PasscodeHasher();
   const salt = newSalt();
   const passcode = { salt, hash: await hasher.hash('se\u0301same', salt, '') };
@@ -26,7 +26,7 @@ test('a passcode matches itself however it is composed, and nothing else', async
   expect(await hasher.hash('sesame', newSalt(), '')).not.toBe(await hasher.hash('sesame', salt, ''));
 });
 
-test('one passcode is hashed at a time, and networks take turns', async () => {
+test('passcodes are hashed one at a time, and networks take turns', async () => {
   const { hasher, order, endNext } = slow();
   for (const text of ['a1', 'a2', 'a3', 'a4']) void hasher.hash(text, '', 'a');
   const other = hasher.hash('b1', '', 'b');
@@ -38,7 +38,7 @@ test('one passcode is hashed at a time, and networks take turns', async () => {
   expect(await other).toBe('hash of b1');
 });
 
-test('what was hashed lately, or is about to be, is not hashed again', async () => {
+test('a recently hashed or queued passcode is not hashed again', async () => {
   const { hasher, order, endNext } = slow();
   const both = [hasher.hash('one', 'salt', 'a'), hasher.hash('one', 'salt', 'b')];
   expect([hasher.knows('one', 'salt'), hasher.knows('one', 'other salt')]).toEqual([true, false]);
@@ -47,7 +47,7 @@ test('what was hashed lately, or is about to be, is not hashed again', async () 
   expect(order).toEqual(['one']);
 });
 
-test('a hash that failed is tried again', async () => {
+test('a failed hash is retried', async () => {
   let fails = true;
   const hasher = new PasscodeHasher(async () => {
     if (fails) throw new Error('no memory');

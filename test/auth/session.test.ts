@@ -5,7 +5,7 @@ describe('a session', () => {
   const now = 1_800_000_000_000;
   const sessions = createSessions(randomKey());
 
-  test('names its peer and has a secret of its own, also when it is minted for a known peer', () => {
+  test('names its peer and has its own secret, even if minted for a known peer', () => {
     const { id, session, secretHash } = sessions.mint('r', now);
     expect(session).toMatch(/^[\w-]{12}\.[\w-]{32}$/);
     expect(readSession(session)).toEqual({ id, secretHash });
@@ -15,7 +15,7 @@ describe('a session', () => {
     expect(sessions.mint('r', now).id).not.toBe(id);
   });
 
-  test('proves its peer in its room, to whoever has the key', () => {
+  test('proves its peer in its room to every holder of the key', () => {
     const [one, other] = [createSessions('key'), createSessions('key')];
     const { session } = one.mint('r', now);
     expect(other.proves('r', session, now)).toBe(true);
@@ -23,7 +23,7 @@ describe('a session', () => {
     expect(createSessions('another').proves('r', session, now)).toBe(false);
   });
 
-  test('proves nothing once any character of it is another', () => {
+  test('proves nothing if any character is changed', () => {
     const { session } = sessions.mint('r', now);
     for (let at = 0; at < session.length; at += 1) {
       const other = session[at] === 'A' ? 'B' : 'A';
@@ -36,11 +36,11 @@ describe('a session', () => {
   test('proves nothing a day after it was minted, nor before', () => {
     const { session } = sessions.mint('r', now);
     const at = (later: number) => sessions.proves('r', session, now + later);
-    // Dated by the hour.
+    // The date is in hours.
     expect(at(proofLife - 3_600_000)).toBe(true);
     expect(at(proofLife)).toBe(false);
     expect(at(400 * proofLife)).toBe(false);
-    // Of two hosts one is behind.
+    // The clock of one of two hosts is behind.
     expect(at(-3_600_000)).toBe(true);
     expect(at(-proofLife - 3_600_000)).toBe(false);
   });

@@ -1,4 +1,4 @@
-/** The gate: what a token grants, by every kind of key, and each way in which it grants nothing. */
+/** Authorization: what a token grants, by every kind of key, and each way in which it grants nothing. */
 import { createHmac, createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { type JWTPayload, SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
@@ -24,14 +24,14 @@ const gate = (keeping: Partial<TokenVerifierOptions> = {}) => {
   const ask = createTokenVerifier({ required: true, keys: [secretKey(secret)], leeway: 5, ...keeping });
   return (token: string | undefined, room = 'hall', at = now) => ask(token, room, at);
 };
-/** The code alone, or the grant. */
+/** The error code alone, or the grant. */
 const outcome = async (answer: ReturnType<ReturnType<typeof gate>>) => {
   const result = await answer;
   return 'refused' in result ? result.refused : result;
 };
 
 describe('a token', () => {
-  test('grants role, name and subject, and one entrance when it says so', async () => {
+  test('grants role, name and subject, and a single join if it says so', async () => {
     const claims = { role: 'host', name: ' Aiko ', sub: 'staff-7', jti: 'j1', once: true, iss: 'school' };
     expect(await gate()(await sign(claims))).toEqual({
       role: 'host',
@@ -65,7 +65,7 @@ describe('a token', () => {
     expect(await outcome(gate()(await sign({ room }), entered))).toEqual(expected);
   });
 
-  test('is valid from nbf to exp, each with the leeway and not a second more', async () => {
+  test('is valid from nbf to exp, with the leeway at both ends and not a second more', async () => {
     const token = await sign({ nbf: second, exp: second + 60 });
     const at = (seconds: number, leeway = 5) => outcome(gate({ leeway })(token, 'hall', now + seconds * 1000));
     expect(await at(-6)).toBe('token-not-yet-valid');
@@ -80,19 +80,19 @@ describe('a token', () => {
   });
 
   test.each([
-    ['without an end', { exp: undefined }, '"exp" is missing'],
-    ['with an end that is no number', { exp: 'tomorrow' }, '"exp" is not as it must be'],
-    ['with a beginning that is no number', { nbf: 'now' }, '"nbf" is not as it must be'],
+    ['without exp', { exp: undefined }, '"exp" is missing'],
+    ['with an exp that is not a number', { exp: 'tomorrow' }, '"exp" is not as it must be'],
+    ['with an nbf that is not a number', { nbf: 'now' }, '"nbf" is not as it must be'],
     ['with an unknown role', { role: 'king' }, '"role" is not as it must be'],
     ['with an empty name', { name: ' ' }, '"name" is not as it must be'],
     ['with a name of control characters', { name: 'a\u0007b' }, '"name" is not as it must be'],
-    ['for one use without a jti', { once: true }, '"jti" is not as it must be'],
+    ['for a single use without a jti', { once: true }, '"jti" is not as it must be'],
     ['without a room', { room: undefined }, '"room" is not as it must be'],
-  ])('%s is refused, and told by claim without what the claim says', async (_case, claims, detail) => {
+  ])('%s is refused; the error names the claim but not its value', async (_case, claims, detail) => {
     expect(await gate()(await sign(claims as Claims))).toEqual({ refused: 'token-invalid', detail });
   });
 
-  test('names issuer and audience when those are wanted', async () => {
+  test('must name issuer and audience if these are required', async () => {
     const ask = gate({ issuer: 'school', audience: 'genkan' });
     expect(await ask(await sign({ iss: 'school', aud: ['other', 'genkan'] }))).toEqual({});
     const refused = async (claims: Claims) => ask(await sign(claims));
@@ -102,7 +102,7 @@ describe('a token', () => {
     expect(await refused({ iss: 'x', aud: 'genkan' })).toMatchObject({ detail: '"iss" is not as it must be' });
   });
 
-  test('is asked for or not, and looked at where there are keys', async () => {
+  test('is optional or required, and is checked whenever there are keys', async () => {
     const bad = 'a.b.c';
     const keys = [secretKey(secret)];
     expect(await outcome(gate()(undefined))).toBe('token-missing');
@@ -122,7 +122,7 @@ describe('a signature', () => {
     ['RS256', publicKey(pemOf(pairs.rsa.publicKey)), pairs.rsa.privateKey, ['RS256']],
   ] as const;
 
-  test.each(kinds)('by %s is accepted from its key and from no other', async (alg, right, key, algorithms) => {
+  test.each(kinds)('by %s is accepted from its key and no other', async (alg, right, key, algorithms) => {
     const token = await sign({ role: 'guest' }, key, alg);
     expect(right.algorithms).toEqual(algorithms);
     expect(await gate({ keys: [right] })(token)).toEqual({ role: 'guest' });
@@ -132,17 +132,17 @@ describe('a signature', () => {
     expect(await outcome(gate({ keys: others })(token))).toBe('token-invalid');
   });
 
-  test('of an older or newer secret is accepted while both are there', async () => {
+  test('of an older or newer secret is accepted while both are configured', async () => {
     const old = 'o'.repeat(32);
     const both = gate({ keys: [secretKey(secret), secretKey(old)] });
     expect(await both(await sign({}, bytes(old)))).toEqual({});
     expect(await both(await sign({}))).toEqual({});
     expect(await outcome(gate()(await sign({}, bytes(old))))).toBe('token-invalid');
-    // What is told is what the right key found, not that another did not fit.
+    // The error is that of the matching key, not that another did not match.
     expect(await outcome(both(await sign({ exp: second - 60 }, bytes(old))))).toBe('token-expired');
   });
 
-  test('is not taken from an algorithm that the token chose by itself', async () => {
+  test('is not verified with the algorithm that the token names', async () => {
     const pem = pemOf(pairs.rsa.publicKey);
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const claims = part({ room: 'hall', exp: second + 60, role: 'host' });
@@ -192,10 +192,10 @@ describe('a key', () => {
     ['a small RSA key', pemOf(generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey), /RSA with at least 2048/],
     ['another curve', pemOf(generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey), /secp384r1/],
     ['a key for encryption', pemOf(generateKeyPairSync('x25519').publicKey), /x25519/],
-  ])('that is %s is refused with a sentence', (_kind, pem, sentence) => {
+  ])('that is %s is refused with an error message', (_kind, pem, sentence) => {
     expect(() => publicKey(pem)).toThrow(sentence);
   });
-  test('to sign with has the algorithm of its kind, and must not be locked', () => {
+  test('used for signing has the algorithm of its kind, and must not be encrypted', () => {
     expect(privateKey(pemOf(pairs.ec.privateKey)).algorithm).toBe('ES256');
     const locked = pairs.ed.privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'p' });
     expect(() => privateKey(locked.toString())).toThrow('holds no private key in PEM form without a passphrase');

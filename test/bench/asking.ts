@@ -1,4 +1,4 @@
-/** GET requests over connections that stay open, written and counted by hand: node:http's client would be busier than what is measured. */
+/** GET requests over persistent connections, written and counted by hand: node:http's client would use more CPU than what is measured. */
 import { connect, type Socket } from 'node:net';
 import { connect as connectByTls } from 'node:tls';
 import type { Target } from '../nginx/ask.ts';
@@ -6,12 +6,12 @@ import type { Target } from '../nginx/ask.ts';
 const connections = 32;
 const headEnd = '\r\n\r\n';
 
-/** Asks for one path for so many seconds; → the number of answers, all of them 200 and with a Content-Length. */
+/** Requests one path for so many seconds; → the number of responses, all of them 200 and with a Content-Length. */
 export const keepAsking = async (target: Target, path: string, seconds: number): Promise<number> => {
   const until = performance.now() + seconds * 1000;
-  const goesOn = () => performance.now() < until;
+  const isRunning = () => performance.now() < until;
   const request = requestFor(target, path);
-  const counts = await Promise.all(Array.from({ length: connections }, () => askOver(target, request, goesOn)));
+  const counts = await Promise.all(Array.from({ length: connections }, () => askOver(target, request, isRunning)));
   return counts.reduce((sum, count) => sum + count, 0);
 };
 
@@ -22,11 +22,11 @@ const requestFor = ({ port, headers = {} }: Target, path: string): string =>
     headEnd.slice(2),
   ].join('\r\n');
 
-const askOver = (target: Target, request: string, goesOn: () => boolean): Promise<number> =>
+const askOver = (target: Target, request: string, isRunning: () => boolean): Promise<number> =>
   new Promise((resolve, reject) => {
     let answers = 0;
     const begin = () => {
-      // Bytes of the answer that are still to come; of one that has not begun nothing is known.
+      // Bytes of the response still to come; unknown before it has started.
       let missing = 0;
       let isLast = false;
       const socket = open(target);
@@ -37,7 +37,7 @@ const askOver = (target: Target, request: string, goesOn: () => boolean): Promis
         missing -= chunk.length;
         if (missing > 0) return;
         answers += 1;
-        const ends = !goesOn();
+        const ends = !isRunning();
         if (!ends && !isLast) {
           socket.write(request);
           return;
@@ -56,7 +56,10 @@ const open = ({ port, tls }: Target): Socket => {
   return socket.setNoDelay(true);
 };
 
-/** By its head, which comes in one piece: the length of the whole answer, and whether the connection ends with it, as nginx's do after a thousand. */
+/**
+ * From its head, which arrives in one piece: the length of the whole response, and whether the connection ends with it, as nginx's do after
+ * a thousand.
+ */
 const answerOf = (chunk: Buffer, request: string): { length: number; isLast: boolean } => {
   const end = chunk.indexOf(headEnd);
   const head = chunk.toString('latin1', 0, end);

@@ -1,7 +1,7 @@
-/** Yardsticks for the files of `genkan nginx`: nginx's own example of a static site, and those files without what they add to a request. */
+/** Baselines for the files of `genkan nginx`: nginx's own example of a static site, and those files without what they add to a request. */
 import type { Front } from '../nginx/nginx.ts';
 
-/** Nothing but files. */
+/** Static files only. */
 export const bareRoot = (root: string): Omit<Front, 'app'> => ({
   words: ['--mode', 'location', '--base', '/none/'],
   sites: (port) => `server { listen 127.0.0.1:${port}; location / { root ${root}; } }`,

@@ -1,4 +1,7 @@
-/** The yardstick: a relay on `ws` and node:http that does nothing else. The sockets of a path get each other's messages; to browsers it gives minimal.html. */
+/**
+ * The baseline: a relay on `ws` and node:http that does nothing else. The sockets of a path receive each other's messages; browsers get
+ * minimal.html.
+ */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: Genkan beside a bare `ws` relay, in turns within one run. Absolute figures are noise on a shared machine; the
- * ratios of one round are what counts, and the median of the rounds is what is printed. Method in test/README.md.
+ * `npm run bench`: Genkan compared with a bare `ws` relay, in turns within one run. Absolute figures are noise on a shared machine: the
+ * ratios within a round count, and the median of the rounds is printed. Method in test/BENCHMARKS.md.
  */
 import { readFileSync } from 'node:fs';
 import type { Job } from './load.ts';
@@ -11,7 +11,7 @@ import { shown, table } from './table.ts';
 const rounds = Number(process.env.ROUNDS ?? 5);
 const seconds = Number(process.env.SECONDS ?? 3);
 const idlePeers = Number(process.env.IDLE ?? 4000);
-// As many as this process, and each that it starts, may have connections for, and some files besides.
+// As many as the open-files limit of this process and its children allows, less some for other files.
 const openFiles = Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]);
 const mostRooms = Math.min(10_000, Math.floor((openFiles - 100) / 2));
 
@@ -25,7 +25,7 @@ const contestants: Contestant[] = [
   { name: 'Genkan, nginx, HTTP', start: () => genkanBehindNginx('http'), against: 'bare ws, nginx', nginx: true },
 ];
 
-/** What is asked of a server that has just started; `nginx`: also of one behind nginx. Each row is one figure. */
+/** What is measured on a freshly started server; `nginx`: also on one behind nginx. Each row is one figure. */
 type Part = { rows: string[]; take: (server: Server) => Promise<number[]>; nginx?: boolean };
 const parts: Record<string, Part> = {
   relay: {
@@ -73,7 +73,7 @@ const parts: Record<string, Part> = {
 
 const jobFor = ({ base, dialect }: Server, rooms: number, work: Job['work']): Job => ({ base, dialect, rooms, work });
 
-/** kB of resident memory, beyond what a server needs once it has had some peers at all. */
+/** kB of resident memory, beyond what a server needs once it has had any peers. */
 const memory = async (server: Server): Promise<number[]> => {
   const loads: Loaded[] = [];
   const grown = async (rooms: number, signals: number) => {

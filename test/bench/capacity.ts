@@ -1,32 +1,32 @@
 /**
- * `npm run capacity`: from what `npm run bench:scale` measured, and from assumptions about what people do, to the machines that
- * so many peers need. Nothing is run; test/bench/capacity.test.ts holds the README against it.
+ * `npm run capacity`: calculates how many machines a number of peers needs, from the results of `npm run bench:scale` and from assumptions
+ * about usage. Nothing is run; test/bench/capacity.test.ts compares test/BENCHMARKS.md with it.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { shown, table } from './table.ts';
 
-/** What is assumed, and not measured. */
+/** What is assumed and not measured. */
 export type Assumptions = {
   /** Peers in a room, and the minutes that each stays. */
   inRoom: number;
   stay: number;
-  /** Signals from each side when two peers begin: an offer or an answer, and eight candidates. */
+  /** Signals from each side when two peers connect: an offer or an answer, and eight candidates. */
   signals: number;
-  /** kB that each of them takes in the room's log, which a quiet room keeps. */
+  /** kB that each of them takes in the room's log, which an idle room keeps. */
   kept: number;
-  /** Texts and changes of state that a peer tells everyone else, a minute. */
-  said: number;
-  /** The share of a processor that is used in a full hour. The rest is for peaks, and for those who come back. */
+  /** Texts and state changes that a peer sends to everyone else, a minute. */
+  texts: number;
+  /** The share of a processor used in a busy hour. The rest is for peaks and for reconnecting peers. */
   busy: number;
-  /** Seconds in which all peers of a worker that was replaced are to be back. */
+  /** Seconds within which all peers of a replaced worker must have reconnected. */
   back: number;
-  /** The fullest worker against the mean: the most that `npm run hash` finds. */
+  /** The load of the fullest worker divided by the mean: the maximum that `npm run hash` finds. */
   fullest: number;
-  /** WebSockets from one nginx to one worker's TCP port: as many as there are ports (ip_local_port_range). */
+  /** WebSockets from one nginx to one worker's TCP port: the number of local ports (ip_local_port_range). */
   ports: number;
-  /** MB of a worker without peers; processors and GB of a machine, half of which is left free; GB of a shard. */
+  /** MB of a worker without peers; cores and GB of a machine, half of which is left free; GB of a shard. */
   emptyWorker: number;
   cores: number;
   memory: number;
@@ -37,7 +37,7 @@ export const usual: Assumptions = {
   stay: 30,
   signals: 9,
   kept: 1.1,
-  said: 2,
+  texts: 2,
   busy: 0.5,
   back: 20,
   fullest: 1.32,
@@ -49,7 +49,7 @@ export const usual: Assumptions = {
 };
 
 type By = { app: number; nginx: number; store: number };
-/** µs of CPU for a thing done, or a second of being there; kB for a peer that is there. By who uses them. */
+/** µs of CPU for an operation, or for a second of an idle peer; kB of memory for a peer. By process. */
 export type Coefficients = { signal: By; join: By; resume: By; idle: By; memory: By };
 export type Measured = { memory: Coefficients; Valkey: Coefficients };
 
@@ -64,7 +64,7 @@ export const readMeasured = (text: string): Measured => {
       const one = (who: string): number => {
         const found = part[store]?.[`${what}, ${who}`];
         if (typeof found !== 'number') throw new Error(`not measured: ${store}, ${what}, ${who}`);
-        // What shrank meanwhile, by what the collector gave back, needs nothing.
+        // A negative figure, after a garbage collection, counts as zero.
         return Math.max(0, found);
       };
       return { app: one('app'), nginx: one('nginx'), store: one('store') };
@@ -80,11 +80,11 @@ export const readMeasured = (text: string): Measured => {
   return { memory: of('memory'), Valkey: of('Valkey') };
 };
 
-/** What a peer does a second: joins, and messages that are delivered to somebody. */
-export const rates = ({ inRoom, stay, signals, said }: Assumptions): { joins: number; messages: number } => {
+/** What a peer does a second: joins, and messages delivered to others. */
+export const rates = ({ inRoom, stay, signals, texts }: Assumptions): { joins: number; messages: number } => {
   const joins = 1 / (60 * stay);
   const links = inRoom - 1;
-  return { joins, messages: joins * links * 2 * signals + (said / 60) * links };
+  return { joins, messages: joins * links * 2 * signals + (texts / 60) * links };
 };
 
 /** µs of CPU a second for each peer. */
@@ -94,11 +94,11 @@ export const load = (assumed: Assumptions, { signal, join: come, idle }: Coeffic
   return { app: of('app'), nginx: of('nginx'), store: of('store') };
 };
 
-/** How many peers one worker, which is one processor, can have, and what decides that. */
+/** How many peers one worker, which uses one processor, can have, and what limits them. */
 export const perWorker = (assumed: Assumptions, found: Coefficients): { peers: number; because: string } => {
   const limits: [string, number][] = [
     ['CPU', (assumed.busy * 1e6) / load(assumed, found).app],
-    ['coming back', (assumed.back * 1e6) / found.resume.app],
+    ['reconnecting', (assumed.back * 1e6) / found.resume.app],
     ['ports', assumed.ports],
   ];
   const [because, peers] = limits.reduce((least, one) => (one[1] < least[1] ? one : least));
@@ -109,19 +109,19 @@ export type Plan = {
   workers: number;
   nginx: number;
   shards: number;
-  /** GB in all. */
+  /** Total in GB. */
   memory: number;
   machines: number;
 };
 
-/** Workers, processors for nginx, shards that each have a replica, and the machines for all of them. */
+/** Workers, processors for nginx, shards with a replica each, and the machines for all of them. */
 export const plan = (peers: number, assumed: Assumptions, found: Coefficients): Plan => {
   const used = load(assumed, found);
   const { peers: most } = perWorker(assumed, found);
-  // One worker has everything, and none is the fullest.
+  // A single worker has all rooms, and none is the fullest.
   const workers = peers <= most ? 1 : Math.ceil((peers * assumed.fullest) / most);
   const nginx = Math.ceil((peers * used.nginx) / (assumed.busy * 1e6));
-  // Rooms, and with them their logs, are in the store if there is one.
+  // With a store, rooms and their logs are kept there.
   const logged = assumed.kept * assumed.signals * (assumed.inRoom - 1);
   const isShared = found.memory.store > 0;
   const stored = isShared ? (peers * (found.memory.store + logged)) / 1e6 : 0;
@@ -132,7 +132,7 @@ export const plan = (peers: number, assumed: Assumptions, found: Coefficients): 
   return { workers, nginx, shards, memory, machines: Math.ceil(Math.max(byCores, memory / (assumed.memory / 2))) };
 };
 
-/** The tables of the README. */
+/** The tables of test/BENCHMARKS.md. */
 export const tables = (measured: Measured, assumed = usual): string => {
   const stores = [
     ['memory', measured.memory],

@@ -1,6 +1,6 @@
 /**
- * Clients as pages are, by the library's own connection, in rooms of two. Says when all have joined, and, once some were lost
- * and nobody is missing any more, when each was back.
+ * Clients like pages, on the library's own connection, in rooms of two. Reports when all have joined and, after some were lost and all are
+ * back, when each was back.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import WebSocket from 'ws';
@@ -11,22 +11,22 @@ import { defaultTiming } from '../../app/client/timeouts.ts';
 import type { OpenSocket, Socket } from '../../app/client/transport.ts';
 
 export type CrowdJob = { base: string; clients: number };
-/** `back`: ms since 1970, ascending, of those who were lost. `recovered`: whose session went on. */
+/** `back`: ms since 1970, ascending, of the lost clients. `recovered`: how many sessions were resumed. */
 export type CrowdMeasured = { back: number[]; recovered: number; missing: number; plain: number };
 
 const job: CrowdJob = JSON.parse(process.argv[2] ?? '');
-/** ms after which nobody waits for the last ones. */
+/** ms to wait for the last ones. */
 const patience = 90_000;
 
 type Client = { connection: Connection; joined: boolean; lost: boolean; back: number; recovered: boolean };
 
 let opened = 0;
 const usual = openSockets(browserClock, defaultTiming);
-/** A WebSocket of ws is one as browsers have it; many addresses, because one has ports for 28 000 connections only. */
+/** A WebSocket of ws has the same properties as a browser's; several addresses, because one has ports for only 28 000 connections. */
 const open: OpenSocket = (url, rung) => {
   if (rung !== 'websocket') return usual(url, rung);
   const socket = new WebSocket(url, 'genkan.v1', { localAddress: `127.0.0.${2 + (opened++ % 8)}` });
-  // Its 'close' says enough, also of one that is given up before it is open.
+  // The 'close' event is enough, also for a connection given up before it is open.
   socket.on('error', () => {});
   return socket as unknown as Socket;
 };
@@ -52,7 +52,7 @@ for (let first = 0; first < job.clients; first += 32) {
   const some = Array.from({ length: Math.min(32, job.clients - first) }, (_, index) => enter(first + index));
   clients.push(...(await Promise.all(some)));
 }
-// By then a WebSocket has proved itself: one that breaks is tried again, before plain HTTP is.
+// By then the WebSocket counts as working: if it breaks it is retried before plain HTTP.
 await sleep(defaultTiming.opening + 1000);
 process.stdout.write('start\n');
 const lost = (): Client[] => clients.filter((client) => client.lost);

@@ -1,4 +1,4 @@
-/** A whole Genkan for the benchmarks of scale: workers below a supervisor, nginx before them, a store behind them. */
+/** A complete Genkan for the scale benchmarks: workers under a supervisor, nginx in front, a store behind. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -8,19 +8,19 @@ import { stage } from '../process/program.ts';
 import { startServer } from '../store/server.ts';
 import { cli, cpuOf, descendantsOf, node, unlimited } from './servers.ts';
 
-/** `nginx`: its workers; 0 = none, and the load comes to each worker's own socket. */
+/** `nginx`: the number of its workers; 0 = none, and the load connects to each worker's own socket. */
 export type Shape = { workers: number; store: boolean; nginx: number };
-/** By who used it. */
+/** By process. */
 export type Used = { app: number; nginx: number; store: number };
 export type Stack = {
-  /** ws://…: one, or without nginx that of each worker. */
+  /** ws://…: one URL, or without nginx one for each worker. */
   bases: string[];
   /** CPU seconds so far. */
   cpu(): Used;
   /** kB of resident memory. */
   rss(): Used;
   status(): Promise<Status>;
-  /** As `genkan reload` does. */
+  /** Like `genkan reload`. */
   reload(): Promise<void>;
   stop(): Promise<void>;
 };
@@ -39,8 +39,8 @@ export const startFleet = async ({ workers, store: shared, nginx: nginxWorkers }
   const flags = [flag, path('app.%w.sock'), '--processes', `${workers}`, '--control-socket', control];
   const withStore = store ? ['--store', store.url] : [];
   const app = start([...flags, ...withStore, ...unlimited, '--allow-root'], { command: [...node, cli] });
-  const told = async (): Promise<Status> => status.parse((await ask(control, 'status')).status);
-  await untilReady(told, workers);
+  const readStatus = async (): Promise<Status> => status.parse((await ask(control, 'status')).status);
+  await untilReady(readStatus, workers);
   const sockets = Array.from({ length: workers }, (_, index) => path(`app.${index + 1}.sock`));
   const [first = '', ...others] = sockets.map((socket) => `unix:${socket}`);
   const words = others.flatMap((address) => ['--upstream', address]);
@@ -48,7 +48,7 @@ export const startFleet = async ({ workers, store: shared, nginx: nginxWorkers }
     nginxWorkers > 0
       ? await startNginx({ app: { kind: 'uwsgi', address: first }, words, spoil: widened(nginxWorkers) })
       : undefined;
-  // nginx listens before it has its workers.
+  // nginx listens before its workers run.
   while (named(/^nginx/).length < (front ? nginxWorkers + 1 : 0)) await sleep(20);
   const pids = {
     app: [app.pid, ...descendantsOf(app.pid)],
@@ -63,7 +63,7 @@ export const startFleet = async ({ workers, store: shared, nginx: nginxWorkers }
     bases: front ? [front.url.replace('http', 'ws')] : sockets.map((socket) => `ws+unix:${socket}:`),
     cpu: () => sumOf(cpuOf),
     rss: () => sumOf(rssOf),
-    status: told,
+    status: readStatus,
     async reload() {
       const { ok, error } = await ask(control, 'reload');
       if (!ok) throw new Error(error);
@@ -87,9 +87,9 @@ const widened =
           .replace(/worker_connections \d+;/, 'worker_connections 19900;')
       : text.replace(/^( *listen [\d.]+:\d+)(.*);$/gm, '$1 reuseport$2;');
 
-const untilReady = async (told: () => Promise<Status>, workers: number): Promise<void> => {
+const untilReady = async (readStatus: () => Promise<Status>, workers: number): Promise<void> => {
   for (let tries = 0; tries < 600; tries += 1) {
-    const now = await told().catch(() => undefined);
+    const now = await readStatus().catch(() => undefined);
     if (now?.workers.filter(({ listening }) => listening.length > 0).length === workers) return;
     await sleep(50);
   }

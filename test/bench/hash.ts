@@ -1,12 +1,12 @@
 /**
- * `npm run hash`: where rooms are, and which of them move, when nginx hashes them over hosts that come and go. Counted by
- * the model in ring.ts; nothing runs.
+ * `npm run hash`: which host nginx's hash assigns to each room, and which rooms move when hosts are added or removed. Calculated with the
+ * model in ring.ts; nothing is run.
  */
 
 import { Ring } from './ring.ts';
 import { table } from './table.ts';
 
-/** As the page makes them: letters that nobody chose, but the same in every run. */
+/** Like the names that the page generates: random characters, but the same in every run. */
 const roomName = (index: number): string => ((BigInt(index + 1) * 0x9e37_79b9_7f4a_7c15n) % (1n << 64n)).toString(36);
 const rooms = Array.from({ length: 200_000 }, (_, index) => roomName(index));
 const counts = [2, 3, 4, 8, 16, 32, 64, 128, 256, 512, 1000];
@@ -14,7 +14,7 @@ const counts = [2, 3, 4, 8, 16, 32, 64, 128, 256, 512, 1000];
 const addressOf = (host: number): string => `10.0.${host >> 8}.${host & 255}:3031`;
 const addresses = (count: number): string[] => Array.from({ length: count }, (_, host) => addressOf(host));
 
-/** By room, the index of its host. */
+/** The index of the host, by room. */
 const placed = (hosts: string[]): Uint16Array => {
   const ring = new Ring(hosts);
   return Uint16Array.from(rooms, (room) => ring.hostOf(room));
@@ -35,7 +35,7 @@ const percent = (share: number): string => `${(100 * share).toPrecision(3)} %`;
 const rowOf = (count: number): string[] => {
   const now = placed(addresses(count));
   const more = placed(addresses(count + 1));
-  // The one in the middle goes; every other keeps its name.
+  // The host in the middle is removed; every other one keeps its name.
   const gone = count >> 1;
   const fewer = placed(addresses(count).toSpliced(gone, 1)).map((host) => (host < gone ? host : host + 1));
   const { most, least } = loadOf(now, count);
@@ -45,7 +45,7 @@ const rowOf = (count: number): string[] => {
   ];
 };
 
-/** The table of the README. */
+/** The table of test/BENCHMARKS.md. */
 export const hashTable = (): string =>
   table(
     [

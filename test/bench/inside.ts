@@ -1,7 +1,7 @@
 /**
- * `npm run bench:inside`: what the app's own code takes for a message, from the bytes that came to those that leave, over sockets
- * that lead nowhere. There is no kernel in it, and of many short turns the least disturbed tenth counts: so it shows a change of
- * some per cent also where the neighbours are noisy, which `npm run bench` does not.
+ * `npm run bench:inside`: CPU time of the app's own code for a message, from the received bytes to the sent ones, over stub sockets. The
+ * kernel is excluded, and only the fastest tenth of many short turns counts: so it detects changes of a few per cent even on a shared
+ * machine, which `npm run bench` cannot.
  */
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
@@ -12,7 +12,7 @@ import { WebSockets } from '../../app/signaling/transports/websocket.ts';
 import { zeroCounts } from '../../app/stats/counters.ts';
 import { memoryStore } from '../../app/store/memory.ts';
 import { rules } from '../rooms/rules.ts';
-import { addressLimits, openHouse } from '../signaling/house.ts';
+import { addressLimits, testContext } from '../signaling/test-context.ts';
 import { shown, table } from './table.ts';
 
 type Peer = { hears: (bytes: Buffer) => void; id: string; n: number };
@@ -25,7 +25,7 @@ const log = { events: 1024, bytes: 4_194_304, age: 60_000 };
 const kept = { total: 1e9, share: 1e9 };
 const { rates } = addressLimits();
 const limits = { rules: wide, byteRate: 1e12, byteBurst: 1e12, messageBytes: 65_536, unsentBytes: 1e6, ackDelay: 20 };
-const house = openHouse({
+const context = testContext({
   clock,
   store: memoryStore({ rooms: 100, rules: wide, log, kept }, clock, zeroCounts()),
   addresses: new AddressBudgets({
@@ -35,8 +35,8 @@ const house = openHouse({
   seats: new SeatBudgets({ ...limits, ...plenty }),
   log: { info: () => {}, warn: (fields, message) => console.error(message, fields) },
 });
-Object.assign(house.limits, plenty, limits);
-const webSockets = new WebSockets(house, { opened: () => {}, closed: () => {}, turnedAway: () => {} });
+Object.assign(context.limits, plenty, limits);
+const webSockets = new WebSockets(context, { opened: () => {}, closed: () => {}, turnedAway: () => {} });
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -47,21 +47,21 @@ const frame = (text: string): Buffer => {
   return Buffer.concat([head, padded]);
 };
 
-/** Comes in over a socket that leads nowhere. */
+/** Sends it in over a stub socket. */
 const enter = async (room: string): Promise<Peer> => {
-  const said: Buffer[] = [];
+  const sent: Buffer[] = [];
   const connection = Object.assign(new EventEmitter(), {
     ...{ bytesRead: 0, bytesWritten: 0, writableLength: 0, destroyed: false },
-    write: (bytes: Buffer) => said.length > 0 || said.push(Buffer.from(bytes)) > 0,
+    write: (bytes: Buffer) => sent.length > 0 || sent.push(Buffer.from(bytes)) > 0,
   });
   const socket = Object.assign(new EventEmitter(), { OPEN: 1, readyState: 1, bufferedAmount: 0 });
   connection.on('data', () => {});
-  // What is used of them is there.
+  // Has the properties that are used.
   webSockets.accept(room, socket as WebSocket, connection as unknown as Socket, { reqId: '', ip: '127.0.0.1' });
   const hears = (bytes: Buffer): void => void connection.emit('data', bytes);
   hears(frame('{"type":"join"}'));
-  while (said.length === 0) await turn();
-  const joined = said[0]?.toString() ?? '';
+  while (sent.length === 0) await turn();
+  const joined = sent[0]?.toString() ?? '';
   return { hears, id: JSON.parse(joined.slice(joined.indexOf('{'))).self.id, n: 0 };
 };
 
@@ -70,7 +70,7 @@ const signal: Speech = (peer, [other]) =>
   `{"type":"signal","n":${++peer.n},"to":"${other?.id}","epoch":2,"data":{"at":1234.567,"sdp":"${sdp}"}}`;
 const chat: Speech = (peer) => `{"type":"chat","n":${++peer.n},"text":"${'hello, everyone '.repeat(12)}"}`;
 
-/** µs for each message, of the turn that a tenth of all turns are below. */
+/** µs for each message, in the turn at the fastest tenth. */
 const measure = async (name: string, size: number, burst: number, say: Speech): Promise<number> => {
   const rooms: Peer[][] = [];
   for (let room = 0; room < 8; room += 1) {

@@ -1,21 +1,21 @@
 /**
- * A load that costs little, for a machine whose processors all belong to the server: signals in waves of frames made at once
- * and written at once, and of what comes back only the heads of frames are read.
+ * A load that uses little CPU, for a machine whose processors all belong to the server: signals in waves of frames, created and written
+ * together; of received frames only the headers are read.
  */
 import { request } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export type LightJob = { base: string; dialect: 'bare' | 'genkan'; rooms: number; wave: number; seconds: number };
-/** Signals delivered, in so many seconds. */
+/** Signals delivered in so many seconds. */
 export type LightMeasured = { done: number; seconds: number };
 
 const job: LightJob = JSON.parse(process.argv[2] ?? '');
 const sdp = 'a=candidate:1 1 udp 2122260223 192.0.2.1 50000 typ host\\r\\n'.repeat(17);
 let done = 0;
 
-/** A connection that has been upgraded, and is told of each text frame by where its text begins and ends in a buffer. */
-type Line = { socket: Socket; heard: (bytes: Buffer, from: number, end: number) => void };
+/** An upgraded connection that reports each text frame by the start and end of its text in a buffer. */
+type Line = { socket: Socket; onText: (bytes: Buffer, from: number, end: number) => void };
 
 const open = (room: number): Promise<Line> =>
   new Promise((resolve, reject) => {
@@ -29,8 +29,8 @@ const open = (room: number): Promise<Line> =>
     };
     const asked = request(url, { headers, agent: false });
     asked.on('upgrade', (_, socket, head) => {
-      const line: Line = { socket, heard: () => {} };
-      const read = framesOf((bytes, from, end) => line.heard(bytes, from, end));
+      const line: Line = { socket, onText: () => {} };
+      const read = framesOf((bytes, from, end) => line.onText(bytes, from, end));
       socket.on('data', read).on('error', reject);
       if (head.length > 0) read(head);
       resolve(line);
@@ -38,8 +38,8 @@ const open = (room: number): Promise<Line> =>
     asked.on('error', reject).end();
   });
 
-/** Finds the frames, which a server sends unmasked (RFC 6455, section 5.2), in what comes. */
-const framesOf = (found: Line['heard']): ((chunk: Buffer) => void) => {
+/** Finds the frames in received data; a server sends them unmasked (RFC 6455, section 5.2). */
+const framesOf = (found: Line['onText']): ((chunk: Buffer) => void) => {
   let rest: Buffer = Buffer.alloc(0);
   return (chunk) => {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
@@ -56,7 +56,7 @@ const framesOf = (found: Line['heard']): ((chunk: Buffer) => void) => {
   };
 };
 
-/** Masked with zeros, which leaves the text as it is. */
+/** Masked with zeros, which leaves the text unchanged. */
 const write = (bytes: Buffer, at: number, text: string): number => {
   bytes[at] = 0x81;
   bytes[at + 1] = 0xfe;
@@ -73,15 +73,15 @@ const frame = (text: string): Buffer => {
 
 const join = (line: Line): Promise<string> =>
   new Promise((resolve) => {
-    line.heard = (bytes, from, end) => {
-      line.heard = () => {};
+    line.onText = (bytes, from, end) => {
+      line.onText = () => {};
       resolve(JSON.parse(bytes.toString('utf8', from, end)).self.id);
     };
     // Padded, so that its length takes two bytes like all others.
     line.socket.write(frame('{"type":"join"}'.padEnd(126)));
   });
 
-/** Answers each wave with one as large; → what says the first. */
+/** Answers each wave with one of the same size; → a function that sends the first. */
 const speak = (line: Line, to: string): (() => void) => {
   const rest = `","epoch":2,"data":{"sdp":"${sdp}"}}`;
   const wave = Buffer.allocUnsafe(job.wave * (rest.length + 100));
@@ -92,8 +92,8 @@ const speak = (line: Line, to: string): (() => void) => {
       at = write(wave, at, `{"type":"signal","n":${++n},"to":"${to}${rest}`);
     line.socket.write(Buffer.from(wave.subarray(0, at)));
   };
-  line.heard = (bytes, from, end) => {
-    // The first letter of the type: of "signal", and of "error" and "bye", which nobody expects.
+  line.onText = (bytes, from, end) => {
+    // The first letter of the type: of "signal", and of "error" and "bye", which are not expected.
     const letter = String.fromCharCode(bytes[from + '{"type":"'.length] ?? 0);
     if (letter === 'e' || letter === 'b') throw new Error(bytes.toString('utf8', from, end));
     if (letter !== 's') return;
@@ -108,7 +108,7 @@ const speak = (line: Line, to: string): (() => void) => {
 
 for (let room = 0; room < job.rooms; room += 1) {
   const [first, second] = [await open(room), await open(room)];
-  // The bare server has nothing to enter.
+  // The bare server needs no join.
   const [one, other] = job.dialect === 'bare' ? ['one', 'other'] : [await join(first), await join(second)];
   speak(second, one);
   speak(first, other)();

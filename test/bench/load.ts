@@ -1,37 +1,37 @@
 /**
- * The load, in a process of its own. Takes a job as JSON in its first argument and prints what it measured as JSON.
- * The same frames go to either server; only how a room is entered and left differs.
+ * The load, in a process of its own. Takes a job as JSON in its first argument and prints the result as JSON. Both servers get the same
+ * frames; only joining and leaving differ.
  */
 import WebSocket from 'ws';
 
 export type Job = {
   /** ws://… */
   base: string;
-  /** Others where rooms live as well, in turns; with `spread` each peer of a room comes to another. */
+  /** Other URLs that have the same rooms, used in turn; with `spread` each peer of a room connects to another one. */
   beside?: string[];
   spread?: boolean;
   dialect: 'bare' | 'genkan';
-  /** Where more is needed than the URL says: headers, whose certificate is trusted. */
+  /** What is needed besides the URL: headers, the trusted certificate. */
   client?: { headers?: Record<string, string>; ca?: string; servername?: string };
   rooms: number;
-  work: /** In rooms of two each peer keeps `inFlight` signals under way, for `seconds`. */
+  work: /** In rooms of two each peer keeps `inFlight` signals in flight, for `seconds`. */
     | { kind: 'relay'; inFlight: number; seconds: number }
     /** `rate` signals a second over all peers of rooms of two, one after the other. */
     | { kind: 'latency'; rate: number; seconds: number }
-    /** One text under way to everyone in each room of `peers`; who got it last says the next. */
+    /** One text to everyone in flight in each room of `peers`; its last receiver sends the next. */
     | { kind: 'broadcast'; peers: number; seconds: number }
-    /** Two clients of each room come in and leave, or are cut off and come back, again and again. */
+    /** Two clients of each room join and leave, or are cut off and resume, repeatedly. */
     | { kind: 'joins' | 'resumes'; seconds: number }
     /** Connected and, once each peer of the rooms of two has sent so many signals, silent until the process is killed. */
     | { kind: 'idle'; signals: number };
 };
-/** `done`: messages delivered, or times that somebody came. */
+/** `done`: messages delivered, or joins and resumes. */
 export type Measured = { done: number; p50: number; p99: number };
 
 type Peer = { socket: WebSocket; send: () => void; received: (text: string) => void };
 type Joined = { self: { id: string }; session: string; seq: number };
 
-// About what an offer takes: 1 KB.
+// About the size of an offer: 1 KB.
 const sdp = 'a=candidate:1 1 udp 2122260223 192.0.2.1 50000 typ host\\r\\n'.repeat(17);
 const job: Job = JSON.parse(process.argv[2] ?? '');
 const isBare = job.dialect === 'bare';
@@ -43,7 +43,7 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 let opened = 0;
 const open = (room: number, side = 0): Promise<WebSocket> =>
   new Promise((resolve, reject) => {
-    // From several addresses, because one has ports for 28 000 connections only.
+    // From several addresses, because one has ports for only 28 000 connections.
     const localAddress = `127.0.0.${2 + (opened++ % 8)}`;
     const base = bases[(room + (job.spread ? side : 0)) % bases.length];
     const url = `${base}/rooms/bench-${process.pid}-${room}/ws`;
@@ -52,7 +52,7 @@ const open = (room: number, side = 0): Promise<WebSocket> =>
     socket.once('error', (error) => reject(new Error(`${url}: ${error.message}`)));
   });
 
-/** The bare server has nothing to enter. */
+/** The bare server needs no join. */
 const join = async (socket: WebSocket, back: object = {}): Promise<Joined | undefined> => {
   if (isBare) return undefined;
   socket.send(JSON.stringify({ type: 'join', ...back }));
@@ -65,7 +65,7 @@ const join = async (socket: WebSocket, back: object = {}): Promise<Joined | unde
   );
 };
 
-/** A peer that sends what `frame` makes of its numbers, and is told of the texts of that type that arrive. */
+/** A peer that sends what `frame` creates from its numbers, and reports received texts of that type. */
 const peerOf = (socket: WebSocket, type: string, frame: (n: number) => string): Peer => {
   let n = 0;
   const peer: Peer = { socket, send: () => socket.send(frame(++n)), received: () => {} };
@@ -92,7 +92,7 @@ const pair = async (room: number): Promise<Peer[]> => {
   });
 };
 
-/** Makes the rooms, some at a time. */
+/** Creates the rooms, some at a time. */
 const inRooms = async <T>(make: (room: number) => Promise<T>): Promise<T[]> => {
   const made: T[] = [];
   for (let first = 0; first < job.rooms; first += 16) {
@@ -103,9 +103,9 @@ const inRooms = async <T>(make: (room: number) => Promise<T>): Promise<T[]> => {
 };
 
 /**
- * What was done in these seconds, once it runs and has been done so often (`warm`) that the server's code is compiled: before, it
- * costs several times as much. With very many messages under way (`wave`) it takes longer: of those that arrive
- * at the beginning, or have been sent by the end, the server's time falls outside.
+ * What was done in these seconds, after a warm-up of `warm` operations that lets the server's code be compiled: before that it costs
+ * several times as much. With very many messages in flight (`wave`) it takes longer: for those that arrive at the start, or were sent by
+ * the end, the server's time is outside the measurement.
  */
 const measure = async (seconds: number, warm: number, wave = 0): Promise<Measured> => {
   await sleep(500);
@@ -125,13 +125,13 @@ const relay = async (inFlight: number, seconds: number): Promise<Measured> => {
       return () => {
         done += 1;
         pending += 1;
-        // Answered in bursts as large as they came, as trickled candidates are.
+        // Answered in bursts as large as they arrived, like trickled candidates.
         if (pending < inFlight) return;
         pending = 0;
         for (let i = 0; i < inFlight; i += 1) peer.send();
       };
     })();
-  // One side of each pair begins; from then on they answer each other.
+  // One side of each pair starts; then they answer each other.
   for (let i = 0; i < peers.length; i += 2) for (let j = 0; j < inFlight; j += 1) peers[i]?.send();
   return measure(seconds, 20_000, job.rooms * inFlight);
 };
@@ -179,7 +179,7 @@ const broadcast = async (size: number, seconds: number): Promise<Measured> => {
   return measure(seconds, 20_000);
 };
 
-/** Comes in and leaves; of the bare server that is to connect and to close. */
+/** Joins and leaves; for the bare server: connects and closes. */
 const comeAndGo = async (room: number): Promise<void> => {
   for (;;) {
     const socket = await open(room);
@@ -192,7 +192,7 @@ const comeAndGo = async (room: number): Promise<void> => {
   }
 };
 
-/** Is cut off and comes back; of the bare server that is to connect again. */
+/** Is cut off and resumes; for the bare server: connects again. */
 const comeBack = async (room: number): Promise<void> => {
   let socket = await open(room);
   const joined = await join(socket);

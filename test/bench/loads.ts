@@ -1,11 +1,11 @@
-/** Starts a load in a process of its own and takes what was done by what the server used. */
+/** Starts a load in a process of its own and divides what was done by what the server used. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Job, Measured } from './load.ts';
 import { pinned } from './servers.ts';
 
-/** `started`: what is to be measured begins. `measured`: what the load found, once it has ended. */
+/** `started`: the measured part begins. `measured`: the result of the load, once it has ended. */
 export type Loaded<Found = Measured> = {
   pid: number;
   started: Promise<void>;
@@ -16,7 +16,10 @@ export type Loaded<Found = Measured> = {
 /** On the load's own processor. */
 export const startLoad = (job: Job): Loaded => run('load.ts', job, pinned(1, []));
 
-/** Wherever the kernel finds room. @param file of this directory, which takes the job as JSON, and prints `start` and what it found */
+/**
+ * On any processor.
+ * @param file of this directory, which takes the job as JSON, and prints `start` and its result
+ */
 export const startAnywhere = <Found>(file: string, job: object): Loaded<Found> => run(file, job, []);
 
 const run = <Found>(file: string, job: object, before: string[]): Loaded<Found> => {
@@ -42,7 +45,7 @@ const run = <Found>(file: string, job: object, before: string[]): Loaded<Found> 
   };
 };
 
-/** What was done for each second of what `cpu` counts. */
+/** What was done per second of what `cpu` counts. */
 export const perCpuSecond = async (job: Job, cpu: () => number): Promise<number> => {
   const running = startLoad(job);
   await running.started;

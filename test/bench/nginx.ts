@@ -1,6 +1,7 @@
 /**
- * `npm run bench:nginx`: nginx with the files of `genkan nginx` beside a bare one: files from disk beside a bare `root`, requests and
- * WebSockets through every mode beside the same files without headers, limits and log. What is done for each CPU second is compared. Method in test/README.md.
+ * `npm run bench:nginx`: nginx with the files of `genkan nginx` compared with a bare one: files from disk with a bare `root`, requests
+ * and WebSockets through every mode with the same files without headers, limits and log. Throughput per CPU second is compared. Method
+ * in test/BENCHMARKS.md.
  */
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +19,7 @@ const seconds = Number(process.env.SECONDS ?? 1);
 const publicDir = join(import.meta.dirname, '../../dist/public');
 
 type Kind = Upstream['kind'];
-/** What is done through an nginx at `target`; → how much, and what of it fell between the two readings of `cpu`. */
+/** The work done through an nginx at `target`; → how much, and how much of it between the two readings of `cpu`. */
 type Work = (target: Target, cpu: () => number[]) => Promise<{ done: number; used: number[] }>;
 type Row = {
   part: string;
@@ -38,7 +39,7 @@ const asking =
     return { done, used: since(before, cpu()) };
   };
 
-/** Signals of 1 KB in ten rooms of two, one under way in each. */
+/** Signals of 1 KB in ten rooms of two, one in flight in each. */
 const relay =
   (base: string): Work =>
   async ({ port, tls, headers = {} }, cpu) => {
@@ -53,7 +54,7 @@ const relay =
 
 const since = (before: number[], now: number[]): number[] => now.map((value, at) => value - (before[at] ?? 0));
 
-/** One worker: all run on one processor. */
+/** One worker: everything runs on one processor. */
 const ours = (front: Front, change = (_: string, text: string) => text): Front => ({
   publicDir,
   ...front,
@@ -94,7 +95,7 @@ const modeRows = (mode: Case, kind: Kind): Row[] => {
   ];
 };
 
-/** What was done for each CPU second of nginx, and of nginx and the app together. */
+/** What was done per CPU second of nginx, and of nginx and the app together. */
 type Figures = { nginx: number; whole: number };
 type Pair = { ours: Figures; bare: Figures };
 type Started = { take(): Promise<Figures>; pids: number[]; stop(): Promise<void> };
@@ -112,13 +113,13 @@ const start = async (front: Front, { target, work }: Row, app: number, others: n
   return { take, pids, stop: () => nginx.stop() };
 };
 
-/** Both are asked at the same time, each with an app of its own, so that whatever else the machine does slows both. */
+/** Both are loaded at the same time, each with an app of its own, so that other load on the machine slows both. */
 const compare = async (row: Row): Promise<Pair[]> => {
   const [forOurs, forBare] = apps.map(({ pid = 0 }) => pid);
   const bare = await start(row.bare, row, forBare ?? 0, []);
   const own = await start(row.ours, row, forOurs ?? 0, bare.pids);
   const pairs: Pair[] = [];
-  // The first round is for caches to fill.
+  // The first round fills caches.
   for (let round = 0; round <= rounds; round += 1) {
     const [ours, other] = await Promise.all([own.take(), bare.take()]);
     if (round > 0) pairs.push({ ours, bare: other });
@@ -130,7 +131,7 @@ const compare = async (row: Row): Promise<Pair[]> => {
 const asked = process.argv.slice(2);
 const directory = mkdtempSync(join(tmpdir(), 'genkan-bench-'));
 const files = certificate();
-/** Where the app behind ours listens, and that behind the bare one. */
+/** The addresses of the app behind our nginx and of the one behind the bare nginx. */
 const places = ['ours', 'bare'].map((name) => ({
   uwsgi: join(directory, `${name}.uwsgi`),
   http: join(directory, `${name}.http`),

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:page`: the call page beside minimal.html on the bare relay, in one Chromium and in turns: how long from the click
- * on Join to the first frame of the other, what a page costs in calls of 2, 4 and 6, and how much is fetched until a page can be used.
+ * `npm run bench:page`: the call page compared with minimal.html on the bare relay, in one Chromium and in turns: the time from the click
+ * on Join to the first remote frame, the CPU time in calls of 2, 4 and 6, and the bytes fetched until the page can be used.
  */
 import { readFileSync } from 'node:fs';
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core';
@@ -12,7 +12,7 @@ const seconds = Number(process.env.SECONDS ?? 8);
 const parts = process.argv.slice(2);
 const wants = (part: string) => parts.length === 0 || parts.includes(part);
 
-/** How many there are in a call, and pictures of which two processors can carry so many. */
+/** The number of participants, and a picture size that two processors can handle for so many. */
 const calls: { people: number; camera: Camera }[] = [
   { people: 2, camera: { width: 640, height: 360, frameRate: 20 } },
   { people: 4, camera: { width: 160, height: 90, frameRate: 10 } },
@@ -23,7 +23,7 @@ type Contestant = { name: string; url: (room: string) => string };
 type Person = { page: Page; context: BrowserContext };
 declare const window: Window & typeof globalThis & { benchFirstFrame?: number };
 
-/** Keeps the time from a click on Join to the first frame of another person. */
+/** Keeps the time from a click on Join to the first remote frame. */
 const timeFirstFrame = (): void => {
   const await_ = (clicked: number) => {
     const look = () => {
@@ -40,7 +40,7 @@ const timeFirstFrame = (): void => {
   );
 };
 
-/** In a context of its own, at the click on Join. */
+/** In a context of its own, from the click on Join. */
 const arrive = async (browser: Browser, url: string, camera: Camera): Promise<Person> => {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   await context.addInitScript(giveCamera, camera);
@@ -92,7 +92,7 @@ const joining = async (browser: Browser, contestants: Contestant[]): Promise<voi
     for (const [index, { url }] of inTurn(contestants, round)) {
       const milliseconds = await firstFrame(browser, url('join'), camera);
       await shows(hosts[index] as Person, 0);
-      // The first of each pays for what the browser keeps afterwards.
+      // The first visit pays for what the browser keeps afterwards.
       if (round > 0) times[index]?.push(milliseconds);
     }
   for (const { context } of hosts) await context.close();
@@ -106,7 +106,7 @@ const joining = async (browser: Browser, contestants: Contestant[]): Promise<voi
 
 const firstFrame = async (browser: Browser, url: string, camera: Camera): Promise<number> => {
   const person = await arrive(browser, url, camera);
-  // Somebody who looks at the lobby for a moment.
+  // The user looks at the lobby for a moment.
   await person.page.waitForTimeout(500);
   await clickJoin(person);
   const first = await person.page.waitForFunction(() => window.benchFirstFrame);
@@ -116,7 +116,7 @@ const firstFrame = async (browser: Browser, url: string, camera: Camera): Promis
   return milliseconds;
 };
 
-// ── what a page costs ────────────────────────────────────────────────────────────────────────────────────────────────
+// ── the cost of a page ───────────────────────────────────────────────────────────────────────────────────────────────
 
 type Cost = { cpu: number; frames: number; kilobits: number };
 
@@ -133,7 +133,7 @@ const costs = async (browser: Browser, contestants: Contestant[]): Promise<void>
         `a page in a call of ${people}, ${camera.width}×${camera.height} at ${camera.frameRate}: ${name} ${(100 * mean(index, 'cpu')).toFixed(1)} % of a core, ` +
           `${mean(index, 'frames').toFixed(1)} frames/s and ${mean(index, 'kilobits').toFixed(0)} kbit/s decoded`,
       );
-    // On a machine that is too busy for all frames, the one that shows more of them would look dear.
+    // On a machine too busy for all frames, the page that shows more of them would look more expensive.
     const eachFrame = contestants.map((_, index) => mean(index, 'cpu') / mean(index, 'frames'));
     console.log(
       `  ratio ${ratio(contestants.map((_, index) => mean(index, 'cpu')))}, for each frame ${ratio(eachFrame)}`,
@@ -150,7 +150,7 @@ const costOf = async (browser: Browser, url: string, count: number, camera: Came
       await clickJoin(person);
     }
     await Promise.all(people.map((person) => shows(person, count - 1)));
-    // Until the estimates of the paths have settled.
+    // Until the bandwidth estimates have settled.
     await people[0]?.page.waitForTimeout(4_000);
     const before = { cpu: browserCpu(), ...(await received(people)) };
     const begin = performance.now();
@@ -186,7 +186,7 @@ const bytesOf = (page: Page): Promise<number> =>
     return bytes;
   });
 
-/** CPU seconds of the browser with all its processes; of threads that have ended as well. */
+/** CPU seconds of the browser with all its processes, including threads that have ended. */
 const browserCpu = (): number =>
   descendantsOf(process.pid).reduce((sum, pid) => {
     const [, name = '', rest = ''] = /\((.*)\) (.*)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
@@ -224,7 +224,7 @@ const kilobytes = (bytes: Map<string, number>): string =>
 
 // ── helpers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Each round begins with another. */
+/** Each round starts with another one. */
 const inTurn = <Each>(all: Each[], round: number): [number, Each][] => {
   const entries = [...all.entries()];
   return round % 2 === 0 ? entries : entries.reverse();

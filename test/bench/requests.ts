@@ -1,6 +1,6 @@
 /**
- * `npm run bench:requests`: small requests through one and the same nginx, by uwsgi_pass and by proxy_pass, to Genkan and to a
- * hello by uWSGI and Python. What counts is requests per CPU second of nginx and the app together, all on one processor.
+ * `npm run bench:requests`: small requests through the same nginx, by uwsgi_pass and by proxy_pass, to Genkan and to a minimal app on uWSGI
+ * and Python. Measures requests per CPU second of nginx and the app together, all on one processor.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -50,7 +50,7 @@ writeFileSync(
 `,
 );
 
-/** Requests per CPU second of everything that served them. */
+/** Requests per CPU second of all processes that served them. */
 const measure = async ({ app, pass, unix }: Contestant): Promise<number> => {
   const address = unix ? join(directory, 'app.sock') : `127.0.0.1:${await freePort()}`;
   const port = await freePort();
@@ -63,7 +63,7 @@ const measure = async ({ app, pass, unix }: Contestant): Promise<number> => {
     await untilAnswers(`http://127.0.0.1:${port}/healthz`);
     const pids = children.flatMap(({ pid = 0 }) => [pid, ...descendantsOf(pid)]);
     const cpu = () => pids.reduce((sum, pid) => sum + cpuOf(pid), 0);
-    // What runs often is compiled once more: the first thousands cost several times as much.
+    // Hot code is compiled again: the first thousands of requests cost several times as much.
     for (let asked = 0; asked < 15_000; ) asked += await keepAsking({ port }, '/healthz', 0.5);
     const before = cpu();
     return (await keepAsking({ port }, '/healthz', seconds)) / (cpu() - before);

@@ -1,7 +1,7 @@
 /**
- * Which host has a room: nginx's `hash … consistent` again, to be asked about hosts that nobody has. By its documentation
- * (https://nginx.org/en/docs/http/ngx_http_upstream_module.html#hash) it is the ketama hash of Cache::Memcached::Fast with
- * ketama_points 160. test/nginx/hash.test.ts holds it against a real nginx.
+ * The host of a room: a model of nginx's `hash … consistent`, for hosts that do not exist. According to its documentation
+ * (https://nginx.org/en/docs/http/ngx_http_upstream_module.html#hash) it is the ketama hash of Cache::Memcached::Fast with ketama_points
+ * 160. test/nginx/hash.test.ts compares it with a real nginx.
  */
 import { crc32 } from 'node:zlib';
 
@@ -9,13 +9,13 @@ import { crc32 } from 'node:zlib';
 const pointsOfHost = 160;
 
 export class Ring {
-  /** Ascending, and which host each belongs to. */
+  /** Points in ascending order, and the host of each. */
   readonly #points: Uint32Array;
   readonly #hosts: Uint16Array;
 
   /** @param addresses as in nginx's `server` lines, at most 65 536 */
   constructor(addresses: string[]) {
-    // In one number, so that they can be sorted by machine: of two hosts at one point the first named counts.
+    // In one number, to sort natively: of two hosts at one point the first in the list counts.
     const both = Float64Array.from(
       addresses.flatMap((address, host) => pointsOf(address).map((at) => at * 65_536 + host)),
     );
@@ -26,7 +26,7 @@ export class Ring {
     this.#hosts = Uint16Array.from(sorted, (one) => one % 65_536);
   }
 
-  /** The index of the host that has the room. */
+  /** The index of the host of a room. */
   hostOf(room: string): number {
     const at = crc32(room);
     let [low, high] = [0, this.#points.length];
@@ -39,7 +39,7 @@ export class Ring {
   }
 }
 
-/** CRC32 of host, a zero byte, port, and the four bytes of the point before, the lowest first. */
+/** CRC32 of host, a zero byte, port, and the four bytes of the previous point, the lowest first. */
 const pointsOf = (address: string): number[] => {
   const { host, port } = split(address);
   const base = crc32(`${host}\0${port}`);

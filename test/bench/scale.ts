@@ -1,6 +1,6 @@
 /**
- * `npm run bench:scale`: what many workers, a shared store, many peers and many rooms cost, and how fast everyone is back. CPU
- * seconds are told apart by who used them. What it finds goes to measured.json, from which `npm run capacity` reckons.
+ * `npm run bench:scale`: the cost of many workers, a shared store, many peers and many rooms, and how fast everyone reconnects. CPU seconds
+ * are measured for each process. Writes its results to measured.json, from which `npm run capacity` calculates.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -21,7 +21,7 @@ const clients = Number(process.env.CLIENTS ?? 5000);
 
 type Figures = Record<string, number>;
 type Contestant = { name: string; shape: Shape; take: (stack: Stack) => Promise<Figures> };
-/** `rounds`: at most, for what takes long. Ratios are to the first contestant. */
+/** `rounds`: the maximum, for slow parts. Ratios are to the first contestant. */
 type Part = { title: string; contestants: Contestant[]; rounds?: number; ratios: boolean };
 
 const load = ({ bases }: Stack, rooms: number, work: Job['work'], spread = false): Loaded => {
@@ -36,7 +36,7 @@ const since = (now: Used, before: Used): Used => ({
   store: now.store - before.store,
 });
 
-/** What was done, and the CPU seconds that it took. */
+/** What was done, and the CPU seconds it took. */
 const measure = async (stack: Stack, running: Loaded): Promise<{ done: number; used: Used }> => {
   await running.started;
   const before = stack.cpu();
@@ -55,10 +55,10 @@ const relayed = (spread: boolean) => async (stack: Stack) => {
   };
 };
 
-/** Nothing where there is no such process. */
+/** NaN where there is no such process. */
 const perSecondOf = (done: number, cpu: number): number => (cpu > 0 ? done / cpu : Number.NaN);
 
-/** µs of CPU for each thing that is done, by who does it. */
+/** µs of CPU for each operation, by process. */
 const costs = async (stack: Stack): Promise<Figures> => {
   const works: [string, number, Job['work']][] = [
     ['signal', 20, { kind: 'relay', inFlight: 1, seconds }],
@@ -92,7 +92,7 @@ const onAllCores = async (stack: Stack): Promise<Figures> => {
   };
 };
 
-/** What peers add that are there and say nothing, beyond what the first ones needed. */
+/** The cost of idle peers, beyond what the first ones needed. */
 const idle = async (stack: Stack): Promise<Figures> => {
   const loads: Loaded[] = [];
   const hold = async (peers: number): Promise<void> => {
@@ -118,18 +118,18 @@ const idle = async (stack: Stack): Promise<Figures> => {
   for (const { kill } of loads) kill();
   const more = peers - before.peers;
   return {
-    'peers held': Math.min(peers, still),
+    'peers connected': Math.min(peers, still),
     'kB per peer, app': grown.app / more,
     'kB per peer, nginx': grown.nginx / more,
     'kB per peer, store': grown.store / more,
-    "kB per peer, kernel's (the load's too)": kernel / more,
+    'kB per peer, kernel (including the load)': kernel / more,
     'µs per peer and s, app': (used.app / passed / peers) * 1e6,
     'µs per peer and s, nginx': (used.nginx / passed / peers) * 1e6,
     'µs per peer and s, store': (used.store / passed / peers) * 1e6,
   };
 };
 
-/** kB that the kernel keeps for sockets and files, and cannot give back. */
+/** kB that the kernel keeps for sockets and files and cannot free. */
 const kernelMemory = (): number => Number(/SUnreclaim:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]);
 
 const back = (disturb: (stack: Stack) => Promise<void>) => async (stack: Stack) => {
@@ -142,10 +142,10 @@ const back = (disturb: (stack: Stack) => Promise<void>) => async (stack: Stack) 
   const after = (share: number): number => ((times[Math.ceil(times.length * share) - 1] ?? Number.NaN) - from) / 1000;
   return {
     'clients lost': times.length + missing,
-    's until half are back': after(0.5),
+    's until half have reconnected': after(0.5),
     '95 %': after(0.95),
     all: missing > 0 ? Number.NaN : after(1),
-    'sessions that went on': recovered,
+    'sessions resumed': recovered,
     'by plain HTTP': plain,
   };
 };
@@ -224,7 +224,7 @@ const parts: Record<string, Part> = {
   },
 };
 
-/** By contestant, a row of figures for each round. */
+/** For each contestant, a row of figures for each round. */
 const compete = async (name: string, { contestants, rounds: most = rounds }: Part): Promise<Figures[][]> => {
   const found: Figures[][] = contestants.map(() => []);
   for (let round = 1; round <= Math.min(rounds, most); round += 1)
@@ -260,7 +260,7 @@ const rowsOf = (found: Figures[][], ratios: boolean): string[][] =>
   ]);
 
 const file = join(import.meta.dirname, 'measured.json');
-/** Keeps what other parts found before. */
+/** Keeps the earlier results of other parts. */
 const keep = (name: string, part: Part, found: Figures[][]): void => {
   const before = JSON.parse(readFileSync(file, 'utf8'));
   const figures = Object.fromEntries(part.contestants.map((one, index) => [one.name, medians(found[index] ?? [])]));

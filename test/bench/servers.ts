@@ -1,4 +1,4 @@
-/** The servers that are compared, each in its own process, and what they used. */
+/** The servers to compare, each in its own process, and what they used. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,14 +12,14 @@ import { startServer } from '../store/server.ts';
 export type Server = {
   base: string;
   dialect: 'bare' | 'genkan';
-  /** CPU seconds that the server, and what stands before it, has used so far. */
+  /** CPU seconds that the server, and the nginx in front of it, have used so far. */
   cpu(): number;
   /** kB of resident memory of the server alone. */
   rss(): number;
   stop(): Promise<void>;
 };
 
-/** As the container and `npm start` run it. */
+/** With the flags of the container and `npm start`. */
 export const node = ['env', 'MALLOC_ARENA_MAX=1', process.execPath, '--max-semi-space-size=16'];
 const bareFile = join(import.meta.dirname, 'bare.ts');
 export const cli = join(import.meta.dirname, '../../dist/cli.js');
@@ -34,7 +34,7 @@ export const unlimited = [
   }),
 ];
 
-/** The server's processor; the load has the other one. Without `taskset` the kernel decides. */
+/** The server's processor; the load uses the other one. Without `taskset` the kernel decides. */
 export const pinned = (core: 0 | 1, command: string[]): string[] =>
   spawnSync('taskset', ['-c', '0,1', 'true']).status === 0 ? ['taskset', '-c', String(core), ...command] : command;
 
@@ -50,7 +50,7 @@ export const genkan = async (): Promise<Server> => {
   return server(`ws://127.0.0.1:${port}`, 'genkan', child, []);
 };
 
-/** With its rooms in a Valkey (or Redis) of its own, whose processor is the load's. */
+/** With its rooms in a Valkey (or Redis) of its own, which shares the load's processor. */
 export const genkanWithStore = async (): Promise<Server> => {
   const store = await startServer();
   const port = await freePort();
@@ -66,7 +66,7 @@ export const genkanWithStore = async (): Promise<Server> => {
   };
 };
 
-/** Behind the nginx configuration that is shipped. */
+/** Behind the shipped nginx configuration. */
 export const genkanBehindNginx = async (kind: 'uwsgi' | 'http'): Promise<Server> => {
   const directory = mkdtempSync(join(tmpdir(), 'genkan-bench-'));
   const socket = join(directory, 'app.sock');
@@ -102,17 +102,20 @@ const behindNginx = async (
   };
 };
 
-/** Where the kernel can be told: this process runs there from now on. */
+/** Moves this process to that processor, where that is possible. */
 export const onThisProcessor = (core: 0 | 1): void => {
   spawnSync('taskset', ['-cp', String(core), String(process.pid)]);
 };
 
-/** Brings an nginx that was just started to the server's processor, once it has its workers; → its processes. @param others nginx's that ran before */
+/**
+ * Moves a freshly started nginx to the server's processor, once it has its workers; → its processes.
+ * @param others nginx processes that ran before
+ */
 export const pinNginx = async (others: number[] = []): Promise<number[]> => {
   const own = () =>
     descendantsOf(process.pid).filter((pid) => commandOf(pid).startsWith('nginx') && !others.includes(pid));
   while (own().length < 2) await sleep(10);
-  // They are made one right after the other.
+  // They are created one right after the other.
   await sleep(50);
   for (const pid of own()) spawnSync('taskset', ['-cp', '0', String(pid)]);
   return own();
@@ -134,7 +137,7 @@ const server = (base: string, dialect: Server['dialect'], child: ChildProcess, o
   };
 };
 
-/** The app where requests count: for front ends, without its access log. */
+/** The app for measuring requests: on the listeners for front ends, without its access log. */
 export const startApp = (listens: string[]): Promise<ChildProcess> =>
   start([...node, cli, ...listens, ...unlimited.with(-1, 'info'), '--disable-logging'], '"msg":"listening"');
 
@@ -143,7 +146,7 @@ const start = async (command: string[], sign: string): Promise<ChildProcess> => 
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
   for await (const line of lines) if (line.includes(sign)) break;
-  // Nobody reads on, but a full pipe would stop the server.
+  // The output is not used, but a full pipe would block the server.
   child.stdout.resume();
   return child;
 };
@@ -155,7 +158,7 @@ export const cpuOf = (pid: number): number =>
     0,
   );
 
-/** Processes that a process started, and theirs. */
+/** The child processes of a process, and theirs. */
 export const descendantsOf = (pid: number): number[] =>
   childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
 
@@ -184,7 +187,7 @@ const childrenOf = (pid: number): number[] =>
       .map(Number),
   );
 
-/** Threads come and go meanwhile. */
+/** Threads start and end meanwhile. */
 const unlessGone = (read: () => string): string => {
   try {
     return read();

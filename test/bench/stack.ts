@@ -1,6 +1,6 @@
 /**
- * `npm run bench:stack`: how large the image of the app is, how long the stack of docker-compose.yml takes from `up` to healthy, the image
- * built and nothing of it there, and how much memory the app then has. In a project of its own, which is removed.
+ * `npm run bench:stack`: the image size of the app, the time from `docker compose up` to healthy with the image built and nothing running,
+ * and the memory of the app then. Runs in a project of its own, which is removed.
  */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ try {
     const from = performance.now();
     await compose('up', '-d', '--wait');
     times.push((performance.now() - from) / 1000);
-    // The init process has number 1, the app is its child.
+    // The init process has PID 1, the app is its child.
     const status = await compose('exec', '-T', 'app', 'sh', '-c', 'cat /proc/[0-9]*/status');
     resident.push(Math.max(...[...status.matchAll(/^VmRSS:\s+(\d+) kB$/gm)].map(([, kB]) => Number(kB))) / 1000);
     await compose('down', '--volumes', '--timeout', '1');

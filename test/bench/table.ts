@@ -1,4 +1,4 @@
-/** What the benchmarks found → tables as READMEs have them. */
+/** Results of the benchmarks → Markdown tables. */
 
 export const table = (head: string[], rows: string[][]): string =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |\n`).join('');

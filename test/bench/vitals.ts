@@ -1,6 +1,6 @@
 /**
- * `npm run vitals`: how soon the page is there and can be used on a slow phone, through real nginx as it is shipped; scored as
- * Lighthouse does, which itself is too large to be a dependency. Exits with 1 when a view has less than 95.
+ * `npm run vitals`: how soon the page is loaded and usable on a slow phone, through a real nginx with the shipped files; scored like
+ * Lighthouse, which is too large to be a dependency. Exits with 1 if a view scores below 95.
  */
 import { join } from 'node:path';
 import type { Browser, CDPSession, Page } from 'playwright-core';
@@ -16,8 +16,8 @@ const metrics = ['fcp', 'lcp', 'tbt', 'cls'] as const;
 type Measured = Record<(typeof metrics)[number], number>;
 
 /**
- * What scores 90 and 50, and the weight, of Lighthouse 10 to 12 on phones; milliseconds, `cls` has none. Its speed index, a tenth, is
- * made of pictures and left out. https://developer.chrome.com/docs/lighthouse/performance/performance-scoring
+ * The values that score 90 and 50, and the weights, of Lighthouse 10 to 12 on phones; milliseconds, `cls` has no unit. Its speed index, a
+ * tenth, is computed from screenshots and left out. https://developer.chrome.com/docs/lighthouse/performance/performance-scoring
  */
 const curves = {
   fcp: { p10: 1_800, median: 3_000, weight: 10 },
@@ -26,10 +26,10 @@ const curves = {
   cls: { p10: 0.1, median: 0.25, weight: 25 },
 };
 
-/** The share of a log-normal distribution, given by its median and the point that a tenth is below, that lies above `value`. */
+/** The share of a log-normal distribution above `value`, given its median and its lower tenth. */
 const above = (value: number, { p10, median: middle }: { p10: number; median: number }): number => {
   if (value <= 0) return 1;
-  // The standard normal distribution has a tenth below −1.2816.
+  // A tenth of the standard normal distribution is below −1.2816.
   const deviation = Math.log(middle / p10) / 1.2815515655446004;
   return 1 - normal(Math.log(value / middle) / deviation);
 };
@@ -74,7 +74,7 @@ const observe = (): void => {
   });
 };
 
-/** A phone of some years ago on a slow 4G network: the processor a quarter as fast, requests that take 0.56 s, 1.6 Mbit/s less a tenth. */
+/** A phone of some years ago on a slow 4G network: a quarter of the CPU speed, a latency of 0.56 s, 1.6 Mbit/s less a tenth. */
 const slowDown = async (cdp: CDPSession): Promise<void> => {
   await cdp.send('Emulation.setCPUThrottlingRate', { rate: 4 });
   await cdp.send('Network.enable');

@@ -15,18 +15,18 @@ const budgets = (limits: RateLimits, most?: number): AddressBudgets => {
 };
 
 describe('the budgets of an address', () => {
-  test('let a burst through, then as many as the rate allows, and say how long to wait', () => {
+  test('allow a burst, then the rate, and return the time to wait', () => {
     const some = budgets({ rate: 0.5, burst: 3 });
     const take = (now: number) => some.take('joins', '192.0.2.1', now);
     expect([take(0), take(0), take(0), take(0)]).toEqual([0, 0, 0, 2000]);
     expect(take(1500)).toBe(500);
-    // What was refused has cost nothing.
+    // A refused request costs nothing.
     expect([take(2000), take(2000)]).toEqual([0, 2000]);
     expect([take(100_000), take(100_000), take(100_000), take(100_000)]).toEqual([0, 0, 0, 2000]);
     expect(some.take('resumes', '192.0.2.1', 100_000)).toBe(0);
   });
 
-  test('keep addresses apart, and take back what was not used', () => {
+  test('keep addresses apart, and take back unused amounts', () => {
     const some = budgets({ rate: 1, burst: 1 });
     const take = (address: string | undefined, now: number) => some.take('joins', address, now);
     expect(take('192.0.2.1', 0)).toBe(0);
@@ -38,7 +38,7 @@ describe('the budgets of an address', () => {
     expect([take(undefined, 0), take('', 0)]).toEqual([0, 1000]);
   });
 
-  test('are one for each /64, and larger ones for the /56 and the /48 around it', () => {
+  test('are shared by each /64, with larger ones for the /56 and the /48 around it', () => {
     const some = budgets({ rate: 1, burst: 10 });
     const taken = (addressOf: (at: number) => string) => {
       let count = 0;
@@ -51,7 +51,7 @@ describe('the budgets of an address', () => {
     expect(taken((at) => `2001:db8:2:${at.toString(16)}00::1`)).toBe(40);
   });
 
-  test('are spent until enough has come back; no more than one burst is owed', () => {
+  test('refuse until enough has been refilled; the debt is at most one burst', () => {
     const some = budgets({ rate: 1, burst: 2 });
     const isSpent = (address: string, now: number) => some.isSpent('refusals', address, now);
     expect(isSpent('192.0.2.1', 0)).toBe(false);
@@ -64,7 +64,7 @@ describe('the budgets of an address', () => {
     expect([isSpent('2001:db8:0:900::1', 0), isSpent('2001:db8:1::1', 0)]).toEqual([true, false]);
   });
 
-  test('limit what is held, at every level, until it is given back or counted again', () => {
+  test('limit held resources at every level until they are released or recounted', () => {
     const some = budgets({ rate: 1, burst: 1 });
     const fits = (address: string) => some.hasRoomFor('rooms', address);
     some.hold('rooms', '2001:db8::1', 2);
@@ -80,7 +80,7 @@ describe('the budgets of an address', () => {
     expect(some.hasRoomFor('connections', '192.0.2.1')).toBe(true);
   });
 
-  test('are forgotten when nothing of them is used, and, when there are too many, unused for longest first', () => {
+  test('are dropped when unused, and the longest unused first when there are too many', () => {
     const some = budgets({ rate: 1, burst: 2 }, 3);
     for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.1', '192.0.2.4'])
       some.take('joins', address, 0);
@@ -93,7 +93,7 @@ describe('the budgets of an address', () => {
     expect(some.size).toBe(0);
   });
 
-  test('are not fooled by a clock that is set back', () => {
+  test('are not affected by a clock that is set back', () => {
     const bucket = new TokenBucket({ rate: 1, burst: 5 }, 100_000);
     expect(bucket.take(100_000)).toBe(0);
     expect(bucket.take(40_000)).toBe(0);
@@ -125,7 +125,7 @@ describe('the budgets of an address', () => {
 describe('the budget of a seat', () => {
   const limits = { rate: 10, burst: 2, byteRate: 1000, byteBurst: 500 };
 
-  test('is counted in messages and in bytes, whichever is used up first', () => {
+  test('counts messages and bytes, and refuses when either is used up', () => {
     const seat = new SeatBudget(limits, 0);
     expect([seat.take(1, 0), seat.take(1, 0), seat.take(1, 0)]).toEqual(['within', 'within', 'over']);
     const bytes = new SeatBudget(limits, 0);
@@ -133,7 +133,7 @@ describe('the budget of a seat', () => {
     expect(bytes.take(100, 300)).toBe('within');
   });
 
-  test('is far over when a whole burst is owed', () => {
+  test('is far exceeded when the debt is a whole burst', () => {
     const seat = new SeatBudget(limits, 0);
     expect([seat.take(500, 0), seat.take(500, 0), seat.take(1, 0)]).toEqual(['within', 'over', 'far-over']);
     const messages = new SeatBudget(limits, 0);
@@ -153,7 +153,7 @@ describe('the budget of a seat', () => {
     expect(seats.size).toBe(1);
   });
 
-  test('that comes from another worker begins with what a second brings', () => {
+  test('moved from another worker starts with the amount of one second', () => {
     const seats = new SeatBudgets({ rate: 10, burst: 400, byteRate: 1000, byteBurst: 5000 }, true);
     const taken = (peer: string, isNew: boolean) => {
       const seat = seats.open('r', peer, 0, isNew);

@@ -18,7 +18,7 @@ const make = (total: number, share: number) => {
   return { kept, add, trim, trimmed };
 };
 
-test('an owner that keeps more than its share is trimmed, its largest room first, and nobody else', () => {
+test('an owner over its share is trimmed, its largest room first, and no other owner', () => {
   const { kept, add, trim, trimmed } = make(10_000, 1000);
   const [small, large, other] = [add('small', 'a', 300), add('large', 'a', 800), add('other', 'b', 990)];
   expect([kept.isOver(small), kept.isOver(other)]).toEqual([true, false]);
@@ -27,7 +27,7 @@ test('an owner that keeps more than its share is trimmed, its largest room first
   expect([large.bytes, kept.total]).toEqual([400, 1690]);
 });
 
-test('when all keep too much, the owner that keeps most is trimmed', () => {
+test('when the total is exceeded, the owner that keeps most is trimmed', () => {
   const { kept, add, trim, trimmed } = make(1000, 900);
   for (let at = 0; at < 5; at += 1) add(`stranger-${at}`, 'a', 150);
   for (let at = 0; at < 5; at += 1) add(`honest-${at}`, `b${at}`, 60);
@@ -36,7 +36,7 @@ test('when all keep too much, the owner that keeps most is trimmed', () => {
   expect(trimmed.filter((name) => name.startsWith('honest'))).toEqual([]);
 });
 
-test('where the largest owner has nothing to let go of nobody else pays, and it is not tried again at once', () => {
+test('when the largest owner has nothing to trim, no other owner is trimmed, and it is not retried at once', () => {
   const { kept, add } = make(100, 1000);
   const [stuck, honest] = [add('r', 'a', 500), add('honest', 'b', 50)];
   const tried: string[] = [];
@@ -50,7 +50,7 @@ test('where the largest owner has nothing to let go of nobody else pays, and it 
   expect(kept.isOver(honest)).toBe(true);
 });
 
-test('a room that is gone is not counted', () => {
+test('a removed room is not counted', () => {
   const { kept, add } = make(1000, 1000);
   const room = add('r', '192.0.2.1', 500);
   expect(kept.total).toBe(500);

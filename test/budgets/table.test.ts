@@ -19,7 +19,7 @@ test('app/budgets/README.md shows every row, and no other', () => {
   expect(shown.trim().split('\n').slice(2)).toEqual(lines);
 });
 
-test('every setting that limits what clients use is in it', () => {
+test('the table contains every setting that limits what clients use', () => {
   const listed = new Set(budgets.flatMap(({ settings }) => settings));
   const limiting = settingNames.filter((name) => /-(rate|burst)$|^max-(?!worker|quiet)/.test(name));
   expect(limiting.filter((name) => !listed.has(name))).toEqual([]);

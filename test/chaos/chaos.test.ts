@@ -1,4 +1,4 @@
-/** The most telling faults, short; all of them, at length, are `npm run chaos`. */
+/** The most revealing faults, short; `npm run chaos` runs all of them at length. */
 import { describe, expect, test } from 'vitest';
 import { without } from '../setup/without.ts';
 import { isKept, tryOut } from './trial.ts';
@@ -6,9 +6,9 @@ import { isKept, tryOut } from './trial.ts';
 const numbers = { rooms: 15, peers: 3, pause: 300 };
 const short = { lasts: 3, patience: 30 };
 
-describe.skipIf(without('nginx'))('through nginx, in memory,', () => {
+describe.skipIf(without('nginx'))('through nginx, with rooms in memory,', () => {
   test.each(['worker killed', 'rolling reload, twice', 'nginx killed', 'client network cut for 10 s'])(
-    '%s: what was acknowledged is heard once and in order, and nobody is there who is not',
+    '%s: acknowledged messages are received once and in order, and no absent peer is listed',
     { timeout: 120_000 },
     async (name) => {
       const row = await tryOut(name, 'memory', numbers, short);
@@ -20,7 +20,7 @@ describe.skipIf(without('nginx'))('through nginx, in memory,', () => {
 
 describe.skipIf(without('nginx') || without('redis-server'))('with a store,', () => {
   test.each(['worker killed', 'app cut off from the store for 20 s', 'store restarted, with persistence'])(
-    '%s: the same',
+    '%s: acknowledged messages are received once and in order, and no absent peer is listed',
     { timeout: 120_000 },
     async (name) => {
       const row = await tryOut(name, 'valkey', numbers, short);

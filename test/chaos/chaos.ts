@@ -1,8 +1,9 @@
 /**
- * `npm run chaos [-- words]`: every fault, or those whose names the words are part of, and what it cost, into test/README.md.
- * ROOMS, PEERS and PAUSE (ms between two messages of a peer) in the environment make it smaller; STORES=valkey leaves memory out.
+ * `npm run chaos [-- words]`: injects every fault, or those whose names contain one of the words, and writes the results into
+ * test/BENCHMARKS.md. Options in the environment: ROOMS, PEERS and PAUSE (ms between two messages of a peer) for a smaller load,
+ * STORES=valkey to skip memory, WRITE=1 to update the table also when words are given.
  */
-import { keepLines } from '../setup/readme-table.ts';
+import { keepLines } from '../setup/results-table.ts';
 import { faults } from './faults.ts';
 import { isKept, type Row, tryOut } from './trial.ts';
 
@@ -17,7 +18,7 @@ const lineOf = ({ fault, store, outcome }: Row): string => {
   const times = [waits.median, waits.p95, waits.max].map(round).join(' / ');
   return `| ${[fault, store, `${numbers.rooms} / ${numbers.pause / 1000}`, ...counts, times, new Date().toISOString().slice(0, 10)].join(' | ')} |`;
 };
-const head = `| fault | store | rooms / seconds between messages | acknowledged | lost | twice | disordered | ghosts | wrong \`peer-left\` | 1006 | longest wait (s): median / p95 / max | date |
+const head = `| fault | store | rooms / interval | acknowledged | lost | duplicated | reordered | ghosts | wrong \`peer-left\` | 1006 | longest wait: p50 / p95 / max | date |
 | --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --- |`;
 
 let failed = 0;
@@ -28,7 +29,7 @@ for (const [name, { stores }] of Object.entries(faults)) {
     const kept = isKept(row);
     if (!kept) failed += 1;
     console.log(`${kept ? (row.honest ?? 'kept') : 'BROKEN'}\n${lineOf(row)}`);
-    for (const said of [...row.findings, ...row.outcome.fatal.slice(0, 20)]) console.log(`    ${said}`);
+    for (const finding of [...row.findings, ...row.outcome.fatal.slice(0, 20)]) console.log(`    ${finding}`);
     if (words.length === 0 || process.env.WRITE) keepLines('chaos', head, Object.keys(faults), [lineOf(row)]);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Peers in rooms who go on talking whatever happens: the library's own connection, as it is, over real sockets. What they say and
- * hear goes to the judge.
+ * Peers in rooms that continue to send whatever happens: the library's own connection over real sockets. The judge records what they send
+ * and receive.
  */
 import WebSocket from 'ws';
 import { browserClock } from '../../app/client/clock.ts';
@@ -11,30 +11,30 @@ import type { OpenSocket, Socket } from '../../app/client/transport.ts';
 import type { Joined } from '../../app/protocol/messages.ts';
 import { Judge, type Message, quantile, type Verdict } from './judge.ts';
 
-// All of this process would count as tabs of one browser, of which a few may wait at a time.
+// All of this process would count as tabs of one browser, of which only a few may wait at a time.
 Object.defineProperty(globalThis, 'navigator', { value: {} });
 
-/** Where rooms are, such as `http://host`; those who are `apart` have a network of their own. */
+/** The base URL of the rooms, such as `http://host`; peers that are `apart` have a network of their own. */
 export type Where = { url: string; apart?: { url: string; every: number } };
 export type Numbers = {
   rooms: number;
   peers: number /** Milliseconds between two messages of a peer. */;
   pause: number;
 };
-/** `waits`: seconds that a message of a peer waited at most to be acknowledged, one for each peer. */
+/** `waits`: for each peer, the longest time in seconds until a message was acknowledged. */
 export type Outcome = Verdict & {
   waits: { median: number; p95: number; max: number };
   broken: number;
   fatal: string[];
 };
 
-/** What a socket of the driver is changed by, such as a liar: it may change, drop or repeat what comes. */
+/** What changes the received messages of a socket, such as a faulty server: it may change, drop or repeat them. */
 export type Spoil = (text: string, say: (text: string) => void) => void;
 
-/** `open`: in place of the library's own sockets; `session`: of the page before, whose seat is taken again. */
+/** `open`: in place of the library's own sockets; `session`: of the previous page, whose seat is taken again. */
 export type Ways = { isApart?: boolean; open?: OpenSocket; session?: string | undefined };
 
-/** `at`: when it was said, by the clock of this process. */
+/** `at`: when it was sent, by the clock of this process. */
 type TimedMessage = Message & { at: number };
 
 export class Member {
@@ -42,9 +42,9 @@ export class Member {
   readonly room: string;
   readonly isApart: boolean;
   readonly connection: Connection;
-  /** Whom it sees, by id: their names; peers call themselves what the driver calls them. */
+  /** The peers it sees, by id: their names, which are the names in this driver. */
   readonly others = new Map<string, { name: string; epoch: number }>();
-  /** ms that a message waited at most for its acknowledgement. */
+  /** The longest time in ms until a message was acknowledged. */
   longest = 0;
   socket: WebSocket | undefined;
   readonly #crowd: Crowd;
@@ -70,7 +70,7 @@ export class Member {
     return this.connection.state.state === 'joined';
   }
 
-  /** Says a text to all, or, every other time, something to one of them. */
+  /** Sends a text to everyone or, every other time, a signal to one peer. */
   say(wanted?: { to: string; filling: string }): void {
     const now = performance.now();
     this.#n += 1;
@@ -98,7 +98,7 @@ export class Member {
     });
   }
 
-  /** Whether all that it said is answered. */
+  /** Whether all its messages are settled. */
   get isAnswered(): boolean {
     return this.#unanswered === 0;
   }
@@ -121,25 +121,25 @@ export class Member {
         return this.#crowd.judge.left(this.name, who?.name ?? event.peer, performance.now());
       }
       case 'chat':
-        return this.#heard(event.text);
+        return this.#received(event.text);
       case 'signal':
-        return this.#heard(JSON.stringify(event.data));
+        return this.#received(JSON.stringify(event.data));
     }
   }
 
-  /** Others than the crowd may be in the room, and say what they like. */
-  #heard(text: string): void {
+  /** Other peers may be in the room, and send anything. */
+  #received(text: string): void {
     if (!text.startsWith('{"from":')) return;
     const message: TimedMessage = JSON.parse(text);
-    this.#crowd.judge.heard(this.name, message);
-    if (message.at > this.#inSince) this.#crowd.delays.heard.push(performance.now() - message.at);
+    this.#crowd.judge.received(this.name, message);
+    if (message.at > this.#inSince) this.#crowd.delays.received.push(performance.now() - message.at);
   }
 
   readonly #open: OpenSocket = (url, rung) => {
     if (rung !== 'websocket') return new HttpSocket(url, this.#crowd.streams, browserClock, defaultTiming);
     const socket = new WebSocket(url, 'genkan.v1', { perMessageDeflate: false });
     this.socket = socket;
-    // What it is, the close code says.
+    // The close code says which.
     socket.on('error', () => {});
     socket.on('close', (code) => {
       if (code === 1006) this.#crowd.broken += 1;
@@ -155,8 +155,8 @@ export class Crowd {
   readonly members: Member[] = [];
   readonly streams = new Streams(defaultTiming.climb, browserClock);
   readonly fatal: string[] = [];
-  /** ms from saying to acknowledgement, and to its receivers; of those whose connection was there all the time. */
-  readonly delays: { acknowledged: number[]; heard: number[] } = { acknowledged: [], heard: [] };
+  /** ms from sending to acknowledgement, and to delivery; for peers that were connected throughout. */
+  readonly delays: { acknowledged: number[]; received: number[] } = { acknowledged: [], received: [] };
   readonly spoil: Spoil | undefined;
   broken = 0;
   #talk: NodeJS.Timeout | undefined;
@@ -165,37 +165,37 @@ export class Crowd {
     this.spoil = spoil;
   }
 
-  /** Fills the rooms; resolves when everyone is in. */
+  /** Fills the rooms; resolves when every peer has joined. */
   async enter(where: Where, { rooms, peers }: Pick<Numbers, 'rooms' | 'peers'>, prefix = 'chaos'): Promise<void> {
     for (let at = 0; at < rooms * peers; at += 1) {
       const room = `${prefix}-${Math.floor(at / peers)}`;
       const apart = at % (where.apart?.every ?? Number.POSITIVE_INFINITY) === 0 ? where.apart : undefined;
       const url = `${(apart ?? where).url.replace('http', 'ws')}/rooms/${room}/ws`;
       this.members.push(new Member(this, `${prefix}-${at}`, room, url, { isApart: apart !== undefined }));
-      // As they come in life: not all in one turn.
+      // Spread over several turns, as in practice.
       if (at % 20 === 19) await new Promise((resolve) => setTimeout(resolve, 20));
     }
     await this.#until('everyone is in', () => this.members.every(({ isIn }) => isIn), 60_000);
   }
 
-  /** Lets everyone talk from now on, each `pause` ms, spread evenly. */
+  /** Lets every peer send from now on, each `pause` ms, spread evenly. */
   talk(pause: number): void {
     const began = performance.now();
-    let said = 0;
+    let count = 0;
     this.#talk = setInterval(() => {
       const due = ((performance.now() - began) / pause) * this.members.length;
-      // After a standstill of this process nobody shouts.
-      if (due - said > this.members.length) said = Math.floor(due);
-      for (; said < due; said += 1) this.members[said % this.members.length]?.say();
+      // After this process was frozen, missed messages are not sent at once.
+      if (due - count > this.members.length) count = Math.floor(due);
+      for (; count < due; count += 1) this.members[count % this.members.length]?.say();
     }, 10);
   }
 
-  /** Waits until everyone was answered and sees who is there, at most `ms`. */
+  /** Waits until every message is settled and the peer lists are final, at most `ms`. */
   async end(ms: number): Promise<Outcome> {
     this.stop();
     const calm = () => this.members.every((member) => member.isIn && member.isAnswered);
     await this.#until('everyone is answered', calm, ms).catch((error: Error) => this.fatal.push(error.message));
-    // What was acknowledged last may still be on its way to others; who has left may be seen until grace is over.
+    // The last acknowledged messages may still be on their way; a peer that left may be listed until grace is over.
     const settled = () => {
       const { lost, ghosts } = this.verdict();
       return lost + ghosts === 0;
@@ -219,7 +219,7 @@ export class Crowd {
     return this.judge.verdict(views, here);
   }
 
-  /** Nobody says anything more. */
+  /** Stops sending. */
   stop(): void {
     clearInterval(this.#talk);
   }
@@ -235,7 +235,7 @@ export class Crowd {
   }
 }
 
-/** A socket whose messages go through other hands first. */
+/** A socket whose messages pass through a function first. */
 const spoiled = (inner: WebSocket, spoil: Spoil): Socket => {
   const outer: Socket = {
     onopen: null,

@@ -1,4 +1,4 @@
-/** What is done to a running place, each with how it is set up, how it begins, how long it lasts and how it ends. */
+/** The faults: how each is set up, starts, how long it lasts and how it ends. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { startServer } from '../store/server.ts';
 import { Crowd } from './crowd.ts';
 import type { Options, Place, StoreKind } from './place.ts';
 
-/** `atEnd`: what is undone when the fault ends; `afterAll`: when all is over. */
+/** `atEnd`: undone when the fault ends; `afterAll`: undone at the end of the trial. */
 export type Scene = {
   place: Place;
   crowd: Crowd;
@@ -18,10 +18,10 @@ export type Scene = {
 };
 export type Fault = {
   stores: readonly StoreKind[];
-  /** Where something may be lost or come twice: what is there says why. */
+  /** Set if messages may be lost or duplicated; the text says why. */
   honest?: { [Store in StoreKind]?: string };
   set?: (afterAll: Scene['afterAll']) => Partial<Options>;
-  /** Seconds from its beginning to its end. */
+  /** Seconds from start to end. */
   lasts: number;
   begin(scene: Scene): unknown;
   end?(scene: Scene): unknown;
@@ -93,7 +93,7 @@ export const faults: Record<string, Fault> = {
       afterAll(() => replica.stop());
       const isLinked = async () => String(await replica.ask(['INFO', 'replication'])).includes('master_link_status:up');
       while (!(await isLinked())) await sleep(100);
-      // https://valkey.io/commands/failover/: what the replica does not have yet, it gets first.
+      // https://valkey.io/commands/failover/: the replica first receives what it lacks.
       await store?.ask(['FAILOVER', 'TO', '127.0.0.1', `${replica.port}`]);
       while (!String(await replica.ask(['ROLE'])).startsWith('master')) await sleep(20);
       cable?.lead({ host: '127.0.0.1', port: replica.port });
@@ -138,7 +138,7 @@ export const faults: Record<string, Fault> = {
     stores: both,
     set: () => ({ host: { number: 2, env: { LD_PRELOAD: faketime, FAKETIME: '-5m' } } }),
     lasts: 10,
-    // With a store the other host takes over what it had; without one no clock is compared with another.
+    // With a store the other host takes over its peers; without one no clock is compared with another.
     begin: ({ place }) => place.store && process.kill(place.worker(0), 'SIGTERM'),
   },
   '5 000 clients come back at once': {
@@ -160,9 +160,9 @@ export const faults: Record<string, Fault> = {
       for (const { socket, room, name } of slow) {
         socket?.pause();
         atEnd(() => socket?.resume());
-        // More than may wait for one.
+        // More than max-unsent-bytes.
         const talker = crowd.members.find((other) => other.room === room && other.name !== name);
-        for (let said = 0; said < 100; said += 1) talker?.say({ to: name, filling: 'x'.repeat(30_000) });
+        for (let n = 0; n < 100; n += 1) talker?.say({ to: name, filling: 'x'.repeat(30_000) });
       }
     },
   },

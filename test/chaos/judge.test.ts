@@ -1,10 +1,10 @@
-/** The judge hears what it should not be possible to hear; and, at the end of a whole trial, a liar between server and peer. */
+/** The judge finds what must not happen; also in a whole trial, with a faulty proxy between server and peer. */
 import { describe, expect, test } from 'vitest';
 import { type Site, startSite } from '../signaling/site.ts';
 import { Crowd, type Spoil } from './crowd.ts';
 import { Judge } from './judge.ts';
 
-/** Three in a room; a has said 1 (to all), 2 (to b) and 3 (to all), all acknowledged. */
+/** Three peers in a room; a has sent 1 (to all), 2 (to b) and 3 (to all), all acknowledged. */
 const conversation = () => {
   const judge = new Judge();
   for (const name of ['a', 'b', 'c']) judge.joined(name, 'r', 0, false);
@@ -13,7 +13,7 @@ const conversation = () => {
     judge.acknowledged('a', n, n * 10 + 5);
   }
   const hear = (by: string, ...ns: number[]) => {
-    for (const n of ns) judge.heard(by, { from: 'a', n });
+    for (const n of ns) judge.received(by, { from: 'a', n });
   };
   const seen = new Map([
     ['a', ['b', 'c']],
@@ -26,23 +26,23 @@ const conversation = () => {
 const sound = { acknowledged: 3, lost: 0, duplicated: 0, disordered: 0, ghosts: 0, wronglyLeft: 0 };
 
 describe('the judge', () => {
-  test('finds nothing in a sound conversation', () => {
+  test('reports nothing for a correct exchange', () => {
     const { judge, hear, verdict } = conversation();
     hear('b', 1, 2, 3);
     hear('c', 1, 3);
     expect([verdict(), judge.findings]).toEqual([sound, []]);
   });
 
-  test('finds what is lost, comes twice, in another order, or was never said', () => {
+  test('reports lost, duplicated, reordered and invented messages', () => {
     const one = conversation();
     one.hear('b', 2, 3);
     one.hear('c', 3, 1, 1);
-    one.judge.heard('c', { from: 'a', n: 9 });
+    one.judge.received('c', { from: 'a', n: 9 });
     expect(one.verdict()).toEqual({ ...sound, lost: 1, duplicated: 1, disordered: 2 });
     expect(one.judge.findings).toHaveLength(4);
   });
 
-  test('owes nobody what was not acknowledged, was before it came, or while its room had given it up', () => {
+  test('expects no delivery of messages that were not acknowledged, sent before the receiver joined, or sent after it left', () => {
     const { judge, hear, verdict } = conversation();
     judge.joined('d', 'r', 25, false);
     hear('b', 1, 2, 3);
@@ -54,7 +54,7 @@ describe('the judge', () => {
     expect(verdict()).toEqual(sound);
   });
 
-  test('owes it to one whose session did not go on, and whom nobody was told to have left', () => {
+  test('expects delivery to a peer that rejoined with a new session, if no peer-left was sent', () => {
     const { judge, hear, verdict } = conversation();
     hear('b', 1, 2, 3);
     judge.away('c', 8);
@@ -62,14 +62,14 @@ describe('the judge', () => {
     expect(verdict().lost).toBe(2);
   });
 
-  test('owes a page that was closed only what was acknowledged well before', () => {
+  test('expects delivery to a closed page only of messages acknowledged well before', () => {
     const { judge, hear, verdict } = conversation();
     hear('b', 1, 2, 3);
     judge.closed('c', 1020);
     expect(verdict().lost).toBe(1);
   });
 
-  test('does not mind when somebody leaves whom it does not know', () => {
+  test('ignores that an unknown peer leaves', () => {
     const { judge, hear, verdict } = conversation();
     hear('b', 1, 2, 3);
     hear('c', 1, 3);
@@ -77,7 +77,7 @@ describe('the judge', () => {
     expect(verdict()).toEqual(sound);
   });
 
-  test('knows ghosts, whoever is missing, and who was taken for gone', () => {
+  test('reports ghosts, missing peers, and present peers that were listed as left', () => {
     const { judge, hear, seen, verdict } = conversation();
     hear('b', 1, 2, 3);
     hear('c', 1, 3);
@@ -89,7 +89,7 @@ describe('the judge', () => {
   });
 });
 
-/** Spoils one text after a few, and leaves all else as it is. */
+/** Changes one text after a few, and nothing else. */
 const once = (spoil: (text: string, say: (text: string) => void, seq: number) => void): Spoil => {
   let texts = 0;
   return (given, say) => {
@@ -100,7 +100,7 @@ const once = (spoil: (text: string, say: (text: string) => void, seq: number) =>
     else say(text);
   };
 };
-/** Every number twice as large, so that there is one between any two. */
+/** Every number doubled, so that there is one between any two. */
 const doubled = (text: string): string => text.replace(/"seq":(\d+)/, (_, seq: string) => `"seq":${2 * Number(seq)}`);
 const later = (text: string, by: number): string =>
   text.replace(/"seq":(\d+)/, (_, seq: string) => `"seq":${Number(seq) + by}`);
@@ -120,20 +120,20 @@ describe('a trial', () => {
     }
   };
 
-  test('of an honest server finds nothing', async () => {
+  test('of a correct server reports nothing', async () => {
     const outcome = await trial();
     expect(outcome.acknowledged).toBeGreaterThan(50);
     expect(outcome).toMatchObject({ ...sound, acknowledged: outcome.acknowledged, broken: 0, fatal: [] });
   });
 
-  test('catches one message lost, repeated, or told late', async () => {
+  test('reports one message lost, duplicated or delayed', async () => {
     expect(await trial(once(() => {}))).toMatchObject({ lost: 1, duplicated: 0, disordered: 0 });
     const twice = once((text, say) => {
       say(text);
       say(later(text, 1));
     });
     expect(await trial(twice)).toMatchObject({ lost: 0, duplicated: 1, disordered: 0 });
-    // Behind what the same peer says next.
+    // After the next message of the same peer.
     let late: { from: string; text: string; say: (text: string) => void } | undefined;
     const hold = once((text, say) => {
       late = { from: JSON.parse(text).from, text, say };
@@ -143,9 +143,9 @@ describe('a trial', () => {
       const { seq, from } = JSON.parse(text);
       hold(given, say);
       if (late?.say !== say || late.from !== from || late.text === text) return;
-      const told = late.text.replace(/"seq":\d+/, `"seq":${seq + 1}`);
+      const changed = late.text.replace(/"seq":\d+/, `"seq":${seq + 1}`);
       late = undefined;
-      say(told);
+      say(changed);
     };
     expect(await trial(behind)).toMatchObject({ lost: 0, duplicated: 0, disordered: 1 });
   });

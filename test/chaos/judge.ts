@@ -1,16 +1,16 @@
 /**
- * Says of a crowd's conversation what should not have been: hears what every peer sent, was acknowledged and heard, and counts.
- * It knows nothing of servers; time is an argument, in ms.
+ * Finds violations in a crowd's messages: records what every peer sent, had acknowledged and received, and counts. It knows nothing of
+ * servers; time is an argument, in ms.
  */
 
 export type Message = { from: string; n: number };
-/** `to`: of a signal; a text goes to everyone in the room. */
-type Sent = Message & { room: string; to?: string; at: number; acked?: number; heard: Set<string> };
+/** `to`: for a signal; a text goes to everyone in the room. */
+type Sent = Message & { room: string; to?: string; at: number; acked?: number; received: Set<string> };
 
-/** ms for an acknowledged message to arrive: a page that is closed within this time may not hear it. */
+/** ms for an acknowledged message to arrive: a page closed within this time may miss it. */
 const underWay = 1000;
 
-/** What nobody should have to see, how many of it. */
+/** The number of violations by kind. */
 export type Verdict = {
   acknowledged: number;
   lost: number;
@@ -20,7 +20,9 @@ export type Verdict = {
   wronglyLeft: number;
 };
 
-/** While `since`: in the room, for the room's events; `gap`: when it was not, and the session did not go on; `closed`: its page. */
+/**
+ * `since`: present in the room, as far as its events go; `gap`: absent, with a session that was not resumed; `closed`: its page was closed.
+ */
 type Member = {
   name: string;
   room: string;
@@ -30,11 +32,11 @@ type Member = {
   closed?: number;
 };
 
-/** Of findings so many are kept in words. */
+/** The number of findings kept as text. */
 const most = 20;
 
 export class Judge {
-  /** What was found as it happened, and by the last verdict, in words. */
+  /** Findings so far, and of the latest verdict, as text. */
   get findings(): string[] {
     return [...this.#found, ...this.#atLast.slice(0, most)];
   }
@@ -45,13 +47,13 @@ export class Judge {
   readonly #sent = new Map<string, Sent>();
   /** By receiver and sender: the highest number so far. */
   readonly #order = new Map<string, number>();
-  /** Whom a room has taken for gone, and when. */
+  /** The peers that a room reported as left, and when. */
   readonly #left = new Map<string, number[]>();
-  /** Those who may be taken for gone. */
+  /** The peers that may be reported as left. */
   readonly #excused = new Set<string>();
   readonly #counts = { duplicated: 0, disordered: 0, wronglyLeft: 0 };
 
-  /** A peer is in its room: from now on, or with its session of before (`recovered`). */
+  /** A peer is in its room from now on, or with its earlier session (`recovered`). */
   joined(name: string, room: string, at: number, recovered: boolean): void {
     const known = this.#members.get(name);
     if (!known) this.#members.set(name, { name, room, since: at, gaps: [] });
@@ -67,20 +69,20 @@ export class Judge {
     if (known) known.lost ??= at;
   }
 
-  /** Its page is closed: it hears nothing any more, and nobody has to see it. */
+  /** Its page is closed: it receives nothing more, and may be missing from lists. */
   closed(name: string, at: number): void {
     const known = this.#members.get(name);
     if (known) known.closed = at;
   }
 
-  /** It is kept away from now on for so long that its room may give it up. */
+  /** It is cut off from now on for so long that its room may report it as left. */
   excuse(name: string, at: number): void {
     this.#excused.add(name);
     this.away(name, at);
   }
 
   sent(from: string, n: number, room: string, at: number, to?: string): void {
-    this.#sent.set(`${from} ${n}`, { from, n, room, at, heard: new Set(), ...(to === undefined ? {} : { to }) });
+    this.#sent.set(`${from} ${n}`, { from, n, room, at, received: new Set(), ...(to === undefined ? {} : { to }) });
   }
 
   acknowledged(from: string, n: number, at: number): void {
@@ -88,32 +90,32 @@ export class Judge {
     if (sent) sent.acked = at;
   }
 
-  heard(by: string, { from, n }: Message): void {
+  received(by: string, { from, n }: Message): void {
     const sent = this.#sent.get(`${from} ${n}`);
-    if (!sent) return this.#find('disordered', `${by} heard ${from} ${n}, which nobody sent`);
-    if (sent.heard.has(by)) return this.#find('duplicated', `${by} heard ${from} ${n} twice`);
-    sent.heard.add(by);
+    if (!sent) return this.#find('disordered', `${by} received ${from} ${n}, which nobody sent`);
+    if (sent.received.has(by)) return this.#find('duplicated', `${by} received ${from} ${n} twice`);
+    sent.received.add(by);
     const pair = `${by} ${from}`;
     const before = this.#order.get(pair) ?? 0;
-    if (n < before) return this.#find('disordered', `${by} heard ${from} ${n} after ${before}`);
+    if (n < before) return this.#find('disordered', `${by} received ${from} ${n} after ${before}`);
     this.#order.set(pair, n);
   }
 
-  /** A peer was told that another has left; of those whom the judge does not know anyone may leave. */
+  /** A peer received that another has left; peers unknown to the judge may leave at any time. */
   left(by: string, who: string, at: number): void {
     if (!this.#members.has(who)) return;
     this.#left.set(who, [...(this.#left.get(who) ?? []), at]);
-    if (!this.#excused.has(who)) this.#find('wronglyLeft', `${by} was told that ${who} has left`);
+    if (!this.#excused.has(who)) this.#find('wronglyLeft', `${by} received that ${who} has left`);
   }
 
-  /** @param views whom each peer sees at the end, itself not among them; `here`: everyone who is in a room, by room */
+  /** @param views the peers that each peer lists at the end, without itself; `here`: every peer in a room, by room */
   verdict(views: Map<string, string[]>, here: Map<string, string[]>): Verdict {
     this.#atLast = [];
     const { lost, acknowledged } = this.#lost();
     return { acknowledged, lost, ...this.#counts, ghosts: this.#ghosts(views, here) };
   }
 
-  /** Acknowledged, and not heard by one who was there; a peer that its room had given up is not told what it missed. */
+  /** Acknowledged, and not received by a peer that was present; a peer that its room reported as left does not get what it missed. */
   #lost(): { lost: number; acknowledged: number } {
     const byRoom = Map.groupBy(this.#members.values(), ({ room }) => room);
     let [lost, acknowledged] = [0, 0];
@@ -121,12 +123,12 @@ export class Judge {
       if (sent.acked === undefined) continue;
       acknowledged += 1;
       for (const member of byRoom.get(sent.room) ?? []) {
-        if (member.name === sent.from || (sent.to ?? member.name) !== member.name || sent.heard.has(member.name))
+        if (member.name === sent.from || (sent.to ?? member.name) !== member.name || sent.received.has(member.name))
           continue;
         if (sent.at < member.since || this.#wasGivenUp(member, sent)) continue;
         if (sent.acked > (member.closed ?? Number.POSITIVE_INFINITY) - underWay) continue;
         lost += 1;
-        this.#atLast.push(`${member.name} never heard ${sent.from} ${sent.n}`);
+        this.#atLast.push(`${member.name} never received ${sent.from} ${sent.n}`);
       }
     }
     return { lost, acknowledged };
@@ -153,12 +155,12 @@ export class Judge {
     return ghosts;
   }
 
-  #find(what: 'duplicated' | 'disordered' | 'wronglyLeft', said: string): void {
+  #find(what: 'duplicated' | 'disordered' | 'wronglyLeft', text: string): void {
     this.#counts[what] += 1;
-    if (this.#found.length < most) this.#found.push(said);
+    if (this.#found.length < most) this.#found.push(text);
   }
 }
 
-/** Of sorted numbers the one below which this share of them lies. */
+/** The value in sorted numbers below which this share of them is. */
 export const quantile = (sorted: number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;

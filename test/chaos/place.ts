@@ -1,4 +1,4 @@
-/** Everything a fault may strike: two hosts of the app, each a supervisor with a worker, nginx before them, a store behind them. */
+/** All that a fault may affect: two hosts of the app, each a supervisor with a worker, nginx in front, a store behind. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -13,7 +13,7 @@ import { startWire, type Wire } from './wire.ts';
 export type StoreKind = 'memory' | 'valkey';
 export type Options = {
   store: StoreKind;
-  /** Further settings of the app, and of one host alone by its number. */
+  /** Further settings of the app, and of a single host by its number. */
   words?: string[];
   host?: { number: number; words?: string[]; env?: NodeJS.ProcessEnv };
   /** Further flags of the store's server. */
@@ -24,7 +24,7 @@ export type Place = {
   stage: Stage;
   hosts: Program[];
   nginx: Nginx;
-  /** nginx itself, and for every tenth peer a network before it. */
+  /** nginx itself, and a network in front of it for every tenth peer. */
   where: Where;
   /** That network. */
   network: Wire;
@@ -38,7 +38,7 @@ export type Place = {
   close(): Promise<void>;
 };
 
-/** So that only what is to be tried out has limits. */
+/** So that only the tested limit applies. */
 const wide = [
   ...addressBudgetsLifted,
   ...flagsOf({ 'max-kept-bytes-per-address': 134_217_728, 'max-connections': 20_000 }),
@@ -93,7 +93,7 @@ const pidFile = ({ file }: Nginx): string => file.replace(/nginx\.conf$/, 'nginx
 
 const socketOf = (here: Stage, host: number): string => here.path(`host-${host}.sock`);
 
-/** The log of a host may lie elsewhere. */
+/** The log of a host may be elsewhere. */
 const takes = (path: string): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect(path, () => resolve(true));

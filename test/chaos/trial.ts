@@ -1,4 +1,4 @@
-/** One fault, from a quiet place to a verdict. */
+/** A trial of one fault, from an undisturbed start to a verdict. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Crowd, type Numbers, type Outcome } from './crowd.ts';
 import { type Fault, faults } from './faults.ts';
@@ -6,7 +6,7 @@ import { type StoreKind, startPlace } from './place.ts';
 
 export type Row = { fault: string; store: StoreKind; outcome: Outcome; findings: string[]; honest: string | undefined };
 
-/** @param most seconds that the fault may last, and that everyone has to come back after it */
+/** @param most seconds that the fault may last, and that all peers have to come back after it */
 export const tryOut = async (
   name: string,
   store: StoreKind,
@@ -40,7 +40,7 @@ export const tryOut = async (
   }
 };
 
-/** Whether everything was kept that has to be, under this fault with this store. */
+/** Whether every guarantee was kept that applies to this fault with this store. */
 export const isKept = ({ outcome, honest }: Row): boolean => {
   const { lost, duplicated, disordered, ghosts, wronglyLeft, fatal } = outcome;
   return ghosts + wronglyLeft + fatal.length === 0 && (honest !== undefined || lost + duplicated + disordered === 0);

@@ -1,4 +1,4 @@
-/** A TCP proxy for faults between two that speak: frozen (as a cable that is pulled), slow, or led elsewhere. */
+/** A TCP proxy that injects network faults: frozen (like an unplugged cable), slow, or redirected. */
 import { connect, createServer, type Socket } from 'node:net';
 
 /** `host:port`, or the path of a unix socket. */
@@ -6,12 +6,12 @@ type Target = { port: number; host: string } | { path: string };
 
 export type Wire = {
   port: number;
-  /** Nothing passes, and nobody is told. What is under way waits. */
+  /** Nothing passes, and neither side is notified. Data in flight waits. */
   freeze(): void;
   thaw(): void;
-  /** ms that everything takes longer, each way. */
+  /** Latency in ms, in each direction. */
   delay(ms: number): void;
-  /** Where new connections go; those that there are end. */
+  /** The address for new connections; existing ones end. */
   lead(target: Target): void;
   close(): Promise<void>;
 };
@@ -24,7 +24,7 @@ export const startWire = async (first: Target): Promise<Wire> => {
   const thawed = new Set<() => void>();
 
   const pass = (from: Socket, to: Socket): void => {
-    // One timer after the other, in order, whatever the delay becomes meanwhile.
+    // One timer after the other, in order, even if the delay changes meanwhile.
     let last = Promise.resolve();
     const after = (act: () => void): void => {
       const due = performance.now() + slower;
@@ -42,7 +42,7 @@ export const startWire = async (first: Target): Promise<Wire> => {
 
   const server = createServer((near) => {
     if (!server.listening) return void near.destroy();
-    // As long as no packet passes, no connection comes to be, and who has given up by then never called.
+    // While frozen no connection is established, and a client that has given up by then never connected.
     if (!frozen) return join(near);
     const early: Buffer[] = [];
     const keep = (data: Buffer) => void early.push(data);

@@ -1,4 +1,4 @@
-/** The page as it is built: what a browser fetches before it can be used, from whom, and what lets it be installed. */
+/** The page as built: what a browser fetches before it can be used, from where, and what makes it installable. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -23,7 +23,7 @@ beforeAll(async () => {
   }
 });
 
-/** A script with all that it cannot begin without. */
+/** A script with all its static imports. */
 const closure = (name: string, found = new Set<string>()): Set<string> => {
   if (found.has(name)) return found;
   for (const each of file(found.add(name) && name).imports) closure(each, found);
@@ -35,7 +35,7 @@ const packed = (names: Iterable<string>): number =>
 describe('the page', () => {
   const entryOf = () => /<script type="module"[^>]* src="\.\/([^"]+)"/.exec(file('index.html').text)?.[1] ?? '';
 
-  test('can be used with at most 60 kB of script, packed, and half of that beside the call', () => {
+  test('can be used with at most 60 kB of compressed script, and the start page with half of it', () => {
     const atFirst = closure(entryOf());
     const whole = new Set([...atFirst].flatMap((name) => file(name).later).flatMap((name) => [...closure(name)]));
     const inside = [...closure(only(/^js\/call-chunk-/).fileName)];
@@ -46,11 +46,11 @@ describe('the page', () => {
     expect([...atFirst].map((name) => file(name).text).join('')).not.toContain('RTCPeerConnection({');
   });
 
-  test('fetches nothing from elsewhere', () => {
+  test('fetches nothing from other sites', () => {
     for (const { fileName, text } of outputs.values()) {
       if (fileName.endsWith('.png')) continue;
       const addresses = [...text.matchAll(/(?:https?|wss?):\/\/\w[\w.-]*/g)].map(([address]) => address);
-      // Names of languages, not places.
+      // Language codes, not places.
       expect(
         addresses.filter((address) => address !== 'http://www.w3.org'),
         fileName,
@@ -58,13 +58,13 @@ describe('the page', () => {
     }
   });
 
-  test('lies with its hash below js/, so that no copy of it goes stale', () => {
+  test('has content hashes in its file names below js/, so that no cached copy is outdated', () => {
     for (const name of outputs.keys()) if (name !== 'index.html') expect(name).toMatch(/^js\/[\w-]+-[\w-]{8}\.[a-z]+$/);
   });
 });
 
 describe('the manifest', () => {
-  test('has what browsers ask of a page that is to be installed, wherever it lies', () => {
+  test('has what browsers require of an installable page, at any base path', () => {
     const { fileName, text } = only(/\.webmanifest$/);
     expect(file('index.html').text).toContain(`rel="manifest" href="./${fileName}"`);
     const manifest = JSON.parse(text);
@@ -74,7 +74,7 @@ describe('the manifest', () => {
     expect(manifest).toMatchObject({ name: 'Genkan', display: 'standalone' });
     for (const { src, sizes } of manifest.icons) {
       const icon = Buffer.from(file(`js/${src}`).bytes);
-      // Width and height stand in the header. https://www.w3.org/TR/png-3/#11IHDR
+      // Width and height are in the header. https://www.w3.org/TR/png-3/#11IHDR
       expect(`${icon.readUInt32BE(16)}x${icon.readUInt32BE(20)}`, src).toBe(sizes);
     }
     expect(manifest.icons.map(({ sizes, purpose }: Record<string, string>) => `${sizes} ${purpose}`)).toEqual([
@@ -84,7 +84,7 @@ describe('the manifest', () => {
     ]);
   });
 
-  test('is there in what was built last', () => {
+  test('is part of the latest build', () => {
     const html = join(import.meta.dirname, '../../dist/public/index.html');
     const [, manifest = ''] = /rel="manifest" href="\.\/([^"]+)"/.exec(readFileSync(html, 'utf8')) ?? [];
     expect(existsSync(join(html, '..', manifest))).toBe(true);

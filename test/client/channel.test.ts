@@ -5,7 +5,7 @@ import { FakeChannel } from './fake-rtc.ts';
 
 const start = () => {
   const far = new FakeChannel();
-  const heard: unknown[] = [];
+  const received: unknown[] = [];
   const asked: unknown[] = [];
   const pc = {
     createDataChannel: (...given: unknown[]) => {
@@ -13,8 +13,8 @@ const start = () => {
       return far as unknown as RTCDataChannel;
     },
   };
-  const channel = new Channel(pc, { opened: () => heard.push('open'), heard: (data) => heard.push(data) });
-  return { far, channel, heard, asked };
+  const channel = new Channel(pc, { opened: () => received.push('open'), heard: (data) => received.push(data) });
+  return { far, channel, received, asked };
 };
 /** Which of these have settled by now. */
 const done = async (...promises: Promise<void>[]) => {
@@ -24,17 +24,17 @@ const done = async (...promises: Promise<void>[]) => {
   return settledOnes;
 };
 
-it('is made by both ends under one number, and sends nothing before it is open', () => {
-  const { far, channel, heard, asked } = start();
+it('both ends create it under the same id, and nothing is sent before it is open', () => {
+  const { far, channel, received, asked } = start();
   expect(asked).toEqual([['genkan', { negotiated: true, id: 0 }]]);
   expect(channel.send('early')).toBe(false);
   far.open();
   expect(channel.send('now')).toBe(true);
   far.onmessage?.({ data: 'back' });
-  expect([far.sent, heard]).toEqual([['now'], ['open', 'back']]);
+  expect([far.sent, received]).toEqual([['now'], ['open', 'back']]);
 });
 
-it('lets senders wait while much is unsent, all of them, until little is', async () => {
+it('all senders wait while much is buffered, until little is', async () => {
   const { far, channel } = start();
   far.open();
   expect(await done(channel.ready())).toEqual([true]);
@@ -46,7 +46,7 @@ it('lets senders wait while much is unsent, all of them, until little is', async
   expect(await done(...waiting)).toEqual([true, true]);
 });
 
-it.each(['close', 'onclose'] as const)('lets nobody wait for a channel that is gone: %s', async (how) => {
+it.each(['close', 'onclose'] as const)('no sender waits for a closed channel: %s', async (how) => {
   const { far, channel } = start();
   far.open();
   far.bufferedAmount = 1_000_000;

@@ -1,4 +1,4 @@
-/** Contrast of what is not text (WCAG 2.2, 1.4.11: 3 to 1) and of text (1.4.3: 4.5 to 1), by the page's own colours. */
+/** Contrast of graphics (WCAG 2.2, 1.4.11: 3 to 1) and of text (1.4.3: 4.5 to 1), by the page's own colours. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -27,13 +27,13 @@ const grounds = ['paper', 'surface', 'sunk', 'tile'];
 describe.each(Object.entries(schemes))('in the %s scheme', (_, colours) => {
   const between = (one: string, other: string) => contrast(colours[one] ?? '', colours[other] ?? '');
 
-  it('black on white is 21, and a colour on itself 1', () => {
+  it('the contrast of black on white is 21, of a colour on itself 1', () => {
     expect(contrast('#000000', '#ffffff')).toBeCloseTo(21);
     expect(between('ink', 'ink')).toBe(1);
   });
 
   it.each(['edge', 'focus', 'accent', 'danger'].flatMap((sign) => grounds.map((ground) => [sign, ground] as const)))(
-    'the sign in %s stands out from %s',
+    'the icon in %s has enough contrast with %s',
     (sign, ground) => {
       expect(between(sign, ground)).toBeGreaterThanOrEqual(3);
     },
@@ -48,7 +48,7 @@ describe.each(Object.entries(schemes))('in the %s scheme', (_, colours) => {
     ['accent', 'surface'],
     ['danger', 'paper'],
     ['danger', 'surface'],
-  ] as const)('text in %s on %s can be read', (text, ground) => {
+  ] as const)('text in %s on %s has enough contrast', (text, ground) => {
     expect(between(text, ground)).toBeGreaterThanOrEqual(4.5);
   });
 });

@@ -16,7 +16,7 @@ const start = (join: ConnectionOptions['join'] = { name: 'Ada' }) => {
 const numbered = (socket: { sent: object[] }) => socket.sent.filter((message) => 'n' in message);
 
 describe('joining', () => {
-  it('sends join first, and what was said before in order after it', () => {
+  it('sends join first, then messages sent before it, in order', () => {
     const { server, connection } = start({ name: 'Ada', media: { audio: true, video: false } });
     connection.chat('early');
     expect(connection.state).toEqual({ state: 'connecting', attempt: 1 });
@@ -31,7 +31,7 @@ describe('joining', () => {
     expect(connection.state).toEqual({ state: 'joined' });
   });
 
-  it('ends with the code of an error that refuses the join for good', () => {
+  it('ends with the error code of a refusal that is final', () => {
     const { server, connection, clock } = start();
     server.latest.accept();
     server.latest.say({ type: 'error', code: 'bad-message', message: '' });
@@ -39,7 +39,7 @@ describe('joining', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('gives up a handshake that takes too long, and tries again', async () => {
+  it('gives up a handshake that takes too long, and retries', async () => {
     const { server, clock } = start();
     await clock.pass(5_000);
     expect(server.latest.closed).toBe(true);
@@ -49,7 +49,7 @@ describe('joining', () => {
 });
 
 describe('a fresh token', () => {
-  it('is told at once, and shown in place of the old one by a later join', () => {
+  it('is sent at once, and replaces the old one in later joins', () => {
     const { server, connection } = start({ token: 'old' });
     server.latest.accept();
     expect(server.latest.sent).toEqual([{ type: 'join', token: 'old' }]);
@@ -63,7 +63,7 @@ describe('a fresh token', () => {
   });
 });
 
-describe('what was sent', () => {
+describe('a sent message', () => {
   it('is settled by cumulative acknowledgements', async () => {
     const { server, connection } = start();
     server.admit();
@@ -72,7 +72,7 @@ describe('what was sent', () => {
     expect(await ends).toEqual([{ accepted: true }, { accepted: true }]);
   });
 
-  it('is settled by an error that names it and has no retry', async () => {
+  it('is settled by an error with its number and without retry', async () => {
     const { server, connection } = start();
     const refused: string[] = [];
     connection.on('refused', ({ code }) => refused.push(code));
@@ -83,7 +83,7 @@ describe('what was sent', () => {
     expect(refused).toEqual(['unknown-peer']);
   });
 
-  it('is checked before it has a number, so that what the server would refuse takes none', () => {
+  it('is validated before it gets a number, so that a message the server would refuse takes none', () => {
     const { server, connection } = start();
     server.admit();
     const attempts: [() => unknown, RegExp][] = [
@@ -105,21 +105,21 @@ describe('what was sent', () => {
     connection.chat('x'.repeat(4000));
     connection.decide({ type: 'passcode', passcode: null });
     expect(numbered(server.latest)).toMatchObject([{ n: 1 }, { n: 2, passcode: null }]);
-    // A later join does not tell it either.
+    // A later join does not emit it either.
     server.latest.drop(1006);
     connection.checkConnection();
     server.latest.accept();
     expect(server.latest.sent).toMatchObject([{ type: 'join', name: 'Ada' }]);
   });
 
-  it('begins with its type and its number, as servers read it fastest', () => {
+  it('starts with its type and number, which servers read fastest', () => {
     const { server, connection } = start();
     server.admit();
     connection.signal('bob', 1, { candidate: null });
     expect(Object.keys(server.latest.sent.at(-1) ?? {})).toEqual(['type', 'n', 'to', 'epoch', 'data']);
   });
 
-  it('goes again in order after an error with retry, and nothing overtakes it', async () => {
+  it('is sent again in order after an error with retry, and no later message overtakes it', async () => {
     const { server, connection, clock } = start();
     server.admit();
     connection.chat('a');
@@ -135,7 +135,7 @@ describe('what was sent', () => {
   });
 
   it.each([0, -1, 'soon', 1e300])(
-    'goes again ever later while it is refused for now (retry %j), also when an acknowledgement comes each time',
+    'is sent again after growing delays while it is refused for now (retry %j), even if each time something is acknowledged',
     async (retry) => {
       const { server, connection, clock } = start();
       const socket = server.admit();
@@ -152,7 +152,7 @@ describe('what was sent', () => {
     },
   );
 
-  it('goes again after a resume with the same numbers, only what is not settled', async () => {
+  it('is sent again after a resume with the same number, unless it was settled', async () => {
     const { server, connection, clock } = start();
     server.admit({ seq: 4 });
     for (const text of ['a', 'b', 'c']) connection.chat(text);
@@ -168,7 +168,7 @@ describe('what was sent', () => {
     ]);
   });
 
-  it('begins anew when the session is gone: signals dropped, the rest numbered from 1', async () => {
+  it('is numbered from 1 again when the session is gone, and signals are dropped', async () => {
     const { server, connection, clock } = start();
     server.admit();
     const signal = connection.signal('bob', 1, { old: true });
@@ -187,7 +187,7 @@ describe('what was sent', () => {
     expect(numbered(server.latest).at(-1)).toMatchObject({ n: 3 });
   });
 
-  it('is refused once the connection is over', async () => {
+  it('is refused once the connection is closed', async () => {
     const { server, connection } = start();
     server.admit();
     const before = connection.chat('a');
@@ -198,7 +198,7 @@ describe('what was sent', () => {
 });
 
 describe('events', () => {
-  it('are told once, in order, also when a resume repeats them', async () => {
+  it('are emitted once, in order, even if a resume repeats them', async () => {
     const { server, clock, events } = start();
     server.admit({ seq: 3 });
     server.latest.say({ type: 'peer-away', seq: 3, peer: 'old' });
@@ -213,7 +213,7 @@ describe('events', () => {
     expect(events.map(({ seq }) => seq)).toEqual([5, 6, 7]);
   });
 
-  it('of a socket that was given up are not heard', async () => {
+  it('of an abandoned socket are ignored', async () => {
     const { server, clock, events } = start();
     const old = server.admit();
     old.drop(1006);
@@ -223,7 +223,7 @@ describe('events', () => {
     expect(events).toEqual([]);
   });
 
-  it('survive nonsense and messages of a later protocol', () => {
+  it('nonsense and messages of a later protocol are ignored', () => {
     const { server, connection, events } = start();
     server.admit();
     for (const text of ['', 'null', '[]', '{', '{"type":"toString"}', '{"type":"hologram","seq":1}']) {
@@ -235,8 +235,8 @@ describe('events', () => {
   });
 });
 
-describe('coming back', () => {
-  it('waits longer after each failure, and starts over only after a conversation has lasted', async () => {
+describe('reconnecting', () => {
+  it('waits longer after each failure, and starts over only after a connection has lasted', async () => {
     const { server, clock } = start();
     const delay = async () => {
       const [before, sockets] = [clock.now, server.sockets.length];
@@ -257,7 +257,7 @@ describe('coming back', () => {
 
   const long = 1_300_000;
   it.each([0, -1, 1, null, 'soon', 2 ** 31, 1e300, {}, [5]])(
-    'believes a retry of %j only within its own bounds, however the server sends away',
+    'accepts a retry of %j only within its own bounds, whichever way the server disconnects',
     async (retry) => {
       const { server, clock, connection } = start();
       connection.chat('waits');
@@ -268,7 +268,7 @@ describe('coming back', () => {
           socket.say(JSON.stringify({ type: 'bye', code: 'draining', message: '', retry: retry ?? 0 }));
         },
       ];
-      // A final refusal of a join ends the conversation.
+      // A final refusal of a join ends the session.
       if (retry === null) sendAway.shift();
       for (let at = 0; clock.now < long; await clock.pass(1_000)) {
         if (server.sockets.length === at) continue;
@@ -282,7 +282,7 @@ describe('coming back', () => {
     },
   );
 
-  it('does not spin when the server says again and again that it replaced itself', async () => {
+  it('does not spin when the server repeatedly says that the session was replaced', async () => {
     const { server, clock } = start();
     server.latest.drop(1006);
     await clock.pass(1_000);
@@ -303,7 +303,7 @@ describe('coming back', () => {
     expect(server.sockets.length - before).toBeLessThan(25);
   });
 
-  it('honours the delay of a bye', async () => {
+  it('waits for the delay of a bye', async () => {
     const { server, clock } = start();
     server.admit();
     server.latest.say({ type: 'bye', code: 'draining', message: '', retry: 4000 });
@@ -314,7 +314,7 @@ describe('coming back', () => {
     expect(server.sockets).toHaveLength(2);
   });
 
-  it('takes a second after 4000–4499 without a bye', async () => {
+  it('waits a second after close codes 4000–4499 without a bye', async () => {
     const { server, clock } = start();
     server.admit();
     server.latest.drop(4321);
@@ -346,7 +346,7 @@ describe('coming back', () => {
     expect(connection.state).toEqual({ state: 'closed', code: 'room-full' });
   });
 
-  it('knows a fate for every close code of the table', () => {
+  it('has a rule for every close code of the table', () => {
     for (const [code, fate] of Object.entries(errors)) {
       if (!('close' in fate)) continue;
       const { server, connection } = start();
@@ -369,7 +369,7 @@ describe('coming back', () => {
 });
 
 describe('a dead connection', () => {
-  it('is found by an unanswered ping', async () => {
+  it('is detected by an unanswered ping', async () => {
     const { server, clock, connection } = start();
     const first = server.admit();
     await clock.pass(20_000);
@@ -384,7 +384,7 @@ describe('a dead connection', () => {
     expect(server.sockets).toHaveLength(2);
   });
 
-  it('is looked for when nudged; a waiting one tries at once', async () => {
+  it('is checked for by checkConnection(); a waiting connection retries at once', async () => {
     const { server, connection } = start();
     server.admit();
     connection.checkConnection();
@@ -395,7 +395,7 @@ describe('a dead connection', () => {
   });
 });
 
-it('leave() says so, closes, and leaves no timer behind', async () => {
+it('leave() sends leave, closes, and leaves no timer behind', async () => {
   const { server, connection, clock } = start();
   server.admit();
   connection.leave();
@@ -405,7 +405,7 @@ it('leave() says so, closes, and leaves no timer behind', async () => {
   expect(clock.pending).toBe(0);
 });
 
-it('a listener that throws stops neither the others nor the connection', () => {
+it('a listener that throws affects neither other listeners nor the connection', () => {
   const report = vi.fn();
   vi.stubGlobal('reportError', report);
   const { server, connection } = start();

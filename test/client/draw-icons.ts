@@ -1,4 +1,4 @@
-/** `npm run icons`: draws app/client/icons/*.png from icon.svg beside them, with Chromium. */
+/** `npm run icons`: renders app/client/icons/*.png from icon.svg in that folder, with Chromium. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { launch } from '../stack/browser.ts';
@@ -6,7 +6,10 @@ import { launch } from '../stack/browser.ts';
 const folder = join(import.meta.dirname, '../../app/client/icons');
 const svg = readFileSync(join(folder, 'icon.svg'), 'utf8');
 
-/** `inset`: the share of the edge that stays ground; a maskable icon may be cut to a circle of 80 %. https://www.w3.org/TR/appmanifest/#icon-masks */
+/**
+ * `inset`: the share of the edge that stays background; a maskable icon may be cut to a circle of 80 %.
+ * https://www.w3.org/TR/appmanifest/#icon-masks
+ */
 const icons = [
   { name: 'icon-48', size: 48, inset: 0 },
   { name: 'icon-192', size: 192, inset: 0 },

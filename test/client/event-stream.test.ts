@@ -1,4 +1,4 @@
-/** The reader of event streams in the library: lines end at CR, LF and CRLF, wherever the network cuts them. */
+/** The library's parser of event streams: lines end at CR, LF and CRLF, wherever the network cuts them. */
 import { expect, test } from 'vitest';
 import { EventStream } from '../../app/client/event-stream.ts';
 
@@ -11,7 +11,7 @@ const read = (pieces: string[]) => {
   return events;
 };
 
-test.each(['\n', '\r', '\r\n'])('events with lines that end in %j are the same, cut anywhere', (end) => {
+test.each(['\n', '\r', '\r\n'])('events with lines that end in %j are parsed the same, cut anywhere', (end) => {
   const lines = [
     'retry: 1000',
     '',
@@ -26,7 +26,7 @@ test.each(['\n', '\r', '\r\n'])('events with lines that end in %j are the same, 
     '',
   ];
   const text = lines.join(end);
-  // After a CR only the next byte tells whether the line has ended.
+  // After a CR only the next byte shows whether the line has ended.
   const whole = `${text}${end === '\r' ? ': \n' : ''}`;
   const expected = [
     ['5', '{"text":"a\u2028b"}'],

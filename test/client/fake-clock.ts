@@ -1,4 +1,4 @@
-/** A clock that only moves when it is told to, and chance that always gives the middle. */
+/** A clock that moves only when the test moves it, and a random source that always returns the middle. */
 import type { Clock } from '../../app/client/clock.ts';
 
 type Due = { at: number; run: () => void };
@@ -31,7 +31,7 @@ export class FakeClock implements Clock {
     return 0.5;
   }
 
-  /** Runs what is due within the next `milliseconds`, in order, and lets promises settle before and in between. */
+  /** Runs the timers due within the next `milliseconds`, in order, and lets promises settle before and in between. */
   async pass(milliseconds: number): Promise<void> {
     await settled();
     const end = this.#now + milliseconds;

@@ -1,8 +1,11 @@
-/** The far end of the requests that the library makes: keeps them with their times, answers as it is told. Use `fetch` in place of the global. */
+/**
+ * The server side of the library's requests: keeps them with their times, and responds as the test says. Use `fetch` in place of the
+ * global.
+ */
 import type { FakeClock } from './fake-clock.ts';
 
 export type Asked = { at: number; path: string; accept: string | undefined; body: string; init: RequestInit };
-/** undefined: no answer, for ever. */
+/** undefined: no response, for ever. */
 export type Given = { status?: number; type?: string; body: string | ReadableStream<Uint8Array> } | undefined;
 
 const encoder = new TextEncoder();
@@ -44,7 +47,7 @@ const responseOf = ({ status = 200, type = 'application/json', body }: NonNullab
   });
 };
 
-/** A body of these pieces, each when it is asked for; without an end when it is `endless`. */
+/** A body of these pieces, each produced when it is read; without an end if it is `endless`. */
 export const piecesOf = (pieces: Iterable<string>, endless = false): ReadableStream<Uint8Array> => {
   const left = pieces[Symbol.iterator]();
   return new ReadableStream(

@@ -1,4 +1,4 @@
-/** A WebRTC without media or network: descriptions are names, and the test decides when a connection is connected. */
+/** WebRTC without media or network: descriptions are names, and the test decides when a connection is connected. */
 import type { PeerConnection, Rtc } from '../../app/client/rtc.ts';
 
 type Kind = 'audio' | 'video';
@@ -90,16 +90,24 @@ export class FakePc {
   offers = 0;
   rollbacks = 0;
   restarts = 0;
-  /** The selected pair's local candidate, as browsers tell of it. */
+  /** The selected pair's local candidate, as browsers report it. */
   selected: 'host' | 'relay' = 'host';
   candidates: unknown[] = [];
   channel: FakeChannel | undefined;
-  /** What the statistics tell besides. */
-  told = { at: 0, rtt: 0.05, lossOut: 0, available: undefined as number | undefined, bytes: 0, arrived: 0, lost: 0 };
+  /** Further values of the statistics. */
+  statistics = {
+    at: 0,
+    rtt: 0.05,
+    lossOut: 0,
+    available: undefined as number | undefined,
+    bytes: 0,
+    arrived: 0,
+    lost: 0,
+  };
   #name: string;
   #make: Make;
   #descriptions = 0;
-  /** Whether a description is being made: what needs another is told of afterwards, if it still does. */
+  /** Whether a description is being created: negotiationneeded is emitted afterwards, if it still applies. */
   #describing = false;
   #remote: string | undefined;
 
@@ -138,13 +146,16 @@ export class FakePc {
       [
         'P',
         {
-          ...{ id: 'P', type: 'candidate-pair', localCandidateId: 'L', timestamp: this.told.at },
-          ...{ bytesSent: this.told.bytes, bytesReceived: 2 * this.told.bytes },
-          ...{ currentRoundTripTime: this.told.rtt, availableOutgoingBitrate: this.told.available },
+          ...{ id: 'P', type: 'candidate-pair', localCandidateId: 'L', timestamp: this.statistics.at },
+          ...{ bytesSent: this.statistics.bytes, bytesReceived: 2 * this.statistics.bytes },
+          ...{ currentRoundTripTime: this.statistics.rtt, availableOutgoingBitrate: this.statistics.available },
         },
       ],
-      ['I', { id: 'I', type: 'inbound-rtp', packetsReceived: this.told.arrived, packetsLost: this.told.lost }],
-      ['R', { id: 'R', type: 'remote-inbound-rtp', fractionLost: this.told.lossOut }],
+      [
+        'I',
+        { id: 'I', type: 'inbound-rtp', packetsReceived: this.statistics.arrived, packetsLost: this.statistics.lost },
+      ],
+      ['R', { id: 'R', type: 'remote-inbound-rtp', fractionLost: this.statistics.lossOut }],
       ['L', { id: 'L', type: 'local-candidate', candidateType: this.selected }],
       ['other', { id: 'other', type: 'local-candidate', candidateType: this.selected === 'host' ? 'relay' : 'host' }],
     ]);
@@ -154,7 +165,7 @@ export class FakePc {
     this.#needNegotiation();
   }
 
-  /** As if the page had added something that has to be negotiated. */
+  /** As if the page had added something that needs negotiation. */
   renegotiate = () => this.#needNegotiation();
 
   async setLocalDescription(): Promise<void> {
@@ -169,7 +180,7 @@ export class FakePc {
     const usernameFragment = `${this.#name}${this.#descriptions}`;
     const origin = this.#make === 'Firefox' ? 'mozilla...THIS_IS_SDPARTA-140.0' : '-';
     this.localDescription = { type, sdp: `o=${origin} 1 0 IN IP4 0.0.0.0\r\na=ice-ufrag:${usernameFragment}\r\n` };
-    // A task of its own, as in browsers: whoever awaits the description goes first.
+    // A task of its own, as in browsers: code that awaits the description runs first.
     setImmediate(() => {
       const candidate = { candidate: 'candidate', usernameFragment };
       this.onicecandidate?.({ candidate: { ...candidate, toJSON: () => candidate } });
@@ -182,7 +193,7 @@ export class FakePc {
     if (sdp === 'nonsense') throw new Error('this is no description');
     if (type === 'answer' && this.signalingState !== 'have-local-offer')
       throw new Error(`answer while ${this.signalingState}`);
-    // As Chromium does with what Firefox answers to its second offer.
+    // As Chromium does with Firefox's answer to its second offer.
     if (type === 'answer' && this.#make === 'Chromium' && this.#remote && sdp?.includes('mozilla'))
       throw new Error('another role in DTLS');
     if (type === 'offer' && this.signalingState === 'have-local-offer') this.rollbacks += 1;
@@ -211,7 +222,7 @@ export class FakePc {
     this.onconnectionstatechange?.();
   }
 
-  /** What is sent, by kind. */
+  /** The sent signals, by kind. */
   sends(kind: Kind): MediaStreamTrack | null | undefined {
     return this.sender(kind)?.track;
   }

@@ -1,4 +1,4 @@
-/** The far end of the WebSockets that a Connection opens: shows what was sent, says what it is told to say. */
+/** The server side of the WebSockets that a Connection opens: shows what was sent, sends what the test says. */
 import type { OpenSocket, Socket } from '../../app/client/transport.ts';
 import type { ClientMessage, Joined, Peer, ServerMessage } from '../../app/protocol/messages.ts';
 
@@ -51,7 +51,7 @@ export class FakeServer {
     return socket;
   }
 
-  /** Lets the latest socket in. */
+  /** Admits the latest socket. */
   admit(over: Partial<Joined> = {}): FakeSocket {
     this.latest.accept();
     this.latest.say(joined(over));

@@ -1,4 +1,4 @@
-/** Two pages that pass files to each other, over a way that the test slows down, spoils or cuts. */
+/** Two pages that transfer files to each other, over a path that the test slows down, corrupts or cuts. */
 import { expect, vi } from 'vitest';
 import { Allowance } from '../../app/client/allowance.ts';
 import { type Channel, type Data, read } from '../../app/client/channel.ts';
@@ -8,9 +8,9 @@ import type { Incoming } from '../../app/client/incoming.ts';
 import type { RoomEvents } from '../../app/client/room.ts';
 import type { Transfer, TransferState } from '../../app/client/transfer.ts';
 
-/** A room of two as files see it: what one sends the other hears a moment later, unless the way is cut. */
+/** A room of two, as file transfers see it: what one sends the other receives a moment later, unless the path is cut. */
 export const pair = (options: FileOptions = {}) => {
-  /** Counts up with each fresh connection; what was under way over the one before is lost. */
+  /** Incremented with each new connection; data in flight over the previous one is lost. */
   let connection = 1;
   const spoil = { frame: (frame: ArrayBuffer): ArrayBuffer => frame, ready: () => Promise.resolve() };
   const sent: Data[] = [];
@@ -60,7 +60,7 @@ export const pair = (options: FileOptions = {}) => {
   b.on('file', (file) => offered.push(file));
   return {
     ...{ a, b, one, other, sent, spoil, offered },
-    /** The connection was replaced by a fresh one. */
+    /** The connection was replaced by a new one. */
     replace: () => {
       connection += 1;
       one.emitter.emit('channel', 'other');

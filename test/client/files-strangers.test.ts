@@ -1,4 +1,4 @@
-/** What strangers may say about files, and what becomes of it. */
+/** What unknown peers may send about files, and its effect. */
 import { describe, expect, it, vi } from 'vitest';
 import { prices } from '../../app/client/allowance.ts';
 import { FileTransfers, mostOver } from '../../app/client/page/chat/file-transfers.ts';
@@ -7,25 +7,25 @@ import { blockBytes, frameBytes } from '../../app/client/transfer.ts';
 import { settled } from './fake-clock.ts';
 import { fileOf, pair, reaches, received } from './file-pair.ts';
 
-describe('from strangers', () => {
-  it('a name is nothing but a name', async () => {
+describe('of unknown peers', () => {
+  it('a name cannot contain a path or control characters', async () => {
     const { other, offered } = pair();
     const offer = { file: 1, is: 'offer', name: '../..\\etc/pass\u202Ewd\n', size: 1, type: '' };
     other.hear('one', JSON.stringify(offer));
     expect(offered[0]?.name).toBe('.._.._etc_pass_wd_');
   });
 
-  it('there are not too many offers', () => {
+  it('the number of offers is limited', () => {
     const { other, offered, sent } = pair();
     for (let file = 1; file <= 20; file++) {
       const data = JSON.stringify({ file, is: 'offer', name: 'x', size: 1, type: '' });
       other.hear('one', data);
     }
     expect(offered).toHaveLength(8);
-    expect(sent.filter((said) => String(said).includes('declined'))).toHaveLength(12);
+    expect(sent.filter((text) => String(text).includes('declined'))).toHaveLength(12);
   });
 
-  it('more than was announced is refused', async () => {
+  it('more bytes than announced are refused', async () => {
     const { other, offered } = pair();
     await settled();
     const offer = { file: 1, is: 'offer', name: 'x', size: 10, type: '' };
@@ -37,7 +37,7 @@ describe('from strangers', () => {
     expect(offered[0]?.state).toEqual({ state: 'closed', reason: 'damaged' });
   });
 
-  /** A stranger's file of two blocks that was accepted, and the beginning that it asked for. */
+  /** An accepted file of two blocks from an unknown peer, and the start that it requested. */
   const accepted = async (size = 2 * blockBytes) => {
     const { other, offered, sent } = pair();
     await settled();
@@ -61,7 +61,7 @@ describe('from strangers', () => {
         for (let sent = 0; sent <= blockBytes; sent += frameBytes) send(frameBytes);
       },
     ],
-  ])('%s is not counted but ends the transfer', async (_, misbehave) => {
+  ])('%s is not counted and ends the transfer', async (_, misbehave) => {
     const one = await accepted();
     misbehave(one);
     expect(one.offered[0]?.state).toEqual({ state: 'closed', reason: 'damaged' });
@@ -76,12 +76,12 @@ describe('from strangers', () => {
     for (let ask = 1; ask <= 200; ask += 1)
       one.hear('other', JSON.stringify({ file: outgoing.id, is: 'accept', at: 0, ask }));
     await settled();
-    const begun = () => sent.filter((said) => String(said).includes('begin')).length;
+    const begun = () => sent.filter((text) => String(text).includes('begin')).length;
     expect([begun(), outgoing.state]).toEqual([1, { state: 'running' }]);
     await vi.waitFor(() => expect(slice).toHaveBeenCalledTimes(1));
-    // A peer that says that nothing of its own is left is offered it again, for as long as it has not been accepted.
+    // A peer that reports no open files gets the offer again, as long as it has not accepted it.
     for (let index = 0; index < 200; index += 1) one.hear('other', '{"files":[]}');
-    expect(sent.filter((said) => String(said).includes('offer')).length).toBe(1);
+    expect(sent.filter((text) => String(text).includes('offer')).length).toBe(1);
     one.emitter.emit('channel', 'other');
     one.hear('other', JSON.stringify({ file: outgoing.id, is: 'accept', at: 0, ask: 201 }));
     await settled();
@@ -93,12 +93,12 @@ describe('from strangers', () => {
     expect(offered).toHaveLength(1);
   });
 
-  it('progress comes in blocks that were sent, and once', async () => {
+  it('progress is accepted only for whole blocks that were sent, and once', async () => {
     const { a, one, spoil } = pair();
     spoil.ready = () => new Promise(() => {});
     const outgoing = a.offer('other', fileOf(3 * blockBytes));
-    const told: number[] = [];
-    outgoing.on('progress', (bytes) => told.push(bytes));
+    const progress: number[] = [];
+    outgoing.on('progress', (bytes) => progress.push(bytes));
     const say = (word: object) => one.hear('other', JSON.stringify({ file: outgoing.id, ...word }));
     for (const at of [1, 3 * blockBytes, blockBytes]) say({ is: 'accept', at, ask: 1 });
     for (const ask of ['1', {}, -1, 1.5]) say({ is: 'accept', at: 0, ask });
@@ -106,10 +106,10 @@ describe('from strangers', () => {
     say({ is: 'accept', at: 0, ask: 1 });
     for (let at = 1; at <= 900; at += 1) say({ is: 'got', at });
     for (const at of [blockBytes, 3 * blockBytes]) say({ is: 'got', at });
-    expect([told, outgoing.state]).toEqual([[0], { state: 'running' }]);
+    expect([progress, outgoing.state]).toEqual([[0], { state: 'running' }]);
   });
 
-  it('what has ended is forgotten, but for the answer to an offer that comes again', async () => {
+  it('a finished transfer is forgotten, except for the reply to a repeated offer', async () => {
     const { other, offered, sent, say } = await accepted(10);
     offered[0]?.decline();
     sent.length = 0;
@@ -131,7 +131,7 @@ describe('from strangers', () => {
     expect(offered).toHaveLength(prices.file[0]);
   });
 
-  it('of offers that came to nothing the page shows the last ones, and all others', () => {
+  it('the page shows the last failed offers, and all others', () => {
     vi.stubGlobal('isSecureContext', true);
     const time = vi.spyOn(performance, 'now');
     const { other } = pair();
@@ -167,7 +167,7 @@ describe('from strangers', () => {
     ['image/png, text/html', 'application/octet-stream'],
     ['text/html\nimage/png', 'application/octet-stream'],
     ['image/png\n', 'application/octet-stream'],
-  ])('what says that it is %j is received as %j', async (type, here) => {
+  ])('a file declared as %j is received as %j', async (type, here) => {
     const { a, offered } = pair();
     a.offer('other', { ...fileOf(0), size: 0, name: 'x', type } as File);
     await settled();
@@ -176,7 +176,7 @@ describe('from strangers', () => {
     expect([offered[0]?.type, received(offered[0])?.type]).toEqual([here, here]);
   });
 
-  it('a name or a type that is too long is cut, not dropped', async () => {
+  it('a name or a type that is too long is truncated, not refused', async () => {
     const { a, offered } = pair();
     a.offer('other', new File(['x'], `${'\u0001'.repeat(5_000)}.txt`, { type: `text/${'x'.repeat(5_000)}` }));
     await settled();
@@ -199,7 +199,7 @@ describe('from strangers', () => {
     new ArrayBuffer(0),
     new ArrayBuffer(3),
     new ArrayBuffer(40_000),
-  ])('nonsense is ignored: %s', async (data) => {
+  ])('a malformed message is ignored: %s', async (data) => {
     const { a, one, other, offered } = pair();
     vi.spyOn(crypto, 'getRandomValues').mockImplementationOnce((array) => {
       (array as Uint32Array)[0] = 1;

@@ -8,7 +8,7 @@ import { bytesOf, fileOf, pair, reaches, received } from './file-pair.ts';
 
 describe('a file', () => {
   it.each([0, 1, frameBytes, frameBytes + 1, blockBytes, 3 * blockBytes + 12_345])(
-    'of %i bytes arrives as it was',
+    'of %i bytes arrives unchanged',
     async (size) => {
       const { a, offered } = pair();
       const file = fileOf(size, '写真 1.jpg');
@@ -34,7 +34,7 @@ describe('a file', () => {
     },
   );
 
-  it('is not sent before it was accepted, and not at all when it was declined', async () => {
+  it('is not sent before it is accepted, and never when it is declined', async () => {
     const { a, offered, frames } = pair();
     const outgoing = a.offer('other', fileOf(10));
     await settled();
@@ -76,7 +76,7 @@ describe('a file', () => {
     expect(until).toBeLessThan((20 * blockBytes) / frameBytes);
   });
 
-  it('that was changed on its way is not kept', async () => {
+  it('that was changed in transit is not kept', async () => {
     const { a, offered, spoil } = pair();
     let frame = 0;
     spoil.frame = (bytes) => {
@@ -94,7 +94,7 @@ describe('a file', () => {
     expect(offered[0]?.progress).toBe(blockBytes);
   });
 
-  it('waits for a path that is slow', async () => {
+  it('waits for a slow path', async () => {
     const { a, offered, spoil, frames } = pair();
     let open = (): void => {};
     spoil.ready = () => (frames() < 5 ? Promise.resolve() : new Promise((resolve) => (open = resolve)));
@@ -110,8 +110,8 @@ describe('a file', () => {
   });
 });
 
-describe('a connection that is replaced', () => {
-  it('goes on with the first block that is not whole', async () => {
+describe('a replaced connection', () => {
+  it('continues with the first incomplete block', async () => {
     const { a, offered, replace, frames } = pair();
     const file = fileOf(8 * blockBytes + 5);
     const outgoing = a.offer('other', file);
@@ -128,12 +128,12 @@ describe('a connection that is replaced', () => {
     await Promise.all([reaches(outgoing, 'done'), reaches(incoming, 'done')]);
     expect((await bytesOf(received(incoming))).equals(await bytesOf(file))).toBe(true);
     expect(states).toEqual(['running', 'paused', 'running', 'paused', 'running', 'done']);
-    // All of it once, and of each attempt that was cut off at most what had run ahead.
+    // All of it once, and of each interrupted attempt at most what was sent ahead.
     expect(frames()).toBeLessThan(2 * (8 * 16 + 1));
     expect(offered).toHaveLength(1);
   });
 
-  it('offers again what was not answered, and asks for what was accepted meanwhile', async () => {
+  it('offers unanswered files again, and requests those accepted meanwhile', async () => {
     const { a, offered, replace } = pair();
     replace();
     const outgoing = a.offer('other', fileOf(5 * blockBytes));
@@ -141,13 +141,13 @@ describe('a connection that is replaced', () => {
     await settled();
     expect(offered).toHaveLength(1);
     replace();
-    // The offer that comes again finds it accepted, and has it asked for twice.
+    // The repeated offer finds it accepted, and requests it again.
     offered[0]?.accept();
     await reaches(outgoing, 'done');
     await reaches(offered[0], 'done');
   });
 
-  it('tells both how it ended when that was lost', async () => {
+  it('repeats a lost final status to both sides', async () => {
     const { a, offered, replace, spoil } = pair();
     const outgoing = a.offer('other', fileOf(10));
     await settled();
@@ -164,7 +164,7 @@ describe('a connection that is replaced', () => {
     expect(spoil).toBeDefined();
   });
 
-  it('with another page at its end lets go of what that one had promised', async () => {
+  it('to another page ends the transfers accepted from the earlier page', async () => {
     const { a, one, other, offered } = pair();
     a.offer('other', fileOf(10));
     await settled();
@@ -175,7 +175,7 @@ describe('a connection that is replaced', () => {
   });
 });
 
-it('that was offered before the other page cared is offered again when it does', async () => {
+it('a file offered before the other page listened is offered again when it does', async () => {
   const { a, b, other } = pair();
   b.close();
   const outgoing = a.offer('other', fileOf(10));
@@ -189,7 +189,7 @@ it('that was offered before the other page cared is offered again when it does',
   await reaches(outgoing, 'done');
 });
 
-it('needs a peer that is here, and a secure context', () => {
+it('files require a present peer and a secure context', () => {
   const { a, one } = pair();
   expect(a.offer('nobody', fileOf(10)).state).toEqual({ state: 'closed', reason: 'left' });
   vi.stubGlobal('crypto', {});
@@ -197,7 +197,7 @@ it('needs a peer that is here, and a secure context', () => {
   vi.unstubAllGlobals();
 });
 
-describe('ends', () => {
+describe('transfers end', () => {
   it('with the peer', async () => {
     const { a, one, other, offered } = pair();
     const outgoing = a.offer('other', fileOf(10));
@@ -210,7 +210,7 @@ describe('ends', () => {
     expect([outgoing.state, offered[0]?.state]).toEqual(Array(2).fill({ state: 'closed', reason: 'left' }));
   });
 
-  it('with the room, and listens to nothing any more', async () => {
+  it('with the room, after which nothing is listened to', async () => {
     const { a, one } = pair();
     const outgoing = a.offer('other', fileOf(10));
     one.emitter.emit('state', { state: 'closed', code: 'left' });

@@ -1,4 +1,4 @@
-/** `npm run fuzz:peer` does more of it: GENKAN_FUZZ says how much; GENKAN_SEED brings a failure back. */
+/** `npm run fuzz:peer` runs more steps: GENKAN_FUZZ is their number; GENKAN_SEED reproduces a failure. */
 import { afterEach, expect, it, vi } from 'vitest';
 import { fuzzHostile } from './fuzz-hostile.ts';
 
@@ -11,7 +11,7 @@ afterEach(() => {
 });
 
 it.each([seed, (seed ^ 1) >>> 0])(
-  'a hostile peer with seed %i costs nobody else anything',
+  'a hostile peer with seed %i affects no other peer',
   { timeout: 600_000 },
   async (seed) => {
     const reported: unknown[] = [];

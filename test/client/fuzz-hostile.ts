@@ -1,4 +1,4 @@
-/** A room in which one peer is hostile and another honest: whatever the one says, the other's call continues, and nothing grows. */
+/** A room with one hostile and one honest peer: whatever the hostile one sends, the call with the other continues, and nothing grows. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { prices } from '../../app/client/allowance.ts';
@@ -11,14 +11,14 @@ import { type FakePc, FakeRtc } from './fake-rtc.ts';
 import { FakeServer, peer } from './fake-server.ts';
 import { hostileFrame, hostileSignal } from './hostile-messages.ts';
 
-/** `slowest`: milliseconds of processor time that one step took. `grownBy`: MB. */
-export type Outcome = { steps: number; slowest: number; grownBy: number; connections: number; heard: number };
+/** `slowest`: milliseconds of CPU time of the slowest step. `grownBy`: MB. */
+export type Outcome = { steps: number; slowest: number; grownBy: number; connections: number; received: number };
 
 const base =
   'v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=ice-ufrag:abcd\r\na=ice-pwd:x\r\n';
 const text = Buffer.from('from hand to hand');
 
-/** Of the page under attack: one connection of each of the two that is not closed, at most. */
+/** Of the attacked page: at most one open connection to each of the two. */
 class Page {
   readonly random: Random;
   readonly clock = new FakeClock();
@@ -28,7 +28,7 @@ class Page {
   now = 0;
   /** Connections to the hostile peer so far. */
   connections = 0;
-  heard = 0;
+  received = 0;
   #room;
   #files;
   #seq = 0;
@@ -36,7 +36,7 @@ class Page {
   #offered: Incoming[] = [];
   #outgoing: Outgoing[] = [];
   #honest: FakePc | undefined;
-  /** Which side begins towards the hostile peer. */
+  /** Which side is the initiator towards the hostile peer. */
   readonly #initiator: boolean;
 
   constructor(random: Random, initiator: boolean) {
@@ -47,7 +47,7 @@ class Page {
     this.#files = files(this.#room, { limit: 1_000_000 });
     this.#files.on('file', (file) => this.#offered.push(file));
     this.#room.on('reaction', ({ from, text }) => {
-      if (from === 'honest' && text === '🙂') this.heard += 1;
+      if (from === 'honest' && text === '🙂') this.received += 1;
     });
   }
 
@@ -65,7 +65,7 @@ class Page {
     return this.rtc.made.findLast((pc) => pc !== this.#honest && pc.connectionState !== 'closed');
   }
 
-  /** One thing that the hostile peer does, or that happens to it. */
+  /** One action of the hostile peer, or an event that affects it. */
   attack(): void {
     const { random } = this;
     this.now += random(20);
@@ -91,7 +91,7 @@ class Page {
     channel?.onmessage?.({ data: typeof frame === 'string' ? frame : frame.buffer });
   }
 
-  /** What the person at the page does with the hostile peer's files, and offers it. */
+  /** What the user does with the hostile peer's files, and offers it. */
   #ask(): void {
     const { random } = this;
     const theirs = this.#offered.shift();
@@ -120,13 +120,13 @@ class Page {
     this.server.latest.say({ ...event, seq: this.#seq } as ServerMessage);
   }
 
-  /** The honest peer's call: a reaction and a file arrive, and its one connection is as it was. */
+  /** The call with the honest peer: a reaction and a file arrive, and its only connection is unchanged. */
   async serve(): Promise<void> {
-    const [honest, before] = [this.#honest, this.heard];
+    const [honest, before] = [this.#honest, this.received];
     this.now += prices.reaction[1];
     const send = (word: object) => honest?.channel?.onmessage?.({ data: JSON.stringify(word) });
     send({ reaction: '🙂' });
-    assert.equal(this.heard, before + 1, 'the reaction of the honest peer was not heard');
+    assert.equal(this.received, before + 1, 'the reaction of the honest peer was not received');
     this.now += prices.file[1];
     const [id, { length: size }] = [this.now, text];
     send({ file: id, is: 'offer', name: 'note.txt', size, type: 'text/plain' });
@@ -148,7 +148,7 @@ class Page {
     this.#tidy();
   }
 
-  /** Lets go of what only the fakes keep. */
+  /** Frees what only the fakes keep. */
   #tidy(): void {
     const live = this.rtc.made.filter(({ connectionState }) => connectionState !== 'closed');
     assert(live.length <= 2, `${live.length} connections`);
@@ -173,7 +173,7 @@ class Page {
 
 /**
  * @param time takes the page's time in place of `performance.now`
- * @throws at the first thing that is wrong
+ * @throws at the first violation
  */
 export const fuzzHostile = async (seed: number, steps: number, time: (now: () => number) => void): Promise<Outcome> => {
   const random = randomFrom(seed);
@@ -192,9 +192,9 @@ export const fuzzHostile = async (seed: number, steps: number, time: (now: () =>
   }
   await page.serve();
   const grownBy = heldMegabytes() - before;
-  const { heard, connections } = page;
+  const { received, connections } = page;
   const [burst, every] = prices.connection;
   assert(connections <= burst + page.now / every + 1, `${connections} connections in ${page.now} ms`);
   page.end();
-  return { steps, slowest, grownBy, connections, heard };
+  return { steps, slowest, grownBy, connections, received };
 };

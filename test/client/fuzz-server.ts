@@ -1,6 +1,6 @@
 /**
- * A room whose server is hostile, over WebSockets, polls and streams, and honest from time to time: the page continues, nothing grows or
- * spins, and it is in the room again whenever the server lets it.
+ * A room whose server is hostile, over WebSockets, polls and streams, and correct from time to time: the page continues, nothing grows or
+ * spins, and it rejoins the room whenever the server is correct.
  */
 import assert from 'node:assert/strict';
 import { join, type Room, type Settled } from '../../app/client/room.ts';
@@ -13,13 +13,13 @@ import { FakeRtc } from './fake-rtc.ts';
 import { FakeSocket, joined, peer } from './fake-server.ts';
 import { hostileText, junk } from './hostile-texts.ts';
 
-/** `slowest`: milliseconds of processor time that one step took. `grownBy`: MB. `minutes` of the page's own clock. */
+/** `slowest`: milliseconds of CPU time of the slowest step. `grownBy`: MB. `minutes` of the page's own clock. */
 export type Outcome = Record<
-  'said' | 'heard' | 'slowest' | 'grownBy' | 'minutes' | 'connections' | 'requests' | 'rooms' | 'recovered',
+  'sent' | 'received' | 'slowest' | 'grownBy' | 'minutes' | 'connections' | 'requests' | 'rooms' | 'recovered',
   number
 >;
 
-/** Nothing is asked or connected more often than so many times a minute, on average. */
+/** The limit of requests and connections a minute, on average. */
 const most = { connections: 20, requests: 700 };
 
 class World {
@@ -28,20 +28,20 @@ class World {
   readonly http: FakeHttp;
   readonly outcome: Outcome;
   honest = false;
-  /** WebSockets break, and so plain HTTP carries it. */
+  /** WebSockets break, so the transport is plain HTTP. */
   low = false;
   #room: Room | undefined;
   readonly random: Random;
   #sockets: FakeSocket[] = [];
   #seq = 0;
-  /** Times that the page itself asked for a connection. */
+  /** How often the page itself checked its connection. */
   #nudges = 0;
 
   constructor(random: Random) {
     this.random = random;
     this.outcome = {
-      said: 0,
-      heard: 0,
+      sent: 0,
+      received: 0,
       slowest: 0,
       grownBy: 0,
       minutes: 0,
@@ -83,12 +83,12 @@ class World {
     this.#room = join({ base: 'https://host/', room: 'garden', inPlaceOf: { rtc: this.rtc, clock: this.clock } });
     for (const name of ['chat', 'peer-joined', 'state', 'room-state'] as const)
       this.room.on(name, () => {
-        this.outcome.heard += 1;
+        this.outcome.received += 1;
         if (!this.honest && this.random(50) === 0) throw new Error('a mistake of the page');
       });
   }
 
-  // ── the honest server ─────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the correct server ───────────────────────────────────────────────────────────────────────────────────────────────
 
   #repliesTo(texts: string[]): ServerMessage[] {
     return texts.flatMap((text): ServerMessage[] => {
@@ -109,7 +109,7 @@ class World {
     return undefined;
   }
 
-  // ── the hostile one ───────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the hostile server ───────────────────────────────────────────────────────────────────────────────────────────────
 
   #answer(asked: Asked): Given {
     this.outcome[asked.path === 'join' ? 'connections' : 'requests'] += 1;
@@ -138,7 +138,7 @@ class World {
     return { type, body: piecesOf(blocks, random(2) === 0) };
   }
 
-  /** A session begins or resumes. */
+  /** A session starts or resumes. */
   #welcome(): ServerMessage {
     const { random } = this;
     const peers = ['a', 'b', 'c'].slice(random(3)).map((id) => peer(id, { initiator: random(2) === 0 }));
@@ -146,7 +146,7 @@ class World {
   }
 
   #text(): string {
-    this.outcome.said += 1;
+    this.outcome.sent += 1;
     return hostileText(this.random);
   }
 
@@ -154,7 +154,7 @@ class World {
     for (let left = this.random(count); left > 0; left -= 1) yield this.#text();
   }
 
-  /** One thing that the server does unasked, or the page. */
+  /** One unrequested action of the server, or an action of the page. */
   step(): void {
     const { random } = this;
     const kind = random(40);
@@ -176,23 +176,23 @@ class World {
     );
   }
 
-  /** The server is honest from now on: within the longest delay and a little the page is in the room, and hears what is said in it. */
+  /** The server is correct from now on: within a little more than the longest delay the page is in the room, and receives its messages. */
   async recover(): Promise<void> {
     this.honest = true;
     for (const socket of this.#sockets.splice(0)) socket.drop(1006);
     const until = this.clock.now + 700_000;
-    // Over HTTP the answers that are still to come may be a while.
+    // Over HTTP pending responses may take a while.
     while (this.room.state.state !== 'joined' || this.room.peers.length !== 1) {
       if (this.room.state.state === 'closed') this.enter();
       assert(this.clock.now < until, `not in the room again, but ${JSON.stringify(this.room.state)}`);
       await this.clock.pass(1_000);
     }
-    // A request of before may still wait for its answer, and fail.
+    // An earlier request may still wait for its response, and fail.
     let end: Settled | undefined;
     void this.room.chat('is anybody there?').then((settled) => {
       end = settled;
     });
-    for (; !end; await this.clock.pass(1_000)) assert(this.clock.now < until, 'what was said is not settled');
+    for (; !end; await this.clock.pass(1_000)) assert(this.clock.now < until, 'a message is not settled');
     assert.deepEqual(end, { accepted: true });
     this.outcome.recovered += 1;
     this.honest = false;
@@ -227,8 +227,8 @@ const isJson = (text: string): boolean => {
 
 /**
  * @param count messages of the server
- * @param globals puts these in the place of the global ones
- * @throws at the first thing that is wrong
+ * @param globals replaces the global ones by these
+ * @throws at the first violation
  */
 export const fuzzServer = async (
   seed: number,
@@ -240,14 +240,14 @@ export const fuzzServer = async (
   world.enter();
   const { outcome, clock, random } = world;
   let before = 0;
-  for (let round = 1; outcome.said < count; round += 1) {
+  for (let round = 1; outcome.sent < count; round += 1) {
     const start = process.cpuUsage();
     world.step();
     if (world.low || round % 4 === 0) await clock.pass(random(8) ? random(1_000) : random(20_000));
     const { user, system } = process.cpuUsage(start);
     outcome.slowest = Math.max(outcome.slowest, (user + system) / 1_000);
     if (round % 300 === 0) await world.recover();
-    if (before === 0 && outcome.said > count / 4) before = heldMegabytes();
+    if (before === 0 && outcome.sent > count / 4) before = heldMegabytes();
   }
   await world.recover();
   outcome.grownBy = heldMegabytes() - before;

@@ -1,4 +1,4 @@
-/** What a hostile peer may say: signals and frames of every type, wrong types, huge, nested and repeated, by a seed. */
+/** What a hostile peer may send: signals and frames of every type, wrong types, huge, nested and repeated, from a seed. */
 import type { Random } from '../listener/uwsgi/random.ts';
 
 export type Frame = string | Uint8Array<ArrayBuffer>;
@@ -10,7 +10,7 @@ const nested = (depth: number): unknown => {
   return value;
 };
 
-/** Anything that JSON has. */
+/** Any JSON value. */
 const junk = (random: Random): unknown =>
   oneOf<() => unknown>(random, [
     () => null,
@@ -28,7 +28,7 @@ const junk = (random: Random): unknown =>
     () => ({ __proto__: null, constructor: 1, toString: 1, link: 1 }),
   ])();
 
-/** Fields of which now and then one is something else, or is missing. */
+/** Fields of which some are now and then of another type, or missing. */
 const spoiled = (random: Random, fields: Record<string, unknown>): Record<string, unknown> => {
   if (random(3) > 0) return fields;
   const name = oneOf(random, Object.keys(fields));
@@ -39,7 +39,7 @@ const spoiled = (random: Random, fields: Record<string, unknown>): Record<string
 const candidate = (random: Random): string =>
   `candidate:${random(1_000)} 1 udp ${random(2 ** 31)} 192.0.2.${random(256)} ${random(65_536)} typ host`;
 
-/** `base`: a description that browsers take. */
+/** `base`: a description that browsers accept. */
 const sdp = (random: Random, base: string): string =>
   oneOf<() => string>(random, [
     () => base,
@@ -54,7 +54,7 @@ const sdp = (random: Random, base: string): string =>
     () => 'x'.repeat(random(60_000)),
   ])();
 
-/** @param generation the one that the pair is likely to be at */
+/** @param generation the likely generation of the pair */
 export const hostileSignal = (random: Random, generation: number, base: string): unknown => {
   const link = oneOf(random, [
     generation,
@@ -92,7 +92,7 @@ const bytes = (random: Random): Uint8Array<ArrayBuffer> => {
   return frame;
 };
 
-/** Over the data channel, about files with small numbers among other things. */
+/** Data channel messages, about files with small numbers among others. */
 export const hostileFrame = (random: Random): Frame => {
   const file = oneOf(random, [random(6), random(6), random(6), random(2 ** 32)]);
   const at = oneOf(random, [0, 1, 10, 262_144, 2 ** 40]);

@@ -1,4 +1,4 @@
-/** What a hostile server says: messages of every type, right and wrong, huge, nested, out of order. */
+/** What a hostile server sends: messages of every type, correct and wrong, huge, nested, out of order. */
 import type { Random } from '../listener/uwsgi/random.ts';
 import { joined, peer } from './fake-server.ts';
 import { serverMessages } from './server-messages.ts';
@@ -8,7 +8,7 @@ type Json = Record<string | number, unknown>;
 const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
 const deep = JSON.parse(nested(500));
 
-/** A value of any kind. */
+/** A value of any type. */
 export const junk = (random: Random): unknown => {
   const values = [
     ...[
@@ -56,7 +56,7 @@ const codes = [
   'x',
 ];
 
-/** One that has the right shape, with numbers and names that may be anybody's. */
+/** A well-formed message, with arbitrary numbers and names. */
 const plausible = (random: Random): Json => {
   const message = structuredClone(serverMessages[random(serverMessages.length)]) as unknown as Json;
   const any = <Value>(values: readonly Value[]) => values[random(values.length)];

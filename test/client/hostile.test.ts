@@ -1,4 +1,4 @@
-/** What one hostile peer may cost a page: each limit of app/client/README.md, and that honest peers do not meet it. */
+/** The cost of one hostile peer for a page: each limit of app/client/README.md, and that honest peers stay below them. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -24,8 +24,8 @@ const candidateLine = (index: number) => `a=candidate:${index} 1 udp 1 192.0.2.1
 const candidateLines = (count: number) => Array.from({ length: count }, (_, index) => candidateLine(index)).join('');
 const live = ({ made }: FakeRtc) => made.filter(({ connectionState }) => connectionState !== 'closed').length;
 
-describe('fresh connections', () => {
-  it('are made for the next generation alone, and for a few of those a minute', async () => {
+describe('new connections', () => {
+  it('are created only for the next generation, and a limited number a minute', async () => {
     const { rtc, link } = end(false, new FakeClock());
     link.receive(offer(2));
     expect(rtc.made).toHaveLength(0);
@@ -37,7 +37,7 @@ describe('fresh connections', () => {
     expect(rtc.made).toHaveLength(prices.connection[0] + 60_000 / prices.connection[1]);
   });
 
-  it('that are refused are asked for later, and come then', async () => {
+  it('that are refused are requested later, and then created', async () => {
     const { a, b, clock, connect, deliver } = pair();
     await connect();
     for (let index = 0; index < 20; index += 1) {
@@ -54,7 +54,7 @@ describe('fresh connections', () => {
     expect([...a.troubles, ...b.troubles]).toEqual([]);
   });
 
-  it('that the browser refuses are tried again, under a number that the other side expects', async () => {
+  it('that the browser refuses are retried until both sides connect', async () => {
     const refuse = vi.spyOn(FakeRtc.prototype, 'connection').mockImplementation(() => {
       throw new Error('Cannot create so many PeerConnections');
     });
@@ -67,7 +67,7 @@ describe('fresh connections', () => {
     expect([a.link.state, b.link.state]).toEqual(['connected', 'connected']);
   });
 
-  it('that a peer ends as soon as they are there are not replaced at once for ever', async () => {
+  it('that fail as soon as they connect are not replaced without limit', async () => {
     const { a, clock } = pair();
     for (let index = 0; index < 100; index += 1) {
       a.rtc.latest.become('connected');
@@ -80,7 +80,7 @@ describe('fresh connections', () => {
     expect(a.rtc.made).toHaveLength(prices.connection[0] + 1);
   });
 
-  it('survive whatever fails in the browser', async () => {
+  it('survive every failure in the browser', async () => {
     const { a, connect } = pair();
     await connect();
     const methods = ['setConfiguration', 'restartIce', 'getStats', 'setRemoteDescription', 'addIceCandidate'];
@@ -116,7 +116,7 @@ describe('fresh connections', () => {
   });
 
   it.each(['addTransceiver', 'createDataChannel'] as const)(
-    'also when it is %s, in the middle of one',
+    'survive that %s throws while one is created',
     async (method) => {
       const fails = vi.spyOn(FakePc.prototype, method).mockImplementation(() => {
         throw new Error(method);
@@ -133,12 +133,12 @@ describe('fresh connections', () => {
 });
 
 describe('signals', () => {
-  it('of a kind that costs are answered a few times, whatever it is', async () => {
+  it('that are expensive are handled a limited number of times, whatever their content', async () => {
     const { a, b, connect } = pair();
     await connect();
     const [most] = prices.description;
     for (let index = 0; index < 1_000; index += 1) a.link.receive({ link: 1, restart: true });
-    // The answer was one.
+    // The answer was one too.
     expect(a.rtc.latest.restarts).toBe(most - 1);
     const described = vi.spyOn(b.rtc.latest, 'setRemoteDescription');
     for (let index = 0; index < 1_000; index += 1) b.link.receive(offer(1));
@@ -154,16 +154,16 @@ describe('signals', () => {
 
   it.each([
     ['an SDP that is too long', offer(1, ' '.repeat(bounds.sdp + 1))],
-    ['too many sections', offer(1, 'm=audio 9\r\n'.repeat(bounds.sections + 1))],
+    ['too many media sections', offer(1, 'm=audio 9\r\n'.repeat(bounds.sections + 1))],
     ['a rollback', { link: 1, description: { type: 'rollback', sdp: '' } }],
     ['generation 0', offer(0)],
     ['a candidate that is too long', { link: 1, candidate: { candidate: 'x'.repeat(bounds.text + 1) } }],
-    ['a candidate that is no text', { link: 1, candidate: { candidate: {} } }],
-    ['a place that is no primitive', { link: 1, candidate: { sdpMLineIndex: { toString: 1 } } }],
-    ['a place that is no number', { link: 1, candidate: { candidate: '', sdpMLineIndex: [] } }],
-  ])('with %s are none', (_, data) => expect(readSignal(data)).toBeUndefined());
+    ['a candidate that is not a string', { link: 1, candidate: { candidate: {} } }],
+    ['an sdpMLineIndex that is not a primitive', { link: 1, candidate: { sdpMLineIndex: { toString: 1 } } }],
+    ['an sdpMLineIndex that is not a number', { link: 1, candidate: { candidate: '', sdpMLineIndex: [] } }],
+  ])('with %s are ignored', (_, data) => expect(readSignal(data)).toBeUndefined());
 
-  it('bring no more than a browser knows', () => {
+  it('create no more media sections than a browser has', () => {
     const full = { link: 3, description: { type: 'answer', sdp: 'm=audio\r\n'.repeat(bounds.sections), x: 1 }, y: 2 };
     const { x: _, ...description } = full.description;
     expect(readSignal(full)).toEqual({ link: 3, description });
@@ -172,7 +172,7 @@ describe('signals', () => {
     expect(readSignal({ link: 3, candidate: {} })).toEqual({ link: 3, candidate: {} });
   });
 
-  it('have so many candidates for a search, in the SDP and after it', async () => {
+  it('have a limited number of candidates for each ICE search, within the SDP and after it', async () => {
     const { rtc, link } = end(false, new FakeClock());
     const { candidates: most } = bounds;
     const trickle = (ufrag: string, count: number) => {
@@ -188,7 +188,7 @@ describe('signals', () => {
     link.receive(offer(1, `a=ice-ufrag:two\r\n${candidateLines(600)}a=end\r\n`));
     await settled();
     expect(described.mock.lastCall?.[0].sdp).toBe(`a=ice-ufrag:two\r\n${candidateLines(most)}a=end\r\n`);
-    // So many at once, of all searches together.
+    // The limit of candidates for all ICE searches together.
     const left = 20 + prices.candidate[0] - 2 * most;
     time.now += 20 * prices.candidate[1];
     link.receive(offer(1, `a=ice-ufrag:three\r\n${candidateLines(600)}`));
@@ -213,9 +213,11 @@ describe('the data channel', () => {
     7,
     undefined,
     new Blob(),
-  ])('takes an object as text, or bytes: %s', (data) => expect(read(data, new Allowance())).toBeUndefined());
+  ])('accepts only objects, as text, and bytes: %s is ignored', (data) =>
+    expect(read(data, new Allowance())).toBeUndefined(),
+  );
 
-  it('parses no text that is too long, and not too many', () => {
+  it('parses no text that is too long, and a limited number of texts', () => {
     const parse = vi.spyOn(JSON, 'parse');
     const allowance = new Allowance();
     for (let index = 0; index < 10; index += 1) read(`"${'x'.repeat(250_000)}"`, allowance);
@@ -225,7 +227,7 @@ describe('the data channel', () => {
     expect(read(new ArrayBuffer(1), allowance)).toBeInstanceOf(ArrayBuffer);
   });
 
-  it('sends no more to one who does not read, and survives what the browser refuses', () => {
+  it('stops sending to a peer that does not read, and survives refusals of the browser', () => {
     const far = new FakeChannel();
     const pc = { createDataChannel: () => far as unknown as RTCDataChannel };
     const channel = new Channel(pc, { opened: () => {}, heard: () => {} });
@@ -260,7 +262,7 @@ describe('a room', () => {
     return { clock, server, rtc, mesh, changes };
   };
 
-  it('of five hundred has links to the first of them, and to others when those have left', () => {
+  it('of five hundred has links to the first peers, and to others when those have left', () => {
     const { mesh, rtc, server } = enter(500);
     expect([mesh.peers.length, rtc.made.length]).toEqual([64, 64]);
     server.latest.say({ type: 'peer-joined', seq: 2, peer: peer('new') });
@@ -270,7 +272,7 @@ describe('a room', () => {
     expect(mesh.peers.at(-1)?.id).toBe('newer');
   });
 
-  it('shows the last of what a peer tells of itself too often', async () => {
+  it("reports only the last of a peer's frequent updates", async () => {
     const { server, clock, changes, mesh } = enter(2);
     for (let seq = 2; seq < 500; seq += 1) server.latest.say({ type: 'peer-updated', seq, peer: 'p0', name: `${seq}` });
     server.latest.say({ type: 'peer-updated', seq: 500, peer: 'p1', name: 'honest' });
@@ -283,7 +285,7 @@ describe('a room', () => {
     mesh.close();
   });
 
-  it('makes no new path each time that a peer is back', () => {
+  it('limits the ICE restarts for a peer that repeatedly returns', () => {
     const { server, rtc } = enter(1);
     rtc.latest.become('connected');
     rtc.latest.become('disconnected');

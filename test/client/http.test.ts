@@ -1,4 +1,4 @@
-/** The library over plain HTTP, and a server that answers wrongly, too soon, too much, or from elsewhere. */
+/** The library over plain HTTP, and a server that responds wrongly, too early, too much, or with a redirect. */
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -16,7 +16,7 @@ const welcome: Given = { body: JSON.stringify(joined()) };
 const nothingNew: Given = { body: '{"messages":[],"seq":0}' };
 const isStream = ({ accept }: Asked) => accept === 'text/event-stream';
 
-/** A conversation over plain HTTP, because WebSockets break. `events` answers what follows `join`. */
+/** A connection over plain HTTP, because WebSockets break. `events` responds to the requests after `join`. */
 const start = async (events: (asked: Asked) => Given, join = welcome) => {
   const clock = new FakeClock();
   const http = new FakeHttp(clock, (asked) => {
@@ -32,19 +32,19 @@ const start = async (events: (asked: Asked) => Given, join = welcome) => {
   }
   vi.stubGlobal('WebSocket', BrokenSocket);
   const connection = new Connection({ url: 'ws://host/rooms/r/ws', join: { passcode: 'sesame' }, clock });
-  const heard: RoomEvent[] = [];
-  connection.on('event', (event) => heard.push(event));
+  const received: RoomEvent[] = [];
+  connection.on('event', (event) => received.push(event));
   await clock.pass(1_000);
-  return { clock, http, connection, heard };
+  return { clock, http, connection, received };
 };
 
-describe('what ends at once is not asked for again at once:', () => {
+describe('a request that ends at once is not repeated at once:', () => {
   const minutes = 5;
   it.each<[string, (asked: Asked) => Given]>([
     ['an empty poll in place of a stream', () => nothingNew],
     ['an empty stream', (asked) => (isStream(asked) ? { type: 'text/event-stream', body: '' } : nothingNew)],
-    ['a stream that ends', () => ({ type: 'text/event-stream', body: ': \n\n' })],
-    ['an answer that is none', () => ({ type: 'text/html', body: '<p>Welcome</p>' })],
+    ['a stream that ends at once', () => ({ type: 'text/event-stream', body: ': \n\n' })],
+    ['an invalid response', () => ({ type: 'text/html', body: '<p>Welcome</p>' })],
     ['a refusal', () => ({ status: 410, body: '{"type":"error","code":"events-gone","message":""}' })],
     ['a refusal with retry', () => ({ body: '{"type":"error","code":"draining","message":"","retry":-1}' })],
   ])('%s', async (_, events) => {
@@ -57,9 +57,9 @@ describe('what ends at once is not asked for again at once:', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('news are, ten times a second at most', async () => {
+  it('polls that each return an event run at most ten times a second', async () => {
     let seq = 0;
-    const { clock, http, heard, connection } = await start(() => {
+    const { clock, http, received, connection } = await start(() => {
       seq += 1;
       return { body: JSON.stringify({ messages: [{ type: 'peer-away', seq, peer: 'a' }], seq }) };
     });
@@ -67,14 +67,14 @@ describe('what ends at once is not asked for again at once:', () => {
     await clock.pass(10_000);
     expect(http.of('events').length - before).toBeGreaterThan(90);
     expect(http.of('events').length - before).toBeLessThanOrEqual(100);
-    expect(heard.length).toBeGreaterThan(90);
+    expect(received.length).toBeGreaterThan(90);
     connection.leave();
   });
 });
 
-describe('an answer has a limit of', () => {
+describe('a response is limited to', () => {
   const piece = 'x'.repeat(2 ** 20);
-  /** So many pieces and more, counted as they are taken. */
+  /** At least so many pieces, counted as they are read. */
   const flood = (first: string) => {
     const taken = { pieces: 0 };
     const pieces = function* () {
@@ -87,7 +87,7 @@ describe('an answer has a limit of', () => {
   it.each([
     ['a line', 'data: '],
     ['an event of many lines', 'data: x\ndata: y\ndata: '],
-  ])('8 MiB for %s of a stream, which is then a stream that failed', async (_, first) => {
+  ])('8 MiB for %s of a stream, which then fails', async (_, first) => {
     const { taken, body } = flood(first);
     const { clock, http, connection } = await start((asked) =>
       isStream(asked) ? { type: 'text/event-stream', body: body() } : undefined,
@@ -101,7 +101,7 @@ describe('an answer has a limit of', () => {
     connection.leave();
   });
 
-  it('8 MiB for a join, which has then failed', async () => {
+  it('8 MiB for a join, which then fails', async () => {
     const { taken, body } = flood('{"type":"joined","session":"');
     const { connection } = await start(() => undefined, { body: body() });
     expect(connection.state).toMatchObject({ state: 'connecting' });
@@ -109,7 +109,7 @@ describe('an answer has a limit of', () => {
     connection.leave();
   });
 
-  it('time, also for a body that comes byte by byte', async () => {
+  it('a time, even if the body arrives byte by byte', async () => {
     const clock = new FakeClock();
     const drip = () =>
       new ReadableStream<Uint8Array>({
@@ -131,7 +131,7 @@ describe('an answer has a limit of', () => {
   });
 });
 
-describe('one message does not end the loop:', () => {
+describe('one malformed message does not stop', () => {
   const nested = '['.repeat(200_000) + ']'.repeat(200_000);
   const messages = [
     `{"type":"signal","seq":1,"from":"a","epoch":1,"data":${nested}}`,
@@ -139,30 +139,30 @@ describe('one message does not end the loop:', () => {
     '{"type":"peer-away","seq":3,"peer":"a"}',
   ];
 
-  it('of polls', async () => {
+  it('polls', async () => {
     let given = false;
-    const { clock, heard, connection } = await start(() => {
+    const { clock, received, connection } = await start(() => {
       if (given) return undefined;
       given = true;
       return { body: `{"messages":[${messages.join(',')}],"seq":3}` };
     });
     await clock.pass(2_000);
-    expect(heard.map(({ type }) => type)).toContain('peer-away');
+    expect(received.map(({ type }) => type)).toContain('peer-away');
     expect(connection.state).toEqual({ state: 'joined' });
     connection.leave();
   });
 
-  it('of streams, with any of the line ends and none besides', async () => {
+  it('streams, with any of the line endings', async () => {
     const ends = ['\n', '\r', '\r\n'];
     const blocks = messages.map((text, at) => `id: ${at}${ends[at % 3]}data: ${text}${ends[at % 3]}${ends[at % 3]}`);
     const chat = 'data: {"type":"chat","seq":9,"from":"a","text":"one\u2028two\u2029\u0085","at":1}\n\n';
-    const { clock, heard, connection } = await start(() => ({
+    const { clock, received, connection } = await start(() => ({
       type: 'text/event-stream',
       body: piecesOf([...blocks, chat], true),
     }));
     await clock.pass(1_000);
-    expect(heard.map(({ type }) => type)).toEqual(expect.arrayContaining(['peer-away', 'chat']));
-    expect(heard.at(-1)).toMatchObject({ text: 'one\u2028two\u2029\u0085' });
+    expect(received.map(({ type }) => type)).toEqual(expect.arrayContaining(['peer-away', 'chat']));
+    expect(received.at(-1)).toMatchObject({ text: 'one\u2028two\u2029\u0085' });
     connection.leave();
   });
 });
@@ -182,7 +182,7 @@ describe('a redirect', () => {
     }
   });
 
-  it('is not followed: nobody else is told a token or a passcode', async () => {
+  it('is not followed: no other server receives a token or a passcode', async () => {
     const elsewhere: IncomingMessage[] = [];
     const other = await listen((asked, answer) => {
       elsewhere.push(asked);

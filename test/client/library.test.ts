@@ -1,4 +1,4 @@
-/** The library as it is built: how large it is, what it leaves out, and whether its declarations tell the truth. */
+/** The library as built: its size, what it leaves out, and whether its declarations match. */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,21 +25,21 @@ beforeAll(async () => {
 });
 
 describe('the build', () => {
-  test('is one module and its declarations, under names that stay', () => {
+  test('is one module and its declarations, under fixed names', () => {
     expect(names.toSorted()).toEqual(['js/genkan.d.ts', 'js/genkan.js']);
     expect(code).not.toMatch(/\bimport\b\s*[({'"]/);
   });
 
-  test('has at most 15.1 kB, packed', () => {
+  test('has at most 15.1 kB, compressed', () => {
     expect(gzipSync(code, { level: 9 }).length).toBeLessThanOrEqual(15_100);
   });
 
-  test('has the codes of ends, without their sentences', () => {
+  test('contains the codes of final errors, without their sentences', () => {
     expect(code).toContain('4503');
     expect(code).not.toContain('The room is full');
   });
 
-  test('lets a bundler leave out what a page does not use', async () => {
+  test('lets a bundler drop what a page does not use', async () => {
     const page = '\0page';
     const built = await build({
       ...{ configFile: false, logLevel: 'silent' },
@@ -91,9 +91,9 @@ test('the examples of the README are correct by the declarations', () => {
   expect(status).toBe(0);
 });
 
-/** These are checked by tsc; at run time there is nothing to see. */
+/** These are checked by tsc; at run time there is nothing to check. */
 describe('the declarations', () => {
-  test('have what the library has', () => {
+  test('match the exports of the library', () => {
     expectTypeOf<Omit<Real.JoinOptions, 'timing' | 'inPlaceOf'>>().toEqualTypeOf<Declared.JoinOptions>();
     expectTypeOf<Omit<Real.Room, 'channel' | 'on'>>().toMatchTypeOf<Omit<Declared.Room, 'on'>>();
     expectTypeOf<Exclude<keyof Real.Room, 'channel'>>().toEqualTypeOf<keyof Declared.Room>();
@@ -107,7 +107,7 @@ describe('the declarations', () => {
   });
   type Hidden = 'id' | 'isUnfinished' | 'end' | 'hear' | 'take';
 
-  test('have every event but those that are the library’s own', () => {
+  test('have every event except those internal to the library', () => {
     type Public = Omit<Real.RoomEvents, 'joined' | 'channel' | 'data'>;
     expectTypeOf<keyof Public>().toEqualTypeOf<keyof Declared.RoomEvents>();
     expectTypeOf<Public>().toMatchTypeOf<Declared.RoomEvents>();
@@ -121,7 +121,7 @@ describe('the declarations', () => {
     expectTypeOf<Real.LinkState>().toEqualTypeOf<Declared.LinkState>();
   });
 
-  test('stand alone', () => {
+  test('need no other file', () => {
     const text = readFileSync(join(import.meta.dirname, '../../app/client/public.d.ts'), 'utf8');
     expect(text).not.toMatch(/^import|from '|import\(/m);
   });

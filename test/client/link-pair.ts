@@ -1,4 +1,4 @@
-/** Both ends of a link over a fake WebRTC, whose signals the test delivers. */
+/** Both ends of a link over fake WebRTC; the test delivers their signals. */
 import { Allowance } from '../../app/client/allowance.ts';
 import { Link, usualLinkTiming } from '../../app/client/link.ts';
 import type { LinkSignal } from '../../app/client/link-signal.ts';

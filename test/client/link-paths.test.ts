@@ -1,10 +1,10 @@
-/** How a link gets another path, or another connection, and when it moves to new servers. */
+/** ICE restarts and replaced connections of a link, and when it moves to new servers. */
 import { describe, expect, it } from 'vitest';
 import { settled } from './fake-clock.ts';
 import { newer, pair } from './link-pair.ts';
 
 describe('a lost connection', () => {
-  it('gets a new path after a while, with the newest servers, through the same negotiation', async () => {
+  it('gets an ICE restart after a while, with the latest servers, through the same negotiation', async () => {
     const { a, b, clock, connect, deliver } = pair();
     await connect();
     a.link.setIce(newer);
@@ -21,7 +21,7 @@ describe('a lost connection', () => {
     expect([a.rtc.made.length, b.rtc.made.length]).toEqual([1, 1]);
   });
 
-  it('that heals alone is left alone', async () => {
+  it('that recovers by itself is not restarted', async () => {
     const { a, clock, connect } = pair();
     await connect();
     a.rtc.latest.become('disconnected');
@@ -32,7 +32,7 @@ describe('a lost connection', () => {
   });
 
   it.each(['a', 'b'] as const)(
-    'is found anew by Firefox where one side is that, %s here, whichever side asks for it',
+    'is restarted by Firefox if one side is Firefox, %s here, whichever side requests it',
     async (side) => {
       const { a, b, connect, deliver } = pair({ [side]: 'Firefox' });
       await connect();
@@ -47,7 +47,7 @@ describe('a lost connection', () => {
     },
   );
 
-  it('is replaced when the new path does not help', async () => {
+  it('is replaced when the ICE restart does not help', async () => {
     const { a, clock, connect } = pair();
     await connect();
     a.rtc.latest.become('disconnected');
@@ -58,7 +58,7 @@ describe('a lost connection', () => {
     expect(a.link.state).toBe('reconnecting');
   });
 
-  it('is replaced at once when it has failed, whichever side finds that', async () => {
+  it('is replaced at once when it has failed, whichever side detects it', async () => {
     const { a, b, connect, deliver } = pair();
     await connect();
     b.rtc.latest.become('failed');
@@ -84,7 +84,7 @@ describe('a lost connection', () => {
     expect(a.rtc.made).toHaveLength(2);
   });
 
-  it('tries at once when signals arrive again', async () => {
+  it('is restarted at once when signals arrive again', async () => {
     const { a, clock, connect } = pair();
     await connect();
     a.rtc.latest.become('disconnected');
@@ -96,7 +96,7 @@ describe('a lost connection', () => {
 });
 
 describe('new servers', () => {
-  it('are there for the next path, and leave a direct one alone', async () => {
+  it('are used for the next ICE restart, and leave a direct path unchanged', async () => {
     const { a, b, clock, connect } = pair();
     await connect();
     a.link.setIce(newer);
@@ -106,7 +106,7 @@ describe('new servers', () => {
     expect([a.rtc.latest.restarts, b.rtc.latest.restarts]).toEqual([0, 0]);
   });
 
-  it('move a path that both sides relay once, by the initiator, without a collision and without doubt in it', async () => {
+  it('move a path relayed on both sides once, by the initiator, without an offer collision or a new connection', async () => {
     const { a, b, clock, connect, deliver } = pair();
     await connect();
     a.rtc.latest.selected = b.rtc.latest.selected = 'relay';
@@ -121,7 +121,7 @@ describe('new servers', () => {
     expect([a.rtc.made.length, b.rtc.made.length, a.link.state]).toEqual([1, 1, 'connected']);
   });
 
-  it('move a path that only the other side relays, a moment later', async () => {
+  it('move a path relayed only on the other side, a moment later', async () => {
     const { a, b, clock, connect } = pair();
     await connect();
     b.rtc.latest.selected = 'relay';
@@ -134,7 +134,7 @@ describe('new servers', () => {
     expect([a.rtc.latest.restarts, b.rtc.latest.restarts]).toEqual([0, 1]);
   });
 
-  it('are what a later generation begins with', async () => {
+  it('are used by a later generation', async () => {
     const { a, clock } = pair();
     a.link.setIce(newer);
     await clock.pass(10_000);
@@ -142,7 +142,7 @@ describe('new servers', () => {
     expect(a.rtc.made.map(({ restarts }) => restarts)).toEqual([0, 0]);
   });
 
-  it('come too late for a link that was closed while it looked at its path', async () => {
+  it('are ignored by a link that is closed meanwhile', async () => {
     const { a, clock, connect } = pair();
     await connect();
     a.rtc.latest.selected = 'relay';

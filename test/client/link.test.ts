@@ -3,7 +3,7 @@ import { settled } from './fake-clock.ts';
 import { fakeTrack } from './fake-rtc.ts';
 import { end, kindsOf, pair, silence } from './link-pair.ts';
 
-it('tells how loud the other side is', async () => {
+it('the audio level of the other side is reported', async () => {
   const { a, b, deliver } = pair();
   expect(b.link.volume).toBeUndefined();
   await deliver();
@@ -14,7 +14,7 @@ it('tells how loud the other side is', async () => {
 });
 
 describe('the first offer', () => {
-  it('comes from the initiator alone, and the answer brings the other side’s tracks', async () => {
+  it('comes only from the initiator, and the answer adds the other side’s tracks', async () => {
     const { a, b, deliver } = pair();
     await settled();
     expect(kindsOf(a.sent)).toEqual(['offer', 'candidate']);
@@ -29,7 +29,7 @@ describe('the first offer', () => {
     expect([...a.troubles, ...b.troubles]).toEqual([]);
   });
 
-  it('has places for camera and microphone that do not exist yet; filling them negotiates nothing', async () => {
+  it('has transceivers for camera and microphone before they exist; adding the tracks needs no negotiation', async () => {
     const { a, b, connect, deliver } = pair();
     a.link.setTracks(silence);
     await connect();
@@ -45,7 +45,7 @@ describe('the first offer', () => {
 });
 
 describe('colliding offers later on', () => {
-  it('the polite side takes its own back, the impolite side ignores the other’s and its candidates', async () => {
+  it('the polite side rolls back its own, the impolite side ignores the other’s and its candidates', async () => {
     const { a, b, connect, deliver } = pair();
     await connect();
     a.rtc.latest.renegotiate();
@@ -59,7 +59,7 @@ describe('colliding offers later on', () => {
     expect([...a.troubles, ...b.troubles]).toEqual([]);
   });
 
-  it('a refused candidate of an offer that was ignored is swallowed, even if an answer came in between', async () => {
+  it('a rejected candidate of an ignored offer is silent, even after an answer in between', async () => {
     const { a, b, connect } = pair();
     await connect();
     a.rtc.latest.renegotiate();
@@ -76,7 +76,7 @@ describe('colliding offers later on', () => {
     expect(b.troubles).toEqual([]);
   });
 
-  it('other refused candidates and descriptions are told as trouble and break nothing', async () => {
+  it('other rejected candidates and descriptions emit a warning and break nothing', async () => {
     const { a, b, connect } = pair();
     await connect();
     b.link.receive({ link: 1, candidate: { candidate: 'x', usernameFragment: 'stranger' } });
@@ -88,7 +88,7 @@ describe('colliding offers later on', () => {
 });
 
 describe('the watchdog', () => {
-  it('the initiator replaces a connection that does not connect, and the other side follows', async () => {
+  it('makes the initiator replace a connection that does not connect, and the other side follows', async () => {
     const { a, b, clock, deliver } = pair();
     await deliver();
     await clock.pass(10_000);
@@ -102,7 +102,7 @@ describe('the watchdog', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('the other side asks for it, once per generation', async () => {
+  it('makes the other side request a replacement, once for each generation', async () => {
     const { a, b, clock, deliver } = pair();
     await deliver();
     a.rtc.latest.become('connected');
@@ -114,21 +114,24 @@ describe('the watchdog', () => {
     expect([a.rtc.made.length, b.rtc.made.length]).toEqual([2, 2]);
   });
 
-  it.each(['a', 'b'] as const)('is patient with a connection that gets on, as the signals of %s say', async (side) => {
-    const ends = pair();
-    const { a, clock, deliver } = ends;
-    await deliver();
-    for (let index = 0; index < 5; index += 1) {
-      await clock.pass(8_000);
-      ends[side].rtc.latest.onicecandidate?.({ candidate: { toJSON: () => ({ candidate: `${index}` }) } });
+  it.each(['a', 'b'] as const)(
+    'waits longer for a connection that makes progress, judging by signals of %s',
+    async (side) => {
+      const ends = pair();
+      const { a, clock, deliver } = ends;
       await deliver();
-    }
-    expect(a.rtc.made).toHaveLength(1);
-    await clock.pass(10_000);
-    expect(a.sent[0]).toMatchObject({ link: 2, description: { type: 'offer' } });
-  });
+      for (let index = 0; index < 5; index += 1) {
+        await clock.pass(8_000);
+        ends[side].rtc.latest.onicecandidate?.({ candidate: { toJSON: () => ({ candidate: `${index}` }) } });
+        await deliver();
+      }
+      expect(a.rtc.made).toHaveLength(1);
+      await clock.pass(10_000);
+      expect(a.sent[0]).toMatchObject({ link: 2, description: { type: 'offer' } });
+    },
+  );
 
-  it('takes longer each time, gives up after three, and tries again when told', async () => {
+  it('waits longer each time, gives up after three attempts, and retries when told to', async () => {
     const { a, clock, deliver } = pair();
     const begun: number[] = [];
     for (let made = 1; a.link.state !== 'failed'; ) {
@@ -145,7 +148,7 @@ describe('the watchdog', () => {
     expect(a.rtc.made).toHaveLength(5);
   });
 
-  it('does not count time in which signals would not arrive', async () => {
+  it('does not count time in which signals cannot arrive', async () => {
     const { a, clock } = pair();
     a.reachable.now = false;
     await clock.pass(300_000);
@@ -155,7 +158,7 @@ describe('the watchdog', () => {
     expect(a.rtc.made).toHaveLength(2);
   });
 
-  it('signals of an older generation and of later ones without an offer are ignored', async () => {
+  it('signals of an older generation, and of later ones without an offer, are ignored', async () => {
     const { a, b, clock, deliver } = pair();
     await settled();
     const old = a.sent.splice(0);
@@ -175,7 +178,7 @@ describe('a new epoch of the pair', () => {
     other: { epoch, initiator: false, polite: false },
   });
 
-  it('goes on with the connection that both have, whoever is the initiator now', async () => {
+  it('keeps the connection that both sides have, even if the initiator changes', async () => {
     const { a, b, clock, connect, deliver } = pair();
     await connect();
     const { initiator, other } = later(7);
@@ -191,7 +194,7 @@ describe('a new epoch of the pair', () => {
       'connected',
     ]);
     expect([...a.epochs, ...b.epochs].at(-1)).toBe(7);
-    // Later on they yield as the server says now.
+    // Later they yield according to the latest roles from the server.
     a.rtc.latest.renegotiate();
     b.rtc.latest.renegotiate();
     await deliver();
@@ -199,7 +202,7 @@ describe('a new epoch of the pair', () => {
     expect([...a.troubles, ...b.troubles]).toEqual([]);
   });
 
-  it('of a page that was loaded again brings an offer, and with it another connection', async () => {
+  it('of a reloaded page brings an offer and a new connection', async () => {
     const { a, b, clock, connect } = pair();
     await connect();
     const { other } = later(7);
@@ -213,7 +216,7 @@ describe('a new epoch of the pair', () => {
     expect(kindsOf(b.sent)).toEqual(['answer', 'candidate']);
   });
 
-  it('makes another connection where the other side does not have it any more', async () => {
+  it('creates a new connection if the other side no longer has it', async () => {
     const { a, b, clock, connect } = pair();
     await connect();
     const { initiator } = later(7);
@@ -230,7 +233,7 @@ describe('a new epoch of the pair', () => {
     expect(kindsOf(again.sent)).toEqual(['answer', 'candidate']);
   });
 
-  it('or where that is in the middle of something, or never was', async () => {
+  it('creates a new connection if the other side is negotiating or never had one', async () => {
     const { a, b, connect } = pair();
     expect(a.link.goOn(later(7).initiator)).toBe(false);
     await connect();
@@ -241,7 +244,7 @@ describe('a new epoch of the pair', () => {
     expect(b.link.goOn(later(7).other)).toBe(false);
   });
 
-  it('is told of a connection of another generation: the next offer counts, whatever its number', async () => {
+  it('accepts a connection of another generation: the next offer counts, whatever its number', async () => {
     const { a, b, connect, deliver } = pair();
     await connect();
     const { initiator, other } = later(7);
@@ -270,7 +273,7 @@ it.each([
   { link: 2, description: 'offer' },
   { link: 2, description: { type: 'offer', sdp: {} } },
   { link: 1, candidate: null },
-])('nonsense from a peer is ignored: %j', async (data) => {
+])('a malformed signal is ignored: %j', async (data) => {
   const { b } = pair();
   b.link.receive(data);
   await settled();
@@ -278,7 +281,7 @@ it.each([
   expect(b.troubles).toEqual([]);
 });
 
-it('close() closes everything, stops every timer, and ends all talk', async () => {
+it('close() closes everything, stops every timer, and sends nothing more', async () => {
   const { a, b, clock, connect } = pair();
   await connect();
   a.rtc.latest.renegotiate();

@@ -22,7 +22,7 @@ const start = (session?: string) => {
   connection.on('state', (state) => states.push(state));
   return { clock, server, connection, states };
 };
-/** Someone who knocked. */
+/** A peer that waits in the lobby. */
 const knock = () => {
   const all = start();
   all.server.latest.accept();
@@ -30,8 +30,8 @@ const knock = () => {
   return all;
 };
 
-describe('at the door', () => {
-  it('says whether a host is here, and is let in over the same socket', () => {
+describe('in the lobby', () => {
+  it('reports whether a host is present, and is admitted over the same socket', () => {
     const { server, connection, states } = knock();
     expect(connection.session).toBe('secret');
     server.latest.say({ type: 'waiting-updated', seq: 5, host: false });
@@ -47,7 +47,7 @@ describe('at the door', () => {
     expect(server.sockets).toHaveLength(1);
   });
 
-  it('keeps what is said until it was let in', () => {
+  it('keeps messages until it is admitted', () => {
     const { server, connection } = knock();
     connection.chat('hello');
     expect(server.latest.sent).toEqual([{ type: 'join' }]);
@@ -55,7 +55,7 @@ describe('at the door', () => {
     expect(server.latest.sent.at(-1)).toEqual({ type: 'chat', n: 1, text: 'hello' });
   });
 
-  it('comes back to it with its session after a lost connection, or finds itself inside', async () => {
+  it('returns to it with its session after a lost connection, or is admitted meanwhile', async () => {
     const { server, connection, clock } = knock();
     server.latest.drop(1006);
     expect(connection.state).toEqual({ state: 'reconnecting', attempt: 0 });
@@ -71,7 +71,7 @@ describe('at the door', () => {
     expect(connection.state).toEqual({ state: 'joined' });
   });
 
-  it.each(['denied', 'room-ended'] as const)('ends by %s, and does not come back', async (code) => {
+  it.each(['denied', 'room-ended'] as const)('is ended by %s, and does not reconnect', async (code) => {
     const { server, connection, clock } = knock();
     server.latest.say({ type: 'bye', code, message: '', retry: null });
     await clock.pass(600_000);
@@ -79,7 +79,7 @@ describe('at the door', () => {
     expect([server.sockets.length, clock.pending]).toEqual([1, 0]);
   });
 
-  it('is still there while the conversation moves to a better socket, and after that', async () => {
+  it('stays there while the connection upgrades to a better transport, and afterwards', async () => {
     const { server, connection, clock, states } = start();
     server.latest.drop(1006);
     await clock.pass(1_000);
@@ -100,7 +100,7 @@ describe('at the door', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('finds a dead connection when nudged', async () => {
+  it('detects a dead connection on checkConnection()', async () => {
     const { server, connection, clock } = knock();
     connection.checkConnection();
     expect(server.latest.sent.at(-1)).toEqual({ type: 'ping' });
@@ -108,7 +108,7 @@ describe('at the door', () => {
     expect(server.sockets).toHaveLength(2);
   });
 
-  it('is left with a word', () => {
+  it('leave() sends leave', () => {
     const { server, connection, clock } = knock();
     connection.leave();
     expect(server.latest.sent.at(-1)).toEqual({ type: 'leave' });
@@ -116,8 +116,8 @@ describe('at the door', () => {
   });
 });
 
-describe('a seat of before', () => {
-  it('is taken by its secret alone, and is no return until the room says so', () => {
+describe('a previous seat', () => {
+  it('is taken with its secret alone, and counts as resumed only when the room says so', () => {
     const { server, connection, states } = start('of before');
     expect(connection.state).toEqual({ state: 'connecting', attempt: 1 });
     expect(connection.session).toBe('of before');
@@ -130,7 +130,7 @@ describe('a seat of before', () => {
     expect(states).toEqual([{ state: 'joined' }]);
   });
 
-  it('is left for some seconds, or for good', () => {
+  it('can be left for some seconds, or for good', () => {
     for (const mayReturn of [true, false]) {
       const { server, connection } = start();
       server.admit();
@@ -141,7 +141,7 @@ describe('a seat of before', () => {
   });
 });
 
-it.each(['kicked', 'room-ended', 'replaced'] as const)('%s is an end without a way back', async (code) => {
+it.each(['kicked', 'room-ended', 'replaced'] as const)('%s ends the connection without reconnecting', async (code) => {
   const { server, connection, clock } = start();
   server.admit();
   server.latest.say({ type: 'bye', code, message: '', retry: null });

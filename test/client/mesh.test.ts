@@ -12,20 +12,20 @@ const room = (peers: Peer[], options: Partial<MeshOptions> = {}) => {
   const connection = new Connection({ url: 'ws://host', join: {}, open: server.open, clock });
   const emitter = new Emitter<MeshEvents>();
   const mesh = new Mesh(connection, { emitter, tracks: { audio: null, video: null }, rtc, clock, ...options });
-  const told: string[] = [];
-  emitter.on('peer-joined', ({ id }) => told.push(`+${id}`));
-  emitter.on('peer-updated', ({ id }) => told.push(`~${id}`));
-  emitter.on('peer-left', ({ peer: { id }, reason }) => told.push(`-${id} ${reason}`));
+  const emitted: string[] = [];
+  emitter.on('peer-joined', ({ id }) => emitted.push(`+${id}`));
+  emitter.on('peer-updated', ({ id }) => emitted.push(`~${id}`));
+  emitter.on('peer-left', ({ peer: { id }, reason }) => emitted.push(`-${id} ${reason}`));
   server.admit({ peers, seq: 10, ice: [{ urls: ['stun:one'] }] });
   const sent = () => server.latest.sent.filter((message) => message.type === 'signal');
-  return { clock, server, rtc, connection, mesh, told, sent };
+  return { clock, server, rtc, connection, mesh, emitted, sent };
 };
 
-describe('who is in the room', () => {
-  it('each gets a link; only where we are the initiator do we offer', async () => {
-    const { mesh, rtc, told, sent } = room([peer('a'), peer('b', { initiator: false, polite: false, epoch: 4 })]);
+describe('the peers of the room', () => {
+  it('each get a link; an offer is sent only where this side is the initiator', async () => {
+    const { mesh, rtc, emitted, sent } = room([peer('a'), peer('b', { initiator: false, polite: false, epoch: 4 })]);
     await settled();
-    expect(told).toEqual(['+a', '+b']);
+    expect(emitted).toEqual(['+a', '+b']);
     expect(mesh.peers.map(({ id, connectionState: link }) => [id, link])).toEqual([
       ['a', 'connecting'],
       ['b', 'connecting'],
@@ -38,8 +38,8 @@ describe('who is in the room', () => {
     ]);
   });
 
-  it('follows names, media, absence and leaving', () => {
-    const { mesh, server, told, rtc } = room([peer('a')]);
+  it('follow events about names, media, absence and leaving', () => {
+    const { mesh, server, emitted, rtc } = room([peer('a')]);
     const media = { audio: false, video: true };
     server.latest.say({ type: 'peer-updated', seq: 11, peer: 'a', name: 'Ada', media });
     server.latest.say({ type: 'peer-away', seq: 12, peer: 'a' });
@@ -48,40 +48,40 @@ describe('who is in the room', () => {
     expect(mesh.peers[0]).toMatchObject({ away: false });
     server.latest.say({ type: 'peer-left', seq: 14, peer: 'a', reason: 'timeout' });
     expect(mesh.peers).toEqual([]);
-    expect(told.at(-1)).toBe('-a timeout');
+    expect(emitted.at(-1)).toBe('-a timeout');
     expect(rtc.latest.connectionState).toBe('closed');
   });
 
-  it('a known peer that joined anew gets a new link in the same place', () => {
-    const { mesh, server, told, rtc } = room([peer('a')]);
+  it('a known peer that rejoins gets a new link at the same position', () => {
+    const { mesh, server, emitted, rtc } = room([peer('a')]);
     server.latest.say({ type: 'peer-joined', seq: 11, peer: peer('a', { epoch: 1 }) });
     expect(rtc.made).toHaveLength(1);
     server.latest.say({ type: 'peer-joined', seq: 12, peer: peer('a', { epoch: 2, initiator: false }) });
     expect(rtc.made[0]?.connectionState).toBe('closed');
-    expect(told).toEqual(['+a', '~a']);
+    expect(emitted).toEqual(['+a', '~a']);
     expect(mesh.peers).toHaveLength(1);
   });
 
-  it('a session that begins anew drops every link and starts from the new list', async () => {
-    const { mesh, server, told, rtc, clock } = room([peer('a'), peer('b')]);
+  it('a new session drops every link and starts from the new list', async () => {
+    const { mesh, server, emitted, rtc, clock } = room([peer('a'), peer('b')]);
     server.latest.drop(1006);
     await clock.pass(1_000);
     server.admit({ peers: [peer('b', { epoch: 2 }), peer('c')], seq: 1 });
     expect(rtc.made.map(({ connectionState }) => connectionState)).toEqual(['closed', 'closed', 'new', 'new']);
     expect(mesh.peers.map(({ id }) => id)).toEqual(['b', 'c']);
-    expect(told.slice(2)).toEqual(['-a left', '~b', '+c']);
+    expect(emitted.slice(2)).toEqual(['-a left', '~b', '+c']);
   });
 
-  it('a room that is lost and fills again costs no link that works', async () => {
-    const { mesh, server, told, rtc, clock, sent } = room([peer('a'), peer('b'), peer('c', { initiator: false })]);
+  it('a room that is lost and fills again keeps links that work', async () => {
+    const { mesh, server, emitted, rtc, clock, sent } = room([peer('a'), peer('b'), peer('c', { initiator: false })]);
     await settled();
     for (const pc of rtc.made) pc.signalingState = 'stable';
     for (const pc of rtc.made) pc.become('connected');
     if (rtc.made[0]) rtc.made[0].selected = 'relay';
-    told.length = 0;
+    emitted.length = 0;
     server.latest.drop(1006);
     await clock.pass(1_000);
-    // Of the two that have been connected one is there already.
+    // One of the two that were connected is present already.
     server.admit({ peers: [peer('b', { epoch: 1002 }), peer('c', { epoch: 1002 })], seq: 2 });
     expect(mesh.peers.map(({ id, away, connectionState: link }) => [id, away, link])).toEqual([
       ['a', true, 'connected'],
@@ -94,17 +94,17 @@ describe('who is in the room', () => {
     server.latest.say({ type: 'peer-joined', seq: 3, peer: peer('a', { epoch: 1003, initiator: false }) });
     server.latest.say({ type: 'signal', seq: 4, from: 'a', epoch: 1003, data: { link: 1, keep: true } });
     await clock.pass(60_000);
-    // What is relayed gets a path by the new servers now.
+    // A relayed link restarts ICE with the new servers.
     expect(rtc.made.slice(0, 2).map(({ connectionState, restarts }) => [connectionState, restarts])).toEqual([
       ['connected', 1],
       ['connected', 0],
     ]);
     expect(mesh.peers.map(({ id, away }) => [id, away])).toContainEqual(['a', false]);
-    expect(told.filter((text) => !text.startsWith('~'))).toEqual([]);
+    expect(emitted.filter((text) => !text.startsWith('~'))).toEqual([]);
   });
 
-  it('whom that room does not have by the end of grace, or whose link ends before, has left', async () => {
-    const { mesh, server, told, rtc, clock, sent } = room([peer('a'), peer('b')]);
+  it('a peer missing from the new room when grace ends, or whose link fails before, has left', async () => {
+    const { mesh, server, emitted, rtc, clock, sent } = room([peer('a'), peer('b')]);
     await settled();
     for (const pc of rtc.made) pc.signalingState = 'stable';
     for (const pc of rtc.made) pc.become('connected');
@@ -117,12 +117,12 @@ describe('who is in the room', () => {
     expect(mesh.peers.map(({ id, away }) => [id, away])).toEqual([['a', true]]);
     await clock.pass(1_001);
     expect(mesh.peers).toEqual([]);
-    expect(told.filter((text) => text.startsWith('-'))).toEqual(['-b left', '-a timeout']);
+    expect(emitted.filter((text) => text.startsWith('-'))).toEqual(['-b left', '-a timeout']);
     expect(sent()).toHaveLength(before);
   });
 
-  it('one who comes back by another name begins anew with everyone', async () => {
-    const { mesh, server, told, rtc, clock } = room([peer('a'), peer('b')]);
+  it('a new id of our own starts new links with every peer', async () => {
+    const { mesh, server, emitted, rtc, clock } = room([peer('a'), peer('b')]);
     await settled();
     for (const pc of rtc.made) pc.signalingState = 'stable';
     for (const pc of rtc.made) pc.become('connected');
@@ -132,10 +132,10 @@ describe('who is in the room', () => {
     server.admit({ self, peers: [peer('b', { epoch: 2 })], seq: 1 });
     expect(rtc.made.map(({ connectionState }) => connectionState)).toEqual(['closed', 'closed', 'new']);
     expect(mesh.peers.map(({ id, connectionState: link }) => [id, link])).toEqual([['b', 'connecting']]);
-    expect(told.slice(-2)).toEqual(['-a left', '~b']);
+    expect(emitted.slice(-2)).toEqual(['-a left', '~b']);
   });
 
-  it('a session that goes on keeps every link and mends broken ones with the new servers', async () => {
+  it('a resumed session keeps every link and restarts ICE of broken ones with the new servers', async () => {
     const { server, rtc, clock } = room([peer('a'), peer('b')]);
     rtc.made[0]?.become('connected');
     rtc.made[1]?.become('connected');
@@ -152,7 +152,7 @@ describe('who is in the room', () => {
 describe('new servers', () => {
   const ice = [{ urls: ['turn:two'], username: 'u', credential: 'c' }];
 
-  it('go to every link, now and later; what is relayed or broken gets a new path', async () => {
+  it('go to every link, present and future; relayed or broken links restart ICE', async () => {
     const { server, rtc } = room([peer('direct'), peer('relayed'), peer('broken')]);
     const [direct, relayed, broken] = rtc.made;
     for (const pc of rtc.made) pc.become('connected');
@@ -165,7 +165,7 @@ describe('new servers', () => {
     expect([direct, relayed, broken].map((pc) => pc?.restarts)).toEqual([0, 1, 1]);
   });
 
-  it('give a link that has failed another try', async () => {
+  it('make a failed link retry', async () => {
     const { server, rtc, clock, mesh } = room([peer('a')], { timing: { tries: 0 } });
     await clock.pass(10_000);
     expect(mesh.peers).toMatchObject([{ connectionState: 'failed' }]);
@@ -174,7 +174,7 @@ describe('new servers', () => {
     expect(rtc.latest.configuration.iceServers).toEqual(ice);
   });
 
-  it('keep the policy that was asked for', () => {
+  it('keep the requested ICE transport policy', () => {
     const { server, rtc } = room([peer('a')], { iceTransportPolicy: 'relay' });
     server.latest.say({ type: 'ice', ice });
     expect(rtc.latest.configuration).toMatchObject({ iceServers: ice, iceTransportPolicy: 'relay' });
@@ -184,7 +184,7 @@ describe('new servers', () => {
 describe('signals', () => {
   const offer = { link: 1, description: { type: 'offer', sdp: 'theirs' } };
 
-  it('of the pair’s epoch are answered', async () => {
+  it('of the current epoch of the pair are answered', async () => {
     const { server, sent } = room([peer('a', { initiator: false, epoch: 3 })]);
     server.latest.say({ type: 'signal', seq: 11, from: 'a', epoch: 3, data: offer });
     await settled();
@@ -194,7 +194,7 @@ describe('signals', () => {
   it.each([
     ['an older epoch', 'a', 2],
     ['a future epoch', 'a', 4],
-    ['a stranger', 'nobody', 3],
+    ['an unknown peer', 'nobody', 3],
   ])('of %s are ignored', async (_, from, epoch) => {
     const { server, sent, rtc } = room([peer('a', { initiator: false, epoch: 3 })]);
     server.latest.say({ type: 'signal', seq: 11, from, epoch, data: offer });
@@ -204,7 +204,7 @@ describe('signals', () => {
   });
 });
 
-it('new tracks go to everyone, now and later', async () => {
+it('new tracks go to every peer, present and future', async () => {
   const { mesh, server, rtc } = room([peer('a')]);
   const camera = fakeTrack('video');
   mesh.setTracks({ audio: null, video: camera });
@@ -213,7 +213,7 @@ it('new tracks go to everyone, now and later', async () => {
   expect(rtc.made.map((pc) => pc.sends('video'))).toEqual([camera, camera]);
 });
 
-it('close() closes every link and listens no more', () => {
+it('close() closes every link and removes all listeners', () => {
   const { mesh, server, rtc, connection, clock } = room([peer('a'), peer('b')]);
   mesh.close();
   server.latest.say({ type: 'peer-joined', seq: 11, peer: peer('c') });

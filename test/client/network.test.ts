@@ -1,4 +1,4 @@
-/** The library against the real server through networks that break one rung of its ladder after the other. */
+/** The library against the real server through networks that break one transport after the other. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Connection, type ConnectionState } from '../../app/client/connection.ts';
 import type { Timing } from '../../app/client/timeouts.ts';
@@ -20,7 +20,7 @@ afterAll(() => site.stop());
 const timing: Timing = { ping: 2_000, answer: 3_000, opening: 1_000, climb: 1_500, backoff: 50, longest: 500 };
 
 let count = 0;
-/** A library's connection through a network with these faults, and a peer with a sound one in the same room. */
+/** A connection of the library through a network with these faults, and a peer with a working network in the same room. */
 const meet = async (faults: Fault[]) => {
   const room = `network-${++count}`;
   const network = await startSpoiled(site.direct.http, faults);
@@ -33,27 +33,27 @@ const meet = async (faults: Fault[]) => {
     other.dispose();
     network.close();
   });
-  const heard: string[] = [];
+  const received: string[] = [];
   const states: ConnectionState[] = [];
-  connection.on('event', (event) => event.type === 'chat' && heard.push(event.text));
+  connection.on('event', (event) => event.type === 'chat' && received.push(event.text));
   connection.on('state', (state) => states.push(state));
-  return { network, other, connection, heard, states };
+  return { network, other, connection, received, states };
 };
 type Met = Awaited<ReturnType<typeof meet>>;
 
-/** Both talk for some time; what either said must have come once and in order. */
-const talk = async ({ connection, other, heard }: Met, rounds: number) => {
-  const before = { heard: heard.length, said: other.inbox.of('chat').length };
-  const texts = Array.from({ length: rounds }, (_, round) => `${before.heard} + ${round}`);
+/** Both send messages for some time; each message must arrive once and in order. */
+const talk = async ({ connection, other, received }: Met, rounds: number) => {
+  const before = { received: received.length, sent: other.inbox.of('chat').length };
+  const texts = Array.from({ length: rounds }, (_, round) => `${before.received} + ${round}`);
   const settled: unknown[] = [];
   for (const text of texts) {
     settled.push(connection.chat(text));
     await other.send({ type: 'chat', text });
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  await eventually(() => expect(heard.slice(before.heard)).toEqual(texts), 20_000);
+  await eventually(() => expect(received.slice(before.received)).toEqual(texts), 20_000);
   await eventually(() =>
-    expect(other.inbox.of('chat').slice(before.said)).toMatchObject(texts.map((text) => ({ text }))),
+    expect(other.inbox.of('chat').slice(before.sent)).toMatchObject(texts.map((text) => ({ text }))),
   );
   expect(await Promise.all(settled)).toEqual(texts.map(() => ({ accepted: true })));
 };
@@ -66,8 +66,8 @@ const carriedBy = (met: Met, transport: Transport) =>
     expect(met.connection.state).toEqual({ state: 'joined' });
   }, 20_000);
 
-describe.concurrent('a network that', () => {
-  test('is sound: a WebSocket', async () => {
+describe.concurrent('on a network that', () => {
+  test('works: the transport is a WebSocket', async () => {
     const met = await meet([]);
     await joined(met);
     expect(met.connection.transport).toBe('websocket');
@@ -75,7 +75,7 @@ describe.concurrent('a network that', () => {
   });
 
   test.each<Fault>(['refuses upgrades', 'hangs upgrades', 'swallows WebSockets', 'cuts WebSockets'])(
-    '%s: a stream, and a WebSocket again once it is well, without a state between',
+    '%s: it is a stream, then a WebSocket once the network works, with no other state in between',
     async (fault) => {
       const met = await meet([fault]);
       await joined(met);
@@ -96,7 +96,7 @@ describe.concurrent('a network that', () => {
   test.each<Fault[]>([
     ['refuses upgrades', 'buffers streams'],
     ['swallows WebSockets', 'buffers streams'],
-  ])('%s and %s: polls, then a stream, then a WebSocket', async (sockets, streams) => {
+  ])('%s and %s: it is a poll, then a stream, then a WebSocket', async (sockets, streams) => {
     const met = await meet([sockets, streams]);
     await joined(met);
     await talk(met, 20);
@@ -112,7 +112,7 @@ describe.concurrent('a network that', () => {
     expect(met.other.inbox.of('peer-left')).toEqual([]);
   });
 
-  test('cuts streams: nothing is lost, and polls take their place', async () => {
+  test('cuts streams: polls replace them, and nothing is lost', async () => {
     const met = await meet(['refuses upgrades', 'cuts streams']);
     await joined(met);
     await talk(met, 60);
@@ -121,7 +121,7 @@ describe.concurrent('a network that', () => {
     expect(met.other.inbox.of('peer-left')).toEqual([]);
   });
 
-  test('breaks WebSockets in the middle of a call', async () => {
+  test('breaks WebSockets in the middle of a call: it is a stream', async () => {
     const met = await meet([]);
     await joined(met);
     await talk(met, 5);
@@ -133,7 +133,7 @@ describe.concurrent('a network that', () => {
   });
 });
 
-test('leaving says so at once', async () => {
+test('leave() is reported to the room at once', async () => {
   const met = await meet(['refuses upgrades']);
   await joined(met);
   await talk(met, 1);

@@ -11,18 +11,18 @@ const kind = (type: string) => {
   network.dispatchEvent(new Event('change'));
 };
 
-let told: string[];
+let calls: string[];
 let stop: () => void;
 beforeEach(() => {
   Object.assign(network, { type: 'wifi' });
   vi.stubGlobal('window', view);
   vi.stubGlobal('document', sheet);
   vi.stubGlobal('navigator', { connection: network });
-  told = [];
+  calls = [];
   stop = watchPageLifecycle({
-    leave: (mayReturn) => told.push(`leave ${mayReturn}`),
-    checkConnection: () => told.push('checkConnection'),
-    networkChanged: () => told.push('network'),
+    leave: (mayReturn) => calls.push(`leave ${mayReturn}`),
+    checkConnection: () => calls.push('checkConnection'),
+    networkChanged: () => calls.push('network'),
   });
 });
 afterEach(() => {
@@ -30,30 +30,30 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-it('a page that goes may return, one that wakes up looks at once', () => {
+it('pagehide leaves with mayReturn, and a visible page checks its connection at once', () => {
   visibility('hidden');
   visibility('visible');
   view.dispatchEvent(new Event('pagehide'));
-  expect(told).toEqual(['checkConnection', 'leave true']);
+  expect(calls).toEqual(['checkConnection', 'leave true']);
 });
 
-it('another network is one that is there again or of another kind, not another guess at its speed', () => {
+it('the network changes when it is online again or of another type, not when its estimated speed changes', () => {
   kind('wifi');
   kind('cellular');
   kind('cellular');
   view.dispatchEvent(new Event('online'));
-  expect(told).toEqual(['network', 'network']);
+  expect(calls).toEqual(['network', 'network']);
 });
 
-it('nothing is heard after the end', () => {
+it('no event is handled after the end', () => {
   stop();
   kind('none');
   visibility('visible');
   for (const type of ['online', 'pagehide']) view.dispatchEvent(new Event(type));
-  expect(told).toEqual([]);
+  expect(calls).toEqual([]);
 });
 
-it('browsers without the kind of network, and programs without a page, do without', () => {
+it('missing browser APIs for network type, or for pages, are tolerated', () => {
   vi.stubGlobal('navigator', {});
   watchPageLifecycle({ leave: () => {}, checkConnection: () => {}, networkChanged: () => {} })();
   vi.stubGlobal('window', undefined);

@@ -1,4 +1,4 @@
-/** The page's rules without a browser: lines, links, keys, loudness, ways through the network, layouts, news. */
+/** The page's logic without a browser: chat log, links, shortcuts, loudness, connection check, layouts, announcements. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { knocksSince, peerAnnouncement, roomStateAnnouncements } from '../../app/client/page/call/announcements.ts';
 import { besideMain } from '../../app/client/page/call/layout.ts';
@@ -11,14 +11,14 @@ import { split, unchecked, verdictOf } from '../../app/client/page/lobby/connect
 import { keepSeat, recentRooms, rememberRoom, takeSeat } from '../../app/client/page/storage.ts';
 import { browserOf } from '../../app/client/page/ui/browser.ts';
 
-describe('the lines of a chat', () => {
+describe('the chat log', () => {
   const before = [
     { from: 'a', name: 'Ada', text: 'one', at: 1 },
     { from: 'me', name: 'Me', text: 'two', at: 2 },
     { from: 'b', text: 'three', at: 3 },
   ];
 
-  it('begin with what was said before', () => {
+  it('starts with the chat history', () => {
     const lines = new ChatLog();
     lines.addBefore(before, 'me');
     expect(lines.all.map(({ mine, name, text }) => [mine, name, text])).toEqual([
@@ -28,7 +28,7 @@ describe('the lines of a chat', () => {
     ]);
   });
 
-  it('have nothing twice when the room tells it again, and keep what only this page knows', () => {
+  it('has no duplicates when the room sends its history again, and keeps lines known only to this page', () => {
     const lines = new ChatLog();
     lines.add(receivedLine({ from: 'a', text: 'one', at: 1 }, 'Ada'));
     const key = lines.add(ownLine('two'));
@@ -45,7 +45,7 @@ describe('the lines of a chat', () => {
   });
 });
 
-it('of a chat that one floods the last lines are kept', () => {
+it('the chat log keeps the last lines of a flood', () => {
   const lines = new ChatLog();
   for (let at = 1; at <= 2 * most; at += 1) lines.add(receivedLine({ from: 'a', text: `${at}`, at }, 'Ada'));
   expect([lines.all.length, lines.all[0]?.text, lines.all.at(-1)?.text]).toEqual([most, `${most + 1}`, `${2 * most}`]);
@@ -58,7 +58,7 @@ describe('links', () => {
     ['https://例え.テスト/道', ['https://例え.テスト/道']],
     ['javascript:alert(1) ftp://x www.example.org', []],
     ['"https://a.example"', ['https://a.example']],
-  ])('in %j', (text, links) => {
+  ])('are found in %j', (text, links) => {
     const parts = splitLinks(text);
     expect(parts.filter(({ type: is }) => is === 'link').map((part) => part.text)).toEqual(links);
     expect(parts.map((part) => part.text).join('')).toBe(text);
@@ -67,7 +67,7 @@ describe('links', () => {
 
 describe('shortcuts', () => {
   const pressed = { ctrlKey: false, metaKey: false, altKey: false, repeat: false };
-  it('are letters alone, each for one thing', () => {
+  it('are single letters without modifiers, one for each action', () => {
     expect(shortcutOf({ ...pressed, key: 'M' })).toBe('microphone');
     expect(shortcutOf({ ...pressed, key: '?' })).toBe('keys');
     expect(shortcutOf({ ...pressed, key: 'x' })).toBeUndefined();
@@ -77,10 +77,10 @@ describe('shortcuts', () => {
   });
 });
 
-describe('what a browser is asked for', () => {
+describe('requested of the browser', () => {
   afterEach(() => vi.unstubAllGlobals());
 
-  it('is an AudioContext that runs while somebody listens, and one alone', () => {
+  it('is a single AudioContext, which runs only while somebody listens', () => {
     const made: { state: string }[] = [];
     class FakeContext {
       state = 'running';
@@ -105,7 +105,7 @@ describe('what a browser is asked for', () => {
     expect(made).toMatchObject([{ state: 'running' }]);
     ears[1]?.close();
     expect(made).toMatchObject([{ state: 'suspended' }]);
-    // A click is no reason to listen.
+    // A click does not start listening.
     page.dispatchEvent(new Event('pointerdown'));
     expect(made).toMatchObject([{ state: 'suspended' }]);
     listenTo({} as MediaStream).close();
@@ -115,7 +115,7 @@ describe('what a browser is asked for', () => {
   });
 
   it.each([true, false])(
-    'is a connection before the first, which is closed whether it works or not (%s)',
+    'is a connection before the first call, which is closed whether it works or not (%s)',
     async (works) => {
       const did: string[] = [];
       class FakeConnection {
@@ -130,8 +130,8 @@ describe('what a browser is asked for', () => {
   );
 });
 
-describe('who speaks', () => {
-  it('is measured as the ear does', () => {
+describe('the active speaker', () => {
+  it('is found by perceived loudness', () => {
     expect(loudness(new Uint8Array(512).fill(128))).toBe(0);
     const square = (height: number) => Uint8Array.from({ length: 512 }, (_, at) => 128 + (at % 2 ? height : -height));
     expect(loudness(square(127))).toBeCloseTo(1, 2);
@@ -140,7 +140,7 @@ describe('who speaks', () => {
     expect(heard(0.0316)).toBeCloseTo(0.5, 2);
   });
 
-  it('is the loudest, nobody in silence, and the one before while it is close', () => {
+  it('is the loudest, none in silence, and the previous one while levels are close', () => {
     const levels = (a: number, b: number) => new Map(Object.entries({ a, b }));
     expect(speakerOf(levels(0.2, 0.3), undefined)).toBeUndefined();
     expect(speakerOf(levels(0.5, 0.6), undefined)).toBe('b');
@@ -151,7 +151,7 @@ describe('who speaks', () => {
 });
 
 describe('the connection check', () => {
-  it('takes ICE servers apart by the way that they are', () => {
+  it('groups ICE servers by protocol and transport', () => {
     const ice = [
       { urls: ['stun:s.example', 'stuns:s.example'] },
       {
@@ -191,7 +191,7 @@ describe('the connection check', () => {
     ['bad', { websocket: 'bad', http: 'bad' }],
     ['bad', { stun: 'bad', 'turn-udp': 'bad', 'turn-tcp': 'bad' }],
     ['bad', { stun: 'none', 'turn-udp': 'bad', 'turn-tcp': 'bad' }],
-  ] as const)('is %s with %j', (verdict, findings) => {
+  ] as const)('is %s for %j', (verdict, findings) => {
     expect(verdictOf({ ...all, ...findings })).toBe(verdict);
   });
 });
@@ -219,7 +219,7 @@ describe('one large tile', () => {
   });
 });
 
-describe('news', () => {
+describe('announcements', () => {
   const peer = { name: 'Ada', hand: false, media: { audio: true, video: true } };
   const roomState = {
     self: { id: 'me', role: 'guest', media: { audio: true, video: true }, hand: false },
@@ -227,7 +227,7 @@ describe('news', () => {
     waiting: [],
   } as const;
 
-  it('are what began, not what goes on', () => {
+  it('report changes, not a state that continues', () => {
     expect(peerAnnouncement(undefined, peer)).toEqual([]);
     expect(peerAnnouncement(peer, { ...peer, hand: true })).toEqual(['Ada raised their hand']);
     expect(peerAnnouncement({ ...peer, hand: true }, { ...peer, hand: true })).toEqual([]);
@@ -235,7 +235,7 @@ describe('news', () => {
     expect(peerAnnouncement(peer, sharing)).toEqual(['Ada started sharing their screen']);
   });
 
-  it('are one’s own role and the door', () => {
+  it('report one’s own role, access to the room, and lobby entries', () => {
     const now = { ...roomState, waiting: [], self: { ...roomState.self, role: 'host' as const } };
     expect(roomStateAnnouncements(undefined, now)).toEqual([]);
     expect(roomStateAnnouncements({ ...roomState, waiting: [] }, now)).toEqual([
@@ -251,7 +251,7 @@ describe('news', () => {
   });
 });
 
-describe('what the browser remembers', () => {
+describe('the browser storage', () => {
   const storage = () => {
     const kept = new Map<string, string>();
     return {
@@ -265,7 +265,7 @@ describe('what the browser remembers', () => {
     vi.useRealTimers();
   });
 
-  it('a seat is there once, in its room, and for a minute', () => {
+  it('returns a seat once, for its room, and within a minute', () => {
     vi.stubGlobal('sessionStorage', storage());
     vi.useFakeTimers();
     const seat = { room: 'garden', session: 's', name: '', camera: true, microphone: false };
@@ -281,12 +281,12 @@ describe('what the browser remembers', () => {
     expect(takeSeat('garden')).toBeUndefined();
   });
 
-  it('nothing, where storage is forbidden', () => {
+  it('returns nothing where storage is forbidden', () => {
     expect(takeSeat('garden')).toBeUndefined();
     expect(recentRooms()).toEqual([]);
   });
 
-  it('five rooms, the newest first, none twice', () => {
+  it('keeps five rooms, the newest first, without duplicates', () => {
     vi.stubGlobal('localStorage', storage());
     for (const room of ['a', 'b', 'c', 'a', 'd', 'e', 'f']) rememberRoom(room);
     expect(recentRooms()).toEqual(['f', 'e', 'd', 'a', 'c']);
@@ -303,7 +303,7 @@ describe('the browser', () => {
     ],
     ['safari', 'Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15'],
     ['other', 'Something/1.0'],
-  ])('%s is known by its name', (family, agent) => {
+  ])('%s is recognised by its user agent', (family, agent) => {
     expect(browserOf(agent)).toBe(family);
   });
 });

@@ -15,8 +15,8 @@ const afterLooks = (budget: VideoBudget, conditions: Conditions, looks: number):
   Array.from({ length: looks }).reduce<VideoBudget>((now) => adapt(now, conditions), budget);
 const bitrate = (budget: VideoBudget, peers: number) => limitsOf(budget, peers, 720, false).maxBitrate;
 
-describe('the budget', () => {
-  it('is less for each the more there are, and never rises with them', () => {
+describe('the video budget', () => {
+  it('is smaller for each peer the more peers there are', () => {
     const rates = Array.from({ length: 15 }, (_, others) => bitrate(freshBudget, others + 1));
     expect(rates).toEqual(rates.toSorted((a, b) => b - a));
     expect([rates[0], rates[2], rates[4], rates[7], rates[14]]).toEqual([
@@ -25,7 +25,7 @@ describe('the budget', () => {
     expect(Math.max(...rates.map((rate, index) => rate * (index + 1)))).toBeLessThanOrEqual(2_700_000);
   });
 
-  it('makes the picture smaller with it, never larger, whatever the camera gives', () => {
+  it('scales the video down, never up, whatever the camera sends', () => {
     expect(limitsOf(freshBudget, 1, 720, false).scaleResolutionDownBy).toBe(1);
     expect(limitsOf(freshBudget, 1, 1080, false).scaleResolutionDownBy).toBe(1.5);
     expect(limitsOf(freshBudget, 4, 720, false).scaleResolutionDownBy).toBe(2);
@@ -33,16 +33,16 @@ describe('the budget', () => {
     expect(limitsOf(freshBudget, 2, 0, false).scaleResolutionDownBy).toBe(1);
   });
 
-  it('leaves a screen its size, and enough to be read', () => {
+  it('keeps the size of a shared screen, and a readable bit rate', () => {
     expect(limitsOf(freshBudget, 15, 1440, true)).toEqual({ maxBitrate: 500_000, scaleResolutionDownBy: 1 });
     expect(limitsOf(freshBudget, 1, 1440, true).maxBitrate).toBe(1_700_000);
   });
 
   it.each<[string, Partial<Conditions>]>([
     ['loss', { loss: 0.2 }],
-    ['a long way', { rtt: 1_500 }],
-    ['too little room', { available: 300_000 }],
-  ])('falls for %s that lasts, not for one look', (_, fault) => {
+    ['a high round-trip time', { rtt: 1_500 }],
+    ['too little bandwidth', { available: 300_000 }],
+  ])('falls for %s that lasts, not for one sample', (_, fault) => {
     const bad = { ...calm, ...fault };
     const once = adapt(freshBudget, bad);
     expect(bitrate(once, 1)).toBe(1_700_000);
@@ -51,7 +51,7 @@ describe('the budget', () => {
     expect(bitrate(adapt(once, bad), 1)).toBe(900_000);
   });
 
-  it('ends at the least, and is on its way back as soon as there has been time enough', () => {
+  it('stops at the minimum, and recovers after enough good samples', () => {
     const least = afterLooks(freshBudget, { ...calm, loss: 0.5 }, 100);
     expect(bitrate(least, 1)).toBe(120_000);
     expect(bitrate(afterLooks(least, calm, 47), 1)).toBe(120_000);
@@ -59,7 +59,7 @@ describe('the budget', () => {
     expect(afterLooks(least, calm, 1_000)).toMatchObject({ below: 0, patience: 3 });
   });
 
-  it('rises later after each fall, so that it does not swing', () => {
+  it('recovers later after each fall, so that it does not oscillate', () => {
     const bad = { ...calm, loss: 0.2 };
     const waits: number[] = [];
     let budget = freshBudget;
@@ -72,7 +72,7 @@ describe('the budget', () => {
     expect(waits).toEqual([6, 12, 24]);
   });
 
-  it('stays where it is between good and bad, and where the browser tells nothing', () => {
+  it('stays where it is between good and bad, and where the browser reports nothing', () => {
     const lower = afterLooks(freshBudget, { ...calm, loss: 0.2 }, 2);
     expect(bitrate(afterLooks(lower, { ...calm, loss: 0.05 }, 100), 1)).toBe(900_000);
     const silent = { ...calm, available: undefined, rtt: undefined };
@@ -80,7 +80,7 @@ describe('the budget', () => {
     expect(bitrate(afterLooks(lower, silent, 6), 1)).toBe(1_700_000);
   });
 
-  it('follows who comes and goes at once, whatever the path has cost', () => {
+  it('follows joining and leaving peers at once, whatever happened to the path', () => {
     const lower = afterLooks(freshBudget, { ...calm, loss: 0.2 }, 2);
     expect([1, 2, 4, 2, 1].map((peers) => bitrate(lower, peers))).toEqual([
       900_000, 500_000, 250_000, 500_000, 900_000,
@@ -88,7 +88,7 @@ describe('the budget', () => {
   });
 });
 
-describe('the level', () => {
+describe('the quality level', () => {
   it.each<[Level, object]>([
     ['good', {}],
     ['good', { rtt: undefined }],
@@ -107,7 +107,7 @@ describe('the level', () => {
       return now.level;
     });
   };
-  it('gets worse after two looks, better after three, and does not flicker', () => {
+  it('gets worse after two samples, better after three, and does not flicker', () => {
     expect(shown(['poor', 'poor', 'good', 'good', 'good'])).toEqual(['good', 'poor', 'poor', 'poor', 'good']);
     expect(shown(['poor', 'good', 'poor', 'good', 'fair', 'good'])).toEqual(Array(6).fill('good'));
     expect(shown(['fair', 'poor', 'fair', 'fair'])).toEqual(['good', 'poor', 'poor', 'poor']);
@@ -115,13 +115,13 @@ describe('the level', () => {
   });
 });
 
-describe('a look', () => {
+describe('a stats sample', () => {
   const stats = (entries: object[]) =>
     new Map(entries.map((entry) => ['id' in entry ? entry.id : '', entry])) as unknown as RTCStatsReport;
   const transport = { id: 'T', type: 'transport', selectedCandidatePairId: 'P' };
   const pair = { id: 'P', type: 'candidate-pair', localCandidateId: 'L', remoteCandidateId: 'F', timestamp: 5_000 };
 
-  it('reads the pair in use, and adds up what came over it', () => {
+  it('reads the selected pair, and adds up its media streams', () => {
     const look = sampleStats(
       stats([
         transport,
@@ -141,7 +141,7 @@ describe('a look', () => {
     });
   });
 
-  it('understands Firefox, which marks the pair and times media', () => {
+  it('reads the reports of Firefox, which marks the pair and reports times with media', () => {
     const report = { id: 'r', type: 'remote-inbound-rtp', roundTripTime: 0.2 };
     expect(sampleStats(stats([{ ...pair, selected: true }, report]))).toMatchObject({ rtt: 200, relayed: false });
     expect(sampleStats(stats([pair]))).toBeUndefined();
@@ -152,7 +152,7 @@ describe('a look', () => {
     ...{ at: 0, rtt: 20, available: undefined, relayed: false, lossOut: 0.1 },
     ...{ bytesIn: 0, bytesOut: 0, arrived: 0, lost: 0, ...over },
   });
-  it('and another give rates', () => {
+  it('and the next one give rates', () => {
     const now = look({ at: 2_000, bytesIn: 1_000, bytesOut: 500, arrived: 90, lost: 10 });
     expect(qualityBetween(look({}), now)).toMatchObject({
       lossIn: 0.1,
@@ -162,7 +162,7 @@ describe('a look', () => {
     });
   });
 
-  it('of a path that counts from zero, or in which the lost was found, gives nothing below zero', () => {
+  it('of a path whose counters were reset, or whose lost packets arrived, gives nothing below zero', () => {
     const before = look({ bytesIn: 9_999, bytesOut: 9_999, arrived: 50, lost: 20 });
     expect(qualityBetween(before, look({ at: 1 }))).toMatchObject({ lossIn: 0, bitrateIn: 0, bitrateOut: 0 });
   });

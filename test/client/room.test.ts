@@ -12,14 +12,14 @@ const enter = (peers: Peer[] = [], options: Partial<JoinOptions> = {}, self: 'ho
   const media = camera as unknown as MediaStream;
   const inPlaceOf = { open: server.open, rtc, clock };
   const room = join({ base: 'https://host/below/', room: 'garden', media, inPlaceOf, ...options });
-  const told: unknown[] = [];
-  const tell = <Name extends keyof RoomEvents>(name: Name) => room.on(name, (value) => told.push([name, value]));
+  const emitted: unknown[] = [];
+  const record = <Name extends keyof RoomEvents>(name: Name) => room.on(name, (value) => emitted.push([name, value]));
   server.admit({ peers, self: { ...joined().self, role: self } });
-  return { clock, server, rtc, room, told, tell };
+  return { clock, server, rtc, room, emitted, record };
 };
 type Entered = ReturnType<typeof enter>;
 
-/** Every peer's connection and data channel are there. */
+/** Connection and data channel of every peer are open. */
 const connect = async ({ rtc }: Entered) => {
   await settled();
   for (const pc of rtc.made) {
@@ -29,7 +29,7 @@ const connect = async ({ rtc }: Entered) => {
 };
 
 describe('joining', () => {
-  it('goes to the room below the base, with what others should know', () => {
+  it('opens the URL of the room below the base, and sends name, media, token and session', () => {
     const { server } = enter([], { room: 'e\u0301 玄', name: 'Ada', session: 'of before', passcode: '', token: 'x' });
     expect(server.latest.url).toBe('wss://host/below/rooms/%C3%A9%20%E7%8E%84/ws');
     expect(server.latest.sent).toEqual([
@@ -41,7 +41,7 @@ describe('joining', () => {
 describe('room-state', () => {
   const waiting = [{ id: 'w', name: 'Wen', away: false }];
 
-  it('is that of the join, and follows what the room says', () => {
+  it('is that of joined, and follows the events of the room', () => {
     const all = enter([], {}, 'host');
     const { server, room } = all;
     const seen: (RoomState | undefined)[] = [room.roomState];
@@ -61,7 +61,7 @@ describe('room-state', () => {
     expect(room.roomState).toBe(seen.at(-1));
   });
 
-  it('is another after a session that began anew', async () => {
+  it('is replaced by that of a new session', async () => {
     const { server, room, clock } = enter();
     server.latest.drop(1006);
     await clock.pass(1_000);
@@ -81,7 +81,7 @@ it.each<[string, (room: Room) => unknown, object]>([
   ['mute-request', (room) => room.requestMute('a', 'video'), { peer: 'a', kind: 'video' }],
   ['end', (room) => room.end(), {}],
   ['update', (room) => room.update({ hand: true }), { hand: true }],
-])('%s is said and settled', async (type, say, fields) => {
+])('%s is sent and settled', async (type, say, fields) => {
   const { server, room } = enter();
   const settlement = say(room);
   expect(server.latest.sent.at(-1)).toEqual({ type, n: 1, ...fields });
@@ -89,7 +89,7 @@ it.each<[string, (room: Room) => unknown, object]>([
   expect(await settlement).toEqual({ accepted: true });
 });
 
-it('a raised hand is not raised again by a later join', async () => {
+it('a lowered hand is not raised again by a later join', async () => {
   const { server, room, clock } = enter();
   void room.update({ hand: true, name: 'Ada' });
   server.latest.say({ type: 'ack', n: 1 });
@@ -100,13 +100,13 @@ it('a raised hand is not raised again by a later join', async () => {
   expect(server.latest.sent[0]).not.toHaveProperty('hand');
 });
 
-it('a request to mute, chat and refusals are told', () => {
+it('mute requests, chat and refusals are emitted', () => {
   const all = enter();
-  for (const name of ['mute-request', 'chat', 'refused'] as const) all.tell(name);
+  for (const name of ['mute-request', 'chat', 'refused'] as const) all.record(name);
   all.server.latest.say({ type: 'mute-request', seq: 1, from: 'a', kind: 'audio' });
   all.server.latest.say({ type: 'chat', seq: 2, from: 'a', text: 'hello', at: 7 });
   all.server.latest.say({ type: 'error', code: 'not-allowed', message: 'no' });
-  expect(all.told).toMatchObject([
+  expect(all.emitted).toMatchObject([
     ['mute-request', { from: 'a', kind: 'audio' }],
     ['chat', { from: 'a', text: 'hello', at: 7 }],
     ['refused', { code: 'not-allowed', message: 'no' }],
@@ -114,7 +114,7 @@ it('a request to mute, chat and refusals are told', () => {
 });
 
 describe('reactions', () => {
-  it('go to everyone whose channel is open, past the server', async () => {
+  it('go to every peer whose channel is open, without the server', async () => {
     const all = enter([peer('a'), peer('b')]);
     await settled();
     all.rtc.made[0]?.channel?.open();
@@ -124,7 +124,7 @@ describe('reactions', () => {
     expect(all.server.latest.sent).toHaveLength(before);
   });
 
-  it('have 1 to 64 characters, and not too many of them in a moment', async () => {
+  it('have 1 to 64 characters, and are limited in rate', async () => {
     const all = enter([peer('a')]);
     await connect(all);
     for (const text of ['', 'x'.repeat(65)]) expect(() => all.room.react(text)).toThrow(RangeError);
@@ -132,31 +132,31 @@ describe('reactions', () => {
     expect(sent.filter(Boolean)).toHaveLength(8);
   });
 
-  it('of others are told, unless they are none or come in a flood', async () => {
+  it('of others are emitted, except malformed ones and a flood', async () => {
     const all = enter([peer('a'), peer('b')]);
-    all.tell('reaction');
+    all.record('reaction');
     await connect(all);
     const [a, b] = all.rtc.made.map(({ channel }) => channel);
     for (const data of ['{"reaction":7}', '{"reaction":""}', '{', 'null', `{"reaction":"${'x'.repeat(65)}"}`])
       a?.onmessage?.({ data });
-    expect(all.told).toEqual([]);
+    expect(all.emitted).toEqual([]);
     for (let count = 0; count < 50; count++) a?.onmessage?.({ data: '{"reaction":"x"}' });
     b?.onmessage?.({ data: '{"reaction":"y"}' });
-    expect(all.told.filter((one) => JSON.stringify(one).includes('"a"'))).toHaveLength(8);
-    expect(all.told.at(-1)).toEqual(['reaction', { from: 'b', text: 'y' }]);
+    expect(all.emitted.filter((one) => JSON.stringify(one).includes('"a"'))).toHaveLength(8);
+    expect(all.emitted.at(-1)).toEqual(['reaction', { from: 'b', text: 'y' }]);
   });
 });
 
-describe('the paths to others', () => {
+describe('the paths to other peers', () => {
   const look = { statsInterval: 1_000 };
 
-  it('are looked at every few seconds; a level that changes changes the peer', async () => {
+  it('are sampled every few seconds; a new level updates the peer', async () => {
     const all = enter([peer('a')], { timing: look });
-    all.tell('quality');
-    all.tell('peer-updated');
+    all.record('quality');
+    all.record('peer-updated');
     await connect(all);
-    all.told.length = 0;
-    const { told: stats } = all.rtc.latest;
+    all.emitted.length = 0;
+    const { statistics: stats } = all.rtc.latest;
     const pass = async (change: Partial<typeof stats>) => {
       stats.at += 1_000;
       stats.bytes += 12_500;
@@ -165,23 +165,23 @@ describe('the paths to others', () => {
       await all.clock.pass(1_000);
     };
     await pass({});
-    expect(all.told).toEqual([]);
+    expect(all.emitted).toEqual([]);
     await pass({});
     const quality = { level: 'good', rtt: 50, bitrateOut: 100_000, bitrateIn: 200_000, relayed: false };
-    expect(all.told[0]).toMatchObject(['quality', { peer: 'a', quality }]);
+    expect(all.emitted[0]).toMatchObject(['quality', { peer: 'a', quality }]);
     expect(all.room.peers[0]?.quality).toMatchObject(quality);
-    all.told.length = 0;
+    all.emitted.length = 0;
     await pass({ rtt: 1 });
     await pass({ rtt: 1 });
     const levels = () =>
-      all.told.map((one) => {
+      all.emitted.map((one) => {
         const [name, value] = one as ['quality' | 'peer-updated', { quality: { level: string } }];
         return `${name} ${value.quality.level}`;
       });
     expect(levels()).toEqual(['quality good', 'quality poor', 'peer-updated poor']);
   });
 
-  it('are not looked at while there is none', async () => {
+  it('are not sampled while there is none', async () => {
     const all = enter([], { timing: look });
     const before = all.clock.pending;
     all.server.latest.say({ type: 'peer-joined', seq: 1, peer: peer('a', { initiator: false }) });
@@ -193,7 +193,7 @@ describe('the paths to others', () => {
 
   const encodings = ({ rtc }: Entered) => rtc.made.map((pc) => pc.sender('video')?.encoding);
 
-  it('carry less video each with every peer more, and as much again when they leave; sound goes first', async () => {
+  it('carry less video with every peer that joins, and more when one leaves; audio has priority', async () => {
     const all = enter([peer('a')]);
     await connect(all);
     expect(encodings(all)).toEqual([{ maxBitrate: 1_700_000, scaleResolutionDownBy: 1 }]);
@@ -206,19 +206,19 @@ describe('the paths to others', () => {
     expect(encodings(all)[0]).toMatchObject({ maxBitrate: 1_700_000 });
   });
 
-  it('carry less where the path loses much, and only there', async () => {
+  it('carry less video where the path loses packets, and only there', async () => {
     const all = enter([peer('a'), peer('b')], { timing: look });
     await connect(all);
     const [bad, good] = all.rtc.made;
     for (let count = 1; count <= 3; count++) {
-      for (const pc of [bad, good]) if (pc) Object.assign(pc.told, { at: count * 1_000, arrived: count * 100 });
-      if (bad) bad.told.lossOut = 0.3;
+      for (const pc of [bad, good]) if (pc) Object.assign(pc.statistics, { at: count * 1_000, arrived: count * 100 });
+      if (bad) bad.statistics.lossOut = 0.3;
       await all.clock.pass(1_000);
     }
     expect(encodings(all).map((encoding) => encoding?.maxBitrate)).toEqual([500_000, 900_000]);
   });
 
-  it('are searched anew when the device has another network: at once, and without doubt in those that work', async () => {
+  it('restart ICE at once on another network, and working ones are not replaced', async () => {
     const all = enter([peer('a'), peer('b')]);
     await connect(all);
     const [works, broken] = all.rtc.made;
@@ -231,7 +231,7 @@ describe('the paths to others', () => {
   });
 });
 
-it('another camera, or a screen, is sent in the same place and told', async () => {
+it('another camera, or a screen, replaces the track and its media state is sent', async () => {
   const all = enter([peer('a')]);
   await connect(all);
   const { offers } = all.rtc.latest;
@@ -249,7 +249,7 @@ it('another camera, or a screen, is sent in the same place and told', async () =
   expect(all.server.latest.sent.at(-1)).toMatchObject({ type: 'update', media: { audio: false, video: true } });
 });
 
-it('after leave() nothing is left: no connection, channel, timer or handler', async () => {
+it('after leave() no connection, channel, timer or handler is left', async () => {
   const all = enter([peer('a'), peer('b', { initiator: false })]);
   await connect(all);
   all.rtc.latest.become('disconnected');

@@ -1,4 +1,4 @@
-/** The library's own check of what a server says, held against the schemas of the protocol. */
+/** The library's own validation of server messages, compared with the schemas of the protocol. */
 import { describe, expect, it } from 'vitest';
 import { parse, parseAnswer } from '../../app/client/shape.ts';
 import { serverMessage } from '../../app/protocol/messages.ts';
@@ -8,13 +8,13 @@ import { serverMessages } from './server-messages.ts';
 type Path = (string | number)[];
 type Json = Record<string | number, unknown>;
 
-/** Every field in it, at any depth. */
+/** The paths of all fields in it, at any depth. */
 const pathsOf = (value: unknown, before: Path = []): Path[] =>
   typeof value !== 'object' || value === null
     ? []
     : Object.entries(value).flatMap(([name, field]) => [[...before, name], ...pathsOf(field, [...before, name])]);
 
-/** A copy with another value there, or with none. */
+/** A copy with another value at the path, or without it. */
 const spoiled = (message: object, path: Path, value?: unknown): object => {
   const copy: Json = structuredClone(message) as Json;
   const holder = path.slice(0, -1).reduce((at, name) => at[name] as Json, copy);
@@ -25,28 +25,28 @@ const spoiled = (message: object, path: Path, value?: unknown): object => {
 };
 const valueAt = (message: object, path: Path) => path.reduce((at, name) => at[name] as Json, message as Json);
 
-/** Relayed unread, and brought within bounds by the one delay rule. */
+/** Relayed without validation, and limited by the common rule for delays. */
 const isFree = ([first]: Path) => first === 'data' || first === 'retry' || first === 'type';
 
-it('there is a sample of every type', () => {
+it('there is a sample of every message type', () => {
   expect(serverMessages.map(({ type }) => type).toSorted()).toEqual(
     serverMessage.options.map(({ shape }) => shape.type.value).toSorted(),
   );
 });
 
 describe.each(serverMessages.map((message) => [message.type, message] as const))('%s', (type, message) => {
-  it('comes through as it is, as text and as a value; what a later protocol adds is left out', () => {
+  it('is parsed unchanged, as text and as a value; unknown fields are dropped', () => {
     expect(serverMessage.parse(message)).toEqual(message);
     expect(parse(JSON.stringify(message))).toEqual(message);
     expect(parse(message)).toEqual(message);
     expect(parse({ ...message, later: [1], toString: 1 })).toEqual(message);
   });
 
-  it('is malformed with a field that has another type, or that is missing and needed', () => {
+  it('is malformed if a field has another type, or a required one is missing', () => {
     let tried = 0;
     for (const path of pathsOf(message).filter((path) => !isFree(path))) {
       for (const value of [null, true, 1, 1.5, -1, 2 ** 60, 'text', [], {}, [null], [[]], { '0': {} }]) {
-        // Words of a later protocol are let through, and names as they are.
+        // Values of a later protocol are accepted, and names are not changed.
         if (typeof value === 'string' && typeof valueAt(message, path) === 'string') continue;
         if (serverMessage.safeParse(spoiled(message, path, value)).success) continue;
         expect(parse(spoiled(message, path, value)), `${path.join('.')} = ${JSON.stringify(value)}`).toEqual({
@@ -65,11 +65,11 @@ describe.each(serverMessages.map((message) => [message.type, message] as const))
 });
 
 it.each(['', 'null', '5', '"text"', '[]', '{}', '{"type":5}', '{"type":"hologram"}', '{"type":"toString"}', '{'])(
-  '%s is no message',
+  '%s is not a message',
   (text) => expect(parse(text)).toBeUndefined(),
 );
 
-it('no retry is anything but a number, or null', () => {
+it('retry is a number or null, otherwise 0', () => {
   for (const retry of ['soon', true, {}, [5], [[]]]) {
     expect(parse({ type: 'bye', code: 'draining', message: '', retry })).toMatchObject({ retry: 0 });
   }
@@ -98,7 +98,7 @@ describe('limits', () => {
     expect(parse(beyond)).toMatchObject({ type: 'malformed' });
   });
 
-  it('8 MiB of text, which is not even read beyond that', () => {
+  it('text is limited to 8 MiB, and not parsed beyond that', () => {
     const text = JSON.stringify({ type: 'pong' });
     expect(parse(text.padEnd(2 ** 23))).toEqual({ type: 'pong' });
     expect(parse(text.padEnd(2 ** 23 + 1))).toMatchObject({ type: 'malformed' });
@@ -107,7 +107,7 @@ describe('limits', () => {
     expect(parseAnswer(JSON.stringify({ messages: many(2 ** 17 + 1, 0) }))).toBeUndefined();
   });
 
-  it('nesting is only carried along, where something may be in it', () => {
+  it('nesting is accepted only in unknown fields and in signal data', () => {
     const nested = '['.repeat(1e6) + ']'.repeat(1e6);
     expect(parse(`{"type":"pong","x":${nested}}`)).toEqual({ type: 'pong' });
     expect(parse(`{"type":"ack","n":${nested}}`)).toMatchObject({ type: 'malformed' });
@@ -116,6 +116,6 @@ describe('limits', () => {
 });
 
 it.each(['', '5', '{}', '{"messages":5}', '{"messages":[],"seq":"a"}', '{"type":"error"}', '{"type":"joined"}'])(
-  '%s is no answer of ours',
+  '%s is not a valid response',
   (text) => expect(parseAnswer(text)).toBeUndefined(),
 );

@@ -1,4 +1,4 @@
-/** A network that spoils one way to talk: passes HTTP and WebSockets on to a server, and breaks what it is told to. */
+/** A proxy that breaks transports: passes HTTP and WebSockets on to a server, and breaks what the test says. */
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -6,19 +6,19 @@ import type { Duplex } from 'node:stream';
 export type Fault =
   /** Upgrades are answered 403. */
   | 'refuses upgrades'
-  /** Upgrades never get an answer. */
+  /** Upgrades never get a response. */
   | 'hangs upgrades'
-  /** The handshake passes and nothing after it. */
+  /** The handshake passes, and nothing after it. */
   | 'swallows WebSockets'
   /** The handshake passes, then the connection is cut. */
   | 'cuts WebSockets'
-  /** The body of an event stream is delivered when it has ended. */
+  /** The body of an event stream is delivered only at its end. */
   | 'buffers streams'
   /** Event streams are cut after 300 ms. */
   | 'cuts streams'
-  /** The server is told another name than the one that was asked for. */
+  /** The server gets another Host than the one requested. */
   | 'changes the host'
-  /** Nothing gets an answer but a cut connection. */
+  /** Every request is cut without a response. */
   | 'is down';
 
 export type Spoiled = { url: string; faults: Set<Fault>; cut(): void; close(): void };
@@ -46,7 +46,7 @@ export const startSpoiled = async (target: string, faults: Fault[]): Promise<Spo
     else if (active.has('is down')) client.destroy();
     else if (!active.has('hangs upgrades')) tunnel(asked, client, connect(Number(port), hostname), active);
   });
-  /** Ends the WebSockets and event streams that are open. */
+  /** Cuts the open WebSockets and event streams. */
   const cut = () => {
     for (const open of [...upgraded, ...streams]) open.destroy();
     upgraded.clear();
@@ -81,8 +81,8 @@ const passOn = (response: IncomingMessage, answer: ServerResponse, faults: Set<F
 };
 
 const tunnel = ({ url, headers }: IncomingMessage, client: Duplex, upstream: Socket, faults: Set<Fault>): void => {
-  const told = faults.has('changes the host') ? { ...headers, host: 'elsewhere.example' } : headers;
-  const head = Object.entries(told).map(([name, value]) => `${name}: ${value}\r\n`);
+  const forwarded = faults.has('changes the host') ? { ...headers, host: 'elsewhere.example' } : headers;
+  const head = Object.entries(forwarded).map(([name, value]) => `${name}: ${value}\r\n`);
   upstream.write(`GET ${url} HTTP/1.1\r\n${head.join('')}\r\n`);
   upstream.on('error', () => client.destroy());
   upstream.once('data', (handshake) => {

@@ -28,7 +28,7 @@ const startLow = async () => {
   await all.clock.pass(1_000);
   all.server.admit({ seq: 5 });
   const low = all.server.latest;
-  /** Lets time pass in which the server is heard of. */
+  /** Lets time pass in which the server sends messages. */
   const pass = async (milliseconds: number) => {
     for (let left = milliseconds; left > 0; left -= 5_000) {
       low.say({ type: 'pong' });
@@ -38,8 +38,8 @@ const startLow = async () => {
   return { ...all, low, pass };
 };
 
-describe('down', () => {
-  it('after one attempt that broke without a word, and round again while nothing works', async () => {
+describe('falls back', () => {
+  it('after one attempt that broke without a message, and goes round while nothing works', async () => {
     const { clock, server, rungs } = start();
     for (let round = 0; round < 3; round++) {
       server.latest.drop(1006);
@@ -48,7 +48,7 @@ describe('down', () => {
     expect(rungs).toEqual(['websocket', 'http', 'websocket', 'http']);
   });
 
-  it('after silence: sooner for a WebSocket than for plain HTTP', async () => {
+  it('after silence, sooner for a WebSocket than for plain HTTP', async () => {
     const { clock, server, rungs } = start();
     server.latest.accept();
     await clock.pass(5_000 + 225);
@@ -57,7 +57,7 @@ describe('down', () => {
     expect(server.latest.closed).toBe(false);
   });
 
-  it('not when the server itself sends away', async () => {
+  it('not when the server itself closes the connection', async () => {
     const { clock, server, rungs } = start();
     server.latest.accept();
     server.latest.say({ type: 'bye', code: 'draining', message: '', retry: 1000 });
@@ -73,7 +73,7 @@ describe('down', () => {
     socket.drop(4505);
   };
 
-  it('when a WebSocket is refused to a page of the server itself; what plain HTTP says then is final', async () => {
+  it('when a WebSocket of a same-origin page is refused; a refusal by plain HTTP is then final', async () => {
     vi.stubGlobal('location', new URL('http://host/rooms/r'));
     onTestFinished(() => void vi.unstubAllGlobals());
     const { clock, server, rungs, connection } = start();
@@ -85,7 +85,7 @@ describe('down', () => {
     expect([rungs, connection.state]).toEqual([['websocket', 'http'], { state: 'closed', code: 'origin-refused' }]);
   });
 
-  it('not when it is refused to a page of another site', async () => {
+  it('not when a WebSocket of a cross-origin page is refused', async () => {
     vi.stubGlobal('location', new URL('http://host:8080/rooms/r'));
     onTestFinished(() => void vi.unstubAllGlobals());
     const { server, rungs, connection } = start();
@@ -93,7 +93,7 @@ describe('down', () => {
     expect([rungs, connection.state]).toEqual([['websocket'], { state: 'closed', code: 'origin-refused' }]);
   });
 
-  it('only at the third loss once a WebSocket has proved itself', async () => {
+  it('only at the third loss once a WebSocket has worked', async () => {
     const { clock, server, rungs } = start();
     server.admit();
     await clock.pass(6_000);
@@ -105,8 +105,8 @@ describe('down', () => {
   });
 });
 
-describe('up', () => {
-  it('once a pong came over a WebSocket beside it: same session, nothing lost or told twice, no state between', async () => {
+describe('upgrades', () => {
+  it('once a pong arrives over a second WebSocket: same session, no event lost or repeated, no other state in between', async () => {
     const { pass, server, connection, rungs, events, states, low } = await startLow();
     low.say({ type: 'peer-away', seq: 6, peer: 'a' });
     connection.chat('unsettled');
@@ -129,7 +129,7 @@ describe('up', () => {
     expect(states.slice(before)).toEqual([{ state: 'joined' }]);
   });
 
-  it('not over a WebSocket that swallows or breaks; the next try comes later each time', async () => {
+  it('not over a WebSocket that swallows or breaks; each next attempt comes later', async () => {
     const { pass, server, rungs, connection, low } = await startLow();
     await pass(30_000);
     server.latest.accept();
@@ -144,14 +144,14 @@ describe('up', () => {
     expect(low.closed).toBe(false);
   });
 
-  it('at once when nudged', async () => {
+  it('at once on checkConnection()', async () => {
     const { connection, rungs } = await startLow();
     connection.checkConnection();
     connection.checkConnection();
     expect(rungs).toEqual(['websocket', 'http', 'websocket']);
   });
 
-  it('when the better one fails in the middle, the conversation goes on below', async () => {
+  it('back to the lower transport when the better one fails during the upgrade', async () => {
     const { clock, pass, server, connection, rungs, low } = await startLow();
     await pass(30_000);
     server.latest.accept();
@@ -163,7 +163,7 @@ describe('up', () => {
     expect(rungs.at(-1)).toBe('http');
   });
 
-  it('a late request of our own that takes the session back is no end', async () => {
+  it('despite a late request of its own that replaces the session', async () => {
     const { clock, pass, server, connection } = await startLow();
     await pass(30_000);
     server.latest.accept();
@@ -179,7 +179,7 @@ describe('up', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('leaves no socket and no timer behind', async () => {
+  it('without leaving a socket or timer behind', async () => {
     const { clock, pass, server, connection } = await startLow();
     await pass(30_000);
     connection.leave();

@@ -1,4 +1,4 @@
-/** The message files: whole, in their own language, with the same parameters and the plurals that the language has. */
+/** The message files: complete, translated, with the same parameters and the plural forms of the language. */
 import { describe, expect, it } from 'vitest';
 import { wordsOf } from '../../app/client/page/i18n/i18n.ts';
 import {
@@ -21,9 +21,9 @@ const leavesOf = (group: object, path = ''): Leaf[] =>
   );
 
 const parameters = ['⟦1⟧', '⟦2⟧'];
-const said = (message: Message): string => (typeof message === 'string' ? message : message(...parameters));
-/** A message about a number of things cannot do anything with a text. */
-const counts = (message: Message): boolean => typeof message === 'function' && said(message).includes('NaN');
+const textOf = (message: Message): string => (typeof message === 'string' ? message : message(...parameters));
+/** A message with a number cannot do anything with a text. */
+const counts = (message: Message): boolean => typeof message === 'function' && textOf(message).includes('NaN');
 
 const all = Object.keys(languages) as Language[];
 const wordsIn = Object.fromEntries(
@@ -31,7 +31,7 @@ const wordsIn = Object.fromEntries(
 ) as Record<Language, Words>;
 const english = new Map(leavesOf(wordsIn.en));
 
-/** Names that are the same everywhere. */
+/** Names that are the same in every language. */
 const names =
   /Genkan|QR|Chrome|Edge|Firefox|Safari|JavaScript|WebSocket|HTTP|STUN|TURN|UDP|TCP|VPN|https:\/\/|garden|Web|NaN/g;
 const own: Partial<Record<Language, RegExp>> = {
@@ -43,23 +43,24 @@ const own: Partial<Record<Language, RegExp>> = {
 describe.each(all)('the messages in %s', (language) => {
   const leaves = leavesOf(wordsIn[language]);
 
-  it('are the same as in English, and none is empty', () => {
+  it('have the same keys as the English ones, and none is empty', () => {
     expect(leaves.map(([path]) => path)).toEqual([...english.keys()]);
-    expect(leaves.filter(([, message]) => said(message).trim() === '')).toEqual([]);
+    expect(leaves.filter(([, message]) => textOf(message).trim() === '')).toEqual([]);
   });
 
-  it('say all that they are told', () => {
-    const used = (message: Message | undefined) => parameters.filter((each) => message && said(message).includes(each));
+  it('use all their parameters', () => {
+    const used = (message: Message | undefined) =>
+      parameters.filter((each) => message && textOf(message).includes(each));
     for (const [path, message] of leaves) expect(used(message), path).toEqual(used(english.get(path)));
   });
 
-  it('name a button by what stands on it, and more (WCAG 2.2, 2.5.3)', () => {
+  it('include the visible label in a button’s accessible name (WCAG 2.2, 2.5.3)', () => {
     const { people } = wordsIn[language];
     expect(people.admitNamed('Ben')).toContain(people.admit);
     expect(people.denyNamed('Ben')).toContain(people.deny);
   });
 
-  it('have a form for every number', () => {
+  it('have a plural form for every number', () => {
     const { pluralCategories } = new Intl.PluralRules(language).resolvedOptions();
     const samples = [0, 1, 2, 3, 7, 11, 21, 100, 103, 1_000_000];
     const sampled = new Set(samples.map((count) => new Intl.PluralRules(language).select(count)));
@@ -73,9 +74,15 @@ describe.each(all)('the messages in %s', (language) => {
     }
   });
 
-  it('end as in English: with a stop, an ellipsis, a question mark, or nothing', () => {
+  it('end with the same punctuation as in English', () => {
     const end = (message: Message) =>
-      /[.。]$/.test(said(message)) ? '.' : /[?？؟]$/.test(said(message)) ? '?' : /…$/.test(said(message)) ? '…' : '';
+      /[.。]$/.test(textOf(message))
+        ? '.'
+        : /[?？؟]$/.test(textOf(message))
+          ? '?'
+          : /…$/.test(textOf(message))
+            ? '…'
+            : '';
     for (const [path, message] of leaves) expect(end(message), path).toBe(end(english.get(path) as Message));
   });
 });
@@ -85,9 +92,9 @@ describe.each(all.filter((language) => language !== 'en'))('the messages in %s',
     const script = own[language];
     const leaves = leavesOf(wordsIn[language]);
     for (const [path, message] of leaves) {
-      const text = said(message).replaceAll(names, '');
+      const text = textOf(message).replaceAll(names, '');
       if (!/\p{L}/u.test(text)) continue;
-      if (text !== 'Chat') expect(text, path).not.toBe(said(english.get(path) as Message).replaceAll(names, ''));
+      if (text !== 'Chat') expect(text, path).not.toBe(textOf(english.get(path) as Message).replaceAll(names, ''));
       if (!script) continue;
       expect(text, path).toMatch(script);
       expect(text, path).not.toMatch(/\p{Script=Latin}/u);
@@ -106,16 +113,16 @@ describe('the language', () => {
     ['ar', '', ['ar-EG', 'en']],
     ['es', '', ['ca', 'es-419']],
     ['en', 'tlh', ['en']],
-  ])('is %s where %j was chosen once and the browser prefers %j', (language, remembered, preferred) => {
+  ])('is %s if %j was chosen before and the browser prefers %j', (language, remembered, preferred) => {
     expect(languageFor(remembered, preferred)).toBe(language);
   });
 
-  it('is written as where the person lives', () => {
+  it('uses the regional format of the browser', () => {
     expect(localeFor('en', ['ja', 'en-IN', 'en'])).toBe('en-IN');
     expect(localeFor('ja', ['en'])).toBe('ja');
   });
 
-  it('goes from right to left where that is so', () => {
+  it('is written from right to left where the script is', () => {
     const directions = all.map((language) => {
       const locale: Intl.Locale & { getTextInfo?(): { direction: string } } = new Intl.Locale(language);
       return [language, locale.getTextInfo?.().direction === 'rtl'];

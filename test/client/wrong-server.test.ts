@@ -1,4 +1,4 @@
-/** A server that says the wrong things, or too much: what the library does, case by case; fuzz-server.ts does it at random. */
+/** A server that sends wrong messages, or too many: what the library does, case by case; fuzz-server.ts does it at random. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Connection, type ConnectionEvents, type ConnectionState } from '../../app/client/connection.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -9,15 +9,15 @@ afterEach(() => void vi.unstubAllGlobals());
 const start = () => {
   const [clock, server] = [new FakeClock(), new FakeServer()];
   const connection = new Connection({ url: 'ws://host/rooms/r/ws', join: {}, open: server.open, clock });
-  const told: [keyof ConnectionEvents, unknown][] = [];
+  const emitted: [keyof ConnectionEvents, unknown][] = [];
   const tell = <Name extends keyof ConnectionEvents>(name: Name) =>
-    connection.on(name, (value) => told.push([name, value]));
+    connection.on(name, (value) => emitted.push([name, value]));
   for (const name of ['joined', 'event', 'ice', 'refused', 'warning'] as const) tell(name);
-  const count = (name: keyof ConnectionEvents) => told.filter(([of]) => of === name).length;
-  return { clock, server, connection, told, count };
+  const count = (name: keyof ConnectionEvents) => emitted.filter(([of]) => of === name).length;
+  return { clock, server, connection, emitted, count };
 };
 
-describe('a joined of the wrong shape', () => {
+describe('a malformed joined', () => {
   it.each([
     { peers: 5 },
     { peers: [null] },
@@ -26,7 +26,7 @@ describe('a joined of the wrong shape', () => {
     { seq: 'one' },
     { session: 7 },
     { grace: {} },
-  ])('is a connection that failed, by name: %j', async (wrong) => {
+  ])('fails the connection with bad-message: %j', async (wrong) => {
     const { clock, server, connection } = start();
     server.latest.accept();
     server.latest.say(JSON.stringify({ ...joined(), ...wrong }));
@@ -38,7 +38,7 @@ describe('a joined of the wrong shape', () => {
     expect(connection.state).toEqual({ state: 'joined' });
   });
 
-  it('is one after the lobby as well', async () => {
+  it('after the lobby fails the connection too', async () => {
     const { clock, server, connection } = start();
     server.latest.accept();
     server.latest.say({ type: 'waiting', self: { id: 'me' }, host: true, seq: 1, session: 'secret', grace: 1 });
@@ -51,13 +51,13 @@ describe('a joined of the wrong shape', () => {
   });
 });
 
-it('another message of the wrong shape is ignored, and the first of a connection is told', () => {
-  const { server, connection, told } = start();
+it('another malformed message is ignored, and the first one of a connection emits a warning', () => {
+  const { server, connection, emitted } = start();
   server.admit();
   for (let round = 0; round < 100; round += 1) server.latest.say('{"type":"peer-joined","seq":1,"peer":null}');
   server.latest.say({ type: 'peer-away', seq: 1, peer: 'a' });
   expect(connection.state).toEqual({ state: 'joined' });
-  expect(told.slice(1)).toEqual([
+  expect(emitted.slice(1)).toEqual([
     ['warning', new TypeError('malformed message: peer-joined')],
     ['event', { type: 'peer-away', seq: 1, peer: 'a' }],
   ]);
@@ -76,7 +76,7 @@ it('a second joined, or a waiting after it, is ignored: nothing is sent again', 
   expect(count('joined')).toBe(1);
 });
 
-it('before joined nothing is taken for said or settled', async () => {
+it('before joined no event is emitted and nothing is settled', async () => {
   const { server, connection, count } = start();
   const end = vi.fn();
   void connection.chat('waits').then(end);
@@ -91,7 +91,7 @@ it('before joined nothing is taken for said or settled', async () => {
   expect(server.latest.sent.at(-1)).toMatchObject({ n: 1, text: 'waits' });
 });
 
-it('a number far ahead makes nobody deaf for longer than a connection', async () => {
+it('a sequence number far ahead hides events for one connection at most', async () => {
   const { clock, server, count } = start();
   server.admit({ seq: 4 });
   server.latest.say({ type: 'reached', seq: 2 ** 53 - 1 });
@@ -103,14 +103,14 @@ it('a number far ahead makes nobody deaf for longer than a connection', async ()
   expect(count('event')).toBe(1);
 });
 
-it('a flood of ICE servers is told on every ten seconds, the latest', async () => {
-  const { clock, server, told, count } = start();
+it('of a flood of ICE servers, the latest are emitted every ten seconds', async () => {
+  const { clock, server, emitted, count } = start();
   server.admit();
   const ice = (name: number) => [{ urls: [`stun:${name}`] }];
   for (let round = 1; round <= 1_000; round += 1) server.latest.say({ type: 'ice', ice: ice(round) });
   expect(count('ice')).toBe(1);
   await clock.pass(10_000);
-  expect(told.filter(([name]) => name === 'ice')).toEqual([
+  expect(emitted.filter(([name]) => name === 'ice')).toEqual([
     ['ice', ice(1)],
     ['ice', ice(1_000)],
   ]);
@@ -118,7 +118,7 @@ it('a flood of ICE servers is told on every ten seconds, the latest', async () =
   expect(count('ice')).toBe(2);
 });
 
-it('a flood of newcomers ends the connection, which resumes later', async () => {
+it('a flood of peer-joined ends the connection, which resumes later', async () => {
   const { clock, server, connection, count } = start();
   const came = (from: number) => {
     for (let seq = from; seq < from + 1_000; seq += 1)
@@ -142,7 +142,7 @@ it('a flood of newcomers ends the connection, which resumes later', async () => 
   expect(connection.state).toEqual({ state: 'joined' });
 });
 
-it('what a server never settles is kept up to 5000 messages', async () => {
+it('at most 5000 unsettled messages are kept', async () => {
   const { server, connection } = start();
   server.admit();
   for (let round = 0; round < 5_000; round += 1) void connection.signal('a', 1, {});
@@ -152,7 +152,7 @@ it('what a server never settles is kept up to 5000 messages', async () => {
   expect(server.latest.sent.at(-1)).toMatchObject({ n: 5_001, text: 'one more' });
 });
 
-it('a listener that throws, at any event, ends nothing', async () => {
+it('a listener that throws ends nothing, whatever the event', async () => {
   const report = vi.fn();
   vi.stubGlobal('reportError', report);
   const { clock, server, connection } = start();

@@ -1,10 +1,10 @@
-/** Settings that cannot be together. */
+/** Settings that conflict with each other. */
 import { describe, expect, test } from 'vitest';
 import { load } from '../../app/config/load.ts';
 import { later } from '../../app/config/uwsgi-compat/options.ts';
 import { faultsOf, loadYaml } from './loading.ts';
 
-describe('impossible together', () => {
+describe('conflicting settings', () => {
   test.each([
     ['--http :1 --http :1', '--http: :1 is already used by --http'],
     ['--http :1 --socket :1', '--socket: :1 is already used by --http'],
@@ -34,11 +34,11 @@ describe('impossible together', () => {
     '--store valkeys://genkan@host:6380/1 --store-password x --store-cluster true',
     '--max-message-bytes 2000 --limit-post 2000',
     '--turn-url turn:t --turn-url turns:t:443?transport=tcp --turn-secret sixteen-letters-x',
-  ])('%s can be', (flags) => {
+  ])('%s do not conflict', (flags) => {
     expect(faultsOf(load(flags.split(' '), {}))).toEqual([]);
   });
 
-  test('are told together with what is wrong by itself, with lines', () => {
+  test('are reported together with invalid values, with lines', () => {
     const text =
       'genkan:\n  max-peers: 1\n  socket:\n    - :1\n    - 127.0.0.1:1\n  evil-reload-on-rss: 5\n  reload-on-rss: 6\n';
     const faults = faultsOf(loadYaml(text)).filter((fault) => !fault.includes(later));

@@ -22,7 +22,7 @@ describe('addresses', () => {
     expect(shown && parseAddress(showAddress(shown))).toEqual(address);
   });
   test.each(['9090', ':', ':99999', '::1:80', 'a b:80', 'relative.sock', 'unix:relative', 'fd:', 'fd:x', ''])(
-    '%j is none',
+    '%j is not an address',
     (text) => {
       expect(parseAddress(text)).toBeUndefined();
     },
@@ -71,13 +71,13 @@ describe('settings', () => {
     expect(settingsOf(loadYaml(text, ['--http', ':3'])).http).toEqual([{ kind: 'tcp', port: 3 }]);
   });
 
-  test('of two files the later wins', () => {
+  test('the later of two files wins', () => {
     const files: Record<string, string> = { a: 'genkan: {grace: 1, max-peers: 5}', b: 'prod: {grace: 2}' };
     const loaded = load(['--yaml', 'a', '-y', 'b:prod'], {}, (path) => files[path] ?? '');
     expect(loaded).toMatchObject({ settings: { grace: 2, 'max-peers': 5 }, notes: [] });
   });
 
-  test('it is known where each came from', () => {
+  test('the source of each is known', () => {
     const loaded = loadYaml('genkan:\n  grace: 5\n', ['--max-peers', '3'], { GENKAN_MAX_ROOMS: '7' });
     const given = 'given' in loaded ? loaded.given : new Map();
     expect([...given.values()].map(({ source }) => source)).toEqual([
@@ -88,7 +88,7 @@ describe('settings', () => {
     ]);
   });
 
-  test('every fault is told at once, each with where it came from', () => {
+  test('all faults are reported at once, each with its source', () => {
     const loaded = load(
       [
         '--max-peers',
@@ -128,10 +128,10 @@ describe('settings', () => {
     [['-M', '--grace', '1'], true],
     [['--master', 'false'], false],
     [['--master=0'], false],
-  ])('%j is a yes or no', (argv, master) => {
+  ])('%j is a boolean', (argv, master) => {
     expect(settingsOf(load(argv, {})).master).toBe(master);
   });
-  test('nothing but a yes or no follows such a flag', () => {
+  test('only a boolean may follow a boolean flag', () => {
     expect(faultsOf(load(['--master', 'maybe'], {}))).toEqual([expect.stringMatching(/^maybe: not understood/)]);
     expect(faultsOf(load(['--master=maybe'], {}))).toEqual(['--master: must be true or false']);
   });
@@ -149,12 +149,12 @@ describe('settings', () => {
     ['http://127.0.0.1.evil.example/', false],
     ['https://user:word@id.example/', false],
     ['file:///etc/keys', false],
-  ])('keys are fetched over https, or on this machine: %s', (url, sound) => {
+  ])('keys are fetched over https, or from this machine: %s', (url, sound) => {
     const fault = expect.stringMatching(/^--token-jwks-url: must be a URL .*http:\/\/ only for this machine/);
     expect(faultsOf(load(['--token-jwks-url', url], {}))).toEqual(sound ? [] : [fault]);
   });
 
-  test.each([[['-t0']], [['-t', '0']], [['-t=0']], [['--harakiri=0']]])('%j: single letters take values', (argv) => {
+  test.each([[['-t0']], [['-t', '0']], [['-t=0']], [['--harakiri=0']]])('%j: short options take values', (argv) => {
     expect(settingsOf(load(argv, {})).harakiri).toBe(0);
   });
   test.each([
@@ -166,11 +166,11 @@ describe('settings', () => {
     [['app.yaml'], 'app.yaml: not understood; for a file of settings write --yaml app.yaml'],
     [['--grace', '-5'], '--grace: must be a whole number from 1 to 86400'],
     [['--grace', '--http', ':1'], '--grace: a value is missing'],
-  ])('%j is told apart', (argv, fault) => {
+  ])('%j has an error message of its own', (argv, fault) => {
     expect(faultsOf(load(argv, {}))).toEqual([fault]);
   });
 
-  test('what is not there yet is refused unless it changes nothing, or told where it does no harm', () => {
+  test('planned settings are refused unless the value changes nothing; harmless ones give a note', () => {
     const schema = z.object({
       yaml: z.array(z.string()).default([]).register(settingMetadata, { help: 'files' }),
       size: integer(0, 9).default(3).register(settingMetadata, { help: 'a', planned: true }),
@@ -190,7 +190,7 @@ describe('settings', () => {
     });
     expect(loaded()).toMatchObject({ notes: [] });
   });
-  test('of what is not there yet, no setting is taken without a word', () => {
+  test('no planned setting is accepted silently', () => {
     for (const name of settingNames) {
       const { planned } = metadataOf(schema.shape[name]);
       if (planned !== true) continue;

@@ -1,4 +1,4 @@
-/** Loading settings in tests, with files that exist only there. */
+/** Loads settings in tests, with files that exist only there. */
 import { type Loaded, load } from '../../app/config/load.ts';
 
 export const reading =
@@ -9,7 +9,7 @@ export const reading =
     return text;
   };
 
-/** The settings of a file `f.yaml`, below further flags. */
+/** The settings of a file `f.yaml`, with further flags. */
 export const loadYaml = (text: string, argv: string[] = [], environment: Record<string, string> = {}): Loaded =>
   load(['--yaml', 'f.yaml', ...argv], environment, reading({ 'f.yaml': text }));
 

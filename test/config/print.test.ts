@@ -1,4 +1,4 @@
-/** What is made from the schema for people and editors: help, the printed configuration, the JSON Schema, the shipped files. */
+/** Everything generated from the schema: help, the printed configuration, the JSON Schema, the shipped files. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Fastify, { type FastifyInstance } from 'fastify';
@@ -19,13 +19,13 @@ describe('help', () => {
   const listed = (text: string): string[] =>
     [...text.matchAll(/^ {2}(?:-\w, )?--([\w-]+) /gm)].map(([, name = '']) => name);
 
-  test('every setting is in one group, and in --help --all', () => {
+  test('has every setting in one group, and in --help --all', () => {
     expect(Object.values(groups).flatMap(Object.keys).toSorted()).toEqual(settingNames.toSorted());
     const text = helpText(true);
     expect(listed(text).toSorted()).toEqual(settingNames.toSorted());
     expect(tooLong(text)).toEqual([]);
   });
-  test('the common settings fit on two screens', () => {
+  test('shows the common settings on two screens', () => {
     const text = helpText(false);
     expect(listed(text).length).toBeGreaterThan(30);
     expect(listed(text).length).toBeLessThan(50);
@@ -40,7 +40,7 @@ describe('print-config', () => {
   const printed = (loaded: ReturnType<typeof load>): string =>
     'given' in loaded ? printConfig(loaded.given) : loaded.faults.join();
 
-  test('can be loaded again and says the same', () => {
+  test('can be loaded again with the same result', () => {
     const first = load(
       ['--http', ':9090', '--http', '[::1]:1', '--master', '--chmod-socket', '0600', '--chdir', `/a \${B} #`],
       {
@@ -51,7 +51,7 @@ describe('print-config', () => {
     const again = loadYaml(printed(first));
     expect(settingsOf(again)).toEqual({ ...settingsOf(first), yaml: ['f.yaml'] });
   });
-  test('says of each what it is and where it came from', () => {
+  test('explains each setting and shows its source', () => {
     const text = printed(
       loadYaml('uwsgi:\n  grace: 5\n', ['--max-peers', '3', '--http', ':1'], { GENKAN_LOG_LEVEL: 'warn' }),
     );
@@ -66,7 +66,7 @@ describe('print-config', () => {
 });
 
 describe('the JSON Schema', () => {
-  // Fastify brings a validator of JSON Schema along.
+  // Fastify includes a JSON Schema validator.
   let app: FastifyInstance;
   beforeAll(async () => {
     app = Fastify({ ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } } });
@@ -119,7 +119,7 @@ describe('the files in deploy/', () => {
       [listener]: addresses,
     });
   });
-  test.each(shipped)('what %s shows in comments is right too', (file) => {
+  test.each(shipped)('the commented examples in %s are valid too', (file) => {
     const examples = readFileSync(join(deploy, file), 'utf8').replace(/^ {2}# (?=[a-z-]+: \S+$)/gm, '  ');
     expect(faultsOf(loadYaml(examples))).toEqual([]);
   });

@@ -1,4 +1,4 @@
-/** Settings marked secret: read from files, never shown. A schema of the test's own, so that each form is there. */
+/** Settings marked secret: read from files, never printed. With a schema of this test that has every kind of secret. */
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { settingsText } from '../../app/config/help.ts';
@@ -51,14 +51,14 @@ describe('a secret', () => {
   ])('%j with %j', (argv, environment, value) => {
     expect(settingsOf(load(argv, environment))['token-key']).toBe(value);
   });
-  test('of which there may be several has one a line in its file', () => {
+  test('that may have several values has one on each line of its file', () => {
     const keysOf = (...argv: string[]) => settingsOf(load(argv))['old-keys'];
     expect(keysOf('--old-keys_file', '/run/keys')).toEqual(['first-key', 'second-key']);
     expect(keysOf('--old-keys', 'hunter22', '--old-keys', 'hunter23')).toEqual(['hunter22', 'hunter23']);
     const place = '--old-keys_file: must be at least four letters';
     expect(faultsOf(load(['--old-keys_file', '/run/odd-keys']))).toEqual([place, place]);
   });
-  test('on the command line is warned of', () => {
+  test('on the command line gives a warning', () => {
     expect(load(['--token-key', 'hunter22']).notes).toEqual([
       '--token-key: everyone on this machine can read a command line; use --token-key_file',
     ]);
@@ -84,7 +84,7 @@ describe('a secret', () => {
   ])('%j with %j is refused', (argv, environment, faults) => {
     expect(faultsOf(load(argv, environment))).toEqual(faults);
   });
-  test('is never printed, only where it comes from', () => {
+  test('is never printed, only its source', () => {
     const printed = (argv: string[], environment = {}) => {
       const loaded = load(argv, environment);
       return 'given' in loaded ? printConfig(loaded.given, { Test: settings }) : loaded.faults.join();
@@ -96,7 +96,7 @@ describe('a secret', () => {
     for (const text of [printed(['--token-key', 'hunter22']), printed(['--token-key_file', '/run/key'])])
       expect(text).not.toMatch(/hunter22|from-file/);
   });
-  test('is told in help and known to editors by its file too', () => {
+  test('has its _file variant in the help and the JSON Schema', () => {
     expect(settingsText({ Test: settings })).toContain('--token-key_file PATH');
     expect(JSON.stringify(jsonSchema(schema))).toContain('"token-key_file"');
     expect(JSON.stringify(jsonSchema(schema))).not.toContain('"open_file"');

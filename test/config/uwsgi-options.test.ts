@@ -1,4 +1,4 @@
-/** Every option of uWSGI in the study of its surface has its answer, and the ancestors' command lines start. */
+/** Every option of uWSGI has a verdict, and the command lines of earlier projects start. */
 import { describe, expect, test } from 'vitest';
 import { explain, explainAll } from '../../app/config/explain.ts';
 import { load } from '../../app/config/load.ts';
@@ -15,7 +15,7 @@ const verdictOf = (name: string): string => {
   return meaning.renamed ? `renamed ${meaning.name}` : `setting ${meaning.name}`;
 };
 
-describe('the notes', () => {
+describe('the command lines of earlier projects', () => {
   test.each([
     ['--master --http :9090 --enable-threads', { http: [{ port: 9090 }], master: true }],
     ['--master --socket 127.0.0.1:3031 --enable-threads', { socket: [{ host: '127.0.0.1', port: 3031 }] }],
@@ -30,13 +30,13 @@ describe('the notes', () => {
     ['--stats 127.0.0.1:9191', 'stats'],
     ['--processes 4', 'processes'],
     ['-p 4', 'processes'],
-  ] as const)('%s, as soon as it is there', (line, name) => {
+  ] as const)('%s is accepted unless the setting is planned', (line, name) => {
     const planned = metadataOf(schema.shape[name]).planned === true;
     expect(faultsOf(load(line.split(' '), {}))).toEqual(
       planned ? [`${line.split(' ')[0]}: recognised, not in this version yet`] : [],
     );
   });
-  test('a file in their form', () => {
+  test('a file in their format is accepted', () => {
     const text =
       'uwsgi:\n  master: true\n  http: :9090\n  enable-threads: true\n  processes: 1\n  threads: 2\n  chdir: /srv\n';
     const loaded = loadYaml(text);
@@ -45,7 +45,7 @@ describe('the notes', () => {
   });
 });
 
-describe('the surface', () => {
+describe('the options of uWSGI', () => {
   test.each([
     [
       'setting',
@@ -87,7 +87,7 @@ describe('the surface', () => {
     for (const name of names.split(' '))
       expect(`${name} ${verdictOf(name)}`).toMatch(new RegExp(`^${name} ${verdict}`));
   });
-  test('no name is answered twice, and every new name is a setting', () => {
+  test('have one verdict each, and every new name is a setting', () => {
     expect(settingNames.filter((name) => answerTo(name))).toEqual([]);
     for (const answer of Object.values(uwsgiOptions))
       if (answer.verdict === 'renamed') expect(settingNames).toContain(answer.to);
@@ -96,8 +96,8 @@ describe('the surface', () => {
   });
 });
 
-describe('answers', () => {
-  test('a new name is told, and the value goes there, in its unit', () => {
+describe('verdicts', () => {
+  test('a renamed option gives a note, and its value is converted to the unit of the setting', () => {
     expect(load(['--socket-timeout', '7', '--websockets-max-size', '128'], {})).toMatchObject({
       settings: { 'header-timeout': 7, 'max-message-bytes': 131_072 },
       notes: [
@@ -112,13 +112,13 @@ describe('answers', () => {
       settings: { 'max-message-bytes': 65_536 },
     });
   });
-  test('what is always so passes without a word, unless it is to be otherwise', () => {
+  test('an option that is always on is accepted silently, unless it is switched off', () => {
     expect(load(['--enable-threads', '--lazy-apps', '--die-on-term', '-T', '--strict'], {}).notes).toEqual([]);
     expect(loadYaml('uwsgi:\n  strict: false\n').notes).toEqual([
       'f.yaml:2: strict: cannot be switched off: unknown settings are always errors',
     ]);
   });
-  test('what does not apply takes its value along and is told', () => {
+  test('an option without effect is skipped with its value, and gives a note', () => {
     const loaded = load(
       ['--threads', '4', '--thunder-lock', '--daemonize', '/var/log/x', '--gevent', '100', '--http', ':1'],
       {},
@@ -131,7 +131,7 @@ describe('answers', () => {
       '--gevent',
     ]);
   });
-  test('what will always be so is refused until it is', () => {
+  test('an option planned to be always on is refused until it is implemented', () => {
     const takes = 'flag';
     expect(verdictOn({ verdict: 'always', takes, uwsgi: '', here: 'so', planned: true })).toEqual({
       verdict: 'refused',
@@ -139,13 +139,13 @@ describe('answers', () => {
     });
     expect(verdictOn({ verdict: 'always', takes, uwsgi: '', here: 'so' })).toEqual({ verdict: 'always', said: 'so' });
   });
-  test('what cannot be left out is refused', () => {
+  test('an essential option that is not supported is refused', () => {
     expect(faultsOf(load(['--ini', 'a.ini', '--mount', '/a=b'], {}))).toEqual([
       '--ini: only YAML is read, with --yaml FILE',
       expect.stringMatching(/^--mount: recognised, not in this version yet/),
     ]);
   });
-  test('the environment of uWSGI counts where the name is shared, and GENKAN_ wins over it', () => {
+  test('UWSGI_ variables are read for shared names, and GENKAN_ overrides them', () => {
     const loaded = load([], {
       UWSGI_HTTP_SOCKET: ':1',
       UWSGI_THREADS: '2',
@@ -159,15 +159,15 @@ describe('answers', () => {
 });
 
 describe('explain', () => {
-  test('every setting, every option, in lines that fit', () => {
+  test('prints every setting and every option, in lines that fit', () => {
     for (const name of [...settingNames, ...Object.keys(uwsgiOptions)]) {
-      const told = explain(name);
-      expect('text' in told && told.text.startsWith(name)).toBe(true);
-      expect('text' in told && told.text.split('\n').every((line) => line.length <= 100)).toBe(true);
+      const explanation = explain(name);
+      expect('text' in explanation && explanation.text.startsWith(name)).toBe(true);
+      expect('text' in explanation && explanation.text.split('\n').every((line) => line.length <= 100)).toBe(true);
       expect(explainAll()).toMatch(new RegExp(`^  ${name}( |$)`, 'm'));
     }
   });
-  test('says what uWSGI means, and what is different here', () => {
+  test('prints what uWSGI does, and what differs here', () => {
     expect(explain('--harakiri')).toMatchObject({
       text: expect.stringMatching(/Here: .*503[\s\S]*uWSGI: .*kills[\s\S]*Different: /),
     });

@@ -1,4 +1,4 @@
-/** Settings files: what is read, and every way to be wrong with its line. */
+/** Settings files: what is read, and every error with its line. */
 import { describe, expect, test } from 'vitest';
 import { load } from '../../app/config/load.ts';
 import { faultsOf, loadYaml, settingsOf } from './loading.ts';
@@ -16,8 +16,8 @@ const wrong = (lines: string, environment: Record<string, string> = {}) =>
     ),
   ).map((fault) => fault.replace(/^f\.yaml:/, ''));
 
-describe('what a file may say', () => {
-  test('scalars, lists, and one value where a list could be', () => {
+describe('the contents of a file', () => {
+  test('are scalars, lists, and one value in place of a list', () => {
     const settings = settingsOf(
       loadYaml(
         'genkan:\n  http: :9090\n  socket:\n    - 127.0.0.1:3031\n    - /run/a.sock\n  allow-from: [10.0.0.1, "10.1.0.0/16"]\n' +
@@ -39,19 +39,19 @@ describe('what a file may say', () => {
     ["'0660'", '0660'],
     ['660', '660'],
     ['0660', '0660'],
-  ])('the mode %s is the digits as written', (written, mode) => {
+  ])('the mode %s keeps its digits as written', (written, mode) => {
     expect(settingsOf(loadYaml(`genkan:\n  chmod-socket: ${written}\n`))['chmod-socket']).toBe(mode);
   });
   test.each(['0o660', '6.60e2', '0x294', '999', '432.0'])('the mode %s is refused', (written) => {
     expect(wrong(`chmod-socket: ${written}`)).toEqual(['2: chmod-socket: must be an octal mode such as 660']);
   });
-  test('anchors are followed', () => {
+  test('anchors are resolved', () => {
     expect(settingsOf(loadYaml('genkan:\n  grace: &n 9\n  poll-grace: *n\n'))).toMatchObject({
       grace: 9,
       'poll-grace': 9,
     });
   });
-  test('an empty section says nothing', () => {
+  test('an empty section sets nothing', () => {
     expect(settingsOf(loadYaml('genkan:\n')).grace).toBe(30);
   });
 });
@@ -80,14 +80,14 @@ describe('sections', () => {
   ])('--yaml %s of %j is refused', (where, text, fault) => {
     expect(faultsOf(load(['--yaml', where], {}, () => text))).toEqual([fault]);
   });
-  test('a file that is not there is told by name', () => {
+  test('a missing file is named', () => {
     expect(faultsOf(load(['--yaml', '/no/such.yaml'], {}))).toEqual([
       expect.stringMatching(/^\/no\/such\.yaml: cannot be read: ENOENT/),
     ]);
   });
 });
 
-describe('faults name their line', () => {
+describe('faults are reported with their line', () => {
   test.each([
     ['max-peer: 3', ['2: max-peer: there is no such setting; did you mean max-peers?']],
     ['grace: 5\ngrace: 6', ['3: duplicate key']],
@@ -130,7 +130,7 @@ describe('faults name their line', () => {
     ['genkan:\n\tgrace: 5', /^f\.yaml:2: Tabs/],
     ['genkan:\n  http: [a\n  b: c', /^f\.yaml:\d: /],
     ['genkan: {}\n---\ngenkan: {}', /^f\.yaml:2: Source contains multiple documents/],
-  ])('%j is no YAML', (text, fault) => {
+  ])('%j is not valid YAML', (text, fault) => {
     const faults = faultsOf(loadYaml(text));
     expect(faults[0]).toMatch(fault);
     expect(faults.join()).not.toContain('\n');
@@ -138,7 +138,7 @@ describe('faults name their line', () => {
 });
 
 describe('variables', () => {
-  test('are read from the environment, and take the form of their setting', () => {
+  test('are replaced from the environment, and parsed like their setting', () => {
     const environment = { PORT: '81', SECONDS: '7', ON: 'true', EMPTY: '', WITH: 'a: b # c' };
     const text =
       `genkan:\n  http: ":\${PORT}"\n  socket: [":$(PORT)2", ":\${NONE:-82}", "\${EMPTY}"]\n  grace: \${SECONDS}\n  master: \${ON}\n` +

@@ -1,16 +1,16 @@
-/** A server that breaks its promises: passes everything on, and spoils what the real one says over WebSockets. */
+/** A server that violates guarantees: passes everything on, and changes what the real one sends over WebSockets. */
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import WebSocket, { WebSocketServer } from 'ws';
 import { protocolVersion } from '../../app/protocol/messages.ts';
 
-export type Said = { type: string; [field: string]: unknown };
-/** What becomes of one message. */
-export type Lie = (said: Said) => Said[];
+export type Message = { type: string; [field: string]: unknown };
+/** What is sent in place of one message. */
+export type Lie = (message: Message) => Message[];
 export type Liar = { url: string; close(): void };
 
-/** @param lying the lie of one connection */
+/** @param lying the changes for one connection */
 export const startLiar = async (target: string, lying: () => Lie): Promise<Liar> => {
   const server = createServer((asked, answer) => {
     const upstream = request(`${target}${asked.url}`, { method: asked.method, headers: asked.headers });
@@ -38,7 +38,7 @@ export const startLiar = async (target: string, lying: () => Lie): Promise<Liar>
     });
     const lie = lying();
     upstream.on('message', (data) => {
-      for (const said of lie(JSON.parse(String(data)))) client.send(JSON.stringify(said));
+      for (const message of lie(JSON.parse(String(data)))) client.send(JSON.stringify(message));
     });
     upstream.on('close', (code) => (code === 1006 ? client.terminate() : client.close(code)));
     client.on('close', () => upstream.terminate());

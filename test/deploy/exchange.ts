@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import WebSocket from 'ws';
 import type { Target } from '../nginx/ask.ts';
 
-/** Both send `count` at once; each must hear all of the other, in order. */
+/** Both send `count` at once; each must receive all of the other's, in order. */
 export const exchange = async (target: Target, room: string, count: number): Promise<void> => {
   const [first, second] = [await enter(target, room), await enter(target, room)];
   const numbers = Array.from({ length: count }, (_, index) => String(index));
@@ -14,7 +14,7 @@ export const exchange = async (target: Target, room: string, count: number): Pro
   for (const { socket } of [first, second]) socket.terminate();
 };
 
-/** One peer, and the chats of others that it hears. */
+/** One peer, and the chat messages that it receives. */
 const enter = async ({ port, tls, headers }: Target, room: string) => {
   const url = `${tls ? 'wss' : 'ws'}://127.0.0.1:${port}/rooms/${room}/ws`;
   const socket = new WebSocket(url, 'genkan.v1', { ...tls, headers: headers ?? {} });

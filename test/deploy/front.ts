@@ -15,9 +15,9 @@ type Program = {
   name: string;
   file: string;
   version: string[];
-  /** What the shipped file says and the test must have otherwise; each must be there. */
+  /** Replacements in the shipped file for the test; each pattern must be found. */
   adapt(place: Place): [string, string][];
-  /** Around the shipped file, and the words to run it. */
+  /** What is added around the shipped file, and the arguments to run it. */
   wrap?(text: string, place: Place): string;
   command(configuration: string): string[];
 };
@@ -81,7 +81,7 @@ export const programs: Program[] = [
   },
 ];
 
-/** Whether the program is on this machine; its package brings it: apache2, caddy, haproxy. */
+/** Whether the program is installed; its package: apache2, caddy, haproxy. */
 export const isHere = ({ name, version }: Program): boolean => spawnSync(name, version, { env }).status === 0;
 
 export const startFront = async (
@@ -102,14 +102,14 @@ export const startFront = async (
   text = text.replaceAll(host, name);
   const configuration = join(directory, program.file);
   await writeFile(configuration, program.wrap?.(text, place) ?? text);
-  // A group of its own, for some leave children behind.
+  // In a process group of its own, because some leave children behind.
   const child = spawn(program.name, program.command(configuration), {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (said += bytes));
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (output += bytes));
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const stop = async () => {
     if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
@@ -121,7 +121,7 @@ export const startFront = async (
   } catch (error) {
     const log = await readFile(join(directory, 'error.log'), 'utf8').catch(() => '');
     await stop();
-    throw new Error(`${program.name} did not start: ${said}${log}`, { cause: error });
+    throw new Error(`${program.name} did not start: ${output}${log}`, { cause: error });
   }
   const headers = { Host: `${name}:${place.port}` };
   return {

@@ -1,4 +1,4 @@
-/** Apache, Caddy and HAProxy before the real app, each with its file of deploy/fronts/. One that is not installed is skipped. */
+/** Apache, Caddy and HAProxy in front of the real app, each with its file of deploy/fronts/. A missing program is skipped. */
 
 import { readdirSync } from 'node:fs';
 import { request } from 'node:https';
@@ -20,7 +20,7 @@ const files = certificate();
 const authority = createAuthority();
 let site: Site;
 beforeAll(async () => {
-  // A proxy before the front end, at an address of this machine.
+  // A proxy in front of the front end, at an address of this machine.
   const proxies = ['--trusted-proxies', '127.0.0.3'];
   site = await startSite([...budgetsLifted, ...proxies]);
 });
@@ -30,7 +30,7 @@ afterAll(async () => {
   authority.remove();
 });
 
-test('every file is tested', () => {
+test('every example file has a test', () => {
   const there = readdirSync(join(import.meta.dirname, '../../deploy/fronts'));
   expect(programs.map(({ file }) => file).sort()).toEqual(there.sort());
 });
@@ -52,7 +52,7 @@ for (const program of programs) {
       await backend?.stop();
     });
 
-    test('serves the page and its scripts, and keeps operations inside', async () => {
+    test('serves the page and its scripts, and keeps operational paths internal', async () => {
       const page = await ask(front.target, '/rooms/%E7%8E%84');
       expect(page).toMatchObject({
         status: 200,
@@ -74,30 +74,30 @@ for (const program of programs) {
       for (const path of paths) expect([path, (await ask(front.target, path)).status]).toEqual([path, 404]);
     });
 
-    test('a WebSocket carries a thousand messages each way', async () => {
+    test('carries a thousand WebSocket messages each way', async () => {
       await exchange(front.target, `thousand-${program.name}`, 1000);
     });
 
-    test('who comes by HTTP is sent over', async () => {
+    test('redirects http to https', async () => {
       const moved = await ask(front.plain, '/rooms/x?a=1');
       expect(moved.status).toBe(308);
       expect(moved.headers.location).toMatch(/^https:\/\/meet\.example(:\d+)?\/rooms\/x\?a=1$/);
     });
 
-    test('events go out as they come', async () => {
+    test('forwards events without buffering', async () => {
       expect(await firstBytes(echo.target, '/rooms/x/slow')).toBe('data: first\n\n');
     });
 
-    test('the app sees path and host as they were sent', async () => {
-      const told = JSON.parse((await ask(echo.target, '/rooms/a%2Fb%20c?x=%31')).body);
-      expect(told).toMatchObject({
+    test('forwards path and host unchanged', async () => {
+      const received = JSON.parse((await ask(echo.target, '/rooms/a%2Fb%20c?x=%31')).body);
+      expect(received).toMatchObject({
         url: '/rooms/a%2Fb%20c?x=%31',
         host: echo.target.headers?.Host,
         forwardedProto: 'https',
       });
     });
 
-    test('a body as large as the app takes gets through, a larger one is refused', async () => {
+    test('forwards a body as large as the app accepts, and a larger one is refused', async () => {
       const post = (bytes: number) => {
         const headers = { 'Content-Type': 'application/json', 'Content-Length': `${bytes}` };
         return ask(front.target, '/rooms/x/messages', {
@@ -107,19 +107,19 @@ for (const program of programs) {
           delay: 1000,
         });
       };
-      // Without a session it need not be read.
+      // Without a session the body need not be read.
       expect((await post(1024 * 1024)).status).toBe(401);
       expect((await post(1024 * 1024 + 1)).status).toBe(413);
     });
 
-    test('the doctor finds nothing wrong, but that the app serves its scripts itself and knows no TURN server', async ({
+    test('passes genkan doctor, except that the app serves its scripts itself and has no TURN server', async ({
       onTestFinished,
     }) => {
       const local = await startFront(program, site.addresses['http-socket'], authority.issue(), 'localhost');
       onTestFinished(() => local.stop());
       const asked = readWords([`https://localhost:${local.target.port}/`, '--ca', authority.file]);
       if ('faults' in asked) throw new Error(asked.faults.join('; '));
-      // By HTTP it is sent to port 443, as it should be; there is nobody here.
+      // http is redirected to port 443, as it should be; nothing listens there.
       const report = await runChecks({ ...asked.site, plain: undefined });
       const found = report.flatMap(({ findings }) => findings.flatMap((one) => ('name' in one ? [one.name] : [])));
       expect([found, showReport(report)]).toEqual([['static-by-app', 'no-turn'], expect.anything()]);
@@ -134,14 +134,9 @@ for (const program of programs) {
     };
     test.each([
       ['a visitor', '127.0.0.2', forged, '127.0.0.2'],
-      // Such a one adds to what the client said, and lets nothing else of it through.
-      [
-        'somebody behind a proxy that is trusted',
-        '127.0.0.3',
-        { 'X-Forwarded-For': '6.6.6.6, 203.0.113.7' },
-        '203.0.113.7',
-      ],
-    ])('the address of %s is right, whatever the client says', async (_who, localAddress, more, expected) => {
+      // A trusted proxy appends to X-Forwarded-For, and drops the client's other headers.
+      ['a visitor behind a trusted proxy', '127.0.0.3', { 'X-Forwarded-For': '6.6.6.6, 203.0.113.7' }, '203.0.113.7'],
+    ])('reports the address of %s, whatever the client claims', async (_who, localAddress, more, expected) => {
       const path = `/rooms/from-${localAddress}-${program.name}`;
       const { port, tls, headers } = front.target;
       await new Promise((resolve, reject) => {

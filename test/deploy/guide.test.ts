@@ -1,4 +1,4 @@
-/** What the pages for administrators say besides commands: uWSGI's words that still start something, versions that agree. */
+/** The pages for administrators besides their commands: uWSGI commands that still work, matching versions. */
 import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ test('the commands of every page are read', () => {
   expect([...pages].sort()).toEqual(files.sort());
 });
 
-test('every block is run somewhere, or says why not', () => {
+test('every block is run by a test, or gives a reason', () => {
   expect(blocks.length).toBeGreaterThan(40);
   const places = blocks.flatMap((block) => (block.kind === 'not run' ? [] : [block.place]));
   // Run by test/stack/{guide,scale,acme,turn}.long.test.ts, several-hosts.test.ts and turnserver.test.ts.
@@ -40,7 +40,7 @@ const today = read('deploy/docs/uwsgi.md')
     const [, , text = ''] = /^\| (.+) \| (.+) \|$/.exec(line) ?? [];
     return [...text.matchAll(/`(genkan --[^`]+)`/g)].map(([, command = '']) => command);
   });
-/** Those of the first page that start something. */
+/** The commands of the first page that start a server. */
 const first = [...read('README.md').matchAll(/^npx (genkan --(?!help)[^#\n]+?) +#/gm)].map(
   ([, command = '']) => command,
 );
@@ -53,12 +53,12 @@ test.each([...today, ...first])('%s has valid settings', (command) => {
   });
   expect([status, stderr]).toEqual([0, expect.anything()]);
 });
-test('all of them were found', () => {
+test('all commands were found', () => {
   expect(today.length).toBeGreaterThan(6);
   expect(first).toHaveLength(4);
 });
 
-test('install.sh installs the Node version that everything here is tested with', () => {
+test('install.sh installs the Node version of the tests', () => {
   const { version } = JSON.parse(read('package-lock.json')).packages['node_modules/node'];
   const pinned = [...read('deploy/runtime.txt').matchAll(/^node-linux-\w+ (\S+) sha512-/gm)].map(([, text]) => text);
   expect(pinned).toEqual([version, version]);

@@ -32,7 +32,7 @@ const blocksOf = (page: string): Block[] =>
 
 export const blocks: Block[] = pages.flatMap(blocksOf);
 
-/** Those of nginx/README.md, which are all for a server with genkan and nginx. */
+/** The blocks of nginx/README.md, all for a server with genkan and nginx. */
 export const nginxScripts: string[] = [
   ...readFileSync(join(root, 'nginx/README.md'), 'utf8').matchAll(/^```sh\n([\s\S]*?)```$/gm),
 ].map(([, script = '']) => script);

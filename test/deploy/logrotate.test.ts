@@ -1,4 +1,4 @@
-/** The real logrotate with deploy/systemd/logrotate: it rotates, and root touches nothing where the app's user may have put a link. */
+/** The real logrotate with deploy/systemd/logrotate: it rotates, and root follows no link that the app's user may have created. */
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { without } from '../setup/without.ts';
 
-/** Stands for genkan: Debian has a user and a group of this name and number. */
+/** In place of genkan: a user and group with this name and number exist in Debian. */
 const backup = { name: 'backup', id: 34 };
 const shipped = readFileSync(join(import.meta.dirname, '../../deploy/systemd/logrotate'), 'utf8');
 
@@ -43,14 +43,14 @@ describe.skipIf(process.getuid?.() !== 0 || without('logrotate'))('logrotate', (
   afterEach(() => rmSync(place, { recursive: true, force: true }));
   const rotate = () => spawnSync('logrotate', ['-f', '-s', at('state'), at('conf')], { encoding: 'utf8' });
 
-  test('moves the file away and says so, as the user of the app', () => {
+  test('rotates the file as the user of the app', () => {
     expect(rotate()).toMatchObject({ status: 0, stderr: '' });
     expect(readFileSync(at('log/genkan.log.1'), 'utf8')).toBe('a line\n');
     expect(existsSync(at('log/genkan.log'))).toBe(false);
     expect(statSync(at('control/reopen')).uid).toBe(backup.id);
   });
 
-  test('creates nothing for root where a link leads', () => {
+  test('creates nothing as root where a link leads', () => {
     symlinkSync(at('only-root-may'), at('control/reopen'));
     rotate();
     expect(existsSync(at('log/genkan.log.1'))).toBe(true);

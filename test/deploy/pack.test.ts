@@ -1,4 +1,4 @@
-/** What `npm pack` makes carries the lock that everything was tested with, and npm takes it as it is. */
+/** `npm pack` includes the tested lock file, and npm installs from it unchanged. */
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ beforeAll(() => {
 }, 60_000);
 afterAll(() => rmSync(place, { recursive: true }));
 
-test('the packages that run, each with version and checksum, and no others', () => {
+test('npm pack contains the runtime packages, each with version and checksum, and no others', () => {
   const { '': own, ...others } = json(unpacked, 'npm-shrinkwrap.json').packages;
   expect(others).toEqual(needed);
   expect(Object.keys(others).length).toBeGreaterThan(20);
@@ -35,16 +35,16 @@ test('the packages that run, each with version and checksum, and no others', () 
     expect([integrity, resolved]).toEqual([expect.stringMatching(/^sha512-/), undefined]);
 });
 
-test('nothing of it stays in the checkout, where it would go before package-lock.json', () => {
+test('the shrinkwrap file does not stay in the checkout, where it would override package-lock.json', () => {
   expect(existsSync(join(checkout, 'npm-shrinkwrap.json'))).toBe(false);
 });
 
-test('deploy/install.sh installs exactly those', () => {
+test('deploy/install.sh installs exactly those packages', () => {
   const script = readFileSync(join(unpacked, 'deploy/install.sh'), 'utf8');
   const [, before = '', ci = ''] = /in_release "\$npm (pkg delete \w+) && \$npm (ci [^"]+)"/.exec(script) ?? [];
   npm(unpacked, ...before.split(' '));
-  const said = npm(unpacked, ...ci.split(' '), '--dry-run', '--offline', '--ignore-scripts', '--no-audit');
-  const added = [...said.matchAll(/^add (\S+ \S+)$/gm)].map(([, text]) => text);
+  const output = npm(unpacked, ...ci.split(' '), '--dry-run', '--offline', '--ignore-scripts', '--no-audit');
+  const added = [...output.matchAll(/^add (\S+ \S+)$/gm)].map(([, text]) => text);
   const wanted = Object.entries(needed).map(
     ([path, { version }]) => `${path.split('node_modules/').at(-1)} ${version}`,
   );

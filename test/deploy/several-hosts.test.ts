@@ -35,7 +35,7 @@ const run = (...words: string[]): void => {
   if (status !== 0) throw new Error(`${words.join(' ')}: ${stderr}`);
 };
 
-/** Hosts on a network of their own; this machine has a line to nginx’s alone. */
+/** Hosts on a network of their own; this machine is connected to nginx’s host alone. */
 const connectHosts = (): void => {
   run('ip', 'netns', 'add', `${tag}net`);
   const atSwitch = (...words: string[]) => run('ip', '-n', `${tag}net`, ...words);
@@ -109,7 +109,7 @@ describe.skipIf(missing)('the commands of deploy/docs/several-hosts.md', { timeo
       for (const file of ['store.pem', 'store.password']) copyFileSync(at('store', file), at(name, file));
     [one] = await Promise.all([startAsToldFor('hosts-app', 'one'), startAsToldFor('hosts-app', 'two')]);
     for (const script of scriptsOf('hosts-nginx')) must('nginx', script);
-    // Beside this machine’s own nginx: logs and process id elsewhere.
+    // Next to this machine’s own nginx: logs and PID file elsewhere.
     for (const part of ['conf.d', 'snippets'])
       for (const file of readdirSync(at('nginx', 'genkan-nginx', part))) {
         const path = at('nginx', 'genkan-nginx', part, file);
@@ -130,17 +130,17 @@ describe.skipIf(missing)('the commands of deploy/docs/several-hosts.md', { timeo
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test('apps speak to the store by TLS alone, and to nginx alone', () => {
-    const said = (name: Name, to: string) =>
+  test('apps use the store over TLS only, and are reachable from nginx only', () => {
+    const replyTo = (name: Name, to: string) =>
       sh(name, `exec 3<>/dev/tcp/${to.replace(':', '/')}; echo PING >&3; timeout 2 head -c 5 <&3`);
-    // Without TLS there is no answer.
-    expect(said('one', '192.0.2.20:6379').stdout).not.toContain('PONG');
+    // Without TLS there is no response.
+    expect(replyTo('one', '192.0.2.20:6379').stdout).not.toContain('PONG');
     expect(must('one', 'curl -fs http://127.0.0.1:9191/readyz')).toContain('ready');
-    // Who is not nginx gets nothing, whatever it says.
-    expect(said('two', '192.0.2.21:3031').stdout).toBe('');
+    // A client other than nginx gets no response, whatever it sends.
+    expect(replyTo('two', '192.0.2.21:3031').stdout).toBe('');
   });
 
-  test('rooms are spread over both; one dies, and all go on at the other', async () => {
+  test('rooms are spread over both hosts; when one dies, all continue on the other', async () => {
     const rooms = Array.from({ length: 8 }, (_, index) => `hosts-${index}`);
     const talks = await Promise.all(rooms.map((room) => converse(`http://${line.nginx}`, room)));
     const peers = (name: Name) => JSON.parse(must(name, 'curl -fs http://127.0.0.1:9191/stats')).rooms.peers;

@@ -1,4 +1,7 @@
-/** deploy/turnserver.conf in the coturn of this machine: to which addresses it relays, and what the guide's firewall leaves of its own. */
+/**
+ * deploy/turnserver.conf in the coturn of this machine: the addresses it relays to, and the ports of its own that the guide's firewall
+ * leaves open.
+ */
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { without } from '../setup/without.ts';
@@ -6,14 +9,14 @@ import type { TurnClient } from '../stack/turn-client.ts';
 import { scriptsOf } from './guide.ts';
 import { type Coturn, startCoturn } from './turnserver.ts';
 
-/** The first and the last address of every range of the IANA registries that is not global, and of others that are no peer's. */
+/** The first and last address of every range in the IANA registries that is not globally reachable, and of others that no peer has. */
 const refused = [
   ['0.0.0.0', '0.255.255.255', '10.0.0.0', '10.255.255.255', '100.64.0.0', '100.127.255.255', '127.0.0.1'],
   ['127.255.255.255', '169.254.0.0', '169.254.169.254', '169.254.255.255', '172.16.0.0', '172.31.255.255'],
   ['192.0.0.0', '192.0.0.255', '192.0.2.0', '192.0.2.255', '192.88.99.0', '192.88.99.255', '192.168.0.0'],
   ['192.168.255.255', '198.18.0.0', '198.19.255.255', '198.51.100.0', '198.51.100.255', '203.0.113.0'],
   ['203.0.113.255', '224.0.0.1', '239.255.255.255', '240.0.0.0', '255.255.255.255'],
-  // Azure's metadata.
+  // Azure's metadata service.
   ['168.63.129.16'],
 ].flat();
 const refused6 = [
@@ -35,7 +38,7 @@ const refused6 = [
   ['100::', '100::ffff:ffff:ffff:ffff', '100:0:0:1::', '100:0:0:1:ffff:ffff:ffff:ffff'],
   ['1fff:ffff::', '2001::', '2001:0:ffff::', '2001:2::1', '2001:1ff:ffff::', '2001:db8::', '2001:db8:ffff::'],
   ['2002::', '2002:ffff::', '3fff::', '3fff:fff:ffff::', '4000::', '5f00::', '5f00:ffff::', 'fc00::', 'fdff::'],
-  // AWS' metadata.
+  // AWS' metadata service.
   ['fd00:ec2::254', 'fe80::', 'febf:ffff::', 'fec0::', 'feff:ffff::', 'ff02::1', 'ffff::'],
 ].flat();
 const open = [
@@ -72,21 +75,21 @@ describe.skipIf(without('coturn'))('coturn', () => {
   };
   const all = (peers: string[], outcome: number) => Object.fromEntries(peers.map((peer) => [peer, outcome]));
 
-  test("relays nothing to addresses that only this machine may reach, nor to those that are nobody's", async () => {
+  test('does not relay to addresses internal to its machine, nor to reserved ones', async () => {
     expect(await outcomes(client, refused)).toEqual(all(refused, 403));
     expect(await outcomes(client6, refused6)).toEqual(all(refused6, 403));
   });
-  test('relays to the Internet, up to the edges of what is refused', async () => {
+  test('relays to the Internet, up to the edges of the denied ranges', async () => {
     expect(await outcomes(client, open)).toEqual(all(open, 0));
     expect(await outcomes(client6, open6)).toEqual(all(open6, 0));
   });
-  test('relays to what is let in one by one', async () => {
+  test('relays to addresses that are explicitly allowed', async () => {
     expect(await client.permit('10.1.2.3')).toBe(0);
     expect(await client6.permit('2001:db8::2')).toBe(0);
   });
 });
 
-/** Run in a network of its own, in which 8.8.4.4 is the public address. → what arrived, of `from>to` ports */
+/** Runs in a network namespace in which 8.8.4.4 is the public address. → `from>to` ports of the datagrams that arrived */
 const probe = (tries: [from: number, to: number][]): string[] => {
   const program = `
     import { createSocket } from 'node:dgram';
@@ -96,7 +99,7 @@ const probe = (tries: [from: number, to: number][]): string[] => {
     });
     for (const [from, to] of ${JSON.stringify(tries)}) {
       const [sender, receiver] = [await bind(from), await bind(to)];
-      // On one machine a datagram is there when it is sent; what follows it from an allowed port tells that it is not.
+      // On one machine a datagram arrives when it is sent: a later one from an allowed port shows that the earlier one was dropped.
       const other = await bind(0);
       const heard = new Promise((resolve) => receiver.on('message', (text, { port }) => {
         if (port === from) console.log(from + '>' + to);
@@ -119,7 +122,7 @@ const probe = (tries: [from: number, to: number][]): string[] => {
 };
 
 test.skipIf(process.getuid?.() !== 0 || without('iptables', 'iproute2'))(
-  'the firewall of the guide leaves a relay nothing of its own machine but relays',
+  'the firewall of the guide lets a relay reach no port of its own machine but relays',
   () => {
     expect(
       probe([

@@ -1,4 +1,4 @@
-/** The coturn of this machine with the shipped turnserver.conf, on the loopback, and what of it the test must have otherwise. */
+/** The coturn of this machine with the shipped turnserver.conf on the loopback, with the changes that the test needs. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ export type Coturn = { client(): TurnClient; stop(): Promise<void> };
 const secret = 'the-secret-that-signs';
 const shipped = join(import.meta.dirname, '../../deploy/turnserver.conf');
 
-/** @param more lines after the shipped ones; of two lines with one name the later counts */
+/** @param more lines after the shipped ones; of two lines with the same name the later one counts */
 export const startCoturn = async (more: string[] = []): Promise<Coturn> => {
   const directory = mkdtempSync(join(tmpdir(), 'genkan-coturn-'));
   const server = { address: '127.0.0.1', port: await freePort() };
@@ -28,8 +28,8 @@ export const startCoturn = async (more: string[] = []): Promise<Coturn> => {
   const file = join(directory, 'turnserver.conf');
   writeFileSync(file, `${readFileSync(shipped, 'utf8')}\n${lines.join('\n')}\n`);
   const child = spawn('turnserver', ['-c', file], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text));
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
   const stop = async () => {
     await end(child);
     rmSync(directory, { recursive: true, force: true });
@@ -41,7 +41,7 @@ export const startCoturn = async (more: string[] = []): Promise<Coturn> => {
       stop,
     };
   await stop();
-  throw new Error(`coturn does not answer:\n${said}`);
+  throw new Error(`coturn does not answer:\n${output}`);
 };
 
 const end = async (child: ChildProcess): Promise<void> => {

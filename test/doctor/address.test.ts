@@ -1,4 +1,4 @@
-/** A name with several addresses, of which not all answer. */
+/** A name with several addresses, some of which do not respond. */
 import { createServer } from 'node:net';
 import { expect, test, vi } from 'vitest';
 import { address } from '../../app/doctor/checks/address.ts';
@@ -9,7 +9,7 @@ vi.mock('node:dns/promises', () => ({
   lookup: async () => dns.addresses.map((one) => ({ address: one, family: one.includes(':') ? 6 : 4 })),
 }));
 
-/** What is found of a name that has these addresses, of which 127.0.0.1 alone is listened on. */
+/** Findings for a name with these addresses; only 127.0.0.1 is listened on. */
 const examine = async (...addresses: string[]) => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -22,7 +22,7 @@ const examine = async (...addresses: string[]) => {
   return findings.map((one) => ('name' in one ? one.name : one.level));
 };
 
-test('all answer, one does not, none does', async () => {
+test('some or all of its addresses do not respond', async () => {
   expect(await examine('127.0.0.1')).toEqual(['ok']);
   expect(await examine('127.0.0.1', '127.0.0.2')).toEqual(['ok', 'address-dead']);
   expect(await examine('127.0.0.2', '127.0.0.3')).toEqual(['unreachable']);

@@ -1,4 +1,4 @@
-/** Certificates with one thing wrong, shown by a real nginx. */
+/** Certificates with one fault each, served by a real nginx. */
 import { appendFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { certificate } from '../../app/doctor/checks/certificate.ts';
@@ -17,37 +17,37 @@ afterAll(() => clinic.stop());
 
 const days = (count: number) => new Date(Date.now() + count * 86_400_000);
 
-/** TLS with one thing wrong: the certificate that nginx shows, and how it is asked. */
+/** TLS with one fault: the certificate that nginx serves, and the options of the doctor. */
 const certificates: { finds: FaultName[]; what: string; files(): Files; options?: string[]; isKnown?: boolean }[] = [
-  { finds: ['certificate-expired'], what: 'it has ended', files: () => clinic.authority.issue({ to: days(-1) }) },
-  { finds: ['certificate-ends-soon'], what: 'it ends soon', files: () => clinic.authority.issue({ to: days(3) }) },
+  { finds: ['certificate-expired'], what: 'it has expired', files: () => clinic.authority.issue({ to: days(-1) }) },
+  { finds: ['certificate-ends-soon'], what: 'it expires soon', files: () => clinic.authority.issue({ to: days(3) }) },
   {
     finds: ['certificate-not-yet-valid'],
-    what: 'it is of tomorrow',
+    what: 'it is not valid yet',
     files: () => clinic.authority.issue({ from: days(1) }),
   },
   {
     finds: ['certificate-name'],
-    what: 'it is of another',
+    what: 'it is for another name',
     files: () => clinic.authority.issue({ name: 'other.example' }),
   },
-  { finds: ['certificate-self-signed'], what: 'nobody else made it', files: () => clinic.authority.selfSigned() },
+  { finds: ['certificate-self-signed'], what: 'it is self-signed', files: () => clinic.authority.selfSigned() },
   {
     finds: ['certificate-untrusted'],
-    what: 'nobody knows the authority that it brings along',
+    what: 'the authority in its chain is not trusted',
     files: () => withRoot(clinic.authority.issue()),
     isKnown: false,
   },
-  { finds: ['certificate-chain'], what: 'its chain is cut short', files: () => clinic.authority.issueWithoutChain() },
+  { finds: ['certificate-chain'], what: 'its chain is incomplete', files: () => clinic.authority.issueWithoutChain() },
   {
     finds: ['certificate-expired', 'token-kept'],
-    what: 'it has ended, and there is a token',
+    what: 'it has expired, and there is a token',
     files: () => clinic.authority.issue({ to: days(-1) }),
     options: ['--token', 'a.b.c'],
   },
 ];
 
-/** With the certificate of the authority behind its own. */
+/** With the certificate of the authority appended. */
 const withRoot = ({ chain, key }: Files): Files => {
   appendFileSync(chain, pemOf(clinic.authority.file));
   return { chain, key };
@@ -59,7 +59,7 @@ describe.skipIf(missing)('a certificate', () => {
     here(names, text).toEqual(finds);
   });
 
-  test('who made it is asked for, if nobody knows them', async () => {
+  test('of an unknown issuer → certificate-chain', async () => {
     const nginx = await startNginx({
       app: { kind: 'uwsgi', address: clinic.site.addresses.socket },
       words: tlsWords(clinic.authority.issue()),
@@ -70,7 +70,7 @@ describe.skipIf(missing)('a certificate', () => {
     expect(names, text).toEqual(['certificate-chain']);
   });
 
-  test('there is none where browsers want one', async () => {
+  test('is missing where browsers require https', async () => {
     const asked = patient('http://meet.example/', '--token', 'a.b.c');
     const names = (await certificate.run(asked)).flatMap((one) => ('name' in one ? [one.name] : []));
     expect(names).toEqual(['no-tls', 'token-kept']);

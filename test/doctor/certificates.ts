@@ -1,4 +1,4 @@
-/** An authority that nobody knows but these tests, and certificates of all kinds by it. */
+/** A certificate authority trusted only by these tests, and certificates of all kinds issued by it. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,11 +10,11 @@ export type Order = { name?: string; from?: Date; to?: Date };
 export type Authority = {
   /** Its own certificate. */
   readonly file: string;
-  /** For `localhost`, and good for a year, unless said otherwise. */
+  /** For `localhost`, and valid for a year, unless given otherwise. */
   issue(order?: Order): Files;
-  /** The same through an authority between; the file has the first of the two alone. */
+  /** The same through an intermediate authority; the file has only the first of the two certificates. */
   issueWithoutChain(): Files;
-  /** Made by nobody but itself. */
+  /** Self-signed. */
   selfSigned(): Files;
   remove(): void;
 };
@@ -69,7 +69,7 @@ export const createAuthority = (): Authority => {
 
 export const pemOf = (file: string): string => readFileSync(file, 'utf8');
 
-/** As `openssl ca` wants its dates: YYYYMMDDHHMMSSZ. */
+/** The date format of `openssl ca`: YYYYMMDDHHMMSSZ. */
 const inAsn1 = (date: Date): string => `${date.toISOString().replaceAll(/\D/g, '').slice(0, 14)}Z`;
 
 const configuration = ({ chain, key }: Files): string => `

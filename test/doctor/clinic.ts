@@ -1,4 +1,4 @@
-/** A sound app with a TURN server, real nginx before it, and the doctor's verdict on what stands there. */
+/** A correct app with a TURN server, a real nginx in front, and the doctor's findings about them. */
 import { join } from 'node:path';
 import type { FaultName } from '../../app/doctor/faults.ts';
 import { readWords } from '../../app/doctor/options.ts';
@@ -21,29 +21,29 @@ export const patient = (url: string, ...words: string[]): Patient => {
 
 export type Verdict = { names: FaultName[]; text: string };
 
-/** Names of what is found, each once, in alphabetical order, and the whole report for whom they surprise. */
+/** The names of the findings, each once, in alphabetical order, and the whole report to explain a failure. */
 export const diagnose = async (asked: Patient): Promise<Verdict> => {
   const report = await runChecks(asked);
   const names = report.flatMap(({ findings }) => findings.flatMap((one) => ('name' in one ? [one.name] : [])));
   return { names: [...new Set(names)].sort(), text: showReport(report) };
 };
 
-/** `isKnown`: whether the doctor is told of the authority. */
+/** `isKnown`: whether the doctor trusts the authority. */
 type Fronted = Omit<Row, 'finds' | 'what'> & { files?: Files; isKnown?: boolean };
 
 export type Clinic = {
-  /** Two apps that do not know each other. */
+  /** Two apps that do not share rooms. */
   site: Site;
   other: Site;
   authority: Authority;
-  /** Puts nginx before the first; → what is found there. */
+  /** Starts nginx in front of the first; → the findings. */
   examineBehind(front: Fronted): Promise<Verdict>;
   stop(): Promise<void>;
 };
 
 export const openClinic = async (): Promise<Clinic> => {
   const turn = await startTurn('the-secret-that-signs');
-  // Pings would keep an idle connection open, if they came.
+  // Pings would keep an idle connection open.
   const settings = ['--ping-interval', '1', '--turn-secret', 'the-secret-that-signs', '--turn-url', turn.url];
   const [site, other] = [await startSite(settings), await startSite(settings)];
   const authority = createAuthority();

@@ -1,4 +1,4 @@
-/** `genkan doctor` as its user meets it: words, exit codes, and what is printed. */
+/** `genkan doctor` as a user sees it: arguments, exit codes and output. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readWords } from '../../app/doctor/options.ts';
 import { freePort } from '../nginx/nginx.ts';
@@ -7,13 +7,13 @@ import { genkan, stage } from '../process/program.ts';
 const play = stage();
 let url: string;
 beforeAll(async () => {
-  const { address } = await play.start(['--http', '127.0.0.1:0']).said('listening');
+  const { address } = await play.start(['--http', '127.0.0.1:0']).logged('listening');
   url = `http://${address}`;
 });
 afterAll(() => play.clear());
 
 describe('the command', () => {
-  test('0: all is well, or good enough', () => {
+  test('exits with 0 if all is well or there are only warnings', () => {
     const { status, stdout, stderr } = genkan('doctor', url);
     expect(stderr).toBe('');
     expect(stdout).toMatch(/^ok +genkan +it is Genkan, genkan\.v1, by --http, without a front end$/m);
@@ -22,7 +22,7 @@ describe('the command', () => {
     expect(status).toBe(0);
   });
 
-  test('1: something is wrong; --json tells the same to programs', async () => {
+  test('exits with 1 for a fault; --json prints the same as JSON', async () => {
     const { status, stdout } = genkan('doctor', '--json', `http://127.0.0.1:${await freePort()}`);
     const { faults, findings } = JSON.parse(stdout);
     expect(faults).toBe(1);
@@ -33,7 +33,7 @@ describe('the command', () => {
     expect(status).toBe(1);
   });
 
-  test('2: it was not understood', () => {
+  test('exits with 2 for invalid arguments', () => {
     for (const words of [
       [],
       ['meet.example'],
@@ -47,7 +47,7 @@ describe('the command', () => {
     }
   });
 
-  test('a token is no longer secret on a command line; --help says what there is', () => {
+  test('warns about a token on the command line; --help lists the options', () => {
     expect(genkan('doctor', '--token', 'a.b.c').stderr).toContain('--token_file');
     const { status, stdout } = genkan('doctor', '--help');
     for (const name of ['slow', 'idle', 'timeout', 'room', 'token', 'ca', 'json'])
@@ -56,7 +56,7 @@ describe('the command', () => {
   });
 });
 
-describe('the words', () => {
+describe('the arguments', () => {
   const site = (...words: string[]) => {
     const asked = readWords(words);
     if ('faults' in asked) throw new Error(asked.faults.join('; '));
@@ -74,13 +74,13 @@ describe('the words', () => {
     expect(site(given).plain?.href).toBe(plain);
   });
 
-  test('silence is waited for when it is asked for', () => {
+  test('--slow and --idle set how long idle connections are tested', () => {
     expect(site(url).idle).toBe(undefined);
     expect(site('--slow', url).idle).toBe(75_000);
     expect(site(url, '--idle', '3').idle).toBe(3000);
   });
 
-  test('rooms are nobody else’s, or the one that is named', () => {
+  test('rooms are random, or the one given', () => {
     expect(new Set([...site(url).rooms, ...site(url).rooms]).size).toBe(8);
     expect(site(url, '--room', '玄関').rooms).toEqual(['%E7%8E%84%E9%96%A2']);
   });

@@ -1,4 +1,4 @@
-/** What is wrong where nginx is not to blame: names, ports, networks, other sites, houses that want tokens. */
+/** Faults outside nginx: names, ports, networks, other sites, sites that require tokens. */
 import { createServer } from 'node:http';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -14,24 +14,24 @@ beforeAll(async () => {
 });
 afterAll(() => clinic.stop());
 
-/** Where something else than nginx is wrong: what is examined, until the test ends. */
+/** Faults outside nginx: what is examined, until the test ends. */
 const elsewhere: {
   finds: FaultName[];
   what: string;
   open(): Promise<{ url: string; close(): unknown }> | { url: string };
 }[] = [
-  { finds: ['name-unknown'], what: 'a name that nobody has', open: () => ({ url: 'http://nobody.invalid' }) },
+  { finds: ['name-unknown'], what: 'a name that does not exist', open: () => ({ url: 'http://nobody.invalid' }) },
   {
     finds: ['unreachable'],
-    what: 'a port where nobody is',
+    what: 'a port without a listener',
     open: async () => ({ url: `http://127.0.0.1:${await freePort()}`, close: () => {} }),
   },
-  { finds: ['not-genkan'], what: 'another site', open: () => startStranger() },
+  { finds: ['not-genkan'], what: 'another site', open: () => startOtherSite() },
   {
     finds: ['tls-broken'],
     what: 'a port without TLS',
     open: async () => {
-      const { url, close } = await startStranger();
+      const { url, close } = await startOtherSite();
       return { url: url.replace('http:', 'https:'), close };
     },
   },
@@ -63,7 +63,7 @@ const elsewhere: {
   { finds: [], what: 'no front end', open: () => ({ url: clinic.site.direct.http }) },
 ];
 
-const startStranger = async () => {
+const startOtherSite = async () => {
   const server = createServer((_request, answer) => answer.end('Hello'));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const bound = server.address();
@@ -77,16 +77,16 @@ test.concurrent.for(elsewhere)('$what → $finds', async ({ finds, open }, { exp
   here(names, text).toEqual(finds);
 });
 
-test('a house that wants tokens: without one it stays outside, with one all is tried', async () => {
-  const secret = 'a-secret-of-the-house-of-32-letters';
-  const house = await startSite(['--auth', 'token', '--token-secret', secret]);
+test('a site that requires tokens: without one the doctor stops early, with one it runs all checks', async () => {
+  const secret = 'a-secret-of-the-site-of-32-letters-';
+  const site = await startSite(['--auth', 'token', '--token-secret', secret]);
   const claims = { room: 'doctor-*', role: 'host', exp: Math.floor(Date.now() / 1000) + 60 };
   const token = await new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(secret));
   const [outside, inside] = [
-    await diagnose(patient(house.direct.http)),
-    await diagnose(patient(house.direct.http, '--token', token)),
+    await diagnose(patient(site.direct.http)),
+    await diagnose(patient(site.direct.http, '--token', token)),
   ];
-  await house.stop();
+  await site.stop();
   expect(outside.names, outside.text).toEqual(['entry-refused']);
   expect(inside.names, inside.text).toEqual(['no-turn']);
 });

@@ -1,4 +1,4 @@
-/** STUN and TURN servers in every state: the doctor says what is wrong with them. */
+/** STUN and TURN servers in every state, and the doctor's findings. */
 import { createSocket } from 'node:dgram';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { ice } from '../../app/doctor/checks/ice.ts';
@@ -15,8 +15,8 @@ const secret = 'the-secret-that-signs';
 const authority = createAuthority();
 afterAll(() => authority.remove());
 
-/** Names of what is found with a site of these settings, and what all findings say. */
-const examine = async (settings: string[], ...words: string[]): Promise<{ names: FaultName[]; said: string }> => {
+/** The names of the findings for a site with these settings, and the text of all findings. */
+const examine = async (settings: string[], ...words: string[]): Promise<{ names: FaultName[]; text: string }> => {
   const site = await startSite(settings);
   try {
     return await examineAt(site.direct.http, ...words);
@@ -30,7 +30,7 @@ const examineAt = async (url: string, ...words: string[]) => {
   if ('faults' in asked) throw new Error(asked.faults.join('; '));
   const findings = await ice.run(asked.site);
   const names = findings.flatMap((one) => ('name' in one ? [one.name] : []));
-  return { names, said: findings.map(({ what }) => what).join('\n') };
+  return { names, text: findings.map(({ what }) => what).join('\n') };
 };
 
 const withTurn = (url: string, signs = secret) => ['--turn-url', url, '--turn-secret', signs];
@@ -38,7 +38,7 @@ const withTurn = (url: string, signs = secret) => ['--turn-url', url, '--turn-se
 type Row = { finds: FaultName[]; what: string; habits?: () => Habits; signs?: string; words?: () => string[] };
 const rows: Row[] = [
   { finds: [], what: 'UDP' },
-  { finds: [], what: 'UDP that loses the first of all', habits: () => ({ deaf: 1 }) },
+  { finds: [], what: 'UDP that loses the first request', habits: () => ({ deaf: 1 }) },
   { finds: [], what: 'TCP', habits: () => ({ transport: 'tcp' }) },
   { finds: ['turn-credential'], what: 'another secret', signs: 'a-secret-of-no-one' },
   {
@@ -47,8 +47,8 @@ const rows: Row[] = [
     habits: () => ({ transport: 'tcp' }),
     signs: 'a-secret-of-no-one',
   },
-  { finds: ['turn-refused'], what: 'a quota that is reached', habits: () => ({ refuses: 486 }) },
-  { finds: ['ice-unreachable'], what: 'silence', habits: () => ({ deaf: 99 }) },
+  { finds: ['turn-refused'], what: 'an exhausted quota', habits: () => ({ refuses: 486 }) },
+  { finds: ['ice-unreachable'], what: 'no response', habits: () => ({ deaf: 99 }) },
 ];
 const tlsRows: Row[] = [
   {
@@ -59,61 +59,61 @@ const tlsRows: Row[] = [
   },
   {
     finds: ['turn-tls'],
-    what: 'TLS by nobody known',
+    what: 'TLS by an unknown issuer',
     habits: () => ({ transport: 'tls', files: authority.selfSigned() }),
   },
 ];
 
-/** Starts a server with these habits; → what is found of it. */
+/** Starts a server with these behaviours; → the findings. */
 const examineTurn = async ({ habits, signs, words }: Row) => {
   const turn = await startTurn(secret, habits?.());
-  const { names, said } = await examine(withTurn(turn.url, signs), ...(words?.() ?? []));
+  const { names, text } = await examine(withTurn(turn.url, signs), ...(words?.() ?? []));
   turn.stop();
-  return { names, said, isRelay: said.includes(`${turn.url} allocates a relay`) };
+  return { names, text, isRelay: text.includes(`${turn.url} allocates a relay`) };
 };
 
 describe('TURN', () => {
   test.concurrent.for(rows)('$what → $finds', async (row, { expect: here }) => {
-    const { names, said, isRelay } = await examineTurn(row);
-    here([names, isRelay], said).toEqual([row.finds, row.finds.length === 0]);
+    const { names, text, isRelay } = await examineTurn(row);
+    here([names, isRelay], text).toEqual([row.finds, row.finds.length === 0]);
   });
 
-  // openssl makes the certificates, and is there where nginx is.
+  // openssl creates the certificates, and is installed with nginx.
   test.skipIf(without('nginx')).each(tlsRows)('$what → $finds', async (row) => {
-    const { names, said, isRelay } = await examineTurn(row);
-    expect([names, isRelay], said).toEqual([row.finds, row.finds.length === 0]);
+    const { names, text, isRelay } = await examineTurn(row);
+    expect([names, isRelay], text).toEqual([row.finds, row.finds.length === 0]);
   });
 
-  test('nobody listens by TCP', async () => {
+  test('without a TCP listener → ice-unreachable', async () => {
     const turn = await startTurn(secret, { transport: 'tcp' });
     turn.stop();
     expect((await examine(withTurn(turn.url))).names).toEqual(['ice-unreachable']);
   });
 
-  test('a clock that is an hour behind the one here makes credentials that have ended', async () => {
+  test('with a server clock that is an hour behind gets expired credentials', async () => {
     const turn = await startTurn(secret);
     const play = stage();
     const program = play.start(['--http', '127.0.0.1:0', '--turn-ttl', '600', ...withTurn(turn.url)]);
-    const { address } = await program.said('listening');
+    const { address } = await program.logged('listening');
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
-    const { names, said } = await examineAt(`http://${address}`);
+    const { names, text } = await examineAt(`http://${address}`);
     vi.useRealTimers();
     await play.clear();
     turn.stop();
-    expect(names, said).toEqual(['turn-expired']);
+    expect(names, text).toEqual(['turn-expired']);
   });
 });
 
 describe('STUN', () => {
-  test('one that answers is no relay', async () => {
+  test('that responds → no-turn', async () => {
     const turn = await startTurn(secret);
-    const { names, said } = await examine(['--stun-url', `stun:127.0.0.1:${turn.port}`]);
+    const { names, text } = await examine(['--stun-url', `stun:127.0.0.1:${turn.port}`]);
     turn.stop();
     expect(names).toEqual(['no-turn']);
-    expect(said).toContain(`stun:127.0.0.1:${turn.port} answers`);
+    expect(text).toContain(`stun:127.0.0.1:${turn.port} answers`);
   });
 
-  test('one that does not answer, and none', async () => {
+  test('that does not respond → ice-unreachable; without any → no-turn', async () => {
     const socket = createSocket('udp4');
     await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
     const { port } = socket.address();

@@ -1,4 +1,4 @@
-/** Each thing that can be wrong with nginx, made wrong in a real one before the real app: the doctor names it, and nothing else. */
+/** Every fault of nginx, produced in a real one in front of the real app: the doctor names it, and nothing else. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { clock } from '../../app/doctor/checks/proxy-headers.ts';
@@ -23,7 +23,7 @@ describe.skipIf(missing)('behind nginx', () => {
   });
 });
 
-describe.each(nginxes)('$name that tells its version', (by) => {
+describe.each(nginxes)('$name that reveals its version', (by) => {
   const isFaulty = by.version !== undefined && !isAtLeast(by.version, [1, 30, 6]);
   test.skipIf(by.version === undefined).each(['uwsgi', 'http'] as const)(
     'by %s → nginx-faulty before 1.30.6',
@@ -52,18 +52,18 @@ describe.skipIf(missing)('several workers', () => {
     return found;
   };
 
-  test('each with rooms of its own', async () => {
+  test('each with its own rooms: no fault', async () => {
     const { names, text } = await two([]);
     expect(names, text).toEqual([]);
   });
 
-  test('that take turns with one room → rooms-split', async () => {
+  test('that share a room in turns → rooms-split', async () => {
     const { names, text } = await two([['snippets/genkan-workers.conf', /hash .*;/, '']]);
     expect(names, text).toEqual(['rooms-split']);
   });
 });
 
-test.skipIf(missing)('a site that its operator has closed → site-closed', async () => {
+test.skipIf(missing)('a site in maintenance → site-closed', async () => {
   const words = ['--maintenance-file', join(publicDir, 'js/genkan.js')];
   const nginx = await startNginx({ app: { kind: 'uwsgi', address: clinic.site.addresses.socket }, publicDir, words });
   const { names, text } = await diagnose(patient(nginx.url));
@@ -79,23 +79,23 @@ describe.skipIf(missing)('an app', () => {
     return found;
   };
 
-  test('that is not there → app-down', async () => {
+  test('that is down → app-down', async () => {
     const { names, text } = await behind(`127.0.0.1:${await freePort()}`);
     expect(names, text).toEqual(['app-down']);
   });
 
-  test('that nginx reaches where browsers should → listener-for-browsers', async () => {
+  test('whose listener for browsers is used by nginx → listener-for-browsers', async () => {
     const { names, text } = await behind(clinic.site.direct.http.replace('http://', ''));
     expect(names, text).toEqual(['listener-for-browsers']);
   });
 });
 
-test.skipIf(missing)('a site of another time → clock-skew', async () => {
+test.skipIf(missing)('a site whose clock differs → clock-skew', async () => {
   const nginx = await startNginx({ app: { kind: 'uwsgi', address: clinic.site.addresses.socket }, publicDir });
   const asked = patient(nginx.url);
   const names = async () => (await clock.run(asked)).flatMap((one) => ('name' in one ? [one.name] : []));
   expect(await names()).toEqual([]);
-  // nginx has the time of the machine.
+  // nginx uses the clock of the machine.
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 120_000 });
   const later = await names();
   vi.useRealTimers();

@@ -1,4 +1,4 @@
-/** Who the app takes for its client, seen from machines with all kinds of addresses. */
+/** The client address as the app sees it, for machines with all kinds of addresses. */
 import { expect, test, vi } from 'vitest';
 import { proxyHeaders } from '../../app/doctor/checks/proxy-headers.ts';
 import { readWords } from '../../app/doctor/options.ts';
@@ -28,7 +28,7 @@ test.each([
   ['by IPv6, and a proxy’s arrives', '2001:db8::7', '2001:db8::1', '::ffff:172.18.0.1', ['client-lost']],
   ['in the same LAN', '192.168.1.5', '192.168.1.2', '192.168.1.5', []],
   ['on the same machine, through Docker', '127.0.0.1', '127.0.0.1', '172.18.0.1', []],
-  ['on a connection that has gone', '', '', here, []],
+  ['on a closed connection', '', '', here, []],
 ])('%s: %s to %s, seen as %s → %j', async (_, local, remote, client, finds) => {
   Object.assign(given, { local, remote, client });
   const asked = readWords(['https://meet.example']);

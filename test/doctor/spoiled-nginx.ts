@@ -1,18 +1,18 @@
-/** What can be wrong with nginx: changes to the files that `genkan nginx` writes, each with what the doctor has to find. */
+/** Faults of nginx: changes to the files that `genkan nginx` writes, each with the expected finding. */
 import type { FaultName } from '../../app/doctor/faults.ts';
 import type { Front } from '../nginx/nginx.ts';
 
 export type Kind = 'uwsgi' | 'http';
-/** A line of a file becomes another; every pattern must be there. */
+/** Replaces a line of a file; every pattern must be found. */
 export type Change = [file: string, pattern: RegExp, replacement: string];
 export type Row = {
   finds: FaultName[];
   by: Kind;
   what: string;
-  /** The name's host, path and scheme that are examined. */
+  /** Host, path and scheme of the examined URL. */
   base?: string;
   tls?: boolean;
-  /** Options of genkan nginx, of genkan doctor, and what is spoiled. */
+  /** Options of genkan nginx and genkan doctor, and the changes. */
   words?: string[];
   options?: string[];
   change?: Change[];
@@ -35,12 +35,12 @@ const ownLocation = `location ~ /ws$ {
 const image = `sub_filter '<body>' '<body><img src="http://x.example/y.png">'; proxy_set_header Accept-Encoding '';`;
 
 export const rows: Row[] = [
-  { finds: [], by: 'uwsgi', what: 'all is right' },
-  { finds: [], by: 'http', what: 'all is right', options: ['--slow', '--idle', '3'] },
-  { finds: [], by: 'uwsgi', what: 'all is right below a path', words: below, base: 'meet/' },
-  { finds: [], by: 'http', what: 'all is right below a path', words: below, base: 'meet/' },
-  { finds: [], by: 'uwsgi', what: 'all is right with TLS', tls: true },
-  { finds: [], by: 'http', what: 'all is right with TLS below a path', tls: true, words: below, base: 'meet/' },
+  { finds: [], by: 'uwsgi', what: 'no fault' },
+  { finds: [], by: 'http', what: 'no fault', options: ['--slow', '--idle', '3'] },
+  { finds: [], by: 'uwsgi', what: 'no fault below a path', words: below, base: 'meet/' },
+  { finds: [], by: 'http', what: 'no fault below a path', words: below, base: 'meet/' },
+  { finds: [], by: 'uwsgi', what: 'no fault with TLS', tls: true },
+  { finds: [], by: 'http', what: 'no fault with TLS below a path', tls: true, words: below, base: 'meet/' },
   {
     finds: ['upgrade-lost'],
     by: 'http',
@@ -56,13 +56,13 @@ export const rows: Row[] = [
   {
     finds: [],
     by: 'http',
-    what: 'the client is added to what it claims',
+    what: 'the client address is appended to the one it claims',
     change: [[app, /X-Forwarded-For +\$remote_addr/, 'X-Forwarded-For $proxy_add_x_forwarded_for']],
   },
   {
     finds: ['upgrade-lost'],
     by: 'uwsgi',
-    what: 'Upgrade is taken away',
+    what: 'Upgrade is removed',
     change: [[params, /$/, "uwsgi_param HTTP_UPGRADE '';"]],
   },
   {
@@ -122,7 +122,7 @@ export const rows: Row[] = [
       {
         finds: [],
         by,
-        what: 'the port is told beside Host',
+        what: 'the port is sent next to Host',
         change:
           by === 'uwsgi'
             ? [[params, /HTTP_HOST +\$genkan_host;/, 'HTTP_HOST $$host; uwsgi_param SERVER_PORT $$server_port;']]
@@ -143,7 +143,7 @@ export const rows: Row[] = [
       {
         finds: ['path-wrong'],
         by,
-        what: 'the path is not told to the app',
+        what: 'the path is not sent to the app',
         words: below,
         base: 'meet/',
         change:
@@ -154,19 +154,19 @@ export const rows: Row[] = [
       {
         finds: ['body-limit'],
         by,
-        what: 'bodies are cut short',
+        what: 'bodies are truncated',
         change: [[app, /max_body_size .*;/, 'max_body_size 1k;']],
       },
       {
         finds: ['client-forgeable'],
         by,
-        what: 'everybody is a trusted proxy',
+        what: 'every address is a trusted proxy',
         change: [[conf, /(?=server_name _)/, 'set_real_ip_from 0.0.0.0/0; real_ip_header X-Forwarded-For; ']],
       },
       {
         finds: ['scheme-lost'],
         by,
-        what: 'the scheme is not told',
+        what: 'the scheme is not sent',
         tls: true,
         change:
           by === 'uwsgi'
@@ -178,7 +178,7 @@ export const rows: Row[] = [
   {
     finds: ['prefix-lost'],
     by: 'http',
-    what: 'the path is cut off and not told',
+    what: 'the path is removed and not sent',
     words: below,
     base: 'meet/',
     change: [
@@ -201,13 +201,13 @@ export const rows: Row[] = [
   {
     finds: ['client-lost'],
     by: 'http',
-    what: 'the client is not told',
+    what: 'the client address is not sent',
     change: [[app, /X-Forwarded-For +\$remote_addr/, "X-Forwarded-For ''"]],
   },
   {
     finds: ['static-falls-through'],
     by: 'uwsgi',
-    what: 'a missing file is the page',
+    what: 'a missing file returns the page',
     change: [[statics, /try_files \$uri =404;/, 'try_files $uri /;']],
   },
   {
@@ -220,25 +220,25 @@ export const rows: Row[] = [
   {
     finds: ['script-type'],
     by: 'uwsgi',
-    what: 'scripts have no type',
+    what: 'scripts have no content type',
     change: [[statics, /text\/javascript .*;/, '']],
   },
   {
     finds: ['script-not-cached'],
     by: 'uwsgi',
-    what: 'files may not be kept',
+    what: 'files may not be cached',
     change: [[statics, /add_header Cache-Control .*;/, '']],
   },
   {
     finds: ['missing-cached'],
     by: 'uwsgi',
-    what: 'what is missing may be kept',
+    what: 'missing files may be cached',
     change: [[statics, /(add_header Cache-Control .*);/, '$1 always;']],
   },
   {
     finds: ['api-cached', 'page-cached'],
     by: 'uwsgi',
-    what: 'everything may be kept',
+    what: 'everything may be cached',
     change: [[app, /(?=error_page 429)/, 'expires 1h; ']],
   },
   {
@@ -250,7 +250,7 @@ export const rows: Row[] = [
   {
     finds: ['headers-twice'],
     by: 'http',
-    what: 'the app’s headers are there as well',
+    what: 'the app’s headers are sent as well',
     change: [[head, /proxy_hide_header Content-Security-Policy;/, 'proxy_hide_header X-Nothing;']],
   },
   {
@@ -268,7 +268,7 @@ export const rows: Row[] = [
   {
     finds: ['mixed-content'],
     by: 'http',
-    what: 'the page names something by http:',
+    what: 'the page loads something by http:',
     tls: true,
     change: [[app, /(?=error_page 429)/, `${image} `]],
   },
@@ -276,7 +276,7 @@ export const rows: Row[] = [
   {
     finds: ['page-missing'],
     by: 'http',
-    what: 'there is no page',
+    what: 'the page is missing',
     change: [[conf, /(?=server_name _)/, 'location = / { return 404; } ']],
   },
   {
@@ -294,7 +294,7 @@ export const rows: Row[] = [
   {
     finds: ['message-lost'],
     by: 'http',
-    what: 'messages are answered by somebody else',
+    what: 'messages are answered by another server',
     change: [[conf, /(?=server_name _)/, `location ~ /messages$ { return 200 '{"messages":[]}'; } `]],
   },
   {
@@ -306,30 +306,30 @@ export const rows: Row[] = [
   {
     finds: ['origin-refused', 'scheme-lost'],
     by: 'http',
-    what: 'the app is told of https: where there is none',
+    what: 'https is reported without TLS',
     change: [[app, /X-Forwarded-Proto +\$scheme/, 'X-Forwarded-Proto https']],
   },
   {
     finds: ['client-unsteady'],
     by: 'http',
-    what: 'each request has another client',
+    what: 'each request has another client address',
     change: [
       [conf, /(?=server \{)/, 'map $request_id $any { "~^(?<four>[0-9a-f]{4})" 2001:db8::$four; } '],
       [app, /X-Forwarded-For +\$remote_addr/, 'X-Forwarded-For $any'],
     ],
   },
-  { finds: ['too-many'], by: 'uwsgi', what: 'little is allowed', words: ['--handshakes', '1'] },
+  { finds: ['too-many'], by: 'uwsgi', what: 'the limits are too low', words: ['--handshakes', '1'] },
   {
     finds: ['no-redirect'],
     by: 'uwsgi',
-    what: 'http: stays http:',
+    what: 'http is not redirected',
     tls: true,
     change: [[conf, /return 308 .*;/, 'return 200 "Hello";']],
   },
   {
     finds: ['tls-old'],
     by: 'uwsgi',
-    what: 'old TLS is spoken too',
+    what: 'old TLS versions are accepted',
     tls: true,
     change: [
       ['snippets/genkan-tls.conf', /ssl_protocols .*;/, 'ssl_protocols TLSv1.1 TLSv1.2;'],
@@ -338,7 +338,10 @@ export const rows: Row[] = [
   },
 ];
 
-/** Makes the changes that are for a file. @throws when there is nothing to change */
+/**
+ * Applies the changes for a file.
+ * @throws if a pattern is not found
+ */
 export const spoiler = (changes: Change[]) => (path: string, text: string) =>
   changes.reduce((changed, [file, pattern, replacement]) => {
     if (file === path && !pattern.test(changed)) throw new Error(`${path} has no line like ${pattern}`);

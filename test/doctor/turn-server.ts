@@ -1,4 +1,4 @@
-/** As much of a TURN server as the doctor asks: challenges, checks signatures, and says yes or what it is told to say. */
+/** As much of a TURN server as the doctor uses: challenges, checks signatures, and succeeds or returns the given error. */
 import { createHmac, randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
@@ -10,9 +10,9 @@ export type Turn = { port: number; url: string; asked: number; stop(): void };
 export type Habits = {
   transport?: 'udp' | 'tcp' | 'tls';
   files?: Files;
-  /** An error for whoever has signed rightly. */
+  /** The error for correctly signed requests. */
   refuses?: number;
-  /** How many requests it does not hear. */
+  /** The number of requests to ignore. */
   deaf?: number;
 };
 
@@ -45,7 +45,7 @@ export const startTurn = async (secret: string, habits: Habits = {}): Promise<Tu
   return turn;
 };
 
-/** Answers come in two parts, as they may over TCP. */
+/** Responses are sent in two parts, as may happen over TCP. */
 const hearStream = (socket: Socket, hear: (request: Buffer, reply: (answer: Buffer) => void) => void): void => {
   let rest = Buffer.alloc(0);
   socket.on('error', () => {});
@@ -81,7 +81,7 @@ const answerTo = (request: Buffer, secret: string, { refuses }: Habits): Buffer 
 
 const errorOf = (code: number): Buffer => Buffer.from([0, 0, Math.floor(code / 100), code % 100]);
 
-/** Signs anew what stands before the signature's own attributes, and compares. */
+/** Computes the signature of what precedes its attribute, and compares. */
 const isSigned = (request: Buffer, least: number, by: { username: string; credential: string }): boolean => {
   const body: Attribute[] = [];
   for (let at = 20; at < request.length && request.readUInt16BE(at) !== attributes.username; ) {

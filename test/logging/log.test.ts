@@ -1,4 +1,4 @@
-/** The log: its forms, what is never in it, one line for what happens, and a file that logrotate may take away. */
+/** The log: its formats, what it never contains, one line for each event, and a file that logrotate may rotate. */
 import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,13 +26,13 @@ describe('log-format', () => {
     ['%(room) "%(uagent)" 100% %method', '- "-" 100% %method'],
   ])('%s', (format, line) => expect(compileFormat(format)(entry)).toBe(line));
 
-  test('values are escaped and shortened', () => {
+  test('values are escaped and truncated', () => {
     const line = compileFormat('"%(uagent)"')({ agent: `a"b\\c\r\n\u202e${'x'.repeat(1000)}` });
     expect(line).toMatch(/^"a\\"b\\\\c\\u000d\\u000a\\u202ex+…"$/);
     expect(line.length).toBeLessThan(560);
   });
 
-  test('an unknown token is named, each one', () => {
+  test('every unknown token is reported', () => {
     expect(formatFaults('%(method) %(nonsense) %()')).toEqual([
       expect.stringMatching(/^%\(nonsense\) is unknown; available: %\(method\) /),
       expect.stringMatching(/^%\(\) is unknown/),
@@ -40,7 +40,7 @@ describe('log-format', () => {
     expect(() => compileFormat('%(nonsense)')).toThrow('log-format: %(nonsense) is unknown');
   });
 
-  test('everything else is one readable line, and a stack is indented below', () => {
+  test('other entries are one readable line, with an indented stack below', () => {
     const line = readable({ level: 40, time: 0, msg: 'a\nb', n: 1, o: { p: 'q"' } });
     expect(line).toBe('1970-01-01T00:00:00.000Z WARN a\\u000ab n=1 o={\\"p\\":\\"q\\\\\\"\\"}');
     expect(readable({ level: 50, time: 0, msg: 'm', err: { stack: 'E: x\nat y' } })).toMatch(
@@ -51,7 +51,7 @@ describe('log-format', () => {
 
 describe('secrets', () => {
   const secret = 'q'.repeat(32);
-  test('by name, at any depth', () => {
+  test('are redacted by name, at any depth', () => {
     const fields = {
       session: secret,
       a: [{ Authorization: secret, b: { token: secret } }],
@@ -69,7 +69,7 @@ describe('secrets', () => {
     [`eyJhbGciOiJI.eyJzdWIiOiIx.${secret}`, '[redacted]'],
     ['authorization: Bearer a.b-c', 'authorization: Bearer [redacted]'],
     ['1.2 seconds for file.ts', '1.2 seconds for file.ts'],
-  ])('by look: %s', (text, clean) => expect(redactText(text)).toBe(clean));
+  ])('are redacted by format: %s', (text, clean) => expect(redactText(text)).toBe(clean));
   test.each([
     ['/rooms/a/events?after=3&wait=2.5', '/rooms/a/events?after=3&wait=2.5'],
     ['/rooms/a/events?after=3&token=hush', '/rooms/a/events?after=3&…'],
@@ -77,8 +77,8 @@ describe('secrets', () => {
     ['/rooms/a?after=hush', '/rooms/a?…'],
     ['/rooms/a#hush', '/rooms/a'],
     ['/a?after=1?token=hush', '/a?…'],
-  ])('in URLs: %s', (url, clean) => expect(redactUrl(url)).toBe(clean));
-  test('in errors', () => {
+  ])('are redacted in URLs: %s', (url, clean) => expect(redactUrl(url)).toBe(clean));
+  test('are redacted in errors', () => {
     const lines: string[] = [];
     const logger = createPino({ 'log-level': 'info' }, { write: (line: string) => lines.push(line) }, 3);
     logger.error({ err: Object.assign(new Error(`no abc.${secret}`), { session: secret }), token: 'hush' }, 'failed');
@@ -115,14 +115,14 @@ describe('disable-logging', () => {
   ])('%o', (settings, statuses) => expect(written(settings)).toEqual(statuses));
 });
 
-describe('a file', () => {
+describe('a log file', () => {
   const directory = mkdtempSync(join(tmpdir(), 'genkan-log-'));
   afterAll(() => rmSync(directory, { recursive: true }));
   const file = join(directory, 'app.log');
   const read = (name = file) => readFileSync(name, 'utf8');
   afterEach(() => rmSync(file, { force: true }));
 
-  test('JSON, moved away and opened anew', () => {
+  test('contains JSON, and is reopened after it was moved', () => {
     const { logger, reopen } = openLog({ 'log-level': 'info', logto: file });
     logger.info('before');
     renameSync(file, `${file}.1`);
@@ -133,7 +133,7 @@ describe('a file', () => {
     expect(read()).toMatch(/^\{"level":30,"time":\d+,"msg":"after"\}\n$/);
   });
 
-  test('that is made has mode 0640, also when reopened; one that exists keeps its mode', () => {
+  test('is created with mode 0640, also when reopened; an existing one keeps its mode', () => {
     const modeOf = () => (statSync(file).mode & 0o777).toString(8);
     const umask = process.umask(0);
     try {
@@ -150,7 +150,7 @@ describe('a file', () => {
     }
   });
 
-  test('requests in their own form, everything else readable', () => {
+  test('contains requests in their own format, other entries readable', () => {
     const format = '%(addr) %(method) %(uri) %(status) %(size) %(reqid) %(referer) "%(uagent)"';
     const { logger } = openLog({ 'log-level': 'info', logto: file, 'log-format': format });
     const settings = { 'disable-logging': false, 'log-4xx': false, 'log-5xx': false, 'log-slow': 0 };
@@ -163,14 +163,14 @@ describe('a file', () => {
     expect(second).toMatch(/^\d{4}-\S+Z WARN refused peer=x y$/);
   });
 
-  test('log-json false is readable without a format; a directory that is not there is told at once', () => {
+  test('is readable with log-json false and no format; a missing directory is reported at once', () => {
     openLog({ 'log-level': 'info', logto: file, 'log-json': false }).logger.info({ a: 1 }, 'hello');
     expect(read()).toMatch(/Z INFO hello a=1\n$/);
     expect(() => openLog({ 'log-level': 'info', logto: join(directory, 'none/app.log') })).toThrow('ENOENT');
   });
 });
 
-describe('the living server', () => {
+describe('the running server', () => {
   let site: Watched;
   beforeAll(async () => {
     site = await startWatched();
@@ -181,7 +181,7 @@ describe('the living server', () => {
     return site.logs.find((line) => Object.entries(matching).every(([name, value]) => line[name] === value)) ?? {};
   };
 
-  test('a request: one line, its id returned; the front end’s id is taken, a browser’s is not', async () => {
+  test('logs a request on one line and returns its id; the front end’s id is used, a browser’s is not', async () => {
     const headers = { 'x-request-id': 'front-7', 'user-agent': 'test', cookie: 'hush', authorization: 'Bearer hush' };
     const fronted = await fetch(`${site.fronted}/rooms/a/events?after=3&token=hush`, { headers });
     expect(fronted.headers.get('x-request-id')).toBe('front-7');
@@ -200,7 +200,7 @@ describe('the living server', () => {
     expect(JSON.stringify(site.logs)).not.toContain('hush');
   });
 
-  test('a client that does not wait for its answer', async () => {
+  test('logs a client that does not wait for its response', async () => {
     const joined = await (await fetch(`${site.http}/rooms/c/join`, { method: 'POST' })).json();
     const gone = new AbortController();
     const headers = { authorization: `Bearer ${joined.session}`, 'x-request-id': 'front-gone' };
@@ -216,7 +216,7 @@ describe('the living server', () => {
     expect(JSON.stringify(site.logs)).not.toContain(joined.session);
   });
 
-  test('a WebSocket: one line at open, one at close, none as a request', async () => {
+  test('logs one line when a WebSocket opens, one when it closes, none as a request', async () => {
     const headers = { 'x-request-id': 'front-ws' };
     const socket = new WebSocket(`${site.fronted.replace('http', 'ws')}/rooms/b/ws`, 'genkan.v1', { headers });
     await new Promise((resolve) => socket.once('open', resolve));
@@ -227,7 +227,7 @@ describe('the living server', () => {
     const line = await logged({ reqId: 'front-ws', msg: 'WebSocket closed' });
     expect(line).toMatchObject({
       ...{ room: 'b', peer: JSON.parse(String(joined)).self.id, closeCode: 4321, ms: expect.any(Number) },
-      // The frame of 15 bytes with its head and mask, and the close frame.
+      // The frame of 15 bytes with its header and mask, and the close frame.
       ...{ messagesIn: 1, messagesOut: 1, bytesIn: 15 + 6 + 8, bytesOut: expect.any(Number) },
     });
     expect(Number(line.bytesOut)).toBeGreaterThan(String(joined).length);

@@ -1,17 +1,17 @@
-/** Single requests to a front end, by HTTP or TLS, and what every answer must have. */
+/** Single requests to a front end, by HTTP or TLS, and what every response must have. */
 import { type IncomingMessage, request as requestByHttp } from 'node:http';
 import { request as requestByTls } from 'node:https';
 import { expect } from 'vitest';
 import { securityHeaders } from '../../app/web/security-headers.ts';
-import type { Told } from './backend.ts';
+import type { ForwardedRequest } from './backend.ts';
 
-/** On 127.0.0.1. `tls`: the certificate that is trusted, and for which name. `headers`: sent with every request. */
+/** On 127.0.0.1. `tls`: the trusted certificate, and the server name. `headers`: sent with every request. */
 export type Target = { port: number; tls?: { ca: string; servername: string }; headers?: Record<string, string> };
 export type Answer = { status: number; headers: IncomingMessage['headers']; rawHeaders: string[]; body: string };
-/** `delay`: so many ms the body waits for an answer to the head alone; a refusal that meets a body on its way can be lost with the connection. */
+/** `delay`: ms that the body waits for a response to the head alone; a refusal during an upload can be lost with the connection. */
 export type Question = { method?: string; headers?: Record<string, string>; body?: string; delay?: number };
 
-/** Not fetch: it would join repeated headers, normalise the path, and refuse to send Host. */
+/** Not fetch: it would join repeated headers, normalize the path, and refuse to send Host. */
 const open = (target: Target, path: string, { method = 'GET', headers = {}, body = '', delay = 0 }: Question = {}) =>
   new Promise<IncomingMessage>((resolve, reject) => {
     const { port, tls } = target;
@@ -36,18 +36,18 @@ export const ask = async (target: Target, path: string, question?: Question): Pr
 
 export const post = (body: string) => ({ method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
 
-/** What the stand-in behind the front end was told of this request. */
-export const toldTo = async (target: Target, path: string, question?: Question): Promise<Told> =>
+/** What the stub behind the front end received of this request. */
+export const forwardedRequest = async (target: Target, path: string, question?: Question): Promise<ForwardedRequest> =>
   JSON.parse((await ask(target, path, question)).body);
 
-/** What comes first of an answer that does not end. */
+/** The first data of a response that does not end. */
 export const firstBytes = async (target: Target, path: string): Promise<string> => {
   const answer = await open(target, path);
   for await (const chunk of answer.setEncoding('utf8')) return chunk;
   return '';
 };
 
-/** A request whose answer has begun and is left open. */
+/** A request whose response has started and is left open. */
 export const hold = async (target: Target, path: string): Promise<{ status: number; end(): void }> => {
   const answer = await open(target, path);
   answer.on('error', () => {});

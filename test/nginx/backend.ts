@@ -1,4 +1,4 @@
-/** A stand-in for the app behind nginx, by uwsgi or HTTP: it answers with what it was told about the request. */
+/** A stub for the app behind nginx, by uwsgi or HTTP: it responds with what it received. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
@@ -7,20 +7,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { securityHeaders } from '../../app/web/security-headers.ts';
 
-/** What a backend was told, under the same names for both protocols; what did not come is left out. */
-export type Told = Record<string, string>;
+/** What a backend received, under the same names for both protocols; what was not sent is missing. */
+export type ForwardedRequest = Record<string, string>;
 export type Backend = { address: string; count(): number; stop(): Promise<void> };
 
 export const startBackend = async (kind: 'uwsgi' | 'http', over: 'TCP' | 'a unix socket' = 'TCP'): Promise<Backend> => {
   let count = 0;
-  const heard = (told: Told, socket: Socket) => {
+  const received = (forwarded: ForwardedRequest, socket: Socket) => {
     count++;
-    answer(told, socket);
+    answer(forwarded, socket);
   };
   const server: Server =
     kind === 'uwsgi'
-      ? createServer((socket) => readUwsgi(socket, (told) => heard(told, socket)))
-      : createHttpServer((message) => readHttp(message, (told) => heard(told, message.socket)));
+      ? createServer((socket) => readUwsgi(socket, (forwarded) => received(forwarded, socket)))
+      : createHttpServer((message) => readHttp(message, (forwarded) => received(forwarded, message.socket)));
   const directory = mkdtempSync(join(tmpdir(), 'genkan-backend-'));
   const path = join(directory, 'app.sock');
   const listening = once(server, 'listening');
@@ -35,20 +35,20 @@ export const startBackend = async (kind: 'uwsgi' | 'http', over: 'TCP' | 'a unix
   return { address: typeof bound === 'object' ? `127.0.0.1:${bound?.port}` : path, count: () => count, stop };
 };
 
-/** Says back what it was told, with the app's own copies of the security headers; /slow sends an event and never ends. */
-const answer = (told: Told, socket: Socket) => {
+/** Responds with what it received and with the app's security headers; /slow sends an event and never ends. */
+const answer = (forwarded: ForwardedRequest, socket: Socket) => {
   const own = Object.entries(securityHeaders).map(([name, value]) => `${name}: ${value}\r\n`);
   const head = `HTTP/1.1 200 OK\r\nconnection: close\r\n${own.join('')}`;
   socket.on('error', () => socket.destroy());
-  if (told.url?.endsWith('/slow')) {
+  if (forwarded.url?.endsWith('/slow')) {
     socket.write(`${head}content-type: text/event-stream\r\n\r\ndata: first\n\n`);
     return;
   }
-  const body = JSON.stringify(told);
+  const body = JSON.stringify(forwarded);
   socket.end(`${head}content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 };
 
-const readUwsgi = (socket: Socket, done: (told: Told) => void) => {
+const readUwsgi = (socket: Socket, done: (forwarded: ForwardedRequest) => void) => {
   let bytes = Buffer.alloc(0);
   const onData = (chunk: Buffer) => {
     bytes = Buffer.concat([bytes, chunk]);
@@ -58,11 +58,11 @@ const readUwsgi = (socket: Socket, done: (told: Told) => void) => {
     const body = bytes.subarray(end);
     if (body.length < Number(vars.CONTENT_LENGTH || 0)) return;
     socket.off('data', onData);
-    const told = { method: vars.REQUEST_METHOD, url: vars.REQUEST_URI, body: body.toString() };
+    const forwarded = { method: vars.REQUEST_METHOD, url: vars.REQUEST_URI, body: body.toString() };
     done(
       named(
         {
-          ...told,
+          ...forwarded,
           type: vars.CONTENT_TYPE,
           length: vars.CONTENT_LENGTH,
           prefix: vars.SCRIPT_NAME,
@@ -75,8 +75,8 @@ const readUwsgi = (socket: Socket, done: (told: Told) => void) => {
   socket.on('data', onData);
 };
 
-const readVariables = (bytes: Buffer): Told => {
-  const vars: Told = {};
+const readVariables = (bytes: Buffer): ForwardedRequest => {
+  const vars: ForwardedRequest = {};
   let at = 0;
   const text = () => {
     const start = at + 2;
@@ -87,7 +87,7 @@ const readVariables = (bytes: Buffer): Told => {
   return vars;
 };
 
-const readHttp = async (message: IncomingMessage, done: (told: Told) => void) => {
+const readHttp = async (message: IncomingMessage, done: (forwarded: ForwardedRequest) => void) => {
   let body = '';
   for await (const chunk of message.setEncoding('utf8')) body += chunk;
   const { headers, method, url } = message;
@@ -108,9 +108,12 @@ const readHttp = async (message: IncomingMessage, done: (told: Told) => void) =>
   );
 };
 
-const named = (told: Record<string, string | undefined>, header: (name: string) => string | undefined): Told => {
+const named = (
+  forwarded: Record<string, string | undefined>,
+  header: (name: string) => string | undefined,
+): ForwardedRequest => {
   const all = {
-    ...told,
+    ...forwarded,
     host: header('HOST'),
     forwardedFor: header('X_FORWARDED_FOR'),
     forwardedProto: header('X_FORWARDED_PROTO'),

@@ -12,7 +12,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 const current = 'nginx version: nginx/1.30.6\nconfigure arguments: --with-http_v3_module';
 const command = (words: string, installed: string | undefined = current) =>
   nginxFiles(words.split(' ').filter(Boolean), {}, () => installed);
-/** Everything that is written, as one text. */
+/** All written files as one text. */
 const written = (words: string, installed?: string): string => {
   const found = command(words, installed);
   if ('faults' in found) throw new Error(found.faults.join('; '));
@@ -39,7 +39,7 @@ describe('the files', () => {
     [tls, ['snippets/genkan-tls.conf'], ['snippets/genkan-real-ip.conf']],
     ['--protocol http', [], ['snippets/genkan-uwsgi-params.conf']],
     ['--upstream a.example:1 --upstream /b', ['snippets/genkan-workers.conf'], []],
-  ])('are those of the situation: %s', (words, some, none) => {
+  ])('are those needed for the options %s', (words, some, none) => {
     const all = paths(words.includes('a.example') ? `${words} --resolver 192.0.2.1` : words);
     expect(all).toEqual(expect.arrayContaining(some));
     for (const path of none) expect(all).not.toContain(path);
@@ -48,13 +48,13 @@ describe('the files', () => {
       expect(text).toMatch(new RegExp(`^\\s*include ${path};`, 'm'));
   });
 
-  test('are printed under their paths, or written', () => {
+  test('are printed with their paths, or written with --out', () => {
     const out = join(directory, 'fresh');
-    const said = genkan('nginx', '--nginx-version', '1.30.6', '--out', out);
-    expect(said).toMatchObject({ status: 0, stderr: '' });
-    expect(said.stdout.split('\n')[0]).toBe(join(out, 'nginx.conf'));
+    const result = genkan('nginx', '--nginx-version', '1.30.6', '--out', out);
+    expect(result).toMatchObject({ status: 0, stderr: '' });
+    expect(result.stdout.split('\n')[0]).toBe(join(out, 'nginx.conf'));
     const printed = genkan('nginx', '--nginx-version', '1.30.6').stdout;
-    for (const path of said.stdout.trim().split('\n'))
+    for (const path of result.stdout.trim().split('\n'))
       expect(printed).toContain(`# ${path.slice(out.length + 1)}\n${readFileSync(path, 'utf8').trimEnd()}`);
   });
 });
@@ -65,7 +65,7 @@ const situations = [
   '--mode behind-proxy --trusted-proxy ::1 --protocol http',
   '--mode location --base /m/ --socket :1 --processes 2',
 ];
-test('every file says from which nginx on it is, what it changes from the default, and where that is documented', () => {
+test('every file states its oldest nginx version, what it changes from the default, and the documentation', () => {
   const seen = new Map<string, string[]>();
   for (const words of situations) {
     const found = command(words);
@@ -82,7 +82,7 @@ test('every file says from which nginx on it is, what it changes from the defaul
   expect(seen.size).toBe(17);
 });
 
-test('an nginx.conf of somebody else stays, and nothing is written beside it', () => {
+test('an nginx.conf that genkan did not write is kept, and nothing is written', () => {
   const out = join(directory, 'theirs');
   mkdirSync(out);
   writeFileSync(join(out, 'nginx.conf'), 'events {}\n');
@@ -98,7 +98,7 @@ test('an nginx.conf of somebody else stays, and nothing is written beside it', (
     expect(genkan('nginx', '--mode', 'vhost', '--server-name', 'a', '--out', out).status).toBe(0);
 });
 
-describe('where the app is', () => {
+describe('the upstream', () => {
   test.each([
     ['', 'set $genkan_app 127.0.0.1:3031;', 'uwsgi_pass'],
     ['--protocol http', 'set $genkan_app 127.0.0.1:3031;', 'proxy_pass'],
@@ -110,13 +110,13 @@ describe('where the app is', () => {
     ['--socket :1 --upstream 192.0.2.7:3', 'set $genkan_app 192.0.2.7:3;', 'uwsgi_pass'],
     ['--upstream app:3031 --resolver 127.0.0.11 --nginx-version 1.26.3', 'resolver 127.0.0.11 valid=2s', 'uwsgi_pass'],
     ['--upstream app:3031 --resolver 127.0.0.11 --nginx-version 1.30.6', 'set $genkan_app genkan;', 'uwsgi_pass'],
-  ])('is what is said: %s', (words, line, directive) => {
+  ])('is the given address: %s', (words, line, directive) => {
     const text = written(words);
     expect(text).toContain(`\n${line}`);
     expect(text).toMatch(new RegExp(`^ +${directive} `, 'm'));
   });
 
-  test('workers are where the settings put them, from a file as well', () => {
+  test('lists the workers of the settings, also from a file', () => {
     const file = join(directory, 'app.yaml');
     writeFileSync(file, 'genkan:\n  http-socket: 127.0.0.1:9000\n  processes: 3\n');
     const text = written(`--yaml ${file}`);
@@ -125,7 +125,7 @@ describe('where the app is', () => {
     expect(written('--socket /run/app.%w.sock --processes 2')).not.toContain('keepalive 32;');
   });
 
-  test('of workers with one store another one is asked, of others never', () => {
+  test('retries another worker only if all share a store', () => {
     const several = '--upstream 192.0.2.21:3031 --upstream 192.0.2.22:3031';
     const text = written(`${several} --store valkeys://genkan@192.0.2.20:6379`);
     expect(text).toContain('uwsgi_next_upstream error timeout;\n    uwsgi_next_upstream_tries 2;');
@@ -136,7 +136,7 @@ describe('where the app is', () => {
     expect(written('--store valkey://192.0.2.20')).toContain('uwsgi_next_upstream off;');
   });
 
-  test('times and sizes are those of the app', () => {
+  test('has the timeouts and sizes of the app', () => {
     const text = written('--ping-interval 10 --poll-wait 60 --limit-post 65536 --drain-timeout 60');
     expect(text).toContain('uwsgi_read_timeout 65s;');
     expect(text).toContain('client_max_body_size 64k;');
@@ -150,19 +150,19 @@ test.each([
   ['--mode vhost --server-name a', 'genkan.access.log'],
   ['--mode location --base /m/', 'genkan.access.log'],
   ['--mode location --base /m/ --access-log /var/log/nginx/meet', 'meet'],
-])('requests are logged in one file, which beside other sites is its own: %s', (words, name) => {
+])('requests are logged in one file, with a name of its own next to other sites: %s', (words, name) => {
   const files = written(words).matchAll(/^ +access_log (?!off)(\S+) genkan buffer=/gm);
   expect(new Set([...files].map(([, file]) => file))).toEqual(new Set([`/var/log/nginx/${name}`]));
 });
 
-test('by IPv6 too, also for who is sent over', () => {
+test('IPv6 addresses are listened on, also for the redirect from http', () => {
   const text = written(`${tls} --address 443 --address [::]:443`);
   for (const line of ['listen [::]:443 ssl;', 'listen [::]:443 ssl default_server;', 'listen [::]:80;', 'listen 80;'])
     expect(text).toContain(`    ${line}\n`);
   expect(written(tls)).not.toContain('[::]');
 });
 
-describe('what a version knows', () => {
+describe('the nginx version', () => {
   test.each([
     [tls, '1.22.1', 'listen 443 ssl http2;', 'http2 on;'],
     [tls, '1.26.3', 'http2 on;', 'ssl http2'],
@@ -177,13 +177,13 @@ describe('what a version knows', () => {
     ['--upstream a:1 --resolver 192.0.2.1', '1.30.6', 'server a:1 max_fails=0 resolve;', ' consistent;'],
     ['--upstream a:1 --resolver 192.0.2.1 --store valkey://b', '1.30.6', 'server a:1 resolve;', ' max_fails=0'],
     ['--upstream a:1 --resolver 192.0.2.1', '1.26.3', 'set $genkan_app a:1;', 'upstream genkan'],
-  ])('and nothing else: %s for %s', (words, version, there, notThere) => {
+  ])('selects the directives it supports: %s for %s', (words, version, there, notThere) => {
     const text = written(`${words} --nginx-version ${version}`);
     expect(text).toContain(there);
     expect(text).not.toContain(notThere);
   });
 
-  test('without one given it is that of the nginx here, or the oldest', () => {
+  test('defaults to that of the installed nginx, or the oldest supported', () => {
     expect(written(tls, 'nginx version: nginx/1.22.1')).toContain('ssl http2;');
     const none = nginxFiles(tls.split(' '), {}, () => undefined);
     expect(none.notes).toEqual([
@@ -282,7 +282,7 @@ describe('nginx/README.md', () => {
       if (!words?.includes('--help')) expect([words, faults(words ?? '')]).toEqual([words, []]);
   });
 
-  test('every file has its line', () => {
+  test('mentions every file', () => {
     const everything = [
       tls,
       '--mode location --base /m/ --socket :1 --processes 2',

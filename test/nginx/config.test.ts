@@ -1,4 +1,4 @@
-/** The shipped nginx configuration: it is what the command writes, and every version of nginx takes it as it is. */
+/** The shipped nginx configuration: it is what the command writes, and every version of nginx accepts it. */
 import { cp, readdir, rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -17,14 +17,14 @@ const filesOf = (...words: string[]): Files => {
   return found.files;
 };
 
-/** Of compose's ways to reach the app: the words that write its files. */
+/** The options that write the files of each compose listener. */
 const containers = ['--resolver', '127.0.0.11', '--nginx-version', '1.30.6', '--store', 'valkey://valkey'];
 const ways = {
   uwsgi: ['--upstream', 'app:3031', ...containers],
   http: ['--protocol', 'http', '--upstream', 'app:9090', ...containers],
   unix: ['--upstream', '/run/genkan/genkan.sock'],
 };
-/** What compose mounts in the place of snippets. */
+/** The snippets that compose replaces by mounts. */
 const mounted = [
   { file: 'app-uwsgi.conf', way: 'uwsgi', snippet: 'snippets/genkan-app.conf' },
   { file: 'workers-uwsgi.conf', way: 'uwsgi', snippet: 'snippets/genkan-workers.conf' },
@@ -33,7 +33,7 @@ const mounted = [
   { file: 'app-unix.conf', way: 'unix', snippet: 'snippets/genkan-app.conf' },
 ] as const;
 
-describe('what is shipped is what the command writes (vitest -u writes it anew)', () => {
+describe('the shipped files are those that the command writes (vitest -u updates them)', () => {
   test('nginx/: the defaults', async () => {
     const files = filesOf();
     const there = (await configurations(shipped)).map((file) => relative(shipped, file));
@@ -41,7 +41,7 @@ describe('what is shipped is what the command writes (vitest -u writes it anew)'
     for (const [path, text] of files) await expect(text).toMatchFileSnapshot(join(shipped, path));
   });
 
-  test('deploy/nginx/: the compose files’ ways to reach the app', async () => {
+  test('deploy/nginx/: the listeners of the compose files', async () => {
     expect((await readdir(join(deploy, 'nginx'))).sort()).toEqual(mounted.map(({ file }) => file).sort());
     for (const { file, way, snippet } of mounted) {
       const text = filesOf(...ways[way]).get(snippet);
@@ -51,20 +51,20 @@ describe('what is shipped is what the command writes (vitest -u writes it anew)'
 });
 
 for (const by of nginxes)
-  describe.skipIf(by.version === undefined)(`what is shipped is sound for ${by.name}`, () => {
+  describe.skipIf(by.version === undefined)(`the shipped files are valid for ${by.name}`, () => {
     const port = 8080;
     const app = { kind: 'uwsgi', address: '127.0.0.1:3031' } as const;
 
-    // Of containers, which have a new nginx.
+    // Containers have a recent nginx.
     const isNew = knows(by.version ?? floor).resolve;
-    test.each(isNew ? Object.keys(ways) : ['unix'])('with what compose mounts: %s', async (wanted) => {
+    test.each(isNew ? Object.keys(ways) : ['unix'])('with the mounts of compose: %s', async (wanted) => {
       const prefix = await prepare({ by, words: floorVersion, app, port });
       for (const { file, way, snippet } of mounted)
         if (way === wanted) await cp(join(deploy, 'nginx', file), join(prefix, snippet));
       await expectSound(prefix, by);
     });
 
-    test('copied beside a site that exists', async () => {
+    test('copied next to an existing site', async () => {
       const sites = () =>
         `server { listen 127.0.0.1:${port} default_server; server_name other.example; root /var/www; }`;
       await expectSound(await prepare({ by, words: floorVersion, app, port, sites }), by);

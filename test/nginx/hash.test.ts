@@ -1,4 +1,4 @@
-/** The model of nginx's hash that test/bench/hash.ts counts with, against the hash of a real nginx. */
+/** The model of nginx's hash in test/bench/ring.ts, compared with a real nginx. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -10,7 +10,7 @@ import { type Nginx, startNginx } from './nginx.ts';
 
 const rooms = Array.from({ length: 400 }, (_, index) => (index % 2 === 0 ? `room-${index}` : `玄関${index * 7919}`));
 
-/** Says which of the hosts it is. */
+/** Responds with the index of the host. */
 const startEcho = async (index: number, path?: string) => {
   const server = createServer((_, response) => response.end(String(index)));
   await new Promise<void>((resolve) => server.listen(path ?? { port: 0, host: '127.0.0.1' }, resolve));
@@ -43,7 +43,7 @@ describe.skipIf(without('nginx')).each([{ unix: false }, { unix: true }])(
       return found;
     };
 
-    test.each([7, 6, 2])('of %i hosts nginx chooses the same', async (count) => {
+    test.each([7, 6, 2])('nginx and the model choose the same of %i hosts', async (count) => {
       const hosts = echoes.slice(0, count);
       const addresses = hosts.map(({ address }) => address);
       const ring = new Ring(addresses);
@@ -52,7 +52,7 @@ describe.skipIf(without('nginx')).each([{ unix: false }, { unix: true }])(
       expect(await whereRoomsAre(addresses)).toEqual(foretold);
     });
 
-    test('and when the first of them is taken away', async () => {
+    test('nginx and the model agree after the first host is removed', async () => {
       const addresses = echoes.slice(1).map(({ address }) => address);
       const ring = new Ring(addresses);
       expect(await whereRoomsAre(addresses)).toEqual(rooms.map((room) => String(ring.hostOf(room) + 1)));

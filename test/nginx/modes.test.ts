@@ -36,7 +36,7 @@ describeEverywhere(files, (by, one, { kind, address }) => {
   afterAll(() => nginx.stop());
   const script = async () => /js\/[\w-]+\.js/.exec((await ask(target, base)).body)?.[0] ?? 'none';
 
-  test('nginx finds nothing to say about it', async () => {
+  test('nginx -t reports nothing', async () => {
     const app = { kind, address: '127.0.0.1:3031' };
     const prefix = await prepare({ ...frontOf(one), by, app, port: await freePort() });
     const { code, output } = testConfiguration(prefix, by);
@@ -44,7 +44,7 @@ describeEverywhere(files, (by, one, { kind, address }) => {
     expect([code, output]).toEqual([0, expect.not.stringMatching(/\[(warn|emerg|alert|error)\]/)]);
   });
 
-  test('the page, and everything that it names, are below the base, with type and time to be kept', async () => {
+  test('the page and its files are below the base, with content type and cache lifetime', async () => {
     const page = await ask(target, `${base}rooms/%E7%8E%84`);
     expect(page).toMatchObject({ status: 200, headers: { 'cache-control': 'no-cache' } });
     expect(page.body).toContain(`<base href="${base}"`);
@@ -64,7 +64,7 @@ describeEverywhere(files, (by, one, { kind, address }) => {
     }
   });
 
-  test('the library keeps its name, is asked for again each time, and may be imported by other sites', async () => {
+  test('the library keeps its name, is revalidated each time, and may be imported by other sites', async () => {
     const forAll = { 'cache-control': 'no-cache', 'access-control-allow-origin': '*' };
     const library = await ask(target, `${base}js/genkan.js`);
     expect(library.headers).toMatchObject({ 'content-type': 'text/javascript', ...forAll });
@@ -74,7 +74,7 @@ describeEverywhere(files, (by, one, { kind, address }) => {
     });
   });
 
-  test('parts of a file are exact, packed it is the same', async () => {
+  test('ranges of a file are exact, and a compressed file has the same content', async () => {
     const path = await script();
     const whole = await readFile(join(publicDir, path));
     const ranges = { 'bytes=0-0': [0, 1], 'bytes=100-299': [100, 300], 'bytes=-7': [whole.length - 7] };
@@ -91,7 +91,7 @@ describeEverywhere(files, (by, one, { kind, address }) => {
     expect((await ask(target, base + path)).headers['content-encoding']).toBeUndefined();
   });
 
-  test('every kind of answer has the security headers once', async () => {
+  test('every kind of response has each security header once', async () => {
     const kinds = [
       '',
       'rooms/x',
@@ -119,7 +119,7 @@ describeEverywhere(files, (by, one, { kind, address }) => {
     for (const { socket } of [first, second]) socket.terminate();
   });
 
-  test('the same by plain requests: what comes ends the waiting, and nobody keeps it', async () => {
+  test('over plain HTTP an event ends a waiting poll, and no response is cached', async () => {
     const room = `${base}rooms/plain-${nginx.port}`;
     const entered = await ask(target, `${room}/join`, post('{}'));
     const joined = JSON.parse(entered.body);
@@ -131,7 +131,7 @@ describeEverywhere(files, (by, one, { kind, address }) => {
     for (const answer of [entered, events]) expect(answer.headers['cache-control']).toBe('no-store');
   });
 
-  test('a file that was sent has no line in the log, one that is missing has', async () => {
+  test('a missing file is logged, a served one is not', async () => {
     const file = await script();
     for (const path of [file, 'js/nothing.js']) await ask(target, base + path);
     await expect.poll(nginx.logs).toContain(`"path":"${base}js/nothing.js"`);
@@ -141,7 +141,7 @@ describeEverywhere(files, (by, one, { kind, address }) => {
 
 describe.each(nginxes)('$name with the module for brotli', (by) => {
   test.skipIf(by.modules === undefined || !existsSync(join(by.modules, 'ngx_http_brotli_static_module.so')))(
-    'sends what the build packed to who can read it',
+    'sends the files compressed at build time to clients that accept them',
     async () => {
       const app = { kind: 'uwsgi', address: site.addresses.unix } as const;
       const nginx = await startNginx({ by, publicDir, app, words: ['--brotli'] });
@@ -164,7 +164,7 @@ describe.each(nginxes)('$name with the module for brotli', (by) => {
   );
 });
 
-/** A peer in the room of this run by WebSocket, and the chats that it hears. */
+/** A peer in the room of this run by WebSocket, and the chat messages that it receives. */
 const enter = async ({ port, tls, headers }: Target, base: string) => {
   const url = `${tls ? 'wss' : 'ws'}://127.0.0.1:${port}${base}rooms/thousand-${port}/ws`;
   const socket = new WebSocket(url, 'genkan.v1', { ...tls, headers: headers ?? {} });

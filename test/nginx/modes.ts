@@ -1,4 +1,4 @@
-/** The situations that nginx files are written for, each with what a client in it sees and what stood there before. */
+/** The kinds of sites that nginx files are written for, each with what a client sees and what existed before. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,16 +13,16 @@ export type Case = Pick<Front, 'words' | 'sites'> & {
   name: string;
   base: string;
   scheme: 'http' | 'https';
-  /** What somebody before nginx adds to every request. */
+  /** The headers that a proxy in front of nginx adds to every request. */
   proxy?: Record<string, string>;
-  /** What is at a path that is not Genkan's, and at a host that is not; undefined = there is none. */
+  /** The response at a path outside Genkan, and for another host; undefined = there is none. */
   elsewhere?: number;
-  stranger?: number;
-  /** Whom the app sees. */
+  otherHost?: number;
+  /** The client address in the app. */
   client: { address: string; scheme: 'http' | 'https' };
 };
 
-/** The ways from nginx to the app. `address`: where the app listens for it. */
+/** The listeners of the app behind nginx. `address`: where the app listens. */
 export const ways = [
   { kind: 'uwsgi', over: 'TCP', address: 'socket' },
   { kind: 'uwsgi', over: 'a unix socket', address: 'unix' },
@@ -33,7 +33,7 @@ export type Way = (typeof ways)[number];
 
 export const host = 'meet.example';
 
-/** Files of a certificate for hosts that nobody else trusts, until they are removed. */
+/** Files of a certificate for hosts, trusted only here, until they are removed. */
 export type Certificate = { chain: string; key: string; remove(): void };
 export const certificate = (...names: string[]): Certificate => {
   const directory = mkdtempSync(join(tmpdir(), 'genkan-certificate-'));
@@ -61,7 +61,7 @@ export const cases = ({ chain, key }: Pick<Certificate, 'chain' | 'key'>, name =
       base: '/meet/',
       scheme: 'http',
       elsewhere: 404,
-      stranger: 421,
+      otherHost: 421,
       client: direct,
     },
     { name: 'tls', words: ['--mode', 'tls', '--hsts', ...tls], base: '/', scheme: 'https', client: secure },
@@ -79,7 +79,7 @@ export const cases = ({ chain, key }: Pick<Certificate, 'chain' | 'key'>, name =
       base: '/',
       scheme: 'http',
       proxy: proxied,
-      stranger: 421,
+      otherHost: 421,
       client: { address: '203.0.113.7', scheme: 'https' },
     },
     {
@@ -97,7 +97,7 @@ export const cases = ({ chain, key }: Pick<Certificate, 'chain' | 'key'>, name =
       sites: (port) => other(port),
       base: '/',
       scheme: 'http',
-      stranger: 410,
+      otherHost: 410,
       client: direct,
     },
     {
@@ -107,7 +107,7 @@ export const cases = ({ chain, key }: Pick<Certificate, 'chain' | 'key'>, name =
       base: '/',
       scheme: 'http',
       proxy: proxied,
-      stranger: 410,
+      otherHost: 410,
       client: { address: '203.0.113.7', scheme: 'https' },
     },
     {
@@ -117,13 +117,13 @@ export const cases = ({ chain, key }: Pick<Certificate, 'chain' | 'key'>, name =
         other(port, ` ssl`).replace('return', `ssl_certificate ${chain}; ssl_certificate_key ${key}; return`),
       base: '/',
       scheme: 'https',
-      stranger: 410,
+      otherHost: 410,
       client: secure,
     },
     {
       name: 'location',
       words: ['--mode', 'location', '--base', '/meet/'],
-      // What sites have, and what must not get hold of ours.
+      // Common content of sites that must not affect our locations.
       sites: (port) => `server {
         listen 127.0.0.1:${port};
         server_name ${name};
@@ -146,7 +146,7 @@ export const targetOf = ({ scheme, proxy }: Case, port: number, chain: string): 
   ...(scheme === 'https' ? { tls: { ca: readFileSync(chain, 'utf8'), servername: host } } : {}),
 });
 
-/** Everything for every version of nginx × mode × way to the app. */
+/** Runs the tests for every version of nginx × mode × listener. */
 export const describeEverywhere = (files: Certificate, body: (by: Installed, one: Case, way: Way) => void): void => {
   for (const by of nginxes)
     describe.skipIf(by.version === undefined)(by.name, () => {
@@ -155,7 +155,7 @@ export const describeEverywhere = (files: Certificate, body: (by: Installed, one
     });
 };
 
-/** What `startNginx` needs of a mode, but for the app. */
+/** The options of `startNginx` for a mode, without the app. */
 export const frontOf = ({ words, sites }: Case): Pick<Front, 'words' | 'sites'> => ({
   ...(words ? { words } : {}),
   ...(sites ? { sites } : {}),

@@ -1,7 +1,7 @@
 /**
- * Runs a real nginx, the machine's or another, with the files that `genkan nginx` writes for it, in a temporary directory.
- * Rewritten is only what must differ here: the paths of logs, process id and temporary files, and port 80. As root the workers also
- * keep root, to reach files of the tests. That nginx/ holds the same files, config.test.ts proves.
+ * Runs a real nginx, the machine's or another, with the files that `genkan nginx` writes for it, in a temporary directory. Only what must
+ * differ here is changed: the paths of logs, PID and temporary files, and port 80. As root the workers also stay root, to reach files of
+ * the tests. config.test.ts checks that nginx/ has the same files.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
@@ -12,18 +12,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { nginxFiles } from '../../app/commands/nginx.ts';
 import { env, type Installed } from '../setup/nginxes.ts';
 
-/** Where nginx finds the app. `address`: host:port, or the path of a unix socket. */
+/** The address of the app. `address`: host:port, or the path of a unix socket. */
 export type Upstream = { kind: 'uwsgi' | 'http'; address: string };
 
 export type Nginx = {
-  /** http://127.0.0.1:port, without a slash at the end. */
+  /** http://127.0.0.1:port, without a trailing slash. */
   url: string;
   port: number;
-  /** Where it listens instead of port 80, when the site itself is elsewhere. */
+  /** The port in place of 80, when the site itself is on another one. */
   plainPort: number;
   /** Its nginx.conf. */
   file: string;
-  /** Reads its configuration again, as `nginx -s reload` does; resolves when new workers are there. */
+  /** Reloads its configuration, like `nginx -s reload`; resolves when new workers run. */
   reload(): Promise<void>;
   /** What it wrote so far: errors, and a line per request. */
   logs(): Promise<string>;
@@ -34,15 +34,15 @@ export type Nginx = {
 export const shipped = join(import.meta.dirname, '../../nginx');
 export type Front = {
   app: Upstream;
-  /** Which one; not given: the machine's. */
+  /** The nginx to run; by default the machine's. */
   by?: Pick<Installed, 'command' | 'modules'>;
-  /** The directory that holds js/; without it every file is missing. */
+  /** The directory that contains js/; without it every file is missing. */
   publicDir?: string;
-  /** Further options of `genkan nginx`; limits are out of the way unless given here. */
+  /** Further options of `genkan nginx`; limits are raised unless given here. */
   words?: string[];
-  /** Sites that were there before, for the modes that bring no nginx.conf; `port` is where all of them listen. */
+  /** Existing sites, for the modes that write no nginx.conf; `port` is where all of them listen. */
   sites?: (port: number) => string;
-  /** Spoils a file, before nginx reads it. */
+  /** Changes a file, before nginx reads it. */
   spoil?: (path: string, text: string) => string;
 };
 
@@ -66,9 +66,9 @@ export const startNginx = async (options: Front): Promise<Nginx> => {
   try {
     await untilListening(child, port);
   } catch (error) {
-    const said = await logs();
+    const output = await logs();
     await stop();
-    throw new Error(`nginx did not start: ${said}`, { cause: error });
+    throw new Error(`nginx did not start: ${output}`, { cause: error });
   }
   const reload = async () => {
     const count = async () => (await read(prefix, 'error.log')).split('start worker processes').length;
@@ -82,13 +82,13 @@ export const startNginx = async (options: Front): Promise<Nginx> => {
   return { url: `http://127.0.0.1:${port}`, port, plainPort, file: join(prefix, 'nginx.conf'), reload, logs, stop };
 };
 
-/** `nginx -t` of a prepared directory; → its exit code and what it said. */
+/** `nginx -t` of a prepared directory; → its exit code and output. */
 export const testConfiguration = (prefix: string, { command } = ours): { code: number | null; output: string } => {
   const { status, stderr, error } = spawnSync(command, ['-t', ...wordsFor(prefix)], { env, encoding: 'utf8' });
   return { code: status, output: error ? error.message : stderr };
 };
 
-/** Writes the files to a temporary directory, adapted; → that directory. */
+/** Writes the files, adapted, to a temporary directory; → that directory. */
 export const prepare = async (options: Front & { port: number; plainPort?: number }): Promise<string> => {
   const prefix = await mkdtemp(join(tmpdir(), 'genkan-nginx-'));
   const {
@@ -108,7 +108,7 @@ export const prepare = async (options: Front & { port: number; plainPort?: numbe
     () => builtAs(by),
   );
   if ('faults' in found) throw new Error(found.faults.join('; '));
-  // `load_module modules/…` is looked for below the prefix.
+  // `load_module modules/…` is relative to the prefix.
   if (by.modules !== undefined) await symlink(by.modules, join(prefix, 'modules'));
   const files = new Map(found.files);
   if (sites) files.set('nginx.conf', before).set('conf.d/example.conf', sites(port));
@@ -120,17 +120,17 @@ export const prepare = async (options: Front & { port: number; plainPort?: numbe
 };
 
 const built = new Map<string, string>();
-/** What `nginx -V` says. */
+/** The output of `nginx -V`. */
 const builtAs = ({ command } = ours): string => {
-  const said = built.get(command) ?? spawnSync(command, ['-V'], { env, encoding: 'utf8' }).stderr;
-  built.set(command, said);
-  return said;
+  const output = built.get(command) ?? spawnSync(command, ['-V'], { env, encoding: 'utf8' }).stderr;
+  built.set(command, output);
+  return output;
 };
 
 /** Tests come from one address, many at once. */
 const wide = ['--handshakes', '10000', '--connections', '10000'];
 
-/** An nginx.conf as somebody may have had it before. */
+/** An existing nginx.conf of another site. */
 const before = `error_log /var/log/nginx/error.log warn;
 pid /run/nginx.pid;
 events {}
@@ -140,14 +140,14 @@ http {
 }
 `;
 
-/** Every pattern must be there: the files and this one cannot drift apart unseen. */
+/** Every pattern must be found: so the files and this list stay in step. */
 const adapt = (path: string, text: string, prefix: string, plainPort: number): string => {
   const adapted = text
     .replaceAll(/\/var\/log\/nginx\/(?:genkan\.)?access\.log/g, `${prefix}/access.log`)
     .replaceAll('listen 80', `listen 127.0.0.1:${plainPort}`);
   if (path !== 'nginx.conf') return adapted;
   const changes: [RegExp, string][] = [
-    // Below `notice` nginx would not write that it has reloaded.
+    // With a level above `notice` nginx would not log that it has reloaded.
     [/^error_log .*;$/m, `error_log ${prefix}/error.log notice;`],
     [/^pid .*;$/m, `pid ${prefix}/nginx.pid;\n${process.getuid?.() === 0 ? 'user root;' : ''}`],
     [/^http \{$/m, `http {\n${temporaryPaths(prefix)}`],
@@ -186,8 +186,8 @@ const connects = (port: number): Promise<boolean> =>
   });
 
 /**
- * A port that is free and that no `listen(0)` is given meanwhile, because it lies below those that the system gives (from 32768 on):
- * tests run side by side, and nginx cannot be told to take any port.
+ * A free port that no concurrent `listen(0)` can get, because it is below the ephemeral range (from 32768 on): tests run concurrently, and
+ * nginx cannot be told to use any port.
  */
 export const freePort = async (): Promise<number> => {
   for (;;) {
@@ -198,7 +198,7 @@ export const freePort = async (): Promise<number> => {
   }
 };
 
-/** Nobody may listen there yet. */
+/** Nothing listens there yet. */
 const given = new Set<number>();
 
 const isFree = (port: number): Promise<boolean> =>

@@ -1,4 +1,4 @@
-/** What an operator can switch: a door that is closed to newcomers alone, below a path as well; limits that only tell. */
+/** What an operator can switch on: maintenance, also below a path, and limits that only log. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ describe.each(nginxes)('$name', (by) => {
   test.skipIf(by.version === undefined).each([
     ['uwsgi', 'socket', '/'],
     ['http', 'http-socket', '/meet/'],
-  ] as const)('a site that is closed for a while, by %s on %s, below %s', async (kind, listener, base) => {
+  ] as const)('a site in maintenance, by %s on %s, below %s', async (kind, listener, base) => {
     const file = join(directory, kind);
     const words = ['--maintenance-file', file, '--base', base];
     const nginx = await startNginx({ by, app: { kind, address: site.addresses[listener] }, words });
@@ -34,7 +34,7 @@ describe.each(nginxes)('$name', (by) => {
     await socket.join();
     await plain.join();
     writeFileSync(file, '');
-    // Both go on as if nothing were.
+    // Both continue unaffected.
     for (let count = 1; count <= 20; count += 1) {
       await socket.send({ type: 'chat', text: `to you ${count}` });
       expect((await plain.inbox.take('chat')).text).toBe(`to you ${count}`);
@@ -55,7 +55,7 @@ describe.each(nginxes)('$name', (by) => {
   });
 
   test.skipIf(by.version === undefined)(
-    'limits that are tried refuse nobody, and the log says whom they would have',
+    '--limits-dry-run refuses no request, and logs those over a limit',
     async () => {
       const backend = await startBackend('uwsgi');
       const words = ['--limits-dry-run', '--handshakes', '1', '--connections', '1000'];

@@ -1,10 +1,12 @@
-/** What reaches the app, and what does not, by every version of nginx × mode × {uwsgi, http} × {TCP, unix}; a stand-in says what it was told. */
+/**
+ * Which requests reach the app, and how, by every version of nginx × mode × {uwsgi, http} × {TCP, unix}; a stub reports what it received.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nginxes } from '../setup/nginxes.ts';
-import { ask, expectSecurityHeadersOnce, firstBytes, hold, post, type Target, toldTo } from './ask.ts';
+import { ask, expectSecurityHeadersOnce, firstBytes, forwardedRequest, hold, post, type Target } from './ask.ts';
 import { type Backend, startBackend } from './backend.ts';
 import { certificate, describeEverywhere, frontOf, host, targetOf } from './modes.ts';
 import { freePort, type Nginx, startNginx } from './nginx.ts';
@@ -33,7 +35,7 @@ describeEverywhere(files, (by, one, { kind, over }) => {
     await nginx.stop();
     await backend.stop();
   });
-  /** The status, and that the app was not asked. */
+  /** The status, if the app received no request. */
   const unasked = async (path: string, headers: Record<string, string> = {}): Promise<number> => {
     const before = backend.count();
     const { status } = await ask(target, path, { headers });
@@ -41,7 +43,7 @@ describeEverywhere(files, (by, one, { kind, over }) => {
     return status;
   };
 
-  test('what is for the operator is not there, and a missing file is no page', async () => {
+  test('operational paths are not served, and a missing file is not the page', async () => {
     const paths = [
       'healthz',
       'healthz/',
@@ -58,23 +60,23 @@ describeEverywhere(files, (by, one, { kind, over }) => {
     expect((await ask(target, `${base}js/x.js`)).headers['cache-control']).toBeUndefined();
   });
 
-  test('events go out as they come', async () => {
+  test('events are forwarded without buffering', async () => {
     expect(await firstBytes(target, `${base}rooms/x/slow`)).toBe('data: first\n\n');
   });
 
-  test('a body arrives whole, in chunks as well', async () => {
+  test('a body arrives whole, chunked ones too', async () => {
     const body = '0123456789abcdef'.repeat(65_536);
-    const told = await toldTo(target, `${base}rooms/x/messages`, post(body));
-    expect(told).toMatchObject({ method: 'POST', length: String(body.length), type: 'application/json' });
-    expect(told.body === body).toBe(true);
+    const forwarded = await forwardedRequest(target, `${base}rooms/x/messages`, post(body));
+    expect(forwarded).toMatchObject({ method: 'POST', length: String(body.length), type: 'application/json' });
+    expect(forwarded.body === body).toBe(true);
     const { headers } = post('');
     const chunked = { method: 'POST', headers: { ...headers, 'Transfer-Encoding': 'chunked' }, body: '[1,2,3]' };
-    const apart = await toldTo(target, `${base}rooms/x/messages`, chunked);
+    const apart = await forwardedRequest(target, `${base}rooms/x/messages`, chunked);
     expect(apart).toMatchObject({ body: '[1,2,3]', length: '7', type: 'application/json' });
     expect(apart).not.toHaveProperty('transferEncoding');
   });
 
-  test('a client cannot claim to be another, and its path stays as it wrote it', async () => {
+  test('a client cannot claim another address, and its path arrives as sent', async () => {
     const { address, scheme } = one.client;
     const chain = ['6.6.6.6', one.proxy?.['X-Forwarded-For'] ?? []].flat().join(', ');
     const headers = {
@@ -82,8 +84,8 @@ describeEverywhere(files, (by, one, { kind, over }) => {
       'X-Forwarded-For': chain,
     };
     const url = `${base}rooms/a%2Fb/../c%20d?x=%31`;
-    const told = await toldTo(target, url, { headers });
-    expect(told).toMatchObject({
+    const forwarded = await forwardedRequest(target, url, { headers });
+    expect(forwarded).toMatchObject({
       url,
       host: `${host}:${target.port}`,
       forwardedFor: address,
@@ -92,20 +94,21 @@ describeEverywhere(files, (by, one, { kind, over }) => {
       realIp: address,
       requestId: expect.stringMatching(/^[0-9a-f]{32}$/),
     });
-    for (const name of ['forwarded', 'proxy']) expect(told).not.toHaveProperty(name);
-    expect(told.port).toBe(one.proxy?.['X-Forwarded-Port']);
-    expect(told.prefix || '/').toBe(base.slice(0, -1) || '/');
-    expect(JSON.stringify(told)).not.toMatch(/6\.6\.6\.6|evil/);
+    for (const name of ['forwarded', 'proxy']) expect(forwarded).not.toHaveProperty(name);
+    expect(forwarded.port).toBe(one.proxy?.['X-Forwarded-Port']);
+    expect(forwarded.prefix || '/').toBe(base.slice(0, -1) || '/');
+    expect(JSON.stringify(forwarded)).not.toMatch(/6\.6\.6\.6|evil/);
   });
 
-  test('a log line is JSON, with the id that the app has, and without what a query or a header says', async () => {
+  test('a log line is JSON with the request id of the app, without query or secret headers', async () => {
     const headers = { Authorization: 'Bearer secret-of-mine', 'User-Agent': 'a "quoted" agent' };
-    const told = await toldTo(target, `${base}rooms/x/log?token=secret-of-mine`, { headers });
-    const lines = async () => (await nginx.logs()).split('\n').filter((line) => line.includes(`${told.requestId}`));
+    const forwarded = await forwardedRequest(target, `${base}rooms/x/log?token=secret-of-mine`, { headers });
+    const lines = async () =>
+      (await nginx.logs()).split('\n').filter((line) => line.includes(`${forwarded.requestId}`));
     await expect.poll(lines).toHaveLength(1);
     const [line = ''] = await lines();
     expect(JSON.parse(line)).toMatchObject({
-      id: told.requestId,
+      id: forwarded.requestId,
       client: one.client.address,
       method: 'GET',
       host,
@@ -113,7 +116,7 @@ describeEverywhere(files, (by, one, { kind, over }) => {
       status: '200',
       app: over === 'TCP' ? backend.address : `unix:${backend.address}`,
       app_status: '200',
-      // Beside other sites theirs decide which: before nginx 1.23.4 that is 1.2.
+      // Next to other sites their settings decide: before nginx 1.23.4 that is 1.2.
       tls: one.scheme === 'https' ? expect.stringMatching(/^TLSv1\.[23]$/) : '',
       agent: 'a "quoted" agent',
       time: expect.any(String),
@@ -124,7 +127,7 @@ describeEverywhere(files, (by, one, { kind, over }) => {
     expect(await nginx.logs()).not.toContain('secret-of-mine');
   });
 
-  test('too many handshakes, or too much at once, are 429, and only those', async () => {
+  test('too many handshakes, or too many at once, get 429, and no other requests do', async () => {
     const statuses: number[] = [];
     const again = () => ask(target, `${base}rooms/x/join`, post('{}'));
     for (let count = 0; count < 12; count += 1) statuses.push((await again()).status);
@@ -136,9 +139,9 @@ describeEverywhere(files, (by, one, { kind, over }) => {
     expect((await ask(target, `${base}rooms/x/messages`, post('{}'))).status).toBe(200);
   });
 
-  test('connections beyond the limit are 429, and free again when one ends', async () => {
+  test('connections beyond the limit get 429, until one ends', async () => {
     const open: Awaited<ReturnType<typeof hold>>[] = [];
-    // The one before may count for a moment after its answer.
+    // The previous connection may still count for a moment after its response.
     while (open.length < 4) {
       const held = await hold(target, `${base}rooms/x/slow`);
       if (held.status === 200) open.push(held);
@@ -148,7 +151,7 @@ describeEverywhere(files, (by, one, { kind, over }) => {
     await expect.poll(async () => (await ask(target, `${base}rooms/x`)).status).toBe(200);
   });
 
-  test('while the operator has closed it newcomers read a sentence, and who is inside goes on', async () => {
+  test('in maintenance new visitors get a page, and connected peers continue', async () => {
     const inside = await hold(target, `${base}rooms/x/slow`);
     writeFileSync(closed, '');
     for (const [path, question] of [
@@ -175,36 +178,36 @@ describeEverywhere(files, (by, one, { kind, over }) => {
     inside.end();
   });
 
-  test.skipIf(one.elsewhere === undefined)('nothing is outside the base', async () => {
+  test.skipIf(one.elsewhere === undefined)('nothing is served outside the base', async () => {
     for (const path of ['/', '/rooms/x', '/js/x.js', '/healthz', '/x.js', `${base.slice(0, -1)}x`])
       expect([path, await unasked(path)]).toEqual([path, one.elsewhere]);
     const moved = await ask(target, base.slice(0, -1));
     expect(moved).toMatchObject({ status: 301, headers: { location: base } });
   });
 
-  test.skipIf(one.stranger === undefined)('another host gets nothing of it', async () => {
-    for (const Host of ['other.example', '127.0.0.1']) expect(await unasked(base, { Host })).toBe(one.stranger);
+  test.skipIf(one.otherHost === undefined)('another host gets nothing of the site', async () => {
+    for (const Host of ['other.example', '127.0.0.1']) expect(await unasked(base, { Host })).toBe(one.otherHost);
   });
 });
 
 describe.each(nginxes)('$name', (by) => {
   const kinds = ['uwsgi', 'http'] as const;
   test.skipIf(by.version === undefined).each(kinds)(
-    'a proxy that nobody named is believed nothing, by %s',
+    'an untrusted proxy cannot set forwarded headers, by %s',
     async (kind) => {
       const backend = await startBackend(kind);
       const words = ['--mode', 'behind-proxy', '--trusted-proxy', '192.0.2.0/24'];
       const nginx = await startNginx({ words, by, app: { kind, address: backend.address } });
-      const told = await toldTo(nginx, '/', { headers: { ...forged, 'X-Forwarded-Proto': 'https' } });
+      const forwarded = await forwardedRequest(nginx, '/', { headers: { ...forged, 'X-Forwarded-Proto': 'https' } });
       await nginx.stop();
       await backend.stop();
-      expect(told).toMatchObject({ forwardedFor: '127.0.0.1', forwardedProto: 'http', realIp: '127.0.0.1' });
-      expect(told.port || undefined).toBeUndefined();
+      expect(forwarded).toMatchObject({ forwardedFor: '127.0.0.1', forwardedProto: 'http', realIp: '127.0.0.1' });
+      expect(forwarded.port || undefined).toBeUndefined();
     },
   );
 
   test.skipIf(by.version === undefined).each(kinds)(
-    'without the app visitors read one plain sentence, by %s',
+    'without the app visitors get a plain page, by %s',
     async (kind) => {
       const nginx = await startNginx({ by, app: { kind, address: `127.0.0.1:${await freePort()}` } });
       const answer = await ask(nginx, '/rooms/x');

@@ -1,4 +1,4 @@
-/** `genkan reload --nginx` with people inside: nginx and the app are reloaded, and no connection is cut without a word. */
+/** `genkan reload --nginx` with connected peers: nginx and the app are reloaded, and no connection is cut without a close frame. */
 import { spawn } from 'node:child_process';
 import { delimiter, dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 afterEach(() => here.clear());
 
-/** Keeps every close code that it met. */
+/** Keeps every close code that it received. */
 class CountingPeer extends WebSocketPeer {
   readonly codes: number[] = [];
   override async resume() {
@@ -26,33 +26,33 @@ class CountingPeer extends WebSocketPeer {
   }
 }
 
-/** A speaker and a listener, in a room of their own. */
+/** A sender and a receiver, in a room of their own. */
 type Pair = [CountingPeer, CountingPeer];
 
-/** The command, to which `by` is the nginx of this machine. */
-const run = (by: Pick<Installed, 'command'>, ...words: string[]): Promise<{ code: number | null; said: string }> =>
+/** The command, with `by` as the nginx of this machine. */
+const run = (by: Pick<Installed, 'command'>, ...words: string[]): Promise<{ code: number | null; output: string }> =>
   new Promise((resolve) => {
     const PATH = by.command === 'nginx' ? env.PATH : [dirname(by.command), env.PATH].join(delimiter);
     const child = spawn(process.execPath, [cli, ...words], { env: { ...env, PATH } });
-    let said = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
-    child.once('exit', (code) => resolve({ code, said }));
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
+    child.once('exit', (code) => resolve({ code, output }));
   });
 
-/** Each version by each way; if not everything is asked for by uwsgi and by HTTP, on TCP and on unix sockets in turn. */
+/** Every version by every listener; unless everything is requested, by uwsgi and by HTTP, on TCP and unix sockets in turn. */
 const chosen = nginxes.flatMap((by, index) =>
   ways.filter((_, nth) => isThorough || nth % 2 === index % 2).map((way) => ({ by, ...way })),
 );
 
 describe.each(chosen)('genkan reload --nginx, $by.name, by $kind over $over', ({ by, kind, over }) => {
   test.skipIf(by.version === undefined)(
-    'with 200 WebSockets inside loses no message, repeats none, and cuts nobody',
+    'with 200 open WebSockets loses no message, repeats none, and cuts no connection',
     async () => {
       const address = over === 'TCP' ? `127.0.0.1:${await freePort()}` : here.path('app.sock');
       const control = here.path('control');
       const flags = [kind === 'uwsgi' ? '--socket' : '--http-socket', address, '--control-socket', control];
       const program = here.start(['--master', ...flags, '--join-burst', '10000']);
-      await program.said('listening');
+      await program.logged('listening');
       const nginx = await startNginx({ by, app: { kind, address } });
       const pairs: Pair[] = [];
       try {
@@ -62,7 +62,7 @@ describe.each(chosen)('genkan reload --nginx, $by.name, by $kind over $over', ({
           pairs.push(pair);
         }
         let isOver = false;
-        /** Talks until the reload is over, and once more; → how many texts it were. */
+        /** Sends until the reload is over, and once more; → the number of texts. */
         const speak = async ([speaker]: Pair) => {
           let count = 0;
           for (let isLast = false; !isLast; ) {
@@ -73,12 +73,14 @@ describe.each(chosen)('genkan reload --nginx, $by.name, by $kind over $over', ({
           return count;
         };
         const spoken = pairs.map(speak);
-        const heard = pairs.map(([, listener], index) => follow(listener, Promise.resolve(spoken[index]).then(String)));
+        const deliveries = pairs.map(([, listener], index) =>
+          follow(listener, Promise.resolve(spoken[index]).then(String)),
+        );
         const reloaded = await run(by, 'reload', '--control-socket', control, '--nginx', nginx.file);
         isOver = true;
-        expect(reloaded).toMatchObject({ code: 0, said: expect.stringContaining('Reloaded.') });
+        expect(reloaded).toMatchObject({ code: 0, output: expect.stringContaining('Reloaded.') });
         const counts = await Promise.all(spoken);
-        expect(await Promise.all(heard)).toEqual(counts.map(upTo));
+        expect(await Promise.all(deliveries)).toEqual(counts.map(upTo));
         const codes = pairs.flat().flatMap((peer) => peer.codes);
         expect(codes).toHaveLength(200);
         expect(new Set(codes)).toEqual(new Set([errors.draining.close]));
@@ -92,16 +94,13 @@ describe.each(chosen)('genkan reload --nginx, $by.name, by $kind over $over', ({
   );
 });
 
-test.skipIf(without('nginx'))(
-  'genkan reload --nginx leaves both as they are when nginx would not take its files',
-  async () => {
-    const control = here.path('control');
-    const program = here.start(['--master', '--http-socket', here.path('app.sock'), '--control-socket', control]);
-    await program.said('listening');
-    const by = { command: 'nginx' };
-    const { code, said } = await run(by, 'reload', '--control-socket', control, '--nginx', here.path('no-such.conf'));
-    expect(code).toBe(1);
-    expect(said).toMatch(/no-such\.conf/);
-    expect(program.lines.map(({ msg }) => msg)).not.toContain('reloaded');
-  },
-);
+test.skipIf(without('nginx'))('genkan reload --nginx reloads neither if nginx -t fails', async () => {
+  const control = here.path('control');
+  const program = here.start(['--master', '--http-socket', here.path('app.sock'), '--control-socket', control]);
+  await program.logged('listening');
+  const by = { command: 'nginx' };
+  const { code, output } = await run(by, 'reload', '--control-socket', control, '--nginx', here.path('no-such.conf'));
+  expect(code).toBe(1);
+  expect(output).toMatch(/no-such\.conf/);
+  expect(program.lines.map(({ msg }) => msg)).not.toContain('reloaded');
+});

@@ -1,4 +1,4 @@
-/** Several names for one app, and one name for the apps of two hosts: the whole way, from peers to rooms. */
+/** Several names for one app, and one name for the apps of two hosts: end to end, from peers to rooms. */
 import { readFile, rm } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
@@ -38,7 +38,7 @@ for (const by of nginxes)
       headers: { Host: `${name}:${nginx.port}` },
     });
     const originOf = (name: string) => `https://${name}:${nginx.port}`;
-    /** What the first message after a join is, or the status that refused the handshake. */
+    /** The type of the first message after a join, or the status that refused the handshake. */
     const enter = (name: string, origin: string) =>
       new Promise<string>((resolve) => {
         const { port, tls, headers } = under(name);
@@ -50,13 +50,13 @@ for (const by of nginxes)
         socket.once('message', (data) => resolve(String(data)));
       });
 
-    test.each(names)('%s has the page, and who comes to it by HTTP is sent to it by TLS', async (name) => {
+    test.each(names)('%s serves the page, and redirects http to https', async (name) => {
       expect((await ask(under(name), '/rooms/x')).status).toBe(200);
       const moved = await ask({ port: nginx.plainPort, headers: { Host: name } }, '/rooms/x');
       expect(moved).toMatchObject({ status: 308, headers: { location: `${originOf(name)}/rooms/x` } });
     });
 
-    test('peers of both meet in one room, each from the pages of its own name alone', async () => {
+    test('peers of both names meet in one room, and each name accepts only its own origin', async () => {
       const [meet, call] = names;
       expect(JSON.parse(await enter(meet, originOf(meet)))).toMatchObject({ type: 'joined', peers: [] });
       const second = JSON.parse(await enter(call, originOf(call)));
@@ -81,13 +81,13 @@ describe.each(nginxes)('two hosts of the app, $name', (by) => {
   };
 
   test.skipIf(by.version === undefined).each(kinds)(
-    'by %s: rooms are spread over them, peers of a room meet, and one host that dies takes no room of the other along',
+    'by %s: rooms are spread over them, peers of a room meet, and one host that dies affects no room of the other',
     async (kind) => {
       const addresses = [`127.0.0.2:${await freePort()}`, `127.0.0.3:${await freePort()}`];
       const [first = '', second = ''] = addresses;
       const start = (address: string) => here.start([kind === 'uwsgi' ? '--socket' : '--http-socket', address]);
       const programs = addresses.map(start);
-      for (const program of programs) await program.said('listening');
+      for (const program of programs) await program.logged('listening');
       const nginx = await startNginx({ by, app: { kind, address: first }, words: ['--upstream', second] });
       onTestFinished(() => nginx.stop());
       const rooms = Array.from({ length: 16 }, (_, index) => `r${index}`);
@@ -111,14 +111,14 @@ describe.each(nginxes)('two hosts of the app, $name', (by) => {
       const witness = peers[2 * alive];
       await peers[2 * alive + 1]?.send({ type: 'chat', text: 'still here' });
       expect(await witness?.inbox.take('chat')).toMatchObject({ text: 'still here' });
-      const heir = start(second);
-      await heir.said('listening');
+      const successor = start(second);
+      await successor.logged('listening');
       expect(new Set(await found())).toEqual(new Set([200]));
     },
   );
 
   test.skipIf(by.version === undefined).each(kinds)(
-    'by %s: names of hosts are written as this version can follow them',
+    'by %s: host names are written in the form that this version resolves at run time',
     async (kind) => {
       const words = ['--upstream', 'localhost:3032', '--resolver', '127.0.0.1'];
       const prefix = await prepare({ by, app: { kind, address: 'localhost:3031' }, words, port: await freePort() });

@@ -1,6 +1,6 @@
 /**
- * The spec of signaling through every version of nginx × {uwsgi, http} × {TCP, unix}, each time in another mode, by WebSocket and by polls
- * or event streams in turn; or, if everything is asked for, in every mode by every transport.
+ * The signaling cases through every version of nginx × {uwsgi, http} × {TCP, unix}, each in another mode, by WebSocket and by polls or
+ * event streams in turn; with `npm run test:all`, in every mode by every transport.
  */
 import { readFileSync } from 'node:fs';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
@@ -14,7 +14,7 @@ import { describeSignaling, specSettings } from '../signaling/spec.ts';
 import { cases, certificate, frontOf, ways } from './modes.ts';
 import { type Nginx, startNginx } from './nginx.ts';
 
-/** What peers connect to; a name, for TLS. */
+/** The address for peers; with the server name for TLS. */
 const name = 'localhost';
 const files = certificate(name);
 const trusted = getCACertificates('default');
@@ -34,7 +34,7 @@ afterAll(async () => {
 const pairs = nginxes.flatMap((by, row) =>
   ways.map((way, column) => ({ by, ...way, second: (row + column) % 2 ? eventStream : plainHttp })),
 );
-// 3 and the number of modes have no divisor in common: every mode has its turn, and no version has neighbours only.
+// 3 and the number of modes have no common divisor: every mode is used, and no version gets only adjacent ones.
 const chosen = pairs.flatMap((pair, index) =>
   modes.filter((_, nth) => isThorough || nth === (3 * index) % modes.length).map((mode) => ({ ...pair, mode })),
 );

@@ -1,4 +1,4 @@
-/** Who may come in where nginx has the lines of every guide, and no configuration of ours: by every version of nginx and HTTP. */
+/** Origin checks behind an nginx that has the lines of common guides, without our configuration: by every version of nginx and HTTP. */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -29,15 +29,15 @@ afterAll(async () => {
   files.remove();
 });
 
-/** What is answered to a page of `origin`: `joined`, or the code of an error. */
-const said = (body: string): string => {
+/** The response to a page of `origin`: `joined`, or an error code. */
+const codeOf = (body: string): string => {
   const { type, code } = JSON.parse(body);
   return type === 'error' || type === 'bye' ? code : type;
 };
 
 const byHttp1 = async (target: Target, origin: string, more: Record<string, string> = {}) => {
   const { headers, ...question } = post('{}');
-  return said(
+  return codeOf(
     (
       await ask(target, `/rooms/${randomUUID()}/join`, {
         ...question,
@@ -56,7 +56,7 @@ const byHttp2 = async ({ port }: Target, origin: string): Promise<string> => {
   const stream = session.request({ ...method, ...type, ':authority': `${host}:${port}`, origin }).end('{}');
   const parts = await stream.setEncoding('utf8').toArray();
   session.close();
-  return said(parts.join(''));
+  return codeOf(parts.join(''));
 };
 
 const byHttp3 = async ({ port }: Target, origin: string, ...more: string[]): Promise<string> => {
@@ -71,10 +71,10 @@ const byHttp3 = async ({ port }: Target, origin: string, ...more: string[]): Pro
     ...headers,
     `https://${host}:${port}/rooms/${randomUUID()}/join`,
   ];
-  return said((await execute(curl ?? '', words)).stdout);
+  return codeOf((await execute(curl ?? '', words)).stdout);
 };
 
-/** Firefox says `site`, Chromium nothing. */
+/** Firefox sends `site`, Chromium nothing. */
 const byWebSocket = (target: Target, origin: string, site?: string): Promise<string> =>
   new Promise((resolve, reject) => {
     const { port, tls, headers } = target;
@@ -84,7 +84,7 @@ const byWebSocket = (target: Target, origin: string, site?: string): Promise<str
     socket.once('error', reject);
     socket.once('open', () => socket.send('{"type":"join"}'));
     socket.once('message', (data) => {
-      resolve(said(String(data)));
+      resolve(codeOf(String(data)));
       socket.terminate();
     });
   });
@@ -110,10 +110,10 @@ for (const by of nginxes)
       });
       afterAll(() => stock.stop());
       const originOf = (port: number, by: string = scheme) => `${by}://${host}:${port}`;
-      /** Of somebody else. */
+      /** Foreign origins. */
       const foreign = () => [originOf(1), `${scheme}://other.example:${stock.port}`, `ftp://${host}:${stock.port}`];
 
-      test('by HTTP/1.1 and WebSocket its own pages get in, others do not', async () => {
+      test('by HTTP/1.1 and WebSocket its own origin may join, others may not', async () => {
         const own = originOf(target.port);
         expect([await byHttp1(target, own), await byWebSocket(target, own)]).toEqual(['joined', 'joined']);
         for (const origin of foreign())
@@ -124,22 +124,22 @@ for (const by of nginxes)
           ]);
       });
 
-      test.skipIf(scheme === 'http')('so it is by HTTP/2', async () => {
+      test.skipIf(scheme === 'http')('by HTTP/2 its own origin may join, others may not', async () => {
         expect(await byHttp2(target, originOf(target.port))).toBe('joined');
         for (const origin of foreign())
           expect([origin, await byHttp2(target, origin)]).toEqual([origin, 'origin-refused']);
       });
 
       const hasHttp3 = curl !== undefined && by.version !== undefined && knows(by.version).quic;
-      test.skipIf(scheme === 'http' || !hasHttp3)('so it is by HTTP/3', async () => {
-        // What nginx.org's tells has no host there, until nginx itself adds it; a browser says whose page it is.
+      test.skipIf(scheme === 'http' || !hasHttp3)('by HTTP/3 its own origin may join, others may not', async () => {
+        // The uwsgi_params of nginx.org pass no host here until nginx itself adds it; a browser sends Sec-Fetch-Site.
         const site = params === 'nginx.org' ? ['Sec-Fetch-Site: same-origin'] : [];
         expect(await byHttp3(target, originOf(target.port), ...site)).toBe('joined');
         for (const origin of foreign())
           expect([origin, await byHttp3(target, origin)]).toEqual([origin, 'origin-refused']);
       });
 
-      test('behind a proxy that loses the port a page gets in where its browser says that it may', async () => {
+      test('behind a proxy that loses the port a page may join if its browser sends Sec-Fetch-Site: same-origin', async () => {
         const own = originOf(outer.port, 'http');
         const may = { 'Sec-Fetch-Site': 'same-origin' };
         expect([await byHttp1(outer, own, may), await byWebSocket(outer, own, 'same-origin')]).toEqual([

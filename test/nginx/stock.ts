@@ -1,4 +1,4 @@
-/** The two lines that every guide has, `include uwsgi_params; uwsgi_pass …;`, with the file as distributions and nginx.org have it. */
+/** The two lines of common guides, `include uwsgi_params; uwsgi_pass …;`, with the file of distributions and of nginx.org. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -6,22 +6,22 @@ import { knows } from '../../app/nginx/version.ts';
 import type { Installed } from '../setup/nginxes.ts';
 import { type Nginx, startNginx } from './nginx.ts';
 
-/** Of the package that this nginx is from; if it did not come along, the machine's own. */
+/** From the package of this nginx; if it is missing there, the machine's own. */
 const paramsOf = ({ command }: Installed): string => {
   const own = join(dirname(command), 'uwsgi_params');
   return readFileSync(existsSync(own) ? own : '/etc/nginx/uwsgi_params', 'utf8');
 };
 
 export type Stock = Nginx & {
-  /** Another port of nginx, which passes on to the first as so many proxies do: `Host $host`. */
+  /** Another port of nginx, which forwards to the first as many proxies do: `Host $host`. */
   outer: number;
 };
 
 export type StockSetup = {
   by: Installed;
-  /** Where the app listens by uwsgi. */
+  /** The address of the app's uwsgi listener. */
   app: string;
-  /** Debian's says HTTP_HOST $host for its safety; nginx.org's says nothing of it. */
+  /** Debian's has HTTP_HOST $host for security; nginx.org's does not set it. */
   params: 'distribution' | 'nginx.org';
   certificate?: { chain: string; key: string };
   outer: number;
@@ -35,7 +35,7 @@ export const startStock = async ({ by, app, params, certificate, outer }: StockS
   const nginx = await startNginx({
     by,
     app: { kind: 'uwsgi', address: app },
-    // Only for the http block around the sites.
+    // Only the http block around the sites.
     words: ['--mode', 'location', '--base', '/unused/'],
     sites: (port) => `
       server {

@@ -1,4 +1,4 @@
-/** What each version of nginx does with a certificate besides what every mode does, and by HTTP/3 where it knows it. */
+/** What each version of nginx does with a certificate, beyond the tests of all modes, and by HTTP/3 if it supports it. */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:http2';
@@ -34,7 +34,7 @@ for (const by of nginxes)
       await backend.stop();
     });
 
-    test('who comes by HTTP is sent over, a stranger is not', async () => {
+    test('http is redirected to https, and an unknown host is refused', async () => {
       const plain = { port: nginx.plainPort };
       const moved = await ask(plain, '/rooms/x?a=%20', { method: 'POST', headers: { Host: host } });
       const location = `https://${host}:${nginx.port}/rooms/x?a=%20`;
@@ -42,13 +42,13 @@ for (const by of nginxes)
       expect((await ask(plain, '/', { headers: { Host: 'other.example' } })).status).toBe(421);
     });
 
-    test('no certificate is shown for another name, and no page for another host', async () => {
+    test('an unknown name gets neither certificate nor page', async () => {
       const tls = { ca: await readFile(files.chain, 'utf8'), servername: 'other.example' };
       await expect(ask({ ...target, tls }, '/')).rejects.toThrow(/unrecognized name|alert/i);
       expect((await ask(target, '/', { headers: { Host: 'other.example' } })).status).toBe(421);
     });
 
-    test('HTTP/2 is there, and HSTS because it was asked for', async () => {
+    test('HTTP/2 is enabled, and HSTS if requested', async () => {
       const session = connect(`https://127.0.0.1:${nginx.port}`, { ca: target.tls?.ca ?? '', servername: host });
       const stream = session.request({ ':path': '/rooms/x', ':authority': `${host}:${nginx.port}` });
       const headers = await new Promise<Record<string, unknown>>((resolve) => stream.once('response', resolve));
@@ -107,7 +107,7 @@ for (const by of nginxes)
           expect(await enter(`https://${host}`)).toMatchObject(refused);
           for (const missing of ['js/x.js', 'healthz'])
             expect(await byHttp3(port, base + missing)).toMatchObject({ version: '3', status: 404 });
-          // Who comes by HTTP/2 is told of it.
+          // A client by HTTP/2 gets Alt-Svc.
           const { version, text } = await byCurl(port, base);
           expect([version, text]).toEqual(['2', expect.stringMatching(new RegExp(`^alt-svc: h3=":${port}"`, 'im'))]);
         },

@@ -1,4 +1,4 @@
-/** Several workers behind one nginx: everything of a room reaches one of them, however its name is written. */
+/** Several workers behind one nginx: all requests for a room reach the same one, however its name is written. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { nginxFiles } from '../../app/commands/nginx.ts';
@@ -18,7 +18,7 @@ const missing = without('nginx');
 
 const encode = (text: string): string => Array.from(Buffer.from(text), (byte) => `%${byte.toString(16)}`).join('');
 
-/** The room's name in its address, and other ways to write the same. */
+/** The room's name in its URL, and other spellings of it. */
 const spellings = [
   ['a', '%61'],
   ['standup', '%73tandup', 'st%61ndup', encode('standup')],
@@ -26,7 +26,7 @@ const spellings = [
   ['%E7%8E%84%E9%96%A2', '%e7%8e%84%e9%96%a2'],
   ['caf%C3%A9', 'c%61f%c3%a9'],
 ];
-/** Everything there is below a room's address. */
+/** Every path below a room's URL. */
 const below = ['', '/', '/ws', '/join', '/messages', '/leave', '/events?after=0&wait=1'];
 
 const kinds = ['uwsgi', 'http'] as const;
@@ -48,21 +48,21 @@ for (const { by, kind, base } of workers)
       for (const backend of backends) await backend.stop();
     });
     const counts = () => backends.map((backend) => backend.count());
-    /** Which workers got something while this was done. */
+    /** The workers that received something meanwhile. */
     const reached = async (act: () => Promise<unknown>): Promise<number[]> => {
       const before = counts();
       await act();
       return counts().flatMap((count, index) => (count > (before[index] ?? 0) ? [index] : []));
     };
 
-    test.each(spellings)('everything about a room goes to one worker: %s', async (...names) => {
+    test.each(spellings)('all requests for a room go to one worker: %s', async (...names) => {
       const workers = await reached(async () => {
         for (const name of names) for (const rest of below) await ask(nginx, `${base}rooms/${name}${rest}`);
       });
       expect(workers).toHaveLength(1);
     });
 
-    test('rooms are spread, and so is what is about no room', async () => {
+    test('rooms are spread over the workers, and so are other requests', async () => {
       const rooms = async () => {
         for (let count = 0; count < 60; count += 1) await ask(nginx, `${base}rooms/r${count}`);
       };
@@ -73,16 +73,16 @@ for (const { by, kind, base } of workers)
       expect(await reached(pages)).toEqual([0, 1, 2]);
     });
 
-    test('a room has the same worker after a reload', async () => {
+    test('a room keeps its worker after a reload', async () => {
       const before = await reached(() => ask(nginx, `${base}rooms/stays`));
       await nginx.reload();
       expect(await reached(() => ask(nginx, `${base}rooms/stays`))).toEqual(before);
     });
   });
 
-describe.each(nginxes)('a worker that is gone, $name', (by) => {
+describe.each(nginxes)('a worker that is down, $name', (by) => {
   test.skipIf(by.version === undefined).each(kinds)(
-    'by %s: its rooms wait for it, no request goes to another, nor is one worker’s fault another’s',
+    'by %s: its rooms wait for it, no request goes to another worker, and its errors do not affect others',
     async (kind) => {
       const backends = [await startBackend(kind), await startBackend(kind)];
       const [first, second] = backends.map(({ address }) => address);
@@ -102,7 +102,7 @@ describe.each(nginxes)('a worker that is gone, $name', (by) => {
 });
 
 test.skipIf(missing)(
-  'a site with two names: pages of both are let into the same rooms, pages of a third are not',
+  'a site with two names: pages of both join the same rooms, pages of a third are refused',
   async () => {
     const site = await startSite([]);
     const words = ['--mode', 'vhost', '--server-name', 'a.example', '--server-name', 'b.example'];
@@ -121,14 +121,14 @@ test.skipIf(missing)(
   },
 );
 
-describe.skipIf(missing)('the supervisor’s workers', () => {
+describe.skipIf(missing)('the workers of the supervisor', () => {
   const play = stage();
   afterAll(() => play.clear());
 
-  test('nginx finds them by the settings that start them, and peers find each other', async () => {
+  test('are found by nginx from the settings that start them, and peers meet', async () => {
     const settings = ['--socket', play.path('app.%w.sock'), '--processes', '3'];
     const program = play.start(settings);
-    for (let nth = 1; nth <= 3; nth += 1) await program.said('listening', nth);
+    for (let nth = 1; nth <= 3; nth += 1) await program.logged('listening', nth);
     const found = nginxFiles(settings, {});
     expect('files' in found && found.files.get('snippets/genkan-workers.conf')).toContain(
       [1, 2, 3].map((worker) => `    server unix:${play.path(`app.${worker}.sock`)} max_fails=0;\n`).join(''),
@@ -148,17 +148,17 @@ describe.skipIf(missing)('the supervisor’s workers', () => {
     await nginx.stop();
   });
 
-  test('no message crosses workers: whatever a room is asked for reaches one, and the others know nothing of it', async () => {
+  test('exchange no message: all requests for a room reach one, and the others do not know the room', async () => {
     const control = play.path('control');
     const flags = ['--http-socket', '127.0.0.1:0', '--processes', '3', '--control-socket', control];
     const program = play.start(flags);
-    const listening = await Promise.all([1, 2, 3].map((nth) => program.said('listening', nth)));
+    const listening = await Promise.all([1, 2, 3].map((nth) => program.logged('listening', nth)));
     const own = listening.map(({ address = '' }) => address);
     const [first = '', ...others] = own;
     const words = others.flatMap((address) => ['--upstream', address]);
     const nginx = await startNginx({ app: { kind: 'http', address: first }, words });
     const workers = async () => held.parse((await tell(control, 'status')).status).workers;
-    // By WebSocket, by polls and by an event stream: joins, messages, events, and who leaves again.
+    // By WebSocket, by polls and by an event stream: joins, messages, events, and leaving.
     const rooms = Array.from({ length: 12 }, (_, room) =>
       [webSocket, plainHttp, eventStream].map((way) => way.peer(nginx.url, `one-${room}`)),
     );
@@ -173,14 +173,14 @@ describe.skipIf(missing)('the supervisor’s workers', () => {
       await guest.join();
       await guest.leave();
     }
-    // Ports differ each time, and with them where rooms go: of so many, one in a hundred million times a worker has none.
+    // Ports differ each time, and with them the hash of rooms: with so many rooms, a worker gets none once in a hundred million runs.
     const more = Array.from({ length: 36 }, (_, room) => new HttpPeer(nginx.url, `more-${room}`));
     for (const peer of more) await peer.join();
-    // A room that two of them knew would count twice.
+    // A room that two of them had would count twice.
     await expect.poll(async () => (await workers()).map(({ peers }) => peers).reduce((a, b) => a + b)).toBe(72);
     expect((await workers()).map(({ rooms: count }) => count).reduce((a, b) => a + b)).toBe(48);
     for (const { rooms: count } of await workers()) expect(count).toBeGreaterThan(0);
-    // Past nginx the same name is another room in each.
+    // Without nginx the same name is another room in each.
     const apart = own.map((address) => new WebSocketPeer(`http://${address}`, 'same'));
     for (const peer of apart) expect((await peer.join()).peers).toEqual([]);
     for (const [at, peer] of apart.entries()) await peer.send({ type: 'chat', text: `${at}` });

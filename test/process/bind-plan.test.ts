@@ -24,29 +24,29 @@ const plan = (
     : planned.workers.map((places) => places.map(({ setting, address }) => `${setting} ${showAddress(address)}`));
 };
 
-describe('where workers listen', () => {
-  test('one worker listens where the settings say, in their order', () => {
+describe('the bind plan', () => {
+  test('of one worker has the addresses of the settings in order', () => {
     expect(plan(1, { socket: ['/run/app.%w.sock'], http: [':80', '[::1]:81'], 'http-socket': ['fd:5'] })).toEqual([
       ['http :80', 'http [::1]:81', 'http-socket fd:5', 'socket /run/app.1.sock'],
     ]);
   });
-  test('%w is the number of the worker, ports count up, 0 stays any', () => {
+  test('replaces %w by the worker number, counts ports up, and keeps port 0', () => {
     expect(plan(3, { 'http-socket': ['127.0.0.1:9090', ':0'], socket: ['/run/%w/app.%w.sock'] })).toEqual(
       [1, 2, 3].map((n) => [`http-socket 127.0.0.1:${9089 + n}`, 'http-socket :0', `socket /run/${n}/app.${n}.sock`]),
     );
   });
-  test('inherited sockets are dealt out in turn', () => {
+  test('distributes inherited sockets in turn', () => {
     expect(plan(2, { socket: ['fd:3', 'fd:4', 'fd:5', 'fd:6'] })).toEqual([
       ['socket fd:3', 'socket fd:5'],
       ['socket fd:4', 'socket fd:6'],
     ]);
     expect(plan(2, { socket: ['fd:3'] })).toHaveProperty('faults');
   });
-  test('passed sockets replace the addresses of their setting and no others', () => {
+  test('replaces the addresses of a setting by passed sockets, and no others', () => {
     const passed: ListenEndpoint[] = [{ setting: 'http', address: { kind: 'fd', fd: 3 } }];
     expect(plan(1, { http: [':80', ':81'], socket: [':3031'] }, passed)).toEqual([['http fd:3', 'socket :3031']]);
   });
-  test('with a store every worker takes visitors where browsers come directly', () => {
+  test('with a store lets every worker listen on the same --http address', () => {
     const settings = { http: [':80'], socket: ['/run/app.%w.sock'] };
     expect(plan(2, settings, [], 'valkey://host')).toEqual([
       ['http :80', 'socket /run/app.1.sock'],
@@ -59,7 +59,7 @@ describe('where workers listen', () => {
     [{ http: [':80'] }, /each room lives in one worker/],
     [{ socket: ['/run/app.sock'] }, /write %w/],
     [{ socket: [':3031'], 'http-socket': [':3032'] }, /^:3032: two workers would use this address/],
-  ])('%j cannot be shared by two', (settings, fault) => {
+  ])('refuses to share %j between two workers', (settings, fault) => {
     expect(plan(2, settings)).toEqual({ faults: [expect.stringMatching(fault)] });
     expect(plan(1, settings)).not.toHaveProperty('faults');
   });

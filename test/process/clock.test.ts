@@ -1,8 +1,8 @@
-/** Time, as rooms see it. */
+/** The clock of rooms. */
 import { expect, test, vi } from 'vitest';
 import { steadyClock } from '../../app/process/lifecycle.ts';
 
-test('a clock that is set back or on moves no deadline', () => {
+test('a change of the system clock does not move deadlines', () => {
   const before = steadyClock();
   expect(Math.abs(before - Date.now())).toBeLessThan(1000);
   for (const set of [0, Date.now() + 3_600_000]) {

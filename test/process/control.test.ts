@@ -14,19 +14,19 @@ const start = async (...more: string[]) => {
   const control = here.path('control.sock');
   const pidfile = here.path('pid');
   const program = here.start(['--http', '127.0.0.1:0', '--control-socket', control, '--pidfile', pidfile, ...more]);
-  const { address = '', pid: worker = 0 } = await program.said('listening');
+  const { address = '', pid: worker = 0 } = await program.logged('listening');
   await until(() => statSync(pidfile, { throwIfNoEntry: false }) !== undefined);
   return { program, control, pidfile, worker, url: `http://${address}` };
 };
-/** Sends lines and resolves with as many answers. */
+/** Sends lines and resolves with as many responses. */
 const speak = (path: string, ...lines: string[]): Promise<unknown[]> =>
   new Promise((resolve, reject) => {
     const socket = connect(path, () => socket.write(lines.map((line) => `${line}\n`).join('')));
-    let heard = '';
+    let received = '';
     socket.on('error', reject);
     socket.on('data', (data) => {
-      heard += data;
-      const answers = heard.split('\n').slice(0, -1);
+      received += data;
+      const answers = received.split('\n').slice(0, -1);
       if (answers.length < lines.length) return;
       socket.destroy();
       resolve(answers.map((answer) => JSON.parse(answer)));
@@ -36,7 +36,7 @@ const join = (url: string, room: string) =>
   fetch(`${url}/rooms/${room}/join`, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } });
 
 describe('the control socket', () => {
-  test('is for its owner alone, and answers each line with one', async () => {
+  test('is accessible to its owner only, and answers each line with one line', async () => {
     const { control, worker } = await start();
     expect(statSync(control).mode & 0o777).toBe(0o600);
     const answers = await speak(control, '{"command":"status"}', 's', 'dance', '{"command":"dance"}', '[');
@@ -47,7 +47,7 @@ describe('the control socket', () => {
     for (const answer of answers.slice(2)) expect(answer).toMatchObject({ ok: false, error: expect.any(String) });
   });
 
-  test('outlives those who say nothing sensible', async () => {
+  test('survives clients that send nonsense', async () => {
     const { control } = await start();
     const flood = connect(control, () => flood.write('x'.repeat(100_000)));
     flood.on('error', () => {});
@@ -55,7 +55,7 @@ describe('the control socket', () => {
     expect(await speak(control, 's')).toMatchObject([{ ok: true }]);
   });
 
-  test('pauses: new rooms are refused with 503, those there go on, also across a reload', async () => {
+  test('pause refuses new rooms with 503 and keeps existing ones, also across a reload', async () => {
     const { control, url } = await start();
     expect((await join(url, 'old')).status).toBe(200);
     expect(await speak(control, 'p', 's')).toMatchObject([{ ok: true }, { status: { paused: true } }]);
@@ -65,7 +65,7 @@ describe('the control socket', () => {
     expect(await speak(control, 'r')).toEqual([{ ok: true }]);
     expect((await join(url, 'new')).status).toBe(503);
     expect(await speak(control, '{"command":"resume"}')).toEqual([{ ok: true }]);
-    // The master has told its workers; a worker may hear it a moment after us.
+    // The master has notified its workers; a worker may receive it a moment later.
     await expect.poll(async () => (await join(url, 'new')).status).toBe(200);
   });
 });
@@ -87,7 +87,7 @@ describe('commands', () => {
     expect(genkan('status', ...by)).toMatchObject({ status: 1, stderr: expect.stringContaining('no response from') });
   });
 
-  test('a reload that fails says why, with code 1', async () => {
+  test('reload prints the reason for a failure, with exit code 1', async () => {
     const file = here.path('genkan.yaml');
     writeFileSync(file, 'genkan:\n  max-peers: 8\n');
     const { control } = await start('--yaml', file);
@@ -98,15 +98,15 @@ describe('commands', () => {
     });
   });
 
-  test('signals do where there is only a pidfile', async () => {
+  test('use signals if there is only a pidfile', async () => {
     const { program, pidfile } = await start();
     const by = ['--pidfile', pidfile];
     expect(readFileSync(pidfile, 'utf8')).toBe(`${program.pid}\n`);
     expect(genkan('status', ...by).status).toBe(0);
     expect(genkan('reload', ...by).status).toBe(0);
-    await program.said('reloaded');
+    await program.logged('reloaded');
     expect(genkan('pause', ...by).status).toBe(0);
-    await program.said('paused: new rooms are refused');
+    await program.logged('paused: new rooms are refused');
     expect(genkan('stop', ...by)).toMatchObject({ status: 0, stdout: 'Stopped.\n' });
     expect(statSync(pidfile, { throwIfNoEntry: false })).toBeUndefined();
     expect(genkan('stop', ...by)).toMatchObject({ status: 1, stderr: expect.stringContaining('no running process') });
@@ -115,7 +115,7 @@ describe('commands', () => {
 });
 
 describe('the pidfile', () => {
-  test('is left alone by one that cannot start, and by the end of one whose it is not', async () => {
+  test('is not touched by a process that cannot start, nor removed by one that does not own it', async () => {
     const { program, pidfile, url } = await start();
     const second = genkan('--http', url.replace('http://', ''), '--pidfile', pidfile);
     expect(second).toMatchObject({

@@ -1,4 +1,4 @@
-/** A reload in the middle of conversations: rooms, sessions and what was acknowledged go on in the next worker. */
+/** A reload while peers are connected: rooms, sessions and acknowledged messages continue in the next worker. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type TestPeer, WebSocketPeer } from '../../app/conform/peers.ts';
 import { plainHttp } from '../../app/conform/transports.ts';
@@ -13,28 +13,28 @@ afterEach(() => here.clear());
 
 const start = async (...more: string[]): Promise<{ program: Program; base: string }> => {
   const program = here.start(['--master', '--http', '127.0.0.1:0', '--drain-timeout', '5', ...more]);
-  const { address } = await program.said('listening');
+  const { address } = await program.logged('listening');
   return { program, base: `http://${address}` };
 };
 
 describe('a reload', () => {
-  test('loses nothing that was acknowledged, repeats nothing, and keeps everyone’s seat', async () => {
+  test('loses no acknowledged message, repeats none, and keeps every seat', async () => {
     const { program, base } = await start('--message-rate', '100000', '--message-burst', '100000');
     const [speaker, listener] = [new WebSocketPeer(base, 'r'), new WebSocketPeer(base, 'r')];
     await speaker.join();
     await listener.join();
     const count = 3000;
     const spoken = talk(speaker, count);
-    const heard = follow(listener, `${count}`);
+    const received = follow(listener, `${count}`);
     for (let nth = 1; nth <= 3; nth += 1) {
       program.child.kill('SIGHUP');
-      await program.said('reloaded', nth);
+      await program.logged('reloaded', nth);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     await spoken;
-    expect(await heard).toEqual(upTo(count));
+    expect(await received).toEqual(upTo(count));
     const byes = listener.inbox.of('bye');
-    // One that came while it was on its way back it did not hear.
+    // A bye sent while its peer was reconnecting did not reach it.
     expect(byes.length).toBeGreaterThan(0);
     for (const { code, retry } of byes) {
       expect(code).toBe('draining');
@@ -44,7 +44,7 @@ describe('a reload', () => {
     for (const peer of [speaker, listener]) peer.dispose();
   });
 
-  test('keeps what hosts decided, who waits, and who asks by plain HTTP', async () => {
+  test('keeps decisions of hosts, the lobby, and peers on plain HTTP', async () => {
     const { program, base } = await start('--poll-grace', '20');
     const [host, guest] = [new WebSocketPeer(base, 'r'), plainHttp.peer(base, 'r')];
     await host.join();
@@ -57,7 +57,7 @@ describe('a reload', () => {
     const waiting: TestPeer = new WebSocketPeer(base, 'r');
     await waiting.knock({ passcode: 'sesame' });
     program.child.kill('SIGHUP');
-    await program.said('reloaded');
+    await program.logged('reloaded');
     expect(await host.resume()).toMatchObject({
       recovered: true,
       self: { role: 'host' },
@@ -73,7 +73,7 @@ describe('a reload', () => {
     for (const peer of [host, guest, again]) peer.dispose();
   });
 
-  test('a successor that dies while it starts changes nothing for those inside', async () => {
+  test('whose successor dies while it starts affects no connected peer', async () => {
     const { program, base } = await start();
     const [first, second] = [new WebSocketPeer(base, 'r'), new WebSocketPeer(base, 'r')];
     await first.join();
@@ -82,7 +82,7 @@ describe('a reload', () => {
     program.child.kill('SIGHUP');
     await until(() => childrenOf(program.pid).length > known.length);
     for (const pid of childrenOf(program.pid)) if (!known.includes(pid)) process.kill(pid, 'SIGKILL');
-    await program.said('reload failed; current workers keep running');
+    await program.logged('reload failed; current workers keep running');
     await first.send({ type: 'chat', text: 'still here' });
     expect(await second.inbox.take('chat')).toMatchObject({ text: 'still here' });
     for (const peer of [first, second]) {

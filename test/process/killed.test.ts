@@ -1,4 +1,4 @@
-/** A worker that is killed takes its rooms with it, and its peers come back under their own names. */
+/** A killed worker loses its rooms, and its peers get their ids again. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HttpPeer, type TestPeer, WebSocketPeer } from '../../app/conform/peers.ts';
 import { plainHttp, webSocket } from '../../app/conform/transports.ts';
@@ -16,23 +16,23 @@ afterEach(async () => {
 
 const start = async (...more: string[]): Promise<{ program: Program; base: string }> => {
   const program = here.start(['--master', '--http', '127.0.0.1:0', ...more]);
-  const { address } = await program.said('listening');
+  const { address } = await program.logged('listening');
   return { program, base: `http://${address}` };
 };
 
-/** By the address that the supervisor holds visitors wait for the next one. */
+/** At the address that the supervisor holds, clients wait for the next worker. */
 const killWorker = async (program: Program): Promise<void> => {
   const [pid = 0] = childrenOf(program.pid);
   process.kill(pid, 'SIGKILL');
-  await program.said('respawning worker');
+  await program.logged('respawning worker');
 };
 const knownAs = <Peer extends TestPeer>(peer: Peer): Peer => {
   peers.push(peer);
   return peer;
 };
 
-describe.each([webSocket, plainHttp])('by $name, in the memory store', ({ peer: make }) => {
-  test('peers have their names again, new epochs, and hear nothing of before', async () => {
+describe.each([webSocket, plainHttp])('by $name, with rooms in memory,', ({ peer: make }) => {
+  test('peers get their ids again with new epochs, and receive no earlier events', async () => {
     const { program, base } = await start();
     const [first, second] = [knownAs(make(base, 'r')), knownAs(make(base, 'r'))];
     await first.join();
@@ -46,7 +46,7 @@ describe.each([webSocket, plainHttp])('by $name, in the memory store', ({ peer: 
     await second.cut();
     await killWorker(program);
 
-    // The others come back in any order; the first hosts.
+    // The others reconnect in any order; the first becomes host.
     const back = await second.resume();
     expect(back).toMatchObject({ recovered: false, self: { id: ids[1], role: 'host' }, peers: [] });
     expect(back.chat).toBeUndefined();
@@ -65,7 +65,7 @@ describe.each([webSocket, plainHttp])('by $name, in the memory store', ({ peer: 
     expect(await first.inbox.take('chat')).toMatchObject({ text: 'and of now' });
   });
 
-  test('one who did not hear its new secret has its seat nevertheless, and nobody is there twice', async () => {
+  test('a peer that missed its new secret gets its seat too, and no peer is listed twice', async () => {
     const { program, base } = await start();
     const [first, second] = [knownAs(make(base, 'r')), knownAs(make(base, 'r'))];
     await first.join();
@@ -76,8 +76,8 @@ describe.each([webSocket, plainHttp])('by $name, in the memory store', ({ peer: 
     await killWorker(program);
     await second.resume();
     await first.resume();
-    // As if that answer had been lost; by now the room is as far as the one before.
-    for (let said = 0; said < 9; said += 1) await second.send({ type: 'chat', text: `${said}` });
+    // As if that response had been lost; by now the room has as many events as the earlier one.
+    for (let n = 0; n < 9; n += 1) await second.send({ type: 'chat', text: `${n}` });
     const again = knownAs(make(base, 'r'));
     expect(await again.join({ session, after: 3 })).toMatchObject({ recovered: false, self: { id } });
     const watcher = knownAs(make(base, 'r'));
@@ -86,7 +86,7 @@ describe.each([webSocket, plainHttp])('by $name, in the memory store', ({ peer: 
   });
 });
 
-test('the proof is a name and no key: not in another room, not past a lock, not instead of a token', async () => {
+test('a session proves only the id: not in another room, not past a lock, not in place of a token', async () => {
   const secret = 'a-shared-secret-of-forty-characters-0001';
   const { program, base } = await start('--auth', 'token', '--token-secret', secret);
   const token = (...more: string[]) =>
@@ -98,7 +98,7 @@ test('the proof is a name and no key: not in another room, not past a lock, not 
   const { id, session } = guest;
   await killWorker(program);
   await guest.closing();
-  // It has a seat no more, and so needs a token.
+  // It has no seat any more, and so needs a token.
   await expect(guest.resume()).rejects.toMatchObject({ code: 'token-missing' });
   await host.closing();
   expect(await host.resume()).toMatchObject({ self: { role: 'host' } });
@@ -113,7 +113,7 @@ test('the proof is a name and no key: not in another room, not past a lock, not 
   expect((await elsewhere.join({ session, after: 2 })).self.id).not.toBe(id);
 });
 
-test('a key of one’s own outlives the supervisor, and is the same on other hosts', async () => {
+test('a session signed with --session-key is valid after a restart, and on other hosts', async () => {
   const flags = ['--session-key', 'a-session-key-of-forty-characters-000001'];
   const one = await start(...flags);
   const peer = knownAs(new HttpPeer(one.base, 'r'));

@@ -34,23 +34,23 @@ const start = async (mode = '660', owner?: { uid: number; gid: number }) => {
 };
 
 describe('unix sockets', () => {
-  test.each(['660', '600', '666'])('have the mode that was asked for: %s', async (mode) => {
+  test.each(['660', '600', '666'])('have the requested mode: %s', async (mode) => {
     await start(mode);
     expect((statSync(path).mode & 0o777).toString(8)).toBe(mode);
   });
-  test('of a living process are refused and go on', async () => {
+  test('of a running process are not taken over, and continue', async () => {
     await start();
     await expect(start()).rejects.toThrow(`${path} is in use by another process`);
     expect(statSync(path).isSocket()).toBe(true);
   });
-  test('that a dead process left are removed', async () => {
+  test('left by a dead process are removed', async () => {
     const { execFileSync } = await import('node:child_process');
     const leave = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
     expect(() => execFileSync(process.execPath, ['-e', leave], { stdio: 'ignore' })).toThrow();
     expect(statSync(path).isSocket()).toBe(true);
     await start();
   });
-  test('are removed at the end, but never those of a successor', async () => {
+  test('are removed at the end, unless they belong to a successor', async () => {
     const remove = await start();
     expect(readdirSync(directory)).toEqual(['app.sock']);
     renameSync(path, `${path}.old`);
@@ -60,18 +60,18 @@ describe('unix sockets', () => {
     removeOther();
     expect(readdirSync(directory)).toEqual(['app.sock.old']);
   });
-  test.runIf(process.getuid?.() === 0)('belong to whom they are given', async () => {
+  test.runIf(process.getuid?.() === 0)('have the requested owner', async () => {
     await start('660', ownerOf('1234:5678'));
     expect(statSync(path)).toMatchObject({ uid: 1234, gid: 5678 });
     expect(ownerOf('root')).toEqual({ user: 'root', uid: 0, gid: 0 });
     expect(() => ownerOf('nobody-of-this-name')).toThrow('there is no user nobody-of-this-name');
     expect(() => ownerOf('root:nobodies')).toThrow('there is no group nobodies');
   });
-  test('whose path is too long are refused before the kernel shortens it', async () => {
+  test('with a path that is too long are refused before the kernel truncates it', async () => {
     path = join(directory, 'x'.repeat(90));
     await expect(start()).rejects.toThrow(/too long for a unix socket/);
   });
-  test('have their mode and owner set without following a link that was put in their place', async () => {
+  test('get their mode and owner without following a link put in their place', async () => {
     const other = join(directory, 'other');
     writeFileSync(other, 'precious', { mode: 0o600 });
     const before = statSync(other);
@@ -79,7 +79,7 @@ describe('unix sockets', () => {
     await publish(path, { mode: '666', owner }, (temporary) => symlinkSync(other, temporary));
     expect(statSync(other)).toMatchObject({ mode: before.mode, uid: before.uid, gid: before.gid });
   });
-  test('are bound at a name that nobody can foresee, which does not stay', async () => {
+  test('are bound under an unpredictable temporary name, which is removed', async () => {
     const names: string[] = [];
     const failing = publish(path, { mode: '660' }, (temporary) => {
       names.push(temporary);
@@ -95,13 +95,13 @@ describe('unix sockets', () => {
     for (const name of names) expect(name).not.toContain(String(process.pid));
     expect(new Set(names).size).toBe(2);
   });
-  test('never take the place of another file', async () => {
+  test('never replace another file', async () => {
     writeFileSync(path, 'precious');
     await expect(start()).rejects.toThrow(`${path} already exists and is not a socket`);
   });
 });
 
-test('a TCP port that is taken is an error', async () => {
+test('a TCP port in use is an error', async () => {
   const first = createServer();
   open.push(first);
   await listen(first, { kind: 'tcp', port: 0 }, { host: '127.0.0.1', mode: '660' });
@@ -112,7 +112,7 @@ test('a TCP port that is taken is an error', async () => {
   );
 });
 
-test('a queue longer than the kernel allows is told, by the name of the sysctl', () => {
+test('a backlog longer than the kernel allows gives a warning that names the sysctl', () => {
   const most = Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'));
   expect(backlogWarning(most)).toBeUndefined();
   expect(backlogWarning(most + 1)).toMatch(/net\.core\.somaxconn/);

@@ -20,7 +20,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-test('links at its name, and at names of this process, lead nowhere', () => {
+test('links at its path and at temporary names are not followed', () => {
   const [file, other] = [join(directory, 'genkan.pid'), join(directory, 'other')];
   writeFileSync(other, 'precious');
   symlinkSync(other, file);
@@ -34,7 +34,7 @@ test('links at its name, and at names of this process, lead nowhere', () => {
   expect(readdirSync(directory).sort()).toEqual([`genkan.pid.${process.pid}`, 'other']);
 });
 
-test('nothing is left behind when it cannot be moved into place', () => {
+test('no temporary file is left if it cannot be renamed', () => {
   const file = join(directory, 'genkan.pid');
   // A directory is not replaced by a file.
   expect(() => writePidfile(directory)).toThrow();

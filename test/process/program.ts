@@ -1,4 +1,4 @@
-/** The compiled program as a child of the test: started, watched by its log, and ended with all its workers. */
+/** The compiled program as a child of the test: started, observed by its log, and ended with all its workers. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,10 +23,10 @@ export type Program = {
   stderr(): string;
   exited: Promise<number | null>;
   /** The nth log line (from 1) with this message, now or `within` ms. */
-  said(message: string, nth?: number, within?: number): Promise<Line>;
+  logged(message: string, nth?: number, within?: number): Promise<Line>;
 };
 
-/** One directory and the programs of one test. */
+/** The directory and the programs of one test. */
 export type Stage = {
   directory: string;
   path(name: string): string;
@@ -81,9 +81,10 @@ const launch = (
     errors += text;
   });
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
-  const said = (message: string, nth = 1, within = 20_000): Promise<Line> =>
+  const logged = (message: string, nth = 1, within = 20_000): Promise<Line> =>
     new Promise((resolve, reject) => {
-      const fail = () => reject(new Error(`"${message}" was not said:\n${JSON.stringify(lines, null, 1)}\n${errors}`));
+      const fail = () =>
+        reject(new Error(`"${message}" was not logged:\n${JSON.stringify(lines, null, 1)}\n${errors}`));
       const late = setTimeout(fail, within);
       const look = () => {
         const found = lines.filter(({ msg }) => msg === message)[nth - 1];
@@ -95,14 +96,14 @@ const launch = (
       waiting.add(look);
       look();
     });
-  return { child, pid: child.pid ?? 0, lines, stderr: () => errors, exited, said };
+  return { child, pid: child.pid ?? 0, lines, stderr: () => errors, exited, logged };
 };
 
 /** Runs a command of the program to its end. */
 export const genkan = (...args: string[]) =>
   spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', timeout: 20_000 });
 
-/** One that has ended and was not asked how is not alive. */
+/** A process that has ended but was not reaped is not alive. */
 export const isAlive = (pid: number): boolean => {
   try {
     return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));

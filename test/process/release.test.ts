@@ -1,4 +1,4 @@
-/** A reload that takes new code: the link `current` leads to another release. One that is broken leaves the old one serving. */
+/** A reload with new code: the link `current` points to another release. A broken release leaves the old one running. */
 import { cpSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => here.clear());
 
-/** Puts a release beside the others, as deploy/install.sh does; `spoil` changes one of its files. */
+/** Adds a release, like deploy/install.sh; `spoil` changes one of its files. */
 const release = (name: string, file: string, spoil: (text: string) => string): void => {
   const directory = here.path(name);
   mkdirSync(directory);
@@ -31,25 +31,25 @@ const lead = (name: string): void => {
 };
 const marked = (name: string) => (text: string) => `console.log('{"msg":"code of ${name}"}');\n${text}`;
 
-describe('a reload after current leads to another release', () => {
+describe('a reload after the link current was changed to another release', () => {
   const start = async () => {
     release('a', 'process/supervisor/worker-main.js', marked('a'));
     lead('a');
     const command = [process.execPath, here.path('current/dist/cli.js')];
     const program = here.start(['--master', '--http', '127.0.0.1:0'], { command });
-    const { address } = await program.said('listening');
-    await program.said('code of a');
+    const { address } = await program.logged('listening');
+    await program.logged('code of a');
     const peers = [new WebSocketPeer(`http://${address}`, 'r'), new WebSocketPeer(`http://${address}`, 'r')] as const;
     for (const peer of peers) await peer.join();
     return { program, peers };
   };
 
-  test('runs the new code, in the middle of conversations', async () => {
+  test('runs the new code, and sessions continue', async () => {
     const { program, peers } = await start();
     release('b', 'process/supervisor/worker-main.js', marked('b'));
     lead('b');
     program.child.kill('SIGHUP');
-    await program.said('reloaded');
+    await program.logged('reloaded');
     expect(program.lines.filter(({ msg }) => msg.startsWith('code of')).at(-1)).toEqual({ msg: 'code of b' });
     for (const peer of peers) {
       expect(await peer.closing()).toMatchObject({ code: 4000 });
@@ -64,27 +64,27 @@ describe('a reload after current leads to another release', () => {
     ['throws at once', 'cli.js', () => "throw new Error('a broken release');", /it ended with code 1/],
     ['is no program', 'cli.js', () => 'this is not JavaScript', /it ended with code 1/],
     ['lacks a file', 'serve.js', (text: string) => `import './nothing.js';\n${text}`, /it ended with code 1/],
-  ])('one that %s leaves the old one serving, and nobody notices', async (_what, file, spoil, reason) => {
+  ])('to one that %s keeps the old one running, unnoticed by peers', async (_what, file, spoil, reason) => {
     const { program, peers } = await start();
     release('b', file, spoil);
     lead('b');
     program.child.kill('SIGHUP');
-    expect((await program.said('reload failed; current workers keep running')).reason).toMatch(reason);
+    expect((await program.logged('reload failed; current workers keep running')).reason).toMatch(reason);
     await peers[0].send({ type: 'chat', text: 'still here' });
     expect(await peers[1].inbox.take('chat')).toMatchObject({ text: 'still here' });
     for (const peer of peers) {
       expect([peer.closed, peer.inbox.of('bye')]).toEqual([undefined, []]);
       peer.dispose();
     }
-    // The next one that is sound is taken.
+    // The next valid one is used.
     release('c', 'process/supervisor/worker-main.js', marked('c'));
     lead('c');
     program.child.kill('SIGHUP');
-    await program.said('code of c');
-    await program.said('reloaded');
+    await program.logged('code of c');
+    await program.logged('reloaded');
   });
 
-  test('one that never gets ready is given up after a while', async () => {
+  test('to one that never becomes ready is given up after a while', async () => {
     const loaded = load(['--http', '127.0.0.1:0'], {});
     if ('faults' in loaded) throw new Error(loaded.faults.join('; '));
     const { settings } = loaded;

@@ -21,7 +21,7 @@ describe.skipIf(without('redis-server'))('workers with a store', () => {
     await server.stop();
   });
 
-  /** Peers of one room, at least one at each worker, and which worker each is at. */
+  /** Peers of one room, at least one on each worker, and the worker of each. */
   const spread = async (base: string) => {
     const workers = new Map<WebSocketPeer, string>();
     while (new Set(workers.values()).size < 2) {
@@ -34,14 +34,14 @@ describe.skipIf(without('redis-server'))('workers with a store', () => {
     return workers;
   };
 
-  test('share the address of browsers, and take over from one that is killed', async () => {
+  test('share the --http address, and take over from one that is killed', async () => {
     const port = await freePort();
     const flags = ['--processes', '2', '--http', `127.0.0.1:${port}`, '--max-peers', '200'];
     const program = here.start([...flags, '--store', server.url, '--store-lease', '3']);
-    const pids = [(await program.said('listening', 1)).pid, (await program.said('listening', 2)).pid];
+    const pids = [(await program.logged('listening', 1)).pid, (await program.logged('listening', 2)).pid];
     await spread(`http://127.0.0.1:${port}`);
     const [first, last] = [peers[0], peers.at(-1)];
-    if (!first || !last) throw new Error('nobody came');
+    if (!first || !last) throw new Error('no peer joined');
     await first.send({ type: 'chat', text: 'before' });
     expect(await last.inbox.take('chat')).toMatchObject({ text: 'before' });
     process.kill(pids[0] ?? 0, 'SIGKILL');
@@ -57,32 +57,32 @@ describe.skipIf(without('redis-server'))('workers with a store', () => {
     for (const peer of peers) expect(peer.inbox.of('peer-left')).toEqual([]);
   });
 
-  test('change over worker by worker at a reload: everyone is told to come back, nothing is lost or told twice', {
+  test('are replaced one by one at a reload: every peer is asked to reconnect, and no event is lost or repeated', {
     timeout: 90_000,
   }, async () => {
     const port = await freePort();
     const rates = ['--message-rate', '100000', '--message-burst', '100000', '--drain-timeout', '5'];
     const flags = ['--processes', '2', '--http', `127.0.0.1:${port}`, '--store', server.url, ...rates];
     const program = here.start(flags);
-    await program.said('listening', 2);
+    await program.logged('listening', 2);
     const count = 400;
     const pair = () => [0, 1].map(() => new WebSocketPeer(`http://127.0.0.1:${port}`, `room-${peers.length}`));
     const spoken: Promise<void>[] = [];
-    const heard: Promise<string[]>[] = [];
+    const received: Promise<string[]>[] = [];
     for (let room = 0; room < 3; room += 1) {
       const [speaker, listener] = pair() as [WebSocketPeer, WebSocketPeer];
       peers.push(speaker, listener);
       await speaker.join();
       await listener.join();
       spoken.push(talk(speaker, count, { atOnce: 4, pause: 5 }));
-      heard.push(follow(listener, `${count}`));
+      received.push(follow(listener, `${count}`));
     }
     for (let nth = 1; nth <= 2; nth += 1) {
       program.child.kill('SIGHUP');
-      await program.said('reloaded', nth, 35_000);
+      await program.logged('reloaded', nth, 35_000);
     }
     await Promise.all(spoken);
-    for (const texts of await Promise.all(heard)) expect(texts).toEqual(upTo(count));
+    for (const texts of await Promise.all(received)) expect(texts).toEqual(upTo(count));
     const byes = peers.flatMap((peer) => peer.inbox.of('bye'));
     expect(byes.length).toBeGreaterThan(0);
     expect(new Set(byes.map(({ code }) => code))).toEqual(new Set(['draining']));

@@ -1,4 +1,4 @@
-/** A supervisor whose workers are driven to their limits: nobody can make it give up, and no room is lost on the way. */
+/** A supervisor whose workers are driven to their limits: no client can make it give up, and no room is lost. */
 import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { load } from '../../app/config/load.ts';
@@ -22,7 +22,7 @@ afterEach(async () => {
   await here.clear();
 });
 
-/** A worker that does what the test wants, in a fraction of the time: `script` hears orders by `hear` and may `say` and `beat`. */
+/** A worker that the test scripts, and that starts fast: `script` receives orders by `hear` and may `say` and `beat`. */
 const scripted = (script: string, name = 'worker.js'): string => {
   const megabytes = 'rss: megabytes * 2 ** 20';
   const code = `const say = (message) => process.send(message);
@@ -46,7 +46,7 @@ const loadedWith = (words: string[]) => {
   return loaded.settings;
 };
 
-/** A supervisor of one worker in this process, that looks often. */
+/** A supervisor of one worker in this process, that checks often. */
 const supervise = async (
   words: string[],
   { module = cli, ...pace }: Partial<RestartPolicy> & { module?: string } = {},
@@ -54,8 +54,8 @@ const supervise = async (
   const settings = loadedWith(words);
   const held = await bindSocket({ kind: 'tcp', host: '127.0.0.1', port: 0 }, listenOptions(settings));
   const command = { module, words: ['worker'], cwd: here.directory };
-  const said: { message: string; fields: object }[] = [];
-  const say = (fields: object, message: string) => said.push({ fields, message });
+  const entries: { message: string; fields: object }[] = [];
+  const say = (fields: object, message: string) => entries.push({ fields, message });
   const plan = { settings, places: [[{ setting: 'http' as const, address: held.address, held }]] };
   const supervisor = new Supervisor(plan, {
     ...{ command, environment: process.env, log: { info: say, warn: say, error: say } },
@@ -72,8 +72,8 @@ const supervise = async (
   await supervisor.start();
   const current = () => supervisor.workers[0]?.process;
   const base = `http://${current()?.listens[0]?.address}`;
-  const count = (message: string) => said.filter((one) => one.message.startsWith(message)).length;
-  return { supervisor, plan, command, said, count, current, base, gaveUp: () => gaveUp };
+  const count = (message: string) => entries.filter((one) => one.message.startsWith(message)).length;
+  return { supervisor, plan, command, entries, count, current, base, gaveUp: () => gaveUp };
 };
 
 const join = async (base: string, room: string): Promise<WebSocketPeer> => {
@@ -83,9 +83,9 @@ const join = async (base: string, room: string): Promise<WebSocketPeer> => {
   return peer;
 };
 
-describe('a limit of memory', () => {
-  test('one stranger who drives worker after worker to it cannot make the supervisor give up', async () => {
-    // As soon as it serves somebody fills it.
+describe('a memory limit', () => {
+  test('reached by one hostile client in worker after worker does not make the supervisor give up', async () => {
+    // Once it listens a client fills it.
     const module = scripted(`hear = ({ type }) => {
       if (type !== 'start') return;
       beat(80);
@@ -96,14 +96,14 @@ describe('a limit of memory', () => {
     await until(() => it.count('worker ended') >= 4, 30_000);
     expect(it.gaveUp()).toBeUndefined();
     await until(() => it.current()?.state === 'listening');
-    // Memory is asked for before anyone is sent away.
+    // Freeing memory is tried before any peer is disconnected.
     expect(it.count('worker frees memory')).toBeGreaterThanOrEqual(4);
-    expect(it.said.filter(({ message }) => message === 'respawning worker').map(({ fields }) => fields)).toContainEqual(
-      { worker: 1, wait: 0 },
-    );
+    expect(
+      it.entries.filter(({ message }) => message === 'respawning worker').map(({ fields }) => fields),
+    ).toContainEqual({ worker: 1, wait: 0 });
   });
 
-  /** It grows by its visitors, and starts with what it inherits. */
+  /** It grows with its clients, and starts with what it takes over. */
   const growing = (shed: string) => `
     let used = 80;
     hear = ({ type, part }) => {
@@ -119,32 +119,32 @@ describe('a limit of memory', () => {
       }
     });`;
 
-  test('a burst leads to one replacement at most, though the successor inherits the rooms', async () => {
+  test('reached in a burst leads to one replacement at most, although the successor takes over the rooms', async () => {
     const it = await supervise(['--reload-on-rss', '400'], { module: scripted(growing('{}')) });
     const first = it.current();
     await until(() => it.current() !== first && it.current()?.beat.rss === 900 * 2 ** 20, 20_000);
     const [second, reached] = [it.current(), performance.now()];
-    // Ten looks.
+    // Ten checks.
     await until(() => it.current() !== second || performance.now() - reached > 1000);
     expect(it.current()).toBe(second);
     expect(it.count('replacing worker')).toBe(1);
   });
 
-  test('that a worker gets below by letting go of memory replaces nobody', async () => {
+  test('reached by a worker that then frees memory replaces no worker', async () => {
     const it = await supervise(['--reload-on-rss', '400'], { module: scripted(growing('used = 100')) });
     await until(() => it.count('worker frees memory') >= 3, 20_000);
     expect(it.count('replacing worker')).toBe(0);
   });
 
-  test('that rooms reach in a worker: it is replaced, and its peers stay in the same room', async () => {
+  test('reached by the rooms of a worker replaces it, and its peers stay in the same room', async () => {
     const kept = { 'log-bytes': 1e9, 'max-kept-bytes': 1e9, 'max-kept-bytes-per-address': 1e9 };
     const it = await supervise(['--reload-on-rss', '20', ...budgetsLifted, ...flagsOf(kept)]);
     const first = it.current();
     const [speaker, listener] = [await join(it.base, 'r'), await join(it.base, 'r')];
     const signal = { type: 'signal', to: listener.id, epoch: 2, data: 'x'.repeat(30_000) };
-    for (let said = 1; it.count('replacing worker') === 0; said += 1) {
+    for (let n = 1; it.count('replacing worker') === 0; n += 1) {
       await speaker.send(signal);
-      await until(() => speaker.closed !== undefined || (speaker.inbox.of('ack').at(-1)?.n ?? 0) > said - 10);
+      await until(() => speaker.closed !== undefined || (speaker.inbox.of('ack').at(-1)?.n ?? 0) > n - 10);
     }
     await until(() => it.current() !== first, 20_000);
     expect(await listener.resume()).toMatchObject({ recovered: true, peers: [{ id: speaker.id }] });
@@ -152,8 +152,8 @@ describe('a limit of memory', () => {
   }, 120_000);
 });
 
-describe('handing rooms over', () => {
-  test('one that is stuck for too long keeps its rooms, and serves on', async () => {
+describe('a handover', () => {
+  test('of a worker that hangs for too long fails, and the worker keeps its rooms', async () => {
     const it = await supervise([], { handOver: 200 });
     const [old, peer] = [it.current(), await join(it.base, 'r')];
     process.kill(old?.pid ?? 0, 'SIGSTOP');
@@ -164,7 +164,7 @@ describe('handing rooms over', () => {
     expect([it.current(), peer.closed, peer.inbox.of('bye')]).toEqual([old, undefined, []]);
   }, 120_000);
 
-  test('when both end, the one that serves and its successor, there is another', async () => {
+  test('during which both the worker and its successor end starts another worker', async () => {
     const sound = scripted("hear = ({ type }) => type === 'start' && listen();");
     const it = await supervise([], { module: sound, start: 3000 });
     const old = it.current();
@@ -190,7 +190,7 @@ describe('handing rooms over', () => {
     return made;
   };
 
-  test('continues as long as rooms come, however long it takes in all', async () => {
+  test('continues while rooms arrive, however long it takes', async () => {
     const slow = await worker(`
       say({ type: 'hands-over' });
       for (const part of [1, 2, 3]) {
@@ -201,7 +201,7 @@ describe('handing rooms over', () => {
     expect(await slow.handOver({ handOver: 100, nextRoom: 5000 })).toEqual({ parts: [1, 2, 3], whole: true });
   });
 
-  test('that ends in the middle is told as such', async () => {
+  test('that ends in the middle is reported as incomplete', async () => {
     const dies = await worker("say({ type: 'part', part: 1 }); setTimeout(() => process.exit(), 100);");
     expect(await dies.handOver({ handOver: 5000, nextRoom: 5000 })).toEqual({ parts: [1], whole: false });
     const stops = await worker("say({ type: 'part', part: 1 });");
@@ -209,19 +209,19 @@ describe('handing rooms over', () => {
   });
 });
 
-describe('ends of workers', () => {
+describe('the restart policy', () => {
   const end = { lived: 100, ordered: false };
   const counted = (...ends: Parameters<typeof countEnd>[1][]) => {
     const slot = newSlot({} as Assignment);
     return ends.map((one) => countEnd(slot, one, defaultRestartPolicy));
   };
-  test('that nobody ordered are waited for longer and longer', () =>
+  test('waits longer after each unexpected exit, then gives up', () =>
     expect(counted(end, end, end, end, end)).toEqual([100, 200, 400, 800, 'give up']));
-  test('that were ordered count for nothing', () =>
+  test('ignores requested exits', () =>
     expect(counted(...Array.from({ length: 9 }, () => ({ ...end, ordered: true })))).toEqual(Array(9).fill(0)));
-  test('after a long life begin a new count', () =>
+  test('starts counting again after a long run', () =>
     expect(counted(end, end, { lived: 10_000, ordered: false }, end)).toEqual([100, 200, 0, 100]));
-  test('of those that the system let nobody start count for nothing, and are tried again later', () =>
+  test('ignores workers that the system could not start, and retries them later', () =>
     expect(counted(...Array.from({ length: 9 }, () => ({ ...end, unstartable: 'EMFILE' })))).toEqual(
       Array(9).fill(defaultRestartPolicy.lastWait),
     ));

@@ -1,4 +1,4 @@
-/** The supervisor as an administrator meets it: the compiled program with its workers. */
+/** The supervisor as an administrator sees it: the compiled program with its workers. */
 import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { connect } from 'node:net';
@@ -14,14 +14,14 @@ beforeEach(() => {
 afterEach(() => here.clear());
 
 const master = ['--master', 'true'];
-/** Where the nth listener of the log is. */
+/** The address of the nth listener in the log. */
 const listening = async (program: Program, nth: number) => {
-  const { address = '', pid = 0 } = await program.said('listening', nth);
+  const { address = '', pid = 0 } = await program.logged('listening', nth);
   return { address, pid, port: Number(address.split(':').at(-1)) };
 };
 
 describe('workers', () => {
-  test('each has a socket of its own, and files are gone at the end', async () => {
+  test('each have a socket of their own, which is removed at the end', async () => {
     const program = here.start([
       '--processes',
       '2',
@@ -30,7 +30,7 @@ describe('workers', () => {
       '--http-socket',
       '127.0.0.1:0',
     ]);
-    await program.said('listening', 4);
+    await program.logged('listening', 4);
     expect(readdirSync(here.directory).sort()).toEqual(['app.1.sock', 'app.2.sock']);
     const tcp = program.lines.filter(({ setting }) => setting === 'http-socket');
     expect(new Set(tcp.map(({ address }) => address)).size).toBe(2);
@@ -40,7 +40,7 @@ describe('workers', () => {
     expect(readdirSync(here.directory)).toEqual([]);
   });
 
-  test('that share what cannot be shared are refused', () => {
+  test('that would share an address or a room are refused', () => {
     expect(genkan('--processes', '2', '--http', ':9')).toMatchObject({
       status: 2,
       stderr: expect.stringMatching(/each room lives in one worker; put nginx in front, .*, or set --store valkey:/),
@@ -51,7 +51,7 @@ describe('workers', () => {
     );
   });
 
-  test('that die are respawned; that die again and again end it all', async () => {
+  test('that die are respawned; repeated deaths end the supervisor', async () => {
     const program = here.start([...master, '--http', '127.0.0.1:0']);
     const { address } = await listening(program, 1);
     for (let nth = 1; nth <= 5; nth += 1) {
@@ -60,19 +60,19 @@ describe('workers', () => {
       process.kill(pid, 'SIGKILL');
     }
     expect(await program.exited).toBe(1);
-    expect((await program.said('giving up')).reason).toMatch(/worker 1 died 5 times/);
+    expect((await program.logged('giving up')).reason).toMatch(/worker 1 died 5 times/);
   });
 
-  test('that are told to end by themselves say good-bye, and others take their place', async () => {
+  test('that get SIGTERM end cleanly, and are replaced', async () => {
     const program = here.start([...master, '--http', '127.0.0.1:0']);
     const { address, pid } = await listening(program, 1);
     process.kill(pid, 'SIGTERM');
-    expect(await program.said('worker ended')).toMatchObject({ pid, code: 0 });
+    expect(await program.logged('worker ended')).toMatchObject({ pid, code: 0 });
     expect((await fetch(`http://${address}/healthz`)).status).toBe(200);
-    await program.said('listening', 2);
+    await program.logged('listening', 2);
   });
 
-  test('open their log files anew when one of the files named is touched', async () => {
+  test('reopen their log files when the file of --touch-logreopen is touched', async () => {
     const [log, moved, touch] = [here.path('log'), here.path('log.1'), here.path('touch')];
     here.start([...master, '--http', '127.0.0.1:0', '--logto', log, '--touch-logreopen', touch]);
     const wrote = (file: string, text: string) => existsSync(file) && readFileSync(file, 'utf8').includes(text);
@@ -88,24 +88,27 @@ describe('workers', () => {
     });
   });
 
-  test.runIf(process.getuid?.() === 0)('are another user, once ports and directories of root are taken', async () => {
-    const options = ['--processes', '2', '--socket', here.path('%w.sock'), '--chown-socket', '4321:4321'];
-    const program = here.start([...options, '--uid', '12345', '--gid', '12345', '--http-socket', '127.0.0.1:0']);
-    const { address, pid } = await listening(program, 1);
-    const ids = (of: number) => readFileSync(`/proc/${of}/status`, 'utf8').match(/^([UG]id|Groups):.*$/gm);
-    for (const of of [program.pid, pid])
-      expect(ids(of)?.map((line) => line.trim().split(/\s+/))).toEqual([
-        ['Uid:', '12345', '12345', '12345', '12345'],
-        ['Gid:', '12345', '12345', '12345', '12345'],
-        ['Groups:', '12345'],
-      ]);
-    expect(statSync(here.path('1.sock'))).toMatchObject({ uid: 4321, gid: 4321 });
-    program.child.kill('SIGHUP');
-    await program.said('reloaded');
-    expect((await fetch(`http://${address}/healthz`)).status).toBe(200);
-    program.child.kill('SIGTERM');
-    expect(await program.exited).toBe(0);
-  });
+  test.runIf(process.getuid?.() === 0)(
+    'drop to the user of --uid after binding ports and creating directories as root',
+    async () => {
+      const options = ['--processes', '2', '--socket', here.path('%w.sock'), '--chown-socket', '4321:4321'];
+      const program = here.start([...options, '--uid', '12345', '--gid', '12345', '--http-socket', '127.0.0.1:0']);
+      const { address, pid } = await listening(program, 1);
+      const ids = (of: number) => readFileSync(`/proc/${of}/status`, 'utf8').match(/^([UG]id|Groups):.*$/gm);
+      for (const of of [program.pid, pid])
+        expect(ids(of)?.map((line) => line.trim().split(/\s+/))).toEqual([
+          ['Uid:', '12345', '12345', '12345', '12345'],
+          ['Gid:', '12345', '12345', '12345', '12345'],
+          ['Groups:', '12345'],
+        ]);
+      expect(statSync(here.path('1.sock'))).toMatchObject({ uid: 4321, gid: 4321 });
+      program.child.kill('SIGHUP');
+      await program.logged('reloaded');
+      expect((await fetch(`http://${address}/healthz`)).status).toBe(200);
+      program.child.kill('SIGTERM');
+      expect(await program.exited).toBe(0);
+    },
+  );
 
   test('are not left behind when the supervisor is killed', async () => {
     const program = here.start(['--processes', '2', '--http-socket', ':0']);
@@ -122,19 +125,19 @@ describe('reload', () => {
     const state = { going: true };
     const once = () =>
       new Promise<void>((resolve) => {
-        let heard = '';
+        let received = '';
         const socket = 'port' in to ? connect(to.port, '127.0.0.1') : connect(to.path);
         socket.on('connect', () => setTimeout(() => socket.write(request), 3));
         socket.on('data', (data) => {
-          heard += data;
-          if (!/^HTTP\/1.1 200/.test(heard) || !heard.includes('"ok"')) return;
+          received += data;
+          if (!/^HTTP\/1.1 200/.test(received) || !received.includes('"ok"')) return;
           seen.answered += 1;
-          heard = 'done';
+          received = 'done';
           socket.destroy();
         });
         socket.on('error', (error) => seen.failed.push(error.message));
         socket.on('close', () => {
-          if (heard !== 'done') seen.failed.push(`closed after ${JSON.stringify(heard)}`);
+          if (received !== 'done') seen.failed.push(`closed after ${JSON.stringify(received)}`);
           resolve();
         });
       });
@@ -164,7 +167,7 @@ describe('reload', () => {
       '--socket',
       app,
     ]);
-    await program.said('listening', 4);
+    await program.logged('listening', 4);
     const [tcpWeb, , tcpApp] = await Promise.all([1, 2, 3].map((nth) => listening(program, nth)));
     const knockers = [
       knock({ port: tcpWeb?.port ?? 0 }, http),
@@ -174,7 +177,7 @@ describe('reload', () => {
     ];
     for (let nth = 1; nth <= 5; nth += 1) {
       program.child.kill('SIGHUP');
-      await program.said('reloaded', nth);
+      await program.logged('reloaded', nth);
     }
     for (const stop of knockers) {
       const { answered, failed } = await stop();
@@ -183,27 +186,27 @@ describe('reload', () => {
     }
   });
 
-  test('tells those inside to come back', async () => {
+  test('asks connected peers to reconnect', async () => {
     const program = here.start([...master, '--http', '127.0.0.1:0']);
     const { address } = await listening(program, 1);
     const socket = new WebSocket(`ws://${address}/rooms/r/ws`, 'genkan.v1');
-    const heard: string[] = [];
-    socket.on('message', (data) => heard.push(String(data)));
+    const received: string[] = [];
+    socket.on('message', (data) => received.push(String(data)));
     await new Promise((resolve) => socket.once('open', resolve));
     socket.send('{"type":"join"}');
     await new Promise((resolve) => socket.once('message', resolve));
     const closed = new Promise((resolve) => socket.once('close', resolve));
     program.child.kill('SIGHUP');
     expect(await closed).toBe(4000);
-    expect(JSON.parse(heard.at(-1) ?? '{}')).toMatchObject({
+    expect(JSON.parse(received.at(-1) ?? '{}')).toMatchObject({
       type: 'bye',
       code: 'draining',
       retry: expect.any(Number),
     });
-    await program.said('reloaded');
+    await program.logged('reloaded');
   });
 
-  test('takes the new configuration, and keeps the old one while the new one is wrong', async () => {
+  test('applies the new configuration, and keeps the old one while the new one is invalid', async () => {
     const file = here.path('genkan.yaml');
     const write = (text: string) => writeFileSync(file, `genkan:\n${text}`);
     write('  master: true\n  http: 127.0.0.1:0\n  max-message-bytes: 2048\n');
@@ -212,50 +215,50 @@ describe('reload', () => {
 
     write('  master: true\n  http: 127.0.0.1:0\n  max-message-byte: 4096\n');
     program.child.kill('SIGHUP');
-    expect((await program.said('reload failed; current workers keep running')).reason).toMatch(/max-message-byte/);
+    expect((await program.logged('reload failed; current workers keep running')).reason).toMatch(/max-message-byte/);
     expect(isAlive(pid)).toBe(true);
 
-    // Sound as such, and yet no worker can be had: the address belongs to another.
+    // Valid settings, but no worker can start: the address is in use.
     write('  master: true\n  http: [127.0.0.1:0, 203.0.113.1:80]\n');
     program.child.kill('SIGHUP');
-    expect((await program.said('reload failed; current workers keep running', 2)).reason).toMatch(/EADDRNOTAVAIL/);
+    expect((await program.logged('reload failed; current workers keep running', 2)).reason).toMatch(/EADDRNOTAVAIL/);
     expect((await fetch(`http://${address}/healthz`)).status).toBe(200);
 
     write(`  processes: 2\n  socket: ${here.path('%w.sock')}\n`);
     program.child.kill('SIGHUP');
-    await program.said('reloaded');
+    await program.logged('reloaded');
     expect(isAlive(pid)).toBe(false);
     expect(readdirSync(here.directory).sort()).toEqual(['1.sock', '2.sock', 'genkan.yaml']);
     await expect(fetch(`http://${address}/healthz`)).rejects.toThrow();
   });
 
-  test('keeps the old worker when its successor does not start', async () => {
+  test('keeps the old worker if its successor does not start', async () => {
     const program = here.start([...master, '--http', '127.0.0.1:0']);
     const { address, pid } = await listening(program, 1);
-    // A successor that is killed as soon as it is there stands for one that cannot start.
+    // A successor that is killed as soon as it exists represents one that cannot start.
     program.child.kill('SIGHUP');
     await until(() => killSuccessor(program.pid, pid));
-    expect((await program.said('reload failed; current workers keep running')).reason).toMatch(/worker 1: it ended/);
+    expect((await program.logged('reload failed; current workers keep running')).reason).toMatch(/worker 1: it ended/);
     expect(isAlive(pid)).toBe(true);
     expect((await fetch(`http://${address}/healthz`)).status).toBe(200);
   });
 
-  test('comes when a file is touched or appears', async () => {
+  test('happens when a file is touched or created', async () => {
     const file = here.path('touch');
     const program = here.start(['--touch-reload', file, '--http', '127.0.0.1:0']);
-    await program.said('listening');
+    await program.logged('listening');
     writeFileSync(file, '');
-    await program.said('reloaded');
+    await program.logged('reloaded');
   });
 });
 
-describe('the end', () => {
-  test('readiness goes before the sockets close', async () => {
+describe('stopping', () => {
+  test('fails /readyz before the sockets close', async () => {
     const program = here.start([...master, '--http', '127.0.0.1:0', '--drain-delay', '1']);
     const { address } = await listening(program, 1);
     expect((await fetch(`http://${address}/readyz`)).status).toBe(200);
     program.child.kill('SIGTERM');
-    await program.said('draining; send the same signal again to stop at once');
+    await program.logged('draining; send the same signal again to stop at once');
     let status = 200;
     await until(() => {
       get(`http://${address}/readyz`, (response) => {
@@ -267,7 +270,7 @@ describe('the end', () => {
     expect(await program.exited).toBe(0);
   });
 
-  test('does not wait for those who do not go, beyond its time or a second signal', async () => {
+  test('waits for connections no longer than the drain timeout, or a second signal', async () => {
     const stuck = async (address: string) => {
       const socket = connect(Number(address.split(':').at(-1)), '127.0.0.1');
       socket.on('error', () => {});
@@ -283,14 +286,14 @@ describe('the end', () => {
     const { address, pid } = await listening(impatient, 1);
     await stuck(address);
     impatient.child.kill('SIGINT');
-    await impatient.said('draining; send the same signal again to stop at once');
+    await impatient.logged('draining; send the same signal again to stop at once');
     impatient.child.kill('SIGINT');
     expect(await impatient.exited).toBe(1);
     await until(() => !isAlive(pid), 1000);
   });
 });
 
-/** Kills the other worker, if it is there already. */
+/** Kills the other worker, if it exists already. */
 const killSuccessor = (supervisor: number, old: number): boolean => {
   const others = childrenOf(supervisor).filter((pid) => pid !== old);
   for (const pid of others) process.kill(pid, 'SIGKILL');

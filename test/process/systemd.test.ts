@@ -1,4 +1,4 @@
-/** What systemd passes and is told, by a stand-in for systemd-notify that writes down its words. */
+/** What systemd passes and receives, with a stub for systemd-notify that records its arguments. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -24,30 +24,30 @@ describe('notification', () => {
   };
   const env = (path: string) => ({ NOTIFY_SOCKET: '/run/fake', PATH: path });
 
-  test('tells of readiness, reloads, status, life and the end, in this order', async () => {
-    const told = recorder();
+  test('sends readiness, reloads, status, watchdog pings and stopping, in this order', async () => {
+    const notifications = recorder();
     const program = here.start(['--http', '127.0.0.1:0', '--master', 'true'], {
       env: { ...env(`${here.path('bin')}:${process.env.PATH}`), WATCHDOG_USEC: '600000' },
     });
-    await until(() => told().some((line) => line.includes('STATUS=')));
-    expect(told()[0]).toBe('/run/fake READY=1');
-    expect(told()).toContain('/run/fake STATUS=0 rooms, 0 peers');
-    await until(() => told().includes('/run/fake WATCHDOG=1'));
+    await until(() => notifications().some((line) => line.includes('STATUS=')));
+    expect(notifications()[0]).toBe('/run/fake READY=1');
+    expect(notifications()).toContain('/run/fake STATUS=0 rooms, 0 peers');
+    await until(() => notifications().includes('/run/fake WATCHDOG=1'));
     program.child.kill('SIGHUP');
-    await until(() => told().filter((line) => line.endsWith(' READY=1')).length === 2);
-    expect(told().find((line) => line.includes('RELOADING'))).toMatch(/ RELOADING=1 MONOTONIC_USEC=\d{6,}$/);
+    await until(() => notifications().filter((line) => line.endsWith(' READY=1')).length === 2);
+    expect(notifications().find((line) => line.includes('RELOADING'))).toMatch(/ RELOADING=1 MONOTONIC_USEC=\d{6,}$/);
     program.child.kill('SIGTERM');
     expect(await program.exited).toBe(0);
     expect(
-      told()
+      notifications()
         .filter((line) => !line.includes('WATCHDOG'))
         .at(-1),
     ).toBe('/run/fake STOPPING=1');
   });
 
-  test('says once that systemd-notify is missing, and goes on', async () => {
+  test('logs once that systemd-notify is missing, and continues', async () => {
     const program = here.start(['--http', '127.0.0.1:0'], { env: env('/nonexistent') });
-    await program.said('systemd-notify failed; systemd was not notified');
+    await program.logged('systemd-notify failed; systemd was not notified');
     program.child.kill('SIGTERM');
     expect(await program.exited).toBe(0);
     expect(program.lines.filter(({ msg }) => msg.startsWith('systemd-notify'))).toHaveLength(1);
@@ -55,7 +55,7 @@ describe('notification', () => {
 });
 
 describe('socket activation', () => {
-  /** Sockets that are passed on as files 3, 4 …; the program is started by a shell, which knows its number. */
+  /** Sockets passed as file descriptors 3, 4 …; the program is started by a shell, which knows its PID. */
   const activate = async (count: number, names: string, args: string[]) => {
     const servers = Array.from({ length: count }, () => createServer());
     open.push(...servers);
@@ -75,8 +75,8 @@ describe('socket activation', () => {
     'passed sockets replace the addresses of their setting, master %s',
     async (master) => {
       const { program, ports } = await activate(1, 'http', ['--http', '127.0.0.1:1', '--master', master]);
-      const { url } = await program.said('listening');
-      expect(await program.said('sockets passed by systemd replace the configured addresses')).toMatchObject({
+      const { url } = await program.logged('listening');
+      expect(await program.logged('sockets passed by systemd replace the configured addresses')).toMatchObject({
         setting: 'http',
       });
       expect(url).toBe(`http://localhost:${ports[0]}`);
@@ -86,16 +86,16 @@ describe('socket activation', () => {
     },
   );
 
-  test('are dealt out to the workers', async () => {
+  test('sockets are distributed to the workers', async () => {
     const { program, ports } = await activate(2, 'http-socket:http-socket', ['--processes', '2']);
-    await program.said('listening', 2);
+    await program.logged('listening', 2);
     for (const server of open.splice(0)) server.close();
     for (const port of ports) expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
     const urls = program.lines.filter(({ msg }) => msg === 'listening').map(({ worker, url }) => [worker, url]);
     expect(urls.sort()).toEqual(ports.map((port, index) => [index + 1, `http://localhost:${port}`]));
   });
 
-  test('must be enough for every worker', async () => {
+  test('sockets must be enough for all workers', async () => {
     const { program } = await activate(3, 'socket:socket:socket', ['--processes', '2']);
     expect(await program.exited).toBe(1);
     expect(program.stderr()).toMatch(/3 inherited sockets cannot be distributed over 2 workers/);

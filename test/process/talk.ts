@@ -1,11 +1,11 @@
-/** Peers that go on talking whatever happens to the server, and count. */
+/** Peers that continue to send whatever happens to the server, and count. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { WebSocketPeer } from '../../app/conform/peers.ts';
 
 const beat = 5;
 
-/** Says texts 1 to `count`, `atOnce` under way at a time; after a loss says again what is not settled. */
+/** Sends texts 1 to `count`, `atOnce` in flight at a time; after a loss sends the unsettled ones again. */
 export const talk = async (peer: WebSocketPeer, count: number, { atOnce = 16, pause = 0 } = {}): Promise<void> => {
   const settled = () => Math.max(0, ...peer.inbox.of('ack').map(({ n }) => n));
   while (settled() < count) {
@@ -18,7 +18,10 @@ export const talk = async (peer: WebSocketPeer, count: number, { atOnce = 16, pa
   }
 };
 
-/** Hears until the `last` text, which may be told later. @returns all of them, as they came */
+/**
+ * Receives until the `last` text, which may be extended later.
+ * @returns all of them, as received
+ */
 export const follow = async (peer: WebSocketPeer, last: string | Promise<string>): Promise<string[]> => {
   const texts = () => peer.inbox.of('chat').map(({ text }) => text);
   let end: string | undefined;

@@ -46,7 +46,7 @@ const fill = (directory: string): void => {
   } catch {}
 };
 
-/** Status of /healthz by a unix socket; undefined when nobody answers. */
+/** Status of /healthz over a unix socket; undefined if it does not respond. */
 const health = (socketPath: string): Promise<number | undefined> =>
   new Promise((resolve) => {
     get({ socketPath, path: '/healthz', headers: { host: 'localhost' } }, (answer) => {
@@ -57,7 +57,7 @@ const health = (socketPath: string): Promise<number | undefined> =>
 
 const complaints = (program: Program): string[] => program.stderr().match(/^genkan: log: .*$/gm) ?? [];
 
-/** Starts one process, or a supervisor and a worker, that has come to be ready. */
+/** Starts one process, or a supervisor and a worker, and waits until it is ready. */
 const start = async (kind: 'one process' | 'a supervisor', words: string[], command?: string[]) => {
   const [app, pidfile] = [here.path('app.sock'), here.path('pid')];
   const master = kind === 'a supervisor' ? ['--master', 'true'] : [];
@@ -70,8 +70,8 @@ const start = async (kind: 'one process' | 'a supervisor', words: string[], comm
   return { program, app, pidfile };
 };
 
-describe('a line of the log that cannot be written', () => {
-  test('is lost, throws nothing, and is counted once lines can be written again', () => {
+describe('a log line that cannot be written', () => {
+  test('is lost without an error, and counted once lines can be written again', () => {
     const [link, real] = [here.path('log'), here.path('real')];
     symlinkSync('/dev/full', link);
     const lost: number[] = [];
@@ -86,7 +86,7 @@ describe('a line of the log that cannot be written', () => {
     expect(readFileSync(real, 'utf8')).toBe('at last\nand on\n');
   });
 
-  test('while the file cannot be opened the old one is written on, and each line tries again', () => {
+  test('goes to the old file while the new one cannot be opened, and each line retries', () => {
     const [file, moved] = [here.path('log'), here.path('log.1')];
     const output = new Output(file, () => {});
     output.write('first\n');
@@ -99,7 +99,7 @@ describe('a line of the log that cannot be written', () => {
     expect([readFileSync(moved, 'utf8'), readFileSync(file, 'utf8')]).toEqual(['first\nsecond\n', 'third\n']);
   });
 
-  test.runIf(isRoot)('in part, does not spoil the line after it', () => {
+  test.runIf(isRoot)('completely does not corrupt the next line', () => {
     const file = `${disk('disk', '4k')}/log`;
     const lost: number[] = [];
     const output = new Output(file, (count) => lost.push(count));
@@ -112,7 +112,7 @@ describe('a line of the log that cannot be written', () => {
 });
 
 describe.each(['one process', 'a supervisor'] as const)('%s', (kind) => {
-  test('serves on with a full disk for its log, survives HUP, and ends as it should', async () => {
+  test('continues with a full disk for its log, survives SIGHUP, and stops cleanly', async () => {
     const { program, app, pidfile } = await start(kind, ['--logto', '/dev/full']);
     expect(await health(app)).toBe(200);
     const [worker] = childrenOf(program.pid);
@@ -122,7 +122,7 @@ describe.each(['one process', 'a supervisor'] as const)('%s', (kind) => {
     program.child.kill('SIGINT');
     expect(await program.exited).toBe(0);
     expect(existsSync(pidfile)).toBe(false);
-    // Each process says it once: the supervisor, its worker and the one that took over.
+    // Each process logs it once: the supervisor, its worker and the successor.
     expect(complaints(program)).toHaveLength(kind === 'one process' ? 1 : 3);
     expect(complaints(program)[0]).toMatch(/ENOSPC.*lines are lost/);
     expect(program.stderr()).not.toMatch(/ at /);
@@ -130,7 +130,7 @@ describe.each(['one process', 'a supervisor'] as const)('%s', (kind) => {
 });
 
 describe('a server', () => {
-  test.each(['stdout', 'stderr'] as const)('serves on when %s is full', async (stream) => {
+  test.each(['stdout', 'stderr'] as const)('continues when %s is full', async (stream) => {
     const shell = ['sh', '-c', `exec "$@" ${stream === 'stdout' ? '>' : '2>'}/dev/full`, '-', process.execPath];
     const cli = new URL('../../dist/cli.js', import.meta.url).pathname;
     const logs = stream === 'stderr' ? ['--logto', '/dev/full'] : [];
@@ -141,21 +141,21 @@ describe('a server', () => {
     expect(existsSync(pidfile)).toBe(false);
   });
 
-  test.runIf(isRoot)('ends as it should when its directory has become read-only', async () => {
+  test.runIf(isRoot)('stops cleanly when its directory has become read-only', async () => {
     const run = disk('run', '1m');
     const words = ['--pidfile', `${run}/pid`, '--control-socket', `${run}/control`, '--stats', `${run}/stats`];
     const { program, app } = await start('a supervisor', [...words, '--touch-reload', `${run}/touch`]);
     execFileSync('mount', ['-o', 'remount,ro', run]);
     expect(await health(app)).toBe(200);
     program.child.kill('SIGHUP');
-    await program.said('reloaded');
+    await program.logged('reloaded');
     program.child.kill('SIGTERM');
     expect(await program.exited).toBe(0);
     expect(program.lines.map(({ msg }) => msg)).toContain('cleanup on exit failed');
     expect(existsSync(app)).toBe(false);
   });
 
-  test.runIf(isRoot)('keeps its log when it may neither reopen nor create it', async () => {
+  test.runIf(isRoot)('keeps its log file if it can neither reopen nor create it', async () => {
     const directory = here.path('logs');
     mkdirSync(directory);
     chmodSync(here.directory, 0o777);
@@ -189,7 +189,7 @@ describe('a server', () => {
   });
 });
 
-describe('a start', () => {
+describe('starting', () => {
   const fails = (words: string[], reason: RegExp) => {
     const app = here.path('app.sock');
     const { status, stderr } = genkan('--http-socket', app, ...words);
@@ -197,7 +197,7 @@ describe('a start', () => {
     expect(existsSync(app)).toBe(false);
   };
 
-  test.runIf(isRoot)('with a full or read-only disk fails, says where, and leaves nothing', () => {
+  test.runIf(isRoot)('on a full or read-only disk fails, names the path, and leaves nothing', () => {
     const run = disk('run', '8k');
     fill(run);
     fails(['--pidfile', `${run}/pid`], /ENOSPC/);
@@ -207,19 +207,19 @@ describe('a start', () => {
       fails([`--${setting}`, `${run}/file`], /EROFS.*run\/file/);
   });
 
-  test.runIf(isRoot)('with a log that the workers’ user may not write fails', () => {
+  test.runIf(isRoot)('with a log file that the workers’ user may not write fails', () => {
     chmodSync(here.directory, 0o777);
     fails(['--master', 'true', '--uid', '12345', '--gid', '12345', '--logto', here.path('log')], /EACCES.*log/);
   });
 });
 
-test('files to be touched that cannot be looked at are as they were', async () => {
+test('touched files that cannot be read are treated as unchanged', async () => {
   const loop = here.path('loop');
   writeFileSync(loop, '');
   const touched: string[] = [];
   const stop = watchTouched([loop], 5)((file) => touched.push(file));
   undo.push(stop);
-  // Too many levels of links (ELOOP) stand for everything that is no plain absence.
+  // Too many levels of links (ELOOP) stands for every error but absence.
   rmSync(loop);
   symlinkSync(loop, loop);
   await new Promise((resolve) => setTimeout(resolve, 30));
@@ -229,7 +229,7 @@ test('files to be touched that cannot be looked at are as they were', async () =
   expect(touched).toEqual([loop]);
 });
 
-describe('descriptors', () => {
+describe('file descriptors', () => {
   const limits = (most: number | string) =>
     `Max processes  1  1 processes\nMax open files            ${most}   4096 files\n`;
   test.each([
@@ -239,12 +239,12 @@ describe('descriptors', () => {
     [65_535, 40, 8],
     [65_535, 10, 1],
     [65_535, 'unlimited', 65_535],
-  ])('of %i connections with %s descriptors: %i', (max, most, expected) =>
+  ])('for %i connections within a limit of %s: %i', (max, most, expected) =>
     expect(connectionsWithin(max, limits(most))).toBe(expected),
   );
-  test('without /proc: as many as the setting says', () => expect(connectionsWithin(7, '')).toBe(7));
+  test('without /proc: the number of the setting', () => expect(connectionsWithin(7, '')).toBe(7));
 
-  test.skipIf(!existsSync('/usr/bin/prlimit'))('that are all in use end neither worker nor supervisor', async () => {
+  test.skipIf(!existsSync('/usr/bin/prlimit'))('that are exhausted end neither worker nor supervisor', async () => {
     const [touch, control] = [here.path('touch'), here.path('control')];
     const words = ['--touch-logreopen', touch, '--logto', here.path('log'), '--control-socket', control];
     const { program, app, pidfile } = await start('a supervisor', ['--stats', here.path('stats'), ...words]);
@@ -263,7 +263,7 @@ describe('descriptors', () => {
     program.child.kill('SIGHUP');
     const log = () => readFileSync(here.path('log'), 'utf8');
     await until(() => log().includes('reload failed; current workers keep running'));
-    // Two signs of life at least that could not read how much memory there is.
+    // At least two heartbeats that could not read the memory usage.
     const seen = log().length;
     await new Promise((resolve) => setTimeout(resolve, 2100));
     expect(isAlive(worker)).toBe(true);

@@ -7,12 +7,12 @@ import { roomName } from '../../app/protocol/messages.ts';
 describe('decode', () => {
   const data = '{"a" : [1, 2.50, "\\u0041"],  "b":null}';
 
-  test('keeps the data of a signal as the text it was', () => {
+  test('keeps the text of signal data unchanged', () => {
     const text = `{"type":"signal","n":7,"to":"abc","epoch":3,"data":${data}}`;
     expect(decode(text)).toEqual({ type: 'signal', n: 7, to: 'abc', epoch: 3, data });
   });
 
-  test('gives the same message when the fields stand in another order', () => {
+  test('returns the same message for any order of fields', () => {
     const message = decode(`{"data":${data},"epoch":3,"type":"signal","to":"abc","n":7}`);
     expect(message).toEqual({ type: 'signal', n: 7, to: 'abc', epoch: 3, data: JSON.stringify(JSON.parse(data)) });
   });
@@ -22,7 +22,7 @@ describe('decode', () => {
     ['1,"data":2', 'a second data'],
     ['', 'no data'],
     ['{', 'cut data'],
-  ])('data that is not one JSON value is never passed on: %s (%s)', (bad) => {
+  ])('rejects data that is not one JSON value: %s (%s)', (bad) => {
     const message = decode(`{"type":"signal","n":1,"to":"a","epoch":1,"data":${bad}}`);
     const relayed = 'refused' in message ? '' : message.type === 'signal' ? message.data : '';
     expect('refused' in message || relayed === '2').toBe(true);
@@ -37,7 +37,7 @@ describe('decode', () => {
     ['a\u0080b'],
     ['\u2029'],
     [''],
-  ])('a text is the same whichever way it is read: %.30j', (text) => {
+  ])('returns the same text in both readers: %.30j', (text) => {
     for (const more of ['', ',"to":"abc"', ',"to":"a c"', ',"more":[1]']) {
       const fields = `"n":7,"text":"${text}"${more}`;
       expect(decode(`{"type":"chat",${fields}}`)).toEqual(decode(`{${fields},"type":"chat"}`));
@@ -50,7 +50,7 @@ describe('decode', () => {
     ['{"type":"dance"}', 'unknown-type', 'in "type"'],
     ['{"type":"chat","n":0,"text":"x"}', 'bad-message', expect.stringContaining('n: ')],
     ['{"type":"join","media":{"audio":1,"video":true}}', 'bad-message', expect.stringContaining('media.audio')],
-  ])('%s is %s and says where', (text, refused, detail) => {
+  ])('rejects %s as %s and says where', (text, refused, detail) => {
     expect(decode(text)).toEqual(detail === undefined ? { refused } : { refused, detail });
   });
 
@@ -60,13 +60,13 @@ describe('decode', () => {
     ['{"n":2}', 2, 'unknown-type', 'type'],
     [`{"type":"signal","n":3,"to":"a","epoch":1,"data":"${'x'.repeat(most.signal)}"}`, 3, 'too-long', 'signal.data'],
     [`{"n":3,"type":"signal","to":"a","epoch":1,"data":"${'x'.repeat(most.signal)}"}`, 3, 'too-long', 'signal.data'],
-  ])('%.60s keeps its number, which the refusal settles', (text, n, refused, where) => {
+  ])('keeps the number of %.60s, which the refusal settles', (text, n, refused, where) => {
     const refusal = { refused, detail: expect.stringContaining(where) };
     expect(decode(text)).toEqual({ type: 'malformed', n, refusal });
     expect(check(JSON.parse(text), 1, 65_536)).toEqual({ type: 'malformed', n, refusal });
   });
 
-  test('a message that is too long keeps its number, wherever it stands', () => {
+  test('keeps the number of a message that is too long, wherever it is', () => {
     const more = 'x'.repeat(100);
     const refusal = { refused: 'too-long', detail: '135 bytes, at most 99' };
     for (const text of [`{"n":4,"more":"${more}","type":"chat"}`, `{"type":"chat","more":"${more}","n":4}`])
@@ -77,12 +77,12 @@ describe('decode', () => {
   });
 });
 
-describe('what is nested too deep', () => {
+describe('nesting', () => {
   const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
   const signal = (depth: number): string => `{"type":"signal","n":1,"to":"a","epoch":1,"data":${nested(depth)}}`;
   const refusal = { refused: 'bad-message', detail: `nested more than ${most.depth} deep` };
 
-  test.each([most.depth, most.depth + 1, 30_000, 300_000])('%i levels in a message are refused', (depth) => {
+  test.each([most.depth, most.depth + 1, 30_000, 300_000])('of %i levels in a message is refused', (depth) => {
     const texts = [signal(depth), `{"data":${nested(depth)},"type":"signal","n":1,"to":"a","epoch":1}`];
     for (const text of [...texts, `{"type":"chat","n":1,"text":"x","more":${nested(depth)}}`]) {
       expect(decode(text)).toEqual({ type: 'malformed', n: 1, refusal });
@@ -93,7 +93,7 @@ describe('what is nested too deep', () => {
     expect(decode('['.repeat(depth + 1))).toEqual({ refused: 'bad-json' });
   });
 
-  test('as many levels as are allowed, and any number of brackets beside each other or in texts, are not', () => {
+  test('within the limit, and any number of brackets side by side or in strings, is accepted', () => {
     const data = [
       nested(most.depth - 1),
       `[${'[],{},'.repeat(200)}0]`,
@@ -106,10 +106,10 @@ describe('what is nested too deep', () => {
 });
 
 describe('room names', () => {
-  test('composed and decomposed spelling are one room', () => {
+  test('are equal in composed and decomposed spelling', () => {
     expect(roomName.parse('cafe\u0301')).toBe(roomName.parse('caf\u00e9'));
   });
-  test.each(['', 'a/b', 'a.b', 'a\u0000', '\u202eabc', '😀'])('%j is none', (name) => {
+  test.each(['', 'a/b', 'a.b', 'a\u0000', '\u202eabc', '😀'])('do not include %j', (name) => {
     expect(roomName.safeParse(name).success).toBe(false);
   });
 });
@@ -119,10 +119,10 @@ describe('the table of errors', () => {
   test.each(codes)('%s: close code and retry agree', (code) => {
     const { close, retry, status } = fateOf(code);
     if (close !== undefined)
-      expect(close < 4500 ? 'come back' : 'do not').toBe(retry === undefined ? 'do not' : 'come back');
+      expect(close < 4500 ? 'reconnect' : 'do not').toBe(retry === undefined ? 'do not' : 'reconnect');
     expect(status).toBeGreaterThanOrEqual(200);
   });
-  test('no two codes close alike', () => {
+  test('no two codes have the same close code', () => {
     const closes = codes.map((code) => fateOf(code).close).filter((close) => close !== undefined);
     expect(new Set(closes).size).toBe(closes.length);
   });

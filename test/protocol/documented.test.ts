@@ -1,4 +1,4 @@
-/** A real conversation, on both transports, says and is told nothing that the documents do not know. */
+/** A real conversation, on both transports, contains only what the documents describe. */
 import { expect, onTestFinished, test } from 'vitest';
 import { type Fields, WebSocketPeer } from '../../app/conform/peers.ts';
 import { serverMessage } from '../../app/protocol/messages.ts';
@@ -17,7 +17,7 @@ const payloadOf = (operation: 'receive' | 'send', type: unknown): string => {
   return messages.find(({ name }: { name: string }) => name === type)?.payload.$ref ?? `#/nothing of type ${type}`;
 };
 
-test('over a WebSocket', async () => {
+test('a conversation over a WebSocket uses only what the documents describe', async () => {
   const base = await start();
   const peers = ['Aiko', 'Ben', 'Chika'].map(() => new WebSocketPeer(base, 'documented'));
   const [aiko, ben, chika] = peers as [WebSocketPeer, WebSocketPeer, WebSocketPeer];
@@ -59,10 +59,10 @@ test('over a WebSocket', async () => {
   say(chika, { type: 'end' });
   for (const peer of peers) await peer.closing();
 
-  const told = peers.flatMap((peer) => peer.inbox.raw) as Fields[];
-  const types = new Set(told.map(({ type }) => type));
+  const received = peers.flatMap((peer) => peer.inbox.raw) as Fields[];
+  const types = new Set(received.map(({ type }) => type));
   expect([...types].sort()).toEqual(expect.arrayContaining(['ack', 'bye', 'chat', 'error', 'joined', 'waiting']));
-  for (const message of told) {
+  for (const message of received) {
     expect(faultBy(serverSchema, message)).toBe('');
     expect(faultBy(asyncApi, message, payloadOf('send', message.type))).toBe('');
     expect(serverMessage.parse(message)).toEqual(message);
@@ -71,7 +71,7 @@ test('over a WebSocket', async () => {
 
 type Asked = { room?: string; body?: unknown; session?: string; query?: string; origin?: string };
 
-/** Makes a request and checks that its answer is one of those that the document has for it. */
+/** Makes a request and checks that its response is one of those documented for it. */
 const asker =
   (base: string) =>
   async (method: 'GET' | 'POST', what: string, { room = '玄関', body, session, query = '', origin }: Asked = {}) => {
@@ -99,7 +99,7 @@ const asker =
     return { status: answer.status, json };
   };
 
-test('over plain HTTP', async () => {
+test('a conversation over plain HTTP uses only what the documents describe', async () => {
   const ask = asker(await start());
   const codeOf = ({ json }: { json: Fields }) => json.code;
 
@@ -116,8 +116,8 @@ test('over plain HTTP', async () => {
   expect((await ask('POST', 'messages', { session: second, body: [signal, chat, { type: 'ping' }] })).status).toBe(200);
   const refused = await ask('POST', 'messages', { session: second, body: { ...signal, n: 3, to: 'nobody' } });
   expect(refused).toMatchObject({ status: 404, json: { messages: [{ code: 'unknown-peer' }] } });
-  const heard = await ask('GET', 'events', { session: first, query: `?after=${aiko.seq}&wait=5` });
-  expect(heard.json.messages.map(({ type }: Fields) => type)).toEqual(expect.arrayContaining(['signal', 'chat']));
+  const polled = await ask('GET', 'events', { session: first, query: `?after=${aiko.seq}&wait=5` });
+  expect(polled.json.messages.map(({ type }: Fields) => type)).toEqual(expect.arrayContaining(['signal', 'chat']));
   expect(codeOf(await ask('GET', 'events', { session: first }))).toBe('bad-message');
   expect(codeOf(await ask('POST', 'leave', { origin: 'http://elsewhere.example' }))).toBe('origin-refused');
   expect((await ask('POST', 'leave', { session: second })).status).toBe(204);

@@ -1,4 +1,4 @@
-/** The published documents are those of the schemas, whole and sound, and name every message, error and route. */
+/** The published documents are generated from the schemas, complete and valid, and have every message, error and route. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fastifyWebsocket from '@fastify/websocket';
@@ -24,9 +24,9 @@ const objectsIn = (json: unknown, pointer = '#'): { pointer: string; object: Rec
 };
 
 test.each(Object.entries(documents(readFileSync(join(directory, 'messages.ts'), 'utf8'))))(
-  '%s is that of the schemas',
+  '%s is generated from the schemas',
   (name, text) => {
-    const drifted = `app/protocol/${name} is not that of the schemas any more: npm run schemas writes it anew`;
+    const drifted = `app/protocol/${name} differs from the schemas: run npm run schemas`;
     expect(readFileSync(join(directory, name), 'utf8') === text, drifted).toBe(true);
   },
 );
@@ -34,14 +34,14 @@ test.each(Object.entries(documents(readFileSync(join(directory, 'messages.ts'), 
 describe.each(Object.entries(published))('%s', (_name, document) => {
   const objects = objectsIn(document);
 
-  test('every reference leads somewhere', () => {
+  test('every reference has a target', () => {
     const pointers = new Set(objects.map(({ pointer }) => pointer));
     const references = objects.map(({ object }) => object.$ref).filter((ref) => ref !== undefined);
     expect(references.length).toBeGreaterThan(20);
     expect(references.filter((ref) => !pointers.has(String(ref)))).toEqual([]);
   });
 
-  test('every definition is a sound schema, and is used', () => {
+  test('every definition is a valid schema, and is used', () => {
     const definitions = objects.filter(({ pointer }) => /^#\/(\$defs|components\/schemas)\/[^/]+$/.test(pointer));
     expect(definitions.length).toBeGreaterThan(15);
     for (const { pointer } of definitions) expect(() => faultBy(document, null, pointer)).not.toThrow();
@@ -62,7 +62,7 @@ describe('the schemas of messages', () => {
     { schema: serverSchema, union: serverMessage },
   ];
 
-  test('the examples are good, and each is bad without a field exactly where the server says so', () => {
+  test('the examples are valid, and a missing field makes one invalid exactly when the server refuses it', () => {
     expect(examples.length).toBeGreaterThan(25);
     for (const { message, at } of examples) {
       expect(faultBy(asyncApi, message, at)).toBe('');
@@ -81,11 +81,11 @@ describe('the schemas of messages', () => {
   });
 
   test.each([
-    ['a type nobody knows', { type: 'dance' }],
+    ['an unknown type', { type: 'dance' }],
     ['a number of 0', { type: 'chat', n: 0, text: 'x' }],
     ['a text that is too long', { type: 'chat', n: 1, text: 'x'.repeat(4001) }],
     ['a name of control characters', { type: 'join', name: 'a\u0007b' }],
-    ['a peer that is no name', { type: 'kick', n: 1, peer: '../x' }],
+    ['an invalid peer id', { type: 'kick', n: 1, peer: '../x' }],
   ])('%s is refused', (_what, message) => {
     expect(faultBy(clientSchema, message)).not.toBe('');
     expect(clientMessage.safeParse(message).success).toBe(false);
@@ -93,7 +93,7 @@ describe('the schemas of messages', () => {
 });
 
 describe('the AsyncAPI document', () => {
-  /** The types of an operation's messages, by way of the channel. */
+  /** The types of an operation's messages, through its channel. */
   const typesIn = (operation: { messages: { $ref: string }[] }): string[] =>
     operation.messages.map(({ $ref }) => {
       const name = $ref.replace('#/channels/room/messages/', '');
@@ -101,7 +101,7 @@ describe('the AsyncAPI document', () => {
       return asyncApi.components.messages[name].name;
     });
 
-  test('the server receives every message of clients and sends every one of its own', () => {
+  test('the server receives every message of clients, and sends every message of its own', () => {
     const { receive, send, ...others } = asyncApi.operations;
     expect(others).toEqual({});
     expect([receive.action, send.action]).toEqual(['receive', 'send']);
@@ -113,9 +113,9 @@ describe('the AsyncAPI document', () => {
     expect(names.filter((name) => !/^[\w.-]+$/.test(name))).toEqual([]);
   });
 
-  test('every error is there, with its fate', () => expect(asyncApi['x-errors']).toEqual(errors));
+  test('every error has its close code and retry', () => expect(asyncApi['x-errors']).toEqual(errors));
 
-  test('docstrings are descriptions', () => {
+  test('descriptions are those of the docstrings', () => {
     expect(asyncApi.components.schemas.joined.description).toMatch(
       /^The reply to `join`\..* resumes .* `recovered` false: /,
     );
@@ -145,7 +145,7 @@ describe('the OpenAPI document', () => {
     expect([...documented, `${bindings.ws.method} ${address}`].sort()).toEqual(routes.sort());
   });
 
-  test('every operation can be refused with every error, under its status', () => {
+  test('every operation lists every error under its status', () => {
     expect(operations).toHaveLength(6);
     for (const [code, { status, message }] of Object.entries(errors)) {
       if (status < 400) continue;
@@ -155,12 +155,12 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  test('every way to be recognised is defined', () => {
+  test('every authentication scheme is defined', () => {
     const named = objectsIn(openApi).flatMap(({ object }) => (Array.isArray(object.security) ? object.security : []));
     expect(new Set(named.flatMap(Object.keys))).toEqual(new Set(Object.keys(openApi.components.securitySchemes)));
   });
 
-  test('the examples are good', () => {
+  test('the examples are valid', () => {
     const examples = objectsIn(openApi).filter(({ object }) => 'example' in object);
     expect(examples.length).toBeGreaterThan(2);
     for (const { pointer, object } of examples)

@@ -4,7 +4,7 @@ import { type Block, BlockReader, onOneLine } from '../../app/protocol/event-str
 
 const odd = 'a\u2028b\u2029c\u0085d\v\f';
 
-/** What comes of a stream that is cut at every place, and into single characters. */
+/** The events of a stream that is cut at every position, and into single characters. */
 const read = (text: string): Block[] => {
   const whole = new BlockReader().read(text);
   for (let at = 0; at <= text.length; at += 1) {
@@ -17,7 +17,7 @@ const read = (text: string): Block[] => {
 };
 
 describe('blocks', () => {
-  test.each(['\n', '\r', '\r\n'])('end at an empty line, lines at %j', (end) => {
+  test.each(['\n', '\r', '\r\n'])('end at an empty line, and lines at %j', (end) => {
     const lines = [
       'retry: 1000',
       '',
@@ -42,12 +42,12 @@ describe('blocks', () => {
     ]);
   });
 
-  test('end at nothing else', () => {
+  test('end nowhere else', () => {
     expect(read(`id: 3\ndata: "${odd}"\n\n`)).toEqual([{ id: '3', data: `"${odd}"` }]);
   });
 });
 
-test('JSON text is on one line for parsers that split by more than CR and LF', () => {
+test('JSON text is on one line, also for parsers that split at more than CR and LF', () => {
   const json = JSON.stringify({ text: odd }).replace(':', ':\r\n');
   const line = onOneLine(json);
   expect(line.split(/\r\n|[\n\v\f\r\u0085\u2028\u2029]/)).toHaveLength(1);

@@ -1,4 +1,4 @@
-/** The documents as they are published, and the judgement of somebody else's validator by them. */
+/** The published documents, and validation of messages against them by a third-party validator. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
@@ -12,7 +12,7 @@ export const openApi = read('openapi.json');
 export const clientSchema = read('client-message.schema.json');
 export const serverSchema = read('server-message.schema.json');
 
-/** AsyncAPI speaks draft 7, OpenAPI 3.1 and our own files 2020-12. The validator is strict about words that it does not know. */
+/** AsyncAPI uses draft 7, OpenAPI 3.1 and our own files 2020-12. The validator rejects unknown keywords. */
 const judges = [
   { document: asyncApi, ajv: new Ajv().addVocabulary(Object.keys(asyncApi)) },
   { document: openApi, ajv: new Ajv2020().addVocabulary(Object.keys(openApi)) },
@@ -21,7 +21,7 @@ const judges = [
 ];
 for (const { ajv, document } of judges) ajv.addSchema(document, 'it');
 
-/** What is wrong with `json` by the schema at a pointer into a document, such as `#/components/schemas/chat`; '' if nothing. */
+/** The errors of `json` against the schema at a pointer into a document, such as `#/components/schemas/chat`; '' if there are none. */
 export const faultBy = (document: unknown, json: unknown, pointer = '#'): string => {
   const judge = judges.find((one) => one.document === document);
   const validate = judge?.ajv.getSchema(`it${pointer}`);

@@ -1,4 +1,4 @@
-/** The pages for authors of clients say what the code does: every message, error and default, and exchanges that parse. */
+/** The pages for authors of clients match the code: every message, error and default, and exchanges that parse. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -34,22 +34,22 @@ const namesIn = (cell = ''): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([
 test.each([
   ['Client → server', clientMessage],
   ['Server → client', serverMessage],
-])('%s: every message with its fields', (title, { options }) => {
-  const told = new Map(
+])('%s: the page lists every message with its fields', (title, { options }) => {
+  const rowsByType = new Map(
     cellsOf(section(title)).flatMap(([names, fields]) => namesIn(names).map((name) => [name, fields])),
   );
   for (const { shape } of options) {
     const { type, ...fields } = shape;
-    // To zod a field of any value may be absent; a signal's data may not.
+    // For zod a field of any value may be absent; a signal's data may not.
     const isOptional = (name: string, field: z.ZodType) => name !== 'data' && field.isOptional();
     const wanted = Object.entries(fields).map(([name, field]) => (isOptional(name, field) ? `${name}?` : name));
-    const [written = ''] = namesIn(told.get(type.value));
+    const [written = ''] = namesIn(rowsByType.get(type.value));
     expect([type.value, written.split(' ').filter(Boolean).sort()]).toEqual([type.value, wanted.sort()]);
   }
-  expect(told.size).toBe(options.length);
+  expect(rowsByType.size).toBe(options.length);
 });
 
-test('every error with its fate and sentence', () => {
+test('the page lists every error with its close code and sentence', () => {
   const codes = Object.keys(errors) as ErrorCode[];
   const rows = codes.map((code) => {
     const { status, close = '', retry = '', message } = fateOf(code);
@@ -58,7 +58,7 @@ test('every error with its fate and sentence', () => {
   expect(cellsOf(section('Errors'))).toEqual(rows);
 });
 
-test('every error of the listener with its status', () => {
+test('the page lists every error of the listener with its status', () => {
   const codes = {
     'bad-request': true,
     'request-timeout': true,
@@ -75,7 +75,7 @@ test('every error of the listener with its status', () => {
   expect(rows.size).toBe(Object.keys(codes).length + 1);
 });
 
-test('limits with their defaults', () => {
+test('the page lists the limits with their defaults', () => {
   const rows = cellsOf(section('Limits'));
   expect(rows.length).toBeGreaterThan(15);
   for (const [settings, defaults = ''] of rows) {
@@ -84,12 +84,12 @@ test('limits with their defaults', () => {
   }
 });
 
-test('the limits that are the same on every server', () => {
+test('the page lists the limits that are the same on every server', () => {
   for (const limit of [most.name, most.text, most.passcode, most.token, most.signal, most.depth])
     expect(section('Limits')).toContain(`| ${limit.toLocaleString('en').replace(',', ' ')} `);
 });
 
-test('what is said in the conversation is of the protocol', () => {
+test('the example conversation is valid', () => {
   const blocks = section('A conversation').matchAll(/```text\n(.*?)```/gs);
   const lines = [...blocks].flatMap(([, block = '']) =>
     block
@@ -104,11 +104,11 @@ test('what is said in the conversation is of the protocol', () => {
   }
 });
 
-/** What is posted, and what is answered: one of these. */
+/** The schemas of posted bodies and of their responses. */
 const posted = z.union([joinMessage.omit({ type: true }).strict(), z.array(clientMessage).min(1)]);
 const replies = z.object({ messages: z.array(serverMessage).min(1) }).strict();
 
-test('what is posted and answered by HTTP is of the protocol', () => {
+test('the example requests and responses by HTTP are valid', () => {
   const blocks = [...section('The same by polls').matchAll(/```text\n(.*?)```/gs)].map(([, block = '']) => block);
   const lines = blocks
     .join('')
@@ -125,13 +125,13 @@ test('what is posted and answered by HTTP is of the protocol', () => {
     expect(() => (isPosted ? posted : answered).parse(body), JSON.stringify(body)).not.toThrow();
 });
 
-test('the messages of a stream are of the protocol', () => {
+test('the messages of the example stream are valid', () => {
   const data = [...section('The same by a stream').matchAll(/^data: (.*)$/gm)].map(([, text = '']) => text);
   expect(data.length).toBe(2);
   for (const text of data) expect(() => serverMessage.parse(JSON.parse(text)), text).not.toThrow();
 });
 
-test('signals in examples are such as the library accepts', () => {
+test('the library accepts the signals in examples', () => {
   const texts = [...pages.values()].flatMap((page) =>
     page
       .replaceAll(/\n {8}/g, '')
@@ -146,7 +146,7 @@ test('signals in examples are such as the library accepts', () => {
     expect(readSignal(JSON.parse(data)), data).toBeDefined();
 });
 
-test('the guarantees that are tested', () => {
+test('the page lists the tested guarantees', () => {
   for (const { title } of guarantees) expect(section('Conformance tests')).toContain(`  ${title}  `);
 });
 

@@ -1,4 +1,4 @@
-/** Names and texts as they are shown: nothing hidden, nothing turned round, and nothing lost that a language needs. */
+/** Names and texts as they are shown: nothing hidden, no reversed direction, and nothing lost that a language needs. */
 import { describe, expect, test } from 'vitest';
 import { check, decode } from '../../app/protocol/decode.ts';
 import { cleanName, cleanText } from '../../app/protocol/shown.ts';
@@ -23,7 +23,7 @@ describe('a name', () => {
     // Mongolian with a variation selector; an ideograph with one.
     'ᠠ\u180b',
     '葛\u{e0100}',
-  ])('stays as it is: %s', (name) => expect(cleanName(name)).toBe(name));
+  ])('is unchanged: %s', (name) => expect(cleanName(name)).toBe(name));
 
   test.each([
     ['\u202etsoh', 'tsoh'],
@@ -38,7 +38,7 @@ describe('a name', () => {
     ['می\u200c\u200c\u200cخ', 'می\u200cخ'],
     ['❤\ufe0f\ufe0f\ufe0f', '❤\ufe0f'],
     ['\u3164Aiko\u115f', 'Aiko'],
-  ])('%j is %j', (name, wanted) => expect(cleanName(name)).toBe(wanted));
+  ])('%j is shown as %j', (name, wanted) => expect(cleanName(name)).toBe(wanted));
 
   test.each([
     '\u200f\u200f',
@@ -52,23 +52,23 @@ describe('a name', () => {
     '\u0301',
     '\u{e0061}',
     '',
-  ])('nothing of %j can be seen', (name) => expect(cleanName(name)).toBe(''));
+  ])('%j has no visible character', (name) => expect(cleanName(name)).toBe(''));
 });
 
 describe('messages', () => {
-  test('who joins with a name that cannot be seen has none, and is not turned away', () => {
+  test('a peer joining with an invisible name has no name, and is not refused', () => {
     expect(decode('{"type":"join","name":"\u202etsoh"}')).toEqual({ type: 'join', name: 'tsoh' });
     expect(decode('{"type":"join","name":"\u3164"}')).toEqual({ type: 'join', name: undefined });
     expect(check({ type: 'join', name: '\ud800' }, 1, 99)).toEqual({ type: 'join', name: undefined });
   });
 
-  test('nobody takes such a name later', () => {
+  test('an update to an invisible name is refused', () => {
     const text = (name: string) => JSON.stringify({ type: 'update', n: 1, name });
     expect(decode(text('\u2066Ben\u2069'))).toEqual({ type: 'update', n: 1, name: 'Ben' });
     expect(decode(text('\u3164'))).toMatchObject({ n: 1, refusal: { refused: 'bad-message' } });
   });
 
-  test('a text keeps its lines and tabs, and loses what is no text', () => {
+  test('a text keeps its line breaks and tabs, and loses other control characters', () => {
     const text = 'one\ttwo\r\nthree\u2028four\rfive\u0000\u0007\u009b\ud800 \u200fשלום\u200f 👩\u200d👧';
     const clean = 'one\ttwo\nthree\nfour\nfive \u200fשלום\u200f 👩\u200d👧';
     expect(cleanText(text)).toBe(clean);

@@ -1,4 +1,4 @@
-/** `npm run schemas`: writes the documents for authors of clients anew, from the schemas. */
+/** `npm run schemas`: writes the documents for authors of clients again, from the schemas. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { documents } from '../../app/protocol/documents.ts';

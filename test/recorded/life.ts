@@ -1,4 +1,4 @@
-/** What is written down of rooms, by this release: an example of each format, always of the same life. */
+/** The persisted formats of rooms in this release: an example of each, always of the same room. */
 import { readdirSync } from 'node:fs';
 import type { RoomLogEntry } from '../../app/rooms/event-log.ts';
 import { applyMessage } from '../../app/rooms/messages.ts';
@@ -13,8 +13,8 @@ export const folder = import.meta.dirname;
 /** A room in a shared store: its three keys. */
 export type Stored = { fields: Record<string, string>; log: string[]; said: string[] };
 /**
- * `handover-1.json` … → what one process gives another; `store-1.json` … → what a store keeps. `handover-1.1.json` is of the same
- * format, with fields that a reader of before ignores.
+ * `handover-1.json` … → what one process hands over to another; `store-1.json` … → what a store keeps. `handover-1.1.json` has the same
+ * format, with additional fields that earlier readers ignore.
  */
 export const files = (kind: 'handover' | 'store'): { file: string; format: string }[] =>
   readdirSync(folder).flatMap((file) => {
@@ -34,7 +34,7 @@ const withPasscode = (): Registry => {
   return registry;
 };
 
-/** Which life a room has in a store is random; here it is `life`. */
+/** The identifier of a room's life in a store is random; here it is `life`. */
 export const stored = (): Stored => {
   const registry = withPasscode();
   const looked = registry.commit('r', (room) => ({ events: [], result: structuredClone(room) }), 0);

@@ -1,6 +1,6 @@
 /**
- * What an earlier release wrote down is read as it was meant, or refused by name: the examples in this folder, each written by the
- * release that had its format (write.ts). Whoever changes what is written finds these failing, and raises the format.
+ * What an earlier release wrote is read correctly, or refused by name: the examples in this folder, each written by the release that had
+ * its format (write.ts). These tests fail when the written format changes: raise its version.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ import { files, folder, handedOver, handOverFile, type Stored, stored, storeFile
 const read = (file: string) => JSON.parse(readFileSync(join(folder, file), 'utf8'));
 const never = Number.POSITIVE_INFINITY;
 
-/** The room that all examples tell of, in the words of its readers. */
+/** The room of all examples, as its readers see it. */
 const expectLife = (room: Room, events: { seq: number; event: object }[]): void => {
   const off = { audio: false, video: false };
   expect(room).toMatchObject({ name: 'r', joins: 4, access: 'knock', passcode: { salt: 's', hash: 'h' } });
@@ -75,13 +75,13 @@ const expectLife = (room: Room, events: { seq: number; event: object }[]): void 
   ]);
 };
 
-describe('what one process hands over to the next', () => {
-  test('there is an example of today’s format, and it is what is written today', () => {
+describe('the handover format', () => {
+  test('has a recorded example of the current version, equal to what is written', () => {
     expect(files('handover').map(({ file }) => file)).toContain(handOverFile);
     expect(handedOver()).toEqual(read(handOverFile));
   });
 
-  test.each(files('handover'))('$file is read as it was meant, or refused by name', ({ file, format }) => {
+  test.each(files('handover'))('$file is read correctly, or refused with its version', ({ file, format }) => {
     const registry = new Registry(limits);
     if (format !== String(handOverFormat)) {
       const sentence = `room "r" is in format ${format}; this version supports only format ${handOverFormat}`;
@@ -95,18 +95,18 @@ describe('what one process hands over to the next', () => {
     expectLife(known.result, events);
   });
 
-  test('a used token of another format is not taken for one of this', async () => {
+  test('a used token of another format is refused', async () => {
     const store = memoryStore(limits, () => 0, zeroCounts());
     await store.claim('key', 1000);
     const [part] = store.handOver?.() ?? [];
     expect(part).toEqual({ format: handOverFormat, claim: 'key', until: 1000 });
-    const heir = memoryStore(limits, () => 0, zeroCounts());
-    expect(() => heir.adopt?.({ ...(part as object), format: 99 })).toThrow('is in format 99');
-    heir.adopt?.(part);
-    expect(await heir.claim('key', 1000)).toBe(false);
+    const successor = memoryStore(limits, () => 0, zeroCounts());
+    expect(() => successor.adopt?.({ ...(part as object), format: 99 })).toThrow('is in format 99');
+    successor.adopt?.(part);
+    expect(await successor.claim('key', 1000)).toBe(false);
   });
 
-  test('a room of a later release begins anew, which the log says; all others go on', async () => {
+  test('a room of a later format is dropped and logged, and all others continue', async () => {
     const loaded = load(['--http', '127.0.0.1:0', '--grace', '30'], {});
     if ('faults' in loaded) throw new Error(loaded.faults.join('; '));
     const lines: string[] = [];
@@ -132,7 +132,7 @@ describe('what one process hands over to the next', () => {
   });
 });
 
-describe.skipIf(without('redis-server'))('what a store keeps', () => {
+describe.skipIf(without('redis-server'))('the store format', () => {
   let server: Server;
   const stores: Store[] = [];
   const opened = async () => {
@@ -158,12 +158,12 @@ describe.skipIf(without('redis-server'))('what a store keeps', () => {
     await server.ask(['RPUSH', `genkan:{${room}}:said`, ...said]);
   };
 
-  test('there is an example of today’s format, and it is what is written today', () => {
+  test('has a recorded example of the current version, equal to what is written', () => {
     expect(files('store').map(({ file }) => file)).toContain(storeFile);
     expect(stored()).toEqual(read(storeFile));
   });
 
-  test.each(files('store'))('$file is read as it was meant, or refused by name', async ({ file, format }) => {
+  test.each(files('store'))('$file is read correctly, or refused with its version', async ({ file, format }) => {
     await put('r', read(file));
     const store = await opened();
     if (format === storeFormat) {
@@ -184,7 +184,7 @@ describe.skipIf(without('redis-server'))('what a store keeps', () => {
     await server.ask(['FLUSHALL']);
   });
 
-  test('a room of a later release is refused and left alone; all others go on', async () => {
+  test('a room of a later format is refused and not changed, and all others continue', async () => {
     const example = read(storeFile);
     await put('later', { ...example, fields: { ...example.fields, format: '99' } });
     const store = await opened();

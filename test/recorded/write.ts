@@ -1,4 +1,4 @@
-/** Writes down an example of today's formats, to be kept for ever. One that is there is never written anew: raise the format. */
+/** Records an example of the current formats, kept for ever. An existing one is never overwritten: raise the format. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { folder, handedOver, handOverFile, stored, storeFile } from './life.ts';

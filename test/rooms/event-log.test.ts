@@ -13,8 +13,8 @@ const seqs = (log: EventLog, after: number) => {
   return entries === 'gone' ? 'gone' : entries.map(({ seq }) => seq);
 };
 
-describe('a room log', () => {
-  test('has everything after a number while it is kept, and says when it is not', () => {
+describe('the event log', () => {
+  test('returns all events after a number while they are kept, otherwise reports that they are gone', () => {
     const log = filled(25);
     expect(seqs(log, 15)).toEqual([16, 17, 18, 19, 20, 21, 22, 23, 24, 25]);
     expect(seqs(log, 24)).toEqual([25]);
@@ -24,7 +24,7 @@ describe('a room log', () => {
     expect(seqs(new EventLog({ events: 1, bytes: 1, age: 1 }), 0)).toEqual([]);
   });
 
-  test('whatever the number of events, the last ten are kept', () => {
+  test('keeps the last ten events, whatever their number', () => {
     for (let count = 0; count < 300; count += 1) {
       const log = filled(count);
       const first = Math.max(0, count - 10);
@@ -48,14 +48,14 @@ describe('a room log', () => {
     expect(seqs(quiet, 0)).toEqual([1]);
   });
 
-  test('is bounded by bytes', () => {
+  test('is limited by bytes', () => {
     const log = new EventLog({ events: 100, bytes: 1000, age: 1e6 });
     for (let i = 0; i < 10; i += 1) log.append(chat('x'.repeat(400)), 0);
     expect(seqs(log, 8)).toEqual([9, 10]);
     expect(seqs(log, 7)).toBe('gone');
   });
 
-  test('gives up what is too old, when as much again has come since', () => {
+  test('drops events that are too old, once as many bytes were added', () => {
     const log = new EventLog({ events: 1000, bytes: 1e6, age: 100 });
     for (let i = 0; i < 100; i += 1) log.append(chat('old'.repeat(20)), 0);
     for (let i = 0; i < 100; i += 1) log.append(chat('young'.repeat(20)), 200);
@@ -63,7 +63,7 @@ describe('a room log', () => {
     expect(seqs(log, 100)).toHaveLength(100);
   });
 
-  test('gives back what it was given, in every script, and the data of signals to the letter', () => {
+  test('returns events unchanged, in every script, and signal data byte for byte', () => {
     const log = new EventLog({ events: 100, bytes: 1e6, age: 1e6 });
     const events: RoomEvent[] = [
       chat('玄関 😀 "\\\n'),
@@ -77,7 +77,7 @@ describe('a room log', () => {
     expect(log.since(0)).toEqual(events.map((event, i) => ({ seq: i + 1, at: 1000.5 + i, event })));
   });
 
-  test('one event larger than the limit is not kept, and is not forgotten silently', () => {
+  test('does not keep an event larger than the limit, and reports it as gone', () => {
     const log = new EventLog({ events: 10, bytes: 100, age: 1e6 });
     log.append(chat('x'.repeat(500)), 0);
     expect(log.seq).toBe(1);

@@ -1,4 +1,4 @@
-/** Seats and places in the lobby that give way, how often a peer may come back, and what rooms keep. */
+/** Seats and lobby entries that give way, the rate of resumes, and the bytes that rooms keep. */
 import { describe, expect, test } from 'vitest';
 import { hear, join, listen, listenAndWait, resume } from '../../app/rooms/join.ts';
 import { expectBy, lose, sweep } from '../../app/rooms/leave.ts';
@@ -7,22 +7,22 @@ import { Registry } from '../../app/rooms/registry.ts';
 import { carryOut, emptyRoom, isOver, type Room } from '../../app/rooms/room.ts';
 import { enter, entrance, rules, took } from './rules.ts';
 
-const stranger = '203.0.113.66';
+const otherNetwork = '203.0.113.66';
 const idle = rules.idleSeat;
-/** Takes a seat by a request, without a connection that listens. */
+/** Takes a seat by a request, without a connection for events. */
 const takeSeat = (room: Room, id: string, from: string, now = 0) =>
   join(room, entrance(id, { from, until: now + 1000 }), now, rules);
 const who = (id: string, until: number) => ({ id, secretHash: `hash of ${id}`, until });
 const idsOf = ({ peers }: Room) => [...peers.keys()];
 
 describe('a full room', () => {
-  test('gives a seat to which nobody is connected to a newcomer, after some time', () => {
+  test('gives the idle seat of an unconnected peer to a newcomer, after poll-grace', () => {
     const room = emptyRoom('r');
     enter(room, 'host', { from: '192.0.2.1' });
-    for (const id of ['s1', 's2', 's3']) took(takeSeat(room, id, stranger));
+    for (const id of ['s1', 's2', 's3']) took(takeSeat(room, id, otherNetwork));
     const newcomer = entrance('guest', { from: '192.0.2.2' });
     expect(join(room, newcomer, idle - 1, rules)).toMatchObject({ refused: 'room-full' });
-    // Requests that do not ask for events are no connection.
+    // Requests other than for events do not count as a connection.
     for (const id of ['s1', 's2', 's3']) took(hear(room, who(id, 5000), idle - 1));
     expect(took(join(room, newcomer, idle, rules)).events).toMatchObject([
       { type: 'peer-left', peer: 's1', reason: 'timeout' },
@@ -31,17 +31,17 @@ describe('a full room', () => {
     expect(idsOf(room)).toEqual(['host', 's2', 's3', 'guest']);
   });
 
-  test('gives a seat that was never connected after two seconds', () => {
+  test('gives a seat that was never connected to a newcomer after two seconds', () => {
     const usual = { ...rules, maxPeers: 2, idleSeat: 10_000 };
     const room = emptyRoom('r');
     enter(room, 'host', { from: '192.0.2.1' });
-    took(join(room, entrance('s', { from: stranger, until: 10_000 }), 0, usual));
+    took(join(room, entrance('s', { from: otherNetwork, until: 10_000 }), 0, usual));
     const newcomer = entrance('guest', { from: '192.0.2.2' });
     expect(join(room, newcomer, 1999, usual)).toMatchObject({ refused: 'room-full' });
     took(join(room, newcomer, 2000, usual));
   });
 
-  test('gives no seat of a peer that listens, by whatever transport, or did so a moment ago', () => {
+  test('keeps the seats of peers that are connected by any transport, or were a moment ago', () => {
     const room = emptyRoom('r');
     enter(room, 'host');
     for (const id of ['polls', 'lost', 'polled']) took(takeSeat(room, id, '192.0.2.1'));
@@ -52,35 +52,35 @@ describe('a full room', () => {
     took(expectBy(room, 'polled', 9000, 150));
     took(hear(room, who('polls', 9000), 20));
     const comes = (now: number) => join(room, entrance('guest'), now, rules);
-    // One alone of a network is kept: its page may be loading again.
+    // A single one of a network is kept: its page may be reloading.
     expect(comes(150 + idle - 1)).toMatchObject({ refused: 'room-full' });
     expect(took(comes(150 + idle)).events).toMatchObject([{ peer: 'lost', reason: 'timeout' }, {}]);
   });
 
-  test('gives no seat of one who asks for events again and again, without waiting for them', () => {
+  test('keeps the seat of a peer that polls repeatedly without waiting', () => {
     const room = emptyRoom('r');
-    for (const id of ['a', 'b', 'c']) enter(room, id, { from: stranger });
+    for (const id of ['a', 'b', 'c']) enter(room, id, { from: otherNetwork });
     took(takeSeat(room, 'polls', '192.0.2.1'));
     for (let now = 0; now < 5 * idle; now += idle / 2) {
       took(listen(room, who('polls', now + 1000), now));
-      expect(join(room, entrance('more', { from: stranger }), now + idle / 4, rules)).toHaveProperty('refused');
+      expect(join(room, entrance('more', { from: otherNetwork }), now + idle / 4, rules)).toHaveProperty('refused');
     }
   });
 
-  test('gives no seat of a host, nor one to a network that holds as many as the one that would lose it', () => {
+  test('keeps the seats of hosts, and gives none to a network that has as many as the one that would lose it', () => {
     const room = emptyRoom('r');
     enter(room, 'host', { from: '192.0.2.1' });
     for (const id of ['h1', 'h2']) enter(room, id, { from: '192.0.2.2' });
-    enter(room, 's1', { from: stranger });
+    enter(room, 's1', { from: otherNetwork });
     for (const id of ['host', 'h1', 'h2']) lose(room, id, 0, rules);
     const comes = (from: string) => join(room, entrance('more', { from }), idle, rules);
     room.peers.delete('h2');
-    enter(room, 's2', { from: stranger });
-    expect(comes(stranger)).toMatchObject({ refused: 'room-full' });
+    enter(room, 's2', { from: otherNetwork });
+    expect(comes(otherNetwork)).toMatchObject({ refused: 'room-full' });
     expect(idsOf(room)).toEqual(['host', 'h1', 's1', 's2']);
   });
 
-  test('gives seats of the network that holds most of the idle ones', () => {
+  test('gives the seats of the network with the most idle seats', () => {
     const room = emptyRoom('r');
     took(takeSeat(room, 'honest', '192.0.2.1'));
     lose(room, 'honest', 1, rules);
@@ -92,7 +92,7 @@ describe('a full room', () => {
   test('is not refilled by requests alone once peers are connected', () => {
     const room = emptyRoom('r');
     for (const id of ['a', 'b', 'c', 'd']) enter(room, id);
-    expect(takeSeat(room, 's1', stranger, 1e6)).toMatchObject({ refused: 'room-full' });
+    expect(takeSeat(room, 's1', otherNetwork, 1e6)).toMatchObject({ refused: 'room-full' });
   });
 });
 
@@ -106,7 +106,7 @@ describe('a full lobby', () => {
     return room;
   };
 
-  test('gives the newest place of the network that holds most to a newcomer of another one', () => {
+  test('gives the newest entry of the network with the most entries to another network', () => {
     const room = opened();
     took(knocks(room, 's1', '2001:db8:66:1::1'));
     took(knocks(room, 's2', '2001:db8:66:2::1'));
@@ -118,9 +118,9 @@ describe('a full lobby', () => {
     expect(knocks(room, 'another', '192.0.2.2')).toMatchObject({ refused: 'lobby-full' });
   });
 
-  test('gives a place without a connection', () => {
+  test('gives an entry without a connection', () => {
     const room = opened();
-    took(knocks(room, 's1', stranger, 0, 9000));
+    took(knocks(room, 's1', otherNetwork, 0, 9000));
     took(knocks(room, 'w', '192.0.2.1'));
     expect(knocks(room, 'honest', '192.0.2.2', idle - 1)).toMatchObject({ refused: 'lobby-full' });
     took(knocks(room, 'honest', '192.0.2.2', idle));
@@ -128,12 +128,12 @@ describe('a full lobby', () => {
   });
 });
 
-describe('coming back', () => {
+describe('resumes and rejoins', () => {
   const few = { ...rules, resumes: { rate: 1, burst: 3 } };
   const back = (room: Room, now: number, until = Number.POSITIVE_INFINITY) =>
     resume(room, { ...who('a', until), from: '192.0.2.7' }, now, few);
 
-  test('has a budget that the seat keeps, over resumes and joins, and a refusal changes nothing', () => {
+  test('share a budget that the seat keeps, and a refusal changes nothing', () => {
     const room = emptyRoom('r');
     enter(room, 'a');
     for (let at = 0; at < 3; at += 1) took(back(room, 0));
@@ -147,10 +147,10 @@ describe('coming back', () => {
   });
 });
 
-describe('a room that nobody has opened', () => {
-  test('is not opened by an address that has opened enough; one that is open can be joined', () => {
+describe('a room that is not open', () => {
+  test('is not opened by an address that has opened too many; an open one can be joined', () => {
     const room = emptyRoom('r');
-    const newcomer = (id: string) => entrance(id, { from: stranger, mayOpen: false });
+    const newcomer = (id: string) => entrance(id, { from: otherNetwork, mayOpen: false });
     expect(join(room, newcomer('s'), 0, rules)).toMatchObject({ refused: 'too-many-rooms' });
     enter(room, 'a', { from: '192.0.2.1' });
     took(join(room, newcomer('s'), 0, rules));
@@ -158,7 +158,7 @@ describe('a room that nobody has opened', () => {
   });
 });
 
-describe('what rooms keep', () => {
+describe('kept bytes', () => {
   const limits = {
     ...{ rooms: 1000, rules: { ...rules, chatHistory: 0 } },
     log: { events: 10_000, bytes: 1e6, age: 60_000 },
@@ -174,7 +174,7 @@ describe('what rooms keep', () => {
       );
   };
 
-  test('stays within the share of the network that opened them, and others keep their events', () => {
+  test('stay within the share of the network that opened the rooms, and other rooms keep their events', () => {
     const registry = new Registry(limits);
     fill(registry, 'honest', '192.0.2.1', 20);
     for (let at = 0; at < 200; at += 1) fill(registry, `s${at}`, `2001:db8:66:${at}::1`, 20);
@@ -183,13 +183,13 @@ describe('what rooms keep', () => {
     expect(registry.since('s0', 1)).toBe('gone');
   });
 
-  test('stays within the budget of the process', () => {
+  test('stay within the budget of the process', () => {
     const registry = new Registry(limits);
     for (let at = 0; at < 60; at += 1) fill(registry, `r${at}`, `192.0.2.${at}`, 10);
     expect(registry.keptBytes()).toBeLessThanOrEqual(1_500_000);
   });
 
-  test('is let go of by age alone, and with the room', () => {
+  test('are freed by age alone, and with the room', () => {
     const registry = new Registry(limits);
     fill(registry, 'r', '192.0.2.1', 100);
     const before = registry.keptBytes();
@@ -201,7 +201,7 @@ describe('what rooms keep', () => {
     expect([registry.count(), registry.keptBytes()]).toEqual([{ rooms: 0, peers: 0 }, 0]);
   });
 
-  test('of texts for newcomers is bounded in characters', () => {
+  test('of the chat history are limited in characters', () => {
     const room = emptyRoom('r');
     enter(room, 'a');
     const many = { ...rules, chatHistory: 50 };
@@ -221,14 +221,14 @@ describe('a ban', () => {
     took(applyMessage(room, 'host', { type: 'kick', n: 1, peer: 'bad', ...more }, 0, rules));
   const again = (room: Room, more: object, now = 1) => join(room, entrance('again', more), now, rules);
 
-  test('keeps out who comes with another session and a token of the same subject', () => {
+  test('applies to another session with a token of the same subject', () => {
     const room = opened();
     kick(room, { ban: true });
     expect(again(room, { granted: { subject: 'user-7' } })).toEqual({ refused: 'kicked' });
     took(again(room, { granted: { subject: 'user-8' }, from: '2001:db8:0:101::/64' }));
   });
 
-  test('of a network keeps out everyone from it, for an hour, and does not keep the room', () => {
+  test('of a network applies to all its addresses for an hour, and does not keep the room alive', () => {
     const room = opened();
     kick(room, { ban: true, network: true });
     expect(again(room, { from: '2001:db8:0:1ff::/64' })).toEqual({ refused: 'kicked' });
@@ -241,7 +241,7 @@ describe('a ban', () => {
     expect(isOver(room)).toBe(true);
   });
 
-  test('without a token or a network is of the session alone', () => {
+  test('without a token or a network applies to the session alone', () => {
     const room = opened();
     kick(room, { ban: false, network: true });
     took(again(room, { granted: { subject: 'user-7' }, from: '2001:db8:0:101::/64' }));

@@ -8,8 +8,8 @@ import { enter, entrance, rules, took } from './rules.ts';
 
 const forEver = Number.POSITIVE_INFINITY;
 
-describe('entering a room', () => {
-  test('in every pair exactly one offers and exactly one yields, and both see one epoch', () => {
+describe('joining a room', () => {
+  test('makes one of each pair the initiator and one polite, with the same epoch on both sides', () => {
     const room = emptyRoom('r');
     const seen = new Map<string, { initiator: boolean; polite: boolean; epoch: number }>();
     for (const id of ['a', 'b', 'c', 'd']) {
@@ -29,7 +29,7 @@ describe('entering a room', () => {
     }
   });
 
-  test('one who joins anew keeps its seat in a full room and its role, not its epoch', () => {
+  test('again keeps the seat in a full room and the role, with a new epoch', () => {
     const room = emptyRoom('r');
     const two = { ...rules, maxPeers: 2 };
     enter(room, 'a', {}, two);
@@ -41,7 +41,7 @@ describe('entering a room', () => {
     expect(view.peers).toMatchObject([{ id: 'b', initiator: true, epoch: 3 }]);
   });
 
-  test('a session is resumed by its secret alone', () => {
+  test('resumes a session by its secret alone', () => {
     const room = emptyRoom('r');
     enter(room, 'a');
     lose(room, 'a', 1000, rules);
@@ -52,12 +52,12 @@ describe('entering a room', () => {
     expect(by('a', 'hash of a')).toMatchObject({ events: [] });
   });
 
-  describe('with the session of a room that is lost', () => {
+  describe('with a session of a lost room', () => {
     const former = { secretHash: 'hash of before', at: 5000.5 };
     const back = (id: string, secretHash: string, shown = former) =>
       entrance(id, { secretHash, former: shown, granted: {} });
 
-    test('one has an epoch above all of before, and no more than any newcomer', () => {
+    test('a peer gets an epoch above all earlier ones, and no more rights than a newcomer', () => {
       const room = emptyRoom('r');
       enter(room, 'x');
       const { events, result } = took(join(room, back('a', 'new'), 0, rules));
@@ -70,7 +70,7 @@ describe('entering a room', () => {
       expect(took(join(room, back('b', 'b'), 0, rules)).result.state).toBe('waiting');
     });
 
-    test('it counts for one seat, and again only if the new secret was never heard of', () => {
+    test('a peer gets one seat, and another join only if the new secret was never received', () => {
       const room = emptyRoom('r');
       enter(room, 'x');
       took(join(room, back('a', 'first'), 0, rules));
@@ -87,7 +87,7 @@ describe('entering a room', () => {
       expect(resume(room, { id: 'a', secretHash: 'second', until: forEver }, 0, rules)).toMatchObject({ events: [] });
     });
 
-    test('one who waits is known by it, and is never in the room and before it', () => {
+    test('a peer in the lobby keeps its id, and is never in the room and the lobby at once', () => {
       const room = emptyRoom('r');
       enter(room, 'x');
       room.access = 'knock';
@@ -99,7 +99,7 @@ describe('entering a room', () => {
       expect([room.waiting.size, room.peers.size]).toEqual([0, 2]);
     });
 
-    test('who was kicked by its new name is by the old one', () => {
+    test('a peer banned under its new session is banned under the old one', () => {
       const room = emptyRoom('r');
       enter(room, 'x');
       took(join(room, back('a', 'new'), 0, rules));
@@ -109,7 +109,7 @@ describe('entering a room', () => {
     });
   });
 
-  test('a token fixes the role, the first to come without one hosts', () => {
+  test('gives the role of the token; the first peer without one becomes host', () => {
     const room = emptyRoom('r');
     expect(enter(room, 'a', { granted: { role: 'guest' } }).view.self.role).toBe('guest');
     expect(enter(room, 'b').view.self.role).toBe('guest');
@@ -117,7 +117,7 @@ describe('entering a room', () => {
     expect(enter(emptyRoom('s'), 'a').view.self.role).toBe('host');
   });
 
-  test('a locked room takes nobody, a room with a passcode who knows it; a host by token passes both', async () => {
+  test('is refused by a locked room, and needs the passcode of a room with one; a host by token passes both', async () => {
     const room = emptyRoom('r');
     enter(room, 'a');
     const hasher = new PasscodeHasher();

@@ -7,7 +7,7 @@ import { carryOut, emptyRoom, isOver } from '../../app/rooms/room.ts';
 import { enter, entrance, rules, took } from './rules.ts';
 
 describe('leaving a room', () => {
-  test('time makes the silent away and the long away leave, each once', () => {
+  test('peers without requests become away, and peers away for too long leave, each once', () => {
     const room = emptyRoom('r');
     enter(room, 'a');
     enter(room, 'b', { until: 500 });
@@ -19,7 +19,7 @@ describe('leaving a room', () => {
     expect(sweep(room, 9999, rules)).toEqual([]);
   });
 
-  test('a page that may be loaded again has a short grace, and then it left', () => {
+  test('a page that may be reloading has a short grace, and then has left', () => {
     const room = emptyRoom('r');
     enter(room, 'a');
     enter(room, 'b');
@@ -35,7 +35,7 @@ describe('leaving a room', () => {
     expect(sweep(room, 100, rules)).toEqual([{ type: 'peer-left', peer: 'b', reason: 'left' }]);
   });
 
-  test('the longest present hosts when the last host is gone, but not one whom a token made a guest', () => {
+  test('the peer present longest becomes host when the last host leaves, but not a guest by token', () => {
     const room = emptyRoom('r');
     enter(room, 'a');
     enter(room, 'b', { granted: { role: 'guest' } });
@@ -51,7 +51,7 @@ describe('leaving a room', () => {
     expect(leave(room, 'c', 'left', 0, rules)).toMatchObject({ events: [{ type: 'peer-left', peer: 'c' }] });
   });
 
-  test('a room that everyone has left is as new, and those at its door are told', () => {
+  test('a room that everyone has left is like new, and its lobby is notified', () => {
     const room = emptyRoom('r');
     enter(room, 'a');
     applyMessage(room, 'a', { type: 'chat', n: 1, text: 'secret' }, 0, rules);
@@ -71,25 +71,25 @@ describe('leaving a room', () => {
     expect(isOver(room)).toBe(true);
   });
 
-  test('where a host comes with a token, one may wait before the room is there', () => {
-    const house = { ...rules, access: 'knock' as const };
+  test('where hosts join with a token, a peer may wait before the room exists', () => {
+    const knockRules = { ...rules, access: 'knock' as const };
     const room = emptyRoom('r');
-    expect(took(join(room, entrance('w'), 0, house)).result).toMatchObject({ state: 'waiting', host: false });
+    expect(took(join(room, entrance('w'), 0, knockRules)).result).toMatchObject({ state: 'waiting', host: false });
     const { events } = took(
-      carryOut(room, (place) => join(place, entrance('a', { granted: { role: 'host' } }), 0, house), 0),
+      carryOut(room, (place) => join(place, entrance('a', { granted: { role: 'host' } }), 0, knockRules), 0),
     );
     expect(events).toEqual([
       expect.objectContaining({ type: 'peer-joined' }),
       { type: 'lobby', among: ['a'], waiting: [{ id: 'w', away: false }] },
       { type: 'waiting-updated', among: ['w'], host: true },
     ]);
-    expect(took(carryOut(room, (place) => leave(place, 'a', 'left', 0, house), 0)).events.at(-1)).toEqual({
+    expect(took(carryOut(room, (place) => leave(place, 'a', 'left', 0, knockRules), 0)).events.at(-1)).toEqual({
       type: 'waiting-updated',
       among: ['w'],
       host: false,
     });
-    lose(room, 'w', 0, house);
-    sweep(room, house.grace, house);
+    lose(room, 'w', 0, knockRules);
+    sweep(room, knockRules.grace, knockRules);
     expect(isOver(room)).toBe(true);
   });
 });

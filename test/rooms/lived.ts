@@ -14,8 +14,8 @@ export const limits = {
 
 export const lived = (): Registry => {
   const registry = new Registry(limits);
-  const say = (from: string, said: object) => {
-    registry.commit('r', (room, now) => applyMessage(room, from, said as never, now, rules), 7);
+  const say = (from: string, message: object) => {
+    registry.commit('r', (room, now) => applyMessage(room, from, message as never, now, rules), 7);
   };
   registry.commit(
     'r',

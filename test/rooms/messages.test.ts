@@ -6,15 +6,15 @@ import { carryOut, emptyRoom, type Room } from '../../app/rooms/room.ts';
 import { enter, entrance, rules, took } from './rules.ts';
 
 type Unnumbered = Said extends infer S ? (S extends Said ? Omit<S, 'n'> : never) : never;
-/** Says it with the sender's next number; the answer is the refusal's code, or the events. */
-const say = (room: Room, from: string, said: Unnumbered, now = 0) => {
+/** Sends it with the sender's next number; → the refusal's code, or the events. */
+const say = (room: Room, from: string, message: Unnumbered, now = 0) => {
   const n = (room.peers.get(from)?.accepted ?? 0) + 1;
-  const decision = carryOut(room, (place) => applyMessage(place, from, { ...said, n } as Said, now, rules), now);
+  const decision = carryOut(room, (place) => applyMessage(place, from, { ...message, n } as Said, now, rules), now);
   if ('refused' in decision) return decision.refused;
   return decision.result.refusal?.refused ?? decision.events;
 };
 
-/** A room that one knocks at: host a, guest b, w waiting. */
+/** A room with a lobby: host a, guest b, w waiting. */
 const knocked = () => {
   const room = emptyRoom('r');
   enter(room, 'a');
@@ -27,11 +27,11 @@ const knocked = () => {
   return room;
 };
 
-describe('speaking in a room', () => {
+describe('messages of a room', () => {
   test('a refusal settles the number too, a gap does not', () => {
     const room = emptyRoom('r');
     enter(room, 'a');
-    const by = (said: Said) => applyMessage(room, 'a', said, 0, rules);
+    const by = (message: Said) => applyMessage(room, 'a', message, 0, rules);
     expect(by({ type: 'signal', n: 1, to: 'x', epoch: 1, data: '1' })).toMatchObject({
       events: [],
       result: { accepted: 1, refusal: { refused: 'unknown-peer' } },
@@ -52,16 +52,16 @@ describe('speaking in a room', () => {
     { type: 'kick', peer: 'a' },
     { type: 'mute-request', peer: 'a', kind: 'audio' },
     { type: 'end' },
-  ])('a guest may not say $type', (said) => {
+  ])('a guest may not send $type', (message) => {
     const room = knocked();
     const before = JSON.stringify([...room.peers.keys(), ...room.waiting.keys(), room.access]);
-    expect(say(room, 'b', said)).toBe('not-allowed');
-    expect(say(room, 'w', said)).toBe('waiting');
+    expect(say(room, 'b', message)).toBe('not-allowed');
+    expect(say(room, 'w', message)).toBe('waiting');
     expect(JSON.stringify([...room.peers.keys(), ...room.waiting.keys(), room.access])).toBe(before);
     expect(say(room, 'b', { type: 'chat', text: 'it goes on' })).toMatchObject([{ type: 'chat' }]);
   });
 
-  test('who is let in is a peer, and hosts see who still waits', () => {
+  test('an admitted peer joins, and hosts see who still waits', () => {
     const room = knocked();
     expect(took(join(room, entrance('v'), 0, rules)).result).toMatchObject({ state: 'waiting' });
     expect(join(room, entrance('u'), 0, rules)).toMatchObject({ refused: 'lobby-full' });
@@ -78,7 +78,7 @@ describe('speaking in a room', () => {
     expect(room.waiting.has('v')).toBe(true);
   });
 
-  test('a refused knock, a kick and a ban are told to the session that asks, for as long as each stands', () => {
+  test('a denial, a kick and a ban are reported to the session while they last', () => {
     const room = knocked();
     expect(say(room, 'a', { type: 'deny', peer: 'w' })).toEqual([
       { type: 'denied', peer: 'w' },
@@ -97,7 +97,7 @@ describe('speaking in a room', () => {
     ]);
   });
 
-  test('the last host stays host; another may take over', () => {
+  test('the last host stays host; another peer may become host', () => {
     const room = knocked();
     expect(say(room, 'a', { type: 'role', peer: 'a', role: 'guest' })).toBe('last-host');
     expect(say(room, 'a', { type: 'role', peer: 'b', role: 'host' })).toMatchObject([
@@ -111,7 +111,7 @@ describe('speaking in a room', () => {
     expect(say(room, 'a', { type: 'end' })).toBe('not-allowed');
   });
 
-  test('those who wait hear that no host is here any more, and of one who comes back', () => {
+  test('peers in the lobby are notified when no host is present, and when one returns', () => {
     const room = knocked();
     const carry = (command: Parameters<typeof carryOut<void>>[1]) => took(carryOut(room, command, 0)).events;
     expect(carry((place) => lose(place, 'a', 0, rules))).toEqual([
@@ -125,7 +125,7 @@ describe('speaking in a room', () => {
     ]);
   });
 
-  test('the end of a room is everyone’s, and its sessions are not the beginning of the next', () => {
+  test('the end of a room removes all its peers, and its sessions are not valid in the next room', () => {
     const room = knocked();
     expect(say(room, 'a', { type: 'end' }, 5)).toEqual([{ type: 'room-ended', for: 'all', peers: 2 }]);
     expect([room.peers.size, room.waiting.size, room.access]).toEqual([0, 0, undefined]);
@@ -133,7 +133,7 @@ describe('speaking in a room', () => {
       expect(resume(room, { id, secretHash: `hash of ${id}`, until: 0 }, 0, rules)).toEqual({ refused: 'room-ended' });
   });
 
-  test('what was said to everyone of late is there for those who come later', () => {
+  test('recent chat to everyone is sent to newcomers', () => {
     const room = emptyRoom('r');
     enter(room, 'a', { name: 'Aiko' });
     enter(room, 'b');
@@ -144,7 +144,7 @@ describe('speaking in a room', () => {
     );
   });
 
-  test('a raised hand is told and seen', () => {
+  test('a raised hand is sent and listed', () => {
     const room = emptyRoom('r');
     enter(room, 'a');
     expect(say(room, 'a', { type: 'update', hand: true })).toEqual([{ type: 'peer-updated', peer: 'a', hand: true }]);

@@ -9,7 +9,7 @@ const enter = (registry: Registry, room: string, id: string) =>
   registry.commit(room, (place) => join(place, entrance(id), 0, rules), 0);
 
 describe('the registry', () => {
-  test('makes a room for the first and drops it with the last', () => {
+  test('creates a room for the first peer and drops it after the last', () => {
     const registry = new Registry(limits);
     expect(enter(registry, 'one', 'a')).toMatchObject({ seq: 1 });
     expect(enter(registry, 'one', 'b')).toMatchObject({ seq: 2 });
@@ -20,7 +20,7 @@ describe('the registry', () => {
     expect(registry.since('one', 0)).toBe('gone');
   });
 
-  test('has a limit, and nobody who only asks makes a room', () => {
+  test('limits the rooms, and other commands than a join create none', () => {
     const registry = new Registry(limits);
     enter(registry, 'one', 'a');
     registry.commit('nobody was here', (place) => leave(place, 'a', 'left', 0, rules), 0);
@@ -29,7 +29,7 @@ describe('the registry', () => {
     expect(enter(registry, 'two', 'b')).toMatchObject({ seq: 2 });
   });
 
-  test('sweeps every room, and a room whose last ghost goes is gone', () => {
+  test('sweeps every room, and drops one whose last peer times out', () => {
     const registry = new Registry(limits);
     enter(registry, 'one', 'a');
     registry.commit('one', (place, now) => lose(place, 'a', now, rules), 0);

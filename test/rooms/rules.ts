@@ -1,4 +1,4 @@
-/** Small rules and short ways for tests of rooms. */
+/** Small rules and shortcuts for tests of rooms. */
 import { type Entrance, join } from '../../app/rooms/join.ts';
 import type { Decision, Room, Rules } from '../../app/rooms/room.ts';
 import type { View } from '../../app/rooms/view.ts';
@@ -23,7 +23,7 @@ export const entrance = (id: string, more: Partial<Entrance> = {}): Entrance => 
   ...more,
 });
 
-/** @throws when it was refused, or has to wait */
+/** @throws if it was refused, or must wait */
 export const enter = (room: Room, id: string, more: Partial<Entrance> = {}, by: Rules = rules) => {
   const { events, result } = took(join(room, entrance(id, more), 0, by));
   if (result.state === 'waiting') throw new Error(`${id} has to wait`);
@@ -31,7 +31,10 @@ export const enter = (room: Room, id: string, more: Partial<Entrance> = {}, by: 
   return { events, view };
 };
 
-/** What was decided. @throws when it was refused */
+/**
+ * The decision.
+ * @throws if it was refused
+ */
 export const took = <T>(decision: Decision<T>): Exclude<Decision<T>, { refused: unknown }> => {
   if ('refused' in decision) throw new Error(decision.refused);
   return decision;

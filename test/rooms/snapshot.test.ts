@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { Registry } from '../../app/rooms/registry.ts';
 import { limits, lived } from './lived.ts';
 
-describe('a room for another process', () => {
-  test('is the same there: peers, door, what was said, who is banned, numbers and events', () => {
+describe('a snapshot of a room', () => {
+  test('restores peers, lobby, chat history, bans, numbers and events', () => {
     const before = lived();
     const parts = [...before.pack()];
     const after = new Registry(limits);
@@ -23,8 +23,8 @@ describe('a room for another process', () => {
     ['of another format', { format: 2 }, /^room "r" is in format 2; this version supports only format 1/],
     ['of an older one', { format: 0 }, /^room "r" is in format 0; this version supports only format 1/],
     ['of none', { peers: [] }, /^room "r" is in format undefined/],
-    ['that is no object', 'r', /format undefined/],
-    ['with a field that is not what it must be', { peers: [{ id: 'a' }] }, /peers/],
+    ['that is not an object', 'r', /format undefined/],
+    ['with an invalid field', { peers: [{ id: 'a' }] }, /peers/],
   ])('%s is refused by name', (_what, change, reason) => {
     const [part] = lived().pack();
     const odd =

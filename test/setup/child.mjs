@@ -1,11 +1,11 @@
-// Runs programs for the test run: shown as they go, or quietly with their output only when they fail.
+// Runs programs for the test run: with their output, or quietly with output only if they fail.
 import { spawn } from 'node:child_process';
 import { delimiter, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
-/** Programs for administrators, nginx among them, may lie where only root looks. */
+/** Programs for administrators, such as nginx, may be only on root's PATH. */
 export const path = [process.env.PATH, '/usr/local/sbin', '/usr/sbin', '/sbin'].join(delimiter);
 
 /** Runs a program with its output shown; → its exit code. It is killed after `limit` seconds, if that is given. */
@@ -13,7 +13,7 @@ export async function show(command, args, { env = {}, limit } = {}) {
   return (await child(command, args, { env, limit, stdio: 'inherit' })).code;
 }
 
-/** Runs a program in silence; → { code, output }. It is killed after `limit` seconds, if that is given. */
+/** Runs a program quietly; → { code, output }. It is killed after `limit` seconds, if that is given. */
 export function quiet(command, args, { env = {}, limit } = {}) {
   return child(command, args, { env, limit, stdio: ['ignore', 'pipe', 'pipe'] });
 }

@@ -1,4 +1,4 @@
-/** Flags for tests and benchmarks that send everything from one address, or by one seat, and try out something else than budgets. */
+/** Flags for tests and benchmarks that send everything from one address, or by one seat, and do not test budgets. */
 
 const plenty = {
   'message-rate': 1_000_000,
@@ -31,7 +31,7 @@ const ofAddresses = {
 export const flagsOf = (settings: Record<string, number | string>): string[] =>
   Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]);
 
-/** Many may come from one address; each seat has its usual budget. */
+/** Many peers may use one address; each seat has its usual budget. */
 export const addressBudgetsLifted = flagsOf(ofAddresses);
-/** Nobody is limited in what is sent. */
+/** No limit on what is sent. */
 export const budgetsLifted = flagsOf({ ...plenty, ...ofAddresses });

@@ -1,5 +1,5 @@
-// What the tests need of the machine: nginx, a browser, network tools, Docker. On Debian as root what is missing is
-// installed from Debian's packages; elsewhere one sentence says what is missing and how to get it.
+// What the tests need on the machine: nginx, a browser, network tools, Docker. On Debian as root missing programs are installed from
+// Debian's packages; elsewhere one sentence says what is missing and how to install it.
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { quiet, root, say, works } from './child.mjs';
 
@@ -18,7 +18,7 @@ const programs = [
   { name: 'logrotate', file: 'logrotate', version: '--version', for: 'the test of deploy/systemd/logrotate' },
   { name: 'coturn', file: 'turnserver', version: '--version', for: 'the tests of deploy/turnserver.conf' },
   { name: 'redis-server', file: 'redis-server', version: '--version', for: 'the tests of the store' },
-  // Not in every release, and its package brings a service.
+  // Not in every release, and its package starts a service.
   {
     name: 'valkey-server',
     file: 'valkey-server',
@@ -28,11 +28,11 @@ const programs = [
   },
 ];
 
-/** Debian's releases whose nginx is tested; the last only where it has a newer one. */
+/** Debian's releases whose nginx is tested; the last only if it has a newer one. */
 const suites = ['bookworm', 'trixie', 'forky', 'experimental'];
 const nginxCache = process.env.NGINX_CACHE || '/var/cache/genkan-nginx';
 
-/** Installs what can be installed; → what is still missing, as [name, sentence] pairs. */
+/** Installs what is possible; → what is still missing, as [name, sentence] pairs. */
 export async function completeMachine(wantsDocker) {
   return [...(await completePackages(wantsDocker)), ...(await otherNginxes())];
 }
@@ -44,22 +44,22 @@ async function completePackages(wantsDocker) {
   if (debian && (lacking.length || docker)) return install(lacking, docker);
   const missing = lacking.map((program) => [
     program.name,
-    `${program.for} are skipped: ${program.name} is not here; install the package ${program.name}`,
+    `${program.for} are skipped: ${program.name} is not installed; install the package ${program.name}`,
   ]);
   if (docker)
     missing.push(['docker', noDocker('install Docker Engine 25 or later with its compose and buildx plugins')]);
   return missing;
 }
 
-/** Brings the nginx of Debian's releases; → what is still missing. */
+/** Unpacks the nginx of Debian's releases; → what is still missing. */
 async function otherNginxes() {
   const lacking = () => suites.filter((suite) => !existsSync(`${nginxCache}/${suite}`));
   if (lacking().length === 0) return [];
   let why = 'they come from packages of Debian, as root';
   if (debian) {
-    say(`unpacking nginx of Debian's ${lacking().join(', ')} into ${nginxCache}, beside the machine's own`);
+    say(`unpacking nginx of Debian's ${lacking().join(', ')} into ${nginxCache}, next to the machine's own`);
     const { code, output } = await quiet(`${root}/test/setup/nginxes.sh`, suites);
-    // Of apt's errors the first says why, the last only that there was one.
+    // Of apt's errors the first gives the reason, the last only says that there was one.
     if (code !== 0) why = output.split('\n').find((line) => line.startsWith('E: ')) ?? lastLine(output);
   }
   const absent = lacking().filter((suite) => suite !== 'experimental');
@@ -67,7 +67,7 @@ async function otherNginxes() {
   return absent.map((suite) => [`nginx-${suite}`, sentence]);
 }
 
-/** Starts an engine if none answers; → { started } or { missing: sentence }. */
+/** Starts an engine if none is running; → { started } or { missing: sentence }. */
 export async function startEngine() {
   const started = !(await works('docker', 'version')) && debian;
   if (started) {
@@ -76,9 +76,9 @@ export async function startEngine() {
     if (code !== 0) return { missing: noDocker(lastLine(output)) };
   }
   const { code, output } = await quiet('docker', ['version', '--format', '{{.Server.Version}}']);
-  if (code !== 0) return { missing: noDocker('Docker does not answer; start it') };
+  if (code !== 0) return { missing: noDocker('Docker does not respond; start it') };
   if (Number.parseInt(output, 10) < 25)
-    return { started, missing: noDocker(`Docker Engine 25 is needed, ${output.trim()} is here`) };
+    return { started, missing: noDocker(`Docker Engine 25 is needed, ${output.trim()} is installed`) };
   return { started };
 }
 
@@ -86,7 +86,7 @@ export function stopEngine() {
   return engine('stop');
 }
 
-/** Gets the base images, for long tests more of them; → { standins } telling whether they are ours, or { missing: sentence }. */
+/** Gets the base images, more of them for long tests; → { standins } if they are substitutes, or { missing: sentence }. */
 export async function baseImages(long) {
   const { NGINX_IMAGE, VALKEY_IMAGE, TURN_IMAGE, PROMETHEUS_IMAGE } = process.env;
   const images = ['node:24-trixie-slim', NGINX_IMAGE || 'nginx:1.30', VALKEY_IMAGE || 'valkey/valkey:9.1'];
@@ -94,14 +94,14 @@ export async function baseImages(long) {
   const pulled = await Promise.all(images.map(getImage));
   if (pulled.every(Boolean)) return { standins: await isStandin(images[0]) };
   if (!debian) return { missing: noDocker(`no registry with ${images.join(' and ')} can be reached`) };
-  say(`no registry can be reached: building stand-ins for ${images.join(' and ')} from Debian's packages`);
+  say(`no registry can be reached: building substitutes for ${images.join(' and ')} from Debian's packages`);
   const { code, output } = await quiet(`${root}/test/setup/standins.sh`, images);
   return code === 0
     ? { standins: true }
-    : { missing: noDocker(`the stand-ins could not be built: ${lastLine(output)}`) };
+    : { missing: noDocker(`the substitutes could not be built: ${lastLine(output)}`) };
 }
 
-/** After a killed run containers may be left. Only for an engine of our own: nobody else's are on it. */
+/** Containers may remain after a killed run. Only for an engine of our own, which runs nothing else. */
 export async function sweep() {
   const mine = ['label=org.testcontainers=true', 'name=genkan-test-'];
   for (const filter of mine) {
@@ -111,7 +111,7 @@ export async function sweep() {
   }
 }
 
-/** Every project that builds the image leaves one without a name behind; only those of Genkan are removed. */
+/** Every project that builds the image leaves one without a name; only those of Genkan are removed. */
 export function removeOldImages() {
   return quiet('docker', ['image', 'prune', '-f', '--filter', 'label=org.opencontainers.image.title=genkan']);
 }
@@ -161,7 +161,7 @@ async function installPackages(lacking) {
   return missing;
 }
 
-/** Debian starts a service when its package is installed; nginx would take port 80. This file tells it not to. */
+/** Debian starts a service when its package is installed; nginx would take port 80. This file prevents it. */
 function keepServicesStopped() {
   const policy = '/usr/sbin/policy-rc.d';
   if (existsSync(policy)) return () => {};

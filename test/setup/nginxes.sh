@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# nginxes.sh SUITE... — nginx of other releases of Debian beside the machine's own, for the tests: each suite's nginx with its
-# brotli module and its uwsgi_params, curl, and all their libraries, unpacked to $NGINX_CACHE/SUITE and run by the loader that
-# belongs to them. Nothing is installed, and what is there is left alone. `experimental`, the last word if at all, is what sid or
-# experimental has, if that is a version that the others do not have.
-#   NGINX_CACHE  where they are kept (default /var/cache/genkan-nginx); remove it to look for newer ones
+# nginxes.sh SUITE... — the nginx of other Debian releases, next to the machine's own, for the tests: each suite's nginx with its
+# brotli module and its uwsgi_params, curl, and all their libraries, unpacked to $NGINX_CACHE/SUITE and run by their own loader.
+# Nothing is installed, and existing directories are kept. `experimental`, which must be the last argument, is the version of sid
+# or experimental, if the others do not have it.
+#   NGINX_CACHE  where they are kept (default /var/cache/genkan-nginx); remove it to fetch newer versions
 # Needs Debian and root.
 set -euo pipefail
 cache=${NGINX_CACHE:-/var/cache/genkan-nginx}; mkdir -p "$cache"
 tmp=$(mktemp -d); trap 'rm -rf --one-file-system "$tmp"' EXIT
 find_mirror() { apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -1; }
-mirror=$(find_mirror) || { apt-get -qq update && mirror=$(find_mirror); } # without lists apt names no place
+mirror=$(find_mirror) || { apt-get -qq update && mirror=$(find_mirror); } # without lists apt knows no mirror
 
-in_suite() { # SUITE COMMAND... : an apt of its own, which knows nothing of what is installed here
+in_suite() { # SUITE COMMAND... : an apt of its own, independent of the packages installed here
   local suite=$1 d=$tmp/$1; shift
   "$@" -qq -o Dir::Etc="$d/etc" -o Dir::State="$d/state" -o Dir::State::status="$d/status" -o Dir::Cache="$d/cache" \
     -o APT::Default-Release="$suite" -o APT::Sandbox::User=root \

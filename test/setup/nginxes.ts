@@ -1,4 +1,4 @@
-/** Which nginx there are to test: those of Debian's releases that nginxes.sh unpacked, and the machine's own if its version is none of theirs. */
+/** The nginx versions to test: those of Debian's releases that nginxes.sh unpacked, and the machine's own if its version is another. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
@@ -6,19 +6,19 @@ import { parseVersion, type Version } from '../../app/nginx/version.ts';
 import { missing } from './without.ts';
 
 /**
- * `command`: how it is started. `modules`: where those of other packages lie. One without a version is not here: its tests are
- * skipped and counted.
+ * `command`: how it is started. `modules`: the directory of modules of other packages. One without a version is not installed: its tests
+ * are skipped and counted.
  */
 export type Installed = { name: string; version: Version | undefined; command: string; modules?: string };
 type There = Installed & { version: Version };
 
 const cache = process.env.NGINX_CACHE || '/var/cache/genkan-nginx';
-/** Debian has it where only root looks. */
+/** Debian installs it where only root's PATH has it. */
 export const env = { ...process.env, PATH: [process.env.PATH, '/usr/sbin', '/usr/local/sbin'].join(delimiter) };
 
-const versionOf = (said: string): Version | undefined => parseVersion(/nginx\/([\d.]+)/.exec(said)?.[1] ?? '');
+const versionOf = (output: string): Version | undefined => parseVersion(/nginx\/([\d.]+)/.exec(output)?.[1] ?? '');
 
-/** The machine's own, which all tests take that do not ask for another; undefined when it has none. */
+/** The machine's own, used by all tests that request no other; undefined if there is none. */
 const findOwn = (): There | undefined => {
   const version = versionOf(spawnSync('nginx', ['-v'], { env, encoding: 'utf8' }).stderr ?? '');
   return (
@@ -29,8 +29,8 @@ const findOwn = (): There | undefined => {
 const unpacked = (): There[] =>
   (existsSync(cache) ? readdirSync(cache) : []).flatMap((suite) => {
     const root = join(cache, suite);
-    const said = join(root, 'version');
-    const version = existsSync(said) ? versionOf(readFileSync(said, 'utf8')) : undefined;
+    const output = join(root, 'version');
+    const version = existsSync(output) ? versionOf(readFileSync(output, 'utf8')) : undefined;
     const name = `nginx ${version?.join('.')} (Debian ${suite})`;
     return version && !suite.endsWith('.part')
       ? [{ name, version, command: join(root, 'nginx'), modules: join(root, 'usr/lib/nginx/modules') }]
@@ -52,7 +52,7 @@ export const nginxes: Installed[] = [
     .map((name) => ({ name: name.replace('-', ' of Debian '), version: undefined, command: 'none' })),
 ];
 
-/** A curl that knows HTTP/3, if one came with them. */
+/** A curl with HTTP/3, if one was unpacked with them. */
 export const findCurl = (): string | undefined =>
   there
     .map(({ command }) => join(dirname(command), 'curl'))

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# standins.sh IMAGE... — stand-ins, under the official names, for base images where no registry can be reached:
-#   node:24-trixie-slim  nginx:1.30 (Debian forky)  nginx:1.26 (Debian trixie)  coturn/coturn:4.18  prom/prometheus:v3.5.3  valkey/valkey:9.1 (forky)
-# An image that is there already is left alone. Stand-ins carry the label standin=1. Fine for tests, not for anything else.
+# standins.sh IMAGE... — builds substitutes, under the official names, for base images where no registry can be reached:
+#   node:24-trixie-slim  nginx:1.30 (Debian forky)  nginx:1.26 (Debian trixie)  coturn/coturn:4.18  prom/prometheus:v3.5.3
+#   valkey/valkey:9.1 (forky)
+# An existing image is kept. Substitutes have the label standin=1. They are for tests only.
 #   STANDIN_CACHE  where root file systems and npm packages are kept (default /var/cache/genkan-standins)
 # Needs Debian, root, npm, and Docker with buildx; installs debootstrap.
 set -euo pipefail
@@ -18,10 +19,10 @@ rootfs() { # SUITE -> $cache/SUITE.tar
   { echo force-unsafe-io; printf 'path-exclude /usr/share/%s/*\n' doc man locale info; } >"$root/etc/dpkg/dpkg.cfg.d/slim"
   debootstrap --variant=minbase --include=ca-certificates "$s" "$root" "$mirror" "$scripts/$([ -e "$scripts/$s" ] && echo "$s" || echo sid)" \
     >"$tmp/$s.log" 2>&1 || { tail -n 20 "$tmp/$s.log" >&2; return 1; }
-  # A copy of the archive may be past its own Valid-Until: apt inside accepts what debootstrap accepted.
+  # A mirror may be past its own Valid-Until: apt inside accepts what debootstrap accepted.
   printf '%s;\n' 'Acquire::Check-Valid-Until "false"' 'APT::Install-Recommends "false"' 'Dir::Cache::pkgcache ""' \
     'Dir::Cache::srcpkgcache ""' 'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb"; }' >"$root/etc/apt/apt.conf.d/90standin"
-  # A network may put a certificate authority of its own between the containers and the world.
+  # A network may put a certificate authority of its own between the containers and the Internet.
   cp /usr/local/share/ca-certificates/*.crt "$root/usr/local/share/ca-certificates/" 2>/dev/null || true
   chroot "$root" update-ca-certificates >/dev/null 2>&1
   rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale,info}/*

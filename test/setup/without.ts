@@ -1,7 +1,10 @@
-/** What `npm test` found missing on this machine: nginx, nginx-SUITE, chromium, firefox-esr, iproute2, iptables, logrotate, coturn, redis-server, docker. It has told how to get them. */
+/**
+ * The programs that `npm test` did not find on this machine: nginx, nginx-SUITE, chromium, firefox-esr, iproute2, iptables, logrotate,
+ * coturn, redis-server, docker. It has printed how to install them.
+ */
 export const missing = new Set(process.env.TEST_WITHOUT?.split(','));
 
-/** For `describe.skipIf(without('nginx'))`: tests that need what is not there are skipped, and counted. */
+/** For `describe.skipIf(without('nginx'))`: tests that need a missing program are skipped and counted. */
 export const without = (
   ...names: (
     | 'nginx'
@@ -17,5 +20,5 @@ export const without = (
   )[]
 ): boolean => names.some((name) => missing.has(name));
 
-/** Whether `npm run test:all` asks for every combination where `npm test` takes some of them. */
+/** Whether every combination is tested (`npm run test:all`), and not only some of them (`npm test`). */
 export const isThorough = process.env.TEST_ALL === '1';

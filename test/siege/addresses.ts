@@ -1,6 +1,7 @@
 /**
- * Who has which address, and which rooms the attacker knows. The server believes its front end about clients, which here is the harness: it says X-Forwarded-For. An
- * honest client asks a loopback address of its own (127.7.x.y), which its public address follows from.
+ * The addresses of all clients, and the rooms that the attacker knows. The server trusts its front end about client addresses, which here
+ * is the harness: it sets X-Forwarded-For. An honest client uses a loopback address of its own (127.7.x.y), from which its public address
+ * is derived.
  */
 
 /** One IPv4 address, and any address of one IPv6 /48. */
@@ -12,7 +13,7 @@ export const hostAtHome = (nth: number): string => `127.7.0.${nth % 250}`;
 export const hostInOffice = (nth: number): string => `127.7.1.${nth % 250}`;
 export const hostOfNewcomer = (nth: number): string => `127.7.2.${nth % 250}`;
 
-/** The public address of clients of this loopback address; undefined for any other host. */
+/** The public address of clients on this loopback address; undefined for any other host. */
 export const clientAt = (host: string): string | undefined => {
   const [, block, nth] = /^127\.7\.(\d+)\.(\d+)$/.exec(host) ?? [];
   if (block === '0') return `198.51.100.${nth}`;
@@ -20,7 +21,7 @@ export const clientAt = (host: string): string | undefined => {
   return block === '2' ? `100.64.2.${nth}` : undefined;
 };
 
-/** Names of the rooms that the attacker knows; the others have names that nobody guesses. */
+/** The names of the rooms that the attacker knows; those of the others cannot be guessed. */
 export const known = { passcode: 'siege-passcode', knock: 'siege-knock', open: 'siege-open', full: 'siege-full' };
 export const passcode = 'the right passcode';
 

@@ -1,14 +1,14 @@
-/** The attacker, a process of its own: does for so many seconds what its job names, and tells what came of it. */
+/** The attacker, in a process of its own: runs the attacks of its job for so many seconds, and reports the results. */
 import { attacks } from './attacks.ts';
 import { Hands } from './hands.ts';
 
-/** `share`: of one processor that it takes at most; it is the server that is tried out, and not the machine. */
+/** `share`: of one processor that it uses at most, so that the server is tested and not the machine. */
 export type Job = { port: number; attacks: string[]; seconds: number; share: number };
-/** What the attacker did: how often what was answered, by attack. */
+/** The results of the attacker: by attack, the number of responses of each kind. */
 export type Spoils = Record<string, Record<string, number>>;
 
 const job: Job = JSON.parse(process.argv[2] ?? '');
-// What breaks in here is an attack that is cut off, as wanted.
+// An error here ends an attack early, as intended.
 process.on('uncaughtException', (error) => {
   if (process.env.SIEGE_DEBUG) console.error(error);
 });

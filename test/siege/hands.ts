@@ -1,27 +1,27 @@
-/** What an attack does its work with: requests, WebSockets and bare connections under any of its addresses, at a bounded pace. */
+/** The tools of an attack: requests, WebSockets and bare connections from any of its addresses, at a limited rate. */
 import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import WebSocket from 'ws';
 import { attackerV4, attackerV6 } from './addresses.ts';
 
-/** `status` 0: no answer. */
+/** `status` 0: no response. */
 export type Reply = { status: number; text: string };
 export type Seat = { room: string; session: string; from: string; id: string; seq: number };
 type Setup = { port: number; until: number; share: number; counts: Record<string, number> };
 
 export type Attack = {
-  /** What it wants, for the reader of the table. */
+  /** Its aim, for the reader of the table. */
   does: string;
-  /** Goes on until the siege is over. */
+  /** Continues until the siege is over. */
   run(hands: Hands): Promise<unknown>;
 };
 
 const agent = new Agent({ keepAlive: true, maxSockets: 256 });
-/** Processor time (ms) that may be used at once after a pause. */
+/** CPU time (ms) that may be used at once after a pause. */
 const most = 100;
 
-/** Lets this process use no more than its share of a processor. */
+/** Limits this process to its share of a processor. */
 const pace = { allowed: true, credit: most, used: process.cpuUsage(), at: performance.now(), begun: false };
 const keepPace = (share: number): void => {
   if (pace.begun) return;
@@ -41,7 +41,7 @@ export class Hands {
     keepPace(setup.share);
   }
 
-  get goesOn(): boolean {
+  get isRunning(): boolean {
     return performance.now() < this.#setup.until;
   }
 
@@ -63,10 +63,10 @@ export class Hands {
     counts[what] = (counts[what] ?? 0) + by;
   }
 
-  /** Does a thing over and over, so many at a time, until the siege is over. */
+  /** Repeats something, with so many at a time, until the siege is over. */
   async repeat(hands: number, act: (hand: number, nth: number) => unknown): Promise<void> {
     const one = async (hand: number): Promise<void> => {
-      for (let nth = 0; this.goesOn; nth += 1) {
+      for (let nth = 0; this.isRunning; nth += 1) {
         await this.turn();
         // Whatever fails, the attack continues.
         await Promise.resolve(act(hand, nth)).catch(() => this.count('failed'));
@@ -75,17 +75,17 @@ export class Hands {
     await Promise.all(Array.from({ length: hands }, (_, hand) => one(hand)));
   }
 
-  /** Waits until this process may work again. */
+  /** Waits until this process may run again. */
   async turn(): Promise<void> {
     await nextTurn();
-    while (!pace.allowed && this.goesOn) await sleep(10);
+    while (!pace.allowed && this.isRunning) await sleep(10);
   }
 
   pause(ms: number): Promise<void> {
     return sleep(ms);
   }
 
-  /** A request; its answer's kind is counted: `ok`, or the code of the error. */
+  /** A request; the kind of its response is counted: `ok`, or the error code. */
   async ask(method: 'GET' | 'POST', path: string, from: string, body?: unknown, session?: string): Promise<Reply> {
     const reply = await this.#request(method, path, from, body, session);
     this.count(kindOf(reply));
@@ -103,7 +103,7 @@ export class Hands {
     return this.ask('POST', `/rooms/${room}/messages`, from, messages, session);
   }
 
-  /** A WebSocket that is open, or undefined where it was refused; what it hears goes to `hear`. */
+  /** An open WebSocket, or undefined if it was refused; received messages go to `hear`. */
   open(room: string, from: string, hear: (text: string) => void = () => {}): Promise<WebSocket | undefined> {
     return new Promise((resolve) => {
       const url = `ws://127.0.0.1:${this.#setup.port}/rooms/${room}/ws`;
@@ -119,7 +119,7 @@ export class Hands {
     });
   }
 
-  /** A WebSocket that has joined, with what it was told. */
+  /** A joined WebSocket, with its `joined`. */
   async enter(
     room: string,
     from: string,

@@ -1,4 +1,4 @@
-/** The network between honest clients and the server: it says who asks, can be cut for one client, and notes every refusal. */
+/** The network between honest clients and the server: it sets their addresses, can be cut for one client, and records every refusal. */
 import WebSocket from 'ws';
 import { browserClock } from '../../app/client/clock.ts';
 import { HttpSocket, Streams } from '../../app/client/http-transport.ts';
@@ -6,19 +6,19 @@ import { defaultTiming } from '../../app/client/timeouts.ts';
 import type { OpenSocket, Socket, Transport } from '../../app/client/transport.ts';
 import { clientAt } from './addresses.ts';
 
-/** What is answered by races that reloads make, and refuses nobody anything. */
+/** Refusals that reloading pages cause by races, which refuse no client anything. */
 const harmless = new Set(['stale-epoch', 'unknown-peer', 'replaced', 'events-gone', 'left']);
-/** Nobody listens there. */
+/** Nothing listens there. */
 const nowhere = 'ws://127.0.0.1:9/';
 
-/** A client that never finds a stream to last. */
+/** A client whose streams never last. */
 class PollsAlone extends Streams {
   override get rest(): number {
     return Number.MAX_SAFE_INTEGER;
   }
 }
 
-/** `pageSince`: when the page of now was opened; what one before it is answered nobody reads. */
+/** `pageSince`: when the current page was opened; responses to an earlier one are not read. */
 type Line = { cut: AbortController; cutUntil: number; pageSince: number; sockets: Set<WebSocket> };
 
 export class Network {
@@ -26,7 +26,7 @@ export class Network {
   readonly refusals = new Map<string, number>();
   /** The first of them, in full. */
   readonly examples: string[] = [];
-  /** Told of each refusal. */
+  /** Called for each refusal. */
   refused: (code: string) => void = () => {};
   readonly #lines = new Map<string, Line>();
   readonly #fetch = globalThis.fetch;
@@ -36,7 +36,7 @@ export class Network {
     globalThis.fetch = (input, init) => this.#ask(String(input), init);
   }
 
-  /** Sockets of a client whose network lets this transport through at best. */
+  /** Sockets of a client whose network supports this transport at best. */
   opener(transport: Transport): OpenSocket {
     const streams = new (transport === 'poll' ? PollsAlone : Streams)(defaultTiming.climb, browserClock);
     return (url, rung) =>
@@ -45,7 +45,7 @@ export class Network {
         : new HttpSocket(url, streams, browserClock, defaultTiming);
   }
 
-  /** Breaks the connections of the client at this host, and lets it make none for so many ms. */
+  /** Breaks the connections of the client at this host, and refuses new ones for so many ms. */
   cut(host: string, ms: number): void {
     const line = this.#line(host);
     line.cutUntil = performance.now() + ms;
@@ -99,7 +99,7 @@ export class Network {
     return response;
   }
 
-  /** A stream that is read on the way. */
+  /** A stream that is observed in transit. */
   #overheard(response: Response, by: string): Response {
     const decoder = new TextDecoder();
     const listening = new TransformStream<Uint8Array, Uint8Array>({
@@ -113,12 +113,12 @@ export class Network {
 
   #overhear(text: string, by: string): void {
     if (!text.includes('"type":"error"') && !text.includes('"type":"bye"')) return;
-    // What peers say is quoted inside texts.
+    // Messages of peers are quoted inside texts.
     for (const [, code = ''] of text.matchAll(/"type":"(?:error|bye)","code":"([a-z-]+)"/g)) {
       if (harmless.has(code)) continue;
       this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
       this.refused(code);
-      if (this.examples.length < 10) this.examples.push(`${by} was told ${text.slice(0, 300)}`);
+      if (this.examples.length < 10) this.examples.push(`${by} received ${text.slice(0, 300)}`);
     }
   }
 

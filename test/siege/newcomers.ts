@@ -1,20 +1,20 @@
-/** Honest people who come for the first time, one after the other: into rooms that there are, and into rooms of their own. */
+/** Honest peers that come for the first time, one after the other: into existing rooms, and into rooms of their own. */
 import { Connection } from '../../app/client/connection.ts';
 import { hostOfNewcomer, known, passcode } from './addresses.ts';
 import type { Network } from './network.ts';
 
-/** ms between two of them, ms that one stays, ms that one waits to be let in. */
+/** ms between two of them, ms that one stays, ms that one waits to be admitted. */
 const every = 500;
 const stays = 1000;
 const patience = 10_000;
 
 export class Newcomers {
   came = 0;
-  /** Who was not in after ten seconds. */
+  /** Those that had not joined after ten seconds. */
   late = 0;
-  /** Why others were sent away for good. */
+  /** The reasons of final refusals. */
   readonly turnedAway = new Map<string, number>();
-  /** ms until they were in. */
+  /** ms until they had joined. */
   readonly waits: number[] = [];
   readonly #network: Network;
   readonly #port: number;

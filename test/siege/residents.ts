@@ -1,4 +1,4 @@
-/** A hundred honest peers in thirty rooms, who talk, close and load their pages again, and lose their networks; and who hosts them. */
+/** A hundred honest peers in thirty rooms, that chat, close and reload their pages, and lose their networks; and who hosts the rooms. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RoomEvent } from '../../app/client/connection.ts';
 import type { Transport } from '../../app/client/transport.ts';
@@ -6,18 +6,18 @@ import { Crowd, Member } from '../chaos/crowd.ts';
 import { hostAtHome, hostInOffice, known, passcode } from './addresses.ts';
 import type { Network } from './network.ts';
 
-/** Peers in a room; over and over. */
+/** Peers in a room; repeated. */
 const sizes = [2, 3, 3, 4, 2, 6];
 const rooms = 30;
 const inOffice = 30;
 /** Every seventh uses streams, every seventh polls. */
 const transports: Transport[] = ['websocket', 'websocket', 'websocket', 'sse', 'websocket', 'poll', 'websocket'];
-/** ms between two accidents: reloads, lost connections, networks that are gone for a while. */
+/** ms between two disturbances: reloads, lost connections, networks that are down for a while. */
 const accidentEvery = 400;
 const outage = 1500;
-/** ms for a page to be loaded again; ms in which nothing further happens to the same peer. */
+/** ms for a page to reload; ms without another disturbance of the same peer. */
 const loading = 500;
-/** ms after which a page that is loaded again is too late: the server's `return-grace`, less the way there. */
+/** ms after which a reloaded page is too late: the server's `return-grace`, less the network delay. */
 const returnGrace = 4500;
 const recovery = 6000;
 
@@ -36,13 +36,13 @@ type Resident = {
 export class Residents {
   readonly crowd = new Crowd();
   readonly rooms: string[] = [];
-  /** Rooms that have another host than at the beginning. */
+  /** Rooms that have another host than at the start. */
   readonly hostsChanged = new Set<string>();
-  /** Sessions that did not go on after a lost connection. */
+  /** Sessions that were not resumed after a lost connection. */
   notRecovered = 0;
   resumed = 0;
   reloaded = 0;
-  /** Rooms in which a page was not back within `return-grace`, one for each: who is so late has left, and may host no more. */
+  /** Rooms in which a page was not back within `return-grace`, one for each: such a peer has left, and may not be host any more. */
   readonly late: string[] = [];
   readonly #network: Network;
   readonly #port: number;
@@ -54,7 +54,7 @@ export class Residents {
     this.#port = port;
   }
 
-  /** Hosts first, so that it is known who hosts. */
+  /** Hosts first, so that the first host is known. */
   async enter(): Promise<void> {
     for (let nth = 0; nth < rooms; nth += 1) this.rooms.push(Object.values(known)[nth] ?? `quiet-${nth}`);
     for (const room of this.rooms) this.#settle(room, true);
@@ -71,7 +71,7 @@ export class Residents {
     let nth = 0;
     this.#accidents = setInterval(() => {
       nth += 1;
-      // 37 and the number of residents have no divisor in common: everyone's turn comes.
+      // 37 and the number of residents have no common divisor: every peer gets its turn.
       const resident = this.#residents[(nth * 37) % this.#residents.length];
       if (!resident?.member.isIn || performance.now() < resident.calmFrom) return;
       resident.calmFrom = performance.now() + recovery;
@@ -80,7 +80,7 @@ export class Residents {
     }, accidentEvery);
   }
 
-  /** Stops talking, and waits until everyone is there and has heard what it should have, at most `ms`. */
+  /** Stops sending, and waits until every peer is present and has received what it should, at most `ms`. */
   async end(ms: number): Promise<void> {
     this.#stop();
     const { crowd } = this;
@@ -101,7 +101,7 @@ export class Residents {
 
   #settle(room: string, isHost: boolean): void {
     const nth = this.#residents.length;
-    // From every room some, and hosts as well.
+    // Some of every room, hosts included.
     const host = nth % 10 < inOffice / 10 ? hostInOffice(nth) : hostAtHome(nth);
     const url = `ws://${host}:${this.#port}/rooms/${room}/ws`;
     const transport = transports[nth % transports.length] ?? 'websocket';
@@ -124,7 +124,7 @@ export class Residents {
       this.crowd.judge.excuse(before.name, performance.now());
     }, returnGrace);
     await sleep(loading);
-    // The page itself is asked for in between, so that its join comes after the goodbye of the page before.
+    // The page itself is requested in between, so that its join arrives after the leave of the previous page.
     await fetch(`http://${resident.host}:${this.#port}/rooms/${room}`).catch(() => {});
     this.#network.newPage(resident.host);
     this.reloaded += 1;
@@ -153,7 +153,7 @@ export class Residents {
 
   #happened({ isHost, room, member }: Resident, event: RoomEvent): void {
     if (event.type === 'peer-updated' && event.role !== undefined) this.hostsChanged.add(room);
-    // Who knocks and is honest says so; a resident knocks that came too late for its seat.
+    // An honest peer in the lobby is expected; a resident waits there if it came too late for its seat.
     if (event.type !== 'lobby' || !isHost) return;
     for (const { id, name = '' } of event.waiting)
       if (/^(newcomer|resident)/.test(name)) void member.connection.decide({ type: 'admit', peer: id });

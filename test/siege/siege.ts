@@ -1,11 +1,11 @@
 /**
- * `npm run siege [-- words]`: every attack alone, then all together, or those whose names the words are part of (`together` is one of
- * them); what honest peers felt of it goes into the table of test/README.md. In the environment: STORES=memory leaves Valkey out,
- * SECONDS is the length of an attack (alone 20, together 300), QUIET that of the time before, SHARE what the attacker takes of a
- * processor, WRITE=1 writes also when words are given.
+ * `npm run siege [-- words]`: runs every attack alone, then all together, or those whose names contain one of the words (`together` is
+ * a name too), and writes the effect on honest peers into the table of test/BENCHMARKS.md. Options in the environment: STORES=memory
+ * skips Valkey; SECONDS is the length of an attack (alone 20, together 300); QUIET the seconds before it; SHARE the attacker's share of
+ * a processor; WRITE=1 updates the table also when words are given.
  */
 import type { StoreKind } from '../chaos/place.ts';
-import { keepLines } from '../setup/readme-table.ts';
+import { keepLines } from '../setup/results-table.ts';
 import { attacks } from './attacks.ts';
 import { besiege, type Outcome, refusedIn } from './trial.ts';
 
@@ -19,16 +19,16 @@ const columns = [
   'attack',
   'store',
   'seconds',
-  'messages acknowledged',
+  'acknowledged',
   'lost',
   'refused',
   'not resumed',
   'hosts changed',
-  'acknowledged, p99 (ms): quiet / siege',
-  'heard, p99 (ms): quiet / siege',
+  'ack p99',
+  'delivery p99',
   'growth (MB)',
-  'entered, p99 (ms)',
-  'processors: server / attacker',
+  'join p99',
+  'CPU',
   'date',
 ];
 const head = `| ${columns.join(' | ')} |\n|${columns.map((_, at) => (at > 1 && at < columns.length - 1 ? ' --: |' : ' --- |')).join('')}`;
@@ -46,7 +46,7 @@ const lineOf = (outcome: Outcome): string => {
     notRecovered,
     hostsChanged.length,
     `${quiet.acknowledged.toFixed(0)} / ${siege.acknowledged.toFixed(0)}`,
-    `${quiet.heard.toFixed(0)} / ${siege.heard.toFixed(0)}`,
+    `${quiet.received.toFixed(0)} / ${siege.received.toFixed(0)}`,
     `${outcome.growth.toFixed(0)}${died ? ' (died)' : ''}`,
     newcomers.p99.toFixed(0),
     `${cpu.server.toFixed(2)} / ${cpu.attacker.toFixed(2)}`,
@@ -55,21 +55,21 @@ const lineOf = (outcome: Outcome): string => {
   return `| ${cells.join(' | ')} |`;
 };
 
-/** What is not as it should be. */
+/** The aims that were missed. */
 const failuresOf = (outcome: Outcome): string[] => {
   const { lost, hostsChanged, growth, quiet, siege, died, readiness, newcomers, wronglyLeft, lateReloads } = outcome;
   return [
     ...(died ? ['the server died'] : []),
     ...(lost > 0 ? [`${lost} messages lost`] : []),
     ...(refusedIn(outcome) > 0 ? [`${refusedIn(outcome)} honest requests refused`] : []),
-    ...(newcomers.late > 0 ? [`${newcomers.late} newcomers were not in after 10 s`] : []),
+    ...(newcomers.late > 0 ? [`${newcomers.late} newcomers had not joined after 10 s`] : []),
     ...(lateReloads.length > 0 ? [`${lateReloads.length} pages were not back in time`] : []),
     ...(wronglyLeft > 0 ? [`${wronglyLeft} wrong peer-left`] : []),
-    ...(hostsChanged.length > 0 ? [`other hosts in ${hostsChanged}`] : []),
+    ...(hostsChanged.length > 0 ? [`hosts changed in ${hostsChanged}`] : []),
     ...(growth >= 150 ? [`grew by ${growth.toFixed(0)} MB`] : []),
     ...(siege.acknowledged > 3 * quiet.acknowledged ? ['acknowledged late'] : []),
-    ...(siege.heard > 3 * quiet.heard ? ['heard late'] : []),
-    ...(readiness.untrue > 0 ? [`/readyz said 200 while ${readiness.untrue} were refused`] : []),
+    ...(siege.received > 3 * quiet.received ? ['delivered late'] : []),
+    ...(readiness.untrue > 0 ? [`/readyz returned 200 while ${readiness.untrue} were refused`] : []),
   ];
 };
 

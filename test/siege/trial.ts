@@ -1,4 +1,4 @@
-/** One siege, from a quiet server to a verdict. */
+/** One siege, from an idle server to a verdict. */
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,30 +15,30 @@ import { Gauge, processorTime, residentBytes, waitedTime } from './usage.ts';
 
 /** Seconds; `share`: of one processor, for the attacker. */
 export type Length = { quiet: number; siege: number; share: number };
-/** ms below which 99 of 100 messages were acknowledged, and heard by each of the others. */
-export type Delays = { acknowledged: number; heard: number };
+/** 99th percentile in ms until messages were acknowledged, and delivered to each of the others. */
+export type Delays = { acknowledged: number; received: number };
 export type Outcome = Verdict & {
   attack: string;
   store: StoreKind;
   seconds: number;
   quiet: Delays;
   siege: Delays;
-  /** Answers to honest clients that refuse something, by code; in the quiet time as well. */
+  /** Refusals sent to honest clients, by code; in the time before the attack as well. */
   refusals: Record<string, number>;
   newcomers: { came: number; turnedAway: Record<string, number>; late: number; p99: number };
-  /** Lost connections after which the session went on, and after which it did not; pages loaded again. */
+  /** Lost connections after which the session was resumed, and after which it was not; reloaded pages. */
   resumed: number;
   notRecovered: number;
   reloaded: number;
-  /** Rooms in which a page that was loaded again came too late, one for each. */
+  /** Rooms in which a reloaded page came back too late, one for each. */
   lateReloads: string[];
   hostsChanged: string[];
-  /** MB by which the server grew at most, and processors that it and the others took. */
+  /** The largest growth of the server in MB, and processors that it and the others used. */
   growth: number;
   cpu: { server: number; attacker: number; honest: number };
-  /** The part of the time for which the server had to wait for a processor that others had. */
+  /** The share of time for which the server had to wait for a processor. */
   waited: number;
-  /** How often `/readyz` did not say 200, and how often an honest client was refused for want of the store while it did. */
+  /** How often `/readyz` did not return 200, and how often an honest client was refused because of the store while it did. */
   readiness: { notReady: number; untrue: number };
   /** MB in the store. */
   stored: number | undefined;
@@ -48,13 +48,13 @@ export type Outcome = Verdict & {
 };
 
 const mb = 1e6;
-/** MB by which a server may grow before the siege is called off, for the machine's sake. */
+/** MB of growth at which the siege is stopped, to protect the machine. */
 const tooMuch = 1500;
 const turn = ['--turn-url', 'turn:turn.example:3478', '--turn-secret', 'a-secret-of-the-siege'];
 const limited = ['--maxmemory', '256mb', '--maxmemory-policy', 'noeviction'];
 const untruths = new Set(['store-unavailable', 'session-lost', 'internal', 'too-many-rooms']);
 
-/** @param names of the attacks that go on together */
+/** @param names of the attacks that run together */
 export const besiege = async (attack: string, names: string[], store: StoreKind, length: Length): Promise<Outcome> => {
   const network = new Network();
   const here = stage();
@@ -62,10 +62,10 @@ export const besiege = async (attack: string, names: string[], store: StoreKind,
     store === 'valkey' ? await startServer(limited, process.env.TEST_VALKEY ?? 'valkey-server') : undefined;
   const residents: Residents[] = [];
   try {
-    // Every address of the loopback, for each honest client has one; what is not the loopback is not believed.
+    // Every loopback address, because each honest client has one; other addresses are not trusted.
     const words = ['--http-socket', '0.0.0.0:0', ...turn, ...(valkey ? ['--store', valkey.url] : [])];
     const program = here.start(words, { command: [...node, cli] });
-    const { address = '' } = await program.said('listening');
+    const { address = '' } = await program.logged('listening');
     const port = Number(address.split(':').at(-1));
     const crowd = new Residents(network, port);
     residents.push(crowd);
@@ -117,7 +117,7 @@ const observe = async (
     },
     ...{ resumed, notRecovered, reloaded, lateReloads: late, hostsChanged: [...hostsChanged] },
     stored: valkey && (await storedIn(valkey)),
-    // The attacker's and newcomers' seats are still there, or not yet gone.
+    // The attacker's and newcomers' seats still exist, or have just been freed.
     findings: [
       ...crowd.judge.findings.filter((found) => !found.includes(' sees ')),
       ...crowd.fatal,
@@ -128,7 +128,7 @@ const observe = async (
 
 type Felt = Pick<Outcome, 'seconds' | 'growth' | 'cpu' | 'waited' | 'readiness' | 'died' | 'spoils'>;
 
-/** What an attack does to the server. */
+/** The effect of an attack on the server. */
 const feel = async ({ pid, port, exited }: Running, network: Network, job: Job): Promise<Felt> => {
   let died = false;
   void exited.then(() => {
@@ -166,22 +166,22 @@ const feel = async ({ pid, port, exited }: Running, network: Network, job: Job):
   };
 };
 
-/** Starts the attacker; `done` with what came of it, also when it was stopped. */
+/** Starts the attacker; `done` resolves to its results, also when it was stopped. */
 const attack = (job: Job): { pid: number; done: Promise<Spoils>; stop(): void } => {
   const child = fork(join(import.meta.dirname, 'attacker.ts'), [JSON.stringify(job)]);
   const done = new Promise<Spoils>((resolve) => {
     let spoils: Spoils = {};
-    child.on('message', (told: Spoils) => {
-      spoils = told;
+    child.on('message', (results: Spoils) => {
+      spoils = results;
     });
     child.on('exit', () => resolve(spoils));
   });
   return { pid: child.pid ?? 0, done, stop: () => void child.kill('SIGKILL') };
 };
 
-const takeDelays = (delays: { acknowledged: number[]; heard: number[] }): Delays => ({
+const takeDelays = (delays: { acknowledged: number[]; received: number[] }): Delays => ({
   acknowledged: p99(delays.acknowledged.splice(0)),
-  heard: p99(delays.heard.splice(0)),
+  received: p99(delays.received.splice(0)),
 });
 
 const p99 = (values: number[]): number =>
@@ -195,5 +195,5 @@ const storedIn = async (valkey: Server): Promise<number> => {
   return Number(/^used_memory:(\d+)/m.exec(info)?.[1]) / mb;
 };
 
-/** How many answers refused an honest client something. */
+/** The number of responses that refused an honest client something. */
 export const refusedIn = ({ refusals }: Outcome): number => Object.values(refusals).reduce((all, one) => all + one, 0);

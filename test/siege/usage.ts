@@ -1,8 +1,8 @@
-/** What the processes of a siege take of the machine, and what the server says of itself, looked at again and again. */
+/** Resource usage of the processes of a siege, and the server's own readiness, sampled repeatedly. */
 import { readFileSync } from 'node:fs';
 import { cpuOf } from '../bench/servers.ts';
 
-/** Bytes of memory that a process has; undefined when it is gone. */
+/** Resident memory of a process in bytes; undefined when it has ended. */
 export const residentBytes = (pid: number): number | undefined => {
   try {
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
@@ -11,7 +11,7 @@ export const residentBytes = (pid: number): number | undefined => {
   }
 };
 
-/** Seconds of processor time that a process has used; 0 when it is gone. */
+/** Seconds of CPU time that a process has used; 0 when it has ended. */
 export const processorTime = (pid: number): number => {
   try {
     return cpuOf(pid);
@@ -20,7 +20,7 @@ export const processorTime = (pid: number): number => {
   }
 };
 
-/** Seconds for which the threads of a process could have run and had to wait for a processor: of these the machine is to blame. */
+/** Seconds for which the threads of a process were runnable and had to wait for a processor: caused by the machine. */
 export const waitedTime = (pid: number): number => {
   try {
     return Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e9;
@@ -29,18 +29,18 @@ export const waitedTime = (pid: number): number => {
   }
 };
 
-/** Follows a server from now on. */
+/** Observes a server from now on. */
 export class Gauge {
-  /** The most bytes that it had. */
+  /** The largest number of bytes. */
   peak = 0;
-  /** What `/readyz` answered last; 0: nothing. */
+  /** The latest status of `/readyz`; 0: no response. */
   ready = 0;
   /** How often that was not 200. */
   notReady = 0;
   readonly #pid: number;
   readonly #timer: NodeJS.Timeout;
 
-  /** @param enough called with every measured number of bytes */
+  /** @param seen called with every measured number of bytes */
   constructor(pid: number, url: string, seen: (bytes: number) => void) {
     this.#pid = pid;
     this.#timer = setInterval(() => {

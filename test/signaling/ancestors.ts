@@ -1,9 +1,9 @@
-/** The call sequence of the ancestors of this project, with plain HTTP requests alone: enter, move, sdp, check, leave. */
+/** The call sequence of earlier projects, with plain HTTP requests alone: enter, move, sdp, check, leave. */
 import { expect, test } from 'vitest';
 import { HttpPeer } from '../../app/conform/peers.ts';
 import type { ServerMessage } from '../../app/protocol/messages.ts';
 
-/** A peer that asks only when it is told to, as the ancestors' `send:check` did. */
+/** A peer that polls only when told to, like `send:check` of the earlier projects. */
 class Checking extends HttpPeer {
   #after = 0;
 
@@ -26,7 +26,7 @@ class Checking extends HttpPeer {
 }
 
 export const describeAncestors = (name: string, site: () => string): void => {
-  test(`the ancestors' sequence, ${name}`, async () => {
+  test(`the call sequence of earlier projects, ${name}`, async () => {
     const room = `ancestors-${process.pid}-${name.length}`;
     const [a, b] = [new Checking(site(), room), new Checking(site(), room)];
 
@@ -52,6 +52,6 @@ export const describeAncestors = (name: string, site: () => string): void => {
     await b.leave();
     expect(await a.check()).toMatchObject([{ type: 'peer-left', peer: b.id, reason: 'left' }]);
     await a.leave();
-    expect((await a.poll()).status, 'who has left is nobody').toBe(401);
+    expect((await a.poll()).status, 'a peer that has left has no session').toBe(401);
   });
 };

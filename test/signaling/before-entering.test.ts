@@ -1,4 +1,4 @@
-/** Nobody reads what was said and signalled while it was not in the room, whatever number it asks after. */
+/** A peer gets no messages and signals from before it joined, whatever number it requests. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type TestPeer, WebSocketPeer } from '../../app/conform/peers.ts';
 import { webSocket } from '../../app/conform/transports.ts';
@@ -38,7 +38,7 @@ describe.each(['memory', 'valkey'])('with rooms in %s', (kept) => {
       });
     const post = async (room: string, path: string, session: string, body: object): Promise<Message> =>
       (await ask(room, path, session, { method: 'POST', body: JSON.stringify(body) })).json();
-    /** All that polls give from the first number on. */
+    /** Everything that polls return from the first number on. */
     const polled = async (room: string, session: string): Promise<Message[]> => {
       const all: Message[] = [];
       for (let after = 0; ; ) {
@@ -48,31 +48,31 @@ describe.each(['memory', 'valkey'])('with rooms in %s', (kept) => {
         after = answer.seq;
       }
     };
-    /** All that a stream gives from the first number on, until this text comes. */
+    /** Everything that a stream returns from the first number on, until this text arrives. */
     const streamed = async (room: string, session: string, last: string): Promise<string> => {
       const over = new AbortController();
       const headers = { accept: 'text/event-stream' };
       const { body } = await ask(room, 'events?after=0', session, { headers, signal: over.signal });
-      let heard = '';
+      let streamText = '';
       for await (const part of body?.pipeThrough(new TextDecoderStream()) ?? []) {
-        heard += part;
-        if (heard.includes(last)) break;
+        streamText += part;
+        if (streamText.includes(last)) break;
       }
       over.abort();
-      return heard;
+      return streamText;
     };
 
-    test('a newcomer is told nothing of before, by polls, a stream or a WebSocket', async () => {
+    test('a newcomer gets no earlier events, by polls, a stream or a WebSocket', async () => {
       const room = newRoom();
       const host = await enter(room);
       await host.send({ type: 'chat', text: 'hush' });
       const { session } = await post(room, 'join', '', {});
       if (!session) throw new Error('no session');
       await host.send({ type: 'chat', text: 'hello' });
-      const told = await polled(room, session);
-      expect(told.filter(({ type }) => type === 'chat')).toMatchObject([{ text: 'hello' }]);
-      const heard = await streamed(room, session, 'hello');
-      expect(heard).not.toContain('hush');
+      const received = await polled(room, session);
+      expect(received.filter(({ type }) => type === 'chat')).toMatchObject([{ text: 'hello' }]);
+      const streamText = await streamed(room, session, 'hello');
+      expect(streamText).not.toContain('hush');
       const again = new WebSocketPeer(site.direct.http, room);
       peers.push(again);
       await again.join({ session, after: 0 });
@@ -80,7 +80,7 @@ describe.each(['memory', 'valkey'])('with rooms in %s', (kept) => {
       expect(JSON.stringify(again.inbox.all)).not.toContain('hush');
     });
 
-    test('one who left and is back under the same id sees nothing of the time between, and continues', async () => {
+    test('a peer that left and rejoined with the same id gets no events from in between, and continues', async () => {
       const room = newRoom();
       const host = await enter(room);
       const first = await post(room, 'join', '', {});
@@ -91,8 +91,8 @@ describe.each(['memory', 'valkey'])('with rooms in %s', (kept) => {
       const { session = '' } = await post(room, 'join', '', { session: first.session, after: 0 });
       expect(session.split('.')[0]).toBe(first.session?.split('.')[0]);
       await host.send({ type: 'chat', text: 'hello' });
-      const told = await polled(room, session);
-      expect(told.filter(({ type }) => type === 'chat')).toMatchObject([{ text: 'hello' }]);
+      const received = await polled(room, session);
+      expect(received.filter(({ type }) => type === 'chat')).toMatchObject([{ text: 'hello' }]);
       expect(await streamed(room, session, 'hello')).not.toMatch(/hush|before/);
       const again = new WebSocketPeer(site.direct.http, room);
       peers.push(again);
@@ -101,7 +101,7 @@ describe.each(['memory', 'valkey'])('with rooms in %s', (kept) => {
       expect(JSON.stringify(again.inbox.all)).not.toMatch(/hush|before/);
     });
 
-    test('one who left and knocks under the same id is told nothing of before it was let in', async () => {
+    test('a peer that left and waits in the lobby with the same id gets no events from before it is admitted', async () => {
       const room = newRoom();
       const host = await enter(room);
       const first = await post(room, 'join', '', {});
@@ -114,17 +114,17 @@ describe.each(['memory', 'valkey'])('with rooms in %s', (kept) => {
       const [id] = session.split('.');
       expect(first.session?.split('.')[0]).toBe(id);
       expect(await polled(room, session)).toEqual([]);
-      const heard = streamed(room, session, 'hello');
+      const streamText = streamed(room, session, 'hello');
       await host.send({ type: 'admit', peer: id });
       await host.inbox.take('peer-joined');
       await host.send({ type: 'chat', text: 'hello' });
-      expect(await heard).not.toContain('hush');
-      const told = await polled(room, session);
-      expect(told.map(({ type }) => type)).toContain('joined');
-      expect(told.filter(({ type }) => type === 'chat')).toMatchObject([{ text: 'hello' }]);
+      expect(await streamText).not.toContain('hush');
+      const received = await polled(room, session);
+      expect(received.map(({ type }) => type)).toContain('joined');
+      expect(received.filter(({ type }) => type === 'chat')).toMatchObject([{ text: 'hello' }]);
     });
 
-    test('one whose connection was lost is told what it missed', async () => {
+    test('a peer whose connection was lost gets the events it missed', async () => {
       const room = newRoom();
       const host = await enter(room);
       const guest = await enter(room);

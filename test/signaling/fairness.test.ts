@@ -1,4 +1,4 @@
-/** The default budgets on the real server: a class behind one address notices nothing of them, and an attacker gets no further. */
+/** The default budgets on the real server: a class behind one address stays below them, and an attacker gains nothing. */
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => site.stop(), 30_000);
 
-test('200 people behind one router in three rooms are refused nothing', async () => {
+test('200 people behind one router in three rooms get no refusal', async () => {
   const peers = Array.from({ length: 200 }, (_, at) => new WebSocketPeer(site.direct.http, `class-${at % 3}`));
   const joined = await Promise.all(peers.map((peer) => peer.join({ name: 'Pupil' })));
   const sent = peers.map(async (peer, at) => {
@@ -23,7 +23,7 @@ test('200 people behind one router in three rooms are refused nothing', async ()
     await eventually(() => expect(peer.inbox.of('ack').at(-1)?.n).toBe(Math.min(others.length, 10) + 1));
   });
   await Promise.all(sent);
-  // The router starts again.
+  // The router restarts.
   for (const peer of peers) await peer.cut();
   const back = await Promise.all(peers.map((peer) => peer.resume()));
   expect(back.filter(({ recovered }) => recovered)).toHaveLength(200);
@@ -43,7 +43,7 @@ describe('one attacker', () => {
   };
   const join = (room: string, fields: Fields = {}) => post(room, 'join', fields);
 
-  test('says no more by resuming than by staying', async () => {
+  test('sends no more by resuming than by staying', async () => {
     const { session } = (await join('resumes')).json as { session: string };
     let accepted = 0;
     for (let round = 0; round < 12; round += 1) {
@@ -53,11 +53,11 @@ describe('one attacker', () => {
       accepted = Math.max(accepted, ...acks.map(({ n }) => Number(n)));
       await join('resumes', { session, after: 1 });
     }
-    // The burst, and what came back meanwhile.
+    // The burst, and what was refilled meanwhile.
     expect(accepted).toBeLessThan(1200);
   });
 
-  test('rejoins its own seat a few times, and is refused then', async () => {
+  test('may rejoin its own seat a few times, and is refused then', async () => {
     const { session } = (await join('rejoins')).json;
     const statuses: number[] = [];
     for (let times = 0; times < 50; times += 1) statuses.push((await join('rejoins', { session })).status);
@@ -65,7 +65,7 @@ describe('one attacker', () => {
     expect(statuses.at(-1)).toBe(429);
   });
 
-  test('gets few names at the TURN server, however often it joins', async () => {
+  test('gets few TURN user names, however often it joins', async () => {
     const names = new Set<string>();
     for (let times = 0; times < 30; times += 1) {
       const { json } = await join('turn', {});
@@ -75,7 +75,7 @@ describe('one attacker', () => {
     expect(names.size).toBeLessThanOrEqual(2);
   });
 
-  test('has its passcodes hashed at a rate, and a message that is refused keeps its number', async () => {
+  test('may have passcodes hashed at a limited rate, and a refused message keeps its number', async () => {
     const { session } = (await join('hashes')).json;
     const replies: Fields[] = [];
     for (let n = 1; n <= 300; n += 1) {
@@ -102,7 +102,7 @@ describe('one attacker', () => {
     expect((await join('bytes', { name: 'x'.repeat(20_000) })).status).toBe(413);
   });
 
-  test('opens no more rooms than its share, and nobody else notices', async () => {
+  test('opens no more rooms than its share, and other addresses are not affected', async () => {
     const statuses = await Promise.all(Array.from({ length: 230 }, async (_, at) => (await join(`own-${at}`)).status));
     expect(statuses.filter((status) => status === 200).length).toBeLessThanOrEqual(202);
     expect(statuses.filter((status) => status === 503).length).toBeGreaterThan(20);
@@ -110,7 +110,7 @@ describe('one attacker', () => {
   });
 });
 
-test('a body of unknown length is counted by what comes of it', async () => {
+test('a body of unknown length is counted by the bytes received', async () => {
   const headers = { 'content-type': 'application/json', 'x-forwarded-for': '203.0.113.68' };
   const statuses = new Set<number>();
   for (let times = 0; times < 30; times += 1) {
@@ -124,7 +124,7 @@ test('a body of unknown length is counted by what comes of it', async () => {
   expect([...statuses]).toEqual([200]);
 });
 
-test('a large body for a room with a bad name is refused for that name', async () => {
+test('a large body for a room with an invalid name is refused for the name', async () => {
   const answer = await fetch(`${site.direct['http-socket']}/rooms/a%20b/messages`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-forwarded-for': '203.0.113.69' },
@@ -140,7 +140,7 @@ describe('WebSockets and event streams of one address', () => {
   });
   afterAll(() => small.stop(), 30_000);
 
-  test('are counted together, and what closes makes room', async () => {
+  test('are counted together, and closed ones free a slot', async () => {
     const base = small.direct['http-socket'];
     const headers = { 'content-type': 'application/json', 'x-forwarded-for': '203.0.113.70' };
     const joined = await fetch(`${base}/rooms/shared/join`, { method: 'POST', headers, body: '{}' });

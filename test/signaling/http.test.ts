@@ -1,4 +1,4 @@
-/** Plain HTTP beyond the spec: limits and ends of streams, what is logged and counted of them, batches of messages. */
+/** Plain HTTP beyond the signaling cases: limits and ends of streams, their logs and counts, batches of messages. */
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -6,8 +6,8 @@ import { eventsIn, type Fields, HttpPeer, WebSocketPeer } from '../../app/confor
 import { HttpConversations } from '../../app/signaling/transports/http.ts';
 import type { Store } from '../../app/store/store.ts';
 import { eventually } from '../listener/uwsgi/finish.ts';
-import { openHouse } from './house.ts';
 import { type Site, startSite } from './site.ts';
+import { testContext } from './test-context.ts';
 
 class SilentPeer extends HttpPeer {
   protected override async listen(): Promise<void> {}
@@ -35,7 +35,7 @@ afterAll(async () => {
 });
 
 let count = 0;
-/** The room's first, who hears and speaks, and its second, who has only joined; the last event is number 2. */
+/** The first peer of a room, which receives and sends, and the second, which has only joined; the last event is number 2. */
 const pair = async (base: string) => {
   const room = `http-${++count}`;
   const [other, peer] = [new WebSocketPeer(base, room), new SilentPeer(base, room)];
@@ -55,7 +55,7 @@ const logged = async ({ logs }: Site, room: string): Promise<Fields> => {
 };
 
 describe.concurrent.each(['http', 'http-socket', 'socket', 'unix'] as const)('a stream by --%s', (listener) => {
-  test('of a peer that does not read is ended, and goes on from the log without a gap', async () => {
+  test('to a peer that does not read is ended, and continues from the log without a gap', async () => {
     const { room, other, peer } = await pair(site.direct[listener]);
     const unread = await peer.events('after=2', asked);
     const epoch = other.inbox.of('peer-joined')[0]?.peer.epoch;
@@ -63,13 +63,13 @@ describe.concurrent.each(['http', 'http-socket', 'socket', 'unix'] as const)('a 
     for (; other.inbox.of('peer-away').length === 0; sent += 1) {
       await other.send({ type: 'signal', to: peer.id, epoch, data: 'x'.repeat(30_000) });
       await other.inbox.take('ack');
-      // It lives, or it would be taken for one that has vanished.
+      // It sends requests, otherwise it would count as vanished.
       if (sent % 50 === 49) await peer.post('messages', { type: 'ping' });
     }
     expect(await logged(site, room)).toMatchObject({ end: 'slow-consumer', peer: peer.id, status: 200 });
     await unread.body?.cancel();
     const seqs: number[] = [];
-    // What was missed is more than may wait, so it comes in several streams, each of which gets further.
+    // The missed events exceed max-unsent-bytes, so they arrive in several streams, each of which gets further.
     while (seqs.length < sent) {
       for await (const { id, data } of eventsIn(await peer.events(`after=${seqs.at(-1) ?? 2}`, asked))) {
         if (data?.includes('"signal"')) seqs.push(Number(id));
@@ -80,7 +80,7 @@ describe.concurrent.each(['http', 'http-socket', 'socket', 'unix'] as const)('a 
     expect(seqs).toHaveLength(sent);
   });
 
-  test('lasts beyond harakiri while its peer is heard of, and ends without a word when it is not', async () => {
+  test('outlasts harakiri while its peer sends requests, and ends silently when it does not', async () => {
     const { room, other, peer } = await pair(impatient.direct[listener]);
     const whole = messagesIn(await peer.events('after=2', asked));
     for (let times = 0; times < 6; times += 1) {
@@ -102,7 +102,7 @@ describe.concurrent.each(['http', 'http-socket', 'socket', 'unix'] as const)('a 
   });
 });
 
-test('what others say ends no line of a stream, whatever its reader takes for one', async () => {
+test('Unicode line separators in messages do not end a line of a stream', async () => {
   const { other, peer } = await pair(site.direct.http);
   const answer = await peer.events('after=2', asked);
   const { epoch } = other.inbox.of('peer-joined')[0]?.peer ?? {};
@@ -118,8 +118,8 @@ test('what others say ends no line of a stream, whatever its reader takes for on
   expect(JSON.parse(line.slice(6))).toMatchObject({ type: 'signal', data });
 });
 
-test('a client that goes while its stream begins is away, not a ghost', async () => {
-  const kept = openHouse().store;
+test('a client that disconnects while its stream starts is away, not a ghost', async () => {
+  const kept = testContext().store;
   const response = new ServerResponse(new IncomingMessage(new Socket()));
   const store: Store = {
     ...kept,
@@ -128,7 +128,7 @@ test('a client that goes while its stream begins is away, not a ghost', async ()
       return [];
     },
   };
-  const signaling = openHouse({ store });
+  const signaling = testContext({ store });
   const ends: string[] = [];
   const conversations = new HttpConversations(signaling, { streamed: ({ end }) => ends.push(end) });
   const events: unknown[] = [];
@@ -151,12 +151,12 @@ test('open streams are counted', async () => {
   await answer.body?.cancel();
 });
 
-test('a server that drains says so to every stream and poll, and waits for none of their connections', async () => {
+test('a draining server notifies every stream and poll, and waits for none of their connections', async () => {
   const draining = await startSite(['--drain-timeout', '600']);
   const [a, b] = [await pair(draining.direct.http), await pair(draining.direct.http)];
   const stream = messagesIn(await a.peer.events('after=2', asked));
   const poll = b.peer.events('after=2&wait=20');
-  // Nothing tells from outside that a poll waits.
+  // Nothing shows from outside that a poll waits.
   await new Promise((resolve) => setTimeout(resolve, 200));
   await draining.stop();
   expect((await stream).at(-1)).toMatchObject({ type: 'bye', code: 'draining', retry: expect.any(Number) });
@@ -173,14 +173,14 @@ describe('a batch', () => {
     return { status, ...(json as { messages: Fields[] }) };
   };
 
-  test('is carried out in order and acknowledged once', async () => {
+  test('is applied in order and acknowledged once', async () => {
     const { other, peer } = await pair(site.direct.http);
     const five = [1, 2, 3, 4, 5].map(chat);
     expect(await replies(peer, five)).toEqual({ status: 200, messages: [{ type: 'ack', n: 5 }] });
     for (const { text } of five) expect(await other.inbox.take('chat')).toMatchObject({ text });
   });
 
-  test('goes on after what is refused for good, which no acknowledgement hides', async () => {
+  test('continues after a final refusal, which no acknowledgement hides', async () => {
     const { other, peer } = await pair(site.direct.http);
     const lost = { type: 'chat', n: 2, text: 'to nobody', to: 'nobody' };
     expect(await replies(peer, [chat(1), lost, 'nonsense', chat(3), chat(4)])).toMatchObject({
@@ -195,7 +195,7 @@ describe('a batch', () => {
     for (const n of [1, 3, 4]) expect(await other.inbox.take('chat')).toMatchObject({ text: `text ${n}` });
   });
 
-  test('stops at what is to be sent again: nothing overtakes it', async () => {
+  test('stops at a message to be sent again: no later one overtakes it', async () => {
     const { other, peer } = await pair(site.direct.http);
     const { messages } = await replies(peer, [chat(1), chat(3), chat(2)]);
     expect(messages).toMatchObject([
@@ -206,21 +206,21 @@ describe('a batch', () => {
     for (const n of [1, 2, 3]) expect(await other.inbox.take('chat')).toMatchObject({ text: `text ${n}` });
   });
 
-  test('of very many is answered no longer than the burst, also when none of them means anything', async () => {
+  test('of very many messages is answered up to the burst, even if none is valid', async () => {
     const { peer } = await pair(site.direct.http);
     const began = performance.now();
     const { messages } = await replies(
       peer,
       Array.from({ length: 20_000 }, () => 0),
     );
-    // The burst of 400, as many refusals, and the 10 000 a second that come back meanwhile.
+    // The burst of 400, as many refusals, and the 10 000 a second refilled meanwhile.
     const seconds = (performance.now() - began) / 1000;
     expect(messages.length).toBeLessThan(801 + 10_000 * seconds);
     expect(messages.at(-1)).toMatchObject({ code: 'rate-limited' });
   });
 
   test.each(['http', 'socket'] as const)(
-    'of more bytes than --limit-post is refused as what it is, by --%s',
+    'of more bytes than --limit-post is refused as too large, by --%s',
     async (listener) => {
       const { other, peer } = await pair(site.direct[listener]);
       const answer = await peer.post('messages', [chat(1), 'x'.repeat(140_000)]);

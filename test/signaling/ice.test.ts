@@ -1,11 +1,11 @@
-/** Credentials that age are replaced before they expire: pushed over a WebSocket, with the next answer over plain HTTP. */
+/** Credentials are replaced before they expire: pushed over a WebSocket, with the next response over plain HTTP. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { HttpPeer } from '../../app/conform/peers.ts';
 import { plainHttp, webSocket } from '../../app/conform/transports.ts';
 import { type IceServer, joined } from '../../app/protocol/messages.ts';
 import { HttpConversations } from '../../app/signaling/transports/http.ts';
-import { openHouse } from './house.ts';
 import { type Site, startSite } from './site.ts';
+import { testContext } from './test-context.ts';
 
 let site: Site;
 beforeAll(async () => {
@@ -14,11 +14,11 @@ beforeAll(async () => {
 });
 afterAll(() => site.stop());
 
-/** When the credential in a set expires, seconds since 1970. */
+/** When the credential of the servers expires, seconds since 1970. */
 const expiry = (ice: IceServer[]): number => Number.parseInt(ice.at(-1)?.username ?? '', 10);
 
 test.concurrent.each([webSocket, plainHttp])(
-  'a peer on $name gets a set before its own expires, and again',
+  'a peer on $name gets new servers before its own expire, repeatedly',
   async ({ peer, name }) => {
     const one = peer(site.direct.http, `renewed-${name}`);
     const { ice } = await one.join();
@@ -39,7 +39,7 @@ test.concurrent.each([webSocket, plainHttp])(
   },
 );
 
-test.concurrent('a request that waits is ended for it, and the number to ask after stays', async () => {
+test.concurrent('a waiting poll ends with the new servers, and the sequence number is unchanged', async () => {
   const peer = new HttpPeer(site.direct.http, 'waiting');
   const { seq, ice } = await peer.join();
   await peer.cut();
@@ -50,10 +50,10 @@ test.concurrent('a request that waits is ended for it, and the number to ask aft
   expect((await peer.poll(0)).json).toEqual({ messages: [], seq });
 });
 
-test('an answer that nobody was there to get is given again', async () => {
+test('a response that was not received is repeated', async () => {
   let now = 0;
   const conversations = new HttpConversations(
-    openHouse({
+    testContext({
       ice: (_peer, _network, at) => ({ servers: [{ urls: [`turn:from-${at}`] }], renewAt: at + 10_000 }),
       clock: () => now,
     }),
@@ -75,7 +75,7 @@ test('an answer that nobody was there to get is given again', async () => {
   expect((await ask(false)).messages).toEqual([{ type: 'ice', ice: [{ urls: ['turn:from-10000'] }] }]);
 });
 
-test.concurrent('who comes back is given a new set at once', async () => {
+test.concurrent('a reconnecting peer gets new servers at once', async () => {
   const peer = webSocket.peer(site.direct.http, 'back');
   const { ice } = await peer.join();
   await expect.poll(() => Date.now() / 1000, { timeout: 5_000 }).toBeGreaterThan(expiry(ice) - 18);

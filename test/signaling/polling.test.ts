@@ -1,33 +1,33 @@
-/** How long a peer that asks by plain HTTP counts as here: as long as its last request may wait, and the grace of the polling. */
+/** How long a peer on plain HTTP counts as present: as long as its last request may wait, plus the grace of polling. */
 import { expect, test } from 'vitest';
 import type { RoomEvent } from '../../app/rooms/room.ts';
 import { HttpConversations } from '../../app/signaling/transports/http.ts';
-import { openHouse } from './house.ts';
+import { testContext } from './test-context.ts';
 
 const caller = { address: undefined };
 
-/** A peer in a room, in a house where a request may wait 25 s and 10 s may pass between two. */
+/** A peer in a room, on a server where a request may wait 25 s and 10 s may pass between two. */
 const enter = async () => {
   let now = 0;
-  const house = openHouse({ clock: () => now });
-  house.limits.pollWait = 25_000;
-  house.limits.pollGrace = 10_000;
+  const context = testContext({ clock: () => now });
+  context.limits.pollWait = 25_000;
+  context.limits.pollGrace = 10_000;
   const events: RoomEvent['type'][] = [];
-  house.store.subscribe('room', ({ event }) => events.push(event.type));
-  const conversations = new HttpConversations(house, { streamed: () => {} });
+  context.store.subscribe('room', ({ event }) => events.push(event.type));
+  const conversations = new HttpConversations(context, { streamed: () => {} });
   const { session } = JSON.parse((await conversations.join('room', {}, caller)).body);
   return {
     poll: () => void conversations.events('room', session, { after: 1, wait: 25 }, caller, () => {}),
     say: (message: object) => conversations.messages('room', session, message, caller),
     async pass(ms: number) {
       now += ms;
-      await house.store.sweep();
+      await context.store.sweep();
     },
     events,
   };
 };
 
-test('what it says meanwhile does not shorten the time that its request for events may wait', async () => {
+test('other requests do not shorten the time that a request for events may wait', async () => {
   const { poll, say, pass, events } = await enter();
   poll();
   await say({ type: 'ping' });
@@ -37,7 +37,7 @@ test('what it says meanwhile does not shorten the time that its request for even
   expect(events).toEqual(['peer-joined', 'peer-away']);
 });
 
-test('nor does the end of a request for events that another has replaced', async () => {
+test('the end of a replaced request for events does not shorten it either', async () => {
   const { poll, say, pass, events } = await enter();
   poll();
   poll();

@@ -1,4 +1,4 @@
-/** How often one address may enter and guess, and how much a session may send, on the real server. */
+/** Rates of joins and guesses by address, and of bytes by session, on the real server. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -34,55 +34,55 @@ afterEach(() => {
 afterAll(() => site.stop());
 
 let addresses = 0;
-/** An address that no other test has. */
+/** An address that no other test uses. */
 const newAddress = () => `192.0.2.${++addresses}`;
-type Told = { status: number; retryAfter: string | null; said: Fields };
-/** A join by POST, from an address as the front end tells it. */
-const post = async (address: string, body: Fields = {}): Promise<Told> => {
+type Reply = { status: number; retryAfter: string | null; body: Fields };
+/** A join by POST, from an address reported by the front end. */
+const post = async (address: string, body: Fields = {}): Promise<Reply> => {
   const answer = await fetch(`${site.direct['http-socket']}/rooms/r-${address.replaceAll(/[.:]/g, '-')}/join`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-forwarded-for': address },
     body: JSON.stringify(body),
   });
-  return { status: answer.status, retryAfter: answer.headers.get('retry-after'), said: await answer.json() };
+  return { status: answer.status, retryAfter: answer.headers.get('retry-after'), body: await answer.json() };
 };
 const join8 = async (address: string): Promise<void> => {
   for (let at = 0; at < 8; at++) expect((await post(address)).status).toBe(200);
 };
 /** The same by WebSocket: the first message, and the close code if it is the last. */
-const shake = (address: string): Promise<{ said: Fields; code?: number }> =>
+const shake = (address: string): Promise<{ body: Fields; code?: number }> =>
   new Promise((resolve, reject) => {
     const url = `${site.direct['http-socket'].replace('http', 'ws')}/rooms/x/ws`;
     const socket = new WebSocket(url, protocolVersion, { headers: { 'x-forwarded-for': address } });
     socket.on('error', reject);
     socket.on('open', () => socket.send('{"type":"join"}'));
     socket.on('message', (data) => {
-      const said = JSON.parse(String(data));
-      if (said.type === 'bye') socket.on('close', (code) => resolve({ said, code }));
+      const body = JSON.parse(String(data));
+      if (body.type === 'bye') socket.on('close', (code) => resolve({ body, code }));
       else {
         socket.terminate();
-        resolve({ said });
+        resolve({ body });
       }
     });
   });
 
-describe('entrances', () => {
-  test('over the rate of their address are told when to come back, on both transports', async () => {
+describe('joins', () => {
+  test('over the rate of their address are told when to retry, on both transports', async () => {
     const [address, neighbour] = [newAddress(), newAddress()];
     await join8(address);
     const refused = await post(address);
-    expect(refused).toMatchObject({ status: 429, said: { type: 'error', code: 'rate-limited' } });
-    const retry = Number(refused.said.retry);
+    expect(refused).toMatchObject({ status: 429, body: { type: 'error', code: 'rate-limited' } });
+    const retry = Number(refused.body.retry);
     // One a minute, less what has passed since the burst.
     expect(retry).toBeGreaterThan(30_000);
     expect(retry).toBeLessThanOrEqual(60_000);
     expect(refused.retryAfter).toBe(String(Math.ceil(retry / 1000)));
-    const { said, code } = await shake(address);
-    expect(said).toMatchObject({ type: 'bye', code: 'rate-limited', retry: expect.any(Number) });
-    expect(Number(said.retry)).toBeGreaterThan(30_000);
+    const { body, code } = await shake(address);
+    expect(body).toMatchObject({ type: 'bye', code: 'rate-limited', retry: expect.any(Number) });
+    expect(Number(body.retry)).toBeGreaterThan(30_000);
     expect(code).toBe(errors['rate-limited'].close);
     expect((await post(neighbour)).status).toBe(200);
-    expect((await shake(neighbour)).said.type).toBe('joined');
+    expect((await shake(neighbour)).body.type).toBe('joined');
   });
 
   test('of one IPv6 network are counted together', async () => {
@@ -91,36 +91,36 @@ describe('entrances', () => {
     expect((await post('2001:db8:0:8::1')).status).toBe(200);
   });
 
-  test('to a seat that one has are not counted', async () => {
+  test('to one’s own seat are not counted', async () => {
     const address = newAddress();
-    const { session } = (await post(address)).said;
+    const { session } = (await post(address)).body;
     for (let at = 0; at < 7; at++) expect((await post(address)).status).toBe(200);
     for (let at = 0; at < 5; at++)
-      expect(await post(address, { session, after: 1 })).toMatchObject({ status: 200, said: { recovered: true } });
+      expect(await post(address, { session, after: 1 })).toMatchObject({ status: 200, body: { recovered: true } });
     expect((await post(address, { session: `abc.${'x'.repeat(32)}`, after: 1 })).status).toBe(429);
   });
 });
 
 describe('wrong tokens', () => {
-  test('are counted by address; a right one is let in even then', async () => {
+  test('are counted by address; a valid one is accepted even then', async () => {
     const [address, neighbour] = [newAddress(), newAddress()];
     for (let at = 0; at < 2; at++)
-      expect(await post(address, { token: 'x.y.z' })).toMatchObject({ status: 401, said: { code: 'token-invalid' } });
-    expect(await post(address, { token: 'x.y.z' })).toMatchObject({ status: 429, said: { code: 'rate-limited' } });
-    expect((await post(address, { token: await sign({ role: 'guest' }) })).said).toMatchObject({
+      expect(await post(address, { token: 'x.y.z' })).toMatchObject({ status: 401, body: { code: 'token-invalid' } });
+    expect(await post(address, { token: 'x.y.z' })).toMatchObject({ status: 429, body: { code: 'rate-limited' } });
+    expect((await post(address, { token: await sign({ role: 'guest' }) })).body).toMatchObject({
       self: { role: 'guest' },
     });
     expect((await post(neighbour, { token: 'x.y.z' })).status).toBe(401);
   });
 
-  test('that were right once, or elsewhere, are no guesses', async () => {
+  test('that are expired, or valid in another room, are not guesses', async () => {
     const address = newAddress();
     const [expired, elsewhere] = [await sign({ exp: 1 }), await sign({ room: 'elsewhere' })];
     for (let at = 0; at < 2; at++) {
-      expect((await post(address, { token: expired })).said.code).toBe('token-expired');
-      expect((await post(address, { token: elsewhere })).said.code).toBe('token-wrong-room');
+      expect((await post(address, { token: expired })).body.code).toBe('token-expired');
+      expect((await post(address, { token: elsewhere })).body.code).toBe('token-wrong-room');
     }
-    expect((await post(address, { token: 'x.y.z' })).said.code).toBe('token-invalid');
+    expect((await post(address, { token: 'x.y.z' })).body.code).toBe('token-invalid');
   });
 
   test('in update are counted too, and may be sent again later with the same number', async () => {
@@ -145,7 +145,7 @@ describe('wrong tokens', () => {
 describe('bytes of a session', () => {
   const text = 'x'.repeat(3900);
 
-  test('over the rate are refused by WebSocket, and far over end the connection for now', async () => {
+  test('over the rate are refused by WebSocket, and far over it end the connection for now', async () => {
     const peer = new WebSocketPeer(site.direct.http, 'bytes');
     opened.push(peer);
     await peer.join();
@@ -161,7 +161,7 @@ describe('bytes of a session', () => {
     await peer.join();
     let n = 0;
     let answer: Awaited<ReturnType<typeof peer.post>>;
-    // On a slow machine some of the burst has come back before it is used up.
+    // On a slow machine some of the burst is refilled before it is used up.
     do answer = await peer.post('messages', { type: 'chat', n: ++n, text });
     while (answer.status === 200 && n < 100);
     expect(n).toBeGreaterThan(10);
@@ -173,7 +173,7 @@ describe('bytes of a session', () => {
 describe('on a unix socket', () => {
   const directory = mkdtempSync(join(tmpdir(), 'genkan-rates-'));
   afterAll(() => rmSync(directory, { recursive: true }));
-  /** The statuses of joins that say so about themselves, one after the other. */
+  /** The statuses of joins with these reported addresses, one after the other. */
   const joins = async (setting: '--http' | '--http-socket', forwarded: (string | undefined)[]): Promise<number[]> => {
     const socketPath = join(directory, `${setting.slice(2)}.sock`);
     const loaded = load([setting, socketPath, '--join-rate', '1', '--join-burst', '1'], {});
@@ -198,11 +198,11 @@ describe('on a unix socket', () => {
         .end('{}');
     });
 
-  test('the front end tells who it is; those it says nothing of share one bucket', async () => {
+  test('the front end reports the address; requests without one share one bucket', async () => {
     expect(await joins('--http-socket', ['192.0.2.1', '192.0.2.2', '192.0.2.1'])).toEqual([200, 200, 429]);
     expect(await joins('--http-socket', [undefined, undefined, '192.0.2.1'])).toEqual([200, 429, 200]);
   });
-  test('without a front end nobody is believed, and all share one bucket', async () => {
+  test('without a front end no reported address is trusted, and all share one bucket', async () => {
     expect(await joins('--http', ['192.0.2.1', '192.0.2.2'])).toEqual([200, 429]);
   });
 });

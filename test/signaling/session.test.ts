@@ -1,14 +1,14 @@
-/** What a session does when our own side fails: its peer is told to come back, and is no ghost meanwhile. */
+/** A session when the server itself fails: its peer is told to reconnect, and is not a ghost meanwhile. */
 import { expect, test } from 'vitest';
 import { type MessageWriter, Session } from '../../app/signaling/session.ts';
 import type { Store } from '../../app/store/store.ts';
 import { eventually } from '../listener/uwsgi/finish.ts';
-import { openHouse } from './house.ts';
+import { testContext } from './test-context.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 test.each(['now', 'later'])('a command that fails %s ends the connection, and its peer is away', async (when) => {
-  const { commitNow, ...kept } = openHouse().store;
+  const { commitNow, ...kept } = testContext().store;
   let failures = 0;
   const failing = (): boolean => failures-- > 0;
   const store: Store = {
@@ -21,7 +21,7 @@ test.each(['now', 'later'])('a command that fails %s ends the connection, and it
       return commitNow(room, command);
     };
   const warned: string[] = [];
-  const signaling = openHouse({ store, log: { info: () => {}, warn: (_fields, message) => warned.push(message) } });
+  const signaling = testContext({ store, log: { info: () => {}, warn: (_fields, message) => warned.push(message) } });
   const sent: string[] = [];
   const closed: number[] = [];
   const wire: MessageWriter = {
@@ -48,16 +48,16 @@ test.each(['now', 'later'])('a command that fails %s ends the connection, and it
   expect(events).toMatchObject([{ type: 'peer-away' }]);
 });
 
-test('one who asks for silence gets it once, and no longer than is allowed', () => {
+test('pings are suppressed once for each request, and no longer than max-quiet', () => {
   let now = 0;
-  const house = openHouse({ clock: () => now });
-  const limits = { ...house.limits, maxQuiet: 500, joinTimeout: 100 };
+  const context = testContext({ clock: () => now });
+  const limits = { ...context.limits, maxQuiet: 500, joinTimeout: 100 };
   const sent: string[] = [];
   const wire: MessageWriter = {
     send: (text) => sent.push(text) > 0,
     close: (_code, _reason, last) => sent.push(...last),
   };
-  const session = new Session({ ...house, limits }, 'room', wire, { address: '192.0.2.1' });
+  const session = new Session({ ...context, limits }, 'room', wire, { address: '192.0.2.1' });
   const tickAt = (time: number) => {
     now = time;
     session.tick(now);
@@ -74,14 +74,14 @@ test('one who asks for silence gets it once, and no longer than is allowed', () 
 });
 
 test('a join that continues under another id leaves nothing attached under the first', async () => {
-  const house = openHouse();
+  const context = testContext();
   const joined = async (fields: object) => {
     const sent: { type: string; session?: string }[] = [];
     const writer: MessageWriter = {
       send: (text) => sent.push(JSON.parse(text)) > 0,
       close: (_code, _reason, last) => void sent.push(...last.map((text) => JSON.parse(text))),
     };
-    const session = new Session(house, 'room', writer, { address: '192.0.2.1' });
+    const session = new Session(context, 'room', writer, { address: '192.0.2.1' });
     session.receive(JSON.stringify({ type: 'join', passcode: 'p', ...fields }));
     await eventually(() => expect(sent[0]?.type).toMatch(/joined|bye/));
     return { sent, session, proof: sent[0]?.session ?? '', leave: () => session.receive('{"type":"leave"}') };
@@ -93,8 +93,8 @@ test('a join that continues under another id leaves nothing attached under the f
   first.leave();
   const second = await joined({ session: first.proof });
   second.leave();
-  // Both prove the same seat; the hash of the passcode lies between the check and the join.
+  // Both prove the same seat; the passcode is hashed between the check and the join.
   const rivals = await Promise.all([joined({ session: second.proof }), joined({ session: first.proof })]);
   for (const { leave } of [host, ...rivals]) leave();
-  await eventually(() => expect(house.fanout.receiversIn('room')).toBe(0));
+  await eventually(() => expect(context.fanout.receiversIn('room')).toBe(0));
 });

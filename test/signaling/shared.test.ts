@@ -1,4 +1,4 @@
-/** The spec over one store that two workers share: whoever comes next comes to the other one. */
+/** The signaling cases over one store that two workers share: each new peer connects to the other worker. */
 import { afterAll, beforeAll, describe } from 'vitest';
 import { eventStream, plainHttp, webSocket } from '../../app/conform/transports.ts';
 import { without } from '../setup/without.ts';

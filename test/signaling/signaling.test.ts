@@ -1,4 +1,7 @@
-/** The spec over {WebSocket, HTTP polls, event streams} × {--http, --http-socket, --socket on TCP and unix}, straight. Through nginx: test/nginx/spec.test.ts. */
+/**
+ * The signaling cases over {WebSocket, HTTP polls, event streams} × {--http, --http-socket, --socket on TCP and unix}, directly. Through
+ * nginx: test/nginx/spec.test.ts.
+ */
 import { afterAll, beforeAll } from 'vitest';
 import { eventStream, plainHttp, webSocket } from '../../app/conform/transports.ts';
 import { type Site, startSite } from './site.ts';

@@ -1,4 +1,4 @@
-/** The server under test in this process, on every kind of listener, with a plain bridge before the uwsgi ones. */
+/** The server under test in this process, on every kind of listener, with a simple bridge in front of the uwsgi ones. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -11,9 +11,9 @@ import { type Running, serve } from '../../app/serve.ts';
 import { encodePacket } from '../listener/uwsgi/client.ts';
 
 export type Site = {
-  /** Base URLs that lead straight to each listener. */
+  /** Base URLs that lead directly to each listener. */
   direct: Record<'http' | 'http-socket' | 'socket' | 'unix', string>;
-  /** What a front end connects to. */
+  /** The address for a front end. */
   addresses: Record<'http-socket' | 'http-unix' | 'socket' | 'unix', string>;
   logs: Record<string, unknown>[];
   count: Running['count'];
@@ -66,7 +66,7 @@ export const startSite = async (settings: string[]): Promise<Site> => {
 
 const urlOf = (listener: Running['listening'][number] | undefined): string => `http://${listener?.address ?? ''}`;
 
-/** Takes HTTP in and speaks uwsgi out, as nginx does, but by itself: one request for one connection, bytes unchanged. */
+/** Accepts HTTP and forwards it by uwsgi, like nginx, but simpler: one request for each connection, bytes unchanged. */
 const startBridge = async (address: string): Promise<{ url: string; server: Server }> => {
   const server = createServer((request) => {
     const body: Buffer[] = [];

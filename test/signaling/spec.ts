@@ -1,4 +1,4 @@
-/** The spec of app/conform as tests: every case that the transport can show, side by side. */
+/** The signaling cases of app/conform as tests: every case that the transport supports, concurrently. */
 import { describe, test } from 'vitest';
 import { isFor } from '../../app/conform/case.ts';
 import { Context } from '../../app/conform/context.ts';
@@ -6,7 +6,7 @@ import { guarantees } from '../../app/conform/spec.ts';
 import type { Transport } from '../../app/conform/transports.ts';
 import { addressBudgetsLifted } from '../setup/lifted-budgets.ts';
 
-/** Settings under which every case can be judged, and soon: short times, small rooms, a small log; and that all of it comes from one address. */
+/** Settings under which every case runs, and quickly: short times, small rooms, a small log; and no limits by address. */
 export const specSettings = [
   ['--max-peers', '4'],
   ['--grace', '3'],
@@ -22,10 +22,10 @@ export const specSettings = [
   addressBudgetsLifted,
 ].flat();
 
-/** @param site the base URL of the server under test, or of what stands in front of it */
+/** @param site the base URL of the server under test, or of the front end */
 export const describeSignaling = (name: string, site: () => string, transport: Transport): void => {
   describe.concurrent(`${transport.name} ${name}`, () => {
-    // The one of the context: the global one may be another's, where tests go side by side.
+    // That of the context: the global one may belong to another concurrent test.
     for (const one of guarantees.flatMap(({ cases }) => cases.filter((each) => isFor(each, transport))))
       test(one.name, async ({ onTestFinished }) => {
         const context = new Context({ base: site(), grace: 3000 }, transport);

@@ -1,4 +1,4 @@
-/** Two workers whose store goes away: joins and messages are refused for now, conversations are kept, nothing is lost or told twice. */
+/** Two workers whose store is unavailable: joins and messages are refused for now, sessions are kept, nothing is lost or duplicated. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { HttpPeer, type TestPeer, WebSocketPeer } from '../../app/conform/peers.ts';
 import { eventStream, plainHttp, webSocket } from '../../app/conform/transports.ts';
@@ -8,7 +8,7 @@ import { type Server, startServer } from '../store/server.ts';
 import { type Site, startSite } from './site.ts';
 import { specSettings } from './spec.ts';
 
-/** Asks again when it was refused for now. */
+/** Polls again when it was refused for now. */
 class PatientPeer extends HttpPeer {
   protected override async listen(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
@@ -19,7 +19,7 @@ class PatientPeer extends HttpPeer {
   }
 }
 
-describe.skipIf(without('redis-server'))('a store that goes away', () => {
+describe.skipIf(without('redis-server'))('a store that is unavailable', () => {
   let server: Server;
   const workers: Site[] = [];
   const peers: TestPeer[] = [];
@@ -44,7 +44,7 @@ describe.skipIf(without('redis-server'))('a store that goes away', () => {
     await server.stop();
   });
 
-  /** Says a text until it is settled, as a client does; how often it was refused. */
+  /** Sends a text until it is settled, like a client; → how often it was refused. */
   const insist = async (peer: WebSocketPeer, n: number): Promise<number> => {
     for (let refused = 0; ; refused += 1) {
       const errorsBefore = peer.inbox.of('error').length;
@@ -57,13 +57,13 @@ describe.skipIf(without('redis-server'))('a store that goes away', () => {
     }
   };
 
-  test('and comes back as it was', async () => {
+  test('and returns with its data', async () => {
     await start(['--appendonly', 'yes', '--appendfsync', 'always']);
     const [one, other] = [kept(new WebSocketPeer(at(0), 'garden')), kept(new WebSocketPeer(at(1), 'garden'))];
     const [poller, streamer] = [kept(new PatientPeer(at(1), 'garden')), kept(eventStream.peer(at(0), 'garden'))];
     for (const peer of [one, other, poller, streamer]) await peer.join();
     await insist(one, 1);
-    // Everyone listens by then.
+    // Every peer receives events by then.
     for (const peer of [other, poller, streamer]) await until(() => peer.inbox.of('chat').length === 1);
     await server.kill();
     await vi.waitFor(async () => expect(await readiness(0)).toEqual([503, 'store-unavailable']), { timeout: 20_000 });
@@ -86,7 +86,7 @@ describe.skipIf(without('redis-server'))('a store that goes away', () => {
     expect([one.closed, other.closed]).toEqual([undefined, undefined]);
   });
 
-  test('and comes back empty: everyone is told to join again', async () => {
+  test('and returns empty: every peer is told to join again', async () => {
     await start([]);
     const [one, other] = [kept(new WebSocketPeer(at(0), 'garden')), kept(new WebSocketPeer(at(1), 'garden'))];
     for (const peer of [one, other]) await peer.join();
@@ -102,7 +102,7 @@ describe.skipIf(without('redis-server'))('a store that goes away', () => {
     expect(await other.inbox.take('chat')).toMatchObject({ text: 'text 1' });
   });
 
-  test('a connection that broke meanwhile is told when it can be', async () => {
+  test('ends a connection that broke meanwhile as soon as possible', async () => {
     await start(['--appendonly', 'yes', '--appendfsync', 'always']);
     const [one, other] = [kept(new WebSocketPeer(at(0), 'garden')), kept(new WebSocketPeer(at(1), 'garden'))];
     for (const peer of [one, other]) await peer.join();
@@ -115,14 +115,14 @@ describe.skipIf(without('redis-server'))('a store that goes away', () => {
     await one.inbox.take('peer-back');
   });
 
-  test('a worker that stood still for longer than its lease has its peers back', async () => {
+  test('for a worker that was frozen for longer than its lease: its peers come back', async () => {
     await start([], ['--store-lease', '3']);
     const [one, other] = [kept(new WebSocketPeer(at(0), 'garden')), kept(new WebSocketPeer(at(1), 'garden'))];
     for (const peer of [one, other]) await peer.join();
     const holds = String(await server.ask(['HGET', 'genkan:{garden}', `p:${other.id}`]));
     const all = (await server.ask(['ZRANGE', 'genkan:workers', '0', '-1'])) as string[];
     const holder = all.find((worker) => holds.includes(worker)) ?? '';
-    // As if it had not been heard of for long, each time it is.
+    // As if it had not sent a request for long, each time it is swept.
     while (one.inbox.of('peer-away').length === 0) await server.ask(['ZADD', 'genkan:workers', '1', holder]);
     expect(await one.inbox.take('peer-away')).toMatchObject({ peer: other.id });
     expect(await one.inbox.take('peer-back')).toMatchObject({ peer: other.id });
@@ -131,7 +131,7 @@ describe.skipIf(without('redis-server'))('a store that goes away', () => {
     expect(await one.inbox.take('chat')).toMatchObject({ text: 'text 1' });
   });
 
-  test('the same session on another worker replaces the connection of before, once', async () => {
+  test('the same session on another worker replaces the earlier connection, once', async () => {
     await start([]);
     const [watcher, older] = [kept(new WebSocketPeer(at(0), 'garden')), kept(new WebSocketPeer(at(0), 'garden'))];
     await watcher.join();
@@ -148,7 +148,7 @@ describe.skipIf(without('redis-server'))('a store that goes away', () => {
     expect(back.closed).toBeUndefined();
   });
 
-  test('leaving by another worker ends the connection', async () => {
+  test('leaving through another worker ends the connection', async () => {
     await start([]);
     const [one, other] = [kept(new WebSocketPeer(at(0), 'garden')), kept(new WebSocketPeer(at(0), 'garden'))];
     for (const peer of [one, other]) await peer.join();

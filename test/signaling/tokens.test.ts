@@ -1,4 +1,4 @@
-/** Who may come in, on the real server: tokens, their grants and refusals, on both transports and every way to bring one. */
+/** Authorization on the real server: tokens, their grants and refusals, on both transports and every way to send one. */
 import { generateKeyPairSync } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -27,7 +27,7 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 let closed: Site;
 let open: Site;
 const opened: TestPeer[] = [];
-/** Everything secret that was ever sent, for the logs to be searched. */
+/** Every secret that was ever sent, to search the logs for. */
 const secrets: string[] = [secret, older, 'Aiko-by-token', 'subject-by-token'];
 beforeAll(async () => {
   const settings = [...keys, '--max-peers', '2', '--log-events', '16', '--attempt-burst', '1000'];
@@ -74,7 +74,7 @@ describe.each(kinds.map(([transport, way]) => ({ name: `${transport.name} by ${w
       secrets.push((await peer.join(fields)).session);
       return peer;
     };
-    /** Rejects when it was told to stay out. */
+    /** Rejects if it was refused. */
     const enterOrTell = async (room: string, text: string): Promise<void> => {
       const peer = peerIn(room);
       const over = new AbortController();
@@ -87,7 +87,7 @@ describe.each(kinds.map(([transport, way]) => ({ name: `${transport.name} by ${w
     const refused = (room: string, fields: Fields) =>
       transport.refusal(closed.direct[way], room, [JSON.stringify({ type: 'join', ...fields })]);
 
-    test('nobody enters without one, nor with a wrong one, and each is told why for good', async () => {
+    test('nobody joins without one or with an invalid one, and the refusal is final', async () => {
       const room = newRoom();
       const now = Math.floor(Date.now() / 1000);
       const cases: [ErrorCode, Fields][] = [
@@ -112,7 +112,7 @@ describe.each(kinds.map(([transport, way]) => ({ name: `${transport.name} by ${w
       }
     });
 
-    test('every key of the server opens, and what the token says counts before what the peer says', async () => {
+    test('a token of any key of the server is accepted, and its claims override the peer’s fields', async () => {
       const room = newRoom();
       const claims = { room, role: 'guest', name: 'Aiko-by-token', sub: 'subject-by-token' };
       const first = peerIn(room);
@@ -132,7 +132,7 @@ describe.each(kinds.map(([transport, way]) => ({ name: `${transport.name} by ${w
       });
     });
 
-    test('a session goes on without one, or with an expired one, also when it has to join anew', async () => {
+    test('a session continues without one, or with an expired one, also when it has to rejoin', async () => {
       const room = newRoom();
       const peer = await enter(room, { token: await token({ room, role: 'host', name: 'Aiko-by-token' }) });
       const other = await enter(room, { token: await token({ room }) });
@@ -143,7 +143,7 @@ describe.each(kinds.map(([transport, way]) => ({ name: `${transport.name} by ${w
         recovered: true,
         self: { id },
       });
-      // More than the log keeps: it cannot go on, but its seat is its own.
+      // More than the log keeps: it cannot be recovered, but keeps its seat.
       for (let n = 0; n < 20; n++) await other.send({ type: 'chat', text: 'x' });
       const again = peerIn(room);
       expect(await again.join({ session, after: 1, name: 'Mallory' })).toMatchObject({
@@ -156,7 +156,7 @@ describe.each(kinds.map(([transport, way]) => ({ name: `${transport.name} by ${w
       );
     });
 
-    test('one for a single use lets in one, and is not used up by a full room', async () => {
+    test('a single-use token admits one peer, and is not used up by a full room', async () => {
       const room = newRoom();
       const once = await token({ room, jti: `once-${room}`, once: true });
       const tries = await Promise.allSettled([1, 2, 3].map(() => enterOrTell(room, once)));
@@ -174,7 +174,7 @@ describe.each(kinds.map(([transport, way]) => ({ name: `${transport.name} by ${w
       expect(await refused(full, { token: later })).toEqual(fateOf('token-used', transport));
     });
 
-    test('a fresh one in update changes the role that others see; a wrong one is refused and ends nothing', async () => {
+    test('a new one in update changes the role that others see; an invalid one is refused and ends nothing', async () => {
       const room = newRoom();
       const peer = await enter(room, { token: await token({ room, role: 'guest' }) });
       const other = await enter(room, { token: await token({ room }) });
@@ -195,7 +195,7 @@ describe.each(kinds.map(([transport, way]) => ({ name: `${transport.name} by ${w
         await peer.send({ type: 'update', token: text, name: 'Mallory' });
         expect(await peer.inbox.take('error')).toMatchObject({ code, n: at + 2 });
       }
-      // Their numbers are settled, and nothing of them was carried out.
+      // Their numbers are settled, and none was applied.
       await peer.send({ type: 'chat', text: 'still here' });
       expect(await other.inbox.take('chat')).toMatchObject({ text: 'still here' });
       expect(other.inbox.of('peer-updated')).toHaveLength(1);
@@ -203,9 +203,9 @@ describe.each(kinds.map(([transport, way]) => ({ name: `${transport.name} by ${w
   },
 );
 
-describe('an open house with keys', () => {
+describe('an open server with keys', () => {
   test.each([webSocket, plainHttp])(
-    'asks nobody, and gives the role of a token that is shown: $name',
+    'requires no token, and uses the role of one that is sent: $name',
     async (transport) => {
       const room = newRoom();
       const [first, second] = [transport.peer(open.direct.http, room), transport.peer(open.direct.http, room)];
@@ -220,7 +220,7 @@ describe('an open house with keys', () => {
       );
     },
   );
-  test('without keys does not look at it', async () => {
+  test('ignores tokens without keys', async () => {
     const site = await startSite([]);
     const peer = new HttpPeer(site.direct.http, newRoom());
     opened.push(peer);
@@ -231,7 +231,7 @@ describe('an open house with keys', () => {
 });
 
 describe('a key set at a URL', () => {
-  test('opens when it can be fetched; joins meanwhile are asked to retry', async () => {
+  test('is used once it can be fetched; joins until then are told to retry', async () => {
     let served = { status: 503, body: '' };
     const provider = createServer((_request, response) => response.writeHead(served.status).end(served.body));
     await new Promise<void>((resolve) => provider.listen(0, '127.0.0.1', resolve));
@@ -249,7 +249,7 @@ describe('a key set at a URL', () => {
       fate: 503,
     });
     served = { status: 200, body: JSON.stringify({ keys: [pair.publicKey.export({ format: 'jwk' })] }) };
-    // The first one remembers the failure for seconds; key-set.test.ts shows how it ends.
+    // The first one remembers the failure for seconds; key-set.test.ts tests how it ends.
     const second = await startSite(['--auth', 'token', '--token-jwks-url', url]);
     const peer = new WebSocketPeer(second.direct.http, 'hall');
     opened.push(peer);
@@ -270,10 +270,10 @@ describe('in Authorization', () => {
       ...{ method: 'POST', headers },
       body: JSON.stringify(body),
     });
-    const said = await answer.json();
-    return { status: answer.status, code: said.code ?? said.self?.role };
+    const reply = await answer.json();
+    return { status: answer.status, code: reply.code ?? reply.self?.role };
   };
-  /** The first message that the server says to a join on a WebSocket whose handshake carried this. */
+  /** The first response to a join on a WebSocket whose handshake had this header. */
   const shake = (room: string, authorization: string, fields: Fields = {}): Promise<Fields> =>
     new Promise((resolve, reject) => {
       const url = `${closed.direct.unix.replace('http', 'ws')}/rooms/${room}/ws`;
@@ -286,13 +286,13 @@ describe('in Authorization', () => {
       });
     });
 
-  test('a token opens, by POST and by the handshake of a WebSocket', async () => {
+  test('a token is accepted, by POST and by the handshake of a WebSocket', async () => {
     const room = newRoom();
     const good = await token({ room, role: 'host' });
     expect(await post(room, `Bearer ${good}`)).toEqual({ status: 200, code: 'host' });
     expect(await shake(room, `bearer ${good}`)).toMatchObject({ type: 'joined', self: { role: 'host' } });
   });
-  test('a token of the message counts before it, and a session is none', async () => {
+  test('a token in the message overrides it, and a session is not a token', async () => {
     const room = newRoom();
     const [host, guest] = [await token({ room, role: 'host' }), await token({ room, role: 'guest' })];
     expect(await post(room, `Bearer ${host}`, { token: guest })).toEqual({ status: 200, code: 'guest' });
@@ -302,7 +302,7 @@ describe('in Authorization', () => {
     expect(await shake(room, `Bearer ${session}`)).toMatchObject({ type: 'bye', code: 'token-missing' });
     expect(await shake(room, 'Bearer a.b.c')).toMatchObject({ type: 'bye', code: 'token-invalid' });
   });
-  test('a token is no session', async () => {
+  test('a token is not a session', async () => {
     const room = newRoom();
     expect(await post(room, `Bearer ${await token({ room })}`, {}, 'messages')).toEqual({
       status: 401,
@@ -311,7 +311,7 @@ describe('in Authorization', () => {
   });
 });
 
-test('nothing of a token, a secret or a session is in the logs', () => {
+test('no token, secret or session is logged', () => {
   const logs = JSON.stringify([closed.logs, open.logs]);
   expect(logs.length).toBeGreaterThan(5000);
   expect(secrets.length).toBeGreaterThan(60);

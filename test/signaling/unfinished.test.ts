@@ -1,4 +1,4 @@
-/** What a WebSocket may make the server keep or parse before there is a message, or a seat that pays for it. */
+/** What a WebSocket may make the server keep or parse before there is a message, or a seat with a budget. */
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
@@ -21,7 +21,7 @@ const sendInFragments = (socket: WebSocket, text: string, fragments: number): vo
     socket.send(at === 0 ? text : ' ', { fin: at === fragments - 1, binary: false });
 };
 
-test('a message may have 32 fragments, and no more', async () => {
+test('a message may have at most 32 fragments', async () => {
   const socket = await open();
   sendInFragments(socket, '{"type":"join"}', 32);
   const [first] = await once(socket, 'message');
@@ -30,7 +30,7 @@ test('a message may have 32 fragments, and no more', async () => {
   expect((await once(socket, 'close'))[0]).toBe(1008);
 });
 
-test('before it joins a client may send as many bytes as two messages have', async () => {
+test('before joining a client may send as many bytes as two messages have', async () => {
   const socket = await open();
   const ping = JSON.stringify({ type: 'ping', more: 'x'.repeat(60_000) });
   socket.send(ping);

@@ -1,4 +1,4 @@
-/** What is sent to a peer that does not read is bounded, whatever it is and whatever carries it. */
+/** What is sent to a peer that does not read is limited, whatever it is and by every transport. */
 import { EventEmitter } from 'node:events';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
@@ -9,13 +9,15 @@ import { errors } from '../../app/protocol/errors.ts';
 import { EventStream } from '../../app/signaling/transports/event-stream.ts';
 import { HttpConversations } from '../../app/signaling/transports/http.ts';
 import { WebSockets } from '../../app/signaling/transports/websocket.ts';
-import { openHouse } from './house.ts';
+import { testContext } from './test-context.ts';
 
 const limit = 5000;
-const house = () => {
-  const opened = openHouse();
+const context = () => {
+  const opened = testContext();
   const plenty = { rate: 1e6, burst: 1e6, byteRate: 1e9, byteBurst: 1e9 };
   Object.assign(opened.limits, { ...plenty, unsentBytes: limit });
+  // Everything that arrives is handled in the same turn of the event loop.
+  Object.assign(opened.turns, { of: () => ({ take: () => true, defer: () => {} }) });
   return { ...opened, seats: new SeatBudgets(plenty) };
 };
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -27,7 +29,7 @@ const frame = (text: string): Buffer => {
   return Buffer.concat([Buffer.from([0x81, 0xfe, padded.length >> 8, padded.length & 255, 0, 0, 0, 0]), padded]);
 };
 
-/** A connection whose other end reads nothing. */
+/** A connection whose other end does not read. */
 const stalled = () => {
   const connection = Object.assign(new EventEmitter(), {
     ...{ bytesRead: 0, bytesWritten: 0, writableLength: 0, destroyed: false },
@@ -60,23 +62,23 @@ describe('a WebSocket that does not read', () => {
     ['more in one turn than may wait', () => '{"type":"ping"}'.padEnd(126)],
   ];
   test.each(kinds)('is closed as slow-consumer after too many %s', async (kind, say) => {
-    const webSockets = new WebSockets(house(), { opened: () => {}, closed: () => {}, turnedAway: () => {} });
+    const webSockets = new WebSockets(context(), { opened: () => {}, closed: () => {}, turnedAway: () => {} });
     const { connection, socket } = stalled();
-    // What is used of them is there.
+    // Has the properties that are used.
     webSockets.accept('room', socket as unknown as WebSocket, connection as unknown as Socket, {
       reqId: '',
       ip: '192.0.2.1',
     });
     connection.emit('data', frame('{"type":"join"}'));
     await settle();
-    let said = 0;
-    while (socket.closedBy === 0 && said < 5000) {
-      said += 1;
-      const next = say(said);
+    let count = 0;
+    while (socket.closedBy === 0 && count < 5000) {
+      count += 1;
+      const next = say(count);
       if (typeof next === 'string') connection.emit('data', frame(next));
       else socket.emit('ping', next);
       if (kind === 'acknowledgements') await settle();
-      else if (said % 100 === 0 && !kind.startsWith('more')) await turn();
+      else if (count % 100 === 0 && !kind.startsWith('more')) await turn();
     }
     expect(socket.closedBy).toBe(errors['slow-consumer'].close);
     const unsent = connection.writableLength;
@@ -91,11 +93,11 @@ describe('a WebSocket that does not read', () => {
 });
 
 test('ping frames count as messages: a flood of them is not answered, and ends the connection', async () => {
-  const webSockets = new WebSockets(openHouse(), { opened: () => {}, closed: () => {}, turnedAway: () => {} });
+  const webSockets = new WebSockets(testContext(), { opened: () => {}, closed: () => {}, turnedAway: () => {} });
   const { connection, socket } = stalled();
   webSockets.accept('room', socket as unknown as WebSocket, connection as unknown as Socket, { reqId: '', ip: '' });
-  // Before it has joined a connection has twenty messages.
-  for (let said = 0; said < 20; said += 1) socket.emit('ping', Buffer.alloc(0));
+  // Before joining a connection has a budget of twenty messages.
+  for (let count = 0; count < 20; count += 1) socket.emit('ping', Buffer.alloc(0));
   expect([connection.writableLength, socket.closedBy]).toEqual([40, 0]);
   socket.emit('ping', Buffer.alloc(0));
   expect(socket.closedBy).toBe(errors['rate-limited'].close);
@@ -113,7 +115,7 @@ test.each<[string, (stream: EventStream, at: number) => void]>([
   ],
 ])('a stream that does not read is ended as slow-consumer after too many %s', (_what, say) => {
   const response = new ServerResponse(new IncomingMessage(new Socket()));
-  const stream = new EventStream(house(), 'room', { id: 'b', session: 'b.secret', waits: false });
+  const stream = new EventStream(context(), 'room', { id: 'b', session: 'b.secret', waits: false });
   stream.open(response, 0, [], () => {});
   for (let at = 1; stream.isOpen && at < 5000; at += 1) say(stream, at);
   expect(stream.isOpen).toBe(false);
@@ -121,8 +123,8 @@ test.each<[string, (stream: EventStream, at: number) => void]>([
   expect(response.writableEnded).toBe(true);
 });
 
-test('the answer of a poll has no more than may wait unread; the next one continues from there', async () => {
-  const conversations = new HttpConversations(house(), { streamed: () => {} });
+test('the response to a poll is limited to max-unsent-bytes; the next one continues from there', async () => {
+  const conversations = new HttpConversations(context(), { streamed: () => {} });
   const join = async () => JSON.parse((await conversations.join('room', {}, { address: '192.0.2.1' })).body);
   const [one, other] = [await join(), await join()];
   const texts = Array.from({ length: 40 }, (_, at) => ({ type: 'chat', n: at + 1, text: 'x'.repeat(400) }));

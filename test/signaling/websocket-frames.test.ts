@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { keepFrames, textFrames } from '../../app/signaling/transports/websocket-frames.ts';
 
-test('the frames of RFC 6455, section 5.7', () => {
+test('frames match RFC 6455, section 5.7', () => {
   expect(textFrames(['Hello']).toString('hex')).toBe('810548656c6c6f');
   expect(
     textFrames(['x'.repeat(256)])
@@ -16,7 +16,7 @@ test('the frames of RFC 6455, section 5.7', () => {
   ).toBe('817f000000000001000078');
 });
 
-test('frames stand until others are made, and longer when they are kept', () => {
+test('frames are valid until the next ones are written, or longer after keepFrames', () => {
   const first = textFrames(['first']);
   expect(textFrames(['other']).toString()).toBe(first.toString());
   keepFrames();
@@ -24,7 +24,7 @@ test('frames stand until others are made, and longer when they are kept', () => 
   expect(first.subarray(2).toString()).toBe('other');
 });
 
-test('ws reads back what was written in one buffer, at every length where the head changes', async () => {
+test('ws reads frames written into one buffer, at every length where the header changes', async () => {
   const texts = [0, 1, 125, 126, 127, 65_535, 65_536, 100_000].flatMap((bytes) => [
     'x'.repeat(bytes),
     '玄'.repeat(Math.floor(bytes / 3)),
@@ -34,14 +34,14 @@ test('ws reads back what was written in one buffer, at every length where the he
   await new Promise((resolve) => server.once('listening', resolve));
   const address = server.address();
   const client = new WebSocket(`ws://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`);
-  const heard: string[] = [];
+  const received: string[] = [];
   await new Promise<void>((resolve, reject) => {
     client.on('error', reject);
     client.on('message', (data) => {
-      if (heard.push(String(data)) === texts.length) resolve();
+      if (received.push(String(data)) === texts.length) resolve();
     });
   });
   client.terminate();
   server.close();
-  expect(heard).toEqual(texts);
+  expect(received).toEqual(texts);
 });

@@ -1,4 +1,4 @@
-/** What comes through the reader is what ws alone would have told, whatever comes and wherever it is cut. */
+/** Whatever arrives and wherever it is cut, the reader reports the same as ws alone. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
@@ -48,8 +48,11 @@ const shareOf = (frames: number) => {
   return share;
 };
 
-/** All that a server tells of a connection on which these pieces come one after the other, and how many texts the reader took. */
-const tell = async (pieces: Buffer[], ahead: boolean, share = shareOf(Number.POSITIVE_INFINITY)) => {
+/**
+ * Everything that a server reports of a connection on which these pieces arrive one after the other, and the number of texts that the
+ * reader handled.
+ */
+const receive = async (pieces: Buffer[], ahead: boolean, share = shareOf(Number.POSITIVE_INFINITY)) => {
   const address = server.address();
   const client = new WebSocket(`ws://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`);
   client.on('error', () => {});
@@ -77,7 +80,7 @@ const tell = async (pieces: Buffer[], ahead: boolean, share = shareOf(Number.POS
         hear('text')(Buffer.from(text));
       },
     });
-  // As the system would give them, only that these are cut where they are meant to be; unmasking changes them.
+  // As the kernel would deliver them, but cut at the intended positions; unmasking changes them.
   for (const piece of pieces) {
     if (!connection.destroyed) connection.emit('data', Buffer.from(piece));
     await turn();
@@ -86,9 +89,9 @@ const tell = async (pieces: Buffer[], ahead: boolean, share = shareOf(Number.POS
   client.terminate();
   return { events: [...events, `closed ${await closed}`], taken };
 };
-const told = async (pieces: Buffer[], ahead: boolean): Promise<string[]> => (await tell(pieces, ahead)).events;
+const eventsOf = async (pieces: Buffer[], ahead: boolean): Promise<string[]> => (await receive(pieces, ahead)).events;
 
-const said: Record<string, Buffer[]> = {
+const samples: Record<string, Buffer[]> = {
   'texts of all lengths': [0, 1, 2, 3, 4, 5, 125, 126, 127, 1000, limit - 1, limit].map((n) => frame('x'.repeat(n))),
   'a text that is longer than what is taken': [frame('x'.repeat(limit + 1)), frame('after')],
   'a text that is too long': [frame('before'), frame('x'.repeat(2 * limit + 1)), frame('after')],
@@ -116,46 +119,49 @@ const said: Record<string, Buffer[]> = {
   binary: [frame('a'), frame('b', { opcode: 2 }), frame('c')],
   'no mask': [frame('a'), frame('b', { masked: false }), frame('c')],
   'a reserved bit': [frame('a'), frame('b', { reserved: true }), frame('c')],
-  'an opcode nobody knows': [frame('a'), frame('b', { opcode: 3 }), frame('c')],
+  'an unknown opcode': [frame('a'), frame('b', { opcode: 3 }), frame('c')],
   'something after the close': [frame('a'), frame(closing, { opcode: 8 }), frame('b')],
   'half a frame': [frame('a'), frame('half').subarray(0, 5)],
 };
 
 const ends = (frames: Buffer[]): number[] => frames.map((_, at) => Buffer.concat(frames.slice(0, at)).length);
 
-describe.each(Object.entries(said))('%s', (_name, frames) => {
+describe.each(Object.entries(samples))('%s', (_name, frames) => {
   const all = Buffer.concat(frames);
-  test('in one piece, and frame by frame', async () => {
-    expect(await told([all], true)).toEqual(await told([all], false));
-    expect(await told(frames, true)).toEqual(await told(frames, false));
+  test('whole, and frame by frame, is read as by ws', async () => {
+    expect(await eventsOf([all], true)).toEqual(await eventsOf([all], false));
+    expect(await eventsOf(frames, true)).toEqual(await eventsOf(frames, false));
   });
 
-  test('cut anywhere', async () => {
-    const expected = await told([all], false);
+  test('cut anywhere is read as by ws', async () => {
+    const expected = await eventsOf([all], false);
     const near = ends(frames).flatMap((end) => [-3, -1, 0, 1, 2, 3, 5, 7, 9, 13].map((by) => end + by));
     for (const cut of near.filter((at) => at > 0 && at < all.length))
-      expect(await told([all.subarray(0, cut), all.subarray(cut)], true), `cut at ${cut}`).toEqual(expected);
+      expect(await eventsOf([all.subarray(0, cut), all.subarray(cut)], true), `cut at ${cut}`).toEqual(expected);
   });
 });
 
 test('one frame in each turn of the event loop: the same, in the same order', async () => {
-  for (const [name, frames] of Object.entries(said))
+  for (const [name, frames] of Object.entries(samples))
     for (const pieces of [frames, [Buffer.concat(frames)]])
-      expect((await tell(pieces, true, shareOf(1))).events, name).toEqual(await told(pieces, false));
+      expect((await receive(pieces, true, shareOf(1))).events, name).toEqual(await eventsOf(pieces, false));
 });
 
 test('whole texts are not left to ws', async () => {
-  expect((await tell([frame('a'), Buffer.concat([frame('b'.repeat(300)), frame('')])], true)).taken).toBe(3);
+  expect((await receive([frame('a'), Buffer.concat([frame('b'.repeat(300)), frame('')])], true)).taken).toBe(3);
 });
 
-test('byte by byte, and at every alignment', async () => {
+test('bytes one by one, and at every alignment, are read correctly', async () => {
   const all = Buffer.concat([frame('a'), frame('x'.repeat(200)), frame('!', { opcode: 9 }), frame('玄')]);
   const bytes = [...all].map((byte) => Buffer.from([byte]));
-  expect(await told(bytes, true)).toEqual(await told([all], false));
+  expect(await eventsOf(bytes, true)).toEqual(await eventsOf([all], false));
   for (const length of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     for (const pad of ['', '1', '22', '333']) {
       const texts = [pad, 'y'.repeat(length)];
       const expected = texts.map((text) => `text ${Buffer.from(text).toString('base64')}`);
-      expect(await told([Buffer.concat(texts.map((text) => frame(text)))], true)).toEqual([...expected, 'closed 1006']);
+      expect(await eventsOf([Buffer.concat(texts.map((text) => frame(text)))], true)).toEqual([
+        ...expected,
+        'closed 1006',
+      ]);
     }
 });

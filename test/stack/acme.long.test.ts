@@ -17,7 +17,7 @@ RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends certbot
   && rm -rf /var/lib/apt/lists/*
 `;
 
-/** The certificate that nginx shows for a name. */
+/** The certificate that nginx serves for a name. */
 const shown = (port: number, servername: string): Promise<X509Certificate> =>
   new Promise((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', port, servername, rejectUnauthorized: false }, () => {
@@ -29,13 +29,13 @@ const shown = (port: number, servername: string): Promise<X509Certificate> =>
   });
 
 test.skipIf(without('docker'))(
-  'certbot gets a certificate, nginx shows it, and it stays',
+  'certbot gets a certificate, nginx serves it, and it is kept',
   { timeout: 300_000 },
   async ({ onTestFinished }) => {
     execFileSync('docker', ['build', '-q', '-t', image, '-'], { input: dockerfile, stdio: 'pipe' });
     const [http, https] = [await freePort(), await freePort()];
     const stack = await startStack({
-      // With the unix socket, to see that these two go together.
+      // With the unix socket, to test the combination.
       files: ['deploy/compose.tls.yml', 'deploy/compose.unix.yml', 'test/stack/acme.yml'],
       environment: {
         HTTP_PORT: `127.0.0.1:${http}`,
@@ -59,7 +59,7 @@ test.skipIf(without('docker'))(
     await stack.script(getCertificate);
     await expect.poll(async () => (await shown(https, 'meet.test')).issuer).toContain('Pebble');
     const { serialNumber } = await shown(https, 'meet.test');
-    // Again, as cron does: it lives long enough. And a start leaves it alone, for it is not of our making.
+    // Again, like cron does: its lifetime is long enough. And a restart keeps it, because Genkan did not create it.
     await stack.script(getCertificate);
     await stack.compose('up', '-d', '--wait');
     await stack.compose('exec', '-T', 'nginx', 'nginx', '-s', 'reload');

@@ -1,4 +1,4 @@
 #!/bin/sh
-# Sound that a browser of root plays goes before all else on the machine, and on a full one whole pages stand still meanwhile. Nobody
-# else's browser may take such priorities; here it may not either.
+# The audio thread of a browser that runs as root gets real-time priority, and on a busy machine whole pages stall meanwhile. Other
+# users' browsers may not raise their priority; here root's may not either.
 exec setpriv --bounding-set=-sys_nice --inh-caps=-sys_nice "$CHROMIUM" "$@"

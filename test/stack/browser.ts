@@ -1,4 +1,4 @@
-/** Real browsers with made-up cameras and microphones, and people who use the page by its labels. */
+/** Real browsers with fake cameras and microphones, and users who find controls by their labels. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
@@ -14,7 +14,7 @@ import {
 const candidates = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 export const chromiumPath = process.env.CHROMIUM ?? candidates.find((path) => existsSync(path));
 
-/** Runs $CHROMIUM with the priorities that a browser has on people's machines. */
+/** Runs $CHROMIUM with the priorities that a browser has on a user's machine. */
 const asAnybody = joinPath(import.meta.dirname, 'as-anybody.sh');
 
 /** Nothing may leave the machine: without these flags Chromium looks for updates and accounts. */
@@ -31,16 +31,16 @@ const flags = [
   '--disable-renderer-backgrounding',
 ];
 
-/** But for these nothing is looked up or reached. */
+/** Only these hosts are resolved and reached. */
 const reachable = ['localhost', '*.local', '127.0.0.1'];
 
 export type ChromiumOptions = {
   /** Flags that are left out. */
   without?: string[];
-  /** An address beside this machine's own that is reached, and counts as safe for cameras: http://host:port. */
+  /** An address besides this machine's own that is reached, and counts as secure for cameras: http://host:port. */
   site?: string;
   program?: string | undefined;
-  /** Further flags; of two of the same name the last counts. */
+  /** Further flags; of two with the same name the last counts. */
   also?: string[];
 };
 
@@ -58,8 +58,8 @@ export const launch = (options: ChromiumOptions = {}): Promise<Browser> => {
 };
 
 /**
- * What keeps Firefox on this machine: a proxy that is not there for all but the machine itself. Its camera shows a pattern, and its
- * addresses are told as they are, since nobody resolves `.local` names here.
+ * Keeps Firefox on this machine: a proxy that does not exist for everything but the machine itself. Its camera shows a pattern, and its
+ * addresses are not hidden, because nothing resolves `.local` names here.
  */
 const preferences = {
   'network.proxy.type': 1,
@@ -80,8 +80,8 @@ const firefoxPath =
   process.env.FIREFOX ?? ['/usr/bin/firefox-esr', '/usr/bin/firefox'].find((path) => existsSync(path));
 
 /**
- * Debian's own Firefox, which playwright speaks WebDriver BiDi with.
- * @param downloadsPath where what is saved lies under its own name; no event tells of it
+ * Debian's own Firefox, with which playwright uses WebDriver BiDi.
+ * @param downloadsPath where downloads are saved under their own name; no event reports them
  * @param also further preferences
  */
 export const launchFirefox = ({
@@ -96,18 +96,18 @@ export const launchFirefox = ({
 export type Person = {
   page: Page;
   context: BrowserContext;
-  /** What the page's console and the browser said was wrong. */
+  /** Errors of the page's console and the browser. */
   complaints: string[];
 };
 
-/** Before a picture of Firefox is taken an inline style `body {}` is tried, which the page's policy refuses, and names by its hash. */
+/** Before a screenshot of Firefox an inline style `body {}` is tried, which the page's policy refuses, and reports by its hash. */
 const ofScreenshots = 'sha256-YjaKGiklmzC6wjXA513HAMmzus8VE61XCOT+SmwNZWA=';
 
 export type Camera = { width: number; height: number; frameRate: number };
 
 /**
- * For `addInitScript`: a page gets this camera whatever it asks for, and sound as it comes: made better, the sound of many people in
- * one machine costs more than all else.
+ * For `addInitScript`: a page gets this camera whatever it requests, and audio without processing: processing the audio of many
+ * participants on one machine costs more than all else.
  */
 export const giveCamera = (camera: Camera): void => {
   const { mediaDevices } = navigator;
@@ -117,7 +117,7 @@ export const giveCamera = (camera: Camera): void => {
     capture({ audio: wanted?.audio ? plain : false, video: wanted?.video ? camera : false });
 };
 
-/** Opens the lobby of a room, in a context of its own, and gives the test its peer connections to count. */
+/** Opens the lobby of a room, in a context of its own, and exposes its peer connections to the test. */
 export const open = async (
   browser: Browser,
   url: string,
@@ -149,7 +149,7 @@ export const open = async (
   return { page, context, complaints };
 };
 
-/** Gives a name, and joins the call once the camera shows. */
+/** Enters a name, and joins the call once the camera shows. */
 export const join = async ({ page }: Person, name: string): Promise<void> => {
   await page.waitForFunction(
     () => (document.querySelector<HTMLVideoElement>('[data-self] video')?.videoWidth ?? 0) > 0,
@@ -159,7 +159,7 @@ export const join = async ({ page }: Person, name: string): Promise<void> => {
   await page.getByRole('list', { name: 'People in the call' }).waitFor();
 };
 
-/** Frames decoded so far over every connection that is open, from getStats; in Firefox one that is closed meanwhile never answers. */
+/** Frames decoded so far over every open connection, from getStats; in Firefox getStats of one that is closed meanwhile never resolves. */
 export const framesDecoded = (page: Page): Promise<number> =>
   page.evaluate(async () => {
     let frames = 0;
@@ -173,20 +173,26 @@ export const framesDecoded = (page: Page): Promise<number> =>
     return frames;
   });
 
-/** Resolves when so many more frames were decoded; @throws after `ms` */
+/**
+ * Resolves when so many more frames were decoded.
+ * @throws after `ms`
+ */
 export const untilDecoded = async (page: Page, more: number, ms = 20_000): Promise<void> => {
   let [seen, last] = [0, await framesDecoded(page)];
   for (const until = Date.now() + ms; seen < more; ) {
     if (Date.now() > until) throw new Error(`${seen} frames were decoded in ${ms} ms`);
     await page.waitForTimeout(200);
     const frames = await framesDecoded(page);
-    // Firefox counts from 0 again when a path was replaced, though pictures go on.
+    // Firefox counts from 0 again after an ICE restart, although video continues.
     seen += frames < last ? frames : frames - last;
     last = frames;
   }
 };
 
-/** Resolves when the pictures of so many others are there and go on; @throws after `ms` */
+/**
+ * Resolves when the video of so many others plays.
+ * @throws after `ms`
+ */
 export const untilSeen = async ({ page }: Person, others: number, ms = 30_000): Promise<void> => {
   await page.waitForFunction(
     (count) => {
@@ -207,7 +213,7 @@ export const say = async ({ page }: Person, text: string): Promise<void> => {
   await page.getByRole('button', { name: 'Send', exact: true }).click();
 };
 
-/** A picture for people to look at, in test/artifacts, which git does not keep. */
+/** A screenshot for review, in test/artifacts, which git ignores. */
 export const picture = async ({ page }: Pick<Person, 'page'>, name: string): Promise<void> => {
   const directory = joinPath(import.meta.dirname, '../artifacts');
   mkdirSync(directory, { recursive: true });

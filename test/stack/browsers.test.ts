@@ -1,4 +1,4 @@
-/** Calls between browsers of two makes, through nginx and uwsgi: what one does, the other sees; and what both survive. */
+/** Calls between two kinds of browsers, through nginx and uwsgi: what one does, the other sees; and what both survive. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -69,18 +69,18 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
       return both;
     };
 
-    test('each sees that the other is muted, raises a hand, and takes another camera', async () => {
+    test('each sees that the other is muted, raises a hand, and switches the camera', async () => {
       const [aiko, ben] = await two('devices');
       const pairs = [
         [aiko, ben],
         [ben, aiko],
       ] as const;
       for (const [one, other] of pairs) {
-        const heard = other.page.locator('[data-peer]').getByText('Microphone off');
+        const received = other.page.locator('[data-peer]').getByText('Microphone off');
         await button(one, 'Microphone', true).click();
-        await heard.waitFor({ state: 'attached' });
+        await received.waitFor({ state: 'attached' });
         await button(one, 'Microphone', false).click();
-        await heard.waitFor({ state: 'detached' });
+        await received.waitFor({ state: 'detached' });
         await button(one, 'Raise hand').click();
         await other.page.locator('[data-peer] .caption[data-hand="true"]').waitFor();
         await button(one, 'More').click();
@@ -93,7 +93,7 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
       quiet();
     });
 
-    test('each may find itself in another network: both get another path, and see each other over it', async () => {
+    test('each changes its network: both restart ICE, and see each other again', async () => {
       const both = await two('paths');
       const search = ({ page }: Person) =>
         page.evaluate(() => {
@@ -114,7 +114,7 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
       quiet();
     });
 
-    test('a file arrives as it was, both ways, and what is written stays in order', async () => {
+    test('a file arrives unchanged, both ways, and chat stays in order', async () => {
       const [aiko, ben] = await two('files');
       for (const text of ['one', 'two', 'three']) await say(aiko, text);
       await button(ben, /^Chat, 3 new messages/).click();
@@ -144,7 +144,7 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
       quiet();
     });
 
-    test('a reload comes back into the same seat', async () => {
+    test('a reloaded page gets its seat back', async () => {
       const both = await two('reload');
       for (const person of both) {
         await person.page.reload();
@@ -155,7 +155,7 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
       quiet();
     });
 
-    test('ten seconds without the server: pictures go on, and what was written meanwhile arrives once', async () => {
+    test('ten seconds without the server: video continues, and chat written meanwhile arrives once', async () => {
       const proxy = await startCuttable(site.url);
       const room = `cut-${first}`;
       const both = [await enter(first, room, 'Aiko', proxy), await enter(second, room, 'Ben', proxy)] as const;
@@ -180,7 +180,7 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
     });
   });
 
-  test('a screen shared by Chromium is large in Firefox', async () => {
+  test('a screen shared by Chromium is shown large in Firefox', async () => {
     const [aiko, ben] = [await enter('Chromium', 'screen', 'Aiko'), await enter('Firefox', 'screen', 'Ben')];
     await seen(aiko, ben);
     await button(aiko, 'Share screen').click();
@@ -195,7 +195,7 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
     quiet();
   });
 
-  test('three, of both makes: each sees who speaks; one goes without a word', async () => {
+  test('three of both browsers: each sees who speaks; one disappears without leaving', async () => {
     const makes = ['Firefox', 'Chromium', 'Firefox'] as const;
     const three: Person[] = [];
     for (const [index, make] of makes.entries()) three.push(await enter(make, 'three', `P${index}`));
@@ -210,8 +210,8 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
     quiet();
   });
 
-  test('six, and each sees the five others', { timeout: 180_000 }, async () => {
-    // Thirty pictures are much for a small machine; and whoever comes into a call that is under way takes longest.
+  test('six of both browsers: each sees the five others', { timeout: 180_000 }, async () => {
+    // Thirty videos are much for a small machine; and a peer that joins a running call takes longest.
     const lobby = async () => {
       const person = await open(browsers.Chromium, site.url, { width: 480, height: 360 });
       person.page.setDefaultTimeout(60_000);

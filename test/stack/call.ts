@@ -1,4 +1,4 @@
-/** The main job: people in one room see each other, write, leave. Run against whatever serves the page. */
+/** The main scenario: people in one room see each other, chat, and leave. Run against any server of the page. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { without } from '../setup/without.ts';
@@ -6,7 +6,7 @@ import { join, launch, open, type Person, picture, say, untilSeen } from './brow
 
 /**
  * @param site the base URL
- * @param launchBrowser Chromium, unless told
+ * @param launchBrowser Chromium by default
  */
 export const describeCall = (
   name: string,
@@ -27,7 +27,7 @@ export const describeCall = (
       return person;
     };
 
-    test('two see each other move, write to each other, and one sees the other leave', async () => {
+    test('two peers see each other move, chat, and one sees the other leave', async () => {
       const room = `call-${process.pid}`;
       const aiko = await enter(room, 'Aiko');
       const ben = await enter(room, 'Ben', { width: 360, height: 740 });
@@ -49,15 +49,15 @@ export const describeCall = (
       await Promise.all([aiko.context.close(), ben.context.close()]);
     });
 
-    test('a third joins and sees both, a reload comes back, a closed tab is gone', async () => {
+    test('a third peer joins and sees both, a reloaded page gets its seat back, a closed tab has left', async () => {
       const room = `three-${process.pid}`;
       const [a, b, c] = [await enter(room, 'A'), await enter(room, 'B'), await enter(room, 'C')];
       await Promise.all([untilSeen(a, 2), untilSeen(b, 2), untilSeen(c, 2)]);
       await b.page.reload();
-      // Straight back into the call, in the same seat.
+      // Directly back into the call, in the same seat.
       await b.page.getByRole('list', { name: 'People in the call' }).waitFor();
       await Promise.all([untilSeen(a, 2), untilSeen(b, 2), untilSeen(c, 2)]);
-      // A page that is closed so is still to say that it goes away, which Firefox takes a moment for.
+      // A page closed like this still has to send its leave, for which Firefox takes a moment.
       await Promise.all([c.page.waitForEvent('close'), c.page.close({ runBeforeUnload: true })]);
       await c.context.close();
       await expect.poll(() => a.page.locator('[data-peer]').count(), { timeout: 10_000 }).toBe(1);

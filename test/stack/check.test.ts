@@ -1,4 +1,4 @@
-/** The page's connection check in a real browser, with each thing broken in turn: what it says is wrong, and whose fault it is. */
+/** The page's connection check in a real browser, with each fault in turn: what it reports, and who can fix it. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Fault, startSpoiled } from '../client/spoiled.ts';
@@ -16,12 +16,12 @@ describe.skipIf(without('chromium'))('the connection check', () => {
   });
   afterAll(() => browser?.close());
 
-  /** What it finds of the network, and the class of its verdict. */
+  /** Its findings about the network, and the class of its verdict. */
   const check = async (faults: Fault[], settings: string[]) => {
     const site = await startSite(settings);
     const network = await startSpoiled(site.direct.http, []);
     const person = await open(browser, `${network.url}/rooms/check`);
-    // What the lobby fetches for later, the check with it, arrives before the network breaks.
+    // What the lobby prefetches, including the check, arrives before the network breaks.
     await person.page.waitForFunction(() =>
       performance.getEntriesByType('resource').some(({ name }) => name.includes('/js/call-chunk-')),
     );
@@ -45,14 +45,14 @@ describe.skipIf(without('chromium'))('the connection check', () => {
     [['refuses upgrades'], ['websocket bad', 'http good', ...none, expect.stringContaining('should work')]],
     [['swallows WebSockets'], ['websocket bad', 'http good', ...none, expect.stringContaining('should work')]],
     [['buffers streams'], ['websocket good', 'http held', ...none, expect.stringContaining('should work')]],
-    // Of plain requests the browser says that they come from the server's own page, of WebSockets Chromium says nothing.
+    // For plain requests the browser sends that they are same-origin, for WebSockets Chromium sends nothing.
     [['changes the host'], ['websocket bad', 'http good', ...none, expect.stringContaining('should work')]],
     [['is down'], ['websocket bad', 'http bad', ...unknown, expect.stringContaining('will probably not')]],
-  ])('a network that %j', async (faults, expected) => {
+  ])('on a network that %j', async (faults, expected) => {
     expect(await check(faults, [])).toEqual(expected);
   });
 
-  test('whoever is not let in is told of the server, not of the relays', async () => {
+  test('reports a refused join as a problem of the server, not of the relays', async () => {
     expect(await check([], ['--auth', 'token', '--token-secret', 'a-shared-secret-of-forty-characters-0001'])).toEqual([
       ...['websocket good', 'http good', ...unknown],
       expect.stringContaining('ready for a call'),
@@ -66,13 +66,13 @@ describe.skipIf(without('chromium'))('the connection check', () => {
     return found.find((finding) => finding.startsWith(`turn-${transport}`));
   };
   test.each(['udp', 'tcp'] as const)(
-    'a relay by %s that does not know the credential is the site’s fault',
+    'reports a relay by %s that refuses the credential as a problem of the site',
     async (transport) => {
       expect(await relays('not-what-the-relay-has', transport)).toBe(`turn-${transport} site`);
     },
   );
 
-  test('a relay that is not there may be blocked', async () => {
+  test('reports a relay that does not respond as possibly blocked', async () => {
     const found = await check([], ['--turn-url', 'turn:127.0.0.1:9?transport=udp', '--turn-secret', secret]);
     expect(found).toContain('turn-udp bad');
   });

@@ -1,4 +1,4 @@
-/** The stack as it ships, from docker-compose.yml and its switches: pages, scripts, signaling and calls through it. */
+/** The stack as shipped, from docker-compose.yml and its variants: pages, scripts, signaling and calls through it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HttpPeer, WebSocketPeer } from '../../app/conform/peers.ts';
 import { without } from '../setup/without.ts';
@@ -18,7 +18,7 @@ describe.skipIf(without('docker')).each(variants)('docker compose, $name', ({ na
   });
   afterAll(() => stack?.down());
 
-  test('serves the page and its scripts, and keeps operations inside', async () => {
+  test('serves the page and its scripts, and keeps operational paths internal', async () => {
     const page = await fetch(`${stack.url}/rooms/r`);
     expect(page.status).toBe(200);
     expect(page.headers.get('permissions-policy')).toContain('camera=(self)');
@@ -43,13 +43,13 @@ describe.skipIf(without('docker')).each(variants)('docker compose, $name', ({ na
     b.dispose();
   });
 
-  test('runs without root, on a file system it cannot write', async () => {
+  test('runs without root, on a read-only file system', async () => {
     const app = stack.container('app');
     expect((await app.exec(['id', '-u'])).output.trim()).toBe('1000');
     expect((await app.exec(['touch', '/opt/genkan/x'])).exitCode).not.toBe(0);
   });
 
-  test('makes links where the app is', async () => {
+  test('creates links with genkan token in the app’s container', async () => {
     const words = [
       '--room',
       'garden',
@@ -72,7 +72,7 @@ describe.skipIf(without('docker')).each(variants)('docker compose, $name', ({ na
 
   describeCall(`compose ${name}`, () => stack.url);
 
-  test('goes on when the app is replaced, without a restart of nginx', async () => {
+  test('continues when the app is replaced, without a restart of nginx', async () => {
     const peer = new WebSocketPeer(stack.url, 'replaced');
     await peer.join();
     await stack.compose('up', '-d', '--force-recreate', '--no-deps', '--wait', 'app');

@@ -1,4 +1,4 @@
-/** Brings up the very docker-compose.yml that is shipped, as a project of its own, with an image built from this checkout. */
+/** Starts the shipped docker-compose.yml, as a project of its own, with an image built from this checkout. */
 import { execFile } from 'node:child_process';
 import { BlockList } from 'node:net';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { DockerComposeEnvironment, type StartedTestContainer, Wait } from 'testc
 import { freePort } from '../nginx/nginx.ts';
 
 export type Stack = {
-  /** http://127.0.0.1:port, without a slash at the end; it stays when nginx is restarted. */
+  /** http://127.0.0.1:port, without a trailing slash; unchanged when nginx is restarted. */
   url: string;
   /** The project's name: the app's container is `${project}-app-1`, the network `${project}_default`. */
   project: string;
@@ -15,9 +15,9 @@ export type Stack = {
   container(service: 'nginx' | 'app' | 'turn'): StartedTestContainer;
   /** `docker compose …` for this project; → its output. */
   compose(...words: string[]): Promise<string>;
-  /** Runs a shell script in the checkout whose `docker compose` means this project. */
+  /** Runs a shell script in the checkout, with `docker compose` for this project. */
   script(text: string): Promise<string>;
-  /** The same as `compose` with other variables. */
+  /** Like `compose`, with other variables. */
   composeWith(variables: Record<string, string>): Stack['compose'];
   /** Stops everything and removes it, volumes too. */
   down(): Promise<void>;
@@ -74,7 +74,7 @@ export const startStack = async (
   };
 };
 
-/** A network of 16 addresses that no other Docker network has. */
+/** A network of 16 addresses that no other Docker network uses. */
 export const freeSubnet = async (): Promise<string> => {
   const { stdout: ids } = await run('docker', ['network', 'ls', '-q']);
   const format = '{{range .IPAM.Config}}{{.Subnet}} {{end}}';

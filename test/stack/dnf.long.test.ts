@@ -1,6 +1,6 @@
 /**
- * deploy/install.sh where packages come by dnf and nginx is as Fedora's. Programs and file system are Debian's: a Fedora or RHEL
- * itself could not be had, nor a machine that enforces SELinux.
+ * deploy/install.sh where packages are installed by dnf and nginx is like Fedora's. Programs and file system are Debian's: neither a real
+ * Fedora or RHEL nor a machine with SELinux enforcing was available.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { without } from '../setup/without.ts';
@@ -18,13 +18,13 @@ describe.skipIf(without('docker'))('a server with dnf', { timeout: 240_000 }, ()
   const visit = () =>
     server.mustSh("curl -s -o /dev/null -w '%{http_code}' -H 'Host: meet.example' http://127.0.0.1/rooms/x");
 
-  test('--dry-run says what dnf would be asked for', async () => {
+  test('--dry-run prints what dnf would install', async () => {
     const { code, output } = await install(`--dry-run ${site}`);
     expect([code, output]).toEqual([0, expect.stringContaining('+ dnf -y install ca-certificates nginx openssl\n')]);
     expect((await server.sh('command -v nginx')).code).not.toBe(0);
   });
 
-  test('packages come by dnf; nginx is not started unasked, and serves when it is', async () => {
+  test('packages are installed by dnf; nginx is not started unasked, and serves once started', async () => {
     const { code, output } = await install(site);
     expect([code, output]).toEqual([
       0,
@@ -41,13 +41,13 @@ describe.skipIf(without('docker'))('a server with dnf', { timeout: 240_000 }, ()
     expect(await server.mustSh('curl -s http://127.0.0.1/')).toBe('theirs');
   });
 
-  test('the socket is for the group that nginx runs with, although there is another that it might be', async () => {
+  test('the socket belongs to the group that nginx runs with, even if another candidate exists', async () => {
     expect(await server.mustSh('getent group www-data && stat -c "%U %G %a" /run/genkan/genkan.1.sock')).toMatch(
       /genkan nginx 660\n$/,
     );
   });
 
-  test('a second run changes nothing; where SELinux is enforced it says what that may need', async () => {
+  test('a second run changes nothing; with SELinux enforcing it prints what may be needed', async () => {
     const again = await install();
     expect([again.code, again.output]).toEqual([0, expect.stringContaining('The nginx site is unchanged.')]);
     expect(again.output).not.toMatch(/\+ (write|cp|rm|ln|useradd|systemctl|dnf)/);
@@ -57,7 +57,7 @@ describe.skipIf(without('docker'))('a server with dnf', { timeout: 240_000 }, ()
     expect((await install()).output).toContain('httpd_can_network_connect');
   });
 
-  test('uninstall leaves their nginx as it was', async () => {
+  test('uninstall leaves the existing nginx as it was', async () => {
     expect(await install('--uninstall --purge')).toMatchObject({ code: 0 });
     expect(await server.mustSh('curl -s http://127.0.0.1/')).toBe('theirs');
     expect((await server.sh('id genkan')).code).not.toBe(0);

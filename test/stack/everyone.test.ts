@@ -1,4 +1,4 @@
-/** That everyone can use the page: axe on every view, room, keyboard, screen readers, motion, colours, languages. */
+/** Accessibility: axe on every view, room, keyboard, screen readers, motion, colours, languages. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type ErrorCode, errors, type Fate } from '../../app/protocol/errors.ts';
@@ -8,11 +8,11 @@ import { join, launch, open, picture, say } from './browser.ts';
 import { axeFaults, roomFaults, tabFaults } from './faults.ts';
 import { everyLanguage, openIn, tour } from './tour.ts';
 
-/** Leaves the machine to what looks at the page. */
+/** Stops the call's load on the machine while the page is examined. */
 const fewPictures = { also: ['--use-fake-device-for-media-stream=fps=5'] };
 const patience = { timeout: 20_000 };
 
-describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () => {
+describe.skipIf(without('chromium'))('accessibility', { timeout: 600_000 }, () => {
   let browser: Browser;
   let site: Site;
   beforeAll(async () => {
@@ -73,7 +73,7 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () =>
     }
   });
 
-  test('all is reached by Tab and shows it, and nothing is too small or has too little room, however large', async () => {
+  test('every control is reached by Tab with a visible focus, and has enough size and spacing, at any zoom', async () => {
     const sizes: Size[] = [
       // 1280 × 1024 at 400 %.
       { width: 320, height: 256 },
@@ -97,7 +97,7 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () =>
   });
 
   test.each(everyLanguage.filter((language) => language !== 'es'))(
-    'the words of %s have room on a phone',
+    'the texts of %s fit on a phone',
     async (language) => {
       const faults: string[] = [];
       await tour(place(language), async (view, page) => {
@@ -113,7 +113,7 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () =>
     },
   );
 
-  test('a whole call by keyboard alone; the focus goes where something opens, and comes back', async () => {
+  test('a whole call works by keyboard alone; the focus moves into what opens, and returns', async () => {
     const ben = await enter('garden', 'Ben');
     const { page, complaints } = await open(browser, site.direct.http, desktop);
     const focused = () =>
@@ -174,10 +174,10 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () =>
     expect(complaints).toEqual([]);
   });
 
-  test('who joins, raises a hand, writes and leaves is said aloud, without taking the focus', async () => {
+  test('joining, raised hands, chat and leaving are announced without moving the focus', async () => {
     const aiko = await enter('aloud', 'Aiko');
     const region = aiko.page.locator('.notices');
-    // A region that appears together with its text is not read.
+    // A live region that appears together with its text is not announced.
     const before = await region.elementHandle();
     const hears = (text: string) => aiko.page.locator('.notices[role="status"]').getByText(text).waitFor();
     await button(aiko.page, 'More').focus();
@@ -191,7 +191,7 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () =>
     await say(ben, 'hello again');
     await log.getByText('hello again').waitFor();
     await aiko.page.keyboard.press('Escape');
-    // The focus goes back by itself first.
+    // The focus returns by itself first.
     await log.waitFor({ state: 'detached' });
     await expect
       .poll(() => button(aiko.page, /^Chat/).evaluate((element) => element === document.activeElement))
@@ -206,7 +206,7 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () =>
     expect(await button(aiko.page, 'More').evaluate((element) => element === document.activeElement)).toBe(true);
   });
 
-  test('nothing moves for those who do not want it, and pressed buttons differ in the colours one chose', async () => {
+  test('nothing moves with reduced motion, and pressed buttons are visible in forced colours', async () => {
     const host = await enter('calm', 'Aiko');
     await button(host.page, /^People/).click();
     await host.page.getByRole('radio', { name: 'Only people a host admits' }).check();
@@ -231,7 +231,7 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () =>
     await picture(host, 'forced-colors-dark');
   });
 
-  test('the language is the browser’s until another is chosen, which lasts; only its words are fetched', async () => {
+  test('the language is the browser’s until another is chosen, which is remembered; only its texts are fetched', async () => {
     const fetched = (page: Page) =>
       page.evaluate(() =>
         performance
@@ -267,7 +267,7 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () =>
     expect(complaints).toEqual([]);
   });
 
-  test('where the words cannot be fetched, there is English', async () => {
+  test('the page is in English if the texts cannot be fetched', async () => {
     const context = await browser.newContext({ locale: 'ja' });
     const page = await context.newPage();
     await page.route(/\/js\/ja-/, (route) => route.abort());
@@ -277,7 +277,7 @@ describe.skipIf(without('chromium'))('for everyone', { timeout: 600_000 }, () =>
   });
 });
 
-/** `text`: of the usual size; `spaced`: as WCAG 2.2, 1.4.12 has it. */
+/** `text`: relative to the default size; `spaced`: with the spacing of WCAG 2.2, 1.4.12. */
 type Size = { width: number; height: number; text?: string; spaced?: boolean };
 
 const resize = async (page: Page, { width, height, text = '100%', spaced = false }: Size): Promise<void> => {
@@ -288,7 +288,7 @@ const resize = async (page: Page, { width, height, text = '100%', spaced = false
       const sheet = new CSSStyleSheet();
       sheet.replaceSync(rules);
       document.adoptedStyleSheets = [sheet];
-      // The tiles follow their room a frame later.
+      // The tiles are resized one frame later.
       return new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
     },
     [

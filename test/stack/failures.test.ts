@@ -1,4 +1,4 @@
-/** What goes wrong before and in a call, each with a sentence and a next step of its own, in a real browser. */
+/** Failures before and in a call, each with its own message and next step, in a real browser. */
 import { SignJWT } from 'jose';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -8,7 +8,7 @@ import { join, launch, open, type Person, picture } from './browser.ts';
 
 const secret = 'a-shared-secret-of-forty-characters-0001';
 
-describe.skipIf(without('chromium'))('what goes wrong', () => {
+describe.skipIf(without('chromium'))('a failure', () => {
   let browser: Browser;
   let site: Site;
   beforeAll(async () => {
@@ -19,7 +19,7 @@ describe.skipIf(without('chromium'))('what goes wrong', () => {
     await site?.stop();
   });
 
-  /** `before`: what is changed in the browser before the page is there. */
+  /** `before`: changes in the browser before the page is loaded. */
   const arrive = async <Given>(room: string, before: (given: Given) => void, given: Given): Promise<Person> => {
     const context = await browser.newContext();
     onTestFinished(() => context.close());
@@ -43,7 +43,7 @@ describe.skipIf(without('chromium'))('what goes wrong', () => {
     ['NotReadableError', 'Another app is using your camera and microphone. Close that app and try again.'],
     ['NotAllowedError', /Click the icon at the left of the address bar and allow access, then turn it on here\./],
     ['TypeError', 'Your camera and microphone didn’t start. Try again or choose other ones.'],
-  ])('devices that fail with %s leave a way into the call', async (name, sentence) => {
+  ])('of devices with %s still lets the user join', async (name, sentence) => {
     const person = await arrive('devices', failToCapture, name);
     await reads(person, sentence);
     await reads(person, 'You can join without a camera or microphone');
@@ -52,7 +52,7 @@ describe.skipIf(without('chromium'))('what goes wrong', () => {
     await inside(person);
   });
 
-  test('a page without https says what it cannot have, and lets in all the same', async () => {
+  test('caused by a page without https is explained, and the user may join anyway', async () => {
     const insecure = await launch({ also: ['--host-resolver-rules=MAP call.test 127.0.0.1, MAP * ~NOTFOUND'] });
     onTestFinished(() => insecure.close());
     const person = await open(insecure, `${site.direct.http.replace('127.0.0.1', 'call.test')}/rooms/insecure`);
@@ -66,15 +66,15 @@ describe.skipIf(without('chromium'))('what goes wrong', () => {
     await press(person, 'Invite…');
     await person.page.getByRole('dialog').getByRole('button', { name: 'Copy link' }).click();
     await reads(person, 'Link copied');
-    // What the browser itself says of a page without https.
+    // The browser's own warning about a page without https.
     expect(person.complaints.filter((text) => !text.startsWith('The Cross-Origin-Opener-Policy header'))).toEqual([]);
   });
 
-  test('a browser that is too old is told so, and is not offered to join', async () => {
+  test('caused by a browser that is too old is explained, and joining is not offered', async () => {
     const person = await arrive('old', () => Reflect.deleteProperty(window, 'RTCPeerConnection'), undefined);
     await reads(person, 'This browser is too old for calls.');
     expect(await person.page.getByRole('button', { name: 'Join', exact: true }).count()).toBe(0);
-    // What the lobby fetches for the call finds no WebRTC to make ready, and that is no error.
+    // What the lobby prefetches for the call finds no WebRTC to warm up, and that is not an error.
     const isFetched = () =>
       performance.getEntriesByType('resource').some(({ name }) => name.includes('/js/call-chunk-'));
     await person.page.waitForFunction(isFetched);
@@ -82,7 +82,7 @@ describe.skipIf(without('chromium'))('what goes wrong', () => {
     expect(person.complaints).toEqual([]);
   });
 
-  test('a link that has expired', async () => {
+  test('caused by an expired link is explained', async () => {
     const token = await new SignJWT({ room: 'garden', exp: Math.floor(Date.now() / 1000) - 60 })
       .setProtectedHeader({ alg: 'HS256' })
       .sign(new TextEncoder().encode(secret));
@@ -93,7 +93,7 @@ describe.skipIf(without('chromium'))('what goes wrong', () => {
     await person.page.getByRole('button', { name: 'Try again' }).waitFor();
   });
 
-  test('a server that restarts says so to those who are inside', async () => {
+  test('caused by a restarting server is shown to peers in the call', async () => {
     const restarting = await startSite(['--drain-timeout', '1']);
     const person = await open(browser, `${restarting.direct.http}/rooms/restart`);
     onTestFinished(() => person.context.close());

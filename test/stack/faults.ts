@@ -1,10 +1,10 @@
-/** What stands in the way of people who cannot see, cannot point exactly, use a keyboard alone, or have little room. */
+/** Accessibility faults, for people who cannot see, cannot point exactly, use only a keyboard, or have little space. */
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 
-/** What axe says against the page as it is now: WCAG 2.2, A and AA, and its own best practices. */
+/** What axe reports about the current page: WCAG 2.2, A and AA, and its best practices. */
 export const axeFaults = async (page: Page): Promise<string[]> => {
-  // Through the debugger, which the content security policy does not bind.
+  // Through the debugger, to which the content security policy does not apply.
   await page.evaluate(`window.axe ?? (() => { ${axe.source} })()`);
   const { violations } = await page.evaluate(() => (window as unknown as { axe: typeof axe }).axe.run());
   return violations.flatMap(({ id, nodes }) =>
@@ -12,7 +12,7 @@ export const axeFaults = async (page: Page): Promise<string[]> => {
   );
 };
 
-/** Targets below 44 px (WCAG 2.2, 2.5.5), what is wider than the screen or than its place (1.4.10), and missing landmarks. */
+/** Targets below 44 px (WCAG 2.2, 2.5.5), content wider than the screen or its container (1.4.10), and missing landmarks. */
 export const roomFaults = (page: Page): Promise<string[]> =>
   page.evaluate(() => {
     const faults: string[] = [];
@@ -27,9 +27,9 @@ export const roomFaults = (page: Page): Promise<string[]> =>
       'button, a:not(.line-text a), input, select, textarea, summary',
     )) {
       if (!isShown(control)) continue;
-      // What is labelled around it is hit together with its label.
+      // A control inside its label is activated by the label too.
       const { width, height } = (control.closest('label') ?? control).getBoundingClientRect();
-      // Transforms leave some millionths out.
+      // Transforms leave differences of some millionths.
       if (Math.round(height) < 44 || Math.round(width) < 44) faults.push(`${nameOf(control)} is ${width} × ${height}`);
     }
     for (const element of inside.querySelectorAll<HTMLElement>('*')) {
@@ -47,7 +47,7 @@ export const roomFaults = (page: Page): Promise<string[]> =>
     return [...new Set(faults)];
   });
 
-/** Goes round by Tab: what it does not reach (2.1.1), and what has the focus without showing it (2.4.7, 2.4.11). */
+/** Goes round by Tab: controls it does not reach (2.1.1), and focus that is not visible (2.4.7, 2.4.11). */
 export const tabFaults = async (page: Page): Promise<string[]> => {
   const faults: string[] = [];
   const round = Math.random();

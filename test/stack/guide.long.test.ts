@@ -85,7 +85,7 @@ describe.skipIf(without('docker'))('on a plain server', { timeout: 300_000 }, ()
     await server.mustSh(`curl -fsS http://meet.example/${path}`);
   };
 
-  test('installed, used, upgraded, backed up, removed, restored', async ({ onTestFinished }) => {
+  test('install, use, upgrade, back up, remove and restore work', async ({ onTestFinished }) => {
     await fresh();
     onTestFinished(() => server.remove());
     for (const text of scriptsOf('server')) {
@@ -105,14 +105,14 @@ describe.skipIf(without('docker'))('on a plain server', { timeout: 300_000 }, ()
     expect(JSON.parse(await server.mustSh('genkan status --yaml /etc/genkan/genkan.yaml')).workers).toHaveLength(2);
   });
 
-  test('the commands of nginx/README.md', async ({ onTestFinished }) => {
+  test('the commands of nginx/README.md work', async ({ onTestFinished }) => {
     await fresh();
     onTestFinished(() => server.remove());
     await script('deploy/install.sh');
     await server.mustSh(certificate);
     expect(nginxScripts.length).toBeGreaterThan(7);
     for (const text of nginxScripts) {
-      // An nginx of one's own takes the place of that of the package, with files that fit this server.
+      // An nginx of our own replaces the package's, with files that fit this server.
       const isAlone = text.includes('$PWD/genkan-nginx/nginx.conf');
       if (isAlone) await script('systemctl stop nginx; rm -r genkan-nginx; genkan nginx --out genkan-nginx');
       await script(text);
@@ -126,7 +126,7 @@ describe.skipIf(without('docker'))('on a plain server', { timeout: 300_000 }, ()
       node -e 'process.stdout.write(zlib.brotliDecompressSync(fs.readFileSync("packed")))' | cmp - /var/lib/genkan/public/js/genkan.js`);
   });
 
-  test('nginx by hand, and standalone', async ({ onTestFinished }) => {
+  test('nginx by hand and standalone work', async ({ onTestFinished }) => {
     await fresh();
     onTestFinished(() => server.remove());
     for (const block of blocks) {

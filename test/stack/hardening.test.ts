@@ -1,4 +1,4 @@
-/** What docker compose makes of the compose files: every service is confined, and what is set is not silently lost. */
+/** The result of the compose files in docker compose: every service is confined, and no variable is silently lost. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,7 +35,7 @@ const config = (files: string[], environment: Record<string, string> = {}, direc
 const all = ['docker-compose.yml', 'deploy/compose.tls.yml'];
 const seconds = (duration = ''): number => Number(/^(\d+)s$/.exec(duration)?.[1]);
 
-describe.skipIf(without('docker'))('every service', () => {
+describe.skipIf(without('docker'))('every compose service', () => {
   const services = without('docker') ? {} : config(all, { SERVER_NAME: 'meet.test' });
 
   test.each(Object.entries(services))('%s is confined', (name, one) => {
@@ -45,16 +45,16 @@ describe.skipIf(without('docker'))('every service', () => {
     expect(one.pids_limit).toBeGreaterThan(0);
     expect(one.logging?.options).toEqual({ 'max-size': '10m', 'max-file': '3' });
     expect(seconds(one.stop_grace_period)).toBeGreaterThan(0);
-    // What ends by itself is not asked how it is. The app's own image says how to ask.
+    // Services that end by themselves have no health check. The app's own image has one.
     expect(Boolean(one.healthcheck?.test) || name === 'app').toBe(one.restart !== 'no');
   });
 
-  test('only those have capabilities that need one', () => {
+  test('only services that need capabilities have them', () => {
     const capable = Object.entries(services).filter(([, one]) => one.cap_add?.length);
     expect(capable.map(([name]) => name).sort()).toEqual(['nginx', 'turn']);
   });
 
-  test('the app has longer to stop than it drains', () => {
+  test('the app has longer to stop than its drain timeout', () => {
     expect(seconds(services.app?.stop_grace_period)).toBeGreaterThan(schema.parse({})['drain-timeout']);
   });
 });
@@ -67,7 +67,7 @@ describe.skipIf(without('docker'))('.env', () => {
   });
   afterAll(() => rmSync(directory, { recursive: true }));
   const write = (text: string) => writeFileSync(join(directory, '.env'), text);
-  /** What the app says to the environment that compose makes. */
+  /** The output of the app with the environment that compose creates. */
   const check = () => {
     const { environment = {} } = config(['docker-compose.yml'], {}, directory).app ?? {};
     const given = Object.entries(environment).flatMap(([name, value]) =>
@@ -77,20 +77,20 @@ describe.skipIf(without('docker'))('.env', () => {
     return spawnSync('docker', words, { encoding: 'utf8' });
   };
 
-  test('is handed to the app', () => {
+  test('is passed to the app', () => {
     write('GENKAN_MAX_PEERS=5\nGENKAN_PORT=8099\n');
     expect(config(['docker-compose.yml'], {}, directory).app?.environment).toMatchObject({ GENKAN_MAX_PEERS: '5' });
     expect(check()).toMatchObject({ status: 0 });
   });
 
-  test('with a name that means nothing keeps the app from starting, and says so', () => {
+  test('with an unknown name keeps the app from starting, with an error', () => {
     write('GENKAN_MAX_PEER=5\n');
     const { status, stderr } = check();
     expect(status).toBe(1);
     expect(stderr).toContain('GENKAN_MAX_PEER: there is no such setting; did you mean GENKAN_MAX_PEERS?');
   });
 
-  test('.env.example names everything that the compose files read, and nothing else', () => {
+  test('.env.example names every variable that the compose files read, and no other', () => {
     const example = readFileSync(join(root, '.env.example'), 'utf8');
     const named = [...example.matchAll(/^# ([A-Z][A-Z_]+)=/gm)].map(([, name]) => name);
     const read = [...all, 'deploy/compose.unix.yml', 'deploy/compose.http.yml'].flatMap((file) =>
@@ -98,11 +98,11 @@ describe.skipIf(without('docker'))('.env', () => {
     );
     for (const name of new Set(read)) expect(named).toContain(name);
     const own = named.filter((name) => !name?.startsWith('GENKAN_') && !name?.startsWith('COMPOSE_'));
-    // Handed on by name alone.
+    // Passed on by name alone.
     expect(own.filter((name) => !read.includes(name))).toEqual(['VALKEY_OPTIONS', 'TURN_OPTIONS']);
   });
 
-  test('.env.example is sound with every # taken away that stands before a value', () => {
+  test('.env.example is valid with all values uncommented', () => {
     const example = readFileSync(join(root, '.env.example'), 'utf8');
     write(example.replaceAll(/^# (GENKAN_[A-Z_]+=.+)$/gm, '$1'));
     expect(check()).toMatchObject({ status: 0 });

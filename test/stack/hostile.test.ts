@@ -1,4 +1,7 @@
-/** Real browsers beside hostile peers: a thousand signals from each of two and two thousand frames; the call with the honest third continues. */
+/**
+ * Real browsers in a room with hostile peers: a thousand signals from each of two and two thousand frames; the call with the third, honest
+ * peer continues.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -12,29 +15,29 @@ import { without } from '../setup/without.ts';
 import { startSite } from '../signaling/site.ts';
 import { launch, launchFirefox, open, untilDecoded } from './browser.ts';
 
-/** What the pages of this test have. `stall`: the longest that a timer of 10 ms took, in milliseconds. */
+/** Globals of this test's pages. `stall`: the longest time that a timer of 10 ms took, in milliseconds. */
 type Own = {
   room: Genkan.Room & { channel(peer: string): RTCDataChannel | undefined };
   share: Genkan.Files;
   stall: { worst: number };
   testConnections: RTCPeerConnection[];
-  /** The file of the honest page, where it comes from and what came of it. */
+  /** The file of the honest page, its source and its state. */
   offered?: { state: unknown };
   arrived?: string | undefined;
 };
 declare const window: Window & typeof globalThis & Own;
 
 const seed = Number(process.env.GENKAN_SEED ?? Math.floor(Math.random() * 2 ** 32));
-/** The server's own limits are another test's. */
+/** The server's own limits are tested elsewhere. */
 const generous = [...budgetsLifted, ...flagsOf({ 'max-unsent-bytes': 1_073_741_824 })];
-/** Seconds that a step may take: many times what it needs, for a machine that is busy with other things. */
+/** Seconds that a step may take: many times what it needs, for a busy machine. */
 const patience = { usual: 40, launch: 100, attack: 150 };
 
 describe.each([
   { make: 'Chromium', start: launch, lacks: without('chromium') },
   { make: 'Firefox', start: launchFirefox, lacks: without('chromium', 'firefox-esr') },
 ])('$make', ({ start, lacks }) => {
-  test.skipIf(lacks)(`beside hostile peers (seed ${seed})`, { timeout: 300_000 }, async () => {
+  test.skipIf(lacks)(`in a call with hostile peers (seed ${seed})`, { timeout: 300_000 }, async () => {
     const steps = new Steps();
     const { victim, honest, frames, hostile } = await gather(steps, start);
     const within: Steps['within'] = (...step) => steps.within(...step);
@@ -58,7 +61,7 @@ describe.each([
     const [{ made, stall }, { stall: noise }] = await counts();
     const fresh = made - before.made;
     console.log(JSON.stringify({ seed, stall, noise, slow, fresh, seconds: (Date.now() - begun) / 1_000 }));
-    // A machine that is busy with other things holds up every page, and its work.
+    // A busy machine delays every page and its work.
     expect(stall - noise).toBeLessThan(500 * slow);
     const [burst, every] = prices.connection;
     expect(fresh).toBeLessThanOrEqual(2 * (burst + (Date.now() - begun) / every + 1));
@@ -67,14 +70,14 @@ describe.each([
     await within('the victim is connected to the honest page', connected(victim.page, ids.slice(0, 1)));
     await within('the honest page offers a file', honest.page.evaluate(offerFile, self));
     expect(await within('the file arrives', arrived(victim.page))).toBe('from hand to hand');
-    // Browsers ask for an icon, which this address has not, and Firefox tells of connections to nobody.
+    // Browsers request an icon, which this server does not have, and Firefox logs failed connections.
     const expected = /404|ICE failed/;
     const complaints = [...victim.complaints, ...honest.complaints].filter((text) => !expected.test(text));
     expect(complaints).toEqual([]);
   });
 });
 
-/** A browser that does not answer would hold the test up for ever: each step has its time, and its failure says what the pages had. */
+/** A browser that does not respond would block the test for ever: each step has a timeout, and its failure shows the state of the pages. */
 class Steps {
   readonly pages = new Map<string, Page>();
 
@@ -98,9 +101,11 @@ class Steps {
   }
 }
 
-/** The victim between two hostile peers, one that it offers to, as the last to come does, and one that offers to it. */
+/**
+ * The victim between two hostile peers: one for which it is the initiator, as the last to join is, and one that is the initiator for it.
+ */
 const gather = async (steps: Steps, start: () => Promise<Browser>) => {
-  // Pages of one browser may share a process, and with it their stalls.
+  // Pages of one browser may share a process, and so stall together.
   const starts = Promise.all([start(), launch(), launch(), startSite(generous)]);
   const [browser, other, worse, site] = await steps.within(
     'three browsers and a server start',
@@ -135,14 +140,14 @@ const gather = async (steps: Steps, start: () => Promise<Browser>) => {
   return { victim, honest, frames, hostile: [before, await join()] };
 };
 
-// ── what pages do, with nothing of this file but types ──────────────────────────────────────────────────────────────
+// ── functions that run in pages, and use nothing of this file but types ─────────────────────────────────────────────
 
 const joinRoom = async (camera: boolean) => {
   const { genkan } = window as unknown as { genkan: typeof Genkan };
   const media = camera ? await navigator.mediaDevices.getUserMedia({ audio: true, video: true }) : null;
   const room = genkan.join({ base: `${location.origin}/`, room: 'hostile', media });
   const share = genkan.files(room);
-  // From the start: two browsers are told things in no certain order, and a file may be there before one is told to listen.
+  // From the start: the order of commands to two browsers is not defined, and a file may be offered before one is told to listen.
   share.on('file', (file) => {
     file.on('state', async (state) => {
       if (state.state === 'done' && file.name === 'honest.txt') window.arrived = await state.file?.text();
@@ -176,7 +181,7 @@ const tellStanding = () => {
   return JSON.stringify({ self, room: room?.state, peers, connections, offered: offered?.state, arrived });
 };
 
-// ── what they come to; Steps say until when ─────────────────────────────────────────────────────────────────────────
+// ── expected states; steps wait for them ────────────────────────────────────────────────────────────────────────────
 
 const polling = { polling: 100, timeout: 0 };
 
@@ -188,7 +193,7 @@ const connected = (page: Page, others: string[]) =>
     polling,
   );
 
-/** Stalls are counted from one call to the next. */
+/** Stalls are measured from one call to the next. */
 const countsOf = (page: Page) =>
   page.evaluate(() => {
     const counts = { stall: window.stall.worst, made: window.testConnections.length };
@@ -225,7 +230,7 @@ const sendFrames = async (random: Random, page: Page, self: string) => {
       ({ self, packed }) => {
         for (const { text, length, id } of packed) {
           const bytes = new Uint8Array(length);
-          // One that is too short for a number stays as it is.
+          // One that is too short for a number is unchanged.
           bytes[3] = id;
           const long = text?.replaceAll(/<x(\d+)>/g, (_, count) => 'x'.repeat(count));
           window.room.channel(self)?.send(long ?? (bytes.buffer as never));
@@ -236,25 +241,25 @@ const sendFrames = async (random: Random, page: Page, self: string) => {
   }
 };
 
-/** How many times as long as it should a tenth of a second of work takes here; 1 on a quiet machine. */
+/** How many times longer than expected a tenth of a second of work takes here; 1 on a quiet machine. */
 const slowness = (): number => {
   const [used, start] = [process.cpuUsage(), performance.now()];
   while (process.cpuUsage(used).user < 100_000);
   return (performance.now() - start) / 100;
 };
 
-/** A frame as few characters: what drives the browser is slow with many. */
+/** A frame in few characters: the browser driver is slow with many. */
 const pack = (frame: Frame) =>
   typeof frame === 'string'
     ? { text: frame.replaceAll(/x{20,}/g, ({ length }) => `<x${length}>`), length: 0, id: 0 }
     : { text: undefined, length: frame.length, id: frame[3] ?? 0 };
 
-/** The epoch of the pair of `peer` and `self`, as the room said it to `peer`. */
+/** The epoch of the pair of `peer` and `self`, as the room sent it to `peer`. */
 const epochOf = (peer: WebSocketPeer, self: string): number => {
   for (const message of peer.inbox.all) {
     if (message.type === 'peer-joined' && message.peer.id === self) return message.peer.epoch;
     const known = message.type === 'joined' ? message.peers.find(({ id }) => id === self) : undefined;
     if (known) return known.epoch;
   }
-  throw new Error('the room has not told of the page');
+  throw new Error('the room has not listed the page');
 };

@@ -1,4 +1,4 @@
-/** What hosts decide, and what becomes of the others, as people at real browsers of one make or of two see it, through nginx. */
+/** Decisions of hosts and their effect on others, as users of one or two kinds of real browsers see them, through nginx. */
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
@@ -49,7 +49,7 @@ for (const { name, hosts, guests, lacks } of pairs)
       await inside(person);
       return person;
     };
-    /** Joins, and is not let in at once. */
+    /** Joins, and waits in the lobby. */
     const knock = async (room: string, name: string, viewport?: { width: number; height: number }) => {
       const person = await arrive(room, name, viewport);
       await person.page.getByLabel('Your name').fill(name);
@@ -67,7 +67,7 @@ for (const { name, hosts, guests, lacks } of pairs)
     const quiet = (...those: Person[]) => expect(those.flatMap(({ complaints }) => complaints)).toEqual([]);
     const phone = { width: 360, height: 740 };
 
-    test('one knocks, waits, is let in; another is not', async () => {
+    test('one peer in the lobby is admitted; another is denied', async () => {
       const host = await enter('knock', 'Aiko');
       await picture(host, 'alone');
       await choose(host, 'Only people a host admits');
@@ -97,14 +97,14 @@ for (const { name, hosts, guests, lacks } of pairs)
       await press(host, 'Leave');
       await host.page.getByRole('dialog').getByRole('button', { name: 'Leave' }).click();
       await ended(host, 'left');
-      // The guest who is left hosts now, and knows what to do.
+      // The remaining guest becomes host, and is told so.
       await reads(guest, 'You’re now a host');
       await press(guest, 'Let in');
       await inside(third);
       quiet(host, guest, other, third);
     });
 
-    test('one who knocks at a room whose host is away is told so, and may stop waiting', async () => {
+    test('a peer in the lobby of a room whose host is away is told so, and may stop waiting', async () => {
       const host = new WebSocketPeer(site.url, 'absent');
       await host.join();
       await host.send({ type: 'lock', access: 'knock' });
@@ -119,7 +119,7 @@ for (const { name, hosts, guests, lacks } of pairs)
       host.dispose();
     });
 
-    test('a passcode is asked for until it is right', async () => {
+    test('the passcode is requested until it is right', async () => {
       const host = await enter('passcode', 'Aiko');
       await press(host, /^People/);
       await host.page.getByLabel('Passcode').fill('sesame');
@@ -142,7 +142,7 @@ for (const { name, hosts, guests, lacks } of pairs)
       quiet(host, guest);
     });
 
-    test('a locked room, a request to mute, another host, a removal with a ban, the end for everyone', async () => {
+    test('a locked room, a mute request, a second host, a removal with a ban, and the end for everyone', async () => {
       const host = await enter('rules', 'Aiko');
       const guest = await enter('rules', 'Ben');
       const other = await enter('rules', 'Chris');
@@ -178,7 +178,7 @@ for (const { name, hosts, guests, lacks } of pairs)
       quiet(host, guest, other, late);
     });
 
-    test('a host that loads the page again is back as host, with its devices as they were, and sees what was said', async () => {
+    test('a host that reloads is host again, with its devices as before, and sees the chat history', async () => {
       const host = await enter('reload', 'Aiko');
       const guest = await enter('reload', 'Ben');
       await choose(host, 'Locked: no one else can join');
@@ -212,7 +212,7 @@ for (const { name, hosts, guests, lacks } of pairs)
       quiet(host, guest);
     });
 
-    test('a new room with knock and passcode keeps them; it is remembered and forgotten', async () => {
+    test('a new room with lobby and passcode keeps them; the room is remembered and forgotten', async () => {
       const host = await open(browserOf('Aiko'), site.url);
       people.push(host);
       await host.page.getByText('Who can join').click();

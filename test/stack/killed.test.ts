@@ -1,4 +1,4 @@
-/** A worker is killed in the middle of a call, as people at real browsers see it: the pictures go on. */
+/** A worker is killed in the middle of a call, as users of real browsers see it: video continues. */
 import { join as joinPath } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -18,7 +18,7 @@ describe.skipIf(without('chromium', 'nginx'))('a call whose worker is killed', (
     here = stage();
     const address = here.path('app.sock');
     program = here.start(['--master', '--socket', address]);
-    await program.said('listening');
+    await program.logged('listening');
     [browser, nginx] = await Promise.all([launch(), startNginx({ app: { kind: 'uwsgi', address }, publicDir })]);
   });
   afterAll(async () => {
@@ -31,7 +31,7 @@ describe.skipIf(without('chromium', 'nginx'))('a call whose worker is killed', (
     await join(person, name);
     return person;
   };
-  /** Notes from now on the frames of the other's picture and of one's own, and the longest time between two of them. */
+  /** Records from now on the frames of the remote and the own video, and the longest time between two of them. */
   const watch = ({ page }: Person) =>
     page.evaluate(() => {
       const watched = ['[data-peer] video', '[data-self] video'].map((which) => {
@@ -61,7 +61,7 @@ describe.skipIf(without('chromium', 'nginx'))('a call whose worker is killed', (
       return { frames: watched[0]?.frames ?? 0, gaps, made: testConnections.length, open, tiles };
     });
 
-  test('goes on without a gap, nobody is there twice, and people can write again', { timeout: 120_000 }, async () => {
+  test('continues without a gap, nobody is listed twice, and chat works again', { timeout: 120_000 }, async () => {
     const people = [await enter('Aiko'), await enter('Ben')] as const;
     const [aiko, ben] = people;
     await Promise.all(people.map((person) => untilSeen(person, 1)));
@@ -70,20 +70,20 @@ describe.skipIf(without('chromium', 'nginx'))('a call whose worker is killed', (
     const before = await Promise.all(people.map(seen));
 
     process.kill(childrenOf(program.pid)[0] ?? 0, 'SIGKILL');
-    await program.said('respawning worker');
-    await program.said('listening', 2);
+    await program.logged('respawning worker');
+    await program.logged('listening', 2);
     await say(aiko, 'Are you still there?');
     await ben.page.getByText('Are you still there?').first().waitFor({ timeout: 30_000 });
     await say(ben, 'I never was away.');
     await aiko.page.getByText('I never was away.').first().waitFor({ timeout: 30_000 });
-    // Long enough for a connection that only one side keeps to be noticed.
+    // Long enough to notice a connection that only one side keeps.
     await aiko.page.waitForTimeout(15_000);
     await picture(aiko, 'worker-killed');
 
     for (const [nth, after] of (await Promise.all(people.map(seen))).entries()) {
       expect([after.open, after.tiles, after.made]).toEqual([1, 1, before[nth]?.made]);
       expect(after.frames).toBeGreaterThan((before[nth]?.frames ?? 0) + 30);
-      // On a machine that has no time one's own picture, which no network brings, waits for it as well.
+      // On an overloaded machine the own video, which uses no network, is delayed as well.
       const [gap = Number.POSITIVE_INFINITY, own = 0] = after.gaps;
       expect(gap).toBeLessThan(Math.max(1000, 2 * own));
     }

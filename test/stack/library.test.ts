@@ -1,4 +1,4 @@
-/** The library in real browsers: the pages of its README, everything it does between peers, and what is left of it afterwards. */
+/** The library in real browsers: the pages of its README, everything it does between peers, and what remains of it afterwards. */
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { join as joinPath } from 'node:path';
@@ -9,21 +9,21 @@ import { without } from '../setup/without.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { framesDecoded, launch, open } from './browser.ts';
 
-/** What the pages of this test have. */
+/** Globals of this test's pages. */
 type Own = {
   genkan: typeof Genkan;
   room: Genkan.Room;
   share: Genkan.Files;
-  told: { name: string; value: unknown }[];
+  emitted: { name: string; value: unknown }[];
   incoming: Genkan.Incoming[];
   outgoing: Genkan.Outgoing;
-  /** What was made and not undone: see `count`. */
+  /** What was created and not released: see `count`. */
   live: { timers: number; listeners: number; sockets: WebSocket[]; tracks: MediaStreamTrack[] };
   testConnections: RTCPeerConnection[];
 };
 declare const window: Window & typeof globalThis & Own;
 
-/** Counts what a page makes from now on, and takes off what is undone. */
+/** Counts what a page creates from now on, and subtracts what is released. */
 const count = (): void => {
   const live: Own['live'] = { timers: 0, listeners: 0, sockets: [], tracks: [] };
   Object.assign(window, { live });
@@ -48,7 +48,7 @@ const count = (): void => {
       clear(timer);
     },
     setInterval: () => {
-      throw new Error('nobody asked for it');
+      throw new Error('it was not requested');
     },
     WebSocket: class extends WebSocket {
       constructor(...given: ConstructorParameters<typeof WebSocket>) {
@@ -68,7 +68,7 @@ const count = (): void => {
     if (!target) continue;
     const add = target.addEventListener.bind(target) as EventTarget['addEventListener'];
     target.addEventListener = (type: string, listener: EventListener, options?: AddEventListenerOptions) => {
-      // What drives the browser listens as well.
+      // The browser driver adds listeners as well.
       const ours = new Error().stack?.includes('/js/genkan.js') ? 1 : 0;
       live.listeners += ours;
       options?.signal?.addEventListener('abort', () => {
@@ -85,7 +85,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
   let foreign: Server;
   let foreignUrl: string;
   beforeAll(async () => {
-    // A site of its own: another origin, with the pages of the README at /0 and /1.
+    // Another origin, with the pages of the README at /0 and /1.
     foreign = createServer(({ url = '' }, answer) =>
       answer.setHeader('content-type', 'text/html').end(examples()[Number(url.slice(1))] ?? ''),
     );
@@ -113,20 +113,20 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     const { page, context } = await open(browser, `${site.direct.http}/healthz`);
     onTestFinished(() => context.close());
     await page.evaluate(count);
-    // As text, or the import would be turned into one of the test's.
+    // As text, otherwise the import would be turned into one of the test's.
     await page.evaluate("import('/js/genkan.js').then((genkan) => Object.assign(window, { genkan }))");
     await page.evaluate(
       async ({ room, media, timing }) => {
         const stream =
           media === 'camera' ? await navigator.mediaDevices.getUserMedia({ audio: true, video: true }) : null;
         const joined = window.genkan.join({ base: `${location.origin}/`, room, media: stream, timing });
-        const told: Own['told'] = [];
+        const emitted: Own['emitted'] = [];
         const incoming: Own['incoming'] = [];
         const share = window.genkan.files(joined);
         for (const name of ['peer-joined', 'peer-left', 'reaction', 'quality', 'warning'] as const)
-          joined.on(name, (value) => told.push({ name, value }));
+          joined.on(name, (value) => emitted.push({ name, value }));
         share.on('file', (file) => incoming.push(file));
-        Object.assign(window, { room: joined, told, share, incoming });
+        Object.assign(window, { room: joined, emitted, share, incoming });
       },
       { room, media, timing },
     );
@@ -144,9 +144,9 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     await expect.poll(() => framesDecoded(page), { timeout: 20_000 }).toBeGreaterThan(before + 10);
   };
   const firstPeer = (page: Page) => page.evaluate(() => window.room.peers[0]?.id ?? '');
-  const troubles = (page: Page) => page.evaluate(() => window.told.filter(({ name }) => name === 'warning'));
+  const troubles = (page: Page) => page.evaluate(() => window.emitted.filter(({ name }) => name === 'warning'));
 
-  test('the page of the README joins from another site and shows who is there', async () => {
+  test('the page of the README joins from another site and lists the peers', async () => {
     const pages = await Promise.all([open(browser, `${foreignUrl}/0`), open(browser, `${foreignUrl}/0`)]);
     for (const { page } of pages) {
       await page.waitForFunction(() => (document.querySelector('video')?.videoWidth ?? 0) > 0);
@@ -159,11 +159,11 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     await one?.context.close();
   });
 
-  test('the page for files of the README passes a file on', async () => {
+  test('the file page of the README transfers a file', async () => {
     const [one, other] = [await open(browser, `${foreignUrl}/1`), await open(browser, `${foreignUrl}/1`)];
     const progress = one.page.waitForEvent('console', (message) => message.text() === '1');
     const file = { name: 'note.txt', mimeType: 'text/plain', buffer: Buffer.from('from hand to hand') };
-    // Whoever is there when it is chosen gets it.
+    // Only peers present when it is shared receive it.
     const link = other.page.getByRole('link', { name: 'note.txt' });
     const passOn = async () => {
       await one.page.locator('input').setInputFiles(file);
@@ -177,7 +177,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     await Promise.all([one.context.close(), other.context.close()]);
   });
 
-  test('after leave() there is no connection, track, timer, socket or listener of it any more', async () => {
+  test('after leave() no connection, track, timer, socket or listener is left', async () => {
     const [a, b, c] = [await enter('clean'), await enter('clean'), await enter('clean', 'none')];
     for (const { page } of [a, b, c]) await connected(page, 2);
     const left = (page: Page) =>
@@ -192,7 +192,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     expect(before).toMatchObject({ connections: 2, tracks: 4, sockets: 1 });
     expect(before.timers).toBeGreaterThan(0);
     expect(before.listeners).toBe(4);
-    // One of its peers goes first.
+    // One of its peers leaves first.
     await c.page.evaluate(() => window.room.leave());
     await connected(a.page, 1);
     expect(await left(a.page)).toMatchObject({ connections: 1, tracks: 2 });
@@ -207,7 +207,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     for (const { page } of [a, b, c]) expect(await troubles(page)).toEqual([]);
   });
 
-  test('what is sent keeps within a budget that is smaller with more peers, and sound goes first', async () => {
+  test('sent video stays within a budget that shrinks with more peers, and audio has priority', async () => {
     const [a, b] = [await enter('budget'), await enter('budget')];
     await connected(a.page, 1);
     const encodings = (page: Page) =>
@@ -229,7 +229,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
       .toEqual([{ maxBitrate: 1_700_000, scaleResolutionDownBy: 1, priority: 'high' }]);
     const others = [await enter('budget', 'none'), await enter('budget', 'none'), await enter('budget', 'none')];
     await connected(a.page, 4);
-    // The made-up camera has 480 lines.
+    // The fake camera has 480 lines.
     const less = { maxBitrate: 500_000, scaleResolutionDownBy: 480 / 360, priority: 'high' };
     await expect.poll(() => encodings(a.page)).toEqual(Array(4).fill(less));
     await expect
@@ -251,7 +251,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     expect(await troubles(a.page)).toEqual([]);
   });
 
-  test('a shared screen takes the camera’s place without a new negotiation, in its own size', async () => {
+  test('a shared screen replaces the camera without a new negotiation, in its own size', async () => {
     const [a, b] = [await enter('screen'), await enter('screen', 'none')];
     await Promise.all([connected(a.page, 1), connected(b.page, 1)]);
     await framesGoOn(b.page);
@@ -274,7 +274,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     expect(limits).toMatchObject({ scaleResolutionDownBy: 1 });
   });
 
-  test('tells how good each path is', async () => {
+  test('the quality of each path is reported', async () => {
     const [a, b] = [await enter('quality', 'camera', { statsInterval: 500 }), await enter('quality')];
     await Promise.all([connected(a.page, 1), connected(b.page, 1)]);
     const latest = () => a.page.evaluate(() => window.room.peers[0]?.quality);
@@ -282,11 +282,11 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     await expect.poll(async () => (await latest())?.bitrateOut ?? 0).toBeGreaterThan(20_000);
     expect(await latest()).toMatchObject({ level: 'good', relayed: false, rtt: expect.any(Number) });
     expect((await latest())?.rtt).toBeLessThan(300);
-    const told = () => a.page.evaluate(() => window.told.filter(({ name }) => name === 'quality').length);
-    await expect.poll(told, { timeout: 15_000 }).toBeGreaterThan(2);
+    const looks = () => a.page.evaluate(() => window.emitted.filter(({ name }) => name === 'quality').length);
+    await expect.poll(looks, { timeout: 15_000 }).toBeGreaterThan(2);
   });
 
-  test('tells how loud the other is, and that one who is muted is not', async () => {
+  test('the audio level of a peer is reported, and is zero for a muted one', async () => {
     const [a, b] = [await enter('volume', 'camera'), await enter('volume', 'camera')];
     await Promise.all([connected(a.page, 1), connected(b.page, 1)]);
     const volume = () => a.page.evaluate(() => window.room.volume(window.room.peers[0]?.id ?? ''));
@@ -302,7 +302,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     }
   });
 
-  test('another network gets a new path at once, and the picture goes on', async () => {
+  test('a changed network restarts ICE at once, and video continues', async () => {
     const [a, b] = [await enter('network'), await enter('network')];
     await Promise.all([connected(a.page, 1), connected(b.page, 1)]);
     await framesGoOn(b.page);
@@ -321,14 +321,14 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     }
   });
 
-  test('reactions reach everyone, and too many of them nobody', async () => {
+  test('reactions reach every peer, and a flood of them none', async () => {
     const [a, b, c] = [await enter('react', 'none'), await enter('react', 'none'), await enter('react', 'none')];
     for (const { page } of [a, b, c]) await connected(page, 2);
-    const heard = (page: Page) => page.evaluate(() => window.told.filter(({ name }) => name === 'reaction'));
+    const reactionsOf = (page: Page) => page.evaluate(() => window.emitted.filter(({ name }) => name === 'reaction'));
     await expect
       .poll(async () => {
         await a.page.evaluate(() => window.room.react('👏'));
-        return [(await heard(b.page)).length, (await heard(c.page)).length].every((count) => count > 0);
+        return [(await reactionsOf(b.page)).length, (await reactionsOf(c.page)).length].every((count) => count > 0);
       })
       .toBe(true);
     const many = await a.page.evaluate(() => Array.from({ length: 100 }, () => window.room.react('🎉')));
@@ -343,10 +343,10 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
         }
       }),
     ).toBe('RangeError: a reaction has 1 to 64 characters');
-    await expect.poll(async () => JSON.stringify(await heard(c.page))).toContain('xxx');
+    await expect.poll(async () => JSON.stringify(await reactionsOf(c.page))).toContain('xxx');
   });
 
-  /** Offers made-up bytes from one page to the other, and accepts there. */
+  /** Offers generated bytes from one page to the other, which accepts. */
   const send = async (from: Page, to: Page, size: number) => {
     const peer = await firstPeer(from);
     const hash = await from.evaluate(
@@ -371,7 +371,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
       return Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))).join();
     });
 
-  test('a file arrives as it was, both ways, and its sender never has more than a little waiting', async () => {
+  test('a file arrives unchanged, both ways, and its sender buffers only a little', async () => {
     const [a, b] = [await enter('file', 'none'), await enter('file', 'none')];
     await Promise.all([connected(a.page, 1), connected(b.page, 1)]);
     await a.page.evaluate(() => {
@@ -391,14 +391,14 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     expect(await a.page.evaluate(() => window.outgoing.state)).toEqual({ state: 'done' });
   });
 
-  test('a file goes on when the connection under it is replaced', async () => {
+  test('a file continues when the connection under it is replaced', async () => {
     const timing = { connect: 2_000, disconnected: 200 };
     const [a, b] = [await enter('resume', 'none', timing), await enter('resume', 'none', timing)];
     await Promise.all([connected(a.page, 1), connected(b.page, 1)]);
     await a.page.evaluate(() => {
       const states: string[] = [];
       Object.assign(window, { states });
-      // Cut in the middle: once a part was confirmed, or where the other side is slow to confirm, once most of it is under way.
+      // Cut in the middle: once a part was confirmed or, if the other side confirms slowly, once most of it is in flight.
       const { send } = RTCDataChannel.prototype;
       let sent = 0;
       RTCDataChannel.prototype.send = function (this: RTCDataChannel, data: unknown) {

@@ -1,15 +1,15 @@
-/** A network of a test's own: a namespace that reaches this machine, though not what listens at its loopback, and nothing else. */
+/** A network for one test: a namespace that reaches only this machine, except for what listens on its loopback. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export type Namespace = {
-  /** This machine, as the namespace sees it. */
+  /** This machine's address in the namespace. */
   host: string;
-  /** A program that runs `program` in there, with the arguments it is given. */
+  /** A program that runs `program` in the namespace, with its arguments. */
   wrap(program: string): string;
-  /** Loses every datagram that arrives in there, from now on or no longer. */
+  /** Drops every datagram that arrives in the namespace, from now on or no longer. */
   loseUdp(lose: boolean): void;
   remove(): void;
 };
@@ -32,7 +32,7 @@ export const createNamespace = (): Namespace => {
   within('ip', 'address', 'add', `${network}.2/24`, 'dev', inside);
   within('ip', 'link', 'set', inside, 'up');
   within('ip', 'link', 'set', 'lo', 'up');
-  // The browsers of this machine tell of these.
+  // The browsers of this machine report these.
   for (const { family, internal, address } of Object.values(networkInterfaces()).flatMap((all) => all ?? []))
     if (family === 'IPv4' && !internal && address !== `${network}.1`)
       within('ip', 'route', 'add', `${address}/32`, 'via', `${network}.1`);

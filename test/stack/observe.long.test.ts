@@ -1,4 +1,4 @@
-/** The profile observe: Prometheus asks the real app; every query of the dashboard and of the alerts finds something. */
+/** The profile observe: Prometheus scrapes the real app; every query of the dashboard and the alerts returns something. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -28,7 +28,7 @@ const answer = z.looseObject({ status: z.literal('success'), data: z.looseObject
 describe.skipIf(without('docker'))('docker compose --profile observe', () => {
   let stack: Stack;
   const peers: WebSocketPeer[] = [];
-  /** Prometheus is published nowhere: it is asked by the app's container. */
+  /** Prometheus publishes no port: it is queried from the app's container. */
   const ask = async (path: string) => {
     const script = `fetch('http://prometheus:9090${path}').then((a) => a.text()).then((t) => process.stdout.write(t))`;
     return answer.parse(JSON.parse(await stack.compose('exec', '-T', 'app', 'node', '-e', script))).data;
@@ -47,7 +47,7 @@ describe.skipIf(without('docker'))('docker compose --profile observe', () => {
     await stack?.down();
   });
 
-  test('the app is asked, and its alerts are known', async () => {
+  test('Prometheus scrapes the app, and its alerts are loaded', async () => {
     const up = () => found('up{job="genkan"}');
     await expect.poll(up, { timeout: 40_000, interval: 1000 }).toMatchObject([{ value: [expect.any(Number), '1'] }]);
     const { groups } = await ask('/api/v1/rules');
@@ -56,29 +56,29 @@ describe.skipIf(without('docker'))('docker compose --profile observe', () => {
     ]);
   });
 
-  // A rate needs two readings, 15 s apart.
+  // A rate needs two scrapes, 15 s apart.
   test.each(queries)('%s: %s', async (_title, expr) => {
     await expect.poll(() => found(expr), { timeout: 50_000, interval: 1000 }).not.toEqual([]);
   });
 
-  test('every name in dashboard and alerts is one that the app tells', async () => {
+  test('every metric in dashboard and alerts is exported by the app', async () => {
     const script = "fetch('http://127.0.0.1:9191/metrics').then((a) => a.text()).then((t) => process.stdout.write(t))";
-    const told = await stack.compose('exec', '-T', 'app', 'node', '-e', script);
-    const names = new Set([...told.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name));
+    const metrics = await stack.compose('exec', '-T', 'app', 'node', '-e', script);
+    const names = new Set([...metrics.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name));
     const used = [...queries.map(([, expr]) => expr), ...alerts.map(({ expr }) => expr)].join(' ');
     for (const [name] of used.matchAll(/genkan_\w+/g)) expect(names).toContain(name.replace(/_bucket$/, ''));
-    const codes = new Set([...told.matchAll(/genkan_errors_total\{code="([^"]+)"/g)].map(([, code]) => code));
+    const codes = new Set([...metrics.matchAll(/genkan_errors_total\{code="([^"]+)"/g)].map(([, code]) => code));
     for (const [, list = ''] of used.matchAll(/code=~?"([^"]+)"/g))
       for (const code of list.split('|')) expect(codes).toContain(code);
   });
 
-  test('goes on with a new container of the app by itself', async () => {
+  test('scraping continues with a new container of the app', async () => {
     await stack.compose('up', '-d', '--force-recreate', '--no-deps', '--wait', 'app');
     const starts = () => found('changes(process_start_time_seconds[5m]) > 0');
     await expect.poll(starts, { timeout: 50_000, interval: 1000 }).not.toEqual([]);
   });
 
-  test('the files for Grafana lead to each other', () => {
+  test('the files for Grafana reference each other', () => {
     const source = parse(read('grafana/provisioning/datasources/genkan.yml'));
     expect(source).toMatchObject({ datasources: [{ uid: 'genkan', url: 'http://prometheus:9090' }] });
     expect(JSON.stringify(dashboard)).not.toMatch(/"uid":"(?!genkan")/);

@@ -1,4 +1,6 @@
-/** One container of the stack at a time is replaced, renewed, or fails: the others run on as they are, and health checks say which it is. */
+/**
+ * One container of the stack at a time is replaced, recreated, or fails: the others keep running, and health checks show which one it is.
+ */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -8,7 +10,7 @@ import { type Stack, startStack } from './compose.ts';
 const run = promisify(execFile);
 const docker = async (...words: string[]) => (await run('docker', words)).stdout.trim();
 
-describe.skipIf(without('docker'))('one container after the other', { timeout: 120_000 }, () => {
+describe.skipIf(without('docker'))('one container at a time', { timeout: 120_000 }, () => {
   let stack: Stack;
   beforeAll(async () => {
     stack = await startStack();
@@ -17,7 +19,7 @@ describe.skipIf(without('docker'))('one container after the other', { timeout: 1
 
   const idOf = async (service: string) => (await stack.compose('ps', '-aq', service)).trim();
   const inspect = async (service: string, format: string) => docker('inspect', '-f', format, await idOf(service));
-  /** What changes when a container is started again. */
+  /** Values that change when a container is restarted. */
   const lives = async (...services: string[]) =>
     Promise.all(services.map((service) => inspect(service, '{{.Id}} {{.State.StartedAt}}')));
   const address = () => inspect('app', '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}');
@@ -33,7 +35,7 @@ describe.skipIf(without('docker'))('one container after the other', { timeout: 1
     });
     expect(joined.status).toBe(200);
   };
-  /** The exit code of its health check, asked now. */
+  /** The exit code of its health check, run now. */
   const health = async (service: string) => {
     const words = JSON.parse(await inspect(service, '{{json .Config.Healthcheck.Test}}')) as string[];
     const [kind, ...command] = words;
@@ -53,7 +55,7 @@ describe.skipIf(without('docker'))('one container after the other', { timeout: 1
     await isServed();
   });
 
-  test('the app is replaced, and has another address afterwards', async () => {
+  test('the app is replaced, and gets another address', async () => {
     const others = await lives('nginx', 'static');
     const old = await address();
     await stack.compose('rm', '-fs', 'app');
@@ -81,14 +83,14 @@ describe.skipIf(without('docker'))('one container after the other', { timeout: 1
     }
   });
 
-  test('the files are published anew', async () => {
+  test('the files are published again', async () => {
     const others = await lives('nginx', 'app');
     await stack.compose('up', '-d', '--force-recreate', '--no-deps', 'static');
     expect(await lives('nginx', 'app')).toEqual(others);
     await isServed();
   });
 
-  test('a new image replaces the app and publishes its files; nginx stays', async () => {
+  test('a new image replaces the app and publishes its files; nginx keeps running', async () => {
     const image = await docker('image', 'inspect', '-f', '{{.Id}}', 'genkan');
     const [nginx, rest] = [await lives('nginx'), await lives('app', 'static')];
     const build = run('docker', ['build', '-q', '-t', 'genkan', '-']);
@@ -106,7 +108,7 @@ describe.skipIf(without('docker'))('one container after the other', { timeout: 1
     }
   });
 
-  test('nginx is well as long as a visitor is served, also while the site is closed', async () => {
+  test('nginx is healthy as long as visitors are served, also in maintenance', async () => {
     expect([await health('nginx'), await health('app')]).toEqual([0, 0]);
     const switched = (word: string) => stack.compose('exec', '-T', 'nginx', word, '/run/genkan-maintenance');
     await switched('touch');

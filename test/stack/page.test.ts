@@ -38,7 +38,7 @@ describe.skipIf(without('chromium'))('the page', () => {
   const quiet = (...those: Person[]) => expect(those.flatMap(({ complaints }) => complaints)).toEqual([]);
   const phone = { width: 360, height: 740 };
 
-  test('a screen is shown large, until it is not shared any more; pinning somebody else goes before it', async () => {
+  test('a shared screen is shown large until sharing stops; a pinned tile takes precedence', async () => {
     const [aiko, ben] = [await enter('screen', 'Aiko'), await enter('screen', 'Ben')];
     const chris = await enter('screen', 'Chris', phone);
     await Promise.all([untilSeen(aiko, 2), untilSeen(ben, 2)]);
@@ -64,7 +64,7 @@ describe.skipIf(without('chromium'))('the page', () => {
     quiet(aiko, ben, chris);
   });
 
-  test('Join clicked twice makes one call, also where the server answers late: until then one is told so', async () => {
+  test('Join clicked twice makes one call, and shows that it is waiting for a slow server', async () => {
     const aiko = await arrive('rooms/twice');
     const opened: string[] = [];
     await aiko.page.routeWebSocket(/twice/, async (socket) => {
@@ -83,19 +83,19 @@ describe.skipIf(without('chromium'))('the page', () => {
     quiet(aiko, ben);
   });
 
-  test('hand, shortcuts, and the space bar to talk while muted', async () => {
+  test('hand, shortcuts, and the space bar to talk while muted work', async () => {
     const [aiko, ben] = [await enter('keys', 'Aiko'), await enter('keys', 'Ben')];
     await untilSeen(ben, 1);
-    const heard = ben.page.locator('[data-peer]').getByText('Microphone off');
+    const received = ben.page.locator('[data-peer]').getByText('Microphone off');
     await aiko.page.keyboard.press('h');
     await reads(ben, 'Aiko raised their hand');
     await button(aiko, 'Raise hand', true).waitFor();
     await aiko.page.keyboard.press('m');
-    await heard.waitFor({ state: 'attached' });
+    await received.waitFor({ state: 'attached' });
     await aiko.page.keyboard.down(' ');
-    await heard.waitFor({ state: 'detached' });
+    await received.waitFor({ state: 'detached' });
     await aiko.page.keyboard.up(' ');
-    await heard.waitFor({ state: 'attached' });
+    await received.waitFor({ state: 'attached' });
     await aiko.page.keyboard.press('c');
     await aiko.page.getByRole('textbox', { name: 'Message' }).pressSequentially('much hum?');
     expect(await aiko.page.getByRole('textbox', { name: 'Message' }).inputValue()).toBe('much hum?');
@@ -113,7 +113,7 @@ describe.skipIf(without('chromium'))('the page', () => {
     quiet(aiko, ben);
   });
 
-  test('the menu leads to the invitation and the devices, and the focus comes back to it', async () => {
+  test('the menu leads to the invitation and the devices, and the focus returns to it', async () => {
     const aiko = await enter('menu', 'Aiko', phone);
     await picture(aiko, 'call-alone-phone');
     await button(aiko, 'More').click();
@@ -137,7 +137,7 @@ describe.skipIf(without('chromium'))('the page', () => {
     quiet(aiko);
   });
 
-  test('a file arrives whole, both ways; a reaction is seen; the path is told in numbers', async () => {
+  test('a file arrives unchanged, both ways; a reaction is shown; the quality of the path is shown in numbers', async () => {
     const [aiko, ben] = [await enter('files', 'Aiko'), await enter('files', 'Ben')];
     await Promise.all([untilSeen(aiko, 1), untilSeen(ben, 1)]);
     const send = async (from: Person, to: Person, bytes: number) => {
@@ -172,7 +172,7 @@ describe.skipIf(without('chromium'))('the page', () => {
     quiet(aiko, ben);
   });
 
-  test('a camera that is unplugged is replaced by another', async () => {
+  test('an unplugged camera is replaced by another', async () => {
     const [aiko, ben] = [await enter('unplugged', 'Aiko'), await enter('unplugged', 'Ben')];
     await untilSeen(ben, 1);
     await aiko.page.evaluate(() => {
@@ -186,7 +186,7 @@ describe.skipIf(without('chromium'))('the page', () => {
     quiet(aiko, ben);
   });
 
-  test('the connection check says what works', async () => {
+  test('the connection check shows what works', async () => {
     const aiko = await arrive('rooms/check');
     await aiko.page.waitForFunction(
       () => (document.querySelector<HTMLVideoElement>('[data-self] video')?.videoWidth ?? 0) > 0,

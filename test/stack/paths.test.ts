@@ -1,4 +1,4 @@
-/** Paths between browsers that are cut and mended, in a network of their own; the server stays where it was. */
+/** Paths between browsers that are cut and restored, in a network of their own; the server is not affected. */
 import type { Browser } from 'playwright-core';
 import { afterEach, expect, test } from 'vitest';
 import { without } from '../setup/without.ts';
@@ -28,19 +28,19 @@ test.skipIf(lacks).for([
   { make: 'Chromium', lacking: false },
   { make: 'Firefox', lacking: without('firefox-esr') },
 ])(
-  'a path to $make that is cut is found anew, in the same connection or, when it took long, in a fresh one',
+  'a path to $make that is cut is restored by an ICE restart or, if it took long, by a new connection',
   { timeout: 120_000 },
   async ({ make, lacking }, { skip }) => {
     skip(lacking);
     namespace = createNamespace();
     site = await startFronted();
-    // nginx listens where the namespace does not reach.
+    // nginx listens on an address that the namespace does not reach.
     const proxy = await startCuttable(site.url, namespace.host);
     const program = namespace.wrap(chromiumPath ?? 'chromium');
     const inside = await launch({ program, site: proxy.url });
     browsers.push(inside);
     const aiko = await open(inside, `${proxy.url}/rooms/path`);
-    // Firefox is steered by a port of its own, which in there would be out of reach.
+    // Firefox is controlled through a port of its own, which would be unreachable in the namespace.
     const ben = await (make === 'Firefox' ? openOutside(site) : open(inside, aiko.page.url()));
     await join(aiko, 'Aiko');
     await join(ben, 'Ben');
@@ -59,7 +59,7 @@ test.skipIf(lacks).for([
       const frozen = await framesDecoded(aiko.page);
       await aiko.page.waitForTimeout(seconds * 1000);
       expect(await framesDecoded(aiko.page)).toBeLessThanOrEqual(frozen);
-      // Nobody has left: the server is told nothing of paths.
+      // No peer has left: the server is not told about paths.
       expect(await aiko.page.locator('[data-peer]').count()).toBe(1);
       namespace?.loseUdp(false);
       await lost.waitFor({ state: 'detached', timeout: 40_000 });
@@ -73,7 +73,7 @@ test.skipIf(lacks).for([
     expect(restarted.fragment).not.toBe(before.fragment);
     await cutFor(20);
     expect((await connections()).made).toBeGreaterThan(before.made);
-    // So says Firefox of a path that is cut.
+    // Firefox reports a cut path like this.
     const others = [...aiko.complaints, ...ben.complaints].filter((text) => !text.startsWith('ICE failed'));
     expect(others).toEqual([]);
     proxy.close();

@@ -1,4 +1,4 @@
-/** Reloads in the middle of a call between browsers: media goes on as if nothing had been, and what is written arrives. */
+/** Reloads in the middle of a call between browsers: media continues without interruption, and chat arrives. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -10,7 +10,7 @@ import { framesDecoded, join, launch, open, type Person, say, untilSeen } from '
 const stores = ['memory', 'valkey'] as const;
 
 describe.skipIf(without('chromium', 'redis-server')).each(stores)(
-  'a call goes on over reloads, rooms in %s',
+  'a call continues over reloads, rooms in %s',
   (store) => {
     let browser: Browser;
     let here: Stage;
@@ -26,7 +26,7 @@ describe.skipIf(without('chromium', 'redis-server')).each(stores)(
       await server?.stop();
     });
 
-    /** Looks every quarter of a second how many frames one has decoded; → the longest time without a new one, in ms. */
+    /** Samples every quarter of a second how many frames a page has decoded; → the longest time without a new one, in ms. */
     const watch = ({ page }: Person) => {
       let [going, longest] = [true, 0];
       const watched = (async () => {
@@ -46,10 +46,10 @@ describe.skipIf(without('chromium', 'redis-server')).each(stores)(
       };
     };
 
-    test('frames keep counting, and nobody looks gone', { timeout: 120_000 }, async () => {
+    test('decoded frames keep increasing, and no peer looks away', { timeout: 120_000 }, async () => {
       const kept = server ? ['--store', server.url] : [];
       const program = here.start(['--master', '--http', '127.0.0.1:0', '--drain-timeout', '5', ...kept]);
-      const { address } = await program.said('listening');
+      const { address } = await program.logged('listening');
       const people: Person[] = [];
       for (const name of ['Aiko', 'Ben']) {
         const person = await open(browser, `http://${address}/rooms/reloaded`);
@@ -62,7 +62,7 @@ describe.skipIf(without('chromium', 'redis-server')).each(stores)(
       const watches = people.map(watch);
       for (let nth = 1; nth <= 2; nth += 1) {
         program.child.kill('SIGHUP');
-        await program.said('reloaded', nth);
+        await program.logged('reloaded', nth);
         await say(aiko, `after ${nth}`);
         await ben.page.getByText(`after ${nth}`).first().waitFor({ state: 'attached' });
       }

@@ -1,13 +1,13 @@
-/** Peers that come back whatever happens to servers and store, and pairs of them that count what was said. */
+/** Peers that reconnect whatever happens to servers and store, and pairs of them that count their messages. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
 
-/** ms after which a peer gives up coming back, and in which a message is acknowledged or said again. */
+/** ms after which a peer gives up reconnecting, and after which an unacknowledged message is sent again. */
 const patience = { back: 40_000, again: 1500 };
 
 export class RoamingPeer extends WebSocketPeer {
-  /** Close codes that it met, and which `recovered` it was told. */
+  /** Close codes that it received, and the `recovered` of each join. */
   readonly codes: number[] = [];
   readonly recovered: boolean[] = [];
 
@@ -26,7 +26,7 @@ export class RoamingPeer extends WebSocketPeer {
   }
 }
 
-/** Two peers of one room, of which the first says numbers from 1 on until it is told to stop, and the second hears them. */
+/** Two peers of one room, of which the first sends numbers from 1 on until it is told to stop, and the second receives them. */
 export const converse = async (base: string, room: string) => {
   const [speaker, listener] = [new RoamingPeer(base, room), new RoamingPeer(base, room)];
   for (const peer of [speaker, listener]) await peer.join();
@@ -66,23 +66,23 @@ export const converse = async (base: string, room: string) => {
   return {
     speaker,
     listener,
-    /** The last number that was acknowledged. */
+    /** The last acknowledged number. */
     settled,
-    /** Ends it. Nothing that was acknowledged is lost or told twice, and nobody was taken for gone. */
-    async end(): Promise<{ said: number }> {
+    /** Ends it. No acknowledged message is lost or duplicated, and no peer was reported as left. */
+    async end(): Promise<{ sent: number }> {
       going = false;
       clearInterval(watching);
-      const said = await spoken;
+      const sent = await spoken;
       await coming;
-      expect(await hear(said)).toEqual(Array.from({ length: said }, (_, index) => `${index + 1}`));
+      expect(await hear(sent)).toEqual(Array.from({ length: sent }, (_, index) => `${index + 1}`));
       for (const peer of [speaker, listener]) {
         expect(peer.recovered.filter((recovered) => !recovered)).toEqual([]);
-        // Others were in this room before, and their time ends.
+        // Earlier peers of this room may time out.
         const own = peer.inbox.of('peer-left').filter(({ peer: id }) => id === speaker.id || id === listener.id);
         expect(own).toEqual([]);
         peer.dispose();
       }
-      return { said };
+      return { sent };
     },
   };
 };

@@ -1,4 +1,7 @@
-/** The profile scale while it changes: more apps and fewer, a store that restarts, apps replaced one by one; nothing acknowledged is lost. */
+/**
+ * The profile scale while it changes: apps added and removed, a store that restarts, apps replaced one by one; nothing acknowledged is
+ * lost.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { scriptsOf } from '../deploy/guide.ts';
 import { without } from '../setup/without.ts';
@@ -14,19 +17,19 @@ describe.skipIf(without('docker'))('docker compose --profile scale', { timeout: 
   });
   afterAll(() => stack?.down());
 
-  /** Talks in six rooms while this is done. */
+  /** Sends in six rooms meanwhile. */
   const meanwhile = async (act: () => Promise<unknown>) => {
     const talks = await Promise.all(rooms.slice(0, 6).map((room) => converse(stack.url, room)));
     await act();
-    const said = await Promise.all(talks.map((talk) => talk.end()));
-    for (const { said: count } of said) expect(count).toBeGreaterThan(2);
+    const sent = await Promise.all(talks.map((talk) => talk.end()));
+    for (const { sent: count } of sent) expect(count).toBeGreaterThan(2);
     return talks.flatMap(({ speaker, listener }) => [speaker, listener]);
   };
   const up = (...words: string[]) => stack.compose('up', '-d', '--no-deps', '--no-recreate', '--wait', ...words, 'app');
   const containers = async () => (await stack.replicas()).map(({ container }) => container);
   const nginxId = () => stack.compose('ps', '-q', 'nginx');
 
-  test.each([2, 4])('to %i apps: nginx follows without a restart, and the others run on', async (count) => {
+  test.each([2, 4])('to %i apps: nginx follows without a restart, and the others keep running', async (count) => {
     const [before, nginx] = [await containers(), await nginxId()];
     await meanwhile(() => up('--scale', `app=${count}`));
     const after = await containers();
@@ -46,21 +49,21 @@ describe.skipIf(without('docker'))('docker compose --profile scale', { timeout: 
         await stack.compose('up', '-d', '--no-deps', '--no-recreate', '--wait', 'valkey');
       }
       for (const { container } of await stack.replicas()) await stack.docker('exec', container, 'true');
-      // Long enough for every app to be connected again.
+      // Long enough for every app to reconnect.
       await new Promise((resolve) => setTimeout(resolve, 5000));
     });
-    // Nobody’s connection was cut for it.
+    // No connection was cut for it.
     expect(peers.flatMap(({ codes }) => codes)).toEqual([]);
   });
 
-  test('apps are replaced one after the other, by the commands of the guide', async () => {
+  test('apps are replaced one by one, by the commands of the guide', async () => {
     const before = await containers();
     const [script = ''] = scriptsOf('scale-roll');
     const peers = await meanwhile(() => stack.sh(script));
     const after = await containers();
     expect(after).toHaveLength(3);
     expect(after.filter((container) => before.includes(container))).toEqual([]);
-    // Everyone was told to come back.
+    // Every peer was asked to reconnect.
     expect(new Set(peers.flatMap(({ codes }) => codes))).toEqual(new Set([4000]));
   });
 });

@@ -14,7 +14,7 @@ describe.skipIf(without('docker'))('docker compose --profile scale, three apps',
   });
   afterAll(() => stack?.down());
 
-  test('nginx spreads the rooms over all of them, each to one', async () => {
+  test('nginx spreads the rooms over all apps, each room to one', async () => {
     const apps = (await stack.replicas()).map(({ address }) => address);
     expect(new Set(apps).size).toBe(3);
     const once = await served(stack, rooms, 'once');
@@ -22,7 +22,7 @@ describe.skipIf(without('docker'))('docker compose --profile scale, three apps',
     expect(await served(stack, rooms, 'again')).toEqual(once);
   });
 
-  test('peers of one room at different apps hear each other, whichever way they came', async () => {
+  test('peers of one room on different apps reach each other, over any transport', async () => {
     const bases = (await stack.replicas()).map(({ address }) => `http://${address}:9090`);
     const [first = '', second = '', third = ''] = bases;
     const peers = [new WebSocketPeer(first, 'apart'), new HttpPeer(second, 'apart'), new WebSocketPeer(third, 'apart')];
@@ -35,19 +35,19 @@ describe.skipIf(without('docker'))('docker compose --profile scale, three apps',
     for (const peer of peers) peer.dispose();
   });
 
-  test('one is killed: its peers go on at another, and nothing that was acknowledged is lost', async () => {
+  test('one app is killed: its peers continue on another, and no acknowledged message is lost', async () => {
     const talks = await Promise.all(rooms.slice(0, 9).map((room) => converse(stack.url, room)));
     const [victim] = await stack.replicas();
     await stack.docker('kill', victim?.container ?? '');
     await expect
       .poll(() => talks.flatMap(({ speaker }) => speaker.recovered).length, { timeout: 40_000 })
       .toBeGreaterThan(0);
-    // They have something to say yet: fewer words than ten would show little.
+    // They still have messages to send: fewer than ten would prove little.
     await expect
       .poll(() => Math.min(...talks.map(({ settled }) => settled())), { timeout: 40_000 })
       .toBeGreaterThan(10);
-    for (const talk of talks) expect((await talk.end()).said).toBeGreaterThan(10);
-    // It comes again, and the others are left alone.
+    for (const talk of talks) expect((await talk.end()).sent).toBeGreaterThan(10);
+    // It restarts, and the others are not affected.
     const before = await stack.replicas();
     expect(before).toHaveLength(2);
     await stack.compose('up', '-d', '--no-recreate', '--no-deps', '--wait', 'app');
@@ -56,7 +56,7 @@ describe.skipIf(without('docker'))('docker compose --profile scale, three apps',
     expect(after).toEqual(expect.arrayContaining(before.map(({ container }) => container)));
   });
 
-  test('the store keeps its user to its own, and its password out of sight', async () => {
+  test('the store limits its user to its own keys, and does not show its password', async () => {
     const cli = (...words: string[]) => stack.compose('exec', '-T', 'valkey', 'valkey-cli', ...words);
     expect(await cli('ping')).toContain('PONG');
     expect(await cli('keys', '*')).toContain('NOPERM');

@@ -17,10 +17,10 @@ const place = z.tuple([
 
 export type Replica = { container: string; address: string };
 export type Scaled = Stack & {
-  /** The apps that run now. */
+  /** The running apps. */
   replicas(): Promise<Replica[]>;
   docker(...words: string[]): Promise<string>;
-  /** Runs commands as they stand in the guide, for this project. */
+  /** Runs commands of the guide unchanged, for this project. */
   sh(script: string): Promise<string>;
 };
 
@@ -57,7 +57,7 @@ export const startScaled = async (replicas: number): Promise<Scaled> => {
   };
 };
 
-/** Which app answers for each room, as nginx's log has it, which Docker may show a moment after the answer. */
+/** The app that served each room, according to nginx's log, which Docker may show a moment after the response. */
 export const served = async (stack: Scaled, rooms: string[], mark: string): Promise<Map<string, string>> => {
   for (const room of rooms) await fetch(`${stack.url}/rooms/${room}`, { headers: { 'user-agent': mark } });
   const lines = async () =>

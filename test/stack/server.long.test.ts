@@ -1,4 +1,4 @@
-/** deploy/install.sh on a Debian with systemd and nginx: install, again, upgrade, a release that fails, roll back, uninstall. */
+/** deploy/install.sh on a Debian with systemd and nginx: install, again, upgrade, a failing release, roll back, uninstall. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,11 +9,11 @@ import { type PlainServer, startServer } from './server.ts';
 
 const root = join(import.meta.dirname, '../..');
 const site = '-- --mode vhost --server-name meet.example';
-/** A page, and what it needs of nginx: as a visitor sees it. */
+/** A page and its resources from nginx, as a visitor gets them. */
 const visit = (name = 'meet.example', path = '/rooms/x') =>
   `curl -s -o /dev/null -w '%{http_code}' -H 'Host: ${name}' http://127.0.0.1${path}`;
 
-/** Two peers in one room on the server itself, by WebSocket through nginx; ends well when a message came across. */
+/** Two peers in one room on the server itself, by WebSocket through nginx; succeeds when a message was delivered. */
 const call = `node --input-type=module -e '
   const enter = () => new Promise((resolve, reject) => {
     const socket = new WebSocket("ws://meet.example/rooms/garden/ws", "genkan.v1");
@@ -26,16 +26,16 @@ const call = `node --input-type=module -e '
   a.send(JSON.stringify({ type: "chat", n: 1, text: "hello" }));
   setTimeout(() => process.exit(1), 5000);'`;
 
-// They build on each other: a server's life.
+// The tests build on each other: the life of a server.
 describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () => {
   let server: PlainServer;
   const install = (words = '') => server.sh(`cd /src && deploy/install.sh ${words}`);
   const releases = async () => (await server.mustSh('ls -d /opt/genkan/[0-9]*')).trim().split('\n');
   const current = async () => (await server.mustSh('readlink -f /opt/genkan/current')).trim();
-  /** Makes the checkout another version. */
+  /** Gives the checkout another version. */
   const change = (version: string) =>
     server.mustSh(`sed -i 's/"version": "[^"]*"/"version": "${version}"/' /src/package.json`);
-  /** What there is on the server that the installation could touch. */
+  /** Everything on the server that the installation could change. */
   const inventory = () =>
     server.mustSh(`find /etc /opt /usr/local /var/lib /var/log /run/systemd/system -xdev ! -path '/etc/mtab' \\
       ! -path '/var/log/journal*' ! -path '/var/lib/systemd*' ! -path '/var/lib/logrotate/*' ! -path '*/nginx/body*' | sort; getent passwd genkan; true`);
@@ -50,7 +50,7 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
   });
   afterAll(() => server?.remove());
 
-  test('--dry-run tells every step and takes none', async () => {
+  test('--dry-run prints every step and does none', async () => {
     const { code, output } = await install(`--dry-run ${site}`);
     expect([code, output]).toEqual([0, expect.stringContaining('+ systemctl restart genkan.service')]);
     expect(output).toContain(
@@ -59,10 +59,10 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
     expect(await inventory()).toBe(before);
   });
 
-  test('the installation serves a call beside the site that was there', async () => {
+  test('the installation serves a call next to the existing site', async () => {
     const { code, output } = await install(site);
     expect([code, output]).toEqual([0, expect.stringContaining('+ systemctl reload nginx')]);
-    // nginx's old workers answer for a moment after a reload.
+    // nginx's old workers respond for a moment after a reload.
     await expect.poll(() => server.mustSh(visit()), { timeout: 10_000 }).toBe('200');
     expect(await server.mustSh(visit('meet.example', '/metrics'))).toBe('404');
     expect(await server.mustSh('curl -s http://other.example/')).toBe('theirs');
@@ -71,21 +71,21 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
     expect(await server.mustSh(visit('meet.example', `/${script}`))).toBe('200');
   });
 
-  test('it runs as its own user, with its own Node, confined', async () => {
+  test('the app runs as its own user, with its own Node, confined', async () => {
     expect(await server.mustSh('ps -o user= -C MainThread,node | sort -u')).toBe('genkan\n');
     expect(await server.mustSh('/opt/genkan/current/bin/node -v')).toBe(`v${process.versions.node}\n`);
     const { output } = await server.sh('systemd-analyze verify genkan.service genkan.socket');
     expect(output).not.toContain('genkan');
-    // 0 is confined in every way, 10 in none; above 2 says systemd itself.
+    // 0 is confined in every way, 10 not at all; above 2 systemd itself complains.
     await server.mustSh('systemd-analyze security --threshold=20 genkan.service');
   });
 
-  test('the unit tells systemd how it is, reloads, refuses to reload what is not sound, and comes back when killed', async () => {
+  test('the unit reports its status to systemd, reloads, refuses an invalid configuration, and restarts when killed', async () => {
     expect(await server.mustSh('systemctl show -P StatusText genkan')).toMatch(/^\d+ rooms, \d+ peers\n$/);
     const timestamp = async (name: string) =>
       Number(await server.mustSh(`systemctl show -P ${name}TimestampMonotonic genkan`));
     const ready = await timestamp('ActiveEnter');
-    // The watchdog hears of it every 15 s.
+    // The watchdog is notified every 15 s.
     await expect
       .poll(() => timestamp('Watchdog'), { timeout: 40_000, interval: 1000 })
       .toBeGreaterThan(ready + 10_000_000);
@@ -95,11 +95,11 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
     expect(await server.mustSh(visit())).toBe('200');
     await server.mustSh("sed -i '/max-peer:/d' /etc/genkan/genkan.yaml && systemctl reload genkan");
     await server.mustSh('systemctl kill --kill-whom=main -s KILL genkan');
-    // systemd holds the socket: who comes meanwhile waits.
+    // systemd holds the socket: clients that connect meanwhile wait.
     await expect.poll(() => server.mustSh(visit()), { timeout: 20_000 }).toBe('200');
   });
 
-  test('one that hangs is ended by the watchdog and comes back, within its limits', async () => {
+  test('a worker that hangs is ended by the watchdog and restarted, within its limits', async () => {
     const shown = (names: string) => server.mustSh(`systemctl show -P ${names.split(' ').join(' -P ')} genkan`);
     expect((await shown('MemoryMax TasksMax LimitNOFILE OOMPolicy')).split('\n').filter(Boolean)).toEqual(
       expect.arrayContaining([String(2 * 1024 ** 3), '512', '65536', 'continue']),
@@ -123,7 +123,7 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
     expect([await inventory(), await current()]).toEqual([then, release]);
   });
 
-  test('an upgrade keeps the release before, and settings', async () => {
+  test('an upgrade keeps the previous release, and the settings', async () => {
     const first = await current();
     await server.mustSh("echo '  max-peers: 7' >> /etc/genkan/genkan.yaml");
     await change('0.2.0');
@@ -134,7 +134,7 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
     await server.mustSh(call);
   });
 
-  test('--rollback goes back, and forth again', async () => {
+  test('--rollback goes back, and forward again', async () => {
     expect(await install('--rollback')).toMatchObject({ code: 0 });
     expect(await server.mustSh('genkan --version')).not.toContain('0.2.0');
     await server.mustSh(call);
@@ -142,7 +142,7 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
     expect(await server.mustSh('genkan --version')).toBe('genkan 0.2.0\n');
   });
 
-  test('settings that are not sound stop an upgrade before it', async () => {
+  test('invalid settings stop an upgrade before it starts', async () => {
     const then = await current();
     await server.mustSh("echo '  max-peer: 3' >> /etc/genkan/genkan.yaml");
     const { code, output } = await install();
@@ -152,7 +152,7 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
     expect(await server.mustSh(visit())).toBe('200');
   });
 
-  test('a release that does not start is taken back', async () => {
+  test('a release that does not start is rolled back', async () => {
     const then = await current();
     await change('0.3.0');
     await server.mustSh(`cp /src/app/serve.ts /tmp/ && echo "throw new Error('broken');" >> /src/app/serve.ts`);
@@ -167,7 +167,7 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
     await server.mustSh(call);
   });
 
-  test("a site that nginx does not take is taken back, and nginx's files are as they were", async () => {
+  test("a site that nginx rejects is rolled back, and nginx's files are as they were", async () => {
     const files = () => server.mustSh('cd /etc/nginx && find . -type f | sort | xargs sha256sum');
     const then = await files();
     const { code, output } = await install(`${site} --certificate /nothing.pem --certificate-key /nothing.key`);
@@ -176,7 +176,7 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
     expect(await server.mustSh(visit())).toBe('200');
   });
 
-  test('more workers: each with its socket, rooms hashed over them', async () => {
+  test('several workers have a socket each, and rooms are hashed over them', async () => {
     const { code, output } = await install(`--workers 3 ${site}`);
     expect([code, output]).toEqual([0, expect.stringContaining('--upstream /run/genkan/genkan.3.sock')]);
     expect(await server.mustSh('ls /run/genkan')).toBe('genkan.1.sock\ngenkan.2.sock\ngenkan.3.sock\n');
@@ -187,7 +187,7 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
     await server.mustSh(call);
   });
 
-  test('an unpacked npm pack is installed likewise', async () => {
+  test('an unpacked npm pack is installed in the same way', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'genkan-pack-'));
     execFileSync('npm', ['pack', '--silent', '--pack-destination', directory], { cwd: root });
     const tarball = readFileSync(join(directory, readdirSync(directory)[0] ?? ''));
@@ -202,7 +202,7 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
     await server.mustSh(call);
   });
 
-  test('logs go to a file when told, and logrotate makes it a new one', async () => {
+  test('logs go to a file if requested, and logrotate rotates it', async () => {
     await server.mustSh(`sed -i 's/^  # \\(logto\\|touch-logreopen\\)/  \\1/' /etc/genkan/genkan.yaml && systemctl restart genkan
       ${visit()} && logrotate -f /etc/logrotate.d/genkan`);
     const lines = `for i in $(seq 50); do ${visit()} >/dev/null; [ -s /var/log/genkan/genkan.log ] && exit; sleep 0.2; done; exit 1`;
@@ -210,7 +210,7 @@ describe.skipIf(without('docker'))('a plain server', { timeout: 180_000 }, () =>
     expect(await server.mustSh('ls /var/log/genkan')).toBe('genkan.log\ngenkan.log.1\n');
   });
 
-  test('uninstall leaves nothing but the settings, and those go, too, when told', async () => {
+  test('uninstall leaves only the settings, and removes them too if requested', async () => {
     const { code, output } = await install('--uninstall');
     expect([code, output]).toEqual([0, expect.stringContaining('The settings are kept in /etc/genkan')]);
     expect(await server.mustSh('curl -s http://other.example/')).toBe('theirs');

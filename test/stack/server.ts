@@ -1,7 +1,7 @@
 /**
- * A plain server to install on, in a container: a Debian with systemd as its first process and nginx as its package installs it; or the
- * same made like Fedora in what matters here: dnf and a repository of RPMs, no apt-get, an nginx that is not there yet, runs as `nginx`
- * and is started by nobody.
+ * A plain server to install on, in a container: a Debian with systemd as its first process and nginx from its package; or the same made
+ * like Fedora where it matters here: dnf and a repository of RPMs, no apt-get, an nginx that is not installed yet, runs as `nginx` and is
+ * not started automatically.
  */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -10,9 +10,12 @@ import { promisify } from 'node:util';
 
 export type Said = { code: number; output: string };
 export type PlainServer = {
-  /** Runs a shell script there; → its exit code, and what it said on both outputs. */
+  /** Runs a shell script there; → its exit code, and both outputs. */
   sh(script: string): Promise<Said>;
-  /** The same; @throws when it fails, with what it said. */
+  /**
+   * The same.
+   * @throws if it fails, with its output
+   */
   mustSh(script: string): Promise<string>;
   /** Writes a file there. */
   put(bytes: Buffer, path: string): void;
@@ -122,7 +125,7 @@ RUN apt-get update -qq && cd /rpm && apt-get download -qq nginx nginx-common ope
 `;
 const dockerfiles: Record<Kind, string> = { debian, dnf };
 
-/** systemd wants a tree of control groups (version 2) of its own; where the machine has version 1 mounted, it is made one. */
+/** systemd needs a tree of control groups (version 2) of its own; where the machine has version 1 mounted, one is created. */
 const boot = `
 if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then
   umount -R /sys/fs/cgroup 2>/dev/null
@@ -134,7 +137,7 @@ if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then
 fi
 exec /sbin/init`;
 
-/** @param name of the container; the checkout without what is built or installed lies in /src there */
+/** @param name of the container; the checkout without built or installed files is in /src there */
 export const startServer = async (name: string, kind: Kind = 'debian'): Promise<PlainServer> => {
   const image = `genkan-test-server-${kind}`;
   execFileSync('docker', ['build', '-q', '-t', image, '-'], { input: dockerfiles[kind], stdio: 'pipe' });
@@ -148,7 +151,7 @@ export const startServer = async (name: string, kind: Kind = 'debian'): Promise<
     '/tmp:exec',
     '-e',
     'container=docker',
-    // There is no npm in it to ask.
+    // It has no npm to ask.
     '-e',
     `NPM_CONFIG_REGISTRY=${String(execFileSync('npm', ['config', 'get', 'registry'])).trim()}`,
   ];
@@ -171,7 +174,7 @@ export const startServer = async (name: string, kind: Kind = 'debian'): Promise<
   };
   const remove = () => {
     execFileSync('docker', ['rm', '-fv', id], { stdio: 'ignore' });
-    // The groups that `boot` made outlive the container.
+    // The groups that `boot` created outlive the container.
     const groups = `/sys/fs/cgroup/unified/${id.slice(0, 12)}`;
     if (existsSync(groups)) spawnSync('find', [groups, '-depth', '-type', 'd', '-delete']);
   };

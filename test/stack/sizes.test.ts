@@ -1,4 +1,7 @@
-/** The page on screens of every size, with few people and with many: nothing is cut off or covered. Pictures of all of it go to artifacts/. */
+/**
+ * The page on screens of every size, with few people and with many: nothing is cut off or covered. Screenshots of all of it go to
+ * artifacts/.
+ */
 import jsqr from 'jsqr';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -14,7 +17,7 @@ const screens = {
   desktop: { width: 1440, height: 900 },
 };
 
-describe.skipIf(without('chromium'))('on every screen', () => {
+describe.skipIf(without('chromium'))('on every screen size', () => {
   let browser: Browser;
   let site: Site;
   beforeAll(async () => {
@@ -40,7 +43,7 @@ describe.skipIf(without('chromium'))('on every screen', () => {
   };
   const notWider = ({ page }: Person) => page.evaluate(() => document.documentElement.scrollWidth <= innerWidth);
 
-  test('one to twelve tiles are whole, apart from each other, and as large as fits', async () => {
+  test('one to twelve tiles are whole, do not overlap, and are as large as possible', async () => {
     const aiko = await arrive('rooms/tiles');
     await join(aiko, 'Aiko');
     const names = ['Ben', 'Chris', 'Dana', 'Emre', 'Fumiko', 'Gala', 'Hana', 'Ivo', 'Jun', 'Kaya', 'Leo'];
@@ -64,7 +67,7 @@ describe.skipIf(without('chromium'))('on every screen', () => {
     });
   });
 
-  test('the start page, the lobby of a room that has somebody in it, and the invitation with a code that can be read', async () => {
+  test('the start page, the lobby of an occupied room, and the invitation with a readable QR code fit', async () => {
     const aiko = await arrive('');
     await onEach(aiko, 'start', async (where) => expect(await notWider(aiko), where).toBe(true));
     const inside = new WebSocketPeer(site.direct.http, 'code');
@@ -86,7 +89,7 @@ describe.skipIf(without('chromium'))('on every screen', () => {
     expect(aiko.complaints).toEqual([]);
   });
 
-  test('it can be installed', async () => {
+  test('the page can be installed', async () => {
     const aiko = await arrive('');
     const cdp = await aiko.context.newCDPSession(aiko.page);
     const { errors, url } = await cdp.send('Page.getAppManifest');
@@ -94,12 +97,12 @@ describe.skipIf(without('chromium'))('on every screen', () => {
     const manifest = await fetch(url);
     expect(manifest.headers.get('content-type')).toMatch(/^application\/manifest\+json/);
     const { installabilityErrors } = await cdp.send('Page.getInstallabilityErrors');
-    // A private window installs nothing.
+    // A private window cannot install anything.
     expect(installabilityErrors.filter(({ errorId }) => errorId !== 'in-incognito')).toEqual([]);
   });
 });
 
-/** What is wrong with how the tiles lie, and the share of their place that they fill. */
+/** Faults of the tiles' layout, and the share of the available space that they fill. */
 const tilesOf = (page: Page): Promise<{ faults: string[]; share: number }> =>
   page.evaluate(() => {
     const boxes = [...document.querySelectorAll('.tile')].map((tile) => tile.getBoundingClientRect());
@@ -121,7 +124,7 @@ const tilesOf = (page: Page): Promise<{ faults: string[]; share: number }> =>
     return { faults, share: area / (place.width * place.height) };
   });
 
-/** The text of a QR code in a PNG; the browser takes the picture apart. */
+/** The text of a QR code in a PNG; the browser decodes the image. */
 const decoded = async (page: Page, png: Buffer): Promise<string | undefined> => {
   const { data, width, height } = await page.evaluate(async (base64) => {
     const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));

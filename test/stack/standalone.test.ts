@@ -40,7 +40,7 @@ describe.skipIf(without('chromium'))('the page', () => {
   });
   afterAll(() => browser?.close());
 
-  test('the start page makes a room nobody can guess, or takes a name that fits', async () => {
+  test('the start page creates a room with a random name, or accepts a valid name', async () => {
     const { page, complaints, context } = await open(browser, server.url);
     await page.getByLabel('Room name').fill('not a name');
     await page.getByRole('button', { name: 'Go to room' }).click();
@@ -56,7 +56,7 @@ describe.skipIf(without('chromium'))('the page', () => {
     await context.close();
   });
 
-  test('a personal link lets in, hides its token, and outlives a reload', async ({ onTestFinished }) => {
+  test('a personal link joins, hides its token, and works after a reload', async ({ onTestFinished }) => {
     const secret = 'a-shared-secret-of-forty-characters-0001';
     const closed = await start('--auth', 'token', '--token-secret', secret);
     onTestFinished(() => void closed.child.kill());
@@ -79,13 +79,13 @@ describe.skipIf(without('chromium'))('the page', () => {
     expect(aiko.complaints).toEqual([]);
     await aiko.context.close();
 
-    const stranger = await open(browser, room);
-    await stranger.page.getByRole('button', { name: 'Join', exact: true }).click();
-    await stranger.page.getByText('You need an invitation').waitFor();
-    await stranger.context.close();
+    const visitor = await open(browser, room);
+    await visitor.page.getByRole('button', { name: 'Join', exact: true }).click();
+    await visitor.page.getByText('You need an invitation').waitFor();
+    await visitor.context.close();
   });
 
-  test('a full room and a refused camera have words of their own', async ({ onTestFinished }) => {
+  test('a full room and a refused camera have their own messages', async ({ onTestFinished }) => {
     const small = await start('--max-peers', '2');
     onTestFinished(() => void small.child.kill());
     const peers = [new WebSocketPeer(small.url, 'full'), new WebSocketPeer(small.url, 'full')];
@@ -106,7 +106,7 @@ describe.skipIf(without('chromium'))('the page', () => {
     await strict.close();
   });
 
-  test('a lost connection to the server leaves the call alone, and what was written arrives afterwards', async () => {
+  test('a lost connection to the server does not affect the call, and chat written meanwhile arrives afterwards', async () => {
     const proxy = await startCuttable(server.url);
     const [a, b] = [await open(browser, `${proxy.url}/rooms/cut`), await open(browser, `${server.url}/rooms/cut`)];
     await join(a, 'A');

@@ -1,4 +1,7 @@
-/** Pages in Chromium and Firefox where nginx has the lines of every guide: by each HTTP, by every nginx, and where the port is lost. */
+/**
+ * Pages in Chromium and Firefox where nginx has the lines of common guides: by each HTTP version, by every nginx, and where the port is
+ * lost.
+ */
 import { createHash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -16,16 +19,16 @@ import { join, launch, launchFirefox, open, type Person } from './browser.ts';
 
 const makes = ['Chromium', 'Firefox'] as const;
 type Make = (typeof makes)[number];
-/** Of what a page does next to its server. */
+/** The results of what a page does with its own server. */
 type Met = { join: string; by: string; webSocket: string };
 
-/** By HTTP/3 browsers reach only hosts that they were told of. */
+/** By HTTP/3 browsers reach only hosts that were announced to them. */
 const hosts = { http: 'localhost', two: 'two.localhost', three: 'three.localhost' };
 const lacks = without('nginx', 'chromium', 'firefox-esr');
 const files = certificate(hosts.two, hosts.three);
 afterAll(() => files.remove());
 
-/** As --ignore-certificate-errors-spki-list takes it. */
+/** The format of --ignore-certificate-errors-spki-list. */
 const fingerprint = (): string => {
   const { publicKey } = new X509Certificate(readFileSync(files.chain));
   return createHash('sha256')
@@ -33,7 +36,7 @@ const fingerprint = (): string => {
     .digest('base64');
 };
 
-/** Browsers that speak HTTP/3 with this port. */
+/** Browsers that use HTTP/3 with this port. */
 const launchBoth = async (port: number): Promise<Record<Make, Browser>> => {
   const [Chromium, Firefox] = await Promise.all([
     launch({
@@ -61,22 +64,22 @@ const meet = async (browser: Browser, url: string): Promise<Met> => {
   const met = await page.evaluate(async (room) => {
     const headers = { 'content-type': 'application/json' };
     const answer = await fetch(`/rooms/${room}/join`, { method: 'POST', headers, body: '{}' });
-    const said = ({ type, code }: { type: string; code?: string }) => code ?? type;
+    const outcomeOf = ({ type, code }: { type: string; code?: string }) => code ?? type;
     const entry = performance.getEntriesByType('resource').at(-1);
     const webSocket = await new Promise<string>((resolve) => {
       const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/rooms/${room}/ws`, 'genkan.v1');
       socket.onopen = () => socket.send('{"type":"join"}');
-      socket.onmessage = ({ data }) => resolve(said(JSON.parse(data)));
+      socket.onmessage = ({ data }) => resolve(outcomeOf(JSON.parse(data)));
       socket.onerror = () => resolve('failed');
     });
     const by = entry instanceof PerformanceResourceTiming ? entry.nextHopProtocol : '';
-    return { join: said(await answer.json()), by, webSocket };
+    return { join: outcomeOf(await answer.json()), by, webSocket };
   }, crypto.randomUUID());
   await context.close();
   return met;
 };
 
-/** As a container's port is published: nobody looks at what passes. */
+/** Like a container's published port: bytes are forwarded unread. */
 const publish = async (port: number): Promise<Server> => {
   const server = createServer((outside) => {
     const inside = connect(port, '127.0.0.1');
@@ -125,28 +128,31 @@ for (const by of nginxes)
       expect(await meet(browsers[make], `https://${hosts.three}:${stocks.secure.port}`)).toEqual(all('h3'));
     });
 
-    test('behind a proxy that says Host $host, Chromium says only by plain HTTP whose page it is', async () => {
+    test('behind a proxy that passes Host $host, Chromium sends the site of the page only over plain HTTP', async () => {
       const url = `http://${hosts.http}:${stocks.plain.outer}`;
       const [chromium, firefox] = [await meet(browsers.Chromium, url), await meet(browsers.Firefox, url)];
       expect(chromium).toEqual({ ...all('http/1.1'), webSocket: 'origin-refused' });
       expect(firefox).toEqual(all('http/1.1'));
     });
 
-    // What browsers do there does not hang on nginx.
+    // The browsers' behaviour here does not depend on nginx.
     const isOne = isThorough || by === nginxes.at(-1);
-    test.skipIf(!isOne)('behind a published port, which loses the port as well, two meet nevertheless', async () => {
-      const server = await publish(stocks.plain.port);
-      onTestFinished(() => void server.close());
-      const bound = server.address();
-      const url = `http://${hosts.http}:${typeof bound === 'object' ? bound?.port : 0}/rooms/${crypto.randomUUID()}`;
-      const people: Person[] = [];
-      for (const make of makes) {
-        const person = await open(browsers[make], url);
-        onTestFinished(() => person.context.close());
-        people.push(person);
-        await join(person, make);
-      }
-      for (const { page } of people) await page.locator('[data-peer]').waitFor();
-      expect(people.flatMap(({ complaints }) => complaints)).toEqual([]);
-    });
+    test.skipIf(!isOne)(
+      'behind a published port, which loses the port as well, two peers meet nevertheless',
+      async () => {
+        const server = await publish(stocks.plain.port);
+        onTestFinished(() => void server.close());
+        const bound = server.address();
+        const url = `http://${hosts.http}:${typeof bound === 'object' ? bound?.port : 0}/rooms/${crypto.randomUUID()}`;
+        const people: Person[] = [];
+        for (const make of makes) {
+          const person = await open(browsers[make], url);
+          onTestFinished(() => person.context.close());
+          people.push(person);
+          await join(person, make);
+        }
+        for (const { page } of people) await page.locator('[data-peer]').waitFor();
+        expect(people.flatMap(({ complaints }) => complaints)).toEqual([]);
+      },
+    );
   });

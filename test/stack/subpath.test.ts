@@ -1,4 +1,4 @@
-/** Below a path of a site that exists, in a real browser: pages, links, scripts, WebSocket and calls, and nothing outside. */
+/** Below a path of an existing site, in a real browser: pages, links, scripts, WebSocket and calls, and no request outside. */
 import { join as joinPath } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Nginx, startNginx } from '../nginx/nginx.ts';
@@ -25,7 +25,7 @@ describe.skipIf(without('nginx', 'chromium'))('nginx, below a path', () => {
     await site.stop();
   });
 
-  test('the start page leads to a room, and asks for nothing outside', async () => {
+  test('the start page leads to a room, and requests nothing outside the path', async () => {
     const browser = await launch();
     const { page, complaints } = await open(browser, `${nginx.url}/meet`);
     expect(page.url()).toBe(`${nginx.url}/meet/`);

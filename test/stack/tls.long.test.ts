@@ -1,4 +1,4 @@
-/** The stack with a certificate, as compose.tls.yml makes it: nginx's files, the certificate, the way from HTTP to it. */
+/** The stack with a certificate, with compose.tls.yml: nginx's files, the certificate, the redirect from http. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,7 +35,7 @@ describe.skipIf(without('docker'))('docker compose with a certificate', () => {
   });
   afterAll(() => stack?.down());
 
-  test('nginx has the very files that genkan nginx writes', async () => {
+  test('nginx has exactly the files that genkan nginx writes', async () => {
     const words = [
       '--mode=tls',
       '--server-name=meet.test',
@@ -53,7 +53,7 @@ describe.skipIf(without('docker'))('docker compose with a certificate', () => {
     await stack.compose('exec', 'nginx', 'nginx', '-t');
   });
 
-  test('serves the page and a thousand messages by a certificate that was made for the name', async () => {
+  test('serves the page and a thousand messages with a self-signed certificate for the name', async () => {
     const target = targetFor('meet.test', await shownBy(stack));
     const page = await ask(target, '/rooms/x');
     expect(page.status).toBe(200);
@@ -62,7 +62,7 @@ describe.skipIf(without('docker'))('docker compose with a certificate', () => {
     await exchange(target, 'garden', 300);
   });
 
-  test('sends over who comes by HTTP, and leaves the proofs of an ACME client there', async () => {
+  test('redirects http to https, except for ACME challenges', async () => {
     const moved = await ask(plain, '/rooms/x?a=1', { headers: { Host: 'meet.test' } });
     expect(moved).toMatchObject({ status: 308, headers: { location: 'https://meet.test/rooms/x?a=1' } });
     const proof = await ask(plain, '/.well-known/acme-challenge/none', { headers: { Host: 'meet.test' } });
@@ -70,7 +70,7 @@ describe.skipIf(without('docker'))('docker compose with a certificate', () => {
     expect((await ask(plain, '/', { headers: { Host: 'other.example' } })).status).toBe(421);
   });
 
-  test('keeps its certificate when it is started again, and makes another for another name', async () => {
+  test('keeps its certificate across restarts, and creates another for another name', async () => {
     const before = await shownBy(stack);
     await stack.compose('up', '-d', '--wait');
     expect(await shownBy(stack)).toBe(before);
@@ -80,7 +80,7 @@ describe.skipIf(without('docker'))('docker compose with a certificate', () => {
     expect((await ask(target, '/rooms/x')).status).toBe(200);
   });
 
-  test('takes a certificate of yours by its path', async ({ onTestFinished }) => {
+  test('uses a certificate given by its path', async ({ onTestFinished }) => {
     const directory = mkdtempSync(join(tmpdir(), 'genkan-tls-'));
     onTestFinished(() => rmSync(directory, { recursive: true }));
     const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=mine.test', '-days', '2'];

@@ -1,4 +1,4 @@
-/** Through every view and dialog of the page, as two people and some more come to them, in any language. */
+/** Goes through every view and dialog of the page, as two users and some more see them, in any language. */
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { wordsOf } from '../../app/client/page/i18n/i18n.ts';
 import { type Language, languages } from '../../app/client/page/i18n/languages.ts';
@@ -7,16 +7,16 @@ import { open, type Person, untilSeen } from './browser.ts';
 
 export type Place = { browser: Browser; url: string; language: Language } & Pick<BrowserContextOptions, 'viewport'>;
 
-/** Is called in every view; nothing moves on until it is done. */
+/** Called in every view; the tour waits until it is done. */
 export type Visit = (view: string, page: Page) => Promise<void>;
 
 export const everyLanguage = Object.keys(languages) as Language[];
 
-/** Opens a page of somebody whose browser is in this language. */
+/** Opens a page of a user whose browser is in this language. */
 export const openIn = async ({ browser, language, viewport }: Place, url: string): Promise<Person> => {
   const locale = language === 'zh-Hans' ? 'zh-CN' : language;
   const person = await open(browser, url, viewport ?? undefined, { locale });
-  // Two calls and what looks at them are much for a small machine.
+  // Two calls and the checks are much for a small machine.
   person.page.setDefaultTimeout(60_000);
   return person;
 };

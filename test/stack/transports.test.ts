@@ -1,4 +1,4 @@
-/** The library in a real browser where WebSockets do not work: each rung of its ladder, and many tabs by HTTP/1.1. */
+/** The library in a real browser where WebSockets do not work: each fallback transport, and many tabs by HTTP/1.1. */
 import { join as joinPath } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { build } from 'vite';
@@ -10,8 +10,8 @@ import { without } from '../setup/without.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { join, launch, open, untilSeen, say as write } from './browser.ts';
 
-/** What the pages of this test have. */
-type Own = { connection: Connection; heard: string[] };
+/** Globals of this test's pages. */
+type Own = { connection: Connection; received: string[] };
 declare global {
   interface Window extends Own {
     genkan: { Connection: typeof Connection };
@@ -51,23 +51,23 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     await page.evaluate(
       ({ url, timing }) => {
         window.connection = new window.genkan.Connection({ url, join: {}, timing });
-        window.heard = [];
-        window.connection.on('event', (event) => event.type === 'chat' && window.heard.push(event.text));
+        window.received = [];
+        window.connection.on('event', (event) => event.type === 'chat' && window.received.push(event.text));
       },
       { url: `${network.url.replace('http', 'ws')}/rooms/${room}/ws`, timing },
     );
   };
   const joined = (page: Page) => page.waitForFunction(() => window.connection.state.state === 'joined');
   const transport = (page: Page) => page.evaluate(() => window.connection.transport);
-  const heard = (page: Page) => page.evaluate(() => window.heard);
-  const say = (page: Page, text: string) => page.evaluate((said) => window.connection.chat(said), text);
+  const received = (page: Page) => page.evaluate(() => window.received);
+  const say = (page: Page, text: string) => page.evaluate((line) => window.connection.chat(line), text);
 
   test.each<[Fault[], string]>([
     [['refuses upgrades'], 'sse'],
     [['swallows WebSockets'], 'sse'],
     [['hangs upgrades', 'buffers streams'], 'poll'],
     [['cuts WebSockets', 'cuts streams'], 'poll'],
-  ])('a network that %j: %s, and a WebSocket once it is well', async (faults, expected) => {
+  ])('a network that %j: %s, and a WebSocket once it works', async (faults, expected) => {
     const network = await startSpoiled(site.direct.http, faults);
     const context = await browser.newContext({ bypassCSP: true });
     const page = await context.newPage();
@@ -89,7 +89,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     do await talk();
     while ((await transport(page)) !== 'websocket');
     for (let more = 0; more < 5; more += 1) await talk();
-    await expect.poll(() => heard(page)).toEqual(texts);
+    await expect.poll(() => received(page)).toEqual(texts);
     await expect.poll(() => other.inbox.of('chat').map(({ text }) => text)).toEqual(texts);
     expect(other.inbox.of('peer-joined')).toHaveLength(1);
     await page.close({ runBeforeUnload: false });
@@ -98,7 +98,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     network.close();
   });
 
-  test('a call without a WebSocket; a page that is closed says so', async () => {
+  test('a call without a WebSocket; a closed page leaves', async () => {
     const network = await startSpoiled(site.direct.http, ['refuses upgrades']);
     const [a, b] = [await open(browser, `${network.url}/rooms/call`), await open(browser, `${network.url}/rooms/call`)];
     await join(a, 'A');
@@ -115,22 +115,22 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     network.close();
   });
 
-  test('eight tabs of one browser by HTTP/1.1, which gives them six connections, and all of them chat', async () => {
+  test('eight tabs of one browser by HTTP/1.1, which has six connections, can all chat', async () => {
     const network = await startSpoiled(site.direct.http, ['refuses upgrades']);
     const context = await browser.newContext({ bypassCSP: true });
     const pages = await Promise.all(Array.from({ length: 8 }, () => context.newPage()));
     for (const page of pages) await enter(page, network, 'tabs');
     await Promise.all(pages.map(joined));
     const texts = pages.map((_, tab) => `tab ${tab}`);
-    const said = await Promise.all(pages.map((page, tab) => say(page, texts[tab] ?? '')));
-    expect(said).toEqual(pages.map(() => ({ accepted: true })));
+    const results = await Promise.all(pages.map((page, tab) => say(page, texts[tab] ?? '')));
+    expect(results).toEqual(pages.map(() => ({ accepted: true })));
     for (const [tab, page] of pages.entries()) {
       const others = texts.filter((_, other) => other !== tab);
-      await expect.poll(async () => (await heard(page)).toSorted(), { timeout: 15_000 }).toEqual(others);
+      await expect.poll(async () => (await received(page)).toSorted(), { timeout: 15_000 }).toEqual(others);
     }
     const streams = async () => (await Promise.all(pages.map(transport))).filter((carrier) => carrier === 'sse').length;
     expect(await streams()).toBe(4);
-    // A tab that goes leaves its place to another.
+    // A closed tab frees its slot for another.
     for (const [tab, page] of pages.entries()) {
       if ((await transport(page)) !== 'sse') continue;
       pages.splice(tab, 1);

@@ -1,4 +1,4 @@
-/** As much of a TURN client (RFC 8656, over UDP) as it takes to ask a server what it allows, and to read the error when it does not. */
+/** As much of a TURN client (RFC 8656, over UDP) as is needed to test what a server allows, and to read its errors. */
 import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
@@ -20,7 +20,7 @@ import {
   uint16,
 } from '../../app/doctor/stun.ts';
 
-/** 0: it succeeded. Else the error code, such as 401 (credential), 403 (address), 486 (quota). */
+/** 0: success. Otherwise the error code, such as 401 (credential), 403 (address), 486 (quota). */
 export type Outcome = number;
 
 export class TurnClient {
@@ -35,18 +35,21 @@ export class TurnClient {
     this.#credential = credential;
   }
 
-  /** Asks for a relay address. @param ipv6 of that family */
+  /**
+   * Requests a relay address.
+   * @param ipv6 of that family
+   */
   allocate({ ipv6 = false } = {}): Promise<Outcome> {
     const family: Attribute[] = ipv6 ? [[attributes.family, Buffer.from([2, 0, 0, 0])]] : [];
     return this.#ask(methods.allocate, () => [relayUdp, ...family]);
   }
 
-  /** Keeps the allocation for ten minutes more. */
+  /** Refreshes the allocation for ten more minutes. */
   refresh(): Promise<Outcome> {
     return this.#ask(methods.refresh, () => [[attributes.lifetime, Buffer.from([0, 0, 2, 88])]]);
   }
 
-  /** Asks to be relayed to an address. */
+  /** Requests a permission to relay to an address. */
   permit(address: string): Promise<Outcome> {
     return this.#ask(methods.permit, (transaction) => [[attributes.peer, xorAddress(address, transaction)]]);
   }
@@ -55,7 +58,7 @@ export class TurnClient {
     this.#socket.close();
   }
 
-  /** Signs with the challenge it has; when the server has another, once more with that. */
+  /** Signs with its latest challenge; if the server has another, once more with that. */
   async #ask(method: Method, wanted: (transaction: Buffer) => Attribute[]): Promise<Outcome> {
     for (let tries = 0; ; tries += 1) {
       const transaction = randomBytes(12);
@@ -86,7 +89,7 @@ export class TurnClient {
   }
 }
 
-/** Family, port 9 and address, the latter two blended with the cookie (and, for IPv6, the transaction). */
+/** Family, port 9 and address, the latter two XORed with the cookie (and, for IPv6, the transaction). */
 const xorAddress = (address: string, transaction: Buffer): Buffer => {
   const bytes = isIPv6(address) ? ipv6Bytes(address) : Buffer.from(address.split('.').map(Number));
   const mask = Buffer.concat([cookie, transaction]);
@@ -95,7 +98,7 @@ const xorAddress = (address: string, transaction: Buffer): Buffer => {
 };
 
 const ipv6Bytes = (address: string): Buffer => {
-  // URLs write IPv6 in one way, IPv4 at its end as hex.
+  // URLs normalize IPv6, with an IPv4 part at its end in hex.
   const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
   const words = (text: string) => text.split(':').filter(Boolean);
   const after = words(tail ?? '');

@@ -1,4 +1,6 @@
-/** Calls through the coturn that is shipped, with credentials that live 20 seconds: relayed, moved before they expire, refused when they are wrong. */
+/**
+ * Calls through the shipped coturn, with credentials that last 20 seconds: relayed, moved before they expire, refused when they are wrong.
+ */
 import { networkInterfaces } from 'node:os';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -15,7 +17,7 @@ import { TurnClient } from './turn-client.ts';
 
 const [secret, older] = ['the-secret-that-signs', 'the-secret-of-before'];
 
-/** coturn's relays get the address by which this machine is known outside: on the loopback nobody may be relayed to. */
+/** coturn's relays get the external address of this machine: relaying to the loopback is not allowed. */
 const address = (): string => {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   const found = all.find(({ family, internal }) => family === 'IPv4' && !internal);
@@ -46,14 +48,14 @@ const paths = ({ page }: Person): Promise<{ pair: string; relay: string }[]> =>
 
 const relayed = { pair: 'relay-relay', relay: expect.stringContaining(':') };
 
-/** How many connections the page has made so far, with the one that warms the browser up in the lobby. */
+/** How many connections the page has created so far, including the one that warms the browser up in the lobby. */
 const connectionsMade = ({ page }: Person): Promise<number> =>
   page.evaluate(() => {
     const all = 'testConnections' in window ? window.testConnections : [];
     return Array.isArray(all) ? all.length : 0;
   });
 
-/** When the credential that the open connection has now expires, seconds since 1970. */
+/** When the credential of the open connection expires, seconds since 1970. */
 const expiry = ({ page }: Person): Promise<number> =>
   page.evaluate(() => {
     const all = 'testConnections' in window ? window.testConnections : [];
@@ -101,7 +103,7 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
     }
   };
 
-  test('coturn takes what either secret signed, and refuses what is wrong or expired', async () => {
+  test('coturn accepts credentials of either secret, and refuses wrong or expired ones', async () => {
     expect(await ask(secret, 20)).toBe(0);
     expect(await ask(older, 20)).toBe(0);
     expect(await ask('a-secret-of-no-one', 20)).toBe(401);
@@ -111,22 +113,22 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
   test.each([
     ...['127.0.0.1', '0.0.0.0', '10.0.0.1', '100.64.0.1', '169.254.169.254', '172.17.0.1', '192.168.0.1'],
     ...['198.18.0.1', '224.0.0.1', '255.255.255.255'],
-  ])('coturn relays nothing to %s', async (peer) => {
+  ])('coturn does not relay to %s', async (peer) => {
     expect(await ask(secret, 20, (client) => client.permit(peer))).toBe(403);
   });
 
-  test('coturn relays to public addresses, and to the one that was opened', async () => {
+  test('coturn relays to public addresses, and to an explicitly allowed one', async () => {
     expect(await ask(secret, 20, (client) => client.permit('8.8.8.8'))).toBe(0);
     expect(await ask(secret, 20, (client) => client.permit(server.address))).toBe(0);
   });
 
-  test('what the guide asks of it', async () => {
+  test('the commands of the guide work', async () => {
     const scripts = scriptsOf('turn');
     expect(scripts).toHaveLength(1);
     for (const text of scripts) expect(await stack.script(text)).toMatch(/healthy[\s\S]*listener/i);
   });
 
-  test('the doctor finds the whole of it well', async () => {
+  test('the doctor reports no fault or warning', async () => {
     const asked = readWords([stack.url]);
     if ('faults' in asked) throw new Error(asked.faults.join('; '));
     const report = await runChecks(asked.site);
@@ -151,7 +153,7 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
     },
   );
 
-  test('coturn runs as nobody, on a file system it cannot write, and keeps the secret from other users', async () => {
+  test('coturn runs as nobody, on a read-only file system, and hides the secret from other users', async () => {
     const turn = stack.container('turn');
     expect((await turn.exec(['id', '-u'])).output.trim()).toBe('65534');
     expect((await turn.exec(['touch', '/etc/coturn/x'])).exitCode).not.toBe(0);
@@ -161,7 +163,7 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
     expect(commands).not.toContain(secret);
   });
 
-  test('a call that may only be relayed survives its credentials, and so does whoever joins or looks for a new path later', async () => {
+  test('a relayed call outlives its credentials, and so do peers that join or restart ICE later', async () => {
     const room = `relay-${process.pid}`;
     const [a, b] = [await enter(room, 'A'), await enter(room, 'B')];
     await Promise.all([untilSeen(a, 1), untilSeen(b, 1)]);
@@ -196,7 +198,7 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
     ['Chromium', 'Firefox'],
     ['Firefox', 'Firefox'],
   ] as const)(
-    '%s and %s, who may only be relayed: their call survives its credentials',
+    '%s and %s, both relayed: their call outlives its credentials',
     async (...makes) => {
       const firefox = await launchFirefox();
       onTestFinished(() => firefox.close());
@@ -206,7 +208,7 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
         people.push(await enter(room, make, '#ice=relay', make === 'Firefox' ? firefox : browser));
       const all = <T>(look: (person: Person) => Promise<T>): Promise<T[]> => Promise.all(people.map(look));
       await all((person) => untilSeen(person, 1));
-      // Whoever is asked over the path before being told of its candidate knows it as peer reflexive; each end relays for itself.
+      // A peer that is reached over the path before its candidate was signaled lists it as peer reflexive; each end relays for itself.
       const eachRelayed = [1, 2].map(() => [{ ...relayed, pair: expect.stringMatching(/^relay-(relay|prflx)$/) }]);
       const [before, made] = [await all(paths), await all(connectionsMade)];
       expect(before).toMatchObject(eachRelayed);
@@ -215,7 +217,7 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
         await all((person) => untilSeen(person, 1, 5_000));
         await people[0]?.page.waitForTimeout(1_000);
       }
-      // A path may just be taking another's place.
+      // One path may just be replacing another.
       await expect.poll(() => all(paths), { timeout: 5_000 }).toMatchObject(eachRelayed);
       expect(await all(paths)).not.toEqual(before);
       expect(await all(connectionsMade)).toEqual(made);
@@ -225,7 +227,7 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
     180_000,
   );
 
-  test('a call comes back when coturn is restarted, as for another secret', async () => {
+  test('a call recovers when coturn is restarted, as with another secret', async () => {
     const room = `restart-${process.pid}`;
     const [a, b] = [await enter(room, 'A'), await enter(room, 'B')];
     await Promise.all([untilSeen(a, 1), untilSeen(b, 1)]);
@@ -237,7 +239,7 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
     await Promise.all([a.context.close(), b.context.close()]);
   }, 120_000);
 
-  test('a coturn that hangs is not healthy', async () => {
+  test('a coturn that hangs is unhealthy', async () => {
     const turn = stack.container('turn');
     const check = async () => (await turn.exec(['sh', '/etc/coturn/turn.sh', 'check'])).exitCode;
     const signal = (name: string) => turn.exec(['sh', '-c', `kill -${name} $(cat /run/turn/pid)`]);
@@ -248,7 +250,7 @@ describe.skipIf(without('docker', 'chromium'))('docker compose with the profile 
     await expect.poll(check).toBe(0);
   });
 
-  test('a direct call takes the new credentials and stays on its path', async () => {
+  test('a direct call takes the new credentials and keeps its path', async () => {
     const room = `direct-${process.pid}`;
     const [a, b] = [await enter(room, 'A', ''), await enter(room, 'B', '')];
     await Promise.all([untilSeen(a, 1), untilSeen(b, 1)]);

@@ -29,7 +29,7 @@ describe.skipIf(without('chromium'))('a tab from before an upgrade', () => {
     rmSync(directory, { recursive: true });
   });
 
-  /** As it lies on a server: dist/public and what publishes it. All of its scripts differ from those of another name. */
+  /** Laid out as on a server: dist/public and its publisher. All of its scripts differ from those of another name. */
   const buildOf = async (name: string): Promise<void> => {
     const place = joinPath(directory, name);
     mkdirSync(joinPath(place, 'deploy'), { recursive: true });
@@ -48,7 +48,7 @@ describe.skipIf(without('chromium'))('a tab from before an upgrade', () => {
     });
   };
 
-  /** A front end that serves pages of the build that runs, files from where builds are published, and passes on the rest. */
+  /** A front end that serves pages of the running build, files from where builds are published, and forwards the rest. */
   const startFront = async () => {
     const files = mkdtempSync(joinPath(directory, 'files-'));
     let running = 'A';
@@ -101,7 +101,7 @@ describe.skipIf(without('chromium'))('a tab from before an upgrade', () => {
   };
   const press = ({ page }: Person, name: string) => page.getByRole('button', { name, exact: true }).click();
 
-  test('goes on with the files that were kept, and meets one from after it', async () => {
+  test('continues with the old files if they are kept, and meets a new tab', async () => {
     const { url, publish } = await startFront();
     const old = await arrive(url);
     await old.page.getByText('Talk face to face: A').waitFor();
@@ -117,7 +117,7 @@ describe.skipIf(without('chromium'))('a tab from before an upgrade', () => {
     expect(old.complaints).toEqual([]);
   });
 
-  test('says so where they are gone, and is in the call after it was loaded again, with the room as it was wished for', async () => {
+  test('says so before joining if they are gone, and joins after a reload, with the chosen access', async () => {
     const { url, files, publish } = await startFront();
     const old = await arrive(url);
     await old.page.getByText('Who can join').click();
@@ -137,7 +137,7 @@ describe.skipIf(without('chromium'))('a tab from before an upgrade', () => {
     await old.page.getByText('New guests must now be admitted.').waitFor();
   });
 
-  test('says so in a call, and the call goes on', async () => {
+  test('says so in a call, and the call continues', async () => {
     const { url, files } = await startFront();
     const [old, other] = [await arrive(`${url}/rooms/during`), await arrive(`${url}/rooms/during`)];
     await Promise.all([join(old, 'Aiko'), join(other, 'Ben')]);

@@ -1,4 +1,4 @@
-/** Metrics: what Prometheus reads, what happened shown in it, and no series that a client could make. */
+/** Metrics: what Prometheus reads, that events are counted, and that no client can create series. */
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
@@ -6,7 +6,7 @@ import { createMetrics, metricValues, ofWorker, renderMetrics } from '../../app/
 import { aSnapshot, startWatched, type Watched } from './snapshots.ts';
 
 type Series = Map<string, number>;
-/** `name{label="value"}` → value; every line must be one of the text format's. */
+/** `name{label="value"}` → value; every line must be valid in the text format. */
 const parse = (text: string): Series => {
   const series: Series = new Map();
   const described = new Set<string>();
@@ -25,16 +25,16 @@ const parse = (text: string): Series => {
 };
 
 describe('several processes', () => {
-  test('each by itself, so that a worker that begins anew does not look like all of them', async () => {
+  test('are shown one by one, so that a new worker does not hide the others', async () => {
     const one = createMetrics();
     const other = createMetrics();
     one.took('/rooms/:room/join', 0.004);
     other.took('/rooms/:room/join', 0.2);
     const slow = aSnapshot({ lag: { p50: 0.01, p99: 0.2, max: 0.9 }, peers: 7, accepting: false });
-    const told = [await one.values(aSnapshot()), await other.values(slow)].map((values, index) =>
+    const perWorker = [await one.values(aSnapshot()), await other.values(slow)].map((values, index) =>
       ofWorker(metricValues.parse(JSON.parse(JSON.stringify(values))), index + 1),
     );
-    expect(Object.fromEntries(parse(await renderMetrics(told)))).toMatchObject({
+    expect(Object.fromEntries(parse(await renderMetrics(perWorker)))).toMatchObject({
       'genkan_peers{worker="1"}': 5,
       'genkan_peers{worker="2"}': 7,
       'genkan_draining{worker="2"}': 1,
@@ -46,14 +46,14 @@ describe('several processes', () => {
     });
   });
 
-  test('a reading does not change what is read next', async () => {
+  test('reading the metrics does not change the next reading', async () => {
     const { values } = createMetrics();
     await values(aSnapshot());
     expect(parse(await renderMetrics([await values(aSnapshot())])).get('genkan_rooms')).toBe(2);
   });
 });
 
-describe('the living server', () => {
+describe('the running server', () => {
   let site: Watched;
   beforeAll(async () => {
     site = await startWatched();
@@ -70,20 +70,25 @@ describe('the living server', () => {
     );
   };
 
-  type Peer = { socket: WebSocket; heard: string[]; until: (text: string) => Promise<void>; closed: Promise<unknown> };
+  type Peer = {
+    socket: WebSocket;
+    received: string[];
+    until: (text: string) => Promise<void>;
+    closed: Promise<unknown>;
+  };
   const open = async (room: string): Promise<Peer> => {
     const socket = new WebSocket(`${site.http.replace('http', 'ws')}/rooms/${room}/ws`, 'genkan.v1');
-    const heard: string[] = [];
-    socket.on('message', (data) => heard.push(String(data)));
+    const received: string[] = [];
+    socket.on('message', (data) => received.push(String(data)));
     const closed = new Promise((resolve) => socket.once('close', resolve));
     await new Promise((resolve) => socket.once('open', resolve));
     const until = async (text: string) => {
-      await expect.poll(() => heard.some((message) => message.includes(text)), { interval: 5 }).toBe(true);
+      await expect.poll(() => received.some((message) => message.includes(text)), { interval: 5 }).toBe(true);
     };
-    return { socket, heard, until, closed };
+    return { socket, received, until, closed };
   };
 
-  test('its type, and zeros before anything has happened', async () => {
+  test('has the metrics’ types, and zeros at the start', async () => {
     const { headers } = await fetch(`http://${site.stats.http}/metrics`);
     expect(headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
     const series = await read();
@@ -95,7 +100,7 @@ describe('the living server', () => {
     expect(series.get('genkan_event_loop_lag_seconds{quantile="0.5"}')).toBeLessThan(1);
   });
 
-  test('joining, speaking, a refusal, leaving', async () => {
+  test('counts joins, messages, refusals and leaving', async () => {
     let inside: Peer | undefined;
     const joined = await change(async () => {
       inside = await open('a');
@@ -120,7 +125,7 @@ describe('the living server', () => {
       'genkan_errors_total{code="unknown-peer"}': 1,
     });
     expect(spoken).not.toHaveProperty('genkan_messages_relayed_total{type="signal"}');
-    // The first of each kind is timed, and then one of 64.
+    // The first request of each kind is timed, and then one of 64.
     const timed = await read();
     expect(timed.get('genkan_settle_duration_seconds_count')).toBe(1);
     expect(timed.get('genkan_settle_duration_seconds_bucket{le="1"}')).toBe(1);
@@ -136,11 +141,11 @@ describe('the living server', () => {
     expect(left).not.toHaveProperty('genkan_leaves_total{reason="timeout"}');
   });
 
-  test('coming back after a lost connection, with and without what was missed', async () => {
+  test('counts resumes after a lost connection, with and without missed events', async () => {
     const first = await open('b');
     first.socket.send('{"type":"join"}');
     await first.until('"joined"');
-    const { session, seq } = JSON.parse(first.heard[0] ?? '{}');
+    const { session, seq } = JSON.parse(first.received[0] ?? '{}');
     const resumed = await change(async () => {
       first.socket.terminate();
       const second = await open('b');
@@ -160,7 +165,7 @@ describe('the living server', () => {
     expect(resumed).not.toHaveProperty('genkan_leaves_total{reason="timeout"}');
   });
 
-  test('plain HTTP, by listener and status', async () => {
+  test('counts plain HTTP by listener and status', async () => {
     const asked = await change(async () => {
       await fetch(`${site.http}/rooms/c/join`, { method: 'POST' });
       await fetch(`${site.fronted}/rooms/c/messages`, { method: 'POST' });
@@ -173,7 +178,7 @@ describe('the living server', () => {
     });
   });
 
-  test('what a listener answers by itself', async () => {
+  test('counts the responses of the listener itself', async () => {
     const refused = await change(async () => {
       const { port } = new URL(site.http);
       const socket = connect(Number(port), '127.0.0.1');
@@ -181,11 +186,11 @@ describe('the living server', () => {
       await new Promise((resolve) => socket.resume().once('close', resolve));
     });
     expect(refused).toMatchObject({ 'genkan_listener_refusals_total{listener="http",code="bad-request"}': 1 });
-    // Rooms of the tests before may end meanwhile.
+    // Rooms of earlier tests may end meanwhile.
     expect(Object.keys(refused).filter((id) => /requests_total|errors_total/.test(id))).toEqual([]);
   });
 
-  test('what clients choose makes no new series', async () => {
+  test('creates no series from values that clients choose', async () => {
     const before = (await read()).size;
     for (const path of ['/a', '/b?c=d', '/rooms/x', '/rooms/y', '/js/z.js']) await fetch(site.http + path);
     const known = (await read()).size;

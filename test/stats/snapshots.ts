@@ -1,4 +1,4 @@
-/** A worker's snapshot for tests, and a server with its statistics listening. */
+/** A worker's snapshot for tests, and a server with its statistics listeners. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,10 +25,10 @@ export const aSnapshot = (change: Partial<Snapshot> = {}): Snapshot => ({
 });
 
 export type Watched = {
-  /** Base URLs of the listeners for visitors. */
+  /** Base URLs of the listeners for browsers and front ends. */
   http: string;
   fronted: string;
-  /** As a tool for statistics would be told: host:port, a path, host:port for HTTP. */
+  /** The addresses for statistics tools: host:port, a path, host:port for HTTP. */
   stats: { tcp: string; unix: string; http: string };
   logs: Record<string, unknown>[];
   stop(): Promise<void>;

@@ -1,4 +1,4 @@
-/** Whom the HTTP listener for statistics answers: nobody who came by a name that was rebound to it. */
+/** The HTTP listener for statistics refuses clients that use a rebound DNS name. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
@@ -13,7 +13,7 @@ import { atEnd } from '../listener/uwsgi/finish.ts';
 
 const readings: Readings = { stats: async () => '{}', metrics: async () => ({ type: 'text/plain', text: '' }) };
 
-/** @returns the status that a request with this Host gets, by TCP and by a unix socket */
+/** @returns the status of a request with this Host, by TCP and by a unix socket */
 const listen = async (host: string, allowed: string[]) => {
   const directory = mkdtempSync(join(tmpdir(), 'genkan-stats-'));
   const unix = join(directory, 'stats.sock');
@@ -55,12 +55,12 @@ test.each([
   ['127.0.0.1.evil.example', 421],
   ['meet.example', 421],
   ['notlocalhost', 421],
-])('Host: %s is answered %i', async (host, status) => {
+])('Host: %s gets %i', async (host, status) => {
   const { tcp, unix } = await listen('127.0.0.1', ['stats.meet.example']);
   expect([await tcp(host), await unix(host)]).toEqual([status, 200]);
 });
 
-test('the name that it listens on is served, and without allowed-hosts no other', () => {
+test('the name it listens on is served, and no other without allowed-hosts', () => {
   const answers = allowedHostNames('Stats.internal', []);
   expect(['stats.internal:9191', 'STATS.internal', 'evil.example', 'a.stats.internal'].map(answers)).toEqual([
     true,

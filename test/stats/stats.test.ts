@@ -1,4 +1,4 @@
-/** Statistics: their form, many workers in one, and what uwsgitop reads of the living server. */
+/** Statistics: their format, many workers in one, and what uwsgitop reads of the running server. */
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
@@ -19,8 +19,8 @@ const worker = (change: Partial<Worker> = {}): Worker => ({
   ...change,
 });
 
-describe('the form', () => {
-  test('every field of uWSGI 2.0.30 that has a meaning here, flags as 0 and 1', () => {
+describe('the format', () => {
+  test('has every field of uWSGI 2.0.30 that applies, with flags as 0 and 1', () => {
     const counts = zeroCounts();
     Object.assign(counts.answers, { count: 7, micros: 9000, recentMicros: 1200, bytes: 500, failed: 1 });
     counts.refusals.socket.harakiri = 2;
@@ -63,15 +63,15 @@ describe('the form', () => {
     expect(shown.workers[0]?.status).toBe(status);
   });
 
-  test('several workers: each by itself, their rooms added up, and JSON is enough to bring them together', () => {
+  test('lists several workers, adds up their rooms, and can be aggregated from JSON', () => {
     const counts = zeroCounts();
     Object.assign(counts, { joins: 9, resumes: 2 });
     counts.leaves.left = 3;
     counts.relayed.signal = 40;
     counts.refused['room-full'] = 2;
-    const told = report.parse(JSON.parse(JSON.stringify({ snapshot: aSnapshot({ counts }), metrics: [] })));
+    const output = report.parse(JSON.parse(JSON.stringify({ snapshot: aSnapshot({ counts }), metrics: [] })));
     const { snapshot: _, ...gone } = worker({ id: 3, pid: 0 });
-    const all = [worker({ snapshot: told.snapshot }), worker({ id: 2, snapshot: told.snapshot, hung: 1 }), gone];
+    const all = [worker({ snapshot: output.snapshot }), worker({ id: 2, snapshot: output.snapshot, hung: 1 }), gone];
     const shown = statistics(server, all);
     expect(shown.workers.map(({ id, harakiri_count }) => [id, harakiri_count])).toEqual([
       [1, 0],
@@ -94,7 +94,7 @@ describe('the form', () => {
   });
 });
 
-describe('the living server', () => {
+describe('the running server', () => {
   let site: Watched;
   let socket: WebSocket;
   beforeAll(async () => {
@@ -111,7 +111,7 @@ describe('the living server', () => {
     await site.stop();
   });
 
-  test.each(['tcp', 'unix', 'http'] as const)('uwsgitop would show it over %s', async (kind) => {
+  test.each(['tcp', 'unix', 'http'] as const)('can be shown by uwsgitop over %s', async (kind) => {
     const address = kind === 'http' ? `http://${site.stats.http}` : site.stats[kind];
     const [first, second, self, core, ...more] = await uwsgitop(address);
     expect(first).toMatch(/^uwsgi-\d+\.\d+\.\d+ - req: 2 - lq: 0 - tx: \d+$/);
@@ -121,24 +121,24 @@ describe('the living server', () => {
     expect(more).toEqual([]);
   });
 
-  test('nothing of a request is in it', async () => {
-    const told = await (await fetch(`http://${site.stats.http}/stats`)).text();
-    for (const secret of ['secret-of-mine', 'abc.def', 'hush', 'HTTP_']) expect(told).not.toContain(secret);
-    expect(JSON.parse(told).rooms).toMatchObject({ rooms: 1, peers: 1, joins: 1, websockets: { open: 1 } });
+  test('reports nothing about single requests', async () => {
+    const output = await (await fetch(`http://${site.stats.http}/stats`)).text();
+    for (const secret of ['secret-of-mine', 'abc.def', 'hush', 'HTTP_']) expect(output).not.toContain(secret);
+    expect(JSON.parse(output).rooms).toMatchObject({ rooms: 1, peers: 1, joins: 1, websockets: { open: 1 } });
   });
 
-  test('it speaks at once, to someone who has closed their side, and to someone who never reads it holds nothing up', async () => {
+  test('sends at once, also to a client that closed its side, and is not blocked by one that does not read', async () => {
     const stuck = connect(site.stats.unix);
     stuck.pause();
     const half = connect({ path: site.stats.unix, allowHalfOpen: true });
     half.end('GET / HTTP/1.0\r\n\r\n');
-    let heard = '';
-    for await (const chunk of half) heard += chunk;
-    expect(JSON.parse(heard).workers).toHaveLength(1);
+    let received = '';
+    for await (const chunk of half) received += chunk;
+    expect(JSON.parse(received).workers).toHaveLength(1);
     stuck.destroy();
   });
 
-  test('by HTTP: health, no CORS, and only what there is', async () => {
+  test('serves only health and statistics by HTTP, without CORS', async () => {
     const get = (path: string, method = 'GET') => fetch(`http://${site.stats.http}${path}`, { method });
     expect(await (await get('/healthz')).json()).toEqual({ status: 'ok' });
     expect(await (await get('/readyz')).json()).toEqual({ status: 'ready' });
@@ -148,7 +148,7 @@ describe('the living server', () => {
     expect(headers.get('content-type')).toBe('application/json; charset=utf-8');
   });
 
-  test('on the app: for the front end, not for browsers', async () => {
+  test('serves the statistics on the app’s listener to the front end, not to browsers', async () => {
     for (const path of ['/stats', '/metrics']) {
       expect((await fetch(site.http + path)).status).toBe(404);
       expect((await fetch(site.fronted + path)).status).toBe(200);

@@ -1,20 +1,23 @@
 /**
- * What uwsgitop 0.12 does with an address, in its order and with its demands: read to the end without a word, and miss no
- * key it takes for granted. https://github.com/xrmx/uwsgitop/blob/41e7ace/uwsgitop
+ * What uwsgitop 0.12 does with an address, in its order and with its requirements: reads to the end without sending anything, and fails
+ * without a key it takes for granted. https://github.com/xrmx/uwsgitop/blob/41e7ace/uwsgitop
  */
 import { connect } from 'node:net';
 
 type Json = Record<string, unknown>;
 
-/** The lines it would show. @throws where it would die of a KeyError or a wrong %d */
+/**
+ * The lines it would print.
+ * @throws where it would fail with a KeyError or a wrong %d
+ */
 export const uwsgitop = async (address: string): Promise<string[]> => {
-  const told = fields(JSON.parse(await read(address)));
-  const workers = list(told, 'workers').map(fields);
+  const stats = fields(JSON.parse(await read(address)));
+  const workers = list(stats, 'workers').map(fields);
   const tx = workers.reduce((sum, worker) => sum + whole(worker, 'tx'), 0);
   const requests = workers.reduce((sum, worker) => sum + whole(worker, 'requests'), 0);
   return [
-    `uwsgi-${text(told, 'version')} - req: ${requests} - lq: ${told.listen_queue ?? 0} - tx: ${tx}`,
-    `cwd: ${text(told, 'cwd')} - uid: ${whole(told, 'uid')} - gid: ${whole(told, 'gid')} - masterpid: ${whole(told, 'pid')}`,
+    `uwsgi-${text(stats, 'version')} - req: ${requests} - lq: ${stats.listen_queue ?? 0} - tx: ${tx}`,
+    `cwd: ${text(stats, 'cwd')} - uid: ${whole(stats, 'uid')} - gid: ${whole(stats, 'gid')} - masterpid: ${whole(stats, 'pid')}`,
     ...workers.toSorted((a, b) => whole(b, 'requests') - whole(a, 'requests')).map(row),
     ...workers.flatMap((worker) => list(worker, 'cores').map((core) => coreRow(fields(core)))),
   ];
@@ -37,9 +40,9 @@ const read = async (address: string): Promise<string> => {
   if (address.startsWith('http://')) return (await fetch(address)).text();
   const at = address.lastIndexOf(':');
   const socket = at < 0 ? connect(address) : connect(Number(address.slice(at + 1)), address.slice(0, at));
-  let heard = '';
-  for await (const chunk of socket.setEncoding('utf8')) heard += chunk;
-  return heard;
+  let received = '';
+  for await (const chunk of socket.setEncoding('utf8')) received += chunk;
+  return received;
 };
 
 const fields = (value: unknown): Json => {
@@ -56,7 +59,7 @@ const text = (from: Json, name: string): string => {
   if (typeof value !== 'string') throw new Error(`KeyError: ${name}`);
   return value;
 };
-/** Integers and nothing else: uWSGI's flags are 0 and 1, too. */
+/** Only integers: uWSGI's flags are 0 and 1, too. */
 const whole = (from: Json, name: string): number => {
   const value = from[name];
   if (!Number.isInteger(value)) throw new Error(`KeyError: ${name} (${value})`);

@@ -1,4 +1,4 @@
-/** What every store promises, once: run over memory and over Valkey, there with two workers. */
+/** The guarantees of every store: run over memory and over Valkey, there with two workers. */
 import { expect, test } from 'vitest';
 import type { RoomLogEntry } from '../../app/rooms/event-log.ts';
 import { hear, join, resume } from '../../app/rooms/join.ts';
@@ -16,13 +16,13 @@ export const limits: RegistryLimits = {
   kept: { total: 1e9, share: 1e9 },
 };
 
-/** `stores`: of one worker, or of several that share their rooms; `pass` lets time go on for all. */
+/** `stores`: of one worker, or of several that share their rooms; `pass` advances the time of all. */
 export type Stores = { stores: Store[]; pass(ms: number): void };
 
 let count = 0;
 export const newRoom = () => `room-${process.pid}-${++count}`;
 
-/** @throws when it was refused */
+/** @throws if it was refused */
 export const done = async <T>(outcome: ReturnType<Store['commit']>): Promise<Committed<T>> => {
   const committed = await outcome;
   if ('refused' in committed) throw new Error(committed.refused);
@@ -33,9 +33,9 @@ export const enter =
   (room) =>
     join(room, entrance(id, store ? { worker: store.worker } : {}), 0, rules);
 export const say =
-  (from: string, said: Said): Command<unknown> =>
+  (from: string, message: Said): Command<unknown> =>
   (room, now) =>
-    applyMessage(room, from, said, now, rules);
+    applyMessage(room, from, message, now, rules);
 export const chat = (from: string, n: number, text = `${from} ${n}`) => say(from, { type: 'chat', n, text });
 const noop: Command<void> = () => ({ events: [], result: undefined });
 /** The room as a store has it. */
@@ -49,7 +49,7 @@ export const describeStore = (given: () => Stores): void => {
   const other = () => given().stores.at(-1) as Store;
   const pass = (ms: number) => given().pass(ms);
 
-  test('numbers events from 1, without gaps, whoever commits', async () => {
+  test('numbers events from 1 without gaps, whichever worker commits', async () => {
     const room = newRoom();
     expect(await done(one().commit(room, enter('a')))).toMatchObject({ seq: 1 });
     expect(await done(other().commit(room, enter('b')))).toMatchObject({ seq: 2 });
@@ -62,7 +62,7 @@ export const describeStore = (given: () => Stores): void => {
     expect(await other().since(room, 4)).toEqual([]);
   });
 
-  test('a refusal changes nothing, and is that of the command', async () => {
+  test('returns the refusal of a command, and changes nothing', async () => {
     const room = newRoom();
     await done(one().commit(room, enter('a')));
     const before = await look(one(), room);
@@ -73,7 +73,7 @@ export const describeStore = (given: () => Stores): void => {
     expect(await one().commit(newRoom(), chat('a', 1))).toMatchObject({ refused: 'unknown-session' });
   });
 
-  test('a command that throws is its giver’s alone', async () => {
+  test('fails only the caller of a command that throws', async () => {
     const room = newRoom();
     await done(one().commit(room, enter('a')));
     const outcomes = await Promise.allSettled([
@@ -87,7 +87,7 @@ export const describeStore = (given: () => Stores): void => {
     expect(texts(await one().since(room, 1))).toEqual(['a 1', 'a 2']);
   });
 
-  test('commands for one room are carried out in the order they were given', async () => {
+  test('runs the commands of one room in order', async () => {
     const room = newRoom();
     const outcomes = await Promise.all([
       one().commit(room, enter('a')),
@@ -101,7 +101,7 @@ export const describeStore = (given: () => Stores): void => {
     expect([...(await look(one(), room)).peers.keys()]).toEqual(['b']);
   });
 
-  test('of two who race for the last seat one gets it', async () => {
+  test('gives the last seat to one of two concurrent joins', async () => {
     for (let round = 0; round < 10; round += 1) {
       const room = newRoom();
       for (const id of ['a', 'b', 'c']) await done(one().commit(room, enter(id)));
@@ -115,12 +115,12 @@ export const describeStore = (given: () => Stores): void => {
     }
   });
 
-  test('what many say at the same time is kept once each, in the order of each', async () => {
+  test('keeps concurrent messages once each, in the order of each sender', async () => {
     const room = newRoom();
     const ids = ['a', 'b', 'c', 'd'];
     for (const id of ids) await done(one().commit(room, enter(id)));
-    const heard: RoomLogEntry[] = [];
-    other().subscribe(room, (entry) => heard.push(entry));
+    const received: RoomLogEntry[] = [];
+    other().subscribe(room, (entry) => received.push(entry));
     await other().commit(room, noop);
     const signal = (from: string, n: number, to: string) =>
       say(from, { type: 'signal', n, to, epoch: Math.max(ids.indexOf(from), ids.indexOf(to)) + 1, data: `"${n}"` });
@@ -131,10 +131,10 @@ export const describeStore = (given: () => Stores): void => {
           await done(store.commit(room, n % 5 === 0 ? chat(from, n) : signal(from, n, ids[(at + 1) % 4] ?? '')));
       }),
     );
-    await expect.poll(() => heard.length).toBe(100);
-    expect(heard.map(({ seq }) => seq)).toEqual(Array.from({ length: 100 }, (_, i) => i + 5));
+    await expect.poll(() => received.length).toBe(100);
+    expect(received.map(({ seq }) => seq)).toEqual(Array.from({ length: 100 }, (_, i) => i + 5));
     for (const from of ids) {
-      const own = heard.filter(({ event }) => 'from' in event && event.from === from);
+      const own = received.filter(({ event }) => 'from' in event && event.from === from);
       const numbers = own.map(({ event }) =>
         'data' in event ? JSON.parse(event.data) : 'text' in event && event.text,
       );
@@ -144,7 +144,7 @@ export const describeStore = (given: () => Stores): void => {
     }
   });
 
-  test('a number is accepted once, whichever worker it comes to', async () => {
+  test('accepts a message number once, whichever worker receives it', async () => {
     const room = newRoom();
     for (const id of ['a', 'b']) await done(one().commit(room, enter(id)));
     const signal = (n: number) => say('a', { type: 'signal', n, to: 'b', epoch: 2, data: `${n}` });
@@ -156,23 +156,23 @@ export const describeStore = (given: () => Stores): void => {
     expect((await look(other(), room)).peers.get('a')?.accepted).toBe(3);
   });
 
-  test('every listener hears each event once and in order, until it stops', async () => {
+  test('sends each listener every event once and in order, until it unsubscribes', async () => {
     const room = newRoom();
-    const heard: Record<string, (string | object)[]> = { one: [], other: [], stopped: [] };
+    const received: Record<string, (string | object)[]> = { one: [], other: [], stopped: [] };
     const listen = (store: Store, name: string) =>
-      store.subscribe(room, ({ seq, event }) => heard[name]?.push(`${seq} ${event.type}`));
+      store.subscribe(room, ({ seq, event }) => received[name]?.push(`${seq} ${event.type}`));
     const stops = [listen(one(), 'one'), listen(other(), 'other'), listen(one(), 'stopped')];
-    // A worker hears what comes after it asked.
+    // A worker receives what is committed after it subscribed.
     await other().commit(room, noop);
     await done(one().commit(room, enter('a')));
-    await expect.poll(() => heard.stopped).toEqual(['1 peer-joined']);
+    await expect.poll(() => received.stopped).toEqual(['1 peer-joined']);
     stops.pop()?.();
     await done(other().commit(room, enter('b')));
     await done(one().commit(room, chat('a', 1)));
     const all = ['1 peer-joined', '2 peer-joined', '3 chat'];
-    await expect.poll(() => heard.one).toEqual(all);
-    await expect.poll(() => heard.other).toEqual(all);
-    expect(heard.stopped).toEqual(['1 peer-joined']);
+    await expect.poll(() => received.one).toEqual(all);
+    await expect.poll(() => received.other).toEqual(all);
+    expect(received.stopped).toEqual(['1 peer-joined']);
     for (const stop of stops) stop();
     const late: number[] = [];
     listen(one(), 'one');
@@ -181,7 +181,7 @@ export const describeStore = (given: () => Stores): void => {
     await expect.poll(() => late.at(-1)).toBe(4);
   });
 
-  test('the log is bounded by events and by bytes', async () => {
+  test('limits the log by events and by bytes', async () => {
     const room = newRoom();
     await done(one().commit(room, enter('a')));
     for (let n = 1; n <= 60; n += 1) await done(one().commit(room, chat('a', n)));
@@ -194,7 +194,7 @@ export const describeStore = (given: () => Stores): void => {
     expect(await one().since(room, 99)).toBe('gone');
   });
 
-  test('what is older than its age goes with what comes', async () => {
+  test('drops old events when new ones are added', async () => {
     const room = newRoom();
     await done(one().commit(room, enter('a')));
     for (let n = 1; n <= 6; n += 1) await done(one().commit(room, chat('a', n, 'x'.repeat(400))));
@@ -204,7 +204,7 @@ export const describeStore = (given: () => Stores): void => {
     expect(await one().since(room, 7)).toHaveLength(10);
   });
 
-  test('a room whose last peer has left is as new', async () => {
+  test('makes a room like new when its last peer has left', async () => {
     const room = newRoom();
     await done(one().commit(room, enter('a')));
     await done(other().commit(room, chat('a', 1)));
@@ -214,13 +214,13 @@ export const describeStore = (given: () => Stores): void => {
     expect(await look(other(), room)).toMatchObject({ joins: 1, said: [] });
   });
 
-  test('who is away comes back within grace, and has left after it, once', async () => {
+  test('lets an away peer return within grace, and removes it afterwards, once', async () => {
     const room = newRoom();
-    const heard: string[] = [];
+    const received: string[] = [];
     for (const id of ['a', 'b']) await done(one().commit(room, enter(id, one())));
     one().subscribe(
       room,
-      ({ event }) => 'peer' in event && event.type !== 'moved' && heard.push(`${event.type} ${event.peer}`),
+      ({ event }) => 'peer' in event && event.type !== 'moved' && received.push(`${event.type} ${event.peer}`),
     );
     await done(one().commit(room, (place, now) => lose(place, 'b', now, rules, one().worker)));
     pass(500);
@@ -232,11 +232,11 @@ export const describeStore = (given: () => Stores): void => {
     await done(other().commit(room, (place, now) => lose(place, 'b', now, rules, other().worker)));
     pass(1001);
     for (const store of given().stores) await store.sweep();
-    await expect.poll(() => heard).toEqual(['peer-away b', 'peer-back b', 'peer-away b', 'peer-left b']);
+    await expect.poll(() => received).toEqual(['peer-away b', 'peer-back b', 'peer-away b', 'peer-left b']);
     expect([...(await look(other(), room)).peers.keys()]).toEqual(['a']);
   });
 
-  test('who has no connection counts as lost when it is not heard of', async () => {
+  test('marks a peer without a connection as lost when its requests stop', async () => {
     const room = newRoom();
     const now = (await done<number>(one().commit(room, (_, at) => ({ events: [], result: at })))).result;
     await done(one().commit(room, (place) => join(place, entrance('a', { until: now + 5000 }), 0, rules)));
@@ -249,7 +249,7 @@ export const describeStore = (given: () => Stores): void => {
     expect((await look(one(), room)).peers.get('a')?.presence.at).toBe('away');
   });
 
-  test('a key is one’s own until it is over or given back', async () => {
+  test('lets one caller hold a claim until it expires or is released', async () => {
     const key = newRoom();
     const now = (await done<number>(one().commit(key, (_, at) => ({ events: [], result: at })))).result;
     const raced = await Promise.all([one().claim(key, now + 60_000), other().claim(key, now + 60_000)]);

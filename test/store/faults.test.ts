@@ -1,4 +1,4 @@
-/** A store that goes away, comes back, comes back without what it had; workers that die; data of another form. */
+/** A store that is unavailable, returns, or returns without its data; workers that die; data in another format. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,7 @@ const open = (server: Server, more: Partial<ValkeyOptions> = {}): Promise<Store>
     zeroCounts(),
   );
 const until = (condition: () => unknown) => vi.waitUntil(condition, { timeout: 20_000, interval: 20 });
-/** Sweeps as a server does, until the returned function is called. */
+/** Sweeps like a server, until the returned function is called. */
 const ticking = (store: Store): (() => void) => {
   const timer = setInterval(() => store.sweep().catch(() => {}), 100);
   return () => clearInterval(timer);
@@ -49,82 +49,82 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     await server.stop();
   });
 
-  test('keeps what it acknowledged over a restart with persistence, and closes the gap in what was heard', async () => {
+  test('keeps acknowledged messages over a restart with persistence, and listeners get the events of the gap', async () => {
     const flags = ['--appendonly', 'yes', '--appendfsync', 'always'];
     const one = await serving(flags);
     const other = await opened();
     const room = newRoom();
     await done(one.commit(room, enter('a')));
-    const heard: RoomLogEntry[] = [];
+    const received: RoomLogEntry[] = [];
     const lost = vi.fn();
-    other.subscribe(room, (entry) => heard.push(entry), lost);
+    other.subscribe(room, (entry) => received.push(entry), lost);
     await look(other, room);
     let accepted = 0;
     let restarted: Promise<void> | undefined;
     while (accepted < 200) {
       if (accepted === 60) restarted ??= server.kill().then(() => server.start());
-      const said = await one.commit(room, chat('a', accepted + 1));
-      if ('refused' in said) {
-        expect(said.refused).toBe('store-unavailable');
+      const outcome = await one.commit(room, chat('a', accepted + 1));
+      if ('refused' in outcome) {
+        expect(outcome.refused).toBe('store-unavailable');
         await new Promise((resolve) => setTimeout(resolve, 20));
       } else accepted += 1;
     }
     await restarted;
-    await until(() => heard.length >= 200);
-    expect(heard.map(({ seq }) => seq)).toEqual(Array.from({ length: 200 }, (_, i) => i + 2));
-    expect(heard.map(({ event }) => 'text' in event && event.text)).toEqual(
+    await until(() => received.length >= 200);
+    expect(received.map(({ seq }) => seq)).toEqual(Array.from({ length: 200 }, (_, i) => i + 2));
+    expect(received.map(({ event }) => 'text' in event && event.text)).toEqual(
       Array.from({ length: 200 }, (_, i) => `a ${i + 1}`),
     );
     expect(lost).not.toHaveBeenCalled();
   });
 
-  test('tells that it has lost all, and goes on with what is new', async () => {
+  test('reports that its data was lost, and continues with new data', async () => {
     const one = await serving();
     const room = newRoom();
     await done(one.commit(room, enter('a')));
-    const heard: RoomLogEntry[] = [];
+    const received: RoomLogEntry[] = [];
     const lost = vi.fn();
-    one.subscribe(room, (entry) => heard.push(entry), lost);
+    one.subscribe(room, (entry) => received.push(entry), lost);
     await done(one.commit(room, chat('a', 1)));
-    await until(() => heard.length === 1);
+    await until(() => received.length === 1);
     await server.kill();
     await server.start();
     await until(() => lost.mock.calls.length === 1);
     expect(await one.since(room, 0)).toBe('gone');
     expect(await done(one.commit(room, enter('b')))).toMatchObject({ seq: 1 });
-    await until(() => heard.length === 2);
-    expect(heard.at(-1)).toMatchObject({ seq: 1, event: { type: 'peer-joined' } });
+    await until(() => received.length === 2);
+    expect(received.at(-1)).toMatchObject({ seq: 1, event: { type: 'peer-joined' } });
     expect(lost).toHaveBeenCalledTimes(1);
   });
 
   test.each([
     ['has become a replica', ['REPLICAOF', '127.0.0.1', '1'], ['REPLICAOF', 'NO', 'ONE']],
     ['is full', ['CONFIG', 'SET', 'maxmemory', '1'], ['CONFIG', 'SET', 'maxmemory', '0']],
-  ])('tells nobody of what it did not keep, when it %s', async (_, refusing, taking) => {
+  ])('publishes nothing that it did not keep, when it %s', async (_, refusing, taking) => {
     const one = await serving();
     const room = newRoom();
     await done(one.commit(room, enter('a')));
-    const heard: RoomLogEntry[] = [];
-    one.subscribe(room, (entry) => heard.push(entry));
+    const received: RoomLogEntry[] = [];
+    one.subscribe(room, (entry) => received.push(entry));
     await look(one, room);
     await server.ask(refusing);
     expect(await one.commit(room, chat('a', 1))).toMatchObject({ refused: 'store-unavailable' });
     await server.ask(taking);
-    // Another speaker is the first to be kept, and gets the number.
+    // Another sender is the first to be kept, and gets the number.
     await until(() => {
       void one.sweep();
       return one.ready();
     });
     await done(one.commit(room, enter('b')));
     await done(one.commit(room, chat('a', 1)));
-    await until(() => heard.length >= 2);
-    expect(heard.map(({ seq, event }) => [seq, event.type])).toEqual([
+    await until(() => received.length >= 2);
+    expect(received.map(({ seq, event }) => [seq, event.type])).toEqual([
       [2, 'peer-joined'],
       [3, 'chat'],
     ]);
   });
 
-  test('is not ready while it is full, lets peers leave, and is ready again', async () => {
+  test('is not ready while it is full, lets peers leave, and becomes ready again', async () => {
     const one = await serving();
     const room = newRoom();
     await done(one.commit(room, enter('a')));
@@ -142,7 +142,7 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     await done(one.commit(room, chat('a', 1)));
   });
 
-  test('refuses while it is away, is not ready, and carries out later what must be done', async () => {
+  test('refuses commands while it is unavailable, is not ready, and runs pending cleanup later', async () => {
     const one = await serving(['--appendonly', 'yes', '--appendfsync', 'always']);
     const room = newRoom();
     for (const id of ['a', 'b']) await done(one.commit(room, enter(id, one)));
@@ -158,7 +158,7 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     expect(await done(one.commit(room, chat('a', 1)))).toMatchObject({ result: { accepted: 1 } });
   });
 
-  test('one that stands still counts as away after a while, and what came to it is done once', async () => {
+  test('counts as unavailable after it hangs for a while, and runs pending commands once', async () => {
     const one = await serving();
     const stop = ticking(one);
     const room = newRoom();
@@ -175,22 +175,22 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     stop();
   });
 
-  test('starts without a store that answers, and is there when it comes', async () => {
+  test('may be unavailable at the start, and is used when it is there', async () => {
     await serving();
     await server.kill();
     const late = await opened();
     expect(late.ready()).toBe(false);
     expect(await late.commit(newRoom(), enter('a'))).toMatchObject({ refused: 'store-unavailable' });
-    const heard: RoomLogEntry[] = [];
+    const received: RoomLogEntry[] = [];
     const room = newRoom();
-    late.subscribe(room, (entry) => heard.push(entry));
+    late.subscribe(room, (entry) => received.push(entry));
     await server.start();
     await until(() => late.ready());
     await done(late.commit(room, enter('a')));
-    await until(() => heard.length === 1);
+    await until(() => received.length === 1);
   });
 
-  test('a room that was no longer heard is heard again at once', async () => {
+  test('subscribes again at once to a room that was unsubscribed', async () => {
     const one = await serving();
     const room = newRoom();
     await done(one.commit(room, enter('a', one)));
@@ -200,16 +200,16 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     const later = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000);
     const swept = one.sweep();
     later.mockRestore();
-    const heard: RoomLogEntry[] = [];
-    one.subscribe(room, (entry) => heard.push(entry));
+    const received: RoomLogEntry[] = [];
+    one.subscribe(room, (entry) => received.push(entry));
     await swept;
     await done(one.commit(room, chat('a', 1)));
     await done(one.commit(room, chat('a', 2)));
-    await until(() => heard.length === 2);
+    await until(() => received.length === 2);
     expect(String(await server.ask(['PUBSUB', 'SHARDCHANNELS']))).toBe(`genkan:{${room}}`);
   });
 
-  test('scripts that the server forgot are sent again', async () => {
+  test('loads scripts again that the server forgot', async () => {
     const one = await serving();
     const room = newRoom();
     await done(one.commit(room, enter('a')));
@@ -217,20 +217,20 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     expect(await done(one.commit(room, chat('a', 1)))).toMatchObject({ seq: 2 });
   });
 
-  test('the peers of a worker that died are away after its lease, and leave after grace', async () => {
+  test('marks the peers of a dead worker as away after its lease, and they leave after grace', async () => {
     await serving();
     const dead = await open(server, { lease: 1200 });
     const room = newRoom();
     await dead.sweep();
     await done(dead.commit(room, enter('a', dead)));
     await done(dead.commit(room, (place) => join(place, entrance('b', { worker: 'another' }), 0, rules)));
-    // Its process is gone, without a word.
+    // Its process has died without a message.
     dead.close = async () => {};
-    const heir = await opened({ lease: 1200 });
-    const stop = ticking(heir);
-    await expect.poll(async () => [...(await look(heir, room)).peers.keys()], { timeout: 15_000 }).toEqual(['b']);
-    const told = await heir.since(room, 2);
-    expect(Array.isArray(told) && told.map(({ event }) => event)).toMatchObject([
+    const successor = await opened({ lease: 1200 });
+    const stop = ticking(successor);
+    await expect.poll(async () => [...(await look(successor, room)).peers.keys()], { timeout: 15_000 }).toEqual(['b']);
+    const events = await successor.since(room, 2);
+    expect(Array.isArray(events) && events.map(({ event }) => event)).toMatchObject([
       { type: 'peer-away', peer: 'a' },
       { type: 'peer-left', peer: 'a', reason: 'timeout' },
       { type: 'peer-updated', peer: 'b', role: 'host' },
@@ -238,7 +238,7 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     stop();
   });
 
-  test('what another version wrote is refused by name and left alone', async () => {
+  test('refuses data of another version by name, and does not change it', async () => {
     const one = await serving();
     const room = newRoom();
     await done(one.commit(room, enter('a')));
@@ -252,7 +252,7 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     expect(await done(one.commit(newRoom(), enter('a')))).toMatchObject({ seq: 1 });
   });
 
-  test('every key goes by itself, and all of a room are in one slot', async () => {
+  test('expires every key, and keeps all keys of a room in one slot', async () => {
     const one = await serving();
     const room = newRoom();
     await one.sweep();
@@ -282,7 +282,7 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     expect(await server.ask(['KEYS', 'genkan:{*'])).toEqual([]);
   });
 
-  test('relaying costs one script, which writes one field', async () => {
+  test('relays with one script, which writes one field', async () => {
     const one = await serving();
     const room = newRoom();
     for (const id of ['a', 'b']) await done(one.commit(room, enter(id, one)));
@@ -298,7 +298,7 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     expect(calls.pexpire).toBeUndefined();
   });
 
-  test('a burst of one turn is one commit', async () => {
+  test('commits a burst of one event-loop turn at once', async () => {
     const one = await serving();
     const room = newRoom();
     for (const id of ['a', 'b']) await done(one.commit(room, enter(id, one)));
@@ -310,7 +310,7 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     expect(String(await server.ask(['INFO', 'commandstats']))).toContain('cmdstat_evalsha:calls=1,');
   });
 
-  test('lets in by user and password, and says at the start when it does not', async () => {
+  test('accepts user and password, and reports at the start if they are wrong', async () => {
     server = await startServer('--user genkan on >secret ~genkan:* &genkan:* +@all --user default off'.split(' '));
     const url = server.url.replace('//', '//genkan@');
     await expect(open(server, { url, password: 'wrong' })).rejects.toThrow('WRONGPASS');
@@ -318,7 +318,7 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     expect(await done(store.commit(newRoom(), enter('a')))).toMatchObject({ seq: 1 });
   });
 
-  test('speaks TLS, and refuses a server that nobody vouches for', async () => {
+  test('connects by TLS, and refuses a server with an untrusted certificate', async () => {
     const directory = mkdtempSync(joinPath(tmpdir(), 'genkan-tls-'));
     const [key, certificate] = [joinPath(directory, 'key.pem'), joinPath(directory, 'cert.pem')];
     const made = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout ${key} -out ${certificate}`;

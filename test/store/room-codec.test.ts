@@ -1,4 +1,4 @@
-/** What is written is read as it was, whatever a room went through. */
+/** What is written is read back unchanged, whatever happened to a room. */
 import { describe, expect, test } from 'vitest';
 import { emptyRoom, type Peer, type Presence, type Room, type RoomEvent, type Waiting } from '../../app/rooms/room.ts';
 import {
@@ -40,9 +40,9 @@ const peer = (): Peer => {
   return { ...waiting(), role: pick('host', 'guest'), hand: pick(true, false), entered, accepted: number() };
 };
 const gone = () => ({ code: pick('denied', 'kicked', 'room-ended'), until: until() }) as const;
-const said = () => ({ from: id(), ...pick({}, { name: name() }), text: name(), at: number() });
+const chatLine = () => ({ from: id(), ...pick({}, { name: name() }), text: name(), at: number() });
 
-/** Changes a room as commands do. */
+/** Changes a room like commands do. */
 const change = (room: Room): void => {
   const someone = pick(...room.peers.values(), undefined);
   const one = peer();
@@ -61,7 +61,7 @@ const change = (room: Room): void => {
     () => room.waiting.delete(pick(...room.waiting.keys(), 'nobody')),
     () => room.gone.set(name(), gone()),
     () => room.gone.delete(name()),
-    () => room.said.push(said()),
+    () => room.said.push(chatLine()),
     () => room.said.shift(),
     () => Object.assign(room, { said: [] }),
     () => Object.assign(room, { access: pick('open', 'knock', 'locked') }),
@@ -109,7 +109,7 @@ describe('a room in a shared store', () => {
     }
   });
 
-  test('has another version after every change but that of a number settled', () => {
+  test('gets a new version after every change but a settled number', () => {
     const one = { ...peer(), id: 'a', accepted: 1 };
     const known: StoredRoom = { version: 'life.3', room: { ...emptyRoom('garden'), peers: new Map([['a', one]]) } };
     const room = copyOf(known.room);
@@ -119,7 +119,7 @@ describe('a room in a shared store', () => {
     expect(changesOf(known, room).version).toBe('life.4');
   });
 
-  test('keeps events as they are', () => {
+  test('keeps events unchanged', () => {
     const events: RoomEvent[] = [
       { type: 'signal', from: 'a', to: 'b', epoch: 3, data: '{"a":\n\n[1,\r2], "玄": " \\n"}' },
       { type: 'signal', from: 'a', to: 'b', epoch: 3, data: '""' },

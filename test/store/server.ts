@@ -1,4 +1,4 @@
-/** A Valkey (or Redis) server of this test's own, on a port of its own, that can be stopped, killed and started again. */
+/** A Valkey (or Redis) server for this test, on its own port, that can be stopped, killed and restarted. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '@redis/client';
 
-/** What the tests run where they do not name another: TEST_VALKEY, or Debian's redis-server. */
+/** The server for tests that name no other: TEST_VALKEY, or Debian's redis-server. */
 const usual = process.env.TEST_VALKEY ?? 'redis-server';
 
 export type Server = Awaited<ReturnType<typeof startServer>>;
@@ -53,7 +53,7 @@ export const startServer = async (flags: string[] = [], program = usual) => {
   };
 };
 
-/** Three primaries that are one cluster; `url` is that of one of them. */
+/** Three primaries that form a cluster; `url` is that of one of them. */
 export const startCluster = async (flags: string[] = [], program = usual) => {
   const start = async () => {
     const bus = String(await freePort());

@@ -1,4 +1,4 @@
-/** What a store owes those who listen. */
+/** The guarantees of a store for its listeners. */
 import { expect, test } from 'vitest';
 import { join } from '../../app/rooms/join.ts';
 import { lose } from '../../app/rooms/leave.ts';
@@ -7,33 +7,33 @@ import { memoryStore } from '../../app/store/memory.ts';
 import { pausable } from '../../app/store/pausable.ts';
 import { entrance, rules } from '../rooms/rules.ts';
 
-test('what a listener does itself is told to the others after what it was told', async () => {
+test('events committed by a listener are delivered to the others after the event it received', async () => {
   const limits = { rooms: 9, rules, log: { events: 99, bytes: 1e5, age: 1e5 }, kept: { total: 1e9, share: 1e9 } };
   const store = memoryStore(limits, () => 0, zeroCounts());
   await store.commit('room', (room) => join(room, entrance('a'), 0, rules));
-  const told: number[] = [];
+  const received: number[] = [];
   store.subscribe('room', ({ event }) => {
     if (event.type === 'peer-joined') void store.commit('room', (room, now) => lose(room, 'a', now, rules));
   });
-  store.subscribe('room', ({ seq }) => told.push(seq));
+  store.subscribe('room', ({ seq }) => received.push(seq));
   await store.commit('room', (room) => join(room, entrance('b'), 0, rules));
-  expect(told).toEqual([2, 3]);
+  expect(received).toEqual([2, 3]);
 });
 
-test('what is committed now is kept and told when that returns, and opens no room while none may be opened', () => {
+test('commitNow keeps and delivers before it returns, and opens no room while paused', () => {
   const limits = { rooms: 9, rules, log: { events: 99, bytes: 1e5, age: 1e5 }, kept: { total: 1e9, share: 1e9 } };
   let accepting = false;
   const store = pausable(
     memoryStore(limits, () => 0, zeroCounts()),
     () => accepting,
   );
-  const told: number[] = [];
-  store.subscribe('room', ({ seq }) => told.push(seq));
+  const received: number[] = [];
+  store.subscribe('room', ({ seq }) => received.push(seq));
   const enter = () => store.commitNow?.('room', (room) => join(room, entrance('a'), 0, rules));
   expect(enter()).toMatchObject({ refused: 'too-many-rooms' });
   accepting = true;
   expect(enter()).toMatchObject({ seq: 1 });
-  expect(told).toEqual([1]);
+  expect(received).toEqual([1]);
   store.handOver?.();
   expect(enter()).toMatchObject({ refused: 'draining' });
 });

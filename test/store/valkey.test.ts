@@ -1,6 +1,6 @@
 /**
- * The contract over real servers, Redis and Valkey, and over clusters of three, with two workers that share their rooms, and with a
- * user who may do what deploy/valkey.acl says: which is what the store needs, and no more.
+ * The contract over real servers, Redis and Valkey, and over clusters of three, with two workers that share their rooms, and with a user
+ * that has only the permissions of deploy/valkey.acl.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -39,13 +39,13 @@ const kinds = [
   },
 ] as const;
 
-/** What the servers did so far, as `ACL CAT` and ACL rules name it. */
+/** The commands the servers ran so far, named as in `ACL CAT` and ACL rules. */
 const commandsOf = async (nodes: readonly Server[]): Promise<Set<string>> => {
   const stats = await Promise.all(nodes.map((node) => node.ask(['INFO', 'commandstats'])));
   const lines = stats.flatMap((text) => [...String(text).matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)]);
   return new Set(lines.flatMap(([, name = '', calls]) => (Number(calls) > 0 ? [name] : [])));
 };
-/** Which are heard by somebody. */
+/** The channels that have subscribers. */
 const channelsOf = async (nodes: readonly Server[]): Promise<string[]> =>
   (await Promise.all(nodes.map((node) => node.ask(['PUBSUB', 'SHARDCHANNELS'])))).flat().map(String);
 const keysOf = async (nodes: readonly Server[]): Promise<[string, number][]> => {
@@ -93,19 +93,19 @@ for (const { program, name, cluster, start } of kinds)
       },
     }));
 
-    test('a worker hears only rooms that it has peers in', async () => {
+    test('a worker subscribes only to rooms with peers of its own', async () => {
       const [store, other] = stores as [Store, Store];
       const rooms = Array.from({ length: 20 }, newRoom);
-      const heard = async () =>
+      const received = async () =>
         (await channelsOf(server.nodes)).filter((channel) => rooms.some((room) => channel === `genkan:{${room}}`))
           .length;
       for (const room of rooms) await done(other.commit(room, enter('a', other)));
-      expect(await heard()).toBe(0);
+      expect(await received()).toBe(0);
       for (const room of rooms.slice(0, 3)) store.subscribe(room, () => {});
-      await expect.poll(heard, { timeout: 15_000 }).toBe(3);
+      await expect.poll(received, { timeout: 15_000 }).toBe(3);
     });
 
-    test('every key goes by itself', async () => {
+    test('every key expires', async () => {
       const [store, other] = stores as [Store, Store];
       const room = newRoom();
       await done(store.commit(room, enter('a', store)));
@@ -117,8 +117,8 @@ for (const { program, name, cluster, start } of kinds)
       expect(keys.filter(([, left]) => left <= 0)).toEqual([]);
     });
 
-    test('the user of deploy/valkey.acl may do what it needs, and nothing else', async () => {
-      // What the contract leaves out: a database of one's own, and a room that nobody listens to any more.
+    test('the user of deploy/valkey.acl has the permissions it needs, and no others', async () => {
+      // What the contract leaves out: a database number, and a room without listeners.
       if (!cluster) stores.push(await open({ url: `${server.url.replace('//', '//genkan@')}/3` }));
       const [store] = stores as [Store];
       const leaveOne = async () => {

@@ -1,4 +1,4 @@
-/** Pages of which origins may use the rooms: the rule by itself, then WebSockets and CORS on every listener. */
+/** The origins that may use the rooms: the rule by itself, then WebSockets and CORS on every listener. */
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
@@ -10,7 +10,7 @@ import { exchange, type Kind } from '../listener/http/listener.ts';
 import { readAnswer } from '../listener/uwsgi/client.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 
-describe('the rule', () => {
+describe('the origin rule', () => {
   const mayUse = originPolicy([
     'https://App.Example:443',
     'http://localhost:5173',
@@ -44,7 +44,7 @@ describe('the rule', () => {
     ['*', false],
     ['https://', false],
     ['file://', false],
-  ])('of %j is %j', (origin, allowed) => {
+  ])('for %j is %j', (origin, allowed) => {
     expect(mayUse({ ...asked, origin })).toBe(allowed);
   });
 
@@ -60,21 +60,21 @@ describe('the rule', () => {
     ['same-site', 'https://a.meet.example', true],
     ['cross-site', 'null', false],
     ['cross-site', undefined, true],
-  ])('where the browser says %s, of %j is %j', (site, origin, allowed) => {
+  ])('with Sec-Fetch-Site %s, for %j is %j', (site, origin, allowed) => {
     expect(mayUse({ ...asked, site, origin })).toBe(allowed);
   });
 
-  // How it was asked, and which pages are its own.
+  // The request, and the origins that count as its own.
   test.each([
     ['http', 'h.example', undefined, ['http://h.example', 'https://h.example']],
     ['https', 'h.example', undefined, ['https://h.example']],
     ['https', 'h.example:443', undefined, ['https://h.example']],
     ['http', 'h.example:80', undefined, ['http://h.example', 'https://h.example:80']],
-    // TLS may have ended on the way.
+    // TLS may have ended at a proxy.
     ['http', 'h.example:443', undefined, ['http://h.example:443', 'https://h.example']],
     ['https', 'h.example:8081', undefined, ['https://h.example:8081']],
     ['http', 'h.example:8081', undefined, ['http://h.example:8081', 'https://h.example:8081']],
-    // The front end's port is for a Host without one, which may also have lost none.
+    // The front end's port applies to a Host without one, which may also have lost none.
     ['http', 'h.example:8081', 9000, ['http://h.example:8081', 'https://h.example:8081']],
     [
       ...(['http', 'h.example', 8081] as const),
@@ -85,7 +85,7 @@ describe('the rule', () => {
     ['https', 'h.example:', undefined, ['https://h.example']],
     ['http', 'h example', 8081, []],
     ['http', '', 8081, []],
-  ])('asked by %s as %s, through port %s', (scheme, host, port, own) => {
+  ])('for a %s request to %s, through port %s', (scheme, host, port, own) => {
     const schemes = ['http', 'https', 'ftp', 'ws', 'moz-extension', 'chrome-extension', 'HTTP'];
     const ends = ['', ':80', ':443', ':8081', ':9000'];
     const pages = schemes.flatMap((one) => ends.map((end) => `${one}://h.example${end}`));
@@ -102,7 +102,7 @@ describe('the rule', () => {
     ['[2001:db8::1]', 8081, 'http://[2001:db8::1]:8081', true],
     ['[2001:db8::1]', undefined, 'http://[2001:db8::1]:8081', false],
     ['192.0.2.1', 8081, 'http://192.0.2.1:8081', true],
-  ])('an address, %s through port %s, has pages of %s: %s', (host, port, origin, allowed) => {
+  ])('for an IP address, %s through port %s, origin %s: %s', (host, port, origin, allowed) => {
     expect(mayUse({ origin, site: undefined, scheme: 'http', host, port })).toBe(allowed);
   });
 
@@ -124,12 +124,12 @@ describe('the rule', () => {
     [{ origin: 'ftp://h.example:8081', host: 'h.example' }, /h.example$/],
     [{ origin: 'http://h.example:8081', host: 'h.example', scheme: 'https' }, /https:..h.example$/],
     [{ origin: 'http://h.example:9000', host: 'h.example', site: 'same-site' }, /the browser reports it as same-site/],
-  ])('says why: %j', (asked, why) => {
+  ])('gives the reason: %j', (asked, why) => {
     expect(whyNot({ site: undefined, scheme: 'http', port: undefined, ...asked })).toMatch(why);
   });
 
   test.each(['*', 'null', 'https://*', 'https://a.*.example', 'https://meet.example/', 'meet.example', 'https://a?b'])(
-    'cannot be given as %s',
+    'rejects the setting %s',
     (entry) => {
       expect(load(['--allowed-origins', entry], {})).toMatchObject({
         faults: [expect.stringContaining('--allowed-origins: must be an origin such as')],
@@ -138,7 +138,7 @@ describe('the rule', () => {
   );
 });
 
-describe('on the real server', () => {
+describe('on the running server', () => {
   let site: Site;
   beforeAll(async () => {
     site = await startSite([
@@ -167,7 +167,7 @@ describe('on the real server', () => {
 
   describe.each(['http', 'http-socket', 'socket', 'unix'] as const)('by %s', (way) => {
     test.each(['https://app.example', 'https://a.meet.example'])(
-      '%s may ask before, and read the answer',
+      '%s may send a preflight request, and read the response',
       async (origin) => {
         const before = await preflight(`${base(way)}/rooms/r/messages`, origin);
         expect(before.status).toBe(204);
@@ -203,13 +203,13 @@ describe('on the real server', () => {
       expect([unsound.status, corsOf(unsound)['access-control-allow-origin']]).toEqual([400, 'https://app.example']);
     });
 
-    test('the same host is served like an allowed one', async () => {
+    test('the same host is served like an allowed origin', async () => {
       const own = base(way);
       const joined = await post(`${own}/rooms/r/join`, own);
       expect([joined.status, corsOf(joined)['access-control-allow-origin']]).toEqual([200, own]);
     });
 
-    test.each(['https://evil.example', 'https://meet.example', 'null'])('%s gets nothing', async (origin) => {
+    test.each(['https://evil.example', 'https://meet.example', 'null'])('%s gets no CORS headers', async (origin) => {
       const before = await preflight(`${base(way)}/rooms/r/join`, origin);
       expect(before.ok).toBe(false);
       const joined = await post(`${base(way)}/rooms/r/join`, origin);
@@ -218,7 +218,7 @@ describe('on the real server', () => {
       expect([before, joined].map(variesByOrigin)).toEqual([true, true]);
     });
 
-    test('a program without an origin is served, and told nothing of origins', async () => {
+    test('a client without an origin is served, without CORS headers', async () => {
       const joined = await fetch(`${base(way)}/rooms/r/join`, { method: 'POST' });
       expect([joined.status, corsOf(joined)]).toEqual([200, {}]);
     });
@@ -227,7 +227,7 @@ describe('on the real server', () => {
       ['https://app.example', 'joined'],
       ['https://evil.example', errors['origin-refused'].close],
       ['null', errors['origin-refused'].close],
-    ])('a WebSocket from a page of %s: %s', async (origin, expected) => {
+    ])('a WebSocket from the origin %s: %s', async (origin, expected) => {
       const socket = new WebSocket(`${base(way).replace('http', 'ws')}/rooms/ws-${way}/ws`, protocolVersion, {
         origin,
       });
@@ -246,7 +246,7 @@ describe('on the real server', () => {
 
   const [own, elsewhere] = ['http://h.example:8081', 'http://o.example'];
   const secure = { 'X-Forwarded-Proto': 'https' };
-  // What is told of a request, besides its Origin, and whether it is answered.
+  // The origin-related fields of a request besides its Origin, and whether it is accepted.
   test.each<[Kind, string, Record<string, string>, Record<string, string>, number]>([
     ['socket', own, { Host: 'h.example' }, {}, 403],
     ['socket', own, { Host: 'h.example' }, { SERVER_PORT: '8081' }, 200],
@@ -271,7 +271,7 @@ describe('on the real server', () => {
     ['http', 'null', { Host: 'h.example', 'Sec-Fetch-Site': 'same-origin' }, {}, 200],
     ['http', 'null', { Host: 'h.example', 'Sec-Fetch-Site': 'cross-site' }, {}, 403],
     ['http', 'https://app.example', { Host: 'h.example', 'Sec-Fetch-Site': 'cross-site' }, {}, 200],
-  ])('by %s, a page of %s, with %j and %j: %i', async (kind, Origin, headers, vars, status) => {
+  ])('by %s, the origin %s, with %j and %j: %i', async (kind, Origin, headers, vars, status) => {
     const addresses = { ...site.addresses, http: new URL(base('http')).host };
     const asking = { Origin, 'Content-Type': 'application/json', ...headers };
     const question = { method: 'POST', url: '/rooms/told/join', headers: asking, body: '{}', vars };
@@ -282,7 +282,7 @@ describe('on the real server', () => {
     ]);
   });
 
-  test('a WebSocket may come from a page without a port where Host has the scheme’s own', async () => {
+  test('a WebSocket may come from an origin without a port if Host has the scheme’s default port', async () => {
     const headers = { Host: 'meet.example:443', 'X-Forwarded-For': '192.0.2.7', ...secure };
     const url = `${base('http-socket').replace('http', 'ws')}/rooms/garden/ws`;
     const socket = new WebSocket(url, protocolVersion, { headers, origin: 'https://meet.example' });
@@ -292,7 +292,7 @@ describe('on the real server', () => {
     expect(JSON.parse(String(first))).toMatchObject({ type: 'joined' });
   });
 
-  test('pages and operations are nobody else’s', async () => {
+  test('pages and operational paths have no CORS headers', async () => {
     for (const path of ['/', '/rooms/r', '/healthz', '/metrics']) {
       const answer = await ask(`${base('http')}${path}`, 'https://app.example');
       expect([path, corsOf(answer)]).toEqual([path, {}]);
@@ -301,7 +301,7 @@ describe('on the real server', () => {
     }
   });
 
-  test('when it is too often, when to come back can be read', async () => {
+  test('Retry-After can be read when requests are too frequent', async () => {
     let last: Response | undefined;
     for (let at = 0; at < 100 && last?.status !== 429; at++)
       last = await post(`${base('http')}/rooms/often-${at}/join`, 'https://app.example');

@@ -1,4 +1,4 @@
-/** `GET …/seen`: what a front end tells the app, as the app understood it. */
+/** `GET …/seen`: what a front end reports to the app, as the app understood it. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Seen, seen } from '../../app/protocol/messages.ts';
 import { type Site, startSite } from '../signaling/site.ts';
@@ -21,7 +21,7 @@ const forwarded = {
   'X-Forwarded-Prefix': '/meet',
 };
 
-test('a front end is believed, and what it did not tell is told apart', async () => {
+test('shows what a front end reported, and what it did not report', async () => {
   expect(await ask('http-socket', { ...forwarded, Origin: 'https://other.example' })).toEqual({
     ...{ protocol: 'genkan.v1', by: 'http-socket', client: '203.0.113.7', told: true },
     ...{ scheme: 'https', host: 'meet.example', prefix: '/meet', origin: 'https://other.example' },
@@ -31,9 +31,9 @@ test('a front end is believed, and what it did not tell is told apart', async ()
   expect(await ask('socket', {})).toMatchObject({ by: 'socket', client: '127.0.0.1', told: true });
 });
 
-test('a browser is not believed', async () => {
-  const told = await ask('http', { ...forwarded, 'X-Forwarded-Port': '8443' });
-  expect(told).toMatchObject({ by: 'http', client: '127.0.0.1', told: true, scheme: 'http', prefix: '' });
-  expect(told.host).toBe(new URL(site.direct.http).host);
-  expect(told).not.toHaveProperty('port');
+test('trusts nothing that a browser reports', async () => {
+  const echo = await ask('http', { ...forwarded, 'X-Forwarded-Port': '8443' });
+  expect(echo).toMatchObject({ by: 'http', client: '127.0.0.1', told: true, scheme: 'http', prefix: '' });
+  expect(echo.host).toBe(new URL(site.direct.http).host);
+  expect(echo).not.toHaveProperty('port');
 });

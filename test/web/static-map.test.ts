@@ -1,4 +1,4 @@
-/** Directories of an administrator's own: their files are served, and nothing that is hidden in them or outside of them. */
+/** Directories of an administrator: their files are served, but not hidden ones, nor files outside of them. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ beforeAll(async () => {
   // A deployment often is a link itself.
   symlinkSync('release', at('current'));
   site = await startSite(['--static-map', `/extra=${at('current')}`]);
-  // At the time of the request, not of the start, counts what they are.
+  // Files are checked at the time of the request, not of the start.
   symlinkSync('a.txt', at('release/inside.txt'));
   symlinkSync('../beside/secret.txt', at('release/out.txt'));
   symlinkSync('../beside', at('release/out'));
@@ -44,7 +44,7 @@ const get = async (path: string, encoding = 'identity') => {
   return [answer.status, await answer.text()];
 };
 
-test('files, packed copies and links within the directory are served', async () => {
+test('files, compressed copies and links within the directory are served', async () => {
   expect(await get('a.txt')).toEqual([200, 'open']);
   expect(await get('sub/b.txt')).toEqual([200, 'open']);
   expect(await get('sub/b.txt', 'gzip')).toEqual([200, 'open, packed']);
@@ -54,12 +54,12 @@ test('files, packed copies and links within the directory are served', async () 
 test.each([
   ...['.env', '.git/config', 'sub/.hidden/c.txt', '%2eenv', 'sub/%2ehidden/c.txt'],
   ...['out.txt', 'out/secret.txt', 'next/secret.txt', 'sub/', 'dangling.txt', 'fifo'],
-])('%s is as if it were not there', async (path) => {
+])('%s is not found', async (path) => {
   const missing = JSON.stringify({ type: 'error', code: 'not-found', message: `There is no GET /extra/${path}.` });
   expect(await get(path)).toEqual([404, missing]);
 });
 
-test('a packed copy that leads outside is not served in the place of its file', async () => {
+test('a compressed copy that leads outside is not served in place of its file', async () => {
   expect(await get('packed.txt')).toEqual([200, 'open']);
   expect((await get('packed.txt', 'gzip')).join()).not.toContain('hush');
 });

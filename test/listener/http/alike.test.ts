@@ -1,4 +1,4 @@
-/** The same request gets the same answer, byte for byte, by HTTP and by uwsgi, direct and through nginx, on TCP and on unix sockets. */
+/** The same request gets the same response, byte for byte, by HTTP and by uwsgi, direct and through nginx, on TCP and on unix sockets. */
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { allowedHosts } from '../../../app/listener/allowed-hosts.ts';
@@ -10,7 +10,7 @@ import { headOf, type Kind, listenAs } from './listener.ts';
 import { buildSite, publicDirectory, script, scriptDate } from './site.ts';
 import { WireReader } from './wire.ts';
 
-/** `chunked`: the body goes in chunks over HTTP; nginx takes them apart, so by uwsgi alone it has a length. */
+/** `chunked`: the body is sent in chunks over HTTP; nginx decodes them, so over uwsgi it always has a length. */
 type Asked = UwsgiRequestOptions & { chunked?: boolean };
 const binary = Buffer.from(Array.from({ length: 256 }, (_, at) => at));
 const json = { 'Content-Type': 'application/json' };
@@ -41,7 +41,7 @@ const table: Record<string, Asked> = {
   'a range that cannot be': { url: '/js/app.js', headers: { Range: `bytes=${script.length}-` } },
   'a range that is none': { url: '/js/app.js', headers: { Range: 'bytes=x' } },
   'not modified': { url: '/js/app.js', headers: { 'If-Modified-Since': scriptDate } },
-  'a file that is not there': { url: '/js/none.js' },
+  'a missing file': { url: '/js/none.js' },
   cookies: { url: '/headers', headers: { Cookie: 'a=1; b="2"', 'X-Test': 'tab\there' } },
   'cookies that are set': { url: '/cookies' },
   'headers of the client': {
@@ -87,12 +87,12 @@ const table: Record<string, Asked> = {
 };
 
 /**
- * What may differ, and why: Date tells the time; Connection, Keep-Alive and Transfer-Encoding (with Trailer) are about one connection, and
- * uwsgi has another kind of those. Server is nginx's own. Nothing else: not the order of headers, not their case.
+ * What may differ, and why: Date is the time; Connection, Keep-Alive and Transfer-Encoding (with Trailer) are about one connection, and
+ * uwsgi's differ. Server is nginx's own. Nothing else may: not the order of headers, not their case.
  */
 const perConnection = /^(date|connection|keep-alive|transfer-encoding|server):/i;
 
-/** Status line, headers as they came, body; with the chunks taken out. */
+/** Status line, headers as received, and the body without chunk encoding. */
 type Bytes = { head: string; body: Buffer };
 
 const asHttp = (asked: Asked): Buffer[] => {
@@ -122,12 +122,12 @@ const ask = async (kind: Kind, address: Address, asked: Asked): Promise<Bytes> =
 
 type Way = { name: string; kind: Kind; address: Address };
 
-/** Direct ways tell the client's address as nginx would: it is the same for all. */
+/** Direct requests name the client address as nginx would: it is the same for all. */
 const client = {
   http: { 'X-Forwarded-For': '127.0.0.1', 'X-Forwarded-Proto': 'http' },
   vars: { REMOTE_ADDR: '127.0.0.1', REQUEST_SCHEME: 'http' },
 };
-/** Where nginx finds these; without dots the path is where it leads. */
+/** Where nginx finds these; without dots the path is unchanged. */
 const pathInfo: Record<string, string> = { '/rooms/../echo/./': '/echo/', '//echo': '/echo' };
 const direct = (kind: Kind, asked: Asked): Asked => {
   if (kind !== 'socket') return { ...asked, headers: { ...client.http, ...asked.headers } };
@@ -148,7 +148,7 @@ const listeners = async (): Promise<Way[]> => {
   return ways;
 };
 
-/** Bodies are compared as bytes, but shown only when they are short. */
+/** Bodies are compared as bytes, but printed only when they are short. */
 const shown = ({ head, body }: Bytes): object =>
   body.length < 2000 ? { head, body: body.toString('latin1') } : { head, length: body.length };
 
@@ -157,7 +157,7 @@ const expectAlike = (asked: string, first: Bytes, other: Bytes, way: string) => 
   expect(other.body.equals(first.body)).toBe(true);
 };
 
-describe('byte for byte', () => {
+describe('a response is the same byte for byte', () => {
   test('direct, over TCP and unix sockets', async () => {
     const ways = await listeners();
     for (const [name, asked] of Object.entries(table)) {
@@ -188,7 +188,7 @@ describe('byte for byte', () => {
   );
 });
 
-test('a stream arrives piece by piece, not at its end, on every way', async () => {
+test('a stream is forwarded piece by piece, over every listener', async () => {
   const site = await buildSite(publicDirectory());
   for (const kind of ['http-socket', 'socket'] as const) {
     const { server, address } = await listenAs(kind);

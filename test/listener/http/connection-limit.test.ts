@@ -1,4 +1,4 @@
-/** How many connections one address may have, where the peer is the client. */
+/** The number of connections of one address, where the peer is the client. */
 import { EventEmitter } from 'node:events';
 import { connect, Socket } from 'node:net';
 import { expect, test } from 'vitest';
@@ -19,7 +19,7 @@ const limit = (max: number) => {
   return { open, lines };
 };
 
-test('each IPv4 address has its own, also as IPv6 has it; one that closes makes room', () => {
+test('each IPv4 address has its own limit, also in IPv6 notation; a closed connection frees a slot', () => {
   const { open, lines } = limit(2);
   const first = open('192.0.2.1');
   expect([first, open('::ffff:192.0.2.1'), open('192.0.2.1')].map(({ admitted }) => admitted)).toEqual([
@@ -35,7 +35,7 @@ test('each IPv4 address has its own, also as IPv6 has it; one that closes makes 
   expect(lines).toHaveLength(2);
 });
 
-test('an IPv6 address shares with its /64; a /56 has twice as many, a /48 four times', () => {
+test('an IPv6 address shares the limit of its /64; a /56 has twice as many, a /48 four times', () => {
   const { open } = limit(2);
   const opened = (network: string, count: number) =>
     Array.from({ length: count }, (_, host) => open(`${network}::${host + 1}`).admitted).filter(Boolean).length;
@@ -48,7 +48,7 @@ test('an IPv6 address shares with its /64; a /56 has twice as many, a /48 four t
   expect(opened('2001:db8:2:100', 3)).toBe(2);
 });
 
-test('one that is refused counts nowhere, and all that close leave nothing behind', () => {
+test('a refused connection is counted nowhere, and closed ones leave nothing behind', () => {
   const { open } = limit(1);
   for (let round = 0; round < 5; round++) {
     const one = open('2001:db8:1:100::1');
@@ -63,14 +63,14 @@ test('without an address there is no limit', () => {
   expect([open(undefined).admitted, open(undefined).admitted]).toEqual([true, true]);
 });
 
-test('when it is not set a class behind one router fits in, and no address can take all', () => {
+test('the default admits a class behind one router, and no address can use all connections', () => {
   expect([65_535, 8192, 1600, 50, 2, 1].map(connectionsPerAddress)).toEqual([8191, 1024, 800, 25, 1, 1]);
   const { open } = limit(connectionsPerAddress(65_535));
   const everyone = Array.from({ length: 200 * 6 }, () => open('192.0.2.1').admitted);
   expect(everyone.every(Boolean)).toBe(true);
 });
 
-test('--http alone counts by address: one that has all its connections keeps no other out', async () => {
+test('applies to --http only: an address at its limit does not affect others', async () => {
   const flags = ['--http', '127.0.0.1:0', '--http-socket', '127.0.0.1:0', '--max-connections-per-address', '3'];
   const loaded = load([...flags, '--drain-timeout', '1', '--log-level', 'silent'], {});
   if ('faults' in loaded) throw new Error(loaded.faults.join('; '));

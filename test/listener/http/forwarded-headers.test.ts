@@ -1,4 +1,4 @@
-/** Whom a listener believes about the client, and which hosts it answers for. */
+/** The forwarded headers that a listener trusts, and the hosts it serves. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { allowedHosts } from '../../../app/listener/allowed-hosts.ts';
@@ -6,7 +6,7 @@ import { connectTo, readAll, readAnswer } from '../uwsgi/client.ts';
 import type { Family } from '../uwsgi/listener.ts';
 import { exchange, headOf, type Kind, kinds, listenAs, serveAs } from './listener.ts';
 
-/** What the app behind a listener sees. */
+/** What the app behind a listener receives. */
 const tell = (request: IncomingMessage, response: ServerResponse): void => {
   const { headers, url } = request;
   const seen = Object.entries(headers).filter(([name]) => /forwarded|real|^proxy/.test(name));
@@ -32,7 +32,7 @@ const forged = {
 };
 
 describe('--http', () => {
-  test('believes nobody', async () => {
+  test('trusts no forwarded header', async () => {
     expect(await asked('http', { headers: forged })).toEqual({ url: '/' });
   });
 });
@@ -41,7 +41,7 @@ describe('--http-socket', () => {
   const by = (chain: string, proxies: string[] = []) =>
     asked('http-socket', { headers: { 'X-Forwarded-For': chain } }, proxies);
 
-  test('passes on what the front end may say, and nothing else', async () => {
+  test('passes on the headers of the front end, and no other', async () => {
     expect(await asked('http-socket', { headers: { ...forged, 'X-Forwarded-Prefix': '/meet/' } })).toEqual({
       url: '/',
       'x-forwarded-for': '198.51.100.1',
@@ -66,11 +66,11 @@ describe('--http-socket', () => {
     ['198.51.100.1, nonsense', [], undefined],
     ['unknown', [], undefined],
     ['', [], undefined],
-  ])('of the chain %j with proxies %j the client is %s', async (chain, proxies, client) => {
+  ])('with the chain %j and the proxies %j, the client is %s', async (chain, proxies, client) => {
     expect((await by(chain, proxies))['x-forwarded-for']).toBe(client);
   });
 
-  test('takes scheme, host and port from the hop that saw the client', async () => {
+  test('takes scheme, host and port from the hop next to the client', async () => {
     const headers = {
       'X-Forwarded-For': '198.51.100.1, 203.0.113.9, 10.0.0.2',
       'X-Forwarded-Proto': 'ftp, https, http',
@@ -96,11 +96,11 @@ describe('--http-socket', () => {
     [{ 'X-Forwarded-Prefix': '//evil.example' }],
     [{ 'X-Forwarded-Prefix': '/' }],
     [{ 'X-Forwarded-Prefix': '/a"><script>' }],
-  ])('%j is as good as nothing', async (headers) => {
+  ])('ignores %j', async (headers) => {
     expect(await asked('http-socket', { headers })).toEqual({ url: '/' });
   });
 
-  test('a TCP peer that allow-from does not name is cut and told of; one on a unix socket is not asked', async () => {
+  test('closes and logs a TCP peer outside allow-from; a peer on a unix socket is not checked', async () => {
     const { address, lines } = await listenAs('http-socket', { allowFrom: () => false });
     const socket = connectTo(address).on('error', () => {});
     socket.write(headOf('http-socket'));
@@ -111,13 +111,13 @@ describe('--http-socket', () => {
   });
 });
 
-describe('a path before the app', () => {
+describe('a path prefix', () => {
   const prefixed = (kind: Kind, url: string, prefix: string) =>
     kind === 'socket'
       ? asked(kind, { url, vars: { SCRIPT_NAME: prefix } })
       : asked(kind, { url, headers: { 'X-Forwarded-Prefix': prefix } });
 
-  test.each(['http-socket', 'socket'] as const)('by --%s is taken off the URL and told', async (kind) => {
+  test.each(['http-socket', 'socket'] as const)('is removed from the URL and reported, by --%s', async (kind) => {
     for (const [url, prefix, rest] of [
       ['/meet/rooms/x?a=/meet', '/meet', '/rooms/x?a=/meet'],
       ['/meet', '/meet', '/'],
@@ -134,7 +134,7 @@ describe('a path before the app', () => {
     }
   });
 
-  test('by --http is not believed', async () => {
+  test('is ignored by --http', async () => {
     expect(await prefixed('http', '/meet/x', '/meet')).toEqual({ url: '/meet/x' });
   });
 });
@@ -173,13 +173,13 @@ describe('allowed-hosts', () => {
     expect(serves('evil.example', '127.0.0.1')).toBe(false);
   });
 
-  test('without any every host is served', () => {
+  test('every host is served if none is set', () => {
     expect(allowedHosts([])('anything', '203.0.113.7')).toBe(true);
     expect(allowedHosts([])(undefined, '203.0.113.7')).toBe(true);
   });
 
   test.each(kinds.flatMap((kind) => (['tcp', 'unix'] as Family[]).map((family) => [kind, family] as const)))(
-    'an unknown host by --%s on %s: 421, also for a WebSocket',
+    'an unknown host by --%s on %s gets 421, also for a WebSocket',
     async (kind, family) => {
       const { address, lines, server } = await serveAs(
         kind,
@@ -203,7 +203,7 @@ describe('allowed-hosts', () => {
     },
   );
 
-  test('by --http-socket the host that the front end says is what counts', async () => {
+  test('the host reported by the front end counts, by --http-socket', async () => {
     const { address } = await serveAs('http-socket', tell, { answersFor: allowedHosts(['meet.example']) });
     const status = async (headers: Record<string, string>) =>
       readAnswer(await exchange('http-socket', address, { headers })).status;

@@ -1,4 +1,4 @@
-/** harakiri: how long an answer may take to begin, and who is exempt. */
+/** harakiri: the time within which a response must start, and what is exempt. */
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { connectTo, readAll, readAnswer } from '../uwsgi/client.ts';
@@ -9,7 +9,7 @@ import { codeOf, collect, exchange, headOf, pause, post, serveAs } from './liste
 keepUntilFileEnds();
 
 describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
-  test('harakiri: 503 in place of an answer that does not begin; the handler is told and may still answer', async () => {
+  test('harakiri: a response that does not start is replaced by 503; the handler is notified and may still respond', async () => {
     const closed = Promise.withResolvers<void>();
     const { address, lines, server } = await serveAs(
       kind,
@@ -28,7 +28,7 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     expect(await connections(server)).toBe(0);
   });
 
-  test('harakiri: with a body on its way, and HEAD has none in the answer', async () => {
+  test('harakiri: applies during an upload, and the response to HEAD has no body', async () => {
     const { address } = await serveAs(kind, (request) => void request.resume(), { harakiri: 200 });
     const socket = connectTo(address);
     socket.write(post(kind, 10));
@@ -36,7 +36,7 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     expect(readAnswer(await exchange(kind, address, { method: 'HEAD' })).body).toHaveLength(0);
   });
 
-  test('harakiri: an answer that has begun may take its time', async () => {
+  test('harakiri: a response that has started may take its time', async () => {
     const { address } = await serveAs(
       kind,
       (_request, response) => {
@@ -48,7 +48,7 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     expect(readAnswer(await exchange(kind, address)).body.toString()).toBe('onetwo');
   });
 
-  test('harakiri: what was upgraded is exempt', async () => {
+  test('harakiri: does not apply to upgraded connections', async () => {
     const upgraded = Promise.withResolvers<Socket>();
     const { address, server } = await serveAs(kind, () => {}, {
       headerTimeout: 150,

@@ -1,4 +1,4 @@
-/** HTTP/1.1 as the ancestors' notes wanted it: standalone, and end to end through the shipped nginx configuration. */
+/** HTTP/1.1: standalone, and end to end through the shipped nginx configuration. */
 import { describe, expect, test } from 'vitest';
 import { allowedHosts } from '../../../app/listener/allowed-hosts.ts';
 import { startNginx } from '../../nginx/nginx.ts';
@@ -11,7 +11,7 @@ import { odd } from './odd-requests.ts';
 import { buildSite, publicDirectory, script, scriptDate } from './site.ts';
 import { header, WireReader } from './wire.ts';
 
-/** How a browser gets to the app. */
+/** How a browser reaches the app. */
 const ways = ['standalone', 'nginx by uwsgi', 'nginx by HTTP'] as const;
 type Way = (typeof ways)[number];
 
@@ -28,7 +28,7 @@ const start = async (way: Way, options: Options = {}) => {
   return { port: nginx.port, server, site, lines };
 };
 
-/** One connection; what is asked is written at once, the answers are read in order. */
+/** One connection; a request is written at once, the responses are read in order. */
 const talk = (port: number) => {
   const socket = connectTo(port);
   socket.setNoDelay(true);
@@ -42,7 +42,7 @@ const talk = (port: number) => {
   return { socket, reader, ask };
 };
 
-// Not side by side: between finding a free port and nginx taking it another test might be given it.
+// Not concurrently: between finding a free port and nginx binding it another test might get it.
 describe.each(ways)('%s', (way) => {
   describe.skipIf(way !== 'standalone' && without('nginx'))('', () => {
     test('one connection serves many requests', async () => {
@@ -58,7 +58,7 @@ describe.each(ways)('%s', (way) => {
       await eventually(() => expect(socket.readyState).not.toBe('open'));
     });
 
-    test('HTTP/1.0 gets one answer and no chunks', async () => {
+    test('HTTP/1.0 gets one response without chunks', async () => {
       const { port } = await start(way);
       const { socket, reader } = talk(port);
       socket.write('GET /stream HTTP/1.0\r\nHost: meet.example\r\n\r\n');
@@ -68,7 +68,7 @@ describe.each(ways)('%s', (way) => {
       expect(await reader.rest()).toBe('');
     });
 
-    test('pipelined requests are answered in their order, the slow first', async () => {
+    test('pipelined requests are answered in order, a slow one first', async () => {
       const { port, site } = await start(way);
       const { socket, reader } = talk(port);
       const waits = [120, 5, 60, 0, 30, 1, 90, 2];
@@ -81,7 +81,7 @@ describe.each(ways)('%s', (way) => {
       socket.destroy();
     });
 
-    test('Range: exact bytes', async () => {
+    test('a range returns the exact bytes', async () => {
       const { port } = await start(way);
       const { ask, socket } = talk(port);
       const last = script.length - 1;
@@ -99,7 +99,7 @@ describe.each(ways)('%s', (way) => {
       socket.destroy();
     });
 
-    test('several ranges: each with its exact bytes, or the whole', async () => {
+    test('several ranges return their exact bytes, or the whole file', async () => {
       const { port } = await start(way);
       const { ask, socket } = talk(port);
       const answer = await ask('/js/app.js', { Range: 'bytes=0-4,10-14,-3' });
@@ -114,7 +114,7 @@ describe.each(ways)('%s', (way) => {
       socket.destroy();
     });
 
-    test('Range that cannot be: 416; one that is no range: the whole', async () => {
+    test('an unsatisfiable range returns 416, an invalid one the whole file', async () => {
       const { port } = await start(way);
       const { ask, socket } = talk(port);
       const beyond = await ask('/js/app.js', { Range: `bytes=${script.length}-` });
@@ -158,7 +158,7 @@ describe.each(ways)('%s', (way) => {
       socket.destroy();
     });
 
-    test('HEAD is GET without a body, and what is compressed says so', async () => {
+    test('HEAD returns the headers of GET without a body, and compressed responses are marked', async () => {
       const { port } = await start(way);
       const { ask, socket } = talk(port);
       const head = await ask('/js/app.js', {}, 'HEAD');
@@ -169,7 +169,7 @@ describe.each(ways)('%s', (way) => {
       socket.destroy();
     });
 
-    test('hosts: those allowed are served, others get 421', async () => {
+    test('allowed hosts are served, others get 421', async () => {
       const { port } = await start(way, { answersFor: allowedHosts(['meet.example', '*.rooms.example']) });
       const { ask, socket } = talk(port);
       const status = async (host: string) => (await ask('/who', { Host: host, Connection: 'keep-alive' })).status;
@@ -179,7 +179,7 @@ describe.each(ways)('%s', (way) => {
       socket.destroy();
     });
 
-    test('Expect: 100-continue', async () => {
+    test('Expect: 100-continue is answered', async () => {
       const { port } = await start(way);
       const { socket, reader } = talk(port);
       socket.write('POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n');
@@ -189,12 +189,12 @@ describe.each(ways)('%s', (way) => {
       socket.destroy();
     });
 
-    test.each(odd)('refused, or understood without a doubt: %s', async (name, bytes) => {
+    test.each(odd)('is refused, or parsed unambiguously: %s', async (name, bytes) => {
       const { port, site } = await start(way);
       const { socket, reader } = talk(port);
       socket.end(bytes);
       const answer = await reader.next().catch((error: Error) => error);
-      // nginx repairs some of these (LF, folds, lengths with chunks); what counts is what the app is given.
+      // nginx repairs some of these (LF, folded headers, lengths with chunks); what the app receives counts.
       const strict = way === 'standalone';
       const status = answer instanceof Error ? 'closed' : answer.status;
       if (strict) expect([name, status]).toEqual([name, 400]);
@@ -206,7 +206,7 @@ describe.each(ways)('%s', (way) => {
 });
 
 describe('standalone, by itself', () => {
-  test('a broken request behind good ones: their answers first, then 400, then the end', async () => {
+  test('a malformed request after valid ones gets 400 after their responses, and ends the connection', async () => {
     const { port, site } = await start('standalone');
     const { socket, reader } = talk(port);
     const good = 'GET /late/80 HTTP/1.1\r\nHost: a\r\n\r\nGET /late/1 HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -218,7 +218,7 @@ describe('standalone, by itself', () => {
     expect(site.seen).toHaveLength(2);
   });
 
-  test('nothing behind a refusal is served', async () => {
+  test('a request after a refusal is not served', async () => {
     const { port, site } = await start('standalone', { limitPost: 10 });
     const { socket, reader } = talk(port);
     const body = 'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -228,7 +228,7 @@ describe('standalone, by itself', () => {
     expect(site.seen).toEqual([]);
   });
 
-  test('an offer of h2c is a plain request, its body and all', async () => {
+  test('a request to upgrade to h2c is served as a plain request, with its body', async () => {
     const { port, server } = await start('standalone');
     server.on('upgrade', () => expect.unreachable());
     const { socket, reader } = talk(port);
@@ -238,7 +238,7 @@ describe('standalone, by itself', () => {
     socket.destroy();
   });
 
-  test('an absolute URL is the path it holds', async () => {
+  test('an absolute URL is reduced to its path', async () => {
     const { port, site } = await start('standalone');
     const { socket, reader } = talk(port);
     socket.write('GET http://meet.example/who?a HTTP/1.1\r\nHost: meet.example\r\n\r\n');
@@ -247,7 +247,7 @@ describe('standalone, by itself', () => {
     socket.destroy();
   });
 
-  test('HTTP/1.0 needs no Host, and more headers than node:http counts are all there', async () => {
+  test('HTTP/1.0 needs no Host, and may have more headers than node:http counts', async () => {
     const { port, site } = await start('standalone');
     const { socket, reader } = talk(port);
     const many = Array.from({ length: 2500 }, (_, at) => `x-${at}: 1\r\n`).join('');
@@ -262,7 +262,7 @@ describe('standalone, by itself', () => {
     await ask('/who');
     const started = performance.now();
     expect(await reader.rest()).toBe('');
-    // node:http adds a second, so that a request on its way is not cut.
+    // node:http adds a second, so that a request in flight is not cut.
     expect(performance.now() - started).toBeLessThan(4000);
   });
 });

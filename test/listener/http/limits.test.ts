@@ -1,4 +1,4 @@
-/** Limits and times of a request, the same on every kind of listener. */
+/** Limits and timeouts of a request, the same on every kind of listener. */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
@@ -20,9 +20,9 @@ const heads: Record<string, UwsgiRequestOptions> = {
 
 keepUntilFileEnds();
 
-// --http-socket differs from --http only in whom it believes.
+// --http-socket differs from --http only in the headers it trusts.
 describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
-  test('a head longer than buffer-size: 431', async () => {
+  test('a head longer than buffer-size gets 431', async () => {
     const { address, lines } = await listenAs(kind, { bufferSize: 4096 });
     const raw = await exchange(kind, address, { headers: { 'X-Long': 'x'.repeat(5000) } });
     expect(codeOf(raw)).toEqual([431, 'header-too-large']);
@@ -30,7 +30,7 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
   });
 
   test.each(Object.entries(heads))(
-    'a head of buffer-size bytes is served, one byte more: 431 (%s)',
+    'a head of buffer-size bytes is served, one byte more gets 431 (%s)',
     async (_, filling) => {
       const size = 4096;
       const { address } = await serveAs(kind, (_request, response) => void response.end('ok'), { bufferSize: size });
@@ -46,8 +46,8 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     },
   );
 
-  test('a head that is spaces without end: 431', async () => {
-    if (kind === 'socket') return; // No spaces there.
+  test('a head of endless spaces gets 431', async () => {
+    if (kind === 'socket') return; // It has no spaces.
     const { address } = await listenAs(kind);
     const socket = connectTo(address);
     const text = collect(socket);
@@ -58,14 +58,14 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     expect(text()).toMatch(/^HTTP\/1.1 431 .*"header-too-large"/s);
   });
 
-  test.each(['/a#b', '/#', '/?a#b', 'http://example.org/#b'])('a URL with a fragment, %s: 400', async (url) => {
+  test.each(['/a#b', '/#', '/?a#b', 'http://example.org/#b'])('a URL with a fragment, %s, gets 400', async (url) => {
     const { address, server } = await listenAs(kind);
     server.on('request', () => expect.unreachable());
     const raw = await exchange(kind, address, { url, vars: kind === 'socket' ? { PATH_INFO: '' } : {} });
     expect(codeOf(raw)).toEqual([400, 'bad-request']);
   });
 
-  test('no head, and a head byte by byte: 408', async () => {
+  test('no head, or a head byte by byte, gets 408', async () => {
     const { address } = await listenAs(kind, short);
     expect(codeOf(await readAll(connectTo(address)))).toEqual([408, 'request-timeout']);
     const socket = connectTo(address);
@@ -77,7 +77,7 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     expect(codeOf(answered)).toEqual([408, 'request-timeout']);
   });
 
-  test('a body that stands still: 408, and the handler is told', async () => {
+  test('a body that stalls gets 408, and the handler is notified', async () => {
     const seen: string[][] = [];
     const { address, lines } = await serveAs(
       kind,
@@ -93,7 +93,7 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     expect(lines).toHaveLength(1);
   });
 
-  test('a body that stands still after the answer began: cut', async () => {
+  test('a body that stalls after the response started is cut', async () => {
     const { address } = await serveAs(
       kind,
       (request, response) => {
@@ -109,7 +109,7 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     expect(text()).toMatch(/^HTTP\/1.1 200 .*part$/s);
   });
 
-  test('a body that moves, however slowly, and a handler that takes its time: answered', async () => {
+  test('a body that makes progress, however slowly, and a slow handler get a response', async () => {
     const { address } = await serveAs(
       kind,
       async (request, response) => {
@@ -130,7 +130,7 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     expect(readAnswer(await answered).body.toString()).toBe('8');
   });
 
-  test('a handler that reads late: the peer is not to blame', async () => {
+  test('a handler that reads late does not time out the peer', async () => {
     const size = 16 * 1024 * 1024;
     const { address } = await serveAs(
       kind,
@@ -146,7 +146,7 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     expect(readAnswer(raw).body.toString()).toBe(String(size));
   });
 
-  test('a body longer than limit-post: 413 by its announcement alone, no handler called', async () => {
+  test('a body longer than limit-post gets 413 by its Content-Length alone, without calling the handler', async () => {
     const { address, server } = await listenAs(kind, { limitPost: 1000 });
     server.on('request', () => expect.unreachable());
     const socket = connectTo(address);
@@ -154,8 +154,8 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     expect(codeOf(await readAll(socket))).toEqual([413, 'body-too-large']);
   });
 
-  test('a body in chunks without end, which nobody reads: 413', async () => {
-    if (kind === 'socket') return; // No chunks there.
+  test('an endless chunked body that nobody reads gets 413', async () => {
+    if (kind === 'socket') return; // It has no chunks.
     const { address } = await serveAs(kind, (request) => void request.resume(), { ...short, limitPost: 100_000 });
     const socket = connectTo(address);
     const text = collect(socket);
@@ -179,7 +179,7 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     }
   });
 
-  test('the 413 reaches a peer that goes on sending and reads late', async () => {
+  test('the 413 reaches a peer that continues sending and reads late', async () => {
     const { address } = await listenAs(kind, { limitPost: 1000 });
     const socket = connectTo(address);
     const text = collect(socket);
@@ -187,14 +187,14 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     const body = Buffer.alloc(32 * 1024 * 1024);
     socket.write(post(kind, body.length));
     socket.write(body);
-    await pause(300); // A reset by now would have taken the answer away.
+    await pause(300); // A reset by now would have discarded the response.
     socket.resume();
     await once(socket, 'end');
     expect(text()).toMatch(/^HTTP\/1.1 413 /);
     socket.destroy();
   });
 
-  test('an answer before the body has come reaches a peer that goes on sending', async () => {
+  test('a response before the end of the body reaches a peer that continues sending', async () => {
     const { address } = await serveAs(kind, (_request, response) => void response.writeHead(403).end('no'));
     for (let round = 0; round < 5; round++) {
       const raw = await exchange(kind, address, { method: 'POST', body: Buffer.alloc(2 * 1024 * 1024) });
@@ -202,7 +202,7 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     }
   });
 
-  test('a peer that stands still after such an answer is not waited for', async () => {
+  test('a peer that stalls after such a response is not waited for', async () => {
     const { address, server } = await serveAs(kind, (_request, response) => void response.end('enough'), short);
     const socket = connectTo(address);
     socket.allowHalfOpen = true;
@@ -213,7 +213,7 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     socket.destroy();
   });
 
-  test('a peer that does not read its answer: cut after idle-timeout, one that reads slowly is not', async () => {
+  test('a peer that does not read its response is cut after idle-timeout, one that reads slowly is not', async () => {
     const size = 24 * 1024 * 1024;
     const { address, server, lines } = await serveAs(
       kind,
@@ -233,7 +233,7 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     expect(readAnswer(raw).body.length).toBe(size);
   });
 
-  test('an answer that is silent for long is not the fault of the peer', async () => {
+  test('a response that pauses for long does not time out the peer', async () => {
     const { address } = await serveAs(
       kind,
       (_request, response) => {
@@ -245,7 +245,7 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     expect(readAnswer(await exchange(kind, address)).body.toString()).toBe('onetwo');
   });
 
-  test('max-connections: one more is closed, and when one ends there is room again', async () => {
+  test('max-connections closes one connection more, and admits another when one ends', async () => {
     const lines: string[] = [];
     const admit = connectionLimit(2, { warn: (_fields, message) => void lines.push(message) });
     const { address } = await serveAs(kind, (_request, response) => void response.end('ok'), { admit });
@@ -266,8 +266,8 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
     );
   });
 
-  test('slow-loris in every form holds nobody up', async () => {
-    // More than the system's buffers take.
+  test('slow-loris attacks delay no other client', async () => {
+    // More than the kernel's buffers hold.
     const large = Buffer.alloc(16 * 1024 * 1024);
     const { address, server } = await serveAs(kind, (request, response) => {
       if (request.url === '/large') response.end(large);
@@ -294,7 +294,7 @@ describe.concurrent.each(['http', 'socket'] as const)('--%s', (kind) => {
   });
 });
 
-/** Reads all, with a rest after every megabyte, `ms` in all. */
+/** Reads everything, with a pause after every megabyte, `ms` in total. */
 const readSlowly = async (socket: Socket, ms: number): Promise<Buffer> => {
   const chunks: Buffer[] = [];
   let rested = 0;

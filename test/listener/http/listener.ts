@@ -1,4 +1,4 @@
-/** One listener of any kind for one test, and requests to it: the same test speaks HTTP or uwsgi. */
+/** One listener of any kind for one test, and requests to it: the same test uses HTTP or uwsgi. */
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -36,7 +36,7 @@ const defaults: Omit<FrontedServerOptions, 'log'> = {
   answersFor: () => true,
 };
 
-/** Listens until the test is over; then every connection is ended and the server closed. */
+/** Listens until the test is over; then all connections are ended and the server closed. */
 export const listenAs = async (kind: Kind, options: Options = {}, family: Family = 'tcp'): Promise<Listener> => {
   if (kind === 'socket') {
     const { keepAliveTimeout: _, isProxy: __, ...uwsgi } = options;
@@ -63,7 +63,10 @@ export const serveAs = async (kind: Kind, handler: Handler, options: Options = {
   return listener;
 };
 
-/** The bytes of a request's head, which ends its connection over HTTP too. `vars` only say CONTENT_LENGTH over HTTP. */
+/**
+ * The bytes of a request's head, which closes its connection after the response over HTTP too. Over HTTP, of `vars` only CONTENT_LENGTH is
+ * used.
+ */
 export const headOf = (kind: Kind, options: UwsgiRequestOptions = {}): Buffer =>
   kind === 'socket' ? encodePacket(requestVariables(options)) : httpHead(options);
 
@@ -75,7 +78,7 @@ const httpHead = ({ method = 'GET', url = '/', headers = {}, body, vars = {} }: 
   return Buffer.from(`${method} ${url} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1');
 };
 
-/** Sends one request over a connection of its own; everything until the server closes. */
+/** Sends one request over a connection of its own; → everything until the server closes. */
 export const exchange = async (kind: Kind, address: Address, options: UwsgiRequestOptions = {}): Promise<Buffer> => {
   const socket = connectTo(address);
   socket.write(headOf(kind, options));
@@ -83,7 +86,7 @@ export const exchange = async (kind: Kind, address: Address, options: UwsgiReque
   return readAll(socket);
 };
 
-/** What came in so far, for sockets whose other end may be cut. */
+/** Everything received so far, for sockets whose other end may be cut. */
 export const collect = (socket: Socket): (() => string) => {
   let text = '';
   socket.on('error', () => {});

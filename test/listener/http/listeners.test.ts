@@ -1,4 +1,4 @@
-/** What each listener believes, who may come in, and what the pages and their headers are. */
+/** The headers that each listener trusts, the origins it accepts, and its pages and their headers. */
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -33,7 +33,7 @@ const get = (url: string, headers: Record<string, string> = {}, method = 'GET'):
     sent.on('error', reject).end();
   });
 
-/** The address and scheme that the server took for the client's, as its log has them. */
+/** The client address and scheme as the server logged them. */
 const seenClient = async (base: string, headers: Record<string, string>): Promise<unknown> => {
   // Queries are not logged.
   const mark = `/nowhere/${Math.random()}`;
@@ -41,17 +41,17 @@ const seenClient = async (base: string, headers: Record<string, string>): Promis
   return site.logs.find(({ url }) => url === mark)?.ip;
 };
 
-describe('who the client is', () => {
+describe('the client address', () => {
   const forged = { 'x-forwarded-for': '203.0.113.9', 'x-real-ip': '203.0.113.9', forwarded: 'for=203.0.113.9' };
-  test('--http believes no header', async () => {
+  test('--http trusts no header', async () => {
     expect(await seenClient(site.direct.http, forged)).toBe('127.0.0.1');
   });
-  test('--http-socket believes the front end, and of a chain only what the front end added', async () => {
+  test('--http-socket trusts the front end, and of a chain only what the front end added', async () => {
     expect(await seenClient(site.direct['http-socket'], forged)).toBe('203.0.113.9');
     const chain = { 'x-forwarded-for': '198.51.100.1, 203.0.113.9' };
     expect(await seenClient(site.direct['http-socket'], chain)).toBe('203.0.113.9');
   });
-  test.each(['socket', 'unix'] as const)('--socket (%s) believes the variables, not the headers', async (listener) => {
+  test.each(['socket', 'unix'] as const)('--socket (%s) trusts the variables, not the headers', async (listener) => {
     expect(await seenClient(site.direct[listener], forged)).toBe('127.0.0.1');
   });
 });
@@ -74,14 +74,14 @@ describe('origins', () => {
 });
 
 describe('pages', () => {
-  test.each(['/', '/rooms/玄関'])('%s is the page, fresh each time, with every security header', async (path) => {
+  test.each(['/', '/rooms/玄関'])('%s is the page, revalidated each time, with every security header', async (path) => {
     const { status, headers } = await get(site.direct.http + encodeURI(path));
     expect(status).toBe(200);
     expect(headers).toMatchObject({ 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-cache' });
     expect(headers).toMatchObject(securityHeaders);
   });
 
-  test('its scripts never change under their name, and come compressed where that is wanted', async () => {
+  test('its scripts are immutable under their names, and compressed on request', async () => {
     const { body } = await get(`${site.direct.http}/`);
     const script = /src="\.?\/?(js\/[\w-]+\.js)"/.exec(body)?.[1] ?? 'none';
     const plain = await get(`${site.direct.http}/${script}`);
@@ -95,7 +95,7 @@ describe('pages', () => {
     expect([range.status, range.body]).toEqual([206, plain.body.slice(5, 10)]);
   });
 
-  test('the library keeps its name, is asked for again each time, and may be imported by other sites', async () => {
+  test('the library keeps its name, is revalidated each time, and may be imported by other sites', async () => {
     const library = await get(`${site.direct.http}/js/genkan.js`, { 'accept-encoding': 'br, gzip' });
     expect(library).toMatchObject({ status: 200, headers: { 'content-encoding': 'br', 'cache-control': 'no-cache' } });
     expect(library.headers['access-control-allow-origin']).toBe('*');
@@ -109,14 +109,14 @@ describe('pages', () => {
     expect(declarations.body).toContain('export declare const join');
   });
 
-  test('further directories are served under their prefix, and nothing beside them', async () => {
-    const file = await get(`${site.direct.http}/extra/house.ts`, { range: 'bytes=0-2' });
+  test('further directories are served below their prefix, and nothing outside them', async () => {
+    const file = await get(`${site.direct.http}/extra/test-context.ts`, { range: 'bytes=0-2' });
     expect([file.status, file.body]).toEqual([206, '/**']);
     expect((await get(`${site.direct.http}/extra/../http/site.ts`)).status).toBe(404);
     expect((await get(`${site.direct.http}/extra/gone.ts`)).status).toBe(404);
   });
 
-  test('what is not there is 404 in words, with the headers as well', async () => {
+  test('a missing file gets 404, with the same headers', async () => {
     for (const path of ['/js/gone.js', '/nothing', '/rooms/a/nothing', '/js/../index.html', '/js/%2e%2e/index.html']) {
       const { status, headers } = await get(site.direct.http + path);
       expect([path, status]).toEqual([path, 404]);

@@ -1,4 +1,4 @@
-/** Back-pressure both ways, measured: what one side does not take, this process does not keep. */
+/** Back-pressure in both directions, measured: what one side does not read is not kept in this process. */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
@@ -14,7 +14,7 @@ const count = 20;
 
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
-/** Buffers go in the turn after their objects. */
+/** Buffers are freed one turn after their objects. */
 const held = async (): Promise<number> => {
   for (let round = 0; round < 3; round++) {
     collectGarbage();
@@ -25,7 +25,7 @@ const held = async (): Promise<number> => {
 };
 
 describe.each(['http', 'socket'] as const)('--%s', (kind) => {
-  test(`${count} clients that do not read 100 MB each`, async () => {
+  test(`limits memory for ${count} clients that do not read 100 MB each`, async () => {
     let made = 0;
     const endless = () =>
       Readable.from(
@@ -44,14 +44,14 @@ describe.each(['http', 'socket'] as const)('--%s', (kind) => {
     const clients = await connectAll(address, kind, (socket) => socket.pause());
     await pause(500);
     const grown = (await held()) - before;
-    // The system's buffers take up to some megabytes for each; objects of this process may hold a few chunks.
+    // The kernel's buffers take up to some megabytes for each; objects of this process may hold a few chunks.
     expect(made).toBeLessThan(count * 10 * megabyte);
     if (process.env.SHOW_FIGURES) console.log(kind, 'download', { grown: grown / count, made: made / count });
     expect(grown / count).toBeLessThan(megabyte);
     for (const socket of clients) socket.destroy();
   });
 
-  test(`${count} uploads of 10 MB to handlers that do not read yet`, async () => {
+  test(`limits memory for ${count} uploads of 10 MB to handlers that do not read yet`, async () => {
     const sockets: Socket[] = [];
     const go = Promise.withResolvers<void>();
     const { address } = await serveAs(kind, async (request, response) => {

@@ -1,8 +1,8 @@
-/** Requests written by those who hope that a front end and an app read them differently. */
+/** Requests of attackers who hope that a front end and an app parse them differently. */
 
-/** What must never reach the app. */
+/** The request that must never reach the app. */
 const smuggled = 'GET /smuggled HTTP/1.1\r\nHost: meet.example\r\n\r\n';
-/** Requests that two readers could take for different ones: a name, and the bytes. */
+/** Requests that two parsers could read differently: a name, and the bytes. */
 export const odd: [string, string][] = [
   ['two hosts', 'GET /who HTTP/1.1\r\nHost: meet.example\r\nHost: evil.example\r\n\r\n'],
   ['no host', 'GET /who HTTP/1.1\r\n\r\n'],

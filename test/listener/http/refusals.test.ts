@@ -1,4 +1,4 @@
-/** A client address of which too much was refused: the listener answers 429 by itself, and nobody else is refused anything. */
+/** A client address with too many refusals: the listener itself answers 429, and no other client is refused. */
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
@@ -25,7 +25,7 @@ describe.each(['http-socket', 'socket'] as const)('--%s', (kind) => {
     return all;
   };
 
-  test('answers 429 once the burst is used up, also to what would be accepted, and logs it once', async () => {
+  test('answers 429 once the burst is used up, even for valid requests, and logs it once', async () => {
     expect(await statuses('203.0.113.7', 7)).toEqual([400, 400, 400, 400, 400, 429, 429]);
     const { status, headers, body } = await ask('203.0.113.7', '{}');
     expect([status, headers['retry-after'], JSON.parse(body.toString())]).toMatchObject([
@@ -37,13 +37,13 @@ describe.each(['http-socket', 'socket'] as const)('--%s', (kind) => {
     expect(site.logs.filter(({ msg }) => /429/.test(String(msg)))).toMatchObject([{ level: 40, ip: '203.0.113.7' }]);
   });
 
-  test('adds up all of an IPv6 network', async () => {
+  test('counts the addresses of an IPv6 network together', async () => {
     expect((await statuses('2001:db8::1', 5)).at(-1)).toBe(400);
     expect((await ask('2001:db8::2', '{}')).status).toBe(429);
     expect((await ask('2001:db8:0:1::1', '{}')).status).toBe(200);
   });
 
-  test('refuses only cross-site requests because of cross-site requests: any page can make its visitors send them', async () => {
+  test('refuses only cross-site requests after cross-site requests: any page can make its visitors send them', async () => {
     const fromElsewhere = { Origin: 'https://evil.example', 'Sec-Fetch-Site': 'cross-site' };
     const seen: number[] = [];
     while (seen.length < 7) seen.push((await ask('203.0.113.9', '{}', fromElsewhere)).status);
@@ -59,7 +59,7 @@ describe.each(['http-socket', 'socket'] as const)('--%s', (kind) => {
   );
 });
 
-test('errors over a WebSocket count, and the next handshake is refused', async () => {
+test('errors over a WebSocket are counted, and the next handshake is refused', async () => {
   const site = await startSite(['--refusal-burst', '5', '--refusal-rate', '1']);
   const open = () =>
     new WebSocket(`${site.direct['http-socket'].replace('http', 'ws')}/rooms/r/ws`, protocolVersion, {

@@ -1,4 +1,4 @@
-/** That the settings reach every listener of the real app; what each does is tested beside this. */
+/** That the settings reach every listener of the real app; their effect is tested in the other files here. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -80,7 +80,7 @@ describe.concurrent.each(listeners)('--%s', (listener) => {
   });
 });
 
-test.concurrent.each(listeners)('a long-poll ends before harakiri answers in its place, by --%s', async (listener) => {
+test.concurrent.each(listeners)('a long poll ends before harakiri answers in its place, by --%s', async (listener) => {
   const room = `/rooms/wait-${listener}`;
   const { body: joined } = await ask(listener, { method: 'POST', url: `${room}/join` });
   const { session, seq } = JSON.parse(joined);
@@ -95,7 +95,7 @@ test('trusted-proxies, on --http-socket', async () => {
   expect(site.logs.find((line) => line.url === url)?.ip).toBe('203.0.113.9');
 });
 
-test('max-connections counts all listeners together', async () => {
+test('max-connections counts the connections of all listeners together', async () => {
   const small = await start({ 'max-connections': 3 });
   const dial = async (address: Address) => {
     const socket = typeof address === 'string' ? connect(address) : connect(address, '127.0.0.1');

@@ -1,4 +1,4 @@
-/** A Fastify app with the real pages and routes of every kind, behind any listeners: what the same request must look alike on. */
+/** A Fastify app with the real page and routes of every kind, for tests that the same request gets the same response on every listener. */
 import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { pages } from '../../../app/web/pages.ts';
 import { securityHeaders } from '../../../app/web/security-headers.ts';
 import { atEnd } from '../uwsgi/finish.ts';
 
-/** A file below /js with bytes that tell where they stand. */
+/** A file below /js whose bytes show their position. */
 export const script = `// ${Array.from({ length: 2000 }, (_, at) => at).join(' ')}\n`;
 export const scriptDate = 'Wed, 01 Jan 2025 00:00:00 GMT';
 

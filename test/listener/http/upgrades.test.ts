@@ -1,4 +1,7 @@
-/** Every answer to a WebSocket handshake but 101 ends its connection, in the form of all errors, on every listener; and so does the end of the app. */
+/**
+ * Every response to a WebSocket handshake but 101 closes its connection, in the common error format, on every listener; and so does
+ * stopping the app.
+ */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -103,7 +106,7 @@ const refused: Record<string, Refused> = {
 const unfit: Record<string, Refused> = {
   'another host': { url: '/rooms/a/ws', headers: { Host: 'evil.example' }, status: 421, code: 'unknown-host' },
 };
-/** Accepted to be told so: a browser cannot see a refused handshake. */
+/** Accepted only to send the reason: a browser cannot see a refused handshake. */
 const turnedAway: Record<string, Refused> = {
   'a foreign origin': {
     url: '/rooms/a/ws',
@@ -116,7 +119,7 @@ const turnedAway: Record<string, Refused> = {
 
 const everything = { ...refused, ...unfit, ...turnedAway };
 
-/** How a client treats what it gets. */
+/** What a client does with the response. */
 const manners: Record<string, (socket: Socket, head: Buffer) => void> = {
   'closes after the answer': (socket, head) => void socket.once('data', () => socket.end()).write(head),
   'closes its side at once': (socket, head) => void socket.resume().end(head),
@@ -130,7 +133,7 @@ const dial = (address: Address): Socket => {
   return connect({ ...options, allowHalfOpen: true }).on('error', () => {});
 };
 
-/** Sockets of this process, of both sides; not those that listen. */
+/** Sockets of this process, of both sides, without listening ones. */
 const openSockets = (): number =>
   process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap' || name === 'PipeWrap').length;
 
@@ -141,7 +144,7 @@ const ask = async (address: Address, head: Buffer): Promise<Buffer> => {
     .on('end', () => socket.end())
     .on('data', (chunk: Buffer) => {
       chunks.push(chunk);
-      // The close frame of a WebSocket that is turned away.
+      // The close frame of a refused WebSocket.
       if (chunk.includes('"bye"')) socket.end();
     });
   socket.write(head);
@@ -154,7 +157,7 @@ describe.each(listeners)('--%s', (listener) => {
   const requests = (status: string) => site.counted(`requests_total{listener="${kind}",status="${status}"}`);
   const send = ({ url, headers }: Refused) => ask(site.addresses[listener], handshake(kind, url, headers));
 
-  test('a handshake that is refused is answered, logged and counted like a request', async () => {
+  test('a refused handshake is answered, logged and counted like a request', async () => {
     const before = [await requests('4xx'), await requests('1xx')];
     const asked = Object.values(refused);
     const answers = (await Promise.all(asked.map(send))).map(readAnswer);
@@ -173,7 +176,7 @@ describe.each(listeners)('--%s', (listener) => {
     expect([await requests('4xx'), await requests('1xx')]).toEqual([(before[0] ?? 0) + asked.length, before[1]]);
   });
 
-  test('who is turned away is told why, logged and counted', async () => {
+  test('a client refused by the app gets the reason, and is logged and counted', async () => {
     const before = await requests('1xx');
     for (const asked of Object.values(turnedAway)) {
       const logged = site.logs.length;
@@ -194,7 +197,7 @@ describe.each(listeners)('--%s', (listener) => {
       }),
     );
     await Promise.all(clients.map((client) => client.connecting && once(client, 'connect')));
-    // What is left are ends that clients here keep, and none of the server's.
+    // The remaining ones belong to clients here, and none to the server.
     const kept = () => clients.filter(({ destroyed }) => !destroyed).length;
     await eventually(() => expect(openSockets() - kept()).toBe(quiet));
     expect(kept()).toBeGreaterThan(0);
@@ -212,7 +215,7 @@ describe('plain requests', () => {
     ['/rooms', 404, 'not-found'],
     ['/garden', 404, 'not-found'],
   ];
-  test.each(listeners)('a URL that leads nowhere is answered in the form of all errors by --%s', async (listener) => {
+  test.each(listeners)('an unknown URL gets an error in the common format by --%s', async (listener) => {
     const kind = kindOf(listener);
     for (const [url, status, code] of paths) {
       const series = `requests_total{listener="${kind}",status="4xx"}`;
@@ -235,7 +238,7 @@ describe('plain requests', () => {
     }
   });
 
-  test.each(['http', 'http-socket'] as const)('a handshake with a body is one, by --%s', async (kind) => {
+  test.each(['http', 'http-socket'] as const)('a handshake with a body is a plain request, by --%s', async (kind) => {
     const head = headOf(kind, {
       url: '/rooms/a/ws',
       headers: { ...upgrade, Connection: 'Upgrade, close' },
@@ -246,7 +249,7 @@ describe('plain requests', () => {
   });
 
   test.each(['http', 'http-socket'] as const)(
-    'a handshake behind a request that waits is one, by --%s',
+    'a handshake after a request in progress is a plain request, by --%s',
     async (kind) => {
       const join = headOf(kind, { method: 'POST', url: '/rooms/wait/join', headers: { Host: 'meet.example' } });
       const { session, seq } = JSON.parse(readAnswer(await ask(site.addresses[kind], join)).body.toString());
@@ -265,7 +268,7 @@ describe('plain requests', () => {
   );
 });
 
-test('an app that stops ends with whatever became of its handshakes', async () => {
+test('a stopping app ends with handshakes in every state', async () => {
   const other = await start();
   const before = openSockets();
   const clients = listeners.flatMap((listener) =>
@@ -283,7 +286,7 @@ test('an app that stops ends with whatever became of its handshakes', async () =
   await eventually(() => expect(openSockets()).toBeLessThanOrEqual(before));
 });
 
-test('as many refused handshakes as there may be connections keep nobody out', async () => {
+test('as many refused handshakes as max-connections do not block others', async () => {
   const small = await start(['--max-connections', '8']);
   for (const listener of listeners) {
     const kind = kindOf(listener);

@@ -1,14 +1,14 @@
-/** HTTP/1.1 answers read off a connection byte by byte, so that nothing a library forgives is lost. */
+/** HTTP/1.1 responses parsed byte by byte, so that nothing is missed that a library would tolerate. */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 
-/** `headers` as they came, names in lower case; `body` without the chunks it may have come in. */
+/** `headers` as received, with lower-case names; `body` without chunk encoding. */
 export type WireAnswer = { version: string; status: number; headers: [string, string][]; body: Buffer };
 
 export const header = (answer: WireAnswer, name: string): string | undefined =>
   answer.headers.find(([candidate]) => candidate === name)?.[1];
 
-/** Reads the answers of a connection one after the other. `methods` of the requests that are answered, in order. */
+/** Reads the responses on a connection one after the other. `methods` of their requests, in order. */
 export class WireReader {
   #bytes = Buffer.alloc(0);
   #ended = false;
@@ -25,7 +25,10 @@ export class WireReader {
       });
   }
 
-  /** The next final answer; 1xx are skipped. @throws when the connection ends before it is whole */
+  /**
+   * The next final response; 1xx are skipped.
+   * @throws when the connection ends before it is complete
+   */
   async next(method = 'GET'): Promise<WireAnswer> {
     for (;;) {
       const answer = await this.#answer(method);
@@ -33,7 +36,7 @@ export class WireReader {
     }
   }
 
-  /** What is left when the other side has closed. */
+  /** What remains when the other side has closed. */
   async rest(): Promise<string> {
     while (!this.#ended) await this.#more();
     return this.#bytes.toString('latin1');

@@ -1,8 +1,8 @@
-/** A uwsgi client for tests: it encodes packets, sends one request over a connection of its own and reads the answer. */
+/** A uwsgi client for tests: it encodes packets, sends one request over a connection of its own and reads the response. */
 import { once } from 'node:events';
 import { connect, type Server, type Socket } from 'node:net';
 
-/** A path of a unix socket, or a TCP port on 127.0.0.1. */
+/** The path of a unix socket, or a TCP port on 127.0.0.1. */
 export type Address = string | number;
 export type Variables = Readonly<Record<string, string>> | readonly (readonly [name: string, value: string])[];
 
@@ -12,11 +12,11 @@ export type UwsgiRequestOptions = {
   /** Sent as HTTP_…; an array is sent as a repeated variable. Content-Type becomes CONTENT_TYPE. */
   headers?: Record<string, string | readonly string[]>;
   body?: string | Buffer;
-  /** Last word about any variable, for example REMOTE_ADDR or a CONTENT_LENGTH that lies. */
+  /** Overrides any variable, for example REMOTE_ADDR or a wrong CONTENT_LENGTH. */
   vars?: Record<string, string>;
 };
 
-/** `headers` have lower-case names; repeated ones are joined by ", ". `raw` is everything that came. */
+/** `headers` have lower-case names; repeated ones are joined by ", ". `raw` is everything received. */
 export type UwsgiAnswer = { status: number; headers: Record<string, string>; body: Buffer; raw: Buffer };
 
 /** The packet of these variables: head, then length-prefixed names and values, as latin1. */
@@ -35,7 +35,7 @@ const encodeText = (text: string): Buffer => {
   return Buffer.concat([length, Buffer.from(text, 'latin1')]);
 };
 
-/** What nginx with its stock uwsgi_params sends for a request. */
+/** The variables that nginx with its stock uwsgi_params sends for a request. */
 export const requestVariables = (options: UwsgiRequestOptions = {}): [string, string][] => {
   const { method = 'GET', url = '/', headers = {}, body, vars = {} } = options;
   const length = body === undefined ? '' : String(Buffer.byteLength(body));
@@ -66,7 +66,7 @@ export const requestVariables = (options: UwsgiRequestOptions = {}): [string, st
   return [...kept, ...repeated, ...Object.entries(vars)];
 };
 
-/** As nginx decodes a path without dots and double slashes; text that is no escape stays. */
+/** Like nginx decodes a path without dots and double slashes; invalid escapes are kept. */
 const decoded = (path: string): string =>
   path.replaceAll(/%([0-9A-Fa-f]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
 
@@ -90,7 +90,7 @@ export const readAll = (socket: Socket): Promise<Buffer> =>
     socket.on('close', () => resolve(Buffer.concat(chunks)));
   });
 
-/** Takes an HTTP answer apart: the head, and as the body all that follows. */
+/** Splits an HTTP response: the head, and everything after it as the body. */
 export const readAnswer = (raw: Buffer): UwsgiAnswer => {
   const end = raw.indexOf('\r\n\r\n');
   if (end < 0) throw new Error(`no HTTP answer but ${raw.length} bytes: ${raw.toString('latin1', 0, 200)}`);
@@ -105,7 +105,7 @@ export const readAnswer = (raw: Buffer): UwsgiAnswer => {
   return { status, headers, body: raw.subarray(end + 4), raw };
 };
 
-/** Where a listening server can be reached. */
+/** The address of a listening server. */
 export const addressOf = (server: Server): Address => {
   const address = server.address();
   if (address === null) throw new Error('the server does not listen');
@@ -142,7 +142,7 @@ export const readHandshake = async (socket: Socket): Promise<{ head: string; res
   }
 };
 
-/** Gives the text of the next unmasked frame of at most 125 bytes. */
+/** Returns the text of the next unmasked frame of at most 125 bytes. */
 export const frameReader = (socket: Socket, rest: Buffer): (() => Promise<string>) => {
   let bytes = rest;
   socket.on('data', (chunk: Buffer) => {

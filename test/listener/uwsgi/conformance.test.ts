@@ -1,4 +1,4 @@
-/** The rest of the protocol: modifiers, sizes at their edges, and answers that other hands write. */
+/** The rest of the protocol: modifiers, sizes at their limits, and responses written by other code. */
 import { once } from 'node:events';
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -17,7 +17,7 @@ const send = (address: string | number, bytes: Buffer): Promise<Buffer> => {
 };
 
 describe.each(families)('modifiers on %s', (family) => {
-  test('a ping is answered as uWSGI does, and told to nobody', async () => {
+  test('a ping is answered as by uWSGI, without calling the app', async () => {
     const { address, lines, server } = await listen(family);
     server.on('request', () => expect.unreachable());
     // uwsgi --ping sends 64 0000 00 and waits for a head with modifier1 100 and an empty block.
@@ -49,7 +49,7 @@ describe.each(families)('modifiers on %s', (family) => {
     expect(lines[0]?.message).toContain(name);
   });
 
-  test('modifier2 of a request is no matter', async () => {
+  test('modifier2 of a request is ignored', async () => {
     const { address } = await listenWith((_request, response) => response.end('ok'), {}, family);
     const packet = encodePacket(requestVariables());
     packet.writeUInt8(9, 3);
@@ -63,23 +63,23 @@ describe('sizes', () => {
     return encodePacket([...requestVariables(), ['X_PAD', 'x'.repeat(size - (packet.length - 4))]]);
   };
 
-  test('65535 bytes of variables are read, one more cannot be said', async () => {
+  test('65535 bytes of variables are read, and one more overflows the format', async () => {
     const { address } = await listenWith((_request, response) => response.end('ok'));
     const packet = padded(65_535);
     expect(packet.length).toBe(65_539);
     expect(readAnswer(await send(address, packet)).status).toBe(200);
-    // Of 65536 the format keeps the lower half, 0: a packet without variables and a body nobody announced.
+    // For 65536 the format keeps only the lower half, 0: a packet without variables and an unannounced body.
     const over = Buffer.concat([hex('00 0000 00'), packet.subarray(4), Buffer.from('x')]);
     expect(readAnswer(await send(address, over)).status).toBe(400);
   });
 
-  test('buffer-size is the last size that is read', async () => {
+  test('buffer-size is the largest size that is read', async () => {
     const { address } = await listenWith((_request, response) => response.end('ok'), { bufferSize: 4096 });
     expect(readAnswer(await send(address, padded(4096))).status).toBe(200);
     expect(readAnswer(await send(address, padded(4097))).status).toBe(431);
   });
 
-  test.each([-3, -1, 1, 2])('a size that is wrong by %i: 400, or 408 when bytes are missing', async (off) => {
+  test.each([-3, -1, 1, 2])('a size that is wrong by %i gets 400, or 408 if bytes are missing', async (off) => {
     const { address, server } = await listen('tcp', { headerTimeout: 100 });
     server.on('request', () => expect.unreachable());
     const packet = encodePacket(requestVariables());
@@ -87,7 +87,7 @@ describe('sizes', () => {
     expect(readAnswer(await send(address, packet)).status).toBe(off > 0 ? 408 : 400);
   });
 
-  test('every length of a value up to 600, in one piece and cut', () => {
+  test('every length of a value up to 600 is parsed, whole and cut', () => {
     for (let length = 0; length <= 600; length++) {
       const packet = encodePacket([['N', 'v'.repeat(length)]]);
       const vars = [['N', 'v'.repeat(length)]];
@@ -99,8 +99,8 @@ describe('sizes', () => {
   });
 });
 
-describe('an answer to a WebSocket handshake that is not 101', () => {
-  test('is never chunked, though another hand makes its ServerResponse', async () => {
+describe('a response to a WebSocket handshake other than 101', () => {
+  test('is never chunked, even with a ServerResponse created elsewhere', async () => {
     const { address, server } = await listen();
     server.on('upgrade', (request, socket: Socket) => {
       const response = new ServerResponse(request);
@@ -114,7 +114,7 @@ describe('an answer to a WebSocket handshake that is not 101', () => {
     expect([status, headers['transfer-encoding'], body.toString()]).toEqual([403, undefined, 'one two']);
   });
 
-  test('from a Fastify hook that streams', async () => {
+  test('is never chunked, even from a Fastify hook that streams', async () => {
     const listener = await listen();
     await buildApp(listener);
     const { status, headers, body } = readAnswer(await send(listener.address, handshake('/refused')));
@@ -122,7 +122,7 @@ describe('an answer to a WebSocket handshake that is not 101', () => {
     expect(body.toString()).toBe(countingText);
   });
 
-  test('101 is passed on as it is', async () => {
+  test('101 is passed on unchanged', async () => {
     const listener = await listen();
     await buildApp(listener);
     const socket = connectTo(listener.address);
@@ -133,14 +133,14 @@ describe('an answer to a WebSocket handshake that is not 101', () => {
   });
 });
 
-describe('the end of an answer', () => {
+describe('the end of a response', () => {
   test.each([204, 304])('%i has neither body nor length', async (status) => {
     const { address } = await listenWith((_request, response) => response.writeHead(status).end('no body'));
     const { headers, body } = await uwsgiRequest(address);
     expect([headers['content-length'], headers['transfer-encoding'], body.length]).toEqual([undefined, undefined, 0]);
   });
 
-  test('keep-alive is never promised, whatever the client asked for', async () => {
+  test('keep-alive is never offered, whatever the client requested', async () => {
     const { address } = await listenWith((_request, response) => Readable.from(['a', 'b']).pipe(response));
     for (const connection of ['keep-alive', 'close', '']) {
       const { headers, body } = await uwsgiRequest(address, { headers: { Connection: connection, 'Keep-Alive': '9' } });
@@ -148,7 +148,7 @@ describe('the end of an answer', () => {
     }
   });
 
-  test('a handler that says less than it promised: the connection ends, so that nobody waits', async () => {
+  test('a handler that writes less than its Content-Length ends the connection', async () => {
     const { address } = await listenWith((_request, response) => {
       response.writeHead(200, { 'content-length': '10' });
       response.write('short');
@@ -158,7 +158,7 @@ describe('the end of an answer', () => {
   });
 });
 
-test('the last of a variable that comes twice counts', async () => {
+test('the last one of a repeated variable counts', async () => {
   const { address } = await listenWith((request, response) => response.end(`${request.method} ${request.url}`));
   const vars: [string, string][] = [
     ...requestVariables(),

@@ -1,4 +1,4 @@
-/** How connections of the uwsgi listener end: peers that go away, or may not come, and the server's own end. */
+/** How connections of the uwsgi listener end: peers that disconnect or are not allowed, and the server's own end. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -16,8 +16,8 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const post = (length: number): Buffer =>
   encodePacket(requestVariables({ method: 'POST', vars: { CONTENT_LENGTH: String(length) } }));
 
-describe.concurrent.each(families)('a peer that goes away on %s', (family) => {
-  test('before the whole body has come: 400, and the handler is told', async () => {
+describe.concurrent.each(families)('a peer that disconnects on %s', (family) => {
+  test('before the end of the body gets 400, and the handler is notified', async () => {
     const seen: string[][] = [];
     const handler = (request: IncomingMessage, response: ServerResponse) =>
       void seen.push(watch(request.resume(), response));
@@ -30,7 +30,7 @@ describe.concurrent.each(families)('a peer that goes away on %s', (family) => {
     expect(lines).toMatchObject([{ fields: { code: 'bad-request' }, message: /before the whole body/ }]);
   });
 
-  test('before the whole body has come, after the headers of the answer: closed, and the handler is told', async () => {
+  test('before the end of the body, after the response headers, is closed, and the handler is notified', async () => {
     const seen: string[][] = [];
     const { address, lines } = await listenWith(
       (request, response) => {
@@ -47,7 +47,7 @@ describe.concurrent.each(families)('a peer that goes away on %s', (family) => {
     expect(lines).toHaveLength(1);
   });
 
-  test('while Fastify reads the body', async () => {
+  test('while Fastify reads the body gets 400', async () => {
     const listener = await listen(family);
     await buildApp(listener);
     const headers = { 'Content-Type': 'application/json' };
@@ -57,7 +57,7 @@ describe.concurrent.each(families)('a peer that goes away on %s', (family) => {
     expect(readAnswer(await readAll(socket)).status).toBe(400);
   });
 
-  test('within the packet: 400', async () => {
+  test('within the packet gets 400', async () => {
     const { address, lines } = await listen(family);
     const socket = connectTo(address);
     socket.end(encodePacket(requestVariables()).subarray(0, 50));
@@ -65,7 +65,7 @@ describe.concurrent.each(families)('a peer that goes away on %s', (family) => {
     expect(lines).toHaveLength(1);
   });
 
-  test('having sent nothing: nothing', async () => {
+  test('having sent nothing gets nothing', async () => {
     const { address, lines } = await listen(family);
     const socket = connectTo(address);
     socket.end();
@@ -73,7 +73,7 @@ describe.concurrent.each(families)('a peer that goes away on %s', (family) => {
     expect(lines).toEqual([]);
   });
 
-  test('while the handler works: request and response are told, nothing is logged', async () => {
+  test('while the handler works makes request and response emit it, and nothing is logged', async () => {
     const seen = Promise.withResolvers<string[]>();
     const { address, lines } = await listenWith(
       (request, response) => seen.resolve(watch(request, response)),
@@ -88,7 +88,7 @@ describe.concurrent.each(families)('a peer that goes away on %s', (family) => {
     expect(lines).toEqual([]);
   });
 
-  test('while an answer is streamed to it', async () => {
+  test('while a response is streamed to it is noticed', async () => {
     const seen = Promise.withResolvers<string[]>();
     const { address } = await listenWith(
       (request, response) => {
@@ -108,7 +108,7 @@ describe.concurrent.each(families)('a peer that goes away on %s', (family) => {
   });
 });
 
-test.concurrent('a reset at any moment crashes nothing', async () => {
+test.concurrent('a reset at any moment does not crash the server', async () => {
   const { address, server } = await listenWith((request, response) => {
     request.resume();
     response.write('part');
@@ -127,7 +127,7 @@ test.concurrent('a reset at any moment crashes nothing', async () => {
   expect((await uwsgiRequest(address)).status).toBe(200);
 });
 
-test.concurrent('a peer that stands still after the answer to half its body is not waited for', async () => {
+test.concurrent('a peer that stalls after the response to half its body is not waited for', async () => {
   const { address, server, lines } = await listenWith((_request, response) => response.end('enough'));
   const socket = connectTo(address);
   socket.allowHalfOpen = true;
@@ -139,7 +139,7 @@ test.concurrent('a peer that stands still after the answer to half its body is n
   socket.destroy();
 });
 
-test.concurrent('a handler that goes on reading after its answer gets the whole body', async () => {
+test.concurrent('a handler that continues reading after its response gets the whole body', async () => {
   const size = 8 * 1024 * 1024;
   const read = Promise.withResolvers<number>();
   const { address } = await listenWith(async (request, response) => {
@@ -156,8 +156,8 @@ test.concurrent('a handler that goes on reading after its answer gets the whole 
   expect(await read.promise).toBe(size);
 });
 
-describe.concurrent('a peer that is not allowed', () => {
-  test('is turned away unread', async () => {
+describe.concurrent('a peer outside allow-from', () => {
+  test('is closed without reading', async () => {
     const asked: string[] = [];
     const allowFrom = (address: string) => asked.push(address) < 0;
     const { address, lines, server } = await listen('tcp', { allowFrom });
@@ -170,7 +170,7 @@ describe.concurrent('a peer that is not allowed', () => {
     expect(lines).toMatchObject([{ fields: { peer: '127.0.0.1' }, message: /not in --allow-from/ }]);
   });
 
-  test('is never on a unix socket', async () => {
+  test('is not checked on a unix socket', async () => {
     const { address } = await listenWith(
       (_request, response) => response.end('ok'),
       { allowFrom: () => false },
@@ -180,8 +180,8 @@ describe.concurrent('a peer that is not allowed', () => {
   });
 });
 
-describe.concurrent('the end of the server', () => {
-  test('waits for requests and ends connections without one', async () => {
+describe.concurrent('closing the server', () => {
+  test('waits for requests and ends idle connections', async () => {
     const held = Promise.withResolvers<ServerResponse>();
     const { address, server } = await listenWith((_request, response) => held.resolve(response));
     const idle = connectTo(address);
@@ -202,7 +202,7 @@ describe.concurrent('the end of the server', () => {
     await eventually(() => expect(closed).toBe(true));
   });
 
-  test('closeAllConnections ends requests too, and what was upgraded', async () => {
+  test('with closeAllConnections ends requests and upgraded connections too', async () => {
     const upgraded = Promise.withResolvers<Socket>();
     const begun = Promise.withResolvers<void>();
     const { address, server } = await listenWith(() => begun.resolve());

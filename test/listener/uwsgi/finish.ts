@@ -1,10 +1,10 @@
-/** What tests need that may run side by side: taking down what was started, and waiting. */
+/** What concurrent tests need: cleaning up what was started, and waiting. */
 import { afterAll, onTestFinished, vi } from 'vitest';
 
 type Dispose = () => unknown;
 let kept: Dispose[] | undefined;
 
-/** To be called once by a file whose tests run side by side: vitest cannot know then to which of them a call belongs. */
+/** To be called once by a file whose tests run concurrently: vitest cannot know then to which of them a call belongs. */
 export const keepUntilFileEnds = (): void => {
   const disposals: Dispose[] = [];
   kept = disposals;
@@ -21,6 +21,6 @@ export const atEnd = (dispose: Dispose): void => {
     });
 };
 
-/** Waits for what `check` expects; expect.poll does not work in tests that run side by side. */
+/** Waits until `check` passes; expect.poll does not work in concurrent tests. */
 export const eventually = (check: () => unknown, timeout = 10_000): Promise<unknown> =>
   vi.waitFor(check, { timeout, interval: 20 });

@@ -1,4 +1,4 @@
-/** Fuzzing of the live listener: peers that behave badly in every way, and well-behaved ones who must not notice. */
+/** Fuzzing of the live listener: misbehaving peers of every kind, and well-behaved ones that must not be affected. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -12,22 +12,22 @@ import { type Address, addressOf, connectTo, encodePacket, readAnswer, requestVa
 import { anyPacket, inPieces, pick, readSlowly, type Variables } from './fuzz-packets.ts';
 import { type Random, randomFrom } from './random.ts';
 
-/** `answered`: sound requests that got the right answer. `requests`: what the listener passed on, from whomever. */
+/** `answered`: valid requests that got the right response. `requests`: what the listener passed on, of any peer. */
 export type LiveCounts = { connections: number; answered: number; requests: number; refused: number; cut: number };
 
 const bufferSize = 16_384;
 const atOnce = 48;
-/** ms; nobody is waited for longer than the longest of them, lingering and some scheduling. */
+/** ms; no peer is waited for longer than the longest of them, plus lingering and some scheduling. */
 const times = { headerTimeout: 250, bodyTimeout: 250, idleTimeout: 500, harakiri: 400 };
 const patience = 15_000;
 
-/** How many requests with this mark may still come; any other was sent by nobody, or comes a second time. */
+/** How many requests with this mark may still arrive; any other was sent by no peer, or arrives a second time. */
 type Expected = Map<string, number>;
 type Fuzz = { random: Random; expected: Expected; counts: LiveCounts; faults: string[]; addresses: Address[] };
 
 /**
  * @param turn called after every thousand connections
- * @throws when a request comes that nobody sent, a sound one is answered wrongly, or a connection hangs
+ * @throws if a request arrives that no peer sent, a valid one is answered wrongly, or a connection hangs
  */
 export const fuzzLive = async (seed: number, connections: number, turn?: () => void): Promise<LiveCounts> => {
   const counts: LiveCounts = { connections: 0, answered: 0, requests: 0, refused: 0, cut: 0 };
@@ -89,7 +89,7 @@ const arrived = (fuzz: Fuzz, request: IncomingMessage): boolean => {
   return known;
 };
 
-/** Answers in the way the mark's last digit says; sound ones with the mark and the length of the body. */
+/** Responds in the way given by the mark's last digit; to valid requests with the mark and the length of the body. */
 const handle = async (fuzz: Fuzz, request: IncomingMessage, response: ServerResponse): Promise<void> => {
   if (!arrived(fuzz, request)) return void response.destroy();
   request.on('error', () => {});
@@ -135,7 +135,7 @@ const one = (fuzz: Fuzz, mark: string): Promise<void> => {
   return pick(fuzz.random, manners)(fuzz, mark);
 };
 
-/** A request whose body and whose trailing bytes are requests too, which must never be taken for any. */
+/** A request whose body and trailing bytes are requests too, which must never be parsed as such. */
 const bytesOf = (fuzz: Fuzz, mark: string, manner: string) => {
   const { random } = fuzz;
   const smuggled = encodePacket(requestVariables({ headers: { 'X-Mark': `smuggled-${mark}` } }));
@@ -146,7 +146,7 @@ const bytesOf = (fuzz: Fuzz, mark: string, manner: string) => {
   return { vars, body, smuggled };
 };
 
-/** Behaves well, in pieces, with more bytes than announced now and then: gets its answer. */
+/** Well-behaved, in pieces, now and then with more bytes than announced: gets its response. */
 const sound = async (fuzz: Fuzz, mark: string): Promise<void> => {
   const { random, counts } = fuzz;
   const manner = pick(random, ['plain', 'streamed', 'plain', 'early']);
@@ -156,7 +156,7 @@ const sound = async (fuzz: Fuzz, mark: string): Promise<void> => {
   const socket = connectTo(pick(random, fuzz.addresses));
   const answered = readUntilEnd(socket);
   const bytes = Buffer.concat([encodePacket(vars), body]);
-  // Extra bytes go with the last that count: coming later they would meet a connection that is answered and closed.
+  // Extra bytes go with the last piece: later they would reach a connection that is answered and closed.
   await send(random, socket, bytes.subarray(0, -1));
   socket.write(Buffer.concat([bytes.subarray(-1), extra]));
   const raw = await answered.catch((error: Error) => {
@@ -168,7 +168,7 @@ const sound = async (fuzz: Fuzz, mark: string): Promise<void> => {
   counts.answered++;
 };
 
-/** Bytes of any kind; only what a second reading finds sound, with this mark, may come through. */
+/** Arbitrary bytes; only what a second parser accepts, with this mark, may be passed on. */
 const hurtOne = async (fuzz: Fuzz, mark: string): Promise<void> => {
   const { random } = fuzz;
   const { vars, body } = bytesOf(fuzz, mark, pick(random, ['plain', 'streamed', 'early', 'never']));
@@ -180,7 +180,7 @@ const hurtOne = async (fuzz: Fuzz, mark: string): Promise<void> => {
   await readUntilEnd(socket, random(2) === 0).catch(() => {});
 };
 
-/** The mark as the listener will read it, which may be hurt too, or there twice, or gone. */
+/** The mark as the listener will read it: it may be damaged, repeated or missing. */
 const markIn = (vars: Variables): string => {
   const isMark = ([name]: [string, string]) =>
     name.startsWith('HTTP_') && name.slice(5).toLowerCase().replaceAll('_', '-') === 'x-mark';
@@ -188,7 +188,7 @@ const markIn = (vars: Variables): string => {
   return marks.length > 0 ? marks.join(', ') : 'undefined';
 };
 
-/** Goes away somewhere within a request, politely or by a reset. */
+/** Disconnects somewhere within a request, cleanly or by a reset. */
 const cutOff = async (fuzz: Fuzz, mark: string): Promise<void> => {
   const { random, counts } = fuzz;
   const { vars, body } = bytesOf(fuzz, mark, pick(random, ['plain', 'streamed', 'never', 'large']));
@@ -199,13 +199,13 @@ const cutOff = async (fuzz: Fuzz, mark: string): Promise<void> => {
   await send(random, socket, bytes.subarray(0, random(bytes.length + 1)));
   if (random(2) === 0) await sleep(random(5));
   counts.cut++;
-  // Unix sockets know no reset.
+  // Unix sockets have no reset.
   if (random(2) === 0 && socket.remoteAddress !== undefined) socket.resetAndDestroy();
   else socket.destroy();
   if (!socket.closed) await once(socket, 'close');
 };
 
-/** Reads nothing for a while. */
+/** Does not read for a while. */
 const deaf = async (fuzz: Fuzz, mark: string): Promise<void> => {
   const { vars, body } = bytesOf(fuzz, mark, 'large');
   expect(fuzz, mark);
@@ -218,10 +218,10 @@ const deaf = async (fuzz: Fuzz, mark: string): Promise<void> => {
   if (!socket.closed) await once(socket, 'close');
 };
 
-/** Says less than it announced and waits; or asks for an answer that never comes. Each is ended by a deadline. */
+/** Sends less than announced and waits; or makes a request that is never answered. Each is ended by a timeout. */
 const withoutEnd = async (fuzz: Fuzz, mark: string): Promise<void> => {
   const { random } = fuzz;
-  // Dear in time: most of them behave like the ones that go away.
+  // Slow: so most of them behave like the ones that disconnect.
   if (random(8) > 0) return cutOff(fuzz, mark);
   const { vars, body } = bytesOf(fuzz, mark, pick(random, ['never', 'plain']));
   expect(fuzz, mark);
@@ -240,7 +240,7 @@ const send = async (random: Random, socket: Socket, bytes: Buffer): Promise<void
   }
 };
 
-/** @param endFirst our side ends before the answer has come */
+/** @param endFirst our side ends before the response has arrived */
 const readUntilEnd = (socket: Socket, endFirst = false): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

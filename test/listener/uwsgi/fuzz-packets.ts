@@ -1,15 +1,15 @@
-/** Packets for fuzzing: sound ones, broken ones, and a plain second reading of them to judge the parser by. */
+/** Packets for fuzzing: valid ones, damaged ones, and a simple second parser to compare with. */
 import { encodePacket } from './client.ts';
 import type { Random } from './random.ts';
 
 export type Variables = [string, string][];
 
-/** What a packet is, by the words of the protocol alone; `rest` begins behind its last byte. */
+/** A packet according to the protocol alone; `rest` starts after its last byte. */
 export type Reading =
   | { sound: true; modifier1: number; vars: Variables; rest: number }
   | { sound: false; short: boolean };
 
-/** Reads slowly and plainly, a byte at a time; `short`: more bytes could still make it sound. */
+/** Parses slowly and simply, a byte at a time; `short`: more bytes could still make it valid. */
 export const readSlowly = (bytes: Buffer, bufferSize: number): Reading => {
   const modifier1 = bytes[0] ?? 0;
   if (bytes.length < 4) return { sound: false, short: true };
@@ -96,7 +96,7 @@ const oddValue = (random: Random): string => {
   return 'x'.repeat(random(3000));
 };
 
-/** A packet that is sound, and then perhaps hurt: by flipped bits, other lengths, bytes lost, doubled or put in. */
+/** A valid packet that is then possibly damaged: by flipped bits, other lengths, lost, doubled or inserted bytes. */
 export const anyPacket = (random: Random, sound: Variables): Buffer => {
   const packet = encodePacket(
     random(4) === 0 ? oddVariables(random) : [...sound, ...(random(2) === 0 ? [] : oddVariables(random))],

@@ -1,4 +1,4 @@
-/** Fuzzing of the parser: any bytes, cut anywhere, are what a second reading says they are, and nothing throws. */
+/** Fuzzing of the parser: arbitrary bytes, cut anywhere, are parsed like by a second parser, and nothing throws. */
 import assert from 'node:assert/strict';
 import { createPacketParser, type PacketResult } from '../../../app/listener/uwsgi/packet.ts';
 import { readHead } from '../../../app/listener/uwsgi/vars.ts';
@@ -11,7 +11,7 @@ export type ParserCounts = { packets: number; heads: number; refused: number; fa
 const limitPost = 1_000_000;
 const sizes = [65_535, 65_535, 65_535, 4096, 300];
 
-/** @throws an AssertionError, with the bytes in hex, at the first packet that is read wrongly */
+/** @throws an AssertionError, with the bytes in hex, at the first packet that is parsed wrongly */
 export const fuzzParser = (seed: number, packets: number): ParserCounts => {
   const random = randomFrom(seed);
   const counts: ParserCounts = { packets: 0, heads: 0, refused: 0, faults: 0, more: 0 };
@@ -58,7 +58,7 @@ const feed = (pieces: Buffer[], bufferSize: number): { result: PacketResult; fed
   return { result: { kind: 'more' }, fed };
 };
 
-/** Whatever the variables are, a head that is passed on can hurt nobody. */
+/** Whatever the variables are, a head that is passed on is harmless. */
 const judgeHead = ({ vars }: Extract<PacketResult, { kind: 'packet' }>, counts: ParserCounts): void => {
   const head = readHead(vars, limitPost);
   if (head.kind === 'fault') {

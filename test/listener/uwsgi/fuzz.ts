@@ -1,6 +1,6 @@
 /**
  * Fuzzes the uwsgi parser and the live listener at length: `node test/listener/uwsgi/fuzz.ts [--seed N] [--packets N] [--connections N]`.
- * It ends with 1 at the first thing that is wrong; the seed it prints brings that back.
+ * Exits with 1 at the first violation; the printed seed reproduces it.
  */
 import { parseArgs } from 'node:util';
 import { heldMegabytes } from '../../setup/heap.ts';
@@ -24,7 +24,7 @@ console.log(`seed ${seed}`);
 const started = performance.now();
 const seconds = () => ((performance.now() - started) / 1000).toFixed(1);
 
-// What is allocated once is allocated now.
+// Allocates now what is allocated only once.
 fuzzParser(seed, 20_000);
 let before = heldMegabytes();
 const parsed = fuzzParser(seed + 1, packets);

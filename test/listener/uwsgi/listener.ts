@@ -27,7 +27,7 @@ const defaults: Omit<UwsgiOptions, 'log'> = {
   answersFor: () => true,
 };
 
-/** Listens until the test is over; then every connection is ended and the server closed. */
+/** Listens until the test is over; then all connections are ended and the server closed. */
 export const listen = async (family: Family = 'tcp', options: Partial<UwsgiOptions> = {}): Promise<Listener> => {
   const lines: LogLine[] = [];
   const log = { warn: (fields: object, message: string) => void lines.push({ fields: { ...fields }, message }) };
@@ -56,7 +56,7 @@ export const listenWith = async (handler: Handler, options: Partial<UwsgiOptions
   return listener;
 };
 
-/** A Fastify app with WebSocket behind the listener, as the real one stands there. */
+/** A Fastify app with WebSocket behind the listener, like the real one. */
 export const buildApp = async (listener: Listener) => {
   const app = fastify({ trustProxy: true });
   await app.register(websocket);
@@ -82,7 +82,7 @@ export const buildApp = async (listener: Listener) => {
   return app;
 };
 
-/** "line 0\n" … as a web stream that takes its time. */
+/** "line 0\n" … as a slow web stream. */
 const countingStream = (count: number): ReadableStream<Uint8Array> => {
   let at = 0;
   return new ReadableStream({
@@ -95,7 +95,7 @@ const countingStream = (count: number): ReadableStream<Uint8Array> => {
 };
 export const countingText = Array.from({ length: 100 }, (_, at) => `line ${at}\n`).join('');
 
-/** What came of a request as its handler saw it. */
+/** The events of a request as its handler saw them. */
 export const watch = (request: IncomingMessage, response: ServerResponse): string[] => {
   const events: string[] = [];
   for (const event of ['aborted', 'end', 'close']) request.on(event, () => events.push(`request ${event}`));

@@ -1,4 +1,4 @@
-/** The uwsgi listener judged by a real nginx with uwsgi_pass in front of it, on TCP and on a unix socket. */
+/** The uwsgi listener behind a real nginx with uwsgi_pass, on TCP and on a unix socket. */
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -17,7 +17,7 @@ describe.skipIf(without('nginx'))('behind nginx (skipped when nginx is not insta
       return startNginx(`location / {${uwsgiPass(listener.address, buffering)}}`);
     };
 
-    test('GET, HEAD, 204, 304, 404 and who the client is', async () => {
+    test('GET, HEAD, 204, 304, 404 and the client address are passed on', async () => {
       const port = await start();
       const headers = { Host: 'rooms.example', 'X-Forwarded-For': '198.51.100.1', Forwarded: 'for=198.51.100.1' };
       const who = await ask(port, '/who', { headers });
@@ -35,14 +35,14 @@ describe.skipIf(without('nginx'))('behind nginx (skipped when nginx is not insta
       expect((await ask(port, '/nowhere')).status).toBe(404);
     });
 
-    test('repeated cookies', async () => {
+    test('repeated cookies are joined', async () => {
       const port = await start();
       const headers = ['Host', 'a', 'Cookie', 'a=1', 'Cookie', 'b=2'];
       const { body } = await ask(port, '/cookies', { headers });
       expect(JSON.parse(body.toString())).toEqual({ cookie: 'a=1; b=2' });
     });
 
-    test.each([true, false])('a chunked upload and one of 1 MB, buffering: %s', async (buffering) => {
+    test.each([true, false])('a chunked upload and one of 1 MB arrive, buffering: %s', async (buffering) => {
       const port = await start(buffering);
       const post = { method: 'POST', headers: { 'Content-Type': 'application/octet-stream' } };
       const parts = [Buffer.from('one '), Buffer.from('two '), Buffer.from('three')];
@@ -52,19 +52,19 @@ describe.skipIf(without('nginx'))('behind nginx (skipped when nginx is not insta
       expect((await ask(port, '/echo', known, [large])).body.equals(large)).toBe(true);
     });
 
-    test.each([true, false])('a streamed answer, buffering: %s', async (buffering) => {
+    test.each([true, false])('a streamed response arrives, buffering: %s', async (buffering) => {
       const port = await start(buffering);
       const { status, body } = await ask(port, '/stream');
       expect([status, body.toString()]).toEqual([200, countingText]);
     });
 
-    test.each([true, false])('an upload that is too large is told so, buffering: %s', async (buffering) => {
+    test.each([true, false])('an upload that is too large gets 413, buffering: %s', async (buffering) => {
       const { address } = await listen(family, { limitPost: 1000 });
       const port = await startNginx(`location / {${uwsgiPass(address, buffering)}}`);
       const body = Buffer.alloc(5 * 1024 * 1024);
       const socket = connectTo(port);
       const chunks: Buffer[] = [];
-      socket.on('error', () => {}); // nginx may answer and close before it has read everything.
+      socket.on('error', () => {}); // nginx may respond and close before it has read everything.
       socket.on('data', (chunk: Buffer) => chunks.push(chunk));
       socket.write(`POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n`);
       socket.write(body);
@@ -73,7 +73,7 @@ describe.skipIf(without('nginx'))('behind nginx (skipped when nginx is not insta
       expect([status, JSON.parse(answer.toString()).code]).toEqual([413, 'body-too-large']);
     });
 
-    test('a client that goes away is gone for the handler too', async () => {
+    test('a client that disconnects aborts the request', async () => {
       const begun = Promise.withResolvers<void>();
       const aborted = Promise.withResolvers<void>();
       const { address } = await listenWith(
@@ -92,7 +92,7 @@ describe.skipIf(without('nginx'))('behind nginx (skipped when nginx is not insta
       await aborted.promise;
     });
 
-    test('a WebSocket: 1000 messages both ways', async () => {
+    test('a WebSocket carries 1000 messages both ways', async () => {
       const port = await start();
       const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
       await once(socket, 'open');
@@ -110,7 +110,7 @@ describe.skipIf(without('nginx'))('behind nginx (skipped when nginx is not insta
       expect(code).toBe(1000);
     });
 
-    test('a WebSocket to a path that has none is refused', async () => {
+    test('a WebSocket to another path is refused', async () => {
       const port = await start();
       const socket = new WebSocket(`ws://127.0.0.1:${port}/nowhere`);
       const [error]: Error[] = await once(socket, 'error');

@@ -1,4 +1,4 @@
-/** A small nginx for one test, in front of any listeners; the shipped configuration is judged in test/nginx. */
+/** A small nginx for one test, in front of any listeners; the shipped configuration is tested in test/nginx. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,10 +11,10 @@ import { freePort } from '../../nginx/nginx.ts';
 import type { Address } from './client.ts';
 import { atEnd, eventually } from './finish.ts';
 
-/** Then nginx would give its worker to "nobody", who may not enter the directory of our socket. */
+/** Otherwise nginx would run its worker as "nobody", who may not enter the directory of our socket. */
 const runsAsRoot = process.getuid?.() === 0;
 
-/** What nginx sends for every request; the stock uwsgi_params, without those nobody reads. */
+/** The variables that nginx sends for every request: the stock uwsgi_params, without unused ones. */
 const params = {
   QUERY_STRING: '$query_string',
   REQUEST_METHOD: '$request_method',
@@ -49,7 +49,7 @@ ${server}
 }
 `;
 
-/** The directives of a location that passes on by uwsgi; `more` variables stand below the usual ones. */
+/** The directives of a location with uwsgi_pass; `more` variables follow the usual ones. */
 export const uwsgiPass = (upstream: Address, buffering = true, more: Record<string, string> = {}): string => `
 ${Object.entries({ ...params, ...more })
   .map(([name, value]) => `      uwsgi_param ${name} ${value};`)
@@ -60,7 +60,7 @@ ${Object.entries({ ...params, ...more })
       uwsgi_read_timeout 20s;
 `;
 
-/** The directives of a location that passes on by HTTP. */
+/** The directives of a location with proxy_pass. */
 export const proxyPass = (upstream: Address, buffering = true): string => `
       proxy_pass http://${typeof upstream === 'number' ? `127.0.0.1:${upstream}` : `unix:${upstream}:`};
       proxy_http_version 1.1;
@@ -75,7 +75,7 @@ export const proxyPass = (upstream: Address, buffering = true): string => `
       proxy_read_timeout 20s;
 `;
 
-/** Starts nginx in a directory of its own with this server block, until the test is over; gives its port. */
+/** Starts nginx in a directory of its own with this server block, until the test is over; → its port. */
 export const startNginx = async (server: string): Promise<number> => {
   const prefix = mkdtempSync(join(tmpdir(), 'nginx-'));
   const port = await freePort();
@@ -115,7 +115,7 @@ const accepts = (port: number): Promise<boolean> =>
     });
   });
 
-/** One request through nginx, its body in these pieces. */
+/** One request through nginx, with its body in these pieces. */
 export const ask = async (
   port: number,
   path: string,

@@ -1,11 +1,11 @@
-/** The packet parser: real packets and broken ones, written in hex, whole and cut at every byte. */
+/** The packet parser: real and broken packets, written in hex, whole and cut at every byte. */
 import { describe, expect, test } from 'vitest';
 import { createPacketParser, type PacketResult } from '../../../app/listener/uwsgi/packet.ts';
 import { encodePacket } from './client.ts';
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(/[^0-9a-f]/g, ''), 'hex');
 
-/** Feeds the pieces until the result is final; what was not fed any more is `left`. */
+/** Feeds the pieces until the result is final; `left` has those that were not fed. */
 const feed = (pieces: readonly Buffer[], bufferSize = 65_535): { result: PacketResult; left: Buffer } => {
   const parse = createPacketParser(bufferSize);
   for (const [index, piece] of pieces.entries()) {
@@ -26,12 +26,12 @@ const vars = [
 ];
 
 describe('a whole packet', () => {
-  test('gives its variables in order, repeats and empty values kept', () => {
+  test('has its variables in order, with duplicates and empty values', () => {
     const { result } = feed([packet]);
     expect(result).toEqual({ kind: 'packet', modifier1: 0, modifier2: 0, vars, rest: Buffer.alloc(0) });
   });
 
-  test('leaves what follows it as rest', () => {
+  test('leaves the bytes after it as rest', () => {
     const { result } = feed([Buffer.concat([packet, hex('68 69')])]);
     expect(result).toMatchObject({ kind: 'packet', vars, rest: Buffer.from('hi') });
   });
@@ -46,11 +46,11 @@ describe('a whole packet', () => {
     expect(feed([hex('00 0700 00 0100 41 0200 c3a9')]).result).toMatchObject({ vars: [['A', 'Ã©']] });
   });
 
-  test('tells modifier2', () => {
+  test('reports modifier2', () => {
     expect(feed([hex('00 0000 07')]).result).toMatchObject({ kind: 'packet', modifier1: 0, modifier2: 7 });
   });
 
-  test('may have another modifier1 if that is served', () => {
+  test('may have another modifier1 if that is allowed', () => {
     expect(createPacketParser(65_535, [0, 5])(hex('05 0000 00'))).toMatchObject({ kind: 'packet', modifier1: 5 });
   });
 });
@@ -79,18 +79,18 @@ describe('a packet in pieces', () => {
     expect(left.toString()).toBe('body');
   });
 
-  test('is never final before its last byte', () => {
+  test('is never complete before its last byte', () => {
     for (let end = 0; end < packet.length; end++) {
       expect(feed([packet.subarray(0, end)]).result.kind).toBe('more');
       expect(feed(bytewise(packet.subarray(0, end))).result.kind).toBe('more');
     }
   });
 
-  test('of 64 KiB byte by byte costs no more copying than its size', () => {
+  test('of 64 KiB byte by byte is parsed in linear time', () => {
     const large = encodePacket({ A: 'x'.repeat(65_530) });
     const started = performance.now();
     expect(feed(bytewise(large)).result).toMatchObject({ kind: 'packet', vars: [['A', 'x'.repeat(65_530)]] });
-    // Copying all that came before with every byte would be 2 GB.
+    // Copying all earlier bytes with every byte would be 2 GB.
     expect(performance.now() - started).toBeLessThan(1000);
   });
 });
@@ -118,13 +118,13 @@ describe('a broken packet', () => {
     }
   });
 
-  test('a block larger than the buffer is refused by its head alone', () => {
+  test('a block larger than the buffer is refused by its header alone', () => {
     expect(feed([hex('00 1100 00')], 16).result).toMatchObject({ kind: 'fault', fault: 'block-too-large' });
     expect(feed(bytewise(hex('00 1100 00')), 16).result).toMatchObject({ kind: 'fault', fault: 'block-too-large' });
     expect(feed([hex('00 1000 00')], 16).result.kind).toBe('more');
   });
 
-  test('random bytes never throw, and end in a packet or a fault', () => {
+  test('random bytes never throw, and result in a packet or a fault', () => {
     let seed = 1;
     const random = (): number => {
       seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;

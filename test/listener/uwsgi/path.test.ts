@@ -1,4 +1,4 @@
-/** Paths as nginx normalises them, what may stand before the app's, and a real nginx as the judge. */
+/** Paths normalized like in nginx, prefixes, and a comparison with a real nginx. */
 import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { belowPrefix, isSamePlace, normalPath, readPrefix } from '../../../app/listener/url-path.ts';
@@ -33,7 +33,7 @@ describe('normalPath', () => {
   ])('%s → %s', (url, path) => {
     expect(normalPath(url)).toBe(path.startsWith('/') ? path : `/${path}`);
   });
-  test('without merging, as merge_slashes off', () => {
+  test('keeps double slashes, as with merge_slashes off', () => {
     expect(['//a///b//', '//..', '/a//../b', '/a/./', '/a//.'].map((url) => normalPath(url, false))).toEqual([
       '//a///b//',
       '/',
@@ -42,7 +42,7 @@ describe('normalPath', () => {
       '/a//',
     ]);
   });
-  test.each(['/..', '/a/../..', '/%2e%2e/', '/a%', '/a%2', '/a%zz', '/a%00b'])('%s is no path', (url) => {
+  test.each(['/..', '/a/../..', '/%2e%2e/', '/a%', '/a%2', '/a%zz', '/a%00b'])('%s is not a path', (url) => {
     expect(normalPath(url)).toBeUndefined();
   });
 });
@@ -61,7 +61,7 @@ describe('PATH_INFO and REQUEST_URI', () => {
     expect(pathInfo === '' || isSamePlace(url, pathInfo, scriptName)).toBe(true);
   });
   test.each([
-    // A rule for /stats at the front end, another place at ours.
+    // A rule for /stats at the front end that would apply to another path here.
     ['/stats', '/rooms/x', ''],
     ['/stats/%2e%2e/rooms', '/stats/../rooms', ''],
     ['/%2573tats', '/stats', ''],
@@ -74,7 +74,7 @@ describe('PATH_INFO and REQUEST_URI', () => {
     const head = readHead(requestVariables({ url, vars: { PATH_INFO: pathInfo, SCRIPT_NAME: scriptName } }), 0);
     expect(head).toMatchObject({ kind: 'fault', status: 400, variable: 'PATH_INFO' });
   });
-  test('are not compared when one is absent, nor for OPTIONS *', () => {
+  test('are not compared if one is missing, nor for OPTIONS *', () => {
     expect(readHead(requestVariables({ url: '/a', vars: { PATH_INFO: '' } }), 0).kind).toBe('head');
     expect(readHead(requestVariables({ method: 'OPTIONS', url: '*', vars: { PATH_INFO: '/' } }), 0).kind).toBe('head');
   });
@@ -85,11 +85,11 @@ describe('SCRIPT_NAME', () => {
     expect(readPrefix(name)).toBeUndefined();
     expect(readHead(requestVariables({ vars: { SCRIPT_NAME: name } }), 0)).toMatchObject({ variable: 'SCRIPT_NAME' });
   });
-  test('"/" is none, and a slash at the end is no matter', () => {
+  test('"/" is the same as none, and a trailing slash is ignored', () => {
     expect(readHead(requestVariables({ url: '/a', vars: { SCRIPT_NAME: '/' } }), 0)).toMatchObject({ url: '/a' });
     expect(readPrefix('/meet/')).toBe('/meet');
   });
-  test('is taken off once, and only as a whole', () => {
+  test('is removed once, and only as a whole segment', () => {
     expect(belowPrefix('/meet/meet/x', '/meet')).toBe('/meet/x');
     expect(belowPrefix('/meeting/x', '/meet')).toBe('/meeting/x');
     expect(belowPrefix('/x/../meet/y', '/meet')).toBe('/x/../meet/y');
@@ -108,7 +108,7 @@ describe.skipIf(without('nginx'))('a real nginx', () => {
       sent.on('error', reject).end();
     });
 
-  test.each([true, false])('agrees about 600 paths of odd pieces; merge_slashes: %s', async (merge) => {
+  test.each([true, false])('normalizes 600 unusual paths in the same way; merge_slashes: %s', async (merge) => {
     let seen = '';
     const { address, lines } = await listenWith((incoming, response) => {
       seen = incoming.url ?? '';
@@ -141,7 +141,7 @@ describe.skipIf(without('nginx'))('a real nginx', () => {
     for (let round = 0; round < 600; round++) {
       const path = `/${Array.from({ length: 1 + random(8) }, () => pieces[random(pieces.length)]).join('')}`;
       const answered = await status(port, path);
-      // nginx refuses by itself what is no path for us either; what it passes on is never a disagreement.
+      // nginx itself refuses what is not a valid path here either; what it passes on must always be accepted.
       expect([path, answered, lines]).toEqual([path, normalPath(path, merge) === undefined ? 400 : 200, []]);
       if (answered === 200) expect(seen).toBe(path);
       counts[answered === 200 ? 'served' : 'refused']++;
@@ -150,7 +150,7 @@ describe.skipIf(without('nginx'))('a real nginx', () => {
     expect(counts.refused).toBeGreaterThan(50);
   });
 
-  test('a subpath, a rewrite with and without SCRIPT_NAME, a location that was bypassed', async () => {
+  test('a subpath, a rewrite with and without SCRIPT_NAME, and a bypassed location', async () => {
     const { address } = await listenWith((incoming, response) =>
       response.end(`${incoming.url} below ${incoming.headers['x-forwarded-prefix']}`),
     );

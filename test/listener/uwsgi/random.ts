@@ -1,6 +1,6 @@
-/** Random numbers that a seed brings back. */
+/** Random numbers reproducible from a seed. */
 
-/** Whole numbers from 0 up to, not including, the one asked for. Mulberry32: 32 bits of state, good enough to fuzz. */
+/** Integers from 0 up to, not including, the argument. Mulberry32: 32 bits of state, good enough to fuzz. */
 export type Random = (below: number) => number;
 
 export const randomFrom = (seed: number): Random => {

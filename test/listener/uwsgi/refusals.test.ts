@@ -1,4 +1,4 @@
-/** What the uwsgi listener refuses, by itself or for a deadline, and how the answer gets to the peer. */
+/** What the uwsgi listener refuses, by itself or after a timeout, and how the response reaches the peer. */
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { connectTo, encodePacket, readAll, readAnswer, requestVariables, uwsgiRequest } from './client.ts';
@@ -40,7 +40,7 @@ describe.concurrent.each(families)('refused on %s', (family) => {
     expect(JSON.stringify(lines)).not.toContain('secret');
   });
 
-  test('the answer is delivered to a peer that first sends everything', async () => {
+  test('the response is delivered to a peer that first sends everything', async () => {
     const { address } = await listen(family, { limitPost: 1000 });
     const body = Buffer.alloc(3 * 1024 * 1024);
     for (let round = 0; round < 10; round++) {
@@ -52,7 +52,7 @@ describe.concurrent.each(families)('refused on %s', (family) => {
     }
   });
 
-  test('the answer is delivered to a peer that sends more than is read', async () => {
+  test('the response is delivered to a peer that sends more than is read', async () => {
     const { address } = await listen(family, { limitPost: 1000 });
     const body = Buffer.alloc(32 * 1024 * 1024);
     const socket = connectTo(address);
@@ -60,14 +60,14 @@ describe.concurrent.each(families)('refused on %s', (family) => {
     socket.write(body);
     const chunks: Buffer[] = [];
     socket.on('error', () => {}); // Its last writes go to a closed connection.
-    await pause(300); // By now the listener has stopped reading; a reset would take the answer away.
+    await pause(300); // By now the listener has stopped reading; a reset would discard the response.
     socket.on('data', (chunk: Buffer) => chunks.push(chunk));
     await once(socket, 'end');
     expect(readAnswer(Buffer.concat(chunks)).status).toBe(413);
     socket.destroy();
   });
 
-  test('a handler may answer before the body has come', async () => {
+  test('a handler may respond before the end of the body', async () => {
     const { address, lines } = await listenWith((_request, response) => response.writeHead(403).end('no'), {}, family);
     const body = Buffer.alloc(3 * 1024 * 1024);
     for (let round = 0; round < 10; round++) {
@@ -77,7 +77,7 @@ describe.concurrent.each(families)('refused on %s', (family) => {
     expect(lines).toEqual([]);
   });
 
-  test('so does Fastify with its own limit', async () => {
+  test('Fastify may respond by its own limit before the end of the body', async () => {
     const listener = await listen(family);
     await buildApp(listener);
     const headers = { 'Content-Type': 'application/octet-stream' };
@@ -86,7 +86,7 @@ describe.concurrent.each(families)('refused on %s', (family) => {
   });
 });
 
-describe.concurrent('a deadline', () => {
+describe.concurrent('a timeout', () => {
   const short = { headerTimeout: 400, bodyTimeout: 400 };
 
   test('ends a connection that sends nothing', async () => {
@@ -95,7 +95,7 @@ describe.concurrent('a deadline', () => {
     expect(lines).toMatchObject([{ fields: { code: 'request-timeout', peer: '127.0.0.1' } }]);
   });
 
-  test('ends a packet that comes byte by byte', async () => {
+  test('ends a packet that arrives byte by byte', async () => {
     const { address } = await listen('tcp', short);
     const started = performance.now();
     const socket = connectTo(address);
@@ -108,7 +108,7 @@ describe.concurrent('a deadline', () => {
     expect(performance.now() - started).toBeLessThan(2000);
   });
 
-  test('ends a body that stands still, and its handler', async () => {
+  test('ends a body that stalls, and its handler', async () => {
     const seen: string[][] = [];
     const { address, lines } = await listenWith(
       (request, response) => void seen.push(watch(request.resume(), response)),
@@ -122,7 +122,7 @@ describe.concurrent('a deadline', () => {
     expect(lines).toHaveLength(1);
   });
 
-  test('is put off by every part of a body', async () => {
+  test('is extended by every part of a body', async () => {
     const { address } = await listenWith(
       (request, response) => request.resume().on('end', () => response.end('ok')),
       short,
@@ -137,7 +137,7 @@ describe.concurrent('a deadline', () => {
     expect(readAnswer(await answer).status).toBe(200);
   });
 
-  test('does not run while the handler does not read, and begins anew when it does', async () => {
+  test('stops while the handler does not read, and starts again when it does', async () => {
     const size = 16 * 1024 * 1024;
     const { address } = await listenWith(async (request, response) => {
       await pause(900);
@@ -149,7 +149,7 @@ describe.concurrent('a deadline', () => {
     expect(body.toString()).toBe(String(size));
   });
 
-  test('does not concern the time a handler takes', async () => {
+  test('does not limit the time of the handler', async () => {
     const { address } = await listenWith((_request, response) => void setTimeout(() => response.end('ok'), 900), short);
     expect((await uwsgiRequest(address)).body.toString()).toBe('ok');
   });

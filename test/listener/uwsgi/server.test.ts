@@ -1,4 +1,4 @@
-/** The uwsgi listener as a server: requests, bodies, answers and WebSockets, over TCP and unix sockets. */
+/** The uwsgi listener as a server: requests, bodies, responses and WebSockets, over TCP and unix sockets. */
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -22,7 +22,7 @@ import { buildApp, countingText, type Family, listen, listenWith } from './liste
 const families: Family[] = ['tcp', 'unix'];
 
 describe.each(families)('Fastify behind it on %s', (family) => {
-  test('sees the client as the variables tell it', async () => {
+  test('sees the client that the variables name', async () => {
     const listener = await listen(family);
     await buildApp(listener);
     const answer = await uwsgiRequest(listener.address, {
@@ -65,7 +65,7 @@ describe.each(families)('Fastify behind it on %s', (family) => {
     expect(JSON.parse(body.toString())).toEqual({ cookie: 'a=1; b=2' });
   });
 
-  test('takes an upload of 8 MB', async () => {
+  test('accepts an upload of 8 MB', async () => {
     const listener = await listen(family);
     await buildApp(listener);
     const body = Buffer.alloc(8 * 1024 * 1024, 'genkan');
@@ -92,7 +92,7 @@ describe.each(families)('Fastify behind it on %s', (family) => {
     socket.destroy();
   });
 
-  test('refuses a WebSocket elsewhere with a plain answer', async () => {
+  test('refuses a WebSocket to another path with a plain response', async () => {
     const listener = await listen(family);
     await buildApp(listener);
     const socket = connectTo(listener.address);
@@ -102,7 +102,7 @@ describe.each(families)('Fastify behind it on %s', (family) => {
 });
 
 describe('a request', () => {
-  test('may arrive cut anywhere', async () => {
+  test('may be cut anywhere', async () => {
     const { address } = await listenWith(echo);
     const bytes = Buffer.concat([
       encodePacket(requestVariables({ method: 'POST', body: 'hello' })),
@@ -117,7 +117,7 @@ describe('a request', () => {
     }
   });
 
-  test('has the version that SERVER_PROTOCOL says, and the answer its Content-Length all the same', async () => {
+  test('has the version of SERVER_PROTOCOL, and its response a Content-Length anyway', async () => {
     const { address } = await listenWith((request, response) => response.end(request.httpVersion));
     for (const version of ['1.0', '1.1', '2.0', '3.0']) {
       const { body, headers, raw } = await uwsgiRequest(address, { vars: { SERVER_PROTOCOL: `HTTP/${version}` } });
@@ -146,7 +146,7 @@ describe('a request', () => {
     expect(requests).toBe(1);
   });
 
-  test('ends and closes for whoever waits for it', async () => {
+  test('emits end and close, and its response finish and close', async () => {
     const events: string[] = [];
     const { address } = await listenWith((request, response) => {
       for (const event of ['end', 'close', 'aborted']) request.on(event, () => events.push(`request ${event}`));
@@ -158,14 +158,14 @@ describe('a request', () => {
     expect(events.sort()).toEqual(['request close', 'request end', 'response close', 'response finish']);
   });
 
-  test('without an upgrade listener is a plain request', async () => {
+  test('to upgrade is a plain request if there is no upgrade listener', async () => {
     const { address } = await listenWith((request, response) => response.end(request.headers.upgrade));
     const socket = connectTo(address);
     socket.write(handshake('/'));
     expect(readAnswer(await readAll(socket)).body.toString()).toBe('websocket');
   });
 
-  test('that is upgraded leaves every byte to the new owner, however late that one comes', async () => {
+  test('that is upgraded leaves every byte to the new owner, however late it reads', async () => {
     const { address, server } = await listen();
     const read = Promise.withResolvers<string>();
     server.on('upgrade', (_request, socket: Socket, head: Buffer) => {
@@ -179,7 +179,7 @@ describe('a request', () => {
     socket.destroy();
   });
 
-  test('is read no faster than the handler takes it', async () => {
+  test('is read no faster than the handler reads', async () => {
     const size = 32 * 1024 * 1024;
     const started = Promise.withResolvers<Socket>();
     const go = Promise.withResolvers<void>();
@@ -199,8 +199,8 @@ describe('a request', () => {
   });
 });
 
-describe('an answer', () => {
-  test('has Content-Length when its end is known at once, else it ends with the connection', async () => {
+describe('a response', () => {
+  test('has Content-Length if its end is known at once, otherwise it ends with the connection', async () => {
     const { address } = await listenWith((request, response) => {
       if (request.url === '/streamed') response.write('hel');
       response.end(request.url === '/streamed' ? 'lo' : 'hello');
@@ -223,7 +223,7 @@ describe('an answer', () => {
     ],
     ['in an array', (response) => response.writeHead(200, ['Transfer-Encoding', 'chunked', 'X-A', '1'])],
     ['after a reason', (response) => response.writeHead(200, 'Fine', { 'Transfer-Encoding': 'chunked' })],
-  ])('is never chunked, even if the application says so: %s', async (_, set) => {
+  ])('is never chunked, even if the application requests it: %s', async (_, set) => {
     const { address } = await listenWith((_request, response) => {
       set(response);
       response.write('hel');
@@ -236,7 +236,7 @@ describe('an answer', () => {
     expect(body.toString()).toBe('hello');
   });
 
-  test('says nothing before its final status', async () => {
+  test('sends nothing before its final status', async () => {
     let called = 0;
     const { address } = await listenWith((_request, response) => {
       response.writeContinue(() => called++);
@@ -250,7 +250,7 @@ describe('an answer', () => {
     expect(called).toBe(2);
   });
 
-  test('has a real status line', async () => {
+  test('has an HTTP status line', async () => {
     const { address } = await listenWith((_request, response) => response.writeHead(418, 'Short and Stout').end());
     expect((await uwsgiRequest(address)).raw.toString()).toMatch(/^HTTP\/1\.1 418 Short and Stout\r\n/);
   });
@@ -265,7 +265,7 @@ describe('an answer', () => {
     expect([headers['content-length'], body.length]).toEqual(['5', 0]);
   });
 
-  test('waits for a slow reader: 50 MB do not grow the memory', async () => {
+  test('of 50 MB waits for a slow reader without growing memory', async () => {
     const chunk = Buffer.alloc(64 * 1024, 'x');
     const count = 800;
     let written = 0;
@@ -285,13 +285,13 @@ describe('an answer', () => {
     socket.pause();
     await new Promise((resolve) => setTimeout(resolve, 300));
     const ahead = written;
-    expect(ahead).toBeLessThan(count / 2); // What the kernel's buffers take.
+    expect(ahead).toBeLessThan(count / 2); // What the kernel's buffers hold.
     const { body } = readAnswer(await readAll(socket.resume()));
     expect(body.length).toBe(count * chunk.length);
     expect(unsent).toBeLessThan(4 * chunk.length);
   });
 
-  test('that is piped starts again after a drain', async () => {
+  test('that is piped resumes after a drain', async () => {
     const { address } = await listenWith(async (_request, response) => {
       response.writeHead(200);
       if (!response.write(Buffer.alloc(4 * 1024 * 1024))) await once(response, 'drain');

@@ -22,17 +22,17 @@ const values = (head: RequestHead, name: string): string[] =>
 const names = (head: RequestHead): string[] => head.rawHeaders.filter((_, at) => at % 2 === 0);
 
 describe('the request line', () => {
-  test('comes from its variables, the URL raw', () => {
+  test('is read from its variables, with the raw URL', () => {
     const head = headOf({ method: 'GET', url: '/a%20b/../c?x=1', vars: { PATH_INFO: '/c' } });
     expect(head).toMatchObject({ method: 'GET', url: '/a%20b/../c?x=1', httpVersion: '1.1', upgrade: false });
   });
 
-  test('may be OPTIONS *, and only OPTIONS *', () => {
+  test('may be OPTIONS *, and * only with OPTIONS', () => {
     expect(headOf({ method: 'OPTIONS', url: '*' }).url).toBe('*');
     expect(faultOf({ REQUEST_URI: '*' })).toMatchObject({ status: 400, variable: 'REQUEST_URI' });
   });
 
-  test('tells the version of the protocol', () => {
+  test('has the protocol version', () => {
     expect(headOf({ vars: { SERVER_PROTOCOL: 'HTTP/1.0' } }).httpVersion).toBe('1.0');
     expect(headOf({ vars: { SERVER_PROTOCOL: 'HTTP/2.0' } }).httpVersion).toBe('2.0');
     expect(headOf({ vars: { SERVER_PROTOCOL: '' } }).httpVersion).toBe('1.1');
@@ -54,7 +54,7 @@ describe('the request line', () => {
     expect(faultOf({ [variable]: value })).toMatchObject({ status: 400, variable });
   });
 
-  test('is refused when a variable is absent', () => {
+  test('is refused if a variable is missing', () => {
     for (const absent of ['REQUEST_METHOD', 'REQUEST_URI', 'REMOTE_ADDR']) {
       const vars = requestVariables().filter(([name]) => name !== absent);
       expect(readHead(vars, limitPost)).toMatchObject({ kind: 'fault', status: 400, variable: absent });
@@ -68,12 +68,12 @@ describe('headers', () => {
     expect(head.rawHeaders.slice(0, 6)).toEqual(['host', 'example.org', 'x-some-thing', '1', 'accept', 'text/html']);
   });
 
-  test('that come twice stay two', () => {
+  test('that are repeated stay separate', () => {
     const head = headOf({ headers: { Cookie: ['a=1', 'b=2'] } });
     expect(values(head, 'cookie')).toEqual(['a=1', 'b=2']);
   });
 
-  test('of the body have variables of their own', () => {
+  test('about the body have variables of their own', () => {
     const head = headOf({
       method: 'POST',
       body: 'hello',
@@ -85,7 +85,7 @@ describe('headers', () => {
     expect(head.contentLength).toBe(5);
   });
 
-  test('of one hop are dropped', () => {
+  test('that are hop-by-hop are dropped', () => {
     const hop = [
       'Connection',
       'Keep-Alive',
@@ -100,7 +100,7 @@ describe('headers', () => {
     for (const name of hop) expect(names(head)).not.toContain(name.toLowerCase());
   });
 
-  test('Proxy is never passed on (httpoxy)', () => {
+  test('never include Proxy (httpoxy)', () => {
     expect(names(headOf({ headers: { Proxy: 'http://evil.example' } }))).not.toContain('proxy');
   });
 
@@ -114,21 +114,21 @@ describe('headers', () => {
     expect(faultOf({ CONTENT_TYPE: value })).toMatchObject({ status: 400, variable: 'CONTENT_TYPE' });
   });
 
-  test('other control characters and bytes above 7f are left as they are', () => {
+  test('may contain other control characters and bytes above 7f, unchanged', () => {
     expect(values(headOf({ headers: { 'X-Thing': 'a\tb é' } }), 'x-thing')).toEqual(['a\tb é']);
   });
 
-  test('a second, different Host is refused; the same one twice is one', () => {
+  test('a second, different Host is refused; a repeated one is accepted', () => {
     const twice = (second: string): RequestHead | VarsFault => read({ headers: { Host: ['example.org', second] } });
     expect(twice('evil.example')).toMatchObject({ kind: 'fault', status: 400, variable: 'HTTP_HOST' });
     expect(names(headOf({ headers: { Host: ['a', 'a'] } })).filter((name) => name === 'host')).toHaveLength(1);
   });
 
-  test('variables nobody uses are not looked at', () => {
+  test('unused variables are not validated', () => {
     expect(headOf({ vars: { DOCUMENT_ROOT: 'a\nb', X: '\0' } }).kind).toBe('head');
   });
 
-  test('any number of new names can be worked out', () => {
+  test('any number of unknown names is converted', () => {
     for (let at = 0; at < 2000; at++) {
       expect(values(headOf({ headers: { [`x-new-${at}`]: 'v' } }), `x-new-${at}`)).toEqual(['v']);
     }
@@ -136,7 +136,7 @@ describe('headers', () => {
 });
 
 describe('the client', () => {
-  test('is who the variables say', () => {
+  test('is the one in the variables', () => {
     const head = headOf({ vars: { REMOTE_ADDR: '2001:db8::7', REMOTE_PORT: '4711', REQUEST_SCHEME: 'https' } });
     expect(head).toMatchObject({ remoteAddress: '2001:db8::7', remotePort: 4711, scheme: 'https' });
     expect(values(head, 'x-forwarded-for')).toEqual(['2001:db8::7']);
@@ -144,7 +144,7 @@ describe('the client', () => {
     expect(values(head, 'x-forwarded-host')).toEqual(['example.org']);
   });
 
-  test('cannot say so itself', () => {
+  test('cannot set its own forwarded headers', () => {
     const head = headOf({
       headers: {
         'X-Forwarded-For': '198.51.100.1',
@@ -163,7 +163,7 @@ describe('the client', () => {
     expect(rest.sort()).toEqual(['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto']);
   });
 
-  test('uses https when HTTPS says on and no scheme is given', () => {
+  test('uses https if HTTPS is on and no scheme is given', () => {
     expect(headOf({ vars: { REQUEST_SCHEME: '', HTTPS: 'on' } }).scheme).toBe('https');
     expect(headOf({ vars: { REQUEST_SCHEME: '', HTTPS: 'off' } }).scheme).toBe('http');
     expect(headOf({ vars: { REQUEST_SCHEME: '', HTTPS: '' } }).scheme).toBe('http');
@@ -179,12 +179,12 @@ describe('the client', () => {
     ['0', 'http', []],
     ['65536', 'http', []],
     ['unix', 'http', []],
-  ])('connects to SERVER_PORT %j, by %s: x-forwarded-port %j', (port, scheme, told) => {
+  ])('connects to SERVER_PORT %j, by %s: x-forwarded-port %j', (port, scheme, forwardedPort) => {
     const head = headOf({ vars: { SERVER_PORT: port, REQUEST_SCHEME: scheme, HTTP_X_FORWARDED_PORT: '1' } });
-    expect(values(head, 'x-forwarded-port')).toEqual(told);
+    expect(values(head, 'x-forwarded-port')).toEqual(forwardedPort);
   });
 
-  test('may have no Host and no port, and may have come to nginx by a unix socket', () => {
+  test('may have no Host and no port, and may reach nginx over a unix socket', () => {
     const head = headOf({ vars: { HTTP_HOST: '', REMOTE_PORT: '', REMOTE_ADDR: 'unix:' } });
     expect(names(head)).not.toContain('x-forwarded-host');
     expect(head).not.toHaveProperty('remotePort');
@@ -204,7 +204,7 @@ describe('the client', () => {
 });
 
 describe('CONTENT_LENGTH', () => {
-  test('absent or empty is 0, without a header', () => {
+  test('missing or empty is 0, without a header', () => {
     const absent = requestVariables().filter(([name]) => name !== 'CONTENT_LENGTH');
     for (const head of [headOf(), readHead(absent, limitPost)]) {
       expect(head).toMatchObject({ kind: 'head', contentLength: 0 });
@@ -224,7 +224,7 @@ describe('CONTENT_LENGTH', () => {
     expect(faultOf({ CONTENT_LENGTH: value })).toMatchObject({ status: 400, variable: 'CONTENT_LENGTH' });
   });
 
-  test('given twice must be the same', () => {
+  test('may be repeated only with the same value', () => {
     const twice = (second: string): RequestHead | VarsFault =>
       readHead([...requestVariables({ body: 'hello' }), ['CONTENT_LENGTH', second]], limitPost);
     expect(twice('5')).toMatchObject({ contentLength: 5 });

@@ -1,4 +1,4 @@
-/** WebSocket through a real nginx by uwsgi_pass: many messages, every kind of frame, every kind of end. */
+/** WebSocket through a real nginx by uwsgi_pass: many messages, every kind of frame, every way to end. */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import websocket from '@fastify/websocket';
@@ -14,10 +14,10 @@ import { startNginx, uwsgiPass } from './nginx.ts';
 const families: Family[] = ['tcp', 'unix'];
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** The server's ends of the connections, in the order in which they came, and how they ended. */
+/** The server's ends of the connections, in order, and how they ended. */
 type Hall = { sockets: WebSocket[]; ends: { code: number; reason: string }[] };
 
-/** Echoes frames as they are; /count sends as many numbers as it is asked for; /silent only listens. */
+/** Echoes frames unchanged; /count sends as many numbers as requested; /silent only listens. */
 const buildHall = async (family: Family): Promise<Hall & { address: Address; open: () => Promise<number> }> => {
   const hall: Hall = { sockets: [], ends: [] };
   const { server, address } = await listen(family);
@@ -35,10 +35,10 @@ const buildHall = async (family: Family): Promise<Hall & { address: Address; ope
   app.get<{ Params: { count: string } }>('/count/:count', { websocket: true }, (socket, { params }) => {
     enter(socket);
     for (let at = 0; at < Number(params.count); at++) socket.send(String(at));
-    let heard = 0;
+    let received = 0;
     socket.on('message', (data) => {
-      if (data.toString() !== String(heard++)) socket.close(4000, `${data} in place of ${heard - 1}`);
-      if (heard === Number(params.count)) socket.send('all heard');
+      if (data.toString() !== String(received++)) socket.close(4000, `${data} in place of ${received - 1}`);
+      if (received === Number(params.count)) socket.send('all received');
     });
   });
   app.get('/silent', { websocket: true }, enter);
@@ -56,29 +56,31 @@ const enter = async (family: Family, path: string, options = {}) => {
   const hall = await buildHall(family);
   const port = await startNginx(`location / {${uwsgiPass(hall.address)}}`);
   const client = new WebSocket(`ws://127.0.0.1:${port}${path}`, options);
-  // From the start: the server may speak first.
-  const heard: string[] = [];
-  client.on('message', (data) => heard.push(data.toString()));
+  // From the start: the server may send first.
+  const received: string[] = [];
+  client.on('message', (data) => received.push(data.toString()));
   client.on('error', () => {});
   await once(client, 'open');
   await eventually(() => expect(hall.sockets.length).toBe(1));
   const [server] = hall.sockets;
-  if (!server) throw new Error('nobody came');
-  return { ...hall, client, server, port, heard };
+  if (!server) throw new Error('no connection arrived');
+  return { ...hall, client, server, port, received };
 };
 
 keepUntilFileEnds();
 
 describe.skipIf(without('nginx')).concurrent.each(families)('through nginx to %s', (family) => {
-  test('5000 messages each way at the same time, in order', async () => {
-    const { client, heard } = await enter(family, '/count/5000');
+  test('5000 messages each way at the same time arrive in order', async () => {
+    const { client, received } = await enter(family, '/count/5000');
     for (let at = 0; at < 5000; at++) client.send(String(at));
-    await eventually(() => expect(heard.length).toBe(5001));
-    expect(heard.filter((text) => text !== 'all heard')).toEqual(Array.from({ length: 5000 }, (_, at) => String(at)));
+    await eventually(() => expect(received.length).toBe(5001));
+    expect(received.filter((text) => text !== 'all received')).toEqual(
+      Array.from({ length: 5000 }, (_, at) => String(at)),
+    );
     client.close();
   });
 
-  test('binary, empty, 64 KiB and larger, text in every script', async () => {
+  test('binary, empty, 64 KiB and larger messages, and text in every script, arrive', async () => {
     const { client } = await enter(family, '/echo');
     const bytes = (length: number) => Buffer.from(Array.from({ length }, (_, at) => (at * 7) % 256));
     const messages = [
@@ -86,20 +88,22 @@ describe.skipIf(without('nginx')).concurrent.each(families)('through nginx to %s
       ...Array.from({ length: 100 }, () => bytes(65_536)),
       ...['', '玄関', 'a\0b', '🚪'.repeat(10_000)],
     ];
-    const heard: (Buffer | string)[] = [];
+    const received: (Buffer | string)[] = [];
     const done = Promise.withResolvers<void>();
     client.on('message', (data: Buffer, binary: boolean) => {
-      heard.push(binary ? data : data.toString());
-      if (heard.length === messages.length) done.resolve();
+      received.push(binary ? data : data.toString());
+      if (received.length === messages.length) done.resolve();
     });
     for (const message of messages) client.send(message);
     await done.promise;
-    const wrong = messages.findIndex((message, at) => !Buffer.from(message).equals(Buffer.from(heard[at] ?? 'none')));
-    expect([wrong, heard.map((one) => typeof one)]).toEqual([-1, messages.map((one) => typeof one)]);
+    const wrong = messages.findIndex(
+      (message, at) => !Buffer.from(message).equals(Buffer.from(received[at] ?? 'none')),
+    );
+    expect([wrong, received.map((one) => typeof one)]).toEqual([-1, messages.map((one) => typeof one)]);
     client.close();
   });
 
-  test('in fragments, with pings between them, both ways', async () => {
+  test('fragments with pings between them arrive, both ways', async () => {
     const { client, server } = await enter(family, '/silent');
     for (const [from, to] of [
       [client, server],
@@ -133,38 +137,38 @@ describe.skipIf(without('nginx')).concurrent.each(families)('through nginx to %s
     await once(other, 'open');
     await eventually(() => expect(sockets.length).toBe(2));
     sockets[1]?.close(code, 'of the server');
-    const [told, reason] = await once(other, 'close');
-    expect([told, String(reason)]).toEqual([code, 'of the server']);
+    const [receivedCode, reason] = await once(other, 'close');
+    expect([receivedCode, String(reason)]).toEqual([code, 'of the server']);
   });
 
-  test('a close without a code is one without a code', async () => {
+  test('a close without a code arrives without a code', async () => {
     const { client, ends } = await enter(family, '/silent');
     client.close();
     await eventually(() => expect(ends).toEqual([{ code: 1005, reason: '' }]));
   });
 
-  test('a client that vanishes is noticed, and its connection freed', async () => {
+  test('a client that vanishes is detected, and its connection freed', async () => {
     const { client, ends, open } = await enter(family, '/echo');
     client.terminate();
     await eventually(() => expect(ends).toEqual([{ code: 1006, reason: '' }]));
     await eventually(async () => expect(await open()).toBe(0));
   });
 
-  test('a server that cuts is noticed by the client', async () => {
+  test('a connection reset by the server is detected by the client', async () => {
     const { client, server } = await enter(family, '/echo');
     server.terminate();
     const [code]: number[] = await once(client, 'close');
     expect(code).toBe(1006);
   });
 
-  test('a client that does not answer pings is found', async () => {
+  test('a client that does not answer pings is detected', async () => {
     const { server, ends } = await enter(family, '/echo', { autoPong: false });
     expect(await staysSilent(server)).toBe(true);
     server.terminate();
     await eventually(() => expect(ends).toEqual([{ code: 1006, reason: '' }]));
   });
 
-  test('a peer that is half open, behind a line that has gone dead, is found', async () => {
+  test('a half-open connection over a dead line is detected', async () => {
     const { address, sockets, ends, open } = await buildHall(family);
     const relay = await startRelay(address);
     const port = await startNginx(`location / {${uwsgiPass(relay.port)}}`);
@@ -172,7 +176,7 @@ describe.skipIf(without('nginx')).concurrent.each(families)('through nginx to %s
     await once(client, 'open');
     await eventually(() => expect(sockets.length).toBe(1));
     const [server] = sockets;
-    if (!server) throw new Error('nobody came');
+    if (!server) throw new Error('no connection arrived');
     await answersPing(server);
     relay.goDead();
     expect(await staysSilent(server)).toBe(true);
@@ -182,7 +186,7 @@ describe.skipIf(without('nginx')).concurrent.each(families)('through nginx to %s
     client.terminate();
   });
 
-  test('a client that reads nothing holds back who sends, not the memory of the listener', async () => {
+  test('a client that does not read holds back the sender, not the memory of the listener', async () => {
     const { client, server } = await enter(family, '/silent');
     client.pause();
     const message = Buffer.alloc(65_536);
@@ -192,12 +196,12 @@ describe.skipIf(without('nginx')).concurrent.each(families)('through nginx to %s
       sent++;
       if (sent % 20 === 0) await pause(1);
     }
-    // What the system and nginx took in; beyond that the sender sees it wait, and can stop.
+    // What the kernel and nginx buffer; beyond that the sender sees backpressure, and can stop.
     expect(sent).toBeLessThan(1000);
-    let heard = 0;
-    client.on('message', () => heard++);
+    let received = 0;
+    client.on('message', () => received++);
     client.resume();
-    await eventually(() => expect(heard).toBe(sent));
+    await eventually(() => expect(received).toBe(sent));
     expect(server.bufferedAmount).toBe(0);
     client.close();
   });
@@ -209,7 +213,7 @@ const answersPing = async (socket: WebSocket): Promise<void> => {
   await once(socket, 'pong');
 };
 
-/** One ping, and whether there is no pong for 300 ms after it. */
+/** One ping, and whether no pong arrives within 300 ms. */
 const staysSilent = (socket: WebSocket): Promise<boolean> => {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   socket.once('pong', () => resolve(false));
@@ -218,7 +222,7 @@ const staysSilent = (socket: WebSocket): Promise<boolean> => {
   return promise;
 };
 
-/** A line to `address` that can go dead: it carries nothing more and closes nothing. */
+/** A line to `address` that can go dead: it then carries nothing and closes nothing. */
 const startRelay = async (address: Address) => {
   const pairs: [Socket, Socket][] = [];
   const server = createServer((near) => {

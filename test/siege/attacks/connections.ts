@@ -1,4 +1,4 @@
-/** Attacks on connections: many, slow, half of them, and those that nobody closes. */
+/** Attacks on connections: many, slow, incomplete, and never closed. */
 
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,7 +8,7 @@ const handshake = (path: string, from: string): string =>
   `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n` +
   `Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: genkan.v1\r\nX-Forwarded-For: ${from}\r\n\r\n`;
 const badPaths = ['/rooms/%FF/ws', '/js/%FF', `/rooms/${'r'.repeat(2000)}/ws`, '/%2e%2e/ws', '/rooms/a%00b/ws', '//ws'];
-/** Connections that this process holds at a time. */
+/** The number of connections that this process holds at a time. */
 const most = 2000;
 
 const hold = (held: Socket[], socket: Socket): void => {
@@ -41,7 +41,7 @@ export const connectionAttacks: Record<string, Attack> = {
     },
   },
   'upgrade to bad paths': {
-    does: 'asks for WebSockets at paths that cannot be read, and leaves the connections open',
+    does: 'requests WebSockets at malformed paths, and leaves the connections open',
     async run(hands) {
       const held: Socket[] = [];
       await hands.repeat(2, async (hand, nth) => {

@@ -1,14 +1,14 @@
-/** Attacks on the ways in: sessions, passcodes, tokens, TURN credentials. */
+/** Attacks on joining: sessions, passcodes, tokens, TURN credentials. */
 import { known } from '../addresses.ts';
 import type { Attack, Hands, Seat } from '../hands.ts';
 
 const burst = (count: number, from: number): { type: string; n: number; text: string }[] =>
   Array.from({ length: count }, (_, more) => ({ type: 'chat', n: from + more + 1, text: 'so many words' }));
 
-/** Resumes over another WebSocket, says what a connection may say at once, and leaves it. */
-const resumeAndTalk = async (hands: Hands, state: { seat: Seat; said: number }): Promise<void> => {
+/** Resumes over another WebSocket, sends the burst of a connection, and abandons it. */
+const resumeAndSend = async (hands: Hands, state: { seat: Seat; acknowledged: number }): Promise<void> => {
   const { seat } = state;
-  let acked = state.said;
+  let acked = state.acknowledged;
   const fields = { session: seat.session, after: seat.seq };
   const entered = await hands.enter(seat.room, hands.anywhere, fields, (text) => {
     const [, n] = /"ack","n":(\d+)/.exec(text) ?? [];
@@ -16,25 +16,25 @@ const resumeAndTalk = async (hands: Hands, state: { seat: Seat; said: number }):
     seat.seq = Math.max(seat.seq, Number(/"seq":(\d+)/.exec(text)?.[1] ?? 0));
   });
   if (!entered) return hands.pause(50);
-  for (const text of burst(400, state.said)) entered.socket.send(JSON.stringify(text));
+  for (const text of burst(400, state.acknowledged)) entered.socket.send(JSON.stringify(text));
   await hands.pause(60);
-  hands.count('texts acknowledged', acked - state.said);
-  state.said = acked;
+  hands.count('texts acknowledged', acked - state.acknowledged);
+  state.acknowledged = acked;
   entered.socket.terminate();
 };
 
 export const entranceAttacks: Record<string, Attack> = {
   'talk by resuming': {
-    does: 'one session resumes without pause, and says with each connection as much as one may at once',
+    does: 'one session resumes without pause, and sends a whole burst over each connection',
     async run(hands) {
       const seat = await hands.join('resumed', hands.v4);
       if (!seat) return;
-      const state = { seat, said: 0 };
-      await hands.repeat(1, () => resumeAndTalk(hands, state));
+      const state = { seat, acknowledged: 0 };
+      await hands.repeat(1, () => resumeAndSend(hands, state));
     },
   },
   'resume without pause': {
-    does: 'sessions resume by HTTP and WebSocket as fast as they are let, also in an honest room',
+    does: 'sessions resume by HTTP and WebSocket as fast as they are allowed, also in an honest room',
     async run(hands) {
       const seats: (Seat | undefined)[] = [];
       await hands.repeat(4, async (hand) => {
@@ -71,7 +71,7 @@ export const entranceAttacks: Record<string, Attack> = {
     },
   },
   'enter and leave': {
-    does: 'enters and leaves an honest room, and knocks and goes at another, without pause and under ever new addresses',
+    does: 'joins and leaves an honest room and the lobby of another, without pause and from ever new addresses',
     run: (hands) =>
       hands.repeat(4, async (hand) => {
         const seat = await hands.join(hand % 2 ? known.knock : known.open, hands.v6, { name: 'restless' });
@@ -80,7 +80,7 @@ export const entranceAttacks: Record<string, Attack> = {
       }),
   },
   'set passcodes': {
-    does: 'sends 600 `passcode` messages in a row, and enters rooms with right and wrong ones',
+    does: 'sends 600 `passcode` messages in a row, and joins rooms with right and wrong ones',
     run: (hands) =>
       hands.repeat(2, async (hand, nth) => {
         const room = `hashed-${hand}-${nth}`;
@@ -88,7 +88,7 @@ export const entranceAttacks: Record<string, Attack> = {
         if (!host) return hands.pause(100);
         for (let n = 1; n <= 600; n += 1)
           host.socket.send(JSON.stringify({ type: 'passcode', n, passcode: `code ${n}` }));
-        for (let times = 0; times < 20 && hands.goesOn; times += 1) {
+        for (let times = 0; times < 20 && hands.isRunning; times += 1) {
           await hands.turn();
           await hands.join(room, hands.v6, { passcode: times % 2 ? 'code 600' : 'wrong' });
           await hands.join(room, hands.v4, { passcode: 'code 600' });
@@ -104,14 +104,14 @@ export const entranceAttacks: Record<string, Attack> = {
       ),
   },
   'collect TURN names': {
-    does: 'joins thousands of times for credentials of the relay',
+    does: 'joins thousands of times for TURN credentials',
     async run(hands) {
       const names = { v4: new Set<string>(), v6: new Set<string>() };
       await hands.repeat(4, async (hand, nth) => {
         const kind = hand % 2 ? 'v4' : 'v6';
         const reply = await hands.ask('POST', `/rooms/turn-${hand}-${nth % 50}/join`, hands[kind], {});
         const [, name] = /"username":"([^"]+)"/.exec(reply.text) ?? [];
-        // What a quota of the relay counts by; the expiry before it changes each second.
+        // The relay's quota counts by this; the expiry before it changes each second.
         if (name !== undefined) names[kind].add(name.replace(/^\d+:/, ''));
         if (reply.status !== 200) return hands.pause(20);
         const { session } = JSON.parse(reply.text);
@@ -121,7 +121,7 @@ export const entranceAttacks: Record<string, Attack> = {
     },
   },
   'ask without entering': {
-    does: 'asks who is inside and how requests arrive, and shows wrong tokens and sessions',
+    does: 'requests the occupancy and the request echo, and sends wrong tokens and sessions',
     run: (hands) =>
       hands.repeat(4, async (hand, nth) => {
         const room = nth % 2 ? known.open : `asked-${nth}`;

@@ -1,4 +1,4 @@
-/** Attacks by what is said: too much, too large, of the wrong form, to people who listen and by some who do not read. */
+/** Attacks by messages: too many, too large, malformed, to peers that receive and by peers that do not read. */
 
 import type WebSocket from 'ws';
 import { known } from '../addresses.ts';
@@ -28,9 +28,9 @@ const batches = [
   `[${Array(40_000).fill('{"type":"ping"}').join(',')}]`,
 ];
 
-/** Sends as long as the kernel takes it; what is kept in this process has a limit. */
+/** Sends as long as the kernel accepts it; what is buffered in this process is limited. */
 const pour = async (hands: Hands, socket: WebSocket, next: () => string, atOnce: number): Promise<void> => {
-  while (hands.goesOn && socket.readyState === socket.OPEN) {
+  while (hands.isRunning && socket.readyState === socket.OPEN) {
     await hands.turn();
     for (let sent = 0; sent < atOnce && socket.bufferedAmount < 500_000; sent += 1) socket.send(next());
     hands.count('sent', atOnce);
@@ -40,13 +40,13 @@ const pour = async (hands: Hands, socket: WebSocket, next: () => string, atOnce:
 
 export const messageAttacks: Record<string, Attack> = {
   'flood a room': {
-    does: 'takes eight seats of an honest room, and sends signals, texts and updates to everyone as fast as it may',
+    does: 'takes eight seats of an honest room, and sends signals, texts and updates to every peer as fast as allowed',
     run: (hands) =>
       hands.repeat(8, async () => {
         const state = { n: 0, acked: 0 };
         const entered = await hands.enter(known.open, hands.anywhere, { name: 'flooder' }, (text) => {
           state.acked = Math.max(state.acked, Number(/"ack","n":(\d+)/.exec(text)?.[1] ?? 0));
-          // What was refused for now is said again, or all that follows would be out of order.
+          // What was refused for now is sent again, otherwise everything after it would be out of order.
           if (text.includes('"retry"')) state.n = state.acked;
         });
         if (!entered) return hands.pause(500);
@@ -67,7 +67,7 @@ export const messageAttacks: Record<string, Attack> = {
       }),
   },
   'malformed messages': {
-    does: 'sends what is of no or the wrong type, too long, nested deeply, binary, over WebSocket',
+    does: 'sends messages of no or a wrong type, too long, deeply nested, or binary, over WebSocket',
     run: (hands) =>
       hands.repeat(4, async (hand, nth) => {
         const room = `malformed-${hand}`;
@@ -84,12 +84,12 @@ export const messageAttacks: Record<string, Attack> = {
       }),
   },
   'malformed posts': {
-    does: 'posts arrays of 200 000 messages, a megabyte of brackets, and what is too large',
+    does: 'posts arrays of 200 000 messages, a megabyte of brackets, and bodies that are too large',
     run: (hands) =>
       hands.repeat(3, async (hand, nth) => {
         const seat = await hands.join(`posted-${hand}`, hands.anywhere);
         if (!seat) return hands.pause(100);
-        for (let times = 0; times < 20 && hands.goesOn; times += 1) {
+        for (let times = 0; times < 20 && hands.isRunning; times += 1) {
           await hands.turn();
           await hands.post(seat, batches[(nth + times) % batches.length]);
           await hands.ask('POST', `/rooms/posted-${hand}/join`, hands.v6, batches[times % batches.length]);
@@ -97,7 +97,7 @@ export const messageAttacks: Record<string, Attack> = {
       }),
   },
   'never read': {
-    does: 'sends pings and what is refused over 40 WebSockets and opens 20 streams, and reads nothing of the answers',
+    does: 'sends pings and refused messages over 40 WebSockets, opens 20 streams, and reads no response',
     async run(hands) {
       const silent = hands.repeat(40, async (hand) => {
         const entered = await hands.enter(`silent-${hand % 4}`, hands.anywhere);
@@ -111,7 +111,7 @@ export const messageAttacks: Record<string, Attack> = {
         if (!seat) return hands.pause(500);
         const head = `GET /rooms/${seat.room}/events?after=0 HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n`;
         hands.raw(`${head}X-Forwarded-For: ${seat.from}\r\nAuthorization: Bearer ${seat.session}\r\n\r\n`, false);
-        for (let n = 0; n < 100 && hands.goesOn; n += 10) {
+        for (let n = 0; n < 100 && hands.isRunning; n += 10) {
           const texts = Array.from({ length: 10 }, (_, more) => ({
             type: 'chat',
             n: n + more + 1,
@@ -125,7 +125,7 @@ export const messageAttacks: Record<string, Attack> = {
     },
   },
   'poll without pause': {
-    does: 'fills a room of its own, and asks for all of its events at once, without waiting',
+    does: 'fills a room of its own, and requests all of its events at once, without waiting',
     run: (hands) =>
       hands.repeat(4, async (hand) => {
         const room = `polled-${hand}`;
@@ -134,7 +134,7 @@ export const messageAttacks: Record<string, Attack> = {
         if (!seat || !writer) return hands.pause(100);
         const texts = Array.from({ length: 50 }, (_, n) => ({ type: 'chat', n: n + 1, text: 'z'.repeat(4000) }));
         await hands.post(writer, texts);
-        for (let times = 0; times < 200 && hands.goesOn; times += 1) {
+        for (let times = 0; times < 200 && hands.isRunning; times += 1) {
           await hands.turn();
           const path = `/rooms/${seat.room}/events?after=${seat.seq}&wait=0`;
           const { status, text } = await hands.ask('GET', path, seat.from, undefined, seat.session);

@@ -1,4 +1,4 @@
-/** Attacks on what rooms keep, and on the places in them. */
+/** Attacks on what rooms keep, and on their seats. */
 import { known } from '../addresses.ts';
 import type { Attack, Hands, Seat } from '../hands.ts';
 
@@ -6,7 +6,7 @@ import type { Attack, Hands, Seat } from '../hands.ts';
 const longText = '語'.repeat(4000);
 const rooms = 250;
 
-/** Takes every seat that is to be had, at first at once, and keeps each with a request every two seconds for one of them. */
+/** Takes every available seat, at first at once, and keeps each with a request every two seconds. */
 const hold = async (hands: Hands, room: string): Promise<void> => {
   const seats: Seat[] = [];
   await hands.repeat(1, async (_, nth) => {
@@ -38,9 +38,9 @@ export const roomAttacks: Record<string, Attack> = {
           delete seats[at];
           return hands.pause(20);
         }
-        const said = Math.max(n, ...[...text.matchAll(/"ack","n":(\d+)/g)].map(([, acked]) => Number(acked)));
-        hands.count('texts kept', said - n);
-        seats[at] = { seat, n: said };
+        const acknowledged = Math.max(n, ...[...text.matchAll(/"ack","n":(\d+)/g)].map(([, acked]) => Number(acked)));
+        hands.count('texts kept', acknowledged - n);
+        seats[at] = { seat, n: acknowledged };
       });
     },
   },
@@ -57,7 +57,7 @@ export const roomAttacks: Record<string, Attack> = {
     does: 'takes all seats of a room with 16 posts, and keeps them with one request every two seconds',
     run: (hands) => hold(hands, known.full),
   },
-  'hold a lobby full': { does: 'the same before a room where one knocks', run: (hands) => hold(hands, known.knock) },
+  'hold a lobby full': { does: 'the same in the lobby of a room', run: (hands) => hold(hands, known.knock) },
   'rule a room': {
     does: 'hosts rooms of its own: locks, unlocks, renames, kicks, bans and ends without pause',
     run: (hands) =>
@@ -67,7 +67,7 @@ export const roomAttacks: Record<string, Attack> = {
         if (!host) return hands.pause(50);
         const { socket } = host;
         let n = 0;
-        for (let times = 0; times < 100 && hands.goesOn; times += 1) {
+        for (let times = 0; times < 100 && hands.isRunning; times += 1) {
           await hands.turn();
           const guest = await hands.join(room, hands.v6, { name: '😀'.repeat(32) });
           const decisions = [

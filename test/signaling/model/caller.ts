@@ -1,36 +1,36 @@
-/** A peer as the test drives it: its life in the room, its numbered messages, its links, and what it was told. */
+/** A peer as the test drives it: its life in the room, its numbered messages, its links, and what it received. */
 import type { ErrorCode } from '../../../app/protocol/errors.ts';
 import type { Joined, ServerMessage } from '../../../app/protocol/messages.ts';
 import { HttpLink } from './http-link.ts';
-import { type Attempt, type Life, type Sent, type Told, tagged } from './life.ts';
-import type { Fields, Hearer, Link } from './links.ts';
+import { type Attempt, type Life, type ReceivedEvent, type Sent, tagged } from './life.ts';
+import type { Fields, Link, LinkListener } from './links.ts';
 import { limits } from './place.ts';
 import { WebSocketLink } from './websocket-link.ts';
 import type { World } from './world.ts';
 
-export class Caller implements Hearer {
+export class Caller implements LinkListener {
   readonly slot: number;
   readonly world: World;
   life: Life | undefined;
   link: Link | undefined;
   attempt: Attempt | undefined;
-  /** Links that are no longer the caller's, with the number of the event at which a newer one took over. */
+  /** Links that are no longer the caller's, with the number of the event at which a newer one replaced them. */
   readonly old = new Map<Link, { life: Life | undefined; until: number }>();
-  /** What waits for the answer to a join. */
+  /** The join whose response is awaited. */
   #later: (() => void)[] = [];
-  /** Since the last time that everything was compared, something happened for which it may be away. */
+  /** Since the last comparison something happened for which it may be away. */
   disturbed = false;
-  /** Until when the server, which has heard of it by plain HTTP, has to believe that it is here. */
+  /** The time until which the server, which got its request by plain HTTP, must list it as present. */
   expected = 0;
-  /** The same when the clock went on last. */
+  /** The same at the latest jump of the clock. */
   promised = 0;
-  /** The link it had last. */
+  /** Its latest link. */
   lost: Link | undefined;
-  /** The clock when that was over. */
+  /** The clock when that ended. */
   lostAt = 0;
-  /** What the witness knew when it stopped to read. */
+  /** What the witness knew when it stopped reading. */
   stalledAt = 0;
-  /** A request of an older link may still come and be taken for a sign of life. */
+  /** A request of an older link may still arrive and count as a sign of life. */
   late = false;
 
   constructor(world: World, slot: number) {
@@ -38,7 +38,7 @@ export class Caller implements Hearer {
     this.slot = slot;
   }
 
-  /** It sends again, over and over, all that is not settled, and so may send too much. */
+  /** It repeats everything unsettled again and again, and so may exceed its rate. */
   get isHasty(): boolean {
     const open = this.life?.sent.filter(({ settled }) => settled === undefined) ?? [];
     return open.length > limits['message-burst'] / 2;
@@ -69,7 +69,7 @@ export class Caller implements Hearer {
     link.join(join);
   }
 
-  /** What may be said only once the server has answered. */
+  /** Sent only after the server has responded. */
   whenIn(action: (link: Link, life: Life) => void): void {
     const now = () => {
       if (this.link && this.life && !this.life.ended && this.link.condition !== 'over') action(this.link, this.life);
@@ -78,7 +78,7 @@ export class Caller implements Hearer {
     else now();
   }
 
-  /** Numbers new messages and sends them, behind those that are not settled and not under way. */
+  /** Numbers new messages and sends them, after those that are neither settled nor in flight. */
   say(messages: Fields[]): void {
     this.whenIn((link, life) => {
       for (const fields of messages) life.sent.push(this.#numbered(life, fields));
@@ -90,7 +90,7 @@ export class Caller implements Hearer {
     });
   }
 
-  /** The link is lost, or as good as lost: what was under way on it may be settled without our knowing. */
+  /** The link is lost, or may be: messages in flight on it may be settled without the caller knowing. */
   lose(): void {
     this.disturbed = true;
     this.expected = 0;
@@ -99,7 +99,7 @@ export class Caller implements Hearer {
     if (attempt && attempt.outcome === undefined && attempt.link.condition === 'over') this.#answered('lost');
   }
 
-  /** Has no link any more; the one it had stays as it is. */
+  /** Has no link any more; the old one stays as it is. */
   forsake(): void {
     const { link } = this;
     if (!link) return;
@@ -116,28 +116,28 @@ export class Caller implements Hearer {
     this.link = undefined;
   }
 
-  /** Forgets the room; whether the room has forgotten it is another matter. */
+  /** Forgets the room; the room may still know it. */
   die(): void {
     if (this.life) this.life.ended = true;
     this.life = undefined;
   }
 
-  /** The server has to believe in it for so many seconds, and the grace between requests. */
+  /** The server must list it as present for so many seconds, and the grace between requests. */
   heardBy(link: Link, seconds = 0): void {
     if (link.kind !== 'HTTP' || link.condition !== 'whole') return;
     this.expected = Math.max(this.expected, this.world.now() + (seconds + limits['poll-grace']) * 1000);
   }
 
-  // ── what the links tell ───────────────────────────────────────────────────────────────────────────────────────────
+  // ── what the links report ────────────────────────────────────────────────────────────────────────────────────────────
 
-  heard(link: Link, message: ServerMessage): void {
+  received(link: Link, message: ServerMessage): void {
     this.world.note(`${this.slot} < ${JSON.stringify(message).slice(0, 200)}`);
     this.world.wake();
     switch (message.type) {
       case 'joined':
         return this.#joined(link, message);
       case 'reached':
-        return this.told(link, message.seq);
+        return this.receivedUpTo(link, message.seq);
       case 'ack':
         return this.#acked(link, message.n);
       case 'error':
@@ -150,11 +150,11 @@ export class Caller implements Hearer {
         if (this.attempt?.link === link && this.attempt.outcome === undefined) this.#answered(message.code);
         return;
       default:
-        return this.#told(link, message);
+        return this.#receive(link, message);
     }
   }
 
-  told(link: Link, seq: number): void {
+  receivedUpTo(link: Link, seq: number): void {
     if (link === this.link && this.life) this.life.last = Math.max(this.life.last, seq);
     if (link === this.link) this.heardBy(link);
   }
@@ -203,7 +203,7 @@ export class Caller implements Hearer {
 
   #recovered({ resumes }: Attempt, joined: Joined): void {
     const { world } = this;
-    if (!resumes) return world.violated('resume', 'a new peer was told that it had recovered', joined);
+    if (!resumes) return world.violated('resume', 'a new peer got recovered: true', joined);
     if (joined.self.id !== resumes.id || joined.session !== resumes.session)
       world.violated('resume', `the session of ${resumes.id} went on as another`, joined);
   }
@@ -212,7 +212,7 @@ export class Caller implements Hearer {
     if (this.life) this.life.ended = true;
     const { seq, session, self, peers } = joined;
     const epochs = new Map(peers.map(({ id, epoch }) => [id, epoch]));
-    const compared = { received: 0, told: seq, round: 0 };
+    const compared = { received: 0, upTo: seq, round: 0 };
     const base = { id: self.id, session, start: seq, last: seq, compared, epochs };
     this.life = { ...base, received: [], sent: [], doubtful: false, leaving: false, ended: false };
     this.world.lives.push(this.life);
@@ -223,7 +223,7 @@ export class Caller implements Hearer {
     if (!life) return;
     if (n > life.sent.length) this.world.violated('acknowledgement', `${n} was acknowledged and never sent`, life.id);
     for (const sent of life.sent.slice(0, n)) {
-      // What an older connection acknowledges may have been refused on the newer one, where the error is still to come.
+      // A message that an older connection acknowledges may have been refused on the newer one, whose error is still to come.
       if (sent.settled === undefined && link !== this.link) sent.lossy = true;
       sent.settled ??= 'acked';
     }
@@ -239,10 +239,10 @@ export class Caller implements Hearer {
     sent.on = undefined;
     if (retry === undefined) sent.settled ??= code;
     else if (sent.settled !== undefined && code === 'out-of-order' && link === this.link)
-      this.world.violated('acknowledgement', `${n} was settled and is now said to be out of order`, sent);
+      this.world.violated('acknowledgement', `${n} was settled and is now refused as out of order`, sent);
   }
 
-  #told(link: Link, event: Told): void {
+  #receive(link: Link, event: ReceivedEvent): void {
     const { world, life } = this;
     if (link !== this.link) {
       const had = this.old.get(link);
@@ -255,16 +255,21 @@ export class Caller implements Hearer {
     if (event.type === 'peer-left' && event.peer === life?.id) return this.#kicked(link, event.reason);
     if (!life) return world.violated('once, in order', 'an event came before the answer to the join', event);
     if (event.seq <= life.last)
-      world.violated('once, in order', `${life.id} had been told up to ${life.last}`, event, life.received.slice(-5));
+      world.violated(
+        'once, in order',
+        `${life.id} had received events up to ${life.last}`,
+        event,
+        life.received.slice(-5),
+      );
     life.last = event.seq;
     life.received.push(event);
     if (event.type === 'peer-joined') life.epochs.set(event.peer.id, event.peer.epoch);
-    world.told(this, life, event);
+    world.recordEvent(this, life, event);
   }
 
-  /** By plain HTTP it is told like everyone else. */
+  /** By plain HTTP it gets it like every peer. */
   #kicked(link: Link, reason: string): void {
-    if (reason !== 'kicked') this.world.violated('only to whom it concerns', 'it was told of its own leaving', reason);
+    if (reason !== 'kicked') this.world.violated('only to whom it concerns', 'it received its own leaving', reason);
     link.cut('rudely');
     this.link = undefined;
     this.die();

@@ -1,16 +1,16 @@
-/** What must hold when nothing is under way, each guarantee by itself. */
+/** What must hold when nothing is in flight, each guarantee by itself. */
 
 import { isDeepStrictEqual } from 'node:util';
 import type { ErrorCode } from '../../../app/protocol/errors.ts';
 import type { Joined, Peer, PeerId, SaidBefore } from '../../../app/protocol/messages.ts';
 import type { Caller } from './caller.ts';
-import type { Attempt, Life, Sent, Told } from './life.ts';
+import type { Attempt, Life, ReceivedEvent, Sent } from './life.ts';
 import type { Fields } from './links.ts';
 import { isHeavy, limits } from './place.ts';
 import { epochOf, type Members, type RoomModel, viewOf } from './room-model.ts';
 import type { World } from './world.ts';
 
-/** @param drained those who were told everything up to event `until` */
+/** @param drained the peers that received everything up to event `until` */
 export const checkAll = (world: World, drained: Caller[], until: number): void => {
   const { model } = world;
   if (!model) return;
@@ -22,10 +22,10 @@ export const checkAll = (world: World, drained: Caller[], until: number): void =
   world.open = world.open.filter((sent) => !judged(world, model, sent));
   checkGhosts(world, model);
   for (const { id } of world.gone.splice(0))
-    if (model.now.has(id)) world.violated('leaving', `${id} was told that it has left, and is still there`);
+    if (model.now.has(id)) world.violated('leaving', `${id} was reported as left, and is still in the room`);
 };
 
-// ── entering ────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── joining ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const checkAttempt = (world: World, model: RoomModel, attempt: Attempt, until: number): void => {
   const { outcome } = attempt;
@@ -53,27 +53,27 @@ const checkJoined = (
   const members = model.at(seq);
   const member = members.get(self.id);
   const fault = (what: string) => world.violated('joining', what, joined, Object.fromEntries(members));
-  if (!member) return fault('whoever is told that it has joined is in the room');
-  if (member.role !== self.role || member.name !== self.name) fault('it is told of itself what the others are told');
-  if (!isDeepStrictEqual(byId(joined.peers), byId(viewOf(members, self.id)))) fault('it is told who is in the room');
+  if (!member) return fault('a joined peer is in the room');
+  if (member.role !== self.role || member.name !== self.name) fault('its own role and name are those that others get');
+  if (!isDeepStrictEqual(byId(joined.peers), byId(viewOf(members, self.id)))) fault('it gets the peers of the room');
   if (recovered) return;
   const past = world.lives.findLast(({ id }) => id === session.split('.')[0]);
   if (past?.session === session && !past.doubtful && wasKicked(world, model, past)) fault('it was kicked');
-  // Whoever comes back to its seat has had what was said up to the number that it names.
+  // A peer that resumes has received the chat up to the number that it names.
   const chats = [0, resumes ? after : 0].map((had) => saidBefore(world, model, seq, had));
-  if (!chats.some((chat) => isDeepStrictEqual(joined.chat ?? [], chat))) fault('it is told what was said of late');
+  if (!chats.some((chat) => isDeepStrictEqual(joined.chat ?? [], chat))) fault('it gets the recent chat');
   const held = model.between(Math.min(low, seq - 1), seq - 1).every((before) => holds(model, before, resumes));
   if (!resumes || !held) {
     if (!resumes && model.at(seq - 1).has(self.id)) fault('a new peer has an id of its own');
     return;
   }
-  if (self.id !== resumes.id) fault('whoever has a seat keeps it');
+  if (self.id !== resumes.id) fault('a peer with a seat keeps it');
   const isKept = after >= seq - 1 - limits['log-events'] && !isHeavySince(world, model, after);
   const isYoung = world.now() - model.clockAt(after) < 2 * limits.grace * 1000 + 60_000;
   if (isKept && isYoung) world.violated('resume', `everything after ${after} was kept, and it was not resumed`, joined);
 };
 
-/** So long ago that its session is still remembered. */
+/** Recently enough that its session is still known. */
 const wasKicked = (world: World, model: RoomModel, { id }: Life): boolean =>
   world.now() < (model.kicked.get(id) ?? 0) + limits.grace * 1000;
 
@@ -81,31 +81,31 @@ const saidBefore = (world: World, model: RoomModel, seq: number, had: number): S
   const all = world.witness.life?.received ?? [];
   const toAll = all.filter((event) => event.type === 'chat').filter((chat) => chat.to === undefined && chat.seq <= seq);
   const kept = toAll.slice(-limits['chat-history']).filter((chat) => chat.seq > had);
-  return kept.map(({ from, text, at, seq: said }) => {
-    const name = model.at(said).get(from)?.name;
+  return kept.map(({ from, text, at, seq: sentAt }) => {
+    const name = model.at(sentAt).get(from)?.name;
     return { from, ...(name === undefined ? {} : { name }), text, at };
   });
 };
 
-/** Whether more bytes may have come since than the log keeps. */
+/** Whether more bytes than the log keeps may have been added since. */
 const isHeavySince = (world: World, model: RoomModel, after: number): boolean =>
   [...world.sent.values()].some(
     ({ message, seq, high }) => isHeavy(message) && (seq ?? model.nextAfter(high ?? Number.POSITIVE_INFINITY)) > after,
   );
 
-/** Whether the seat of a life is still its own, and not that of a later join with the same id. */
+/** Whether the seat of a life still belongs to it, and not to a later join with the same id. */
 const holds = (model: RoomModel, members: Members, life: Life | undefined): boolean =>
   life !== undefined && members.get(life.id)?.epoch === (model.at(life.start).get(life.id)?.epoch ?? 0);
 
 const byId = (peers: Peer[]): Peer[] => peers.toSorted((one, other) => one.id.localeCompare(other.id));
 
-// ── what everyone is told ───────────────────────────────────────────────────────────────────────────────────────────
+// ── what every peer receives ─────────────────────────────────────────────────────────────────────────────────────────
 
-/** Everything that is for all came to this one too, once and in the same words; what was for it alone was for it. */
+/** Every event for all reached this one too, once and unchanged; events for it alone were for it. */
 const checkTold = (world: World, model: RoomModel, { life }: Caller, until: number): void => {
   const all = world.witness.life?.received ?? [];
   if (!life || life === world.witness.life) return;
-  const wanted = all.filter(({ seq }) => seq > life.compared.told && seq <= until);
+  const wanted = all.filter(({ seq }) => seq > life.compared.upTo && seq <= until);
   const got = life.received.slice(life.compared.received).filter(({ seq }) => seq <= until);
   const missed = difference(
     wanted.filter((event) => !isDirected(event) && !isAbout(event, life.id)),
@@ -114,34 +114,34 @@ const checkTold = (world: World, model: RoomModel, { life }: Caller, until: numb
   if (missed)
     world.violated(
       'each event once',
-      `${life.id} from ${life.compared.told} to ${until}: ${missed[0]}`,
+      `${life.id} from ${life.compared.upTo} to ${until}: ${missed[0]}`,
       missed[1],
       got.slice(-5),
     );
   for (const event of got) if (event.type === 'signal') checkSignal(world, model, life, event);
-  life.compared = { received: life.compared.received + got.length, told: until, round: world.round };
+  life.compared = { received: life.compared.received + got.length, upTo: until, round: world.round };
 };
 
-const difference = (wanted: Told[], got: Told[]): [string, Told] | undefined => {
+const difference = (wanted: ReceivedEvent[], got: ReceivedEvent[]): [string, ReceivedEvent] | undefined => {
   for (let index = 0; index < Math.max(wanted.length, got.length); index += 1) {
     const [one, other] = [wanted[index], got[index]];
-    if (one && (!other || other.seq > one.seq)) return ['it was not told', one];
-    if (other && (!one || one.seq > other.seq)) return ['it alone was told', other];
-    if (other && !isDeepStrictEqual(one, other)) return ['it was told otherwise', other];
+    if (one && (!other || other.seq > one.seq)) return ['it did not receive', one];
+    if (other && (!one || one.seq > other.seq)) return ['it alone received', other];
+    if (other && !isDeepStrictEqual(one, other)) return ['it received something else', other];
   }
   return;
 };
 
-const checkSignal = (world: World, model: RoomModel, life: Life, event: Told & { type: 'signal' }): void => {
+const checkSignal = (world: World, model: RoomModel, life: Life, event: ReceivedEvent & { type: 'signal' }): void => {
   const epoch = epochOf(model.at(event.seq), event.from, life.id);
   if (epoch !== event.epoch) world.violated('epochs', `the pair was at ${epoch}`, event);
 };
 
-const isDirected = (event: Told): boolean =>
+const isDirected = (event: ReceivedEvent): boolean =>
   event.type === 'signal' || event.type === 'mute-request' || (event.type === 'chat' && event.to !== undefined);
 
-/** Nobody is told of itself, but for its role. */
-const isAbout = (event: Told, id: string): boolean => {
+/** No peer gets events about itself, except for its role. */
+const isAbout = (event: ReceivedEvent, id: string): boolean => {
   switch (event.type) {
     case 'peer-joined':
       return event.peer.id === id;
@@ -168,14 +168,14 @@ const checkPresent = (world: World, model: RoomModel, { life }: Caller): void =>
 const checkGhosts = (world: World, model: RoomModel): void => {
   const known = new Set(world.lives.map(({ id }) => id));
   const unknown = [...model.now.keys()].filter((id) => !known.has(id));
-  if (unknown.length > world.lostJoins) world.violated('no ghosts', 'nobody ever joined as', unknown);
-  if (![...model.now.values()].some(({ role }) => role === 'host')) world.violated('a room has a host', 'nobody is');
+  if (unknown.length > world.lostJoins) world.violated('no ghosts', 'no peer ever joined as', unknown);
+  if (![...model.now.values()].some(({ role }) => role === 'host')) world.violated('a room has a host', 'none is');
   for (const [id, { away, lost }] of model.now)
     if (away && lost[1] + limits.grace * 1000 <= world.now())
       world.violated('no ghosts', `${id} is away since ${lost[1]} and still there at ${world.now()}`);
 };
 
-// ── what became of each message ─────────────────────────────────────────────────────────────────────────────────────
+// ── the outcome of each message ──────────────────────────────────────────────────────────────────────────────────────
 
 const settle = (world: World, sent: Sent, until: number): void => {
   if (sent.settled === undefined || sent.high !== undefined) return;
@@ -183,7 +183,7 @@ const settle = (world: World, sent: Sent, until: number): void => {
   sent.settledIn = world.round;
 };
 
-/** Whether all is said about a message. */
+/** Whether the outcome of a message is complete. */
 const judged = (world: World, model: RoomModel, sent: Sent): boolean => {
   if (sent.high === undefined) return sent.from.ended;
   if (sent.seq !== undefined) return true;
@@ -200,16 +200,16 @@ const judged = (world: World, model: RoomModel, sent: Sent): boolean => {
   const mayBeRefused = lossy && fates.some((fate) => fate !== undefined);
   if (mayBeRefused) return true;
   if (message.to === undefined || fates.every((fate) => fate !== undefined)) {
-    world.violated('nothing acknowledged is lost', 'nobody was told, and nobody was told why not', ...evidence);
+    world.violated('nothing acknowledged is lost', 'no peer received it, and no error was sent', ...evidence);
     return true;
   }
   const receivers = world.lives.filter(({ id, start }) => id === message.to && start <= sent.low);
   if (receivers.some(({ compared }) => compared.round >= sent.settledIn))
-    world.violated('nothing acknowledged is lost', `${message.to} was not told`, ...evidence);
+    world.violated('nothing acknowledged is lost', `${message.to} did not receive it`, ...evidence);
   return receivers.every(({ ended }) => ended);
 };
 
-/** How the room answers a message; undefined when it carries it out. */
+/** The room's refusal of a message; undefined if it is accepted. */
 const fateIn = (members: Members, { from, message }: Sent): ErrorCode | undefined => {
   const sender = members.get(from.id);
   if (!sender) return 'unknown-session';
@@ -230,7 +230,7 @@ const fateTo = (members: Members, from: PeerId, { type, to, epoch }: Fields): Er
   return type === 'signal' && epoch !== current ? 'stale-epoch' : undefined;
 };
 
-/** Of a host. */
+/** If sent by a host. */
 const fateAs = (members: Members, from: PeerId, { type, peer, role }: Fields): ErrorCode | undefined => {
   if (!members.has(String(peer)) || (type !== 'role' && peer === from)) return 'unknown-peer';
   const hosts = [...members].filter((member) => member[1].role === 'host');

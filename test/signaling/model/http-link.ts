@@ -1,4 +1,4 @@
-/** A conversation by plain HTTP requests, each on a line of its own. */
+/** A session by plain HTTP requests, each on a line of its own. */
 import { request } from 'node:http';
 import type { ErrorCode } from '../../../app/protocol/errors.ts';
 import { eventsAnswer, serverMessage } from '../../../app/protocol/messages.ts';
@@ -6,7 +6,7 @@ import { type Direction, Line, type Manner } from './line.ts';
 import { AnyLink, type Fields, type Link } from './links.ts';
 
 type Answer = { status: number; json: unknown };
-/** Seconds a request for events may wait. */
+/** The longest wait of a request for events, in seconds. */
 export const pollWait = 25;
 /** Messages in one request. */
 const batch = 12;
@@ -18,7 +18,7 @@ export class HttpLink extends AnyLink implements Link {
   readonly #lines = new Set<Line>();
   #posts = Promise.resolve();
   #unanswered = 0;
-  /** It asks for nothing more. */
+  /** It makes no more requests. */
   retired = false;
   /** Of the requests for events only the last counts. */
   #polls = 0;
@@ -39,7 +39,7 @@ export class HttpLink extends AnyLink implements Link {
   }
 
   say(messages: Fields[]): void {
-    // A body has a limit of its own.
+    // The size of a body is limited separately.
     for (let at = 0; at < messages.length; at += batch) this.#sayBatch(messages.slice(at, at + batch));
   }
 
@@ -53,7 +53,7 @@ export class HttpLink extends AnyLink implements Link {
 
   leave(): void {
     this.mayEnd.add('left');
-    // What waits is answered as well, and of no interest.
+    // A waiting one is answered as well, which is ignored.
     this.#polls += 1;
     this.#polling = false;
     this.#post('leave', {}, ({ status, json }) => {
@@ -66,7 +66,10 @@ export class HttpLink extends AnyLink implements Link {
     this.poll(0);
   }
 
-  /** One request for events; a second ends the first. @param wait seconds */
+  /**
+   * One request for events; a second ends the first.
+   * @param wait seconds
+   */
   poll(wait: number): void {
     this.#unanswered += wait === 0 ? 1 : 0;
     this.#polls += 1;
@@ -78,11 +81,11 @@ export class HttpLink extends AnyLink implements Link {
         this.#polling = false;
         if (answer && this.condition !== 'over') this.#polled(answer, wait);
       }
-      this.hearer.stirred();
+      this.listener.stirred();
     });
   }
 
-  /** The next request is cut at some byte; the link itself goes on. */
+  /** The next request is cut at some byte; the link itself continues. */
   loseNext(direction: Direction, bytes: number, manner: Manner): void {
     this.#fault = (line) => {
       line.cutAfter(direction, bytes, manner);
@@ -122,8 +125,8 @@ export class HttpLink extends AnyLink implements Link {
     const { messages, seq } = eventsAnswer.parse(json);
     for (const message of messages) this.#hear(message);
     this.after = Math.max(this.after, seq);
-    this.hearer.told(this, seq);
-    // The client asks again at once, with what it knows now; one answer may not have room for everything.
+    this.listener.receivedUpTo(this, seq);
+    // The client polls again at once, with its latest number; one response may not hold everything.
     if ((wait > 0 || messages.length > 0) && this.condition === 'whole' && !this.retired) this.poll(wait);
   }
 
@@ -134,11 +137,11 @@ export class HttpLink extends AnyLink implements Link {
       const answer = this.condition === 'over' ? undefined : await this.#ask('POST', rest, body);
       this.#unanswered -= 1;
       if (answer && this.condition !== 'over') answered(answer);
-      this.hearer.returned(this);
+      this.listener.returned(this);
     });
   }
 
-  /** Undefined when the connection was lost before the whole answer came. */
+  /** Undefined if the connection was lost before the whole response arrived. */
   #ask(method: string, rest: string, body: unknown): Promise<Answer | undefined> {
     const line = new Line(this.path);
     this.#lines.add(line);
@@ -157,15 +160,15 @@ export class HttpLink extends AnyLink implements Link {
       };
       const path = `/rooms/${this.room}/${rest}`;
       const asking = request({ method, path, headers, createConnection: () => line }, (response) => {
-        let said = '';
+        let body = '';
         response.setEncoding('utf8');
         response.on('data', (chunk) => {
-          said += chunk;
+          body += chunk;
         });
         response.on('error', () => over());
         response.on('end', () => {
           if (!response.complete) return over();
-          over({ status: response.statusCode ?? 0, json: said === '' ? undefined : JSON.parse(said) });
+          over({ status: response.statusCode ?? 0, json: body === '' ? undefined : JSON.parse(body) });
         });
       });
       asking.on('error', () => over());
@@ -181,7 +184,7 @@ export class HttpLink extends AnyLink implements Link {
       this.welcomed = true;
       if (!message.recovered) this.after = message.seq;
     }
-    this.hearer.heard(this, message);
+    this.listener.received(this, message);
   }
 
   /** A whole request was refused. */
@@ -195,6 +198,6 @@ export class HttpLink extends AnyLink implements Link {
     this.ended = { code: status, refused };
     this.condition = 'over';
     for (const line of this.#lines) line.destroy();
-    this.hearer.returned(this);
+    this.listener.returned(this);
   }
 }

@@ -1,9 +1,9 @@
-/** A connection to the server whose bytes can be counted, held up and cut, as a network does it. */
+/** A connection to the server whose bytes can be counted, held back and cut, as by a network. */
 import { connect, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 
 export type Direction = 'up' | 'down';
-/** `politely`: the server reads the end of what was sent. `rudely`: what was on the way back meets a closed door. */
+/** `politely`: the server reads the end of what was sent. `rudely`: data in the other direction meets a closed socket. */
 export type Manner = 'politely' | 'rudely';
 
 export class Line extends Duplex {
@@ -22,12 +22,12 @@ export class Line extends Duplex {
     this.#socket.on('data', (chunk) => this.#receive(chunk));
     this.#socket.on('end', () => this.push(null));
     this.#socket.on('error', () => {});
-    // A turn later, here and below, so that whoever reads gets the last bytes first.
+    // A turn later, here and below, so that the reader gets the last bytes first.
     this.#socket.on('close', () => setImmediate(() => this.destroy()));
     this.on('error', () => {});
   }
 
-  /** Cuts once exactly so many bytes more went in a direction. */
+  /** Cuts once exactly so many bytes more have passed in a direction. */
   cutAfter(direction: Direction, bytes: number, manner: Manner): void {
     this.#left[direction] = bytes;
     this.#manner = manner;
@@ -44,13 +44,13 @@ export class Line extends Duplex {
     this.#socket.pause();
   }
 
-  /** Nothing passes any more, and nobody is told. */
+  /** Nothing passes any more, and neither side is notified. */
   freeze(): void {
     this.#flows.up = false;
     this.stall();
   }
 
-  /** What was held up arrives after all. */
+  /** Held-back data arrives after all. */
   thaw(): void {
     this.#flows.up = true;
     this.#flows.down = true;

@@ -1,4 +1,4 @@
-/** The two ways to carry a conversation over lines that may be cut, frozen and stalled; neither way ever repairs itself. */
+/** Two transports for a session over lines that may be cut, frozen and stalled; neither ever repairs itself. */
 
 import type { ErrorCode } from '../../../app/protocol/errors.ts';
 import type { ServerMessage } from '../../../app/protocol/messages.ts';
@@ -6,14 +6,14 @@ import type { Direction, Manner } from './line.ts';
 
 export type Fields = Record<string, unknown>;
 
-/** What a link tells whoever uses it. */
-export type Hearer = {
-  heard(link: Link, message: ServerMessage): void;
-  /** Events up to this number were told. */
-  told(link: Link, seq: number): void;
-  /** A request came to its end. */
+/** What a link reports to its caller. */
+export type LinkListener = {
+  received(link: Link, message: ServerMessage): void;
+  /** Events up to this number were received. */
+  receivedUpTo(link: Link, seq: number): void;
+  /** A request has ended. */
   stirred(): void;
-  /** Nothing is under way any more of what was said in one go. */
+  /** Nothing of one batch is in flight any more. */
   returned(link: Link): void;
 };
 
@@ -25,18 +25,18 @@ export interface Link {
   condition: Condition;
   /** Refusals with which the server may end it. */
   readonly mayEnd: Set<ErrorCode>;
-  /** How it ended, unless we cut it: a close code or a status, and the refusal. */
+  /** How it ended, unless the test cut it: a close code or a status, and the refusal. */
   ended: { code: number; refused?: ErrorCode } | undefined;
   /** It was frozen or stalled: the server may have ended it for any reason. */
   excused: boolean;
   /** The server has answered a join on it. */
   welcomed: boolean;
-  /** Everything asked was answered. */
+  /** Every request was answered. */
   readonly quiet: boolean;
   join(fields: Fields): void;
   say(messages: Fields[]): void;
   leave(): void;
-  /** Asks for everything the server has to tell so far; it is told once the link is quiet. */
+  /** Requests everything the server has to send so far; it has arrived once the link is quiet. */
   drain(): void;
   cut(manner: Manner): void;
   cutAfter(direction: Direction, bytes: number, manner: Manner): void;
@@ -53,11 +53,11 @@ export abstract class AnyLink {
   readonly mayEnd = new Set<ErrorCode>();
   protected readonly path: string;
   protected readonly room: string;
-  protected readonly hearer: Hearer;
+  protected readonly listener: LinkListener;
 
-  constructor(path: string, room: string, hearer: Hearer) {
+  constructor(path: string, room: string, listener: LinkListener) {
     this.path = path;
     this.room = room;
-    this.hearer = hearer;
+    this.listener = listener;
   }
 }

@@ -6,11 +6,11 @@ const seeds = [1, 2, 3, 4];
 const steps = 2500;
 
 test.concurrent.each(seeds)(
-  'every guarantee is kept in 2500 random steps from seed %i',
+  'every guarantee holds in 2500 random steps from seed %i',
   { timeout: 300_000 },
   async (seed) => {
     const { joined, recovered, begunAgain, refused, left, timedOut } = await runModel(seed, steps);
-    // Otherwise the steps have come to prove little.
+    // Otherwise the steps prove too little.
     expect(Math.min(joined, recovered, refused)).toBeGreaterThan(50);
     expect(Math.min(begunAgain, left, timedOut)).toBeGreaterThan(5);
   },

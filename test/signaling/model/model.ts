@@ -1,4 +1,4 @@
-/** Runs the model at length: `[SEED=N] [STEPS=N] npm run model`. It ends with 1 at the first guarantee that is not kept. */
+/** Runs the model at length: `[SEED=N] [STEPS=N] npm run model`. Exits with 1 at the first violated guarantee. */
 import { runModel } from './run.ts';
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));

@@ -1,4 +1,4 @@
-/** The server under test, on a unix socket, with a clock that the test owns. */
+/** The server under test, on a unix socket, with a clock that the test controls. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ export const limits = {
   'ack-delay': 0,
 };
 
-/** A few of such messages are more than the log keeps, or than may wait for one receiver. */
+/** A few of such messages exceed the log, or max-unsent-bytes. */
 export const heavy = 'x'.repeat(30_000);
 export const isHeavy = ({ data }: Record<string, unknown>): boolean =>
   typeof data === 'object' && data !== null && 'pad' in data && data.pad === heavy;
@@ -35,10 +35,10 @@ export const isHeavy = ({ data }: Record<string, unknown>): boolean =>
 export type Place = {
   path: string;
   now(): number;
-  /** Sets the clock on and lets the server notice. */
+  /** Sets the clock forward and lets the server act on it. */
   pass(ms: number): Promise<void>;
   count(): { rooms: number; peers: number };
-  /** What the server warned of. */
+  /** The warnings of the server. */
   warnings: string[];
   close(): void;
 };

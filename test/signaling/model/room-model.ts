@@ -1,9 +1,9 @@
-/** The room as it must be: what the witness was told, replayed by the few rules that a room has. */
+/** The expected room: what the witness received, replayed by the few rules of a room. */
 import type { MediaState, Peer, PeerId, Role } from '../../../app/protocol/messages.ts';
-import type { Told } from './life.ts';
+import type { ReceivedEvent } from './life.ts';
 import { limits } from './place.ts';
 
-/** `epoch`: of the pair with whoever came earlier. `lost`: between which times (ms) its connection was. */
+/** `epoch`: of the pair with each earlier peer. `lost`: between which times (ms) its connection was lost. */
 export type Member = {
   epoch: number;
   role: Role;
@@ -24,12 +24,12 @@ export class RoomModel {
   readonly #moments: Moment[];
   readonly #violated: Violated;
   #epochs = 1;
-  /** Who has to become host next. */
-  #heir: PeerId | undefined;
+  /** The peer that must become host next. */
+  #successor: PeerId | undefined;
   /** When they were, at the earliest. */
   readonly kicked = new Map<PeerId, number>();
 
-  /** @param first whose `joined` opened the room */
+  /** @param first the peer whose `joined` created the room */
   constructor(first: PeerId, seq: number, violated: Violated) {
     const host: Member = {
       epoch: 1,
@@ -69,22 +69,22 @@ export class RoomModel {
   }
 
   /** @param clock the server's time (ms), at the earliest and at the latest */
-  apply(event: Told, clock: [number, number]): void {
+  apply(event: ReceivedEvent, clock: [number, number]): void {
     const members = new Map(this.now);
     const fault = this.#succeed(event) ?? this.#change(members, event, clock);
     if (fault) this.#violated('what happens in a room', fault, event, Object.fromEntries(this.now));
     this.#moments.push({ seq: event.seq, clock: clock[0], members });
   }
 
-  /** Changes the members; returns why this may not happen. */
-  #change(members: Map<PeerId, Member>, event: Told, clock: [number, number]): string | undefined {
+  /** Changes the members; → why this is not allowed. */
+  #change(members: Map<PeerId, Member>, event: ReceivedEvent, clock: [number, number]): string | undefined {
     if (event.type === 'peer-joined') return this.#join(members, event.peer);
     const id = 'peer' in event ? event.peer : 'from' in event ? event.from : '';
     const member = members.get(id);
     if (!member) return `${id} is not in the room`;
     switch (event.type) {
       case 'peer-updated':
-        members.set(id, { ...member, ...said(event) });
+        members.set(id, { ...member, ...updateOf(event) });
         return;
       case 'peer-away':
         members.set(id, { ...member, away: true, lost: clock });
@@ -93,11 +93,11 @@ export class RoomModel {
         members.set(id, { ...member, away: false });
         return member.away ? undefined : `${id} was not away`;
       case 'peer-left': {
-        // A seat to which nobody is connected gives way in a full room.
+        // In a full room the seat of an unconnected peer gives way.
         const mayGiveWay = members.size >= limits['max-peers'];
         members.delete(id);
         if (event.reason === 'kicked') this.kicked.set(id, clock[0]);
-        this.#heir = heirOf(members);
+        this.#successor = successorOf(members);
         return event.reason === 'timeout' && !mayGiveWay ? tooEarly(member, clock[1]) : undefined;
       }
       default:
@@ -105,12 +105,12 @@ export class RoomModel {
     }
   }
 
-  /** When the last host has left, the next thing that happens is that another is made. */
-  #succeed(event: Told): string | undefined {
-    const heir = this.#heir;
-    this.#heir = undefined;
-    const isMade = event.type === 'peer-updated' && event.peer === heir && event.role === 'host';
-    return heir === undefined || isMade ? undefined : `${heir} is to be host now`;
+  /** When the last host has left, the next event makes another peer host. */
+  #succeed(event: ReceivedEvent): string | undefined {
+    const successor = this.#successor;
+    this.#successor = undefined;
+    const isMade = event.type === 'peer-updated' && event.peer === successor && event.role === 'host';
+    return successor === undefined || isMade ? undefined : `${successor} is to be host now`;
   }
 
   #join(members: Map<PeerId, Member>, peer: Peer): string | undefined {
@@ -138,13 +138,13 @@ export class RoomModel {
   }
 }
 
-/** The epoch of a pair is that of whoever came later; undefined unless both are members. */
+/** The epoch of a pair is that of the later peer; undefined unless both are members. */
 export const epochOf = (members: Members, one: PeerId, other: PeerId): number | undefined => {
   const [a, b] = [members.get(one), members.get(other)];
   return a && b && one !== other ? Math.max(a.epoch, b.epoch) : undefined;
 };
 
-/** The others as `self` is to see them. */
+/** The other peers as `self` must see them. */
 export const viewOf = (members: Members, self: PeerId): Peer[] => {
   const own = members.get(self)?.epoch ?? 0;
   const others = [...members].filter(([id]) => id !== self);
@@ -155,15 +155,15 @@ export const viewOf = (members: Members, self: PeerId): Peer[] => {
   });
 };
 
-/** Undefined as long as there is a host; else who has been there longest, of those who are not away if there are any. */
-const heirOf = (members: Members): PeerId | undefined => {
+/** Undefined while there is a host; otherwise the peer present longest, of those that are not away if there are any. */
+const successorOf = (members: Members): PeerId | undefined => {
   const all = [...members];
   if (all.some(([, { role }]) => role === 'host')) return;
   return (all.find(([, { away }]) => !away) ?? all[0])?.[0];
 };
 
-/** What an update says; what it leaves out stays as it was. */
-const said = ({ name, media, hand, role }: Told & { type: 'peer-updated' }): Partial<Member> => ({
+/** The fields of an update; missing ones stay unchanged. */
+const updateOf = ({ name, media, hand, role }: ReceivedEvent & { type: 'peer-updated' }): Partial<Member> => ({
   ...(name === undefined ? {} : { name }),
   ...(media === undefined ? {} : { media }),
   ...(hand === undefined ? {} : { hand }),

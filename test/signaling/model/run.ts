@@ -5,10 +5,10 @@ import { settle } from './settle.ts';
 import { takeStep } from './steps.ts';
 import { Violation, World } from './world.ts';
 
-/** What was done, by the name of the step, and heard. */
-export type Tally = World['counts'] & { steps: number; rounds: number; told: number };
+/** The number of steps by name, and of received events. */
+export type Tally = World['counts'] & { steps: number; rounds: number; events: number };
 
-/** Besides the witness; one more than there are seats, so that the room can be full. */
+/** Without the witness; one more than there are seats, so that the room can be full. */
 const callers = 7;
 /** Steps from one empty room to the next. */
 const era = 250;
@@ -19,7 +19,7 @@ export const runModel = async (seed: number, steps: number): Promise<Tally> => {
   const tally: Tally = {
     steps: 0,
     rounds: 0,
-    told: 0,
+    events: 0,
     joined: 0,
     recovered: 0,
     begunAgain: 0,
@@ -61,14 +61,14 @@ const settleRound = async (world: World, tally: Tally): Promise<void> => {
   tally.rounds += 1;
 };
 
-/** Every step has dice of its own, so that what it uses of them changes no other step. */
+/** Every step has its own random generator, so that its use changes no other step. */
 const diceFor = (seed: number, step: number): Random => {
   const dice = randomFrom(Math.imul(seed, 0x9e3779b1) ^ Math.imul(step + 1, 0x85ebca6b));
   dice(1);
   return dice;
 };
 
-/** Everyone who can comes back and is told everything; then all go in one way or another, and nothing stays. */
+/** Every peer that can rejoins and receives everything; then all leave in one way or another, and nothing remains. */
 const end = async (world: World, dice: Random, tally: Tally): Promise<void> => {
   await settleRound(world, tally);
   for (const caller of world.callers)
@@ -83,11 +83,11 @@ const end = async (world: World, dice: Random, tally: Tally): Promise<void> => {
   await empty(world.place);
   for (const link of world.links()) link.cut('rudely');
   world.check();
-  for (const { received } of world.lives) tally.told += received.length;
+  for (const { received } of world.lives) tally.events += received.length;
   for (const [name, count] of Object.entries(world.counts)) tally[name as keyof World['counts']] += count;
 };
 
-/** After a grace nobody is left; a few times more, for what is still on its way. */
+/** After a grace period every peer has left; a few times more, for what is still in flight. */
 const empty = async (place: Place): Promise<void> => {
   for (let tries = 0; tries < 40; tries += 1) {
     await new Promise((resolve) => setTimeout(resolve, 2));
@@ -102,7 +102,7 @@ const empty = async (place: Place): Promise<void> => {
 const report = (seed: number, step: number, world: World | undefined, error: unknown): string => {
   const what = error instanceof Violation ? error.message : error instanceof Error ? error.stack : String(error);
   const taken = world?.steps.slice(-20).join('\n') ?? '';
-  const heard = world?.trail.join('\n') ?? '';
+  const events = world?.trail.join('\n') ?? '';
   const again = `SEED=${seed} STEPS=${step} npm run model`;
-  return `seed ${seed}, step ${step}: ${what}\n\nThe last steps:\n${taken}\n\nWhat was heard last, by caller:\n${heard}\n\nAgain: ${again}`;
+  return `seed ${seed}, step ${step}: ${what}\n\nThe last steps:\n${taken}\n\nThe last events, by caller:\n${events}\n\nAgain: ${again}`;
 };

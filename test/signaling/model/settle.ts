@@ -1,4 +1,4 @@
-/** The end of a round: everything under way comes to its end, what is so is compared with what must be, time passes. */
+/** The end of a round: everything in flight is settled, the state is compared with the model, time passes. */
 import type { ErrorCode } from '../../../app/protocol/errors.ts';
 import type { Caller } from './caller.ts';
 import { checkAll } from './checks.ts';
@@ -27,7 +27,7 @@ export const settle = async (world: World): Promise<void> => {
 
 const isWhole = ({ link, life }: Caller): boolean => link?.condition === 'whole' && life !== undefined;
 
-/** Whatever was asked on links that hold is answered. */
+/** Every request on unbroken links is answered. */
 const answers = async (world: World): Promise<void> => {
   for (const caller of world.callers) {
     const isAnswered = () => {
@@ -40,7 +40,7 @@ const answers = async (world: World): Promise<void> => {
   }
 };
 
-/** Takes away a link that is over, and asks whether it may be. */
+/** Removes an ended link, and checks whether it may have ended. */
 const collect = (world: World, caller: Caller): void => {
   const { link } = caller;
   if (link?.condition !== 'over') return;
@@ -53,7 +53,7 @@ const collect = (world: World, caller: Caller): void => {
   if (!ended) return;
   if (!link.excused && !mayEnd(world, caller, link))
     world.violated('no connection ends without cause', `${caller.slot} by ${link.kind}`, ended);
-  // A lost connection and the codes below 4500 invite back.
+  // A lost connection and close codes below 4500 ask the client to reconnect.
   const invited =
     ended.refused === undefined || ended.refused === 'events-gone' || (ended.code >= 4000 && ended.code < 4500);
   if (link instanceof WebSocketLink && link.reloads) return;
@@ -66,13 +66,13 @@ const mayEnd = (world: World, caller: Caller, { mayEnd, ended }: Link): boolean 
   if (ended?.refused === undefined) return false;
   if (mayEnd.has(ended.refused)) return true;
   if (ended.refused === 'rate-limited') return caller.isHasty;
-  // Who comes back is told all it missed at once, and that may be more than may wait for it.
+  // A resuming peer receives all it missed at once, which may exceed max-unsent-bytes.
   if (ended.refused === 'slow-consumer') return world.isHeavy;
   const member = life && world.model?.now.get(life.id);
   if (ended.refused === 'kicked') return life !== undefined && world.model?.kicked.has(life.id) === true;
   if (ended.refused === 'unknown-session')
     return !member || member.epoch !== world.model?.at(life.start).get(life.id)?.epoch;
-  // Whether they are gone indeed shows when the life begins anew.
+  // The next life shows whether they were really removed.
   return ended.refused === 'events-gone';
 };
 
@@ -84,7 +84,7 @@ const mayEndOlder = ({ isHeavy }: World, { ended, mayEnd }: Link): boolean => {
   return refused === 'slow-consumer' ? isHeavy : refused !== undefined && mayEnd.has(refused);
 };
 
-/** Who has a newer connection loses the older one for good. */
+/** A peer with a newer connection loses the older one for good. */
 const replacements = async (world: World): Promise<void> => {
   for (const caller of world.callers) {
     for (const [link, { until }] of caller.old) {
@@ -100,8 +100,8 @@ const replacements = async (world: World): Promise<void> => {
 };
 
 /**
- * Everyone is told of lost connections: those that were cut at once, those that fell silent after two pings or the grace of
- * the polling, those that do not read when too much waits for them.
+ * Lost connections are reported to every peer: cut ones at once, silent ones after two pings or the grace of polling, and those that do not
+ * read once too much is buffered for them.
  */
 const losses = async (world: World): Promise<void> => {
   const awayOrGone = ({ id }: Life) =>
@@ -122,7 +122,7 @@ const losses = async (world: World): Promise<void> => {
   }
 };
 
-/** Nobody has come back under its id. */
+/** No peer has resumed with its id. */
 const isLatest = ({ lives }: World, life: Life): boolean => lives.findLast(({ id }) => id === life.id) === life;
 
 const isUnheard = (link: Link): boolean =>
@@ -137,10 +137,10 @@ const isLost = (world: World, caller: Caller, link: Link): boolean => {
   );
 };
 
-/** More than one request can bring: what comes in one turn is looked at with the next event. */
+/** More than one request can return: what arrives in one turn is checked with the next event. */
 const bytesAtOnce = 850_000;
 
-/** Bytes that wait for a caller which has stopped to read. */
+/** Bytes buffered for a caller that has stopped reading. */
 const owed = (world: World, { life, stalledAt }: Caller): number => {
   if (!world.isHeavy) return 0;
   const sent = [...world.sent.values()].filter(
@@ -161,7 +161,7 @@ const idlers = async (world: World): Promise<void> => {
   world.idle = world.idle.filter(({ link }) => link.condition !== 'over');
 };
 
-/** The witness is told of everything so far. */
+/** The witness has received everything so far. */
 const barrier = async (world: World): Promise<number> => {
   const { link } = world.witness;
   link?.drain();
@@ -171,7 +171,7 @@ const barrier = async (world: World): Promise<number> => {
   return world.seq;
 };
 
-/** Everyone whose connection holds is told of everything so far. */
+/** Every connected peer has received everything so far. */
 const drain = async (world: World): Promise<Caller[]> => {
   const asked = world.callers.filter(isWhole);
   for (const { link } of asked) link?.drain();
@@ -191,8 +191,8 @@ const timePasses = async (world: World, drained: Caller[]): Promise<void> => {
 };
 
 /**
- * Makes sure that requests for events wait: a second ends the first and is the one that counts, and an answer to what was
- * said after it shows that it came. Unless something happened meanwhile, to which it was the answer.
+ * Makes sure that requests for events wait: a second ends the first and is the one that counts, and a response to a later message shows
+ * that it arrived. Unless an event happened meanwhile, which it returned.
  */
 const prove = async (world: World, drained: Caller[]): Promise<void> => {
   const { seq } = world;

@@ -1,4 +1,4 @@
-/** Steps: coming in, coming back, going. */
+/** Steps: joining, resuming, leaving. */
 import type { Random } from '../../listener/uwsgi/random.ts';
 import type { Caller } from './caller.ts';
 import type { Fields, Link } from './links.ts';
@@ -11,7 +11,7 @@ export const isOut = (caller: Caller): boolean => !caller.life && !isJoining(cal
 const canReturn = (caller: Caller): boolean => caller.life !== undefined && !caller.life.leaving && !isJoining(caller);
 export const isIn = (caller: Caller): boolean =>
   canReturn(caller) && caller.link !== undefined && caller.link.condition !== 'over';
-/** In, or about to be: what is said waits for the answer to the join. */
+/** Joined, or about to be: messages wait for the response to the join. */
 export const maySpeak = (caller: Caller): boolean => isIn(caller) || isJoining(caller);
 
 export const kindOf = (dice: Random): Link['kind'] => (dice(5) < 3 ? 'WebSocket' : 'HTTP');
@@ -20,10 +20,10 @@ const facts = (caller: Caller, dice: Random): Fields => ({
   ...(dice(2) === 0 ? { media: { audio: dice(2) === 0, video: dice(2) === 0 } } : {}),
 });
 
-/** A session that nobody has: of a life that is over (whose name it gives back) or was kicked, of someone else with a wrong secret, of no form at all. */
+/** An invalid session: of a life that is over (whose name it returns) or was kicked, of another peer with a wrong secret, or malformed. */
 const strangeSession = (world: World, dice: Random): string => {
-  // Another caller may still have the same session, from before it began anew; or enter with it now, and whoever comes with the
-  // same session is the same peer.
+  // Another caller may still have the same session, from before it started a new one; or join with it now, and every client with the same
+  // session is the same peer.
   const isUsed = (session: string) =>
     world.attempts.some((one) => one.session === session && one.outcome === undefined);
   const lives = world.lives.filter(

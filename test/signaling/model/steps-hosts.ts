@@ -1,4 +1,4 @@
-/** Steps: what only hosts may do, said by hosts and by others. */
+/** Steps: messages that only hosts may send, sent by hosts and by others. */
 import type { Random } from '../../listener/uwsgi/random.ts';
 import type { Caller } from './caller.ts';
 import type { Step } from './steps.ts';

@@ -1,4 +1,4 @@
-/** Steps: what networks and clocks do. */
+/** Steps: faults of networks and clocks. */
 import type { Random } from '../../listener/uwsgi/random.ts';
 import type { Caller } from './caller.ts';
 import { HttpLink } from './http-link.ts';
@@ -26,7 +26,7 @@ export const network: Record<string, Step> = {
     take(caller, dice) {
       caller.link?.cutAfter(dice(2) === 0 ? 'up' : 'down', dice([60, 600, 6000][dice(3)] ?? 1), manner(dice));
       caller.lose();
-      // Something to be cut in.
+      // Data to be cut.
       caller.say([{ type: 'chat' }, { type: 'chat' }, { type: 'chat' }]);
     },
   },
@@ -83,10 +83,7 @@ export const network: Record<string, Step> = {
   },
 };
 
-/**
- * A join that comes late would be the newer one and rightly win, and so would a request for events of one that listens by
- * requests, or nowhere.
- */
+/** A late join would be the newer one and rightly win, and so would a request for events of a caller that uses requests, or has no link. */
 const mayThaw = (link: Link, current: Link | undefined): boolean =>
   link.welcomed &&
   (!(link instanceof HttpLink && link.polls) ||

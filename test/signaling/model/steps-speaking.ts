@@ -1,4 +1,4 @@
-/** Steps: messages, sound and unsound. */
+/** Steps: messages, valid and invalid. */
 import type { Random } from '../../listener/uwsgi/random.ts';
 import type { Caller } from './caller.ts';
 import type { Fields } from './links.ts';
@@ -8,7 +8,7 @@ import { isIn, maySpeak } from './steps-entering.ts';
 import { WebSocketLink } from './websocket-link.ts';
 import type { World } from './world.ts';
 
-/** Somebody, most often who is in the room. */
+/** Some peer, usually one in the room. */
 const receiver = (caller: Caller, dice: Random, world: World): string => {
   const ids = world.callers.flatMap(({ life }) => (life && life !== caller.life ? [life.id] : []));
   const past = world.lives.filter(({ ended }) => ended).map(({ id }) => id);
@@ -16,7 +16,7 @@ const receiver = (caller: Caller, dice: Random, world: World): string => {
   return pool[dice(Math.max(1, pool.length))] ?? 'nobody';
 };
 
-/** What the caller holds for the epoch, or in one of eight cases another. */
+/** The epoch that the caller knows, or in one of eight cases another. */
 const signalTo = (caller: Caller, to: string, dice: Random, data: unknown): Fields => {
   const epoch = caller.life?.epochs.get(to) ?? 1;
   const wrong = [Math.max(1, epoch - 1), epoch + 1, 1][dice(3)];
@@ -65,7 +65,7 @@ export const speaking: Record<string, Step> = {
     weight: 3,
     fits: (caller, world) => isIn(caller) && world.callers.some(isMissing),
     take(caller, dice, world) {
-      // So that whoever comes back finds just everything, or one event too few.
+      // So that a resuming peer finds exactly everything, or one event too few.
       const missed = world.seq - (world.callers.find(isMissing)?.life?.last ?? 0);
       const size = limits['log-events'] - missed - dice(4);
       caller.say(Array.from({ length: Math.max(0, size) }, () => ({ type: 'chat' })));
@@ -88,7 +88,7 @@ export const speaking: Record<string, Step> = {
     fits: isIn,
     take: (caller, dice) =>
       caller.whenIn((link, life) => {
-        // Only up to what the server must have seen, or the repeat would be the first.
+        // Only up to what the server must have seen, otherwise the repeat would be the first.
         const settled = life.sent.filter((one) => one.settled !== undefined);
         link.say(settled.slice(-1 - dice(8)).map(({ message }) => message));
       }),

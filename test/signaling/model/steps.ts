@@ -1,4 +1,4 @@
-/** Everything the driver may do, with how often: a step finds a caller it fits, or does nothing. */
+/** All steps of the driver, with their frequency: a step finds a caller it applies to, or does nothing. */
 import type { Random } from '../../listener/uwsgi/random.ts';
 import type { Caller } from './caller.ts';
 import { entering } from './steps-entering.ts';
@@ -9,9 +9,9 @@ import type { World } from './world.ts';
 
 export type Step = {
   weight: number;
-  /** Whether it can be done with this caller. */
+  /** Whether it applies to this caller. */
   fits(caller: Caller, world: World): boolean;
-  /** Does it; what is random in it comes from `dice` alone. */
+  /** Does it; all randomness in it comes from `dice`. */
   take(caller: Caller, dice: Random, world: World): void;
 };
 
@@ -19,15 +19,15 @@ export const steps: Record<string, Step> = { ...entering, ...speaking, ...hostin
 
 const names = Object.entries(steps).flatMap(([name, { weight }]) => Array.from({ length: weight }, () => name));
 
-/** One step, decided by the dice; returns what it was. */
+/** One step, decided by the dice; → its name. */
 export const takeStep = (world: World, dice: Random): string => {
   const name = names[dice(names.length)] ?? '';
   const others = world.callers.filter((caller) => caller !== world.witness);
   const first = dice(others.length);
   const caller = [...others.slice(first), ...others.slice(0, first)].find((one) => steps[name]?.fits(one, world));
   if (!caller) return `${name}: nobody`;
-  const said = `${name} by ${caller.slot}`;
-  world.note(`— ${said}`);
+  const label = `${name} by ${caller.slot}`;
+  world.note(`— ${label}`);
   steps[name]?.take(caller, dice, world);
-  return said;
+  return label;
 };

@@ -1,10 +1,10 @@
-/** A conversation over a WebSocket on a line. */
+/** A session over a WebSocket on a line. */
 import type { connect } from 'node:net';
 import WebSocket from 'ws';
 import type { ErrorCode } from '../../../app/protocol/errors.ts';
 import { protocolVersion, type ServerMessage, serverMessage } from '../../../app/protocol/messages.ts';
 import { type Direction, Line, type Manner } from './line.ts';
-import { AnyLink, type Fields, type Hearer, type Link } from './links.ts';
+import { AnyLink, type Fields, type Link, type LinkListener } from './links.ts';
 
 export class WebSocketLink extends AnyLink implements Link {
   readonly kind = 'WebSocket';
@@ -12,14 +12,14 @@ export class WebSocketLink extends AnyLink implements Link {
   readonly #socket: WebSocket;
   #early: (string | Buffer)[] = [];
   #unanswered = 0;
-  /** When the server asked last whether it is there, and how often in vain. */
+  /** When the server last pinged, and how many pings were not answered. */
   pinged = 0;
   unheard = 0;
   reloads = false;
   #bye: ErrorCode | undefined;
 
-  constructor(path: string, room: string, hearer: Hearer) {
-    super(path, room, hearer);
+  constructor(path: string, room: string, listener: LinkListener) {
+    super(path, room, listener);
     this.#line = new Line(path);
     // ws passes it on to node:http, which takes any duplex stream.
     const createConnection = (() => this.#line) as unknown as typeof connect;
@@ -81,26 +81,26 @@ export class WebSocketLink extends AnyLink implements Link {
   }
 
   thaw(): void {
-    // One that is stalled still speaks, and so is heard.
+    // A stalled link still sends, and so counts as alive.
     if (this.unheard === 1 || this.condition === 'stalled') this.unheard = 0;
     this.condition = 'whole';
     this.#line.thaw();
   }
 
-  /** Goes as a page does that may be loaded again. */
+  /** Leaves like a page that may be reloading. */
   reload(): void {
     this.reloads = true;
     this.misbehave('{"type":"leave","mayReturn":true}', 'left');
   }
 
-  /** Sends what ends a conversation. */
+  /** Sends what ends a session. */
   misbehave(data: string | Buffer, refused: ErrorCode): void {
     this.mayEnd.add(refused);
     this.#unanswered += 1;
     this.write(data);
   }
 
-  /** Sends bytes or a text as they are. */
+  /** Sends bytes or a text unchanged. */
   write(data: string | Buffer): void {
     if (this.#socket.readyState === WebSocket.CONNECTING) this.#early.push(data);
     else this.#socket.send(data, () => {});
@@ -108,12 +108,12 @@ export class WebSocketLink extends AnyLink implements Link {
 
   #hear(message: ServerMessage): void {
     if (this.condition === 'over') return;
-    // Of what is said in a joined conversation only pings are refused without a number.
+    // In a joined session only pings are refused without a number.
     const answers = message.type === 'error' ? message.n === undefined : ['joined', 'pong'].includes(message.type);
     if (answers) this.#unanswered -= 1;
     if (message.type === 'bye') this.#bye = message.code;
     if (message.type === 'joined') this.welcomed = true;
-    this.hearer.heard(this, message);
+    this.listener.received(this, message);
   }
 
   #closed(code: number): void {
@@ -122,6 +122,6 @@ export class WebSocketLink extends AnyLink implements Link {
     }
     this.condition = 'over';
     this.#unanswered = 0;
-    this.hearer.returned(this);
+    this.listener.returned(this);
   }
 }

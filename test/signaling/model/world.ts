@@ -1,48 +1,48 @@
-/** One room, its callers, and everything that was said and heard, from an empty room to an empty room. */
+/** One room, its callers, and everything that was sent and received, from an empty room to an empty room. */
 import { Caller } from './caller.ts';
-import { type Attempt, faithful, type Life, type Sent, type Told, tagOf } from './life.ts';
+import { type Attempt, faithful, type Life, type ReceivedEvent, type Sent, tagOf } from './life.ts';
 import type { Link } from './links.ts';
 import type { Place } from './place.ts';
 import { RoomModel } from './room-model.ts';
 import type { WebSocketLink } from './websocket-link.ts';
 
-/** A guarantee that was not kept, with what shows it. */
+/** A violated guarantee, with the evidence. */
 export class Violation extends Error {
   constructor(guarantee: string, what: string, evidence: unknown[]) {
     super([`${guarantee}: ${what}`, ...evidence.map((one) => JSON.stringify(one, plain))].join('\n  '));
   }
 }
 
-/** ms of real time that anything may take. */
+/** ms of real time that any step may take. */
 const patience = 30_000;
-/** Lines of what happened last that are kept for a report. */
+/** The number of recent log lines kept for a report. */
 const trailLength = 120;
 
 export class World {
   readonly path: string;
   readonly room: string;
   readonly callers: Caller[];
-  /** Sits in the room from first to last on a link without faults, so that it is told of all that is for all. */
+  /** Stays in the room from first to last on a link without faults, so that it receives every event for all. */
   readonly witness: Caller;
   model: RoomModel | undefined;
   round = 1;
-  /** Of everyone who ever joined. */
+  /** Of every peer that ever joined. */
   readonly lives: Life[] = [];
   readonly sent = new Map<string, Sent>();
-  /** Those that are still to be judged. */
+  /** Those still to be checked. */
   attempts: Attempt[] = [];
   open: Sent[] = [];
-  /** More was said in this room than may wait for one receiver. */
+  /** More was sent in this room than max-unsent-bytes. */
   isHeavy = false;
-  /** How many may have joined without our knowing. */
+  /** How many may have joined without the test knowing. */
   lostJoins = 0;
-  /** Those whose leaving was answered in this round. */
+  /** Those whose leave was answered in this round. */
   gone: Life[] = [];
-  /** WebSockets on which nobody joins, and since when. */
+  /** WebSockets without a join, and since when. */
   idle: { link: WebSocketLink; since: number }[] = [];
-  /** ms the clock goes on at the end of the round. */
+  /** ms that the clock advances at the end of the round. */
   jump = 0;
-  /** The clock before the last time it went on. */
+  /** The clock before its latest advance. */
   before: number;
   readonly counts = { joined: 0, recovered: 0, begunAgain: 0, refused: 0, left: 0, timedOut: 0 };
   readonly steps: string[] = [];
@@ -50,7 +50,7 @@ export class World {
   violation: Violation | undefined;
   readonly place: Place;
   #waiting: (() => void) | undefined;
-  /** By receiver and sender: the number that came last. */
+  /** By receiver and sender: the latest number. */
   readonly #orders = new Map<Life, Map<Life, number>>();
 
   constructor(place: Place, room: string, callers: number) {
@@ -62,7 +62,7 @@ export class World {
     this.witness = this.callers[0] ?? new Caller(this, 0);
   }
 
-  /** The last event that the witness knows of. */
+  /** The last event that the witness knows. */
   get seq(): number {
     return this.witness.life?.last ?? 0;
   }
@@ -71,7 +71,7 @@ export class World {
     return this.place.now();
   }
 
-  /** Lets the witness open the room. */
+  /** Lets the witness create the room. */
   async begin(): Promise<void> {
     this.witness.enter('WebSocket');
     await this.until('the first join', () => this.witness.attempt?.outcome !== undefined);
@@ -85,7 +85,7 @@ export class World {
     if (this.trail.push(text) > trailLength) this.trail.shift();
   }
 
-  /** Something was heard: whoever waits looks again. */
+  /** Something was received: waiting code checks again. */
   wake(): void {
     this.#waiting?.();
   }
@@ -95,12 +95,15 @@ export class World {
     this.wake();
   };
 
-  /** Throws what was violated, if something was. */
+  /** Throws the violation, if there was one. */
   check(): void {
     if (this.violation) throw this.violation;
   }
 
-  /** Resolves as soon as it is so. @throws Violation when it does not come to be */
+  /**
+   * Resolves as soon as the condition holds.
+   * @throws Violation if it never does
+   */
   async until(what: string, so: () => boolean, evidence: () => unknown = () => undefined): Promise<void> {
     const late = Date.now() + patience;
     for (;;) {
@@ -117,8 +120,8 @@ export class World {
     }
   }
 
-  /** A caller was told something. */
-  told(caller: Caller, life: Life, event: Told): void {
+  /** A caller received something. */
+  recordEvent(caller: Caller, life: Life, event: ReceivedEvent): void {
     if (caller === this.witness) this.model?.apply(event, [this.before, this.now()]);
     if (event.type === 'peer-left' && caller === this.witness)
       this.counts[event.reason === 'timeout' ? 'timedOut' : 'left'] += 1;
@@ -126,13 +129,13 @@ export class World {
     const tag = tagOf(event);
     if (tag === undefined) return;
     const sent = this.sent.get(tag);
-    if (!sent) return this.violated('nothing is invented', 'nobody sent this', event);
+    if (!sent) return this.violated('nothing is invented', 'no peer sent this', event);
     this.#judge(sent, life, event);
     sent.seq = event.seq;
     sent.receivers.add(life);
   }
 
-  #judge(sent: Sent, life: Life, event: Told): void {
+  #judge(sent: Sent, life: Life, event: ReceivedEvent): void {
     const { message, settled, seq, from, n } = sent;
     const evidence = [{ n, message, settled, seq }, event];
     if (!faithful(sent, event)) this.violated('signals are relayed unread', 'this is not what was sent', ...evidence);
@@ -148,7 +151,7 @@ export class World {
     order.set(from, n);
   }
 
-  /** Nobody is away whose connection holds. */
+  /** No connected peer is away. */
   #wasExpected(id: string): void {
     const caller = this.callers.find(({ life }) => life?.id === id);
     if (!caller) return;
@@ -156,14 +159,14 @@ export class World {
     if (!excused) this.violated('away', `${id} counts as away, and its connection holds`, this.now(), caller.promised);
   }
 
-  /** Links that are somebody's, and those that were. */
+  /** Links of a caller, and former ones. */
   links(): Link[] {
     const own = this.callers.flatMap(({ link, old }) => (link ? [link, ...old.keys()] : [...old.keys()]));
     return [...own, ...this.idle.map(({ link }) => link)];
   }
 }
 
-/** Lives refer to each other; their id is enough to know them by. */
+/** Lives refer to each other; printing their id is enough. */
 const plain = (key: string, value: unknown): unknown => {
   if (key === 'received' || key === 'from' || key === 'on' || key === 'receivers' || key === 'link') return undefined;
   return value instanceof Map ? Object.fromEntries(value) : value;

@@ -1,4 +1,4 @@
-/** What transports need of a server, small, open to everyone and in this test's hands. */
+/** What transports need of a server: small, open to everyone, and controlled by this test. */
 import { PasscodeHasher } from '../../app/auth/passcode.ts';
 import { createSessions } from '../../app/auth/session.ts';
 import { AddressBudgets, type AddressLimits } from '../../app/budgets/address-budgets.ts';
@@ -33,7 +33,7 @@ export const addressLimits = (): AddressLimits => {
   };
 };
 
-export const openHouse = (over: Partial<Signaling> = {}): Signaling => {
+export const testContext = (over: Partial<Signaling> = {}): Signaling => {
   const { clock = () => 0, counts = zeroCounts() } = over;
   const {
     store = memoryStore(
@@ -43,7 +43,7 @@ export const openHouse = (over: Partial<Signaling> = {}): Signaling => {
     ),
   } = over;
   return {
-    sessions: createSessions('key of the test house'),
+    sessions: createSessions('key of the test context'),
     fanout: new Fanout(store, 25),
     limits: {
       ...{ ...seatLimits, rules, messageBytes: 9999, unsentBytes: 9999 },
