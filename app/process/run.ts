@@ -1,5 +1,6 @@
 /** Runs the server until it ends, as a single process or as a supervisor with workers, with everything around it. */
 import type { Settings } from '../config/schema.ts';
+import { checkNodeInternals } from '../listener/node-internals.ts';
 import { type Log, openLog } from '../logging/logger.ts';
 import { serveStats } from '../stats/server.ts';
 import { type ListenEndpoint, planEndpoints } from './bind-plan.ts';
@@ -28,6 +29,7 @@ const statusInterval = 10_000;
 
 /** @returns the exit code  @throws when it cannot start; nothing is left running then */
 export const run = async ({ settings, reload, say }: StartInstance): Promise<number> => {
+  checkNodeInternals();
   const signals = handleSignals();
   const files = { reload: watchTouched(settings['touch-reload']), logs: watchTouched(settings['touch-logreopen']) };
   const log = openLog(settings);

@@ -3,6 +3,7 @@ import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { WebSocket, WebSocketServer } from 'ws';
 import { endUpgraded } from '../listener/upgraded-sockets.ts';
+import { checkWsInternals } from '../signaling/transports/ws-internals.ts';
 
 /** The response to a handshake. Any response other than 101 closes the connection. */
 export class HandshakeResponse extends ServerResponse {
@@ -33,6 +34,7 @@ export type AcceptWebSocket = (request: IncomingMessage, response: HandshakeResp
  * which answers some itself, bypassing the app's hooks, and leaves their connections open.
  */
 export const webSocketAcceptor = (server: WebSocketServer): AcceptWebSocket => {
+  checkWsInternals(server);
   let outcome: WebSocket | Error = clientGone;
   // With a listener, ws leaves the response to us. handleUpgrade calls at most one of the two callbacks, before it returns.
   server.on('wsClientError', (error) => {

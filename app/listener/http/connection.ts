@@ -1,7 +1,8 @@
 /** One HTTP connection of a GuardedServer: its pending requests, their timeouts, and how it is closed. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { errorResponseOf, errorResponseText, type ListenerLog, type RefusalCode } from '../error-response.ts';
+import { interceptLastResponse, releaseLastResponse } from '../node-internals.ts';
 import { promptness, watchReader } from '../write-timeout.ts';
 
 export type HttpLimits = {
@@ -43,20 +44,18 @@ export class HttpConnection {
     this.#limits = limits;
     this.#forget = forget;
     socket.on('close', this.#onClose);
-    const destroySoon = socket.destroySoon.bind(socket);
-    // node:http calls this after the last response. If a body is still arriving, closing would send a reset, which could
-    // reach the peer before it has read the response.
-    socket.destroySoon = () => {
+    // If a body is still arriving, closing would send a reset, which could reach the peer before it has read the response.
+    interceptLastResponse(socket, (destroySoon) => {
       if (this.#incomplete()) this.#linger();
       else destroySoon();
-    };
+    });
   }
 
   /** Detaches from the socket when it becomes a WebSocket, so that this object is not retained. */
   release(): void {
     this.#forget();
     this.#socket.removeListener('close', this.#onClose);
-    this.#socket.destroySoon = Socket.prototype.destroySoon;
+    releaseLastResponse(this.#socket);
   }
 
   /** Opened speculatively, as browsers do; node:http does not count such a connection as idle. */

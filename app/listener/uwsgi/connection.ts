@@ -2,6 +2,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { errorResponseOf, errorResponseText, type ListenerLog, type RefusalCode } from '../error-response.ts';
+import { stopFlowing } from '../node-internals.ts';
 import { isCrossSite } from '../refused-addresses.ts';
 import { promptness, watchReader } from '../write-timeout.ts';
 import { type Exchange, newExchange, type UwsgiLimits } from './exchange.ts';
@@ -201,9 +202,8 @@ export class Connection {
     socket.removeListener('end', this.#onEnd);
     socket.removeListener('close', this.#onClose);
     this.#host.handOver(this);
-    // As in node:http: neither flowing nor paused, so that no byte is lost before the new owner adds its 'data' listener.
-    // Object.assign, because the types declare the property read-only.
-    Object.assign(socket, { readableFlowing: null });
+    // No byte is lost before the new owner adds its 'data' listener.
+    stopFlowing(socket);
     this.#host.server.emit('upgrade', request, socket, head);
   }
 

@@ -1,12 +1,10 @@
 /** A uwsgi request as an http.IncomingMessage, filled from uwsgi variables instead of by node:http's parser. */
 import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { addRawHeaders } from '../node-internals.ts';
 import type { RequestHead } from './vars.ts';
 
 export class UwsgiRequest extends IncomingMessage {
-  /** Internal of node:http, called by its parser to set the headers; `headers` is computed from them lazily. */
-  declare _addHeaderLines: (rawHeaders: string[], count: number) => void;
-
   constructor(socket: Socket, head: RequestHead) {
     super(socket);
     this.method = head.method;
@@ -14,7 +12,7 @@ export class UwsgiRequest extends IncomingMessage {
     this.httpVersion = head.httpVersion;
     this.httpVersionMajor = Number(head.httpVersion.charAt(0));
     this.httpVersionMinor = Number(head.httpVersion.charAt(2));
-    this._addHeaderLines(head.rawHeaders, head.rawHeaders.length);
+    addRawHeaders(this, head.rawHeaders);
   }
 
   /** Marks the body as complete. */

@@ -1,5 +1,6 @@
 /** The response to a uwsgi request: an http.ServerResponse that is never chunked and sends no 1xx responses. */
 import { type IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { takeNeedDrainFromSocket } from '../node-internals.ts';
 
 type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[];
 
@@ -43,14 +44,7 @@ export class UwsgiResponse extends ServerResponse {
   }
 }
 
-// The base class's own flag is cleared only by node:http's connection listener, so the socket's state is used instead.
-// Not a class accessor, because the types declare a property.
-Object.defineProperty(UwsgiResponse.prototype, 'writableNeedDrain', {
-  configurable: true,
-  get(this: UwsgiResponse): boolean {
-    return !this.writableEnded && this.socket?.writableNeedDrain === true;
-  },
-});
+takeNeedDrainFromSocket(UwsgiResponse.prototype);
 
 /** Headers that imply chunked encoding: the encoding itself, and trailers, which need chunks. */
 const framing = ['transfer-encoding', 'trailer'];

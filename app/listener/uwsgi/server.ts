@@ -2,6 +2,7 @@
 import { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ListenerLog } from '../error-response.ts';
+import { replaceConnectionListener } from '../node-internals.ts';
 import { UpgradedSockets } from '../upgraded-sockets.ts';
 import { Connection, type Host } from './connection.ts';
 import type { UwsgiLimits } from './exchange.ts';
@@ -48,9 +49,7 @@ class UwsgiServer extends Server {
         this.#upgraded.add(connection.socket);
       },
     };
-    // node:http's own listener would parse HTTP.
-    this.removeAllListeners('connection');
-    this.on('connection', (socket) => this.#accept(socket));
+    replaceConnectionListener(this, (socket) => this.#accept(socket));
     this.on('close', () => this.#stopSweep());
   }
 

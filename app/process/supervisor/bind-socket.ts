@@ -1,9 +1,9 @@
 /** Sockets that the supervisor binds but never accepts on: workers inherit them, so a reload or crash refuses no connection. */
 import { lookup } from 'node:dns/promises';
-import * as net from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import { z } from 'zod';
 import type { Address } from '../../config/address.ts';
+import { bindWithoutListening, type SocketHandle } from '../../listener/node-internals.ts';
 import type { Listen } from '../listen.ts';
 import { publish } from '../unix-socket-file.ts';
 
@@ -27,7 +27,7 @@ export const bindSocket = async (address: Address, options: Listen): Promise<Bou
     case 'tcp':
       return bindTcp(address, options.host);
     case 'unix': {
-      const bound: { handle?: Handle } = {};
+      const bound: { handle?: SocketHandle } = {};
       const remove = await publish(address.path, options, (path) => {
         bound.handle = bindHandle(path, -1, -1, path);
       });
@@ -52,38 +52,20 @@ const bindTcp = async (address: Address & { kind: 'tcp' }, defaultHost: string |
   return boundSocket(handle, { ...address, port: sockname.parse(bound).port });
 };
 
-const boundSocket = (handle: Handle, address: Address, remove = () => {}): BoundSocket => ({
+const boundSocket = (handle: SocketHandle, address: Address, remove = () => {}): BoundSocket => ({
   fd: handle.fd,
   address,
   close: () => handle.close(),
   remove,
 });
 
-/** Handles of unix sockets have no `getsockname`. */
-type Handle = { fd: number; close(): void; getsockname?(out: unknown): number };
 const sockname = z.object({ port: z.int() });
 
-/**
- * Binds without listening. Node's public API can only do both at once, and this process would then accept connections.
- * node:cluster uses this internal function for the same reason (lib/internal/cluster/shared_handle.js), so it is stable.
- */
-const bindHandle = (address: string | undefined, port: number, type: number, shown: string): Handle => {
-  const create: unknown = Reflect.get(net, '_createServerHandle');
-  if (typeof create !== 'function')
-    throw new Error('this version of Node cannot bind sockets for workers; use another version');
-  const handle: unknown = create(address, port, type);
+const bindHandle = (address: string | undefined, port: number, family: number, shown: string): SocketHandle => {
+  const handle = bindWithoutListening(address, port, family);
   if (typeof handle === 'number') throw failure(handle, shown);
-  if (!isHandle(handle)) throw new Error(`${shown} could not be bound: Node returned no handle`);
   return handle;
 };
-
-const isHandle = (value: unknown): value is Handle =>
-  typeof value === 'object' &&
-  value !== null &&
-  'fd' in value &&
-  typeof value.fd === 'number' &&
-  'close' in value &&
-  typeof value.close === 'function';
 
 const failure = (error: number, shown: string): Error => {
   const code = getSystemErrorName(error);

@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { type TurnShare, turnCosts } from '../../budgets/turn-shares.ts';
+import { interceptData } from './ws-internals.ts';
 
 const empty = Buffer.alloc(0);
 
@@ -14,11 +15,8 @@ type ReaderOptions = { maxBytes: number; share: () => TurnShare; onText: OnText 
  * kept.
  */
 export const readAhead = (socket: WebSocket, connection: Socket, options: ReaderOptions): void => {
-  const [listener] = connection.listeners('data');
-  if (!listener) throw new Error('ws does not listen to its connection');
-  const reader = new Reader(socket, connection, options, (bytes) => listener.call(connection, bytes));
-  connection.on('data', (chunk: Buffer) => reader.read(chunk));
-  connection.removeListener('data', listener as () => void);
+  const toWs = interceptData(connection, (chunk) => reader.read(chunk));
+  const reader = new Reader(socket, connection, options, toWs);
 };
 
 /** `bytes`: the length of the payload. */
