@@ -3,7 +3,7 @@ import { meaningOf } from './resolve-name.ts';
 import { groups, schema } from './schema.ts';
 import { environmentName, metadataOf, showDefault } from './setting-metadata.ts';
 import { columns } from './text-columns.ts';
-import { later, type UwsgiAnswer, uwsgiFamilies, uwsgiOptions, verdictOn } from './uwsgi-compat/options.ts';
+import { type UwsgiAnswer, uwsgiFamilies, uwsgiOptions } from './uwsgi-compat/options.ts';
 import { valueTypeOf } from './value-types.ts';
 
 /** @param option with or without its dashes */
@@ -45,14 +45,13 @@ const line = (label: string, text: string | undefined): string[] =>
 const aboutSetting = (name: string): string[] => {
   const setting = Object.entries(schema.shape).find(([other]) => other === name)?.[1];
   if (!setting) return [];
-  const { help, uwsgi, differs, also = [], planned } = metadataOf(setting);
+  const { help, uwsgi, differs, also = [] } = metadataOf(setting);
   const aliases = also.map((other) => (other.length === 1 ? `-${other}` : other)).join(', ');
   return [
     `${name} ${valueTypeOf(setting).shown}`,
     ...line('Here', help),
     ...line('uWSGI', uwsgi ?? 'has no such option'),
     ...line('Different', differs),
-    ...line('Not yet', planned === true ? later : planned),
     ...line('Written', `--${name}, ${environmentName(name)}, ${name}: in YAML; ${showDefault(setting) ?? 'not set'}`),
     ...line('Also', aliases || undefined),
   ];
@@ -67,13 +66,12 @@ const aboutRenamed = (word: string, answer: Extract<UwsgiAnswer, { verdict: 'ren
 
 const sentence = (answer: UwsgiAnswer): string => {
   if (answer.verdict === 'renamed') return `is called ${answer.to}${answer.here ? `, ${answer.here}` : ''}`;
-  const { verdict, said } = verdictOn(answer);
-  switch (verdict) {
+  switch (answer.verdict) {
     case 'always':
-      return `accepted; always on: ${said}`;
+      return `accepted; always on: ${answer.here}`;
     case 'inapplicable':
-      return `accepted with a warning; has no effect: ${said}`;
+      return `accepted with a warning; has no effect: ${answer.here}`;
     case 'refused':
-      return `refused: ${said}`;
+      return `refused: ${answer.here}`;
   }
 };

@@ -89,13 +89,9 @@ export const settingsText = (shown: Groups, all = true): string =>
     .join('\n\n');
 
 const termOf = (name: string, setting: z.core.$ZodType): [string, string] => {
-  const { help, also, planned, secret } = metadataOf(setting);
+  const { help, also, secret } = metadataOf(setting);
   const letter = also?.find((other) => other.length === 1);
-  const extras = [
-    showDefault(setting),
-    secret && `or --${name}_file PATH`,
-    planned === true && 'not in this version yet',
-  ].filter(Boolean);
+  const extras = [showDefault(setting), secret && `or --${name}_file PATH`].filter(Boolean);
   const term = `${letter ? `-${letter}, ` : ''}--${name} ${valueTypeOf(setting).shown}`;
   return [term, extras.length > 0 ? `${help} (${extras.join('; ')})` : help];
 };

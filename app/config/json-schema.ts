@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { holdsVariable } from './expand.ts';
 import { schema } from './schema.ts';
 import { metadataOf } from './setting-metadata.ts';
-import { uwsgiFamilies, uwsgiOptions, verdictOn } from './uwsgi-compat/options.ts';
+import { uwsgiFamilies, uwsgiOptions } from './uwsgi-compat/options.ts';
 import { defaultOf, innermost, isRepeatable, valueTypeOf } from './value-types.ts';
 
 type Json = Record<string, unknown>;
@@ -31,11 +31,11 @@ export const jsonSchema = (described: z.ZodObject = schema): Json => ({
 
 const propertiesOf = ([name, setting]: [string, z.core.$ZodType]): [string, Json][] => {
   if (name === 'yaml') return [];
-  const { help, also = [], planned, secret } = metadataOf(setting);
+  const { help, also = [], secret } = metadataOf(setting);
   const one = { anyOf: [valueTypeOf(setting).json ?? generic(setting), { type: 'string', pattern: holdsVariable }] };
   const value = isRepeatable(setting) ? { anyOf: [one, { type: 'array', items: one }] } : one;
   const preset = secret ? undefined : defaultOf(setting);
-  const described = { description: planned === true ? `${help} (not in this version yet)` : help, ...value };
+  const described = { description: help, ...value };
   const aliases = also.filter((other) => other.length > 1);
   return [
     [name, preset === undefined ? described : { ...described, default: preset }],
@@ -60,8 +60,7 @@ const uwsgiNames = (described: z.ZodObject): Json =>
         return answer.to in described.shape
           ? [[name, { deprecated: true, description: `is called ${answer.to} here` }]]
           : [];
-      const { verdict, said } = verdictOn(answer);
-      return verdict === 'refused' ? [] : [[name, { deprecated: true, description: said }]];
+      return answer.verdict === 'refused' ? [] : [[name, { deprecated: true, description: answer.here }]];
     }),
   );
 

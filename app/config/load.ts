@@ -1,6 +1,5 @@
 /** Flags, environment and files → settings, or all faults at once. Precedence: flags > environment > file > default. */
 import { readFileSync } from 'node:fs';
-import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
 import { findConflicts, type Where } from './cross-checks.ts';
 import type { Environment } from './expand.ts';
@@ -10,8 +9,7 @@ import { metadataOf } from './setting-metadata.ts';
 import { readEnvironment, readUwsgiEnvironment } from './sources/environment.ts';
 import { readFlags } from './sources/flags.ts';
 import { readYaml } from './sources/yaml.ts';
-import { later } from './uwsgi-compat/options.ts';
-import { defaultOf, isRepeatable } from './value-types.ts';
+import { isRepeatable } from './value-types.ts';
 
 export type { RawSetting as Given } from './raw-settings.ts';
 
@@ -49,7 +47,7 @@ export const loadAs = <S extends z.ZodObject>(
   const notes = readings.flatMap((reading) => reading.notes);
   const given = readSecretFiles(wanted, merge(readings), read, faults);
   const settings = check(wanted, combined, given, faults);
-  notes.push(...remarks(wanted, given));
+  notes.push(...exposedSecrets(wanted, given));
   return settings && faults.length === 0 ? { settings, notes, given } : { faults, notes };
 };
 
@@ -97,7 +95,7 @@ const check = <S extends z.ZodObject>(
   const valid = new Map([...given].filter(([name]) => !invalid.has(name)));
   const settings = wanted.safeParse(rawOf(wanted, valid));
   if (!settings.success) return undefined;
-  faults.push(...notYet(wanted, valid, settings.data), ...combined(settings.data, where));
+  faults.push(...combined(settings.data, where));
   return settings.data;
 };
 
@@ -124,23 +122,10 @@ const describe = (wanted: z.ZodObject, given: RawSetting | undefined, path: Prop
 const redact = (message: string, parts: Part[]): string =>
   parts.reduce((text, { value }) => (value === '' ? text : text.replaceAll(String(value), '…')), message);
 
-/** Planned settings accept only their default. */
-const notYet = (wanted: z.ZodObject, given: Map<string, RawSetting>, settings: Record<string, unknown>): string[] =>
-  [...given.keys()].flatMap((name) => {
-    const setting = wanted.shape[name];
-    if (!setting || metadataOf(setting).planned !== true || isDeepStrictEqual(settings[name], defaultOf(setting)))
-      return [];
-    return [`${sourceOf(given.get(name))}: ${later}`];
-  });
-
-const remarks = (wanted: z.ZodObject, given: Map<string, RawSetting>): string[] =>
+const exposedSecrets = (wanted: z.ZodObject, given: Map<string, RawSetting>): string[] =>
   [...given].flatMap(([name, one]) => {
     const setting = wanted.shape[name];
-    const { planned, secret } = setting ? metadataOf(setting) : {};
     const source = sourceOf(one) ?? name;
-    const exposed = secret && !one.fromFile && source.startsWith('-');
-    return [
-      ...(typeof planned === 'string' ? [`${source}: ${planned}`] : []),
-      ...(exposed ? [`${source}: everyone on this machine can read a command line; use --${name}_file`] : []),
-    ];
+    const exposed = setting && metadataOf(setting).secret && !one.fromFile && source.startsWith('-');
+    return exposed ? [`${source}: everyone on this machine can read a command line; use --${name}_file`] : [];
   });

@@ -23,9 +23,8 @@ export const printConfig = (given: Map<string, RawSetting>, shown: Groups = grou
   ].join('\n');
 
 const comment = (setting: z.core.$ZodType): string[] => {
-  const { help, planned } = metadataOf(setting);
-  const notYet = planned === true ? '; not in this version yet' : '';
-  return wrap(`${help} (${showDefault(setting) ?? 'not set'}${notYet})`, width - 4).map((line) => `  # ${line}`);
+  const { help } = metadataOf(setting);
+  return wrap(`${help} (${showDefault(setting) ?? 'not set'})`, width - 4).map((line) => `  # ${line}`);
 };
 
 const entry = (name: string, setting: z.core.$ZodType, given: RawSetting | undefined): string => {

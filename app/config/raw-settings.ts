@@ -1,6 +1,6 @@
 /** The settings of one source (flags, environment, a file) before validation. */
 import type { Meaning } from './resolve-name.ts';
-import { type UwsgiVerdict, verdictOn } from './uwsgi-compat/options.ts';
+import type { UwsgiVerdict } from './uwsgi-compat/options.ts';
 
 /** One value and its source: `--http`, `GENKAN_HTTP`, `genkan.yaml:7: http`. */
 export type Part = { value: string | number | boolean; source: string };
@@ -51,19 +51,18 @@ const takeSetting = (
 const scale = (value: Part['value'], times: number): Part['value'] =>
   /^\d+$/.test(String(value)) ? Number(value) * times : value;
 
-const takeAnswer = (reading: RawSettings, answer: UwsgiVerdict, source: string, parts: Part[]): void => {
-  const { verdict, said } = verdictOn(answer);
+const takeAnswer = (reading: RawSettings, { verdict, here }: UwsgiVerdict, source: string, parts: Part[]): void => {
   const off = parts.some(({ value }) => ['false', 'no', 'off', '0'].includes(String(value).toLowerCase()));
   switch (verdict) {
     case 'always':
       // Worth a note only if it was to be switched off.
-      if (off) reading.notes.push(`${source}: cannot be switched off: ${said}`);
+      if (off) reading.notes.push(`${source}: cannot be switched off: ${here}`);
       return;
     case 'inapplicable':
-      reading.notes.push(`${source}: has no effect: ${said}`);
+      reading.notes.push(`${source}: has no effect: ${here}`);
       return;
     case 'refused':
-      reading.faults.push(`${source}: ${said}`);
+      reading.faults.push(`${source}: ${here}`);
   }
 };
 

@@ -1,4 +1,4 @@
-/** Metadata of a setting: help texts, aliases, and whether it is secret or planned. */
+/** Metadata of a setting: help texts, aliases, and whether it is secret. */
 import { z } from 'zod';
 import { isRepeatable } from './value-types.ts';
 
@@ -13,8 +13,6 @@ export type SettingMetadata = {
   common?: true;
   /** Aliases; a single letter is a short flag. */
   also?: string[];
-  /** Not implemented: `true` rejects every value but the default; a sentence is printed as a note when the setting is given. */
-  planned?: true | string;
   /** Never printed, and can be read from a file: `NAME_file`, `GENKAN_NAME_FILE`. */
   secret?: true;
 };

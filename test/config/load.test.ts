@@ -1,10 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { z } from 'zod';
 import { parseAddress, showAddress } from '../../app/config/address.ts';
-import { load, loadAs } from '../../app/config/load.ts';
-import { schema, settingNames } from '../../app/config/schema.ts';
-import { environmentName, metadataOf, settingMetadata } from '../../app/config/setting-metadata.ts';
-import { flag, integer, list, path } from '../../app/config/value-types.ts';
+import { load } from '../../app/config/load.ts';
+import { settingNames } from '../../app/config/schema.ts';
+import { environmentName } from '../../app/config/setting-metadata.ts';
 import { faultsOf, loadYaml, settingsOf } from './loading.ts';
 
 describe('addresses', () => {
@@ -168,37 +166,6 @@ describe('settings', () => {
     [['--grace', '--http', ':1'], '--grace: a value is missing'],
   ])('%j has an error message of its own', (argv, fault) => {
     expect(faultsOf(load(argv, {}))).toEqual([fault]);
-  });
-
-  test('planned settings are refused unless the value changes nothing; harmless ones give a note', () => {
-    const schema = z.object({
-      yaml: z.array(z.string()).default([]).register(settingMetadata, { help: 'files' }),
-      size: integer(0, 9).default(3).register(settingMetadata, { help: 'a', planned: true }),
-      names: list(path()).register(settingMetadata, { help: 'b', planned: true }),
-      where: path().optional().register(settingMetadata, { help: 'c', planned: true }),
-      mild: flag().default(true).register(settingMetadata, { help: 'd', planned: 'not yet, but harmless' }),
-    });
-    const loaded = (...argv: string[]) => loadAs(schema, () => [], argv, {});
-    expect(faultsOf(loaded('--size', '4', '--names', 'x', '--where', 'y'))).toEqual([
-      '--size: recognised, not in this version yet',
-      '--names: recognised, not in this version yet',
-      '--where: recognised, not in this version yet',
-    ]);
-    expect(loaded('--size', '3', '--mild')).toMatchObject({
-      settings: { size: 3, names: [], mild: true },
-      notes: ['--mild: not yet, but harmless'],
-    });
-    expect(loaded()).toMatchObject({ notes: [] });
-  });
-  test('no planned setting is accepted silently', () => {
-    for (const name of settingNames) {
-      const { planned } = metadataOf(schema.shape[name]);
-      if (planned !== true) continue;
-      const tries = ['1', '2', 'true', 'false', ':1', '/x', '10.0.0.1', '/a=b', 'a'].map((value) =>
-        load([`--${name}=${value}`], {}),
-      );
-      expect(`${name} ${tries.flatMap(faultsOf)}`).toContain(`--${name}: recognised, not in this version yet`);
-    }
   });
 
   test('each has one name in the environment', () => {

@@ -5,11 +5,11 @@
  * - `always`: always on here; silently accepted, with a note if it was to be switched off.
  * - `inapplicable`: ignored, with a note that gives the reason.
  * - `refused`: ignoring it would be wrong, so the start fails with the reason.
- * `takes`: whether a value follows it on a command line. `planned`: refused until it is implemented.
+ * `takes`: whether a value follows it on a command line.
  */
 export type UwsgiAnswer = { uwsgi: string } & (
   | { verdict: 'renamed'; to: string; times?: number; here?: string }
-  | { verdict: 'always' | 'inapplicable' | 'refused'; takes: 'flag' | 'value'; here: string; planned?: true }
+  | { verdict: 'always' | 'inapplicable' | 'refused'; takes: 'flag' | 'value'; here: string }
 );
 
 /** An option without a corresponding setting. */
@@ -28,8 +28,6 @@ const renamed = (to: string, uwsgi: string, here?: string): UwsgiAnswer => ({
   uwsgi,
   ...(here === undefined ? {} : { here }),
 });
-/** The text for everything planned for a later version. */
-export const later = 'recognised, not in this version yet';
 
 const sockets: Record<string, UwsgiAnswer> = {
   'http-websockets': always('lets the HTTP router proxy WebSockets', 'WebSockets always work'),
@@ -50,7 +48,10 @@ const sockets: Record<string, UwsgiAnswer> = {
     'no two workers share an address, so there is nothing to lock',
   ),
   'post-buffering': idle('writes large request bodies to disk', 'nginx buffers request bodies; limit-post bounds them'),
-  umask: refused('umask of created files', `${later}; chmod-socket sets the mode of unix sockets`),
+  umask: refused(
+    'umask of created files',
+    "chmod-socket sets the mode of unix sockets; for other files use systemd's UMask=",
+  ),
 };
 
 const workers: Record<string, UwsgiAnswer> = {
@@ -69,9 +70,12 @@ const workers: Record<string, UwsgiAnswer> = {
   'worker-reload-mercy': renamed('drain-timeout', 'seconds a worker may take to end, default 60'),
   'max-requests': refused(
     'replaces a worker after this many requests',
-    `${later}: a worker would have to drain its rooms (max-rooms-served); see max-worker-lifetime and reload-on-rss`,
+    'the calls in its rooms would be interrupted by load; use max-worker-lifetime or reload-on-rss',
   ),
-  'max-requests-delta': refused('spreads max-requests over the workers', `${later}; goes with max-requests`),
+  'max-requests-delta': refused(
+    'spreads max-requests over the workers',
+    'it goes with max-requests; workers are replaced one after the other',
+  ),
   'min-worker-lifetime': idle(
     'seconds before a worker may be replaced',
     'a worker drains before it is replaced, so no minimum is needed',
@@ -124,8 +128,11 @@ const workers: Record<string, UwsgiAnswer> = {
 };
 
 const reports: Record<string, UwsgiAnswer> = {
-  'log-big': refused('logs responses of more bytes than this', later),
-  'log-ioerror': refusedFlag('logs requests whose connection broke', later),
+  'log-big': refused(
+    'logs responses of more bytes than this',
+    'select log lines by %(size) of log-format, or by bytes of log-json',
+  ),
+  'log-ioerror': refusedFlag('logs requests whose connection broke', 'such requests are logged with status 499'),
   'log-master': always('lets the master write the log', 'one place writes the log'),
   'log-maxsize': idle('rotates the log at this size', 'rotation is left to logrotate, with touch-logreopen'),
   'log-x-forwarded-for': always(
@@ -134,8 +141,8 @@ const reports: Record<string, UwsgiAnswer> = {
   ),
   'log-date': idle('the form of dates in the log', 'log lines have their time in milliseconds'),
   'log-encoder': idle('reformats log lines, for example as JSON', 'log-json writes JSON'),
-  'stats-minified': refusedFlag('omits white space from the statistics', later),
-  'stats-no-cores': refusedFlag('omits cores from the statistics', later),
+  'stats-minified': refusedFlag('omits white space from the statistics', 'JSON parsers ignore it'),
+  'stats-no-cores': refusedFlag('omits cores from the statistics', 'use /metrics of stats-http, which has none'),
   'stats-no-metrics': always('omits metrics from the statistics', 'the JSON has none; /metrics of stats-http has them'),
   'enable-metrics': always('counts metrics', 'metrics are always counted; stats-http serves them as /metrics'),
   'metrics-dir': idle('writes metrics to files', 'metrics are served, not stored: /metrics of stats-http'),
@@ -174,7 +181,7 @@ const files: Record<string, UwsgiAnswer> = {
     'sets a placeholder for %(name)',
     'in a file, $(NAME) and the like are read from the environment',
   ),
-  mount: refused('serves an app under a prefix', `${later}; nginx can strip a prefix`),
+  mount: refused('serves an app under a prefix', 'let nginx pass the prefix to the app: genkan nginx --base /prefix/'),
   'manage-script-name': always('moves the prefix of a mount to SCRIPT_NAME', 'SCRIPT_NAME is always respected'),
 };
 
@@ -223,7 +230,7 @@ export const uwsgiFamilies: { like: string; pattern: RegExp; answer: UwsgiAnswer
   {
     like: 'route…',
     pattern: /^(route|final-route|error-route|response-route)/,
-    answer: refused('rewrites requests', 'let nginx do it'),
+    answer: refused('rewrites requests', 'let nginx rewrite them'),
   },
   {
     like: 'module, wsgi-file, gevent, plugin, virtualenv … (Python)',
@@ -232,14 +239,6 @@ export const uwsgiFamilies: { like: string; pattern: RegExp; answer: UwsgiAnswer
     answer: idle('loads and configures a Python app', 'Genkan is itself the app, and no Python is loaded'),
   },
 ];
-
-/** How an option without a setting is handled. */
-export const verdictOn = ({
-  verdict,
-  planned,
-  here,
-}: UwsgiVerdict): { verdict: UwsgiVerdict['verdict']; said: string } =>
-  planned ? { verdict: 'refused', said: `${later}: ${here}` } : { verdict, said: here };
 
 /** Undefined for a name that is not a known option of uWSGI. */
 export const answerTo = (name: string): UwsgiAnswer | undefined =>
