@@ -55,9 +55,10 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
     return nginx ? Math.max(Number(code), testNginx(nginx.file)) : code;
   },
   token: (words) => {
-    const { request, rest } = parseTokenCommand(words);
-    return withSettings(rest, async ({ settings }) => {
-      const made = await makeToken(request, settings, Date.now());
+    const parsed = parseTokenCommand(words);
+    if ('faults' in parsed) return fail(parsed.faults, 2, helpHint('token'));
+    return withSettings(parsed.rest, async ({ settings }) => {
+      const made = await makeToken(parsed.request, settings, Date.now());
       return 'faults' in made ? fail(made.faults, 2, helpHint('token')) : say(made.text);
     });
   },

@@ -2,8 +2,9 @@
 // previous build, so that a tab opened before an upgrade still finds its scripts. Unchanged files are not written again.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
 
-const [target] = process.argv.slice(2);
+const [target] = parseArgs({ allowPositionals: true }).positionals;
 if (!target) throw new Error('no target directory: node deploy/publish.mjs TARGET');
 const source = join(import.meta.dirname, '../dist/public');
 const record = join(target, '.builds.json');

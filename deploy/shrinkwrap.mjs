@@ -5,11 +5,12 @@
 //   node deploy/shrinkwrap.mjs --remove   removes it
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 
 const root = join(import.meta.dirname, '..');
 const file = join(root, 'npm-shrinkwrap.json');
 
-if (process.argv[2] === '--remove') {
+if (parseArgs({ options: { remove: { type: 'boolean' } } }).values.remove) {
   rmSync(file, { force: true });
 } else {
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));

@@ -176,6 +176,9 @@ describe('token', () => {
     [['--room', 'a', '--link', 'meet.example'], '--link: must be the URL of the page'],
     [['--room', 'a', '--private-key', '/none'], '--private-key: /none cannot be read: ENOENT'],
     [['--room', 'a', '--private-key', file], `--private-key: ${file} holds no private key in PEM form`],
+    [['--room'], '--room: a value is missing'],
+    [['--room', '--role', 'host'], '--room: a value is missing'],
+    [['--room', 'a', '--once=1'], '--once: takes no value'],
     [['--room', 'a', '--rolle', 'host'], '--rolle: there is no such setting'],
   ])('%j is refused with an error message', (words, sentence) => {
     const { status, stdout, stderr } = run('token', ...words, ...key);

@@ -1,5 +1,6 @@
 /** `genkan conform URL`: whether a server keeps the guarantees of the protocol. */
 import { parseArgs } from 'node:util';
+import { suggest } from '../config/suggest.ts';
 import { TurnedAway } from '../conform/inbox.ts';
 import { report } from '../conform/report.ts';
 import { runCases, type Site } from '../conform/runner.ts';
@@ -50,8 +51,17 @@ const parseWords = (words: string[]): ConformArguments | { fault: string } => {
     const base = url.replace(/\/+$/, '');
     return { base, token, hostToken, quick: quick === undefined ? undefined : Number(quick) * 1000, json, insecure };
   } catch (error) {
-    return { fault: error instanceof Error ? error.message : String(error) };
+    return { fault: describeError(error) };
   }
+};
+
+/** The message of parseArgs; for an unknown option, with the nearest one in place of its advice about positional arguments. */
+const describeError = (error: unknown): string => {
+  const { message } = error instanceof Error ? error : new Error(String(error));
+  const [, unknown] = /^Unknown option '-+([^']+)'/.exec(message) ?? [];
+  if (unknown === undefined) return message;
+  const nearest = suggest(unknown, Object.keys(options));
+  return `--${unknown}: there is no such option${nearest ? `; did you mean --${nearest}?` : ''}`;
 };
 
 const options = {

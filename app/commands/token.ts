@@ -1,4 +1,5 @@
 /** `genkan token`: makes a token, or a link that contains one, signed with the secret of the settings or a private key. */
+import { parseArgs } from 'node:util';
 import { signingSecret } from '../auth/keys.ts';
 import { signToken, tokenRequest } from '../auth/mint.ts';
 import { signingKey } from '../auth/token-keys.ts';
@@ -8,20 +9,38 @@ import { roomName } from '../protocol/messages.ts';
 /** Values of the token options, by name; all other words are settings. */
 export type TokenCommand = Record<string, string[]>;
 
-const optionsWithValue = ['room', 'role', 'name', 'subject', 'ttl', 'not-before', 'private-key', 'link'];
+const value = { type: 'string' } as const;
+const options = {
+  room: value,
+  role: value,
+  name: value,
+  subject: value,
+  ttl: value,
+  'not-before': value,
+  'private-key': value,
+  link: value,
+  once: { type: 'boolean' },
+} as const;
 
-/** Separates the options of the token (`--room R`, `--room=R`, `--once`) from the settings. */
-export const parseTokenCommand = (words: string[]): { request: TokenCommand; rest: string[] } => {
+/** Separates the options of the token from the settings, which `load` reads. */
+export const parseTokenCommand = (
+  words: string[],
+): { request: TokenCommand; rest: string[] } | { faults: string[] } => {
   const request: TokenCommand = {};
-  const rest: string[] = [];
-  for (let at = 0; at < words.length; at++) {
-    const word = words[at] ?? '';
-    const [, name = '', inline] = /^--([a-z-]+)(?:=(.*))?$/s.exec(word) ?? [];
-    if (name === 'once' && inline === undefined) request.once = [];
-    else if (optionsWithValue.includes(name)) request[name] = [...(request[name] ?? []), inline ?? words[++at] ?? ''];
-    else rest.push(word);
+  const faults: string[] = [];
+  const used = new Set<number>();
+  const { tokens } = parseArgs({ args: words, options, strict: false, tokens: true });
+  for (const token of tokens) {
+    if (token.kind !== 'option' || !Object.hasOwn(options, token.name)) continue;
+    const { name, value: given, inlineValue, index } = token;
+    used.add(index);
+    if (given !== undefined && !inlineValue) used.add(index + 1);
+    if (name === 'once' && inlineValue) faults.push('--once: takes no value');
+    else if (name !== 'once' && (given === undefined || (!inlineValue && given.startsWith('-'))))
+      faults.push(`--${name}: a value is missing`);
+    else request[name] = [...(request[name] ?? []), ...(given === undefined ? [] : [given])];
   }
-  return { request, rest };
+  return faults.length > 0 ? { faults } : { request, rest: words.filter((_, index) => !used.has(index)) };
 };
 
 /** The token or the link as a single line, or the faults. @param now ms since 1970 */

@@ -3,6 +3,7 @@
  * ratios within a round count, and the median of the rounds is printed. Method in test/BENCHMARKS.md.
  */
 import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import type { Job } from './load.ts';
 import { type Loaded, perCpuSecond, startLoad } from './loads.ts';
 import { bare, bareBehindNginx, genkan, genkanBehindNginx, genkanWithStore, median, type Server } from './servers.ts';
@@ -92,7 +93,7 @@ const memory = async (server: Server): Promise<number[]> => {
   return [idle, called];
 };
 
-const asked = process.argv.slice(2);
+const asked = parseArgs({ allowPositionals: true }).positionals;
 const unknown = asked.filter((word) => !(word in parts));
 if (unknown.length > 0)
   throw new Error(`no part "${unknown.join('", "')}"; there are ${Object.keys(parts).join(', ')}`);

@@ -6,6 +6,7 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import type { Target } from '../nginx/ask.ts';
 import { type Case, cases, certificate, frontOf, targetOf } from '../nginx/modes.ts';
 import { type Front, startNginx, type Upstream } from '../nginx/nginx.ts';
@@ -128,7 +129,7 @@ const compare = async (row: Row): Promise<Pair[]> => {
   return pairs;
 };
 
-const asked = process.argv.slice(2);
+const asked = parseArgs({ allowPositionals: true }).positionals;
 const directory = mkdtempSync(join(tmpdir(), 'genkan-bench-'));
 const files = certificate();
 /** The addresses of the app behind our nginx and of the one behind the bare nginx. */

@@ -3,13 +3,14 @@
  * on Join to the first remote frame, the CPU time in calls of 2, 4 and 6, and the bytes fetched until the page can be used.
  */
 import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core';
 import { type Camera, framesDecoded, giveCamera, launch } from '../stack/browser.ts';
 import { bare, descendantsOf, genkan, median, type Server } from './servers.ts';
 
 const rounds = Number(process.env.ROUNDS ?? 12);
 const seconds = Number(process.env.SECONDS ?? 8);
-const parts = process.argv.slice(2);
+const parts = parseArgs({ allowPositionals: true }).positionals;
 const wants = (part: string) => parts.length === 0 || parts.includes(part);
 
 /** The number of participants, and a picture size that two processors can handle for so many. */

@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import type { CrowdJob, CrowdMeasured } from './crowd.ts';
 import { type Shape, type Stack, startFleet, type Used } from './fleet.ts';
 import type { LightJob, LightMeasured } from './light.ts';
@@ -273,7 +274,7 @@ const keep = (name: string, part: Part, found: Figures[][]): void => {
 };
 
 /** `part`, or `part:contestant`. */
-const asked = process.argv.slice(2).map((word) => word.split(':'));
+const asked = parseArgs({ allowPositionals: true }).positionals.map((word) => word.split(':'));
 const unknown = asked.flatMap(([part = '']) => (part in parts ? [] : [part]));
 if (unknown.length > 0)
   throw new Error(`no part "${unknown.join('", "')}"; there are ${Object.keys(parts).join(', ')}`);

@@ -3,13 +3,14 @@
  * test/BENCHMARKS.md. Options in the environment: ROOMS, PEERS and PAUSE (ms between two messages of a peer) for a smaller load,
  * STORES=valkey to skip memory, WRITE=1 to update the table also when words are given.
  */
+import { parseArgs } from 'node:util';
 import { keepLines } from '../setup/results-table.ts';
 import { faults } from './faults.ts';
 import { isKept, type Row, tryOut } from './trial.ts';
 
 const { ROOMS = '200', PEERS = '3', PAUSE = '1000', STORES = 'memory,valkey' } = process.env;
 const numbers = { rooms: Number(ROOMS), peers: Number(PEERS), pause: Number(PAUSE) };
-const words = process.argv.slice(2);
+const words = parseArgs({ allowPositionals: true }).positionals;
 
 const round = (seconds: number): string => seconds.toFixed(1);
 const lineOf = ({ fault, store, outcome }: Row): string => {

@@ -148,7 +148,9 @@ describe('the command', () => {
     [2, [], 'no server specified'],
     [2, ['meet.example'], 'meet.example: must be the URL of the start page'],
     [2, ['http://127.0.0.1:1', '--quick', 'soon'], '--quick soon: must be a number of seconds'],
-    [2, ['http://127.0.0.1:1', '--fast'], '--fast'],
+    [2, ['http://127.0.0.1:1', '--fast'], '--fast: there is no such option\n'],
+    [2, ['http://127.0.0.1:1', '--quik', '3'], '--quik: there is no such option; did you mean --quick?'],
+    [2, ['http://127.0.0.1:1', '--quick'], "'--quick <value>' argument missing"],
     [1, ['http://127.0.0.1:1'], 'could not test http://127.0.0.1:1: '],
   ])('exits with code %i for the arguments %j', async (wanted, words, sentence) => {
     const { code, stderr } = conform(...words);

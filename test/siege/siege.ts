@@ -4,13 +4,14 @@
  * skips Valkey; SECONDS is the length of an attack (alone 20, together 300); QUIET the seconds before it; SHARE the attacker's share of
  * a processor; WRITE=1 updates the table also when words are given.
  */
+import { parseArgs } from 'node:util';
 import type { StoreKind } from '../chaos/place.ts';
 import { keepLines } from '../setup/results-table.ts';
 import { attacks } from './attacks.ts';
 import { besiege, type Outcome, refusedIn } from './trial.ts';
 
 const { STORES = 'memory,valkey', SECONDS, QUIET = '10', SHARE = '0.5', WRITE } = process.env;
-const words = process.argv.slice(2);
+const words = parseArgs({ allowPositionals: true }).positionals;
 const together = 'together';
 const names = ['nothing', ...Object.keys(attacks), together];
 const stores = (['memory', 'valkey'] as const satisfies StoreKind[]).filter((store) => STORES.includes(store));
