@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 /** The command line: dispatches argv to a command. The only module that exits the process. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { verificationKeys } from './auth/token-keys.ts';
 import { type CommandName, command } from './commands/control.ts';
@@ -19,6 +18,7 @@ import { isWell, jsonReport, showReport } from './doctor/report.ts';
 import { options as nginxOptions } from './nginx/options.ts';
 import { impossibleToRun } from './process/process-mode.ts';
 import { run } from './process/run.ts';
+import { version } from './process/version.ts';
 
 type ValidSettings = Extract<Loaded, { settings: Settings }>;
 
@@ -209,13 +209,6 @@ const helps: Record<string, () => string> = {
   nginx: () =>
     settingsText({ 'genkan nginx, which also takes the settings of the app (genkan --help --all)': nginxOptions }),
   doctor: () => settingsText({ 'genkan doctor https://meet.example': doctorOptions }),
-};
-
-const version = (): string => {
-  const { version: text }: { version: string } = JSON.parse(
-    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
-  );
-  return text;
 };
 
 const say = (text: string): number => {

@@ -1,5 +1,5 @@
-/** Network lists in CIDR notation. */
-import { BlockList } from 'node:net';
+/** Network lists in CIDR notation, and whether a peer is in one. */
+import { BlockList, type Socket } from 'node:net';
 
 /** @param networks such as `192.0.2.0/24`, or single addresses */
 export const inNetworks = (networks: string[]): ((address: string) => boolean) => {
@@ -12,6 +12,13 @@ export const inNetworks = (networks: string[]): ((address: string) => boolean) =
   // A dual-stack socket reports IPv4 peers as ::ffff:a.b.c.d; BlockList matches those against the IPv4 rules.
   return (address) => list.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
 };
+
+/** Whether the peer is a trusted front end. A unix socket has no addresses; a TCP socket without a remote address is disconnected. */
+export const isFrontEnd = (
+  { remoteAddress, localAddress }: Socket,
+  allowFrom: (address: string) => boolean,
+): boolean =>
+  remoteAddress === undefined ? localAddress === undefined : allowFrom(remoteAddress.replace(/^::ffff:(?=\d+\.)/, ''));
 
 /** RFC 1918, RFC 6598, RFC 4193, loopback and link-local. */
 export const privateNetworks = [

@@ -1,4 +1,5 @@
 /** The listeners of the server: one for each endpoint, with the limits of the settings. */
+import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
@@ -13,7 +14,6 @@ import { createUwsgiServer } from '../listener/uwsgi/server.ts';
 import type { Signaling } from '../signaling/context.ts';
 import { countRefusals } from '../web/request-log.ts';
 import { hostOf, type ListenEndpoint, type ListenSetting } from './bind-plan.ts';
-import { connectionsWithin } from './file-descriptors.ts';
 import { listen, listenOptions, localUrl } from './listen.ts';
 import type { Listening } from './supervisor/ipc.ts';
 
@@ -76,6 +76,25 @@ const connectionsOf = (settings: Settings, log: Logger): number => {
   if (fit < max)
     log.info({ max, fit }, 'max-connections is more than the system has descriptors for (ulimit -n, LimitNOFILE)');
   return fit;
+};
+
+/**
+ * `max`, limited by the file descriptors: an eighth of them, at most 256, is reserved for files, timers and the store. Without
+ * this reserve a full process could open no page, log or socket, and could not even read its own memory usage.
+ * @param limits text of /proc/self/limits (proc_pid_limits(5))
+ */
+export const connectionsWithin = (max: number, limits = readLimits()): number => {
+  const descriptors = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
+  return Math.min(max, Math.max(1, descriptors - Math.max(32, Math.min(256, Math.floor(descriptors / 8)))));
+};
+
+/** Empty without /proc. */
+const readLimits = (): string => {
+  try {
+    return readFileSync('/proc/self/limits', 'latin1');
+  } catch {
+    return '';
+  }
 };
 
 /** Resolves when all of them listen. @throws if an address cannot be listened on; others may be listening then */

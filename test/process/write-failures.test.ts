@@ -17,7 +17,7 @@ import { get } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Output } from '../../app/logging/output.ts';
-import { connectionsWithin } from '../../app/process/file-descriptors.ts';
+import { connectionsWithin } from '../../app/process/listeners.ts';
 import { watchTouched } from '../../app/process/watch-files.ts';
 import { childrenOf, genkan, isAlive, type Program, type Stage, stage, until } from './program.ts';
 

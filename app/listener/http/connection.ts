@@ -1,18 +1,9 @@
 /** One HTTP connection of a GuardedServer: its pending requests, their timeouts, and how it is closed. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { errorResponseOf, errorResponseText, type ListenerLog, type RefusalCode } from '../error-response.ts';
+import { errorResponseOf, errorResponseText, type RefusalCode } from '../error-response.ts';
+import { type ListenerOptions, promptness, watchReader } from '../limits.ts';
 import { interceptLastResponse, releaseLastResponse } from '../node-internals.ts';
-import { promptness, watchReader } from '../write-timeout.ts';
-
-export type HttpLimits = {
-  bufferSize: number;
-  limitPost: number;
-  bodyTimeout: number;
-  idleTimeout: number;
-  harakiri: number;
-  log: ListenerLog;
-};
 
 /** `due`: when the response must have begun (performance.now()). `bodyStart`: bytesRead of the connection at the end of the head. */
 type Exchange = { request: IncomingMessage; response: ServerResponse; due: number; bodyStart: number };
@@ -26,7 +17,7 @@ const lingerTime = 2000;
 export class HttpConnection {
   readonly #since = performance.now();
   readonly #socket: Socket;
-  readonly #limits: HttpLimits;
+  readonly #limits: ListenerOptions;
   readonly #forget: () => void;
   /** In order of arrival; only the last one's body can be incomplete. */
   readonly #exchanges = new Set<Exchange>();
@@ -39,7 +30,7 @@ export class HttpConnection {
   #writeTimerArmed = false;
 
   /** @param forget called when the connection closes or is upgraded */
-  constructor(socket: Socket, limits: HttpLimits, forget: () => void) {
+  constructor(socket: Socket, limits: ListenerOptions, forget: () => void) {
     this.#socket = socket;
     this.#limits = limits;
     this.#forget = forget;

@@ -1,11 +1,11 @@
 /** One uwsgi connection: reads the packet, emits a node:http request and response on the server, and closes gracefully. */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { errorResponseOf, errorResponseText, type ListenerLog, type RefusalCode } from '../error-response.ts';
+import { errorResponseOf, errorResponseText, type RefusalCode } from '../error-response.ts';
+import { type ListenerOptions, promptness, watchReader } from '../limits.ts';
 import { stopFlowing } from '../node-internals.ts';
 import { isCrossSite } from '../refused-addresses.ts';
-import { promptness, watchReader } from '../write-timeout.ts';
-import { type Exchange, newExchange, type UwsgiLimits } from './exchange.ts';
+import { type Exchange, newExchange } from './exchange.ts';
 import { ping, pong, webRequest } from './modifiers.ts';
 import { createPacketParser, type PacketParser } from './packet.ts';
 import { UwsgiRequest } from './request.ts';
@@ -15,10 +15,7 @@ import { type RequestHead, readHead } from './vars.ts';
 /** What a connection needs from its server. */
 export type Host = {
   server: Server;
-  limits: UwsgiLimits;
-  answersFor: (host: string | undefined, client: string) => boolean;
-  isBarred: (client: string, crossSite: boolean) => boolean;
-  log: ListenerLog;
+  options: ListenerOptions;
   /** The connection has closed. */
   forget(connection: Connection): void;
   /** The connection was upgraded; its socket goes to the 'upgrade' listener. */
@@ -50,8 +47,8 @@ export class Connection {
   constructor(socket: Socket, host: Host) {
     this.socket = socket;
     this.#host = host;
-    this.#state = { state: 'packet', parser: createPacketParser(host.limits.bufferSize, served), started: false };
-    this.#deadline = performance.now() + host.limits.headerTimeout;
+    this.#state = { state: 'packet', parser: createPacketParser(host.options.bufferSize, served), started: false };
+    this.#deadline = performance.now() + host.options.headerTimeout;
     socket.on('error', ignore);
     socket.on('close', this.#onClose);
     socket.on('end', this.#onEnd);
@@ -60,7 +57,7 @@ export class Connection {
 
   /** No request yet, and none expected: a front end sends its packet right after connecting. */
   get idle(): boolean {
-    const since = this.#deadline - this.#host.limits.headerTimeout;
+    const since = this.#deadline - this.#host.options.headerTimeout;
     return this.#state.state === 'packet' && performance.now() - since > promptness;
   }
 
@@ -72,20 +69,20 @@ export class Connection {
   }
 
   #checkResponse(state: Exchange, now: number): void {
-    const { limits } = this.#host;
+    const { options } = this.#host;
     if (state.due <= now && !state.response.headersSent) {
       const { method, url } = state.request;
       // Without the query, which may contain a token.
       const fields = { method, url: url?.split('?')[0] };
-      this.#fail(state, 'harakiri', `uwsgi: no response after ${limits.harakiri} ms`, fields);
+      this.#fail(state, 'harakiri', `uwsgi: no response after ${options.harakiri} ms`, fields);
     } else {
-      const { idleTimeout } = limits;
+      const { idleTimeout } = options;
       state.writeTimerArmed = watchReader(this.socket, state.writeTimerArmed, idleTimeout, this.#onWriteTimeout);
     }
   }
 
   readonly #onWriteTimeout = (): void => {
-    this.#host.log.warn({ peer: peerOf(this.socket) }, 'uwsgi: the peer does not read its response');
+    this.#host.options.log.warn({ peer: peerOf(this.socket) }, 'uwsgi: the peer does not read its response');
     this.socket.destroy();
   };
 
@@ -157,10 +154,10 @@ export class Connection {
       this.#linger();
       return;
     }
-    const head = readHead(result.vars, this.#host.limits.limitPost);
+    const head = readHead(result.vars, this.#host.options.limitPost);
     if (head.kind === 'head') {
       if (this.#isBarred(head)) this.#refuse('rate-limited', 'uwsgi: too many requests from this client were refused');
-      else if (this.#host.answersFor(head.host, head.remoteAddress)) this.#begin(head, result.rest);
+      else if (this.#host.options.answersFor(head.host, head.remoteAddress)) this.#begin(head, result.rest);
       else this.#refuse('unknown-host', 'uwsgi: the host is not allowed', { host: head.host });
     } else {
       const code = head.status === 413 ? 'body-too-large' : 'bad-request';
@@ -169,24 +166,27 @@ export class Connection {
   }
 
   #isBarred({ remoteAddress, rawHeaders }: RequestHead): boolean {
-    return this.#host.isBarred(remoteAddress, isCrossSite(rawHeaders[rawHeaders.indexOf('sec-fetch-site') + 1]));
+    return this.#host.options.isBarred(
+      remoteAddress,
+      isCrossSite(rawHeaders[rawHeaders.indexOf('sec-fetch-site') + 1]),
+    );
   }
 
   #begin(head: RequestHead, rest: Buffer): void {
     const request = new UwsgiRequest(this.socket, head);
-    const { server, limits } = this.#host;
+    const { server, options } = this.#host;
     if (head.upgrade && server.listenerCount('upgrade') > 0) {
       this.#handOver(request, rest);
       return;
     }
     const response = new UwsgiResponse(request);
     const left = head.contentLength;
-    const state = newExchange(request, response, left, limits.harakiri);
+    const state = newExchange(request, response, left, options.harakiri);
     this.#state = state;
     response.assignSocket(this.socket);
     response.on('finish', () => this.#onFinish(state));
     this.socket.on('drain', this.#onDrain);
-    this.#deadline = left > 0 ? performance.now() + limits.bodyTimeout : Number.POSITIVE_INFINITY;
+    this.#deadline = left > 0 ? performance.now() + options.bodyTimeout : Number.POSITIVE_INFINITY;
     if (left === 0) request.endBody();
     if (rest.length > 0) this.#readBody(state, rest);
     server.emit('request', request, response);
@@ -234,7 +234,7 @@ export class Connection {
   }
 
   readonly #extendDeadline = (): void => {
-    this.#deadline = performance.now() + this.#host.limits.bodyTimeout;
+    this.#deadline = performance.now() + this.#host.options.bodyTimeout;
   };
 
   /** The response has been handed to the kernel. */
@@ -300,7 +300,10 @@ export class Connection {
   }
 
   #warn(code: RefusalCode, message: string, fields: object): void {
-    this.#host.log.warn({ code, status: errorResponseOf(code).status, peer: peerOf(this.socket), ...fields }, message);
+    this.#host.options.log.warn(
+      { code, status: errorResponseOf(code).status, peer: peerOf(this.socket), ...fields },
+      message,
+    );
   }
 }
 

@@ -1,22 +1,6 @@
-/** One request and its response on a uwsgi connection, and their limits. */
+/** One request and its response on a uwsgi connection. */
 import type { UwsgiRequest } from './request.ts';
 import type { UwsgiResponse } from './response.ts';
-
-/** Times in ms. */
-export type UwsgiLimits = {
-  /** Maximum bytes of the variable block, at most 65535, else 431. */
-  bufferSize: number;
-  /** Maximum bytes of a request body, else 413. */
-  limitPost: number;
-  /** For the packet to be complete, else 408. */
-  headerTimeout: number;
-  /** For which a body may stall, else 408. */
-  bodyTimeout: number;
-  /** For which the peer may read nothing of a pending response before the connection is destroyed. */
-  idleTimeout: number;
-  /** For the response to begin, else 503; 0 = no limit. WebSockets are exempt. */
-  harakiri: number;
-};
 
 /**
  * `left`: body bytes still to come. `extra`: more bytes came than announced. `answered`: the response is written completely.

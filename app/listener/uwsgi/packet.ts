@@ -8,14 +8,9 @@ import { modifierName } from './modifiers.ts';
 /** A variable of the packet, decoded as latin1, like headers in node:http. */
 export type Variable = readonly [name: string, value: string];
 
-export type PacketFault =
-  | 'modifier-not-served'
-  | 'block-too-large'
-  | 'truncated-pair'
-  | 'length-beyond-block'
-  | 'empty-name';
+type PacketFault = 'modifier-not-served' | 'block-too-large' | 'truncated-pair' | 'length-beyond-block' | 'empty-name';
 
-export type Packet = {
+type Packet = {
   kind: 'packet';
   modifier1: number;
   modifier2: number;

@@ -1,22 +1,15 @@
 /** The uwsgi listener: an http.Server whose connections speak the uwsgi protocol, for `uwsgi_pass` of nginx. */
 import { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { ListenerLog } from '../error-response.ts';
+import { checkInterval, type ListenerOptions } from '../limits.ts';
+import { isFrontEnd } from '../networks.ts';
 import { replaceConnectionListener } from '../node-internals.ts';
 import { UpgradedSockets } from '../upgraded-sockets.ts';
 import { Connection, type Host } from './connection.ts';
-import type { UwsgiLimits } from './exchange.ts';
 
-export type UwsgiOptions = UwsgiLimits & {
+export type UwsgiOptions = ListenerOptions & {
   /** Whether a TCP peer (IPv4 in dotted form) is a trusted front end; peers on a unix socket always are. */
   allowFrom: (address: string) => boolean;
-  /** Whether a connection is within the limits; it counts until its 'close'. Others are closed. */
-  admit: (socket: Socket) => boolean;
-  /** Whether to serve this host for a client at this address, else 421. */
-  answersFor: (host: string | undefined, client: string) => boolean;
-  /** Whether to answer 429 to every request of a client at this address. */
-  isBarred: (client: string, crossSite: boolean) => boolean;
-  log: ListenerLog;
 };
 
 /**
@@ -39,10 +32,7 @@ class UwsgiServer extends Server {
     this.#options = options;
     this.#host = {
       server: this,
-      limits: options,
-      answersFor: options.answersFor,
-      isBarred: options.isBarred,
-      log: options.log,
+      options,
       forget: (connection) => this.#connections.delete(connection),
       handOver: (connection) => {
         this.#connections.delete(connection);
@@ -64,7 +54,7 @@ class UwsgiServer extends Server {
   }
 
   #accept(socket: Socket): void {
-    if (!this.#isAllowed(socket)) {
+    if (!isFrontEnd(socket, this.#options.allowFrom)) {
       this.#options.log.warn(
         { peer: socket.remoteAddress },
         'uwsgi: connection refused: the peer is not in --allow-from',
@@ -80,23 +70,13 @@ class UwsgiServer extends Server {
     this.#startSweep();
   }
 
-  /** A unix socket has no addresses; a TCP socket without a remote address is already disconnected. */
-  #isAllowed(socket: Socket): boolean {
-    const { remoteAddress } = socket;
-    if (remoteAddress === undefined) return socket.localAddress === undefined;
-    return this.#options.allowFrom(remoteAddress.replace(/^::ffff:(?=\d+\.)/, ''));
-  }
-
   /**
    * One coarse timer for all deadlines, running only while there are connections. A timer per connection would start and
    * stop with every request, and the sockets' own timers are reset by every byte that trickles in.
    */
   #startSweep(): void {
     if (this.#sweep !== undefined) return;
-    const { headerTimeout, bodyTimeout, idleTimeout, harakiri } = this.#options;
-    const shortest = Math.min(headerTimeout, bodyTimeout, idleTimeout, harakiri > 0 ? harakiri : idleTimeout);
-    const interval = Math.min(Math.max(shortest / 8, 10), 1000);
-    this.#sweep = setInterval(() => this.#checkAll(), interval).unref();
+    this.#sweep = setInterval(() => this.#checkAll(), checkInterval(this.#options)).unref();
   }
 
   #stopSweep(): void {

@@ -1,11 +1,9 @@
-/** One listener of any kind for one test, and requests to it: the same test uses HTTP or uwsgi. */
-import { once } from 'node:events';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+/** One listener of any kind for one test, and requests to it: the same test speaks HTTP or uwsgi. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type FrontedServerOptions, frontedServer, publicServer } from '../../../app/listener/http/server.ts';
 import {
   type Address,
-  addressOf,
   connectTo,
   encodePacket,
   readAll,
@@ -13,47 +11,22 @@ import {
   requestVariables,
   type UwsgiRequestOptions,
 } from '../uwsgi/client.ts';
-import { atEnd } from '../uwsgi/finish.ts';
-import { type Family, type Listener, type LogLine, socketPath, listen as uwsgiListen } from '../uwsgi/listener.ts';
+import { defaults, type Family, type Listener, listenUntilEnd, listen as uwsgiListen } from '../uwsgi/listener.ts';
 
 /** Named like the settings. */
 export const kinds = ['http', 'http-socket', 'socket'] as const;
 export type Kind = (typeof kinds)[number];
 export type Options = Partial<Omit<FrontedServerOptions, 'log'>>;
 
-const defaults: Omit<FrontedServerOptions, 'log'> = {
-  bufferSize: 65_535,
-  limitPost: 64 * 1024 * 1024,
-  headerTimeout: 5000,
-  bodyTimeout: 5000,
-  idleTimeout: 5000,
-  keepAliveTimeout: 5000,
-  harakiri: 0,
-  allowFrom: () => true,
-  isProxy: () => false,
-  admit: () => true,
-  isBarred: () => false,
-  answersFor: () => true,
-};
-
-/** Listens until the test is over; then all connections are ended and the server closed. */
-export const listenAs = async (kind: Kind, options: Options = {}, family: Family = 'tcp'): Promise<Listener> => {
+/** Listens until the test is over. */
+export const listenAs = (kind: Kind, options: Options = {}, family: Family = 'tcp'): Promise<Listener> => {
   if (kind === 'socket') {
     const { keepAliveTimeout: _, isProxy: __, ...uwsgi } = options;
     return uwsgiListen(family, uwsgi);
   }
-  const lines: LogLine[] = [];
-  const log = { warn: (fields: object, message: string) => void lines.push({ fields: { ...fields }, message }) };
-  const make = kind === 'http' ? publicServer : frontedServer;
-  const server: Server = make({ ...defaults, ...options, log });
-  if (family === 'tcp') server.listen(0, '127.0.0.1');
-  else server.listen(socketPath());
-  await once(server, 'listening');
-  atEnd(async () => {
-    server.closeAllConnections();
-    if (server.listening) await new Promise((resolve) => server.close(resolve));
-  });
-  return { server, address: addressOf(server), lines };
+  const create = kind === 'http' ? publicServer : frontedServer;
+  const ofHttp = { keepAliveTimeout: 5000, isProxy: () => false };
+  return listenUntilEnd(family, (log) => create({ ...defaults, ...ofHttp, ...options, log }));
 };
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;

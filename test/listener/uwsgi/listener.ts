@@ -14,7 +14,8 @@ export type Family = 'tcp' | 'unix';
 export type LogLine = { fields: Record<string, unknown>; message: string };
 export type Listener = { server: Server; address: Address; lines: LogLine[] };
 
-const defaults: Omit<UwsgiOptions, 'log'> = {
+/** Those of any listener. */
+export const defaults: Omit<UwsgiOptions, 'log'> = {
   bufferSize: 65_535,
   limitPost: 64 * 1024 * 1024,
   headerTimeout: 5000,
@@ -27,11 +28,16 @@ const defaults: Omit<UwsgiOptions, 'log'> = {
   answersFor: () => true,
 };
 
+export const listen = (family: Family = 'tcp', options: Partial<UwsgiOptions> = {}): Promise<Listener> =>
+  listenUntilEnd(family, (log) => createUwsgiServer({ ...defaults, log, ...options }));
+
 /** Listens until the test is over; then all connections are ended and the server closed. */
-export const listen = async (family: Family = 'tcp', options: Partial<UwsgiOptions> = {}): Promise<Listener> => {
+export const listenUntilEnd = async (
+  family: Family,
+  create: (log: UwsgiOptions['log']) => Server,
+): Promise<Listener> => {
   const lines: LogLine[] = [];
-  const log = { warn: (fields: object, message: string) => void lines.push({ fields: { ...fields }, message }) };
-  const server = createUwsgiServer({ ...defaults, log, ...options });
+  const server = create({ warn: (fields, message) => void lines.push({ fields: { ...fields }, message }) });
   if (family === 'tcp') server.listen(0, '127.0.0.1');
   else server.listen(socketPath());
   await once(server, 'listening');
