@@ -35,7 +35,7 @@ export type Running = Shutdown & {
   readings: Pick<Reports, 'stats' | 'metrics' | 'report'>;
 };
 
-export type ServeOptions = {
+type ServeOptions = {
   /** Listen endpoints, overriding the settings: sockets that a supervisor has already bound. */
   places?: NamedEndpoint[];
   /** Whether new rooms may be opened; called repeatedly. */

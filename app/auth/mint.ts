@@ -23,7 +23,7 @@ export const tokenRequest = z.object({
   'not-before': duration.optional(),
   once: z.boolean().default(false),
 });
-export type TokenRequest = z.infer<typeof tokenRequest>;
+type TokenRequest = z.infer<typeof tokenRequest>;
 
 /** @param now ms since 1970 */
 export const signToken = (

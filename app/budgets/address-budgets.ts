@@ -20,7 +20,7 @@ export type AddressRate =
   | 'refusals'
   | 'crossSiteRefusals';
 /** `rooms`: rooms it opened. `seats`: peers and waiting peers. `connections`: WebSockets and event streams. */
-export type AddressHolding = 'rooms' | 'seats' | 'connections';
+type AddressHolding = 'rooms' | 'seats' | 'connections';
 export type AddressLimits = { rates: Record<AddressRate, RateLimits>; held: Record<AddressHolding, number> };
 
 /** Rooms and seats of one address, as a store counts them. */

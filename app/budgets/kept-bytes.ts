@@ -4,7 +4,7 @@
 export type KeptLimits = { total: number; share: number };
 
 /** A room as counted here; `bytes`: what it keeps now. */
-export type KeptRoom = { readonly owner: string; bytes: number };
+type KeptRoom = { readonly owner: string; bytes: number };
 
 /** Share of a limit that trimming leaves in use, so that the next event does not trim again. */
 const target = 0.9;

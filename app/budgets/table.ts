@@ -1,7 +1,7 @@
 /** Every resource that a client can exhaust: who owns the budget, which settings limit it, and what happens at the limit. */
 
-export type Owner = 'connection' | 'seat' | 'room' | 'address' | 'process';
-export type Budget = {
+type Owner = 'connection' | 'seat' | 'room' | 'address' | 'process';
+type Budget = {
   resource: string;
   owner: Owner;
   /** Names of settings, in `config/settings/`. */

@@ -7,7 +7,7 @@ import { runCases, type Site } from '../conform/runner.ts';
 import { guarantees } from '../conform/spec.ts';
 
 /** The report with exit code 0 (all kept) or 1 (something broken); or why there is none: 1 could not join, 2 bad arguments. */
-export type CommandResult = { code: 0 | 1; text: string } | { code: 1 | 2; fault: string };
+type CommandResult = { code: 0 | 1; text: string } | { code: 1 | 2; fault: string };
 
 type ConformArguments = Site & { quick: number | undefined; json: boolean; insecure: boolean };
 

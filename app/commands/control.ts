@@ -5,10 +5,10 @@ import { ask } from '../process/control-socket.ts';
 import { pidIn } from '../process/pidfile.ts';
 import { processState } from '../process/supervisor/watchdog.ts';
 
-export const commandNames = ['status', 'reload', 'stop', 'pause', 'resume'] as const;
+const commandNames = ['status', 'reload', 'stop', 'pause', 'resume'] as const;
 export type CommandName = (typeof commandNames)[number];
 /** The text to print, and the exit code: 0 done, 1 failed or no server, 2 bad arguments. */
-export type CommandResult = { code: 0 | 1 | 2; text: string };
+type CommandResult = { code: 0 | 1 | 2; text: string };
 
 /** Uses the control socket when the settings name one, else a signal to the process in the pidfile. */
 export const command = async (

@@ -14,9 +14,7 @@ import { floor, knows, parseVersion, showVersion } from '../nginx/version.ts';
 import { isName } from '../nginx/workers.ts';
 import { planEndpoints } from '../process/bind-plan.ts';
 
-export type NginxFiles =
-  | { files: Files; out: string | undefined; notes: string[] }
-  | { faults: string[]; notes: string[] };
+type NginxFiles = { files: Files; out: string | undefined; notes: string[] } | { faults: string[]; notes: string[] };
 
 /** @param ask returns the output of `nginx -V`; undefined when there is no nginx */
 export const nginxFiles = (words: string[], environment: Environment, ask = readNginxVersion): NginxFiles => {

@@ -7,7 +7,7 @@ import type { Settings } from '../config/schema.ts';
 import { roomName } from '../protocol/messages.ts';
 
 /** Values of the token options, by name; all other words are settings. */
-export type TokenCommand = Record<string, string[]>;
+type TokenCommand = Record<string, string[]>;
 
 const value = { type: 'string' } as const;
 const options = {

@@ -11,15 +11,13 @@ import { readFlags } from './sources/flags.ts';
 import { readYaml } from './sources/yaml.ts';
 import { isRepeatable } from './value-types.ts';
 
-export type { RawSetting as Given } from './raw-settings.ts';
-
 /** `notes`: warnings. `given`: settings that are not left to their default, by name, with their source. */
 export type Loaded<S = Settings> =
   | { settings: S; notes: string[]; given: Map<string, RawSetting> }
   | { faults: string[]; notes: string[] };
 
 /** @throws when the file cannot be read */
-export type ReadFile = (path: string) => string;
+type ReadFile = (path: string) => string;
 const readText: ReadFile = (path) => readFileSync(path, 'utf8');
 
 export const load = (argv: string[], environment: Environment, read: ReadFile = readText): Loaded =>

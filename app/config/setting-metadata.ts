@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { isRepeatable } from './value-types.ts';
 
-export type SettingMetadata = {
+type SettingMetadata = {
   /** What it does; without a full stop, because more is appended. */
   help: string;
   /** What uWSGI's option of this name does; absent when uWSGI has none. */

@@ -5,7 +5,7 @@ import { Context, isLimit, NotTested, sleep, type Target } from './context.ts';
 import { guarantees } from './spec.ts';
 import { eventStream, plainHttp, type Transport, webSocket } from './transports.ts';
 
-export type Verdict =
+type Verdict =
   | { verdict: 'kept' }
   /** `seen`: what was observed instead of what is guaranteed. */
   | { verdict: 'broken'; seen: string }
@@ -14,7 +14,7 @@ export type Verdict =
 export type CaseResult = { guarantee: number; name: string; transport: Transport['name'] } & Verdict;
 
 /** `quick`: ms; cases that take longer are skipped. `pace`: ms between the starts of two cases. */
-export type RunOptions = { quick?: number | undefined; pace: number };
+type RunOptions = { quick?: number | undefined; pace: number };
 /** The part of the spec to run. */
 export type Part = { by?: Transport[]; guarantee?: number };
 export type Site = Omit<Target, 'grace'>;

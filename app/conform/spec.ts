@@ -14,7 +14,7 @@ import { relay } from './cases/relay.ts';
 import { requests } from './cases/requests.ts';
 import { streams } from './cases/streams.ts';
 
-export type Guarantee = { title: string; cases: Case[] };
+type Guarantee = { title: string; cases: Case[] };
 
 /** 1 to 7 are the guarantees of the protocol; verdicts refer to these numbers. */
 export const guarantees: Guarantee[] = [

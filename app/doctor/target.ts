@@ -20,7 +20,7 @@ export type Site = {
 };
 
 export type Question = { method?: string; headers?: Record<string, string>; body?: string; timeout?: number };
-export type Head = Pick<IncomingMessage, 'headers' | 'rawHeaders'> & { status: number };
+type Head = Pick<IncomingMessage, 'headers' | 'rawHeaders'> & { status: number };
 /** `local`, `remote`: the connection's addresses. */
 export type Answer = Head & { url: URL; body: string; local: string; remote: string };
 

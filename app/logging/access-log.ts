@@ -13,9 +13,9 @@ export type AccessSettings = {
   'log-slow': number;
 };
 
-export type AccessLog = WebSocketLog & Streams & RequestLog;
+type AccessLog = WebSocketLog & Streams & RequestLog;
 
-export type AccessLogger = { isLevelEnabled(level: 'info'): boolean; info(fields: object, message: string): void };
+type AccessLogger = { isLevelEnabled(level: 'info'): boolean; info(fields: object, message: string): void };
 
 export const createAccessLog = (log: AccessLogger, settings: AccessSettings): AccessLog => {
   const all = !settings['disable-logging'];

@@ -4,7 +4,7 @@ import { compileFormat, type Formatter, type LogLine, readable } from './format.
 import { Output } from './output.ts';
 import { redactFields, redactText } from './redact.ts';
 
-export type LogSettings = {
+type LogSettings = {
   'log-level': Level | 'silent';
   /** Absent: stdout. */
   logto?: string | undefined;
@@ -21,7 +21,7 @@ export type Log = {
 };
 
 /** Messages of the access log; only these lines follow `log-format`. */
-export const accessMessages = ['request', 'WebSocket opened', 'WebSocket closed', 'event stream closed'] as const;
+const accessMessages = ['request', 'WebSocket opened', 'WebSocket closed', 'event stream closed'] as const;
 
 /**
  * Lines that cannot be written are lost and reported on stderr; once writing works again, their number is logged.

@@ -9,7 +9,7 @@ import type { Version } from './version.ts';
  * - location: below a path of an existing site
  */
 export const modes = ['plain', 'tls', 'behind-proxy', 'vhost', 'location'] as const;
-export type Mode = (typeof modes)[number];
+type Mode = (typeof modes)[number];
 
 export type SiteSpec = {
   mode: Mode;

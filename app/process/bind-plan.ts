@@ -10,7 +10,7 @@ export const listenSettings = ['http', 'http-socket', 'socket'] as const;
 export type ListenSetting = (typeof listenSettings)[number];
 export type ListenEndpoint = { setting: ListenSetting; address: Address };
 
-export type ListenSettings = Pick<Settings, ListenSetting | 'processes' | 'store'>;
+type ListenSettings = Pick<Settings, ListenSetting | 'processes' | 'store'>;
 
 /** Host that `:port` of a setting stands for; undefined = every interface, only where browsers connect directly. */
 export const hostOf = (setting: ListenSetting): string | undefined => (setting === 'http' ? undefined : '127.0.0.1');

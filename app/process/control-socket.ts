@@ -4,13 +4,13 @@ import { z } from 'zod';
 import type { Log, Outcome, ServerControl } from './lifecycle.ts';
 import { listen } from './listen.ts';
 
-export const controlCommands = ['status', 'reload', 'stop', 'kill', 'pause', 'resume', 'reopen'] as const;
-export type ControlCommand = (typeof controlCommands)[number];
+const controlCommands = ['status', 'reload', 'stop', 'kill', 'pause', 'resume', 'reopen'] as const;
+type ControlCommand = (typeof controlCommands)[number];
 
 const request = z.object({ command: z.enum(controlCommands) });
 /** `status` only in response to that command; `error` when it is not ok. */
 const response = z.object({ ok: z.boolean(), error: z.string().optional(), status: z.unknown().optional() });
-export type Answer = z.infer<typeof response>;
+type Answer = z.infer<typeof response>;
 
 /**
  * The letters of uWSGI's master-fifo. Its graceful, brutal, chained and workers-only reloads all map to the same rolling

@@ -20,7 +20,7 @@ import { zeroCounts } from '../stats/counters.ts';
 import { pausable } from '../store/pausable.ts';
 import { openStore } from './open-store.ts';
 
-export type SignalingHooks = Pick<Signaling, 'settled'> & {
+type SignalingHooks = Pick<Signaling, 'settled'> & {
   /** ms since 1970, monotonic; a shared store has a clock of its own. */
   localClock: () => number;
   /** Whether new rooms may be opened; called repeatedly. */

@@ -44,7 +44,7 @@ export const startTicker = (tick: () => Promise<void>, log: Pick<Log, 'error'>):
   return { stop: () => clearInterval(timer) };
 };
 
-export type Signals = {
+type Signals = {
   /** Handles signals, starting with those already received. @param ended resolves with the exit code, however it ended */
   obey(control: ServerControl, log: Log, ended: Promise<number>): Promise<number>;
 };

@@ -13,9 +13,9 @@ import { workerCommand } from './supervisor/worker-handle.ts';
 import { withoutSystemd } from './systemd-notify.ts';
 
 /** Settings, and for each worker the endpoints it listens on. */
-export type Planned = { settings: Settings; plan: ListenEndpoint[][] };
+type Planned = { settings: Settings; plan: ListenEndpoint[][] };
 /** Reads the settings again, checks them and plans the endpoints. */
-export type Next = () => Planned | { faults: string[] };
+type Next = () => Planned | { faults: string[] };
 
 /** Settings that are read only when the supervisor itself starts. */
 const fixedSettings = [

@@ -1,7 +1,7 @@
 /** Users and groups: the owner of unix sockets, and the user that the process switches to once everything is bound. */
 import { execFileSync } from 'node:child_process';
 
-export type Identity = { uid: number; gid: number; user?: string };
+type Identity = { uid: number; gid: number; user?: string };
 
 /** Names or numbers. Without a group, the user's primary group is used. @throws when the user or group is unknown */
 export const identityOf = (user: string | undefined, group: string | undefined): Identity | undefined => {

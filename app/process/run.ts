@@ -17,7 +17,7 @@ import { watchTouched } from './watch-files.ts';
 
 type ReadSettings = { settings: Settings } | { faults: string[] };
 
-export type StartInstance = {
+type StartInstance = {
   settings: Settings;
   /** Reads the settings again from the same sources, in the same working directory as the first time. */
   reload: () => ReadSettings;

@@ -25,7 +25,7 @@ export type Shutdown = {
 };
 
 /** What a shutdown closes. */
-export type ServerParts = {
+type ServerParts = {
   /** `ready` becomes false when the shutdown begins. */
   state: { ready: boolean };
   listeners: ServerListener[];

@@ -88,7 +88,7 @@ export const explain = ({ issues }: z.ZodError, root = ''): Refusal => {
   return refuse('bad-message', `${where || 'message'}: ${issue?.message ?? 'invalid'}`);
 };
 
-export const parseJson = (text: string): { json: unknown } | undefined => {
+const parseJson = (text: string): { json: unknown } | undefined => {
   try {
     return { json: JSON.parse(text) };
   } catch {

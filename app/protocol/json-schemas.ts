@@ -3,7 +3,7 @@ import { z } from 'zod';
 import * as messages from './messages.ts';
 
 export type Json = Record<string, unknown>;
-export type Names = z.core.$ZodRegistry<{ id: string; description?: string }>;
+type Names = z.core.$ZodRegistry<{ id: string; description?: string }>;
 /** A message's type, and the name of its schema. */
 export type Message = { type: string; name: string };
 

@@ -10,7 +10,7 @@ export const metricValues = z.array(
     values: z.array(z.looseObject({ labels: z.record(z.string(), z.union([z.string(), z.number()])) })),
   }),
 );
-export type MetricValues = z.infer<typeof metricValues>;
+type MetricValues = z.infer<typeof metricValues>;
 
 export type Metrics = {
   /** Records the duration of a request. @param route the route pattern, never the URL that a client sent */

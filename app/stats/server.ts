@@ -7,8 +7,8 @@ import { allowedHostNames } from '../listener/allowed-hosts.ts';
 import { listen, listenOptions } from '../process/listen.ts';
 import type { Readings } from './process-stats.ts';
 
-export type Health = { ready: () => boolean };
-export type StatsServers = {
+type Health = { ready: () => boolean };
+type StatsServers = {
   /** Listen addresses, in the order stats, stats-http. */
   listening: { setting: string; address: string }[];
   stop(): Promise<void>;

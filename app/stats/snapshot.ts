@@ -14,7 +14,7 @@ export type Sources = {
   sockets: () => Snapshot['sockets'];
 };
 
-export type Observer = { take(): Snapshot; stop(): void };
+type Observer = { take(): Snapshot; stop(): void };
 
 export const observe = ({ counts, store, webSockets, accepting, sockets }: Sources): Observer => {
   const loop = watchLoop();

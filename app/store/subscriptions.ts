@@ -7,7 +7,7 @@ import type { RoomListener } from './store.ts';
 
 /** A room's log after a number; `entries` is absent if some are gone. */
 export type Tail = { version: string; seq: number; entries?: RoomLogEntry[] };
-export type Source = {
+type Source = {
   readonly ready: boolean;
   subscribe(channel: string, listener: (message: string) => void): Promise<void>;
   unsubscribe(channel: string, listener: (message: string) => void): void;

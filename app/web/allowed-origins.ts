@@ -2,7 +2,7 @@
 import type { FastifyRequest } from 'fastify';
 
 /** The parts of a request that decide on its origin, after its listener has filtered the forwarding headers. */
-export type OriginRequest = {
+type OriginRequest = {
   /** The `Origin` header, unmodified. */
   origin: string | undefined;
   /** The `Sec-Fetch-Site` header, unmodified. */

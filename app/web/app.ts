@@ -17,7 +17,7 @@ import { type RoomRoutes, roomRoutes } from './rooms.ts';
 import { securityHeaders } from './security-headers.ts';
 import { HandshakeResponse } from './websocket-handshake.ts';
 
-export type AppOptions = RoomRoutes &
+type AppOptions = RoomRoutes &
   Operations &
   RequestWatch &
   Pages & {

@@ -27,7 +27,7 @@ export class HandshakeResponse extends ServerResponse {
 }
 
 /** Answers 101. @returns the WebSocket, or the error in the handshake, which the caller must then answer */
-export type AcceptWebSocket = (request: IncomingMessage, response: HandshakeResponse) => WebSocket | Error;
+type AcceptWebSocket = (request: IncomingMessage, response: HandshakeResponse) => WebSocket | Error;
 
 /**
  * @param server the WebSocket server of @fastify/websocket. Handshakes are passed to it directly rather than by the plugin's listener,

@@ -7,7 +7,6 @@ import { listenSettings } from '../bind-plan.ts';
 
 /** One per endpoint of the worker; `fd` as numbered in the worker, `address` for display. */
 const givenSocket = z.object({ setting: z.enum(listenSettings), address: z.string(), fd: z.int() });
-export type Given = z.infer<typeof givenSocket>;
 
 const part = z.object({ type: z.literal('part'), part: z.unknown() });
 const partsEnd = z.object({ type: z.literal('parts-end') });

@@ -8,7 +8,7 @@ import { type Assignment, type BoundEndpoint, type Command, type Exit, WorkerHan
 import { countEnd, hasToGo, newSlot, transferState, type WorkerEnd, type WorkerSlot } from './worker-slot.ts';
 
 /** The workers to run: one for each list of endpoints. */
-export type Plan = { settings: Settings; places: BoundEndpoint[][] };
+type Plan = { settings: Settings; places: BoundEndpoint[][] };
 
 /** Seconds that a worker beyond its hard memory limit has to drain. */
 const evilGrace = 2;

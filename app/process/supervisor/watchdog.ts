@@ -10,7 +10,7 @@ export type Limits = {
 };
 
 /** Times in ms of one clock; bytes of memory now, and just after its start (including the rooms that it took over). */
-export type Vital = { since: number; heard: number; rss: number; baseline: number };
+type Vital = { since: number; heard: number; rss: number; baseline: number };
 
 /**
  * `kill`: its event loop is blocked, so it cannot drain. `end`: it uses too much memory to start a successor next to it.

@@ -29,7 +29,7 @@ export type Assignment = {
 /** `unstartable`: why no process could be started. */
 export type Exit = { code: number | null; signal: NodeJS.Signals | null; unstartable?: string };
 /** State received from a predecessor, and whether it is complete; `kept`: it did not begin in time and keeps serving. */
-export type Left = { parts: unknown[]; whole: boolean } | 'kept';
+type Left = { parts: unknown[]; whole: boolean } | 'kept';
 type State = 'starting' | 'listening' | 'draining' | 'gone';
 
 /** After stdin, stdout, stderr and the IPC channel. */
