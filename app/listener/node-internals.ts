@@ -36,6 +36,17 @@ const isHandle = (value: unknown): value is SocketHandle =>
   typeof value.close === 'function';
 
 /**
+ * The handle of a listening server, `_handle`, to send to a child process, which sends duplicates back: Node has no dup(2). A child that
+ * received the server itself, as documented, would accept connections.
+ * @throws if the server does not listen
+ */
+export const listeningHandle = (server: net.Server): object => {
+  const handle: unknown = Reflect.get(server, '_handle');
+  if (typeof handle !== 'object' || handle === null) throw new Error('the server does not listen');
+  return handle;
+};
+
+/**
  * Sets the headers of a request that node:http did not parse, by `IncomingMessage._addHeaderLines`, which its parser calls. `headers` is
  * then computed on demand, with the rules of node:http for repeated headers; setting `headers` and `rawHeaders` instead would duplicate
  * those rules, and would compute them for every request.
@@ -102,6 +113,7 @@ export const takeNeedDrainFromSocket = (prototype: object): void => {
  */
 const internals: Record<string, () => boolean> = {
   'net._createServerHandle': () => typeof Reflect.get(net, '_createServerHandle') === 'function',
+  'Server._handle': () => '_handle' in net.createServer(),
   'IncomingMessage._addHeaderLines': () =>
     typeof Reflect.get(IncomingMessage.prototype, '_addHeaderLines') === 'function',
   'Socket.readableFlowing = null': () => {

@@ -7,6 +7,7 @@
 import { spawn } from 'node:child_process';
 import type { Server } from 'node:http';
 import { performance } from 'node:perf_hooks';
+import { listeningHandle } from '../listener/node-internals.ts';
 import type { ListenSetting } from './bind-plan.ts';
 import type { ServerListener } from './listeners.ts';
 
@@ -67,12 +68,5 @@ const duplicateHandle = (server: Server, count: number): Promise<object[]> =>
     });
     child.on('error', reject);
     child.on('exit', (code) => reject(new Error(`the process that duplicates descriptors exited with ${code}`)));
-    child.send(count, handleOf(server), (error) => error && reject(error));
+    child.send(count, listeningHandle(server) as Server, (error) => error && reject(error));
   });
-
-/** The handle itself: a child that received the server would accept connections. */
-const handleOf = (server: Server): Server => {
-  const handle: unknown = Reflect.get(server, '_handle');
-  if (typeof handle !== 'object' || handle === null) throw new Error('the server does not listen');
-  return handle as Server;
-};

@@ -3,6 +3,7 @@
  * that it runs on any version of Node that strips types: `node test/listener/internals.ts`, `npx node@26 test/listener/internals.ts`.
  */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -14,6 +15,7 @@ import {
   bindWithoutListening,
   checkNodeInternals,
   interceptLastResponse,
+  listeningHandle,
   replaceConnectionListener,
   stopFlowing,
   takeNeedDrainFromSocket,
@@ -45,6 +47,24 @@ export const internals: Record<string, () => Promise<void> | void> = {
       handle.close();
       rmSync(path, { force: true });
     }
+  },
+
+  'Server._handle can be sent to a child, and listened on when it comes back': async () => {
+    const server = createServer();
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const child = spawn(process.execPath, ['-e', "process.on('message', (_, handle) => process.send(0, handle))"], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    child.send(0, listeningHandle(server) as Server);
+    const [, handle] = await once(child, 'message');
+    child.disconnect();
+    const copy = createServer((socket) => socket.end('copy'));
+    await once(copy.listen(handle), 'listening');
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    const socket = await connected({ host: '127.0.0.1', port });
+    assert.equal(await text(socket), 'copy');
+    copy.close();
   },
 
   'IncomingMessage._addHeaderLines sets headers by the rules of node:http': () => {
