@@ -5,7 +5,7 @@ import type { AcceptConnection } from './connection-limit.ts';
 import type { ListenerLog } from './error-response.ts';
 
 /** Times in ms. Error responses are those of error-response.ts. */
-export type ListenerLimits = {
+type ListenerLimits = {
   /** Maximum bytes of a request head or of a uwsgi variable block (there at most 65535), else 431. */
   bufferSize: number;
   /** Maximum bytes of a request body, else 413; an announced length is checked before any of the body is read. */
@@ -35,9 +35,9 @@ export const checkInterval = ({ headerTimeout, bodyTimeout, idleTimeout, harakir
 };
 
 /**
- * Gives up on peers that do not read their response. Call periodically for every socket with a response in progress. While bytes are
- * buffered for the peer, the socket's own timer runs. Every byte that the kernel accepts resets it, even within one long write; nothing else in Node reports that.
- * The timer is armed only when needed, because one per request would be expensive.
+ * Gives up on peers that do not read their response. Call it periodically for every socket with a response in progress.
+ * While bytes are buffered for the peer, the socket's own timer runs. Every byte that the kernel accepts resets it, even within one
+ * long write; nothing else in Node reports that. The timer is armed only when needed, because one per request would be expensive.
  * @param armed the result of the last call for this socket
  * @param onTimeout called when the peer has read nothing for `idleTimeout` ms
  * @returns whether the timer is running

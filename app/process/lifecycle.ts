@@ -1,4 +1,6 @@
 /** The ticker, and what the signals of the process do. */
+import type { Readings } from '../stats/process-stats.ts';
+import type { Listening } from './supervisor/ipc.ts';
 
 type Say = (fields: object, message: string) => void;
 export type Log = { info: Say; warn: Say; error: Say };
@@ -21,6 +23,18 @@ export type ServerControl = {
   /** JSON-serializable. */
   status(): object;
   count(): { rooms: number; peers: number };
+};
+
+/** A running server, in this process or in workers, as `run` controls it. */
+export type ServerInstance = {
+  life: ServerControl;
+  listening: Listening[];
+  readings: Readings;
+  ready: () => boolean;
+  /** Resolves with the exit code when it ends without a request. */
+  ended: Promise<number>;
+  /** Cleans up after the end. */
+  close(): void;
 };
 
 /** ms between ticks, and so how late a deadline may be detected. */

@@ -4,8 +4,7 @@ import type { Log } from '../logging/logger.ts';
 import { serve } from '../serve.ts';
 import { residentBytes } from '../stats/snapshot.ts';
 import type { ListenEndpoint } from './bind-plan.ts';
-import type { ServerControl } from './lifecycle.ts';
-import type { ServerInstance } from './server-instance.ts';
+import type { ServerControl, ServerInstance } from './lifecycle.ts';
 
 export const startSingleProcess = async (
   settings: Settings,

@@ -9,7 +9,7 @@ import { HttpConnection } from './connection.ts';
 import { dropForwardedHeaders, type ForwardedHeaderPolicy, trustFrontEnd } from './forwarded-headers.ts';
 import { headSize, type RequestFault, validateRequest } from './validate-request.ts';
 
-export type HttpServerOptions = ListenerOptions & {
+type HttpServerOptions = ListenerOptions & {
   /** ms for which a connection may wait for its next request. */
   keepAliveTimeout: number;
 };
