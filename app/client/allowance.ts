@@ -1,4 +1,5 @@
 /** Rate limits for one peer: a token bucket per kind of input. They outlive the connections to that peer. */
+import { TokenBucket } from './token-bucket.ts';
 
 /** For each kind: the burst, and milliseconds per further token. Input beyond that is ignored. */
 export const prices = {
@@ -16,33 +17,11 @@ export const prices = {
   update: [20, 500],
 } as const;
 
-/** A token bucket: `take()` returns whether a token was available. */
-export class Bucket {
-  #burst: number;
-  #refill: number;
-  #tokens: number;
-  #refilledAt = performance.now();
-
-  constructor([burst, refill]: readonly [burst: number, refill: number]) {
-    this.#burst = this.#tokens = burst;
-    this.#refill = refill;
-  }
-
-  take(): boolean {
-    const now = performance.now();
-    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#refilledAt) / this.#refill);
-    this.#refilledAt = now;
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
-    return true;
-  }
-}
-
 export class Allowance {
-  #buckets: { [kind: string]: Bucket } = {};
+  #buckets: { [kind: string]: TokenBucket } = {};
 
   take(kind: keyof typeof prices): boolean {
-    this.#buckets[kind] ??= new Bucket(prices[kind]);
+    this.#buckets[kind] ??= new TokenBucket(prices[kind]);
     return this.#buckets[kind].take();
   }
 }

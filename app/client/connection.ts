@@ -2,7 +2,7 @@
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { Join, Joined, MediaState, PeerId, ServerMessage, Waiting } from '../protocol/messages.ts';
 import { Backoff } from './backoff.ts';
-import { Alarm, browserClock, type Clock } from './clock.ts';
+import { Alarm, browserClock, type Clock, Throttle } from './clock.ts';
 import { Emitter, type Source } from './events.ts';
 import { openSockets } from './open-sockets.ts';
 import { assertFits, Outbox, type Settled, type Unnumbered } from './outbox.ts';
@@ -32,10 +32,6 @@ const firstResendDelay = 50;
 const maxUnsettled = 5_000;
 /** Minimum milliseconds between two `ice` events: links may restart ICE with each. */
 const iceInterval = 10_000;
-/** Maximum new peers within `newcomersWindow` ms, because each costs a connection; a `joined` counts as at most `newcomersAtOnce`. */
-const maxNewcomers = 600;
-const newcomersWindow = 60_000;
-const newcomersAtOnce = 64;
 
 export type ConnectionEvents = {
   state: ConnectionState;
@@ -81,7 +77,6 @@ type Refusal = Extract<ServerMessage, { type: 'error' }>;
 export class Connection implements Source<ConnectionEvents> {
   #join: ConnectionOptions['join'];
   #fallback: TransportFallback;
-  #clock: Clock;
   #timing: Timing;
   #emitter = new Emitter<ConnectionEvents>();
   #outbox = new Outbox();
@@ -92,11 +87,9 @@ export class Connection implements Source<ConnectionEvents> {
   #because: ErrorCode | undefined;
   /** Whether a malformed message was reported for this connection. */
   #warned = false;
-  #newcomers = 0;
-  #newcomersSince = 0;
-  /** While armed, ICE servers were emitted recently; when it fires, the latest ones received meanwhile are emitted. */
-  #iceCooldown: Alarm;
-  #ice: Joined['ice'] | undefined;
+  /** The latest ICE servers. */
+  #ice: Joined['ice'] = [];
+  #iceUpdates: Throttle;
   /** Deadline of the next attempt, the next ping or the current response; only one of them is ever pending. */
   #alarm: Alarm;
   /** While armed, the server has asked for a pause: no numbered messages are sent. */
@@ -113,9 +106,8 @@ export class Connection implements Source<ConnectionEvents> {
     this.#fallback = new TransportFallback({ url, open: open ?? openSockets(clock, timing), clock, timing, better });
     this.#timing = timing;
     this.#alarm = new Alarm(clock);
-    this.#clock = clock;
     this.#pause = new Alarm(clock);
-    this.#iceCooldown = new Alarm(clock);
+    this.#iceUpdates = new Throttle(clock, iceInterval, () => this.#emitter.emit('ice', this.#ice));
     this.#backoff = new Backoff(clock, timing);
     this.#resendBackoff = new Backoff(clock, timing, firstResendDelay);
     this.#connect();
@@ -262,8 +254,7 @@ export class Connection implements Source<ConnectionEvents> {
     this.#phase = phase;
     this.#alarm.disarm();
     this.#pause.disarm();
-    this.#iceCooldown.disarm();
-    this.#ice = undefined;
+    this.#iceUpdates.cancel();
     this.#fallback.stop();
     if ('socket' in before) before.socket.close(1000);
     if (before.state === 'moving') before.old.close(1000);
@@ -343,7 +334,7 @@ export class Connection implements Source<ConnectionEvents> {
         return;
       case 'ice':
         this.#ice = message.ice;
-        return this.#emitIce();
+        return this.#iceUpdates.request();
       default:
         return this.#onEvent(message);
     }
@@ -351,38 +342,17 @@ export class Connection implements Source<ConnectionEvents> {
 
   /** Unless joined, a malformed message fails the connection. */
   #onMalformed({ of }: Malformed): void {
-    if (this.#phase.state !== 'joined') return this.#failWith('bad-message');
+    if (this.#phase.state !== 'joined') {
+      this.#because = 'bad-message';
+      return this.#onFailure();
+    }
     if (this.#warned) return;
     this.#warned = true;
     this.#emitter.emit('warning', new TypeError(`malformed message: ${of}`));
   }
 
-  #failWith(code: ErrorCode): void {
-    this.#because = code;
-    this.#onFailure();
-  }
-
-  #emitIce(): void {
-    if (!this.#ice || this.#iceCooldown.armed) return;
-    this.#emitter.emit('ice', this.#ice);
-    this.#ice = undefined;
-    this.#iceCooldown.arm(iceInterval, () => this.#emitIce());
-  }
-
-  #countNewcomers(count: number): boolean {
-    const { now } = this.#clock;
-    if (now - this.#newcomersSince > newcomersWindow) {
-      this.#newcomersSince = now;
-      this.#newcomers = 0;
-    }
-    this.#newcomers += count;
-    return this.#newcomers <= maxNewcomers;
-  }
-
   #onJoined(socket: Socket, joined: Joined): void {
     if (this.#phase.state === 'joined') return;
-    if (!joined.recovered && !this.#countNewcomers(Math.min(joined.peers.length, newcomersAtOnce)))
-      return this.#failWith('rate-limited');
     const before = this.#session;
     // After a resume the missed events follow, with numbers up to `joined.seq`; a new session's `joined` already contains them.
     const resumed = joined.recovered && before.state === 'known';
@@ -421,7 +391,6 @@ export class Connection implements Source<ConnectionEvents> {
   #onEvent(event: RoomEvent): void {
     // Events without a number belong to a later protocol.
     if (this.#session.state === 'none' || !(event.seq > (this.#session.lastSeq ?? 0))) return;
-    if (event.type === 'peer-joined' && !this.#countNewcomers(1)) return this.#failWith('rate-limited');
     this.#session.lastSeq = event.seq;
     if (event.type === 'waiting-updated' && this.#phase.state === 'waiting') {
       this.#phase.host = event.host;

@@ -6,6 +6,7 @@
 import type { Allowance } from './allowance.ts';
 import type { Channel, ChannelSetup } from './channel.ts';
 import { Alarm, type Clock } from './clock.ts';
+import type { ConnectionQueue } from './connection-queue.ts';
 import { isOffer, type LinkSignal, readSignal } from './link-signal.ts';
 import { Negotiation } from './negotiation.ts';
 import type { Ice, Rtc, Tracks } from './rtc.ts';
@@ -31,6 +32,8 @@ export const usualLinkTiming: LinkTiming = { connect: 10_000, tries: 3, disconne
 export type LinkSetup = ChannelSetup & {
   /** The peer's rate limits, shared by every link to it. */
   allowance: Allowance;
+  /** Paces the connections of all links. */
+  queue: ConnectionQueue;
   pair: Pair;
   ice: Ice;
   tracks: Tracks;
@@ -72,7 +75,7 @@ export class Link {
     this.#ice = setup.ice;
     this.#stream = setup.rtc.stream();
     this.#watchdog = new Alarm(setup.clock);
-    if (this.#pair.initiator) this.#start(1, this.#allows('connection'));
+    if (this.#pair.initiator) this.#start(1, this.#mayConnect());
     else this.#watch();
   }
 
@@ -111,21 +114,21 @@ export class Link {
     const { initiator, polite } = this.#pair;
     const { link } = signal;
     if ('renew' in signal) {
-      if (initiator && link === this.#generation && this.#isAnnounced && this.#allows('connection'))
-        this.#start(link + 1);
+      if (initiator && link === this.#generation && this.#isAnnounced && this.#mayConnect()) this.#start(link + 1);
       return;
     }
     if (!initiator && isOffer(signal) && (link === this.#generation + 1 || this.#awaitingKeep))
-      this.#start(link, this.#allows('connection'));
-    else if (!('candidate' in signal) && !this.#allows('description')) return;
+      this.#start(link, this.#mayConnect());
+    else if (!('candidate' in signal) && !this.#setup.allowance.take('description')) return;
     if ('keep' in signal) return initiator ? undefined : this.#onKeep(link);
     if (link !== this.#generation) return;
     void this.#current?.receive(signal, polite);
     this.#progressed();
   }
 
-  #allows(kind: 'connection' | 'description'): boolean {
-    return this.#setup.allowance.take(kind);
+  #mayConnect(): boolean {
+    const { allowance, queue } = this.#setup;
+    return allowance.take('connection') && queue.take(this, () => this.#renew());
   }
 
   /**
@@ -193,6 +196,7 @@ export class Link {
 
   close(): void {
     this.#watchdog.disarm();
+    this.#setup.queue.remove(this);
     this.#closeConnection();
     this.#state = 'closed';
   }
@@ -270,8 +274,7 @@ export class Link {
 
   #renew(): void {
     // Rate-limited, because a peer could end each connection as soon as it is established.
-    if (this.#pair.initiator && this.#allows('connection'))
-      return this.#start(this.#generation + Number(this.#isAnnounced));
+    if (this.#pair.initiator && this.#mayConnect()) return this.#start(this.#generation + Number(this.#isAnnounced));
     if (!this.#pair.initiator) this.#send({ link: this.#generation, renew: true });
     this.#awaitConnection();
   }

@@ -2,8 +2,9 @@
 import type { Joined, LeaveReason, Peer, PeerId } from '../protocol/messages.ts';
 import { Allowance } from './allowance.ts';
 import { type Received, read } from './channel.ts';
-import { Alarm, browserClock, type Clock } from './clock.ts';
+import { Alarm, browserClock, type Clock, Throttle } from './clock.ts';
 import type { ConnectionEvents, ConnectionState, RoomEvent } from './connection.ts';
+import { ConnectionQueue } from './connection-queue.ts';
 import type { Emitter, Source } from './events.ts';
 import { Link, type LinkState, type LinkTiming, usualLinkTiming } from './link.ts';
 import { LinkMonitor } from './link-monitor.ts';
@@ -58,6 +59,8 @@ type Entry = { peer: Peer; link: Link; monitor: LinkMonitor; allowance: Allowanc
 const maxLinks = 64;
 /** Milliseconds until rate-limited updates of a peer are shown. */
 const updateDelay = 1_000;
+/** Minimum milliseconds between two adjustments of the video to the number of peers: each may cost a key frame. */
+const videoLimitInterval = 2_000;
 
 export class Mesh {
   #signaling: Signaling;
@@ -77,6 +80,8 @@ export class Mesh {
   /** Peers with rate-limited updates, and the time at which these are shown. */
   #pendingUpdates = new Set<PeerId>();
   #updateAlarm: Alarm;
+  #queue: ConnectionQueue;
+  #videoLimits: Throttle;
 
   constructor(
     signaling: Signaling,
@@ -92,6 +97,8 @@ export class Mesh {
     this.#sampleAlarm = new Alarm(clock);
     this.#missingAlarm = new Alarm(clock);
     this.#updateAlarm = new Alarm(clock);
+    this.#queue = new ConnectionQueue(clock);
+    this.#videoLimits = new Throttle(clock, videoLimitInterval, () => this.#limitAllVideo());
     this.#unsubscribers = [
       signaling.on('joined', (joined) => {
         if (!joined.recovered) return this.#reset(joined);
@@ -131,6 +138,7 @@ export class Mesh {
     this.#sampleAlarm.disarm();
     this.#missingAlarm.disarm();
     this.#updateAlarm.disarm();
+    this.#videoLimits.cancel();
     for (const { link } of this.#entries.values()) link.close();
     this.#entries.clear();
   }
@@ -218,7 +226,7 @@ export class Mesh {
     const allowance = known?.allowance ?? new Allowance();
     const entry: Entry = { peer, link: this.#link(peer, allowance), monitor: new LinkMonitor(), allowance };
     this.#entries.set(peer.id, entry);
-    this.#limitAllVideo();
+    this.#videoLimits.request();
     if (!this.#sampleAlarm.armed) this.#scheduleSample();
     this.#emitter.emit(known ? 'peer-updated' : 'peer-joined', snapshot(entry));
   }
@@ -231,6 +239,7 @@ export class Mesh {
     };
     const link = new Link({
       allowance,
+      queue: this.#queue,
       pair: peer,
       ice: this.#ice,
       tracks: this.#tracks,
@@ -276,7 +285,7 @@ export class Mesh {
     if (!entry) return;
     entry.link.close();
     this.#entries.delete(id);
-    this.#limitAllVideo();
+    this.#videoLimits.request();
     this.#emitter.emit('peer-left', { peer: snapshot(entry), reason });
   }
 

@@ -1,6 +1,6 @@
 /** The public entry point of the browser library: `join` returns a Room. */
 import type { Access, Joined, MediaKind, MediaState, PeerId, Role } from '../protocol/messages.ts';
-import { Bucket, prices } from './allowance.ts';
+import { prices } from './allowance.ts';
 import type { Channel } from './channel.ts';
 import type { Clock } from './clock.ts';
 import { Connection, type ConnectionEvents, type ConnectionState } from './connection.ts';
@@ -13,6 +13,7 @@ import { encodeReaction, reactionOf } from './reactions.ts';
 import { after, type RoomState, roomStateOf } from './room-state.ts';
 import { type Rtc, tracksOf } from './rtc.ts';
 import type { Timing } from './timeouts.ts';
+import { TokenBucket } from './token-bucket.ts';
 import type { OpenSocket, Transport } from './transport.ts';
 
 export type { ErrorCode } from '../protocol/errors.ts';
@@ -76,7 +77,7 @@ export class Room implements Source<RoomEvents> {
   #emitter = new Emitter<RoomEvents>();
   #media: MediaState;
   #roomState: RoomState | undefined;
-  #reactions = new Bucket(prices.reaction);
+  #reactions = new TokenBucket(prices.reaction);
   #stopListening: () => void;
 
   constructor(options: JoinOptions) {
