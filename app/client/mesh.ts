@@ -2,7 +2,7 @@
 import type { Joined, LeaveReason, Peer, PeerId } from '../protocol/messages.ts';
 import { Allowance } from './allowance.ts';
 import { type Received, read } from './channel.ts';
-import { Alarm, browserClock, type Clock, Throttle } from './clock.ts';
+import { Alarm, browserClock, type Clock } from './clock.ts';
 import type { ConnectionEvents, ConnectionState, RoomEvent } from './connection.ts';
 import { ConnectionQueue } from './connection-queue.ts';
 import type { Emitter, Source } from './events.ts';
@@ -59,8 +59,8 @@ type Entry = { peer: Peer; link: Link; monitor: LinkMonitor; allowance: Allowanc
 const maxLinks = 64;
 /** Milliseconds until rate-limited updates of a peer are shown. */
 const updateDelay = 1_000;
-/** Minimum milliseconds between two adjustments of the video to the number of peers: each may cost a key frame. */
-const videoLimitInterval = 2_000;
+/** Milliseconds after the last peer that left until more video is sent: peers may join and leave often, and a change costs a key frame. */
+const raiseDelay = 2_000;
 
 export class Mesh {
   #signaling: Signaling;
@@ -81,7 +81,7 @@ export class Mesh {
   #pendingUpdates = new Set<PeerId>();
   #updateAlarm: Alarm;
   #queue: ConnectionQueue;
-  #videoLimits: Throttle;
+  #raiseAlarm: Alarm;
 
   constructor(
     signaling: Signaling,
@@ -98,7 +98,7 @@ export class Mesh {
     this.#missingAlarm = new Alarm(clock);
     this.#updateAlarm = new Alarm(clock);
     this.#queue = new ConnectionQueue(clock);
-    this.#videoLimits = new Throttle(clock, videoLimitInterval, () => this.#limitAllVideo());
+    this.#raiseAlarm = new Alarm(clock);
     this.#unsubscribers = [
       signaling.on('joined', (joined) => {
         if (!joined.recovered) return this.#reset(joined);
@@ -138,7 +138,7 @@ export class Mesh {
     this.#sampleAlarm.disarm();
     this.#missingAlarm.disarm();
     this.#updateAlarm.disarm();
-    this.#videoLimits.cancel();
+    this.#raiseAlarm.disarm();
     for (const { link } of this.#entries.values()) link.close();
     this.#entries.clear();
   }
@@ -226,7 +226,7 @@ export class Mesh {
     const allowance = known?.allowance ?? new Allowance();
     const entry: Entry = { peer, link: this.#link(peer, allowance), monitor: new LinkMonitor(), allowance };
     this.#entries.set(peer.id, entry);
-    this.#videoLimits.request();
+    this.#limitAllVideo();
     if (!this.#sampleAlarm.armed) this.#scheduleSample();
     this.#emitter.emit(known ? 'peer-updated' : 'peer-joined', snapshot(entry));
   }
@@ -285,7 +285,7 @@ export class Mesh {
     if (!entry) return;
     entry.link.close();
     this.#entries.delete(id);
-    this.#videoLimits.request();
+    this.#raiseAlarm.arm(raiseDelay, () => this.#limitAllVideo());
     this.#emitter.emit('peer-left', { peer: snapshot(entry), reason });
   }
 
