@@ -2,7 +2,7 @@
 import { TokenBucket } from './token-bucket.ts';
 
 /** For each kind: the burst, and milliseconds per further token. Input beyond that is ignored. */
-export const prices = {
+export const rateLimits = {
   /** New connections: each is an RTCPeerConnection, and a browser allows some hundreds for all its pages. */
   connection: [8, 10_000],
   /** Descriptions, and requests for a restart. */
@@ -20,8 +20,8 @@ export const prices = {
 export class Allowance {
   #buckets: { [kind: string]: TokenBucket } = {};
 
-  take(kind: keyof typeof prices): boolean {
-    this.#buckets[kind] ??= new TokenBucket(prices[kind]);
+  take(kind: keyof typeof rateLimits): boolean {
+    this.#buckets[kind] ??= new TokenBucket(rateLimits[kind]);
     return this.#buckets[kind].take();
   }
 }

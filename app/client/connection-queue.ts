@@ -3,10 +3,10 @@
  * that is closed meanwhile never gets a connection.
  */
 import { Alarm, type Clock } from './clock.ts';
-import { type Price, TokenBucket } from './token-bucket.ts';
+import { type RateLimit, TokenBucket } from './token-bucket.ts';
 
 /** The burst is enough for every link of a room. */
-export const connectionPrice: Price = [64, 250];
+export const connectionLimit: RateLimit = [64, 250];
 
 export class ConnectionQueue {
   #bucket: TokenBucket;
@@ -17,7 +17,7 @@ export class ConnectionQueue {
   #ready = new Set<object>();
 
   constructor(clock: Clock) {
-    this.#bucket = new TokenBucket(connectionPrice, () => clock.now);
+    this.#bucket = new TokenBucket(connectionLimit, () => clock.now);
     this.#alarm = new Alarm(clock);
   }
 

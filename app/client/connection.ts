@@ -5,7 +5,8 @@ import { Backoff } from './backoff.ts';
 import { Alarm, browserClock, type Clock, Throttle } from './clock.ts';
 import { Emitter, type Source } from './events.ts';
 import { openSockets } from './open-sockets.ts';
-import { assertFits, Outbox, type Settled, type Unnumbered } from './outbox.ts';
+import { assertFits, type Settled, type Unnumbered } from './outbox.ts';
+import { SendQueue } from './send-queue.ts';
 import { type Malformed, parse } from './shape.ts';
 import { defaultTiming, type Timing } from './timeouts.ts';
 import { codeOfClose, isFinal, type OpenSocket, type Socket, type Transport } from './transport.ts';
@@ -26,10 +27,6 @@ export type ConnectionState =
 export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined | Waiting | Reached>;
 type Reached = Extract<ServerMessage, { type: 'reached' }>;
 
-/** Initial delay before a temporarily refused message is sent again, in milliseconds. */
-const firstResendDelay = 50;
-/** Maximum unsettled messages, so that a server that settles none cannot exhaust memory. */
-const maxUnsettled = 5_000;
 /** Minimum milliseconds between two `ice` events: links may restart ICE with each. */
 const iceInterval = 10_000;
 
@@ -79,7 +76,7 @@ export class Connection implements Source<ConnectionEvents> {
   #fallback: TransportFallback;
   #timing: Timing;
   #emitter = new Emitter<ConnectionEvents>();
-  #outbox = new Outbox();
+  #sendQueue: SendQueue;
   #phase: Phase = { state: 'pausing' };
   #session: Session = { state: 'none' };
   #attempt = 0;
@@ -92,11 +89,7 @@ export class Connection implements Source<ConnectionEvents> {
   #iceUpdates: Throttle;
   /** Deadline of the next attempt, the next ping or the current response; only one of them is ever pending. */
   #alarm: Alarm;
-  /** While armed, the server has asked for a pause: no numbered messages are sent. */
-  #pause: Alarm;
   #backoff: Backoff;
-  /** For messages that the server refuses temporarily. */
-  #resendBackoff: Backoff;
 
   constructor({ url, join, session, open, clock = browserClock, timing: overrides = {} }: ConnectionOptions) {
     const timing = { ...defaultTiming, ...overrides };
@@ -106,10 +99,9 @@ export class Connection implements Source<ConnectionEvents> {
     this.#fallback = new TransportFallback({ url, open: open ?? openSockets(clock, timing), clock, timing, better });
     this.#timing = timing;
     this.#alarm = new Alarm(clock);
-    this.#pause = new Alarm(clock);
+    this.#sendQueue = new SendQueue(clock, timing);
     this.#iceUpdates = new Throttle(clock, iceInterval, () => this.#emitter.emit('ice', this.#ice));
     this.#backoff = new Backoff(clock, timing);
-    this.#resendBackoff = new Backoff(clock, timing, firstResendDelay);
     this.#connect();
   }
 
@@ -244,7 +236,7 @@ export class Connection implements Source<ConnectionEvents> {
   #end(code: ErrorCode): void {
     if (this.#phase.state === 'closed') return;
     this.#setPhase({ state: 'closed', code });
-    this.#outbox.close(code);
+    this.#sendQueue.close(code);
     this.#emitState();
   }
 
@@ -253,7 +245,7 @@ export class Connection implements Source<ConnectionEvents> {
     const before = this.#phase;
     this.#phase = phase;
     this.#alarm.disarm();
-    this.#pause.disarm();
+    this.#sendQueue.stop();
     this.#iceUpdates.cancel();
     this.#fallback.stop();
     if ('socket' in before) before.socket.close(1000);
@@ -273,32 +265,11 @@ export class Connection implements Source<ConnectionEvents> {
     this.#emitter.emit('state', this.state);
   }
 
-  // ── what is sent ──────────────────────────────────────────────────────────────────────────────────────────────────
-
   /** @throws RangeError */
   #sendNumbered(message: Unnumbered): Promise<Settled> {
-    assertFits(message);
     const phase = this.#phase;
     if (phase.state === 'closed') return Promise.resolve({ accepted: false, code: phase.code });
-    if (this.#outbox.size >= maxUnsettled) return Promise.resolve({ accepted: false, code: 'rate-limited' });
-    return new Promise((settle) => {
-      const numbered = this.#outbox.add(message, settle);
-      if (phase.state === 'joined' && !this.#pause.armed) phase.socket.send(JSON.stringify(numbered));
-    });
-  }
-
-  #sendUnsettled(): void {
-    if (this.#phase.state !== 'joined') return;
-    for (const message of this.#outbox.unsettled()) this.#phase.socket.send(JSON.stringify(message));
-  }
-
-  /** The messages after a temporarily refused one would be out of order, so all unsettled messages are sent again later. */
-  #pauseFor(retry: number): void {
-    if (this.#pause.armed) return;
-    this.#pause.arm(this.#resendBackoff.next(retry), () => {
-      this.#resendBackoff.succeeded();
-      this.#sendUnsettled();
-    });
+    return this.#sendQueue.add(message);
   }
 
   // ── what is received ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -326,7 +297,7 @@ export class Connection implements Source<ConnectionEvents> {
   #dispatch(message: Exclude<ServerMessage, Joined | Waiting | Refusal | Bye>): void {
     switch (message.type) {
       case 'ack':
-        return this.#outbox.acknowledged(message.n);
+        return this.#sendQueue.acknowledged(message.n);
       case 'reached':
         if (this.#session.state === 'known') this.#session.lastSeq = Math.max(message.seq, this.#session.lastSeq ?? 0);
         return;
@@ -357,10 +328,10 @@ export class Connection implements Source<ConnectionEvents> {
     // After a resume the missed events follow, with numbers up to `joined.seq`; a new session's `joined` already contains them.
     const resumed = joined.recovered && before.state === 'known';
     const lastSeq = resumed ? before.lastSeq && Math.min(before.lastSeq, joined.seq) : joined.seq;
-    if (!joined.recovered && before.state === 'known') this.#outbox.renew();
+    if (!joined.recovered && before.state === 'known') this.#sendQueue.renew();
     this.#attach(socket, { state: 'joined', socket }, { state: 'known', secret: joined.session, lastSeq });
     // Resend before emitting: messages that listeners send from these events have higher numbers.
-    this.#sendUnsettled();
+    this.#sendQueue.start((text) => socket.send(text), before.state === 'known');
     // Emitted before `state`, so that links start connecting before the page renders.
     this.#emitter.emit('joined', joined);
     this.#emitState();
@@ -400,10 +371,10 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   #onError(socket: Socket, { code, message, n, retry }: Refusal): void {
-    if (n !== undefined && retry != null) return this.#pauseFor(retry);
+    if (n !== undefined && retry != null) return this.#sendQueue.pause(retry);
     if (this.#phase.state === 'opening' || this.#phase.state === 'moving')
       return this.#onJoinRefused(socket, code, retry);
-    if (n !== undefined) this.#outbox.refused(n, code);
+    if (n !== undefined) this.#sendQueue.refused(n, code);
     this.#emitter.emit('refused', { code, message });
   }
 
@@ -412,7 +383,7 @@ export class Connection implements Source<ConnectionEvents> {
     if (this.#session.state === 'none' || isFinal(code)) return this.#end(code);
     // The server refuses this session, but may accept a new one.
     this.#session = { state: 'none' };
-    this.#outbox.renew();
+    this.#sendQueue.renew();
     this.#sendJoin(socket);
   }
 

@@ -1,6 +1,6 @@
 /** The public entry point of the browser library: `join` returns a Room. */
 import type { Access, Joined, MediaKind, MediaState, PeerId, Role } from '../protocol/messages.ts';
-import { prices } from './allowance.ts';
+import { rateLimits } from './allowance.ts';
 import type { Channel } from './channel.ts';
 import type { Clock } from './clock.ts';
 import { Connection, type ConnectionEvents, type ConnectionState } from './connection.ts';
@@ -77,7 +77,7 @@ export class Room implements Source<RoomEvents> {
   #emitter = new Emitter<RoomEvents>();
   #media: MediaState;
   #roomState: RoomState | undefined;
-  #reactions = new TokenBucket(prices.reaction);
+  #reactions = new TokenBucket(rateLimits.reaction);
   #stopListening: () => void;
 
   constructor(options: JoinOptions) {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { Connection } from '../../app/client/connection.ts';
-import { connectionPrice } from '../../app/client/connection-queue.ts';
+import { connectionLimit } from '../../app/client/connection-queue.ts';
 import { Emitter } from '../../app/client/events.ts';
 import { Mesh, type MeshEvents } from '../../app/client/mesh.ts';
 import type { ServerMessage } from '../../app/protocol/messages.ts';
@@ -11,7 +11,7 @@ import { FakeClock } from './fake-clock.ts';
 import { FakeRtc, fakeTrack } from './fake-rtc.ts';
 import { FakeServer, peer } from './fake-server.ts';
 
-const [burst, interval] = connectionPrice;
+const [burst, interval] = connectionLimit;
 const offer = (link: number) => ({ link, description: { type: 'offer', sdp: `a=ice-ufrag:${link}\r\n` } });
 const live = ({ made }: FakeRtc) => made.filter(({ connectionState }) => connectionState !== 'closed').length;
 
