@@ -23,7 +23,7 @@ export type ChannelSetup = {
 
 /** Parses data from a peer, checking its size first. Returns undefined if it is invalid, too long or over the peer's allowance. */
 export const read = (data: unknown, allowance: Allowance): Received | undefined => {
-  if (data instanceof ArrayBuffer) return data;
+  if (data instanceof ArrayBuffer) return allowance.take('frame') ? data : undefined;
   if (typeof data !== 'string' || data.length > maxText || !allowance.take('text')) return undefined;
   try {
     const value: unknown = JSON.parse(data);

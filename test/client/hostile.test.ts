@@ -188,7 +188,7 @@ describe('signals', () => {
     link.receive(offer(1, `a=ice-ufrag:two\r\n${candidateLines(600)}a=end\r\n`));
     await settled();
     expect(described.mock.lastCall?.[0].sdp).toBe(`a=ice-ufrag:two\r\n${candidateLines(most)}a=end\r\n`);
-    // So many at once, of all searches together.
+    // The limit of candidates for all ICE searches together.
     const left = 20 + rateLimits.candidate[0] - 2 * most;
     time.now += 20 * rateLimits.candidate[1];
     link.receive(offer(1, `a=ice-ufrag:three\r\n${candidateLines(600)}`));
@@ -225,6 +225,16 @@ describe('the data channel', () => {
     for (let index = 0; index < 5_000; index += 1) read('{}', allowance);
     expect(parse).toHaveBeenCalledTimes(rateLimits.text[0]);
     expect(read(new ArrayBuffer(1), allowance)).toBeInstanceOf(ArrayBuffer);
+  });
+
+  it('limits the frames of one peer, however small; those of other peers are not affected', () => {
+    const [hostile, honest] = [new Allowance(), new Allowance()];
+    const frame = new ArrayBuffer(5);
+    const taken = (count: number) => Array.from({ length: count }, () => read(frame, hostile)).filter(Boolean).length;
+    expect(taken(50_000)).toBe(rateLimits.frame[0]);
+    expect(read(frame, honest)).toBe(frame);
+    time.now += 1_000;
+    expect(taken(50_000)).toBe(1_000 / rateLimits.frame[1]);
   });
 
   it('stops sending to a peer that does not read, and survives refusals of the browser', () => {
