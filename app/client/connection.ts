@@ -4,13 +4,12 @@ import type { Join, Joined, MediaState, PeerId, ServerMessage, Waiting } from '.
 import { Backoff } from './backoff.ts';
 import { Alarm, browserClock, type Clock, Throttle } from './clock.ts';
 import { Emitter, type Source } from './events.ts';
-import { openSockets } from './open-sockets.ts';
 import { assertFits, type Settled, type Unnumbered } from './outbox.ts';
 import { SendQueue } from './send-queue.ts';
-import { type Malformed, parse } from './shape.ts';
+import { type ErrorMessage, type Malformed, parse } from './shape.ts';
 import { defaultTiming, type Timing } from './timeouts.ts';
 import { codeOfClose, isFinal, type OpenSocket, type Socket, type Transport } from './transport.ts';
-import { TransportFallback } from './transport-fallback.ts';
+import { openSockets, TransportFallback } from './transport-fallback.ts';
 
 /**
  * `connecting`: not joined yet. `waiting`: in the lobby until a host admits; `host`: whether one is present. `reconnecting`: the
@@ -69,7 +68,6 @@ type Phase =
 type Session = { state: 'none' } | { state: 'known'; secret: string; lastSeq: number | undefined };
 type HostMessage = 'admit' | 'deny' | 'lock' | 'passcode' | 'role' | 'kick' | 'mute-request' | 'end';
 type Bye = Extract<ServerMessage, { type: 'bye' }>;
-type Refusal = Extract<ServerMessage, { type: 'error' }>;
 
 export class Connection implements Source<ConnectionEvents> {
   #join: ConnectionOptions['join'];
@@ -186,6 +184,7 @@ export class Connection implements Source<ConnectionEvents> {
   /** Joins again over a better socket while the old one stays open. */
   #moveTo(socket: Socket): void {
     if (this.#phase.state !== 'joined' && this.#phase.state !== 'waiting') return socket.close(1000);
+    this.#sendQueue.stop();
     this.#phase.socket.retire?.();
     this.#phase = { state: 'moving', socket, old: this.#phase.socket, previous: this.state };
     this.#listen(socket);
@@ -294,7 +293,7 @@ export class Connection implements Source<ConnectionEvents> {
     }
   }
 
-  #dispatch(message: Exclude<ServerMessage, Joined | Waiting | Refusal | Bye>): void {
+  #dispatch(message: Exclude<ServerMessage, Joined | Waiting | ErrorMessage | Bye>): void {
     switch (message.type) {
       case 'ack':
         return this.#sendQueue.acknowledged(message.n);
@@ -370,7 +369,7 @@ export class Connection implements Source<ConnectionEvents> {
     this.#emitter.emit('event', event);
   }
 
-  #onError(socket: Socket, { code, message, n, retry }: Refusal): void {
+  #onError(socket: Socket, { code, message, n, retry }: ErrorMessage): void {
     if (n !== undefined && retry != null) return this.#sendQueue.pause(retry);
     if (this.#phase.state === 'opening' || this.#phase.state === 'moving')
       return this.#onJoinRefused(socket, code, retry);
