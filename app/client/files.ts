@@ -5,11 +5,11 @@
 import type { PeerId } from '../protocol/messages.ts';
 import type { Allowance } from './allowance.ts';
 import type { Channel, Received } from './channel.ts';
-import type { ConnectionState } from './connection.ts';
 import { Emitter, type Source } from './events.ts';
 import { Incoming, typeOf } from './incoming.ts';
 import type { MeshEvents } from './mesh.ts';
 import { Outgoing } from './outgoing.ts';
+import type { ConnectionState } from './signaling.ts';
 import type { FileInfo, FileMessage, Transfer } from './transfer.ts';
 
 export type FileOptions = {

@@ -3,13 +3,13 @@ import type { Joined, LeaveReason, Peer, PeerId } from '../protocol/messages.ts'
 import { Allowance } from './allowance.ts';
 import { type Received, read } from './channel.ts';
 import { Alarm, browserClock, type Clock } from './clock.ts';
-import type { ConnectionEvents, ConnectionState, RoomEvent } from './connection.ts';
 import { ConnectionQueue } from './connection-queue.ts';
-import type { Emitter, Source } from './events.ts';
+import type { Emitter } from './events.ts';
 import { Link, type LinkState, type LinkTiming, usualLinkTiming } from './link.ts';
 import { LinkMonitor } from './link-monitor.ts';
 import type { Quality } from './quality.ts';
 import { browserRtc, type Ice, type Rtc, type Tracks } from './rtc.ts';
+import type { RoomEvent, Signaling } from './signaling.ts';
 import { defaultStatsInterval } from './timeouts.ts';
 
 /** Immutable snapshot of another peer, replaced whenever anything changes. */
@@ -32,12 +32,6 @@ export type MeshEvents = {
   data: { from: PeerId; data: Received; allowance: Allowance };
   /** A failure that did not end the call, for logging. */
   warning: { peer: PeerId; error: unknown };
-};
-
-/** The part of Connection that the mesh uses. */
-export type Signaling = Source<ConnectionEvents> & {
-  readonly state: ConnectionState;
-  signal(to: PeerId, epoch: number, data: NonNullable<unknown>): unknown;
 };
 
 export type MeshOptions = {

@@ -1,6 +1,7 @@
 /** A server that sends wrong messages, or too many: what the library does, case by case; fuzz-server.ts does it at random. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Connection, type ConnectionEvents, type ConnectionState } from '../../app/client/connection.ts';
+import { Connection } from '../../app/client/connection.ts';
+import type { ConnectionEvents, ConnectionState } from '../../app/client/signaling.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeServer, joined, peer } from './fake-server.ts';
 
