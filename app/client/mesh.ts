@@ -1,7 +1,7 @@
 /** The links to all peers of a room. */
 import type { Joined, LeaveReason, Peer, PeerId } from '../protocol/messages.ts';
 import { Allowance } from './allowance.ts';
-import { type Received, read } from './channel.ts';
+import { type ReceivedData, read } from './channel.ts';
 import { Alarm, browserClock, type Clock } from './clock.ts';
 import { ConnectionQueue } from './connection-queue.ts';
 import type { Emitter } from './events.ts';
@@ -23,7 +23,7 @@ export type MeshEvents = {
   quality: { peer: PeerId; quality: Quality };
   /** The data channel to a peer has opened; emitted again after each new connection. */
   channel: PeerId;
-  data: { from: PeerId; data: Received; allowance: Allowance };
+  data: { from: PeerId; data: ReceivedData; allowance: Allowance };
   /** A failure that did not end the call, for logging. */
   warning: { peer: PeerId; error: unknown };
 };
@@ -39,7 +39,7 @@ export type MeshOptions = {
 };
 
 /** Received as JSON, so no value is undefined. */
-type Change = Partial<Pick<Peer, 'name' | 'media' | 'hand' | 'role' | 'away'>>;
+type PeerChange = Partial<Pick<Peer, 'name' | 'media' | 'hand' | 'role' | 'away'>>;
 
 /** Maximum number of links; further peers are ignored. A mesh supports far fewer in practice. */
 const maxLinks = 64;
@@ -169,7 +169,7 @@ export class Mesh {
         return;
       case 'peer-updated': {
         const { type: _, seq: __, peer, ...change } = event;
-        return this.#update(peer, change as Change);
+        return this.#update(peer, change as PeerChange);
       }
       case 'peer-away':
         return this.#update(event.peer, { away: true });
@@ -250,7 +250,7 @@ export class Mesh {
     return link;
   }
 
-  #update(id: PeerId, change: Change): void {
+  #update(id: PeerId, change: PeerChange): void {
     const entry = this.#peers.get(id);
     if (!entry) return;
     entry.peer = { ...entry.peer, ...change };

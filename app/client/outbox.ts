@@ -9,7 +9,7 @@ export type Unnumbered = WithoutNumber<Numbered>;
 /** The outcome of a message: accepted by the room, or refused permanently. */
 export type Settled = { accepted: true } | { accepted: false; code: ErrorCode };
 
-type Pending = { message: Numbered; settle: (settled: Settled) => void };
+type PendingMessage = { message: Numbered; settle: (settled: Settled) => void };
 
 /** Checks a message before it is numbered. @throws RangeError naming the limit, for a message that every server refuses */
 export const assertFits = (message: Unnumbered): void => {
@@ -33,7 +33,7 @@ const assertLength = (what: string, text: string, least: number, longest: number
 
 export class Outbox {
   #lastNumber = 0;
-  #pending: Pending[] = [];
+  #pending: PendingMessage[] = [];
   /** The number of messages at the start of `#pending` that were sent. */
   #sent = 0;
 
