@@ -4,8 +4,8 @@ import { isObject } from './link-signal.ts';
 import type { PeerConnection } from './rtc.ts';
 
 /** Data sent, and data received: bytes, or the parsed JSON object of a text message. */
-export type Data = string | ArrayBuffer;
-export type Received = ArrayBuffer | Record<string, unknown>;
+export type ChannelData = string | ArrayBuffer;
+export type ReceivedData = ArrayBuffer | Record<string, unknown>;
 
 /** Maximum characters of a text message; a file offer has some hundreds. */
 const maxText = 4_096;
@@ -22,8 +22,8 @@ export type ChannelSetup = {
 };
 
 /** Parses data from a peer, checking its size first. Returns undefined if it is invalid, too long or over the peer's allowance. */
-export const read = (data: unknown, allowance: Allowance): Received | undefined => {
-  if (data instanceof ArrayBuffer) return data;
+export const read = (data: unknown, allowance: Allowance): ReceivedData | undefined => {
+  if (data instanceof ArrayBuffer) return allowance.take('frame') ? data : undefined;
   if (typeof data !== 'string' || data.length > maxText || !allowance.take('text')) return undefined;
   try {
     const value: unknown = JSON.parse(data);
@@ -50,7 +50,7 @@ export class Channel {
   }
 
   /** @returns whether it was queued; false if the channel is not open, or the other side does not read */
-  send(data: Data): boolean {
+  send(data: ChannelData): boolean {
     const { readyState, bufferedAmount } = this.#channel;
     if (readyState !== 'open' || bufferedAmount > maxBuffered) return false;
     try {

@@ -45,3 +45,35 @@ export class Alarm {
     this.#timer = undefined;
   }
 }
+
+/** Runs an operation immediately when requested, but at most once per `interval` milliseconds; a request meanwhile is run later. */
+export class Throttle {
+  #alarm: Alarm;
+  #interval: number;
+  #run: () => void;
+  #requested = false;
+
+  constructor(clock: Clock, interval: number, run: () => void) {
+    this.#alarm = new Alarm(clock);
+    this.#interval = interval;
+    this.#run = run;
+  }
+
+  request(): void {
+    this.#requested = true;
+    if (!this.#alarm.armed) this.#next();
+  }
+
+  /** Forgets a pending request, and when the operation ran last. */
+  cancel(): void {
+    this.#requested = false;
+    this.#alarm.disarm();
+  }
+
+  #next(): void {
+    if (!this.#requested) return;
+    this.#requested = false;
+    this.#alarm.arm(this.#interval, () => this.#next());
+    this.#run();
+  }
+}

@@ -1,54 +1,19 @@
 /** The signaling connection: one session in a room, over one or more successive WebSockets or other transports. */
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { Join, Joined, MediaState, PeerId, ServerMessage, Waiting } from '../protocol/messages.ts';
-import { Backoff } from './backoff.ts';
-import { Alarm, browserClock, type Clock } from './clock.ts';
+import { browserClock, type Clock, Throttle } from './clock.ts';
 import { Emitter, type Source } from './events.ts';
-import { openSockets } from './open-sockets.ts';
-import { assertFits, Outbox, type Settled, type Unnumbered } from './outbox.ts';
-import { type Malformed, parse } from './shape.ts';
+import { assertFits, type Settled, type Unnumbered } from './outbox.ts';
+import { ReconnectingSocket } from './reconnecting-socket.ts';
+import { SendQueue } from './send-queue.ts';
+import { type ErrorMessage, type Malformed, parse } from './shape.ts';
+import type { ConnectionEvents, ConnectionState, RoomEvent } from './signaling.ts';
 import { defaultTiming, type Timing } from './timeouts.ts';
-import { codeOfClose, isFinal, type OpenSocket, type Socket, type Transport } from './transport.ts';
-import { TransportFallback } from './transport-fallback.ts';
+import { isFinal, type OpenSocket, type Transport } from './transport.ts';
+import { openSockets } from './transport-fallback.ts';
 
-/**
- * `connecting`: not joined yet. `waiting`: in the lobby until a host admits; `host`: whether one is present. `reconnecting`: the
- * session may still exist. `attempt`: the number of attempts since.
- */
-export type ConnectionState =
-  | { state: 'connecting'; attempt: number; because?: ErrorCode }
-  | { state: 'waiting'; host: boolean }
-  | { state: 'joined' }
-  | { state: 'reconnecting'; attempt: number; because?: ErrorCode }
-  | { state: 'closed'; code: ErrorCode };
-
-/** An event of the room; each is emitted once, in the order of `seq`. */
-export type RoomEvent = Exclude<Extract<ServerMessage, { seq: number }>, Joined | Waiting | Reached>;
-type Reached = Extract<ServerMessage, { type: 'reached' }>;
-
-/** Initial delay before a temporarily refused message is sent again, in milliseconds. */
-const firstResendDelay = 50;
-/** Maximum unsettled messages, so that a server that settles none cannot exhaust memory. */
-const maxUnsettled = 5_000;
 /** Minimum milliseconds between two `ice` events: links may restart ICE with each. */
 const iceInterval = 10_000;
-/** Maximum new peers within `newcomersWindow` ms, because each costs a connection; a `joined` counts as at most `newcomersAtOnce`. */
-const maxNewcomers = 600;
-const newcomersWindow = 60_000;
-const newcomersAtOnce = 64;
-
-export type ConnectionEvents = {
-  state: ConnectionState;
-  /** The room was joined (`recovered: false`: discard all state) or the session resumed (`recovered: true`). */
-  joined: Joined;
-  event: RoomEvent;
-  /** Replaces the ICE servers of `joined`, whose credentials are about to expire. */
-  ice: Joined['ice'];
-  /** A message was refused permanently; the connection continues. */
-  refused: { code: ErrorCode; message: string };
-  /** The first message of a connection that was ignored as malformed. */
-  warning: Error;
-};
 
 export type ConnectionOptions = {
   /** `ws:` or `wss:` URL of the room. */
@@ -61,75 +26,49 @@ export type ConnectionOptions = {
   timing?: Partial<Timing>;
 };
 
-/**
- * `pausing`: between two attempts. `waiting`: in the lobby. `moving`: the session moves to a better socket; until that has
- * joined, the room still uses the old one, and the page sees the `previous` state.
- */
-type Phase =
-  | { state: 'pausing' }
-  | { state: 'opening'; socket: Socket }
-  | { state: 'waiting'; socket: Socket; host: boolean }
-  | { state: 'joined'; socket: Socket }
-  | { state: 'moving'; socket: Socket; old: Socket; previous: ConnectionState }
-  | { state: 'closed'; code: ErrorCode };
+/** Whether this side is in the room. It stays there while the session moves to a better socket. */
+type Admission = { state: 'none' } | Extract<ConnectionState, { state: 'waiting' | 'joined' | 'closed' }>;
 /** `lastSeq`: of the last event; undefined if only the secret is known. */
 type Session = { state: 'none' } | { state: 'known'; secret: string; lastSeq: number | undefined };
 type HostMessage = 'admit' | 'deny' | 'lock' | 'passcode' | 'role' | 'kick' | 'mute-request' | 'end';
 type Bye = Extract<ServerMessage, { type: 'bye' }>;
-type Refusal = Extract<ServerMessage, { type: 'error' }>;
 
 export class Connection implements Source<ConnectionEvents> {
   #join: ConnectionOptions['join'];
-  #fallback: TransportFallback;
-  #clock: Clock;
-  #timing: Timing;
   #emitter = new Emitter<ConnectionEvents>();
-  #outbox = new Outbox();
-  #phase: Phase = { state: 'pausing' };
+  #socket: ReconnectingSocket;
+  #sendQueue: SendQueue;
+  #admission: Admission = { state: 'none' };
   #session: Session = { state: 'none' };
-  #attempt = 0;
   /** Why the server asked us to reconnect, until we have joined. */
   #because: ErrorCode | undefined;
   /** Whether a malformed message was reported for this connection. */
   #warned = false;
-  #newcomers = 0;
-  #newcomersSince = 0;
-  /** While armed, ICE servers were emitted recently; when it fires, the latest ones received meanwhile are emitted. */
-  #iceCooldown: Alarm;
-  #ice: Joined['ice'] | undefined;
-  /** Deadline of the next attempt, the next ping or the current response; only one of them is ever pending. */
-  #alarm: Alarm;
-  /** While armed, the server has asked for a pause: no numbered messages are sent. */
-  #pause: Alarm;
-  #backoff: Backoff;
-  /** For messages that the server refuses temporarily. */
-  #resendBackoff: Backoff;
+  /** The latest ICE servers. */
+  #ice: Joined['ice'] = [];
+  #iceUpdates: Throttle;
 
   constructor({ url, join, session, open, clock = browserClock, timing: overrides = {} }: ConnectionOptions) {
     const timing = { ...defaultTiming, ...overrides };
-    const better = (socket: Socket) => this.#moveTo(socket);
     this.#join = join;
     if (session) this.#session = { state: 'known', secret: session, lastSeq: undefined };
-    this.#fallback = new TransportFallback({ url, open: open ?? openSockets(clock, timing), clock, timing, better });
-    this.#timing = timing;
-    this.#alarm = new Alarm(clock);
-    this.#clock = clock;
-    this.#pause = new Alarm(clock);
-    this.#iceCooldown = new Alarm(clock);
-    this.#backoff = new Backoff(clock, timing);
-    this.#resendBackoff = new Backoff(clock, timing, firstResendDelay);
-    this.#connect();
+    this.#sendQueue = new SendQueue(clock, timing);
+    this.#iceUpdates = new Throttle(clock, iceInterval, () => this.#emitter.emit('ice', this.#ice));
+    this.#socket = new ReconnectingSocket({
+      ...{ url, open: open ?? openSockets(clock, timing), clock, timing },
+      join: () => this.#joinMessage(),
+      receive: (data) => this.#receive(data),
+      reconnecting: () => this.#setAbsent({ state: 'none' }),
+      ended: (code) => this.#end(code),
+    });
+    this.#socket.connect();
   }
 
   get state(): ConnectionState {
-    const phase = this.#phase;
-    if (phase.state === 'joined') return { state: 'joined' };
-    if (phase.state === 'moving') return phase.previous;
-    if (phase.state === 'closed') return phase;
-    if (phase.state === 'waiting') return { state: 'waiting', host: phase.host };
+    if (this.#admission.state !== 'none') return this.#admission;
     const wasJoined = this.#session.state === 'known' && this.#session.lastSeq !== undefined;
     const because = this.#because === undefined ? {} : { because: this.#because };
-    return { state: wasJoined ? 'reconnecting' : 'connecting', attempt: this.#attempt, ...because };
+    return { state: wasJoined ? 'reconnecting' : 'connecting', attempt: this.#socket.attempt, ...because };
   }
 
   /** The secret that resumes this session, also from another page. */
@@ -139,7 +78,7 @@ export class Connection implements Source<ConnectionEvents> {
 
   /** The current transport, or the one that is joining. */
   get transport(): Transport | undefined {
-    return 'socket' in this.#phase ? (this.#phase.socket.transport ?? 'websocket') : undefined;
+    return this.#socket.transport;
   }
 
   on<Name extends keyof ConnectionEvents>(name: Name, listener: (value: ConnectionEvents[Name]) => void): () => void {
@@ -171,171 +110,75 @@ export class Connection implements Source<ConnectionEvents> {
 
   /** Reconnects immediately, or checks whether the connection is still alive. */
   checkConnection(): void {
-    if (this.#phase.state === 'pausing') this.#connect();
-    else if (this.#phase.state === 'joined' || this.#phase.state === 'waiting') {
-      this.#ping(this.#phase.socket);
-      this.#fallback.probe();
-    }
+    this.#socket.check();
   }
 
   /** Leaves the room; with `mayReturn` the session is kept for some seconds. */
   leave(mayReturn = false): void {
-    const phase = this.#phase;
-    const text = JSON.stringify(mayReturn ? { type: 'leave', mayReturn } : { type: 'leave' });
-    if (phase.state === 'joined' || phase.state === 'waiting') phase.socket.send(text);
-    if (phase.state === 'moving') phase.old.send(text);
-    this.#end('left');
+    this.#end('left', JSON.stringify(mayReturn ? { type: 'leave', mayReturn } : { type: 'leave' }));
   }
 
-  // ── the socket ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #connect(): void {
-    this.#attempt += 1;
-    const socket = this.#fallback.open();
-    this.#phase = { state: 'opening', socket };
-    socket.onopen = () => this.#isCurrent(socket) && this.#sendJoin(socket);
-    this.#listen(socket);
-    this.#alarm.arm(this.#fallback.patience, () => this.#onFailure());
-    this.#emitState();
-  }
-
-  /** Joins again over a better socket while the old one stays open. */
-  #moveTo(socket: Socket): void {
-    if (this.#phase.state !== 'joined' && this.#phase.state !== 'waiting') return socket.close(1000);
-    this.#phase.socket.retire?.();
-    this.#phase = { state: 'moving', socket, old: this.#phase.socket, previous: this.state };
-    this.#listen(socket);
-    this.#sendJoin(socket);
-    this.#alarm.arm(this.#timing.opening, () => this.#reconnectLater());
-  }
-
-  #listen(socket: Socket): void {
-    socket.onmessage = ({ data }) => {
-      if (this.#isCurrent(socket)) this.#receive(socket, data);
-    };
-    socket.onclose = ({ code }) => {
-      if (this.#isCurrent(socket)) this.#closed(code);
-    };
-  }
-
-  /** Events of an abandoned socket are ignored. */
-  #isCurrent(socket: Socket): boolean {
-    return 'socket' in this.#phase && this.#phase.socket === socket;
-  }
-
-  #sendJoin(socket: Socket): void {
+  #joinMessage(): string {
     const session = this.#session;
     const resume = session.state === 'known' ? { session: session.secret, after: session.lastSeq } : {};
-    socket.send(JSON.stringify({ type: 'join', ...this.#join, ...resume }));
+    return JSON.stringify({ type: 'join', ...this.#join, ...resume });
   }
 
-  #closed(code: number): void {
-    if (code === 1009) this.#end('too-long');
-    else if (code >= 4500 && code <= 4999) this.#end(codeOfClose(code));
-    else if (code >= 4000 && code <= 4499) this.#reconnectLater(1000);
-    else this.#onFailure();
+  /** @throws RangeError */
+  #sendNumbered(message: Unnumbered): Promise<Settled> {
+    if (this.#admission.state === 'closed') {
+      assertFits(message);
+      return Promise.resolve({ accepted: false, code: this.#admission.code });
+    }
+    return this.#sendQueue.add(message);
   }
 
-  /** The connection failed without a message of the server, so the network may block the transport. */
-  #onFailure(): void {
-    if (this.#phase.state !== 'moving') this.#fallback.failed();
-    this.#reconnectLater();
+  /** Ends the connection, after a last message if there is one. */
+  #end(code: ErrorCode, last?: string): void {
+    if (this.#admission.state === 'closed') return;
+    this.#socket.close(last);
+    this.#sendQueue.close(code);
+    this.#setAbsent({ state: 'closed', code });
   }
 
-  /** Abandons this socket and reconnects, after at least `retry` milliseconds if the server requests that. */
-  #reconnectLater(retry?: number): void {
-    this.#setPhase({ state: 'pausing' });
-    this.#alarm.arm(this.#backoff.next(retry), () => this.#connect());
+  /** Records that this side is no longer in the room, or not yet. */
+  #setAbsent(admission: Admission): void {
+    this.#admission = admission;
+    this.#sendQueue.stop();
+    this.#iceUpdates.cancel();
     this.#emitState();
-  }
-
-  #end(code: ErrorCode): void {
-    if (this.#phase.state === 'closed') return;
-    this.#setPhase({ state: 'closed', code });
-    this.#outbox.close(code);
-    this.#emitState();
-  }
-
-  /** Changes the phase first, so that the sockets of the previous one are ignored while they close. */
-  #setPhase(phase: Phase): void {
-    const before = this.#phase;
-    this.#phase = phase;
-    this.#alarm.disarm();
-    this.#pause.disarm();
-    this.#iceCooldown.disarm();
-    this.#ice = undefined;
-    this.#fallback.stop();
-    if ('socket' in before) before.socket.close(1000);
-    if (before.state === 'moving') before.old.close(1000);
-  }
-
-  #schedulePing(socket: Socket): void {
-    this.#alarm.arm(this.#timing.ping, () => this.#ping(socket));
-  }
-
-  #ping(socket: Socket): void {
-    socket.send('{"type":"ping"}');
-    this.#alarm.arm(this.#timing.answer, () => this.#onFailure());
   }
 
   #emitState(): void {
     this.#emitter.emit('state', this.state);
   }
 
-  // ── what is sent ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** @throws RangeError */
-  #sendNumbered(message: Unnumbered): Promise<Settled> {
-    assertFits(message);
-    const phase = this.#phase;
-    if (phase.state === 'closed') return Promise.resolve({ accepted: false, code: phase.code });
-    if (this.#outbox.size >= maxUnsettled) return Promise.resolve({ accepted: false, code: 'rate-limited' });
-    return new Promise((settle) => {
-      const numbered = this.#outbox.add(message, settle);
-      if (phase.state === 'joined' && !this.#pause.armed) phase.socket.send(JSON.stringify(numbered));
-    });
-  }
-
-  #sendUnsettled(): void {
-    if (this.#phase.state !== 'joined') return;
-    for (const message of this.#outbox.unsettled()) this.#phase.socket.send(JSON.stringify(message));
-  }
-
-  /** The messages after a temporarily refused one would be out of order, so all unsettled messages are sent again later. */
-  #pauseFor(retry: number): void {
-    if (this.#pause.armed) return;
-    this.#pause.arm(this.#resendBackoff.next(retry), () => {
-      this.#resendBackoff.succeeded();
-      this.#sendUnsettled();
-    });
-  }
-
   // ── what is received ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  #receive(socket: Socket, data: unknown): void {
+  #receive(data: unknown): void {
     const message = parse(data);
     if (!message) return;
     if (message.type === 'malformed') return this.#onMalformed(message);
-    if (this.#phase.state === 'joined' || this.#phase.state === 'waiting') this.#schedulePing(socket);
+    this.#socket.heard();
     switch (message.type) {
       case 'joined':
-        return this.#onJoined(socket, message);
+        return this.#onJoined(message);
       case 'waiting':
-        return this.#onWaiting(socket, message);
+        return this.#onWaiting(message);
       case 'error':
-        return this.#onError(socket, message);
+        return this.#onError(message);
       case 'bye':
         return this.#onBye(message);
       default:
         // Nothing else is valid before `joined` or `waiting`.
-        if (this.#phase.state === 'joined' || this.#phase.state === 'waiting') this.#dispatch(message);
+        if (this.#socket.isOpen) this.#dispatch(message);
     }
   }
 
-  #dispatch(message: Exclude<ServerMessage, Joined | Waiting | Refusal | Bye>): void {
+  #dispatch(message: Exclude<ServerMessage, Joined | Waiting | ErrorMessage | Bye>): void {
     switch (message.type) {
       case 'ack':
-        return this.#outbox.acknowledged(message.n);
+        return this.#sendQueue.acknowledged(message.n);
       case 'reached':
         if (this.#session.state === 'known') this.#session.lastSeq = Math.max(message.seq, this.#session.lastSeq ?? 0);
         return;
@@ -343,7 +186,7 @@ export class Connection implements Source<ConnectionEvents> {
         return;
       case 'ice':
         this.#ice = message.ice;
-        return this.#emitIce();
+        return this.#iceUpdates.request();
       default:
         return this.#onEvent(message);
     }
@@ -351,111 +194,81 @@ export class Connection implements Source<ConnectionEvents> {
 
   /** Unless joined, a malformed message fails the connection. */
   #onMalformed({ of }: Malformed): void {
-    if (this.#phase.state !== 'joined') return this.#failWith('bad-message');
+    if (!this.#socket.isOpen || this.#admission.state !== 'joined') {
+      this.#because = 'bad-message';
+      return this.#socket.fail();
+    }
     if (this.#warned) return;
     this.#warned = true;
     this.#emitter.emit('warning', new TypeError(`malformed message: ${of}`));
   }
 
-  #failWith(code: ErrorCode): void {
-    this.#because = code;
-    this.#onFailure();
-  }
-
-  #emitIce(): void {
-    if (!this.#ice || this.#iceCooldown.armed) return;
-    this.#emitter.emit('ice', this.#ice);
-    this.#ice = undefined;
-    this.#iceCooldown.arm(iceInterval, () => this.#emitIce());
-  }
-
-  #countNewcomers(count: number): boolean {
-    const { now } = this.#clock;
-    if (now - this.#newcomersSince > newcomersWindow) {
-      this.#newcomersSince = now;
-      this.#newcomers = 0;
-    }
-    this.#newcomers += count;
-    return this.#newcomers <= maxNewcomers;
-  }
-
-  #onJoined(socket: Socket, joined: Joined): void {
-    if (this.#phase.state === 'joined') return;
-    if (!joined.recovered && !this.#countNewcomers(Math.min(joined.peers.length, newcomersAtOnce)))
-      return this.#failWith('rate-limited');
+  #onJoined(joined: Joined): void {
+    if (this.#socket.isOpen && this.#admission.state === 'joined') return;
     const before = this.#session;
     // After a resume the missed events follow, with numbers up to `joined.seq`; a new session's `joined` already contains them.
     const resumed = joined.recovered && before.state === 'known';
     const lastSeq = resumed ? before.lastSeq && Math.min(before.lastSeq, joined.seq) : joined.seq;
-    if (!joined.recovered && before.state === 'known') this.#outbox.renew();
-    this.#attach(socket, { state: 'joined', socket }, { state: 'known', secret: joined.session, lastSeq });
+    if (!joined.recovered && before.state === 'known') this.#sendQueue.renew();
+    this.#attach({ state: 'joined' }, { state: 'known', secret: joined.session, lastSeq });
     // Resend before emitting: messages that listeners send from these events have higher numbers.
-    this.#sendUnsettled();
+    this.#sendQueue.start((text) => this.#socket.send(text), before.state === 'known');
     // Emitted before `state`, so that links start connecting before the page renders.
     this.#emitter.emit('joined', joined);
     this.#emitState();
   }
 
   /** In the lobby until a host admits. */
-  #onWaiting(socket: Socket, { host, session, seq }: Waiting): void {
-    if (this.#phase.state === 'joined' || this.#phase.state === 'waiting') return;
-    this.#attach(socket, { state: 'waiting', socket, host }, { state: 'known', secret: session, lastSeq: seq });
+  #onWaiting({ host, session, seq }: Waiting): void {
+    if (this.#socket.isOpen) return;
+    this.#attach({ state: 'waiting', host }, { state: 'known', secret: session, lastSeq: seq });
     this.#emitState();
   }
 
-  #attach(socket: Socket, phase: Phase, session: Session): void {
+  #attach(admission: Admission, session: Session): void {
     this.#session = session;
-    if (this.#phase.state === 'moving') {
-      this.#phase.old.close(1000);
-      this.#fallback.upgraded();
-    }
-    this.#fallback.joined();
-    this.#phase = phase;
-    this.#attempt = 0;
+    this.#admission = admission;
+    this.#socket.joined();
     this.#because = undefined;
     this.#warned = false;
-    this.#backoff.succeeded();
-    this.#schedulePing(socket);
   }
 
   #onEvent(event: RoomEvent): void {
     // Events without a number belong to a later protocol.
     if (this.#session.state === 'none' || !(event.seq > (this.#session.lastSeq ?? 0))) return;
-    if (event.type === 'peer-joined' && !this.#countNewcomers(1)) return this.#failWith('rate-limited');
     this.#session.lastSeq = event.seq;
-    if (event.type === 'waiting-updated' && this.#phase.state === 'waiting') {
-      this.#phase.host = event.host;
+    if (event.type === 'waiting-updated' && this.#admission.state === 'waiting') {
+      this.#admission = { state: 'waiting', host: event.host };
       this.#emitState();
     }
     this.#emitter.emit('event', event);
   }
 
-  #onError(socket: Socket, { code, message, n, retry }: Refusal): void {
-    if (n !== undefined && retry != null) return this.#pauseFor(retry);
-    if (this.#phase.state === 'opening' || this.#phase.state === 'moving')
-      return this.#onJoinRefused(socket, code, retry);
-    if (n !== undefined) this.#outbox.refused(n, code);
+  #onError({ code, message, n, retry }: ErrorMessage): void {
+    if (n !== undefined && retry != null) return this.#sendQueue.pause(retry);
+    if (!this.#socket.isOpen) return this.#onJoinRefused(code, retry);
+    if (n !== undefined) this.#sendQueue.refused(n, code);
     this.#emitter.emit('refused', { code, message });
   }
 
-  #onJoinRefused(socket: Socket, code: ErrorCode, retry?: number): void {
+  #onJoinRefused(code: ErrorCode, retry?: number): void {
     if (retry != null) return this.#retryLater(code, retry);
     if (this.#session.state === 'none' || isFinal(code)) return this.#end(code);
     // The server refuses this session, but may accept a new one.
     this.#session = { state: 'none' };
-    this.#outbox.renew();
-    this.#sendJoin(socket);
+    this.#sendQueue.renew();
+    this.#socket.sendJoin();
   }
 
   #onBye({ code, retry }: Bye): void {
-    const replacedByUs = code === 'replaced' && (this.#phase.state === 'moving' || this.#fallback.justUpgraded);
-    if (replacedByUs || (code === 'origin-refused' && this.#fallback.originRefused())) this.#reconnectLater();
+    const replacedByUs = code === 'replaced' && this.#socket.isMoving;
+    if (replacedByUs || (code === 'origin-refused' && this.#socket.originRefused())) this.#socket.reconnectLater();
     else if (retry === null) this.#end(code);
     else this.#retryLater(code, retry);
   }
 
   #retryLater(code: ErrorCode, retry: number): void {
     this.#because = code;
-    this.#reconnectLater(retry);
+    this.#socket.reconnectLater(retry);
   }
 }

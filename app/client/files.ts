@@ -4,12 +4,12 @@
  */
 import type { PeerId } from '../protocol/messages.ts';
 import type { Allowance } from './allowance.ts';
-import type { Channel, Received } from './channel.ts';
-import type { ConnectionState } from './connection.ts';
+import type { Channel, ReceivedData } from './channel.ts';
 import { Emitter, type Source } from './events.ts';
 import { Incoming, typeOf } from './incoming.ts';
 import type { MeshEvents } from './mesh.ts';
 import { Outgoing } from './outgoing.ts';
+import type { ConnectionState } from './signaling.ts';
 import type { FileInfo, FileMessage, Transfer } from './transfer.ts';
 
 export type FileOptions = {
@@ -89,7 +89,7 @@ export class Files implements Source<{ file: Incoming }> {
     for (const file of ours) file.offer();
   }
 
-  #receive(from: PeerId, data: Received, allowance: Allowance): void {
+  #receive(from: PeerId, data: ReceivedData, allowance: Allowance): void {
     if (data instanceof ArrayBuffer) return this.#onFrame(from, data);
     const { file, files, ...message } = data;
     if (Array.isArray(files)) return allowance.take('file') ? this.#onList(from, files) : undefined;

@@ -1,10 +1,9 @@
 /** Plain HTTP behind the socket interface: POST requests to send, an event stream or long polling to receive. */
-import type { ServerMessage } from '../protocol/messages.ts';
+import { BlockReader } from '../protocol/event-stream.ts';
 import { Backoff } from './backoff.ts';
 import { Alarm, type Clock } from './clock.ts';
-import { EventStream } from './event-stream.ts';
 import { HttpRequest, longestText } from './request.ts';
-import { parse, parseAnswer } from './shape.ts';
+import { type ErrorMessage, parse, parseBatch } from './shape.ts';
 import type { Timing } from './timeouts.ts';
 import { isFinal, type Socket, type Transport } from './transport.ts';
 
@@ -20,8 +19,6 @@ const postLength = 200_000;
  * polls; the others stay free for POST requests, and for the short polls of further tabs.
  */
 const maxLongRequests = 4;
-
-type Refusal = Extract<ServerMessage, { type: 'error' }>;
 
 /** Tracks whether event streams work on this network. */
 export class Streams {
@@ -202,15 +199,17 @@ export class HttpSocket implements Socket {
   /** Reads a stream until it ends, or until an event is too long. @returns whether anything was received */
   async #read(request: HttpRequest, body: ReadableStream<BufferSource>): Promise<boolean> {
     let received = false;
-    const events = new EventStream(longestText, (id, data) => {
-      if (/^\d{1,15}$/.test(id)) this.#after = Number(id);
-      if (data) this.#deliver(data);
-    });
+    const events = new BlockReader();
     await request.read(body, (chunk) => {
       received = true;
       // The server's heartbeats are more frequent than that.
       request.within(2 * this.#timing.ping);
-      return !this.#closed && events.take(chunk);
+      for (const { id = '', data } of events.read(chunk)) {
+        if (this.#closed) return false;
+        if (/^\d{1,15}$/.test(id)) this.#after = Number(id);
+        if (data) this.#deliver(data);
+      }
+      return !this.#closed && events.pending <= longestText;
     });
     return received;
   }
@@ -225,7 +224,7 @@ export class HttpSocket implements Socket {
   /** Without a response, or with one that is not Genkan's, the connection is lost. */
   #onResponse(text: string): void {
     if (this.#closed) return;
-    const answer = parseAnswer(text);
+    const answer = parseBatch(text);
     if (!answer) return this.#fail(1006);
     if ('type' in answer) return this.#onRefusal(answer);
     this.#after = answer.seq ?? this.#after;
@@ -236,7 +235,7 @@ export class HttpSocket implements Socket {
   }
 
   /** The refusal of a whole request ends the connection like `bye`; if the session has ended, the client joins again. */
-  #onRefusal({ code, message, retry: retryAfter }: Refusal): void {
+  #onRefusal({ code, message, retry: retryAfter }: ErrorMessage): void {
     const retry = retryAfter ?? null;
     if (retry === null && !isFinal(code)) this.#fail(4000);
     else this.#deliver({ type: 'bye', code, message, retry });

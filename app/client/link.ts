@@ -5,8 +5,10 @@
  */
 import type { Allowance } from './allowance.ts';
 import type { Channel, ChannelSetup } from './channel.ts';
-import { Alarm, type Clock } from './clock.ts';
+import type { Clock } from './clock.ts';
+import type { ConnectionQueue } from './connection-queue.ts';
 import { isOffer, type LinkSignal, readSignal } from './link-signal.ts';
+import { type LinkTiming, LinkWatchdog } from './link-watchdog.ts';
 import { Negotiation } from './negotiation.ts';
 import type { Ice, Rtc, Tracks } from './rtc.ts';
 import type { VideoLimits } from './video-budget.ts';
@@ -17,20 +19,11 @@ export type LinkState = 'connecting' | 'connected' | 'reconnecting' | 'failed' |
 /** This side's role in the pair, assigned by the server. The epoch changes when one of the two joins again. */
 export type Pair = { epoch: number; initiator: boolean; polite: boolean };
 
-/** In milliseconds, except `tries`. */
-export type LinkTiming = {
-  /** Connect timeout after the last signal of either side; each further try adds half of it. */
-  connect: number;
-  /** Connections after the first before the link counts as failed. */
-  tries: number;
-  /** Delay before ICE is restarted after a disconnection; most disconnections recover by themselves. */
-  disconnected: number;
-};
-export const usualLinkTiming: LinkTiming = { connect: 10_000, tries: 3, disconnected: 2_000 };
-
 export type LinkSetup = ChannelSetup & {
   /** The peer's rate limits, shared by every link to it. */
   allowance: Allowance;
+  /** Paces the connections of all links. */
+  queue: ConnectionQueue;
   pair: Pair;
   ice: Ice;
   tracks: Tracks;
@@ -60,10 +53,7 @@ export class Link {
   #state: LinkState = 'connecting';
   #stream: MediaStream;
   #wasConnected = false;
-  /** The generation from which tries are counted. */
-  #baseGeneration = 1;
-  #tries = 0;
-  #watchdog: Alarm;
+  #watchdog: LinkWatchdog;
 
   constructor(setup: LinkSetup) {
     this.#setup = setup;
@@ -71,8 +61,8 @@ export class Link {
     this.#tracks = setup.tracks;
     this.#ice = setup.ice;
     this.#stream = setup.rtc.stream();
-    this.#watchdog = new Alarm(setup.clock);
-    if (this.#pair.initiator) this.#start(1, this.#allows('connection'));
+    this.#watchdog = new LinkWatchdog(setup.clock, setup.timing);
+    if (this.#pair.initiator) this.#start(1, this.#mayConnect());
     else this.#watch();
   }
 
@@ -111,21 +101,20 @@ export class Link {
     const { initiator, polite } = this.#pair;
     const { link } = signal;
     if ('renew' in signal) {
-      if (initiator && link === this.#generation && this.#isAnnounced && this.#allows('connection'))
-        this.#start(link + 1);
+      if (initiator && link === this.#generation && this.#isAnnounced && this.#mayConnect()) this.#start(link + 1);
       return;
     }
     if (!initiator && isOffer(signal) && (link === this.#generation + 1 || this.#awaitingKeep))
-      this.#start(link, this.#allows('connection'));
-    else if (!('candidate' in signal) && !this.#allows('description')) return;
+      this.#start(link, this.#mayConnect());
+    else if (!('candidate' in signal) && !this.#setup.allowance.take('description')) return;
     if ('keep' in signal) return initiator ? undefined : this.#onKeep(link);
     if (link !== this.#generation) return;
     void this.#current?.receive(signal, polite);
     this.#progressed();
   }
 
-  #allows(kind: 'connection' | 'description'): boolean {
-    return this.#setup.allowance.take(kind);
+  #mayConnect(): boolean {
+    return this.#setup.allowance.take('connection') && this.#setup.queue.take(this, () => this.#renew());
   }
 
   /**
@@ -133,7 +122,7 @@ export class Link {
    * initiator proposes this with `keep`.
    * @returns false if there is no working connection: the link must be replaced
    */
-  goOn(pair: Pair): boolean {
+  adoptEpoch(pair: Pair): boolean {
     if (!this.#isReusable()) return false;
     this.#pair = pair;
     this.#awaitingKeep = !pair.initiator;
@@ -186,13 +175,13 @@ export class Link {
   /** Starts again after a failure. */
   retry(): void {
     if (this.#state !== 'failed') return;
-    this.#baseGeneration = this.#generation;
-    this.#tries = 0;
+    this.#watchdog.reset(this.#generation);
     this.#renew();
   }
 
   close(): void {
-    this.#watchdog.disarm();
+    this.#watchdog.stop();
+    this.#setup.queue.remove(this);
     this.#closeConnection();
     this.#state = 'closed';
   }
@@ -205,8 +194,7 @@ export class Link {
     this.#isAnnounced = false;
     this.#awaitingKeep = false;
     this.#generation = generation;
-    // Both ends count in the same way, whichever requested it, so that their timeouts keep the intended order.
-    this.#tries = Math.min(this.#setup.timing.tries, Math.max(this.#tries, generation - this.#baseGeneration));
+    this.#watchdog.started(generation);
     this.#stream = this.#setup.rtc.stream();
     if (allowed) this.#connect(generation);
     this.#awaitConnection();
@@ -255,23 +243,18 @@ export class Link {
   }
 
   #watch(): void {
-    // The initiator times out first, so that the two sides do not act simultaneously.
-    const factor = this.#pair.initiator ? 1 : 1.3;
-    const delay = this.#setup.timing.connect * (1 + this.#tries / 2) * factor;
-    this.#watchdog.arm(delay, () => this.#onTimeout());
+    this.#watchdog.awaitConnection(this.#pair.initiator, () => this.#onTimeout());
   }
 
   #onTimeout(): void {
     if (!this.#setup.reachable()) return this.#watch();
-    if (this.#tries >= this.#setup.timing.tries) return this.#setState('failed');
-    this.#tries += 1;
+    if (!this.#watchdog.tryAgain()) return this.#setState('failed');
     this.#renew();
   }
 
   #renew(): void {
     // Rate-limited, because a peer could end each connection as soon as it is established.
-    if (this.#pair.initiator && this.#allows('connection'))
-      return this.#start(this.#generation + Number(this.#isAnnounced));
+    if (this.#pair.initiator && this.#mayConnect()) return this.#start(this.#generation + Number(this.#isAnnounced));
     if (!this.#pair.initiator) this.#send({ link: this.#generation, renew: true });
     this.#awaitConnection();
   }
@@ -292,29 +275,20 @@ export class Link {
     const { ufrag } = negotiation;
     if (this.#pair.initiator) negotiation.restart();
     else
-      this.#watchdog.arm(this.#setup.timing.disconnected, () => {
+      this.#watchdog.awaitRecovery(1, () => {
         if (negotiation.ufrag === ufrag) negotiation.restart();
       });
   }
 
   #onConnectionState(state: RTCPeerConnectionState): void {
-    if (state === 'connected') this.#onConnected();
-    if (state === 'disconnected') this.#onDisconnected();
-    if (state === 'failed') this.#restart();
-  }
-
-  #onConnected(): void {
-    this.#watchdog.disarm();
-    this.#baseGeneration = this.#generation;
-    this.#tries = 0;
-    this.#wasConnected = true;
-    this.#setState('connected');
-  }
-
-  #onDisconnected(): void {
-    this.#setState('reconnecting');
-    const factor = this.#pair.initiator ? 1 : 2;
-    this.#watchdog.arm(this.#setup.timing.disconnected * factor, () => this.#restart());
+    if (state === 'connected') {
+      this.#watchdog.reset(this.#generation);
+      this.#wasConnected = true;
+      this.#setState('connected');
+    } else if (state === 'disconnected') {
+      this.#setState('reconnecting');
+      this.#watchdog.awaitRecovery(this.#pair.initiator ? 1 : 2, () => this.#restart());
+    } else if (state === 'failed') this.#restart();
   }
 
   #setState(state: LinkState): void {

@@ -1,24 +1,19 @@
 /** The links to all peers of a room. */
 import type { Joined, LeaveReason, Peer, PeerId } from '../protocol/messages.ts';
 import { Allowance } from './allowance.ts';
-import { type Received, read } from './channel.ts';
+import { type ReceivedData, read } from './channel.ts';
 import { Alarm, browserClock, type Clock } from './clock.ts';
-import type { ConnectionEvents, ConnectionState, RoomEvent } from './connection.ts';
-import type { Emitter, Source } from './events.ts';
-import { Link, type LinkState, type LinkTiming, usualLinkTiming } from './link.ts';
+import { ConnectionQueue } from './connection-queue.ts';
+import type { Emitter } from './events.ts';
+import { Link } from './link.ts';
 import { LinkMonitor } from './link-monitor.ts';
+import { type LinkTiming, usualLinkTiming } from './link-watchdog.ts';
+import { type MeshPeer, type RemotePeer, snapshot } from './mesh-peer.ts';
 import type { Quality } from './quality.ts';
+import { QualityMonitor } from './quality-monitor.ts';
 import { browserRtc, type Ice, type Rtc, type Tracks } from './rtc.ts';
+import type { RoomEvent, Signaling } from './signaling.ts';
 import { defaultStatsInterval } from './timeouts.ts';
-
-/** Immutable snapshot of another peer, replaced whenever anything changes. */
-export type RemotePeer = Readonly<
-  Pick<Peer, 'id' | 'name' | 'role' | 'media' | 'hand' | 'away'> & {
-    connectionState: LinkState;
-    stream: MediaStream;
-    quality?: Quality | undefined;
-  }
->;
 
 export type MeshEvents = {
   'peer-joined': RemotePeer;
@@ -28,15 +23,9 @@ export type MeshEvents = {
   quality: { peer: PeerId; quality: Quality };
   /** The data channel to a peer has opened; emitted again after each new connection. */
   channel: PeerId;
-  data: { from: PeerId; data: Received; allowance: Allowance };
+  data: { from: PeerId; data: ReceivedData; allowance: Allowance };
   /** A failure that did not end the call, for logging. */
   warning: { peer: PeerId; error: unknown };
-};
-
-/** The part of Connection that the mesh uses. */
-export type Signaling = Source<ConnectionEvents> & {
-  readonly state: ConnectionState;
-  signal(to: PeerId, epoch: number, data: NonNullable<unknown>): unknown;
 };
 
 export type MeshOptions = {
@@ -50,9 +39,7 @@ export type MeshOptions = {
 };
 
 /** Received as JSON, so no value is undefined. */
-type Change = Partial<Pick<Peer, 'name' | 'media' | 'hand' | 'role' | 'away'>>;
-/** `missing`: the room was recreated and the peer has not joined it yet, but its link still works. */
-type Entry = { peer: Peer; link: Link; monitor: LinkMonitor; allowance: Allowance; missing?: true };
+type PeerChange = Partial<Pick<Peer, 'name' | 'media' | 'hand' | 'role' | 'away'>>;
 
 /** Maximum number of links; further peers are ignored. A mesh supports far fewer in practice. */
 const maxLinks = 64;
@@ -64,19 +51,19 @@ export class Mesh {
   #tracks: Tracks;
   #rtc: Rtc;
   #clock: Clock;
-  #timing: LinkTiming & { statsInterval: number };
+  #timing: LinkTiming;
   #ice: Ice;
-  #entries = new Map<PeerId, Entry>();
+  #peers = new Map<PeerId, MeshPeer>();
   #emitter: MeshOptions['emitter'];
   #unsubscribers: (() => void)[];
-  /** The next sample of the statistics. */
-  #sampleAlarm: Alarm;
+  #quality: QualityMonitor;
   /** Deadline after which missing peers are removed. */
   #missingAlarm: Alarm;
   #self: PeerId | undefined;
   /** Peers with rate-limited updates, and the time at which these are shown. */
   #pendingUpdates = new Set<PeerId>();
   #updateAlarm: Alarm;
+  #queue: ConnectionQueue;
 
   constructor(
     signaling: Signaling,
@@ -88,10 +75,17 @@ export class Mesh {
     this.#ice = { iceServers: [], iceTransportPolicy };
     this.#rtc = rtc;
     this.#clock = clock;
-    this.#timing = { ...usualLinkTiming, statsInterval: defaultStatsInterval, ...timing };
-    this.#sampleAlarm = new Alarm(clock);
+    this.#timing = { ...usualLinkTiming, ...timing };
+    this.#quality = new QualityMonitor(this.#peers, clock, timing.statsInterval ?? defaultStatsInterval, {
+      track: () => this.#tracks.video,
+      measured: (peer, quality, levelChanged) => {
+        emitter.emit('quality', { peer: peer.peer.id, quality });
+        if (levelChanged) emitter.emit('peer-updated', snapshot(peer));
+      },
+    });
     this.#missingAlarm = new Alarm(clock);
     this.#updateAlarm = new Alarm(clock);
+    this.#queue = new ConnectionQueue(clock);
     this.#unsubscribers = [
       signaling.on('joined', (joined) => {
         if (!joined.recovered) return this.#reset(joined);
@@ -107,32 +101,32 @@ export class Mesh {
   }
 
   get peers(): RemotePeer[] {
-    return [...this.#entries.values()].map(snapshot);
+    return [...this.#peers.values()].map(snapshot);
   }
 
   /** Sends these tracks to everyone, now and later. */
   setTracks(tracks: Tracks): void {
     this.#tracks = tracks;
-    for (const { link } of this.#entries.values()) link.setTracks(tracks);
-    this.#limitAllVideo();
+    for (const { link } of this.#peers.values()) link.setTracks(tracks);
+    this.#quality.limitAllVideo();
   }
 
   link(id: PeerId): Link | undefined {
-    return this.#entries.get(id)?.link;
+    return this.#peers.get(id)?.link;
   }
 
   /** This device changed networks. */
   networkChanged(): void {
-    for (const { link } of this.#entries.values()) link.networkChanged();
+    for (const { link } of this.#peers.values()) link.networkChanged();
   }
 
   close(): void {
     for (const unsubscribe of this.#unsubscribers) unsubscribe();
-    this.#sampleAlarm.disarm();
+    this.#quality.close();
     this.#missingAlarm.disarm();
     this.#updateAlarm.disarm();
-    for (const { link } of this.#entries.values()) link.close();
-    this.#entries.clear();
+    for (const { link } of this.#peers.values()) link.close();
+    this.#peers.clear();
   }
 
   // ── events of the room ────────────────────────────────────────────────────────────────────────────────────────────
@@ -140,7 +134,7 @@ export class Mesh {
   /** Peers rejoin a lost room one by one, so connected peers that are not in it yet are kept for the grace period. */
   #reset({ self, peers, ice, grace }: Joined): void {
     const present = new Set(peers.map(({ id }) => id));
-    for (const [id, entry] of [...this.#entries]) {
+    for (const [id, entry] of [...this.#peers]) {
       // With a new id, the other peers do not recognize this side.
       if (self.id !== this.#self) entry.link.close();
       if (present.has(id)) continue;
@@ -154,28 +148,28 @@ export class Mesh {
     this.#setIce(ice);
     for (const peer of peers) this.#addOrReplace(peer);
     this.#missingAlarm.arm(grace, () => {
-      for (const { peer, missing } of [...this.#entries.values()]) if (missing) this.#remove(peer.id, 'timeout');
+      for (const { peer, missing } of [...this.#peers.values()]) if (missing) this.#remove(peer.id, 'timeout');
     });
   }
 
   #setIce(ice: Joined['ice']): void {
     this.#ice = { ...this.#ice, iceServers: ice as RTCIceServer[] };
     // A new path cannot be negotiated with a peer that signals do not reach.
-    for (const { link, missing } of this.#entries.values()) if (!missing) link.setIce(this.#ice);
+    for (const { link, missing } of this.#peers.values()) if (!missing) link.setIce(this.#ice);
   }
 
   #healAll(): void {
-    for (const { link } of this.#entries.values()) link.heal();
+    for (const { link } of this.#peers.values()) link.heal();
   }
 
   #onEvent(event: RoomEvent): void {
     switch (event.type) {
       case 'peer-joined':
-        if (this.#entries.get(event.peer.id)?.peer.epoch !== event.peer.epoch) this.#addOrReplace(event.peer);
+        if (this.#peers.get(event.peer.id)?.peer.epoch !== event.peer.epoch) this.#addOrReplace(event.peer);
         return;
       case 'peer-updated': {
         const { type: _, seq: __, peer, ...change } = event;
-        return this.#update(peer, change as Change);
+        return this.#update(peer, change as PeerChange);
       }
       case 'peer-away':
         return this.#update(event.peer, { away: true });
@@ -192,45 +186,45 @@ export class Mesh {
   }
 
   #heal(id: PeerId): void {
-    const entry = this.#entries.get(id);
+    const entry = this.#peers.get(id);
     if (entry?.allowance.take('description')) entry.link.heal();
   }
 
   #onSignal(from: PeerId, epoch: number, data: unknown): void {
-    const entry = this.#entries.get(from);
+    const entry = this.#peers.get(from);
     // A signal of another epoch is outdated, or belongs to one that this side does not know yet.
     if (entry?.peer.epoch === epoch) entry.link.receive(data);
   }
 
-  // ── the entries ───────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the peers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Adds or replaces a peer. A working link to a known peer is kept; otherwise a new one is created. */
   #addOrReplace(peer: Peer): void {
-    const known = this.#entries.get(peer.id);
-    if (known?.link.goOn(peer)) {
+    const known = this.#peers.get(peer.id);
+    if (known?.link.adoptEpoch(peer)) {
       known.peer = peer;
       if (known.missing) known.link.setIce(this.#ice);
       delete known.missing;
       return this.#emitter.emit('peer-updated', snapshot(known));
     }
-    if (!known && this.#entries.size >= maxLinks) return;
+    if (!known && this.#peers.size >= maxLinks) return;
     known?.link.close();
     const allowance = known?.allowance ?? new Allowance();
-    const entry: Entry = { peer, link: this.#link(peer, allowance), monitor: new LinkMonitor(), allowance };
-    this.#entries.set(peer.id, entry);
-    this.#limitAllVideo();
-    if (!this.#sampleAlarm.armed) this.#scheduleSample();
+    const entry: MeshPeer = { peer, link: this.#link(peer, allowance), monitor: new LinkMonitor(), allowance };
+    this.#peers.set(peer.id, entry);
+    this.#quality.peerAdded();
     this.#emitter.emit(known ? 'peer-updated' : 'peer-joined', snapshot(entry));
   }
 
   #link(peer: Peer, allowance: Allowance): Link {
     const { id } = peer;
     const current = () => {
-      const entry = this.#entries.get(id);
+      const entry = this.#peers.get(id);
       return entry?.link === link ? entry : undefined;
     };
     const link = new Link({
       allowance,
+      queue: this.#queue,
       pair: peer,
       ice: this.#ice,
       tracks: this.#tracks,
@@ -243,7 +237,7 @@ export class Mesh {
         const entry = current();
         if (!entry) return;
         if (entry.missing && link.state !== 'connected') return this.#remove(id, 'left');
-        this.#limitVideo(entry);
+        this.#quality.limitVideo(entry);
         this.#emitter.emit('peer-updated', snapshot(entry));
       },
       opened: () => current() && this.#emitter.emit('channel', id),
@@ -256,8 +250,8 @@ export class Mesh {
     return link;
   }
 
-  #update(id: PeerId, change: Change): void {
-    const entry = this.#entries.get(id);
+  #update(id: PeerId, change: PeerChange): void {
+    const entry = this.#peers.get(id);
     if (!entry) return;
     entry.peer = { ...entry.peer, ...change };
     if (entry.allowance.take('update')) return this.#emitter.emit('peer-updated', snapshot(entry));
@@ -272,45 +266,11 @@ export class Mesh {
   }
 
   #remove(id: PeerId, reason: LeaveReason): void {
-    const entry = this.#entries.get(id);
+    const entry = this.#peers.get(id);
     if (!entry) return;
     entry.link.close();
-    this.#entries.delete(id);
-    this.#limitAllVideo();
+    this.#peers.delete(id);
+    this.#quality.peerRemoved();
     this.#emitter.emit('peer-left', { peer: snapshot(entry), reason });
   }
-
-  #scheduleSample(): void {
-    this.#sampleAlarm.arm(this.#timing.statsInterval, () => {
-      if (this.#entries.size > 0) this.#scheduleSample();
-      for (const entry of this.#entries.values()) void this.#sample(entry);
-    });
-  }
-
-  async #sample(entry: Entry): Promise<void> {
-    const { peer, link, monitor } = entry;
-    const stats = link.state === 'connected' && (await link.stats());
-    const before = monitor.quality?.level;
-    if (!stats || this.#entries.get(peer.id) !== entry || !monitor.take(stats, this.#entries.size)) return;
-    this.#limitVideo(entry);
-    if (!monitor.quality) return;
-    this.#emitter.emit('quality', { peer: peer.id, quality: monitor.quality });
-    if (monitor.quality.level !== before) this.#emitter.emit('peer-updated', snapshot(entry));
-  }
-
-  #limitAllVideo(): void {
-    for (const entry of this.#entries.values()) this.#limitVideo(entry);
-  }
-
-  #limitVideo({ link, monitor }: Entry): void {
-    const { video } = this.#tracks;
-    if (video && link.state === 'connected') link.setLimits(monitor.limits(this.#entries.size, video));
-  }
 }
-
-const snapshot = ({ peer: { initiator: _, polite: __, epoch: ___, ...shown }, link, monitor }: Entry): RemotePeer => ({
-  ...shown,
-  connectionState: link.state,
-  stream: link.stream,
-  quality: monitor.quality,
-});

@@ -1,4 +1,4 @@
-/** Numbers outgoing messages and keeps them until they are settled, so that they can be sent again. */
+/** The outgoing messages: numbered, and kept until they are settled, so that they can be sent again. */
 import type { ErrorCode } from '../protocol/errors.ts';
 import { most, peerIdForm } from '../protocol/limits.ts';
 import type { Numbered } from '../protocol/messages.ts';
@@ -9,7 +9,7 @@ export type Unnumbered = WithoutNumber<Numbered>;
 /** The outcome of a message: accepted by the room, or refused permanently. */
 export type Settled = { accepted: true } | { accepted: false; code: ErrorCode };
 
-type Pending = { message: Numbered; settle: (settled: Settled) => void };
+type PendingMessage = { message: Numbered; settle: (settled: Settled) => void };
 
 /** Checks a message before it is numbered. @throws RangeError naming the limit, for a message that every server refuses */
 export const assertFits = (message: Unnumbered): void => {
@@ -33,14 +33,14 @@ const assertLength = (what: string, text: string, least: number, longest: number
 
 export class Outbox {
   #lastNumber = 0;
-  #pending: Pending[] = [];
+  #pending: PendingMessage[] = [];
+  /** The number of messages at the start of `#pending` that were sent. */
+  #sent = 0;
 
   /** Numbers and keeps the message; `settle` is called once. */
-  add(message: Unnumbered, settle: (settled: Settled) => void): Numbered {
+  add(message: Unnumbered, settle: (settled: Settled) => void): void {
     this.#lastNumber += 1;
-    const numbered = withNumber(message, this.#lastNumber);
-    this.#pending.push({ message: numbered, settle });
-    return numbered;
+    this.#pending.push({ message: withNumber(message, this.#lastNumber), settle });
   }
 
   /** Settles all messages up to and including `n`. */
@@ -57,9 +57,19 @@ export class Outbox {
     return this.#pending.length;
   }
 
-  /** Messages that the server may not have received, in order. */
-  unsettled(): Numbered[] {
-    return this.#pending.map((pending) => pending.message);
+  /** The next message to send; undefined if all were sent. */
+  get next(): Numbered | undefined {
+    return this.#pending[this.#sent]?.message;
+  }
+
+  /** The next message was sent. */
+  advance(): void {
+    this.#sent += 1;
+  }
+
+  /** The server may have received none of the unsettled messages: all of them are sent again. */
+  rewind(): void {
+    this.#sent = 0;
   }
 
   /**
@@ -81,6 +91,7 @@ export class Outbox {
 
   #settle(which: (message: Numbered) => boolean, settled: Settled): void {
     const settledMessages = this.#pending.filter((pending) => which(pending.message));
+    this.#sent = this.#pending.slice(0, this.#sent).filter((pending) => !which(pending.message)).length;
     this.#pending = this.#pending.filter((pending) => !which(pending.message));
     for (const pending of settledMessages) pending.settle(settled);
   }

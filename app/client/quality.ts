@@ -67,11 +67,11 @@ export const qualityBetween = (before: StatsSample, now: StatsSample): Omit<Qual
 };
 
 /** The displayed level, and the number of consecutive samples that were better (positive) or worse (negative). */
-export type Shown = { level: Level; row: number };
-export const unseen: Shown = { level: 'good', row: 0 };
+export type ShownLevel = { level: Level; row: number };
+export const unseen: ShownLevel = { level: 'good', row: 0 };
 
 /** Changes the level after two consecutive worse samples or three better ones, so that it does not flicker. */
-export const show = ({ level, row }: Shown, measured: Level): Shown => {
+export const show = ({ level, row }: ShownLevel, measured: Level): ShownLevel => {
   const worse = levels.indexOf(measured) - levels.indexOf(level);
   if (worse === 0) return { level, row: 0 };
   const next = worse > 0 ? Math.min(0, row) - 1 : Math.max(0, row) + 1;

@@ -1,6 +1,6 @@
 /** The own participant, access to the room, and, for hosts, the lobby. */
 import type { RoomState as Admission, Joined, Role, WaitingPeer } from '../protocol/messages.ts';
-import type { RoomEvent } from './connection.ts';
+import type { RoomEvent } from './signaling.ts';
 
 export type RoomState = Readonly<{
   self: Joined['self'];

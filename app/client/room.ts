@@ -1,31 +1,34 @@
 /** The public entry point of the browser library: `join` returns a Room. */
 import type { Access, Joined, MediaKind, MediaState, PeerId, Role } from '../protocol/messages.ts';
-import { Bucket, prices } from './allowance.ts';
+import { rateLimits } from './allowance.ts';
 import type { Channel } from './channel.ts';
 import type { Clock } from './clock.ts';
-import { Connection, type ConnectionEvents, type ConnectionState } from './connection.ts';
+import { Connection } from './connection.ts';
 import { Emitter, type Source } from './events.ts';
-import type { LinkTiming } from './link.ts';
-import { Mesh, type MeshEvents, type RemotePeer } from './mesh.ts';
+import type { LinkTiming } from './link-watchdog.ts';
+import { Mesh, type MeshEvents } from './mesh.ts';
+import type { RemotePeer } from './mesh-peer.ts';
 import type { Settled } from './outbox.ts';
 import { watchPageLifecycle } from './page-lifecycle.ts';
 import { encodeReaction, reactionOf } from './reactions.ts';
 import { after, type RoomState, roomStateOf } from './room-state.ts';
 import { type Rtc, tracksOf } from './rtc.ts';
+import type { ConnectionEvents, ConnectionState } from './signaling.ts';
 import type { Timing } from './timeouts.ts';
+import { TokenBucket } from './token-bucket.ts';
 import type { OpenSocket, Transport } from './transport.ts';
 
 export type { ErrorCode } from '../protocol/errors.ts';
 export type { Access, MediaKind, MediaState, PeerId, Role } from '../protocol/messages.ts';
-export type { ConnectionState } from './connection.ts';
 export { type FileOptions, type Files, files } from './files.ts';
 export type { Incoming } from './incoming.ts';
 export type { LinkState } from './link.ts';
-export type { RemotePeer } from './mesh.ts';
+export type { RemotePeer } from './mesh-peer.ts';
 export type { Settled } from './outbox.ts';
 export type { Outgoing } from './outgoing.ts';
 export type { Level, Quality } from './quality.ts';
 export type { RoomState } from './room-state.ts';
+export type { ConnectionState } from './signaling.ts';
 export type { Transfer, TransferEnd, TransferState } from './transfer.ts';
 export type { Transport } from './transport.ts';
 
@@ -76,7 +79,7 @@ export class Room implements Source<RoomEvents> {
   #emitter = new Emitter<RoomEvents>();
   #media: MediaState;
   #roomState: RoomState | undefined;
-  #reactions = new Bucket(prices.reaction);
+  #reactions = new TokenBucket(rateLimits.reaction);
   #stopListening: () => void;
 
   constructor(options: JoinOptions) {

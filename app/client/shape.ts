@@ -119,14 +119,15 @@ export const parse = (data: unknown): ServerMessage | Malformed | undefined => {
 };
 
 /** A response over plain HTTP, whose `messages` are not validated yet. */
-export type Answer = { messages: unknown[]; seq?: number };
-const answer = fields({ messages: list(anything, maxEvents), seq: optional(count) });
+export type MessageBatch = { messages: unknown[]; seq?: number };
+export type ErrorMessage = Extract<ServerMessage, { type: 'error' }>;
+const batch = fields({ messages: list(anything, maxEvents), seq: optional(count) });
 
-export const parseAnswer = (data: string): Answer | Extract<ServerMessage, { type: 'error' }> | undefined => {
+export const parseBatch = (data: string): MessageBatch | ErrorMessage | undefined => {
   try {
     const value = read(data);
-    const refusal = parse(value);
-    return refusal?.type === 'error' ? refusal : (answer(value) as Answer);
+    const message = parse(value);
+    return message?.type === 'error' ? message : (batch(value) as MessageBatch);
   } catch {
     return undefined;
   }

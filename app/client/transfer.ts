@@ -28,20 +28,20 @@ export type FileMessage =
   /** From the receiver: the first `at` bytes are verified. */
   | { is: 'got'; at: number };
 
-export type Events = { state: TransferState; progress: number };
+export type TransferEvents = { state: TransferState; progress: number };
 
 /** Bytes of a frame, and of a block, the unit that is verified. */
 export const frameBytes = 16_384;
 export const blockBytes = 262_144;
 
-export class Transfer implements Source<Events> {
+export class Transfer implements Source<TransferEvents> {
   readonly id: number;
   readonly peer: PeerId;
   readonly name: string;
   readonly size: number;
   readonly type: string;
   protected readonly send: (message: FileMessage) => void;
-  #emitter = new Emitter<Events>();
+  #emitter = new Emitter<TransferEvents>();
   #state: TransferState = { state: 'offered' };
   #progress = 0;
 
@@ -67,7 +67,7 @@ export class Transfer implements Source<Events> {
     return this.#state.state !== 'done' && this.#state.state !== 'closed';
   }
 
-  on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void {
+  on<Name extends keyof TransferEvents>(name: Name, listener: (value: TransferEvents[Name]) => void): () => void {
     return this.#emitter.on(name, listener);
   }
 

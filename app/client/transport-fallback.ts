@@ -1,5 +1,6 @@
 /** Chooses the transport: WebSocket, plain HTTP where the network breaks WebSockets, and WebSocket again once they work. */
 import { Alarm, type Clock } from './clock.ts';
+import { HttpSocket, Streams } from './http-transport.ts';
 import { parse } from './shape.ts';
 import type { Timing } from './timeouts.ts';
 import type { OpenSocket, Socket, TransportKind } from './transport.ts';
@@ -123,6 +124,13 @@ export class TransportFallback {
     this.joined();
   }
 }
+
+/** Opens the sockets of one connection; they share what is known about event streams on this network. */
+export const openSockets = (clock: Clock, timing: Timing): OpenSocket => {
+  const streams = new Streams(timing.climb, clock);
+  return (url, kind) =>
+    kind === 'websocket' ? new WebSocket(url, 'genkan.v1') : new HttpSocket(url, streams, clock, timing);
+};
 
 const isSameOrigin = (url: string): boolean =>
   typeof location === 'object' && location.origin === new URL(url.replace(/^ws/, 'http')).origin;

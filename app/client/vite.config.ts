@@ -26,7 +26,7 @@ const hashedFile = (name: string, extension: string, content: string | Buffer) =
 });
 
 /** Makes the page installable: icons and a manifest, whose URLs are relative to itself so that they work below any path. */
-export const installable = (): Plugin => {
+const installable = (): Plugin => {
   const icon = (name: string, sizes: string, purpose: 'any' | 'maskable') => {
     const file = hashedFile(name, 'png', readFileSync(join(import.meta.dirname, `icons/${name}.png`)));
     return { file, entry: { src: file.fileName.replace('js/', ''), sizes, type: 'image/png', purpose } };

@@ -15,22 +15,35 @@ export const onOneLine = (json: string): string =>
 /** Incremental parser of an event stream. A line ends with CR, LF or CRLF and nothing else, an event with an empty line. */
 export class BlockReader {
   /** The start of an incomplete line. */
-  #rest = '';
+  #line = '';
   #endedInCr = false;
+  /** The lines of the incomplete event. */
   #lines: string[] = [];
+  #length = 0;
+
+  /** Characters of the incomplete event. A client closes a stream whose event is too long. */
+  get pending(): number {
+    return this.#length + this.#line.length;
+  }
 
   /** The events that this chunk of decoded text completes. */
   read(chunk: string): Block[] {
     const text = this.#endedInCr && chunk.startsWith('\n') ? chunk.slice(1) : chunk;
     if (chunk !== '') this.#endedInCr = chunk.endsWith('\r');
-    const lines = (this.#rest + text).split(/\r\n|\r|\n/);
-    this.#rest = lines.pop() ?? '';
-    const blocks: Block[] = [];
-    for (const line of lines) {
-      if (line !== '') this.#lines.push(line);
-      else if (this.#lines.length > 0) blocks.push(blockOf(this.#lines.splice(0)));
-    }
-    return blocks;
+    // Only the new text is searched: a long line arrives in many chunks.
+    const [first = '', ...starts] = text.split(/\r\n|\r|\n/);
+    this.#line += first;
+    return starts.flatMap((start) => {
+      const line = this.#line;
+      this.#line = start;
+      if (line !== '') {
+        this.#lines.push(line);
+        this.#length += line.length;
+        return [];
+      }
+      this.#length = 0;
+      return this.#lines.length > 0 ? [blockOf(this.#lines.splice(0))] : [];
+    });
   }
 }
 

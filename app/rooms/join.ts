@@ -92,6 +92,13 @@ export const isTaken = (
   return former === undefined || known.former?.secretHash !== former.secretHash;
 };
 
+/** ms since a room was lost within which its peers are expected to return. */
+const returnTime = 5 * 60_000;
+
+/** Whether a room may have been lost recently: everyone in it has just returned with the proof of a session that it did not know. */
+export const mayBeLost = ({ peers, waiting }: Room, now: number): boolean =>
+  [...peers.values(), ...waiting.values()].every(({ former }) => former !== undefined && now - former.at < returnTime);
+
 /** Resumes a session, on any connection. */
 export const resume = (
   room: Room,

@@ -4,7 +4,14 @@ import { smallestNetwork } from '../budgets/address.ts';
 import { errors, type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, Joined, PeerId, RoomName, Waiting } from '../protocol/messages.ts';
 import type { RoomLogEntry } from '../rooms/event-log.ts';
-import { enterAdmitted, join as enterRoom, isTaken, type JoinOutcome, resume as resumeSession } from '../rooms/join.ts';
+import {
+  enterAdmitted,
+  join as enterRoom,
+  isTaken,
+  type JoinOutcome,
+  mayBeLost,
+  resume as resumeSession,
+} from '../rooms/join.ts';
 import { lose } from '../rooms/leave.ts';
 import { admits, concerns, type PreviousSession } from '../rooms/room.ts';
 import { eventsFor } from '../rooms/view.ts';
@@ -51,7 +58,7 @@ export const joinRoom = async (
   // The session exists, but the events that it missed do not: a rejoin in the same seat.
   const result = resumed === 'gone' ? await joinNew({ ...known, session }) : resumed;
   if (!isUnknown(result)) return result;
-  const seat = await restoreSeat(signaling, name, session);
+  const seat = await restoreSeat(signaling, name, session, caller);
   if (seat && 'refused' in seat) return seat;
   const rejoined = await joinNew(seat);
   return seat && isUnknown(rejoined) ? joinNew() : rejoined;
@@ -60,20 +67,29 @@ export const joinRoom = async (
 const isUnknown = (result: JoinResult | Refusal): boolean =>
   'refused' in result && result.refused === 'unknown-session';
 
-/** The seat for a session that the room does not know, if the session id proves that it had one and the seat is free. */
+/**
+ * The seat for a session that the room does not know, if the session id proves that it had one and the seat is free. Costs a join,
+ * because the peer may have left by itself, unless the room may have been lost.
+ */
 const restoreSeat = async (
-  { sessions, store, clock }: Signaling,
+  { sessions, store, clock, addresses }: Signaling,
   name: RoomName,
   session: string,
+  { address }: Caller,
 ): Promise<Seat | Refusal | undefined> => {
   const now = clock();
   const known = sessions.proves(name, session, now) && readSession(session);
   if (!known) return undefined;
   // The seat gets a new secret: a client with the previous one does not know what has happened since.
   const seat = { ...sessions.mint(name, now, known.id), former: { secretHash: known.secretHash, at: now } };
-  const taken = await store.commit(name, (room) => ({ events: [], result: isTaken(room, seat) }));
-  if ('refused' in taken) return taken;
-  return taken.result ? undefined : seat;
+  const found = await store.commit(name, (room, at) => ({
+    events: [],
+    result: { taken: isTaken(room, seat), lost: mayBeLost(room, at) },
+  }));
+  if ('refused' in found) return found;
+  if (found.result.taken) return undefined;
+  const wait = found.result.lost ? 0 : addresses.take('joins', address, now);
+  return wait > 0 ? tooOften(wait) : seat;
 };
 
 /** The seat of a client with a valid session; `former` is set if the room does not know that session. */

@@ -6,9 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import WebSocket from 'ws';
 import { browserClock } from '../../app/client/clock.ts';
 import { Connection } from '../../app/client/connection.ts';
-import { openSockets } from '../../app/client/open-sockets.ts';
 import { defaultTiming } from '../../app/client/timeouts.ts';
 import type { OpenSocket, Socket } from '../../app/client/transport.ts';
+import { openSockets } from '../../app/client/transport-fallback.ts';
 
 export type CrowdJob = { base: string; clients: number };
 /** `back`: ms since 1970, ascending, of the lost clients. `recovered`: how many sessions were resumed. */

@@ -4,8 +4,9 @@
  */
 import WebSocket from 'ws';
 import { browserClock } from '../../app/client/clock.ts';
-import { Connection, type RoomEvent } from '../../app/client/connection.ts';
+import { Connection } from '../../app/client/connection.ts';
 import { HttpSocket, Streams } from '../../app/client/http-transport.ts';
+import type { RoomEvent } from '../../app/client/signaling.ts';
 import { defaultTiming } from '../../app/client/timeouts.ts';
 import type { OpenSocket, Socket } from '../../app/client/transport.ts';
 import type { Joined } from '../../app/protocol/messages.ts';

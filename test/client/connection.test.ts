@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import { Connection, type ConnectionOptions, type RoomEvent } from '../../app/client/connection.ts';
+import { Connection, type ConnectionOptions } from '../../app/client/connection.ts';
+import type { RoomEvent } from '../../app/client/signaling.ts';
 import { errors } from '../../app/protocol/errors.ts';
 import { FakeClock, settled } from './fake-clock.ts';
 import { FakeServer, type FakeSocket, joined, peer } from './fake-server.ts';

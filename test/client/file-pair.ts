@@ -1,7 +1,7 @@
 /** Two pages that transfer files to each other, over a path that the test slows down, corrupts or cuts. */
 import { expect, vi } from 'vitest';
 import { Allowance } from '../../app/client/allowance.ts';
-import { type Channel, type Data, read } from '../../app/client/channel.ts';
+import { type Channel, type ChannelData, read } from '../../app/client/channel.ts';
 import { Emitter } from '../../app/client/events.ts';
 import { type FileOptions, type FileRoom, files } from '../../app/client/files.ts';
 import type { Incoming } from '../../app/client/incoming.ts';
@@ -13,12 +13,16 @@ export const pair = (options: FileOptions = {}) => {
   /** Incremented with each new connection; data in flight over the previous one is lost. */
   let connection = 1;
   const spoil = { frame: (frame: ArrayBuffer): ArrayBuffer => frame, ready: () => Promise.resolve() };
-  const sent: Data[] = [];
+  const sent: ChannelData[] = [];
   const [one, other] = (['one', 'other'] as const).map((name) => {
     const emitter = new Emitter<RoomEvents>();
     let listeners = 0;
     const allowance = new Allowance();
-    const room: FileRoom & { listeners(): number; emitter: typeof emitter; hear(from: string, data: Data): void } = {
+    const room: FileRoom & {
+      listeners(): number;
+      emitter: typeof emitter;
+      hear(from: string, data: ChannelData): void;
+    } = {
       emitter,
       hear: (from, given) => {
         const data = read(given, allowance);
@@ -43,7 +47,7 @@ export const pair = (options: FileOptions = {}) => {
     const own = connection;
     return {
       ready: () => spoil.ready(),
-      send: (data: Data): boolean => {
+      send: (data: ChannelData): boolean => {
         if (own !== connection) return false;
         const spoiled = typeof data === 'string' ? data : spoil.frame(data);
         sent.push(spoiled);

@@ -1,6 +1,6 @@
 /** What unknown peers may send about files, and its effect. */
 import { describe, expect, it, vi } from 'vitest';
-import { prices } from '../../app/client/allowance.ts';
+import { rateLimits } from '../../app/client/allowance.ts';
 import { FileTransfers, mostOver } from '../../app/client/page/chat/file-transfers.ts';
 import type { Room } from '../../app/client/room.ts';
 import { blockBytes, frameBytes } from '../../app/client/transfer.ts';
@@ -128,7 +128,7 @@ describe('of unknown peers', () => {
       other.hear('one', JSON.stringify({ file, is: 'offer', name: 'x', size: 1, type: '' }));
       other.hear('one', JSON.stringify({ file, is: 'cancel' }));
     }
-    expect(offered).toHaveLength(prices.file[0]);
+    expect(offered).toHaveLength(rateLimits.file[0]);
   });
 
   it('the page shows the last failed offers, and all others', () => {

@@ -1,7 +1,7 @@
 /** A room with one hostile and one honest peer: whatever the hostile one sends, the call with the other continues, and nothing grows. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { prices } from '../../app/client/allowance.ts';
+import { rateLimits } from '../../app/client/allowance.ts';
 import { files, type Incoming, join, type Outgoing } from '../../app/client/room.ts';
 import type { ServerMessage } from '../../app/protocol/messages.ts';
 import { type Random, randomFrom } from '../listener/uwsgi/random.ts';
@@ -123,11 +123,11 @@ class Page {
   /** The call with the honest peer: a reaction and a file arrive, and its only connection is unchanged. */
   async serve(): Promise<void> {
     const [honest, before] = [this.#honest, this.received];
-    this.now += prices.reaction[1];
+    this.now += rateLimits.reaction[1];
     const send = (word: object) => honest?.channel?.onmessage?.({ data: JSON.stringify(word) });
     send({ reaction: '🙂' });
     assert.equal(this.received, before + 1, 'the reaction of the honest peer was not received');
-    this.now += prices.file[1];
+    this.now += rateLimits.file[1];
     const [id, { length: size }] = [this.now, text];
     send({ file: id, is: 'offer', name: 'note.txt', size, type: 'text/plain' });
     const file = this.#offered.find(({ peer }) => peer === 'honest');
@@ -193,7 +193,7 @@ export const fuzzHostile = async (seed: number, steps: number, time: (now: () =>
   await page.serve();
   const grownBy = heldMegabytes() - before;
   const { received, connections } = page;
-  const [burst, every] = prices.connection;
+  const [burst, every] = rateLimits.connection;
   assert(connections <= burst + page.now / every + 1, `${connections} connections in ${page.now} ms`);
   page.end();
   return { steps, slowest, grownBy, connections, received };

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Allowance, prices } from '../../app/client/allowance.ts';
+import { Allowance, rateLimits } from '../../app/client/allowance.ts';
 import { Channel, read } from '../../app/client/channel.ts';
 import { Connection } from '../../app/client/connection.ts';
 import { Emitter } from '../../app/client/events.ts';
@@ -31,10 +31,10 @@ describe('new connections', () => {
     expect(rtc.made).toHaveLength(0);
     for (let generation = 1; generation <= 380; generation += 1) link.receive(offer(generation));
     await settled();
-    expect([rtc.made.length, live(rtc)]).toEqual([prices.connection[0], 0]);
+    expect([rtc.made.length, live(rtc)]).toEqual([rateLimits.connection[0], 0]);
     time.now += 60_000;
     for (let generation = 381; generation <= 500; generation += 1) link.receive(offer(generation));
-    expect(rtc.made).toHaveLength(prices.connection[0] + 60_000 / prices.connection[1]);
+    expect(rtc.made).toHaveLength(rateLimits.connection[0] + 60_000 / rateLimits.connection[1]);
   });
 
   it('that are refused are requested later, and then created', async () => {
@@ -44,7 +44,7 @@ describe('new connections', () => {
       a.link.receive({ link: index + 1, renew: true });
       await deliver();
     }
-    expect([a.rtc.made.length, b.rtc.made.length]).toEqual([prices.connection[0], prices.connection[0]]);
+    expect([a.rtc.made.length, b.rtc.made.length]).toEqual([rateLimits.connection[0], rateLimits.connection[0]]);
     time.now += 60_000;
     await clock.pass(15_000);
     await deliver();
@@ -74,10 +74,10 @@ describe('new connections', () => {
       a.rtc.latest.become('failed');
     }
     await settled();
-    expect([a.rtc.made.length, live(a.rtc), a.link.state]).toEqual([prices.connection[0], 1, 'reconnecting']);
+    expect([a.rtc.made.length, live(a.rtc), a.link.state]).toEqual([rateLimits.connection[0], 1, 'reconnecting']);
     time.now += 60_000;
     await clock.pass(20_000);
-    expect(a.rtc.made).toHaveLength(prices.connection[0] + 1);
+    expect(a.rtc.made).toHaveLength(rateLimits.connection[0] + 1);
   });
 
   it('survive every failure in the browser', async () => {
@@ -136,7 +136,7 @@ describe('signals', () => {
   it('that are expensive are handled a limited number of times, whatever their content', async () => {
     const { a, b, connect } = pair();
     await connect();
-    const [most] = prices.description;
+    const [most] = rateLimits.description;
     for (let index = 0; index < 1_000; index += 1) a.link.receive({ link: 1, restart: true });
     // The answer was one too.
     expect(a.rtc.latest.restarts).toBe(most - 1);
@@ -147,7 +147,7 @@ describe('signals', () => {
     b.sent.length = 0;
     for (let index = 0; index < 1_000; index += 1) b.link.receive({ link: 9, keep: true });
     expect(b.sent).toEqual([]);
-    time.now += 1_000 * prices.description[1];
+    time.now += 1_000 * rateLimits.description[1];
     for (let index = 0; index < 1_000; index += 1) b.link.receive({ link: 9, keep: true });
     expect(b.sent).toHaveLength(most);
   });
@@ -189,12 +189,12 @@ describe('signals', () => {
     await settled();
     expect(described.mock.lastCall?.[0].sdp).toBe(`a=ice-ufrag:two\r\n${candidateLines(most)}a=end\r\n`);
     // The limit of candidates for all ICE searches together.
-    const left = 20 + prices.candidate[0] - 2 * most;
-    time.now += 20 * prices.candidate[1];
+    const left = 20 + rateLimits.candidate[0] - 2 * most;
+    time.now += 20 * rateLimits.candidate[1];
     link.receive(offer(1, `a=ice-ufrag:three\r\n${candidateLines(600)}`));
     await settled();
     expect(described.mock.lastCall?.[0].sdp).toBe(`a=ice-ufrag:three\r\n${candidateLines(left)}`);
-    time.now += 10 * prices.candidate[1];
+    time.now += 10 * rateLimits.candidate[1];
     trickle('three', 60);
     await settled();
     expect(rtc.latest.candidates).toHaveLength(most - 40 + 10);
@@ -223,8 +223,18 @@ describe('the data channel', () => {
     for (let index = 0; index < 10; index += 1) read(`"${'x'.repeat(250_000)}"`, allowance);
     expect(parse).not.toHaveBeenCalled();
     for (let index = 0; index < 5_000; index += 1) read('{}', allowance);
-    expect(parse).toHaveBeenCalledTimes(prices.text[0]);
+    expect(parse).toHaveBeenCalledTimes(rateLimits.text[0]);
     expect(read(new ArrayBuffer(1), allowance)).toBeInstanceOf(ArrayBuffer);
+  });
+
+  it('limits the frames of one peer, however small; those of other peers are not affected', () => {
+    const [hostile, honest] = [new Allowance(), new Allowance()];
+    const frame = new ArrayBuffer(5);
+    const taken = (count: number) => Array.from({ length: count }, () => read(frame, hostile)).filter(Boolean).length;
+    expect(taken(50_000)).toBe(rateLimits.frame[0]);
+    expect(read(frame, honest)).toBe(frame);
+    time.now += 1_000;
+    expect(taken(50_000)).toBe(1_000 / rateLimits.frame[1]);
   });
 
   it('stops sending to a peer that does not read, and survives refusals of the browser', () => {
@@ -276,12 +286,12 @@ describe('a room', () => {
     const { server, clock, changes, mesh } = enter(2);
     for (let seq = 2; seq < 500; seq += 1) server.latest.say({ type: 'peer-updated', seq, peer: 'p0', name: `${seq}` });
     server.latest.say({ type: 'peer-updated', seq: 500, peer: 'p1', name: 'honest' });
-    expect(changes).toHaveLength(prices.update[0] + 1);
+    expect(changes).toHaveLength(rateLimits.update[0] + 1);
     expect(changes.at(-1)).toBe('honest');
     expect(mesh.peers[0]?.name).toBe('499');
     time.now += 1_000;
     await clock.pass(1_000);
-    expect(changes.slice(prices.update[0] + 1)).toEqual(['499']);
+    expect(changes.slice(rateLimits.update[0] + 1)).toEqual(['499']);
     mesh.close();
   });
 
@@ -293,7 +303,7 @@ describe('a room', () => {
       server.latest.say({ type: 'peer-away', seq, peer: 'p0' });
       server.latest.say({ type: 'peer-back', seq: seq + 1, peer: 'p0' });
     }
-    expect(rtc.latest.restarts).toBe(prices.description[0]);
+    expect(rtc.latest.restarts).toBe(rateLimits.description[0]);
   });
 });
 
@@ -305,7 +315,7 @@ it('the limits are those of the README', () => {
       [Number(burst.replace(' ', '')), Number(every) * (unit === 's' ? 1_000 : 1)],
     ],
   );
-  expect(Object.fromEntries(rows)).toEqual(prices);
+  expect(Object.fromEntries(rows)).toEqual(rateLimits);
   for (const number of [bounds.sdp, bounds.sections, bounds.candidates, 4_096, 64, 8])
     expect(readme).toMatch(new RegExp(`\\| +${number.toLocaleString('en').replace(',', ' ')} `));
 });

@@ -2,7 +2,8 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Connection, type RoomEvent } from '../../app/client/connection.ts';
+import { Connection } from '../../app/client/connection.ts';
+import type { RoomEvent } from '../../app/client/signaling.ts';
 import { eventually } from '../listener/uwsgi/finish.ts';
 import { FakeClock } from './fake-clock.ts';
 import { type Asked, FakeHttp, type Given, piecesOf } from './fake-http.ts';

@@ -1,7 +1,9 @@
 /** Both ends of a link over fake WebRTC; the test delivers their signals. */
 import { Allowance } from '../../app/client/allowance.ts';
-import { Link, usualLinkTiming } from '../../app/client/link.ts';
+import { ConnectionQueue } from '../../app/client/connection-queue.ts';
+import { Link } from '../../app/client/link.ts';
 import type { LinkSignal } from '../../app/client/link-signal.ts';
+import { usualLinkTiming } from '../../app/client/link-watchdog.ts';
 import type { Ice } from '../../app/client/rtc.ts';
 import { FakeClock, settled } from './fake-clock.ts';
 import { FakeRtc, fakeTrack, type Make } from './fake-rtc.ts';
@@ -19,6 +21,7 @@ export const end = (initiator: boolean, clock: FakeClock, make?: Make) => {
   const tracks = { audio: fakeTrack('audio'), video: fakeTrack('video') };
   const link = new Link({
     allowance: new Allowance(),
+    queue: new ConnectionQueue(clock),
     pair: { epoch: 1, initiator, polite: initiator },
     ice: { iceServers: [], iceTransportPolicy: 'all' },
     tracks,

@@ -182,7 +182,7 @@ describe('a new epoch of the pair', () => {
     const { a, b, clock, connect, deliver } = pair();
     await connect();
     const { initiator, other } = later(7);
-    expect([a.link.goOn(other), b.link.goOn(initiator)]).toEqual([true, true]);
+    expect([a.link.adoptEpoch(other), b.link.adoptEpoch(initiator)]).toEqual([true, true]);
     expect(b.sent).toEqual([{ link: 1, keep: true }]);
     await deliver();
     await clock.pass(60_000);
@@ -207,7 +207,7 @@ describe('a new epoch of the pair', () => {
     await connect();
     const { other } = later(7);
     const again = end(true, clock);
-    expect(b.link.goOn(other)).toBe(true);
+    expect(b.link.adoptEpoch(other)).toBe(true);
     a.link.close();
     await settled();
     for (const signal of again.sent.splice(0)) b.link.receive(signal);
@@ -221,7 +221,7 @@ describe('a new epoch of the pair', () => {
     await connect();
     const { initiator } = later(7);
     const again = end(false, clock);
-    expect(a.link.goOn(initiator)).toBe(true);
+    expect(a.link.adoptEpoch(initiator)).toBe(true);
     b.link.close();
     for (const signal of a.sent.splice(0)) again.link.receive(signal);
     expect(again.sent).toEqual([{ link: 1, renew: true }]);
@@ -235,23 +235,23 @@ describe('a new epoch of the pair', () => {
 
   it('creates a new connection if the other side is negotiating or never had one', async () => {
     const { a, b, connect } = pair();
-    expect(a.link.goOn(later(7).initiator)).toBe(false);
+    expect(a.link.adoptEpoch(later(7).initiator)).toBe(false);
     await connect();
     a.rtc.latest.restartIce();
     await settled();
-    expect(a.link.goOn(later(7).initiator)).toBe(false);
+    expect(a.link.adoptEpoch(later(7).initiator)).toBe(false);
     b.rtc.latest.become('disconnected');
-    expect(b.link.goOn(later(7).other)).toBe(false);
+    expect(b.link.adoptEpoch(later(7).other)).toBe(false);
   });
 
   it('accepts a connection of another generation: the next offer counts, whatever its number', async () => {
     const { a, b, connect, deliver } = pair();
     await connect();
     const { initiator, other } = later(7);
-    b.link.goOn(other);
+    b.link.adoptEpoch(other);
     b.link.receive({ link: 9, keep: true });
     expect(b.sent).toEqual([{ link: 9, renew: true }]);
-    a.link.goOn(initiator);
+    a.link.adoptEpoch(initiator);
     a.link.receive({ link: 1, renew: true });
     b.sent.length = 0;
     await deliver();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Connection, type ConnectionState } from '../../app/client/connection.ts';
+import { Connection } from '../../app/client/connection.ts';
+import type { ConnectionState } from '../../app/client/signaling.ts';
 import type { Waiting } from '../../app/protocol/messages.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeServer, joined } from './fake-server.ts';

@@ -1,6 +1,7 @@
 /** The library against the real server through networks that break one transport after the other. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Connection, type ConnectionState } from '../../app/client/connection.ts';
+import { Connection } from '../../app/client/connection.ts';
+import type { ConnectionState } from '../../app/client/signaling.ts';
 import type { Timing } from '../../app/client/timeouts.ts';
 import type { Transport } from '../../app/client/transport.ts';
 import { WebSocketPeer } from '../../app/conform/peers.ts';

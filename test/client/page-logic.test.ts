@@ -20,7 +20,7 @@ describe('the chat log', () => {
 
   it('starts with the chat history', () => {
     const lines = new ChatLog();
-    lines.addBefore(before, 'me');
+    lines.addHistory(before, 'me');
     expect(lines.all.map(({ mine, name, text }) => [mine, name, text])).toEqual([
       [false, 'Ada', 'one'],
       [true, 'You', 'two'],
@@ -34,7 +34,7 @@ describe('the chat log', () => {
     const key = lines.add(ownLine('two'));
     lines.add(ownLine('on its way'));
     lines.settle(key, 'done');
-    lines.addBefore([...before, { from: 'a', name: 'Ada', text: 'one', at: 4 }], 'me');
+    lines.addHistory([...before, { from: 'a', name: 'Ada', text: 'one', at: 4 }], 'me');
     expect(lines.all.map(({ text, delivery }) => [text, delivery])).toEqual([
       ['one', 'done'],
       ['two', 'done'],

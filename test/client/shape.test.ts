@@ -1,6 +1,6 @@
 /** The library's own validation of server messages, compared with the schemas of the protocol. */
 import { describe, expect, it } from 'vitest';
-import { parse, parseAnswer } from '../../app/client/shape.ts';
+import { parse, parseBatch } from '../../app/client/shape.ts';
 import { serverMessage } from '../../app/protocol/messages.ts';
 import { joined, peer } from './fake-server.ts';
 import { serverMessages } from './server-messages.ts';
@@ -102,9 +102,9 @@ describe('limits', () => {
     const text = JSON.stringify({ type: 'pong' });
     expect(parse(text.padEnd(2 ** 23))).toEqual({ type: 'pong' });
     expect(parse(text.padEnd(2 ** 23 + 1))).toMatchObject({ type: 'malformed' });
-    expect(parseAnswer('{"messages":[]}'.padEnd(2 ** 23))).toEqual({ messages: [] });
-    expect(parseAnswer('{"messages":[]}'.padEnd(2 ** 23 + 1))).toBeUndefined();
-    expect(parseAnswer(JSON.stringify({ messages: many(2 ** 17 + 1, 0) }))).toBeUndefined();
+    expect(parseBatch('{"messages":[]}'.padEnd(2 ** 23))).toEqual({ messages: [] });
+    expect(parseBatch('{"messages":[]}'.padEnd(2 ** 23 + 1))).toBeUndefined();
+    expect(parseBatch(JSON.stringify({ messages: many(2 ** 17 + 1, 0) }))).toBeUndefined();
   });
 
   it('nesting is accepted only in unknown fields and in signal data', () => {
@@ -117,5 +117,5 @@ describe('limits', () => {
 
 it.each(['', '5', '{}', '{"messages":5}', '{"messages":[],"seq":"a"}', '{"type":"error"}', '{"type":"joined"}'])(
   '%s is not a valid response',
-  (text) => expect(parseAnswer(text)).toBeUndefined(),
+  (text) => expect(parseBatch(text)).toBeUndefined(),
 );

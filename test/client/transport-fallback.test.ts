@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { Connection, type ConnectionState, type RoomEvent } from '../../app/client/connection.ts';
+import { Connection } from '../../app/client/connection.ts';
+import type { ConnectionState, RoomEvent } from '../../app/client/signaling.ts';
 import type { TransportKind } from '../../app/client/transport.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeServer, type FakeSocket, joined } from './fake-server.ts';

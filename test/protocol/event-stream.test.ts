@@ -42,6 +42,15 @@ describe('blocks', () => {
     ]);
   });
 
+  test('that are incomplete are counted in characters', () => {
+    const reader = new BlockReader();
+    const pending = (chunk: string) => {
+      reader.read(chunk);
+      return reader.pending;
+    };
+    expect(['id: 1\ndata', ': x', '\n', ':', '\n\n', 'data: y\n\n'].map(pending)).toEqual([9, 12, 12, 13, 0, 0]);
+  });
+
   test('end nowhere else', () => {
     expect(read(`id: 3\ndata: "${odd}"\n\n`)).toEqual([{ id: '3', data: `"${odd}"` }]);
   });

@@ -1,6 +1,6 @@
 /** A hundred honest peers in thirty rooms, that chat, close and reload their pages, and lose their networks; and who hosts the rooms. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RoomEvent } from '../../app/client/connection.ts';
+import type { RoomEvent } from '../../app/client/signaling.ts';
 import type { Transport } from '../../app/client/transport.ts';
 import { Crowd, Member } from '../chaos/crowd.ts';
 import { hostAtHome, hostInOffice, known, passcode } from './addresses.ts';

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { prices } from '../../app/client/allowance.ts';
+import { rateLimits } from '../../app/client/allowance.ts';
 import type * as Genkan from '../../app/client/room.ts';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { type Frame, hostileFrame, hostileSignal } from '../client/hostile-messages.ts';
@@ -63,7 +63,7 @@ describe.each([
     console.log(JSON.stringify({ seed, stall, noise, slow, fresh, seconds: (Date.now() - begun) / 1_000 }));
     // A busy machine delays every page and its work.
     expect(stall - noise).toBeLessThan(500 * slow);
-    const [burst, every] = prices.connection;
+    const [burst, every] = rateLimits.connection;
     expect(fresh).toBeLessThanOrEqual(2 * (burst + (Date.now() - begun) / every + 1));
     await within('the victim sees pictures', untilDecoded(victim.page, 10));
     await within('the honest page sees pictures', untilDecoded(honest.page, 10));

@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ErrorCode } from '../room.ts';
 import { CallEnded, OutdatedPage } from './call/call-ended.tsx';
 import type { CallModel, CallOptions, JoinParameters } from './call/call-model.ts';
-import { Devices, type Kind } from './devices/devices.ts';
+import { type DeviceKind, Devices } from './devices/devices.ts';
 import { speech, words } from './i18n/i18n.ts';
 import { Landing } from './lobby/landing.tsx';
 import { type CallChunk, callChunk, loadCallChunk } from './lobby/load-call-chunk.ts';
@@ -140,7 +140,7 @@ const viewOfRoom = (room: string): View => {
   if (!seat) return lobby(room, history.state?.wishes);
   const devices = new Devices();
   const entry = { room, name: seat.name, devices, seat };
-  void devices.start((['microphone', 'camera'] as Kind[]).filter((kind) => seat[kind]));
+  void devices.start((['microphone', 'camera'] as DeviceKind[]).filter((kind) => seat[kind]));
   return joining(entry);
 };
 

@@ -2,7 +2,6 @@
 import { Emitter } from '../../events.ts';
 import {
   type Access,
-  type Chat,
   type ConnectionState,
   type ErrorCode,
   join,
@@ -11,9 +10,9 @@ import {
   type RoomState,
   type Settled,
 } from '../../room.ts';
-import { type ChatLine, ChatLog, ownLine, receivedLine } from '../chat/chat-log.ts';
+import { ChatModel } from '../chat/chat-model.ts';
 import { FileTransfers, limit } from '../chat/file-transfers.ts';
-import type { Devices, Kind } from '../devices/devices.ts';
+import type { DeviceKind, Devices } from '../devices/devices.ts';
 import { refusalOf } from '../i18n/error-messages.ts';
 import { sizeOf } from '../i18n/format.ts';
 import { words } from '../i18n/i18n.ts';
@@ -46,6 +45,7 @@ export class CallModel {
   readonly name: string;
   readonly devices: Devices;
   readonly local: LocalParticipant;
+  readonly chat: ChatModel;
   readonly transfers: FileTransfers;
   /** Resolves when there is something to show; rendering the call earlier would delay its connections. */
   readonly ready: Promise<void>;
@@ -60,9 +60,7 @@ export class CallModel {
   #awaitingAdmission = false;
   #roomState: RoomState | undefined;
   #toasts = new Toasts(() => this.#changedSoon());
-  #chatLog = new ChatLog();
   #panel: Panel = 'none';
-  #unread = 0;
   #renderTimer: ReturnType<typeof setTimeout> | undefined;
   /** Last announced hand and media of each peer. */
   #known = new Map<string, Pick<RemotePeer, 'hand' | 'media'>>();
@@ -85,11 +83,18 @@ export class CallModel {
       ...(token === undefined ? {} : { token }),
     });
     const nameOfPeer = (peer: string) => nameOf(this.peers.find(({ id }) => id === peer) ?? {});
+    this.chat = new ChatModel({
+      room: this.#room,
+      nameOfPeer,
+      isOpen: () => this.#panel === 'chat',
+      announce: (text) => this.announce(text),
+      changed: () => this.#changed(),
+    });
     this.transfers = new FileTransfers(
       this.#room,
       nameOfPeer,
       () => this.#changed(),
-      ({ peerName, file }) => this.#notifyOfChat(words.files.offers(peerName, file.name)),
+      ({ peerName, file }) => this.chat.notify(words.files.offers(peerName, file.name)),
     );
     this.local = new LocalParticipant({
       room: this.#room,
@@ -131,16 +136,8 @@ export class CallModel {
     return this.#room.peers;
   }
 
-  get chatLines(): readonly ChatLine[] {
-    return this.#chatLog.all;
-  }
-
   get toasts(): readonly Toast[] {
     return this.#toasts.shown;
-  }
-
-  get unread(): number {
-    return this.#unread;
   }
 
   get panel(): Panel {
@@ -159,15 +156,7 @@ export class CallModel {
 
   show(panel: Panel): void {
     this.#panel = panel;
-    if (panel === 'chat') this.#unread = 0;
-    this.#changed();
-  }
-
-  async sendChat(text: string): Promise<void> {
-    const key = this.#chatLog.add(ownLine(text));
-    this.#changed();
-    const { accepted } = await this.#room.chat(text);
-    this.#chatLog.settle(key, accepted ? 'done' : 'refused');
+    if (panel === 'chat') this.chat.markRead();
     this.#changed();
   }
 
@@ -215,7 +204,7 @@ export class CallModel {
       if (recovered) return;
       if (peers.length > 0) this.announce(words.call.here(peers.length));
       this.local.setHand(self.hand);
-      this.#chatLog.addBefore(chat, self.id);
+      this.chat.addHistory(chat, self.id);
       if (peers.length === 0 && self.role === 'host') this.#applyOptions();
     });
     this.#room.on('room-state', (roomState) => this.#setRoomState(roomState));
@@ -227,7 +216,6 @@ export class CallModel {
     });
     this.#room.on('quality', () => this.#panel === 'people' && this.#changed());
     this.#room.on('reaction', ({ from, text }) => this.reactions.show(from, text));
-    this.#room.on('chat', (chat) => this.#chatReceived(chat));
   }
 
   #stateChanged(state: ConnectionState): void {
@@ -252,7 +240,7 @@ export class CallModel {
   #keepSeat(): void {
     const { session } = this.#room;
     if (session === undefined) return;
-    const isOn = (kind: Kind) => this.devices.state(kind).state === 'on';
+    const isOn = (kind: DeviceKind) => this.devices.state(kind).state === 'on';
     const { room } = this.#entry;
     keepSeat({ room, session, name: this.name, camera: isOn('camera'), microphone: isOn('microphone') });
   }
@@ -281,21 +269,6 @@ export class CallModel {
     for (const text of peerAnnouncement(this.#known.get(peer.id), peer)) this.announce(text);
     this.#known.set(peer.id, peer);
     this.#changedSoon();
-  }
-
-  #chatReceived(chat: Chat): void {
-    const line = receivedLine(chat, nameOf(this.peers.find(({ id }) => id === chat.from) ?? {}));
-    this.#chatLog.add(line);
-    this.#notifyOfChat(words.chat.said(line.name, line.text));
-  }
-
-  /** Counts and announces what is new in the chat, unless it is open. */
-  #notifyOfChat(text: string): void {
-    if (this.#panel !== 'chat') {
-      this.#unread += 1;
-      this.announce(text);
-    }
-    this.#changed();
   }
 
   #changed(): void {

@@ -116,5 +116,5 @@ const ToastList = ({ model }: { model: CallModel }) => (
   </div>
 );
 
-const titleOf = (room: string, { unread }: CallModel): string =>
+const titleOf = (room: string, { chat: { unread } }: CallModel): string =>
   `${unread > 0 ? `(${unread}) ` : ''}${room} – ${words.product}`;

@@ -19,7 +19,8 @@ type CallControlsProps = {
 };
 
 export const CallControls = ({ model, buttons, toggle, open }: CallControlsProps) => {
-  const { peers, isHost, local, panel, unread, roomState } = model;
+  const { peers, isHost, local, panel, roomState } = model;
+  const { unread } = model.chat;
   const { hand, screen } = local;
   const sharing = screen.stream !== null;
   const waiting = roomState?.waiting.length ?? 0;

@@ -1,6 +1,6 @@
 /** The local participant: devices, screen, raised hand, and mute requests from hosts. */
 import type { MediaKind, Room } from '../../room.ts';
-import type { DeviceState, Devices, Kind } from '../devices/devices.ts';
+import type { DeviceKind, DeviceState, Devices } from '../devices/devices.ts';
 import { problemOf } from '../i18n/error-messages.ts';
 import { words } from '../i18n/i18n.ts';
 import { nameOf } from './announcements.ts';
@@ -9,20 +9,20 @@ import { ScreenShare } from './screen-share.ts';
 /** A request of the host `name` to turn off `kind`. */
 export type HostRequest = { name: string; kind: MediaKind };
 
-type Setup = { room: Room; devices: Devices; announce: (text: string) => void; changed: () => void };
+type LocalParticipantOptions = { room: Room; devices: Devices; announce: (text: string) => void; changed: () => void };
 
 const deviceOf = { audio: 'microphone', video: 'camera' } as const;
 
 export class LocalParticipant {
   readonly devices: Devices;
   readonly screen = new ScreenShare();
-  #setup: Setup;
+  #setup: LocalParticipantOptions;
   #hand = false;
   #muteRequest: HostRequest | undefined;
-  #lastStates: Record<Kind, DeviceState>;
+  #lastStates: Record<DeviceKind, DeviceState>;
   #unsubscribers: (() => void)[];
 
-  constructor(setup: Setup) {
+  constructor(setup: LocalParticipantOptions) {
     const { devices, announce, room } = setup;
     this.#setup = setup;
     this.devices = devices;

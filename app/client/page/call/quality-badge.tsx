@@ -1,11 +1,9 @@
 /** Connection quality of a peer: as three bars, and as numbers. */
-import type { RemotePeer } from '../../room.ts';
+import type { Quality } from '../../room.ts';
 import { bitrate, milliseconds, percent } from '../i18n/format.ts';
 import { words } from '../i18n/i18n.ts';
 
 const { quality: text } = words;
-
-type Quality = NonNullable<RemotePeer['quality']>;
 
 /** Renders nothing while the quality is good. */
 export const QualityBadge = ({ quality }: { quality: Quality | undefined }) => {

@@ -1,14 +1,17 @@
 /** Screen sharing: the screen replaces the camera, and its audio is mixed with the microphone. */
 import { Emitter } from '../../events.ts';
 
-type State = { state: 'off' } | { state: 'asking' } | { state: 'on'; stream: MediaStream; mixer: Mixer | undefined };
+type ScreenShareState =
+  | { state: 'off' }
+  | { state: 'asking' }
+  | { state: 'on'; stream: MediaStream; mixer: Mixer | undefined };
 /** `setVoice` replaces the microphone track in the mix. */
 type Mixer = { track: MediaStreamTrack; setVoice(voice: MediaStreamTrack | null): void; close(): void };
 
 export const canShare = (): boolean => typeof navigator.mediaDevices?.getDisplayMedia === 'function';
 
 export class ScreenShare {
-  #state: State = { state: 'off' };
+  #state: ScreenShareState = { state: 'off' };
   #emitter = new Emitter<{ changed: undefined }>();
 
   onChange(listener: () => void): () => void {
@@ -59,7 +62,7 @@ export class ScreenShare {
     this.#become({ state: 'on', stream, mixer: stream.getAudioTracks().length > 0 ? mix(stream) : undefined });
   }
 
-  #become(state: State): void {
+  #become(state: ScreenShareState): void {
     this.#state = state;
     this.#emitter.emit('changed', undefined);
   }

@@ -13,11 +13,11 @@ export type ChatLine = Readonly<{
 }>;
 
 /** A message of the room's chat history; `name` as it was then. */
-export type Before = { from: string; name?: string | undefined; text: string; at: number };
+export type HistoryEntry = { from: string; name?: string | undefined; text: string; at: number };
 
-type NewLine = Omit<ChatLine, 'key'>;
+type NewChatLine = Omit<ChatLine, 'key'>;
 
-export const ownLine = (text: string): NewLine => ({
+export const ownLine = (text: string): NewChatLine => ({
   mine: true,
   name: words.chat.you,
   text,
@@ -25,7 +25,7 @@ export const ownLine = (text: string): NewLine => ({
   delivery: 'sending',
 });
 
-export const receivedLine = ({ text, at }: Chat, name: string): NewLine => ({
+export const receivedLine = ({ text, at }: Chat, name: string): NewChatLine => ({
   mine: false,
   name,
   text,
@@ -34,12 +34,12 @@ export const receivedLine = ({ text, at }: Chat, name: string): NewLine => ({
 });
 
 /**
- * The lines of `before` that are not in `known`. After a lost session the room sends history that was received already: received
+ * The lines of `history` that are not in `known`. After a lost session the room sends history that was received already: received
  * lines are matched by the server's time, own lines by their text, because they were added before the server set a time.
  */
-export const missing = (known: readonly NewLine[], before: readonly Before[], self: string): NewLine[] =>
-  before
-    .map(({ from, name, text, at }): NewLine => {
+export const missing = (known: readonly NewChatLine[], history: readonly HistoryEntry[], self: string): NewChatLine[] =>
+  history
+    .map(({ from, name, text, at }): NewChatLine => {
       const mine = from === self;
       return { mine, name: mine ? words.chat.you : (name ?? words.someone), text, at, delivery: 'done' };
     })
@@ -61,14 +61,14 @@ export class ChatLog {
   }
 
   /** Returns the line's key. */
-  add(line: NewLine): number {
+  add(line: NewChatLine): number {
     this.#keys += 1;
     this.#all = [...this.#all.slice(1 - most), { ...line, key: this.#keys }];
     return this.#keys;
   }
 
-  addBefore(before: readonly Before[], self: string): void {
-    for (const line of missing(this.#all, before, self)) this.add(line);
+  addHistory(history: readonly HistoryEntry[], self: string): void {
+    for (const line of missing(this.#all, history, self)) this.add(line);
   }
 
   settle(key: number, delivery: ChatLine['delivery']): void {

@@ -19,7 +19,7 @@ export const ChatPanel = ({ model, close }: { model: CallModel; close: () => voi
         <Icon name="close" />
       </button>
     </header>
-    <Lines lines={model.chatLines} />
+    <Lines lines={model.chat.lines} />
     <FileList model={model} />
     <MessageForm model={model} />
   </section>
@@ -75,7 +75,7 @@ const MessageForm = ({ model }: { model: CallModel }) => {
     event.preventDefault();
     field.current?.focus();
     if (text.trim() === '') return;
-    void model.sendChat(text.trim());
+    void model.chat.send(text.trim());
     setText('');
   };
   const keyDown = (event: KeyboardEvent) => {

@@ -1,13 +1,13 @@
 /** Finds URLs in a text. */
 
-type Part = { type: 'text' | 'link'; text: string };
+type TextPart = { type: 'text' | 'link'; text: string };
 
 /** Only http(s) URLs, without the punctuation of the sentence around them. */
 const urls = /https?:\/\/[^\s<>"]+[^\s<>".,;:!?'”’)\]]/g;
 
 /** Splits a text into parts, in order; joined, they are the text. */
-export const splitLinks = (text: string): Part[] => {
-  const parts: Part[] = [];
+export const splitLinks = (text: string): TextPart[] => {
+  const parts: TextPart[] = [];
   let end = 0;
   for (const { 0: link, index } of text.matchAll(urls)) {
     if (index > end) parts.push({ type: 'text', text: text.slice(end, index) });

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { number } from '../i18n/format.ts';
 import { words } from '../i18n/i18n.ts';
-import type { Devices, Kind } from './devices.ts';
+import type { DeviceKind, Devices } from './devices.ts';
 import { listenTo, playNotes } from './sound.ts';
 
 export const DevicePickers = ({ devices }: { devices: Devices }) => (
@@ -22,7 +22,7 @@ export const DevicePickers = ({ devices }: { devices: Devices }) => (
 );
 
 /** Hidden where there is nothing to choose from; shown disabled while the browser asks, to avoid a layout shift. */
-const Picker = ({ kind, devices }: { kind: Kind | 'speaker'; devices: Devices }) => {
+const Picker = ({ kind, devices }: { kind: DeviceKind | 'speaker'; devices: Devices }) => {
   const choices = devices.choices(kind);
   const label = words.devices[kind];
   if (kind === 'speaker' && !('setSinkId' in HTMLMediaElement.prototype)) return null;

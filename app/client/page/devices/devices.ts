@@ -2,7 +2,7 @@
 import { Emitter } from '../../events.ts';
 import { recall, remember } from '../storage.ts';
 
-export type Kind = 'camera' | 'microphone';
+export type DeviceKind = 'camera' | 'microphone';
 export type MediaProblem = 'denied' | 'missing' | 'busy' | 'gone' | 'insecure' | 'unsupported' | 'broken';
 /** `muted`: captured, but sending silence; microphones only. A camera that is off is released, so that its light goes out. */
 export type DeviceState =
@@ -12,14 +12,14 @@ export type DeviceState =
   | { state: 'muted'; track: MediaStreamTrack }
   | { state: 'failed'; problem: MediaProblem };
 
-export type Choice = { id: string; label: string };
+export type DeviceOption = { id: string; label: string };
 
 const deviceKinds = { camera: 'videoinput', microphone: 'audioinput', speaker: 'audiooutput' } as const;
-const kinds: readonly Kind[] = ['microphone', 'camera'];
+const kinds: readonly DeviceKind[] = ['microphone', 'camera'];
 
 export class Devices {
-  #state: Record<Kind, DeviceState> = { camera: { state: 'off' }, microphone: { state: 'off' } };
-  #chosen: Record<Kind, string> = { camera: recall('camera'), microphone: recall('microphone') };
+  #state: Record<DeviceKind, DeviceState> = { camera: { state: 'off' }, microphone: { state: 'off' } };
+  #chosen: Record<DeviceKind, string> = { camera: recall('camera'), microphone: recall('microphone') };
   #known: MediaDeviceInfo[] | undefined;
   #stream: MediaStream | null = null;
   #speaker = recall('speaker');
@@ -38,7 +38,7 @@ export class Devices {
     return this.#emitter.on('changed', listener);
   }
 
-  state(kind: Kind): DeviceState {
+  state(kind: DeviceKind): DeviceState {
     return this.#state[kind];
   }
 
@@ -58,7 +58,7 @@ export class Devices {
   }
 
   /** The devices to choose from; browsers reveal none without permission. */
-  choices(kind: Kind | 'speaker'): Choice[] {
+  choices(kind: DeviceKind | 'speaker'): DeviceOption[] {
     return (this.#known ?? [])
       .filter((device) => device.kind === deviceKinds[kind] && device.deviceId !== '')
       .map(({ deviceId, label }) => ({ id: deviceId, label }));
@@ -75,13 +75,13 @@ export class Devices {
     this.#emitter.emit('changed', undefined);
   }
 
-  chosen(kind: Kind): string {
+  chosen(kind: DeviceKind): string {
     const state = this.#state[kind];
     return ('track' in state && state.track.getSettings().deviceId) || this.#chosen[kind];
   }
 
   /** Turns these on, with a single permission prompt if the browser asks. */
-  async start(wanted: readonly Kind[] = kinds): Promise<void> {
+  async start(wanted: readonly DeviceKind[] = kinds): Promise<void> {
     for (const kind of wanted) this.#setState(kind, { state: 'asking' });
     try {
       if (wanted.length > 0) this.#adopt(await capture(wanted, this.#chosen));
@@ -96,7 +96,7 @@ export class Devices {
   }
 
   /** From on to off or muted, from any other state to on. */
-  async toggle(kind: Kind): Promise<void> {
+  async toggle(kind: DeviceKind): Promise<void> {
     const state = this.#state[kind];
     if (state.state === 'asking') return;
     if (state.state === 'on') return kind === 'camera' ? this.#release(kind) : this.#enable(state.track, false);
@@ -106,12 +106,12 @@ export class Devices {
   }
 
   /** From on to off or muted; other states do not change. */
-  turnOff(kind: Kind): void {
+  turnOff(kind: DeviceKind): void {
     if (this.#state[kind].state === 'on') void this.toggle(kind);
   }
 
   /** Uses this device from now on. */
-  async choose(kind: Kind, id: string): Promise<void> {
+  async choose(kind: DeviceKind, id: string): Promise<void> {
     this.#chosen[kind] = id;
     remember(kind, id);
     const state = this.#state[kind];
@@ -129,7 +129,7 @@ export class Devices {
     for (const kind of kinds) this.#release(kind);
   }
 
-  async #startOne(kind: Kind): Promise<void> {
+  async #startOne(kind: DeviceKind): Promise<void> {
     this.#setState(kind, { state: 'asking' });
     try {
       this.#adopt(await capture([kind], this.#chosen));
@@ -140,20 +140,20 @@ export class Devices {
 
   #adopt(stream: MediaStream): void {
     for (const track of stream.getTracks()) {
-      const kind: Kind = track.kind === 'video' ? 'camera' : 'microphone';
+      const kind: DeviceKind = track.kind === 'video' ? 'camera' : 'microphone';
       if (this.#state[kind].state === 'asking') this.#started(kind, track);
       else track.stop();
     }
   }
 
-  #started(kind: Kind, track: MediaStreamTrack): void {
+  #started(kind: DeviceKind, track: MediaStreamTrack): void {
     // `ended` means an unplugged device or a revoked permission; stop() does not fire it.
     track.onended = () => void this.#lost(kind);
     this.#setState(kind, { state: 'on', track });
   }
 
   /** Switches to another device of the kind, if there is one. */
-  async #lost(kind: Kind): Promise<void> {
+  async #lost(kind: DeviceKind): Promise<void> {
     const muted = this.#state[kind].state === 'muted';
     this.#setState(kind, { state: 'failed', problem: 'gone' });
     await this.#list();
@@ -170,7 +170,7 @@ export class Devices {
     this.#setState('microphone', { state: enabled ? 'on' : 'muted', track });
   }
 
-  #release(kind: Kind): void {
+  #release(kind: DeviceKind): void {
     const state = this.#state[kind];
     if ('track' in state) {
       state.track.onended = null;
@@ -179,11 +179,11 @@ export class Devices {
     this.#setState(kind, { state: 'off' });
   }
 
-  #failed(kind: Kind, error: unknown): void {
+  #failed(kind: DeviceKind, error: unknown): void {
     this.#setState(kind, { state: 'failed', problem: problemOf(error) });
   }
 
-  #setState(kind: Kind, state: DeviceState): void {
+  #setState(kind: DeviceKind, state: DeviceState): void {
     this.#state[kind] = state;
     const tracks = kinds.map((each) => this.#state[each]).flatMap((each) => ('track' in each ? [each.track] : []));
     if (!sameTracks(tracks, this.#stream)) this.#stream = tracks.length === 0 ? null : new MediaStream(tracks);
@@ -199,23 +199,23 @@ export class Devices {
 const sameTracks = (tracks: MediaStreamTrack[], stream: MediaStream | null): boolean =>
   tracks.length === (stream?.getTracks().length ?? 0) && tracks.every((track) => stream?.getTracks().includes(track));
 
-const defaults: Record<Kind, MediaTrackConstraints> = {
+const defaults: Record<DeviceKind, MediaTrackConstraints> = {
   // Every peer sends to every other: a low resolution makes full rooms possible.
   camera: { width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 24, max: 30 }, facingMode: 'user' },
   microphone: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
 };
 
 /** `ideal`, not `exact`: a missing device must not prevent joining. */
-const constraints = (kind: Kind, id: string): MediaTrackConstraints =>
+const constraints = (kind: DeviceKind, id: string): MediaTrackConstraints =>
   id === '' ? defaults[kind] : { ...defaults[kind], deviceId: { ideal: id } };
 
-const capture = (wanted: readonly Kind[], chosen: Record<Kind, string>): Promise<MediaStream> =>
+const capture = (wanted: readonly DeviceKind[], chosen: Record<DeviceKind, string>): Promise<MediaStream> =>
   navigator.mediaDevices.getUserMedia({
     audio: wanted.includes('microphone') && constraints('microphone', chosen.microphone),
     video: wanted.includes('camera') && constraints('camera', chosen.camera),
   });
 
-const isGranted = async (kind: Kind): Promise<boolean> => {
+const isGranted = async (kind: DeviceKind): Promise<boolean> => {
   try {
     return (await navigator.permissions.query({ name: kind as PermissionName })).state === 'granted';
   } catch {

@@ -5,7 +5,7 @@ import { problemOf } from '../i18n/error-messages.ts';
 import { words } from '../i18n/i18n.ts';
 import { browserOf } from '../ui/browser.ts';
 import { Icon } from '../ui/icons.tsx';
-import type { DeviceState, Devices, Kind } from './devices.ts';
+import type { DeviceKind, DeviceState, Devices } from './devices.ts';
 
 /** `withKeys`: shortcuts are available. */
 export const MediaToggles = ({ devices, withKeys = false }: { devices: Devices; withKeys?: boolean }) => (
@@ -15,7 +15,7 @@ export const MediaToggles = ({ devices, withKeys = false }: { devices: Devices; 
   </>
 );
 
-const Toggle = ({ kind, devices, withKeys }: { kind: Kind; devices: Devices; withKeys: boolean }) => {
+const Toggle = ({ kind, devices, withKeys }: { kind: DeviceKind; devices: Devices; withKeys: boolean }) => {
   const text = words.call[kind];
   const key = withKeys ? shortcuts[kind] : undefined;
   const press = ({ detail, currentTarget }: MouseEvent) => {

@@ -23,10 +23,10 @@ const acquire = (): { audio: AudioContext; release(): void } => {
   };
 };
 
-export type Ear = { level(): number; close(): void };
+export type SoundMeter = { level(): number; close(): void };
 
 /** Measures the audio level of a stream: `level` is from 0 (silence) to 1 (maximum). */
-export const listenTo = (stream: MediaStream): Ear => {
+export const listenTo = (stream: MediaStream): SoundMeter => {
   const { audio, release } = acquire();
   const source = audio.createMediaStreamSource(stream);
   const analyser = audio.createAnalyser();

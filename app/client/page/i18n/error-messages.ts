@@ -1,6 +1,6 @@
 /** Texts for errors and for the end of a call. */
 import type { ErrorCode } from '../../../protocol/errors.ts';
-import type { Kind, MediaProblem } from '../devices/devices.ts';
+import type { DeviceKind, MediaProblem } from '../devices/devices.ts';
 import type { Browser } from '../ui/browser.ts';
 import { words } from './i18n.ts';
 
@@ -50,7 +50,7 @@ export const endingOf = (code: ErrorCode): Ending => {
 };
 
 /** Why a device, or both, are not on, and what to do. */
-export const problemOf = (kind: Kind | 'both', problem: MediaProblem, browser: Browser = 'other'): string => {
+export const problemOf = (kind: DeviceKind | 'both', problem: MediaProblem, browser: Browser = 'other'): string => {
   const text = failures.problems[problem][kind];
   return problem === 'denied' ? `${text} ${failures.permissions[browser]}` : text;
 };

@@ -38,7 +38,7 @@ export const speech = {
 export const wordsOf = async (language: Language): Promise<Words> => (language === 'en' ? en : loaders[language]());
 
 /** Switches to `language`; the language stays as it was if the messages cannot be loaded. */
-export const setLanguage = async (language: Language): Promise<void> => {
+const setLanguage = async (language: Language): Promise<void> => {
   const source = await wordsOf(language).catch(() => undefined);
   if (source) {
     fill(words, source);

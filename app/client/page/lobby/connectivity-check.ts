@@ -16,7 +16,7 @@ export type Findings = Record<NetworkPath, Finding>;
 /** `site`: no call is possible, whatever the network. */
 export type Verdict = 'good' | 'fair' | 'bad' | 'site';
 
-type Ice = readonly RTCIceServer[];
+type IceServers = readonly RTCIceServer[];
 const timeout = 8_000;
 
 export const unchecked: Findings = {
@@ -70,7 +70,7 @@ export const verdictOf = (findings: Findings): Verdict => {
 };
 
 /** Groups the servers by the transport in their URLs, https://www.rfc-editor.org/rfc/rfc7065 and rfc7064. */
-export const split = (ice: Ice): Record<'stun' | 'turn-udp' | 'turn-tcp', RTCIceServer[]> => {
+export const split = (ice: IceServers): Record<'stun' | 'turn-udp' | 'turn-tcp', RTCIceServer[]> => {
   const each = ice.flatMap(({ urls, ...rest }) => [urls].flat().map((url) => ({ ...rest, urls: url })));
   const isTcp = (url: string) => url.startsWith('turns:') || url.includes('transport=tcp');
   return {
@@ -98,8 +98,8 @@ const answersPing = (room: string): Promise<boolean> =>
     socket.onclose = () => end(false);
   });
 
-type Joined = { result: 'joined'; ice: Ice; roomUrl: URL; authorization: string; seq: number };
-type JoinResult = Joined | { result: 'no-response' | 'origin-refused' | 'refused' };
+type TestRoom = { result: 'joined'; ice: IceServers; roomUrl: URL; authorization: string; seq: number };
+type JoinResult = TestRoom | { result: 'no-response' | 'origin-refused' | 'refused' };
 
 /** Joins a room with an unguessable name, to get the list of ICE servers. */
 const joinTestRoom = async (): Promise<JoinResult> => {
@@ -111,7 +111,7 @@ const joinTestRoom = async (): Promise<JoinResult> => {
   if (message?.type === 'joined')
     return {
       result: 'joined',
-      ice: message.ice as Ice,
+      ice: message.ice as IceServers,
       roomUrl,
       authorization: `Bearer ${message.session}`,
       seq: message.seq,
@@ -120,7 +120,7 @@ const joinTestRoom = async (): Promise<JoinResult> => {
   return { result: message.code === 'origin-refused' ? 'origin-refused' : 'refused' };
 };
 
-const leave = async ({ roomUrl, authorization }: Joined): Promise<void> => {
+const leave = async ({ roomUrl, authorization }: TestRoom): Promise<void> => {
   const request = new HttpRequest();
   await request.text(
     await request.send(new URL('leave', roomUrl), { method: 'POST', headers: { authorization } }, timeout),
@@ -128,14 +128,14 @@ const leave = async ({ roomUrl, authorization }: Joined): Promise<void> => {
 };
 
 /** An event stream starts at once. Where none does, short polling still carries a call. */
-const checkEvents = async (joined: Joined): Promise<Finding> => {
+const checkEvents = async (joined: TestRoom): Promise<Finding> => {
   if (await receivesBody(joined, '', 'text/event-stream')) return 'good';
   return (await receivesBody(joined, '&wait=0', 'application/json')) ? 'held' : 'bad';
 };
 
 /** Whether a response of this type arrives, and some of its body. */
 const receivesBody = async (
-  { roomUrl, authorization, seq }: Joined,
+  { roomUrl, authorization, seq }: TestRoom,
   query: string,
   accept: string,
 ): Promise<boolean> => {

@@ -50,7 +50,7 @@ const requestOccupancy = async (room: string, request: HttpRequest): Promise<Ins
 };
 
 /** Keeps only what has the right shape and will be shown. */
-export const parseOccupancy = (data: unknown): Inside => {
+const parseOccupancy = (data: unknown): Inside => {
   const { peers, names } = Object(data);
   const texts = Array.isArray(names) ? names.filter((name): name is string => typeof name === 'string') : [];
   return {

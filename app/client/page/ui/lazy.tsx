@@ -9,13 +9,13 @@ type LazyProps<Props> = {
   /** Shown if loading fails. */
   fallback: ComponentChildren;
 };
-type State<Props> = { state: 'loading' } | { state: 'loaded'; Part: ComponentType<Props> } | { state: 'failed' };
+type LoadState<Props> = { state: 'loading' } | { state: 'loaded'; Part: ComponentType<Props> } | { state: 'failed' };
 
 export const Lazy = <Props extends object>({ fetch, props, fallback }: LazyProps<Props>) => {
-  const [state, setState] = useState<State<Props>>({ state: 'loading' });
+  const [state, setState] = useState<LoadState<Props>>({ state: 'loading' });
   useEffect(() => {
     let mounted = true;
-    const update = (next: State<Props>) => mounted && setState(next);
+    const update = (next: LoadState<Props>) => mounted && setState(next);
     fetch().then(
       (Part) => update({ state: 'loaded', Part }),
       () => update({ state: 'failed' }),

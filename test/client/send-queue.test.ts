@@ -1,0 +1,91 @@
+/** What an honest page sends stays within the budget that a server has for its session by default, however much has queued up. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { SeatBudget } from '../../app/budgets/seat-budgets.ts';
+import { Connection } from '../../app/client/connection.ts';
+import { rooms } from '../../app/config/settings/rooms.ts';
+import type { ClientMessage } from '../../app/protocol/messages.ts';
+import { FakeClock } from './fake-clock.ts';
+import { FakeServer, type FakeSocket } from './fake-server.ts';
+
+const limits = {
+  rate: rooms['message-rate'].parse(undefined),
+  burst: rooms['message-burst'].parse(undefined),
+  byteRate: rooms['byte-rate'].parse(undefined),
+  byteBurst: rooms['byte-burst'].parse(undefined),
+};
+
+const start = () => {
+  const [clock, server] = [new FakeClock(), new FakeServer()];
+  const connection = new Connection({ url: 'ws://host/rooms/r/ws', join: {}, open: server.open, clock });
+  /** Charges each message to a session's budget, which is `seconds` old or full. */
+  const charge = (socket: FakeSocket, seconds?: number) => {
+    const budget = new SeatBudget(limits, clock.now, seconds);
+    const usages = new Set<string>();
+    const send = socket.send.bind(socket);
+    socket.send = (text) => {
+      usages.add(budget.take(Buffer.byteLength(text), clock.now));
+      send(text);
+    };
+    return usages;
+  };
+  const numbers = () => server.latest.sent.flatMap((message: ClientMessage) => ('n' in message ? [message.n] : []));
+  return { clock, server, connection, charge, numbers };
+};
+
+it.each([
+  ['many messages', 1_000, 10],
+  ['large messages', 400, 30_000],
+])('%s after a resume at another worker go out in order, none over the budget', async (_, count, length) => {
+  const { clock, server, connection, charge, numbers } = start();
+  server.admit();
+  server.latest.drop(1006);
+  for (let n = 1; n <= count; n += 1) void connection.signal('a', 1, { sdp: 'x'.repeat(length) });
+  await clock.pass(1_000);
+  const usages = charge(server.latest, 1);
+  server.admit({ recovered: true });
+  for (let passed = 0; numbers().length < count && passed < 60; passed += 1) {
+    await clock.pass(1_000);
+    server.latest.say({ type: 'ack', n: Math.max(...numbers()) - 5 });
+    server.latest.say({ type: 'pong' });
+  }
+  expect(numbers()).toEqual(Array.from({ length: count }, (_, nth) => nth + 1));
+  expect([...usages]).toEqual(['within']);
+});
+
+it('what is sent at once in a new session stays within the budget too, and the first hundreds do not wait', async () => {
+  const { clock, server, connection, charge, numbers } = start();
+  const usages = charge(server.latest);
+  server.admit();
+  for (let n = 1; n <= 1_000; n += 1) void connection.chat('x');
+  expect(numbers()).toHaveLength(300);
+  await clock.pass(5_000);
+  expect(numbers()).toHaveLength(700);
+  expect([...usages]).toEqual(['within']);
+});
+
+it('a lost connection or a pause of the server ends the wait, and everything unsettled is sent again from the start', async () => {
+  const { clock, server, connection, numbers } = start();
+  server.admit();
+  for (let n = 1; n <= 400; n += 1) void connection.chat('x');
+  server.latest.say({ type: 'ack', n: 250 });
+  server.latest.say({ type: 'error', code: 'rate-limited', message: '', n: 251, retry: 1_000 });
+  await clock.pass(1_000);
+  expect(numbers()).toHaveLength(300);
+  await clock.pass(1_000);
+  expect(numbers().slice(300, 302)).toEqual([251, 252]);
+  server.latest.drop(1006);
+  await clock.pass(1_000);
+  server.admit({ recovered: true });
+  expect(numbers().slice(0, 2)).toEqual([251, 252]);
+  await clock.pass(2_000);
+  expect(numbers()).toEqual(Array.from({ length: 150 }, (_, nth) => 251 + nth));
+  connection.leave();
+  expect(clock.pending).toBe(0);
+});
+
+it('the budget is that of the README', () => {
+  const readme = readFileSync(join(import.meta.dirname, '../../app/client/README.md'), 'utf8');
+  expect(readme).toContain('| messages to the server | 300 at once, 80 after a resume, then 80 a second');
+});
