@@ -12,7 +12,7 @@ import type { ListenSetting } from './bind-plan.ts';
 import type { ServerListener } from './listeners.ts';
 
 /** Further descriptors of each socket. */
-const extraDescriptors = 7;
+export const extraDescriptors = 7;
 /** Share of the time in which the event loop of a busy process is not idle. */
 const busyUtilization = 0.8;
 

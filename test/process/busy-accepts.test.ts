@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import type { Address } from '../../app/config/address.ts';
-import { acceptMore, acceptsWhenBusy } from '../../app/process/busy-accepts.ts';
+import { acceptMore, acceptsWhenBusy, extraDescriptors } from '../../app/process/busy-accepts.ts';
 import type { ServerListener } from '../../app/process/listeners.ts';
 import { eventually } from '../listener/uwsgi/finish.ts';
 
@@ -84,7 +84,7 @@ test('more are accepted from the time that the process is busy, and a failure is
   const until = performance.now() + 200;
   while (performance.now() < until);
   check();
-  await eventually(() => expect(one.listener.copies).toHaveLength(7));
+  await eventually(() => expect(one.listener.copies).toHaveLength(extraDescriptors));
   one.close();
   const { execPath } = process;
   process.execPath = join(directory, 'no-such-node');
