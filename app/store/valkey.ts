@@ -42,7 +42,7 @@ export const openValkey = async (
     commit: (room, command, insist) => commits.commit(room, command, insist !== undefined),
     async since(room, after) {
       const found = await refuseIfUnavailable(readTail(connection, room, after));
-      return 'refused' in found ? found : (found.entries ?? 'gone');
+      return 'refused' in found ? found : (found.entries ?? refuse('events-gone'));
     },
     subscribe: (room, listener, lost) => subscriptions.subscribe(room, listener, lost),
     claim: (key, until) => claim(connection, claimKey(key), until - clock()),

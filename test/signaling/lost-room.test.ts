@@ -10,7 +10,8 @@ const start = 1_800_000_000_000;
 const sessions = createSessions('the same key over restarts');
 const joined = async (signaling: Signaling, fields: { session?: string; after?: number } = {}) => {
   const caller = { address: '192.0.2.1' };
-  const entered = await joinRoom(signaling, 'hall', fields, Number.POSITIVE_INFINITY, () => {}, caller);
+  const until = Number.POSITIVE_INFINITY;
+  const entered = await joinRoom(signaling, { room: 'hall', message: fields, caller, until, attach: () => {} });
   if ('refused' in entered) throw new Error(entered.refused);
   return entered.first;
 };
