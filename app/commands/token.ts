@@ -2,8 +2,10 @@
 import { signingSecret } from '../auth/keys.ts';
 import { signToken, tokenRequest } from '../auth/mint.ts';
 import { signingKey } from '../auth/token-keys.ts';
+import { messageOf } from '../config/result.ts';
 import type { Settings } from '../config/schema.ts';
 import { roomName } from '../protocol/messages.ts';
+import type { CommandResult } from './command-result.ts';
 
 /** Values of the token options, by name; all other words are settings. */
 export type TokenCommand = Record<string, string[]>;
@@ -25,11 +27,7 @@ export const parseTokenCommand = (words: string[]): { request: TokenCommand; res
 };
 
 /** The token or the link as a single line, or the faults. @param now ms since 1970 */
-export const makeToken = async (
-  request: TokenCommand,
-  settings: Settings,
-  now: number,
-): Promise<{ text: string } | { faults: string[] }> => {
+export const makeToken = async (request: TokenCommand, settings: Settings, now: number): Promise<CommandResult> => {
   const last = (name: string) => request[name]?.at(-1);
   const parsed = tokenRequest.safeParse({
     room: request.room ?? [],
@@ -51,7 +49,7 @@ export const makeToken = async (
     // In the fragment, which browsers do not send: it reaches no server and no log.
     return { text: page === undefined ? token : `${page}#token=${token}` };
   } catch (error) {
-    return { faults: [error instanceof Error ? error.message : String(error)] };
+    return { faults: [messageOf(error)] };
   }
 };
 

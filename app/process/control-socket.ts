@@ -1,7 +1,8 @@
 /** The control socket: one line of JSON per command, and one line of JSON back once the command has completed. */
 import { connect, createServer, type Socket } from 'node:net';
 import { z } from 'zod';
-import type { Log, Outcome, ServerControl } from './lifecycle.ts';
+import type { Result } from '../config/result.ts';
+import type { Log, ServerControl } from './lifecycle.ts';
 import { listen } from './listen.ts';
 
 export const controlCommands = ['status', 'reload', 'stop', 'kill', 'pause', 'resume', 'reopen'] as const;
@@ -148,4 +149,5 @@ const parseJson = (line: string): unknown => {
   }
 };
 
-const asAnswer = (outcome: Outcome): Answer => (outcome.ok ? { ok: true } : { ok: false, error: outcome.reason });
+const asAnswer = (result: Result): Answer =>
+  'faults' in result ? { ok: false, error: result.faults.join('\n') } : { ok: true };

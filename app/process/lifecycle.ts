@@ -1,10 +1,8 @@
 /** The ticker, and what the signals of the process do. */
+import type { Result } from '../config/result.ts';
 
 type Say = (fields: object, message: string) => void;
 export type Log = { info: Say; warn: Say; error: Say };
-
-/** Result of a command, with the reason when it failed. */
-export type Outcome = { ok: true } | { ok: false; reason: string };
 
 /** A running server, of one process or of many, as signals and the control socket see it. */
 export type ServerControl = {
@@ -13,7 +11,7 @@ export type ServerControl = {
   /** Stops everything at once. */
   kill(): void;
   /** Reads the configuration again and applies it; an invalid one changes nothing. */
-  reload(): Promise<Outcome>;
+  reload(): Promise<Result>;
   /** Reopens the log file after it was renamed. */
   reopen(): void;
   /** Whether new rooms are currently refused. */

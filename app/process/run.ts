@@ -1,4 +1,5 @@
 /** Runs the server until it ends, as a single process or as a supervisor with workers, with everything around it. */
+import type { Result } from '../config/result.ts';
 import type { Settings } from '../config/schema.ts';
 import { type Log, openLog } from '../logging/logger.ts';
 import { serveStats } from '../stats/server.ts';
@@ -14,7 +15,7 @@ import { activatedEndpoints } from './socket-activation.ts';
 import { createNotifier, type Notifier } from './systemd-notify.ts';
 import { watchTouched } from './watch-files.ts';
 
-type ReadSettings = { settings: Settings } | { faults: string[] };
+type ReadSettings = Result<{ settings: Settings }>;
 
 export type StartInstance = {
   settings: Settings;

@@ -22,7 +22,7 @@ export const startSingleProcess = async (
     kill: running.kill,
     async reload() {
       logger.warn({}, 'cannot reload: there is no supervisor; start with --master');
-      return { ok: false, reason: 'there is no supervisor; start with --master to be able to reload' };
+      return { faults: ['there is no supervisor; start with --master to be able to reload'] };
     },
     reopen,
     get paused() {

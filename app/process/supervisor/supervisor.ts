@@ -1,5 +1,6 @@
 /** Keeps the workers running: starts, respawns, replaces (one after the other) and stops them. */
 import { randomKey } from '../../auth/session.ts';
+import { messageOf } from '../../config/result.ts';
 import type { Settings } from '../../config/schema.ts';
 import type { Log } from '../lifecycle.ts';
 import { defaultRestartPolicy, type RestartPolicy } from './restart-policy.ts';
@@ -200,7 +201,7 @@ export class Supervisor {
       if (slot.pendingState) old?.kill();
       // If the predecessor ended meanwhile, it was not respawned because this successor was starting.
       if (slot.served && !slot.current && !slot.next) this.#respawn(slot, { lived: 0, ordered: false, unstartable });
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       throw new Error(`worker ${worker.number}: ${reason}`, { cause: error });
     } finally {
       if (slot.next === worker) slot.next = undefined;
