@@ -1,7 +1,7 @@
 /** `genkan conform URL`: whether a server keeps the guarantees of the protocol. */
 import { parseArgs } from 'node:util';
 import { messageOf, type Result } from '../config/result.ts';
-import { TurnedAway } from '../conform/inbox.ts';
+import { RefusedError } from '../conform/inbox.ts';
 import { report } from '../conform/report.ts';
 import { runCases, type Site } from '../conform/runner.ts';
 import { guarantees } from '../conform/spec.ts';
@@ -29,7 +29,7 @@ export const conform = async (words: string[]): Promise<CommandResult> => {
   } catch (error) {
     const { message, cause } = error instanceof Error ? error : new Error(String(error));
     const why = cause instanceof Error ? `${message}: ${cause.message}` : message;
-    const isToken = error instanceof TurnedAway && error.code.startsWith('token-');
+    const isToken = error instanceof RefusedError && error.code.startsWith('token-');
     const hint = isToken ? "; a token is made by: genkan token --room 'conform-*' …, for --token" : '';
     return { faults: [`conform: could not test ${site.base}: ${why}${hint}`], code: isToken ? 2 : 1 };
   }
