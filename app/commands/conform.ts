@@ -3,11 +3,11 @@ import { parseArgs } from 'node:util';
 import { messageOf, type Result } from '../config/result.ts';
 import { RefusedError } from '../conform/inbox.ts';
 import { report } from '../conform/report.ts';
-import { runCases, type Site } from '../conform/runner.ts';
+import { type ConformSite, runCases } from '../conform/runner.ts';
 import { guarantees } from '../conform/spec.ts';
 import type { CommandResult } from './command-result.ts';
 
-type ConformArguments = Site & { quick: number | undefined; json: boolean; insecure: boolean };
+type ConformArguments = ConformSite & { quick: number | undefined; json: boolean; insecure: boolean };
 
 /** ms between the starts of two cases: each joins two or three times, at most as often as a server accepts by default. */
 const pace = 250;

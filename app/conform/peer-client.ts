@@ -8,23 +8,23 @@ import { protocolVersion, type ServerMessage } from '../protocol/messages.ts';
 import { shown } from './expect.ts';
 import { Inbox, RefusedError } from './inbox.ts';
 
-export type Closed = { code: number; reason: string };
+export type SocketClose = { code: number; reason: string };
 export type HttpResponse = { status: number; body: string };
 
 /** A WebSocket to a room. */
 export class PeerSocket {
   /** Receives its messages. */
   readonly inbox: Inbox;
-  readonly closed: Promise<Closed>;
+  readonly closed: Promise<SocketClose>;
   /** How it was closed; undefined while it is open. */
-  closedWith: Closed | undefined;
+  closedWith: SocketClose | undefined;
   readonly #socket: WebSocket;
 
   private constructor(socket: WebSocket, inbox: Inbox) {
     this.#socket = socket;
     this.inbox = inbox;
     socket.on('message', (data) => inbox.putText(String(data)));
-    const { promise, resolve } = Promise.withResolvers<Closed>();
+    const { promise, resolve } = Promise.withResolvers<SocketClose>();
     this.closed = promise;
     socket.once('close', (code, reason) => {
       this.closedWith = { code, reason: reason.toString() };

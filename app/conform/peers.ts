@@ -4,13 +4,13 @@ import type { Joined, Waiting } from '../protocol/messages.ts';
 import {
   acceptedJson,
   bearer,
-  type Closed,
   eventsIn,
   type HttpResponse,
   jsonOf,
   PeerSocket,
   rateLimited,
   responseOf,
+  type SocketClose,
 } from './peer-client.ts';
 import { type Fields, NumberedPeer, type TestPeer, urlOf } from './test-peer.ts';
 
@@ -20,7 +20,7 @@ export class WebSocketPeer extends NumberedPeer implements TestPeer {
   #socket: PeerSocket | undefined;
 
   /** How the connection was closed; undefined while it is open. */
-  get closed(): Closed | undefined {
+  get closed(): SocketClose | undefined {
     return this.#socket?.closedWith;
   }
 
@@ -66,7 +66,7 @@ export class WebSocketPeer extends NumberedPeer implements TestPeer {
     this.#socket?.pause();
   }
 
-  async closing(ms = 15_000): Promise<Closed> {
+  async closing(ms = 15_000): Promise<SocketClose> {
     const timeout = sleep(ms, undefined, { ref: false });
     const closed = await Promise.race([this.#socket?.closed, timeout]);
     if (!closed) throw new Error('the WebSocket was not closed');

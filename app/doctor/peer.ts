@@ -24,12 +24,12 @@ export const joinBy = async (site: Site, socket: PeerSocket): Promise<Joined | u
 };
 
 /** A peer that has joined by plain HTTP; `path` is that of its room, relative to the site. */
-export type Visitor = Joined & { path: string };
+export type HttpVisitor = Joined & { path: string };
 
 const joinResponse = z.discriminatedUnion('type', [joined, waiting]);
 
 /** Joins by plain HTTP. @throws RefusedError */
-export const visit = async (site: Site, room: string): Promise<Visitor> => {
+export const visit = async (site: Site, room: string): Promise<HttpVisitor> => {
   const path = `rooms/${room}`;
   const response = joinResponse.parse(await post(site, `${path}/join`, joinFields(site)));
   if (response.type === 'waiting') throw new RefusedError('waiting', errors.waiting.message);
@@ -39,13 +39,13 @@ export const visit = async (site: Site, room: string): Promise<Visitor> => {
 const messagesResponse = z.object({ messages: z.array(z.looseObject({ type: z.string() })) });
 
 /** Sends one message. @throws RefusedError */
-export const speak = async (site: Site, { path, session }: Visitor, message: object): Promise<void> => {
+export const speak = async (site: Site, { path, session }: HttpVisitor, message: object): Promise<void> => {
   const { messages } = messagesResponse.parse(await post(site, `${path}/messages`, message, session));
   const [first] = messages;
   if (first?.type === 'error') throw new RefusedError(String(first.code), String(first.message));
 };
 
-export const leave = async (site: Site, { path, session }: Visitor): Promise<void> => {
+export const leave = async (site: Site, { path, session }: HttpVisitor): Promise<void> => {
   await post(site, `${path}/leave`, {}, session);
 };
 

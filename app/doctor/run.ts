@@ -23,9 +23,9 @@ const checks: readonly Check[] = [
 ];
 
 /** The findings of each check. */
-export type Report = { check: string; findings: Finding[] }[];
+export type DoctorReport = { check: string; findings: Finding[] }[];
 
-export const runChecks = async (site: Site): Promise<Report> => {
+export const runChecks = async (site: Site): Promise<DoctorReport> => {
   const report: { check: string; findings: Promise<Finding[]> }[] = [];
   /** Blocked or skipped checks, each with the check that caused it. */
   const blocked = new Map<string, string>();

@@ -2,7 +2,7 @@
 import type { Result } from '../config/result.ts';
 
 type Say = (fields: object, message: string) => void;
-export type Log = { info: Say; warn: Say; error: Say };
+export type LeveledLogger = { info: Say; warn: Say; error: Say };
 
 /** A running server, of one process or of many, as signals and the control socket see it. */
 export type ServerControl = {
@@ -31,7 +31,7 @@ const interval = 250;
 export const steadyClock = (): number => Math.floor(performance.timeOrigin + performance.now());
 
 /** Runs `tick` periodically, never concurrently; a failure is logged and does not stop the ticker. */
-export const startTicker = (tick: () => Promise<void>, log: Pick<Log, 'error'>): { stop(): void } => {
+export const startTicker = (tick: () => Promise<void>, log: Pick<LeveledLogger, 'error'>): { stop(): void } => {
   let busy = false;
   const timer = setInterval(async () => {
     if (busy) return;
@@ -44,7 +44,7 @@ export const startTicker = (tick: () => Promise<void>, log: Pick<Log, 'error'>):
 
 export type Signals = {
   /** Handles signals, starting with those already received. @param ended resolves with the exit code, however it ended */
-  obey(control: ServerControl, log: Log, ended: Promise<number>): Promise<number>;
+  obey(control: ServerControl, log: LeveledLogger, ended: Promise<number>): Promise<number>;
 };
 
 /**
@@ -67,13 +67,13 @@ export const handleSignals = (): Signals => {
   };
 };
 
-const handleSignal = (signal: NodeJS.Signals, control: ServerControl, log: Log): void => {
+const handleSignal = (signal: NodeJS.Signals, control: ServerControl, log: LeveledLogger): void => {
   if (signal === 'SIGHUP') void control.reload();
   else if (signal === 'SIGTSTP') control.paused = !control.paused;
   else log.info({ status: control.status() }, 'status');
 };
 
-const drainOn = (signal: NodeJS.Signals, control: ServerControl, log: Log): void => {
+const drainOn = (signal: NodeJS.Signals, control: ServerControl, log: LeveledLogger): void => {
   process.on('SIGTERM', () => control.kill());
   process.on('SIGINT', () => control.kill());
   log.info({ signal }, 'draining; send the same signal again to stop at once');

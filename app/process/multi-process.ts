@@ -2,7 +2,7 @@
 import { accessSync, constants } from 'node:fs';
 import { messageOf, type Result } from '../config/result.ts';
 import type { Settings } from '../config/schema.ts';
-import type { Log } from '../logging/logger.ts';
+import type { OpenLog } from '../logging/logger.ts';
 import { aggregateStats } from '../stats/aggregate.ts';
 import type { ListenEndpoint } from './bind-plan.ts';
 import type { ServerControl } from './lifecycle.ts';
@@ -39,7 +39,7 @@ const fixedSettings = [
  */
 export const startMultiProcess = async (
   { settings, plan }: Planned,
-  log: Log,
+  log: OpenLog,
   next: Next,
   bound: () => void,
 ): Promise<ServerInstance> => {
@@ -67,7 +67,7 @@ const instanceOf = (
   sockets: BoundSockets,
   settings: Settings,
   next: Next,
-  log: Log,
+  log: OpenLog,
   close: () => void,
 ): ServerInstance => {
   const control = new SupervisorControl(supervisor, sockets, settings, next, log);
@@ -89,14 +89,14 @@ class SupervisorControl implements ServerControl {
   readonly #supervisor: Supervisor;
   readonly #sockets: BoundSockets;
   readonly #next: Next;
-  readonly #log: Log;
+  readonly #log: OpenLog;
   readonly #since = performance.now();
   #settings: Settings;
   #stopping: Promise<void> | undefined;
   /** Serializes reloads. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(supervisor: Supervisor, sockets: BoundSockets, settings: Settings, next: Next, log: Log) {
+  constructor(supervisor: Supervisor, sockets: BoundSockets, settings: Settings, next: Next, log: OpenLog) {
     this.#supervisor = supervisor;
     this.#sockets = sockets;
     this.#settings = settings;

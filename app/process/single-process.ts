@@ -1,6 +1,6 @@
 /** The server as a single process: without a supervisor, nothing respawns or reloads it. */
 import type { Settings } from '../config/schema.ts';
-import type { Log } from '../logging/logger.ts';
+import type { OpenLog } from '../logging/logger.ts';
 import { serve } from '../serve.ts';
 import { residentBytes } from '../stats/snapshot.ts';
 import type { ListenEndpoint } from './bind-plan.ts';
@@ -9,7 +9,7 @@ import type { ServerInstance } from './server-instance.ts';
 
 export const startSingleProcess = async (
   settings: Settings,
-  { logger, reopen }: Log,
+  { logger, reopen }: OpenLog,
   endpoints: ListenEndpoint[],
   bound: () => void,
 ): Promise<ServerInstance> => {

@@ -107,12 +107,12 @@ const join = async (signaling: Signaling, request: JoinRequest, seat?: Seat): Pr
   return joinResult(signaling, committed, session, { lastSeen, isNew: seat === undefined });
 };
 
-type Identity = Pick<Entrance, 'id' | 'secretHash' | 'former' | 'granted'>;
+type JoinIdentity = Pick<Entrance, 'id' | 'secretHash' | 'former' | 'granted'>;
 
 const commitJoin = async (
   signaling: Signaling,
   request: JoinRequest,
-  identity: Identity,
+  identity: JoinIdentity,
   hasSeat: boolean,
 ): Promise<Committed<JoinOutcome> | Refusal> => {
   const { store, limits, addresses } = signaling;

@@ -243,13 +243,13 @@ export class Session implements MessageHandler, Receiver {
   #finishJoining(joining: StateOf<'joining'>, result: JoinResult | Refusal): void {
     if ('refused' in result) {
       if (this.#state === joining) this.end(result, 'error');
-    } else if (this.#state === joining) this.#reply(result, joining.buffered);
+    } else if (this.#state === joining) this.#completeJoin(result, joining.buffered);
     // The connection was lost during the join: the peer is in the room, but away.
     else if (this.#state.state === 'closed') this.#markAway(result.first.self.id);
   }
 
   /** Sends the first message, then the events missed and buffered; handles the queued messages. */
-  #reply({ first, renewIceAt, missed, accepted, isNew }: JoinResult, buffered: RoomLogEntry[]): void {
+  #completeJoin({ first, renewIceAt, missed, accepted, isNew }: JoinResult, buffered: RoomLogEntry[]): void {
     const queued = this.#incoming.resume();
     this.#state = stateAfterJoin(first, renewIceAt);
     this.#lastPeer = first.self.id;

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { acceptedJson, bearer, PeerSocket } from '../../conform/peer-client.ts';
 import type { Joined } from '../../protocol/messages.ts';
 import { type Check, type Finding, found, ok } from '../finding.ts';
-import { joinBy, leave, openSocket, speak, type Visitor, visit } from '../peer.ts';
+import { type HttpVisitor, joinBy, leave, openSocket, speak, visit } from '../peer.ts';
 import { ask, begin, reasonOf, type Site } from '../target.ts';
 
 export const conversation: Check = {
@@ -48,7 +48,7 @@ const exchange = (
   });
 
 /** Joins by plain HTTP, and leaves when `act` is done. */
-const withVisitor = async <T>(site: Site, room: string, act: (visitor: Visitor) => Promise<T>): Promise<T> => {
+const withVisitor = async <T>(site: Site, room: string, act: (visitor: HttpVisitor) => Promise<T>): Promise<T> => {
   const visitor = await visit(site, room);
   try {
     return await act(visitor);
@@ -72,7 +72,7 @@ const openResponsiveSocket = async (site: Site, room: string): Promise<PeerSocke
 const events = z.object({ messages: z.array(z.looseObject({ type: z.string() })), seq: z.int() });
 
 /** Polls for a chat message; undefined if there is none. */
-const pollChat = async (site: Site, visitor: Visitor): Promise<string | undefined> => {
+const pollChat = async (site: Site, visitor: HttpVisitor): Promise<string | undefined> => {
   const { messages } = events.parse(
     acceptedJson(await ask(site, eventsOf(visitor, 1), { headers: bearer(visitor.session) })),
   );
@@ -80,7 +80,7 @@ const pollChat = async (site: Site, visitor: Visitor): Promise<string | undefine
   return typeof text === 'string' ? text : undefined;
 };
 
-const eventsOf = ({ path, seq }: Visitor, wait?: number): string =>
+const eventsOf = ({ path, seq }: HttpVisitor, wait?: number): string =>
   `${path}/events?after=${seq}${wait === undefined ? '' : `&wait=${wait}`}`;
 
 export const stream: Check = {
@@ -94,7 +94,7 @@ export const stream: Check = {
   },
 };
 
-const checkStream = async (site: Site, receiver: Visitor, sender: Visitor): Promise<Finding> => {
+const checkStream = async (site: Site, receiver: HttpVisitor, sender: HttpVisitor): Promise<Finding> => {
   const headers = { ...bearer(receiver.session), Accept: 'text/event-stream', 'Accept-Encoding': 'gzip, br' };
   const answer = await begin(site, eventsOf(receiver), { headers }).catch((error: unknown) => reasonOf(error));
   if (typeof answer === 'string') return found('stream-buffered', `the response did not begin: ${answer}`);
