@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { verificationKeys } from './auth/token-keys.ts';
+import type { CommandResult } from './commands/command-result.ts';
 import { type CommandName, command } from './commands/control.ts';
 import { nginxFiles, writeFiles } from './commands/nginx.ts';
 import { makeToken, parseTokenCommand } from './commands/token.ts';
@@ -11,6 +12,7 @@ import { commandHelp, helpText, settingsText } from './config/help.ts';
 import { jsonSchema } from './config/json-schema.ts';
 import { type Loaded, load } from './config/load.ts';
 import { printConfig } from './config/print.ts';
+import { messageOf } from './config/result.ts';
 import type { Settings } from './config/schema.ts';
 import { suggest } from './config/suggest.ts';
 import { options as doctorOptions, readWords } from './doctor/options.ts';
@@ -57,10 +59,9 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
   token: (words) => {
     const parsed = parseTokenCommand(words);
     if ('faults' in parsed) return fail(parsed.faults, 2, helpHint('token'));
-    return withSettings(parsed.rest, async ({ settings }) => {
-      const made = await makeToken(parsed.request, settings, Date.now());
-      return 'faults' in made ? fail(made.faults, 2, helpHint('token')) : say(made.text);
-    });
+    return withSettings(parsed.rest, async ({ settings }) =>
+      print(await makeToken(parsed.request, settings, Date.now()), helpHint('token')),
+    );
   },
   'print-config': (words) => {
     if (words.includes('--json-schema')) return say(JSON.stringify(jsonSchema(), null, 2));
@@ -73,13 +74,12 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
     try {
       return say(writeFiles(found.files, found.out).trimEnd());
     } catch (error) {
-      return fail([`--out: ${error instanceof Error ? error.message : error}`], 1);
+      return fail([`--out: ${messageOf(error)}`], 1);
     }
   },
   conform: async (words) => {
     const { conform } = await import('./commands/conform.ts');
-    const result = await conform(words);
-    return 'fault' in result ? fail([result.fault], result.code) : Math.max(say(result.text), result.code);
+    return print(await conform(words));
   },
   doctor: async (words) => {
     const parsed = readWords(words);
@@ -90,10 +90,7 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
     say(parsed.json ? jsonReport(report) : showReport(report));
     return isWell(report) ? 0 : 1;
   },
-  explain: ([option]) => {
-    const found = option === undefined ? { text: explainAll() } : explain(option);
-    return 'fault' in found ? fail([found.fault]) : say(found.text);
-  },
+  explain: ([option]) => print(option === undefined ? { text: explainAll() } : explain(option)),
 };
 
 /** Reads the key files, as the server does at its start. */
@@ -102,7 +99,7 @@ const checkKeys = (settings: Settings): number => {
     verificationKeys(settings);
     return say('configuration OK');
   } catch (error) {
-    return fail([error instanceof Error ? error.message : String(error)], 1);
+    return fail([messageOf(error)], 1);
   }
 };
 
@@ -131,7 +128,7 @@ const loadAgain = (words: string[], startedIn: string): Loaded => {
     const loaded = load(words, process.env);
     return 'faults' in loaded ? loaded : withListener(loaded);
   } catch (error) {
-    return { faults: [`${startedIn}: ${error instanceof Error ? error.message : error}`], notes: [] };
+    return { faults: [`${startedIn}: ${messageOf(error)}`], notes: [] };
   } finally {
     process.chdir(current);
   }
@@ -156,16 +153,13 @@ const serve = async (settings: Settings, reload: () => Loaded): Promise<number> 
   try {
     return await run({ settings, reload, say });
   } catch (error) {
-    return fail([error instanceof Error ? error.message : String(error)], 1);
+    return fail([messageOf(error)], 1);
   }
 };
 
 /** Sends the command to the server that runs with these settings. */
 const sendCommand = (name: CommandName, words: string[]): number | Promise<number> =>
-  withSettings(words, async ({ settings }) => {
-    const { code, text } = await command(name, settings);
-    return code === 0 ? say(text) : fail([text], code);
-  });
+  withSettings(words, async ({ settings }) => print(await command(name, settings)));
 
 /** `--nginx`, `--nginx FILE` or `--nginx=FILE`: an option of check-config and reload, not a setting. */
 const takeNginx = (words: string[]): { rest: string[]; nginx?: { file?: string } } => {
@@ -217,6 +211,10 @@ const say = (text: string): number => {
 };
 
 const helpHint = (command: string): string => `genkan ${command} --help lists its options.`;
+
+/** @param hint printed after faults in the arguments @returns the exit code */
+const print = (result: CommandResult, hint?: string): number =>
+  'faults' in result ? fail(result.faults, result.code, hint) : Math.max(say(result.text), result.code ?? 0);
 
 const fail = (faults: string[], code = 2, hint = 'genkan --help --all lists every setting.'): number => {
   for (const fault of faults) process.stderr.write(`genkan: ${fault}\n`);

@@ -2,6 +2,7 @@
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { messageOf } from './config/result.ts';
 import type { Settings } from './config/schema.ts';
 import { createAccessLog } from './logging/access-log.ts';
 import { createLogger } from './logging/logger.ts';
@@ -130,6 +131,6 @@ const importPart = (store: Store, part: unknown, log: Logger): void => {
   try {
     store.adopt?.(part);
   } catch (error) {
-    log.error({ reason: error instanceof Error ? error.message : String(error) }, 'a room could not be taken over');
+    log.error({ reason: messageOf(error) }, 'a room could not be taken over');
   }
 };

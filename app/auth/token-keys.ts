@@ -1,5 +1,6 @@
 /** Reads the keys in the settings that verify or sign tokens. */
 import { readFileSync } from 'node:fs';
+import { messageOf } from '../config/result.ts';
 import type { Settings } from '../config/schema.ts';
 import { type KeySetOptions, remoteKeySet } from './key-set.ts';
 import { privateKey, publicKey, type SigningKey, secretKey, type VerificationKey } from './keys.ts';
@@ -21,7 +22,7 @@ const readKey = <Key>(option: string, path: string, parse: (pem: string) => Key)
   try {
     return parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new Error(`${option}: ${path} ${/^[A-Z]+: /.test(reason) ? `cannot be read: ${reason}` : reason}`);
   }
 };

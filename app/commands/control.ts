@@ -1,16 +1,16 @@
 /** `genkan status | reload | stop | pause | resume`: sends the command to a running server and reports the result. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../config/result.ts';
 import type { Settings } from '../config/schema.ts';
 import { ask } from '../process/control-socket.ts';
 import { pidIn } from '../process/pidfile.ts';
 import { processState } from '../process/supervisor/watchdog.ts';
+import type { CommandResult } from './command-result.ts';
 
 const commandNames = ['status', 'reload', 'stop', 'pause', 'resume'] as const;
 export type CommandName = (typeof commandNames)[number];
-/** The text to print, and the exit code: 0 done, 1 failed or no server, 2 bad arguments. */
-type CommandResult = { code: 0 | 1 | 2; text: string };
 
-/** Uses the control socket when the settings name one, else a signal to the process in the pidfile. */
+/** Uses the control socket when the settings name one, else a signal to the process in the pidfile. Exit code 1: failed, or no server. */
 export const command = async (
   name: CommandName,
   settings: Pick<Settings, 'control-socket' | 'pidfile' | 'drain-timeout'>,
@@ -18,18 +18,20 @@ export const command = async (
   const { 'control-socket': path, pidfile } = settings;
   if (path !== undefined) return viaControlSocket(name, path);
   if (pidfile !== undefined) return viaSignal(name, pidfile, settings['drain-timeout']);
-  return { code: 2, text: `${name}: no server specified; pass --control-socket or --pidfile` };
+  return { faults: [`${name}: no server specified; pass --control-socket or --pidfile`] };
 };
 
 const viaControlSocket = async (name: CommandName, path: string): Promise<CommandResult> => {
   try {
     const { ok, error, status } = await ask(path, name);
-    if (!ok) return { code: 1, text: `${name}: ${error ?? 'failed'}` };
-    return { code: 0, text: status === undefined ? done[name] : JSON.stringify(status, null, 2) };
+    if (!ok) return failed(`${name}: ${error ?? 'failed'}`);
+    return { text: status === undefined ? done[name] : JSON.stringify(status, null, 2) };
   } catch (error) {
-    return { code: 1, text: `${name}: no response from ${path}: ${error instanceof Error ? error.message : error}` };
+    return failed(`${name}: no response from ${path}: ${messageOf(error)}`);
   }
 };
+
+const failed = (fault: string): CommandResult => ({ faults: [fault], code: 1 });
 
 const done: Record<CommandName, string> = {
   status: 'Running.',
@@ -43,16 +45,12 @@ const signals = { reload: 'SIGHUP', stop: 'SIGTERM', pause: 'SIGTSTP' } as const
 
 const viaSignal = async (name: CommandName, pidfile: string, drain: number): Promise<CommandResult> => {
   const pid = pidIn(pidfile);
-  if (pid === undefined || !isAlive(pid))
-    return { code: 1, text: `${name}: no running process with the PID in ${pidfile}` };
-  if (name === 'status') return { code: 0, text: `Running as process ${pid}; use --control-socket for details.` };
-  if (name === 'resume')
-    return { code: 2, text: 'resume: a signal can only toggle pause and resume; use --control-socket' };
+  if (pid === undefined || !isAlive(pid)) return failed(`${name}: no running process with the PID in ${pidfile}`);
+  if (name === 'status') return { text: `Running as process ${pid}; use --control-socket for details.` };
+  if (name === 'resume') return { faults: ['resume: a signal can only toggle pause and resume; use --control-socket'] };
   process.kill(pid, signals[name]);
-  if (name !== 'stop') return { code: 0, text: `${name}: signal sent to process ${pid}; see its log for the result` };
-  return (await hasExited(pid, drain))
-    ? { code: 0, text: done.stop }
-    : { code: 1, text: `stop: process ${pid} is still running` };
+  if (name !== 'stop') return { text: `${name}: signal sent to process ${pid}; see its log for the result` };
+  return (await hasExited(pid, drain)) ? { text: done.stop } : failed(`stop: process ${pid} is still running`);
 };
 
 const isAlive = (pid: number): boolean => {

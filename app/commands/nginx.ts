@@ -6,6 +6,7 @@ import { type Address, showAddress } from '../config/address.ts';
 import { findConflicts } from '../config/cross-checks.ts';
 import type { Environment } from '../config/expand.ts';
 import { loadAs } from '../config/load.ts';
+import type { Result } from '../config/result.ts';
 import { advise } from '../nginx/advisories.ts';
 import { filesFor } from '../nginx/files.ts';
 import { impossibleForNginx, impossibleForVersion, type NginxSettings, nginxSchema } from '../nginx/options.ts';
@@ -14,7 +15,7 @@ import { floor, knows, parseVersion, showVersion } from '../nginx/version.ts';
 import { isName } from '../nginx/workers.ts';
 import { planEndpoints } from '../process/bind-plan.ts';
 
-type NginxFiles = { files: Files; out: string | undefined; notes: string[] } | { faults: string[]; notes: string[] };
+type NginxFiles = Result<{ files: Files; out: string | undefined }> & { notes: string[] };
 
 /** @param ask returns the output of `nginx -V`; undefined when there is no nginx */
 export const nginxFiles = (words: string[], environment: Environment, ask = readNginxVersion): NginxFiles => {
@@ -84,7 +85,7 @@ const versionFor = (settings: NginxSettings, ask: () => string | undefined) => {
 type App = Pick<SiteSpec, 'protocol' | 'upstreams'>;
 
 /** Protocol and addresses of the app for nginx, checked for characters that its files cannot contain. */
-const appOf = (settings: NginxSettings): App | { faults: string[] } => {
+const appOf = (settings: NginxSettings): Result<App> => {
   const found = findApp(settings);
   const invalid = 'faults' in found ? undefined : found.upstreams.find((address) => /[\s;{}"'\\$#]/.test(address));
   if (invalid === undefined) return found;
@@ -92,7 +93,7 @@ const appOf = (settings: NginxSettings): App | { faults: string[] } => {
 };
 
 /** From --upstream, or from the listen settings of the app. */
-const findApp = (settings: NginxSettings): App | { faults: string[] } => {
+const findApp = (settings: NginxSettings): Result<App> => {
   const { socket, 'http-socket': httpSocket, upstream } = settings;
   const protocol = settings.protocol ?? (socket.length === 0 && httpSocket.length > 0 ? 'http' : 'uwsgi');
   const setting = protocol === 'uwsgi' ? 'socket' : 'http-socket';
@@ -112,7 +113,7 @@ const findApp = (settings: NginxSettings): App | { faults: string[] } => {
   return { protocol, upstreams: [primary, ...others] };
 };
 
-const assumeDefault = (settings: NginxSettings, protocol: App['protocol']): App | { faults: string[] } => {
+const assumeDefault = (settings: NginxSettings, protocol: App['protocol']): Result<App> => {
   const { http, socket, 'http-socket': httpSocket } = settings;
   const [wanted, other] = protocol === 'uwsgi' ? ['--socket', '--http-socket'] : ['--http-socket', '--socket'];
   if (socket.length + httpSocket.length > 0)

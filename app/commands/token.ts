@@ -3,8 +3,10 @@ import { parseArgs } from 'node:util';
 import { signingSecret } from '../auth/keys.ts';
 import { signToken, tokenRequest } from '../auth/mint.ts';
 import { signingKey } from '../auth/token-keys.ts';
+import { messageOf } from '../config/result.ts';
 import type { Settings } from '../config/schema.ts';
 import { roomName } from '../protocol/messages.ts';
+import type { CommandResult } from './command-result.ts';
 
 /** Values of the token options, by name; all other words are settings. */
 type TokenCommand = Record<string, string[]>;
@@ -44,11 +46,7 @@ export const parseTokenCommand = (
 };
 
 /** The token or the link as a single line, or the faults. @param now ms since 1970 */
-export const makeToken = async (
-  request: TokenCommand,
-  settings: Settings,
-  now: number,
-): Promise<{ text: string } | { faults: string[] }> => {
+export const makeToken = async (request: TokenCommand, settings: Settings, now: number): Promise<CommandResult> => {
   const last = (name: string) => request[name]?.at(-1);
   const parsed = tokenRequest.safeParse({
     room: request.room ?? [],
@@ -70,7 +68,7 @@ export const makeToken = async (
     // In the fragment, which browsers do not send: it reaches no server and no log.
     return { text: page === undefined ? token : `${page}#token=${token}` };
   } catch (error) {
-    return { faults: [error instanceof Error ? error.message : String(error)] };
+    return { faults: [messageOf(error)] };
   }
 };
 

@@ -1,5 +1,6 @@
 /** `genkan explain`: what a setting does here, what it does in uWSGI, and how the two differ. */
 import { meaningOf } from './resolve-name.ts';
+import type { Result } from './result.ts';
 import { groups, schema } from './schema.ts';
 import { environmentName, metadataOf, showDefault } from './setting-metadata.ts';
 import { columns } from './text-columns.ts';
@@ -7,7 +8,7 @@ import { type UwsgiAnswer, uwsgiFamilies, uwsgiOptions } from './uwsgi-compat/op
 import { valueTypeOf } from './value-types.ts';
 
 /** @param option with or without its dashes */
-export const explain = (option: string): { text: string } | { fault: string } => {
+export const explain = (option: string): Result<{ text: string }> => {
   const word = option.replace(/^--?/, '');
   const meaning = meaningOf(schema, word, word.length === 1);
   switch (meaning.kind) {
@@ -21,7 +22,7 @@ export const explain = (option: string): { text: string } | { fault: string } =>
       };
     case 'unknown': {
       const hint = meaning.nearest === undefined ? '' : `; did you mean ${meaning.nearest}?`;
-      return { fault: `${option}: not a setting, and not a known option of uWSGI${hint}` };
+      return { faults: [`${option}: not a setting, and not a known option of uWSGI${hint}`] };
     }
   }
 };

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { findConflicts, type Where } from './cross-checks.ts';
 import type { Environment } from './expand.ts';
 import type { Part, RawSetting, RawSettings } from './raw-settings.ts';
+import { messageOf, type Result } from './result.ts';
 import { type Settings, schema } from './schema.ts';
 import { metadataOf } from './setting-metadata.ts';
 import { readEnvironment, readUwsgiEnvironment } from './sources/environment.ts';
@@ -12,9 +13,7 @@ import { readYaml } from './sources/yaml.ts';
 import { isRepeatable } from './value-types.ts';
 
 /** `notes`: warnings. `given`: settings that are not left to their default, by name, with their source. */
-export type Loaded<S = Settings> =
-  | { settings: S; notes: string[]; given: Map<string, RawSetting> }
-  | { faults: string[]; notes: string[] };
+export type Loaded<S = Settings> = Result<{ settings: S; given: Map<string, RawSetting> }> & { notes: string[] };
 
 /** @throws when the file cannot be read */
 type ReadFile = (path: string) => string;
@@ -72,7 +71,7 @@ const readSecretFiles = (
         const parts = values.map((value) => ({ value, source: path.source }));
         return [[name, { ...one, parts, path: String(path.value) }]];
       } catch (error) {
-        faults.push(`${path.source}: cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+        faults.push(`${path.source}: cannot be read: ${messageOf(error)}`);
         return [];
       }
     }),

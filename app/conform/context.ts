@@ -1,7 +1,7 @@
 /** The context of a test case: the server under test, a transport, and peers that are disposed of afterwards. */
 import { randomBytes } from 'node:crypto';
 import { type ErrorCode, errors } from '../protocol/errors.ts';
-import { TurnedAway } from './inbox.ts';
+import { RefusedError } from './inbox.ts';
 import type { Fields, TestPeer } from './peers.ts';
 import type { Refused, Transport } from './transports.ts';
 
@@ -107,7 +107,13 @@ const tokenField = (token: string | undefined): Fields => (token === undefined ?
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Codes that result from the server's settings, not from its guarantees. */
-const limits: ErrorCode[] = ['room-full', 'lobby-full', 'rate-limited', 'too-many-rooms', 'draining'];
+const limits: string[] = [
+  'room-full',
+  'lobby-full',
+  'rate-limited',
+  'too-many-rooms',
+  'draining',
+] satisfies ErrorCode[];
 /** Whether a join was refused because of a limit. */
-export const isLimit = (error: unknown): error is TurnedAway =>
-  error instanceof TurnedAway && limits.includes(error.code);
+export const isLimit = (error: unknown): error is RefusedError =>
+  error instanceof RefusedError && limits.includes(error.code);

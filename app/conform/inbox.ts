@@ -1,19 +1,21 @@
 /** The messages that a peer has received; each is checked against the protocol's schema. */
 import { z } from 'zod';
-import { type ErrorCode, errors } from '../protocol/errors.ts';
+import { errors } from '../protocol/errors.ts';
 import { type ServerMessage, serverMessage } from '../protocol/messages.ts';
 import { shown } from './expect.ts';
 
 type Type = ServerMessage['type'];
 type Of<T extends Type> = Extract<ServerMessage, { type: T }>;
 
-/** A join was refused. */
-export class TurnedAway extends Error {
-  readonly code: ErrorCode;
+/** The server refused a join or a request: the code and the sentence of its error. */
+export class RefusedError extends Error {
+  readonly code: string;
+  readonly sentence: string;
 
-  constructor(code: ErrorCode, message: string) {
-    super(`join refused: ${code}: ${message}`);
+  constructor(code: string, sentence: string) {
+    super(`refused: ${code}: ${sentence}`);
     this.code = code;
+    this.sentence = sentence;
   }
 }
 
@@ -22,6 +24,8 @@ export class Inbox {
   /** As received, including fields that are not in the schema. */
   readonly raw: unknown[] = [];
   #taken = new Set<ServerMessage>();
+  /** How many of all `next` has read. */
+  #read = 0;
   #waiters = new Set<() => void>();
   #error: Error | undefined;
 
@@ -50,14 +54,33 @@ export class Inbox {
     return message;
   }
 
-  /** The response to a join that was sent after `before` messages had been received. @throws TurnedAway */
+  /**
+   * The next message of a type; undefined if there is none within `ms` or before `isOver`. Skips messages of other types.
+   * @throws RefusedError if `error`, `bye` or `waiting` comes first
+   */
+  async next<T extends Type>(type: T, ms: number, isOver: () => boolean): Promise<Of<T> | undefined> {
+    const isWanted = (message: ServerMessage): message is Of<T> => message.type === type;
+    const until = Date.now() + ms;
+    for (;;) {
+      for (const message of this.all.slice(this.#read)) {
+        this.#read += 1;
+        if (isWanted(message)) return message;
+        if (message.type === 'bye' || message.type === 'error') throw new RefusedError(message.code, message.message);
+        if (message.type === 'waiting') throw new RefusedError('waiting', errors.waiting.message);
+      }
+      if (isOver() || Date.now() >= until) return undefined;
+      await this.#nextMessage();
+    }
+  }
+
+  /** The response to a join that was sent after `before` messages had been received. @throws RefusedError */
   async answer<T extends 'joined' | 'waiting'>(type: T, before: number): Promise<Of<T>> {
     const isResponse = (message: ServerMessage): message is Of<T> => message.type === type;
     const response = () => {
       const since = this.all.slice(before);
       for (const message of since) {
-        if (message.type === 'bye') throw new TurnedAway(message.code, message.message);
-        if (message.type === 'waiting' && type === 'joined') throw new TurnedAway('waiting', errors.waiting.message);
+        if (message.type === 'bye') throw new RefusedError(message.code, message.message);
+        if (message.type === 'waiting' && type === 'joined') throw new RefusedError('waiting', errors.waiting.message);
       }
       return since.find(isResponse);
     };

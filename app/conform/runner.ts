@@ -5,19 +5,19 @@ import { Context, isLimit, NotTested, sleep, type Target } from './context.ts';
 import { guarantees } from './spec.ts';
 import { eventStream, plainHttp, type Transport, webSocket } from './transports.ts';
 
-type Verdict =
+type CaseVerdict =
   | { verdict: 'kept' }
   /** `seen`: what was observed instead of what is guaranteed. */
   | { verdict: 'broken'; seen: string }
   | { verdict: 'not tested'; why: string };
 /** `guarantee` counts from 1, in the order of `guarantees`. */
-export type CaseResult = { guarantee: number; name: string; transport: Transport['name'] } & Verdict;
+export type CaseResult = { guarantee: number; name: string; transport: Transport['name'] } & CaseVerdict;
 
 /** `quick`: ms; cases that take longer are skipped. `pace`: ms between the starts of two cases. */
 type RunOptions = { quick?: number | undefined; pace: number };
 /** The part of the spec to run. */
-export type Part = { by?: Transport[]; guarantee?: number };
-export type Site = Omit<Target, 'grace'>;
+export type SpecPart = { by?: Transport[]; guarantee?: number };
+export type ConformSite = Omit<Target, 'grace'>;
 
 export const transports: Transport[] = [webSocket, plainHttp, eventStream];
 
@@ -25,7 +25,11 @@ export const transports: Transport[] = [webSocket, plainHttp, eventStream];
 type ProbedTransport = { transport: Transport; found: Target | Error };
 
 /** @throws the reason if joining fails over every transport, so that nothing can be tested */
-export const runCases = async (site: Site, { quick, pace }: RunOptions, part: Part = {}): Promise<CaseResult[]> => {
+export const runCases = async (
+  site: ConformSite,
+  { quick, pace }: RunOptions,
+  part: SpecPart = {},
+): Promise<CaseResult[]> => {
   const { by = transports, guarantee } = part;
   const probed = await Promise.all(by.map((transport) => probe(site, transport)));
   const failures = probed.map(({ found }) => found).filter((found) => found instanceof Error);
@@ -49,7 +53,7 @@ export const runCases = async (site: Site, { quick, pace }: RunOptions, part: Pa
 };
 
 /** Joins a room with two peers, and detects tokens that are unsuitable for the spec. */
-const probe = async (site: Site, transport: Transport): Promise<ProbedTransport> => {
+const probe = async (site: ConformSite, transport: Transport): Promise<ProbedTransport> => {
   const context = new Context({ ...site, grace: 0 }, transport);
   try {
     const room = context.newRoom();
@@ -85,7 +89,7 @@ const skipReason = (
   return ms > quick ? `it takes longer than ${quick / 1000} s` : undefined;
 };
 
-const run = async (one: Case, context: Context): Promise<Verdict> => {
+const run = async (one: Case, context: Context): Promise<CaseVerdict> => {
   try {
     await withTimeout(context.target.grace + 120_000, one.run(context));
     return { verdict: 'kept' };
@@ -107,7 +111,7 @@ const withTimeout = async (ms: number, done: Promise<void>): Promise<void> => {
   }
 };
 
-const broken = (error: unknown): Extract<Verdict, { verdict: 'broken' }> => {
+const broken = (error: unknown): Extract<CaseVerdict, { verdict: 'broken' }> => {
   const { message, cause } = error instanceof Error ? error : new Error(String(error));
   // The message of fetch only says that it failed; the cause says why.
   return { verdict: 'broken', seen: cause instanceof Error ? `${message}: ${cause.message}` : message };

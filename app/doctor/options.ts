@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { loadAs } from '../config/load.ts';
+import { messageOf, type Result } from '../config/result.ts';
 import { settingMetadata } from '../config/setting-metadata.ts';
 import { flag, path, seconds, text } from '../config/value-types.ts';
 import { roomName } from '../protocol/messages.ts';
@@ -33,7 +34,7 @@ export const options = {
 
 const schema = z.object(options);
 
-type ParsedArguments = { site: Site; json: boolean; notes: string[] } | { faults: string[]; notes: string[] };
+type ParsedArguments = Result<{ site: Site; json: boolean }> & { notes: string[] };
 
 /** @param words the URL of the page or of one of its rooms, and options, in any order */
 export const readWords = (words: string[]): ParsedArguments => {
@@ -58,7 +59,7 @@ export const readWords = (words: string[]): ParsedArguments => {
     };
     return { site, json, notes: loaded.notes };
   } catch (error) {
-    return { faults: [error instanceof Error ? error.message : String(error)], notes: loaded.notes };
+    return { faults: [messageOf(error)], notes: loaded.notes };
   }
 };
 

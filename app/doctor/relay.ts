@@ -19,10 +19,10 @@ import {
   signed,
 } from './stun.ts';
 
-export type IceServer = { scheme: string; host: string; port: number; transport: 'udp' | 'tcp' | 'tls' };
+export type IceEndpoint = { scheme: string; host: string; port: number; transport: 'udp' | 'tcp' | 'tls' };
 
 /** Parses `stun:host:port`, `turns:[::1]?transport=tcp` …: RFC 7064 and RFC 7065. */
-export const parseIceUrl = (url: string): IceServer | undefined => {
+export const parseIceUrl = (url: string): IceEndpoint | undefined => {
   const [, scheme, bracketed, plain, port, transport = 'udp'] =
     /^(stuns?|turns?):(?:\[([^\]]+)\]|([^:?[\]]+))(?::(\d+))?(?:\?transport=(udp|tcp))?$/.exec(url) ?? [];
   const host = bracketed ?? plain;
@@ -53,7 +53,7 @@ export class Relay {
   }
 
   /** @param ca PEM of the authorities to trust for TLS @throws if the server is unreachable */
-  static async reach({ host, port, transport }: IceServer, timeout: number, ca?: string): Promise<Relay> {
+  static async reach({ host, port, transport }: IceEndpoint, timeout: number, ca?: string): Promise<Relay> {
     if (transport !== 'udp') {
       const trusted = ca === undefined ? {} : { ca };
       const socket =

@@ -1,12 +1,12 @@
 /** The report, as text and as JSON. */
 import { wrap } from '../config/text-columns.ts';
 import type { Finding } from './finding.ts';
-import type { Report } from './run.ts';
+import type { DoctorReport } from './run.ts';
 
 const width = 120;
 
 /** Each finding on a line with its fix below it, and a summary at the end. */
-export const showReport = (report: Report): string =>
+export const showReport = (report: DoctorReport): string =>
   [
     ...report.flatMap(({ check, findings }) => findings.flatMap((one) => showFinding(check, one))),
     '',
@@ -24,7 +24,7 @@ const showFinding = (check: string, finding: Finding): string[] => {
   ];
 };
 
-const summary = (report: Report): string => {
+const summary = (report: DoctorReport): string => {
   const count = (level: Finding['level']) =>
     report.flatMap(({ findings }) => findings).filter((one) => one.level === level).length;
   const [faults, warnings, skipped] = [count('fault'), count('warning'), count('skipped')];
@@ -32,11 +32,11 @@ const summary = (report: Report): string => {
 };
 
 /** `{"faults": …, "findings": [{"check", "level", "what", "name"?, "fix"?}]}` */
-export const jsonReport = (report: Report): string => {
+export const jsonReport = (report: DoctorReport): string => {
   const findings = report.flatMap(({ check, findings }) => findings.map((one) => ({ check, ...one })));
   return JSON.stringify({ faults: findings.filter(({ level }) => level === 'fault').length, findings }, null, 2);
 };
 
 /** Whether there are no faults; warnings do not count. */
-export const isWell = (report: Report): boolean =>
+export const isWell = (report: DoctorReport): boolean =>
   report.every(({ findings }) => findings.every(({ level }) => level !== 'fault'));

@@ -1,4 +1,5 @@
 /** Runs every check in order, except those that an earlier fault makes pointless. */
+import { RefusedError } from '../conform/inbox.ts';
 import { address } from './checks/address.ts';
 import { appIdentity } from './checks/app-identity.ts';
 import { bodyLimit } from './checks/body-limit.ts';
@@ -13,7 +14,7 @@ import { clock, forgery, proxyHeaders } from './checks/proxy-headers.ts';
 import { idle, websocket } from './checks/websocket.ts';
 import type { FaultName } from './faults.ts';
 import { type Check, endsThere, type Finding, found, skipped } from './finding.ts';
-import { Refused } from './peer.ts';
+
 import { reasonOf, type Site } from './target.ts';
 
 const checks: readonly Check[] = [
@@ -22,9 +23,9 @@ const checks: readonly Check[] = [
 ];
 
 /** The findings of each check. */
-export type Report = { check: string; findings: Finding[] }[];
+export type DoctorReport = { check: string; findings: Finding[] }[];
 
-export const runChecks = async (site: Site): Promise<Report> => {
+export const runChecks = async (site: Site): Promise<DoctorReport> => {
   const report: { check: string; findings: Promise<Finding[]> }[] = [];
   /** Blocked or skipped checks, each with the check that caused it. */
   const blocked = new Map<string, string>();
@@ -45,10 +46,10 @@ const runCheck = async (check: Check, site: Site): Promise<Finding[]> => {
   try {
     return await check.run(site);
   } catch (error) {
-    if (!(error instanceof Refused)) return [found('unanswered', reasonOf(error))];
+    if (!(error instanceof RefusedError)) return [found('unanswered', reasonOf(error))];
     // Checks that send an Origin handle this error themselves, so a proxy has added this one.
-    if (error.code === 'origin-refused') return [skipped(error.message)];
-    return [found(faultByCode[error.code] ?? 'entry-refused', `${error.code}: ${error.message}`)];
+    if (error.code === 'origin-refused') return [skipped(error.sentence)];
+    return [found(faultByCode[error.code] ?? 'entry-refused', `${error.code}: ${error.sentence}`)];
   }
 };
 

@@ -22,7 +22,7 @@ export type Site = {
 export type Question = { method?: string; headers?: Record<string, string>; body?: string; timeout?: number };
 type Head = Pick<IncomingMessage, 'headers' | 'rawHeaders'> & { status: number };
 /** `local`, `remote`: the connection's addresses. */
-export type Answer = Head & { url: URL; body: string; local: string; remote: string };
+export type SiteResponse = Head & { url: URL; body: string; local: string; remote: string };
 
 /** TLS options. With a token, an invalid certificate is rejected; without one, the other checks can still run. */
 export const tlsOptions = ({ ca, token }: Site) => ({
@@ -59,7 +59,7 @@ export const begin = (
 };
 
 /** The complete response. @throws if it does not arrive in time */
-export const ask = async (site: Site, path: string | URL, question: Question = {}): Promise<Answer> => {
+export const ask = async (site: Site, path: string | URL, question: Question = {}): Promise<SiteResponse> => {
   const answer = await begin(site, path, question);
   const { timeout = site.timeout } = question;
   const { localAddress: local = '', remoteAddress: remote = '' } = answer.socket;
@@ -83,7 +83,7 @@ export const reasonOf = (error: unknown): string => {
 };
 
 /** The body as JSON; undefined if it is not JSON. */
-export const jsonOf = ({ body }: Pick<Answer, 'body'>): unknown => {
+export const jsonOf = ({ body }: Pick<SiteResponse, 'body'>): unknown => {
   try {
     return JSON.parse(body);
   } catch {
@@ -92,7 +92,7 @@ export const jsonOf = ({ body }: Pick<Answer, 'body'>): unknown => {
 };
 
 /** The error code of the app; undefined if the response is not an error of the app. */
-export const codeOf = (answer: Pick<Answer, 'body'>): string | undefined => {
+export const codeOf = (answer: Pick<SiteResponse, 'body'>): string | undefined => {
   const json = jsonOf(answer);
   const isOurs = typeof json === 'object' && json !== null && 'type' in json && json.type === 'error' && 'code' in json;
   return isOurs ? String(json.code) : undefined;

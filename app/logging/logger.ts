@@ -14,7 +14,7 @@ type LogSettings = {
   'log-format'?: string | undefined;
 };
 
-export type Log = {
+export type OpenLog = {
   logger: Logger;
   /** Call after the file was moved, for instance by logrotate; no line is lost or duplicated. Without a file it does nothing. */
   reopen(): void;
@@ -32,7 +32,7 @@ const accessMessages = ['request', 'WebSocket opened', 'WebSocket closed', 'even
 export const openLog = (
   settings: LogSettings,
   { worker, mustOpen = true }: { worker?: number | undefined; mustOpen?: boolean } = {},
-): Log => {
+): OpenLog => {
   const { logto, 'log-format': format } = settings;
   const terminal = logto === undefined && process.stdout.isTTY === true;
   const json = format === undefined && (settings['log-json'] ?? !terminal);

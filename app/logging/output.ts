@@ -1,5 +1,6 @@
 /** Log output: stdout or a file, unbuffered. A line that cannot be written is lost without affecting the caller. */
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { messageOf } from '../config/result.ts';
 
 /** ms for which a full pipe may block the process, and ms between retries. */
 const pipeWait = { max: 1000, interval: 20 };
@@ -82,7 +83,7 @@ export class Output {
     const now = performance.now();
     if (now - this.#lastWarning < warningInterval) return;
     this.#lastWarning = now;
-    writeToStderr(`genkan: log: ${error instanceof Error ? error.message : error}; ${consequence}\n`);
+    writeToStderr(`genkan: log: ${messageOf(error)}; ${consequence}\n`);
   }
 }
 

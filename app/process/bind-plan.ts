@@ -3,6 +3,7 @@
  * store any worker can serve any room, so all workers share the `http` addresses.
  */
 import { type Address, showAddress } from '../config/address.ts';
+import type { Result } from '../config/result.ts';
 import type { Settings } from '../config/schema.ts';
 
 /** The settings with listen addresses, in the order in which workers listen on them. */
@@ -22,7 +23,7 @@ export const hostOf = (setting: ListenSetting): string | undefined => (setting =
 export const planEndpoints = (
   settings: ListenSettings,
   passed: ListenEndpoint[] = [],
-): { workers: ListenEndpoint[][] } | { faults: string[] } => {
+): Result<{ workers: ListenEndpoint[][] }> => {
   const wanted = listenSettings.flatMap((setting) => {
     const activated = passed.filter((endpoint) => endpoint.setting === setting);
     return activated.length > 0 ? activated : settings[setting].map((address) => ({ setting, address }));

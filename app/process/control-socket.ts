@@ -1,7 +1,8 @@
 /** The control socket: one line of JSON per command, and one line of JSON back once the command has completed. */
 import { connect, createServer, type Socket } from 'node:net';
 import { z } from 'zod';
-import type { Log, Outcome, ServerControl } from './lifecycle.ts';
+import type { Result } from '../config/result.ts';
+import type { LeveledLogger, ServerControl } from './lifecycle.ts';
 import { listen } from './listen.ts';
 
 const controlCommands = ['status', 'reload', 'stop', 'kill', 'pause', 'resume', 'reopen'] as const;
@@ -39,7 +40,7 @@ const lineTimeout = 10_000;
 export const openControl = async (
   path: string,
   control: ServerControl,
-  log: Log,
+  log: LeveledLogger,
 ): Promise<{ close(): Promise<void> }> => {
   const running = new Set<Promise<void>>();
   const track = (work: Promise<void>): void => {
@@ -79,7 +80,7 @@ export const ask = (path: string, command: ControlCommand): Promise<Answer> =>
 const handleConnection = (
   socket: Socket,
   control: ServerControl,
-  log: Log,
+  log: LeveledLogger,
   track: (work: Promise<void>) => void,
 ): void => {
   let received = '';
@@ -100,7 +101,7 @@ const handleConnection = (
   });
 };
 
-const reply = async (socket: Socket, line: string, control: ServerControl, log: Log): Promise<void> => {
+const reply = async (socket: Socket, line: string, control: ServerControl, log: LeveledLogger): Promise<void> => {
   // A reload has no time limit.
   socket.setTimeout(0);
   const result = await execute(line, control, log);
@@ -108,7 +109,7 @@ const reply = async (socket: Socket, line: string, control: ServerControl, log: 
   socket.setTimeout(lineTimeout);
 };
 
-const execute = async (line: string, control: ServerControl, log: Log): Promise<Answer> => {
+const execute = async (line: string, control: ServerControl, log: LeveledLogger): Promise<Answer> => {
   const command = parseCommand(line.trim(), control.paused);
   if (!command)
     return { ok: false, error: `unknown command; send {"command":"…"} with one of ${controlCommands.join(', ')}` };
@@ -148,4 +149,5 @@ const parseJson = (line: string): unknown => {
   }
 };
 
-const asAnswer = (outcome: Outcome): Answer => (outcome.ok ? { ok: true } : { ok: false, error: outcome.reason });
+const asAnswer = (result: Result): Answer =>
+  'faults' in result ? { ok: false, error: result.faults.join('\n') } : { ok: true };

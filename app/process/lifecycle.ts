@@ -1,12 +1,11 @@
 /** The ticker, and what the signals of the process do. */
+
+import type { Result } from '../config/result.ts';
 import type { Readings } from '../stats/process-stats.ts';
 import type { Listening } from './supervisor/ipc.ts';
 
 type Say = (fields: object, message: string) => void;
-export type Log = { info: Say; warn: Say; error: Say };
-
-/** Result of a command, with the reason when it failed. */
-export type Outcome = { ok: true } | { ok: false; reason: string };
+export type LeveledLogger = { info: Say; warn: Say; error: Say };
 
 /** A running server, of one process or of many, as signals and the control socket see it. */
 export type ServerControl = {
@@ -15,7 +14,7 @@ export type ServerControl = {
   /** Stops everything at once. */
   kill(): void;
   /** Reads the configuration again and applies it; an invalid one changes nothing. */
-  reload(): Promise<Outcome>;
+  reload(): Promise<Result>;
   /** Reopens the log file after it was renamed. */
   reopen(): void;
   /** Whether new rooms are currently refused. */
@@ -47,7 +46,7 @@ const interval = 250;
 export const steadyClock = (): number => Math.floor(performance.timeOrigin + performance.now());
 
 /** Runs `tick` periodically, never concurrently; a failure is logged and does not stop the ticker. */
-export const startTicker = (tick: () => Promise<void>, log: Pick<Log, 'error'>): { stop(): void } => {
+export const startTicker = (tick: () => Promise<void>, log: Pick<LeveledLogger, 'error'>): { stop(): void } => {
   let busy = false;
   const timer = setInterval(async () => {
     if (busy) return;
@@ -60,7 +59,7 @@ export const startTicker = (tick: () => Promise<void>, log: Pick<Log, 'error'>):
 
 type Signals = {
   /** Handles signals, starting with those already received. @param ended resolves with the exit code, however it ended */
-  obey(control: ServerControl, log: Log, ended: Promise<number>): Promise<number>;
+  obey(control: ServerControl, log: LeveledLogger, ended: Promise<number>): Promise<number>;
 };
 
 /**
@@ -83,13 +82,13 @@ export const handleSignals = (): Signals => {
   };
 };
 
-const handleSignal = (signal: NodeJS.Signals, control: ServerControl, log: Log): void => {
+const handleSignal = (signal: NodeJS.Signals, control: ServerControl, log: LeveledLogger): void => {
   if (signal === 'SIGHUP') void control.reload();
   else if (signal === 'SIGTSTP') control.paused = !control.paused;
   else log.info({ status: control.status() }, 'status');
 };
 
-const drainOn = (signal: NodeJS.Signals, control: ServerControl, log: Log): void => {
+const drainOn = (signal: NodeJS.Signals, control: ServerControl, log: LeveledLogger): void => {
   process.on('SIGTERM', () => control.kill());
   process.on('SIGINT', () => control.kill());
   log.info({ signal }, 'draining; send the same signal again to stop at once');

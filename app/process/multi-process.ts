@@ -1,10 +1,11 @@
 /** The server as a supervisor with workers: it owns the sockets, reloads the workers, and reports the status of them all. */
 import { accessSync, constants } from 'node:fs';
+import { messageOf, type Result } from '../config/result.ts';
 import type { Settings } from '../config/schema.ts';
-import type { Log } from '../logging/logger.ts';
+import type { OpenLog } from '../logging/logger.ts';
 import { aggregateStats } from '../stats/aggregate.ts';
 import type { ListenEndpoint } from './bind-plan.ts';
-import type { Outcome, ServerControl, ServerInstance } from './lifecycle.ts';
+import type { ServerControl, ServerInstance } from './lifecycle.ts';
 import { listenOptions } from './listen.ts';
 import { BoundSockets } from './supervisor/bound-sockets.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
@@ -14,7 +15,7 @@ import { withoutSystemd } from './systemd-notify.ts';
 /** Settings, and for each worker the endpoints it listens on. */
 type Planned = { settings: Settings; plan: ListenEndpoint[][] };
 /** Reads the settings again, checks them and plans the endpoints. */
-type Next = () => Planned | { faults: string[] };
+type Next = () => Result<Planned>;
 
 /** Settings that are read only when the supervisor itself starts. */
 const fixedSettings = [
@@ -37,7 +38,7 @@ const fixedSettings = [
  */
 export const startMultiProcess = async (
   { settings, plan }: Planned,
-  log: Log,
+  log: OpenLog,
   next: Next,
   bound: () => void,
 ): Promise<ServerInstance> => {
@@ -65,7 +66,7 @@ const instanceOf = (
   sockets: BoundSockets,
   settings: Settings,
   next: Next,
-  log: Log,
+  log: OpenLog,
   close: () => void,
 ): ServerInstance => {
   const control = new SupervisorControl(supervisor, sockets, settings, next, log);
@@ -87,14 +88,14 @@ class SupervisorControl implements ServerControl {
   readonly #supervisor: Supervisor;
   readonly #sockets: BoundSockets;
   readonly #next: Next;
-  readonly #log: Log;
+  readonly #log: OpenLog;
   readonly #since = performance.now();
   #settings: Settings;
   #stopping: Promise<void> | undefined;
   /** Serializes reloads. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(supervisor: Supervisor, sockets: BoundSockets, settings: Settings, next: Next, log: Log) {
+  constructor(supervisor: Supervisor, sockets: BoundSockets, settings: Settings, next: Next, log: OpenLog) {
     this.#supervisor = supervisor;
     this.#sockets = sockets;
     this.#settings = settings;
@@ -115,14 +116,15 @@ class SupervisorControl implements ServerControl {
 
   readonly kill = (): void => this.#supervisor.kill();
 
-  readonly reload = async (): Promise<Outcome> => {
+  readonly reload = async (): Promise<Result> => {
     const { logger } = this.#log;
     const reloading = this.#turn.then(() => this.#applySettings());
     this.#turn = reloading;
-    const outcome = await reloading;
-    if (outcome.ok) logger.info({ workers: this.#supervisor.workers.length }, 'reloaded');
-    else logger.error({ reason: outcome.reason }, 'reload failed; current workers keep running');
-    return outcome;
+    const result = await reloading;
+    if ('faults' in result)
+      logger.error({ reason: result.faults.join('\n') }, 'reload failed; current workers keep running');
+    else logger.info({ workers: this.#supervisor.workers.length }, 'reloaded');
+    return result;
   };
 
   readonly reopen = (): void => {
@@ -157,19 +159,19 @@ class SupervisorControl implements ServerControl {
     })),
   });
 
-  async #applySettings(): Promise<Outcome> {
-    if (this.stopping) return { ok: false, reason: 'the server is stopping' };
+  async #applySettings(): Promise<Result> {
+    if (this.stopping) return { faults: ['the server is stopping'] };
     try {
       const read = this.#next();
-      if ('faults' in read) return { ok: false, reason: read.faults.join('\n') };
+      if ('faults' in read) return read;
       this.#warnFixed(read.settings);
       const places = await this.#sockets.cover(read.plan, listenOptions(read.settings));
       await this.#supervisor.roll({ settings: read.settings, places });
       this.#settings = read.settings;
       this.#log.logger.level = read.settings['log-level'];
-      return { ok: true };
+      return {};
     } catch (error) {
-      return { ok: false, reason: error instanceof Error ? error.message : String(error) };
+      return { faults: [messageOf(error)] };
     } finally {
       if (!this.stopping) this.#sockets.keepOnly(this.#supervisor.places);
     }

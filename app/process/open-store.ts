@@ -5,13 +5,13 @@ import type { Rules } from '../rooms/room.ts';
 import { memoryStore } from '../store/memory.ts';
 import type { Leaves, Store } from '../store/store.ts';
 import { openValkey } from '../store/valkey.ts';
-import type { Log } from './lifecycle.ts';
+import type { LeveledLogger } from './lifecycle.ts';
 
 /** `clock`: ms since 1970, the same for all processes that share the store. @throws when the store rejects the login */
 export const openStore = async (
   settings: Settings,
   rules: Rules,
-  log: Log,
+  log: LeveledLogger,
   counts: Leaves,
   localClock: () => number,
 ): Promise<{ store: Store; clock: () => number }> => {

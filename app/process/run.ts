@@ -1,7 +1,8 @@
 /** Runs the server until it ends, as a single process or as a supervisor with workers, with everything around it. */
+import type { Result } from '../config/result.ts';
 import type { Settings } from '../config/schema.ts';
 import { checkNodeInternals } from '../listener/node-internals.ts';
-import { type Log, openLog } from '../logging/logger.ts';
+import { type OpenLog, openLog } from '../logging/logger.ts';
 import { serveStats } from '../stats/server.ts';
 import { type ListenEndpoint, planEndpoints } from './bind-plan.ts';
 import { openControl } from './control-socket.ts';
@@ -14,7 +15,7 @@ import { activatedEndpoints } from './socket-activation.ts';
 import { createNotifier, type Notifier } from './systemd-notify.ts';
 import { watchTouched } from './watch-files.ts';
 
-type ReadSettings = { settings: Settings } | { faults: string[] };
+type ReadSettings = Result<{ settings: Settings }>;
 
 type StartInstance = {
   settings: Settings;
@@ -60,7 +61,7 @@ export const run = async ({ settings, reload, say }: StartInstance): Promise<num
 };
 
 /** A failed removal (say, of a file on a file system that has become read-only) must not keep the rest from closing. */
-const runCloser = async (close: () => unknown, { logger }: Log): Promise<void> => {
+const runCloser = async (close: () => unknown, { logger }: OpenLog): Promise<void> => {
   try {
     await close();
   } catch (error) {
@@ -68,7 +69,7 @@ const runCloser = async (close: () => unknown, { logger }: Log): Promise<void> =
   }
 };
 
-const activatedSockets = (settings: Settings, { logger }: Log): ListenEndpoint[] => {
+const activatedSockets = (settings: Settings, { logger }: OpenLog): ListenEndpoint[] => {
   const passed = activatedEndpoints(process.env, settings);
   if ('faults' in passed) throw new Error(passed.faults.join('\n'));
   for (const setting of new Set(passed.places.map((endpoint) => endpoint.setting)))
@@ -79,7 +80,7 @@ const activatedSockets = (settings: Settings, { logger }: Log): ListenEndpoint[]
   return passed.places;
 };
 
-const logWarnings = (settings: Settings, { logger }: Log): void => {
+const logWarnings = (settings: Settings, { logger }: OpenLog): void => {
   const backlog = backlogWarning(settings.listen);
   if (backlog !== undefined) logger.warn({ listen: settings.listen }, backlog);
   if (isRoot() && settings.uid === undefined && !settings['allow-root'])
@@ -91,7 +92,7 @@ const startInstance = async (
   settings: Settings,
   passed: ListenEndpoint[],
   reload: () => ReadSettings,
-  log: Log,
+  log: OpenLog,
 ): Promise<ServerInstance> => {
   const checked = (read: ReadSettings) => {
     if ('faults' in read) return read;
@@ -116,7 +117,7 @@ const startInstance = async (
 const withNotifications = (
   control: ServerControl,
   notifier: Notifier,
-  { logger }: Log,
+  { logger }: OpenLog,
   ended: (code: number) => void,
 ): ServerControl => ({
   async reload() {
@@ -150,7 +151,7 @@ const withNotifications = (
 type AuxiliaryContext = {
   instance: ServerInstance;
   control: ServerControl;
-  log: Log;
+  log: OpenLog;
   files: Record<'reload' | 'logs', ReturnType<typeof watchTouched>>;
   closers: (() => unknown)[];
 };

@@ -1,6 +1,6 @@
 /** The server as a single process: without a supervisor, nothing respawns or reloads it. */
 import type { Settings } from '../config/schema.ts';
-import type { Log } from '../logging/logger.ts';
+import type { OpenLog } from '../logging/logger.ts';
 import { serve } from '../serve.ts';
 import { residentBytes } from '../stats/snapshot.ts';
 import type { ListenEndpoint } from './bind-plan.ts';
@@ -8,7 +8,7 @@ import type { ServerControl, ServerInstance } from './lifecycle.ts';
 
 export const startSingleProcess = async (
   settings: Settings,
-  { logger, reopen }: Log,
+  { logger, reopen }: OpenLog,
   endpoints: ListenEndpoint[],
   bound: () => void,
 ): Promise<ServerInstance> => {
@@ -21,7 +21,7 @@ export const startSingleProcess = async (
     kill: running.kill,
     async reload() {
       logger.warn({}, 'cannot reload: there is no supervisor; start with --master');
-      return { ok: false, reason: 'there is no supervisor; start with --master to be able to reload' };
+      return { faults: ['there is no supervisor; start with --master to be able to reload'] };
     },
     reopen,
     get paused() {

@@ -1,4 +1,5 @@
 /** Sockets passed by systemd (sd_listen_fds(3)), and the setting that each of them belongs to. */
+import type { Result } from '../config/result.ts';
 import type { Settings } from '../config/schema.ts';
 import { type ListenEndpoint, type ListenSetting, listenSettings } from './bind-plan.ts';
 
@@ -12,7 +13,7 @@ const firstFd = 3;
 export const activatedEndpoints = (
   environment: NodeJS.ProcessEnv,
   settings: Pick<Settings, ListenSetting>,
-): { places: ListenEndpoint[] } | { faults: string[] } => {
+): Result<{ places: ListenEndpoint[] }> => {
   const count = Number(environment.LISTEN_FDS);
   if (!(count > 0) || Number(environment.LISTEN_PID) !== process.pid) return { places: [] };
   const names = environment.LISTEN_FDNAMES?.split(':') ?? [];

@@ -1,6 +1,6 @@
 /** Reports the state to systemd (sd_notify(3)) with systemd-notify, because Node has no unix datagram sockets. */
 import { spawn } from 'node:child_process';
-import type { Log } from './lifecycle.ts';
+import type { LeveledLogger } from './lifecycle.ts';
 
 export type Notifier = {
   ready(): void;
@@ -16,7 +16,7 @@ export type Notifier = {
  * Does nothing without NOTIFY_SOCKET. The unit needs `Type=notify` or `notify-reload`, and `NotifyAccess=all`, because
  * a child process sends the messages. With WatchdogSec it sends WATCHDOG=1 at half that interval.
  */
-export const createNotifier = (environment: NodeJS.ProcessEnv, log: Pick<Log, 'warn'>): Notifier => {
+export const createNotifier = (environment: NodeJS.ProcessEnv, log: Pick<LeveledLogger, 'warn'>): Notifier => {
   let disabled = environment.NOTIFY_SOCKET === undefined;
   let queue = Promise.resolve();
   let lastStatus = '';

@@ -1,4 +1,5 @@
 /** The numbered, bounded log of a room's events, replayed to peers that resume. */
+import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomEvent } from './room.ts';
 
 export type RoomLogEntry = { seq: number; at: number; event: RoomEvent };
@@ -71,12 +72,12 @@ export class EventLog {
     return { seq: this.#seq, at: now, event };
   }
 
-  /** All events after number `after`, oldest first; `gone` if some are no longer kept or never existed. */
-  since(after: number): RoomLogEntry[] | 'gone' {
-    if (after > this.#seq || after < this.#seq - this.#limits.events) return 'gone';
+  /** All events after number `after`, oldest first; refused as `events-gone` if some are no longer kept or never existed. */
+  since(after: number): RoomLogEntry[] | Refusal {
+    if (after > this.#seq || after < this.#seq - this.#limits.events) return refuse('events-gone');
     const recent = this.#segments.filter(({ last }) => last > after);
     const entries = recent.flatMap((segment) => segment.read()).filter(({ seq }) => seq > after);
-    return entries.length === this.#seq - after ? entries : 'gone';
+    return entries.length === this.#seq - after ? entries : refuse('events-gone');
   }
 
   #addSegment(head: string, data: string): Segment {

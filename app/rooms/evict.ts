@@ -1,10 +1,10 @@
 /** Which idle peer gives way to a newcomer when a room or its lobby is full. */
 import { largestNetwork } from '../budgets/address.ts';
 import { takeOut } from './leave.ts';
-import type { Room, RoomEvent, Rules, Waiting } from './room.ts';
+import type { LobbyPeer, Room, RoomEvent, Rules } from './room.ts';
 
 /** Evicts an idle guest from a full room. @returns the events; undefined if no seat may be taken */
-export const evictIdleSeat = (room: Room, newcomer: Waiting, now: number, rules: Rules): RoomEvent[] | undefined => {
+export const evictIdleSeat = (room: Room, newcomer: LobbyPeer, now: number, rules: Rules): RoomEvent[] | undefined => {
   const seats = [...room.peers.values()];
   const guests = seats.filter(({ role }) => role !== 'host');
   const one = longestIdle(guests, newcomer, countByNetwork(seats), now, rules);
@@ -20,12 +20,12 @@ const timeToListen = 2000;
  * newcomer's keeps all: nobody takes the seat of an honest peer that reloads its page.
  */
 export const longestIdle = (
-  seats: Waiting[],
-  { from }: Waiting,
+  seats: LobbyPeer[],
+  { from }: LobbyPeer,
   counts: Map<string, number>,
   now: number,
   { idleSeat }: Rules,
-): Waiting | undefined => {
+): LobbyPeer | undefined => {
   const newcomerNetwork = largestNetwork(from);
   const idle = seats.filter(
     ({ idleSince = now, listened }) => now - idleSince >= (listened ? idleSeat : Math.min(idleSeat, timeToListen)),
@@ -37,11 +37,11 @@ export const longestIdle = (
     const hasMore = (counts.get(network) ?? 0) > (counts.get(newcomerNetwork) ?? 0);
     return isEvictable && (network === newcomerNetwork || hasMore);
   });
-  const rank = (seat: Waiting): number => idleCounts.get(largestNetwork(seat.from)) ?? 0;
+  const rank = (seat: LobbyPeer): number => idleCounts.get(largestNetwork(seat.from)) ?? 0;
   return candidates.sort((a, b) => rank(b) - rank(a) || (a.idleSince ?? now) - (b.idleSince ?? now))[0];
 };
 
-export const countByNetwork = (seats: Waiting[]): Map<string, number> => {
+export const countByNetwork = (seats: LobbyPeer[]): Map<string, number> => {
   const counts = new Map<string, number>();
   for (const { from } of seats) counts.set(largestNetwork(from), (counts.get(largestNetwork(from)) ?? 0) + 1);
   return counts;

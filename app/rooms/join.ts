@@ -11,6 +11,7 @@ import {
   type Granted,
   hostIsHere,
   isEmpty,
+  type LobbyPeer,
   networkKey,
   type Peer,
   type PresenceLease,
@@ -19,12 +20,11 @@ import {
   type RoomEvent,
   type Rules,
   subjectKey,
-  type Waiting,
 } from './room.ts';
 import { asNewcomer, type View, viewOf } from './view.ts';
 
 /** Where a join ends: in the room, or in its lobby (`host`: whether a host is present). */
-export type JoinOutcome = { state: 'joined'; view: View } | { state: 'waiting'; self: Waiting; host: boolean };
+export type JoinOutcome = { state: 'joined'; view: View } | { state: 'waiting'; self: LobbyPeer; host: boolean };
 
 export type Entrance = PresenceLease & {
   id: PeerId;
@@ -66,7 +66,7 @@ const banOf = ({ gone }: Room, { granted, from }: Entrance, now: number): EndedS
   return bySubject ?? (byNetwork && byNetwork.until > now ? byNetwork : undefined);
 };
 
-const joinNew = (room: Room, self: Waiting, entrance: Entrance, now: number, rules: Rules): Decision<JoinOutcome> => {
+const joinNew = (room: Room, self: LobbyPeer, entrance: Entrance, now: number, rules: Rules): Decision<JoinOutcome> => {
   if (entrance.granted?.role !== 'host') {
     const refusal = accessRefusal(room, entrance);
     if (refusal) return refusal;
@@ -128,7 +128,7 @@ export const enterAdmitted = (
 
 const takeSeat = (
   room: Room,
-  self: Peer | Waiting,
+  self: Peer | LobbyPeer,
   lease: PresenceLease,
   now: number,
   rules: Rules,
@@ -140,10 +140,14 @@ const takeSeat = (
     : { events, result: waitingResult(room, self) };
 };
 
-const waitingResult = (room: Room, self: Waiting): JoinOutcome => ({ state: 'waiting', self, host: hostIsHere(room) });
+const waitingResult = (room: Room, self: LobbyPeer): JoinOutcome => ({
+  state: 'waiting',
+  self,
+  host: hostIsHere(room),
+});
 
 /** Takes one from the seat's resume budget, which is kept in the room because any worker may get the resume. @returns ms to wait */
-const payForResume = (self: Waiting, now: number, { resumes }: Rules): number => {
+const payForResume = (self: LobbyPeer, now: number, { resumes }: Rules): number => {
   const { tokens = resumes.burst, at = now } = self.resumes ?? {};
   const bucket = new TokenBucket(resumes, at, tokens);
   const wait = bucket.wait(now);
@@ -201,8 +205,8 @@ export const admit = (room: Room, id: PeerId, now: number, rules: Rules): RoomEv
 const newcomer = (
   { id, secretHash, name: requestedName, media, granted, until, worker, former, from }: Entrance,
   now: number,
-  before?: Waiting,
-): Waiting => {
+  before?: LobbyPeer,
+): LobbyPeer => {
   const name = granted?.name ?? requestedName;
   const idleSince = until === Number.POSITIVE_INFINITY ? undefined : (before?.idleSince ?? now);
   return {
@@ -223,7 +227,7 @@ const newcomer = (
 /** Adds the peer to the room. Without an earlier role or one from a token, the first peer becomes host. */
 const addPeer = (
   room: Room,
-  newcomer: Waiting,
+  newcomer: LobbyPeer,
   rules: Rules,
   role = newcomer.granted?.role,
   before: RoomEvent[] = [],
@@ -254,7 +258,7 @@ const accessRefusal = (room: Room, { passcodeHash }: Entrance): Refusal | undefi
   return matches(room.passcode, passcodeHash) ? undefined : refuse('wrong-passcode');
 };
 
-const markHere = (peer: Waiting, lease: PresenceLease, now: number, waits = false): RoomEvent[] => {
+const markHere = (peer: LobbyPeer, lease: PresenceLease, now: number, waits = false): RoomEvent[] => {
   const back = peer.presence.at === 'away' && !waits;
   const events: RoomEvent[] = back ? [{ type: 'peer-back', peer: peer.id }] : [];
   events.push(...moved(peer, lease.worker));
@@ -298,7 +302,7 @@ const here = ({ until, worker }: PresenceLease): Peer['presence'] => ({
 });
 
 /** Ends the peer's connection to another worker, if it still has one. */
-const moved = ({ id, presence }: Waiting, worker: string | undefined): RoomEvent[] =>
+const moved = ({ id, presence }: LobbyPeer, worker: string | undefined): RoomEvent[] =>
   worker === undefined || presence.worker === worker ? [] : [{ type: 'moved', peer: id, worker }];
 
 const full = ({ maxPeers }: Rules): Refusal => refuse('room-full', `at most ${maxPeers} peers`);

@@ -5,13 +5,13 @@ import {
   type EndedSession,
   isBan,
   isElsewhere,
+  type LobbyPeer,
   networkKey,
   type Peer,
   type Room,
   type RoomEvent,
   type Rules,
   subjectKey,
-  type Waiting,
 } from './room.ts';
 
 /** A peer lost its connection to this worker and has the grace time to resume. Ignored if it has moved to another worker. */
@@ -80,7 +80,7 @@ export const takeOut = (room: Room, id: PeerId, reason: LeaveReason, now: number
 /** Remembers why a session ended, in case its owner asks. The oldest entries are dropped at the limit. */
 export const remember = (
   room: Room,
-  { secretHash, former }: Waiting,
+  { secretHash, former }: LobbyPeer,
   gone: EndedSession,
   { maxEndedSessions }: Rules,
 ): void => {
@@ -92,7 +92,7 @@ export const remember = (
 /** Bans a removed peer by more than its session. */
 export const ban = (
   room: Room,
-  { granted, from }: Waiting,
+  { granted, from }: LobbyPeer,
   network: boolean,
   now: number,
   { maxEndedSessions }: Rules,

@@ -57,9 +57,9 @@ export class Registry {
     return { seq: hosted.log.seq, result: decision.result, entries };
   }
 
-  /** The events of a room after a number; `gone` if some are no longer kept. */
-  since(name: RoomName, after: number): RoomLogEntry[] | 'gone' {
-    return this.#rooms.get(name)?.log.since(after) ?? 'gone';
+  /** The events of a room after a number; refused as `events-gone` if some are no longer kept. */
+  since(name: RoomName, after: number): RoomLogEntry[] | Refusal {
+    return this.#rooms.get(name)?.log.since(after) ?? refuse('events-gone');
   }
 
   /** Frees memory by shortening large logs; peers that were away for long then have to rejoin. */

@@ -29,7 +29,7 @@ export type Presence = ({ at: 'here' } & PresenceLease) | ({ at: 'away'; reason:
 export type Granted = { role?: Role | undefined; name?: string | undefined; subject?: string | undefined };
 
 /** A peer in the lobby, waiting to be admitted. */
-export type Waiting = {
+export type LobbyPeer = {
   id: PeerId;
   name?: string;
   media: MediaState;
@@ -51,7 +51,7 @@ export type Waiting = {
 /** The session that a peer proved when it rejoined a room that no longer knew it: hash of its secret, and when (ms since 1970). */
 export type PreviousSession = { secretHash: string; at: number };
 
-export type Peer = Waiting & {
+export type Peer = LobbyPeer & {
   role: Role;
   hand: boolean;
   /** The number of its join in this room. The epoch of a pair is the larger of its two numbers. */
@@ -69,7 +69,7 @@ export type Room = {
   name: RoomName;
   joins: number;
   peers: Map<PeerId, Peer>;
-  waiting: Map<PeerId, Waiting>;
+  waiting: Map<PeerId, LobbyPeer>;
   /** Absent while it is the default of the rules. */
   access?: Access;
   passcode?: Passcode;

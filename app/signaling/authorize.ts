@@ -42,7 +42,7 @@ export const redeemToken = async (
   if ('refused' in granted) {
     // Only `token-invalid` counts as a guess. Every other refusal means that the signature verified, so an expired link,
     // as a whole class may have, must not lock out its address.
-    return granted.refused === 'token-invalid' ? chargeGuess(context, address, granted) : granted;
+    return granted.refused === 'token-invalid' ? chargeWrongToken(context, address, granted) : granted;
   }
   const { once } = granted;
   const claimed = once ? await context.store.claim(once.id, once.until) : true;
@@ -55,27 +55,34 @@ export const restoreToken = async ({ store }: AuthorizationContext, { once }: Gr
   if (once) await store.release(once.id);
 };
 
+type GuessBudgets = Pick<AuthorizationContext, 'addresses' | 'roomGuesses' | 'clock'>;
+
 /**
- * Runs an attempt with a passcode under the budgets for guesses. The attempt is charged before it runs, so that concurrent
- * attempts all count, and refunded unless the passcode was wrong. Once the budget of the room is used up, only addresses without
- * a recent wrong guess may still try.
+ * Charges an attempt with a passcode before it runs, so that concurrent attempts all count; pass its outcome to `settleGuess`.
+ * Once the budget of the room is used up, only addresses without a recent wrong guess may still try.
+ * @returns the refusal when a budget is used up
  */
-export const guess = async <T extends object>(
-  context: Pick<AuthorizationContext, 'addresses' | 'roomGuesses' | 'clock'>,
+export const chargeGuess = (
+  { addresses, roomGuesses, clock }: GuessBudgets,
   room: RoomName,
   { address }: Caller,
-  attempt: () => Promise<T | Refusal>,
-): Promise<T | Refusal> => {
-  const { addresses, roomGuesses, clock } = context;
+): Refusal | undefined => {
   const suspect = !addresses.isUnused('guesses', address, clock());
   const roomWait = suspect ? roomGuesses.wait(room, clock()) : 0;
   if (roomWait > 0) return { ...tooOften(roomWait), detail: 'for this room' };
   const wait = addresses.take('guesses', address, clock());
-  if (wait > 0) return tooOften(wait);
-  const outcome = await attempt();
+  return wait > 0 ? tooOften(wait) : undefined;
+};
+
+/** Charges a wrong passcode to the room too, and refunds any other attempt. */
+export const settleGuess = (
+  { addresses, roomGuesses, clock }: GuessBudgets,
+  room: RoomName,
+  { address }: Caller,
+  outcome: object | Refusal,
+): void => {
   if ('refused' in outcome && outcome.refused === 'wrong-passcode') roomGuesses.take(room, clock());
   else addresses.giveBack('guesses', address, clock());
-  return outcome;
 };
 
 /** Hashes a passcode, within the budget of the address. */
@@ -90,7 +97,7 @@ export const hashFor = (
 };
 
 /** Charges a wrong token. @returns `refusal`, or `rate-limited` when the address has sent too many */
-const chargeGuess = (
+const chargeWrongToken = (
   { addresses, clock }: AuthorizationContext,
   address: string | undefined,
   refusal: Refusal,

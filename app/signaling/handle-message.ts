@@ -5,6 +5,7 @@ import type { TokenBucket } from '../budgets/token-bucket.ts';
 import type { Incoming } from '../protocol/decode.ts';
 import { errors, fateOf, type Refusal, refuse, retryOf, sentence } from '../protocol/errors.ts';
 import type { PeerId, RoomName, ServerMessage, Update } from '../protocol/messages.ts';
+import { stay } from '../rooms/join.ts';
 import { leave, leaveForNow, lose } from '../rooms/leave.ts';
 import type { Said } from '../rooms/messages.ts';
 import * as rooms from '../rooms/messages.ts';
@@ -120,6 +121,12 @@ export const loseConnection = (
   name: RoomName,
   peer: PeerId,
 ): Promise<unknown> => store.commit(name, (room, now) => lose(room, peer, now, limits.rules, store.worker), 'insist');
+
+/** The peer was marked as away although it is connected. */
+export const keepConnection = ({ store }: Pick<Signaling, 'store'>, name: RoomName, peer: PeerId): Promise<unknown> => {
+  const lease = { until: Number.POSITIVE_INFINITY, worker: store.worker };
+  return store.commit(name, (room, now) => stay(room, peer, lease, now), 'insist');
+};
 
 /** Removes the peer from its room. */
 export const leaveRoom = (

@@ -16,6 +16,8 @@ export type SessionState =
   | { state: 'joined'; peer: PeerId; seq: number; renewIceAt: number }
   | { state: 'closed' };
 
+export type StateOf<Name extends SessionState['state']> = Extract<SessionState, { state: Name }>;
+
 /** The state of a peer that was sent `first`. */
 export const stateAfterJoin = (first: Joined | Waiting, renewIceAt: number): SessionState => {
   const { id: peer } = first.self;

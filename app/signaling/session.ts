@@ -3,7 +3,6 @@ import type { Incoming } from '../protocol/decode.ts';
 import { isCausedByClient, type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, PeerId, RoomName, ServerMessage } from '../protocol/messages.ts';
 import type { RoomLogEntry } from '../rooms/event-log.ts';
-import { stay } from '../rooms/join.ts';
 import { admits, endedBy } from '../rooms/room.ts';
 import { acknowledgements } from './acknowledgements.ts';
 import type { Caller } from './authorize.ts';
@@ -15,6 +14,7 @@ import {
   closeCode,
   countedError,
   handleMessage,
+  keepConnection,
   leaveRoom,
   leaveRoomForNow,
   loseConnection,
@@ -22,8 +22,9 @@ import {
   takesTime,
 } from './handle-message.ts';
 import { IncomingMessages, type MessageHandler } from './incoming-messages.ts';
-import { type JoinResult, joinAdmitted, joinRoom } from './join.ts';
-import { type SessionState, stateAfterJoin } from './session-state.ts';
+import { joinAdmitted, joinRoom } from './join.ts';
+import type { JoinResult } from './join-result.ts';
+import { type SessionState, type StateOf, stateAfterJoin } from './session-state.ts';
 
 /** Sends text to the peer. */
 export interface MessageWriter {
@@ -85,7 +86,7 @@ export class Session implements MessageHandler, Receiver {
     if (this.#state.state === 'joined') return this.#handleJoined(this.#state, message);
     if (message.type === 'ping') return this.#pong(message.quiet);
     if (this.#state.state === 'waiting') return this.#handleInLobby(message);
-    if (message.type === 'join') return this.#join(message);
+    if (message.type === 'join') return void this.#join(message).catch(this.#fail);
     if (message.type === 'malformed') return this.refuse(message.refusal, message.n);
     this.refuse(refuse('not-joined', `"${message.type}" was sent before "join"`), numberOf(message));
   }
@@ -118,11 +119,7 @@ export class Session implements MessageHandler, Receiver {
   }
 
   takenForLost(): void {
-    const { peer } = this;
-    if (peer === undefined) return;
-    const { store } = this.#signaling;
-    const lease = { until: Number.POSITIVE_INFINITY, worker: store.worker };
-    store.commit(this.#room, (room, now) => stay(room, peer, lease, now), 'insist').catch(this.#fail);
+    if (this.peer !== undefined) keepConnection(this.#signaling, this.#room, this.peer).catch(this.#fail);
   }
 
   /** The connection was lost: the peer is away until it resumes. */
@@ -171,7 +168,7 @@ export class Session implements MessageHandler, Receiver {
     this.#state.deadline += wait;
   }
 
-  #handleJoined(state: SessionState & { state: 'joined' }, message: Incoming): void {
+  #handleJoined(state: StateOf<'joined'>, message: Incoming): void {
     if (message.type === 'leave') return this.#leave(state.peer, message.mayReturn);
     const reply = handleMessage(this.#signaling, this.#room, state.peer, message, this.#caller);
     if (!(reply instanceof Promise)) return this.#sendReply(reply);
@@ -189,15 +186,11 @@ export class Session implements MessageHandler, Receiver {
     this.refuse(refuse(message.type === 'join' ? 'already-joined' : 'waiting'), numberOf(message));
   }
 
-  #deliverInLobby(state: SessionState & { state: 'waiting' }, { seq, event }: RoomLogEntry, text: string): void {
+  #deliverInLobby(state: StateOf<'waiting'>, { seq, event }: RoomLogEntry, text: string): void {
     const endCode = endedBy(event, state.peer, true);
     if (endCode) this.end(refuse(endCode));
     else if (event.type === 'waiting-updated') this.#send(text);
-    else if (admits(event, state.peer))
-      this.#joinBy((attach) => {
-        attach(state.peer);
-        return joinAdmitted(this.#signaling, this.#room, state.session, Number.POSITIVE_INFINITY, seq);
-      });
+    else if (admits(event, state.peer)) this.#joinAdmitted(state, seq).catch(this.#fail);
   }
 
   #leave(peer: PeerId, mayReturn = false): void {
@@ -217,53 +210,60 @@ export class Session implements MessageHandler, Receiver {
     this.#ackDue = n;
   }
 
-  #join(message: Join): void {
-    this.#joinBy((attach) =>
-      joinRoom(this.#signaling, this.#room, message, Number.POSITIVE_INFINITY, attach, this.#caller),
-    );
+  async #join(message: Join): Promise<void> {
+    const joining = this.#startJoining();
+    const attach = (peer: PeerId): void => this.#attach(joining, peer);
+    const request = { room: this.#room, message, caller: this.#caller, until: Number.POSITIVE_INFINITY, attach };
+    this.#finishJoining(joining, await joinRoom(this.#signaling, request));
   }
 
-  #joinBy(command: (attach: (peer: PeerId) => void) => Promise<JoinResult | Refusal>): void {
-    const state: SessionState & { state: 'joining' } = { state: 'joining', buffered: [] };
-    this.#state = state;
+  async #joinAdmitted({ peer, session }: StateOf<'waiting'>, admission: number): Promise<void> {
+    const joining = this.#startJoining(peer);
+    const until = Number.POSITIVE_INFINITY;
+    this.#finishJoining(joining, await joinAdmitted(this.#signaling, this.#room, session, until, admission));
+  }
+
+  /** Buffers events and queues messages from now on. `peer`: the one that is attached already. */
+  #startJoining(peer?: PeerId): StateOf<'joining'> {
+    const joining: StateOf<'joining'> = { state: 'joining', ...(peer === undefined ? {} : { peer }), buffered: [] };
+    this.#state = joining;
     this.#incoming.pause();
+    return joining;
+  }
+
+  #attach(joining: StateOf<'joining'>, peer: PeerId): void {
+    if (this.#state !== joining) return;
     const { fanout } = this.#signaling;
-    const attach = (peer: PeerId) => {
-      if (this.#state !== state) return;
-      // A join that finds its seat taken continues under another id.
-      if (state.peer !== undefined && state.peer !== peer) fanout.detach(this.#room, state.peer, this);
-      state.peer = peer;
-      fanout.attach(this.#room, peer, this);
-    };
-    const onOutcome = (outcome: JoinResult | Refusal): void => {
-      if ('refused' in outcome) {
-        if (this.#state === state) this.end(outcome, 'error');
-      } else if (this.#state === state) this.#completeJoin(outcome, state);
-      // The connection was lost during the join: the peer is in the room, but away.
-      else if (this.#state.state === 'closed') this.#markAway(outcome.first.self.id);
-    };
-    command(attach).then(onOutcome).catch(this.#fail);
+    // A join that finds its seat taken continues under another id.
+    if (joining.peer !== undefined && joining.peer !== peer) fanout.detach(this.#room, joining.peer, this);
+    joining.peer = peer;
+    fanout.attach(this.#room, peer, this);
   }
 
-  #renewIce(state: SessionState & { state: 'joined' }, now: number): void {
-    const { servers, renewAt } = this.#signaling.ice(state.peer, this.#caller.address, now);
-    state.renewIceAt = renewAt;
-    this.#send(encodeMessage({ type: 'ice', ice: servers }));
+  #finishJoining(joining: StateOf<'joining'>, result: JoinResult | Refusal): void {
+    if ('refused' in result) {
+      if (this.#state === joining) this.end(result, 'error');
+    } else if (this.#state === joining) this.#completeJoin(result, joining.buffered);
+    // The connection was lost during the join: the peer is in the room, but away.
+    else if (this.#state.state === 'closed') this.#markAway(result.first.self.id);
   }
 
-  #completeJoin(
-    { first, renewIceAt, missed, accepted, isNew }: JoinResult,
-    { buffered }: SessionState & { state: 'joining' },
-  ): void {
+  /** Sends the first message, then the events missed and buffered; handles the queued messages. */
+  #completeJoin({ first, renewIceAt, missed, accepted, isNew }: JoinResult, buffered: RoomLogEntry[]): void {
     const queued = this.#incoming.resume();
     this.#state = stateAfterJoin(first, renewIceAt);
     this.#lastPeer = first.self.id;
     this.#incoming.isNewSeat ||= isNew;
     this.#send(encodeMessage(first));
     if (accepted > 0) this.#acknowledge(accepted);
-    for (const entry of missed) this.deliver(entry, encode(entry));
-    for (const entry of buffered) this.deliver(entry, encode(entry));
+    for (const entry of [...missed, ...buffered]) this.deliver(entry, encode(entry));
     for (const text of queued) this.receive(text);
+  }
+
+  #renewIce(state: StateOf<'joined'>, now: number): void {
+    const { servers, renewAt } = this.#signaling.ice(state.peer, this.#caller.address, now);
+    state.renewIceAt = renewAt;
+    this.#send(encodeMessage({ type: 'ice', ice: servers }));
   }
 
   #markAway(peer: PeerId): void {

@@ -20,10 +20,10 @@ import {
   type EndedSession,
   emptyRoom,
   isOver,
+  type LobbyPeer,
   type Peer,
   type Presence,
   type Room,
-  type Waiting,
 } from '../rooms/room.ts';
 
 /** Changed whenever an older release would misread what this one writes. */
@@ -133,10 +133,10 @@ const metadataText = ({ joins, access, passcode, from }: Room): string => text({
 const text = (value: object): string => JSON.stringify(value, (key, inner) => (key === 'accepted' ? undefined : inner));
 
 /** Ignores `accepted`. */
-const alike = <T extends Waiting>(before: T | undefined, after: T): boolean =>
+const alike = <T extends LobbyPeer>(before: T | undefined, after: T): boolean =>
   before !== undefined && covers(before, after) && covers(after, before);
 
-const covers = <T extends Waiting>(one: T, other: T): boolean => {
+const covers = <T extends LobbyPeer>(one: T, other: T): boolean => {
   for (const key in other) if (key !== 'accepted' && one[key] !== other[key]) return false;
   return true;
 };

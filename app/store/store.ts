@@ -20,8 +20,8 @@ export interface Store {
   commit<T>(room: RoomName, command: Command<T>, insist?: 'insist'): Promise<Committed<T> | Refusal>;
   /** Synchronous `commit` of an unshared store: events are stored and delivered when it returns. */
   commitNow?<T>(room: RoomName, command: Command<T>): Committed<T> | Refusal;
-  /** The room's events after a number; `gone` if some are no longer kept. */
-  since(room: RoomName, after: number): Promise<RoomLogEntry[] | 'gone' | Refusal>;
+  /** The room's events after a number; refused as `events-gone` if some are no longer kept. */
+  since(room: RoomName, after: number): Promise<RoomLogEntry[] | Refusal>;
   /**
    * Delivers every event of a room from now on, once and in order, starting before the next request of this process takes effect,
    * until the returned function is called. An event that `since` returned may be delivered too; compare numbers. `lost` is called

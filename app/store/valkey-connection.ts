@@ -11,7 +11,7 @@ export type ValkeyConnectionOptions = {
   /** Response timeout in ms. */
   timeout: number;
 };
-type Log = { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+export type StoreLog = { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 
 /** The store is unreachable or temporarily refuses; whether the command was executed is unknown. */
 export class StoreUnavailable extends Error {}
@@ -47,11 +47,11 @@ export class ValkeyConnection {
   /** Separate from the server's ticker, which may be waiting for the missing response. */
   readonly #watch: NodeJS.Timeout;
   readonly #options: ValkeyConnectionOptions;
-  readonly #log: Log;
+  readonly #log: StoreLog;
   /** Called after every connect and reconnect. */
   readonly #connected: () => void;
 
-  constructor(options: ValkeyConnectionOptions, log: Log, connected: () => void) {
+  constructor(options: ValkeyConnectionOptions, log: StoreLog, connected: () => void) {
     this.#options = options;
     this.#log = log;
     this.#connected = connected;

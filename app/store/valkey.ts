@@ -12,7 +12,12 @@ import { format, lifeOf, readEntry } from './room-codec.ts';
 import { keysOf, sinceScript } from './scripts.ts';
 import { countLeaves, type Leaves, type Store } from './store.ts';
 import { type Reached, Subscriptions, type Tail } from './subscriptions.ts';
-import { StoreUnavailable, ValkeyConnection, type ValkeyConnectionOptions } from './valkey-connection.ts';
+import {
+  type StoreLog,
+  StoreUnavailable,
+  ValkeyConnection,
+  type ValkeyConnectionOptions,
+} from './valkey-connection.ts';
 
 export type ValkeyOptions = ValkeyConnectionOptions & {
   limits: RegistryLimits;
@@ -21,7 +26,6 @@ export type ValkeyOptions = ValkeyConnectionOptions & {
   /** Replaces the store's clock (ms since 1970). */
   clock?: () => number;
 };
-type Log = { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 
 /**
  * Connects, and reconnects as needed. Resolves after the first attempt, even if that failed and will be retried.
@@ -29,7 +33,7 @@ type Log = { info(fields: object, message: string): void; warn(fields: object, m
  */
 export const openValkey = async (
   options: ValkeyOptions,
-  log: Log,
+  log: StoreLog,
   counts: Leaves,
 ): Promise<Store & { clock: () => number }> => {
   const parts = assemble(options, log, counts);
@@ -42,7 +46,7 @@ export const openValkey = async (
     commit: (room, command, insist) => commits.commit(room, command, insist !== undefined),
     async since(room, after) {
       const found = await refuseIfUnavailable(readTail(connection, room, after));
-      return 'refused' in found ? found : (found.entries ?? 'gone');
+      return 'refused' in found ? found : (found.entries ?? refuse('events-gone'));
     },
     subscribe: (room, listener, lost) => subscriptions.subscribe(room, listener, lost),
     claim: (key, until) => claim(connection, claimKey(key), until - clock()),
@@ -81,7 +85,11 @@ type Parts = {
   commits: CommitQueue;
 };
 
-const assemble = ({ limits, lease, clock: fixedClock, ...options }: ValkeyOptions, log: Log, counts: Leaves): Parts => {
+const assemble = (
+  { limits, lease, clock: fixedClock, ...options }: ValkeyOptions,
+  log: StoreLog,
+  counts: Leaves,
+): Parts => {
   const worker = randomBytes(9).toString('base64url');
   const connection = new ValkeyConnection(options, log, () => {
     subscriptions.resume();
@@ -111,7 +119,7 @@ const assemble = ({ limits, lease, clock: fixedClock, ...options }: ValkeyOption
 };
 
 /** Applies timeouts and, when it is due, sends a heartbeat and takes over the rooms of dead workers. @throws StoreUnavailable */
-const passTime = async (parts: Parts, options: ValkeyOptions, log: Log): Promise<object> => {
+const passTime = async (parts: Parts, options: ValkeyOptions, log: StoreLog): Promise<object> => {
   const { worker, clock, connection, subscriptions, leases, commits } = parts;
   await commits.sweep((room) => subscriptions.hasListeners(room.name) || !isElsewhere(room, worker));
   if (!leases.due(clock())) return {};
@@ -120,7 +128,7 @@ const passTime = async (parts: Parts, options: ValkeyOptions, log: Log): Promise
   return {};
 };
 
-const takeOver = async (gone: string, { leases, commits }: Parts, { limits }: ValkeyOptions, log: Log) => {
+const takeOver = async (gone: string, { leases, commits }: Parts, { limits }: ValkeyOptions, log: StoreLog) => {
   log.info({ gone }, 'a worker is gone: its rooms are taken over');
   await leases.adopt(gone, async (room) => {
     const outcome = await commits
@@ -130,7 +138,7 @@ const takeOver = async (gone: string, { leases, commits }: Parts, { limits }: Va
   });
 };
 
-const logUnreadable = (log: Log, error: unknown): void => {
+const logUnreadable = (log: StoreLog, error: unknown): void => {
   if (!(error instanceof StoreUnavailable)) log.warn({ err: error }, 'a room could not be read');
 };
 

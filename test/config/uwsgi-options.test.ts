@@ -168,7 +168,7 @@ describe('explain', () => {
     expect(explain('cheaper-algo')).toMatchObject({ text: expect.stringContaining('has no effect') });
     expect(explain('-p')).toEqual(explain('processes'));
     expect(explain('proceses')).toEqual({
-      fault: 'proceses: not a setting, and not a known option of uWSGI; did you mean processes?',
+      faults: ['proceses: not a setting, and not a known option of uWSGI; did you mean processes?'],
     });
   });
 });

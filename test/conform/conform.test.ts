@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { json, text } from 'node:stream/consumers';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type CaseResult, type Part, runCases } from '../../app/conform/runner.ts';
+import { type CaseResult, runCases, type SpecPart } from '../../app/conform/runner.ts';
 import { eventStream, webSocket } from '../../app/conform/transports.ts';
 import { startSpoiled } from '../client/spoiled.ts';
 import { eventually } from '../listener/uwsgi/finish.ts';
@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => site.stop());
 
 /** What a part of the spec reports as broken or untested, while everything else is correct. */
-const inspect = async (url: string, part: Part = {}, pace = 20) => {
+const inspect = async (url: string, part: SpecPart = {}, pace = 20) => {
   const judged = await runCases({ base: url }, { pace }, part);
   return judged.filter(({ verdict }) => verdict !== 'kept');
 };

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { refuse } from '../../app/protocol/errors.ts';
 import { join } from '../../app/rooms/join.ts';
 import { leave, lose } from '../../app/rooms/leave.ts';
 import { Registry } from '../../app/rooms/registry.ts';
@@ -17,7 +18,7 @@ describe('the registry', () => {
     registry.commit('one', (place) => leave(place, 'a', 'left', 0, rules), 0);
     registry.commit('one', (place) => leave(place, 'b', 'left', 0, rules), 0);
     expect(registry.count()).toEqual({ rooms: 0, peers: 0 });
-    expect(registry.since('one', 0)).toBe('gone');
+    expect(registry.since('one', 0)).toEqual(refuse('events-gone'));
   });
 
   test('limits the rooms, and other commands than a join create none', () => {

@@ -1,8 +1,22 @@
 /** Guesses of passcodes, limited by address and by room, and claims. */
 import { expect, test } from 'vitest';
 import { refuse } from '../../app/protocol/errors.ts';
-import { guess } from '../../app/signaling/authorize.ts';
+import { type Caller, chargeGuess, settleGuess } from '../../app/signaling/authorize.ts';
+import type { Signaling } from '../../app/signaling/context.ts';
 import { testContext } from './test-context.ts';
+
+const guess = async (
+  signaling: Signaling,
+  room: string,
+  caller: Caller,
+  attempt: () => Promise<object>,
+): Promise<object> => {
+  const refusal = chargeGuess(signaling, room, caller);
+  if (refusal) return refusal;
+  const outcome = await attempt();
+  settleGuess(signaling, room, caller, outcome);
+  return outcome;
+};
 
 test('concurrent wrong passcodes count as attempts each, and a right one costs nothing', async () => {
   const context = testContext();

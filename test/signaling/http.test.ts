@@ -2,7 +2,8 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventsIn, type Fields, HttpPeer, WebSocketPeer } from '../../app/conform/peers.ts';
+import { eventsIn } from '../../app/conform/peer-client.ts';
+import { type Fields, HttpPeer, WebSocketPeer } from '../../app/conform/peers.ts';
 import { HttpConversations } from '../../app/signaling/transports/http.ts';
 import type { Store } from '../../app/store/store.ts';
 import { eventually } from '../listener/uwsgi/finish.ts';

@@ -9,8 +9,10 @@ import { addressLimits, testContext } from './test-context.ts';
 const hour = 3_600_000;
 const start = 1_800_000_000_000;
 const sessions = createSessions('the same key over restarts');
-const enter = (signaling: Signaling, fields: { session?: string; after?: number } = {}, address = '192.0.2.1') =>
-  joinRoom(signaling, 'hall', fields, Number.POSITIVE_INFINITY, () => {}, { address });
+const enter = (signaling: Signaling, fields: { session?: string; after?: number } = {}, address = '192.0.2.1') => {
+  const until = Number.POSITIVE_INFINITY;
+  return joinRoom(signaling, { room: 'hall', message: fields, caller: { address }, until, attach: () => {} });
+};
 const joined = async (...args: Parameters<typeof enter>) => {
   const entered = await enter(...args);
   if ('refused' in entered) throw new Error(entered.refused);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { setDefaultCACertificates } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { refuse } from '../../app/protocol/errors.ts';
 import type { RoomLogEntry } from '../../app/rooms/event-log.ts';
 import { join } from '../../app/rooms/join.ts';
 import { leave, lose } from '../../app/rooms/leave.ts';
@@ -90,7 +91,7 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     await server.kill();
     await server.start();
     await until(() => lost.mock.calls.length === 1);
-    expect(await one.since(room, 0)).toBe('gone');
+    expect(await one.since(room, 0)).toEqual(refuse('events-gone'));
     expect(await done(one.commit(room, enter('b')))).toMatchObject({ seq: 1 });
     await until(() => received.length === 2);
     expect(received.at(-1)).toMatchObject({ seq: 1, event: { type: 'peer-joined' } });

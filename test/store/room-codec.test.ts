@@ -1,6 +1,13 @@
 /** What is written is read back unchanged, whatever happened to a room. */
 import { describe, expect, test } from 'vitest';
-import { emptyRoom, type Peer, type Presence, type Room, type RoomEvent, type Waiting } from '../../app/rooms/room.ts';
+import {
+  emptyRoom,
+  type LobbyPeer,
+  type Peer,
+  type Presence,
+  type Room,
+  type RoomEvent,
+} from '../../app/rooms/room.ts';
 import {
   absent,
   changesOf,
@@ -26,13 +33,13 @@ const presence = (): Presence =>
     { at: 'away', until: until(), reason: 'left' },
     { at: 'away', until: until(), reason: 'timeout', worker: 'w' },
   );
-const waiting = (): Waiting => ({
+const waiting = (): LobbyPeer => ({
   id: id(),
   media: { audio: pick(true, false), video: pick(true, false) },
   secretHash: name(),
   presence: presence(),
-  ...pick<Partial<Waiting>>({}, { name: name() }),
-  ...pick<Partial<Waiting>>({}, { granted: {} }, { granted: { role: 'guest', name: name() } }),
+  ...pick<Partial<LobbyPeer>>({}, { name: name() }),
+  ...pick<Partial<LobbyPeer>>({}, { granted: {} }, { granted: { role: 'guest', name: name() } }),
 });
 let entered = 0;
 const peer = (): Peer => {

@@ -15,6 +15,7 @@ import type { z } from 'zod';
 import { type Environment, expand } from '../expand.ts';
 import { emptyRawSettings, type Part, type RawSettings, rejectDuplicates, take } from '../raw-settings.ts';
 import { type Meaning, meaningOf } from '../resolve-name.ts';
+import { messageOf } from '../result.ts';
 import { suggest } from '../suggest.ts';
 
 /** The file being read, with its line positions and the resulting reading. */
@@ -48,7 +49,7 @@ export const readYaml = (
     const source = { schema, environment, file, document, lines, reading };
     if (checkSyntax(source)) readSection(source, section);
   } catch (error) {
-    reading.faults.push(`${file}: cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    reading.faults.push(`${file}: cannot be read: ${messageOf(error)}`);
   }
   return rejectDuplicates(reading);
 };

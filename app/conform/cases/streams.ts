@@ -4,7 +4,8 @@ import type { Block } from '../../protocol/event-stream.ts';
 import type { Case } from '../case.ts';
 import type { Context } from '../context.ts';
 import { matches, same } from '../expect.ts';
-import { AskingPeer, eventsIn, StreamPeer, WebSocketPeer } from '../peers.ts';
+import { eventsIn } from '../peer-client.ts';
+import { AskingPeer, StreamPeer, WebSocketPeer } from '../peers.ts';
 
 const accept = { accept: 'text/event-stream' };
 /** Timeout for a stream in ms; longer than the default heartbeat interval. */

@@ -1,13 +1,13 @@
 /** Whether Genkan answers under this name, and not another service or nothing. */
 import { type Seen, seen } from '../../protocol/messages.ts';
 import { type Check, type Finding, found, ok } from '../finding.ts';
-import { type Answer, ask, codeOf, jsonOf, type Question, type Site } from '../target.ts';
+import { ask, codeOf, jsonOf, type Question, type Site, type SiteResponse } from '../target.ts';
 
 /** A request as the app sees it; `seen` is undefined if the response is not from the app. */
 export const fetchRequestEcho = async (
   site: Site,
   question?: Question,
-): Promise<{ answer: Answer; seen: Seen | undefined }> => {
+): Promise<{ answer: SiteResponse; seen: Seen | undefined }> => {
   const answer = await ask(site, `rooms/${site.rooms[0]}/seen`, question);
   return { answer, seen: seen.safeParse(jsonOf(answer)).data };
 };
@@ -28,7 +28,7 @@ const listeners = {
   socket: 'behind a front end by uwsgi',
 } as const;
 
-const explainFailure = (answer: Answer): Finding => {
+const explainFailure = (answer: SiteResponse): Finding => {
   const { status, headers, url, body } = answer;
   const code = codeOf(answer);
   const outcome = `${url.pathname} returned ${status}${headers.server === undefined ? '' : ` from ${headers.server}`}`;

@@ -3,7 +3,7 @@
 import { operatorPaths } from '../../nginx/private.ts';
 import { securityHeaders } from '../../web/security-headers.ts';
 import { type Check, type Finding, found, orOk } from '../finding.ts';
-import { type Answer, ask } from '../target.ts';
+import { ask, type SiteResponse } from '../target.ts';
 import { fetchRequestEcho } from './app-identity.ts';
 import { missingFile } from './page.ts';
 
@@ -23,13 +23,13 @@ export const headers: Check = {
   },
 };
 
-const missingHeaders = (answers: Answer[]): Finding[] =>
+const missingHeaders = (answers: SiteResponse[]): Finding[] =>
   Object.keys(securityHeaders).flatMap((name) => {
     const without = answers.filter(({ headers }) => headers[name] === undefined).map(({ url }) => url.pathname);
     return without.length === 0 ? [] : [found('headers-missing', `${name} is missing on ${without.join(', ')}`)];
   });
 
-const duplicateHeaders = (answers: Answer[]): Finding[] =>
+const duplicateHeaders = (answers: SiteResponse[]): Finding[] =>
   answers.flatMap(({ rawHeaders, url }) => {
     const names = rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
     return Object.keys(securityHeaders)
@@ -38,7 +38,7 @@ const duplicateHeaders = (answers: Answer[]): Finding[] =>
   });
 
 /** A feature that the policy does not name is allowed for the page itself: https://www.w3.org/TR/permissions-policy/ */
-const forbiddenFeatures = ({ headers }: Answer): Finding[] => {
+const forbiddenFeatures = ({ headers }: SiteResponse): Finding[] => {
   const policy = String(headers['permissions-policy'] ?? '');
   const forbidden = ['camera', 'microphone', 'display-capture'].filter((name) => {
     const allowed = new RegExp(`(?:^|[\\s,])${name}=(\\([^)]*\\)|\\*|self)`).exec(policy)?.[1];
@@ -56,7 +56,7 @@ export const operations: Check = {
     const responses = await Promise.all(operatorPaths.map((path) => ask(site, path).catch(() => undefined)));
     const answers = responses.filter((answer) => answer !== undefined);
     // Without a front end, health checks must use this listener; /healthz and /readyz reveal nothing.
-    const isIntended = ({ url }: Answer) => seen?.by === 'http' && /z$/.test(url.pathname);
+    const isIntended = ({ url }: SiteResponse) => seen?.by === 'http' && /z$/.test(url.pathname);
     const open = answers.filter((answer) => (answer.status < 400 || answer.status === 503) && !isIntended(answer));
     const paths = open.map(({ url }) => url.pathname);
     return orOk(

@@ -1,7 +1,7 @@
 /** Whether the STUN and TURN servers that visitors receive respond, and allocate relays with the given credentials. */
 import { type Check, type Finding, found, ok, skipped } from '../finding.ts';
 import { leave, visit } from '../peer.ts';
-import { type IceServer, parseIceUrl, Relay } from '../relay.ts';
+import { type IceEndpoint, parseIceUrl, Relay } from '../relay.ts';
 import type { Credential } from '../stun.ts';
 import { reasonOf, type Site } from '../target.ts';
 
@@ -57,7 +57,7 @@ const checkServer = async (site: Site, url: string, credential: Credential | und
 const checkResponse = async (
   relay: Relay,
   url: string,
-  { scheme }: IceServer,
+  { scheme }: IceEndpoint,
   credential: Credential | undefined,
 ): Promise<Finding> => {
   if (scheme.startsWith('stun') || !credential) {

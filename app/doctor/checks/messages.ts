@@ -1,9 +1,10 @@
 /** Whether peers of one room see each other and receive messages, over every transport. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { acceptedJson, bearer, PeerSocket } from '../../conform/peer-client.ts';
 import type { Joined } from '../../protocol/messages.ts';
 import { type Check, type Finding, found, ok } from '../finding.ts';
-import { joinBy, type Line, leave, sessionOf, shake, speak, toldBy, type Visitor, visit } from '../peer.ts';
+import { type HttpVisitor, joinBy, leave, openSocket, speak, visit } from '../peer.ts';
 import { ask, begin, reasonOf, type Site } from '../target.ts';
 
 export const conversation: Check = {
@@ -20,14 +21,14 @@ export const conversation: Check = {
 
 /** One peer joins over a WebSocket if possible, the other by plain HTTP. */
 const checkRoom = async (site: Site, room: string): Promise<Finding | undefined> => {
-  const line = await openLine(site, room);
-  if (!line) return withVisitor(site, room, (first) => exchange(site, room, first, () => pollChat(site, first)));
+  const socket = await openResponsiveSocket(site, room);
+  if (!socket) return withVisitor(site, room, (first) => exchange(site, room, first, () => pollChat(site, first)));
   try {
-    const first = await joinBy(site, line);
+    const first = await joinBy(site, socket);
     if (!first) return found('websocket-mute', `no response to join in ${room}`);
-    return await exchange(site, room, first, async () => (await line.receive('chat', site.timeout))?.text);
+    return await exchange(site, room, first, async () => (await socket.receive('chat', site.timeout))?.text);
   } finally {
-    line.end();
+    socket.leave();
   }
 };
 
@@ -47,7 +48,7 @@ const exchange = (
   });
 
 /** Joins by plain HTTP, and leaves when `act` is done. */
-const withVisitor = async <T>(site: Site, room: string, act: (visitor: Visitor) => Promise<T>): Promise<T> => {
+const withVisitor = async <T>(site: Site, room: string, act: (visitor: HttpVisitor) => Promise<T>): Promise<T> => {
   const visitor = await visit(site, room);
   try {
     return await act(visitor);
@@ -58,26 +59,28 @@ const withVisitor = async <T>(site: Site, room: string, act: (visitor: Visitor) 
 };
 
 /** Undefined if WebSockets do not work; the websocket check reports why. */
-const openLine = async (site: Site, room: string): Promise<Line | undefined> => {
-  const handshake = await shake(site, room).catch(() => undefined);
-  if (!handshake || !('line' in handshake)) return undefined;
-  handshake.line.send({ type: 'ping' });
-  const pong = await handshake.line.receive('pong', site.timeout).catch(() => undefined);
-  if (pong) return handshake.line;
-  handshake.line.end();
+const openResponsiveSocket = async (site: Site, room: string): Promise<PeerSocket | undefined> => {
+  const socket = await openSocket(site, room).catch(() => undefined);
+  if (!(socket instanceof PeerSocket)) return undefined;
+  socket.send({ type: 'ping' });
+  const pong = await socket.receive('pong', site.timeout).catch(() => undefined);
+  if (pong) return socket;
+  socket.leave();
   return undefined;
 };
 
 const events = z.object({ messages: z.array(z.looseObject({ type: z.string() })), seq: z.int() });
 
 /** Polls for a chat message; undefined if there is none. */
-const pollChat = async (site: Site, visitor: Visitor): Promise<string | undefined> => {
-  const { messages } = events.parse(toldBy(await ask(site, eventsOf(visitor, 1), { headers: sessionOf(visitor) })));
+const pollChat = async (site: Site, visitor: HttpVisitor): Promise<string | undefined> => {
+  const { messages } = events.parse(
+    acceptedJson(await ask(site, eventsOf(visitor, 1), { headers: bearer(visitor.session) })),
+  );
   const text = messages.find(({ type }) => type === 'chat')?.text;
   return typeof text === 'string' ? text : undefined;
 };
 
-const eventsOf = ({ path, seq }: Visitor, wait?: number): string =>
+const eventsOf = ({ path, seq }: HttpVisitor, wait?: number): string =>
   `${path}/events?after=${seq}${wait === undefined ? '' : `&wait=${wait}`}`;
 
 export const stream: Check = {
@@ -91,8 +94,8 @@ export const stream: Check = {
   },
 };
 
-const checkStream = async (site: Site, receiver: Visitor, sender: Visitor): Promise<Finding> => {
-  const headers = { ...sessionOf(receiver), Accept: 'text/event-stream', 'Accept-Encoding': 'gzip, br' };
+const checkStream = async (site: Site, receiver: HttpVisitor, sender: HttpVisitor): Promise<Finding> => {
+  const headers = { ...bearer(receiver.session), Accept: 'text/event-stream', 'Accept-Encoding': 'gzip, br' };
   const answer = await begin(site, eventsOf(receiver), { headers }).catch((error: unknown) => reasonOf(error));
   if (typeof answer === 'string') return found('stream-buffered', `the response did not begin: ${answer}`);
   const { 'content-type': type = 'nothing', 'content-encoding': encoding } = answer.headers;
@@ -130,9 +133,9 @@ export const poll: Check = {
   run: (site) =>
     withVisitor(site, site.rooms.at(-1) ?? site.rooms[0], async (visitor) => {
       const seconds = site.idle === undefined ? shortWait : Math.min(longWait, site.idle / 1000);
-      const question = { headers: sessionOf(visitor), timeout: seconds * 1000 + site.timeout };
+      const question = { headers: bearer(visitor.session), timeout: seconds * 1000 + site.timeout };
       try {
-        events.parse(toldBy(await ask(site, eventsOf(visitor, seconds), question)));
+        events.parse(acceptedJson(await ask(site, eventsOf(visitor, seconds), question)));
         return [ok(`a poll can wait ${seconds} s`)];
       } catch (error) {
         return [found('poll-cut', `a poll of ${seconds} s: ${reasonOf(error)}`)];

@@ -1,6 +1,6 @@
 /** The page and the files it references: path, availability, content types and caching. */
 import { type Check, type Finding, found, orOk } from '../finding.ts';
-import { type Answer, ask, codeOf, type Site } from '../target.ts';
+import { ask, codeOf, type Site, type SiteResponse } from '../target.ts';
 import { fetchRequestEcho } from './app-identity.ts';
 
 /** A name like that of a file from an older build. */
@@ -35,21 +35,21 @@ export const page: Check = {
 const referencedUrls = (html: string, base: URL): URL[] =>
   [...html.matchAll(/<(?:script|link)\s[^>]*(?:src|href)="([^"]+)"/g)].map(([, name = '']) => new URL(name, base));
 
-const mixedContent = ({ url }: Site, { body }: Answer): Finding[] => {
+const mixedContent = ({ url }: Site, { body }: SiteResponse): Finding[] => {
   const named = /(?:src|href|action)="(http:[^"]*)"/.exec(body)?.[1];
   return url.protocol === 'https:' && named !== undefined
     ? [found('mixed-content', `the page references ${named}`)]
     : [];
 };
 
-const pageCaching = ({ headers, url }: Answer): Finding[] =>
+const pageCaching = ({ headers, url }: SiteResponse): Finding[] =>
   ageOf(headers['cache-control']) > pageAge
     ? [found('page-cached', `${url.pathname} may be cached: ${headers['cache-control']}`)]
     : [];
 
 const types: Record<string, RegExp> = { js: /^(?:text|application)\/javascript\b/, css: /^text\/css\b/ };
 
-const checkFile = ({ status, url, headers }: Answer): Finding[] => {
+const checkFile = ({ status, url, headers }: SiteResponse): Finding[] => {
   const { 'content-type': type = 'nothing', 'cache-control': cacheControl } = headers;
   if (status !== 200) return [found('script-missing', `${url.pathname} returned ${status}`)];
   const wanted = types[url.pathname.split('.').at(-1) ?? ''];
@@ -88,7 +88,7 @@ export const files: Check = {
   },
 };
 
-const fallenThrough = ({ status, headers, url }: Answer): Finding[] =>
+const fallenThrough = ({ status, headers, url }: SiteResponse): Finding[] =>
   status === 404
     ? []
     : [

@@ -3,7 +3,7 @@ import { BlockList, isIP } from 'node:net';
 import type { Seen } from '../../protocol/messages.ts';
 import { originPolicy } from '../../web/allowed-origins.ts';
 import { type Check, type Finding, found, ok, orOk, skipped } from '../finding.ts';
-import type { Answer, Site } from '../target.ts';
+import type { Site, SiteResponse } from '../target.ts';
 import { fetchRequestEcho } from './app-identity.ts';
 
 export const proxyHeaders: Check = {
@@ -40,14 +40,14 @@ const hostFindings = ({ origin, protocol, hostname, host }: URL, seen: Seen): Fi
 };
 
 /** A front end sends Server or Via; the app on its own sends neither. */
-const listener = ({ by }: Seen, { headers }: Answer): Finding[] => {
+const listener = ({ by }: Seen, { headers }: SiteResponse): Finding[] => {
   const frontEnd = headers.server ?? headers.via;
   return by === 'http' && frontEnd !== undefined
     ? [found('listener-for-browsers', `${frontEnd} is in front of it`)]
     : [];
 };
 
-const client = (one: Seen, other: Seen, { local, remote }: Answer): Finding[] => {
+const client = (one: Seen, other: Seen, { local, remote }: SiteResponse): Finding[] => {
   if (!one.told) return [found('client-lost', 'the front end does not send the client address to the app')];
   if (one.client !== other.client)
     return [found('client-unsteady', `the app sees two requests from here as from ${one.client} and ${other.client}`)];

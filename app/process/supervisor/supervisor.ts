@@ -1,7 +1,8 @@
 /** Keeps the workers running: starts, respawns, replaces (one after the other) and stops them. */
 import { randomKey } from '../../auth/session.ts';
+import { messageOf } from '../../config/result.ts';
 import type { Settings } from '../../config/schema.ts';
-import type { Log } from '../lifecycle.ts';
+import type { LeveledLogger } from '../lifecycle.ts';
 import { defaultRestartPolicy, type RestartPolicy } from './restart-policy.ts';
 import { checkWorker, isOfMemory, processState, type Verdict } from './watchdog.ts';
 import { type Assignment, type BoundEndpoint, type Command, type Exit, WorkerHandle } from './worker-handle.ts';
@@ -20,7 +21,7 @@ export class Supervisor {
   readonly #workers = new Set<WorkerHandle>();
   readonly #command: Command;
   readonly #environment: NodeJS.ProcessEnv;
-  readonly #log: Log;
+  readonly #log: LeveledLogger;
   readonly #policy: RestartPolicy;
   /** Kept across workers, so that a respawned worker recognizes the sessions of the previous one. */
   readonly #sessionKey = randomKey();
@@ -38,7 +39,7 @@ export class Supervisor {
 
   constructor(
     plan: Plan,
-    options: { command: Command; environment: NodeJS.ProcessEnv; log: Log; pace?: Partial<RestartPolicy> },
+    options: { command: Command; environment: NodeJS.ProcessEnv; log: LeveledLogger; pace?: Partial<RestartPolicy> },
   ) {
     this.#settings = plan.settings;
     this.#command = options.command;
@@ -200,7 +201,7 @@ export class Supervisor {
       if (slot.pendingState) old?.kill();
       // If the predecessor ended meanwhile, it was not respawned because this successor was starting.
       if (slot.served && !slot.current && !slot.next) this.#respawn(slot, { lived: 0, ordered: false, unstartable });
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       throw new Error(`worker ${worker.number}: ${reason}`, { cause: error });
     } finally {
       if (slot.next === worker) slot.next = undefined;

@@ -30,7 +30,7 @@ export type Assignment = {
 export type Exit = { code: number | null; signal: NodeJS.Signals | null; unstartable?: string };
 /** State received from a predecessor, and whether it is complete; `kept`: it did not begin in time and keeps serving. */
 type Left = { parts: unknown[]; whole: boolean } | 'kept';
-type State = 'starting' | 'listening' | 'draining' | 'gone';
+type WorkerState = 'starting' | 'listening' | 'draining' | 'gone';
 
 /** After stdin, stdout, stderr and the IPC channel. */
 const firstFd = 4;
@@ -58,7 +58,7 @@ export class WorkerHandle {
   baseline = 0;
   /** Whether the supervisor requested its end. */
   askedToEnd = false;
-  #state: State = 'starting';
+  #state: WorkerState = 'starting';
   #lastReportId = 0;
   /** State for its successor, part by part. */
   readonly #parts: unknown[] = [];
@@ -115,7 +115,7 @@ export class WorkerHandle {
     return this.#child.pid;
   }
 
-  get state(): State {
+  get state(): WorkerState {
     return this.#state;
   }
 

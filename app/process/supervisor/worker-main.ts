@@ -1,5 +1,6 @@
 /** The worker process: waits for its assignment, serves, sends heartbeats, and exits with its supervisor. */
 import type { z } from 'zod';
+import { messageOf } from '../../config/result.ts';
 import { schema } from '../../config/schema.ts';
 import { openLog } from '../../logging/logger.ts';
 import { type Running, serve } from '../../serve.ts';
@@ -44,7 +45,7 @@ export const runWorker = async (): Promise<number> => {
     clearInterval(heartbeat);
     return code;
   } catch (error) {
-    send({ type: 'failed', reason: error instanceof Error ? error.message : String(error) });
+    send({ type: 'failed', reason: messageOf(error) });
     // Time for the message to be sent.
     await new Promise((resolve) => setTimeout(resolve, 50));
     return 1;

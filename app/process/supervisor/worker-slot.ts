@@ -1,5 +1,5 @@
 /** The slot of one worker: the current worker, its starting successor, and how often workers of the slot ended. */
-import type { Log } from '../lifecycle.ts';
+import type { LeveledLogger } from '../lifecycle.ts';
 import type { RestartPolicy } from './restart-policy.ts';
 import type { Verdict } from './watchdog.ts';
 import type { Assignment, WorkerHandle } from './worker-handle.ts';
@@ -78,7 +78,7 @@ export const transferState = async (
   old: WorkerHandle | undefined,
   successor: WorkerHandle,
   policy: RestartPolicy,
-  log: Log,
+  log: LeveledLogger,
 ): Promise<void> => {
   await successor.inTime(successor.ready, policy.start);
   if (!slot.pendingState && old) {

@@ -140,7 +140,6 @@ export class EventRequests {
     caller: Caller,
   ): Promise<RoomLogEntry[] | Refusal> {
     const entries = await this.#signaling.store.since(room, after);
-    if (entries === 'gone') return refuse('events-gone');
     if ('refused' in entries) return entries;
     countReplay(this.#signaling, seat, caller, entries);
     return eventsFor(entries, known.id, known);

@@ -10,7 +10,7 @@ import type { Signaling } from '../context.ts';
 import { encode, encodeMessage } from '../encode.ts';
 import type { Displaced, Receiver } from '../fanout.ts';
 import { byeMessage, loseConnection } from '../handle-message.ts';
-import { type JoinResult, joinAdmitted } from '../join.ts';
+import { joinAdmitted } from '../join.ts';
 
 /** ms after which a browser's EventSource reconnects. Sent first, so that the response starts at once. */
 const retry = 1000;
@@ -108,7 +108,7 @@ export class EventStream implements Receiver {
     if (this.#state.state !== 'open' || this.#state.buffered || entry.seq <= this.#state.seq) return;
     const endCode = endedBy(entry.event, this.#peer, this.#waits);
     if (endCode) return this.end(refuse(endCode));
-    if (admits(entry.event, this.#peer)) return this.#completeJoin(this.#state, entry.seq);
+    if (admits(entry.event, this.#peer)) return void this.#completeJoin(this.#state, entry.seq).catch(this.#fail);
     if (this.#waits && entry.event.type !== 'waiting-updated') return;
     this.#state.seq = entry.seq;
     this.#send(text, entry.seq);
@@ -151,19 +151,17 @@ export class EventStream implements Receiver {
   }
 
   /** Completes the join of an admitted peer: sends `joined`, then the events that arrived meanwhile. */
-  #completeJoin(state: StreamState & { state: 'open' }, admission: number): void {
+  async #completeJoin(state: StreamState & { state: 'open' }, admission: number): Promise<void> {
     const buffered: RoomLogEntry[] = [];
     state.buffered = buffered;
     this.#waits = false;
-    const onOutcome = (outcome: JoinResult | Refusal): void => {
-      delete state.buffered;
-      if ('refused' in outcome) return this.end(outcome);
-      state.seq = outcome.first.seq;
-      this.#send(encodeMessage(outcome.first), state.seq);
-      for (const entry of buffered) this.deliver(entry, encode(entry));
-    };
     const until = this.#signaling.clock() + silence(this.#signaling);
-    joinAdmitted(this.#signaling, this.#room, this.#session, until, admission).then(onOutcome, this.#fail);
+    const result = await joinAdmitted(this.#signaling, this.#room, this.#session, until, admission);
+    delete state.buffered;
+    if ('refused' in result) return this.end(result);
+    state.seq = result.first.seq;
+    this.#send(encodeMessage(result.first), state.seq);
+    for (const entry of buffered) this.deliver(entry, encode(entry));
   }
 
   readonly #fail = (error: unknown): void => {

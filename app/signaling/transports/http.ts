@@ -45,9 +45,9 @@ export class HttpConversations {
   async join(room: RoomName, body: unknown, caller: Caller): Promise<HttpAnswer> {
     const message = join.omit({ type: true }).safeParse(body);
     if (!message.success) return refusalAnswer(explain(message.error, 'join'));
-    const { fanout } = this.#signaling;
-    const attach = (peer: PeerId) => fanout.displace(room, peer);
-    const result = await joinRoom(this.#signaling, room, message.data, this.#peers.presentUntil(), attach, caller);
+    const attach = (peer: PeerId) => this.#signaling.fanout.displace(room, peer);
+    const request = { room, message: message.data, caller, until: this.#peers.presentUntil(), attach };
+    const result = await joinRoom(this.#signaling, request);
     if ('refused' in result) return refusalAnswer(result);
     this.#peers.record(room, result.first.self.id, caller, result.isNew).renewIceAt = result.renewIceAt;
     // Missed events follow in the response to the next request for events, so the peer keeps its own `after`.

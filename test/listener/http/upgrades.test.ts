@@ -67,7 +67,7 @@ beforeAll(async () => {
   // A busy server listens on further descriptors, once: these must not count as connections.
   const until = performance.now() + 1500;
   while (performance.now() < until);
-  await eventually(() => expect(openSockets()).toBe(before + extraDescriptors * listeners.length));
+  await eventually(() => expect(openSockets()).toBe(before + extraDescriptors * site.running.listening.length));
   quiet = openSockets();
 });
 afterAll(() => site.stop());
