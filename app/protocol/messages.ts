@@ -18,7 +18,8 @@ export const peerName = z
   .string()
   .trim()
   .min(1)
-  .max(most.name)
+  // Aborts, because each of the checks below takes up to milliseconds for a long name.
+  .max(most.name, { abort: true })
   .regex(/^\P{Cc}*$/u, 'control characters are not allowed');
 /** A new display name. The server removes invisible characters, and refuses a name that is empty afterwards. */
 export const visibleName = peerName.overwrite(cleanName).min(1, 'it has no visible characters');
@@ -295,8 +296,6 @@ export const serverMessage = z.discriminatedUnion('type', [
 
 // ── plain HTTP ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** The body of `POST …/messages`: one message or several, handled in order. The response has the acknowledgements and errors. */
-export const postedMessages = z.union([z.array(z.unknown()).min(1), z.looseObject({})]);
 /** The response to `GET …/events`: the events after the requested number. `seq` is the `after` of the next request. */
 export const eventsAnswer = z.object({ messages: z.array(serverMessage), seq });
 
