@@ -1,6 +1,6 @@
 /** A peer's session over a persistent connection: its state, replies and events, its end. */
 import type { Incoming } from '../protocol/decode.ts';
-import { isCausedByClient, type Refusal, refuse } from '../protocol/errors.ts';
+import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, PeerId, RoomName, ServerMessage } from '../protocol/messages.ts';
 import type { RoomLogEntry } from '../rooms/event-log.ts';
 import { stay } from '../rooms/join.ts';
@@ -14,6 +14,7 @@ import {
   byeMessage,
   closeCode,
   countedError,
+  countFault,
   handleMessage,
   leaveRoom,
   leaveRoomForNow,
@@ -91,7 +92,7 @@ export class Session implements MessageHandler, Receiver {
   }
 
   refuse(refusal: Refusal, n?: number): void {
-    if (isCausedByClient(refusal)) this.#signaling.refusedTo(this.#caller.address);
+    countFault(this.#signaling, refusal.refused, this.#caller);
     this.#send(encodeMessage(countedError(this.#signaling.counts, refusal, n)));
   }
 
@@ -261,8 +262,7 @@ export class Session implements MessageHandler, Receiver {
     this.#incoming.isNewSeat ||= isNew;
     this.#send(encodeMessage(first));
     if (accepted > 0) this.#acknowledge(accepted);
-    for (const entry of missed) this.deliver(entry, encode(entry));
-    for (const entry of buffered) this.deliver(entry, encode(entry));
+    for (const entry of [...missed, ...buffered]) this.deliver(entry, encode(entry));
     for (const text of queued) this.receive(text);
   }
 
@@ -273,7 +273,7 @@ export class Session implements MessageHandler, Receiver {
   #finish(refusal: Refusal): void {
     if (this.#state.state === 'closed') return;
     this.#signaling.counts.refused[refusal.refused] += 1;
-    if (isCausedByClient(refusal)) this.#signaling.refusedTo(this.#caller.address);
+    countFault(this.#signaling, refusal.refused, this.#caller);
     const last = [encodeMessage(byeMessage(refusal))];
     if (this.#ackDue > 0 && this.#state.state === 'joined') last.unshift(ackOf(this.#ackDue));
     this.#writer.close(closeCode(refusal), refusal.refused, last);

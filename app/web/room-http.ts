@@ -68,7 +68,7 @@ const checkBeforeBody = (app: FastifyInstance, { conversations, limitPost, check
     const refusal = conversations.chargeBody(bytes, request.ip);
     // Routes that need no session accept only small bodies.
     if (refusal || bytes <= smallBody || request.routeOptions.bodyLimit === smallBody) return refusal;
-    return conversations.refuseStranger(roomOf(request), sessionOf(request));
+    return conversations.refuseStranger(roomOf(request), sessionOf(request), callerOf(request));
   };
   app.addHook('onRequest', async (request, reply) => {
     const refusal = check(request) ?? (await refuseBody(request));

@@ -3,11 +3,12 @@ import { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { IsServed } from '../allowed-hosts.ts';
 import type { AcceptConnection } from '../connection-limit.ts';
-import { errorResponseOf, errorResponseText, type ListenerLog } from '../error-response.ts';
+import { errorResponseOf, errorResponseText, isClientFault, type ListenerLog } from '../error-response.ts';
+import { isCrossSite, type RefusedTo } from '../refused-addresses.ts';
 import { endUpgraded, UpgradedSockets } from '../upgraded-sockets.ts';
 import { HttpConnection, type HttpLimits } from './connection.ts';
 import type { ForwardedHeaderPolicy } from './forwarded-headers.ts';
-import { headSize, type RequestFault, validateRequest } from './validate-request.ts';
+import { clientOf, headSize, type RequestFault, validateRequest } from './validate-request.ts';
 
 /** Times in ms. Error responses are those of error-response.ts. */
 export type HttpServerOptions = {
@@ -29,6 +30,8 @@ export type HttpServerOptions = {
   answersFor: IsServed;
   /** Whether to answer 429 to every request of a client at this address. */
   isBarred: (client: string, crossSite: boolean) => boolean;
+  /** Called for each request that was refused because of what the client sent. */
+  refusedTo: RefusedTo;
   log: ListenerLog;
 };
 
@@ -97,7 +100,7 @@ export class GuardedServer extends Server {
     if (!connection?.begin(request, response)) return true;
     const fault = this.#checkHead(request);
     if (fault) {
-      this.#warn(fault, request);
+      this.#refuse(fault, request);
       const { status, headers, body } = errorResponseOf(fault.code);
       response.writeHead(status, headers).end(body);
       return true;
@@ -128,20 +131,22 @@ export class GuardedServer extends Server {
     socket.on('error', ignore);
     const fault = this.#checkHead(request);
     if (!fault) return true;
-    this.#warn(fault, request);
+    this.#refuse(fault, request);
     endUpgraded(socket, errorResponseText(fault.code));
     return false;
   }
 
   #checkHead(request: IncomingMessage): RequestFault | undefined {
     const { bufferSize, forwardedPolicy } = this.#options;
-    if (headSize(request) > bufferSize)
-      return { code: 'header-too-large', reason: `the head is longer than ${bufferSize}` };
+    const size = headSize(request);
     forwardedPolicy(request);
+    if (size > bufferSize) return { code: 'header-too-large', reason: `the head is longer than ${bufferSize}` };
     return validateRequest(request, this.#options);
   }
 
-  #warn({ code, reason }: RequestFault, { socket }: IncomingMessage): void {
+  #refuse({ code, reason }: RequestFault, request: IncomingMessage): void {
+    const { headers, socket } = request;
+    if (isClientFault(code)) this.#options.refusedTo(clientOf(request), isCrossSite(headers['sec-fetch-site']));
     const { status } = errorResponseOf(code);
     this.#options.log.warn({ code, status, peer: socket.remoteAddress ?? 'unix' }, `http: ${reason}`);
   }

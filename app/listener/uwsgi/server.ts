@@ -5,18 +5,16 @@ import type { ListenerLog } from '../error-response.ts';
 import { UpgradedSockets } from '../upgraded-sockets.ts';
 import { Connection, type Host } from './connection.ts';
 import type { UwsgiLimits } from './exchange.ts';
+import type { RequestPolicy } from './read-request.ts';
 
-export type UwsgiOptions = UwsgiLimits & {
-  /** Whether a TCP peer (IPv4 in dotted form) is a trusted front end; peers on a unix socket always are. */
-  allowFrom: (address: string) => boolean;
-  /** Whether a connection is within the limits; it counts until its 'close'. Others are closed. */
-  admit: (socket: Socket) => boolean;
-  /** Whether to serve this host for a client at this address, else 421. */
-  answersFor: (host: string | undefined, client: string) => boolean;
-  /** Whether to answer 429 to every request of a client at this address. */
-  isBarred: (client: string, crossSite: boolean) => boolean;
-  log: ListenerLog;
-};
+export type UwsgiOptions = UwsgiLimits &
+  RequestPolicy & {
+    /** Whether a TCP peer (IPv4 in dotted form) is a trusted front end; peers on a unix socket always are. */
+    allowFrom: (address: string) => boolean;
+    /** Whether a connection is within the limits; it counts until its 'close'. Others are closed. */
+    admit: (socket: Socket) => boolean;
+    log: ListenerLog;
+  };
 
 /**
  * A server that emits `request` (IncomingMessage, ServerResponse) and `upgrade` (IncomingMessage, Socket, head) like one
@@ -41,6 +39,7 @@ class UwsgiServer extends Server {
       limits: options,
       answersFor: options.answersFor,
       isBarred: options.isBarred,
+      refusedTo: options.refusedTo,
       log: options.log,
       forget: (connection) => this.#connections.delete(connection),
       handOver: (connection) => {

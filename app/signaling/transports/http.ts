@@ -12,6 +12,7 @@ import {
   byeMessage,
   chargeAddress,
   countedError,
+  countFault,
   handleMessage,
   leaveRoom,
   leaveRoomForNow,
@@ -65,6 +66,7 @@ export class HttpConversations {
       // An acknowledgement replaces one right before it, but not across an error.
       if (reply.type === 'ack' && replies.at(-1)?.type === 'ack') replies.pop();
       replies.push(reply);
+      if (reply.type === 'error') countFault(this.#signaling, reply.code, caller);
       if ((reply.type === 'error' && reply.retry !== undefined) || reply.type === 'bye') break;
     }
     return { status: statusOf(replies), body: JSON.stringify({ messages: replies }) };
@@ -128,16 +130,17 @@ export class HttpConversations {
   }
 
   /** Refuses a request without a valid session before its large body is read. */
-  async refuseStranger(room: RoomName, session: string | undefined): Promise<Refusal | undefined> {
-    const known = session === undefined ? undefined : readSession(session);
-    if (!known) return refuse(session === undefined ? 'not-joined' : 'unknown-session');
+  async refuseStranger(room: RoomName, session: string | undefined, caller: Caller): Promise<Refusal | undefined> {
+    if (session === undefined) return refuse('not-joined');
+    const known = readSession(session);
+    if (!known) return this.#peers.refuseSession(caller);
     const { store } = this.#signaling;
     const valid = await store.commit(room, (current) => ({
       events: [],
       result: (current.peers.get(known.id) ?? current.waiting.get(known.id))?.secretHash === known.secretHash,
     }));
     if ('refused' in valid) return valid;
-    return valid.result ? undefined : refuse('unknown-session');
+    return valid.result ? undefined : this.#peers.refuseSession(caller);
   }
 
   /** `GET …/inside`. */

@@ -33,6 +33,7 @@ const defaults: Omit<FrontedServerOptions, 'log'> = {
   isProxy: () => false,
   admit: () => true,
   isBarred: () => false,
+  refusedTo: () => {},
   answersFor: () => true,
 };
 

@@ -24,6 +24,7 @@ const defaults: Omit<UwsgiOptions, 'log'> = {
   allowFrom: () => true,
   admit: () => true,
   isBarred: () => false,
+  refusedTo: () => {},
   answersFor: () => true,
 };
 
