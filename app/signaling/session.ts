@@ -77,9 +77,9 @@ export class Session implements MessageHandler, Receiver {
     }
   }
 
-  /** Charges a ping frame as a message. @returns whether to answer it */
-  pinged(bytes: number): boolean {
-    return this.#incoming.pinged(bytes);
+  /** Charges a frame that is not a message as much as one. @returns whether it is within the budgets */
+  charge(bytes: number): boolean {
+    return this.#state.state !== 'closed' && this.#incoming.charge(bytes);
   }
 
   handle(message: Incoming): void {

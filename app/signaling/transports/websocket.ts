@@ -92,11 +92,13 @@ export class WebSockets {
     const session = new Session(this.#signaling, room, writer, caller);
     const open: Open = { socket, session, writer, isAlive: true, pingedAt: clock(), connection, usage };
     this.#begin(open, { ...visitor, room });
-    socket.on('pong', () => {
+    socket.on('pong', (data: Buffer) => {
+      // Only one that answers a ping is free.
+      if (open.isAlive) session.charge(data.length);
       open.isAlive = true;
     });
     socket.on('ping', (data: Buffer) => {
-      if (session.pinged(data.length) && !writer.pong(data)) session.end(refuse('slow-consumer'));
+      if (session.charge(data.length) && !writer.pong(data)) session.end(refuse('slow-consumer'));
     });
     const receive = (text: string, bytes: number, isBinary = false): void => {
       open.isAlive = true;
@@ -107,7 +109,9 @@ export class WebSockets {
     socket.on('message', (data: Buffer, isBinary) => receive(data.toString(), data.length, isBinary));
     const network = largestNetwork(visitor.ip);
     const share = () => turns.of(network);
-    readAhead(socket, connection, { maxBytes: limits.messageBytes, share, onText: receive });
+    // Before it joins, a client is limited by the fragments of a message and the number of messages.
+    const onFragment = () => void (session.peer === undefined || session.charge(0));
+    readAhead(socket, connection, { maxBytes: limits.messageBytes, share, onText: receive, onFragment });
     socket.on('error', (error) => {
       log.info({ room, err: error.message }, 'WebSocket protocol error');
       if (isProtocolError(error)) this.#signaling.refusedTo(caller.address, caller.crossSite);
