@@ -12,7 +12,7 @@ type Budget = {
 /** Shown in `app/budgets/README.md`; a test compares the two, and checks names and defaults against the settings. */
 export const budgets: Budget[] = [
   row(
-    'messages sent',
+    'messages, fragments, pings and unasked pongs sent',
     'seat',
     ['message-rate', 'message-burst'],
     'error `rate-limited`; over by a whole burst: closed with 4002',
@@ -28,7 +28,7 @@ export const budgets: Budget[] = [
   row('bytes sent, including request bodies', 'address', ['address-byte-rate', 'address-byte-burst'], '`rate-limited`'),
   row('joins', 'address', ['join-rate', 'join-burst'], '`rate-limited`'),
   row('resumes and rejoins', 'seat', ['seat-resume-rate', 'seat-resume-burst'], '`rate-limited`; the seat is kept'),
-  row('resumes and rejoins', 'address', ['resume-rate', 'resume-burst'], '`rate-limited`'),
+  row('resumes, rejoins, unknown sessions', 'address', ['resume-rate', 'resume-burst'], '`rate-limited`'),
   row('missed events sent', 'seat', ['byte-rate', 'byte-burst'], 'poll: 429; resume: `recovered: false`'),
   row('missed events sent', 'address', ['replay-rate', 'replay-burst'], 'the same'),
   row('refused requests and messages', 'address', ['refusal-rate', 'refusal-burst'], 'the listener responds with 429'),
@@ -56,10 +56,12 @@ export const budgets: Budget[] = [
     ['max-waiting'],
     'an idle peer is removed, or one of the largest network; otherwise `lobby-full`',
   ),
+  row('`lobby` events', 'room', [], 'after 20 at once, one a second, with the latest lobby'),
   row('kept bytes', 'room', ['log-bytes', 'log-events', 'chat-history'], 'the oldest are dropped'),
   row('kept bytes', 'address', ['max-kept-bytes-per-address'], 'the oldest of its largest room are dropped'),
   row('kept bytes', 'process', ['max-kept-bytes'], 'those of the address with the most are dropped'),
   row('unsent bytes', 'connection', ['max-unsent-bytes'], '`slow-consumer`'),
+  row('pipelined requests that wait', 'connection', [], 'over 32: closed'),
   row('connections', 'process', ['max-connections'], 'closed'),
   row('connections to `--http`', 'address', ['max-connections-per-address'], 'closed'),
   row(

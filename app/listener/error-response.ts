@@ -1,6 +1,7 @@
 /** Error responses sent by the listeners themselves, the same for HTTP and uwsgi: JSON with a code and a message. */
 import { STATUS_CODES } from 'node:http';
 import { errors } from '../protocol/errors.ts';
+import { securityHeaders } from '../web/security-headers.ts';
 
 const refusals = {
   'bad-request': { status: 400, message: 'The request could not be understood.' },
@@ -16,6 +17,13 @@ export type RefusalCode = keyof typeof refusals;
 /** Milliseconds, as in the protocol. */
 const { retry } = errors['rate-limited'];
 
+/**
+ * Whether the client sent what is refused. Not so: `unknown-host`, because a page can choose the host name under which its visitors'
+ * browsers connect (DNS rebinding); `rate-limited`, which would never end; and `harakiri`.
+ */
+export const isClientFault = (code: RefusalCode): boolean => clientFaults.has(code);
+const clientFaults = new Set<RefusalCode>(['bad-request', 'request-timeout', 'body-too-large', 'header-too-large']);
+
 /** Where listeners log refusals and their reasons. */
 export type ListenerLog = { warn(fields: object, message: string): void };
 
@@ -30,6 +38,7 @@ export const errorResponseOf = (
   // Without `retry` the error would be final.
   const body = JSON.stringify({ type: 'error', code, message, ...(code === 'rate-limited' ? { retry } : {}) });
   const headers = {
+    ...securityHeaders,
     'Content-Type': 'application/json; charset=utf-8',
     'Content-Length': String(body.length),
     ...(code === 'rate-limited' ? { 'Retry-After': String(retry / 1000) } : { Connection: 'close' }),

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { IsServed } from './allowed-hosts.ts';
 import type { AcceptConnection } from './connection-limit.ts';
 import type { ListenerLog } from './error-response.ts';
+import type { RefusedTo } from './refused-addresses.ts';
 
 /** Times in ms. Error responses are those of error-response.ts. */
 type ListenerLimits = {
@@ -25,6 +26,8 @@ export type ListenerOptions = ListenerLimits & {
   answersFor: IsServed;
   /** Whether to answer 429 to every request of a client at this address. */
   isBarred: (client: string, crossSite: boolean) => boolean;
+  /** Called for each request that was refused because of what the client sent. */
+  refusedTo: RefusedTo;
   log: ListenerLog;
 };
 

@@ -2,14 +2,16 @@
 import { isIP } from 'node:net';
 import type { AddressBudgets, AddressRate } from '../budgets/address-budgets.ts';
 
-/** Called for each refusal that a client at this address has caused. @param crossSite as `Sec-Fetch-Site` says, see `isCrossSite` */
+/** Called for each refusal that a client at this address has caused. @param crossSite see `isCrossSite` */
 export type RefusedTo = (address: string | undefined, crossSite?: boolean) => void;
 
 /**
- * Whether a page of another site made the browser send this request. Such requests have a budget of their own and never bar others:
- * any page could use up the budget of its visitors' networks. A client that forges the header bars only its own forged requests.
+ * Whether a page of another origin made the browser send this request: the value of `Sec-Fetch-Site` is `cross-site` or `same-site`.
+ * Such requests have a budget of their own and never bar others: any page could use up the budget of its visitors' networks. A client
+ * that forges the header bars only its own forged requests.
  */
-export const isCrossSite = (secFetchSite: unknown): boolean => secFetchSite === 'cross-site';
+export const isCrossSite = (secFetchSite: unknown): boolean =>
+  secFetchSite === 'cross-site' || secFetchSite === 'same-site';
 
 export const refusalRate = (crossSite: boolean): AddressRate => (crossSite ? 'crossSiteRefusals' : 'refusals');
 

@@ -34,14 +34,14 @@ export const createListeners = (
   settings: Settings,
   endpoints: NamedEndpoint[],
   logger: Logger,
-  { counts, addresses, clock }: Pick<Signaling, 'counts' | 'addresses' | 'clock'>,
+  { counts, addresses, clock, refusedTo }: Pick<Signaling, 'counts' | 'addresses' | 'clock' | 'refusedTo'>,
 ): ServerListener[] => {
   const allowFrom = inNetworks(['127.0.0.0/8', '::1', ...settings['allow-from']]);
   const isProxy = inNetworks(settings['trusted-proxies']);
   const isBarred = (client: string, crossSite: boolean): boolean =>
     addresses.isSpent(refusalRate(crossSite), client, clock());
   const maxConnections = connectionsOf(settings, logger);
-  const limits = { ...limitsOf(settings), isBarred, admit: connectionLimit(maxConnections, logger) };
+  const limits = { ...limitsOf(settings), isBarred, refusedTo, admit: connectionLimit(maxConnections, logger) };
   const log = (setting: ListenSetting) => countRefusals(logger, counts, setting);
   const perAddress = settings['max-connections-per-address'] ?? connectionsPerAddress(maxConnections);
   const admitAddress = addressLimit(perAddress, logger);

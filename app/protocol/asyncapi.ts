@@ -6,7 +6,7 @@ import { clientMessage, protocolVersion, serverMessage } from './messages.ts';
 
 /**
  * The application in its sense is the server, which receives client messages. Schemas use only what drafts 7 and 2020-12 share.
- * @param source the text of messages.ts
+ * @param source the texts of messages.ts and http-answers.ts
  */
 export const asyncApi = (source: string): Json => {
   const names = namesIn(source);

@@ -1,9 +1,10 @@
 /** Decodes text from a client into a message, or a refusal that names what is wrong and where. */
 import type { z } from 'zod';
 import { type Refusal, refuse } from './errors.ts';
+import { isJson, readArray, readObject } from './json-text.ts';
 import { most } from './limits.ts';
-import { type ClientMessage, clientMessage } from './messages.ts';
-import { isDeeper, nestsDeeper } from './nesting.ts';
+import { type ClientMessage, clientMessage, mediaState } from './messages.ts';
+import { hasManyValues, nestsDeeper } from './nesting.ts';
 import { cleanText } from './shown.ts';
 
 /** A signal as the server relays it: `data` stays the JSON text of the sender. */
@@ -16,32 +17,54 @@ export type Incoming = Exclude<ClientMessage, { type: 'signal' }> | UnreadSignal
 export const decode = (text: string): Incoming | Refusal => quickSignal(text) ?? quickChat(text) ?? decodeAny(text);
 
 const decodeAny = (text: string): Incoming | Refusal => {
-  const parsed = parseJson(text);
-  if (nestsDeeper(text, most.depth)) return tooDeep(parsed);
-  return parsed === undefined ? refuse('bad-json') : read(parsed.json);
-};
-
-/** The same for parsed JSON, such as one message of a batch; `bytes` is its length as text. */
-export const check = (json: unknown, bytes: number, maxBytes: number): Incoming | Refusal => {
-  if (isDeeper(json, most.depth)) return tooDeep({ json });
-  return bytes > maxBytes ? malformed(json, tooLong(bytes, maxBytes)) : read(json);
-};
-
-/** Bytes of a value as JSON text. A value that is nested too deep counts as `maxBytes`, because it cannot be serialized again. */
-export const sizeOf = (json: unknown, maxBytes: number): number =>
-  isDeeper(json, most.depth) ? maxBytes : Buffer.byteLength(JSON.stringify(json));
-
-/** Decodes only the number of a text that is too long. This is safe at any depth: JSON.parse needs no stack for nested values. */
-export const decodeTooLong = (text: string, bytes: number, maxBytes: number): Malformed | Refusal =>
-  malformed(parseJson(text)?.json, tooLong(bytes, maxBytes));
-
-const read = (json: unknown): Incoming | Refusal => {
+  const json = hasManyValues(text) ? readKnownFields(text) : parseFewValues(text);
+  if (json === undefined) return refuse('bad-json');
+  if (nestsDeeper(text, most.depth))
+    return malformed(json, refuse('bad-message', `nested more than ${most.depth} deep`));
   const result = clientMessage.safeParse(json);
   if (!result.success) return malformed(json, explain(result.error));
   const message = result.data;
   if (message.type === 'chat') return cleaned(message);
-  return message.type === 'signal' ? bounded({ ...message, data: JSON.stringify(message.data) }) : message;
+  return message.type === 'signal' ? bounded({ ...message, data: String(message.data) }) : message;
 };
+
+/** Decodes only the number of a text that is too long. */
+export const decodeTooLong = (text: string, bytes: number, maxBytes: number): Malformed | Refusal => {
+  const refusal = refuse('too-long', `${bytes} bytes, at most ${maxBytes}`);
+  const n = numberAtStart(text);
+  return n === undefined ? malformed(readKnownFields(text), refusal) : { type: 'malformed', n, refusal };
+};
+
+/** The texts of the messages in the body of a request: of one, or of an array of them. */
+export const readPosted = (body: string): Iterable<string> | Refusal => {
+  const items = readArray(body);
+  if (items === undefined && !isJson(body)) return refuse('bad-json');
+  if (/^\s*(?:\{|\[\s*[^\s\]])/.test(body)) return items ?? [body];
+  return refuse('bad-message', 'expected a message or an array of messages');
+};
+
+/**
+ * An object with only the fields that messages have; others are not even parsed. `data` stays JSON text. Other values lose what no
+ * message has: the items of arrays, and what is nested deeper than `depth`.
+ * @returns undefined if the text is not JSON
+ */
+export const readKnownFields = (text: string, depth = 2): unknown => {
+  const fields: Record<string, unknown> = {};
+  const isObject = readObject(text, (key, from, end) => {
+    if (!knownFields.has(key)) return;
+    const value = text.slice(from, end);
+    fields[key] = key === 'data' ? value : readValue(value, depth - 1);
+  });
+  if (isObject) return fields;
+  return isJson(text) ? readValue(text.trimStart(), 0) : undefined;
+};
+
+const readValue = (text: string, depth: number): unknown => {
+  if (text.startsWith('{') && depth > 0) return readKnownFields(text, depth);
+  return text.startsWith('{') || text.startsWith('[') ? [] : JSON.parse(text);
+};
+
+const knownFields = new Set([...clientMessage.options, mediaState].flatMap(({ shape }) => Object.keys(shape)));
 
 const cleaned = (message: Extract<ClientMessage, { type: 'chat' }>): Incoming => {
   const text = cleanText(message.text);
@@ -62,7 +85,7 @@ const malformed = (json: unknown, refusal: Refusal): Malformed | Refusal => {
 };
 
 /** The number of a message, even of an invalid one. */
-export const numberIn = (json: unknown): number | undefined => {
+const numberIn = (json: unknown): number | undefined => {
   const n = typeof json === 'object' && json !== null && 'n' in json ? json.n : undefined;
   return Number.isSafeInteger(n) && Number(n) >= 1 ? Number(n) : undefined;
 };
@@ -73,19 +96,20 @@ export const numberAtStart = (text: string): number | undefined => {
   return n === undefined ? undefined : Number(n);
 };
 
-const tooLong = (bytes: number, maxBytes: number): Refusal => refuse('too-long', `${bytes} bytes, at most ${maxBytes}`);
-
-const tooDeep = (parsed: { json: unknown } | undefined): Malformed | Refusal =>
-  parsed === undefined
-    ? refuse('bad-json')
-    : malformed(parsed.json, refuse('bad-message', `nested more than ${most.depth} deep`));
-
 /** The first issue of a zod error, with its path: `signal.to: expected string`. */
 export const explain = ({ issues }: z.ZodError, root = ''): Refusal => {
   const issue = issues[0];
   if (issue?.path[0] === 'type' && issue.path.length === 1) return refuse('unknown-type', 'in "type"');
   const where = [root, ...(issue?.path ?? [])].filter((part) => part !== '').join('.');
   return refuse('bad-message', `${where || 'message'}: ${issue?.message ?? 'invalid'}`);
+};
+
+/** JSON.parse is the fastest way to read a few values, such as a long SDP or a candidate. `data` becomes JSON text here too. */
+const parseFewValues = (text: string): unknown => {
+  const json = parseJson(text)?.json;
+  return typeof json === 'object' && json !== null && 'data' in json
+    ? { ...json, data: JSON.stringify(json.data) }
+    : json;
 };
 
 const parseJson = (text: string): { json: unknown } | undefined => {
@@ -105,7 +129,7 @@ const quickSignal = (text: string): UnreadSignal | Malformed | undefined => {
   const head = signalHead.exec(text);
   if (head === null || !text.endsWith('}')) return undefined;
   const data = text.slice(head[0].length, -1);
-  if (nestsDeeper(data, most.depth - 1) || !parseJson(data)) return undefined;
+  if (hasManyValues(data) ? nestsDeeper(data, most.depth - 1) || !isJson(data) : !parseJson(data)) return undefined;
   return bounded({ type: 'signal', n: Number(head[1]), to: head[2] ?? '', epoch: Number(head[3]), data });
 };
 const signalHead = /^\{"type":"signal","n":([1-9]\d{0,14}),"to":"([\w-]{1,32})","epoch":([1-9]\d{0,14}),"data":/;

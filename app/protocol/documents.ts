@@ -6,7 +6,7 @@ import { openApi } from './openapi.ts';
 
 /**
  * The text of each document, by file name.
- * @param source the text of messages.ts, for its docstrings
+ * @param source the texts of messages.ts and http-answers.ts, for its docstrings
  */
 export const documents = (source: string): Record<string, string> => ({
   'asyncapi.json': text(asyncApi(source)),

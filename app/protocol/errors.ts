@@ -82,7 +82,7 @@ export type ErrorCode = keyof typeof errors;
 /** The entry of a code, with its optional fields. */
 export const fateOf = (code: ErrorCode): Fate => errors[code];
 
-/** Errors with a status of 4xx that a host, another peer or a newer connection of the same client has caused. */
+/** Errors with a status of 4xx that a host, another peer, a newer connection of the same client, or a restart has caused. */
 const decidedByOthers = new Set<ErrorCode>([
   'denied',
   'kicked',
@@ -92,12 +92,15 @@ const decidedByOthers = new Set<ErrorCode>([
   'stale-epoch',
   'events-gone',
   'unknown-session',
+  'room-full',
+  'room-locked',
+  'passcode-needed',
 ]);
 
 /** Whether the client sent something invalid, or too much. */
-export const isCausedByClient = ({ refused }: Refusal): boolean => {
-  const { status } = errors[refused];
-  return status >= 400 && status < 500 && !decidedByOthers.has(refused);
+export const isCausedByClient = (code: ErrorCode): boolean => {
+  const { status } = errors[code];
+  return status >= 400 && status < 500 && !decidedByOthers.has(code);
 };
 
 /** A refusal. `detail` says what is wrong in this case, and where; `retry` (ms) overrides that of the table. */

@@ -1,5 +1,6 @@
-/** Converts the zod schemas to JSON Schema. Each definition has its name and its docstring from messages.ts. */
+/** Converts the zod schemas to JSON Schema. Each definition has its name and its docstring from messages.ts or http-answers.ts. */
 import { z } from 'zod';
+import * as answers from './http-answers.ts';
 import * as messages from './messages.ts';
 
 export type Json = Record<string, unknown>;
@@ -8,13 +9,13 @@ type Names = z.core.$ZodRegistry<{ id: string; description?: string }>;
 export type Message = { type: string; name: string };
 
 /**
- * @param source the text of messages.ts
+ * @param source the texts of those two files
  * @param more additional schemas of one document, by name
  */
 export const namesIn = (source: string, more: Record<string, z.ZodType> = {}): Names => {
   const docstrings = docstringsOf(source);
   const names: Names = z.registry();
-  for (const [id, schema] of Object.entries({ ...messages, ...more })) {
+  for (const [id, schema] of Object.entries({ ...messages, ...answers, ...more })) {
     const description = docstrings.get(id);
     if (schema instanceof z.ZodType) names.add(schema, description === undefined ? { id } : { id, description });
   }
@@ -49,6 +50,6 @@ export const messagesOf = (union: typeof messages.clientMessage | typeof message
 
 const nameOf = (schema: z.ZodType, names: Names): string => {
   const name = names.get(schema)?.id;
-  if (name === undefined) throw new Error('messages.ts has a schema in a union or an answer that it does not export');
+  if (name === undefined) throw new Error('a schema in a union or an answer is not exported');
   return name;
 };

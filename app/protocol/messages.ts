@@ -18,7 +18,8 @@ export const peerName = z
   .string()
   .trim()
   .min(1)
-  .max(most.name)
+  // Aborts, because each of the checks below takes up to milliseconds for a long name.
+  .max(most.name, { abort: true })
   .regex(/^\P{Cc}*$/u, 'control characters are not allowed');
 /** A new display name. The server removes invisible characters, and refuses a name that is empty afterwards. */
 export const visibleName = peerName.overwrite(cleanName).min(1, 'it has no visible characters');
@@ -293,34 +294,6 @@ export const serverMessage = z.discriminatedUnion('type', [
   bye,
 ]);
 
-// ── plain HTTP ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** The body of `POST …/messages`: one message or several, handled in order. The response has the acknowledgements and errors. */
-export const postedMessages = z.union([z.array(z.unknown()).min(1), z.looseObject({})]);
-/** The response to `GET …/events`: the events after the requested number. `seq` is the `after` of the next request. */
-export const eventsAnswer = z.object({ messages: z.array(serverMessage), seq });
-
-/**
- * The response to `GET …/seen`: how the request arrived. `by`: the kind of listener. `client`: the client address; null: unknown. `told`:
- * whether a front end reported that address, or there is no front end; false: it is that of the front end. `scheme`, `host`: of the URL
- * that the client requested, as far as known. `port`: that of the front end, if it reports one that is not the default of the scheme.
- * `prefix`: the path before the app, `/meet` or empty. `origin`: the header `Origin`.
- */
-export const seen = z.object({
-  protocol: z.literal(protocolVersion),
-  by: z.enum(['http', 'http-socket', 'socket']),
-  client: z.string().nullable(),
-  told: z.boolean(),
-  scheme: z.enum(['http', 'https']),
-  host: z.string(),
-  port: z.int().min(1).max(65_535).optional(),
-  prefix: z.string(),
-  origin: z.string().nullable(),
-});
-
-/** The response to `GET …/inside`: who is in the room. `peers`: how many; `names`: of those who gave one. Empty if not revealed. */
-export const inside = z.object({ peers: z.int().min(0).optional(), names: z.array(peerName).optional() });
-
 export type RoomName = z.infer<typeof roomName>;
 export type PeerId = z.infer<typeof peerId>;
 export type MediaState = z.infer<typeof mediaState>;
@@ -340,6 +313,4 @@ export type Numbered = Extract<ClientMessage, { n: number }>;
 export type Peer = z.infer<typeof peer>;
 export type IceServer = z.infer<typeof iceServer>;
 export type Joined = z.infer<typeof joined>;
-export type Seen = z.infer<typeof seen>;
-export type Inside = z.infer<typeof inside>;
 export type ServerMessage = z.infer<typeof serverMessage>;

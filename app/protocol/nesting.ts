@@ -1,4 +1,4 @@
-/** Checks the nesting depth of JSON from clients, because later code is recursive and would overflow the stack. */
+/** Checks the nesting depth and the number of values of JSON text, before it is parsed. */
 
 /**
  * Whether JSON text has more than `depth` brackets open at once. Nearly every message has fewer brackets than that in total, which
@@ -10,11 +10,14 @@ export const nestsDeeper = (text: string, depth: number): boolean => {
   return objects + countUpTo(depth + 1 - objects, text, '[') > depth && scan(text, depth);
 };
 
-/** The same for a parsed value. */
-export const isDeeper = (value: unknown, depth: number): boolean => {
-  if (typeof value !== 'object' || value === null) return false;
-  return depth === 0 || Object.values(value).some((inner) => isDeeper(inner, depth - 1));
+/** Whether JSON text may have more values than a description or a candidate: only its brackets and commas are counted. */
+export const hasManyValues = (text: string): boolean => {
+  if (text.length <= 2 * fewValues) return false;
+  const commas = countUpTo(fewValues + 1, text, ',');
+  const objects = countUpTo(fewValues + 1 - commas, text, '{');
+  return commas + objects + countUpTo(fewValues + 1 - commas - objects, text, '[') > fewValues;
 };
+const fewValues = 12;
 
 const countUpTo = (max: number, text: string, bracket: string): number => {
   let count = 0;

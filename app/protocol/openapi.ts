@@ -2,20 +2,18 @@
 import { z } from 'zod';
 import { type ErrorCode, errors, fateOf } from './errors.ts';
 import { clientExamples, serverExamples } from './examples.ts';
+import { eventsAnswer, inside, seen } from './http-answers.ts';
 import { components, type Json, namesIn, refTo } from './json-schemas.ts';
 import {
   ack,
   clientMessage,
   error,
-  eventsAnswer,
-  inside,
   join,
   joined,
   leave,
   pong,
   protocolVersion,
   roomName,
-  seen,
   waiting,
 } from './messages.ts';
 
@@ -32,7 +30,7 @@ const bodies = {
   inside,
 };
 
-/** @param source the text of messages.ts */
+/** @param source the texts of messages.ts and http-answers.ts */
 export const openApi = (source: string): Json => {
   const names = namesIn(source, bodies);
   const body = (name: keyof typeof bodies, example?: Json) => ({

@@ -1,7 +1,7 @@
 /** The state of a room: its peers, its lobby, its rules, and the events it emits. */
 import type { Passcode } from '../auth/passcode.ts';
 import { householdNetwork } from '../budgets/address.ts';
-import type { RateLimits } from '../budgets/token-bucket.ts';
+import { type RateLimits, TokenBucket } from '../budgets/token-bucket.ts';
 import type { Refusal } from '../protocol/errors.ts';
 import type {
   Access,
@@ -78,7 +78,12 @@ export type Room = {
   from?: string;
   /** Ended sessions by the hash of their secret; bans also by `subjectKey` and `networkKey`. */
   gone: Map<string, EndedSession>;
+  /** Absent before the first `lobby` event. */
+  lobbyNews?: LobbyNews;
 };
+
+/** Rest of a room's budget of `lobby` events, as of `at` (ms since 1970); `due`: hosts have not been sent the current lobby yet. */
+export type LobbyNews = { tokens: number; at: number; due?: true };
 
 /** A chat message to everyone. `seq`: the number of its event, if this process knows it. */
 export type ChatRecord = SaidBefore & { seq?: number };
@@ -154,12 +159,24 @@ export const isBan = (key: string, until: number): boolean => until === Number.P
 
 /** Runs a command and adds the events that tell the lobby and the hosts what it changed for them. */
 export const carryOut = <T>(room: Room, command: Command<T>, now: number): Decision<T> => {
-  const before = room.waiting.size > 0 ? lobbyOf(room) : undefined;
+  const before = room.waiting.size > 0 || room.lobbyNews?.due ? lobbyOf(room) : undefined;
   const decision = command(room, now);
   if (!('refused' in decision) && (before || room.waiting.size > 0))
-    decision.events.push(...lobbyEvents(before ?? { waiting: '[]', hosts: '', host: hostIsHere(room) }, room));
+    decision.events.push(...lobbyEvents(before ?? { ...lobbyOf(room), waiting: '[]' }, room, now));
   return decision;
 };
+
+/**
+ * A room's budget of `lobby` events, per second and at once. Peers that knock and leave again and again would flood its hosts
+ * otherwise. Each event has the whole lobby, so hosts miss nothing but what lasted less than a second.
+ */
+const lobbyRate = { rate: 1, burst: 20 };
+
+/** When hosts have to be sent the lobby (ms since 1970); Infinity if they have been. */
+export const lobbyDue = ({ lobbyNews }: Room): number =>
+  lobbyNews?.due
+    ? lobbyNews.at + new TokenBucket(lobbyRate, lobbyNews.at, lobbyNews.tokens).wait(lobbyNews.at)
+    : Number.POSITIVE_INFINITY;
 
 /**
  * Whether a receiver gets an event. Some events go to one or a few peers, the rest to everyone but their subject. The subject
@@ -239,13 +256,32 @@ const lobbyOf = (room: Room): Lobby => ({
   host: hostIsHere(room),
 });
 
-const lobbyEvents = (before: Lobby, room: Room): RoomEvent[] => {
+const lobbyEvents = (before: Lobby, room: Room, now: number): RoomEvent[] => {
   const after = lobbyOf(room);
   const events: RoomEvent[] = [];
   const hosts = hostsOf(room);
-  if (hosts.length > 0 && (before.waiting !== after.waiting || before.hosts !== after.hosts))
+  const newHosts = before.hosts !== after.hosts;
+  const changed = newHosts || before.waiting !== after.waiting || room.lobbyNews?.due;
+  if (hosts.length === 0) delete room.lobbyNews;
+  else if (changed && payForLobby(room, newHosts, now))
     events.push({ type: 'lobby', among: hosts, waiting: waitingList(room) });
   if (room.waiting.size > 0 && before.host !== after.host)
     events.push({ type: 'waiting-updated', among: [...room.waiting.keys()], host: after.host });
   return events;
+};
+
+/**
+ * Takes one from the budget of `lobby` events.
+ * @param must whether to send one even if nothing is left
+ * @returns whether to send one
+ */
+const payForLobby = (room: Room, must: boolean, now: number): boolean => {
+  const { tokens = lobbyRate.burst, at = now, due } = room.lobbyNews ?? {};
+  const bucket = new TokenBucket(lobbyRate, at, tokens);
+  const sends = must || bucket.wait(now) === 0;
+  if (sends) {
+    bucket.take(now);
+    room.lobbyNews = { tokens: bucket.tokens, at: now };
+  } else if (!due) room.lobbyNews = { tokens: bucket.tokens, at: now, due: true };
+  return sends;
 };

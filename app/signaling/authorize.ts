@@ -8,8 +8,11 @@ import { errors, type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomName } from '../protocol/messages.ts';
 import type { Store } from '../store/store.ts';
 
-/** A client. `token`: the one in the headers of its request or handshake; a token in a message takes precedence. */
-export type Caller = { address: string | undefined; token?: string | undefined };
+/**
+ * A client. `token`: the one in the headers of its request or handshake; a token in a message takes precedence. `crossSite`: a page of
+ * another origin sent the request or handshake.
+ */
+export type Caller = { address: string | undefined; token?: string | undefined; crossSite?: boolean };
 
 export type AuthorizationContext = {
   authorise: TokenVerifier;

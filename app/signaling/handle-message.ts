@@ -3,7 +3,16 @@ import { newSalt } from '../auth/passcode.ts';
 import type { SeatBudget } from '../budgets/seat-budgets.ts';
 import type { TokenBucket } from '../budgets/token-bucket.ts';
 import type { Incoming } from '../protocol/decode.ts';
-import { errors, fateOf, type Refusal, refuse, retryOf, sentence } from '../protocol/errors.ts';
+import {
+  type ErrorCode,
+  errors,
+  fateOf,
+  isCausedByClient,
+  type Refusal,
+  refuse,
+  retryOf,
+  sentence,
+} from '../protocol/errors.ts';
 import type { PeerId, RoomName, ServerMessage, Update } from '../protocol/messages.ts';
 import { stay } from '../rooms/join.ts';
 import { leave, leaveForNow, lose } from '../rooms/leave.ts';
@@ -135,6 +144,18 @@ export const leaveRoom = (
   peer: PeerId,
   reason: 'left' | 'error',
 ): Promise<unknown> => store.commit(name, (room, now) => leave(room, peer, reason, now, limits.rules), 'insist');
+
+/**
+ * Counts a refusal against the client's address if the client caused it. Any page can make its visitors' browsers send requests and
+ * open WebSockets that its origin is refused for, and not all browsers say so in `Sec-Fetch-Site`.
+ */
+export const countFault = (
+  { refusedTo }: Pick<Signaling, 'refusedTo'>,
+  code: ErrorCode,
+  { address, crossSite = false }: Caller,
+): void => {
+  if (isCausedByClient(code)) refusedTo(address, crossSite || code === 'origin-refused');
+};
 
 /** The error message of a refusal; counts the refusal. */
 export const countedError = (counts: Counts, refusal: Refusal, n?: number): ServerMessage => {

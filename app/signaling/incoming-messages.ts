@@ -48,10 +48,10 @@ export class IncomingMessages {
     else this.#handle(text, bytes);
   }
 
-  /** Charges a ping frame as a message. @returns whether to answer it */
-  pinged(bytes: number): boolean {
+  /** Charges a frame that is not a message as much as one. @returns whether it is within the budgets */
+  charge(bytes: number): boolean {
     const now = this.#signaling.clock();
-    const usage = this.#charge(this.#budgetsAt(now), bytes, now);
+    const usage = this.#take(this.#budgetsAt(now), bytes, now);
     if (usage === 'far-over') this.#handler.end(refuse('rate-limited'));
     return usage === 'within';
   }
@@ -74,11 +74,14 @@ export class IncomingMessages {
     this.#budgets = undefined;
   }
 
-  /** The queue is limited to one burst: a peer that waits for a reply has little to send. */
+  /** The queue is limited to one burst, because a peer that waits for a reply has little to send; while it joins, to even less. */
   #enqueue(queue: MessageQueue, text: string, bytes: number): void {
-    const { burst, byteBurst } = this.#signaling.limits;
+    const { burst, byteBurst, messageBytes } = this.#signaling.limits;
+    const isJoining = this.#budgets === undefined;
     queue.bytes += bytes;
-    if (queue.texts.push(text) > burst || queue.bytes > byteBurst) this.#handler.end(refuse('rate-limited'), 'error');
+    const isFull = queue.texts.push(text) > (isJoining ? maxBeforeJoin : burst);
+    if (isFull || queue.bytes > (isJoining ? 2 * messageBytes : byteBurst))
+      this.#handler.end(refuse('rate-limited'), 'error');
   }
 
   #handle(text: string, bytes: number): void {
@@ -86,7 +89,7 @@ export class IncomingMessages {
     // Read once per message: reading the clock costs as much as all budgets together.
     const now = this.#signaling.clock();
     const budgets = this.#budgetsAt(now);
-    const usage = this.#charge(budgets, bytes, now);
+    const usage = this.#take(budgets, bytes, now);
     if (usage === 'far-over') return handler.end(refuse('rate-limited'));
     if (usage === 'over') return handler.refuse(refuse('rate-limited'), numberAtStart(text));
     const { messageBytes } = this.#signaling.limits;
@@ -103,7 +106,7 @@ export class IncomingMessages {
   }
 
   /** Charges a message to the budgets of the seat and its address; before the join, their number and bytes are limited. */
-  #charge(budgets: MessageBudgets | undefined, bytes: number, now: number): ReturnType<SeatBudget['take']> {
+  #take(budgets: MessageBudgets | undefined, bytes: number, now: number): ReturnType<SeatBudget['take']> {
     if (budgets) return chargeBytes(budgets, bytes, now);
     this.#beforeJoin += 1;
     this.#bytesBeforeJoin += bytes;

@@ -1,6 +1,7 @@
 /** What a client may know of a room before it joins: the peer count, and the names if anyone could join and see them. */
 import type { Refusal } from '../protocol/errors.ts';
-import type { Inside, RoomName } from '../protocol/messages.ts';
+import type { Inside } from '../protocol/http-answers.ts';
+import type { RoomName } from '../protocol/messages.ts';
 import type { Room, Rules } from '../rooms/room.ts';
 import { type Caller, tooOften } from './authorize.ts';
 import type { OccupancyDetail, Signaling } from './context.ts';

@@ -1,6 +1,6 @@
 /** A peer's session over a persistent connection: its state, replies and events, its end. */
 import type { Incoming } from '../protocol/decode.ts';
-import { isCausedByClient, type Refusal, refuse } from '../protocol/errors.ts';
+import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, PeerId, RoomName, ServerMessage } from '../protocol/messages.ts';
 import type { RoomLogEntry } from '../rooms/event-log.ts';
 import { admits, endedBy } from '../rooms/room.ts';
@@ -13,6 +13,7 @@ import {
   byeMessage,
   closeCode,
   countedError,
+  countFault,
   handleMessage,
   keepConnection,
   leaveRoom,
@@ -77,9 +78,9 @@ export class Session implements MessageHandler, Receiver {
     }
   }
 
-  /** Charges a ping frame as a message. @returns whether to answer it */
-  pinged(bytes: number): boolean {
-    return this.#incoming.pinged(bytes);
+  /** Charges a frame that is not a message as much as one. @returns whether it is within the budgets */
+  charge(bytes: number): boolean {
+    return this.#state.state !== 'closed' && this.#incoming.charge(bytes);
   }
 
   handle(message: Incoming): void {
@@ -92,7 +93,7 @@ export class Session implements MessageHandler, Receiver {
   }
 
   refuse(refusal: Refusal, n?: number): void {
-    if (isCausedByClient(refusal)) this.#signaling.refusedTo(this.#caller.address);
+    countFault(this.#signaling, refusal.refused, this.#caller);
     this.#send(encodeMessage(countedError(this.#signaling.counts, refusal, n)));
   }
 
@@ -273,7 +274,7 @@ export class Session implements MessageHandler, Receiver {
   #finish(refusal: Refusal): void {
     if (this.#state.state === 'closed') return;
     this.#signaling.counts.refused[refusal.refused] += 1;
-    if (isCausedByClient(refusal)) this.#signaling.refusedTo(this.#caller.address);
+    countFault(this.#signaling, refusal.refused, this.#caller);
     const last = [encodeMessage(byeMessage(refusal))];
     if (this.#ackDue > 0 && this.#state.state === 'joined') last.unshift(ackOf(this.#ackDue));
     this.#writer.close(closeCode(refusal), refusal.refused, last);

@@ -8,7 +8,7 @@ import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomName } from '../protocol/messages.ts';
 import { sweep } from '../rooms/leave.ts';
 import { numberTexts, type RegistryLimits } from '../rooms/registry.ts';
-import type { Command, Decision, Room, RoomEvent } from '../rooms/room.ts';
+import { type Command, type Decision, lobbyDue, type Room, type RoomEvent } from '../rooms/room.ts';
 import { type Attempt, attempt, type Task } from './command-batch.ts';
 import { commitArguments, loadArguments, type Outcome, readReply } from './commit-script.ts';
 import { absent, changesOf, type RoomChanges, type StoredRoom } from './room-codec.ts';
@@ -269,8 +269,9 @@ const timeLeft = ({ peers, waiting, gone }: Room, now: number): number => {
   return Math.max(0, ...finite.map((until) => until - now));
 };
 
-const dueOf = ({ peers, waiting, gone }: Room): number => {
-  let due = Number.POSITIVE_INFINITY;
+const dueOf = (room: Room): number => {
+  const { peers, waiting, gone } = room;
+  let due = lobbyDue(room);
   for (const { presence } of peers.values()) due = Math.min(due, presence.until);
   for (const { presence } of waiting.values()) due = Math.min(due, presence.until);
   for (const { until } of gone.values()) due = Math.min(due, until);

@@ -7,7 +7,7 @@
  * | `format` | format of the hash and the lists |
  * | `version` | `<life>.<n>`: id of the room among rooms of this name, and a number that changes with every field except `a:` |
  * | `seq`, `bytes` | the number of the room's last event; bytes of its log |
- * | `r` | joins, access, passcode, the network that opened it |
+ * | `r` | joins, access, passcode, the network that opened it, the budget of `lobby` events |
  * | `p:<id>`, `a:<id>` | a peer, and its last settled message number: all that relaying a signal changes |
  * | `w`, `g` | the lobby; ended sessions |
  *
@@ -127,8 +127,10 @@ const sameMetadata = (before: Room, after: Room): boolean =>
   before.joins === after.joins &&
   before.access === after.access &&
   before.passcode === after.passcode &&
-  before.from === after.from;
-const metadataText = ({ joins, access, passcode, from }: Room): string => text({ joins, access, passcode, from });
+  before.from === after.from &&
+  before.lobbyNews === after.lobbyNews;
+const metadataText = ({ joins, access, passcode, from, lobbyNews }: Room): string =>
+  text({ joins, access, passcode, from, lobbyNews });
 
 const text = (value: object): string => JSON.stringify(value, (key, inner) => (key === 'accepted' ? undefined : inner));
 

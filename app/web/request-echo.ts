@@ -1,6 +1,7 @@
 /** Echoes to the caller how its request arrived, to show what a front end changes. Reveals nothing about other clients. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { protocolVersion, type Seen } from '../protocol/messages.ts';
+import type { Seen } from '../protocol/http-answers.ts';
+import { protocolVersion } from '../protocol/messages.ts';
 import { originRequestOf } from './allowed-origins.ts';
 import { listenerOf } from './request-log.ts';
 

@@ -62,6 +62,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The URL pattern of the route; `none` if no route matches. */
     route: string;
+    /** The answer has codes of the protocol, by which its refusals are already counted against the client's address. */
+    isFaultCounted: boolean;
   }
 }
 
@@ -112,8 +114,8 @@ export type RequestWatch = {
 };
 
 /**
- * Whether the client did something wrong, or too often. In a room 401, 404, 409 and 410 are also answered to clients whose session or
- * peer has just ended.
+ * Whether the client did something wrong, or too often, as far as the status says. Where a route matched, others may have caused 401,
+ * 404, 409 and 410.
  */
 const isFault = (status: number, route: string): boolean =>
   status >= 400 && status < clientClosed && (route === 'none' || ![401, 404, 409, 410].includes(status));
@@ -128,12 +130,14 @@ export const watchRequests = (app: FastifyInstance, { counts, access, took, refu
     const bytes = reply.raw.writableFinished ? bytesOf(request, reply) : undefined;
     const us = Math.round(reply.elapsedTime * 1000);
     countAnswer(counts, listenerOf(request.raw), status, us, bytes ?? 0);
-    if (isFault(status, request.route)) refusedTo(request.ip, isCrossSite(request.headers['sec-fetch-site']));
+    if (!request.isFaultCounted && isFault(status, request.route))
+      refusedTo(request.ip, isCrossSite(request.headers['sec-fetch-site']));
     took(request.route, us / 1e6);
     if (access.wants(status, us)) access.answered(describe(request, status, us, bytes));
   };
   // By a hook of each route, because `request.routeOptions` is rebuilt on every access.
   app.decorateRequest('route', 'none');
+  app.decorateRequest('isFaultCounted', false);
   app.addHook('onRoute', (route) => {
     const { onRequest = [], url } = route;
     route.onRequest = [

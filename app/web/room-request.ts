@@ -1,9 +1,12 @@
 /** What the routes of a room share: reading requests, checking them, and sending answers. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isCrossSite, type RefusedTo } from '../listener/refused-addresses.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import { roomName } from '../protocol/messages.ts';
 import type { Caller } from '../signaling/authorize.ts';
+import { countFault } from '../signaling/handle-message.ts';
 import type { HttpAnswer } from '../signaling/transports/http-answer.ts';
+import type { Handshake } from '../signaling/transports/websocket.ts';
 import type { Counts } from '../stats/counters.ts';
 import { type OriginPolicy, originRequestOf, whyNot } from './allowed-origins.ts';
 
@@ -24,9 +27,11 @@ export const requestCheck =
 export type SendAnswer = (reply: FastifyReply, answer: HttpAnswer) => FastifyReply;
 
 export const answerSender =
-  ({ counts, ready }: { counts: Counts; ready: () => boolean }): SendAnswer =>
+  ({ counts, ready, refusedTo }: { counts: Counts; ready: () => boolean; refusedTo: RefusedTo }): SendAnswer =>
   (reply, { status, body, refused, retry = 0 }) => {
     if (refused) counts.refused[refused] += 1;
+    if (refused) countFault({ refusedTo }, refused, callerOf(reply.request));
+    reply.request.isFaultCounted = true;
     const seconds = Math.ceil(retry / 1000);
     if (seconds > 0) reply.header('retry-after', seconds);
     // For long polls that began before draining: their keep-alive connections would delay it.
@@ -40,11 +45,14 @@ export const roomOf = (request: FastifyRequest): string => roomName.parse(paramO
 const paramOf = ({ params }: FastifyRequest): unknown =>
   typeof params === 'object' && params !== null && 'room' in params ? params.room : undefined;
 
-export const callerOf = (request: FastifyRequest): Caller => ({ address: request.ip, token: tokenOf(request) });
+export const callerOf = (request: FastifyRequest): Caller => ({ address: request.ip, ...handshakeOf(request) });
+
+export const handshakeOf = (request: FastifyRequest): Handshake => ({
+  token: bearerOf(request, 3),
+  crossSite: isCrossSite(request.headers['sec-fetch-site']),
+});
 
 export const sessionOf = (request: FastifyRequest): string | undefined => bearerOf(request, 2);
-
-export const tokenOf = (request: FastifyRequest): string | undefined => bearerOf(request, 3);
 
 /** Session secrets and tokens are distinguished by their number of dot-separated parts. */
 const bearerOf = ({ headers }: FastifyRequest, parts: number): string | undefined => {

@@ -7,7 +7,7 @@ import { refusalAnswer } from '../signaling/transports/http-answer.ts';
 import type { WebSockets } from '../signaling/transports/websocket.ts';
 import { type Counts, countStatus } from '../stats/counters.ts';
 import { listenerOf } from './request-log.ts';
-import { type CheckRequest, roomOf, type SendAnswer, tokenOf } from './room-request.ts';
+import { type CheckRequest, handshakeOf, roomOf, type SendAnswer } from './room-request.ts';
 import { HandshakeResponse, webSocketAcceptor } from './websocket-handshake.ts';
 
 export type WebSocketRoute = {
@@ -29,8 +29,9 @@ export const webSocketRoute = (
     const refusal = check(request) ?? (ready() ? undefined : refuse('draining'));
     // V8 stores a new randomUUID as a rope of 14 parts, ten times its size; the copy lives as long as the WebSocket.
     const client = { reqId: own(request.id), ip: request.ip };
-    if (refusal) webSockets.turnAway(socket, refusal, client);
-    else webSockets.accept(roomOf(request), socket, request.raw.socket, client, tokenOf(request));
+    const handshake = handshakeOf(request);
+    if (refusal) webSockets.turnAway(socket, refusal, client, handshake);
+    else webSockets.accept(roomOf(request), socket, request.raw.socket, client, handshake);
   };
   app.get(webSocketUrl, { exposeHeadRoute: false }, (request, reply) => {
     const response = reply.raw;

@@ -1,5 +1,6 @@
 /** The routes of a room: WebSocket, and the same protocol over plain HTTP. */
 import type { FastifyInstance } from 'fastify';
+import type { RefusedTo } from '../listener/refused-addresses.ts';
 import { originPolicy } from './allowed-origins.ts';
 import { requestEcho } from './request-echo.ts';
 import { type HttpRoutes, httpRoutes } from './room-http.ts';
@@ -12,6 +13,8 @@ export type RoomRoutes = WebSocketRoute &
     allowedOrigins: string[];
     /** Maximum bytes of a message. */
     messageBytes: number;
+    /** Called for each refusal that a client at this address has caused. */
+    refusedTo: RefusedTo;
   };
 
 export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Promise<void> => {

@@ -2,7 +2,7 @@
 import { expect, test, vi } from 'vitest';
 import { proxyHeaders } from '../../app/doctor/checks/proxy-headers.ts';
 import { readWords } from '../../app/doctor/options.ts';
-import type { Seen } from '../../app/protocol/messages.ts';
+import type { Seen } from '../../app/protocol/http-answers.ts';
 
 const given = vi.hoisted(() => ({ local: '', remote: '', client: '' as string | null, told: true }));
 vi.mock('../../app/doctor/checks/app-identity.ts', () => ({

@@ -5,6 +5,10 @@ import { Ajv } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 
 export const directory = join(import.meta.dirname, '../../app/protocol');
+/** The texts whose docstrings are part of the documents. */
+export const source = ['messages.ts', 'http-answers.ts']
+  .map((name) => readFileSync(join(directory, name), 'utf8'))
+  .join('\n');
 const read = (name: string) => JSON.parse(readFileSync(join(directory, name), 'utf8'));
 
 export const asyncApi = read('asyncapi.json');

@@ -10,8 +10,9 @@ import { guarantees } from '../../app/conform/spec.ts';
 import { errorResponseOf, type RefusalCode } from '../../app/listener/error-response.ts';
 import { type ErrorCode, errors, fateOf } from '../../app/protocol/errors.ts';
 import { clientExamples } from '../../app/protocol/examples.ts';
+import { eventsAnswer } from '../../app/protocol/http-answers.ts';
 import { most } from '../../app/protocol/limits.ts';
-import { clientMessage, eventsAnswer, join as joinMessage, serverMessage } from '../../app/protocol/messages.ts';
+import { clientMessage, join as joinMessage, serverMessage } from '../../app/protocol/messages.ts';
 import { directory } from './published.ts';
 
 const pages = new Map(

@@ -1,6 +1,6 @@
 /** Names and texts as they are shown: nothing hidden, no reversed direction, and nothing lost that a language needs. */
-import { describe, expect, test } from 'vitest';
-import { check, decode } from '../../app/protocol/decode.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { decode } from '../../app/protocol/decode.ts';
 import { cleanName, cleanText } from '../../app/protocol/shown.ts';
 
 describe('a name', () => {
@@ -59,7 +59,18 @@ describe('messages', () => {
   test('a peer joining with an invisible name has no name, and is not refused', () => {
     expect(decode('{"type":"join","name":"\u202etsoh"}')).toEqual({ type: 'join', name: 'tsoh' });
     expect(decode('{"type":"join","name":"\u3164"}')).toEqual({ type: 'join', name: undefined });
-    expect(check({ type: 'join', name: '\ud800' }, 1, 99)).toEqual({ type: 'join', name: undefined });
+    expect(decode('{"type":"join","name":"\\ud800"}')).toEqual({ type: 'join', name: undefined });
+  });
+
+  test('a name that is too long is refused before it is cleaned', () => {
+    const text = JSON.stringify('\u200d\ufe0f'.repeat(16_000));
+    const replace = vi.spyOn(String.prototype, 'replaceAll');
+    const answers = ['join', 'update'].map((type) => decode(`{"type":"${type}","n":1,"name":${text}}`));
+    const cleanings = replace.mock.calls.length;
+    replace.mockRestore();
+    for (const answer of answers)
+      expect(answer).toMatchObject({ refusal: { detail: expect.stringContaining('name: ') } });
+    expect(cleanings).toBe(0);
   });
 
   test('an update to an invisible name is refused', () => {

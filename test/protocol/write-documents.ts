@@ -4,5 +4,5 @@ import { join } from 'node:path';
 import { documents } from '../../app/protocol/documents.ts';
 
 const directory = join(import.meta.dirname, '../../app/protocol');
-const source = readFileSync(join(directory, 'messages.ts'), 'utf8');
+const source = ['messages.ts', 'http-answers.ts'].map((name) => readFileSync(join(directory, name), 'utf8')).join('\n');
 for (const [name, text] of Object.entries(documents(source))) writeFileSync(join(directory, name), text);

@@ -134,7 +134,7 @@ test('a client that disconnects while its stream starts is away, not a ghost', a
   const conversations = new HttpConversations(signaling, { streamed: ({ end }) => ends.push(end) });
   const events: unknown[] = [];
   kept.subscribe('room', ({ event }) => events.push(event));
-  const { session, self } = JSON.parse((await conversations.join('room', {}, { address: undefined })).body);
+  const { session, self } = JSON.parse((await conversations.join('room', '{}', { address: undefined })).body);
   const stream = () =>
     conversations.stream('room', session, 1, { address: undefined }, { reqId: '', ip: '', begin: () => response });
   await stream();

@@ -59,7 +59,7 @@ test('a response that was not received is repeated', async () => {
     }),
     { streamed: () => {} },
   );
-  const { session } = joined.parse(JSON.parse((await conversations.join('r', {}, { address: undefined })).body));
+  const { session } = joined.parse(JSON.parse((await conversations.join('r', '{}', { address: undefined })).body));
   const ask = async (leaves: boolean) => {
     let hangUp = () => {};
     const answer = conversations.events('r', session, { after: 1, wait: 60 }, { address: undefined }, (callback) => {

@@ -2,7 +2,7 @@
 import { SignJWT } from 'jose';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type Fields, WebSocketPeer } from '../../app/conform/peers.ts';
-import { inside } from '../../app/protocol/messages.ts';
+import { inside } from '../../app/protocol/http-answers.ts';
 import { type Site, startSite } from './site.ts';
 
 const peers: WebSocketPeer[] = [];

@@ -15,10 +15,10 @@ const enter = async () => {
   const events: RoomEvent['type'][] = [];
   context.store.subscribe('room', ({ event }) => events.push(event.type));
   const conversations = new HttpConversations(context, { streamed: () => {} });
-  const { session } = JSON.parse((await conversations.join('room', {}, caller)).body);
+  const { session } = JSON.parse((await conversations.join('room', '{}', caller)).body);
   return {
     poll: () => void conversations.events('room', session, { after: 1, wait: 25 }, caller, () => {}),
-    say: (message: object) => conversations.messages('room', session, message, caller),
+    say: (message: object) => conversations.messages('room', session, JSON.stringify(message), caller),
     async pass(ms: number) {
       now += ms;
       await context.store.sweep();

@@ -98,3 +98,21 @@ test('a join that continues under another id leaves nothing attached under the f
   for (const { leave } of [host, ...rivals]) leave();
   await eventually(() => expect(context.fanout.receiversIn('room')).toBe(0));
 });
+
+test.each([
+  ['21 messages', 21, 1],
+  ['the bytes of more than two messages', 3, 9000],
+])('while it joins, a client may send no more than before it joins: %s', (_what, count, bytes) => {
+  const context = testContext();
+  Object.assign(context.limits, { burst: 1000, byteBurst: 1e9 });
+  const { commitNow: _, ...kept } = context.store;
+  const store: Store = { ...kept, commit: () => new Promise(() => {}) };
+  const closed: string[] = [];
+  const writer: MessageWriter = { send: () => true, close: (_code, reason) => void closed.push(reason) };
+  const session = new Session({ ...context, store }, 'room', writer, { address: '192.0.2.1' });
+  session.receive('{"type":"join"}');
+  for (let sent = 1; sent < count; sent += 1) session.receive(`{"type":"ping","more":"${'x'.repeat(bytes)}"}`);
+  expect(closed).toEqual([]);
+  session.receive(`{"type":"ping","more":"${'x'.repeat(bytes)}"}`);
+  expect(closed).toEqual(['rate-limited']);
+});

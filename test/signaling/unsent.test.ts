@@ -125,10 +125,10 @@ test.each<[string, (stream: EventStream, at: number) => void]>([
 
 test('the response to a poll is limited to max-unsent-bytes; the next one continues from there', async () => {
   const conversations = new HttpConversations(context(), { streamed: () => {} });
-  const join = async () => JSON.parse((await conversations.join('room', {}, { address: '192.0.2.1' })).body);
+  const join = async () => JSON.parse((await conversations.join('room', '{}', { address: '192.0.2.1' })).body);
   const [one, other] = [await join(), await join()];
   const texts = Array.from({ length: 40 }, (_, at) => ({ type: 'chat', n: at + 1, text: 'x'.repeat(400) }));
-  await conversations.messages('room', one.session, texts, { address: '192.0.2.1' });
+  await conversations.messages('room', one.session, JSON.stringify(texts), { address: '192.0.2.1' });
   const seqs: number[] = [];
   for (let after = other.seq, polls = 0; seqs.length < texts.length && polls < 40; polls += 1) {
     const { body } = await conversations.events(

@@ -74,6 +74,7 @@ const receive = async (pieces: Buffer[], ahead: boolean, share = shareOf(Number.
     readAhead(socket, connection, {
       maxBytes: limit,
       share: () => share,
+      onFragment: () => {},
       onText: (text, bytes) => {
         taken += 1;
         expect(bytes).toBe(Buffer.byteLength(text));

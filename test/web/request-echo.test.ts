@@ -1,6 +1,6 @@
 /** `GET …/seen`: what a front end reports to the app, as the app understood it. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Seen, seen } from '../../app/protocol/messages.ts';
+import { type Seen, seen } from '../../app/protocol/http-answers.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 
 let site: Site;

@@ -1,5 +1,5 @@
 /** Whether Genkan answers under this name, and not another service or nothing. */
-import { type Seen, seen } from '../../protocol/messages.ts';
+import { type Seen, seen } from '../../protocol/http-answers.ts';
 import { type Check, type Finding, found, ok } from '../finding.ts';
 import { ask, codeOf, jsonOf, type Question, type Site, type SiteResponse } from '../target.ts';
 

@@ -1,6 +1,6 @@
 /** What the app receives about a request: client address, host, scheme; and whether a client can forge them. */
 import { BlockList, isIP } from 'node:net';
-import type { Seen } from '../../protocol/messages.ts';
+import type { Seen } from '../../protocol/http-answers.ts';
 import { originPolicy } from '../../web/allowed-origins.ts';
 import { type Check, type Finding, found, ok, orOk, skipped } from '../finding.ts';
 import type { Site, SiteResponse } from '../target.ts';

@@ -11,6 +11,12 @@ type Exchange = { request: IncomingMessage; response: ServerResponse; due: numbe
 /** `faulty`: the parser cannot continue. `closing`: everything is written; input is discarded until `until`. */
 type State = { state: 'open' } | { state: 'faulty' } | { state: 'closing'; until: number };
 
+/**
+ * Requests of one connection that may wait for their responses. node:http emits all that arrive, and stops reading only when much of
+ * their responses is unsent. Browsers and nginx send one at a time.
+ */
+const maxPipelined = 32;
+
 /** ms for which input is still read after the last response; closing with unread input sends a reset that may overtake it. */
 const lingerTime = 2000;
 
@@ -68,6 +74,10 @@ export class HttpConnection {
   /** Registers a request whose head has arrived. @returns whether to answer it */
   begin(request: IncomingMessage, response: ServerResponse): boolean {
     if (this.#state.state !== 'open') return false;
+    if (this.#exchanges.size >= maxPipelined) {
+      this.#closeFlooded();
+      return false;
+    }
     const { harakiri } = this.#limits;
     const due = harakiri > 0 ? performance.now() + harakiri : Number.POSITIVE_INFINITY;
     const exchange = { request, response, due, bodyStart: this.#socket.bytesRead };
@@ -88,8 +98,20 @@ export class HttpConnection {
     }
     this.#state = { state: 'faulty' };
     const code = faults.get(reason) ?? 'bad-request';
-    this.#warn(code, `http: ${reason}`, this.#incomplete() ? { begun: true } : {});
+    const begun = this.#incomplete() !== undefined;
+    // Not counted: a long head, or none. Any page can make browsers send a long one, or connect in advance.
+    if (!begun && code !== 'header-too-large' && this.#socket.bytesRead > 0)
+      this.#limits.refusedTo(this.#socket.remoteAddress);
+    this.#warn(code, `http: ${reason}`, begun ? { begun } : {});
     this.#answerFault(code);
+  }
+
+  /** Closed at once, because node:http would go on reading requests, and each takes memory until the ones before it are answered. */
+  #closeFlooded(): void {
+    this.#state = { state: 'faulty' };
+    this.#limits.refusedTo(this.#socket.remoteAddress);
+    this.#limits.log.warn({ peer: this.#peer }, `http: more than ${maxPipelined} requests wait for their responses`);
+    this.#socket.destroy();
   }
 
   /** node:http does not abort a request that was answered before its body was complete, so its reader would wait forever. */

@@ -1,13 +1,14 @@
 /** HTTP listeners: a public one that ignores forwarding headers, and one that trusts those of its front end. */
 import { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import { errorResponseOf, errorResponseText } from '../error-response.ts';
+import { errorResponseOf, errorResponseText, isClientFault } from '../error-response.ts';
 import { checkInterval, type ListenerOptions } from '../limits.ts';
 import { isFrontEnd } from '../networks.ts';
+import { isCrossSite } from '../refused-addresses.ts';
 import { endUpgraded, UpgradedSockets } from '../upgraded-sockets.ts';
 import { HttpConnection } from './connection.ts';
 import { dropForwardedHeaders, type ForwardedHeaderPolicy, trustFrontEnd } from './forwarded-headers.ts';
-import { headSize, type RequestFault, validateRequest } from './validate-request.ts';
+import { clientOf, headSize, type RequestFault, validateRequest } from './validate-request.ts';
 
 type HttpServerOptions = ListenerOptions & {
   /** ms for which a connection may wait for its next request. */
@@ -100,7 +101,7 @@ class GuardedServer extends Server {
     if (!connection?.begin(request, response)) return true;
     const fault = this.#checkHead(request);
     if (fault) {
-      this.#warn(fault, request);
+      this.#refuse(fault, request);
       const { status, headers, body } = errorResponseOf(fault.code);
       response.writeHead(status, headers).end(body);
       return true;
@@ -131,20 +132,22 @@ class GuardedServer extends Server {
     socket.on('error', ignore);
     const fault = this.#checkHead(request);
     if (!fault) return true;
-    this.#warn(fault, request);
+    this.#refuse(fault, request);
     endUpgraded(socket, errorResponseText(fault.code));
     return false;
   }
 
   #checkHead(request: IncomingMessage): RequestFault | undefined {
     const { bufferSize, forwardedPolicy } = this.#options;
-    if (headSize(request) > bufferSize)
-      return { code: 'header-too-large', reason: `the head is longer than ${bufferSize}` };
+    const size = headSize(request);
     forwardedPolicy(request);
+    if (size > bufferSize) return { code: 'header-too-large', reason: `the head is longer than ${bufferSize}` };
     return validateRequest(request, this.#options);
   }
 
-  #warn({ code, reason }: RequestFault, { socket }: IncomingMessage): void {
+  #refuse({ code, reason }: RequestFault, request: IncomingMessage): void {
+    const { headers, socket } = request;
+    if (isClientFault(code)) this.#options.refusedTo(clientOf(request), isCrossSite(headers['sec-fetch-site']));
     const { status } = errorResponseOf(code);
     this.#options.log.warn({ code, status, peer: socket.remoteAddress ?? 'unix' }, `http: ${reason}`);
   }

@@ -84,7 +84,8 @@ const checkServed = (request: IncomingMessage, answersFor: IsServed): RequestFau
   return answersFor(host, clientOf(request)) ? undefined : { code: 'unknown-host', reason: 'the host is not allowed' };
 };
 
-const clientOf = ({ headers, socket }: IncomingMessage): string =>
+/** The client's address, after the forwarding headers were filtered. */
+export const clientOf = ({ headers, socket }: IncomingMessage): string =>
   text(headers['x-forwarded-for']) ?? socket.remoteAddress ?? 'unix';
 
 const text = (header: string | string[] | undefined): string | undefined =>

@@ -4,13 +4,13 @@ import type { Socket } from 'node:net';
 import { errorResponseOf, errorResponseText, type RefusalCode } from '../error-response.ts';
 import { type ListenerOptions, promptness, watchReader } from '../limits.ts';
 import { stopFlowing } from '../node-internals.ts';
-import { isCrossSite } from '../refused-addresses.ts';
 import { type Exchange, newExchange } from './exchange.ts';
 import { ping, pong, webRequest } from './modifiers.ts';
 import { createPacketParser, type PacketParser } from './packet.ts';
+import { readRequest } from './read-request.ts';
 import { UwsgiRequest } from './request.ts';
 import { UwsgiResponse } from './response.ts';
-import { type RequestHead, readHead } from './vars.ts';
+import type { RequestHead } from './vars.ts';
 
 /** What a connection needs from its server. */
 export type Host = {
@@ -142,34 +142,15 @@ export class Connection {
   };
 
   #readPacket(parser: PacketParser, chunk: Buffer): void {
-    const result = parser(chunk);
-    if (result.kind === 'more') return;
-    if (result.kind === 'fault') {
-      const code = result.fault === 'block-too-large' ? 'header-too-large' : 'bad-request';
-      this.#refuse(code, `uwsgi: ${result.message}`, { fault: result.fault });
-      return;
-    }
-    if (result.modifier1 === ping) {
+    const packet = parser(chunk);
+    if (packet.kind === 'more') return;
+    const outcome = readRequest(packet, this.#host.options);
+    if (outcome.kind === 'refusal') this.#refuse(outcome.code, outcome.message, outcome.fields);
+    else if (outcome.kind === 'request') this.#begin(outcome.head, outcome.rest);
+    else {
       this.socket.write(pong);
       this.#linger();
-      return;
     }
-    const head = readHead(result.vars, this.#host.options.limitPost);
-    if (head.kind === 'head') {
-      if (this.#isBarred(head)) this.#refuse('rate-limited', 'uwsgi: too many requests from this client were refused');
-      else if (this.#host.options.answersFor(head.host, head.remoteAddress)) this.#begin(head, result.rest);
-      else this.#refuse('unknown-host', 'uwsgi: the host is not allowed', { host: head.host });
-    } else {
-      const code = head.status === 413 ? 'body-too-large' : 'bad-request';
-      this.#refuse(code, `uwsgi: ${head.variable}: ${head.reason}`, { variable: head.variable });
-    }
-  }
-
-  #isBarred({ remoteAddress, rawHeaders }: RequestHead): boolean {
-    return this.#host.options.isBarred(
-      remoteAddress,
-      isCrossSite(rawHeaders[rawHeaders.indexOf('sec-fetch-site') + 1]),
-    );
   }
 
   #begin(head: RequestHead, rest: Buffer): void {
@@ -313,5 +294,5 @@ const emitClose = (response: UwsgiResponse): void => {
 
 const peerOf = (socket: Socket): string => socket.remoteAddress ?? 'unix';
 
-/** Node destroys a socket that fails and emits 'close'; without an 'error' listener the process would crash. */
+/** Without an 'error' listener the process would crash; 'close' follows. */
 const ignore = (): void => {};

@@ -5,7 +5,7 @@ import { type Refusal, refuse } from '../../protocol/errors.ts';
 import type { PeerId, RoomName } from '../../protocol/messages.ts';
 import { hear, listen, listenAndWait } from '../../rooms/join.ts';
 import { expectBy } from '../../rooms/leave.ts';
-import type { Caller } from '../authorize.ts';
+import { type Caller, tooOften } from '../authorize.ts';
 import type { Signaling } from '../context.ts';
 import { type EventStream, silence } from './event-stream.ts';
 import type { LongPoll } from './long-poll.ts';
@@ -50,14 +50,21 @@ export class HttpPeers {
   ): Promise<AuthenticatedPeer | Refusal> {
     if (session === undefined) return refuse('not-joined', 'no session in the Authorization header');
     const known = readSession(session);
-    if (!known) return refuse('unknown-session');
+    if (!known) return this.refuseSession(caller);
     const until = this.presentUntil(this.#records.get(keyOf(room, known.id))?.stream ? silence(this.#signaling) : 0);
     const { store } = this.#signaling;
     const who = { ...known, until, worker: store.worker };
     const committed = await store.commit(room, (current, now) => command(current, who, now));
-    if ('refused' in committed) return committed;
+    if ('refused' in committed) return committed.refused === 'unknown-session' ? this.refuseSession(caller) : committed;
     this.record(room, known.id, caller);
     return { ...known, session, waits: committed.result.waits, seq: committed.seq };
+  }
+
+  /** The refusal of an unknown session; it costs as much as a resume, because a restart of the server may also be the cause. */
+  refuseSession({ address }: Caller): Refusal {
+    const { addresses, clock } = this.#signaling;
+    const wait = addresses.take('resumes', address, clock());
+    return wait > 0 ? tooOften(wait) : refuse('unknown-session');
   }
 
   /** Extends the presence by `wait` (ms). Called right after a receiver was attached, so that the last one attached decides. */

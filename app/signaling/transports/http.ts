@@ -1,15 +1,8 @@
 /** Sessions over plain HTTP: join, messages, events by long polling or as a stream, leave. */
 import { readSession } from '../../auth/session.ts';
-import { check, explain, numberIn, sizeOf } from '../../protocol/decode.ts';
+import { decode, decodeTooLong, explain, numberAtStart, readKnownFields, readPosted } from '../../protocol/decode.ts';
 import { fateOf, type Refusal, refuse } from '../../protocol/errors.ts';
-import {
-  join,
-  leave,
-  type PeerId,
-  postedMessages,
-  type RoomName,
-  type ServerMessage,
-} from '../../protocol/messages.ts';
+import { join, leave, type PeerId, type RoomName, type ServerMessage } from '../../protocol/messages.ts';
 import { type Caller, tooOften } from '../authorize.ts';
 import type { Signaling } from '../context.ts';
 import { encodeMessage } from '../encode.ts';
@@ -19,6 +12,7 @@ import {
   byeMessage,
   chargeAddress,
   countedError,
+  countFault,
   handleMessage,
   leaveRoom,
   leaveRoomForNow,
@@ -41,9 +35,11 @@ export class HttpConversations {
     this.#events = new EventRequests(signaling, this.#peers, streamLog);
   }
 
-  /** `POST …/join`: the body is the `join` message; `type` may be left out. */
-  async join(room: RoomName, body: unknown, caller: Caller): Promise<HttpAnswer> {
-    const message = join.omit({ type: true }).safeParse(body);
+  /** `POST …/join`: the body (JSON text) is the `join` message; `type` may be left out. */
+  async join(room: RoomName, body: string, caller: Caller): Promise<HttpAnswer> {
+    const json = readKnownFields(body);
+    if (json === undefined) return refusalAnswer(refuse('bad-json'));
+    const message = join.omit({ type: true }).safeParse(json);
     if (!message.success) return refusalAnswer(explain(message.error, 'join'));
     const attach = (peer: PeerId) => this.#signaling.fanout.displace(room, peer);
     const request = { room, message: message.data, caller, until: this.#peers.presentUntil(), attach };
@@ -55,21 +51,22 @@ export class HttpConversations {
   }
 
   /**
-   * `POST …/messages`: handles one message or several, in order, up to the first one that has to be retried (those after it would
-   * be out of order) or that leaves. If no message was accepted, the status is that of the first refusal.
+   * `POST …/messages`: handles one message or several (JSON text), in order, up to the first one that has to be retried (those after
+   * it would be out of order) or that leaves. If no message was accepted, the status is that of the first refusal.
    */
-  async messages(room: RoomName, session: string | undefined, body: unknown, caller: Caller): Promise<HttpAnswer> {
+  async messages(room: RoomName, session: string | undefined, body: string, caller: Caller): Promise<HttpAnswer> {
     const known = await this.#peers.authenticate(room, session, caller);
     if ('refused' in known) return refusalAnswer(known);
-    const posted = postedMessages.safeParse(body);
-    if (!posted.success) return refusalAnswer(refuse('bad-message', 'expected a message or an array of messages'));
+    const posted = readPosted(body);
+    if ('refused' in posted) return refusalAnswer(posted);
     const replies: ServerMessage[] = [];
     const buckets = addressBuckets(this.#signaling, caller);
-    for (const json of Array.isArray(posted.data) ? posted.data : [posted.data]) {
-      const reply = await this.#handle(room, known.id, json, caller, buckets);
+    for (const text of posted) {
+      const reply = await this.#handle(room, known.id, text, caller, buckets);
       // An acknowledgement replaces one right before it, but not across an error.
       if (reply.type === 'ack' && replies.at(-1)?.type === 'ack') replies.pop();
       replies.push(reply);
+      if (reply.type === 'error') countFault(this.#signaling, reply.code, caller);
       if ((reply.type === 'error' && reply.retry !== undefined) || reply.type === 'bye') break;
     }
     return { status: statusOf(replies), body: JSON.stringify({ messages: replies }) };
@@ -100,11 +97,13 @@ export class HttpConversations {
     return this.#events.stream(room, session, after, caller, request);
   }
 
-  /** `POST …/leave`: the body is the `leave` message; `type` may be left out. */
-  async leave(room: RoomName, session: string | undefined, body: unknown, caller: Caller): Promise<HttpAnswer> {
+  /** `POST …/leave`: the body (JSON text) is the `leave` message; `type` may be left out. */
+  async leave(room: RoomName, session: string | undefined, body: string, caller: Caller): Promise<HttpAnswer> {
     const known = await this.#peers.authenticate(room, session, caller);
     if ('refused' in known) return refusalAnswer(known);
-    const message = leave.omit({ type: true }).safeParse(body);
+    const json = readKnownFields(body);
+    if (json === undefined) return refusalAnswer(refuse('bad-json'));
+    const message = leave.omit({ type: true }).safeParse(json);
     if (!message.success) return refusalAnswer(explain(message.error, 'leave'));
     await this.#leave(room, known.id, message.data.mayReturn);
     return { status: 204, body: '' };
@@ -131,16 +130,17 @@ export class HttpConversations {
   }
 
   /** Refuses a request without a valid session before its large body is read. */
-  async refuseStranger(room: RoomName, session: string | undefined): Promise<Refusal | undefined> {
-    const known = session === undefined ? undefined : readSession(session);
-    if (!known) return refuse(session === undefined ? 'not-joined' : 'unknown-session');
+  async refuseStranger(room: RoomName, session: string | undefined, caller: Caller): Promise<Refusal | undefined> {
+    if (session === undefined) return refuse('not-joined');
+    const known = readSession(session);
+    if (!known) return this.#peers.refuseSession(caller);
     const { store } = this.#signaling;
     const valid = await store.commit(room, (current) => ({
       events: [],
       result: (current.peers.get(known.id) ?? current.waiting.get(known.id))?.secretHash === known.secretHash,
     }));
     if ('refused' in valid) return valid;
-    return valid.result ? undefined : refuse('unknown-session');
+    return valid.result ? undefined : this.#peers.refuseSession(caller);
   }
 
   /** `GET …/inside`. */
@@ -162,17 +162,18 @@ export class HttpConversations {
   async #handle(
     room: RoomName,
     peer: PeerId,
-    json: unknown,
+    text: string,
     caller: Caller,
     buckets: AddressBuckets,
   ): Promise<ServerMessage> {
     const { counts, limits, clock, log } = this.#signaling;
-    const bytes = sizeOf(json, limits.messageBytes);
+    const bytes = Buffer.byteLength(text);
     const { seat } = this.#peers.record(room, peer, caller);
     // The bytes of the body were charged to the address when it arrived.
     const now = clock();
-    if (seat.take(bytes, now) !== 'within') return countedError(counts, refuse('rate-limited'), numberIn(json));
-    const message = check(json, bytes, limits.messageBytes);
+    if (seat.take(bytes, now) !== 'within') return countedError(counts, refuse('rate-limited'), numberAtStart(text));
+    const { messageBytes } = limits;
+    const message = bytes > messageBytes ? decodeTooLong(text, bytes, messageBytes) : decode(text);
     if ('refused' in message) return countedError(counts, message);
     const overBudget = chargeAddress(this.#signaling, room, buckets, message, now);
     if (overBudget) return countedError(counts, overBudget, numberOf(message));

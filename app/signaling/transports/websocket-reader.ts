@@ -8,11 +8,11 @@ import { interceptData } from './ws-internals.ts';
 const empty = Buffer.alloc(0);
 
 /** `share`: called for each chunk, for what the client may have done in this turn of the event loop. */
-type ReaderOptions = { maxBytes: number; share: () => TurnShare; onText: OnText };
+type ReaderOptions = { maxBytes: number; share: () => TurnShare; onText: OnText; onFragment: () => void };
 
 /**
  * Calls `onText` for every text message of up to `maxBytes` that arrives in one chunk; ws still emits all others. The order is
- * kept.
+ * kept. `onFragment`: called for every frame that continues a message.
  */
 export const readAhead = (socket: WebSocket, connection: Socket, options: ReaderOptions): void => {
   const toWs = interceptData(connection, (chunk) => reader.read(chunk));
@@ -43,6 +43,7 @@ class Reader {
   readonly #maxBytes: number;
   readonly #share: () => TurnShare;
   readonly #onText: OnText;
+  readonly #onFragment: () => void;
   readonly #toWs: (bytes: Buffer) => void;
 
   constructor(socket: WebSocket, connection: Socket, options: ReaderOptions, toWs: (bytes: Buffer) => void) {
@@ -51,6 +52,7 @@ class Reader {
     this.#maxBytes = options.maxBytes;
     this.#share = options.share;
     this.#onText = options.onText;
+    this.#onFragment = options.onFragment;
     this.#toWs = toWs;
   }
 
@@ -112,13 +114,15 @@ class Reader {
     const first = bytes[at] ?? 0;
     this.#closed = (first & 0x0f) === close;
     if ((first & 0x08) === 0) this.#fragmented = first < 0x80;
+    if ((first & 0x0f) === continuation) this.#onFragment();
     this.#remaining = Math.max(0, end - bytes.length);
     this.#toWs(bytes.subarray(at, end));
   }
 }
 
-/** FIN with the opcode of text; and the opcode of the close frame. */
+/** FIN with the opcode of text; and the opcodes of a continuation and of the close frame. */
 const finalText = 0x81;
+const continuation = 0;
 const close = 8;
 
 const lengthCode = (bytes: Buffer, at: number): number => (bytes[at + 1] ?? 0) & 0x7f;

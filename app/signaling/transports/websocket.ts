@@ -5,10 +5,10 @@ import { largestNetwork } from '../../budgets/address.ts';
 import { type ErrorCode, type Refusal, refuse } from '../../protocol/errors.ts';
 import type { PeerId, RoomName } from '../../protocol/messages.ts';
 import { countClose } from '../../stats/counters.ts';
-import { tooManyConnections } from '../authorize.ts';
+import { type Caller, tooManyConnections } from '../authorize.ts';
 import type { Signaling } from '../context.ts';
 import { encodeMessage } from '../encode.ts';
-import { byeMessage, closeCode, comeBackLater } from '../handle-message.ts';
+import { byeMessage, closeCode, comeBackLater, countFault } from '../handle-message.ts';
 import { Session } from '../session.ts';
 import { readAhead } from './websocket-reader.ts';
 import { WebSocketWriter } from './websocket-writer.ts';
@@ -20,6 +20,8 @@ export const closeTimeout = 2000;
 
 /** The client of a WebSocket, for the log. */
 export type Visitor = { reqId: string; ip: string };
+/** What the headers of a handshake say about the caller. */
+export type Handshake = Omit<Caller, 'address'>;
 export type Opened = Visitor & { room: RoomName };
 /** Bytes are those on the connection, framing included; `us` is how long it was open (µs). */
 export type Closed = Opened & Traffic & { peer: PeerId | undefined; us: number; closeCode: number };
@@ -72,12 +74,13 @@ export class WebSockets {
   }
 
   /**
-   * Starts a session on an accepted WebSocket; `connection` is its socket, `token` the one in the headers of its
-   * handshake.
+   * Starts a session on an accepted WebSocket; `connection` is its socket, `handshake` what its headers say about the caller.
    */
-  accept(room: RoomName, socket: WebSocket, connection: Socket, visitor: Visitor, token?: string): void {
+  accept(room: RoomName, socket: WebSocket, connection: Socket, visitor: Visitor, handshake: Handshake = {}): void {
     const { addresses, clock, limits, log, turns } = this.#signaling;
-    if (!addresses.hasRoomFor('connections', visitor.ip)) return this.turnAway(socket, tooManyConnections(), visitor);
+    const caller: Caller = { address: visitor.ip, ...handshake };
+    if (!addresses.hasRoomFor('connections', visitor.ip))
+      return this.turnAway(socket, tooManyConnections(), visitor, handshake);
     const { bytesRead: bytesReadBefore, bytesWritten: bytesWrittenBefore } = connection;
     const writer = new WebSocketWriter(socket, connection, limits.unsentBytes);
     const usage: ConnectionUsage = {
@@ -86,15 +89,16 @@ export class WebSockets {
       bytesReadBefore,
       bytesWrittenBefore,
     };
-    const caller = { address: visitor.ip, token };
     const session = new Session(this.#signaling, room, writer, caller);
     const open: Open = { socket, session, writer, isAlive: true, pingedAt: clock(), connection, usage };
     this.#begin(open, { ...visitor, room });
-    socket.on('pong', () => {
+    socket.on('pong', (data: Buffer) => {
+      // Only one that answers a ping is free.
+      if (open.isAlive) session.charge(data.length);
       open.isAlive = true;
     });
     socket.on('ping', (data: Buffer) => {
-      if (session.pinged(data.length) && !writer.pong(data)) session.end(refuse('slow-consumer'));
+      if (session.charge(data.length) && !writer.pong(data)) session.end(refuse('slow-consumer'));
     });
     const receive = (text: string, bytes: number, isBinary = false): void => {
       open.isAlive = true;
@@ -105,18 +109,20 @@ export class WebSockets {
     socket.on('message', (data: Buffer, isBinary) => receive(data.toString(), data.length, isBinary));
     const network = largestNetwork(visitor.ip);
     const share = () => turns.of(network);
-    readAhead(socket, connection, { maxBytes: limits.messageBytes, share, onText: receive });
+    // Before it joins, a client is limited by the fragments of a message and the number of messages.
+    const onFragment = () => void (session.peer === undefined || session.charge(0));
+    readAhead(socket, connection, { maxBytes: limits.messageBytes, share, onText: receive, onFragment });
     socket.on('error', (error) => {
       log.info({ room, err: error.message }, 'WebSocket protocol error');
+      if (isProtocolError(error)) this.#signaling.refusedTo(caller.address, caller.crossSite);
       socket.terminate();
     });
   }
 
   /** Refuses by a `bye` on an accepted WebSocket, because browsers do not show scripts why a handshake was refused. */
-  turnAway(socket: WebSocket, refusal: Refusal, visitor: Visitor): void {
+  turnAway(socket: WebSocket, refusal: Refusal, visitor: Visitor, handshake: Handshake): void {
     this.#signaling.counts.refused[refusal.refused] += 1;
-    // Any page can open a WebSocket in its visitors' browsers.
-    if (refusal.refused !== 'origin-refused') this.#signaling.refusedTo(visitor.ip);
+    countFault(this.#signaling, refusal.refused, { address: visitor.ip, ...handshake });
     this.#log.turnedAway({ ...visitor, code: refusal.refused });
     socket.on('error', () => {});
     socket.send(encodeMessage(byeMessage(refusal)));
@@ -168,6 +174,9 @@ export class WebSockets {
     for (const { socket } of this.#open) socket.terminate();
   }
 }
+
+/** Whether the client broke the protocol, with a frame that is invalid or too long; other errors are those of the connection. */
+const isProtocolError = (error: NodeJS.ErrnoException): boolean => error.code?.startsWith('WS_ERR_') ?? false;
 
 /** Reads the socket's own byte counters, so that counting costs nothing for each message. */
 const trafficOf = ({ connection, writer, usage }: Open): Traffic => ({

@@ -227,7 +227,7 @@ describe.concurrent('closing the server', () => {
       const log = { warn: () => {} };
       const times = { headerTimeout: 60000, bodyTimeout: 60000, idleTimeout: 60000, harakiri: 0 };
       const yes = () => true;
-      const ask = { allowFrom: yes, admit: yes, answersFor: yes, isBarred: () => false };
+      const ask = { allowFrom: yes, admit: yes, answersFor: yes, isBarred: () => false, refusedTo: () => {} };
       const server = createUwsgiServer({ bufferSize: 65535, limitPost: 1000, ...times, ...ask, log });
       server.on('request', (request, response) => response.end('ok'));
       server.listen(0, '127.0.0.1', () => {

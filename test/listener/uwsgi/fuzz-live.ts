@@ -58,6 +58,7 @@ const serve = async (fuzz: Fuzz, where: number | string): Promise<Server> => {
     allowFrom: yes,
     admit: yes,
     isBarred: () => false,
+    refusedTo: () => {},
     answersFor: yes,
     log,
   });

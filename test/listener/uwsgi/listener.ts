@@ -25,6 +25,7 @@ export const defaults: Omit<UwsgiOptions, 'log'> = {
   allowFrom: () => true,
   admit: () => true,
   isBarred: () => false,
+  refusedTo: () => {},
   answersFor: () => true,
 };
 

@@ -1,7 +1,8 @@
 /** A session by plain HTTP requests, each on a line of its own. */
 import { request } from 'node:http';
 import type { ErrorCode } from '../../../app/protocol/errors.ts';
-import { eventsAnswer, serverMessage } from '../../../app/protocol/messages.ts';
+import { eventsAnswer } from '../../../app/protocol/http-answers.ts';
+import { serverMessage } from '../../../app/protocol/messages.ts';
 import { type Direction, Line, type Manner } from './line.ts';
 import { AnyLink, type Fields, type Link } from './links.ts';
 

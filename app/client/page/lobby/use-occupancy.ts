@@ -1,6 +1,6 @@
 /** Who is in a room, shown before joining, as far as the server reveals it. */
 import { useEffect, useState } from 'preact/hooks';
-import type { Inside } from '../../../protocol/messages.ts';
+import type { Inside } from '../../../protocol/http-answers.ts';
 import { HttpRequest } from '../../request.ts';
 import { list } from '../i18n/format.ts';
 import { words } from '../i18n/i18n.ts';

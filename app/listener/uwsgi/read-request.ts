@@ -1,0 +1,48 @@
+/** Decides what to do with a uwsgi packet: answer a ping, serve a request, or refuse it. */
+import type { RefusalCode } from '../error-response.ts';
+import type { ListenerOptions } from '../limits.ts';
+import { isCrossSite } from '../refused-addresses.ts';
+import { ping } from './modifiers.ts';
+import type { PacketResult, Variable } from './packet.ts';
+import { type RequestHead, readHead } from './vars.ts';
+
+type RequestPolicy = Pick<ListenerOptions, 'limitPost' | 'answersFor' | 'isBarred' | 'refusedTo'>;
+
+/** `message` and `fields` are for the log. */
+export type RequestRefusal = { kind: 'refusal'; code: RefusalCode; message: string; fields: object };
+type ReadPacket = Exclude<PacketResult, { kind: 'more' }>;
+type Outcome = { kind: 'ping' } | { kind: 'request'; head: RequestHead; rest: Buffer } | RequestRefusal;
+
+export const readRequest = (packet: ReadPacket, policy: RequestPolicy): Outcome => {
+  if (packet.kind === 'fault') {
+    const code = packet.fault === 'block-too-large' ? 'header-too-large' : 'bad-request';
+    return refusal(code, packet.message, { fault: packet.fault });
+  }
+  if (packet.modifier1 === ping) return { kind: 'ping' };
+  const head = readHead(packet.vars, policy.limitPost);
+  if (head.kind === 'fault') {
+    count(packet.vars, policy);
+    const code = head.status === 413 ? 'body-too-large' : 'bad-request';
+    return refusal(code, `${head.variable}: ${head.reason}`, { variable: head.variable });
+  }
+  return refuseClient(head, policy) ?? { kind: 'request', head, rest: packet.rest };
+};
+
+const refuseClient = (head: RequestHead, { isBarred, answersFor }: RequestPolicy): RequestRefusal | undefined => {
+  const { host, remoteAddress, rawHeaders } = head;
+  if (isBarred(remoteAddress, isCrossSite(rawHeaders[rawHeaders.indexOf('sec-fetch-site') + 1])))
+    return refusal('rate-limited', 'too many requests from this client were refused');
+  return answersFor(host, remoteAddress) ? undefined : refusal('unknown-host', 'the host is not allowed', { host });
+};
+
+const count = (vars: readonly Variable[], { refusedTo }: RequestPolicy): void => {
+  const variable = (wanted: string) => vars.findLast(([name]) => name === wanted)?.[1];
+  refusedTo(variable('REMOTE_ADDR'), isCrossSite(variable('HTTP_SEC_FETCH_SITE')));
+};
+
+const refusal = (code: RefusalCode, message: string, fields: object = {}): RequestRefusal => ({
+  kind: 'refusal',
+  code,
+  message: `uwsgi: ${message}`,
+  fields,
+});

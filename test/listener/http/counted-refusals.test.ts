@@ -1,0 +1,232 @@
+/** Which refusals count against a client's address: those that the client itself caused, whoever refuses. */
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import WebSocket from 'ws';
+import { isCausedByClient } from '../../../app/protocol/errors.ts';
+import { protocolVersion } from '../../../app/protocol/messages.ts';
+import { securityHeaders } from '../../../app/web/security-headers.ts';
+import { type Site, startSite } from '../../signaling/site.ts';
+import { connectTo, readAll, readAnswer, type UwsgiRequestOptions } from '../uwsgi/client.ts';
+import { eventually } from '../uwsgi/finish.ts';
+import { exchange, kinds, listenAs, serveAs } from './listener.ts';
+
+describe.each(kinds)('the listener --%s', (kind) => {
+  const client = kind === 'http' ? '127.0.0.1' : '203.0.113.7';
+  /** What was counted for one request from `client`. */
+  const counted = async (request: UwsgiRequestOptions): Promise<{ status: number; calls: unknown[] }> => {
+    const calls: unknown[] = [];
+    const { address } = await listenAs(kind, {
+      limitPost: 99,
+      bufferSize: 4096,
+      answersFor: (host) => host !== 'elsewhere.example',
+      refusedTo: (...call) => calls.push(call),
+    });
+    const { headers = {}, vars = {} } = request;
+    const answer = await exchange(kind, address, {
+      ...request,
+      headers: { 'X-Forwarded-For': client, ...headers },
+      vars: { REMOTE_ADDR: client, ...vars },
+    });
+    return { status: readAnswer(answer).status, calls };
+  };
+
+  test.each<[string, number, UwsgiRequestOptions]>([
+    ['a bad Host', 400, { headers: { Host: 'a b' } }],
+    ['a fragment in the URL', 400, { url: '/a#b' }],
+    ['a body that is announced too long', 413, { method: 'POST', vars: { CONTENT_LENGTH: '100' } }],
+  ])('counts %s', async (_what, status, request) => {
+    expect(await counted(request)).toEqual({ status, calls: [[client, false]] });
+  });
+
+  test('counts what a page of another origin caused as such', async () => {
+    for (const site of ['cross-site', 'same-site']) {
+      const headers = { Host: 'a b', 'Sec-Fetch-Site': site };
+      expect(await counted({ headers })).toEqual({ status: 400, calls: [[client, true]] });
+    }
+  });
+
+  test('does not count a host that it does not serve: a page can choose the name of its own server', async () => {
+    expect(await counted({ headers: { Host: 'elsewhere.example' } })).toEqual({ status: 421, calls: [] });
+  });
+});
+
+test.each(['http', 'http-socket'] as const)(
+  '--%s counts bytes that are no HTTP, but no head that is too long',
+  async (kind) => {
+    const calls: unknown[] = [];
+    const { address } = await listenAs(kind, { bufferSize: 4096, refusedTo: (...call) => calls.push(call) });
+    expect(readAnswer(await exchange(kind, address, { method: 'G@T' })).status).toBe(400);
+    expect(calls).toEqual([['127.0.0.1']]);
+    expect(readAnswer(await exchange(kind, address, { url: `/${'x'.repeat(9000)}` })).status).toBe(431);
+    expect(calls).toEqual([['127.0.0.1']]);
+  },
+);
+
+test('a connection on which too many pipelined requests wait is closed, and counted; as many as may wait are answered', async () => {
+  const calls: unknown[] = [];
+  const waiting: ServerResponse[] = [];
+  const options = { refusedTo: (...call: unknown[]) => calls.push(call) };
+  const { address, lines } = await serveAs('http', (_request, response) => waiting.push(response), options);
+  const request = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+  const polite = connectTo(address);
+  const answers = readAll(polite);
+  polite.write(request.repeat(31) + request.replace('Host', 'Connection: close\r\nHost'));
+  await eventually(() => expect(waiting).toHaveLength(32));
+  expect(lines).toEqual([]);
+  for (const response of waiting.splice(0)) response.end('done');
+  expect((await answers).toString().match(/done/g)).toHaveLength(32);
+  const flood = connectTo(address);
+  const closed = readAll(flood).catch(() => {});
+  flood.write(request.repeat(1000));
+  await closed;
+  expect(waiting).toHaveLength(32);
+  expect(calls).toEqual([['127.0.0.1']]);
+  expect(lines).toMatchObject([{ message: expect.stringContaining('32 requests wait') }]);
+});
+
+test.each(kinds)('what --%s refuses by itself has the headers of every response', async (kind) => {
+  const { address } = await listenAs(kind, { answersFor: () => false });
+  expect(readAnswer(await exchange(kind, address))).toMatchObject({ status: 421, headers: securityHeaders });
+  expect(readAnswer(await exchange(kind, address, { headers: { Host: 'a b' } }))).toMatchObject({
+    status: 400,
+    headers: securityHeaders,
+  });
+  if (kind === 'socket') return;
+  const garbage = readAnswer(await exchange(kind, address, { method: 'G@T' }));
+  expect(garbage).toMatchObject({ status: 400, headers: securityHeaders });
+});
+
+test('errors that others cause are not the fault of the client', () => {
+  const others = [
+    'room-full',
+    'room-locked',
+    'passcode-needed',
+    'kicked',
+    'unknown-session',
+    'stale-epoch',
+    'internal',
+  ];
+  expect(others.filter((code) => isCausedByClient(code as 'internal'))).toEqual([]);
+  expect((['bad-json', 'not-joined', 'wrong-passcode', 'not-allowed'] as const).every(isCausedByClient)).toBe(true);
+});
+
+describe('a server with a burst of five refusals', () => {
+  let site: Site;
+  const sockets: WebSocket[] = [];
+  beforeAll(async () => {
+    site = await startSite([
+      '--refusal-burst',
+      '5',
+      '--refusal-rate',
+      '1',
+      '--resume-burst',
+      '3',
+      '--resume-rate',
+      '1',
+    ]);
+  });
+  afterEach(() => {
+    for (const socket of sockets.splice(0)) socket.terminate();
+  });
+  afterAll(() => site.stop());
+
+  let addresses = 0;
+  const newAddress = () => `198.51.100.${++addresses}`;
+  const post = (
+    address: string,
+    path: string,
+    body: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Response> =>
+    fetch(`${site.direct['http-socket']}/rooms/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-forwarded-for': address, ...headers },
+      body: JSON.stringify(body),
+    });
+  const join = async (address: string, room = 'r'): Promise<string> => {
+    const { session } = await (await post(address, `${room}/join`, {})).json();
+    return session;
+  };
+  const open = (address: string, headers: Record<string, string> = {}): WebSocket => {
+    const url = `${site.direct['http-socket'].replace('http', 'ws')}/rooms/r/ws`;
+    const socket = new WebSocket(url, protocolVersion, { headers: { 'x-forwarded-for': address, ...headers } });
+    sockets.push(socket);
+    return socket;
+  };
+  /** Whether the listener answers 429 to a request that is good. */
+  const isBarred = async (address: string, headers = {}): Promise<boolean> =>
+    (await post(address, 'other/join', {}, headers)).status === 429;
+
+  test('counts each error within an array of messages', async () => {
+    const address = newAddress();
+    const authorization = `Bearer ${await join(address)}`;
+    const errors = Array.from({ length: 4 }, (_, at) => ({ type: 'nothing', n: at + 2 }));
+    const messages = [{ type: 'chat', n: 1, text: 'hello' }, ...errors];
+    expect((await post(address, 'r/messages', messages, { authorization })).status).toBe(200);
+    expect(await isBarred(address)).toBe(false);
+    await post(address, 'r/messages', { type: 'nothing', n: 6 }, { authorization });
+    expect(await isBarred(address)).toBe(true);
+  });
+
+  test('does not count messages to a peer that is gone', async () => {
+    const address = newAddress();
+    const authorization = `Bearer ${await join(address)}`;
+    for (let n = 1; n <= 7; n += 1) {
+      const message = { type: 'signal', n, to: 'nobody', epoch: 1, data: 1 };
+      expect((await post(address, 'r/messages', message, { authorization })).status).toBe(404);
+    }
+    expect(await isBarred(address)).toBe(false);
+  });
+
+  test('counts requests without a session, and with unknown sessions once there are more than may resume', async () => {
+    const [address, other] = [newAddress(), newAddress()];
+    for (let at = 0; at < 5; at += 1) expect((await post(address, 'r/messages', {})).status).toBe(401);
+    expect(await isBarred(address)).toBe(true);
+    const authorization = `Bearer abc.${'x'.repeat(32)}`;
+    const statuses: number[] = [];
+    while (statuses.length < 9) statuses.push((await post(other, 'r/messages', {}, { authorization })).status);
+    expect(statuses).toEqual([401, 401, 401, 429, 429, 429, 429, 429, 429]);
+    expect(await isBarred(other)).toBe(true);
+  });
+
+  test.each([
+    ['invalid UTF-8', Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28])],
+    ['an unknown opcode', Buffer.from([0x83, 0x80, 0, 0, 0, 0])],
+    ['a frame that is far too long', Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 0xff, 0, 0, 0, 0, 0, 0])],
+  ])('counts a WebSocket that breaks the protocol by %s', async (_what, bytes) => {
+    const address = newAddress();
+    for (let at = 0; at < 5; at += 1) {
+      const socket = open(address);
+      await once(socket, 'open');
+      const closed = once(socket, 'close');
+      (socket as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(bytes);
+      await closed;
+    }
+    expect(await isBarred(address)).toBe(true);
+  });
+
+  test('does not count a WebSocket whose connection is lost', async () => {
+    const address = newAddress();
+    for (let at = 0; at < 7; at += 1) {
+      const socket = open(address);
+      await once(socket, 'open');
+      socket.terminate();
+    }
+    expect(await isBarred(address)).toBe(false);
+  });
+
+  test('counts WebSockets of foreign origins, but bars only pages of other sites because of them', async () => {
+    const address = newAddress();
+    const foreign = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
+    for (let at = 0; at < 5; at += 1) {
+      // Old browsers send no Sec-Fetch-Site with a WebSocket.
+      const socket = open(address, at === 0 ? { origin: foreign.origin } : foreign);
+      await once(socket, 'close');
+    }
+    expect(await isBarred(address)).toBe(false);
+    expect(await isBarred(address, foreign)).toBe(true);
+    const [error] = await once(open(address, foreign), 'error');
+    expect(error.message).toContain('429');
+  });
+});
