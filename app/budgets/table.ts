@@ -12,7 +12,7 @@ type Budget = {
 /** Shown in `app/budgets/README.md`; a test compares the two, and checks names and defaults against the settings. */
 export const budgets: Budget[] = [
   row(
-    'messages, fragments, pings and unasked pongs sent',
+    'messages and control frames sent',
     'seat',
     ['message-rate', 'message-burst'],
     'error `rate-limited`; over by a whole burst: closed with 4002',

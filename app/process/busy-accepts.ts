@@ -43,6 +43,7 @@ export const acceptMore = async (listeners: ServerListener[], attach: Attach): P
       const copy = createServer();
       attach(copy, endpoint.setting);
       copies.push(copy);
+      // Node wraps the descriptor of a unix socket in a handle of its own; the received one stays, unused, for the life of the process.
       copy.listen(handle);
       // The server may have been closed meanwhile.
       if (!server.listening) copy.close();
