@@ -36,7 +36,9 @@ describe('arguments and exit codes', () => {
     const { status, stdout } = run('--help', '--all');
     expect(status).toBe(0);
     for (const name of settingNames) expect(stdout).toContain(`--${name} `);
-    expect(run('token', '--help').stdout).toContain('--not-before');
+    for (const option of ['--room NAME', '--role host|guest', '--not-before TIME', '--once', '--link URL'])
+      expect(run('token', '--help').stdout).toContain(`\n    ${option} `);
+    expect(run('conform', '--help').stdout).toMatch(/^ {4}--quick SECONDS /m);
     expect(run('--version').stdout).toMatch(/^genkan \d+\.\d+\.\d+\n$/);
   });
   test('all invalid settings are reported, with exit code 2', () => {

@@ -18,7 +18,7 @@ export const explain = (option: string): Result<{ text: string }> => {
     }
     case 'answer':
       return {
-        text: [word, ...line('uWSGI', meaning.answer.uwsgi), ...line('Here', sentence(meaning.answer))].join('\n'),
+        text: [word, ...line('uWSGI', meaning.answer.uwsgi), ...line('Genkan', sentence(meaning.answer))].join('\n'),
       };
     case 'unknown': {
       const hint = meaning.nearest === undefined ? '' : `; did you mean ${meaning.nearest}?`;
@@ -50,10 +50,10 @@ const aboutSetting = (name: string): string[] => {
   const aliases = also.map((other) => (other.length === 1 ? `-${other}` : other)).join(', ');
   return [
     `${name} ${valueTypeOf(setting).shown}`,
-    ...line('Here', help),
-    ...line('uWSGI', uwsgi ?? 'has no such option'),
+    ...line('Meaning', help),
+    ...line('uWSGI', uwsgi),
     ...line('Different', differs),
-    ...line('Written', `--${name}, ${environmentName(name)}, ${name}: in YAML; ${showDefault(setting) ?? 'not set'}`),
+    ...line('Set by', `--${name}, ${environmentName(name)}, ${name}: in YAML; ${showDefault(setting) ?? 'not set'}`),
     ...line('Also', aliases || undefined),
   ];
 };
@@ -61,7 +61,7 @@ const aboutSetting = (name: string): string[] => {
 const aboutRenamed = (word: string, answer: Extract<UwsgiAnswer, { verdict: 'renamed' }>): string[] => [
   word,
   ...line('uWSGI', answer.uwsgi),
-  ...line('Here', sentence(answer)),
+  ...line('Genkan', sentence(answer)),
   '',
 ];
 

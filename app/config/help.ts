@@ -5,8 +5,8 @@ import { type Groups, metadataOf, showDefault } from './setting-metadata.ts';
 import { columns, width, wrap } from './text-columns.ts';
 import { valueTypeOf } from './value-types.ts';
 
-/** Details are shown by the help of the command and by `--help --all`. */
-type Usage = [words: string, summary: string, details?: string];
+/** Details and options are shown by the help of the command and by `--help --all`. */
+type Usage = [words: string, summary: string, details?: string, options?: [term: string, text: string][]];
 
 const usage: Usage[] = [
   ['genkan [serve] [settings]', 'run the server', 'without a listener: --http 127.0.0.1:9090'],
@@ -28,7 +28,18 @@ const usage: Usage[] = [
   [
     'genkan token --room R [settings]',
     'print a token made with --token-secret or --private-key FILE',
-    '--room R may be given several times, and may be a prefix: class-*; --role host|guest, --name N, --subject S, --ttl 1h, --not-before 10m (from which --ttl counts), --once; --link https://meet.example: print a link with the token in it',
+    'its options:',
+    [
+      ['--room NAME', 'room that the token admits to; may be given several times, and may be a prefix: class-*'],
+      ['--role host|guest', 'role in the room (default guest)'],
+      ['--name NAME', 'name of the peer; without it, the peer chooses one'],
+      ['--subject ID', 'id of the person in your system (claim sub)'],
+      ['--ttl TIME', 'how long the token is valid, such as 90s, 15m, 2h or 7d (default 1h)'],
+      ['--not-before TIME', 'time until the token becomes valid; --ttl counts from then'],
+      ['--once', 'the token can be used once'],
+      ['--private-key FILE', 'PEM file with the private key that signs'],
+      ['--link URL', 'print a link to the room, with the token in it; URL of the start page'],
+    ],
   ],
   [
     'genkan nginx [options] [settings]',
@@ -38,7 +49,14 @@ const usage: Usage[] = [
   [
     'genkan conform URL',
     'test any running server against the protocol',
-    'reports which guarantees it keeps (exit code 0) or breaks (1); --token T if one is required, --token-host T if tokens decide who is host (both for the rooms conform-*), --quick SECONDS: skip longer cases, --insecure: accept any certificate, --json',
+    'reports which guarantees it keeps (exit code 0) or breaks (1); its options:',
+    [
+      ['--token TOKEN', 'token for the rooms conform-*, if the server requires one'],
+      ['--token-host TOKEN', 'token of a host for these rooms, if tokens decide who is host'],
+      ['--quick SECONDS', 'skip cases that take longer'],
+      ['--insecure', 'accept any certificate'],
+      ['--json', 'print the results as JSON'],
+    ],
   ],
   [
     'genkan doctor URL [options]',
@@ -75,8 +93,10 @@ export const commandHelp = (name: string): string | undefined => {
   return command && [...usageLines(command, true), '', more].join('\n');
 };
 
-const usageLines = ([words, summary, details]: Usage, all: boolean): string[] =>
-  columns(words, all && details ? `${summary}; ${details}` : summary, 37);
+const usageLines = ([words, summary, details, options = []]: Usage, all: boolean): string[] => [
+  ...columns(words, all && details ? `${summary}; ${details}` : summary, 37),
+  ...(all ? options.flatMap(([term, text]) => columns(`  ${term}`, text, 37)) : []),
+];
 
 /** The groups under their titles, separated by empty lines; without `all` only the common settings. */
 export const settingsText = (shown: Groups, all = true): string =>

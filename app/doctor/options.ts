@@ -11,25 +11,25 @@ import type { Site } from './target.ts';
 
 export const options = {
   slow: flag().default(false).register(settingMetadata, {
-    help: 'also wait for what cuts idle connections and long polls, while all else is tried',
+    help: 'also check whether idle WebSockets and long polls are cut, during the other checks',
   }),
   idle: seconds(1, 3600).default(75).register(settingMetadata, {
-    help: 'seconds that a silent WebSocket has to last; given, it is waited for without --slow too',
+    help: 'seconds that an idle WebSocket must stay open; when set, it is checked without --slow too',
   }),
-  timeout: seconds(1, 300).default(5).register(settingMetadata, { help: 'seconds for an answer to come' }),
+  timeout: seconds(1, 300).default(5).register(settingMetadata, { help: 'seconds to wait for a response' }),
   room: text(/^\S+$/, 'the name of a room', 'NAME').optional().register(settingMetadata, {
-    help: 'room to try, as a peer that others there see; not given: rooms of their own, doctor-…',
+    help: 'room to check; its peers see the doctor join. When not set: separate rooms, doctor-…',
   }),
   token: text(/^[\w-]+\.[\w-]+\.[\w-]+$/, 'a token, as genkan token prints it', 'TOKEN')
     .optional()
     .register(settingMetadata, {
-      help: 'token to enter with, such as genkan token --room "doctor-*" --role host prints; sent to this site alone, and only if its certificate is right',
+      help: 'token to join with, as printed by genkan token --room "doctor-*" --role host; sent only to this site, and only if its certificate is valid',
       secret: true,
     }),
   ca: path()
     .optional()
-    .register(settingMetadata, { help: 'PEM file of an authority of your own, for site and TURN server' }),
-  json: flag().default(false).register(settingMetadata, { help: 'print what was found as JSON' }),
+    .register(settingMetadata, { help: 'PEM file of your own certificate authority, for the site and the TURN server' }),
+  json: flag().default(false).register(settingMetadata, { help: 'print the findings as JSON' }),
 };
 
 const schema = z.object(options);

@@ -160,7 +160,10 @@ describe('explain', () => {
   });
   test('prints what uWSGI does, and what differs here', () => {
     expect(explain('--harakiri')).toMatchObject({
-      text: expect.stringMatching(/Here: .*503[\s\S]*uWSGI: .*kills[\s\S]*Different: /),
+      text: expect.stringMatching(/Meaning: .*503[\s\S]*uWSGI: .*kills[\s\S]*Different: [\s\S]*Set by: /),
+    });
+    expect(explain('grace')).toEqual({
+      text: expect.stringMatching(/^grace SECONDS\n {2}Meaning: .+\n {2}Set by: [^\n]+$/),
     });
     expect(explain('worker-reload-mercy')).toMatchObject({
       text: expect.stringMatching(/called drain-timeout[\s\S]*GENKAN_DRAIN_TIMEOUT/),
