@@ -182,9 +182,10 @@ settings() {
   [ -e $etc/genkan.yaml ] || run cp "$source/deploy/systemd/genkan.yaml" $etc/genkan.yaml
   if [ ! -e $etc/genkan.env ]; then
     run cp "$source/deploy/systemd/genkan.env" $etc/genkan.env
-    run chown root:genkan $etc/genkan.env
     run chmod 640 $etc/genkan.env
   fi
+  # A backup restores the group by number, which may be that of another group on this server.
+  [ "$(stat -c %G $etc/genkan.env 2>/dev/null)" = genkan ] || run chown root:genkan $etc/genkan.env
   workers=${workers:-$(cat $etc/workers 2>/dev/null || echo 1)}
   put $etc/workers "$workers"
   words=${*:-$(cat $etc/nginx 2>/dev/null || true)}
@@ -309,7 +310,7 @@ selinux() {
   say "  semanage fcontext -a -t httpd_sys_content_t '$public(/.*)?' && restorecon -R $public"
   say '  To let nginx connect to the app, after a first visit was refused:'
   say '  ausearch -m avc -c nginx --raw | audit2allow -M genkan-nginx && semodule -i genkan-nginx.pp'
-  say '  For an app on another host, by TCP, this is enough: setsebool -P httpd_can_network_connect 1'
+  say '  For an app on another machine, by TCP, this is enough: setsebool -P httpd_can_network_connect 1'
 }
 
 # ── tools ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

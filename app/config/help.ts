@@ -31,7 +31,7 @@ const usage: Usage[] = [
     'its options:',
     [
       ['--room NAME', 'room that the token admits to; may be given several times, and may be a prefix: class-*'],
-      ['--role host|guest', 'role in the room (default guest)'],
+      ['--role host|guest', 'role in the room; when not set, the first peer of a room is host'],
       ['--name NAME', 'name of the peer; without it, the peer chooses one'],
       ['--subject ID', 'id of the person in your system (claim sub)'],
       ['--ttl TIME', 'how long the token is valid, such as 90s, 15m, 2h or 7d (default 1h)'],

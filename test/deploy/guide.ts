@@ -19,8 +19,8 @@ export const pages = [
 
 /** @throws for a block without a comment before it */
 const blocksOf = (page: string): Block[] =>
-  [...readFileSync(join(root, page), 'utf8').matchAll(/^(?:<!-- (.+) -->\n)?```sh\n([\s\S]*?)```$/gm)].map(
-    ([, words = '', script = '']) => {
+  [...readFileSync(join(root, page), 'utf8').matchAll(/^( *)(?:<!-- (.+) -->\n\1)?```sh\n([\s\S]*?)^\1```$/gm)].map(
+    ([, , words = '', script = '']) => {
       const [, kind, rest = ''] = /^(run|start|not run): (.+)$/.exec(words) ?? [];
       const [place = '', until = ''] = rest.split(', until: ');
       if (kind === 'run') return { kind, place, script };
