@@ -40,7 +40,8 @@ describe.each(['app/README.md', 'app/process/README.md'])('%s', (page) => {
     readdirSync(join(root, folder), { recursive: true }).map((file) => `/${folder}/${file}/`),
   );
   test('names only paths that exist', () => {
-    const paths = pathsOf(read(page)).filter((path) => /[a-z]/.test(path));
+    // docs.test.ts checks the targets of links.
+    const paths = pathsOf(read(page).replaceAll(/\]\([^)]*\)/g, ']')).filter((path) => /[a-z]/.test(path));
     expect(paths.length).toBeGreaterThan(10);
     // From the top of the repository, or as a part of a path below app/.
     const exists = (path: string) =>

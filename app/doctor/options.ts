@@ -26,9 +26,9 @@ export const options = {
       help: 'token to join with, as printed by genkan token --room "doctor-*" --role host; sent only to this site, and only if its certificate is valid',
       secret: true,
     }),
-  ca: path()
-    .optional()
-    .register(settingMetadata, { help: 'PEM file of your own certificate authority, for the site and the TURN server' }),
+  ca: path().optional().register(settingMetadata, {
+    help: 'PEM file of your own certificate authority, for the site and the TURN server',
+  }),
   json: flag().default(false).register(settingMetadata, { help: 'print the findings as JSON' }),
 };
 

@@ -1,4 +1,7 @@
-/** The access log: one line per request, WebSocket opened, WebSocket closed and event stream closed, as far as the settings ask. */
+/**
+ * The access log: which requests, WebSockets (opened, closed, rejected) and closed event streams get a line. The callers provide the
+ * fields: web/request-log.ts and signaling/transports/.
+ */
 
 import type { Streams } from '../signaling/transports/event-requests.ts';
 import type { Opened, WebSocketLog } from '../signaling/transports/websocket.ts';

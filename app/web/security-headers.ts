@@ -1,4 +1,4 @@
-/** Headers of every response. nginx/headers.ts sets the same for nginx's own responses. */
+/** Security headers of every response. Behind nginx, nginx sends them for the app too (nginx/headers.ts) and drops the app's copies. */
 export const securityHeaders = {
   'content-security-policy': [
     "default-src 'none'",

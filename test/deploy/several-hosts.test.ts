@@ -106,7 +106,8 @@ describe.skipIf(missing)('the commands of deploy/docs/several-hosts.md', { timeo
     for (const script of scriptsOf('hosts-store')) must('store', script);
     await startAsToldFor('hosts-store', 'store');
     for (const name of ['one', 'two'] as const)
-      for (const file of ['store.pem', 'store.password', 'session.key']) copyFileSync(at('store', file), at(name, file));
+      for (const file of ['store.pem', 'store.password', 'session.key'])
+        copyFileSync(at('store', file), at(name, file));
     [one] = await Promise.all([startAsToldFor('hosts-app', 'one'), startAsToldFor('hosts-app', 'two')]);
     for (const script of scriptsOf('hosts-nginx')) must('nginx', script);
     // Next to this machine’s own nginx: logs and PID file elsewhere.
