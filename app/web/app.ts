@@ -42,9 +42,18 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
   });
   await app.register(fastifyWebsocket, { options: webSocketOptions(options) });
   // Hooks of every request use callbacks: promises would cost a fifth of the time of a request.
-  app.addHook('onRequest', (request, _reply, next) =>
-    options.turns.run(largestNetwork(request.ip), turnCosts.request, next),
-  );
+  app.addHook('onRequest', (request, reply, next) => {
+    const { socket } = request.raw;
+    // A client that has gone has no address, and needs no answer.
+    const proceed = () => {
+      if (!socket.destroyed) next();
+    };
+    if (socket.destroyed || options.turns.run(largestNetwork(request.ip), turnCosts.request, proceed)) return;
+    reply
+      .code(429)
+      .header('retry-after', 1)
+      .send({ ...errorBody('rate-limited', errors['rate-limited'].message), retry: 1000 });
+  });
   app.addHook('onRequest', (_request, reply, next) => {
     reply.headers(securityHeaders);
     // Otherwise keep-alive connections would delay draining.

@@ -131,7 +131,8 @@ export const watchRequests = (app: FastifyInstance, { counts, access, took, refu
     const us = Math.round(reply.elapsedTime * 1000);
     countAnswer(counts, listenerOf(request.raw), status, us, bytes ?? 0);
     if (!request.isFaultCounted && isFault(status, request.route))
-      refusedTo(request.ip, isCrossSite(request.headers['sec-fetch-site']));
+      // Browsers send no Sec-Fetch-Site with a WebSocket handshake, and any page can make them send one.
+      refusedTo(request.ip, reply.raw instanceof HandshakeResponse || isCrossSite(request.headers['sec-fetch-site']));
     took(request.route, us / 1e6);
     if (access.wants(status, us)) access.answered(describe(request, status, us, bytes));
   };

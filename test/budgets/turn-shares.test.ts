@@ -52,3 +52,29 @@ test('nothing remains of a network that has stopped', async () => {
   await turn();
   expect(turns.size).toBe(0);
 });
+
+test('more work than may wait is not run, and the rest keeps its order', async () => {
+  const turns = new TurnShares(setImmediate);
+  const done: number[] = [];
+  let accepted = 0;
+  for (let nth = 0; nth < 10_000; nth += 1) if (turns.run('flood', turnCosts.turn, () => done.push(nth))) accepted += 1;
+  expect(accepted).toBe(1 + 4096);
+  while (turns.size > 0) await turn();
+  expect(done).toEqual(Array.from({ length: accepted }, (_, nth) => nth));
+});
+
+test('an error of deferred work does not stop the work of others', async () => {
+  const next: (() => void)[] = [];
+  const turns = new TurnShares((work) => next.push(work));
+  let others = 0;
+  for (const network of ['broken', 'other']) {
+    turns.run(network, turnCosts.turn, () => {});
+    turns.run(network, 1, () => {
+      if (network === 'broken') throw new Error('broken');
+      others += 1;
+    });
+  }
+  expect(() => next.shift()?.()).toThrow('broken');
+  next.shift()?.();
+  expect(others).toBe(1);
+});

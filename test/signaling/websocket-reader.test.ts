@@ -1,7 +1,7 @@
 /** Whatever arrives and wherever it is cut, the reader reports the same as ws alone. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { afterAll, describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { readAhead } from '../../app/signaling/transports/websocket-reader.ts';
@@ -35,6 +35,7 @@ const shareOf = (frames: number) => {
   const share = {
     left: frames,
     pending: 0,
+    deferred: 0,
     take: () => share.left-- > 0,
     defer: (work: () => void) => {
       share.pending += 1;
@@ -146,6 +147,27 @@ test('one frame in each turn of the event loop: the same, in the same order', as
   for (const [name, frames] of Object.entries(samples))
     for (const pieces of [frames, [Buffer.concat(frames)]])
       expect((await receive(pieces, true, shareOf(1))).events, name).toEqual(await eventsOf(pieces, false));
+});
+
+test('what waits for its turn when the client ends the connection is handled before ws learns of the end', async () => {
+  const address = server.address();
+  const client = connect(typeof address === 'object' ? (address?.port ?? 0) : 0, '127.0.0.1');
+  client.write(
+    'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  );
+  const [socket, connection] = await new Promise<[WebSocket, Socket]>((resolve) =>
+    server.once('connection', (accepted, request) => resolve([accepted, request.socket])),
+  );
+  const texts: string[] = [];
+  // Nobody has a turn any more.
+  const share = () => ({ take: () => false, defer: () => {}, deferred: 0 });
+  readAhead(socket, connection, { maxBytes: limit, share, onText: (text) => texts.push(text), onFragment: () => {} });
+  const closed = once(socket, 'close');
+  client.end(Buffer.concat([frame('a'), frame('b'), frame(closing, { opcode: 8 })]));
+  client.resume();
+  expect((await closed)[0]).toBe(1000);
+  expect(texts).toEqual(['a', 'b']);
 });
 
 test('whole texts are not left to ws', async () => {

@@ -147,7 +147,9 @@ class GuardedServer extends Server {
 
   #refuse({ code, reason }: RequestFault, request: IncomingMessage): void {
     const { headers, socket } = request;
-    if (isClientFault(code)) this.#options.refusedTo(clientOf(request), isCrossSite(headers['sec-fetch-site']));
+    // Browsers send no Sec-Fetch-Site with a WebSocket handshake, and any page can make them send one.
+    const crossSite = headers.upgrade !== undefined || isCrossSite(headers['sec-fetch-site']);
+    if (isClientFault(code)) this.#options.refusedTo(clientOf(request), crossSite);
     const { status } = errorResponseOf(code);
     this.#options.log.warn({ code, status, peer: socket.remoteAddress ?? 'unix' }, `http: ${reason}`);
   }

@@ -37,7 +37,9 @@ const refuseClient = (head: RequestHead, { isBarred, answersFor }: RequestPolicy
 
 const count = (vars: readonly Variable[], { refusedTo }: RequestPolicy): void => {
   const variable = (wanted: string) => vars.findLast(([name]) => name === wanted)?.[1];
-  refusedTo(variable('REMOTE_ADDR'), isCrossSite(variable('HTTP_SEC_FETCH_SITE')));
+  // Browsers send no Sec-Fetch-Site with a WebSocket handshake, and any page can make them send one.
+  const crossSite = variable('HTTP_UPGRADE') !== undefined || isCrossSite(variable('HTTP_SEC_FETCH_SITE'));
+  refusedTo(variable('REMOTE_ADDR'), crossSite);
 };
 
 const refusal = (code: RefusalCode, message: string, fields: object = {}): RequestRefusal => ({

@@ -8,7 +8,7 @@ import { interceptData } from './ws-internals.ts';
 const empty = Buffer.alloc(0);
 
 /** `share`: called for each chunk, for what the client may have done in this turn of the event loop. */
-type ReaderOptions = { maxBytes: number; share: () => TurnShare; onText: OnText; onFragment: () => void };
+type ReaderOptions = { maxBytes: number; share: () => TurnShare; onText: OnText; onFragment: OnFragment };
 
 /**
  * Calls `onText` for every text message of up to `maxBytes` that arrives in one chunk; ws still emits all others. The order is
@@ -17,10 +17,13 @@ type ReaderOptions = { maxBytes: number; share: () => TurnShare; onText: OnText;
 export const readAhead = (socket: WebSocket, connection: Socket, options: ReaderOptions): void => {
   const toWs = interceptData(connection, (chunk) => reader.read(chunk));
   const reader = new Reader(socket, connection, options, toWs);
+  // Before ws learns of the end and ignores what comes after.
+  connection.prependListener('end', () => reader.end());
 };
 
 /** `bytes`: the length of the payload. */
 type OnText = (text: string, bytes: number) => void;
+type OnFragment = (bytes: number) => void;
 
 /**
  * Sits between a connection and ws (RFC 6455, section 5.2). ws parses frames in a stream of its own, with a view for every
@@ -38,12 +41,13 @@ class Reader {
   #closed = false;
   /** What is left for the next turn of the event loop. */
   #deferred: Buffer[] | undefined;
+  #ended = false;
   readonly #socket: WebSocket;
   readonly #connection: Socket;
   readonly #maxBytes: number;
   readonly #share: () => TurnShare;
   readonly #onText: OnText;
-  readonly #onFragment: () => void;
+  readonly #onFragment: OnFragment;
   readonly #toWs: (bytes: Buffer) => void;
 
   constructor(socket: WebSocket, connection: Socket, options: ReaderOptions, toWs: (bytes: Buffer) => void) {
@@ -57,8 +61,17 @@ class Reader {
   }
 
   read(chunk: Buffer): void {
-    if (this.#deferred) this.#deferred.push(chunk);
-    else this.#readFrames(this.#partial === empty ? chunk : Buffer.concat([this.#partial, chunk]));
+    if (this.#deferred) {
+      this.#deferred.push(chunk);
+      // ws resumes the connection when it has handled a long frame.
+      this.#connection.pause();
+    } else this.#readFrames(this.#partial === empty ? chunk : Buffer.concat([this.#partial, chunk]));
+  }
+
+  /** The client sends nothing more: what waits is handled at once. It is little, and costs a new connection each time. */
+  end(): void {
+    this.#ended = true;
+    this.#resume();
   }
 
   #readFrames(bytes: Buffer): void {
@@ -67,13 +80,13 @@ class Reader {
     let at = Math.min(this.#remaining, bytes.length);
     // After a frame for ws, the rest of the chunk goes to ws too: only ws knows whether that frame ended the connection.
     let forWs = at > 0;
-    if (forWs) this.#toWs(bytes.subarray(0, at));
+    if (forWs) this.#toWs(at < bytes.length ? Buffer.from(bytes.subarray(0, at)) : bytes);
     this.#remaining -= at;
     while (at < bytes.length && !this.#closed) {
-      if (!share.take(turnCosts.frame)) return this.#defer(share, bytes.subarray(at));
+      if (!share.take(turnCosts.frame) && !this.#ended) return this.#defer(share, bytes.subarray(at));
       const from = at + headSize(bytes, at);
       if (from > bytes.length) {
-        this.#partial = bytes.subarray(at);
+        this.#partial = Buffer.from(bytes.subarray(at));
         return;
       }
       const end = from + payloadSize(bytes, at);
@@ -88,13 +101,16 @@ class Reader {
     this.#deferred = [rest];
     this.#connection.pause();
     share.defer(() => {
-      const chunks = this.#deferred ?? [];
-      this.#deferred = undefined;
-      // ws has let go of a connection that broke meanwhile.
-      if (this.#connection.destroyed) return;
-      this.#readFrames(chunks.length === 1 ? rest : Buffer.concat(chunks));
+      this.#resume();
       if (!this.#deferred) this.#connection.resume();
     });
+  }
+
+  #resume(): void {
+    const chunks = this.#deferred;
+    this.#deferred = undefined;
+    // ws has let go of a connection that broke meanwhile.
+    if (chunks && !this.#connection.destroyed) this.#readFrames(Buffer.concat(chunks));
   }
 
   #tryRead(bytes: Buffer, at: number, from: number, end: number): boolean {
@@ -114,9 +130,11 @@ class Reader {
     const first = bytes[at] ?? 0;
     this.#closed = (first & 0x0f) === close;
     if ((first & 0x08) === 0) this.#fragmented = first < 0x80;
-    if ((first & 0x0f) === continuation) this.#onFragment();
+    if ((first & 0x0f) === continuation) this.#onFragment(end - at);
     this.#remaining = Math.max(0, end - bytes.length);
-    this.#toWs(bytes.subarray(at, end));
+    const frame = bytes.subarray(at, end);
+    // What ws keeps until the message is complete must not keep the whole chunk that it arrived in, up to 64 KiB.
+    this.#toWs(this.#remaining > 0 || this.#fragmented ? Buffer.from(frame) : frame);
   }
 }
 

@@ -110,7 +110,7 @@ export class WebSockets {
     const network = largestNetwork(visitor.ip);
     const share = () => turns.of(network);
     // Before it joins, a client is limited by the fragments of a message and the number of messages.
-    const onFragment = () => void (session.peer === undefined || session.charge(0));
+    const onFragment = (bytes: number) => void (session.peer === undefined || session.charge(bytes));
     readAhead(socket, connection, { maxBytes: limits.messageBytes, share, onText: receive, onFragment });
     socket.on('error', (error) => {
       log.info({ room, err: error.message }, 'WebSocket protocol error');

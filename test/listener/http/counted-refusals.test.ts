@@ -229,4 +229,19 @@ describe('a server with a burst of five refusals', () => {
     const [error] = await once(open(address, foreign), 'error');
     expect(error.message).toContain('429');
   });
+
+  test.each(['/nothing', '/rooms/%zz/ws', '/rooms/a%20b/inside'])(
+    'does not bar an address because pages make its browsers open WebSockets at %s',
+    async (path) => {
+      const address = newAddress();
+      for (let at = 0; at < 7; at += 1) {
+        // Chromium sends no Sec-Fetch-Site.
+        const headers = { 'x-forwarded-for': address, origin: 'https://evil.example' };
+        const socket = new WebSocket(`${site.direct['http-socket'].replace('http', 'ws')}${path}`, { headers });
+        sockets.push(socket);
+        await once(socket, 'error');
+      }
+      expect(await isBarred(address)).toBe(false);
+    },
+  );
 });
