@@ -80,13 +80,13 @@ class Reader {
     let at = Math.min(this.#remaining, bytes.length);
     // After a frame for ws, the rest of the chunk goes to ws too: only ws knows whether that frame ended the connection.
     let forWs = at > 0;
-    if (forWs) this.#toWs(at < bytes.length ? Buffer.from(bytes.subarray(0, at)) : bytes);
+    if (forWs) this.#toWs(at < bytes.length ? copyOf(bytes.subarray(0, at)) : bytes);
     this.#remaining -= at;
     while (at < bytes.length && !this.#closed) {
       if (!share.take(turnCosts.frame) && !this.#ended) return this.#defer(share, bytes.subarray(at));
       const from = at + headSize(bytes, at);
       if (from > bytes.length) {
-        this.#partial = Buffer.from(bytes.subarray(at));
+        this.#partial = copyOf(bytes.subarray(at));
         return;
       }
       const end = from + payloadSize(bytes, at);
@@ -134,9 +134,16 @@ class Reader {
     this.#remaining = Math.max(0, end - bytes.length);
     const frame = bytes.subarray(at, end);
     // What ws keeps until the message is complete must not keep the whole chunk that it arrived in, up to 64 KiB.
-    this.#toWs(this.#remaining > 0 || this.#fragmented ? Buffer.from(frame) : frame);
+    this.#toWs(this.#remaining > 0 || this.#fragmented ? copyOf(frame) : frame);
   }
 }
+
+/** Of its own memory, because a part of Node's pool would keep 8 KiB. */
+const copyOf = (bytes: Buffer): Buffer => {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
+};
 
 /** FIN with the opcode of text; and the opcodes of a continuation and of the close frame. */
 const finalText = 0x81;
