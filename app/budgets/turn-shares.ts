@@ -8,17 +8,23 @@ export const turnCosts = { frame: 1, request: 50, turn: 100 } as const;
 
 /** Requests of one network that may wait for a turn, each a few kB. */
 const maxDeferred = 4096;
+/** Networks whose use is remembered. */
+const maxShares = 1000;
 
-/** What one network may have done in a turn. */
+/** What one network may have done before it has to wait for the next turn. */
 export type TurnShare = {
-  /** @returns false if the share of this turn is used up */
+  /** @returns false if the share is used up: the work has to be deferred */
   take(cost: number): boolean;
-  /** Calls `work` in a later turn; it has to take its cost itself. Calls are made in order. */
+  /** Calls `work` in the next turn, or a later one; it has to take its cost itself. Calls are made in order. */
   defer(work: () => void): void;
   /** How much work waits. */
   readonly deferred: number;
 };
 
+/**
+ * A share is renewed only when it is used up, in the next turn: most turns have little work, and to renew all shares in each of them would
+ * cost a tenth of relaying a message. So a network that sends little waits now and then for a turn that comes at once.
+ */
 export class TurnShares {
   readonly #shares = new Map<string, Share>();
   readonly #nextTurn: (work: () => void) => void;
@@ -35,10 +41,7 @@ export class TurnShares {
 
   /** @param network as of `largestNetwork`  @returns its share, to be used at once */
   of(network: string): TurnShare {
-    const share = this.#shares.get(network) ?? new Share();
-    this.#shares.set(network, share);
-    this.#schedule();
-    return share;
+    return this.#shares.get(network) ?? this.#add(network);
   }
 
   /**
@@ -55,6 +58,13 @@ export class TurnShares {
         work();
       });
     return true;
+  }
+
+  #add(network: string): Share {
+    if (this.#shares.size >= maxShares) this.#schedule();
+    const share = new Share(() => this.#schedule());
+    this.#shares.set(network, share);
+    return share;
   }
 
   #schedule(): void {
@@ -76,6 +86,12 @@ class Share implements TurnShare {
   readonly #queue: (() => void)[] = [];
   /** How many at the start of the queue were called. */
   #called = 0;
+  readonly #schedule: () => void;
+
+  /** @param schedule called when there is work for the next turn */
+  constructor(schedule: () => void) {
+    this.#schedule = schedule;
+  }
 
   get deferred(): number {
     return this.#queue.length - this.#called;
@@ -89,6 +105,7 @@ class Share implements TurnShare {
 
   defer(work: () => void): void {
     this.#queue.push(work);
+    this.#schedule();
   }
 
   /** @returns whether nothing was deferred */

@@ -52,6 +52,8 @@ const enter = async (room: string): Promise<Peer> => {
   const sent: Buffer[] = [];
   const connection = Object.assign(new EventEmitter(), {
     ...{ bytesRead: 0, bytesWritten: 0, writableLength: 0, destroyed: false },
+    pause: () => {},
+    resume: () => {},
     write: (bytes: Buffer) => sent.length > 0 || sent.push(Buffer.from(bytes)) > 0,
   });
   const socket = Object.assign(new EventEmitter(), { OPEN: 1, readyState: 1, bufferedAmount: 0 });

@@ -45,12 +45,16 @@ test('what is deferred comes before what arrives later, and deferred work can be
   expect(done.toSorted()).toEqual(['late', 'long', 'short']);
 });
 
-test('nothing remains of a network that has stopped', async () => {
+test('what networks have used is forgotten in the next turn when there are many of them, and when one has to wait', async () => {
   const turns = new TurnShares(setImmediate);
   for (let nth = 0; nth < 1000; nth += 1) turns.run(`network ${nth}`, turnCosts.request, () => {});
+  await turn();
   expect(turns.size).toBe(1000);
+  turns.run('one more', turnCosts.request, () => {});
   await turn();
   expect(turns.size).toBe(0);
+  for (let nth = 0; nth < 3; nth += 1) turns.run('busy', turnCosts.turn, () => {});
+  while (turns.size > 0) await turn();
 });
 
 test('more work than may wait is not run, and the rest keeps its order', async () => {
