@@ -1,6 +1,6 @@
 /**
  * Paces the new RTCPeerConnections of a page, over all peers: strangers may join and leave at any rate. Links wait in order, and one
- * that is closed meanwhile never gets a connection.
+ * that is closed or has connected meanwhile gets no connection.
  */
 import { Alarm, type Clock } from './clock.ts';
 import { type RateLimit, TokenBucket } from './token-bucket.ts';
@@ -29,7 +29,7 @@ export class ConnectionQueue {
     return false;
   }
 
-  /** The link is closed. */
+  /** The link is closed, or has connected: a connection that waits would replace the one that works. */
   remove(link: object): void {
     this.#ready.delete(link);
     this.#waiting.delete(link);

@@ -241,6 +241,7 @@ export class Connection implements Source<ConnectionEvents> {
       this.#admission = { state: 'waiting', host: event.host };
       this.#emitState();
     }
+    if (event.type === 'peer-left') this.#sendQueue.peerLeft(event.peer);
     this.#emitter.emit('event', event);
   }
 

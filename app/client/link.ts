@@ -282,6 +282,7 @@ export class Link {
 
   #onConnectionState(state: RTCPeerConnectionState): void {
     if (state === 'connected') {
+      this.#setup.queue.remove(this);
       this.#watchdog.reset(this.#generation);
       this.#wasConnected = true;
       this.#setState('connected');

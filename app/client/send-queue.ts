@@ -3,6 +3,7 @@
  * temporary refusal. A page that sent everything at once after a resume would be refused as `rate-limited`.
  */
 import type { ErrorCode } from '../protocol/errors.ts';
+import type { PeerId } from '../protocol/messages.ts';
 import { Backoff } from './backoff.ts';
 import { Alarm, type Clock } from './clock.ts';
 import { assertFits, Outbox, type Settled, type Unnumbered } from './outbox.ts';
@@ -17,8 +18,6 @@ const tokenLength = 10_000;
 const resumeBurst = 80;
 /** Initial delay before a temporarily refused message is sent again, in milliseconds. */
 const firstResendDelay = 50;
-/** Maximum unsettled messages, so that a server that settles none cannot exhaust memory. */
-const maxUnsettled = 5_000;
 
 export class SendQueue {
   #outbox = new Outbox();
@@ -40,7 +39,6 @@ export class SendQueue {
   /** @throws RangeError if every server refuses the message */
   add(message: Unnumbered): Promise<Settled> {
     assertFits(message);
-    if (this.#outbox.size >= maxUnsettled) return Promise.resolve({ accepted: false, code: 'rate-limited' });
     return new Promise((settle) => {
       this.#outbox.add(message, settle);
       this.#sendNext();
@@ -83,6 +81,11 @@ export class SendQueue {
     this.#outbox.refused(n, code);
   }
 
+  /** This peer has left. */
+  peerLeft(peer: PeerId): void {
+    this.#outbox.dropSignals(peer);
+  }
+
   /** A new session starts. */
   renew(): void {
     this.#outbox.renew();
@@ -94,8 +97,10 @@ export class SendQueue {
   }
 
   #sendNext(): void {
-    while (this.#send && !this.#alarm.armed && this.#outbox.next) {
-      const text = JSON.stringify(this.#outbox.next);
+    while (this.#send && !this.#alarm.armed) {
+      const message = this.#outbox.next();
+      if (!message) return;
+      const text = JSON.stringify(message);
       const cost = Math.min(messageLimit[0], Math.max(1, text.length / tokenLength));
       if (this.#bucket.take(cost)) {
         this.#outbox.advance();

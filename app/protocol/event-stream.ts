@@ -21,7 +21,7 @@ export class BlockReader {
   #lines: string[] = [];
   #length = 0;
 
-  /** Characters of the incomplete event. A client closes a stream whose event is too long. */
+  /** Characters of the incomplete event, of which one ends each line. A client closes a stream whose event is too long. */
   get pending(): number {
     return this.#length + this.#line.length;
   }
@@ -38,7 +38,8 @@ export class BlockReader {
       this.#line = start;
       if (line !== '') {
         this.#lines.push(line);
-        this.#length += line.length;
+        // Its end counts too: otherwise lines could be of any number.
+        this.#length += line.length + 1;
         return [];
       }
       this.#length = 0;
@@ -47,11 +48,15 @@ export class BlockReader {
   }
 }
 
+/** All others are ignored, as the standard requires: an event could have any number of them. */
+const fields = new Set(['id', 'data', 'retry', 'event']);
+
 const blockOf = (lines: string[]): Block => {
   const block: Record<string, string> = {};
   for (const line of lines) {
     const colon = line.indexOf(':');
     const name = colon === 0 ? 'comment' : colon < 0 ? line : line.slice(0, colon);
+    if (colon !== 0 && !fields.has(name)) continue;
     const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
     // Several `data` lines form one text.
     block[name] = name === 'data' && block.data !== undefined ? `${block.data}\n${value}` : value;

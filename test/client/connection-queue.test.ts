@@ -1,15 +1,17 @@
 /** Strangers who join and leave a room all the time: what they cost a page, and that its calls continue. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Connection } from '../../app/client/connection.ts';
-import { connectionLimit } from '../../app/client/connection-queue.ts';
+import { ConnectionQueue, connectionLimit } from '../../app/client/connection-queue.ts';
 import { Emitter } from '../../app/client/events.ts';
+import { usualLinkTiming } from '../../app/client/link-watchdog.ts';
 import { Mesh, type MeshEvents } from '../../app/client/mesh.ts';
 import type { ServerMessage } from '../../app/protocol/messages.ts';
-import { FakeClock } from './fake-clock.ts';
+import { FakeClock, settled } from './fake-clock.ts';
 import { FakeRtc, fakeTrack } from './fake-rtc.ts';
 import { FakeServer, peer } from './fake-server.ts';
+import { end } from './link-pair.ts';
 
 const [burst, interval] = connectionLimit;
 const offer = (link: number) => ({ link, description: { type: 'offer', sdp: `a=ice-ufrag:${link}\r\n` } });
@@ -94,6 +96,42 @@ it('strangers do not keep a newcomer from its connection, whichever side offers'
   server.latest.say({ type: 'signal', seq: 10_001, from: 'ada', epoch: 1, data: offer(2) });
   expect(rtc.made.length).toBe(made + 2);
   mesh.close();
+});
+
+describe('a renewal that waits for its connection', () => {
+  /** An initiator whose first connection was slow, so that its renewal waits behind strangers. */
+  const waiting = async () => {
+    const clock = new FakeClock();
+    const queue = new ConnectionQueue(clock);
+    const { link, rtc } = end(true, clock, undefined, queue);
+    await settled();
+    for (let nth = 0; nth < burst + 50; nth += 1) queue.take({}, () => {});
+    await clock.pass(usualLinkTiming.connect);
+    expect([link.state, rtc.made.length]).toEqual(['connecting', 1]);
+    return { clock, link, rtc };
+  };
+
+  it('is not done if the link has connected meanwhile', async () => {
+    const { clock, link, rtc } = await waiting();
+    rtc.latest.become('connected');
+    await clock.pass(60_000);
+    expect([link.state, rtc.made.length]).toEqual(['connected', 1]);
+  });
+
+  it('is done if the link has not connected', async () => {
+    const { clock, rtc } = await waiting();
+    await clock.pass(3_000);
+    expect(rtc.made).toHaveLength(2);
+  });
+
+  it('is done if the peer has requested it since the link connected', async () => {
+    const { clock, link, rtc } = await waiting();
+    rtc.latest.become('connected');
+    link.receive({ link: 1, renew: true });
+    expect(rtc.made).toHaveLength(1);
+    await clock.pass(3_000);
+    expect(rtc.made).toHaveLength(2);
+  });
 });
 
 it('the limit is that of the README', () => {

@@ -12,7 +12,7 @@ export const newer: Ice = { iceServers: [{ urls: ['turn:new'] }], iceTransportPo
 export const silence = { audio: null, video: null };
 
 /** One end of a link; what it sends is kept until the test delivers it. */
-export const end = (initiator: boolean, clock: FakeClock, make?: Make) => {
+export const end = (initiator: boolean, clock: FakeClock, make?: Make, queue = new ConnectionQueue(clock)) => {
   const rtc = new FakeRtc(initiator ? 'a' : 'b', make);
   const sent: LinkSignal[] = [];
   const epochs: number[] = [];
@@ -21,7 +21,7 @@ export const end = (initiator: boolean, clock: FakeClock, make?: Make) => {
   const tracks = { audio: fakeTrack('audio'), video: fakeTrack('video') };
   const link = new Link({
     allowance: new Allowance(),
-    queue: new ConnectionQueue(clock),
+    queue,
     pair: { epoch: 1, initiator, polite: initiator },
     ice: { iceServers: [], iceTransportPolicy: 'all' },
     tracks,

@@ -1,12 +1,13 @@
 /** What an honest page sends stays within the budget that a server has for its session by default, however much has queued up. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SeatBudget } from '../../app/budgets/seat-budgets.ts';
 import { Connection } from '../../app/client/connection.ts';
+import { Outbox, type Settled } from '../../app/client/outbox.ts';
 import { rooms } from '../../app/config/settings/rooms.ts';
 import type { ClientMessage } from '../../app/protocol/messages.ts';
-import { FakeClock } from './fake-clock.ts';
+import { FakeClock, settled } from './fake-clock.ts';
 import { FakeServer, type FakeSocket } from './fake-server.ts';
 
 const limits = {
@@ -41,7 +42,7 @@ it.each([
   const { clock, server, connection, charge, numbers } = start();
   server.admit();
   server.latest.drop(1006);
-  for (let n = 1; n <= count; n += 1) void connection.signal('a', 1, { sdp: 'x'.repeat(length) });
+  for (let n = 1; n <= count; n += 1) void connection.signal(`p${n % 10}`, 1, { sdp: 'x'.repeat(length) });
   await clock.pass(1_000);
   const usages = charge(server.latest, 1);
   server.admit({ recovered: true });
@@ -83,6 +84,75 @@ it('a lost connection or a pause of the server ends the wait, and everything uns
   expect(numbers()).toEqual(Array.from({ length: 150 }, (_, nth) => 251 + nth));
   connection.leave();
   expect(clock.pending).toBe(0);
+});
+
+describe('when peers cause more signals than may be sent', () => {
+  const flood = (connection: Connection, each: number) =>
+    Array.from({ length: 14 * each }, (_, nth) => connection.signal(`h${nth % 14}`, 1, { nth }));
+  const recipients = ({ sent }: FakeSocket) => sent.flatMap((one) => (one.type === 'signal' ? [one.to] : []));
+
+  it('messages of the host and of the chat overtake them', async () => {
+    const { clock, server, connection, numbers } = start();
+    server.admit();
+    void flood(connection, 200);
+    await clock.pass(1_000);
+    void connection.chat('x');
+    void connection.decide({ type: 'kick', peer: 'h0' });
+    await clock.pass(100);
+    const types = server.latest.sent.map(({ type }) => type);
+    expect([types.indexOf('chat'), types.indexOf('kick')]).toEqual([382, 383]);
+    expect(numbers()).toEqual(numbers().map((_, nth) => nth + 1));
+  });
+
+  it('the peers take turns, and signals to one of them keep their order', async () => {
+    const { clock, server, connection } = start();
+    server.admit();
+    for (let n = 1; n <= 500; n += 1) void connection.signal('hostile', 1, { n });
+    for (let n = 1; n <= 40; n += 1) void connection.signal('a', 1, { n });
+    await clock.pass(1_100);
+    const toA = server.latest.sent.flatMap((one) => (one.type === 'signal' && one.to === 'a' ? [one.data] : []));
+    expect(toA).toEqual(Array.from({ length: 40 }, (_, nth) => ({ n: nth + 1 })));
+  });
+
+  it('those to a peer that leaves are dropped', async () => {
+    const { clock, server, connection } = start();
+    server.admit();
+    const signals = flood(connection, 40);
+    server.latest.say({ type: 'peer-left', seq: 1, peer: 'h0', reason: 'left' });
+    await clock.pass(10_000);
+    const sent = recipients(server.latest);
+    expect(sent).toHaveLength(14 * 40 - 18);
+    expect(await signals.at(-14)).toEqual({ accepted: false, code: 'unknown-peer' });
+  });
+
+  it('they leave room for signals to other peers, and all signals for other messages', async () => {
+    const { server, connection } = start();
+    server.admit();
+    const refusals: string[] = [];
+    const watch = (name: string, settling: Promise<Settled>) =>
+      void settling.then((result) => !result.accepted && refusals.push(`${name}: ${result.code}`));
+    for (const [nth, signal] of flood(connection, 500).entries()) if (nth >= 14 * 499) watch('flood', signal);
+    watch('a', connection.signal('a', 1, {}));
+    for (let nth = 0; nth < 200; nth += 1) void connection.signal(`b${nth}`, 1, {});
+    watch('last', connection.signal('last', 1, {}));
+    watch('kick', connection.decide({ type: 'kick', peer: 'h0' }));
+    await settled();
+    expect(refusals).toEqual([...Array(14).fill('flood: rate-limited'), 'last: rate-limited']);
+  });
+});
+
+it('many acknowledgements cost little, also with thousands of unsettled messages', async () => {
+  const outbox = new Outbox();
+  let settledCount = 0;
+  for (let n = 1; n <= 4_900; n += 1) outbox.add({ type: 'chat', text: 'x' }, () => (settledCount += 1));
+  while (outbox.next()) outbox.advance();
+  const startedAt = performance.now();
+  for (let nth = 0; nth < 20_000; nth += 1) outbox.acknowledged(7);
+  expect(performance.now() - startedAt).toBeLessThan(1_000);
+  expect(settledCount).toBe(7);
+  expect(outbox.next()).toBeUndefined();
+  outbox.rewind();
+  expect(outbox.next()?.n).toBe(8);
 });
 
 it('the budget is that of the README', () => {

@@ -144,7 +144,7 @@ it('a joined with more peers than any server can be configured to have fails the
 it('at most 5000 unsettled messages are kept', async () => {
   const { clock, server, connection } = start();
   server.admit();
-  for (let round = 0; round < 5_000; round += 1) void connection.signal('a', 1, {});
+  for (let round = 0; round < 5_000; round += 1) void connection.chat('x');
   expect(await connection.chat('one more')).toEqual({ accepted: false, code: 'rate-limited' });
   server.latest.say({ type: 'ack', n: 1 });
   void connection.chat('one more');

@@ -42,13 +42,18 @@ describe('blocks', () => {
     ]);
   });
 
-  test('that are incomplete are counted in characters', () => {
+  test('that are incomplete are counted in characters, of which one ends each line', () => {
     const reader = new BlockReader();
     const pending = (chunk: string) => {
       reader.read(chunk);
       return reader.pending;
     };
-    expect(['id: 1\ndata', ': x', '\n', ':', '\n\n', 'data: y\n\n'].map(pending)).toEqual([9, 12, 12, 13, 0, 0]);
+    expect(['id: 1\ndata', ': x', '\n', ':', '\n\n', 'data: y\n\n'].map(pending)).toEqual([10, 13, 14, 15, 0, 0]);
+  });
+
+  test('have no other fields than those of the standard', () => {
+    expect(read('x1: a\nx2\n__proto__: b\ncomment: c\nid: 3\n\n')).toEqual([{ id: '3' }]);
+    expect(read('x1: a\n\n')).toEqual([{}]);
   });
 
   test('end nowhere else', () => {
