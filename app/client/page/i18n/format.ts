@@ -2,9 +2,12 @@
 
 /** Locale of the formats below; undefined = the browser's. */
 let locale: string | undefined;
+/** Kept, because each line of the chat needs it and it is slow to create. */
+let clockFormat: Intl.DateTimeFormat | undefined;
 
 export const formatAs = (next: string): void => {
   locale = next;
+  clockFormat = undefined;
 };
 
 export const number = (value: number): string => new Intl.NumberFormat(locale).format(value);
@@ -35,8 +38,10 @@ export const milliseconds = (value: number): string => withUnit(value, 'millisec
 export const bitrate = (rate: number): string => withUnit(rate / 1000, 'kilobit-per-second', 0);
 
 /** Hour and minute of `at`, in milliseconds since 1970. */
-export const clock = (at: number): string =>
-  new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' }).format(at);
+export const clock = (at: number): string => {
+  clockFormat ??= new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' });
+  return clockFormat.format(at);
+};
 
 /** A list without a conjunction. */
 export const list = (parts: string[]): string =>
