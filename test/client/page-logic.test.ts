@@ -58,6 +58,17 @@ describe('links', () => {
     ['https://例え.テスト/道', ['https://例え.テスト/道']],
     ['javascript:alert(1) ftp://x www.example.org', []],
     ['"https://a.example"', ['https://a.example']],
+    // Invisible characters and direction marks end a URL.
+    ['https://a.example/\u202egpj.exe', ['https://a.example/']],
+    ['https://a.example/b\u200b.evil.example', ['https://a.example/b']],
+    ['https://a.example\u2800.evil.example', ['https://a.example']],
+    ['https://a.example\u3164@evil.example', ['https://a.example']],
+    // A host that looks like another one.
+    ['https://bank.example@evil.example/ https://b.example', ['https://b.example']],
+    ['https://bank.example:443@evil.example', []],
+    ['https://a.example/@ada', ['https://a.example/@ada']],
+    ['https://a.example?to=a@b.example', ['https://a.example?to=a@b.example']],
+    ['https://bank.example\\@evil.example', ['https://bank.example\\@evil.example']],
   ])('are found in %j', (text, links) => {
     const parts = splitLinks(text);
     expect(parts.filter(({ type: is }) => is === 'link').map((part) => part.text)).toEqual(links);
