@@ -1,4 +1,5 @@
 /** Locale-aware numbers, sizes, times and lists. */
+import { isolate } from './isolate.ts';
 
 /** Locale of the formats below; undefined = the browser's. */
 let locale: string | undefined;
@@ -45,7 +46,7 @@ export const clock = (at: number): string => {
 
 /** A list without a conjunction. */
 export const list = (parts: string[]): string =>
-  new Intl.ListFormat(locale, { type: 'unit', style: 'short' }).format(parts);
+  new Intl.ListFormat(locale, { type: 'unit', style: 'short' }).format(parts.map(isolate));
 
 const withUnit = (value: number, unit: string, maximumFractionDigits: number): string => {
   // The short form in English is “29 byte”.
