@@ -15,6 +15,8 @@ export const rateLimits = {
   /** File offers, and lists of them. */
   file: [16, 4_000],
   reaction: [8, 250],
+  /** Chat messages, relayed by the server: to all or private. */
+  chat: [500, 100],
   /** Updates of its name, media, hand or presence; of several, the last is shown when a token is available again. */
   update: [20, 500],
 } as const;
@@ -25,5 +27,20 @@ export class Allowance {
   take(kind: keyof typeof rateLimits): boolean {
     this.#buckets[kind] ??= new TokenBucket(rateLimits[kind]);
     return this.#buckets[kind].take();
+  }
+}
+
+/** Maximum peers whose allowance is kept, as many as a room may have. Beyond it, the oldest is dropped. */
+const maxKept = 1_000;
+
+/** The allowances of peers that need not have a link. */
+export class Allowances {
+  #all = new Map<string, Allowance>();
+
+  take(peer: string, kind: keyof typeof rateLimits): boolean {
+    const allowance = this.#all.get(peer) ?? new Allowance();
+    this.#all.set(peer, allowance);
+    for (const [oldest] of this.#all) if (this.#all.size > maxKept) this.#all.delete(oldest);
+    return allowance.take(kind);
   }
 }

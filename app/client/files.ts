@@ -166,5 +166,12 @@ const isFileMessage = (message: Record<string, unknown>): message is FileMessage
   return message.is === 'got' ? isCount(message.at) : typeof message.is === 'string';
 };
 
-/** Sanitizes an untrusted file name, which is displayed and may be used to save the file. */
-const sanitize = (name: string): string => name.replace(/[/\\\p{Cc}\p{Bidi_C}]/gu, '_').slice(-255) || '_';
+/**
+ * Sanitizes an untrusted file name, which is displayed and may be used to save the file. Invisible characters could hide its extension;
+ * joiners and variation selectors stay, because scripts and emoji need them. (cleanName of the protocol would be larger.)
+ */
+const sanitize = (name: string): string =>
+  name
+    .slice(-255)
+    .replace(/[/\\\u2800\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?!\p{Join_C}|\p{VS})\p{DI}/gu, '_')
+    .replace(/^[\s\p{DI}]*$/u, '_');

@@ -231,7 +231,7 @@ export interface Files {
 export interface Transfer {
   /** The other side. */
   readonly peer: PeerId;
-  /** File name. That of a received file has no path separators and control characters. */
+  /** File name. That of a received file has no path separators, control characters or invisible characters. */
   readonly name: string;
   /** Bytes of the file. */
   readonly size: number;

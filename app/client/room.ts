@@ -1,6 +1,6 @@
 /** The public entry point of the browser library: `join` returns a Room. */
 import type { Access, Joined, MediaKind, MediaState, PeerId, Role } from '../protocol/messages.ts';
-import { rateLimits } from './allowance.ts';
+import { Allowances, rateLimits } from './allowance.ts';
 import type { Channel } from './channel.ts';
 import type { Clock } from './clock.ts';
 import { Connection } from './connection.ts';
@@ -80,6 +80,8 @@ export class Room implements Source<RoomEvents> {
   #media: MediaState;
   #roomState: RoomState | undefined;
   #reactions = new TokenBucket(rateLimits.reaction);
+  /** Of all senders, also those without a link. */
+  #chatAllowances = new Allowances();
   #stopListening: () => void;
 
   constructor(options: JoinOptions) {
@@ -256,7 +258,7 @@ export class Room implements Source<RoomEvents> {
     this.#connection.on('refused', (refused) => emitter.emit('refused', refused));
     this.#connection.on('warning', (error) => emitter.emit('warning', { error }));
     this.#connection.on('event', (event) => {
-      if (event.type === 'chat') emitter.emit('chat', event);
+      if (event.type === 'chat' && this.#chatAllowances.take(event.from, 'chat')) emitter.emit('chat', event);
       if (event.type === 'mute-request') emitter.emit('mute-request', event);
       if (this.#roomState) setRoomState(after(this.#roomState, event));
     });

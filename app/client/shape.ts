@@ -54,6 +54,8 @@ const id: Shape = (value) => (typeof value === 'string' && peerIdForm.test(value
 const count = integer();
 /** Milliseconds, up to the limit of timers. */
 const time = integer(2 ** 31 - 1);
+/** Milliseconds since 1970, up to the limit of `Date`. */
+const date = integer(8.64e15);
 /** Backoff requires a finite number, so anything else becomes 0. null: do not reconnect. */
 const retry: Shape = (value) => (value == null || Number.isFinite(value) ? value : 0);
 const media = fields({ audio: bool, video: bool, screen: optional(bool) });
@@ -65,7 +67,7 @@ const ice = list(
   fields({ urls: list(longString, maxIce), username: optional(longString), credential: optional(longString) }),
   maxIce,
 );
-const chatMessage = fields({ from: id, name, text: text(), at: count });
+const chatMessage = fields({ from: id, name, text: text(), at: date });
 const peerEvent = { seq: count, peer: id };
 
 const messages: Record<ServerMessage['type'], Fields> = {
@@ -92,7 +94,7 @@ const messages: Record<ServerMessage['type'], Fields> = {
   'peer-back': peerEvent,
   'peer-left': { ...peerEvent, reason: shortString },
   signal: { seq: count, from: id, epoch: count, data: anything },
-  chat: { seq: count, from: id, to: optional(id), text: text(), at: count },
+  chat: { seq: count, from: id, to: optional(id), text: text(), at: date },
   ack: { n: count },
   reached: { seq: count },
   pong: {},

@@ -8,11 +8,18 @@ import { settled } from './fake-clock.ts';
 import { fileOf, pair, reaches, received } from './file-pair.ts';
 
 describe('of unknown peers', () => {
-  it('a name cannot contain a path or control characters', async () => {
+  it.each([
+    ['../..\\etc/pass\u202Ewd\n', '.._.._etc_pass_wd_'],
+    ['photo.jpg\u3164\u200b\u2028.exe', 'photo.jpg___.exe'],
+    ['\u200d\ufe0f ', '_'],
+    ['\ud800\u2800', '__'],
+    [`😀${'x'.repeat(254)}`, `_${'x'.repeat(254)}`],
+    ['', '_'],
+    ['عکس‌ها 👩‍💻.png', 'عکس‌ها 👩‍💻.png'],
+  ])('a name cannot contain a path, control characters or invisible ones: %j', (name, shown) => {
     const { other, offered } = pair();
-    const offer = { file: 1, is: 'offer', name: '../..\\etc/pass\u202Ewd\n', size: 1, type: '' };
-    other.hear('one', JSON.stringify(offer));
-    expect(offered[0]?.name).toBe('.._.._etc_pass_wd_');
+    other.hear('one', JSON.stringify({ file: 1, is: 'offer', name, size: 1, type: '' }));
+    expect(offered[0]?.name).toBe(shown);
   });
 
   it('the number of offers is limited', () => {

@@ -1,12 +1,19 @@
 /** The page's logic without a browser: chat log, links, shortcuts, loudness, connection check, layouts, announcements. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { knocksSince, peerAnnouncement, roomStateAnnouncements } from '../../app/client/page/call/announcements.ts';
+import {
+  knocksSince,
+  leaveAnnouncement,
+  peerAnnouncement,
+  roomStateAnnouncements,
+} from '../../app/client/page/call/announcements.ts';
 import { besideMain } from '../../app/client/page/call/layout.ts';
 import { shortcutOf, shortcuts } from '../../app/client/page/call/shortcuts.ts';
 import { warmUp } from '../../app/client/page/call/warm-up.ts';
 import { ChatLog, most, ownLine, receivedLine } from '../../app/client/page/chat/chat-log.ts';
 import { splitLinks } from '../../app/client/page/chat/linkify.ts';
 import { heard, listenTo, loudness, speakerOf } from '../../app/client/page/devices/sound.ts';
+import { list } from '../../app/client/page/i18n/format.ts';
+import { words } from '../../app/client/page/i18n/i18n.ts';
 import { split, unchecked, verdictOf } from '../../app/client/page/lobby/connectivity-check.ts';
 import { keepSeat, recentRooms, rememberRoom, takeSeat } from '../../app/client/page/storage.ts';
 import { browserOf } from '../../app/client/page/ui/browser.ts';
@@ -58,6 +65,17 @@ describe('links', () => {
     ['https://例え.テスト/道', ['https://例え.テスト/道']],
     ['javascript:alert(1) ftp://x www.example.org', []],
     ['"https://a.example"', ['https://a.example']],
+    // Invisible characters and direction marks end a URL.
+    ['https://a.example/\u202egpj.exe', ['https://a.example/']],
+    ['https://a.example/b\u200b.evil.example', ['https://a.example/b']],
+    ['https://a.example\u2800.evil.example', ['https://a.example']],
+    ['https://a.example\u3164@evil.example', ['https://a.example']],
+    // A host that looks like another one.
+    ['https://bank.example@evil.example/ https://b.example', ['https://b.example']],
+    ['https://bank.example:443@evil.example', []],
+    ['https://a.example/@ada', ['https://a.example/@ada']],
+    ['https://a.example?to=a@b.example', ['https://a.example?to=a@b.example']],
+    ['https://bank.example\\@evil.example', ['https://bank.example\\@evil.example']],
   ])('are found in %j', (text, links) => {
     const parts = splitLinks(text);
     expect(parts.filter(({ type: is }) => is === 'link').map((part) => part.text)).toEqual(links);
@@ -233,6 +251,15 @@ describe('announcements', () => {
     expect(peerAnnouncement({ ...peer, hand: true }, { ...peer, hand: true })).toEqual([]);
     const sharing = { ...peer, media: { ...peer.media, screen: true } };
     expect(peerAnnouncement(peer, sharing)).toEqual(['Ada started sharing their screen']);
+  });
+
+  it('isolate the direction of names and texts, which cannot end that', () => {
+    const named = (name: string) => peerAnnouncement(peer, { ...peer, name, hand: true });
+    expect(named('שלום')).toEqual(['\u2068שלום\u2069 raised their hand']);
+    expect(leaveAnnouncement({ name: 'Ada\u202e' }, 'left')).toBe('\u2068Ada\u2069 left');
+    expect(words.chat.said('Ada', 'a\u2069\u202eb \u2067c\u2069 \u2066d')).toBe('Ada: \u2068ab \u2067c\u2069 d\u2069');
+    expect(words.lobby.names(list(['Ada', 'שלום']))).toBe('In the call: \u2068Ada, \u2068שלום\u2069\u2069');
+    expect(words.files.offers('Ada', 'مرحبا.txt')).toBe('Ada wants to send you \u2068مرحبا.txt\u2069');
   });
 
   it('report one’s own role, access to the room, and lobby entries', () => {

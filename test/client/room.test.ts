@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { rateLimits } from '../../app/client/allowance.ts';
 import { type JoinOptions, join, type Room, type RoomEvents, type RoomState } from '../../app/client/room.ts';
 import type { Peer } from '../../app/protocol/messages.ts';
 import { FakeClock, settled } from './fake-clock.ts';
@@ -98,6 +99,26 @@ it('a lowered hand is not raised again by a later join', async () => {
   server.latest.accept();
   expect(server.latest.sent[0]).toMatchObject({ type: 'join', name: 'Ada' });
   expect(server.latest.sent[0]).not.toHaveProperty('hand');
+});
+
+it('chat messages are limited per sender, private and public ones together, and others are not affected', () => {
+  const now = vi.spyOn(performance, 'now').mockReturnValue(0);
+  onTestFinished(() => now.mockRestore());
+  const { server, room } = enter();
+  const from: string[] = [];
+  room.on('chat', (chat) => from.push(chat.from));
+  let seq = 0;
+  const say = (sender: string, count: number) => {
+    for (let index = 0; index < count; index += 1) {
+      seq += 1;
+      server.latest.say({ type: 'chat', seq, from: sender, text: 'x', at: 1, ...(index % 2 ? { to: 'me' } : {}) });
+    }
+    return from.splice(0).length;
+  };
+  expect(say('hostile', 1_000)).toBe(rateLimits.chat[0]);
+  expect(say('honest', 10)).toBe(10);
+  now.mockReturnValue(1_000);
+  expect(say('hostile', 1_000)).toBe(1_000 / rateLimits.chat[1]);
 });
 
 it('mute requests, chat and refusals are emitted', () => {

@@ -80,6 +80,8 @@ it('retry is a number or null, otherwise 0', () => {
 describe('limits', () => {
   const many = <Value>(count: number, value: Value) => Array.from({ length: count }, () => value);
   const people = (count: number) => many(count, peer('a'));
+  const said = (at: number) => ({ from: 'a', text: 'x', at });
+  const chatAt = (at: number) => ({ type: 'chat', seq: 1, ...said(at) });
   const ice = (count: number, urls = ['stun:a']) => many(count, { urls });
 
   it.each<[string, object, object]>([
@@ -92,6 +94,8 @@ describe('limits', () => {
     ],
     ['256 characters of a word', joined({ session: 'x'.repeat(256) }), joined({ session: 'x'.repeat(257) })],
     ['milliseconds of a timer', joined({ grace: 2 ** 31 - 1 }), joined({ grace: 2 ** 31 })],
+    ['a date of a chat message', chatAt(8.64e15), chatAt(8.64e15 + 1)],
+    ['a date in the chat history', joined({ chat: [said(8.64e15)] }), joined({ chat: [said(8.64e15 + 1)] })],
     ['numbers that can be counted', joined({ seq: 2 ** 53 - 1 }), joined({ seq: 2 ** 53 })],
   ])('%s', (_, within, beyond) => {
     expect(parse(within)).toEqual(within);

@@ -49,7 +49,7 @@ export class CallModel {
   readonly transfers: FileTransfers;
   /** Resolves when there is something to show; rendering the call earlier would delay its connections. */
   readonly ready: Promise<void>;
-  readonly reactions = new Reactions(() => this.#changed());
+  readonly reactions = new Reactions(() => this.#changedSoon());
   #room: Room;
   #entry: JoinParameters;
   #emitter = new Emitter<{ changed: undefined; over: ErrorCode }>();
@@ -88,19 +88,19 @@ export class CallModel {
       nameOfPeer,
       isOpen: () => this.#panel === 'chat',
       announce: (text) => this.announce(text),
-      changed: () => this.#changed(),
+      changed: () => this.#changedSoon(),
     });
     this.transfers = new FileTransfers(
       this.#room,
       nameOfPeer,
-      () => this.#changed(),
+      () => this.#changedSoon(),
       ({ peerName, file }) => this.chat.notify(words.files.offers(peerName, file.name)),
     );
     this.local = new LocalParticipant({
       room: this.#room,
       devices,
       announce: (text) => this.announce(text),
-      changed: () => this.#changed(),
+      changed: () => this.#changedSoon(),
     });
     this.#listen();
     this.ready = new Promise((resolve) => {
@@ -277,7 +277,7 @@ export class CallModel {
     this.#emitter.emit('changed', undefined);
   }
 
-  /** Connecting causes many changes at once; rendering each of them would delay it. */
+  /** Connecting causes many changes at once, and so does a peer that floods the chat; rendering each of them would freeze the page. */
   #changedSoon(): void {
     this.#renderTimer ??= setTimeout(() => this.#changed(), renderDelay);
   }

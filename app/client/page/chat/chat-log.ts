@@ -48,7 +48,7 @@ export const missing = (known: readonly NewChatLine[], history: readonly History
         !known.some(({ mine, text, at }) => mine === line.mine && text === line.text && (mine || at === line.at)),
     );
 
-/** Lines kept: every change renders them all. */
+/** Lines kept. */
 export const most = 500;
 
 /** The last lines, in order of arrival. */

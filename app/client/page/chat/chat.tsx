@@ -1,8 +1,9 @@
 /** The chat panel. */
+import { Component } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { CallModel } from '../call/call-model.ts';
 import { clock } from '../i18n/format.ts';
-import { words } from '../i18n/i18n.ts';
+import { speech, words } from '../i18n/i18n.ts';
 import { Icon } from '../ui/icons.tsx';
 import type { ChatLine } from './chat-log.ts';
 import { Attach, FileList } from './file-list.tsx';
@@ -35,25 +36,36 @@ const Lines = ({ lines }: { lines: readonly ChatLine[] }) => {
     <div ref={list} class="lines" role="log" aria-label={chat.messages} tabIndex={0}>
       {lines.length === 0 && <p class="quiet">{chat.empty}</p>}
       {lines.map((line) => (
-        <Line key={line.key} line={line} />
+        <Line key={line.key} line={line} language={speech.language} />
       ))}
     </div>
   );
 };
 
-const Line = ({ line: { mine, name, text, at, delivery } }: { line: ChatLine }) => (
-  <article class={mine ? 'line mine' : 'line'} data-delivery={delivery}>
-    <p class="line-head">
-      <bdi class="line-name">{name}</bdi>
-      <time dateTime={new Date(at).toISOString()}>{clock(at)}</time>
-    </p>
-    <p class="line-text" dir="auto">
-      {withLinks(text)}
-    </p>
-    {delivery === 'sending' && <p class="line-delivery">{chat.sending}</p>}
-    {delivery === 'refused' && <p class="line-delivery refused">{chat.notSent}</p>}
-  </article>
-);
+type LineProps = { line: ChatLine; language: string };
+
+/** Rendered again only if its line or the language changes, so that a new line costs the same in a long chat. */
+export class Line extends Component<LineProps> {
+  override shouldComponentUpdate({ line, language }: LineProps) {
+    return line !== this.props.line || language !== this.props.language;
+  }
+
+  override render({ line: { mine, name, text, at, delivery } }: LineProps) {
+    return (
+      <article class={mine ? 'line mine' : 'line'} data-delivery={delivery}>
+        <p class="line-head">
+          <bdi class="line-name">{name}</bdi>
+          <time dateTime={new Date(at).toISOString()}>{clock(at)}</time>
+        </p>
+        <p class="line-text" dir="auto">
+          {withLinks(text)}
+        </p>
+        {delivery === 'sending' && <p class="line-delivery">{chat.sending}</p>}
+        {delivery === 'refused' && <p class="line-delivery refused">{chat.notSent}</p>}
+      </article>
+    );
+  }
+}
 
 /** The text with its URLs as links, which open a new tab and send no referrer. */
 const withLinks = (text: string) =>

@@ -2,14 +2,20 @@
 
 type TextPart = { type: 'text' | 'link'; text: string };
 
-/** Only http(s) URLs, without the punctuation of the sentence around them. */
-const urls = /https?:\/\/[^\s<>"]+[^\s<>".,;:!?'”’)\]]/g;
+/**
+ * Only http(s) URLs, without the punctuation of the sentence around them. Invisible characters and direction marks end a URL, because
+ * with them a URL may look like another one.
+ */
+const urls = /https?:\/\/[^\s<>"\p{Bidi_C}\p{DI}\u2800]+[^\s<>".,;:!?'”’)\]\p{Bidi_C}\p{DI}\u2800]/gu;
+/** User information (RFC 3986, 3.2.1) looks like the host. Browsers read \\ as /. */
+const userInfo = /^https?:[\\/]*[^\\/?#]*@/;
 
 /** Splits a text into parts, in order; joined, they are the text. */
 export const splitLinks = (text: string): TextPart[] => {
   const parts: TextPart[] = [];
   let end = 0;
   for (const { 0: link, index } of text.matchAll(urls)) {
+    if (userInfo.test(link)) continue;
     if (index > end) parts.push({ type: 'text', text: text.slice(end, index) });
     parts.push({ type: 'link', text: link });
     end = index + link.length;

@@ -1,10 +1,14 @@
 /** Locale-aware numbers, sizes, times and lists. */
+import { isolate } from './isolate.ts';
 
 /** Locale of the formats below; undefined = the browser's. */
 let locale: string | undefined;
+/** Kept, because each line of the chat needs it and it is slow to create. */
+let clockFormat: Intl.DateTimeFormat | undefined;
 
 export const formatAs = (next: string): void => {
   locale = next;
+  clockFormat = undefined;
 };
 
 export const number = (value: number): string => new Intl.NumberFormat(locale).format(value);
@@ -35,12 +39,14 @@ export const milliseconds = (value: number): string => withUnit(value, 'millisec
 export const bitrate = (rate: number): string => withUnit(rate / 1000, 'kilobit-per-second', 0);
 
 /** Hour and minute of `at`, in milliseconds since 1970. */
-export const clock = (at: number): string =>
-  new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' }).format(at);
+export const clock = (at: number): string => {
+  clockFormat ??= new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' });
+  return clockFormat.format(at);
+};
 
 /** A list without a conjunction. */
 export const list = (parts: string[]): string =>
-  new Intl.ListFormat(locale, { type: 'unit', style: 'short' }).format(parts);
+  new Intl.ListFormat(locale, { type: 'unit', style: 'short' }).format(parts.map(isolate));
 
 const withUnit = (value: number, unit: string, maximumFractionDigits: number): string => {
   // The short form in English is “29 byte”.

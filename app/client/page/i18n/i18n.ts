@@ -2,6 +2,7 @@
 import { Emitter } from '../../events.ts';
 import { recall, remember } from '../storage.ts';
 import { formatAs } from './format.ts';
+import { isolate } from './isolate.ts';
 import { isRightToLeft, type Language, languageFor, localeFor } from './languages.ts';
 import { en, type Words } from './locales/en.ts';
 
@@ -17,9 +18,20 @@ const loaders: Record<Exclude<Language, 'en'>, () => Promise<Words>> = {
 const fill = <Target extends object>(target: Target, source: object): Target => {
   const record = target as Record<string, unknown>;
   for (const [key, value] of Object.entries(source))
-    record[key] = typeof value === 'object' ? fill((record[key] as object | undefined) ?? {}, value) : value;
+    record[key] =
+      typeof value === 'object'
+        ? fill((record[key] as object | undefined) ?? {}, value)
+        : typeof value === 'function'
+          ? isolating(value)
+          : value;
   return target;
 };
+
+/** A message whose parameters cannot change the direction of the text around them: many are names and texts of other peers. */
+const isolating =
+  (message: (...parameters: unknown[]) => string) =>
+  (...parameters: unknown[]): string =>
+    message(...parameters.map((each) => (typeof each === 'string' ? isolate(each) : each)));
 
 /** Modules may keep a group of messages, never a single one: the language changes at run time. */
 export const words: Words = fill({} as Words, en);

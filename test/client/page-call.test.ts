@@ -1,0 +1,75 @@
+/** How often the page renders a call, and what it renders again. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Emitter } from '../../app/client/events.ts';
+import { CallModel } from '../../app/client/page/call/call-model.ts';
+import { Line } from '../../app/client/page/chat/chat.tsx';
+import { ownLine } from '../../app/client/page/chat/chat-log.ts';
+import type { Devices } from '../../app/client/page/devices/devices.ts';
+import { clock, formatAs } from '../../app/client/page/i18n/format.ts';
+import type { RoomEvents } from '../../app/client/room.ts';
+
+const far = vi.hoisted(() => ({ room: {} as object }));
+vi.mock('../../app/client/room.ts', () => ({ join: () => far.room }));
+
+const enter = () => {
+  const emitter = new Emitter<RoomEvents>();
+  far.room = {
+    state: { state: 'joined' },
+    peers: [{ id: 'a', name: 'Ada' }],
+    on: emitter.on.bind(emitter),
+    chat: () => new Promise(() => {}),
+  };
+  const devices = { state: () => ({ state: 'off' }), onChange: () => () => {}, onReplaced: () => () => {}, stream: {} };
+  const model = new CallModel({ room: 'garden', name: '', devices: devices as unknown as Devices });
+  const rendered = vi.fn();
+  model.onChange(rendered);
+  return { emitter, model, rendered };
+};
+
+describe('a call', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+    vi.stubGlobal('addEventListener', () => {});
+    vi.stubGlobal('location', { href: 'https://host/garden' });
+    vi.stubGlobal('isSecureContext', false);
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.unstubAllGlobals();
+  });
+
+  it.each([true, false])('is rendered at most ten times a second while a peer floods it; chat open: %s', (isOpen) => {
+    const { emitter, model, rendered } = enter();
+    if (isOpen) model.show('chat');
+    rendered.mockClear();
+    for (let at = 1; at <= 100; at += 1) {
+      emitter.emit('chat', { from: 'a', text: `${at}`, at });
+      emitter.emit('reaction', { from: 'a', text: '!' });
+      emitter.emit('mute-request', { from: 'a', kind: 'audio' });
+      vi.advanceTimersByTime(10);
+    }
+    expect(rendered.mock.calls.length).toBeGreaterThanOrEqual(9);
+    expect(rendered.mock.calls.length).toBeLessThanOrEqual(10);
+    expect(model.chat.lines).toHaveLength(100);
+  });
+});
+
+describe('a line of the chat', () => {
+  it('is rendered again only if it or the language changes', () => {
+    const line = { ...ownLine('hello'), key: 1 };
+    const shown = new Line({ line, language: 'en' });
+    const changes = (language: string, next = line) => shown.shouldComponentUpdate({ line: next, language });
+    expect([changes('en'), changes('ja'), changes('en', { ...line })]).toEqual([false, true, true]);
+  });
+
+  it('shows its time with one format for each language', () => {
+    const create = vi.spyOn(Intl, 'DateTimeFormat');
+    const noon = new Date(2026, 0, 1, 12, 30).getTime();
+    formatAs('en-GB');
+    for (let at = 0; at < 100; at += 1) expect(clock(noon)).toBe('12:30');
+    formatAs('en-US');
+    expect(clock(noon)).toBe('12:30 PM');
+    expect(create).toHaveBeenCalledTimes(2);
+    create.mockRestore();
+  });
+});
