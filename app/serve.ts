@@ -112,13 +112,14 @@ const appSettings = (settings: Settings) => ({
 
 /** Applies what is due by now: timeouts, pings, expired budgets. */
 const tick = async (
-  { store, addresses, roomGuesses, seats, clock }: Signaling,
+  { store, addresses, roomGuesses, seats, unsent, clock }: Signaling,
   transports: { tick(now: number): void }[],
   acceptMore: () => void,
 ): Promise<void> => {
   acceptMore();
   const now = clock();
   for (const transport of transports) transport.tick(now);
+  unsent.enforce();
   roomGuesses.sweep(now);
   seats.sweep(now);
   await store.sweep();

@@ -10,6 +10,7 @@ import { KeyedBuckets } from '../budgets/keyed-buckets.ts';
 import { SeatBudgets, type SeatLimits } from '../budgets/seat-budgets.ts';
 import type { RateLimits } from '../budgets/token-bucket.ts';
 import { TurnShares } from '../budgets/turn-shares.ts';
+import { UnsentBytes } from '../budgets/unsent-bytes.ts';
 import type { Settings } from '../config/schema.ts';
 import { inNetworks, privateNetworks } from '../listener/networks.ts';
 import { refusalsByAddress } from '../listener/refused-addresses.ts';
@@ -48,6 +49,7 @@ export const createSignaling = async (
     passcodes: new PasscodeHasher(),
     seats: new SeatBudgets(seatLimits(settings), store.worker !== undefined),
     turns: new TurnShares(setImmediate),
+    unsent: new UnsentBytes(settings['max-unsent-bytes-per-address']),
     fanout: new Fanout(store, Math.floor(Math.min(settings['log-events'], 1024) / 4)),
     ice: iceServers(settings),
   };

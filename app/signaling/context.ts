@@ -3,6 +3,7 @@ import type { Sessions } from '../auth/session.ts';
 import type { IceSet } from '../auth/turn.ts';
 import type { SeatBudgets, SeatLimits } from '../budgets/seat-budgets.ts';
 import type { TurnShares } from '../budgets/turn-shares.ts';
+import type { UnsentBytes } from '../budgets/unsent-bytes.ts';
 import type { RefusedTo } from '../listener/refused-addresses.ts';
 import type { PeerId } from '../protocol/messages.ts';
 import type { Rules } from '../rooms/room.ts';
@@ -47,6 +48,8 @@ export type Signaling = AuthorizationContext & {
   seats: SeatBudgets;
   /** What each network may have done in a turn of the event loop. */
   turns: TurnShares;
+  /** The budget for bytes buffered for receivers that do not read, by network and in total. */
+  unsent: UnsentBytes;
   limits: SignalingLimits;
   /** The ICE servers for a peer whose client is in `network`; `now` in ms since 1970. */
   ice: (peer: PeerId, network: string | undefined, now: number) => IceSet;

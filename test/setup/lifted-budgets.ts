@@ -26,6 +26,7 @@ const ofAddresses = {
   'max-rooms-per-address': 1_000_000,
   'max-seats-per-address': 1_000_000,
   'max-connections-per-address': 1_000_000,
+  'max-unsent-bytes-per-address': 1_099_511_627_776,
 };
 
 export const flagsOf = (settings: Record<string, number | string>): string[] =>

@@ -5,6 +5,7 @@ import { AddressBudgets, type AddressLimits } from '../../app/budgets/address-bu
 import { KeyedBuckets } from '../../app/budgets/keyed-buckets.ts';
 import { SeatBudgets } from '../../app/budgets/seat-budgets.ts';
 import { TurnShares } from '../../app/budgets/turn-shares.ts';
+import { UnsentBytes } from '../../app/budgets/unsent-bytes.ts';
 import type { Signaling } from '../../app/signaling/context.ts';
 import { Fanout } from '../../app/signaling/fanout.ts';
 import { zeroCounts } from '../../app/stats/counters.ts';
@@ -63,6 +64,7 @@ export const testContext = (over: Partial<Signaling> = {}): Signaling => {
     authorise: async () => ({}),
     refusedTo: () => {},
     turns: new TurnShares(setImmediate),
+    unsent: new UnsentBytes(1e9),
     addresses: new AddressBudgets(addressLimits()),
     roomGuesses: new KeyedBuckets({ rate: 1, burst: 20 }),
     passcodes: new PasscodeHasher(),

@@ -2,13 +2,15 @@
 import { EventEmitter } from 'node:events';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { WebSocket } from 'ws';
 import { SeatBudgets } from '../../app/budgets/seat-budgets.ts';
+import { UnsentBytes } from '../../app/budgets/unsent-bytes.ts';
 import { errors } from '../../app/protocol/errors.ts';
 import { EventStream } from '../../app/signaling/transports/event-stream.ts';
 import { HttpConversations } from '../../app/signaling/transports/http.ts';
 import { WebSockets } from '../../app/signaling/transports/websocket.ts';
+import { pageBytes } from '../../app/signaling/transports/websocket-frames.ts';
 import { testContext } from './test-context.ts';
 
 const limit = 5000;
@@ -47,7 +49,7 @@ const stalled = () => {
       this.readyState = 2;
       this.closedBy = code;
     },
-    terminate() {},
+    terminate: vi.fn(() => connection.emit('close')),
   });
   connection.on('data', () => {});
   return { connection, socket };
@@ -121,6 +123,102 @@ test.each<[string, (stream: EventStream, at: number) => void]>([
   expect(stream.isOpen).toBe(false);
   expect(response.writableLength).toBeLessThan(limit + 500);
   expect(response.writableEnded).toBe(true);
+});
+
+describe('the unsent bytes of all connections', () => {
+  /** Allows four pages for an address. */
+  const accepting = () => {
+    const unsent = new UnsentBytes(4 * pageBytes);
+    const webSockets = new WebSockets(
+      { ...context(), unsent },
+      { opened: () => {}, closed: () => {}, turnedAway: () => {} },
+    );
+    return {
+      accept(ip: string, pages: number) {
+        const { connection, socket } = stalled();
+        const visitor = { reqId: '', ip };
+        webSockets.accept('room', socket as unknown as WebSocket, connection as unknown as Socket, visitor);
+        connection.writableLength = pages * pageBytes;
+        return { connection, socket };
+      },
+      tick() {
+        webSockets.tick(0);
+        unsent.enforce();
+      },
+    };
+  };
+  const slow = errors['slow-consumer'].close;
+  const closedBy = (peers: ReturnType<typeof stalled>[]) => peers.map(({ socket }) => socket.closedBy);
+
+  test('an address within the limit keeps its connections; over it, those with the most are closed', () => {
+    const { accept, tick } = accepting();
+    const peers = [accept('192.0.2.1', 1), accept('192.0.2.1', 2), accept('192.0.2.1', 1)];
+    const others = [accept('192.0.2.2', 3), accept('192.0.2.2', 0)];
+    tick();
+    tick();
+    expect(closedBy([...peers, ...others])).toEqual([0, 0, 0, 0, 0]);
+    peers.push(accept('192.0.2.1', 0.01));
+    tick();
+    expect(closedBy([...peers, ...others])).toEqual([0, slow, 0, 0, 0, 0]);
+  });
+
+  test('a connection that is closing still counts, and is terminated before another is closed', () => {
+    const { accept, tick } = accepting();
+    const [most, other, idle] = [accept('192.0.2.1', 3), accept('192.0.2.1', 2), accept('192.0.2.1', 0)];
+    tick();
+    expect(closedBy([most, other, idle])).toEqual([slow, 0, 0]);
+    expect(most.socket.terminate).not.toHaveBeenCalled();
+    tick();
+    expect(most.socket.terminate).toHaveBeenCalledOnce();
+    expect(closedBy([other, idle])).toEqual([0, 0]);
+    expect(other.socket.terminate).not.toHaveBeenCalled();
+  });
+
+  test('the addresses of an IPv6 /48 count as one, and so do unknown addresses', () => {
+    const { accept, tick } = accepting();
+    const near = [accept('2001:db8:1:1::1', 2), accept('2001:db8:1:2::1', 3)];
+    const far = accept('2001:db8:2::1', 3);
+    const unknown = [accept('', 3), accept('', 2)];
+    tick();
+    expect(closedBy([...near, far, ...unknown])).toEqual([0, slow, 0, slow, 0]);
+  });
+
+  test('a process has four times the limit of an address; beyond that, the address with the most is reduced', () => {
+    const { accept, tick } = accepting();
+    const peers = Array.from({ length: 5 }, (_, at) => accept(`192.0.2.${at}`, 3));
+    peers.push(accept('192.0.2.4', 1));
+    tick();
+    expect(closedBy(peers)).toEqual([0, 0, 0, 0, 0, 0]);
+    peers.push(accept('192.0.2.5', 1));
+    tick();
+    expect(closedBy(peers)).toEqual([0, 0, 0, 0, slow, 0, 0]);
+  });
+});
+
+test('the unsent bytes of event streams count for their address, also after the end of a stream', async () => {
+  const unsent = new UnsentBytes(limit);
+  const conversations = new HttpConversations({ ...context(), unsent }, { streamed: () => {} });
+  const responses: ServerResponse[] = [];
+  const stream = async (ip: string, bytes: number) => {
+    const { session } = JSON.parse((await conversations.join('room', '{}', { address: ip })).body);
+    const response = new ServerResponse(new IncomingMessage(new Socket()));
+    const request = { reqId: '', ip, begin: () => response };
+    expect(await conversations.stream('room', session, 0, { address: ip }, request)).toBeUndefined();
+    response.write('x'.repeat(bytes));
+    responses.push(response);
+  };
+  const tick = () => {
+    conversations.tick(0);
+    unsent.enforce();
+  };
+  for (const bytes of [1500, 2500, 1500]) await stream('192.0.2.1', bytes);
+  await stream('192.0.2.2', 2500);
+  tick();
+  expect(responses.map(({ writableEnded }) => writableEnded)).toEqual([false, true, false, false]);
+  expect(responses.map(({ destroyed }) => destroyed)).toEqual([false, false, false, false]);
+  tick();
+  expect(responses.map(({ destroyed }) => destroyed)).toEqual([false, true, false, false]);
+  expect(responses.map(({ writableEnded }) => writableEnded)).toEqual([false, true, false, false]);
 });
 
 test('the response to a poll is limited to max-unsent-bytes; the next one continues from there', async () => {

@@ -61,6 +61,9 @@ export const rooms = {
   'max-unsent-bytes': bytes(65_536, 1_073_741_824).default(1_048_576).register(settingMetadata, {
     help: 'bytes buffered for a peer that does not read',
   }),
+  'max-unsent-bytes-per-address': bytes(65_536, 1_099_511_627_776).default(16_777_216).register(settingMetadata, {
+    help: 'bytes buffered for all peers of one address (IPv6: one /48) that do not read; a process buffers at most four times as many',
+  }),
   'message-rate': integer(1, 1_000_000).default(100).register(settingMetadata, {
     help: 'messages per second from one session, sustained',
   }),

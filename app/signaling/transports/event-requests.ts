@@ -1,5 +1,6 @@
 /** Requests for events over plain HTTP: by long polling, or as a stream. */
 import type { ServerResponse } from 'node:http';
+import { largestNetwork } from '../../budgets/address.ts';
 import { type Refusal, refuse } from '../../protocol/errors.ts';
 import type { PeerId, RoomName } from '../../protocol/messages.ts';
 import type { RoomLogEntry } from '../../rooms/event-log.ts';
@@ -23,7 +24,8 @@ export type Streams = { streamed(stream: Streamed): void };
 export type StreamRequest = Pick<Streamed, 'reqId' | 'ip'> & { begin(): ServerResponse };
 
 export class EventRequests {
-  readonly #streams = new Map<EventStream, PeerRecord>();
+  /** The open streams; `network`: the key of the client's largest network. */
+  readonly #streams = new Map<EventStream, { record: PeerRecord; network: string }>();
   readonly #signaling: Signaling;
   readonly #peers: HttpPeers;
   readonly #streamLog: Streams;
@@ -106,10 +108,13 @@ export class EventRequests {
     }
   }
 
-  /** Called periodically: ends the polls that are due, and forgets peers without a recent request. */
+  /** Called periodically: counts unsent bytes, ends the polls that are due, and forgets peers without a recent request. */
   tick(now: number): void {
     const { pollWait, pollGrace, rules } = this.#signaling.limits;
-    for (const [stream, { lastRequest }] of this.#streams) stream.tick(now, lastRequest);
+    for (const [stream, { record, network }] of this.#streams) {
+      stream.tick(now, record.lastRequest);
+      stream.countUnsent(network);
+    }
     for (const record of this.#peers.records()) {
       const { poll, stream, lastRequest, renewIceAt } = record;
       if (poll && Math.min(poll.deadline, renewIceAt) <= now) poll.finish();
@@ -209,7 +214,7 @@ export class EventRequests {
     const { streams } = counts;
     addresses.hold('connections', request.ip);
     record.stream = stream;
-    this.#streams.set(stream, record);
+    this.#streams.set(stream, { record, network: largestNetwork(request.ip) });
     streams.opened += 1;
     return (traffic) => {
       streams.closed += 1;

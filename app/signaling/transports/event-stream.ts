@@ -134,6 +134,17 @@ export class EventStream implements Receiver {
     this.#markAway();
   }
 
+  /** Counts the unsent bytes, also of a stream that is ending, for the client's largest network. */
+  countUnsent(network: string): void {
+    if (this.#state.state !== 'open' && this.#state.state !== 'ending') return;
+    const { response, state } = this.#state;
+    const bytes = response.writableLength;
+    if (bytes === 0) return;
+    const isEnding = state === 'ending';
+    const close = () => (isEnding ? response.destroy() : this.end(refuse('slow-consumer')));
+    this.#signaling.unsent.count(network, { bytes, isEnding, close });
+  }
+
   /** Closes before anything was written. */
   abandon(): void {
     this.#detach();

@@ -1,7 +1,7 @@
 /** Encodes text messages as WebSocket frames in one buffer, so that all messages of one turn leave in one write. */
 
-/** Size of the shared buffer for frames. A socket whose receiver does not read keeps at most this much. */
-const pageBytes = 65_536;
+/** Size of the shared buffer for frames. A socket whose receiver does not read keeps one of them. */
+export const pageBytes = 65_536;
 let page = Buffer.allocUnsafeSlow(pageBytes);
 
 /**

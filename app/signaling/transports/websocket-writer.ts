@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { MessageWriter } from '../session.ts';
-import { keepFrames, textFrames } from './websocket-frames.ts';
+import { keepFrames, pageBytes, textFrames } from './websocket-frames.ts';
 
 // The state is in fields, not in closures, to save memory: there is one writer for each peer.
 export class WebSocketWriter implements MessageWriter {
@@ -20,6 +20,12 @@ export class WebSocketWriter implements MessageWriter {
     this.#socket = socket;
     this.#connection = connection;
     this.#maxUnsent = maxUnsent;
+  }
+
+  /** Bytes of memory that unsent bytes take: even a few of them keep a whole page of frames. */
+  get unsentBytes(): number {
+    const { writableLength } = this.#connection;
+    return writableLength > 0 ? Math.max(writableLength, pageBytes) : 0;
   }
 
   send(text: string): boolean {

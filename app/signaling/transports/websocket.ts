@@ -42,6 +42,8 @@ type Open = {
   pingedAt: number;
   closingSince?: number;
   connection: Socket;
+  /** The key of the client's largest network. */
+  network: string;
   usage: ConnectionUsage;
 };
 /** Messages received since it opened (`openedAt`, a performance.now()), and the byte counters of the connection at that time. */
@@ -90,7 +92,8 @@ export class WebSockets {
       bytesWrittenBefore,
     };
     const session = new Session(this.#signaling, room, writer, caller);
-    const open: Open = { socket, session, writer, isAlive: true, pingedAt: clock(), connection, usage };
+    const network = largestNetwork(visitor.ip);
+    const open: Open = { socket, session, writer, isAlive: true, pingedAt: clock(), connection, network, usage };
     this.#begin(open, { ...visitor, room });
     socket.on('pong', (data: Buffer) => {
       // Only one that answers a ping is free.
@@ -107,7 +110,6 @@ export class WebSockets {
       else session.receive(text, bytes);
     };
     socket.on('message', (data: Buffer, isBinary) => receive(data.toString(), data.length, isBinary));
-    const network = largestNetwork(visitor.ip);
     const share = () => turns.of(network);
     // Before it joins, a client is limited by the fragments of a message and the number of messages.
     const onFragment = (bytes: number) => void (session.peer === undefined || session.charge(bytes));
@@ -148,11 +150,12 @@ export class WebSockets {
     });
   }
 
-  /** Called periodically: pings the clients, and terminates connections that do not respond. */
+  /** Called periodically: counts unsent bytes, pings the clients, and terminates connections that do not respond. */
   tick(now: number): void {
     const { pingInterval } = this.#signaling.limits;
     for (const open of this.#open) {
       open.session.tick(now);
+      this.#countUnsent(open);
       if (open.socket.readyState !== open.socket.OPEN) {
         open.closingSince ??= now;
         if (now - open.closingSince >= closeTimeout) open.socket.terminate();
@@ -162,6 +165,14 @@ export class WebSockets {
         open.socket.ping();
       }
     }
+  }
+
+  #countUnsent({ writer, socket, session, network }: Open): void {
+    const bytes = writer.unsentBytes;
+    if (bytes === 0) return;
+    const isEnding = socket.readyState !== socket.OPEN;
+    const close = () => (isEnding ? socket.terminate() : session.end(refuse('slow-consumer')));
+    this.#signaling.unsent.count(network, { bytes, isEnding, close });
   }
 
   /** Closes every session with `draining`, so that its client reconnects elsewhere or later. */
