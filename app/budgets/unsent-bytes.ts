@@ -1,7 +1,7 @@
 /** The budget for bytes buffered for receivers that do not read: which connections are closed when an address or the process has too many. */
 
 /**
- * A connection with unsent bytes. `close` ends it; if it is ending already (`isEnding`), `close` destroys it, which frees its memory
+ * A connection with unsent bytes; `bytes`: their memory. `close` ends it; if it is ending already (`isEnding`), `close` destroys it, which frees its memory
  * without waiting for the client.
  */
 type SlowConnection = { bytes: number; isEnding: boolean; close: () => void };
@@ -11,6 +11,12 @@ type Network = { bytes: number; connections: SlowConnection[] };
 const processScale = 4;
 /** Share of its bytes to which the network with the most is reduced, again and again until the total is within its limit. */
 const step = 0.9;
+
+/** Bytes of memory that Node uses for a write that waits, besides its data. For short messages, this is most of their memory. */
+const writeOverhead = 256;
+
+/** The memory of unsent bytes. @param writes since the connection last had nothing unsent, which may be more than wait now */
+export const unsentMemory = (bytes: number, writes: number): number => bytes + writes * writeOverhead;
 
 export class UnsentBytes {
   #networks = new Map<string, Network>();

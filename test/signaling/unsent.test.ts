@@ -174,6 +174,16 @@ describe('the unsent bytes of all connections', () => {
     expect(other.socket.terminate).not.toHaveBeenCalled();
   });
 
+  test('each write that waits counts for the memory that it takes besides its bytes', () => {
+    const { accept, tick } = accepting();
+    const { socket } = accept('192.0.2.1', 3.99);
+    tick();
+    expect(socket.closedBy).toBe(0);
+    for (let count = 0; count < 3; count += 1) socket.emit('ping', Buffer.alloc(0));
+    tick();
+    expect(socket.closedBy).toBe(slow);
+  });
+
   test('the addresses of an IPv6 /48 count as one, and so do unknown addresses', () => {
     const { accept, tick } = accepting();
     const near = [accept('2001:db8:1:1::1', 2), accept('2001:db8:1:2::1', 3)];
@@ -196,8 +206,10 @@ describe('the unsent bytes of all connections', () => {
 });
 
 test('the unsent bytes of event streams count for their address, also after the end of a stream', async () => {
-  const unsent = new UnsentBytes(limit);
-  const conversations = new HttpConversations({ ...context(), unsent }, { streamed: () => {} });
+  const unsent = new UnsentBytes(90_000);
+  const opened = context();
+  opened.limits.unsentBytes = 90_000;
+  const conversations = new HttpConversations({ ...opened, unsent }, { streamed: () => {} });
   const responses: ServerResponse[] = [];
   const stream = async (ip: string, bytes: number) => {
     const { session } = JSON.parse((await conversations.join('room', '{}', { address: ip })).body);
@@ -211,8 +223,8 @@ test('the unsent bytes of event streams count for their address, also after the 
     conversations.tick(0);
     unsent.enforce();
   };
-  for (const bytes of [1500, 2500, 1500]) await stream('192.0.2.1', bytes);
-  await stream('192.0.2.2', 2500);
+  for (const bytes of [30_000, 40_000, 30_000]) await stream('192.0.2.1', bytes);
+  await stream('192.0.2.2', 40_000);
   tick();
   expect(responses.map(({ writableEnded }) => writableEnded)).toEqual([false, true, false, false]);
   expect(responses.map(({ destroyed }) => destroyed)).toEqual([false, false, false, false]);

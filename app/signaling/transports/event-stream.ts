@@ -1,6 +1,7 @@
 /** An event stream (`text/event-stream`) as a peer's receiver: missed events, live events, heartbeats, and its end. */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { unsentMemory } from '../../budgets/unsent-bytes.ts';
 import { type ErrorCode, type Refusal, refuse } from '../../protocol/errors.ts';
 import { onOneLine } from '../../protocol/event-stream.ts';
 import type { PeerId, RoomName } from '../../protocol/messages.ts';
@@ -49,6 +50,8 @@ export class EventStream implements Receiver {
   /** The number of the room's last event for any peer. The `after` of this peer has to advance with it. */
   #reached = 0;
   #messages = 0;
+  /** Writes since the response last had nothing unsent. */
+  #writes = 0;
   readonly #signaling: Signaling;
   readonly #room: RoomName;
   readonly #peer: PeerId;
@@ -138,8 +141,8 @@ export class EventStream implements Receiver {
   countUnsent(network: string): void {
     if (this.#state.state !== 'open' && this.#state.state !== 'ending') return;
     const { response, state } = this.#state;
-    const bytes = response.writableLength;
-    if (bytes === 0) return;
+    if (response.writableLength === 0) return;
+    const bytes = unsentMemory(response.writableLength, this.#writes);
     const isEnding = state === 'ending';
     const close = () => (isEnding ? response.destroy() : this.end(refuse('slow-consumer')));
     this.#signaling.unsent.count(network, { bytes, isEnding, close });
@@ -190,6 +193,7 @@ export class EventStream implements Receiver {
     if (this.#state.state !== 'open' || this.#state.response.destroyed) return;
     const { response } = this.#state;
     if (response.writableLength > this.#signaling.limits.unsentBytes) return this.end(refuse('slow-consumer'));
+    this.#writes = response.writableLength > 0 ? this.#writes + 1 : 0;
     response.write(text);
     this.#state.lastWrite = this.#signaling.clock();
   }

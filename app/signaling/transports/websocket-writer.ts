@@ -1,6 +1,7 @@
 /** Batches all messages of one event loop turn into one write to a WebSocket; ws would need one or two writes for each. */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
+import { unsentMemory } from '../../budgets/unsent-bytes.ts';
 import type { MessageWriter } from '../session.ts';
 import { keepFrames, pageBytes, textFrames } from './websocket-frames.ts';
 
@@ -11,6 +12,8 @@ export class WebSocketWriter implements MessageWriter {
   #queue: string[] = [];
   /** Characters in the queue. */
   #queuedLength = 0;
+  /** Writes since the connection last had nothing unsent. */
+  #writes = 0;
   readonly #socket: WebSocket;
   readonly #connection: Socket;
   readonly #maxUnsent: number;
@@ -22,10 +25,10 @@ export class WebSocketWriter implements MessageWriter {
     this.#maxUnsent = maxUnsent;
   }
 
-  /** Bytes of memory that unsent bytes take: even a few of them keep a whole page of frames. */
-  get unsentBytes(): number {
+  /** The memory of the unsent bytes. Even a few of them keep a whole page of frames. */
+  get unsentMemory(): number {
     const { writableLength } = this.#connection;
-    return writableLength > 0 ? Math.max(writableLength, pageBytes) : 0;
+    return writableLength > 0 ? Math.max(unsentMemory(writableLength, this.#writes), pageBytes) : 0;
   }
 
   send(text: string): boolean {
@@ -39,6 +42,7 @@ export class WebSocketWriter implements MessageWriter {
   /** Answers a ping frame, under the same limit. */
   pong(data: Buffer): boolean {
     if (this.#isFull()) return false;
+    this.#countWrite();
     this.#socket.pong(data);
     return true;
   }
@@ -49,7 +53,7 @@ export class WebSocketWriter implements MessageWriter {
     this.#queuedLength = 0;
     this.sent += texts.length;
     if (texts.length === 0 || this.#socket.readyState !== this.#socket.OPEN) return;
-    const isBusy = this.#connection.writableLength > 0;
+    const isBusy = this.#countWrite();
     const frames = textFrames(texts);
     this.#connection.write(isBusy ? Buffer.from(frames) : frames);
     // Nearly always the kernel has accepted all of it by now.
@@ -60,6 +64,13 @@ export class WebSocketWriter implements MessageWriter {
     this.#queue.push(...last);
     this.flush();
     this.#socket.close(code, reason);
+  }
+
+  /** Called before each write. @returns whether it will wait for earlier ones */
+  #countWrite(): boolean {
+    const isBusy = this.#connection.writableLength > 0;
+    this.#writes = isBusy ? this.#writes + 1 : 0;
+    return isBusy;
   }
 
   /** Flushes before it decides: the messages of this turn only count if the kernel does not accept them now. */

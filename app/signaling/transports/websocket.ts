@@ -168,7 +168,7 @@ export class WebSockets {
   }
 
   #countUnsent({ writer, socket, session, network }: Open): void {
-    const bytes = writer.unsentBytes;
+    const bytes = writer.unsentMemory;
     if (bytes === 0) return;
     const isEnding = socket.readyState !== socket.OPEN;
     const close = () => (isEnding ? socket.terminate() : session.end(refuse('slow-consumer')));
