@@ -22,8 +22,8 @@ export type TurnShare = {
 };
 
 /**
- * A share is renewed only when it is used up, in the next turn: most turns have little work, and to renew all shares in each of them would
- * cost a tenth of relaying a message. So a network that sends little waits now and then for a turn that comes at once.
+ * A share is renewed in the next turn only when half of it is used: most turns have little work, and to renew all shares in each of them
+ * would cost a tenth of relaying a message.
  */
 export class TurnShares {
   readonly #shares = new Map<string, Share>();
@@ -88,7 +88,7 @@ class Share implements TurnShare {
   #called = 0;
   readonly #schedule: () => void;
 
-  /** @param schedule called when there is work for the next turn */
+  /** @param schedule called when it has to be renewed in the next turn */
   constructor(schedule: () => void) {
     this.#schedule = schedule;
   }
@@ -100,6 +100,7 @@ class Share implements TurnShare {
   take(cost: number): boolean {
     if (this.#used >= turnCosts.turn) return false;
     this.#used += cost;
+    if (this.#used >= turnCosts.turn / 2) this.#schedule();
     return true;
   }
 

@@ -45,12 +45,12 @@ test('what is deferred comes before what arrives later, and deferred work can be
   expect(done.toSorted()).toEqual(['late', 'long', 'short']);
 });
 
-test('what networks have used is forgotten in the next turn when there are many of them, and when one has to wait', async () => {
+test('what networks have used is forgotten in the next turn when there are many of them, and when one has used half of its share', async () => {
   const turns = new TurnShares(setImmediate);
-  for (let nth = 0; nth < 1000; nth += 1) turns.run(`network ${nth}`, turnCosts.request, () => {});
+  for (let nth = 0; nth < 1000; nth += 1) turns.run(`network ${nth}`, turnCosts.frame, () => {});
   await turn();
   expect(turns.size).toBe(1000);
-  turns.run('one more', turnCosts.request, () => {});
+  turns.run('one more', turnCosts.frame, () => {});
   await turn();
   expect(turns.size).toBe(0);
   for (let nth = 0; nth < 3; nth += 1) turns.run('busy', turnCosts.turn, () => {});

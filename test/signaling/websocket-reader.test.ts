@@ -170,6 +170,33 @@ test('what waits for its turn when the client ends the connection is handled bef
   expect(texts).toEqual(['a', 'b']);
 });
 
+test('the bytes of an unfinished message are known, and forgotten when it is complete', async () => {
+  const client = new WebSocket(`ws://127.0.0.1:${(server.address() as { port: number }).port}`);
+  client.on('error', () => {});
+  const [socket, connection] = await new Promise<[WebSocket, Socket]>((resolve) =>
+    server.once('connection', (accepted, request) => resolve([accepted, request.socket])),
+  );
+  const reader = readAhead(socket, connection, {
+    maxBytes: limit,
+    share: () => shareOf(Number.POSITIVE_INFINITY),
+    onText: () => {},
+    onFragment: () => {},
+  });
+  const sizes = [
+    frame('a'),
+    frame('x'.repeat(1000), { fin: false }),
+    frame('ping', { opcode: 9 }),
+    frame('x'.repeat(1000), { opcode: 0, fin: false }),
+    frame('x', { opcode: 0 }),
+    frame('y'.repeat(1500)).subarray(0, 1000),
+  ].map((bytes) => {
+    connection.emit('data', Buffer.from(bytes));
+    return reader.unfinishedBytes;
+  });
+  expect(sizes).toEqual([0, 1008, 1008, 2016, 0, 1000]);
+  client.terminate();
+});
+
 test('whole texts are not left to ws', async () => {
   expect((await receive([frame('a'), Buffer.concat([frame('b'.repeat(300)), frame('')])], true)).taken).toBe(3);
 });

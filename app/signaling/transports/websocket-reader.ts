@@ -13,12 +13,18 @@ type ReaderOptions = { maxBytes: number; share: () => TurnShare; onText: OnText;
 /**
  * Calls `onText` for every text message of up to `maxBytes` that arrives in one chunk; ws still emits all others. The order is
  * kept. `onFragment`: called for every frame that continues a message.
+ * @returns the bytes that ws keeps of a message that is not complete yet
  */
-export const readAhead = (socket: WebSocket, connection: Socket, options: ReaderOptions): void => {
+export const readAhead = (
+  socket: WebSocket,
+  connection: Socket,
+  options: ReaderOptions,
+): { readonly unfinishedBytes: number } => {
   const toWs = interceptData(connection, (chunk) => reader.read(chunk));
   const reader = new Reader(socket, connection, options, toWs);
   // Before ws learns of the end and ignores what comes after.
   connection.prependListener('end', () => reader.end());
+  return reader;
 };
 
 /** `bytes`: the length of the payload. */
@@ -31,6 +37,7 @@ type OnFragment = (bytes: number) => void;
  * of a fragmented message is handled here. Everything else goes unchanged to ws, which implements every rule.
  */
 class Reader {
+  unfinishedBytes = 0;
   /** Bytes still to come of a frame that ws reads. */
   #remaining = 0;
   /** The start of a frame, too short to have its length. */
@@ -82,6 +89,7 @@ class Reader {
     let forWs = at > 0;
     if (forWs) this.#toWs(at < bytes.length ? copyOf(bytes.subarray(0, at)) : bytes);
     this.#remaining -= at;
+    if (at > 0) this.#countUnfinished(at);
     while (at < bytes.length && !this.#closed) {
       if (!share.take(turnCosts.frame) && !this.#ended) return this.#defer(share, bytes.subarray(at));
       const from = at + headSize(bytes, at);
@@ -126,6 +134,10 @@ class Reader {
     return valid;
   }
 
+  #countUnfinished(bytes: number): void {
+    this.unfinishedBytes = this.#fragmented || this.#remaining > 0 ? this.unfinishedBytes + bytes : 0;
+  }
+
   #passToWs(bytes: Buffer, at: number, end: number): void {
     const first = bytes[at] ?? 0;
     this.#closed = (first & 0x0f) === close;
@@ -133,6 +145,7 @@ class Reader {
     if ((first & 0x0f) === continuation) this.#onFragment(end - at);
     this.#remaining = Math.max(0, end - bytes.length);
     const frame = bytes.subarray(at, end);
+    if ((first & 0x08) === 0) this.#countUnfinished(frame.length);
     // What ws keeps until the message is complete must not keep the whole chunk that it arrived in, up to 64 KiB.
     this.#toWs(this.#remaining > 0 || this.#fragmented ? copyOf(frame) : frame);
   }

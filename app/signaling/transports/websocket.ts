@@ -37,6 +37,7 @@ type Open = {
   socket: WebSocket;
   session: Session;
   writer: WebSocketWriter;
+  reader?: { readonly unfinishedBytes: number };
   /** Whether anything was received since the last ping. */
   isAlive: boolean;
   pingedAt: number;
@@ -113,7 +114,7 @@ export class WebSockets {
     const share = () => turns.of(network);
     // Before it joins, a client is limited by the fragments of a message and the number of messages.
     const onFragment = (bytes: number) => void (session.peer === undefined || session.charge(bytes));
-    readAhead(socket, connection, { maxBytes: limits.messageBytes, share, onText: receive, onFragment });
+    open.reader = readAhead(socket, connection, { maxBytes: limits.messageBytes, share, onText: receive, onFragment });
     socket.on('error', (error) => {
       log.info({ room, err: error.message }, 'WebSocket protocol error');
       if (isProtocolError(error)) this.#signaling.refusedTo(caller.address, caller.crossSite);
@@ -167,8 +168,9 @@ export class WebSockets {
     }
   }
 
-  #countUnsent({ writer, socket, session, network }: Open): void {
-    const bytes = writer.unsentMemory;
+  /** Also counts what the client has sent of a message that it does not finish. */
+  #countUnsent({ writer, reader, socket, session, network }: Open): void {
+    const bytes = writer.unsentMemory + (reader?.unfinishedBytes ?? 0);
     if (bytes === 0) return;
     const isEnding = socket.readyState !== socket.OPEN;
     const close = () => (isEnding ? socket.terminate() : session.end(refuse('slow-consumer')));
