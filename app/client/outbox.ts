@@ -9,7 +9,8 @@ export type Unnumbered = WithoutNumber<Numbered>;
 /** The outcome of a message: accepted by the room, or refused permanently. */
 export type Settled = { accepted: true } | { accepted: false; code: ErrorCode };
 
-type WaitingMessage = { message: Unnumbered; settle: (settled: Settled) => void };
+/** `order`: counts all messages. */
+type WaitingMessage = { message: Unnumbered; settle: (settled: Settled) => void; order: number };
 type PendingMessage = { message: Numbered; settle: (settled: Settled) => void };
 
 /** Checks a message before it is numbered. @throws RangeError naming the limit, for a message that every server refuses */
@@ -38,10 +39,13 @@ const maxUnsettled = 5_000;
 const maxSignals = 4_000;
 /** Maximum signals that wait for one peer: more than an offer with all its candidates, several times. */
 const maxWaitingSignals = 256;
+/** Messages that wait after a lost connection, and keep their order. */
+const maxInOrder = 50;
 
 /**
- * A message gets its number when it is sent. Until then signals wait in one queue for each peer, and these queues take turns. Other
- * messages overtake all signals: peers can cause any number of signals, and a host must still be able to remove such peers.
+ * A message gets its number when it is sent. Until then signals wait in one queue for each peer. While more than `maxInOrder` messages
+ * wait, these queues take turns, and other messages overtake all signals: peers can cause any number of signals, and a host must still be
+ * able to remove such peers.
  */
 export class Outbox {
   #lastNumber = 0;
@@ -52,6 +56,7 @@ export class Outbox {
   /** The messages without a number: signals by recipient, and the others with the key undefined. */
   #waiting = new Map<PeerId | undefined, WaitingMessage[]>();
   #waitingCount = 0;
+  #added = 0;
 
   /** Keeps the message; `settle` is called once. */
   add(message: Unnumbered, settle: (settled: Settled) => void): void {
@@ -60,7 +65,7 @@ export class Outbox {
     const unsettled = this.#pending.length + this.#waitingCount;
     if (to === undefined ? unsettled >= maxUnsettled : unsettled >= maxSignals || queue.length >= maxWaitingSignals)
       return settle({ accepted: false, code: 'rate-limited' });
-    queue.push({ message, settle });
+    queue.push({ message, settle, order: this.#added++ });
     this.#waiting.set(to, queue);
     this.#waitingCount += 1;
   }
@@ -119,7 +124,7 @@ export class Outbox {
   }
 
   #numberNext(): void {
-    const to = this.#waiting.has(undefined) ? undefined : this.#waiting.keys().next().value;
+    const to = this.#waitingCount <= maxInOrder ? this.#oldest() : this.#mostUrgent();
     const queue = this.#waiting.get(to);
     const first = queue?.shift();
     if (!queue || !first) return;
@@ -130,7 +135,19 @@ export class Outbox {
     this.#number(first);
   }
 
-  #number({ message, settle }: WaitingMessage): void {
+  /** The queue whose first message was added first. */
+  #oldest(): PeerId | undefined {
+    let oldest: PeerId | undefined;
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const [to, [first]] of this.#waiting) if (first && first.order < lowest) [oldest, lowest] = [to, first.order];
+    return oldest;
+  }
+
+  #mostUrgent(): PeerId | undefined {
+    return this.#waiting.has(undefined) ? undefined : this.#waiting.keys().next().value;
+  }
+
+  #number({ message, settle }: Omit<WaitingMessage, 'order'>): void {
     this.#lastNumber += 1;
     this.#pending.push({ message: withNumber(message, this.#lastNumber), settle });
   }

@@ -86,6 +86,24 @@ it('a lost connection or a pause of the server ends the wait, and everything uns
   expect(clock.pending).toBe(0);
 });
 
+it('what waits for a connection is sent in the order in which it was added', async () => {
+  const { clock, server, connection } = start();
+  server.admit();
+  await clock.pass(1_000);
+  server.latest.drop(1006);
+  for (let n = 0; n < 25; n += 1) {
+    void connection.signal(`peer-${n % 3}`, 1, n);
+    void connection.chat(`${n}`);
+  }
+  await clock.pass(1_000);
+  server.admit({ recovered: true });
+  await clock.pass(1_000);
+  const sent = server.latest.sent.flatMap((one) =>
+    one.type === 'signal' ? [`signal ${one.data}`] : one.type === 'chat' ? [`chat ${one.text}`] : [],
+  );
+  expect(sent).toEqual(Array.from({ length: 25 }, (_, n) => [`signal ${n}`, `chat ${n}`]).flat());
+});
+
 describe('when peers cause more signals than may be sent', () => {
   const flood = (connection: Connection, each: number) =>
     Array.from({ length: 14 * each }, (_, nth) => connection.signal(`h${nth % 14}`, 1, { nth }));
