@@ -81,7 +81,7 @@ export const serve = async (
   });
   const attachTo = (server: Server, setting: ListenSetting) => attach(server, app, setting);
   for (const { server, endpoint } of listeners) attachTo(server, endpoint.setting);
-  const acceptMore = acceptsWhenBusy(listeners, attachTo, logger);
+  const acceptMore = acceptsWhenBusy(listeners, attachTo, logger, settings.listen);
   const ticker = startTicking(() => tick(signaling, [webSockets, conversations], acceptMore), logger);
   const parts = { state, listeners, webSockets, conversations, ticker, reports, app, store };
   const shutdown = createShutdown(parts, settings);

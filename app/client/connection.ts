@@ -221,6 +221,9 @@ export class Connection implements Source<ConnectionEvents> {
   /** In the lobby until a host admits. */
   #onWaiting({ host, session, seq }: Waiting): void {
     if (this.#socket.isOpen) return;
+    // It may have been in the room until it moved to this socket.
+    this.#sendQueue.stop();
+    this.#iceUpdates.cancel();
     this.#attach({ state: 'waiting', host }, { state: 'known', secret: session, lastSeq: seq });
     this.#emitState();
   }

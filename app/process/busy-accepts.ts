@@ -21,22 +21,29 @@ type Log = { warn(fields: object, message: string): void };
 type Attach = (server: Server, setting: ListenSetting) => void;
 
 /** @returns a check, to be called several times a second; from the first time that the process is busy, it accepts more */
-export const acceptsWhenBusy = (listeners: ServerListener[], attach: Attach, log: Log): (() => void) => {
+export const acceptsWhenBusy = (
+  listeners: ServerListener[],
+  attach: Attach,
+  log: Log,
+  backlog?: number,
+): (() => void) => {
   let since = performance.eventLoopUtilization();
   let done = false;
   return () => {
     const { utilization } = performance.eventLoopUtilization(since);
     since = performance.eventLoopUtilization();
-    if (done || utilization < busyUtilization) return;
+    // While it takes over rooms, it does not listen yet.
+    const listens = listeners.every(({ server }) => server.listening);
+    if (done || !listens || utilization < busyUtilization) return;
     done = true;
-    acceptMore(listeners, attach).catch(({ message }) =>
+    acceptMore(listeners, attach, backlog).catch(({ message }) =>
       log.warn({ reason: message }, 'the server accepts only one connection in each turn of the event loop'),
     );
   };
 };
 
-/** @throws if the descriptors cannot be duplicated */
-export const acceptMore = async (listeners: ServerListener[], attach: Attach): Promise<void> => {
+/** @param backlog of the sockets, because listening again sets it  @throws if the descriptors cannot be duplicated */
+export const acceptMore = async (listeners: ServerListener[], attach: Attach, backlog?: number): Promise<void> => {
   for (const { server, copies, createServer, endpoint } of listeners) {
     if (!server.listening) continue;
     for (const handle of await duplicateHandle(server, extraDescriptors)) {
@@ -44,7 +51,9 @@ export const acceptMore = async (listeners: ServerListener[], attach: Attach): P
       attach(copy, endpoint.setting);
       copies.push(copy);
       // Node wraps the descriptor of a unix socket in a handle of its own; the received one stays, unused, for the life of the process.
-      copy.listen(handle);
+      // As of the server itself: a failed accept affects only that one client.
+      copy.on('error', () => {});
+      copy.listen(handle, backlog);
       // The server may have been closed meanwhile.
       if (!server.listening) copy.close();
     }

@@ -17,7 +17,7 @@ export interface MessageHandler {
 }
 
 /** Messages that arrived while an earlier one was being handled, and their total size in bytes. */
-type MessageQueue = { texts: string[]; bytes: number };
+type MessageQueue = { texts: string[]; bytes: number; isJoining: boolean };
 
 /** Pings, and one join: no other message is valid before the join. */
 const maxBeforeJoin = 20;
@@ -51,14 +51,19 @@ export class IncomingMessages {
   /** Charges a frame that is not a message as much as one. @returns whether it is within the budgets */
   charge(bytes: number): boolean {
     const now = this.#signaling.clock();
-    const usage = this.#take(this.#budgetsAt(now), bytes, now);
+    // While it joins, the seat may still change.
+    const usage = this.#take(this.#queue?.isJoining ? undefined : this.#budgetsAt(now), bytes, now);
     if (usage === 'far-over') this.#handler.end(refuse('rate-limited'));
     return usage === 'within';
   }
 
+  get queuedBytes(): number {
+    return this.#queue?.bytes ?? 0;
+  }
+
   /** Queues messages from now on. */
   pause(): void {
-    this.#queue = { texts: [], bytes: 0 };
+    this.#queue = { texts: [], bytes: 0, isJoining: this.#budgets === undefined };
   }
 
   /** Stops queueing. @returns the queued messages */
@@ -77,7 +82,7 @@ export class IncomingMessages {
   /** The queue is limited to one burst, because a peer that waits for a reply has little to send; while it joins, to even less. */
   #enqueue(queue: MessageQueue, text: string, bytes: number): void {
     const { burst, byteBurst, messageBytes } = this.#signaling.limits;
-    const isJoining = this.#budgets === undefined;
+    const { isJoining } = queue;
     queue.bytes += bytes;
     const isFull = queue.texts.push(text) > (isJoining ? maxBeforeJoin : burst);
     if (isFull || queue.bytes > (isJoining ? 2 * messageBytes : byteBurst))

@@ -59,6 +59,10 @@ export class Session implements MessageHandler, Receiver {
     return 'peer' in this.#state ? this.#state.peer : undefined;
   }
 
+  get queuedBytes(): number {
+    return this.#incoming.queuedBytes;
+  }
+
   /** The peer that joined over this connection, also after its end. */
   get lastPeer(): PeerId | undefined {
     return this.#lastPeer;
@@ -286,6 +290,8 @@ export class Session implements MessageHandler, Receiver {
     const peer = this.#state.state === 'joined' || this.#state.state === 'waiting' ? this.#state.peer : undefined;
     if (this.peer) this.#signaling.fanout.detach(this.#room, this.peer, this);
     this.#incoming.releaseSeat(this.peer);
+    // Frees what is queued: a join or a hash may take seconds more.
+    this.#incoming.resume();
     this.#state = { state: 'closed' };
     return peer;
   }

@@ -49,7 +49,10 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
       if (!socket.destroyed) next();
     };
     if (socket.destroyed || options.turns.run(largestNetwork(request.ip), turnCosts.request, proceed)) return;
+    request.isFaultCounted = true;
+    options.counts.refused['rate-limited'] += 1;
     reply
+      .headers(securityHeaders)
       .code(429)
       .header('retry-after', 1)
       .send({ ...errorBody('rate-limited', errors['rate-limited'].message), retry: 1000 });

@@ -13,7 +13,7 @@ export const folder = import.meta.dirname;
 /** A room in a shared store: its three keys. */
 export type Stored = { fields: Record<string, string>; log: string[]; said: string[] };
 /**
- * `handover-1.json` … → what one process hands over to another; `store-1.json` … → what a store keeps. `handover-1.1.json` has the same
+ * `handover-1.json` … → what one process hands over to another; `store-1.json` … → what a store keeps. `handover-1.1.json` and `handover-1.2.json` have the same
  * format, with additional fields that earlier readers ignore.
  */
 export const files = (kind: 'handover' | 'store'): { file: string; format: string }[] =>
@@ -21,8 +21,8 @@ export const files = (kind: 'handover' | 'store'): { file: string; format: strin
     const [, its, format] = /^(\w+)-(\d+)(?:\.\d+)?\.json$/.exec(file) ?? [];
     return its === kind && format ? [{ file, format }] : [];
   });
-export const handOverFile = `handover-${handOverFormat}.1.json`;
-export const storeFile = `store-${storeFormat}.1.json`;
+export const handOverFile = `handover-${handOverFormat}.2.json`;
+export const storeFile = `store-${storeFormat}.2.json`;
 
 export const handedOver = (): unknown => [...withPasscode().pack()][0];
 

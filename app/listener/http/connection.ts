@@ -101,7 +101,8 @@ export class HttpConnection {
     const begun = this.#incomplete() !== undefined;
     // Not counted: a long head, or none. Any page can make browsers send a long one, or connect in advance.
     if (!begun && code !== 'header-too-large' && this.#socket.bytesRead > 0)
-      this.#limits.refusedTo(this.#socket.remoteAddress);
+      // Any page can make browsers send the rest too, such as a TLS handshake to a port without TLS.
+      this.#limits.refusedTo(this.#socket.remoteAddress, true);
     this.#warn(code, `http: ${reason}`, begun ? { begun } : {});
     this.#answerFault(code);
   }

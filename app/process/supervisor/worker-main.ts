@@ -17,7 +17,8 @@ export const runWorker = async (): Promise<number> => {
   const start = await Promise.race([orders.start, orders.orphaned]);
   if (!start) return 1;
   try {
-    const settings = schema.parse(start.settings);
+    // A supervisor of an earlier release knows this setting by its former name.
+    const settings = schema.parse({ 'max-ended-sessions': start.settings['max-bans'], ...start.settings });
     // The supervisor has checked that the file can be opened; if opening fails now, clients are still served.
     const log = openLog(settings, { worker: start.of > 1 ? start.worker : undefined, mustOpen: false });
     orders.onReopen(log.reopen);

@@ -13,7 +13,7 @@ type ReaderOptions = { maxBytes: number; share: () => TurnShare; onText: OnText;
 /**
  * Calls `onText` for every text message of up to `maxBytes` that arrives in one chunk; ws still emits all others. The order is
  * kept. `onFragment`: called for every frame that continues a message.
- * @returns the bytes that ws keeps of a message that is not complete yet
+ * @returns the bytes received and not handled yet
  */
 export const readAhead = (
   socket: WebSocket,
@@ -24,6 +24,7 @@ export const readAhead = (
   const reader = new Reader(socket, connection, options, toWs);
   // Before ws learns of the end and ignores what comes after.
   connection.prependListener('end', () => reader.end());
+  connection.prependListener('close', () => reader.discard());
   return reader;
 };
 
@@ -37,7 +38,8 @@ type OnFragment = (bytes: number) => void;
  * of a fragmented message is handled here. Everything else goes unchanged to ws, which implements every rule.
  */
 class Reader {
-  unfinishedBytes = 0;
+  /** Bytes that ws keeps of a message that is not complete yet. */
+  #unfinished = 0;
   /** Bytes still to come of a frame that ws reads. */
   #remaining = 0;
   /** The start of a frame, too short to have its length. */
@@ -81,6 +83,19 @@ class Reader {
     this.#resume();
   }
 
+  /** Without the deferred bytes, ws would read what the broken connection still has as frames, from the middle of one. */
+  discard(): void {
+    if (this.#deferred) this.#connection.read();
+  }
+
+  /** Bytes received and not handled yet, here and in ws. */
+  get unfinishedBytes(): number {
+    if (!this.#deferred) return this.#unfinished;
+    return (
+      this.#unfinished + this.#connection.readableLength + this.#deferred.reduce((sum, { length }) => sum + length, 0)
+    );
+  }
+
   #readFrames(bytes: Buffer): void {
     this.#partial = empty;
     const share = this.#share();
@@ -91,6 +106,8 @@ class Reader {
     this.#remaining -= at;
     if (at > 0) this.#countUnfinished(at);
     while (at < bytes.length && !this.#closed) {
+      // Nobody is left to answer, and a session that its budgets have ended handles nothing more.
+      if (this.#ended && this.#socket.readyState !== this.#socket.OPEN) return;
       if (!share.take(turnCosts.frame) && !this.#ended) return this.#defer(share, bytes.subarray(at));
       const from = at + headSize(bytes, at);
       if (from > bytes.length) {
@@ -135,7 +152,7 @@ class Reader {
   }
 
   #countUnfinished(bytes: number): void {
-    this.unfinishedBytes = this.#fragmented || this.#remaining > 0 ? this.unfinishedBytes + bytes : 0;
+    this.#unfinished = this.#fragmented || this.#remaining > 0 ? this.#unfinished + bytes : 0;
   }
 
   #passToWs(bytes: Buffer, at: number, end: number): void {

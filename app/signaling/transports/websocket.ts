@@ -168,9 +168,9 @@ export class WebSockets {
     }
   }
 
-  /** Also counts what the client has sent of a message that it does not finish. */
+  /** Also counts what the client has sent and the server has not handled yet. */
   #countUnsent({ writer, reader, socket, session, network }: Open): void {
-    const bytes = writer.unsentMemory + (reader?.unfinishedBytes ?? 0);
+    const bytes = writer.unsentMemory + (reader?.unfinishedBytes ?? 0) + session.queuedBytes;
     if (bytes === 0) return;
     const isEnding = socket.readyState !== socket.OPEN;
     const close = () => (isEnding ? socket.terminate() : session.end(refuse('slow-consumer')));

@@ -52,7 +52,7 @@ describe.each(kinds)('the listener --%s', (kind) => {
 });
 
 test.each(['http', 'http-socket'] as const)(
-  '--%s counts bytes that are no HTTP, but no head that is too long',
+  '--%s counts bytes that are no HTTP as of another site, but no head that is too long',
   async (kind) => {
     const calls: unknown[] = [];
     const { address } = await listenAs(kind, { bufferSize: 4096, refusedTo: (...call) => calls.push(call) });

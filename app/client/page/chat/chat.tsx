@@ -30,7 +30,7 @@ const Lines = ({ lines }: { lines: readonly ChatLine[] }) => {
   const list = useRef<HTMLDivElement>(null);
   useEffect(() => {
     list.current?.scrollTo({ top: list.current.scrollHeight });
-  }, [lines.length]);
+  }, [lines.at(-1)?.key]);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be reachable by keyboard
     <div ref={list} class="lines" role="log" aria-label={chat.messages} tabIndex={0}>
