@@ -57,9 +57,9 @@ test.each(['http', 'http-socket'] as const)(
     const calls: unknown[] = [];
     const { address } = await listenAs(kind, { bufferSize: 4096, refusedTo: (...call) => calls.push(call) });
     expect(readAnswer(await exchange(kind, address, { method: 'G@T' })).status).toBe(400);
-    expect(calls).toEqual([['127.0.0.1']]);
+    expect(calls).toEqual([['127.0.0.1', true]]);
     expect(readAnswer(await exchange(kind, address, { url: `/${'x'.repeat(9000)}` })).status).toBe(431);
-    expect(calls).toEqual([['127.0.0.1']]);
+    expect(calls).toEqual([['127.0.0.1', true]]);
   },
 );
 
