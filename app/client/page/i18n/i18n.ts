@@ -47,11 +47,14 @@ export const speech = {
   onChange: (listener: () => void): (() => void) => emitter.on('changed', listener),
 };
 
-export const wordsOf = async (language: Language): Promise<Words> => (language === 'en' ? en : loaders[language]());
+const load = async (language: Language): Promise<Words> => (language === 'en' ? en : loaders[language]());
+
+/** The messages of a language as the page shows them. */
+export const wordsOf = async (language: Language): Promise<Words> => fill({} as Words, await load(language));
 
 /** Switches to `language`; the language stays as it was if the messages cannot be loaded. */
 const setLanguage = async (language: Language): Promise<void> => {
-  const source = await wordsOf(language).catch(() => undefined);
+  const source = await load(language).catch(() => undefined);
   if (source) {
     fill(words, source);
     current = language;
