@@ -28,7 +28,8 @@ export const tour = async (place: Place, visit: Visit): Promise<void> => {
   const [host, guest] = [await openIn(place, place.url), await openIn(place, address)];
   const peers: WebSocketPeer[] = [];
   const press = ({ page }: Person, name: string | RegExp) => page.getByRole('button', { name, exact: true }).click();
-  const beginning = (text: string) => new RegExp(`^${text}`);
+  // A part of a label in a right-to-left language is isolated.
+  const beginning = (text: string) => new RegExp(`^\\u2068?${text}`);
   const close = () => press(host, w.close);
   const see = (view: string, { page }: Person = host) => visit(view, page);
   const menu = async (item: string) => {
