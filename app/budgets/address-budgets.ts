@@ -6,7 +6,8 @@ import { type RateLimits, TokenBucket } from './token-bucket.ts';
  * `joins`: new joins, and returns to a room that the peer left. `resumes`: joins with the session of a seat or with proof of one.
  * `guesses`: wrong tokens and passcodes.
  * `lookups`: occupancy requests. `hashes`: passcodes hashed. `messages`: deliveries of messages (messages times receivers).
- * `bytes`: bytes of messages and request bodies. `replay`: bytes of replayed events. `refusals`: refused requests and messages; `crossSiteRefusals`:
+ * `bytes`: bytes of messages and request bodies. `replay`: bytes of replayed events.
+ * `refusals`: refused requests and messages; `crossSiteRefusals`:
  * of those the requests that pages of other sites caused.
  */
 export type AddressRate =

@@ -61,9 +61,9 @@ export const budgets: Budget[] = [
   row('kept bytes', 'address', ['max-kept-bytes-per-address'], 'the oldest of its largest room are dropped'),
   row('kept bytes', 'process', ['max-kept-bytes'], 'those of the address with the most are dropped'),
   row('unsent bytes', 'connection', ['max-unsent-bytes'], '`slow-consumer`'),
-  row('unsent bytes', 'address', ['max-unsent-bytes-per-address'], '`slow-consumer` for those with the most'),
+  row('unsent and unhandled bytes', 'address', ['max-unsent-bytes-per-address'], '`slow-consumer` for those with the most'),
   row(
-    'unsent bytes',
+    'unsent and unhandled bytes',
     'process',
     ['max-unsent-bytes-per-address'],
     'over four times as many: `slow-consumer`, first for the address with the most',

@@ -1,8 +1,8 @@
-/** The budget for bytes buffered for receivers that do not read: which connections are closed when an address or the process has too many. */
+/** The budget for bytes that wait in memory: which connections are closed when those of an address or of the process have too many. */
 
 /**
- * A connection with unsent bytes; `bytes`: their memory. `close` ends it; if it is ending already (`isEnding`), `close` destroys it, which frees its memory
- * without waiting for the client.
+ * A connection with unsent bytes; `bytes`: their memory. `close` ends it; if it is ending already (`isEnding`), `close` destroys it,
+ * which frees its memory without waiting for the client.
  */
 type SlowConnection = { bytes: number; isEnding: boolean; close: () => void };
 type Network = { bytes: number; connections: SlowConnection[] };

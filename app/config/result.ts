@@ -1,4 +1,4 @@
-/** Results of what whoever runs the server asked for: its settings and commands. What a client is told is a `Refusal`. */
+/** Results for the administrator: of reading settings and of commands. Clients get a `Refusal`. */
 
 /** One sentence for each fault, without a prefix. */
 export type Failure = { faults: string[] };

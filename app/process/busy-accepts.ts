@@ -15,6 +15,8 @@ import type { ServerListener } from './listeners.ts';
 export const extraDescriptors = 7;
 /** Share of the time in which the event loop of a busy process is not idle. */
 const busyUtilization = 0.8;
+/** ms after which a child process that has not sent all descriptors back is killed. */
+const duplicationTimeout = 30_000;
 
 type Log = { warn(fields: object, message: string): void };
 /** Routes the requests of a server to the app. */
@@ -50,9 +52,9 @@ export const acceptMore = async (listeners: ServerListener[], attach: Attach, ba
       const copy = createServer();
       attach(copy, endpoint.setting);
       copies.push(copy);
-      // Node wraps the descriptor of a unix socket in a handle of its own; the received one stays, unused, for the life of the process.
-      // As of the server itself: a failed accept affects only that one client.
+      // A failed accept affects only that one client.
       copy.on('error', () => {});
+      // Of a unix socket Node makes a second handle with this descriptor; the received one stays, unused, for the life of the process.
       copy.listen(handle, backlog);
       // The server may have been closed meanwhile.
       if (!server.listening) copy.close();
@@ -68,7 +70,11 @@ const sendBack = `process.on('message', (count, handle) => {
 /** Node has no dup(2), so a short-lived child process sends the descriptor back. It exits when it is disconnected. */
 const duplicateHandle = (server: Server, count: number): Promise<object[]> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['-e', sendBack], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], env: {} });
+    const child = spawn(process.execPath, ['-e', sendBack], {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      env: {},
+      timeout: duplicationTimeout,
+    });
     const handles: object[] = [];
     child.on('message', (_nth, handle) => {
       handles.push(handle as object);
@@ -77,6 +83,8 @@ const duplicateHandle = (server: Server, count: number): Promise<object[]> =>
       child.disconnect();
     });
     child.on('error', reject);
-    child.on('exit', (code) => reject(new Error(`the process that duplicates descriptors exited with ${code}`)));
+    child.on('exit', (code, signal) =>
+      reject(new Error(`the process that duplicates descriptors exited with ${signal ?? code}`)),
+    );
     child.send(count, listeningHandle(server) as Server, (error) => error && reject(error));
   });

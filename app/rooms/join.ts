@@ -5,6 +5,7 @@ import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { MediaState, PeerId } from '../protocol/messages.ts';
 import { evictIdleSeat } from './evict.ts';
 import { knock } from './lobby.ts';
+import { here, markHere, moved, type Return } from './presence.ts';
 import {
   type Decision,
   type EndedSession,
@@ -41,9 +42,6 @@ export type Entrance = PresenceLease & {
   /** False if its address has opened as many rooms as it may. */
   mayOpen?: boolean | undefined;
 };
-
-/** A client that resumes an earlier session. */
-export type Return = PresenceLease & Pick<Entrance, 'id' | 'secretHash' | 'from'>;
 
 /** A new join. If the peer id is already in the room it is replaced: same seat, new epoch, message numbers from 1. */
 export const join = (room: Room, entrance: Entrance, now: number, rules: Rules): Decision<JoinOutcome> => {
@@ -157,41 +155,6 @@ const payForResume = (self: LobbyPeer, now: number, { resumes }: Rules): number 
   return 0;
 };
 
-/** A peer sent a request, apart from the one it listens on: it counts as present at least until `until`. */
-export const hear = (room: Room, who: Return, now: number): Decision<{ waits: boolean }> => {
-  const presence = presenceOf(room, who);
-  const { until, worker } = presence?.at === 'here' ? presence : who;
-  return markHereAs(room, { ...who, worker, until: Math.max(until, who.until) }, now);
-};
-
-/**
- * A peer requested events: it counts as present until `until`. If it has since joined over a connection, it listens there, and
- * this request is an old one that was delayed.
- */
-export const listen = (room: Room, who: Return, now: number): Decision<{ waits: boolean }> => {
-  const presence = presenceOf(room, who);
-  const connected = presence?.at === 'here' && presence.until === Number.POSITIVE_INFINITY;
-  if (connected) return refuse('replaced');
-  const decision = markHereAs(room, who, now);
-  const peer = 'refused' in decision ? undefined : (room.peers.get(who.id) ?? room.waiting.get(who.id));
-  if (peer) Object.assign(peer, { listened: true, ...(peer.idleSince === undefined ? {} : { idleSince: now }) });
-  return decision;
-};
-
-/** Like `listen`, for a request that waits for events: the peer counts as connected while it waits. */
-export const listenAndWait = (room: Room, who: Return, now: number): Decision<{ waits: boolean }> => {
-  const decision = listen(room, who, now);
-  if (!('refused' in decision)) connect(room, who.id);
-  return decision;
-};
-
-/** A peer that was marked away is still connected. */
-export const stay = (room: Room, id: PeerId, lease: PresenceLease, now: number): Decision<void> => {
-  const waits = room.waiting.has(id);
-  const self = room.peers.get(id) ?? room.waiting.get(id);
-  return { events: self?.presence.at === 'away' ? markHere(self, lease, now, waits) : [], result: undefined };
-};
-
 /** Admits a waiting peer. */
 export const admit = (room: Room, id: PeerId, now: number, rules: Rules): RoomEvent[] | Refusal => {
   const waiting = room.waiting.get(id);
@@ -257,52 +220,5 @@ const accessRefusal = (room: Room, { passcodeHash }: Entrance): Refusal | undefi
   if (passcodeHash === undefined) return refuse('passcode-needed');
   return matches(room.passcode, passcodeHash) ? undefined : refuse('wrong-passcode');
 };
-
-const markHere = (peer: LobbyPeer, lease: PresenceLease, now: number, waits = false): RoomEvent[] => {
-  const back = peer.presence.at === 'away' && !waits;
-  const events: RoomEvent[] = back ? [{ type: 'peer-back', peer: peer.id }] : [];
-  events.push(...moved(peer, lease.worker));
-  peer.presence = here(lease);
-  if (lease.until === Number.POSITIVE_INFINITY) {
-    delete peer.idleSince;
-    peer.listened = true;
-  } else peer.idleSince ??= now;
-  return events;
-};
-
-/** Marks a peer as connected. */
-const connect = (room: Room, id: PeerId): void => {
-  const peer = room.peers.get(id) ?? room.waiting.get(id);
-  if (peer) delete peer.idleSince;
-};
-
-const markHereAs = (room: Room, { id, secretHash, ...lease }: Return, now: number): Decision<{ waits: boolean }> => {
-  const self = room.peers.get(id) ?? room.waiting.get(id);
-  if (self?.secretHash !== secretHash) return refuse(room.gone.get(secretHash)?.code ?? 'unknown-session');
-  // A delayed request of a page that was closed. The next page joins.
-  if (self.presence.at === 'away' && self.presence.reason === 'left') return refuse('unknown-session');
-  const waits = room.waiting.has(id);
-  // While a stream or poll is open `idleSince` is absent; another request does not end it.
-  const { idleSince } = self;
-  const events = markHere(self, lease, now, waits);
-  if (idleSince === undefined) delete self.idleSince;
-  return { events, result: { waits } };
-};
-
-/** Undefined if the peer is not in the room or has another secret. */
-const presenceOf = (room: Room, { id, secretHash }: Return): Peer['presence'] | undefined => {
-  const known = room.peers.get(id) ?? room.waiting.get(id);
-  return known?.secretHash === secretHash ? known.presence : undefined;
-};
-
-const here = ({ until, worker }: PresenceLease): Peer['presence'] => ({
-  at: 'here',
-  until,
-  ...(worker === undefined ? {} : { worker }),
-});
-
-/** Ends the peer's connection to another worker, if it still has one. */
-const moved = ({ id, presence }: LobbyPeer, worker: string | undefined): RoomEvent[] =>
-  worker === undefined || presence.worker === worker ? [] : [{ type: 'moved', peer: id, worker }];
 
 const full = ({ maxPeers }: Rules): Refusal => refuse('room-full', `at most ${maxPeers} peers`);

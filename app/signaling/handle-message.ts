@@ -14,10 +14,10 @@ import {
   sentence,
 } from '../protocol/errors.ts';
 import type { PeerId, RoomName, ServerMessage, Update } from '../protocol/messages.ts';
-import { stay } from '../rooms/join.ts';
 import { leave, leaveForNow, lose } from '../rooms/leave.ts';
 import type { Said } from '../rooms/messages.ts';
 import * as rooms from '../rooms/messages.ts';
+import { stay } from '../rooms/presence.ts';
 import type { Command } from '../rooms/room.ts';
 import type { Counts } from '../stats/counters.ts';
 import type { Committed } from '../store/store.ts';

@@ -25,15 +25,8 @@ import {
 import { IncomingMessages, type MessageHandler } from './incoming-messages.ts';
 import { joinAdmitted, joinRoom } from './join.ts';
 import type { JoinResult } from './join-result.ts';
+import type { MessageWriter } from './message-writer.ts';
 import { type SessionState, type StateOf, stateAfterJoin } from './session-state.ts';
-
-/** Sends text to the peer. */
-export interface MessageWriter {
-  /** @returns false if it was not sent, because too much unread data is buffered for the peer */
-  send(text: string): boolean;
-  /** Sends these last texts, even past the limit on unread data, and closes. */
-  close(code: number, reason: string, last: string[]): void;
-}
 
 export class Session implements MessageHandler, Receiver {
   #state: SessionState;

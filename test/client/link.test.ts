@@ -131,7 +131,7 @@ describe('the watchdog', () => {
     },
   );
 
-  it('waits longer each time, gives up after three attempts, and retries when told to', async () => {
+  it('waits longer each time, gives up after three attempts, and retries on request', async () => {
     const { a, clock, deliver } = pair();
     const begun: number[] = [];
     for (let made = 1; a.link.state !== 'failed'; ) {

@@ -13,7 +13,7 @@ import { ChatLog, most, ownLine, receivedLine } from '../../app/client/page/chat
 import { splitLinks } from '../../app/client/page/chat/linkify.ts';
 import { heard, listenTo, loudness, speakerOf } from '../../app/client/page/devices/sound.ts';
 import { list } from '../../app/client/page/i18n/format.ts';
-import { words } from '../../app/client/page/i18n/i18n.ts';
+import { words, wordsOf } from '../../app/client/page/i18n/i18n.ts';
 import { split, unchecked, verdictOf } from '../../app/client/page/lobby/connectivity-check.ts';
 import { keepSeat, recentRooms, rememberRoom, takeSeat } from '../../app/client/page/storage.ts';
 import { browserOf } from '../../app/client/page/ui/browser.ts';
@@ -260,6 +260,12 @@ describe('announcements', () => {
     expect(words.chat.said('Ada', 'a\u2069\u202eb \u2067c\u2069 \u2066d')).toBe('Ada: \u2068ab \u2067c\u2069 d\u2069');
     expect(words.lobby.names(list(['Ada', 'שלום']))).toBe('In the call: \u2068Ada, \u2068שלום\u2069\u2069');
     expect(words.files.offers('Ada', 'مرحبا.txt')).toBe('Ada wants to send you \u2068مرحبا.txt\u2069');
+  });
+
+  it('isolate every text in a language that is written from right to left', async () => {
+    const { chat, people } = await wordsOf('ar');
+    expect(chat.said('Ada', 'Hi!\u202e')).toBe('\u2068Ada\u2069: \u2068Hi!\u2069');
+    expect(people.actions('علي')).toBe('إدارة \u2068علي\u2069');
   });
 
   it('report one’s own role, access to the room, and lobby entries', () => {

@@ -187,7 +187,7 @@ const connects = (port: number): Promise<boolean> =>
 
 /**
  * A free port that no concurrent `listen(0)` can get, because it is below the ephemeral range (from 32768 on): tests run concurrently, and
- * nginx cannot be told to use any port.
+ * nginx cannot listen on a port that the system chooses.
  */
 export const freePort = async (): Promise<number> => {
   for (;;) {

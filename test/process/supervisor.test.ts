@@ -119,7 +119,7 @@ describe('workers', () => {
 });
 
 describe('reload', () => {
-  /** Opens one connection after the other until told to stop, each with a request that is sent a little later. */
+  /** Opens one connection after the other until it is stopped, each with a request that is sent a little later. */
   const knock = (to: { port: number } | { path: string }, request: Buffer | string) => {
     const seen = { answered: 0, failed: [] as string[] };
     const state = { going: true };

@@ -1,9 +1,10 @@
 /** Seats and lobby entries that give way, the rate of resumes, and the bytes that rooms keep. */
 import { describe, expect, test } from 'vitest';
 import { refuse } from '../../app/protocol/errors.ts';
-import { hear, join, listen, listenAndWait, resume } from '../../app/rooms/join.ts';
+import { join, resume } from '../../app/rooms/join.ts';
 import { expectBy, lose, sweep } from '../../app/rooms/leave.ts';
 import { applyMessage } from '../../app/rooms/messages.ts';
+import { hear, listen, listenAndWait } from '../../app/rooms/presence.ts';
 import { Registry } from '../../app/rooms/registry.ts';
 import { carryOut, emptyRoom, isOver, type Room } from '../../app/rooms/room.ts';
 import { enter, entrance, rules, took } from './rules.ts';

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { refuse } from '../../app/protocol/errors.ts';
-import { hear, join, listen, resume } from '../../app/rooms/join.ts';
+import { join, resume } from '../../app/rooms/join.ts';
 import { leave, leaveForNow, lose, sweep } from '../../app/rooms/leave.ts';
 import { applyMessage } from '../../app/rooms/messages.ts';
+import { hear, listen } from '../../app/rooms/presence.ts';
 import { carryOut, emptyRoom, isOver } from '../../app/rooms/room.ts';
 import { enter, entrance, rules, took } from './rules.ts';
 

@@ -1,4 +1,4 @@
-/** Hosts are told of the lobby at a bounded rate, however often others knock and leave. */
+/** The rate of `lobby` events to hosts is limited, however often other peers knock and leave. */
 import { expect, test } from 'vitest';
 import { join } from '../../app/rooms/join.ts';
 import { leave, sweep } from '../../app/rooms/leave.ts';

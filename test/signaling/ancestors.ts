@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { HttpPeer } from '../../app/conform/peers.ts';
 import type { ServerMessage } from '../../app/protocol/messages.ts';
 
-/** A peer that polls only when told to, like `send:check` of the earlier projects. */
+/** A peer that polls only on request, like `send:check` of the earlier projects. */
 class Checking extends HttpPeer {
   #after = 0;
 

@@ -67,7 +67,7 @@ const shake = (address: string): Promise<{ body: Fields; code?: number }> =>
   });
 
 describe('joins', () => {
-  test('over the rate of their address are told when to retry, on both transports', async () => {
+  test('over the rate of their address get an error with `retry`, on both transports', async () => {
     const [address, neighbour] = [newAddress(), newAddress()];
     await join8(address);
     const refused = await post(address);

@@ -1,6 +1,7 @@
-/** A session when the server itself fails: its peer is told to reconnect, and is not a ghost meanwhile. */
+/** A session when the server itself fails: the client gets a close code to reconnect, and the peer is shown as away meanwhile. */
 import { expect, test } from 'vitest';
-import { type MessageWriter, Session } from '../../app/signaling/session.ts';
+import type { MessageWriter } from '../../app/signaling/message-writer.ts';
+import { Session } from '../../app/signaling/session.ts';
 import type { Store } from '../../app/store/store.ts';
 import { eventually } from '../listener/uwsgi/finish.ts';
 import { testContext } from './test-context.ts';

@@ -86,7 +86,7 @@ describe.skipIf(without('redis-server'))('a store that is unavailable', () => {
     expect([one.closed, other.closed]).toEqual([undefined, undefined]);
   });
 
-  test('and returns empty: every peer is told to join again', async () => {
+  test('and returns empty: every peer has to join again', async () => {
     await start([]);
     const [one, other] = [kept(new WebSocketPeer(at(0), 'garden')), kept(new WebSocketPeer(at(1), 'garden'))];
     for (const peer of [one, other]) await peer.join();

@@ -231,7 +231,7 @@ describe('an open server with keys', () => {
 });
 
 describe('a key set at a URL', () => {
-  test('is used once it can be fetched; joins until then are told to retry', async () => {
+  test('is used once it can be fetched; joins until then get an error with `retry`', async () => {
     let served = { status: 503, body: '' };
     const provider = createServer((_request, response) => response.writeHead(served.status).end(served.body));
     await new Promise<void>((resolve) => provider.listen(0, '127.0.0.1', resolve));

@@ -1,4 +1,4 @@
-/** A network that can be cut: a TCP proxy to the server until told otherwise. */
+/** A network that can be cut: a TCP proxy to the server, which a test stops and starts. */
 import { connect, createServer, type Socket } from 'node:net';
 
 export type Cuttable = { url: string; cut(): void; mend(): void; close(): void };

@@ -147,7 +147,7 @@ const joinRoom = async (camera: boolean) => {
   const media = camera ? await navigator.mediaDevices.getUserMedia({ audio: true, video: true }) : null;
   const room = genkan.join({ base: `${location.origin}/`, room: 'hostile', media });
   const share = genkan.files(room);
-  // From the start: the order of commands to two browsers is not defined, and a file may be offered before one is told to listen.
+  // From the start: the order of commands to two browsers is not defined, and a file may be offered before the other listens.
   share.on('file', (file) => {
     file.on('state', async (state) => {
       if (state.state === 'done' && file.name === 'honest.txt') window.arrived = await state.file?.text();

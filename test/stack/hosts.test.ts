@@ -97,14 +97,14 @@ for (const { name, hosts, guests, lacks } of pairs)
       await press(host, 'Leave');
       await host.page.getByRole('dialog').getByRole('button', { name: 'Leave' }).click();
       await ended(host, 'left');
-      // The remaining guest becomes host, and is told so.
+      // The remaining guest becomes host, and sees a message.
       await reads(guest, 'You’re now a host');
       await press(guest, 'Let in');
       await inside(third);
       quiet(host, guest, other, third);
     });
 
-    test('a peer in the lobby of a room whose host is away is told so, and may stop waiting', async () => {
+    test('a peer in the lobby of a room whose host is away sees that, and may stop waiting', async () => {
       const host = new WebSocketPeer(site.url, 'absent');
       await host.join();
       await host.send({ type: 'lock', access: 'knock' });

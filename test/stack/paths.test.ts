@@ -59,7 +59,7 @@ test.skipIf(lacks).for([
       const frozen = await framesDecoded(aiko.page);
       await aiko.page.waitForTimeout(seconds * 1000);
       expect(await framesDecoded(aiko.page)).toBeLessThanOrEqual(frozen);
-      // No peer has left: the server is not told about paths.
+      // No peer has left: the server knows nothing of paths.
       expect(await aiko.page.locator('[data-peer]').count()).toBe(1);
       namespace?.loseUdp(false);
       await lost.waitFor({ state: 'detached', timeout: 40_000 });

@@ -26,7 +26,7 @@ export class RoamingPeer extends WebSocketPeer {
   }
 }
 
-/** Two peers of one room, of which the first sends numbers from 1 on until it is told to stop, and the second receives them. */
+/** Two peers of one room, of which the first sends numbers from 1 on until it is stopped, and the second receives them. */
 export const converse = async (base: string, room: string) => {
   const [speaker, listener] = [new RoamingPeer(base, room), new RoamingPeer(base, room)];
   for (const peer of [speaker, listener]) await peer.join();

@@ -2,9 +2,10 @@
 import { expect, test } from 'vitest';
 import { refuse } from '../../app/protocol/errors.ts';
 import type { RoomLogEntry } from '../../app/rooms/event-log.ts';
-import { hear, join, resume } from '../../app/rooms/join.ts';
+import { join, resume } from '../../app/rooms/join.ts';
 import { leave, lose } from '../../app/rooms/leave.ts';
 import { applyMessage, type Said } from '../../app/rooms/messages.ts';
+import { hear } from '../../app/rooms/presence.ts';
 import type { RegistryLimits } from '../../app/rooms/registry.ts';
 import type { Command, Room } from '../../app/rooms/room.ts';
 import type { Committed, Store } from '../../app/store/store.ts';

@@ -87,7 +87,7 @@ export const workers = {
   'evil-reload-on-rss': integer(0, 1_048_576, 'MB').default(0).register(settingMetadata, {
     help: 'megabytes of memory at which a worker trims the event logs of large rooms and, if that is not enough, is ended within 2 s, losing its rooms; 0 = never',
     uwsgi: 'kills a worker above this many megabytes at once',
-    differs: 'its peers are first told to reconnect; only if it has grown by half of the limit since its start',
+    differs: 'its peers first get a close code to reconnect; only if it has grown by half of the limit since its start',
   }),
   'loop-harakiri': seconds(0, 86_400).default(0).register(settingMetadata, {
     help: 'seconds that the event loop of a worker may be blocked before the supervisor replaces it; 0 = no limit',

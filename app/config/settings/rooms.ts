@@ -62,7 +62,7 @@ export const rooms = {
     help: 'bytes buffered for a peer that does not read',
   }),
   'max-unsent-bytes-per-address': bytes(65_536, 1_099_511_627_776).default(16_777_216).register(settingMetadata, {
-    help: 'bytes buffered for all peers of one address (IPv6: one /48) that do not read; a process buffers at most four times as many',
+    help: 'bytes buffered for all WebSockets and event streams of one address (IPv6: one /48): not read by clients, or received and not handled yet; a process buffers at most four times as many',
   }),
   'message-rate': integer(1, 1_000_000).default(100).register(settingMetadata, {
     help: 'messages per second from one session, sustained',

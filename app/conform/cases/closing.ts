@@ -33,7 +33,7 @@ export const closing: Case[] = [
     },
   },
   {
-    name: 'a client that does not join in time is told to reconnect',
+    name: 'a client that does not join in time gets a close code to reconnect',
     on: ['WebSocket'],
     lasts: () => 10_000,
     async run(c) {

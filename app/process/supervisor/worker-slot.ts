@@ -50,7 +50,7 @@ export const countEnd = (
 };
 
 /**
- * Whether a worker beyond its memory limit has to be replaced. It is told to free memory first, and has until the next check.
+ * Whether a worker beyond its memory limit has to be replaced. First it gets an order to free memory, and has until the next check.
  * Replacements are rate-limited, because all peers of the worker must reconnect.
  */
 export const hasToGo = (

@@ -4,7 +4,7 @@ import { largestNetwork } from '../../budgets/address.ts';
 import { type Refusal, refuse } from '../../protocol/errors.ts';
 import type { PeerId, RoomName } from '../../protocol/messages.ts';
 import type { RoomLogEntry } from '../../rooms/event-log.ts';
-import { listen } from '../../rooms/join.ts';
+import { listen } from '../../rooms/presence.ts';
 import { admits, concerns, concernsAtTheDoor, endedBy } from '../../rooms/room.ts';
 import { eventsFor } from '../../rooms/view.ts';
 import { type Caller, tooManyConnections } from '../authorize.ts';

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { unsentMemory } from '../../budgets/unsent-bytes.ts';
-import type { MessageWriter } from '../session.ts';
+import type { MessageWriter } from '../message-writer.ts';
 import { keepFrames, pageBytes, textFrames } from './websocket-frames.ts';
 
 // The state is in fields, not in closures, to save memory: there is one writer for each peer.

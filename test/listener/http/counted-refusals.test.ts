@@ -1,4 +1,4 @@
-/** Which refusals count against a client's address: those that the client itself caused, whoever refuses. */
+/** Which refusals count against a client's address: those that the client itself caused, by the app and by the listeners. */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';

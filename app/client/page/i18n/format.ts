@@ -46,7 +46,7 @@ export const clock = (at: number): string => {
 
 /** A list without a conjunction. */
 export const list = (parts: string[]): string =>
-  new Intl.ListFormat(locale, { type: 'unit', style: 'short' }).format(parts.map(isolate));
+  new Intl.ListFormat(locale, { type: 'unit', style: 'short' }).format(parts.map((part) => isolate(part)));
 
 const withUnit = (value: number, unit: string, maximumFractionDigits: number): string => {
   // The short form in English is “29 byte”.

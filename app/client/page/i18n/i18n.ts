@@ -14,27 +14,27 @@ const loaders: Record<Exclude<Language, 'en'>, () => Promise<Words>> = {
   ar: async () => (await import('./locales/ar.ts')).ar,
 };
 
-/** Copies the messages of `source` into `target`, in place: modules keep references to its groups. */
-const fill = <Target extends object>(target: Target, source: object): Target => {
+/** Copies the messages of `source`, in this language, into `target`, in place: modules keep references to its groups. */
+const fill = <Target extends object>(target: Target, source: object, language: Language): Target => {
   const record = target as Record<string, unknown>;
   for (const [key, value] of Object.entries(source))
     record[key] =
       typeof value === 'object'
-        ? fill((record[key] as object | undefined) ?? {}, value)
+        ? fill((record[key] as object | undefined) ?? {}, value, language)
         : typeof value === 'function'
-          ? isolating(value)
+          ? isolating(value, isRightToLeft(language))
           : value;
   return target;
 };
 
 /** A message whose parameters cannot change the direction of the text around them: many are names and texts of other peers. */
 const isolating =
-  (message: (...parameters: unknown[]) => string) =>
+  (message: (...parameters: unknown[]) => string, always: boolean) =>
   (...parameters: unknown[]): string =>
-    message(...parameters.map((each) => (typeof each === 'string' ? isolate(each) : each)));
+    message(...parameters.map((each) => (typeof each === 'string' ? isolate(each, always) : each)));
 
 /** Modules may keep a group of messages, never a single one: the language changes at run time. */
-export const words: Words = fill({} as Words, en);
+export const words: Words = fill({} as Words, en, 'en');
 
 const emitter = new Emitter<{ changed: undefined }>();
 let current: Language = 'en';
@@ -50,13 +50,13 @@ export const speech = {
 const load = async (language: Language): Promise<Words> => (language === 'en' ? en : loaders[language]());
 
 /** The messages of a language as the page shows them. */
-export const wordsOf = async (language: Language): Promise<Words> => fill({} as Words, await load(language));
+export const wordsOf = async (language: Language): Promise<Words> => fill({} as Words, await load(language), language);
 
 /** Switches to `language`; the language stays as it was if the messages cannot be loaded. */
 const setLanguage = async (language: Language): Promise<void> => {
   const source = await load(language).catch(() => undefined);
   if (source) {
-    fill(words, source);
+    fill(words, source, language);
     current = language;
   }
   formatAs(localeFor(current, navigator.languages));

@@ -6,9 +6,6 @@ import { plurals } from './plurals.ts';
 
 const plural = plurals<'zero' | 'one' | 'two' | 'few' | 'many' | 'other'>('ar');
 
-/** Text of other users, in any direction, must not reorder the sentence around it: Unicode isolates, UAX 9. */
-const apart = (text: string): string => `\u2068${text}\u2069`;
-
 export const ar: Words = {
   product: 'Genkan',
   someone: 'ضيف',
@@ -36,7 +33,7 @@ export const ar: Words = {
 
   lobby: {
     title: 'هل أنت مستعد للانضمام؟',
-    room: (room) => `الغرفة ${apart(room)}`,
+    room: (room) => `الغرفة ${room}`,
     name: 'اسمك',
     nameHint: 'يراه الآخرون. يمكنك تركه فارغًا.',
     preview: 'صورة كاميرتك',
@@ -67,7 +64,7 @@ export const ar: Words = {
     level: 'مستوى الميكروفون',
     test: 'اختبار مكبّر الصوت',
     testing: 'جارٍ التشغيل…',
-    replaced: (label) => `يُستخدم الآن ${apart(label)}.`,
+    replaced: (label) => `يُستخدم الآن ${label}.`,
   },
 
   passcode: {
@@ -89,11 +86,11 @@ export const ar: Words = {
   },
 
   call: {
-    title: (room) => `مكالمة في ${apart(room)}`,
+    title: (room) => `مكالمة في ${room}`,
     people: 'المشاركون في المكالمة',
     controls: 'أزرار المكالمة',
     you: 'أنت',
-    youNamed: (name) => `${apart(name)} (أنت)`,
+    youNamed: (name) => `${name} (أنت)`,
     camera: 'الكاميرا',
     microphone: 'الميكروفون',
     screen: 'مشاركة الشاشة',
@@ -126,11 +123,11 @@ export const ar: Words = {
         many: 'هنا # شخصًا آخر',
         other: 'هنا # شخص آخر',
       }),
-    joined: (name) => `انضم ${apart(name)}`,
-    left: (name) => `غادر ${apart(name)}`,
-    lost: (name) => `انقطع اتصال ${apart(name)}`,
-    kicked: (name) => `أخرج المضيف ${apart(name)}`,
-    raised: (name) => `رفع ${apart(name)} يده`,
+    joined: (name) => `انضم ${name}`,
+    left: (name) => `غادر ${name}`,
+    lost: (name) => `انقطع اتصال ${name}`,
+    kicked: (name) => `أخرج المضيف ${name}`,
+    raised: (name) => `رفع ${name} يده`,
     letIn: 'سُمح لك بالدخول',
     back: 'عدت إلى المكالمة',
     nowHost: 'أنت مضيف الآن: يمكنك السماح بالدخول وإدارة المكالمة.',
@@ -147,10 +144,10 @@ export const ar: Words = {
   screen: {
     yours: 'أنت تشارك شاشتك',
     stop: 'إيقاف المشاركة',
-    theirs: (name) => `${apart(name)} يشارك شاشته`,
-    of: (name) => `شاشة ${apart(name)}`,
+    theirs: (name) => `${name} يشارك شاشته`,
+    of: (name) => `شاشة ${name}`,
     failed: 'تعذّرت مشاركة الشاشة. قد يلزم السماح لهذا المتصفح بذلك في إعدادات النظام.',
-    began: (name) => `بدأ ${apart(name)} مشاركة شاشته`,
+    began: (name) => `بدأ ${name} مشاركة شاشته`,
   },
 
   tile: {
@@ -162,8 +159,8 @@ export const ar: Words = {
     retry: 'إعادة المحاولة',
     away: 'تُعاد محاولة الاتصال…',
     hand: 'اليد مرفوعة',
-    pin: (name) => `تثبيت ${apart(name)}`,
-    unpin: (name) => `إلغاء تثبيت ${apart(name)}`,
+    pin: (name) => `تثبيت ${name}`,
+    unpin: (name) => `إلغاء تثبيت ${name}`,
   },
 
   chat: {
@@ -176,15 +173,15 @@ export const ar: Words = {
     you: 'أنت',
     sending: 'جارٍ الإرسال…',
     notSent: 'لم تُرسل',
-    said: (name, text) => `${apart(name)}: ${apart(text)}`,
+    said: (name, text) => `${name}: ${text}`,
   },
 
   files: {
     title: 'الملفات',
     attach: 'إرسال ملف',
-    offers: (name, file) => `يريد ${apart(name)} أن يرسل إليك ${apart(file)}`,
-    from: (name) => `من ${apart(name)}`,
-    to: (name) => `إلى ${apart(name)}`,
+    offers: (name, file) => `يريد ${name} أن يرسل إليك ${file}`,
+    from: (name) => `من ${name}`,
+    to: (name) => `إلى ${name}`,
     accept: 'قبول',
     decline: 'رفض',
     save: 'حفظ',
@@ -198,7 +195,7 @@ export const ar: Words = {
       damaged: 'تالف',
       left: 'غادر ذلك الشخص',
     },
-    tooLarge: (file, most) => `حجم ${apart(file)} أكبر من ${apart(most)}.`,
+    tooLarge: (file, most) => `حجم ${file} أكبر من ${most}.`,
     nobody: 'لا يوجد هنا من ترسل إليه ملفًا.',
   },
 
@@ -228,7 +225,7 @@ export const ar: Words = {
         many: '# شخصًا ينتظرون',
         other: '# شخص ينتظرون',
       }),
-    knocks: (name) => `يريد ${apart(name)} الدخول`,
+    knocks: (name) => `يريد ${name} الدخول`,
     knock: (count) =>
       plural(count, {
         zero: 'لا أحد يريد الدخول',
@@ -242,20 +239,20 @@ export const ar: Words = {
     admit: 'السماح',
     deny: 'رفض',
     admitAll: 'السماح للجميع',
-    admitNamed: (name) => `السماح بدخول ${apart(name)}`,
-    denyNamed: (name) => `رفض ${apart(name)}`,
+    admitNamed: (name) => `السماح بدخول ${name}`,
+    denyNamed: (name) => `رفض ${name}`,
     away: 'يُعاد الاتصال',
     host: 'مضيف',
-    actions: (name) => `إدارة ${apart(name)}`,
-    details: (name) => `الاتصال مع ${apart(name)}`,
+    actions: (name) => `إدارة ${name}`,
+    details: (name) => `الاتصال مع ${name}`,
     mute: 'طلب كتم الصوت',
     muteCamera: 'طلب إيقاف الكاميرا',
     muteScreen: 'طلب إيقاف المشاركة',
-    muteSent: (name) => `أُرسل الطلب إلى ${apart(name)}`,
+    muteSent: (name) => `أُرسل الطلب إلى ${name}`,
     makeHost: 'جعله مضيفًا',
     makeGuest: 'إلغاء صفة المضيف',
     kick: 'إخراج…',
-    kickTitle: (name) => `إخراج ${apart(name)}؟`,
+    kickTitle: (name) => `إخراج ${name}؟`,
     kickText: 'سيغادر المكالمة فورًا وسيُخبَر بأن المضيف أخرجه.',
     kickBan: 'منعه من الانضمام مجددًا',
     kickNetwork: 'حظر كل من يتصل من الشبكة نفسها لمدة ساعة أيضًا',
@@ -284,9 +281,9 @@ export const ar: Words = {
   },
 
   asked: {
-    audio: (name) => `يطلب منك ${apart(name)} كتم الميكروفون.`,
-    video: (name) => `يطلب منك ${apart(name)} إيقاف الكاميرا.`,
-    screen: (name) => `يطلب منك ${apart(name)} إيقاف مشاركة شاشتك.`,
+    audio: (name) => `يطلب منك ${name} كتم الميكروفون.`,
+    video: (name) => `يطلب منك ${name} إيقاف الكاميرا.`,
+    screen: (name) => `يطلب منك ${name} إيقاف مشاركة شاشتك.`,
     do: { audio: 'كتم', video: 'إيقاف', screen: 'إيقاف المشاركة' },
     not: 'ليس الآن',
   },

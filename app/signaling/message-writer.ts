@@ -1,0 +1,9 @@
+/** What a session needs of its transport. */
+
+/** Sends text to the peer. */
+export interface MessageWriter {
+  /** @returns false if it was not sent, because too much unread data is buffered for the peer */
+  send(text: string): boolean;
+  /** Sends these last texts, even past the limit on unread data, and closes. */
+  close(code: number, reason: string, last: string[]): void;
+}
