@@ -1,31 +1,76 @@
 /**
- * The test projects: tests of the code run concurrently, then tests of the whole stack, one file at a time, and then the slow ones of
- * those.
+ * The test projects. `unit`: in this process. `integration`: with nginx, stores and processes. `stack`: with browsers and containers.
+ * `long`: files that take minutes. run.mjs runs them one after another.
  */
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { ByDuration } from './setup/durations.ts';
 
-const wholeStack = { fileParallelism: false, sequence: { groupOrder: 1 }, testTimeout: 60_000, hookTimeout: 300_000 };
-const long = 'test/stack/**/*.long.test.ts';
+const cores = availableParallelism();
+const long = 'test/**/*.long.test.ts';
+const integration = [
+  'test/{chaos,conform,deploy,doctor,nginx,process,siege}/**/*.test.ts',
+  'test/{cli,readmes}.test.ts',
+  'test/listener/http/{alike,http11}.test.ts',
+  'test/listener/uwsgi/{nginx,path,websocket}.test.ts',
+  'test/signaling/{shared,store-away}.test.ts',
+  'test/store/{faults,valkey}.test.ts',
+];
 
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
-    // Tests wait more than they work: two files at a time where vitest would run one, on two processors. Three were not faster there.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
     // The signaling cases wait far more than they work.
     maxConcurrency: 10,
+    tags: [{ name: 'slow', description: 'Runs in npm run test:all only.' }],
+    sequence: { sequencer: ByDuration },
     projects: [
       {
         extends: true,
-        test: { name: 'code', include: ['test/**/*.test.ts'], exclude: ['test/stack/**'], testTimeout: 40_000 },
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: [...integration, 'test/stack/**', long],
+          maxWorkers: cores,
+          testTimeout: 40_000,
+        },
       },
       {
         extends: true,
-        test: { name: 'stack', include: ['test/stack/**/*.test.ts'], exclude: [long], ...wholeStack },
+        test: {
+          name: 'integration',
+          include: integration,
+          exclude: [long],
+          // These tests wait for processes more than they work.
+          maxWorkers: cores + 1,
+          sequence: { groupOrder: 1 },
+          testTimeout: 40_000,
+        },
       },
-      { extends: true, test: { name: 'long', include: [long], ...wholeStack, sequence: { groupOrder: 2 } } },
+      {
+        extends: true,
+        test: {
+          name: 'stack',
+          include: ['test/stack/**/*.test.ts'],
+          exclude: [long],
+          maxWorkers: cores,
+          sequence: { groupOrder: 2 },
+          testTimeout: 60_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'long',
+          include: [long],
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
+          testTimeout: 60_000,
+          hookTimeout: 300_000,
+        },
+      },
     ],
   },
 });

@@ -7,25 +7,34 @@ const numbers = { rooms: 15, peers: 3, pause: 300 };
 const short = { lasts: 3, patience: 30 };
 
 describe.skipIf(without('nginx'))('through nginx, with rooms in memory,', () => {
-  test.each(['worker killed', 'rolling reload, twice', 'nginx killed', 'client network cut for 10 s'])(
-    '%s: acknowledged messages are received once and in order, and no absent peer is listed',
-    { timeout: 120_000 },
-    async (name) => {
+  for (const { name, tags } of [
+    { name: 'worker killed', tags: [] },
+    { name: 'rolling reload, twice', tags: ['slow'] },
+    { name: 'nginx killed', tags: ['slow'] },
+    { name: 'client network cut for 10 s', tags: ['slow'] },
+  ])
+    test(`${name}: acknowledged messages are received once and in order, and no absent peer is listed`, {
+      tags,
+      timeout: 120_000,
+    }, async () => {
       const row = await tryOut(name, 'memory', numbers, short);
       expect([row.findings, row.outcome.fatal, isKept(row)]).toEqual([row.honest ? row.findings : [], [], true]);
       expect(row.outcome.acknowledged).toBeGreaterThan(200);
-    },
-  );
+    });
 });
 
 describe.skipIf(without('nginx') || without('redis-server'))('with a store,', () => {
-  test.each(['worker killed', 'app cut off from the store for 20 s', 'store restarted, with persistence'])(
-    '%s: acknowledged messages are received once and in order, and no absent peer is listed',
-    { timeout: 120_000 },
-    async (name) => {
+  for (const { name, tags } of [
+    { name: 'worker killed', tags: ['slow'] },
+    { name: 'app cut off from the store for 20 s', tags: ['slow'] },
+    { name: 'store restarted, with persistence', tags: [] },
+  ])
+    test(`${name}: acknowledged messages are received once and in order, and no absent peer is listed`, {
+      tags,
+      timeout: 120_000,
+    }, async () => {
       const row = await tryOut(name, 'valkey', numbers, short);
       expect([row.findings, row.outcome.fatal, isKept(row)]).toEqual([[], [], true]);
       expect(row.outcome.acknowledged).toBeGreaterThan(200);
-    },
-  );
+    });
 });

@@ -70,12 +70,14 @@ const startOtherSite = async () => {
   return { url: `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : 0}`, close: () => server.close() };
 };
 
-test.concurrent.for(elsewhere)('$what → $finds', async ({ finds, open }, { expect: here }) => {
-  const opened = await open();
-  const { names, text } = await diagnose(patient(opened.url, '--timeout', '3'));
-  if ('close' in opened) opened.close();
-  here(names, text).toEqual(finds);
-});
+const long = new Set(['a network that hangs upgrades', 'a network that swallows WebSockets']);
+for (const { what, finds, open } of elsewhere)
+  test.concurrent(`${what} → ${finds}`, { tags: long.has(what) ? ['slow'] : [] }, async ({ expect: here }) => {
+    const opened = await open();
+    const { names, text } = await diagnose(patient(opened.url, '--timeout', '3'));
+    if ('close' in opened) opened.close();
+    here(names, text).toEqual(finds);
+  });
 
 test('a site that requires tokens: without one the doctor stops early, with one it runs all checks', async () => {
   const secret = 'a-secret-of-the-site-of-32-letters-';

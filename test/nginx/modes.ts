@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'vitest';
 import { type Installed, nginxes } from '../setup/nginxes.ts';
+import { pairwise } from '../setup/pairwise.ts';
+import { isThorough } from '../setup/without.ts';
 import type { Site } from '../signaling/site.ts';
 import type { Target } from './ask.ts';
 import type { Front } from './nginx.ts';
@@ -146,13 +148,22 @@ export const targetOf = ({ scheme, proxy }: Case, port: number, chain: string): 
   ...(scheme === 'https' ? { tls: { ca: readFileSync(chain, 'utf8'), servername: host } } : {}),
 });
 
-/** Runs the tests for every version of nginx × mode × listener. */
-export const describeEverywhere = (files: Certificate, body: (by: Installed, one: Case, way: Way) => void): void => {
-  for (const by of nginxes)
-    describe.skipIf(by.version === undefined)(by.name, () => {
-      for (const one of cases(files))
-        for (const way of ways) describe(`${one.name}, by ${way.kind} over ${way.over}`, () => body(by, one, way));
-    });
+export type Combination = { by: Installed; mode: Case; way: Way };
+
+/** Version of nginx × mode × listener: every pair of two of them, or in `npm run test:all` every combination. */
+export const combinations = (modes: Case[]): Combination[] => {
+  const all = nginxes.flatMap((by) => modes.flatMap((mode) => ways.map((way) => ({ by, mode, way }))));
+  return isThorough ? all : pairwise(all, [({ by }) => by, ({ mode }) => mode, ({ way }) => way]);
+};
+
+/** Runs the tests for these combinations. */
+export const describeEverywhere = (files: Certificate, body: (combination: Combination) => void): void => {
+  for (const combination of combinations(cases(files))) {
+    const { by, mode, way } = combination;
+    describe.skipIf(by.version === undefined)(`${by.name}, ${mode.name}, by ${way.kind} over ${way.over}`, () =>
+      body(combination),
+    );
+  }
 };
 
 /** The options of `startNginx` for a mode, without the app. */

@@ -1,5 +1,5 @@
 /**
- * Which requests reach the app, and how, by every version of nginx × mode × {uwsgi, http} × {TCP, unix}; a stub reports what it received.
+ * Which requests reach the app, and how, in combinations of nginx version, mode and listener; a stub reports what it received.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ afterAll(() => {
   rmSync(directory, { recursive: true });
 });
 
-describeEverywhere(files, (by, one, { kind, over }) => {
+describeEverywhere(files, ({ by, mode: one, way: { kind, over } }) => {
   const { base } = one;
   let backend: Backend;
   let nginx: Nginx;

@@ -1,6 +1,6 @@
 /**
- * The signaling cases through every version of nginx × {uwsgi, http} × {TCP, unix}, each in another mode, by WebSocket and by polls or
- * event streams in turn; with `npm run test:all`, in every mode by every transport.
+ * The signaling cases that a proxy can break, through every version of nginx × {uwsgi, http} × {TCP, unix}, each in another mode, by
+ * WebSocket and by polls or event streams in turn; with `npm run test:all`, every case in every mode by every transport.
  */
 import { readFileSync } from 'node:fs';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
@@ -10,7 +10,7 @@ import { nginxes } from '../setup/nginxes.ts';
 import { isThorough } from '../setup/without.ts';
 import { describeAncestors } from '../signaling/ancestors.ts';
 import { type Site, startSite } from '../signaling/site.ts';
-import { describeSignaling, specSettings } from '../signaling/spec.ts';
+import { describeSignaling, specSettings, wireLevel } from '../signaling/spec.ts';
 import { cases, certificate, frontOf, ways } from './modes.ts';
 import { type Nginx, startNginx } from './nginx.ts';
 
@@ -47,7 +47,8 @@ for (const { by, kind, over, address, mode, second } of chosen)
     });
     afterAll(() => nginx.stop());
     const url = () => `${mode.scheme}://${name}:${nginx.port}${mode.base.slice(0, -1)}`;
-    const transports = isThorough ? [webSocket, plainHttp, eventStream] : [webSocket, second];
-    for (const transport of transports) describeSignaling('there', url, transport);
+    if (isThorough)
+      for (const transport of [webSocket, plainHttp, eventStream]) describeSignaling('there', url, transport);
+    else for (const transport of [webSocket, second]) describeSignaling('there', url, transport, wireLevel);
     describeAncestors('there', url);
   });

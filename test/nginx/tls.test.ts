@@ -7,6 +7,8 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { knows } from '../../app/nginx/version.ts';
 import { findCurl, nginxes } from '../setup/nginxes.ts';
+import { pairwise } from '../setup/pairwise.ts';
+import { isThorough } from '../setup/without.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { ask, type Target } from './ask.ts';
 import { type Backend, startBackend } from './backend.ts';
@@ -83,7 +85,8 @@ for (const by of nginxes)
       });
       afterAll(() => site.stop());
 
-      test.each(secure.flatMap((one) => [...ways].map((way) => ({ ...way, ...one }))))(
+      const all = secure.flatMap((one) => ways.map((way) => ({ ...way, ...one })));
+      test.each(isThorough ? all : pairwise(all, [({ name }) => name, ({ address }) => address]))(
         '$name, by $kind over $over: page, script, messages, refusals',
         async (one) => {
           const { base, kind } = one;

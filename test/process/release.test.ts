@@ -60,31 +60,34 @@ describe('a reload after the link current was changed to another release', () =>
     for (const peer of peers) peer.dispose();
   });
 
-  test.each([
-    ['throws at once', 'cli.js', () => "throw new Error('a broken release');", /it ended with code 1/],
-    ['is no program', 'cli.js', () => 'this is not JavaScript', /it ended with code 1/],
-    ['lacks a file', 'serve.js', (text: string) => `import './nothing.js';\n${text}`, /it ended with code 1/],
-  ])('to one that %s keeps the old one running, unnoticed by peers', async (_what, file, spoil, reason) => {
-    const { program, peers } = await start();
-    release('b', file, spoil);
-    lead('b');
-    program.child.kill('SIGHUP');
-    expect((await program.logged('reload failed; current workers keep running')).reason).toMatch(reason);
-    await peers[0].send({ type: 'chat', text: 'still here' });
-    expect(await peers[1].inbox.take('chat')).toMatchObject({ text: 'still here' });
-    for (const peer of peers) {
-      expect([peer.closed, peer.inbox.of('bye')]).toEqual([undefined, []]);
-      peer.dispose();
-    }
-    // The next valid one is used.
-    release('c', 'process/supervisor/worker-main.js', marked('c'));
-    lead('c');
-    program.child.kill('SIGHUP');
-    await program.logged('code of c');
-    await program.logged('reloaded');
-  });
+  for (const [what, file, spoil, tags] of [
+    ['throws at once', 'cli.js', () => "throw new Error('a broken release');", []],
+    ['is no program', 'cli.js', () => 'this is not JavaScript', ['slow']],
+    ['lacks a file', 'serve.js', (text: string) => `import './nothing.js';\n${text}`, ['slow']],
+  ] satisfies [string, string, (text: string) => string, string[]][])
+    test(`to one that ${what} keeps the old one running, unnoticed by peers`, { tags }, async () => {
+      const { program, peers } = await start();
+      release('b', file, spoil);
+      lead('b');
+      program.child.kill('SIGHUP');
+      expect((await program.logged('reload failed; current workers keep running')).reason).toMatch(
+        /it ended with code 1/,
+      );
+      await peers[0].send({ type: 'chat', text: 'still here' });
+      expect(await peers[1].inbox.take('chat')).toMatchObject({ text: 'still here' });
+      for (const peer of peers) {
+        expect([peer.closed, peer.inbox.of('bye')]).toEqual([undefined, []]);
+        peer.dispose();
+      }
+      // The next valid one is used.
+      release('c', 'process/supervisor/worker-main.js', marked('c'));
+      lead('c');
+      program.child.kill('SIGHUP');
+      await program.logged('code of c');
+      await program.logged('reloaded');
+    });
 
-  test('to one that never becomes ready is given up after a while', async () => {
+  test('to one that never becomes ready is given up after a while', { tags: ['slow'] }, async () => {
     const loaded = load(['--http', '127.0.0.1:0'], {});
     if ('faults' in loaded) throw new Error(loaded.faults.join('; '));
     const { settings } = loaded;

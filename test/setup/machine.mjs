@@ -32,16 +32,16 @@ const programs = [
 const suites = ['bookworm', 'trixie', 'forky', 'experimental'];
 const nginxCache = process.env.NGINX_CACHE || '/var/cache/genkan-nginx';
 
-/** Installs what is possible; → what is still missing, as [name, sentence] pairs. */
-export async function completeMachine(wantsDocker) {
-  return [...(await completePackages(wantsDocker)), ...(await otherNginxes())];
+/** Installs what is possible, if it may; → what is still missing, as [name, sentence] pairs. */
+export async function completeMachine(wantsDocker, mayInstall) {
+  return [...(await completePackages(wantsDocker, mayInstall)), ...(await otherNginxes(mayInstall))];
 }
 
-async function completePackages(wantsDocker) {
+async function completePackages(wantsDocker, mayInstall) {
   const lacking = [];
   for (const program of programs) if (!(await works(program.file, program.version))) lacking.push(program);
   const docker = wantsDocker && !(await dockerInstalled());
-  if (debian && (lacking.length || docker)) return install(lacking, docker);
+  if (debian && mayInstall && (lacking.length || docker)) return install(lacking, docker);
   const missing = lacking.map((program) => [
     program.name,
     `${program.for} are skipped: ${program.name} is not installed; install the package ${program.name}`,
@@ -52,11 +52,11 @@ async function completePackages(wantsDocker) {
 }
 
 /** Unpacks the nginx of Debian's releases; → what is still missing. */
-async function otherNginxes() {
+async function otherNginxes(mayInstall) {
   const lacking = () => suites.filter((suite) => !existsSync(`${nginxCache}/${suite}`));
   if (lacking().length === 0) return [];
   let why = 'they come from packages of Debian, as root';
-  if (debian) {
+  if (debian && mayInstall) {
     say(`unpacking nginx of Debian's ${lacking().join(', ')} into ${nginxCache}, next to the machine's own`);
     const { code, output } = await quiet(`${root}/test/setup/nginxes.sh`, suites);
     // Of apt's errors the first gives the reason, the last only says that there was one.

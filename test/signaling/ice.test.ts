@@ -17,9 +17,10 @@ afterAll(() => site.stop());
 /** When the credential of the servers expires, seconds since 1970. */
 const expiry = (ice: IceServer[]): number => Number.parseInt(ice.at(-1)?.username ?? '', 10);
 
-test.concurrent.each([webSocket, plainHttp])(
-  'a peer on $name gets new servers before its own expire, repeatedly',
-  async ({ peer, name }) => {
+for (const { peer, name } of [webSocket, plainHttp])
+  test.concurrent(`a peer on ${name} gets new servers before its own expire, repeatedly`, {
+    tags: ['slow'],
+  }, async () => {
     const one = peer(site.direct.http, `renewed-${name}`);
     const { ice } = await one.join();
     expect(ice).toMatchObject([
@@ -36,8 +37,7 @@ test.concurrent.each([webSocket, plainHttp])(
     }
     expect(one.inbox.of('ice')).toHaveLength(2);
     one.dispose();
-  },
-);
+  });
 
 test.concurrent('a waiting poll ends with the new servers, and the sequence number is unchanged', async () => {
   const peer = new HttpPeer(site.direct.http, 'waiting');

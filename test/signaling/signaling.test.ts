@@ -1,11 +1,12 @@
 /**
- * The signaling cases over {WebSocket, HTTP polls, event streams} × {--http, --http-socket, --socket on TCP and unix}, directly. Through
- * nginx: test/nginx/spec.test.ts.
+ * The signaling cases over {WebSocket, HTTP polls, event streams} × {--http, --http-socket, --socket on TCP and unix}, directly: all of
+ * them on one listener, and on the others those that a listener can break. Through nginx: test/nginx/spec.test.ts.
  */
 import { afterAll, beforeAll } from 'vitest';
 import { eventStream, plainHttp, webSocket } from '../../app/conform/transports.ts';
+import { isThorough } from '../setup/without.ts';
 import { type Site, startSite } from './site.ts';
-import { describeSignaling, specSettings } from './spec.ts';
+import { describeSignaling, specSettings, wireLevel } from './spec.ts';
 
 let site: Site;
 
@@ -14,9 +15,10 @@ beforeAll(async () => {
 });
 afterAll(() => site.stop());
 
+const others = isThorough ? undefined : wireLevel;
 for (const transport of [webSocket, plainHttp, eventStream]) {
-  describeSignaling('by --http', () => site.direct.http, transport);
-  describeSignaling('by --http-socket', () => site.direct['http-socket'], transport);
-  describeSignaling('by --socket on TCP', () => site.direct.socket, transport);
   describeSignaling('by --socket on a unix socket', () => site.direct.unix, transport);
+  describeSignaling('by --http', () => site.direct.http, transport, others);
+  describeSignaling('by --http-socket', () => site.direct['http-socket'], transport, others);
+  describeSignaling('by --socket on TCP', () => site.direct.socket, transport, others);
 }

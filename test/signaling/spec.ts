@@ -22,11 +22,18 @@ export const specSettings = [
   addressBudgetsLifted,
 ].flat();
 
-/** @param site the base URL of the server under test, or of the front end */
-export const describeSignaling = (name: string, site: () => string, transport: Transport): void => {
+/** The guarantees that a listener or a proxy can break: relaying, close codes, limits, and how each transport works. */
+export const wireLevel = [2, 5, 7, 9];
+
+/**
+ * @param site the base URL of the server under test, or of the front end
+ * @param numbers of the guarantees whose cases run; undefined = all
+ */
+export const describeSignaling = (name: string, site: () => string, transport: Transport, numbers?: number[]): void => {
+  const chosen = guarantees.filter((_, index) => numbers === undefined || numbers.includes(index + 1));
   describe.concurrent(`${transport.name} ${name}`, () => {
     // That of the context: the global one may belong to another concurrent test.
-    for (const one of guarantees.flatMap(({ cases }) => cases.filter((each) => isFor(each, transport))))
+    for (const one of chosen.flatMap(({ cases }) => cases.filter((each) => isFor(each, transport))))
       test(one.name, async ({ onTestFinished }) => {
         const context = new Context({ base: site(), grace: 3000 }, transport);
         onTestFinished(() => context.dispose());

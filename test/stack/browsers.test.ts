@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { without } from '../setup/without.ts';
+import { isThorough, without } from '../setup/without.ts';
 import {
   framesDecoded,
   giveCamera,
@@ -23,8 +23,8 @@ import { startCuttable } from './cuttable.ts';
 import { type Fronted, startFronted } from './fronted.ts';
 
 const pairs = [
-  { first: 'Chromium', second: 'Firefox' },
-  { first: 'Firefox', second: 'Chromium' },
+  { first: 'Chromium', second: 'Firefox', tags: [] },
+  { first: 'Firefox', second: 'Chromium', tags: ['slow'] },
 ] as const;
 type Make = (typeof pairs)[number]['first'];
 
@@ -59,126 +59,127 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
   const quiet = () => expect(people.flatMap(({ complaints }) => complaints)).toEqual([]);
   const seen = (...those: Person[]) => Promise.all(those.map((person) => untilSeen(person, those.length - 1)));
 
-  describe.each(pairs)('$first first, then $second', ({ first, second }) => {
-    const two = async (room: string) => {
-      const both = [
-        await enter(first, `${room}-${first}`, 'Aiko'),
-        await enter(second, `${room}-${first}`, 'Ben'),
-      ] as const;
-      await seen(...both);
-      return both;
-    };
-
-    test('each sees that the other is muted, raises a hand, and switches the camera', async () => {
-      const [aiko, ben] = await two('devices');
-      const pairs = [
-        [aiko, ben],
-        [ben, aiko],
-      ] as const;
-      for (const [one, other] of pairs) {
-        const received = other.page.locator('[data-peer]').getByText('Microphone off');
-        await button(one, 'Microphone', true).click();
-        await received.waitFor({ state: 'attached' });
-        await button(one, 'Microphone', false).click();
-        await received.waitFor({ state: 'detached' });
-        await button(one, 'Raise hand').click();
-        await other.page.locator('[data-peer] .caption[data-hand="true"]').waitFor();
-        await button(one, 'More').click();
-        await button(one, 'Devices…').click();
-        const cameras = one.page.getByLabel('Camera', { exact: true }).last();
-        await cameras.selectOption({ index: (await cameras.locator('option').count()) - 1 });
-        await one.page.keyboard.press('Escape');
-        await untilSeen(other, 1);
-      }
-      quiet();
-    });
-
-    test('each changes its network: both restart ICE, and see each other again', async () => {
-      const both = await two('paths');
-      const search = ({ page }: Person) =>
-        page.evaluate(() => {
-          const all = 'testConnections' in window ? window.testConnections : [];
-          const connection: unknown = Array.isArray(all) ? all.at(-1) : undefined;
-          if (!(connection instanceof RTCPeerConnection)) return undefined;
-          const { signalingState, localDescription } = connection;
-          return signalingState === 'stable' ? /ice-ufrag:(.*)/.exec(localDescription?.sdp ?? '')?.[1] : undefined;
-        });
-      for (const one of [...both, ...both]) {
-        const before = await Promise.all(both.map(search));
-        expect(before).toEqual([expect.any(String), expect.any(String)]);
-        await one.page.evaluate(() => window.dispatchEvent(new Event('online')));
-        const found = async () => (await Promise.all(both.map(search))).map((now, at) => !!now && now !== before[at]);
-        await expect.poll(found, { timeout: 10_000 }).toEqual([true, true]);
+  for (const { first, second, tags } of pairs)
+    describe(`${first} first, then ${second}`, { tags: [...tags] }, () => {
+      const two = async (room: string) => {
+        const both = [
+          await enter(first, `${room}-${first}`, 'Aiko'),
+          await enter(second, `${room}-${first}`, 'Ben'),
+        ] as const;
         await seen(...both);
-      }
-      quiet();
-    });
+        return both;
+      };
 
-    test('a file arrives unchanged, both ways, and chat stays in order', async () => {
-      const [aiko, ben] = await two('files');
-      for (const text of ['one', 'two', 'three']) await say(aiko, text);
-      await button(ben, /^Chat, 3 new messages/).click();
-      await expect
-        .poll(() => ben.page.getByText(/^(one|two|three)$/).allTextContents())
-        .toEqual(['one', 'two', 'three']);
-      const ways = [
-        [aiko, ben, 400_000],
-        [ben, aiko, 300_001],
-      ] as const;
-      for (const [from, to, bytes] of ways) {
-        const [name, buffer] = [`${first}-${bytes}.bin`, randomBytes(bytes)];
-        await from.page.getByLabel('Send a file').setInputFiles({ name, mimeType: 'application/x', buffer });
-        await button(to, 'Accept').click();
-        const saved = to.page.getByRole('link', { name: 'Save' });
-        if (to.context.browser() === browsers.Chromium) {
-          const [download] = await Promise.all([to.page.waitForEvent('download'), saved.click()]);
-          expect(readFileSync(await download.path()).equals(buffer)).toBe(true);
-        } else {
-          await saved.click();
-          const file = joinPath(downloads, name);
-          await expect
-            .poll(() => existsSync(file) && readFileSync(file).equals(buffer), { timeout: 10_000 })
-            .toBe(true);
+      test('each sees that the other is muted, raises a hand, and switches the camera', async () => {
+        const [aiko, ben] = await two('devices');
+        const pairs = [
+          [aiko, ben],
+          [ben, aiko],
+        ] as const;
+        for (const [one, other] of pairs) {
+          const received = other.page.locator('[data-peer]').getByText('Microphone off');
+          await button(one, 'Microphone', true).click();
+          await received.waitFor({ state: 'attached' });
+          await button(one, 'Microphone', false).click();
+          await received.waitFor({ state: 'detached' });
+          await button(one, 'Raise hand').click();
+          await other.page.locator('[data-peer] .caption[data-hand="true"]').waitFor();
+          await button(one, 'More').click();
+          await button(one, 'Devices…').click();
+          const cameras = one.page.getByLabel('Camera', { exact: true }).last();
+          await cameras.selectOption({ index: (await cameras.locator('option').count()) - 1 });
+          await one.page.keyboard.press('Escape');
+          await untilSeen(other, 1);
         }
-      }
-      quiet();
-    });
+        quiet();
+      });
 
-    test('a reloaded page gets its seat back', async () => {
-      const both = await two('reload');
-      for (const person of both) {
-        await person.page.reload();
-        await person.page.getByRole('list', { name: 'People in the call' }).waitFor();
+      test('each changes its network: both restart ICE, and see each other again', async () => {
+        const both = await two('paths');
+        const search = ({ page }: Person) =>
+          page.evaluate(() => {
+            const all = 'testConnections' in window ? window.testConnections : [];
+            const connection: unknown = Array.isArray(all) ? all.at(-1) : undefined;
+            if (!(connection instanceof RTCPeerConnection)) return undefined;
+            const { signalingState, localDescription } = connection;
+            return signalingState === 'stable' ? /ice-ufrag:(.*)/.exec(localDescription?.sdp ?? '')?.[1] : undefined;
+          });
+        for (const one of [...both, ...both]) {
+          const before = await Promise.all(both.map(search));
+          expect(before).toEqual([expect.any(String), expect.any(String)]);
+          await one.page.evaluate(() => window.dispatchEvent(new Event('online')));
+          const found = async () => (await Promise.all(both.map(search))).map((now, at) => !!now && now !== before[at]);
+          await expect.poll(found, { timeout: 10_000 }).toEqual([true, true]);
+          await seen(...both);
+        }
+        quiet();
+      });
+
+      test('a file arrives unchanged, both ways, and chat stays in order', async () => {
+        const [aiko, ben] = await two('files');
+        for (const text of ['one', 'two', 'three']) await say(aiko, text);
+        await button(ben, /^Chat, 3 new messages/).click();
+        await expect
+          .poll(() => ben.page.getByText(/^(one|two|three)$/).allTextContents())
+          .toEqual(['one', 'two', 'three']);
+        const ways = [
+          [aiko, ben, 400_000],
+          [ben, aiko, 300_001],
+        ] as const;
+        for (const [from, to, bytes] of ways) {
+          const [name, buffer] = [`${first}-${bytes}.bin`, randomBytes(bytes)];
+          await from.page.getByLabel('Send a file').setInputFiles({ name, mimeType: 'application/x', buffer });
+          await button(to, 'Accept').click();
+          const saved = to.page.getByRole('link', { name: 'Save' });
+          if (to.context.browser() === browsers.Chromium) {
+            const [download] = await Promise.all([to.page.waitForEvent('download'), saved.click()]);
+            expect(readFileSync(await download.path()).equals(buffer)).toBe(true);
+          } else {
+            await saved.click();
+            const file = joinPath(downloads, name);
+            await expect
+              .poll(() => existsSync(file) && readFileSync(file).equals(buffer), { timeout: 10_000 })
+              .toBe(true);
+          }
+        }
+        quiet();
+      });
+
+      test('a reloaded page gets its seat back', async () => {
+        const both = await two('reload');
+        for (const person of both) {
+          await person.page.reload();
+          await person.page.getByRole('list', { name: 'People in the call' }).waitFor();
+          await seen(...both);
+        }
+        for (const { page } of both) expect(await page.locator('[data-peer]').count()).toBe(1);
+        quiet();
+      });
+
+      test('some seconds without the server: video continues, and chat written meanwhile arrives once', async () => {
+        const proxy = await startCuttable(site.url);
+        const room = `cut-${first}`;
+        const both = [await enter(first, room, 'Aiko', proxy), await enter(second, room, 'Ben', proxy)] as const;
+        const [aiko, ben] = both;
         await seen(...both);
-      }
-      for (const { page } of both) expect(await page.locator('[data-peer]').count()).toBe(1);
-      quiet();
+        proxy.cut();
+        await Promise.all(both.map(({ page }) => page.getByText('Reconnecting…').waitFor()));
+        await say(aiko, 'written while cut off');
+        for (let second = 0; second < (isThorough ? 10 : 3); second += 1) {
+          const before = await Promise.all(both.map(({ page }) => framesDecoded(page)));
+          await aiko.page.waitForTimeout(1_000);
+          const after = await Promise.all(both.map(({ page }) => framesDecoded(page)));
+          expect(after.map((frames, index) => frames > (before[index] ?? 0))).toEqual([true, true]);
+        }
+        proxy.mend();
+        await button(ben, /^Chat, 1 new message/).click({ timeout: 20_000 });
+        expect(await ben.page.getByText('written while cut off', { exact: true }).count()).toBe(1);
+        await say(ben, 'and back');
+        await aiko.page.getByText('and back').first().waitFor();
+        await seen(...both);
+        proxy.close();
+      });
     });
-
-    test('ten seconds without the server: video continues, and chat written meanwhile arrives once', async () => {
-      const proxy = await startCuttable(site.url);
-      const room = `cut-${first}`;
-      const both = [await enter(first, room, 'Aiko', proxy), await enter(second, room, 'Ben', proxy)] as const;
-      const [aiko, ben] = both;
-      await seen(...both);
-      proxy.cut();
-      await Promise.all(both.map(({ page }) => page.getByText('Reconnecting…').waitFor()));
-      await say(aiko, 'written while cut off');
-      for (let second = 0; second < 10; second += 1) {
-        const before = await Promise.all(both.map(({ page }) => framesDecoded(page)));
-        await aiko.page.waitForTimeout(1_000);
-        const after = await Promise.all(both.map(({ page }) => framesDecoded(page)));
-        expect(after.map((frames, index) => frames > (before[index] ?? 0))).toEqual([true, true]);
-      }
-      proxy.mend();
-      await button(ben, /^Chat, 1 new message/).click({ timeout: 20_000 });
-      expect(await ben.page.getByText('written while cut off', { exact: true }).count()).toBe(1);
-      await say(ben, 'and back');
-      await aiko.page.getByText('and back').first().waitFor();
-      await seen(...both);
-      proxy.close();
-    });
-  });
 
   test('a screen shared by Chromium is shown large in Firefox', async () => {
     const [aiko, ben] = [await enter('Chromium', 'screen', 'Aiko'), await enter('Firefox', 'screen', 'Ben')];
@@ -195,7 +196,7 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
     quiet();
   });
 
-  test('three of both browsers: each sees who speaks; one disappears without leaving', async () => {
+  test('three of both browsers: each sees who speaks; one disappears without leaving', { tags: ['slow'] }, async () => {
     const makes = ['Firefox', 'Chromium', 'Firefox'] as const;
     const three: Person[] = [];
     for (const [index, make] of makes.entries()) three.push(await enter(make, 'three', `P${index}`));
@@ -210,7 +211,7 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
     quiet();
   });
 
-  test('six of both browsers: each sees the five others', { timeout: 180_000 }, async () => {
+  test('six of both browsers: each sees the five others', { tags: ['slow'], timeout: 180_000 }, async () => {
     // Thirty videos are much for a small machine; and a peer that joins a running call takes longest.
     const lobby = async () => {
       const person = await open(browsers.Chromium, site.url, { width: 480, height: 360 });
@@ -227,5 +228,5 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
     quiet();
   });
 
-  describeCall('Firefox alone', () => site.url, launchFirefox);
+  describe('alone', { tags: ['slow'] }, () => describeCall('Firefox alone', () => site.url, launchFirefox));
 });

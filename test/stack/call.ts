@@ -49,7 +49,9 @@ export const describeCall = (
       await Promise.all([aiko.context.close(), ben.context.close()]);
     });
 
-    test('a third peer joins and sees both, a reloaded page gets its seat back, a closed tab has left', async () => {
+    test('a third peer joins and sees both, a reloaded page gets its seat back, a closed tab has left', {
+      tags: ['slow'],
+    }, async () => {
       const room = `three-${process.pid}`;
       const [a, b, c] = [await enter(room, 'A'), await enter(room, 'B'), await enter(room, 'C')];
       await Promise.all([untilSeen(a, 2), untilSeen(b, 2), untilSeen(c, 2)]);

@@ -41,16 +41,23 @@ describe.skipIf(without('chromium'))('the connection check', () => {
   const none = ['stun none', 'turn-udp none', 'turn-tcp none'];
   const unknown = ['stun unknown', 'turn-udp unknown', 'turn-tcp unknown'];
 
-  test.each<[Fault[], string[]]>([
-    [['refuses upgrades'], ['websocket bad', 'http good', ...none, expect.stringContaining('should work')]],
-    [['swallows WebSockets'], ['websocket bad', 'http good', ...none, expect.stringContaining('should work')]],
-    [['buffers streams'], ['websocket good', 'http held', ...none, expect.stringContaining('should work')]],
+  const works = expect.stringContaining('should work');
+  const networks: { fault: Fault; expected: string[]; tags: string[] }[] = [
+    { fault: 'refuses upgrades', expected: ['websocket bad', 'http good', ...none, works], tags: ['slow'] },
+    { fault: 'swallows WebSockets', expected: ['websocket bad', 'http good', ...none, works], tags: ['slow'] },
+    { fault: 'buffers streams', expected: ['websocket good', 'http held', ...none, works], tags: ['slow'] },
     // For plain requests the browser sends that they are same-origin, for WebSockets Chromium sends nothing.
-    [['changes the host'], ['websocket bad', 'http good', ...none, expect.stringContaining('should work')]],
-    [['is down'], ['websocket bad', 'http bad', ...unknown, expect.stringContaining('will probably not')]],
-  ])('on a network that %j', async (faults, expected) => {
-    expect(await check(faults, [])).toEqual(expected);
-  });
+    { fault: 'changes the host', expected: ['websocket bad', 'http good', ...none, works], tags: [] },
+    {
+      fault: 'is down',
+      expected: ['websocket bad', 'http bad', ...unknown, expect.stringContaining('will probably not')],
+      tags: [],
+    },
+  ];
+  for (const { fault, expected, tags } of networks)
+    test(`on a network that ${fault}`, { tags: [...tags] }, async () => {
+      expect(await check([fault], [])).toEqual(expected);
+    });
 
   test('reports a refused join as a problem of the server, not of the relays', async () => {
     expect(await check([], ['--auth', 'token', '--token-secret', 'a-shared-secret-of-forty-characters-0001'])).toEqual([
@@ -65,14 +72,17 @@ describe.skipIf(without('chromium'))('the connection check', () => {
     turn.stop();
     return found.find((finding) => finding.startsWith(`turn-${transport}`));
   };
-  test.each(['udp', 'tcp'] as const)(
-    'reports a relay by %s that refuses the credential as a problem of the site',
-    async (transport) => {
+  for (const { transport, tags } of [
+    { transport: 'udp', tags: ['slow'] },
+    { transport: 'tcp', tags: [] },
+  ] as const)
+    test(`reports a relay by ${transport} that refuses the credential as a problem of the site`, {
+      tags: [...tags],
+    }, async () => {
       expect(await relays('not-what-the-relay-has', transport)).toBe(`turn-${transport} site`);
-    },
-  );
+    });
 
-  test('reports a relay that does not respond as possibly blocked', async () => {
+  test('reports a relay that does not respond as possibly blocked', { tags: ['slow'] }, async () => {
     const found = await check([], ['--turn-url', 'turn:127.0.0.1:9?transport=udp', '--turn-secret', secret]);
     expect(found).toContain('turn-udp bad');
   });

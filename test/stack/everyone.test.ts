@@ -2,7 +2,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type ErrorCode, errors, type Fate } from '../../app/protocol/errors.ts';
-import { without } from '../setup/without.ts';
+import { isThorough, without } from '../setup/without.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { join, launch, open, picture, say } from './browser.ts';
 import { axeFaults, roomFaults, tabFaults } from './faults.ts';
@@ -41,22 +41,28 @@ describe.skipIf(without('chromium'))('accessibility', { timeout: 600_000 }, () =
 
   test('axe finds nothing in any view, on a phone, a tablet and a desktop, light and dark', async () => {
     const faults: string[] = [];
+    const looks = [desktop, phone, tablet].flatMap((viewport) =>
+      (['dark', 'light'] as const).map((colorScheme) => ({ viewport, colorScheme })),
+    );
+    let count = 0;
     await tour(place('en'), async (view, page) => {
-      for (const viewport of [desktop, tablet, phone]) {
+      count += 1;
+      // In turn, so that every size and scheme is seen, but not of every view.
+      const chosen = isThorough ? looks : looks.filter((_, nth) => nth === count % 4);
+      for (const { viewport, colorScheme } of chosen) {
         await page.setViewportSize(viewport);
-        for (const colorScheme of ['dark', 'light'] as const) {
-          await page.emulateMedia({ colorScheme });
-          await picture({ page }, `${viewport.width}-${colorScheme}-${view}`);
-          if (viewport === tablet) continue;
-          for (const fault of await axeFaults(page))
-            faults.push(`${view}, ${viewport.width}, ${colorScheme}: ${fault}`);
-        }
+        await page.emulateMedia({ colorScheme });
+        await picture({ page }, `${viewport.width}-${colorScheme}-${view}`);
+        if (viewport === tablet) continue;
+        for (const fault of await axeFaults(page)) faults.push(`${view}, ${viewport.width}, ${colorScheme}: ${fault}`);
+        if (!isThorough)
+          for (const fault of await roomFaults(page)) faults.push(`${view}, ${viewport.width}: ${fault}`);
       }
     });
     expect(faults).toEqual([]);
   });
 
-  test('axe finds nothing at the end of a call, whatever ended it', async () => {
+  test('axe finds nothing at the end of a call, whatever ended it', { tags: ['slow'] }, async () => {
     const { page } = await open(browser, site.direct.http);
     let close = 0;
     await page.routeWebSocket(/\/ws$/, (socket) => socket.close({ code: close }));
@@ -73,7 +79,9 @@ describe.skipIf(without('chromium'))('accessibility', { timeout: 600_000 }, () =
     }
   });
 
-  test('every control is reached by Tab with a visible focus, and has enough size and spacing, at any zoom', async () => {
+  test('every control is reached by Tab with a visible focus, and has enough size and spacing, at any zoom', {
+    tags: ['slow'],
+  }, async () => {
     const sizes: Size[] = [
       // 1280 × 1024 at 400 %.
       { width: 320, height: 256 },
@@ -98,6 +106,7 @@ describe.skipIf(without('chromium'))('accessibility', { timeout: 600_000 }, () =
 
   test.each(everyLanguage.filter((language) => language !== 'es'))(
     'the texts of %s fit on a phone',
+    { tags: ['slow'] },
     async (language) => {
       const faults: string[] = [];
       await tour(place(language), async (view, page) => {

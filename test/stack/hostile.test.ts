@@ -37,7 +37,7 @@ describe.each([
   { make: 'Chromium', start: launch, lacks: without('chromium') },
   { make: 'Firefox', start: launchFirefox, lacks: without('chromium', 'firefox-esr') },
 ])('$make', ({ start, lacks }) => {
-  test.skipIf(lacks)(`in a call with hostile peers (seed ${seed})`, { timeout: 300_000 }, async () => {
+  test.skipIf(lacks)(`in a call with hostile peers (seed ${seed})`, { tags: ['slow'], timeout: 300_000 }, async () => {
     const steps = new Steps();
     const { victim, honest, frames, hostile } = await gather(steps, start);
     const within: Steps['within'] = (...step) => steps.within(...step);

@@ -7,19 +7,19 @@ import { join, launch, launchFirefox, open, type Person, picture, say, untilSeen
 import { type Fronted, startFronted } from './fronted.ts';
 
 const pairs = [
-  { name: 'Chromium for all', hosts: launch, guests: launch, lacks: without('nginx', 'chromium') },
+  { name: 'Chromium for all', hosts: launch, guests: launch, lacks: without('nginx', 'chromium'), tags: [] },
   {
     name: 'Firefox for guests',
-    ...{ hosts: launch, guests: launchFirefox, lacks: without('nginx', 'chromium', 'firefox-esr') },
+    ...{ hosts: launch, guests: launchFirefox, lacks: without('nginx', 'chromium', 'firefox-esr'), tags: ['slow'] },
   },
   {
     name: 'Firefox for the host',
-    ...{ hosts: launchFirefox, guests: launch, lacks: without('nginx', 'chromium', 'firefox-esr') },
+    ...{ hosts: launchFirefox, guests: launch, lacks: without('nginx', 'chromium', 'firefox-esr'), tags: ['slow'] },
   },
 ];
 
-for (const { name, hosts, guests, lacks } of pairs)
-  describe.skipIf(lacks)(`a host and guests, ${name}`, () => {
+for (const { name, hosts, guests, lacks, tags } of pairs)
+  describe.skipIf(lacks)(`a host and guests, ${name}`, { tags }, () => {
     let browsers: Browser[];
     let site: Fronted;
     const people: Person[] = [];

@@ -61,7 +61,10 @@ describe.skipIf(without('chromium', 'nginx'))('a call whose worker is killed', (
       return { frames: watched[0]?.frames ?? 0, gaps, made: testConnections.length, open, tiles };
     });
 
-  test('continues without a gap, nobody is listed twice, and chat works again', { timeout: 120_000 }, async () => {
+  test('continues without a gap, nobody is listed twice, and chat works again', {
+    tags: ['slow'],
+    timeout: 120_000,
+  }, async () => {
     const people = [await enter('Aiko'), await enter('Ben')] as const;
     const [aiko, ben] = people;
     await Promise.all(people.map((person) => untilSeen(person, 1)));

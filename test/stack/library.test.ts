@@ -207,7 +207,9 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     for (const { page } of [a, b, c]) expect(await troubles(page)).toEqual([]);
   });
 
-  test('sent video stays within a budget that shrinks with more peers, and audio has priority', async () => {
+  test('sent video stays within a budget that shrinks with more peers, and audio has priority', {
+    tags: ['slow'],
+  }, async () => {
     const [a, b] = [await enter('budget'), await enter('budget')];
     await connected(a.page, 1);
     const encodings = (page: Page) =>
@@ -287,7 +289,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     await expect.poll(looks, { timeout: 15_000 }).toBeGreaterThan(2);
   });
 
-  test('the audio level of a peer is reported, and is zero for a muted one', async () => {
+  test('the audio level of a peer is reported, and is zero for a muted one', { tags: ['slow'] }, async () => {
     const [a, b] = [await enter('volume', 'camera'), await enter('volume', 'camera')];
     await Promise.all([connected(a.page, 1), connected(b.page, 1)]);
     const volume = () => a.page.evaluate(() => window.room.volume(window.room.peers[0]?.id ?? ''));
@@ -392,7 +394,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     expect(await a.page.evaluate(() => window.outgoing.state)).toEqual({ state: 'done' });
   });
 
-  test('a file continues when the connection under it is replaced', async () => {
+  test('a file continues when the connection under it is replaced', { tags: ['slow'] }, async () => {
     const timing = { connect: 2_000, disconnected: 200 };
     const [a, b] = [await enter('resume', 'none', timing), await enter('resume', 'none', timing)];
     await Promise.all([connected(a.page, 1), connected(b.page, 1)]);

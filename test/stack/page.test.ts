@@ -64,7 +64,9 @@ describe.skipIf(without('chromium'))('the page', () => {
     quiet(aiko, ben, chris);
   });
 
-  test('Join clicked twice makes one call, and shows that it is waiting for a slow server', async () => {
+  test('Join clicked twice makes one call, and shows that it is waiting for a slow server', {
+    tags: ['slow'],
+  }, async () => {
     const aiko = await arrive('rooms/twice');
     const opened: string[] = [];
     await aiko.page.routeWebSocket(/twice/, async (socket) => {

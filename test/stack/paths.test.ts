@@ -29,7 +29,7 @@ test.skipIf(lacks).for([
   { make: 'Firefox', lacking: without('firefox-esr') },
 ])(
   'a path to $make that is cut is restored by an ICE restart or, if it took long, by a new connection',
-  { timeout: 120_000 },
+  { tags: ['slow'], timeout: 120_000 },
   async ({ make, lacking }, { skip }) => {
     skip(lacking);
     namespace = createNamespace();

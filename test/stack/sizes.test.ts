@@ -67,7 +67,9 @@ describe.skipIf(without('chromium'))('on every screen size', () => {
     });
   });
 
-  test('the start page, the lobby of an occupied room, and the invitation with a readable QR code fit', async () => {
+  test('the start page, the lobby of an occupied room, and the invitation with a readable QR code fit', {
+    tags: ['slow'],
+  }, async () => {
     const aiko = await arrive('');
     await onEach(aiko, 'start', async (where) => expect(await notWider(aiko), where).toBe(true));
     const inside = new WebSocketPeer(site.direct.http, 'code');

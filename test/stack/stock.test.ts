@@ -96,7 +96,7 @@ const publish = async (port: number): Promise<Server> => {
 };
 
 for (const by of nginxes)
-  describe.skipIf(lacks || by.version === undefined)(by.name, () => {
+  describe.skipIf(lacks || by.version === undefined)(by.name, { tags: by === nginxes.at(-1) ? [] : ['slow'] }, () => {
     const hasHttp3 = by.version !== undefined && knows(by.version).quic;
     let site: Site;
     let stocks: Record<'plain' | 'secure', Stock>;

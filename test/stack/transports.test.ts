@@ -62,43 +62,45 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
   const received = (page: Page) => page.evaluate(() => window.received);
   const say = (page: Page, text: string) => page.evaluate((line) => window.connection.chat(line), text);
 
-  test.each<[Fault[], string]>([
-    [['refuses upgrades'], 'sse'],
-    [['swallows WebSockets'], 'sse'],
-    [['hangs upgrades', 'buffers streams'], 'poll'],
-    [['cuts WebSockets', 'cuts streams'], 'poll'],
-  ])('a network that %j: %s, and a WebSocket once it works', async (faults, expected) => {
-    const network = await startSpoiled(site.direct.http, faults);
-    const context = await browser.newContext({ bypassCSP: true });
-    const page = await context.newPage();
-    const room = faults.join('-').replaceAll(' ', '-');
-    const other = new WebSocketPeer(site.direct.http, room);
-    await other.join();
-    await enter(page, network, room);
-    await joined(page);
-    const texts: string[] = [];
-    const talk = async () => {
-      const text = `text ${texts.length}`;
-      texts.push(text);
-      await other.send({ type: 'chat', text });
-      expect(await say(page, text)).toEqual({ accepted: true });
-    };
-    do await talk();
-    while (texts.length < 10 || (await transport(page)) !== expected);
-    network.faults.clear();
-    do await talk();
-    while ((await transport(page)) !== 'websocket');
-    for (let more = 0; more < 5; more += 1) await talk();
-    await expect.poll(() => received(page)).toEqual(texts);
-    await expect.poll(() => other.inbox.of('chat').map(({ text }) => text)).toEqual(texts);
-    expect(other.inbox.of('peer-joined')).toHaveLength(1);
-    await page.close({ runBeforeUnload: false });
-    await context.close();
-    other.dispose();
-    network.close();
-  });
+  const networks: { faults: Fault[]; expected: string; tags: string[] }[] = [
+    { faults: ['refuses upgrades'], expected: 'sse', tags: ['slow'] },
+    { faults: ['swallows WebSockets'], expected: 'sse', tags: ['slow'] },
+    { faults: ['hangs upgrades', 'buffers streams'], expected: 'poll', tags: [] },
+    { faults: ['cuts WebSockets', 'cuts streams'], expected: 'poll', tags: ['slow'] },
+  ];
+  for (const { faults, expected, tags } of networks)
+    test(`a network that ${faults.join(' and ')}: ${expected}, and a WebSocket once it works`, { tags }, async () => {
+      const network = await startSpoiled(site.direct.http, faults);
+      const context = await browser.newContext({ bypassCSP: true });
+      const page = await context.newPage();
+      const room = faults.join('-').replaceAll(' ', '-');
+      const other = new WebSocketPeer(site.direct.http, room);
+      await other.join();
+      await enter(page, network, room);
+      await joined(page);
+      const texts: string[] = [];
+      const talk = async () => {
+        const text = `text ${texts.length}`;
+        texts.push(text);
+        await other.send({ type: 'chat', text });
+        expect(await say(page, text)).toEqual({ accepted: true });
+      };
+      do await talk();
+      while (texts.length < 10 || (await transport(page)) !== expected);
+      network.faults.clear();
+      do await talk();
+      while ((await transport(page)) !== 'websocket');
+      for (let more = 0; more < 5; more += 1) await talk();
+      await expect.poll(() => received(page)).toEqual(texts);
+      await expect.poll(() => other.inbox.of('chat').map(({ text }) => text)).toEqual(texts);
+      expect(other.inbox.of('peer-joined')).toHaveLength(1);
+      await page.close({ runBeforeUnload: false });
+      await context.close();
+      other.dispose();
+      network.close();
+    });
 
-  test('a call without a WebSocket; a closed page leaves', async () => {
+  test('a call without a WebSocket; a closed page leaves', { tags: ['slow'] }, async () => {
     const network = await startSpoiled(site.direct.http, ['refuses upgrades']);
     const [a, b] = [await open(browser, `${network.url}/rooms/call`), await open(browser, `${network.url}/rooms/call`)];
     await join(a, 'A');

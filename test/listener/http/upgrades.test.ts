@@ -195,7 +195,8 @@ describe.each(listeners)('--%s', (listener) => {
     expect(await requests('1xx')).toBe(before + 2);
   });
 
-  test('no socket stays open, whatever the client does', async () => {
+  const isSlow = !['http', 'unix'].includes(listener);
+  test('no socket stays open, whatever the client does', { tags: isSlow ? ['slow'] : [] }, async () => {
     await eventually(() => expect(openSockets()).toBe(quiet));
     const clients = Object.values(manners).flatMap((behave) =>
       Object.values(everything).map(({ url, headers }) => {
