@@ -5,13 +5,14 @@
  *   --all      also the tests that only `npm run test:all` runs
  *   --whole    every test, in place of those that reach the changed file: shows that the selection is right
  *   --missed   only mutants that are not caught in results.json
+ *   --parallel so many at once, default 2
  *
  * Writes what caught each mutant to results.json. The exit code is 1 if one was not caught.
  */
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join, relative } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { parseArgs, stripVTControlCharacters } from 'node:util';
 import { baseImages, startEngine, stopEngine, sweep } from '../setup/machine.mjs';
 import { reaching } from './reaching.ts';
@@ -21,7 +22,12 @@ const resultsFile = join(import.meta.dirname, 'results.json');
 /** By mutant: the test that failed, or `missed` with the tests that did not. */
 type Results = Record<string, { caught: string } | { missed: 'npm test' | 'test:all' }>;
 
-const options = { all: { type: 'boolean' }, whole: { type: 'boolean' }, missed: { type: 'boolean' } } as const;
+const options = {
+  all: { type: 'boolean' },
+  whole: { type: 'boolean' },
+  missed: { type: 'boolean' },
+  parallel: { type: 'string', default: '2' },
+} as const;
 const { values: chosen, positionals: words } = parseArgs({ options, allowPositionals: true });
 const results: Results = existsSync(resultsFile) ? JSON.parse(readFileSync(resultsFile, 'utf8')) : {};
 
@@ -61,38 +67,47 @@ const makeCopy = async (): Promise<string> => {
   return copy;
 };
 
-const removeCopy = (copy: string) => run(root, 'git', ['worktree', 'remove', '--force', copy], 60);
-
 /** The first failed test in vitest's report. */
 const failedTest = (output: string): string =>
   / FAIL\s+(.*)/.exec(stripVTControlCharacters(output))?.[1]?.trim() ?? output.trim().split('\n').at(-1) ?? '';
 
 /** → the test that failed, or undefined */
-const firstFailure = async (copy: string, tests: string[], projects: string[]): Promise<string | undefined> => {
+const firstFailure = async (copy: string, projects: string[], tests: string[]): Promise<string | undefined> => {
   const flags = ['run', '--config', 'test/vitest.config.ts', '--bail', '1', '--passWithNoTests', '--reporter', 'dot'];
-  flags.push(
-    ...projects.flatMap((project) => ['--project', project]),
-    ...(chosen.all ? [] : ['--tags-filter', '!slow']),
-  );
+  flags.push(...projects.flatMap((project) => ['--project', project]));
+  if (!chosen.all) flags.push('--tags-filter', '!slow');
   const { code, output } = await run(copy, 'node', ['node_modules/vitest/vitest.mjs', ...flags, ...tests], 900);
   if (code === 0) return undefined;
   return code === 124 ? 'the tests did not end' : failedTest(output);
 };
 
+/** The tests for a mutant: first those that run without a build, then the others. */
+const testsFor = (patch: string): { projects: string[]; tests: string[] }[] => {
+  const files = [...readFileSync(patch, 'utf8').matchAll(/^\+\+\+ b\/(.*)$/gm)].map(([, file]) => file ?? '');
+  const { near, far } = chosen.whole ? { near: [], far: [[]] } : reaching(files[0] ?? '');
+  const all = [near, ...far].filter((tests) => chosen.whole || tests.length > 0);
+  const stack = all.flatMap((tests) => tests.filter((test) => test.startsWith('test/stack')));
+  const slowest = chosen.all ? ['stack', 'long'] : ['stack'];
+  return [
+    ...all.map((tests) => ({ projects: ['unit'], tests })),
+    ...all.map((tests) => ({ projects: ['integration'], tests })),
+    ...(chosen.whole || stack.length > 0 ? [{ projects: slowest, tests: chosen.whole ? [] : stack }] : []),
+  ];
+};
+
 /** → what caught it, or undefined */
 const attempt = async (copy: string, patch: string): Promise<string | undefined> => {
   const applied = await run(copy, 'git', ['apply', patch], 30);
-  if (applied.code !== 0) throw new Error(`${relative(root, patch)} does not apply: ${applied.output}`);
+  if (applied.code !== 0) return `it does not apply: ${applied.output.trim().split('\n')[0]}`;
+  let isBuilt = false;
   try {
-    const built = await run(copy, 'node', ['deploy/prepare.mjs'], 120);
-    if (built.code !== 0) return `the build: ${built.output.trim().split('\n')[0]}`;
-    const files = [...readFileSync(patch, 'utf8').matchAll(/^\+\+\+ b\/(.*)$/gm)].map(([, file]) => file ?? '');
-    const stages = chosen.whole ? [[]] : files.flatMap(reaching);
-    for (const tests of stages) {
-      const projects = tests.every((test) => test.startsWith('test/stack')) ? ['stack'] : ['unit', 'integration'];
-      if (tests.length === 0) projects.push('stack');
-      if (chosen.all && projects.includes('stack')) projects.push('long');
-      const failed = await firstFailure(copy, tests, projects);
+    for (const { projects, tests } of testsFor(patch)) {
+      if (!isBuilt && !projects.includes('unit')) {
+        const built = await run(copy, 'node', ['deploy/prepare.mjs'], 120);
+        if (built.code !== 0) return `the build: ${built.output.trim().split('\n')[0]}`;
+        isBuilt = true;
+      }
+      const failed = await firstFailure(copy, projects, tests);
       if (failed !== undefined) return failed;
     }
     return undefined;
@@ -110,23 +125,31 @@ const isChosen = (name: string): boolean => {
 const patches = globSync('*/*.patch', { cwd: import.meta.dirname })
   .toSorted()
   .filter(isChosen);
-const copy = await makeCopy();
 const engine = await startEngine();
 if (!engine.missing) await baseImages(Boolean(chosen.all));
 const missed: string[] = [];
-for (const name of patches) {
-  const began = Date.now();
-  const caught = await attempt(copy, join(import.meta.dirname, name));
+
+const keep = (name: string, caught: string | undefined, seconds: number): void => {
   results[name] = caught === undefined ? { missed: chosen.all ? 'test:all' : 'npm test' } : { caught };
   if (caught === undefined) missed.push(name);
-  console.log(
-    `${caught === undefined ? 'MISSED' : 'caught'}  ${name}  ${Math.round((Date.now() - began) / 1000)} s  ${caught ?? ''}`,
-  );
+  console.log(`${caught === undefined ? 'MISSED' : 'caught'}  ${name}  ${Math.round(seconds)} s  ${caught ?? ''}`);
   const sorted = Object.entries(results).toSorted(([a], [b]) => (a < b ? -1 : 1));
   writeFileSync(resultsFile, `${JSON.stringify(Object.fromEntries(sorted), undefined, 2)}\n`);
-}
-await removeCopy(copy);
-rmSync(join(copy, '..'), { recursive: true, force: true });
+};
+
+/** Tries mutants, each in turn, until none is left. */
+const work = async (left: string[]): Promise<void> => {
+  const copy = await makeCopy();
+  for (let name = left.shift(); name !== undefined; name = left.shift()) {
+    const began = Date.now();
+    keep(name, await attempt(copy, join(import.meta.dirname, name)), (Date.now() - began) / 1000);
+  }
+  await run(root, 'git', ['worktree', 'remove', '--force', copy], 60);
+  rmSync(join(copy, '..'), { recursive: true, force: true });
+};
+
+const left = [...patches];
+await Promise.all(Array.from({ length: Number(chosen.parallel) }, () => work(left)));
 if (engine.started) {
   await sweep();
   await stopEngine();
