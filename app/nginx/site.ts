@@ -163,5 +163,5 @@ const portOf = ({ addresses }: SiteSpec): string => {
   return port === '443' ? '' : `:${port}`;
 };
 
-/** In an existing site's server block, each location must set the access log itself. */
+/** In an existing site's server block, each location must set the access log itself: nginx logs a request where it ends. */
 export const accessLog = (spec: SiteSpec): string => (spec.mode === 'location' ? `    ${logged(spec)}\n` : '');
