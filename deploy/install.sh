@@ -30,6 +30,7 @@ main() {
     shift
   done
   case $workers in *[!0-9]* | 0) fail "--workers: must be a number, 1 or more" 2 ;; esac
+  [ $action = install ] || [ ! "$workers" ] || fail "--workers: not with --$action" 2
   [ "$dry" = yes ] || [ "$(id -u)" = 0 ] || fail 'must run as root (sudo); --dry-run shows the steps without root'
   command -v systemctl >/dev/null || fail 'systemctl is not installed: this script needs systemd; see deploy/README.md for other ways'
   "$action" "$@"
@@ -43,13 +44,16 @@ install() {
   settings "$@"
   check_settings
   before=$(target_of current)
-  [ "$before" != "$release" ] || before=''
   publish "$release"
   if ! activate "$release"; then
-    [ "$before" ] || fail 'the service did not start; see: journalctl -u genkan'
+    [ "$before" ] && [ "$before $workers_before" != "$release $workers" ] ||
+      fail 'the service did not start; see: journalctl -u genkan'
+    # nginx still has the previous site.
+    workers=$workers_before
     go_back_to "$before"
   fi
-  [ -z "$before" ] || link "$before" $opt/previous
+  put $etc/workers "$workers"
+  [ -z "$before" ] || [ "$before" = "$release" ] || link "$before" $opt/previous
   nginx_site
   prune
   hints
@@ -59,6 +63,7 @@ rollback() {
   target=$(target_of previous)
   [ -d "$target" ] || fail "no previous release in $opt"
   now=$(target_of current)
+  workers=$(remembered_workers)
   publish "$target"
   activate "$target" || go_back_to "$now"
   link "$now" $opt/previous
@@ -186,10 +191,12 @@ settings() {
   fi
   # A backup restores the group by number, which may be that of another group on this server.
   [ "$(stat -c %G $etc/genkan.env 2>/dev/null)" = genkan ] || run chown root:genkan $etc/genkan.env
-  workers=${workers:-$(cat $etc/workers 2>/dev/null || echo 1)}
-  put $etc/workers "$workers"
+  workers_before=$(remembered_workers)
+  workers=${workers:-$workers_before}
   words=${*:-$(cat $etc/nginx 2>/dev/null || true)}
 }
+
+remembered_workers() { cat $etc/workers 2>/dev/null || echo 1; }
 
 check_settings() {
   say 'Checking the settings.'
@@ -208,7 +215,6 @@ publish() {
 
 # RELEASE: starts it. Fails if it does not start; does nothing if it already runs unchanged.
 activate() {
-  workers=${workers:-$(cat $etc/workers)}
   changed=no
   copy "$1/deploy/systemd/genkan.socket" $units/genkan.socket
   put $units/genkan.socket.d/nginx.conf "[Socket]
@@ -253,9 +259,9 @@ nginx_site() {
   mkdir "$scratch/before" "$scratch/new"
   (cd $site && find conf.d snippets -name '*genkan*' -type f 2>/dev/null | tar -cf - -T -) | tar -xf - -C "$scratch/before"
   # shellcheck disable=SC2086
-  $opt/current/bin/genkan nginx $words$upstreams --root $public --out "$scratch/new" >/dev/null || fail "genkan nginx failed; the nginx site was not changed"
+  $opt/current/bin/genkan nginx $words$upstreams --root $public --out "$scratch/new" >/dev/null || refuse_site "genkan nginx failed; the nginx site was not changed"
   [ ! -e "$scratch/new/nginx.conf" ] ||
-    fail "this mode would replace nginx.conf; use --mode vhost or --mode location. The nginx site was not changed"
+    refuse_site "this mode would replace nginx.conf; use --mode vhost or --mode location. The nginx site was not changed"
   ! diff -r "$scratch/before" "$scratch/new" >/dev/null || { say 'The nginx site is unchanged.'; return 0; }
   remove_files
   cp -R "$scratch/new/." $site/
@@ -263,7 +269,7 @@ nginx_site() {
     cat "$scratch/said" >&2
     remove_files
     cp -R "$scratch/before/." $site/
-    fail "nginx rejects this site; its previous files were restored"
+    refuse_site "nginx rejects this site; its previous files were restored"
   fi
   put $etc/nginx "$words"
   reload_nginx
@@ -272,6 +278,16 @@ nginx_site() {
   # Matches only the directive: our own files mention it in a comment.
   printf '%s\n' "$said" | grep -q '^ *worker_shutdown_timeout' ||
     say "(!) Add worker_shutdown_timeout 30s; to $site/nginx.conf, outside of http. Otherwise old workers stay as long as their WebSockets."
+}
+
+# MESSAGE: fails, after returning to the number of workers that nginx's unchanged site lists.
+refuse_site() {
+  if [ "$workers" != "$workers_before" ]; then
+    workers=$workers_before
+    activate "$release" || say 'The service did not start; see: journalctl -u genkan'
+    put $etc/workers "$workers"
+  fi
+  fail "$1"
 }
 
 remove_files() { rm -f $site/conf.d/genkan.conf $site/conf.d/00-genkan.conf $site/snippets/genkan-*.conf; }

@@ -45,10 +45,17 @@ const signals = { reload: 'SIGHUP', stop: 'SIGTERM', pause: 'SIGTSTP' } as const
 
 const viaSignal = async (name: CommandName, pidfile: string, drain: number): Promise<CommandResult> => {
   const pid = pidIn(pidfile);
-  if (pid === undefined || !isAlive(pid)) return failed(`${name}: no running process with the PID in ${pidfile}`);
+  const absent = `${name}: no running process with the PID in ${pidfile}`;
+  if (pid === undefined || !isAlive(pid)) return failed(absent);
   if (name === 'status') return { text: `Running as process ${pid}; use --control-socket for details.` };
   if (name === 'resume') return { faults: ['resume: a signal can only toggle pause and resume; use --control-socket'] };
-  process.kill(pid, signals[name]);
+  try {
+    process.kill(pid, signals[name]);
+  } catch (error) {
+    // Without EPERM it has exited since the check.
+    if (!isForbidden(error)) return failed(absent);
+    return failed(`${name}: process ${pid} belongs to another user; run the command as that user or as root`);
+  }
   if (name !== 'stop') return { text: `${name}: signal sent to process ${pid}; see its log for the result` };
   return (await hasExited(pid, drain)) ? { text: done.stop } : failed(`stop: process ${pid} is still running`);
 };
@@ -59,10 +66,12 @@ const isAlive = (pid: number): boolean => {
     // A zombie has exited; its parent has not waited for it yet.
     return processState(pid) !== 'Z';
   } catch (error) {
-    // It exists, but belongs to another user.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return isForbidden(error);
   }
 };
+
+/** The process exists, but belongs to another user. */
+const isForbidden = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'EPERM';
 
 /** Waits for the drain timeout plus 5 seconds. */
 const hasExited = async (pid: number, drain: number): Promise<boolean> => {

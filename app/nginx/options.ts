@@ -29,12 +29,15 @@ export const options = {
     .register(settingMetadata, {
       help: 'DNS server for upstreams given by host name, such as 127.0.0.11 in containers',
     }),
-  'server-name': list(text(/^(?:\*\.)?[\w-]+(?:\.[\w-]+)*$/, 'a name such as meet.example', 'NAME')).register(
-    settingMetadata,
-    {
-      help: 'host names of the site; if nginx serves only Genkan, requests for other names are rejected',
-    },
-  ),
+  'server-name': list(
+    text(
+      /^(?:(?:\*\.)?[\w-]+(?:\.[\w-]+)*|\[[\da-fA-F:.]+\])$/,
+      'a name such as meet.example, or an IP address, IPv6 in brackets',
+      'NAME',
+    ),
+  ).register(settingMetadata, {
+    help: 'host names of the site; if nginx serves only Genkan, requests for other names are rejected',
+  }),
   address: list(
     text(
       /^(?:(?:[\d.]+|\[[\da-fA-F:]+\]):)?\d{1,5}$/,

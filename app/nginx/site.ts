@@ -102,16 +102,26 @@ const http2Lines = `
     http2 on;
 `;
 
-/** If the site has a name, requests for any other name are rejected. */
+/**
+ * If the site has a name, requests for any other name are rejected. Clients send no server name for an IP address, so with an address
+ * as a name the handshake must succeed here; nginx then chooses the server by the Host header.
+ */
 const defaultServer = (spec: SiteSpec): string => `\
 # Requests for another host name, or without one, are rejected and do not reveal the site's name.
 server {
 ${listens(spec, true)}    server_name _;
     server_tokens off;
     ${logged(spec)}
-${spec.certificate ? rejectHandshake : ''}    # 421: not the server for this name. https://www.rfc-editor.org/rfc/rfc9110#name-421-misdirected-request
+${spec.certificate ? (spec.serverNames.some(isAddress) ? presentCertificate : rejectHandshake) : ''}    # 421: not the server for this name. https://www.rfc-editor.org/rfc/rfc9110#name-421-misdirected-request
     return 421;
 }
+`;
+
+const isAddress = (name: string): boolean => /^\[|^[\d.]+$/.test(name);
+
+const presentCertificate = `
+    # Clients send no server name for an IP address, so this server completes their TLS handshake. The Host header then selects the site.
+${include('tls', '    ')}
 `;
 
 const rejectHandshake = `
@@ -163,5 +173,5 @@ const portOf = ({ addresses }: SiteSpec): string => {
   return port === '443' ? '' : `:${port}`;
 };
 
-/** In an existing site's server block, each location must set the access log itself. */
+/** In an existing site's server block, each location must set the access log itself: nginx logs a request where it ends. */
 export const accessLog = (spec: SiteSpec): string => (spec.mode === 'location' ? `    ${logged(spec)}\n` : '');

@@ -60,7 +60,10 @@ export const openControl = async (
   };
 };
 
-/** Sends a command to a running server and waits for the response. @throws when there is none */
+/** Maximum characters of a response; the status of 1000 workers is shorter. */
+const maxResponseLength = 16 * 1024 * 1024;
+
+/** Sends a command to a running server and waits for the response. @throws when there is none, or another program answers */
 export const ask = (path: string, command: ControlCommand): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const socket = connect(path);
@@ -69,9 +72,12 @@ export const ask = (path: string, command: ControlCommand): Promise<Answer> =>
     socket.on('connect', () => socket.write(`${JSON.stringify({ command })}\n`));
     socket.on('data', (text: string) => {
       received += text;
-      if (!received.includes('\n')) return;
-      resolve(response.parse(JSON.parse(received)));
-      socket.end();
+      const isComplete = text.includes('\n');
+      if (!isComplete && received.length <= maxResponseLength) return;
+      const { data } = response.safeParse(isComplete ? parseJson(received) : undefined);
+      if (data) resolve(data);
+      else reject(new Error('another program listens there'));
+      socket.destroy();
     });
     socket.on('error', reject);
     socket.on('close', () => reject(new Error('the connection was closed without a response')));

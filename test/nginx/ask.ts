@@ -1,12 +1,17 @@
 /** Single requests to a front end, by HTTP or TLS, and what every response must have. */
 import { type IncomingMessage, request as requestByHttp } from 'node:http';
 import { request as requestByTls } from 'node:https';
+import type { ConnectionOptions } from 'node:tls';
 import { expect } from 'vitest';
 import { securityHeaders } from '../../app/web/security-headers.ts';
 import type { ForwardedRequest } from './backend.ts';
 
-/** On 127.0.0.1. `tls`: the trusted certificate, and the server name. `headers`: sent with every request. */
-export type Target = { port: number; tls?: { ca: string; servername: string }; headers?: Record<string, string> };
+/** On 127.0.0.1. `tls`: the trusted certificate, the server name, and other options. `headers`: sent with every request. */
+export type Target = {
+  port: number;
+  tls?: ConnectionOptions & { ca: string; servername: string };
+  headers?: Record<string, string>;
+};
 export type Answer = { status: number; headers: IncomingMessage['headers']; rawHeaders: string[]; body: string };
 /** `delay`: ms that the body waits for a response to the head alone; a refusal during an upload can be lost with the connection. */
 export type Question = { method?: string; headers?: Record<string, string>; body?: string; delay?: number };

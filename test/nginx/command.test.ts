@@ -48,6 +48,14 @@ describe('the files', () => {
       expect(text).toMatch(new RegExp(`^\\s*include ${path};`, 'm'));
   });
 
+  test('set an access log in every location that is included into the server block of another site', () => {
+    for (const protocol of ['uwsgi', 'http']) {
+      const locations = written(`--mode location --base /m/ --protocol ${protocol}`).match(/^location .*?^\}/gms) ?? [];
+      expect(locations.map((text) => text.split(' {')[0])).toEqual(expect.arrayContaining(['location @genkan_down']));
+      for (const text of locations) expect(text).toMatch(/^ {4}access_log (?:off|\/var\/log\/nginx\/genkan\.)/m);
+    }
+  });
+
   test('are printed with their paths, or written with --out', () => {
     const out = join(directory, 'fresh');
     const result = genkan('nginx', '--nginx-version', '1.30.6', '--out', out);
@@ -230,7 +238,7 @@ test.each([
   ['--base /$x', '--base: must be a path such as /meet/'],
   ['--root /srv/a;b', /^--root: must be an absolute path without spaces/],
   ['--access-log syslog:server=a', /^--access-log: must be an absolute path/],
-  ['--server-name ~^x', '--server-name: must be a name such as meet.example'],
+  ['--server-name ~^x', '--server-name: must be a name such as meet.example, or an IP address, IPv6 in brackets'],
   ['--hsts', '--hsts: needs --certificate or --trusted-proxy, because HSTS works only over https'],
   ['--http3', '--http3: needs --certificate'],
   [

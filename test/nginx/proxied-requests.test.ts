@@ -1,10 +1,10 @@
 /**
  * Which requests reach the app, and how, in combinations of nginx version, mode and listener; a stub reports what it received.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { nginxes } from '../setup/nginxes.ts';
 import { ask, expectSecurityHeadersOnce, firstBytes, forwardedRequest, hold, post, type Target } from './ask.ts';
 import { type Backend, startBackend } from './backend.ts';
@@ -218,6 +218,36 @@ describe.each(nginxes)('$name', (by) => {
         headers: { 'content-type': 'text/plain', 'retry-after': '5', 'cache-control': 'no-store' },
       });
       expectSecurityHeadersOnce(answer);
+    },
+  );
+
+  test.skipIf(by.version === undefined).each(kinds)(
+    "below a path of a site, no response is in the site's own log, and no query string in Genkan's, by %s",
+    async (kind) => {
+      const backend = await startBackend(kind);
+      const file = join(directory, `closed-${kind}-${by.name.replaceAll(/\W/g, '-')}`);
+      const words = ['--mode', 'location', '--base', '/meet/', '--handshakes', '1', '--maintenance-file', file];
+      const sites = (port: number) => `server {
+        listen 127.0.0.1:${port};
+        access_log theirs.log;
+        location / { return 410; }
+        include snippets/genkan-site.conf;
+      }`;
+      const nginx = await startNginx({ by, words, sites, app: { kind, address: backend.address } });
+      onTestFinished(() => nginx.stop());
+      const visit = async (path: string) => (await ask(nginx, `${path}?token=secret-of-mine`)).status;
+      expect([await visit('/'), await visit('/meet'), await visit('/meet/rooms/x')]).toEqual([410, 301, 200]);
+      await untilRefused(() => ask(nginx, '/meet/rooms/x/join?token=secret-of-mine', post('{}')));
+      writeFileSync(file, '');
+      expect(await visit('/meet/rooms/x')).toBe(503);
+      rmSync(file);
+      await backend.stop();
+      expect([await visit('/meet/rooms/x'), await visit('/meet/stats')]).toEqual([502, 404]);
+      const read = (name: string) => readFileSync(join(dirname(nginx.file), name), 'utf8');
+      const logged = () => new Set([...read('access.log').matchAll(/"status":"(\d+)"/g)].map(([, status]) => status));
+      await expect.poll(logged).toEqual(new Set(['301', '200', '429', '503', '502']));
+      expect(read('access.log')).not.toContain('secret-of-mine');
+      expect(read('theirs.log').trim().split('\n')).toEqual([expect.stringContaining(' 410 ')]);
     },
   );
 });

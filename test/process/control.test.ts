@@ -1,8 +1,11 @@
 /** The control socket and the commands that use it. */
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { genkan, type Stage, stage, until } from './program.ts';
+import { command } from '../../app/commands/control.ts';
+import { cli, genkan, type Stage, stage, until } from './program.ts';
 
 let here: Stage;
 beforeEach(() => {
@@ -111,6 +114,41 @@ describe('commands', () => {
     expect(statSync(pidfile, { throwIfNoEntry: false })).toBeUndefined();
     expect(genkan('stop', ...by)).toMatchObject({ status: 1, stderr: expect.stringContaining('no running process') });
     expect(genkan('stop')).toMatchObject({ status: 2, stderr: expect.stringContaining('no server specified') });
+  });
+});
+
+describe('commands to something else', () => {
+  const isRoot = process.getuid?.() === 0;
+  test.skipIf(!isRoot)('do not signal a process of another user, and say so', () => {
+    const pidfile = here.path('pid');
+    writeFileSync(pidfile, `${process.pid}\n`);
+    chmodSync(here.directory, 0o755);
+    const asNobody = (name: string) =>
+      spawnSync(process.execPath, [cli, name, '--pidfile', pidfile], { uid: 65_534, gid: 65_534, encoding: 'utf8' });
+    for (const name of ['stop', 'reload', 'pause']) {
+      const sentence = `${name}: process ${process.pid} belongs to another user; run the command as that user or as root`;
+      expect(asNobody(name)).toMatchObject({ status: 1, stdout: '', stderr: `genkan: ${sentence}\n` });
+    }
+    expect(asNobody('status')).toMatchObject({ status: 0, stdout: expect.stringContaining(String(process.pid)) });
+    expect(asNobody('resume')).toMatchObject({ status: 2, stderr: expect.stringContaining('--control-socket') });
+  });
+
+  test.each([
+    ['a line that is not JSON', 'HTTP/1.1 400 Bad Request\r\n\r\n', 'another program listens there'],
+    ['other JSON', '{"jsonrpc":"2.0"}\n', 'another program listens there'],
+    ['a text without an end', 'x'.repeat(17 * 1024 * 1024), 'another program listens there'],
+    ['nothing', '', 'the connection was closed without a response'],
+  ])('end with an error when a program on the socket answers with %s', async (_what, text, reason) => {
+    const path = here.path('other.sock');
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      if (text === '') socket.end();
+      else socket.write(text);
+    });
+    await once(server.listen(path), 'listening');
+    const result = await command('stop', { 'control-socket': path, 'drain-timeout': 1 });
+    server.close();
+    expect(result).toEqual({ faults: [`stop: no response from ${path}: ${reason}`], code: 1 });
   });
 });
 

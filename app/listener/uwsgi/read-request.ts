@@ -25,22 +25,28 @@ export const readRequest = (packet: ReadPacket, policy: RequestPolicy): Outcome 
     const code = head.status === 413 ? 'body-too-large' : 'bad-request';
     return refusal(code, `${head.variable}: ${head.reason}`, { variable: head.variable });
   }
-  return refuseClient(head, policy) ?? { kind: 'request', head, rest: packet.rest };
+  return refuseClient(head, packet.vars, policy) ?? { kind: 'request', head, rest: packet.rest };
 };
 
-const refuseClient = (head: RequestHead, { isBarred, answersFor }: RequestPolicy): RequestRefusal | undefined => {
-  const { host, remoteAddress, rawHeaders } = head;
-  if (isBarred(remoteAddress, isCrossSite(rawHeaders[rawHeaders.indexOf('sec-fetch-site') + 1])))
+const refuseClient = (
+  { host, remoteAddress }: RequestHead,
+  vars: readonly Variable[],
+  { isBarred, answersFor }: RequestPolicy,
+): RequestRefusal | undefined => {
+  if (isBarred(remoteAddress, isFromOtherSite(vars)))
     return refusal('rate-limited', 'too many requests from this client were refused');
   return answersFor(host, remoteAddress) ? undefined : refusal('unknown-host', 'the host is not allowed', { host });
 };
 
 const count = (vars: readonly Variable[], { refusedTo }: RequestPolicy): void => {
-  const variable = (wanted: string) => vars.findLast(([name]) => name === wanted)?.[1];
   // Browsers send no Sec-Fetch-Site with a WebSocket handshake, and any page can make them send one.
-  const crossSite = variable('HTTP_UPGRADE') !== undefined || isCrossSite(variable('HTTP_SEC_FETCH_SITE'));
-  refusedTo(variable('REMOTE_ADDR'), crossSite);
+  const crossSite = vars.some(([name]) => name === 'HTTP_UPGRADE') || isFromOtherSite(vars);
+  refusedTo(vars.findLast(([name]) => name === 'REMOTE_ADDR')?.[1], crossSite);
 };
+
+/** Repeated headers are joined, as in the app's `headers`: the app must count what is checked here. */
+const isFromOtherSite = (vars: readonly Variable[]): boolean =>
+  isCrossSite(vars.flatMap(([name, value]) => (name === 'HTTP_SEC_FETCH_SITE' ? [value] : [])).join(', '));
 
 const refusal = (code: RefusalCode, message: string, fields: object = {}): RequestRefusal => ({
   kind: 'refusal',

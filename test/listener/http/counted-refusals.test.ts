@@ -46,6 +46,24 @@ describe.each(kinds)('the listener --%s', (kind) => {
     }
   });
 
+  test.each<[string, UwsgiRequestOptions['headers'] & object, boolean]>([
+    ['cross-site', { 'Sec-Fetch-Site': 'cross-site' }, true],
+    ['same-origin', { 'Sec-Fetch-Site': 'same-origin' }, false],
+    ['repeated', { 'Sec-Fetch-Site': ['cross-site', 'same-origin'] }, false],
+    ['repeated in another order', { 'Sec-Fetch-Site': ['same-origin', 'cross-site'] }, false],
+    ['absent, with a header called like its value', { 'Cross-Site': '1' }, false],
+    ['absent, with its name as a value', { 'User-Agent': 'sec-fetch-site', 'Cross-Site': '1' }, false],
+  ])('checks the same budget that it charges when Sec-Fetch-Site is %s', async (_what, headers, crossSite) => {
+    const checked: unknown[] = [];
+    const isBarred = (...call: unknown[]) => checked.push(call) > 0;
+    const { address } = await listenAs(kind, { isBarred });
+    // The names of uwsgi variables keep their order, so the header in question may be the first one.
+    const vars = { REMOTE_ADDR: client, HTTP_HOST: 'example.org' };
+    const answer = await exchange(kind, address, { headers: { ...headers, 'X-Forwarded-For': client }, vars });
+    expect([readAnswer(answer).status, checked]).toEqual([429, [[client, crossSite]]]);
+    expect((await counted({ headers: { ...headers, Host: 'a b' } })).calls).toEqual([[client, crossSite]]);
+  });
+
   test('does not count a host that it does not serve: a page can choose the name of its own server', async () => {
     expect(await counted({ headers: { Host: 'elsewhere.example' } })).toEqual({ status: 421, calls: [] });
   });
