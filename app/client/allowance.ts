@@ -25,8 +25,17 @@ export class Allowance {
   #buckets: { [kind: string]: TokenBucket } = {};
 
   take(kind: keyof typeof rateLimits): boolean {
+    return this.#bucket(kind).take();
+  }
+
+  /** Whether take() would succeed. */
+  has(kind: keyof typeof rateLimits): boolean {
+    return this.#bucket(kind).wait() === 0;
+  }
+
+  #bucket(kind: keyof typeof rateLimits): TokenBucket {
     this.#buckets[kind] ??= new TokenBucket(rateLimits[kind]);
-    return this.#buckets[kind].take();
+    return this.#buckets[kind];
   }
 }
 

@@ -35,6 +35,8 @@ type Bye = Extract<ServerMessage, { type: 'bye' }>;
 
 export class Connection implements Source<ConnectionEvents> {
   #join: ConnectionOptions['join'];
+  /** The updates that are not settled, in order. */
+  #updates = new Set<Partial<ConnectionOptions['join']>>();
   #emitter = new Emitter<ConnectionEvents>();
   #socket: ReconnectingSocket;
   #sendQueue: SendQueue;
@@ -95,12 +97,16 @@ export class Connection implements Source<ConnectionEvents> {
     return this.#sendNumbered(to === undefined ? { type: 'chat', text } : { type: 'chat', text, to });
   }
 
-  /** Changes the name, media state or raised hand that peers see; a later `join` includes the change. */
+  /** Changes the name, media state or raised hand that peers see; a later `join` includes the change, unless it was refused. */
   update(change: { name?: string; media?: MediaState; hand?: boolean; token?: string }): Promise<Settled> {
-    assertFits({ type: 'update', ...change });
+    const settled = this.#sendNumbered({ type: 'update', ...change });
     const { hand: _, ...persistent } = change;
-    this.#join = { ...this.#join, ...persistent };
-    return this.#sendNumbered({ type: 'update', ...change });
+    this.#updates.add(persistent);
+    void settled.then(({ accepted }) => {
+      this.#updates.delete(persistent);
+      if (accepted) this.#join = { ...this.#join, ...persistent };
+    });
+    return settled;
   }
 
   /** Sends a host's message. */
@@ -121,7 +127,7 @@ export class Connection implements Source<ConnectionEvents> {
   #joinMessage(): string {
     const session = this.#session;
     const resume = session.state === 'known' ? { session: session.secret, after: session.lastSeq } : {};
-    return JSON.stringify({ type: 'join', ...this.#join, ...resume });
+    return JSON.stringify(Object.assign({ type: 'join' }, this.#join, ...this.#updates, resume));
   }
 
   /** @throws RangeError */

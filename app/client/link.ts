@@ -84,7 +84,6 @@ export class Link {
     return this.#current?.volume;
   }
 
-  /** Statistics of the current connection. */
   async stats(): Promise<RTCStatsReport | undefined> {
     return this.#current?.stats();
   }
@@ -113,13 +112,14 @@ export class Link {
     this.#progressed();
   }
 
+  /** Spends a token of the peer only if the connection can be made now: a link that waits asks again when its turn comes. */
   #mayConnect(): boolean {
-    return this.#setup.allowance.take('connection') && this.#setup.queue.take(this, () => this.#renew());
+    const { allowance, queue } = this.#setup;
+    return allowance.has('connection') && queue.take(this, () => this.#renew()) && allowance.take('connection');
   }
 
   /**
-   * Adopts a new epoch after one of the two has joined again. A working connection is kept if the other side has it too; the
-   * initiator proposes this with `keep`.
+   * Adopts a new epoch after one of the two has joined again. A working connection is kept if both have it: the initiator sends `keep`.
    * @returns false if there is no working connection: the link must be replaced
    */
   adoptEpoch(pair: Pair): boolean {

@@ -13,18 +13,21 @@ export const roomName = z
   .normalize('NFC')
   .regex(/^[\p{L}\p{M}\p{N}_-]{1,64}$/u);
 export const peerId = z.string().regex(peerIdForm);
-/** A display name: 1–64 characters without control characters; spaces around it are removed. */
-export const peerName = z
+const nameText = z
   .string()
   .trim()
-  .min(1)
   // Aborts, because each of the checks below takes up to milliseconds for a long name.
   .max(most.name, { abort: true })
   .regex(/^\P{Cc}*$/u, 'control characters are not allowed');
+/** A display name: 1–64 characters without control characters; spaces around it are removed. */
+export const peerName = nameText.min(1);
 /** A new display name. The server removes invisible characters, and refuses a name that is empty afterwards. */
 export const visibleName = peerName.overwrite(cleanName).min(1, 'it has no visible characters');
-/** The display name of a peer that joins. The server removes invisible characters; if nothing is left, the peer has no name. */
-export const ownName = peerName.overwrite(cleanName).transform((name) => (name === '' ? undefined : name));
+/**
+ * The display name of a peer that joins: up to 64 characters without control characters. The server removes spaces around it and invisible
+ * characters; if nothing is left, the peer has no name.
+ */
+export const ownName = nameText.overwrite(cleanName).transform((name) => (name === '' ? undefined : name));
 /** The kinds of media that a peer says it sends: a hint for the user interface. Only the tracks themselves are reliable. */
 export const mediaState = z.object({ audio: z.boolean(), video: z.boolean(), screen: z.boolean().optional() });
 export const role = z.enum(['host', 'guest']);

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
+import { rateLimits } from '../../app/client/allowance.ts';
 import { Connection } from '../../app/client/connection.ts';
 import { ConnectionQueue, connectionLimit } from '../../app/client/connection-queue.ts';
 import { Emitter } from '../../app/client/events.ts';
@@ -132,6 +133,38 @@ describe('a renewal that waits for its connection', () => {
     await clock.pass(3_000);
     expect(rtc.made).toHaveLength(2);
   });
+});
+
+it('a peer spends its connections only on those that are made, however long its link waits', async () => {
+  const clock = new FakeClock();
+  const queue = new ConnectionQueue(clock);
+  for (let nth = 0; nth < burst + 400; nth += 1) queue.take({}, () => {});
+  const { link, rtc } = end(true, clock, undefined, queue);
+  for (let nth = 0; nth < 8; nth += 1) {
+    await clock.pass(10_000);
+    link.retry();
+  }
+  expect(rtc.made).toHaveLength(0);
+  await clock.pass(30_000);
+  expect(rtc.made).toHaveLength(1);
+  for (let renewal = 1; renewal < 20; renewal += 1) {
+    await settled();
+    link.receive({ link: renewal, renew: true });
+  }
+  expect(rtc.made).toHaveLength(rateLimits.connection[0]);
+});
+
+it('a peer that may make no more connections takes none from the others', async () => {
+  const clock = new FakeClock();
+  const queue = new ConnectionQueue(clock);
+  const { link, rtc } = end(true, clock, undefined, queue);
+  for (let renewal = 1; renewal < 200; renewal += 1) {
+    await settled();
+    link.receive({ link: Math.min(renewal, rateLimits.connection[0]), renew: true });
+  }
+  expect(rtc.made).toHaveLength(rateLimits.connection[0]);
+  const taken = Array.from({ length: burst }, () => queue.take({}, () => {})).filter(Boolean);
+  expect(taken).toHaveLength(burst - rateLimits.connection[0]);
 });
 
 it('the limit is that of the README', () => {

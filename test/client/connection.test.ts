@@ -64,6 +64,44 @@ describe('a fresh token', () => {
   });
 });
 
+describe('an update', () => {
+  /** The join of a new session after the connection was lost. */
+  const joinAgain = ({ server, connection }: ReturnType<typeof start>) => {
+    server.latest.drop(1006);
+    connection.checkConnection();
+    server.latest.accept();
+    return server.latest.sent[0];
+  };
+
+  it('that is refused is not part of later joins, as are those that are accepted', async () => {
+    const room = start({ name: 'Ada', token: 'good' });
+    const { server, connection } = room;
+    server.admit();
+    const ends = Promise.all([
+      connection.update({ name: 'Augusta' }),
+      connection.update({ token: 'bad' }),
+      connection.update({ name: 'bad', media: { audio: true, video: false } }),
+      connection.update({ media: { audio: true, video: true } }),
+    ]);
+    server.latest.say({ type: 'error', code: 'token-invalid', message: '', n: 2 });
+    server.latest.say({ type: 'error', code: 'bad-message', message: '', n: 3 });
+    server.latest.say({ type: 'ack', n: 4 });
+    expect((await ends).map(({ accepted }) => accepted)).toEqual([true, false, false, true]);
+    expect(joinAgain(room)).toMatchObject({ name: 'Augusta', token: 'good', media: { audio: true, video: true } });
+  });
+
+  it('that is not settled is, so that a new token helps a join', async () => {
+    const room = start({ token: 'expired' });
+    const { server, connection } = room;
+    server.admit();
+    const first = connection.update({ token: 'second' });
+    void connection.update({ token: 'third' });
+    server.latest.say({ type: 'ack', n: 1 });
+    await first;
+    expect(joinAgain(room)).toMatchObject({ token: 'third', session: 'secret' });
+  });
+});
+
 describe('a sent message', () => {
   it('is settled by cumulative acknowledgements', async () => {
     const { server, connection } = start();

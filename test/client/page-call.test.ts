@@ -11,7 +11,7 @@ import type { RoomEvents } from '../../app/client/room.ts';
 const far = vi.hoisted(() => ({ room: {} as object }));
 vi.mock('../../app/client/room.ts', () => ({ join: () => far.room }));
 
-const enter = () => {
+const enter = (state: (kind: string) => object = () => ({ state: 'off' })) => {
   const emitter = new Emitter<RoomEvents>();
   far.room = {
     state: { state: 'joined' },
@@ -19,7 +19,7 @@ const enter = () => {
     on: emitter.on.bind(emitter),
     chat: () => new Promise(() => {}),
   };
-  const devices = { state: () => ({ state: 'off' }), onChange: () => () => {}, onReplaced: () => () => {}, stream: {} };
+  const devices = { state, onChange: () => () => {}, onReplaced: () => () => {}, stream: {} };
   const model = new CallModel({ room: 'garden', name: '', devices: devices as unknown as Devices });
   const rendered = vi.fn();
   model.onChange(rendered);
@@ -51,6 +51,29 @@ describe('a call', () => {
     expect(rendered.mock.calls.length).toBeGreaterThanOrEqual(9);
     expect(rendered.mock.calls.length).toBeLessThanOrEqual(10);
     expect(model.chat.lines).toHaveLength(100);
+  });
+});
+
+describe('a call with a server of a later protocol', () => {
+  const failed = vi.fn();
+  beforeEach(() => {
+    vi.stubGlobal('addEventListener', () => {});
+    vi.stubGlobal('location', { href: 'https://host/garden' });
+    vi.stubGlobal('isSecureContext', false);
+    vi.stubGlobal('reportError', failed);
+  });
+  afterEach(() => vi.unstubAllGlobals());
+
+  it.each(['later', 'constructor', '__proto__'])('ignores a request to mute %s', (kind) => {
+    const { emitter, model } = enter((device) => {
+      expect(['camera', 'microphone']).toContain(device);
+      return { state: 'on' };
+    });
+    emitter.emit('mute-request', { from: 'a', kind: kind as 'audio' });
+    expect(model.local.muteRequest).toBeUndefined();
+    emitter.emit('mute-request', { from: 'a', kind: 'audio' });
+    expect(model.local.muteRequest).toEqual({ name: 'Ada', kind: 'audio' });
+    expect(failed).not.toHaveBeenCalled();
   });
 });
 

@@ -284,6 +284,17 @@ describe('announcements', () => {
   });
 });
 
+describe.each(['later', 'constructor', '__proto__'])('the value %s of a later protocol', (value) => {
+  it('is announced only as what is certain', () => {
+    expect(leaveAnnouncement({ name: 'Ada' }, value as 'left')).toBe('Ada left');
+    const self = { id: 'me', role: 'guest' as const, media: { audio: true, video: true }, hand: false };
+    const roomState = { self, room: { access: 'open' as const, passcode: false }, waiting: [] };
+    const later = { ...roomState, room: { access: value as 'open', passcode: false } };
+    expect(roomStateAnnouncements(roomState, later)).toEqual([]);
+    expect(roomStateAnnouncements(later, roomState)).toEqual([words.call.access.open]);
+  });
+});
+
 describe('the browser storage', () => {
   const storage = () => {
     const kept = new Map<string, string>();

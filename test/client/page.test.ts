@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { tileSize } from '../../app/client/page/call/layout.ts';
-import { endingOf } from '../../app/client/page/i18n/error-messages.ts';
+import { delayOf, endingOf, refusalOf } from '../../app/client/page/i18n/error-messages.ts';
 import {
   icePolicyOf,
   newRoomName,
@@ -20,6 +20,14 @@ describe('the texts', () => {
     expect(text).toMatch(/^[A-Z].+\.$/);
     expect(['again', 'new-room']).toContain(next);
     expect(`${title} ${text}`).not.toContain(code === 'left' || code === 'replaced' ? 'undefined' : `${code} `);
+  });
+
+  it.each(['later', 'constructor', '__proto__', 'toString'])('are general for the unknown code %s', (code) => {
+    const unknown = code as ErrorCode;
+    expect(endingOf(unknown)).toEqual(endingOf('bad-json'));
+    expect(delayOf(unknown)).toBeUndefined();
+    expect(refusalOf(unknown)).toBe(refusalOf('other' as ErrorCode));
+    expect(endingOf('bad-json').title).toMatch(/^[A-Z]/);
   });
 });
 

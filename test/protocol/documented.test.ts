@@ -107,7 +107,7 @@ test('a conversation over plain HTTP uses only what the documents describe', asy
   const { json: ben } = await ask('POST', 'join');
   const [first, second] = [aiko.session, ben.session];
   expect(ben.peers).toHaveLength(1);
-  expect(codeOf(await ask('POST', 'join', { body: { name: '' } }))).toBe('bad-message');
+  expect(codeOf(await ask('POST', 'join', { body: { name: 'x'.repeat(65) } }))).toBe('bad-message');
   expect(codeOf(await ask('POST', 'join', { room: 'another' }))).toBe('too-many-rooms');
   expect(codeOf(await ask('POST', 'join', { room: 'a b' }))).toBe('bad-room-name');
   expect(codeOf(await ask('POST', 'messages', { body: { type: 'ping' } }))).toBe('not-joined');

@@ -1,5 +1,6 @@
 /** Names and texts as they are shown: nothing hidden, no reversed direction, and nothing lost that a language needs. */
 import { describe, expect, test, vi } from 'vitest';
+import { claims } from '../../app/auth/token.ts';
 import { decode } from '../../app/protocol/decode.ts';
 import { cleanName, cleanText } from '../../app/protocol/shown.ts';
 
@@ -61,6 +62,17 @@ describe('messages', () => {
     expect(decode('{"type":"join","name":"\u3164"}')).toEqual({ type: 'join', name: undefined });
     expect(decode('{"type":"join","name":"\\ud800"}')).toEqual({ type: 'join', name: undefined });
   });
+
+  test.each(['', '   ', '\u3000', '\n', '\u200b', ' \u200b '])(
+    'the name %j is no name, however it is empty',
+    (name) => {
+      expect(decode(JSON.stringify({ type: 'join', name }))).toEqual({ type: 'join', name: undefined });
+      expect(claims.parse({ room: 'garden', exp: 1, name }).name).toBeUndefined();
+      expect(decode(JSON.stringify({ type: 'update', n: 1, name }))).toMatchObject({
+        refusal: { refused: 'bad-message' },
+      });
+    },
+  );
 
   test('a name that is too long is refused before it is cleaned', () => {
     const text = JSON.stringify('\u200d\ufe0f'.repeat(16_000));

@@ -28,8 +28,9 @@ export const App = () => {
   const shown = useRef(view);
 
   const show = (next: View) => {
-    if (next.state === 'landing' || next.state === 'lobby') release(shown.current);
+    const previous = shown.current;
     shown.current = next;
+    release(previous, next);
     if (next.state === 'call') void next.model.ready.then(() => shown.current === next && setView(next));
     else setView(next);
   };
@@ -52,22 +53,19 @@ export const App = () => {
         .catch(() => {});
     if (view.state !== 'joining') return;
     const { entry } = view;
-    const showNext = (next: View) => shown.current === view && show(next);
+    // Only if it is still wanted: a call joins the room as soon as it is created.
+    const showNext = (next: () => View) => shown.current === view && show(next());
     loadCallChunk().then(
-      (chunk) => showNext(call(entry, chunk)),
-      () => {
-        entry.devices.close();
-        showNext({ state: 'outdated' });
-      },
+      (chunk) => showNext(() => call(entry, chunk)),
+      () => showNext(() => ({ state: 'outdated' })),
     );
   }, [view]);
   useLayoutEffect(() => {
     if (view.state !== 'call') return;
     const { entry, model } = view;
     return model.onOver((code) => {
+      if (shown.current !== view) return;
       const needsPasscode = !model.everJoined && (code === 'passcode-needed' || code === 'wrong-passcode');
-      if (!needsPasscode) entry.devices.close();
-      if (shown.current.state !== 'call') return;
       if (needsPasscode) show({ state: 'passcode', entry, wrong: code === 'wrong-passcode' });
       else show({ state: 'ended', room: entry.room, code });
     });
@@ -144,9 +142,14 @@ const viewOfRoom = (room: string): View => {
   return joining(entry);
 };
 
-/** Releases the devices, or leaves the call, of the view that is replaced. */
-const release = (view: View): void => {
-  if (view.state === 'lobby') view.devices.close();
-  if (view.state === 'passcode' || view.state === 'joining') view.entry.devices.close();
+/** Leaves the call of the view that is replaced, and releases its devices unless the next view uses them. */
+const release = (view: View, next: View): void => {
   if (view.state === 'call') view.model.leave();
+  const devices = devicesOf(view);
+  if (devices !== devicesOf(next)) devices?.close();
+};
+
+const devicesOf = (view: View): Devices | undefined => {
+  if ('devices' in view) return view.devices;
+  return 'entry' in view ? view.entry.devices : undefined;
 };

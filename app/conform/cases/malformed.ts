@@ -31,7 +31,7 @@ const optional = (field: Field): Field => ({ ...field, optional: true });
 /** All types of messages, with all fields but `n`. */
 const types: Record<ClientMessage['type'], Record<string, Field>> = {
   join: {
-    name: optional(text(most.name)),
+    name: optional(text(most.name, 0)),
     token: optional(text(most.token, 0)),
     passcode: optional(text(most.passcode)),
     session: optional(text(256, 0)),
@@ -176,6 +176,8 @@ export const malformed: Case[] = [
         ['\u0645\u06cc\u200c\u062e', '\u0645\u06cc\u200c\u062e'],
         ['\u3164', undefined],
         ['\u200f\u200f', undefined],
+        [' \u3000', undefined],
+        ['', undefined],
       ];
       for (const [name, expected] of names) {
         const peer = await c.join(room, { name });

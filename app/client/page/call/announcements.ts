@@ -1,6 +1,7 @@
 /** Announcements of changes in the room. */
 import type { LeaveReason } from '../../../protocol/messages.ts';
 import type { RemotePeer, RoomState } from '../../room.ts';
+import { entryOf } from '../i18n/entry-of.ts';
 import { words } from '../i18n/i18n.ts';
 
 export const nameOf = (peer: { name?: string | undefined }): string => peer.name ?? words.someone;
@@ -16,7 +17,8 @@ export const peerAnnouncement = (before: PeerSnapshot | undefined, now: PeerSnap
 
 export const leaveAnnouncement = (peer: { name?: string | undefined }, reason: LeaveReason): string => {
   const { left, kicked, lost } = words.call;
-  return { left, kicked, timeout: lost, error: lost }[reason](nameOf(peer));
+  const announcements: Record<LeaveReason, typeof left> = { left, kicked, timeout: lost, error: lost };
+  return (entryOf(announcements, reason) ?? left)(nameOf(peer));
 };
 
 export const roomStateAnnouncements = (before: RoomState | undefined, now: RoomState): string[] => {
@@ -24,7 +26,8 @@ export const roomStateAnnouncements = (before: RoomState | undefined, now: RoomS
   const announcements: string[] = [];
   if (before.self.role !== now.self.role)
     announcements.push(now.self.role === 'host' ? words.call.nowHost : words.call.nowGuest);
-  if (before.room.access !== now.room.access) announcements.push(words.call.access[now.room.access]);
+  const access = entryOf(words.call.access, now.room.access);
+  if (before.room.access !== now.room.access && access) announcements.push(access);
   return announcements;
 };
 

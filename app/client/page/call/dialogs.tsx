@@ -1,7 +1,9 @@
 /** The dialogs of a call; at most one is open. */
 import { useState } from 'preact/hooks';
+import type { Access } from '../../room.ts';
 import { DevicePickers } from '../devices/device-pickers.tsx';
 import { DeviceProblems } from '../devices/media-toggles.tsx';
+import { entryOf } from '../i18n/entry-of.ts';
 import { words } from '../i18n/i18n.ts';
 import { roomUrl } from '../route.ts';
 import { remember } from '../storage.ts';
@@ -94,13 +96,17 @@ const Item = ({ icon, text, press }: { icon: IconName; text: string; press: () =
 const Invite = ({ room, model, close }: CommonProps) => {
   const { invite } = words;
   const url = roomUrl(room, document.baseURI);
-  const [outcome, setOutcome] = useState('');
-  const { access, passcode } = model.roomState?.room ?? { access: 'open', passcode: false };
-  const copy = async () => setOutcome((await copyText(url)) ? invite.copied : invite.notCopied);
+  const [outcome, setOutcome] = useState({ text: '', key: 0 });
+  const { access = 'open', passcode = false } = model.roomState?.room ?? {};
+  const howToJoin: Record<Access, string> = { open: invite.text, knock: invite.knock, locked: invite.locked };
+  const copy = async () => {
+    const text = (await copyText(url)) ? invite.copied : invite.notCopied;
+    setOutcome(({ key }) => ({ text, key: key + 1 }));
+  };
   const share = () => void navigator.share({ title: words.product, url }).catch(() => {});
   return (
     <Dialog title={invite.title} close={close}>
-      <p>{access === 'open' ? invite.text : invite[access]}</p>
+      <p>{entryOf(howToJoin, access)}</p>
       {passcode && <p>{invite.passcode}</p>}
       <label class="unseen" for="invite-link">
         {invite.link}
@@ -124,7 +130,8 @@ const Invite = ({ room, model, close }: CommonProps) => {
           </button>
         )}
         <p class="outcome" role="status">
-          {outcome}
+          {/* A new element, because screen readers do not announce the same text again. */}
+          <span key={outcome.key}>{outcome.text}</span>
         </p>
       </div>
       <Lazy

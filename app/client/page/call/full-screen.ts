@@ -12,7 +12,10 @@ export const canFloat = (): boolean => document.pictureInPictureEnabled === true
 
 /** Opens picture-in-picture for the large tile, or else the first peer; closes it if open. */
 export const toggleFloating = async (): Promise<void> => {
-  if (document.pictureInPictureElement) return document.exitPictureInPicture();
-  const video = document.querySelector<HTMLVideoElement>('.tile.main video, [data-peer] video');
-  await video?.requestPictureInPicture().catch(() => {});
+  const video = (tile: string) => document.querySelector<HTMLVideoElement>(`${tile} video`);
+  const change = document.pictureInPictureElement
+    ? document.exitPictureInPicture()
+    : // Two queries: the large tile is first on the screen, but not in the document.
+      (video('.tile.main') ?? video('[data-peer]'))?.requestPictureInPicture();
+  await change?.catch(() => {});
 };

@@ -1,6 +1,7 @@
 /** The local participant: devices, screen, raised hand, and mute requests from hosts. */
 import type { MediaKind, Room } from '../../room.ts';
 import type { DeviceKind, DeviceState, Devices } from '../devices/devices.ts';
+import { entryOf } from '../i18n/entry-of.ts';
 import { problemOf } from '../i18n/error-messages.ts';
 import { words } from '../i18n/i18n.ts';
 import { nameOf } from './announcements.ts';
@@ -74,7 +75,9 @@ export class LocalParticipant {
   }
 
   #muteRequested(from: string, kind: MediaKind): void {
-    const isOn = kind === 'screen' ? this.screen.stream !== null : this.devices.state(deviceOf[kind]).state === 'on';
+    const device = entryOf<DeviceKind>(deviceOf, kind);
+    // Of a kind that this page does not know, nothing is on.
+    const isOn = kind === 'screen' ? this.screen.stream !== null : device && this.devices.state(device).state === 'on';
     const peer = this.#setup.room.peers.find(({ id }) => id === from);
     if (isOn) this.#muteRequest = { name: peer ? nameOf(peer) : words.people.host, kind };
     this.#setup.changed();

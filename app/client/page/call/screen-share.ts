@@ -23,23 +23,29 @@ export class ScreenShare {
     return this.#state.state === 'on' ? this.#state.stream : null;
   }
 
-  /** Opens the browser's picker. @throws what getDisplayMedia throws, except when the user cancels */
+  /** Opens the browser's picker. @throws what getDisplayMedia throws, except when the user cancels, or after stop() */
   async start(): Promise<void> {
     if (this.#state.state !== 'off') return;
-    this.#become({ state: 'asking' });
+    const request: ScreenShareState = { state: 'asking' };
+    this.#become(request);
     try {
       const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 15 } }, audio: true });
-      this.#started(stream);
+      if (this.#isCurrent(request)) this.#started(stream);
+      else stopTracks(stream);
     } catch (error) {
+      if (!this.#isCurrent(request)) return;
       this.#become({ state: 'off' });
       if (!(error instanceof Error && error.name === 'NotAllowedError')) throw error;
     }
   }
 
+  /** Also while the picker is open: what is picked then is stopped at once. */
   stop(): void {
-    if (this.#state.state !== 'on') return;
-    for (const track of this.#state.stream.getTracks()) track.stop();
-    this.#state.mixer?.close();
+    if (this.#state.state === 'off') return;
+    if (this.#state.state === 'on') {
+      stopTracks(this.#state.stream);
+      this.#state.mixer?.close();
+    }
     this.#become({ state: 'off' });
   }
 
@@ -62,11 +68,19 @@ export class ScreenShare {
     this.#become({ state: 'on', stream, mixer: stream.getAudioTracks().length > 0 ? mix(stream) : undefined });
   }
 
+  #isCurrent(state: ScreenShareState): boolean {
+    return this.#state === state;
+  }
+
   #become(state: ScreenShareState): void {
     this.#state = state;
     this.#emitter.emit('changed', undefined);
   }
 }
+
+const stopTracks = (stream: MediaStream): void => {
+  for (const track of stream.getTracks()) track.stop();
+};
 
 const mix = (stream: MediaStream): Mixer => {
   const context = new AudioContext();

@@ -30,3 +30,12 @@ export const isForText = (target: EventTarget | null): boolean =>
 /** Whether the space bar activates the target. */
 export const isPressable = (target: EventTarget | null): boolean =>
   target instanceof Element && target.closest('button, a, summary') !== null;
+
+/** Whether the space bar scrolls the target. Browsers focus regions that scroll, with or without `tabindex`. */
+export const isScrollable = (target: EventTarget | null): boolean => {
+  let element = target instanceof Element ? target : null;
+  while (element && !(element.scrollHeight > element.clientHeight && scrolls(element))) element = element.parentElement;
+  return element !== null;
+};
+
+const scrolls = (element: Element): boolean => ['auto', 'scroll'].includes(getComputedStyle(element).overflowY);

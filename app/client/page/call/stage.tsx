@@ -1,5 +1,6 @@
 /** The tiles of a call: all the same size, or one large and the others next to it. */
 import { useState } from 'preact/hooks';
+import { entryOf } from '../i18n/entry-of.ts';
 import { words } from '../i18n/i18n.ts';
 import { roomUrl } from '../route.ts';
 import { copyText } from '../ui/clipboard.ts';
@@ -20,6 +21,7 @@ export const Stage = ({ room, model }: { room: string; model: CallModel }) => {
   // A shared screen is large, unless the user has pinned another tile.
   const main = (peers.find(({ id }) => id === pinned) ?? peers.find(({ media }) => media.screen))?.id;
   const access = model.roomState?.room.access ?? 'open';
+  const badge = entryOf<string>(call.badge, access);
   return (
     <div class="tiles">
       <Grid count={peers.length + (alone ? 2 : 1)} main={main !== undefined}>
@@ -41,10 +43,10 @@ export const Stage = ({ room, model }: { room: string; model: CallModel }) => {
         <OwnTile key="own" model={model} />
         {alone && <Invitation key="invitation" room={room} model={model} />}
       </Grid>
-      {access !== 'open' && (
+      {badge && (
         <p class="access-badge">
           <Icon name={access === 'locked' ? 'lock' : 'gate'} />
-          {call.badge[access]}
+          {badge}
         </p>
       )}
       {blocked.length > 0 && (

@@ -3,7 +3,7 @@ import { useEffect } from 'preact/hooks';
 import { words } from '../i18n/i18n.ts';
 import { recall } from '../storage.ts';
 import type { CallModel } from './call-model.ts';
-import { isForText, isPressable, type Shortcut, shortcutOf } from './shortcuts.ts';
+import { isForText, isPressable, isScrollable, type Shortcut, shortcutOf } from './shortcuts.ts';
 
 /** Single-letter shortcuts can be turned off: speech input triggers them by accident (WCAG 2.2, 2.1.4). */
 export const areShortcutsOn = (): boolean => recall('shortcuts') !== 'off';
@@ -23,7 +23,7 @@ export const useShortcuts = (model: CallModel, onShortcut: (shortcut: Shortcut) 
         event.preventDefault();
         onShortcut(shortcut);
       }
-      if (event.key !== ' ' || event.repeat || isPressable(event.target)) return;
+      if (event.key !== ' ' || event.repeat || isPressable(event.target) || isScrollable(event.target)) return;
       event.preventDefault();
       if (devices.state('microphone').state !== 'muted') return;
       talking = true;

@@ -4,10 +4,13 @@ import { recall, remember } from '../storage.ts';
 
 export type DeviceKind = 'camera' | 'microphone';
 export type MediaProblem = 'denied' | 'missing' | 'busy' | 'gone' | 'insecure' | 'unsupported' | 'broken';
-/** `muted`: captured, but sending silence; microphones only. A camera that is off is released, so that its light goes out. */
+/**
+ * `asking`: a capture is requested; with `muted` it will be muted. `muted`: captured, but sending silence; microphones only. A camera that
+ * is off is released, so that its light goes out.
+ */
 export type DeviceState =
   | { state: 'off' }
-  | { state: 'asking' }
+  | { state: 'asking'; muted?: boolean }
   | { state: 'on'; track: MediaStreamTrack }
   | { state: 'muted'; track: MediaStreamTrack }
   | { state: 'failed'; problem: MediaProblem };
@@ -23,6 +26,7 @@ export class Devices {
   #known: MediaDeviceInfo[] | undefined;
   #stream: MediaStream | null = null;
   #speaker = recall('speaker');
+  #closed = false;
   #emitter = new Emitter<{ changed: undefined; replaced: string }>();
   #stopListening = () => {};
 
@@ -82,15 +86,13 @@ export class Devices {
 
   /** Turns these on, with a single permission prompt if the browser asks. */
   async start(wanted: readonly DeviceKind[] = kinds): Promise<void> {
-    for (const kind of wanted) this.#setState(kind, { state: 'asking' });
-    try {
-      if (wanted.length > 0) this.#adopt(await capture(wanted, this.#chosen));
-    } catch (error) {
-      // One of the two may still work. After a denial, do not prompt again.
-      for (const kind of wanted) {
-        if (problemOf(error) === 'denied' && !(await isGranted(kind))) this.#failed(kind, error);
-        else await this.#startOne(kind);
-      }
+    const { request, error } = await this.#capture(wanted);
+    // One of the two may still work. After a denial, do not prompt again.
+    for (const kind of error === undefined ? [] : wanted) {
+      const isDenied = problemOf(error) === 'denied' && !(await isGranted(kind));
+      if (this.#state[kind] !== request) continue;
+      if (isDenied) this.#failed(kind, error);
+      else await this.#startOne(kind);
     }
     await this.#list();
   }
@@ -115,54 +117,61 @@ export class Devices {
     this.#chosen[kind] = id;
     remember(kind, id);
     const state = this.#state[kind];
-    if (!('track' in state)) return;
-    const muted = state.state === 'muted';
+    if (state.state === 'off' || state.state === 'failed') return;
+    const muted = isMuted(state);
     this.#release(kind);
-    await this.#startOne(kind);
-    const now = this.#state[kind];
-    if (muted && now.state === 'on') this.#enable(now.track, false);
+    await this.#startOne(kind, muted);
   }
 
-  /** Releases all devices. */
+  /** Releases all devices, for good: what the browser grants later is stopped at once. */
   close(): void {
+    this.#closed = true;
     this.#stopListening();
     for (const kind of kinds) this.#release(kind);
   }
 
-  async #startOne(kind: DeviceKind): Promise<void> {
-    this.#setState(kind, { state: 'asking' });
+  async #startOne(kind: DeviceKind, muted = false): Promise<void> {
+    const { request, error } = await this.#capture([kind], muted);
+    if (error !== undefined && this.#state[kind] === request) this.#failed(kind, error);
+  }
+
+  /**
+   * Requests these devices; what is granted is used only if no other request, release or choice has followed.
+   * @returns the state of the devices while they are requested, and the error if they were refused
+   */
+  async #capture(wanted: readonly DeviceKind[], muted = false): Promise<{ request: DeviceState; error?: unknown }> {
+    const request: DeviceState = { state: 'asking', muted };
+    if (this.#closed || wanted.length === 0) return { request };
+    for (const kind of wanted) this.#setState(kind, request);
     try {
-      this.#adopt(await capture([kind], this.#chosen));
+      const stream = await capture(wanted, this.#chosen);
+      for (const track of stream.getTracks()) this.#granted(track, request);
+      return { request };
     } catch (error) {
-      this.#failed(kind, error);
+      return { request, error };
     }
   }
 
-  #adopt(stream: MediaStream): void {
-    for (const track of stream.getTracks()) {
-      const kind: DeviceKind = track.kind === 'video' ? 'camera' : 'microphone';
-      if (this.#state[kind].state === 'asking') this.#started(kind, track);
-      else track.stop();
-    }
-  }
-
-  #started(kind: DeviceKind, track: MediaStreamTrack): void {
+  #granted(track: MediaStreamTrack, request: DeviceState): void {
+    const kind: DeviceKind = track.kind === 'video' ? 'camera' : 'microphone';
+    if (this.#state[kind] !== request) return track.stop();
     // `ended` means an unplugged device or a revoked permission; stop() does not fire it.
     track.onended = () => void this.#lost(kind);
-    this.#setState(kind, { state: 'on', track });
+    track.enabled = !isMuted(request);
+    this.#setState(kind, { state: track.enabled ? 'on' : 'muted', track });
   }
 
   /** Switches to another device of the kind, if there is one. */
   async #lost(kind: DeviceKind): Promise<void> {
-    const muted = this.#state[kind].state === 'muted';
-    this.#setState(kind, { state: 'failed', problem: 'gone' });
+    const muted = isMuted(this.#state[kind]);
+    const gone: DeviceState = { state: 'failed', problem: 'gone' };
+    this.#setState(kind, gone);
     await this.#list();
-    if (this.choices(kind).length === 0) return;
-    await this.#startOne(kind);
-    const now = this.#state[kind];
-    if (now.state !== 'on') return this.#setState(kind, { state: 'failed', problem: 'gone' });
-    if (muted) this.#enable(now.track, false);
-    this.#emitter.emit('replaced', now.track.label);
+    if (this.#state[kind] !== gone || this.choices(kind).length === 0) return;
+    const { request, error } = await this.#capture([kind], muted);
+    if (error !== undefined && this.#state[kind] === request) this.#setState(kind, gone);
+    const now = this.state(kind);
+    if ('track' in now) this.#emitter.emit('replaced', now.track.label);
   }
 
   #enable(track: MediaStreamTrack, enabled: boolean): void {
@@ -195,6 +204,9 @@ export class Devices {
     this.#emitter.emit('changed', undefined);
   }
 }
+
+const isMuted = (state: DeviceState): boolean =>
+  state.state === 'muted' || (state.state === 'asking' && state.muted === true);
 
 const sameTracks = (tracks: MediaStreamTrack[], stream: MediaStream | null): boolean =>
   tracks.length === (stream?.getTracks().length ?? 0) && tracks.every((track) => stream?.getTracks().includes(track));

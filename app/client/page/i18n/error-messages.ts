@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../../../protocol/errors.ts';
 import type { DeviceKind, MediaProblem } from '../devices/devices.ts';
 import type { Browser } from '../ui/browser.ts';
+import { entryOf } from './entry-of.ts';
 import { words } from './i18n.ts';
 
 const { closing, failures } = words;
@@ -41,9 +42,8 @@ const endCalls: readonly ErrorCode[] = [
 /** How a call ended, or why it did not start. */
 export const endingOf = (code: ErrorCode): Ending => {
   const endings: Record<Exclude<ErrorCode, IncompatibleCode>, Pick<Ending, 'title' | 'text'>> = failures.endings;
-  const texts = code in endings ? endings[code as Exclude<ErrorCode, IncompatibleCode>] : failures.unfit;
   return {
-    ...texts,
+    ...(entryOf(endings, code) ?? failures.unfit),
     next: terminal.includes(code) ? 'new-room' : 'again',
     again: endCalls.includes(code) ? closing.again : closing.retry,
   };
@@ -56,13 +56,8 @@ export const problemOf = (kind: DeviceKind | 'both', problem: MediaProblem, brow
 };
 
 /** Why joining is delayed. Undefined for other codes. */
-export const delayOf = (code: ErrorCode): string | undefined => {
-  const delays: Partial<Record<ErrorCode, string>> = failures.delays;
-  return delays[code];
-};
+export const delayOf = (code: ErrorCode): string | undefined => entryOf<string>(failures.delays, code);
 
 /** Why an action of the user was refused. */
-export const refusalOf = (code: ErrorCode): string => {
-  const refusals: Partial<Record<ErrorCode, string>> = failures.refusals;
-  return refusals[code] ?? failures.refusals.other;
-};
+export const refusalOf = (code: ErrorCode): string =>
+  entryOf<string>(failures.refusals, code) ?? failures.refusals.other;

@@ -52,9 +52,14 @@ const load = async (language: Language): Promise<Words> => (language === 'en' ? 
 /** The messages of a language as the page shows them. */
 export const wordsOf = async (language: Language): Promise<Words> => fill({} as Words, await load(language), language);
 
-/** Switches to `language`; the language stays as it was if the messages cannot be loaded. */
+/** The last language that was requested. */
+let requested: Language = current;
+
+/** Switches to `language`, unless another one is requested meanwhile; the language stays as it was if the messages cannot be loaded. */
 const setLanguage = async (language: Language): Promise<void> => {
+  requested = language;
   const source = await load(language).catch(() => undefined);
+  if (requested !== language) return;
   if (source) {
     fill(words, source, language);
     current = language;
