@@ -4,6 +4,7 @@ import type { RoomLogEntry } from '../rooms/event-log.ts';
 import { lifeOf, readEntry } from './room-codec.ts';
 import { keysOf } from './scripts.ts';
 import type { RoomListener } from './store.ts';
+import { logUnreadable, type StoreLog } from './valkey-connection.ts';
 
 /** A room's log after a number; `entries` is absent if some are gone. */
 export type Tail = { version: string; seq: number; entries?: RoomLogEntry[] };
@@ -18,13 +19,23 @@ type Source = {
 /** `life`: id of the room among rooms of the same name (empty: no room); `seq`: number of its last event. */
 export type Reached = { life: string; seq: number };
 
+/**
+ * `reading`: the log; `buffered` are the messages published meanwhile, to be delivered after it. `following`: messages are delivered
+ * as they arrive. `behind`: to be read at `retryAt`, because a read has failed; the log has what is published until then.
+ */
+type Progress =
+  | { state: 'reading'; buffered: string[] }
+  | { state: 'following' }
+  | { state: 'behind'; retryAt: number };
+
 /** `reached`: what has been delivered; unknown until the first read. */
 type Subscription = {
   room: RoomName;
   listeners: Set<{ listener: RoomListener; lost: (() => void) | undefined }>;
   reached: Reached | undefined;
-  /** Messages published while the log is read; delivered after it. */
-  buffered: string[] | undefined;
+  progress: Progress;
+  /** Failed reads since the last that succeeded. */
+  failures: number;
   idleSince: number;
   /** The listener of the room's channel. */
   receive: (message: string) => void;
@@ -32,15 +43,22 @@ type Subscription = {
 
 /** Unsubscribe delay (ms): long-polling peers resubscribe with every request. */
 const linger = 15_000;
+/** First and longest delay before a read is repeated, in ms. */
+const backOff = { first: 250, most: 30_000 };
+/** For a room whose first read has failed: events may have been missed, so no log continues from here. */
+const unknown: Reached = { life: '?', seq: Number.MAX_SAFE_INTEGER };
 
 export class Subscriptions {
   readonly #rooms = new Map<RoomName, Subscription>();
   readonly #source: Source;
-  readonly #failed: (error: unknown) => void;
+  readonly #log: StoreLog;
+  /** How many rooms could not be read, as last logged. */
+  #reported = 0;
+  #lastError = '';
 
-  constructor(source: Source, failed: (error: unknown) => void) {
+  constructor(source: Source, log: StoreLog) {
     this.#source = source;
-    this.#failed = failed;
+    this.#log = log;
   }
 
   subscribe(room: RoomName, listener: RoomListener, lost?: () => void): () => void {
@@ -62,14 +80,27 @@ export class Subscriptions {
     for (const subscription of this.#rooms.values()) this.#listen(subscription);
   }
 
-  /** Unsubscribes from rooms without listeners. */
+  /** Unsubscribes from rooms without listeners, and repeats reads that have failed. */
   tick(): void {
-    const before = performance.now() - linger;
+    const now = performance.now();
     for (const [room, subscription] of this.#rooms) {
-      if (subscription.listeners.size > 0 || subscription.idleSince > before) continue;
-      this.#source.unsubscribe(keysOf(room)[0], subscription.receive);
-      this.#rooms.delete(room);
+      const { listeners, idleSince, progress } = subscription;
+      if (listeners.size === 0 && idleSince <= now - linger) {
+        this.#source.unsubscribe(keysOf(room)[0], subscription.receive);
+        this.#rooms.delete(room);
+      } else if (this.#source.ready && progress.state === 'behind' && progress.retryAt <= now)
+        this.#listen(subscription);
     }
+    this.#report();
+  }
+
+  /** Logs how many rooms cannot be read, when the number rises and when it is zero again. */
+  #report(): void {
+    const failing = [...this.#rooms.values()].filter(({ failures }) => failures > 0);
+    if (failing.length > this.#reported)
+      this.#log.warn({ rooms: failing.length, err: this.#lastError }, 'the events of rooms cannot be read; retrying');
+    if (failing.length === 0 && this.#reported > 0) this.#log.info({}, 'the events of all rooms are read again');
+    this.#reported = failing.length;
   }
 
   #open(room: RoomName): Subscription {
@@ -77,9 +108,17 @@ export class Subscriptions {
       room,
       listeners: new Set(),
       reached: undefined,
-      buffered: [],
+      progress: { state: 'behind', retryAt: 0 },
+      failures: 0,
       idleSince: performance.now(),
-      receive: (message) => this.#receive(subscription, message),
+      receive: (message) => {
+        // An error thrown here would end the connection, and with it the events of all rooms.
+        try {
+          this.#receive(subscription, message);
+        } catch (error) {
+          this.#fail(subscription, error);
+        }
+      },
     };
     this.#rooms.set(room, subscription);
     if (this.#source.ready) this.#listen(subscription);
@@ -87,37 +126,62 @@ export class Subscriptions {
   }
 
   #listen(subscription: Subscription): void {
-    subscription.buffered = [];
-    const from = subscription.reached ?? this.#source.head(subscription.room);
-    const active = this.#source.subscribe(keysOf(subscription.room)[0], subscription.receive);
-    Promise.all([from, active])
-      .then(([base]) => {
-        subscription.reached = base;
-        return this.#catchUp(subscription, base);
-      })
-      .catch(this.#failed);
+    const { room, reached, receive } = subscription;
+    const setReached = (head: Reached): void => {
+      subscription.reached = head;
+    };
+    const base = reached ? undefined : this.#source.head(room).then(setReached);
+    this.#catchUp(subscription, Promise.all([base, this.#source.subscribe(keysOf(room)[0], receive)]));
   }
 
-  async #catchUp(subscription: Subscription, { life, seq }: Reached): Promise<void> {
-    // The log includes everything that was published before it is read.
-    subscription.buffered = [];
-    const { version, seq: last, entries } = await this.#source.tail(subscription.room, seq);
+  /** Delivers what the log has after the last event delivered, once `prepared` resolves. */
+  #catchUp(subscription: Subscription, prepared: Promise<unknown> = Promise.resolve()): void {
+    const reading: Progress = { state: 'reading', buffered: [] };
+    subscription.progress = reading;
+    // After a reconnect, another read has taken over.
+    const isCurrent = (): boolean => subscription.progress === reading;
+    prepared
+      .then(() => {
+        // The log includes everything that was published before it is read.
+        reading.buffered.length = 0;
+        return this.#source.tail(subscription.room, (subscription.reached ?? unknown).seq);
+      })
+      .then((tail) => {
+        if (isCurrent()) this.#follow(subscription, tail, reading.buffered);
+      })
+      .catch((error: unknown) => {
+        if (isCurrent()) this.#fail(subscription, error);
+      });
+  }
+
+  /** Delivers the log, then the messages published while it was read. */
+  #follow(subscription: Subscription, { version, seq, entries }: Tail, buffered: string[]): void {
+    const { life } = subscription.reached ?? unknown;
     const now = lifeOf(version);
-    const buffered = subscription.buffered ?? [];
-    subscription.buffered = undefined;
     if (entries && (life === '' || now === life)) for (const entry of entries) this.#deliver(subscription, now, entry);
-    else if (life !== '') for (const { lost } of [...subscription.listeners]) lost?.();
-    subscription.reached = { life: now, seq: last };
-    for (const message of buffered) this.#receive(subscription, message);
+    else if (life !== '' || now !== '') for (const { lost } of [...subscription.listeners]) lost?.();
+    subscription.reached = { life: now, seq };
+    subscription.progress = { state: 'following' };
+    subscription.failures = 0;
+    for (const message of buffered) subscription.receive(message);
+  }
+
+  #fail(subscription: Subscription, error: unknown): void {
+    const wait = Math.min(backOff.most, backOff.first * 2 ** subscription.failures);
+    subscription.progress = { state: 'behind', retryAt: performance.now() + wait };
+    subscription.reached ??= unknown;
+    // A lost connection is logged already, and ends with `resume`.
+    if (!this.#source.ready) return;
+    if (subscription.failures === 0) logUnreadable(this.#log, error);
+    subscription.failures += 1;
+    this.#lastError = String(error);
   }
 
   /** A message is the room's life, the event's number and the event, on separate lines; a life alone means that the room has ended. */
   #receive(subscription: Subscription, message: string): void {
-    const { reached } = subscription;
-    if (subscription.buffered || !reached) {
-      subscription.buffered?.push(message);
-      return;
-    }
+    const { reached, progress } = subscription;
+    if (progress.state === 'reading') progress.buffered.push(message);
+    if (progress.state !== 'following' || !reached) return;
     const first = message.indexOf('\n');
     const second = message.indexOf('\n', first + 1);
     const life = message.slice(0, first);
@@ -129,7 +193,7 @@ export class Subscriptions {
     const known = life === reached.life || (reached.life === '' && seq === 1);
     if (known && seq <= reached.seq) return;
     if (known && seq === reached.seq + 1) this.#deliver(subscription, life, readEntry(seq, message.slice(second + 1)));
-    else this.#catchUp(subscription, reached).catch(this.#failed);
+    else this.#catchUp(subscription);
   }
 
   #deliver(subscription: Subscription, life: string, entry: RoomLogEntry): void {

@@ -16,6 +16,11 @@ export type StoreLog = { info(fields: object, message: string): void; warn(field
 /** The store is unreachable or temporarily refuses; whether the command was executed is unknown. */
 export class StoreUnavailable extends Error {}
 
+/** Logs an error of one room. While the store is unavailable every room has one, and the connection logs the cause. */
+export const logUnreadable = (log: StoreLog, error: unknown): void => {
+  if (!(error instanceof StoreUnavailable)) log.warn({ err: error }, 'a room could not be read');
+};
+
 /** Prefixes of transient errors: while loading, failing over, out of memory, not yet primary. */
 const transient = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|BUSY|MISCONF|NOREPLICAS|UNBLOCKED)\b/;
 /** Not only at the start: errors from a script begin with the script's name. */

@@ -13,6 +13,7 @@ import { keysOf, sinceScript } from './scripts.ts';
 import { countLeaves, type Leaves, type Store } from './store.ts';
 import { type Reached, Subscriptions, type Tail } from './subscriptions.ts';
 import {
+  logUnreadable,
   type StoreLog,
   StoreUnavailable,
   ValkeyConnection,
@@ -105,7 +106,7 @@ const assemble = (
     head: (room: RoomName) => readHead(connection, room),
     tail: (room: RoomName, after: number) => readTail(connection, room, after),
   };
-  const subscriptions = new Subscriptions(source, (error) => logUnreadable(log, error));
+  const subscriptions = new Subscriptions(source, log);
   const leases = new Leases(worker, lease, connection, () => commits.rooms().map(({ name }) => name));
   const commits = new CommitQueue({
     link: connection,
@@ -136,10 +137,6 @@ const takeOver = async (gone: string, { leases, commits }: Parts, { limits }: Va
       .catch((error: unknown) => logUnreadable(log, error));
     if (outcome && 'refused' in outcome) throw new StoreUnavailable(outcome.refused);
   });
-};
-
-const logUnreadable = (log: StoreLog, error: unknown): void => {
-  if (!(error instanceof StoreUnavailable)) log.warn({ err: error }, 'a room could not be read');
 };
 
 /** Sets a key for `ms`. @returns false if it is already set */

@@ -253,6 +253,34 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     expect(await done(one.commit(newRoom(), enter('a')))).toMatchObject({ seq: 1 });
   });
 
+  test('delivers the events of a room again after its log could not be read', async () => {
+    const one = await serving();
+    const warned: string[] = [];
+    const log = { info: () => {}, warn: (_fields: object, message: string) => warned.push(message) };
+    const other = await openValkey(
+      { url: server.url, cluster: false, timeout: 500, lease: 15_000, limits },
+      log,
+      zeroCounts(),
+    );
+    stores.push(other);
+    const room = newRoom();
+    const received: number[] = [];
+    other.subscribe(room, ({ seq }) => received.push(seq));
+    await done(one.commit(room, enter('a')));
+    await until(() => received.length === 1);
+    const key = `genkan:{${room}}`;
+    await server.ask(['HSET', key, 'format', '2']);
+    // A gap, which has to be read from the log.
+    const life = String(await server.ask(['HGET', key, 'version'])).split('.')[0];
+    await server.ask(['SPUBLISH', key, `${life}\n9\n`]);
+    await until(() => warned.includes('a room could not be read'));
+    await server.ask(['HSET', key, 'format', '1']);
+    const stop = ticking(other);
+    await done(one.commit(room, chat('a', 1)));
+    await until(() => received.length === 2);
+    stop();
+  });
+
   test('expires every key, and keeps all keys of a room in one slot', async () => {
     const one = await serving();
     const room = newRoom();
