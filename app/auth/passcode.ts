@@ -64,7 +64,14 @@ export class PasscodeHasher {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const queue = this.#queues.get(network) ?? [];
     this.#queues.set(network, queue);
-    queue.push(() => this.#hash(normal(text), salt).then(resolve, reject));
+    // Never rejects: the caller gets the error, and `#run` continues with the next one.
+    queue.push(async () => {
+      try {
+        resolve(await this.#hash(normal(text), salt));
+      } catch (error) {
+        reject(error);
+      }
+    });
     promise.catch(() => this.#known.delete(this.#keyOf(text, salt)));
     void this.#run();
     return promise;

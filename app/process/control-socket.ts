@@ -1,7 +1,7 @@
 /** The control socket: one line of JSON per command, and one line of JSON back once the command has completed. */
 import { connect, createServer, type Socket } from 'node:net';
 import { z } from 'zod';
-import type { Result } from '../config/result.ts';
+import { messageOf, type Result } from '../config/result.ts';
 import type { LeveledLogger, ServerControl } from './lifecycle.ts';
 import { listen } from './listen.ts';
 
@@ -110,7 +110,10 @@ const handleConnection = (
 const reply = async (socket: Socket, line: string, control: ServerControl, log: LeveledLogger): Promise<void> => {
   // A reload has no time limit.
   socket.setTimeout(0);
-  const result = await execute(line, control, log);
+  const result = await execute(line, control, log).catch((error: unknown): Answer => {
+    log.error({ err: error, line: line.trim() }, 'a command failed');
+    return { ok: false, error: messageOf(error) };
+  });
   if (socket.writable) socket.write(`${JSON.stringify(result)}\n`);
   socket.setTimeout(lineTimeout);
 };

@@ -83,9 +83,18 @@ export const handleSignals = (): Signals => {
 };
 
 const handleSignal = (signal: NodeJS.Signals, control: ServerControl, log: LeveledLogger): void => {
-  if (signal === 'SIGHUP') void control.reload();
+  if (signal === 'SIGHUP') reloadOn({ signal }, control, log);
   else if (signal === 'SIGTSTP') control.paused = !control.paused;
   else log.info({ status: control.status() }, 'status');
+};
+
+/** Reloads because of a signal or a touched file; nobody waits for the result, which `reload` logs. */
+export const reloadOn = (
+  cause: object,
+  control: Pick<ServerControl, 'reload'>,
+  log: Pick<LeveledLogger, 'error'>,
+): void => {
+  control.reload().catch((error: unknown) => log.error({ ...cause, err: error }, 'could not reload'));
 };
 
 const drainOn = (signal: NodeJS.Signals, control: ServerControl, log: LeveledLogger): void => {

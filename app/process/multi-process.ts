@@ -118,7 +118,9 @@ class SupervisorControl implements ServerControl {
 
   readonly reload = async (): Promise<Result> => {
     const { logger } = this.#log;
-    const reloading = this.#turn.then(() => this.#applySettings());
+    const reloading = this.#turn
+      .then(() => this.#applySettings())
+      .catch((error: unknown): Result => ({ faults: [messageOf(error)] }));
     this.#turn = reloading;
     const result = await reloading;
     if ('faults' in result)
@@ -159,6 +161,7 @@ class SupervisorControl implements ServerControl {
     })),
   });
 
+  /** @throws if an address cannot be bound or a worker cannot start */
   async #applySettings(): Promise<Result> {
     if (this.stopping) return { faults: ['the server is stopping'] };
     try {
@@ -170,8 +173,6 @@ class SupervisorControl implements ServerControl {
       this.#settings = read.settings;
       this.#log.logger.level = read.settings['log-level'];
       return {};
-    } catch (error) {
-      return { faults: [messageOf(error)] };
     } finally {
       if (!this.stopping) this.#sockets.keepOnly(this.#supervisor.places);
     }

@@ -6,7 +6,7 @@ import { type OpenLog, openLog } from '../logging/logger.ts';
 import { serveStats } from '../stats/server.ts';
 import { type ListenEndpoint, planEndpoints } from './bind-plan.ts';
 import { openControl } from './control-socket.ts';
-import { handleSignals, type ServerControl, type ServerInstance } from './lifecycle.ts';
+import { handleSignals, reloadOn, type ServerControl, type ServerInstance } from './lifecycle.ts';
 import { backlogWarning } from './listen.ts';
 import { refuseRunning, writePidfile } from './pidfile.ts';
 import { dropPrivileges, identityOf, isRoot } from './privileges.ts';
@@ -172,7 +172,7 @@ const startAuxiliaries = async (
   for (const endpoint of stats.listening) logger.info(endpoint, 'listening');
   const reload = (file: string) => {
     logger.info({ file }, 'touched');
-    void control.reload();
+    reloadOn({ file }, control, logger);
   };
   closers.push(files.reload(reload), files.logs(control.reopen));
   if (settings.pidfile !== undefined) closers.push(writePidfile(settings.pidfile));

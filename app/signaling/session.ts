@@ -170,13 +170,14 @@ export class Session implements MessageHandler, Receiver {
     if (message.type === 'leave') return this.#leave(state.peer, message.mayReturn);
     const reply = handleMessage(this.#signaling, this.#room, state.peer, message, this.#caller);
     if (!(reply instanceof Promise)) return this.#sendReply(reply);
-    const replied = reply.then(this.#sendReply, this.#fail);
+    const replied = reply.then(this.#sendReply).catch(this.#fail);
     if (!takesTime(message)) return;
     // Messages that arrive meanwhile are queued, to keep their order.
     this.#incoming.pause();
-    void replied.then(() => {
+    const receiveQueued = (): void => {
       for (const text of this.#incoming.resume()) this.receive(text);
-    });
+    };
+    replied.then(receiveQueued).catch(this.#fail);
   }
 
   #handleInLobby(message: Incoming): void {

@@ -39,6 +39,8 @@ export type Rooms = {
   drop(room: RoomName): void;
   /** Called for every event that this worker wrote. */
   wrote(event: RoomEvent): void;
+  /** Called with the error of work on a room that no caller waits for. */
+  failed(error: unknown): void;
 };
 
 /** Maximum commands per commit: a running script blocks the store. */
@@ -67,7 +69,7 @@ export class CommitQueue {
       const task: Task = { command, insist, frees, resolve: resolve as Task['resolve'], reject };
       const queue = this.#queues.get(name) ?? this.#open(name);
       queue.tasks.push(task);
-      if (!queue.busy) void this.#process(queue);
+      this.#start(queue);
     });
   }
 
@@ -76,7 +78,7 @@ export class CommitQueue {
     return [...this.#queues.values()].flatMap(({ known }) => (known && known.version !== '' ? [known.room] : []));
   }
 
-  /** Applies timeouts in the known rooms. @param isOurs false for rooms that other workers are responsible for */
+  /** Applies timeouts in the known rooms; one that fails does not keep the others waiting. @param isOurs false for rooms that other workers are responsible for */
   async sweep(isOurs: (room: Room) => boolean): Promise<void> {
     if (!this.#deps.link.ready) return;
     const now = this.#deps.clock();
@@ -84,18 +86,18 @@ export class CommitQueue {
     const done: Promise<unknown>[] = [];
     for (const queue of this.#queues.values()) {
       if (queue.busy) continue;
-      if (queue.tasks.length > 0) void this.#process(queue);
+      if (queue.tasks.length > 0) this.#start(queue);
       else if (queue.due <= now) done.push(this.commit(queue.name, pass, false, true));
       else if (queue.touched + margin.touch <= now) done.push(this.#touch(queue, isOurs));
     }
-    await Promise.all(done);
+    await Promise.all(done.map((one) => one.catch(this.#deps.failed)));
   }
 
   /** After a reconnect: the known state may be outdated. */
   revalidate(): void {
     for (const queue of this.#queues.values()) {
       queue.touched = 0;
-      if (!queue.busy && queue.tasks.length > 0) void this.#process(queue);
+      this.#start(queue);
     }
   }
 
@@ -114,18 +116,12 @@ export class CommitQueue {
     if (queue.known && queue.known.version !== '' && !isOurs(queue.known.room) && !queue.busy) this.#forget(queue);
   }
 
-  /** Drops events that are too old or exceed `bytes`. */
+  /** Drops events that are too old or exceed `bytes`. @throws StoreUnavailable */
   async #trim(queue: RoomQueue, bytes: number): Promise<void> {
     const oldest = this.#deps.clock() - this.#deps.limits.log.age;
-    try {
-      const left = await this.#deps.link.run(trimScript, keysOf(queue.name), [
-        String(Math.floor(bytes)),
-        String(oldest),
-      ]);
-      if (this.#queues.get(queue.name) === queue) this.#kept.set(queue, Number(left));
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
-    }
+    const keys = keysOf(queue.name);
+    const left = await this.#deps.link.run(trimScript, keys, [String(Math.floor(bytes)), String(oldest)]);
+    if (this.#queues.get(queue.name) === queue) this.#kept.set(queue, Number(left));
   }
 
   /** Updates the room's share of the byte budget; over a limit, old events are dropped, of this room or of a larger user. */
@@ -139,9 +135,13 @@ export class CommitQueue {
     if (!this.#kept.isOver(queue)) return;
     this.#kept.trim((one) => {
       const half = one.bytes / 2;
-      void this.#trim(one, half);
+      this.#trim(one, half).catch(this.#deps.failed);
       return one.bytes - half;
     });
+  }
+
+  #start(queue: RoomQueue): void {
+    if (!queue.busy && queue.tasks.length > 0) this.#process(queue).catch(this.#deps.failed);
   }
 
   async #process(queue: RoomQueue): Promise<void> {

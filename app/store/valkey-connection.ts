@@ -146,6 +146,7 @@ export class ValkeyConnection {
     this.#client = undefined;
   }
 
+  /** Never rejects: every failed attempt is logged and repeated. */
   async #connect(): Promise<void> {
     for (let wait = backOff.first; !this.#closed; wait = Math.min(2 * wait, backOff.most)) {
       // Jitter, because many workers lose the store at the same time.

@@ -115,6 +115,7 @@ const assemble = (
     keep: (room) => leases.keep(room),
     drop: (room) => leases.drop(room),
     wrote: (event) => countLeaves(counts, event),
+    failed: (error) => logUnreadable(log, error),
   });
   return { worker, clock, connection, subscriptions, leases, commits };
 };

@@ -57,3 +57,14 @@ test('a failed hash is retried', async () => {
   fails = false;
   expect(await hasher.hash('one', '', '')).toBe('hash');
 });
+
+test('a hash that throws at once does not stop the next ones', async () => {
+  let fails = true;
+  const hasher = new PasscodeHasher((text) => {
+    if (fails) throw new Error('no memory');
+    return Promise.resolve(`hash of ${text}`);
+  });
+  await expect(hasher.hash('one', '', '')).rejects.toThrow('no memory');
+  fails = false;
+  expect(await hasher.hash('two', '', '')).toBe('hash of two');
+});

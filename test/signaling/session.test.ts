@@ -49,6 +49,28 @@ test.each(['now', 'later'])('a command that fails %s ends the connection, and it
   expect(events).toMatchObject([{ type: 'peer-away' }]);
 });
 
+test.each(['chat', 'passcode'])('a reply to %s that cannot be sent ends the session', async (type) => {
+  const context = testContext();
+  const { commitNow: _, ...store } = context.store;
+  const warned: unknown[] = [];
+  const signaling = { ...context, store, log: { info: () => {}, warn: (fields: object) => void warned.push(fields) } };
+  const closed: string[] = [];
+  const writer: MessageWriter = {
+    send(text) {
+      if (text.includes('"error"')) throw new Error('broken');
+      return true;
+    },
+    close: (_code, reason) => void closed.push(reason),
+  };
+  const session = new Session(signaling, 'room', writer, { address: '192.0.2.1' });
+  session.receive('{"type":"join"}');
+  await eventually(() => expect(session.lastPeer).toBeDefined());
+  // Refused, because its number is not the next one.
+  session.receive(`{"type":"${type}","n":7,"text":"x","passcode":"p"}`);
+  await eventually(() => expect(closed).toEqual(['internal']));
+  expect(warned).toEqual([expect.objectContaining({ err: new Error('broken') })]);
+});
+
 test('pings are suppressed once for each request, and no longer than max-quiet', () => {
   let now = 0;
   const context = testContext({ clock: () => now });

@@ -277,7 +277,7 @@ export class Supervisor {
       return worker.kill();
     }
     if (verdict.do === 'end') {
-      void worker.drain(evilGrace, { mercy: 0 });
+      worker.drain(evilGrace, { mercy: 0 }).catch(() => worker.kill());
       return;
     }
     this.#due.add(worker);

@@ -42,7 +42,10 @@ export const runWorker = async (): Promise<number> => {
     const heartbeat = startHeartbeat(running, start.beat);
     const ended = untilEnded(running, orders, settings['drain-timeout']);
     send({ type: 'listening', listening: running.listening });
-    const code = await ended;
+    const code = await ended.catch((error: unknown) => {
+      log.logger.error({ err: error }, 'the rooms could not be handed over');
+      return 1;
+    });
     clearInterval(heartbeat);
     return code;
   } catch (error) {
@@ -142,9 +145,10 @@ const receiveOrders = (): Orders => {
 /**
  * TERM drains this worker only, and its supervisor starts another. INT and HUP from a terminal reach the whole process group and
  * are handled by the supervisor; USR1 and USR2 would otherwise end the worker or open Node's inspector.
+ * @throws if the rooms cannot be handed over: the store then takes no commands any more
  */
 const untilEnded = (running: Running, orders: Orders, drainTimeout: number): Promise<number> =>
-  new Promise((resolve) => {
+  new Promise((resolve, reject) => {
     const end = (within: number, delay: number, code: number) => {
       running.stop({ within, delay }).then(
         () => resolve(code),
@@ -152,7 +156,7 @@ const untilEnded = (running: Running, orders: Orders, drainTimeout: number): Pro
       );
     };
     orders.onDrain(({ seconds, delay }) => end(seconds, delay, 0));
-    orders.onHandOver(() => void handOver(running));
+    orders.onHandOver(() => handOver(running).catch(reject));
     orders.onShed(running.shed);
     orders.onReport(running.readings.report);
     orders.orphaned.then(() => end(orphanGrace, 0, 1));
