@@ -4,7 +4,7 @@
 export type KeptLimits = { total: number; share: number };
 
 /** A room as counted here; `bytes`: what it keeps now. */
-type KeptRoom = { readonly owner: string; bytes: number };
+type KeptRoom = { owner: string; bytes: number };
 
 /** Share of a limit that trimming leaves in use, so that the next event does not trim again. */
 const target = 0.9;
@@ -24,8 +24,16 @@ export class KeptBytes<Room extends KeptRoom> {
     return this.#total;
   }
 
-  /** Sets the bytes of a room; 0 removes it. */
-  set(room: Room, bytes: number): void {
+  /** Sets the bytes of a room, and its owner, which changes when another client opens it again; 0 bytes remove it. */
+  set(room: Room, bytes: number, owner = room.owner): void {
+    if (owner !== room.owner) {
+      this.#set(room, 0);
+      room.owner = owner;
+    }
+    this.#set(room, bytes);
+  }
+
+  #set(room: Room, bytes: number): void {
     const owner = this.#owners.get(room.owner) ?? { bytes: 0, rooms: new Set<Room>() };
     const change = bytes - room.bytes;
     room.bytes = bytes;

@@ -11,8 +11,15 @@ import { deserialize, type RoomSnapshot, serialize } from './snapshot.ts';
 
 export type RegistryLimits = { rooms: number; log: LogLimits; kept: KeptLimits; rules: Rules };
 export type Done<T> = { seq: number; result: T; entries: RoomLogEntry[] };
-/** `state`: bytes of the room without its log, measured at the last sweep. */
-type Hosted = { room: Room; log: EventLog; owner: string; state: number; bytes: number };
+/** `from`: the network whose `owner` is charged. `state`: bytes of the room without its log, measured at the last sweep. */
+type Hosted = {
+  room: Room;
+  log: EventLog;
+  from: string | undefined;
+  owner: string;
+  state: number;
+  bytes: number;
+};
 /** Share of its byte limit that a log may keep when memory is short. */
 const shareWhenShort = 0.25;
 
@@ -51,7 +58,6 @@ export class Registry {
     if (!known && !isOver(hosted.room)) {
       if (this.#rooms.size >= this.#limits.rooms) return refuse('too-many-rooms', `at most ${this.#limits.rooms}`);
       this.#rooms.set(name, hosted);
-      hosted.owner = largestNetwork(hosted.room.from);
     }
     const entries = this.#record(hosted, decision.events, now);
     return { seq: hosted.log.seq, result: decision.result, entries };
@@ -99,7 +105,7 @@ export class Registry {
   });
 
   #host(room: Room, log: EventLog): Hosted {
-    return { room, log, owner: largestNetwork(room.from), state: 0, bytes: 0 };
+    return { room, log, from: room.from, owner: largestNetwork(room.from), state: 0, bytes: 0 };
   }
 
   #measure(hosted: Hosted): void {
@@ -109,9 +115,11 @@ export class Registry {
 
   /** Updates the room's share of the byte budget; over a limit, old events are dropped, of this room or of a larger user. */
   #keep(hosted: Hosted): void {
-    const { state, log, bytes } = hosted;
-    if (state + log.bytes === bytes) return;
-    this.#kept.set(hosted, state + log.bytes);
+    const { room, from, owner, state, log, bytes } = hosted;
+    const newOwner = room.from === from ? owner : largestNetwork(room.from);
+    if (state + log.bytes === bytes && newOwner === owner) return;
+    hosted.from = room.from;
+    this.#kept.set(hosted, state + log.bytes, newOwner);
     if (this.#kept.isOver(hosted)) this.#kept.trim(shrink);
   }
 

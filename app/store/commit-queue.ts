@@ -126,12 +126,7 @@ export class CommitQueue {
 
   /** Updates the room's share of the byte budget; over a limit, old events are dropped, of this room or of a larger user. */
   #keep(queue: RoomQueue, bytes: number): void {
-    const owner = largestNetwork(queue.known?.room.from);
-    if (owner !== queue.owner) {
-      this.#kept.set(queue, 0);
-      queue.owner = owner;
-    }
-    this.#kept.set(queue, bytes);
+    this.#kept.set(queue, bytes, largestNetwork(queue.known?.room.from));
     if (!this.#kept.isOver(queue)) return;
     this.#kept.trim((one) => {
       const half = one.bytes / 2;

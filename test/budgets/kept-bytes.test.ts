@@ -57,3 +57,12 @@ test('a removed room is not counted', () => {
   kept.set(room, 0);
   expect(kept.total).toBe(0);
 });
+
+test('a room that changes its owner is counted for the new one only', () => {
+  const { kept, add } = make(10_000, 1000);
+  const [room, first, second] = [add('r', 'a', 600), add('first', 'a', 300), add('second', 'b', 500)];
+  kept.set(room, 600, 'b');
+  expect([kept.total, kept.isOver(first), kept.isOver(second), kept.isOver(room)]).toEqual([1400, false, true, true]);
+  kept.set(first, 900);
+  expect(kept.isOver(first)).toBe(false);
+});

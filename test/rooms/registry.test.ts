@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { refuse } from '../../app/protocol/errors.ts';
 import { join } from '../../app/rooms/join.ts';
 import { leave, lose } from '../../app/rooms/leave.ts';
+import { applyMessage } from '../../app/rooms/messages.ts';
 import { Registry } from '../../app/rooms/registry.ts';
 import { entrance, rules } from './rules.ts';
 
@@ -28,6 +29,32 @@ describe('the registry', () => {
     enter(registry, 'two', 'a');
     expect(enter(registry, 'three', 'a')).toMatchObject({ refused: 'too-many-rooms' });
     expect(enter(registry, 'two', 'b')).toMatchObject({ seq: 2 });
+  });
+
+  test('a reopened room counts for the address that reopened it', () => {
+    const log = { events: 999, bytes: 1e6, age: 1e6 };
+    const registry = new Registry({ ...limits, log, kept: { total: 1e9, share: 150_000 } });
+    const open = (room: string, id: string, from: string) =>
+      registry.commit(room, (place, now) => join(place, entrance(id, { from }), now, rules), 0);
+    const fill = (room: string, from: string) => {
+      const text = 'x'.repeat(1000);
+      for (let n = 1; n <= 100; n += 1)
+        registry.commit(room, (place, now) => applyMessage(place, from, { type: 'chat', n, text }, now, rules), 0);
+    };
+    open('one', 'a', '192.0.2.1');
+    // The room is kept empty, to tell the peer that comes back why its session ended.
+    const ended = registry.commit(
+      'one',
+      (place, now) => applyMessage(place, 'a', { type: 'end', n: 1 }, now, rules),
+      0,
+    );
+    open('one', 'b', '198.51.100.1');
+    fill('one', 'b');
+    open('two', 'c', '192.0.2.1');
+    fill('two', 'c');
+    registry.sweep(0);
+    expect(registry.since('one', 'seq' in ended ? ended.seq : 0)).toHaveLength(101);
+    expect(registry.since('two', 0)).toHaveLength(101);
   });
 
   test('sweeps every room, and drops one whose last peer times out', () => {
