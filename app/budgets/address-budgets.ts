@@ -63,9 +63,7 @@ export class AddressBudgets {
   /** Charges what has happened already. A level owes at most one burst, and an address that owes that much charges no level. */
   charge(rate: AddressRate, address: string | undefined, now: number): void {
     const buckets = this.buckets(rate, address, now);
-    const { burst } = this.#limits.rates[rate];
-    if (buckets.every(({ tokens }, level) => tokens > -burst * (networkScale[level] ?? 1)))
-      for (const bucket of buckets) bucket.take(now);
+    if (!buckets.some((bucket) => bucket.isOverdrawn(now))) for (const bucket of buckets) bucket.take(now);
   }
 
   /** Whether any level is used up. */

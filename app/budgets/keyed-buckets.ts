@@ -18,11 +18,12 @@ export class KeyedBuckets {
     return this.#buckets.get(key)?.wait(now) ?? 0;
   }
 
-  take(key: string, now: number): void {
+  /** Charges what has happened already. A key owes at most one burst, or many clients could block it for hours. */
+  charge(key: string, now: number): void {
     const bucket = this.#buckets.get(key) ?? new TokenBucket(this.#limits, now);
     this.#buckets.delete(key);
     this.#buckets.set(key, bucket);
-    bucket.take(now);
+    if (!bucket.isOverdrawn(now)) bucket.take(now);
     for (const oldest of this.#buckets.keys()) {
       if (this.#buckets.size <= this.#most) return;
       this.#buckets.delete(oldest);

@@ -41,6 +41,12 @@ export class TokenBucket {
     return missing <= 0 ? 0 : Math.ceil((missing * 1000) / this.#limits.rate);
   }
 
+  /** Whether a whole burst is owed. */
+  isOverdrawn(now: number): boolean {
+    this.#refill(now);
+    return this.#tokens <= -this.#limits.burst;
+  }
+
   /** Whether the bucket is full. */
   isFull(now: number): boolean {
     this.#refill(now);

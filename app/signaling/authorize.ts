@@ -84,7 +84,7 @@ export const settleGuess = (
   { address }: Caller,
   outcome: object | Refusal,
 ): void => {
-  if ('refused' in outcome && outcome.refused === 'wrong-passcode') roomGuesses.take(room, clock());
+  if ('refused' in outcome && outcome.refused === 'wrong-passcode') roomGuesses.charge(room, clock());
   else addresses.giveBack('guesses', address, clock());
 };
 

@@ -1,9 +1,10 @@
 /** Guesses of passcodes, limited by address and by room, and claims. */
 import { expect, test } from 'vitest';
+import { AddressBudgets } from '../../app/budgets/address-budgets.ts';
 import { refuse } from '../../app/protocol/errors.ts';
 import { type Caller, chargeGuess, settleGuess } from '../../app/signaling/authorize.ts';
 import type { Signaling } from '../../app/signaling/context.ts';
-import { testContext } from './test-context.ts';
+import { addressLimits, testContext } from './test-context.ts';
 
 const guess = async (
   signaling: Signaling,
@@ -57,6 +58,27 @@ test('a room with many guesses refuses only addresses that guessed wrong', async
   expect(await by('192.0.2.1', async () => ({}))).toMatchObject({ refused: 'rate-limited', detail: 'for this room' });
   expect(await by('198.51.100.1', async () => ({}))).toEqual({});
   expect(await guess(context, 'another', { address: '192.0.2.1' }, async () => ({}))).toEqual({});
+});
+
+test('wrong guesses from ever more addresses lengthen the wait of a room only up to a limit', async () => {
+  let now = 0;
+  const { rates, ...limits } = addressLimits();
+  const addresses = new AddressBudgets({ ...limits, rates: { ...rates, guesses: { rate: 0.001, burst: 9 } } });
+  const context = testContext({ clock: () => now, addresses });
+  const wrong = async () => refuse('wrong-passcode');
+  for (let at = 0; at < 5000; at += 1)
+    expect(await guess(context, 'room', { address: `10.0.${at >> 8}.${at & 255}` }, wrong)).toMatchObject({
+      refused: 'wrong-passcode',
+    });
+  // Of a peer that has mistyped once. The room has twenty guesses, owes as many, and regains one a second.
+  const again = () => guess(context, 'room', { address: '10.0.0.1' }, wrong);
+  expect(await again()).toMatchObject({ refused: 'rate-limited', detail: 'for this room', retry: 21_000 });
+  now = 5000;
+  await guess(context, 'room', { address: '192.0.2.1' }, wrong);
+  expect(await again()).toMatchObject({ refused: 'rate-limited', retry: 17_000 });
+  now = 30_000;
+  await guess(context, 'room', { address: '192.0.2.1' }, wrong);
+  expect(await again()).toMatchObject({ refused: 'wrong-passcode' });
 });
 
 test('guesses from many networks of one /48 are counted together', async () => {
