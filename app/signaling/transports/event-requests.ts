@@ -92,6 +92,8 @@ export class EventRequests {
     if (overBudget) return refusalAnswer(overBudget);
     if (!this.#signaling.addresses.hasRoomFor('connections', request.ip)) return refusalAnswer(tooManyConnections());
     const stream = new EventStream(this.#signaling, room, known);
+    // Before the poll that it has replaced ends, which would otherwise expect the next request soon.
+    record.stream = stream;
     try {
       await this.#peers.extendPresence(room, known, silence(this.#signaling));
       const missed = await this.#missedEvents(room, known, after, record, caller);
@@ -101,8 +103,9 @@ export class EventRequests {
       stream.open(begin(), after, missed, this.#track(stream, record, { ...request, room, peer: known.id }));
       return undefined;
     } finally {
-      if (stream.starting) {
+      if (!this.#streams.has(stream)) {
         stream.abandon();
+        if (record.stream === stream) delete record.stream;
         await this.#peers.expectNextRequest(room, known.id);
       }
     }
@@ -213,7 +216,6 @@ export class EventRequests {
     const { addresses, counts } = this.#signaling;
     const { streams } = counts;
     addresses.hold('connections', request.ip);
-    record.stream = stream;
     this.#streams.set(stream, { record, network: largestNetwork(request.ip) });
     streams.opened += 1;
     return (traffic) => {

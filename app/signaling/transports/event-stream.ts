@@ -81,6 +81,11 @@ export class EventStream implements Receiver {
     return this.#state.state === 'starting';
   }
 
+  /** Whether it is the peer's receiver, opened or not. */
+  get isAttached(): boolean {
+    return this.starting || this.isOpen;
+  }
+
   get isOpen(): boolean {
     return this.#state.state === 'open';
   }

@@ -51,7 +51,8 @@ export class HttpPeers {
     if (session === undefined) return refuse('not-joined', 'no session in the Authorization header');
     const known = readSession(session);
     if (!known) return this.refuseSession(caller);
-    const until = this.presentUntil(this.#records.get(keyOf(room, known.id))?.stream ? silence(this.#signaling) : 0);
+    const hasStream = this.#records.get(keyOf(room, known.id))?.stream?.isAttached;
+    const until = this.presentUntil(hasStream ? silence(this.#signaling) : 0);
     const { store } = this.#signaling;
     const who = { ...known, until, worker: store.worker };
     const committed = await store.commit(room, (current, now) => command(current, who, now));
@@ -79,7 +80,7 @@ export class HttpPeers {
   async expectNextRequest(room: RoomName, peer: PeerId): Promise<void> {
     const record = this.#records.get(keyOf(room, peer));
     // Without a record, the peer has left.
-    if (!record || record.poll || record.stream) return;
+    if (!record || record.poll || record.stream?.isAttached) return;
     const until = this.presentUntil();
     const { store } = this.#signaling;
     await store.commit(room, (current, now) => expectBy(current, peer, until, now, store.worker));
