@@ -174,13 +174,15 @@ export const errorMessage = (refusal: Refusal, n?: number): ServerMessage => {
   };
 };
 
+/** What a connection ends with. A code without a close code refuses messages only, so that here it is a fault of the server. */
+const closingRefusal = (refusal: Refusal): Refusal =>
+  fateOf(refusal.refused).close === undefined ? refuse('internal', refusal.refused) : refusal;
+
 /** The last message before a close. */
-export const byeMessage = (refusal: Refusal): ServerMessage => ({
-  type: 'bye',
-  code: refusal.refused,
-  message: sentence(refusal),
-  retry: retryOf(refusal) ?? null,
-});
+export const byeMessage = (refusal: Refusal): ServerMessage => {
+  const end = closingRefusal(refusal);
+  return { type: 'bye', code: end.refused, message: sentence(end), retry: retryOf(end) ?? null };
+};
 
 /** The refusal sent to all clients of a draining server. Its `retry` is random, so that they do not all reconnect at once. */
 export const comeBackLater = (): Refusal => ({
@@ -188,8 +190,8 @@ export const comeBackLater = (): Refusal => ({
   retry: Math.round(errors.draining.retry * (0.5 + Math.random())),
 });
 
-/** The close code of a refusal that ends a connection. */
-export const closeCode = (refusal: Refusal): number => fateOf(refusal.refused).close ?? errors.internal.close;
+/** The close code of a refusal that ends a connection; agrees with its `bye` on whether to reconnect. */
+export const closeCode = ({ refused }: Refusal): number => fateOf(refused).close ?? errors.internal.close;
 
 /** The number `n` of a message, for the error that refuses it. */
 export const numberOf = (message: Incoming | Refusal): number | undefined => ('n' in message ? message.n : undefined);

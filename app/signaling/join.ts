@@ -227,8 +227,8 @@ const missedSince = async (
 };
 
 /**
- * Completes the join of a peer that a host admitted; `admission` is the number of that event. Refused as `unknown-session`
- * when the peer has left meanwhile.
+ * Completes the join of a peer that a host admitted; `admission` is the number of that event. Refused as `session-lost` when the
+ * room has no seat for it any more: the connection ends, and the client joins again.
  */
 export const joinAdmitted = async (
   signaling: Signaling,
@@ -238,11 +238,11 @@ export const joinAdmitted = async (
   admission: number,
 ): Promise<JoinResult | Refusal> => {
   const known = readSession(session);
-  if (!known) return refuse('unknown-session');
+  if (!known) return refuse('session-lost');
   const { store, limits } = signaling;
   const who = { ...known, until, worker: store.worker };
   const committed = await store.commit(room, (current, now) => enterAdmitted(current, who, now, limits.rules));
-  if ('refused' in committed) return committed;
+  if ('refused' in committed) return isRefused(committed, 'unknown-session') ? refuse('session-lost') : committed;
   const since = committed.seq > admission ? await store.since(room, admission) : [];
   const result = joinResult(signaling, committed, session);
   if (!('refused' in since)) return asOf(admission, result, since);

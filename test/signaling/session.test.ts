@@ -1,5 +1,7 @@
 /** A session when the server itself fails: the client gets a close code to reconnect, and the peer is shown as away meanwhile. */
 import { expect, test } from 'vitest';
+import { type ErrorCode, errors, refuse } from '../../app/protocol/errors.ts';
+import { byeMessage, closeCode } from '../../app/signaling/handle-message.ts';
 import type { MessageWriter } from '../../app/signaling/message-writer.ts';
 import { Session } from '../../app/signaling/session.ts';
 import type { Store } from '../../app/store/store.ts';
@@ -69,6 +71,48 @@ test.each(['chat', 'passcode'])('a reply to %s that cannot be sent ends the sess
   session.receive(`{"type":"${type}","n":7,"text":"x","passcode":"p"}`);
   await eventually(() => expect(closed).toEqual(['internal']));
   expect(warned).toEqual([expect.objectContaining({ err: new Error('broken') })]);
+});
+
+test.each(Object.keys(errors) as ErrorCode[])(
+  'the close code and the bye of %s agree on whether to reconnect',
+  (code) => {
+    const bye = byeMessage(refuse(code));
+    expect(bye).toMatchObject({ type: 'bye' });
+    expect(closeCode(refuse(code)) >= 4500).toBe('retry' in bye && bye.retry === null);
+  },
+);
+
+test('a peer whose seat is gone when a host admits it is told to join again', async () => {
+  const context = testContext();
+  let isGone = false;
+  const { store } = context;
+  const commit: Store['commit'] = async (room, command) =>
+    isGone ? refuse('unknown-session') : store.commit(room, command);
+  const signaling = { ...context, store: { ...store, commit } };
+  const join = async () => {
+    const sent: string[] = [];
+    const closed: number[] = [];
+    const writer: MessageWriter = {
+      send: (text) => sent.push(text) > 0,
+      close(code, _reason, last) {
+        sent.push(...last);
+        closed.push(code);
+      },
+    };
+    const session = new Session(signaling, 'room', writer, { address: '192.0.2.1' });
+    session.receive('{"type":"join"}');
+    await eventually(() => expect(sent).toHaveLength(1));
+    return { sent, closed, session };
+  };
+  const host = await join();
+  host.session.receive('{"type":"lock","n":1,"access":"knock"}');
+  const guest = await join();
+  const { type, self } = JSON.parse(guest.sent[0] ?? '{}');
+  expect(type).toBe('waiting');
+  isGone = true;
+  host.session.receive(`{"type":"admit","n":2,"peer":"${self.id}"}`);
+  await eventually(() => expect(guest.closed).toEqual([errors['session-lost'].close]));
+  expect(JSON.parse(guest.sent.at(-1) ?? '{}')).toMatchObject({ type: 'bye', code: 'session-lost', retry: 500 });
 });
 
 test('pings are suppressed once for each request, and no longer than max-quiet', () => {
