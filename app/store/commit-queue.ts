@@ -78,7 +78,10 @@ export class CommitQueue {
     return [...this.#queues.values()].flatMap(({ known }) => (known && known.version !== '' ? [known.room] : []));
   }
 
-  /** Applies timeouts in the known rooms; one that fails does not keep the others waiting. @param isOurs false for rooms that other workers are responsible for */
+  /**
+   * Applies timeouts in the known rooms; a failure of one does not delay the others.
+   * @param isOurs false for rooms that other workers are responsible for
+   */
   async sweep(isOurs: (room: Room) => boolean): Promise<void> {
     if (!this.#deps.link.ready) return;
     const now = this.#deps.clock();

@@ -70,7 +70,7 @@ const mayEnd = (world: World, caller: Caller, { mayEnd, ended }: Link): boolean 
   if (ended.refused === 'slow-consumer') return world.isHeavy;
   const member = life && world.model?.now.get(life.id);
   if (ended.refused === 'kicked') return life !== undefined && world.model?.kicked.has(life.id) === true;
-  if (ended.refused === 'unknown-session')
+  if (ended.refused === 'unknown-session' || ended.refused === 'session-lost')
     return !member || member.epoch !== world.model?.at(life.start).get(life.id)?.epoch;
   // The next life shows whether they were really removed.
   return ended.refused === 'events-gone';
