@@ -5,7 +5,10 @@ import { choose, speech, words } from '../../app/client/page/i18n/i18n.ts';
 beforeEach(() => {
   vi.stubGlobal('document', { documentElement: {} });
 });
-afterEach(() => vi.unstubAllGlobals());
+afterEach(async () => {
+  await choose('en');
+  vi.unstubAllGlobals();
+});
 
 const current = () => [speech.language, document.documentElement.lang, words.cancel];
 

@@ -14,6 +14,9 @@ beforeAll(async () => {
 });
 afterAll(() => site.stop());
 
+/** Credentials are renewed after half of the twenty seconds that they are valid. */
+const slow = { tags: ['slow'] };
+
 /** When the credential of the servers expires, seconds since 1970. */
 const expiry = (ice: IceServer[]): number => Number.parseInt(ice.at(-1)?.username ?? '', 10);
 
@@ -39,7 +42,7 @@ for (const { peer, name } of [webSocket, plainHttp])
     one.dispose();
   });
 
-test.concurrent('a waiting poll ends with the new servers, and the sequence number is unchanged', async () => {
+test.concurrent('a waiting poll ends with the new servers, and the sequence number is unchanged', slow, async () => {
   const peer = new HttpPeer(site.direct.http, 'waiting');
   const { seq, ice } = await peer.join();
   await peer.cut();
