@@ -24,7 +24,7 @@ export type ChannelSetup = {
 /** Parses data from a peer, checking its size first. Returns undefined if it is invalid, too long or over the peer's allowance. */
 export const read = (data: unknown, allowance: Allowance): ReceivedData | undefined => {
   if (data instanceof ArrayBuffer) return allowance.take('frame') ? data : undefined;
-  if (typeof data !== 'string' || data.length > maxText || !allowance.take('text')) return undefined;
+  if (typeof data !== 'string' || !allowance.take('text') || data.length > maxText) return undefined;
   try {
     const value: unknown = JSON.parse(data);
     return isObject(value) ? value : undefined;

@@ -255,7 +255,11 @@ export class Connection implements Source<ConnectionEvents> {
   }
 
   #onError({ code, message, n, retry }: ErrorMessage): void {
-    if (n !== undefined && retry != null) return this.#sendQueue.pause(retry);
+    if (n !== undefined && retry != null) {
+      // Only a message that was sent in the room can be refused.
+      if (this.#socket.isOpen && this.#admission.state === 'joined') this.#sendQueue.pause(retry);
+      return;
+    }
     if (!this.#socket.isOpen) return this.#onJoinRefused(code, retry);
     if (n !== undefined) this.#sendQueue.refused(n, code);
     this.#emitter.emit('refused', { code, message });

@@ -6,7 +6,8 @@
 import type { Allowance } from './allowance.ts';
 import { Channel, type ChannelSetup } from './channel.ts';
 import { bounds, type Description, type Negotiable } from './link-signal.ts';
-import { type Ice, isRelayed, kinds, type PeerConnection, type Rtc, type Tracks } from './rtc.ts';
+import { limitSdp } from './remote-sdp.ts';
+import { AudioLevels, type Ice, isRelayed, kinds, type PeerConnection, type Rtc, type Tracks } from './rtc.ts';
 import type { VideoLimits } from './video-budget.ts';
 
 export type NegotiationSetup = ChannelSetup & {
@@ -39,6 +40,7 @@ export class Negotiation {
   /** The other side's current ICE username fragment, and how many more candidates are accepted for it. */
   #remoteUfrag: string | undefined;
   #candidatesLeft: number = bounds.candidates;
+  #levels = new AudioLevels();
 
   constructor(setup: NegotiationSetup) {
     this.#setup = setup;
@@ -55,8 +57,9 @@ export class Negotiation {
     return this.#pc.signalingState === 'stable' && !this.#offering;
   }
 
+  /** Whether it can never work again. */
   get failed(): boolean {
-    return this.#pc.connectionState === 'failed';
+    return this.#closed || this.#pc.connectionState === 'failed';
   }
 
   /** Handles a signal. `polite`: on a collision this side rolls back its own offer. Never rejects: failures go to `warning`. */
@@ -122,10 +125,9 @@ export class Negotiation {
     return stats !== undefined && isRelayed(stats);
   }
 
-  /** Level of the last audio packet played, linear, 0 (silence) to 1. */
+  /** Level of the last audio packet played, linear, 0 (silence) to 1; 0 if that is long ago. */
   get volume(): number {
-    const levelOf = ({ receiver }: RTCRtpTransceiver) => receiver.getSynchronizationSources()[0]?.audioLevel ?? 0;
-    return Math.max(0, ...this.#pc.getTransceivers().map(levelOf));
+    return Math.max(0, ...this.#pc.getTransceivers().map(({ receiver }) => this.#levels.of(receiver)));
   }
 
   close(): void {
@@ -143,9 +145,33 @@ export class Negotiation {
       if (candidate) this.#setup.send({ candidate: candidate.toJSON() });
     };
     pc.ontrack = ({ track }) => this.#setup.track(track);
-    // The browser keeps every channel that a peer opens until it is closed.
-    pc.ondatachannel = ({ channel }) => channel.close();
+    pc.ondatachannel = ({ channel }) => this.#refuseChannel(channel);
     pc.onconnectionstatechange = () => this.#setup.state(pc.connectionState);
+  }
+
+  #createChannel(): Channel {
+    const { opened, heard, allowance } = this.#setup;
+    return new Channel(this.#pc, {
+      opened,
+      heard: (data) => {
+        heard(data);
+        if (allowance.isFlooding) this.#abort('the peer floods the data channel');
+      },
+    });
+  }
+
+  /** The browser keeps every channel that a peer opens until it is closed. */
+  #refuseChannel(channel: RTCDataChannel): void {
+    channel.close();
+    if (!this.#setup.allowance.take('channel')) this.#abort('the peer opens too many data channels');
+  }
+
+  /** Ends the connection to a peer that abuses it. The link makes another one later, within the peer's limits. */
+  #abort(reason: string): void {
+    if (this.#closed) return;
+    this.#warning(new Error(reason));
+    this.close();
+    this.#setup.state('disconnected');
   }
 
   async #offer(): Promise<void> {
@@ -167,10 +193,7 @@ export class Negotiation {
     if (this.#ignoringOffer) return;
     // Chromium's `remoteDescription` omits this.
     this.#remoteIsFirefox = sdp.includes('o=mozilla');
-    await this.#setRemoteDescription({
-      type,
-      sdp: sdp.replace(candidateLines, (line) => (this.#takeCandidate() ? line : '')),
-    });
+    await this.#setRemoteDescription({ type, sdp: limitSdp(sdp, () => this.#takeCandidate()) });
     if (!isOffer || this.#closed) return;
     this.#useTransceivers();
     await this.#pc.setLocalDescription();
@@ -216,7 +239,7 @@ export class Negotiation {
       this.#senders[kind] = this.#pc.addTransceiver(kind, { streams: [this.#localStream] }).sender;
       this.#replaceTrack(kind);
     }
-    this.#channel = new Channel(this.#pc, this.#setup);
+    this.#channel = this.#createChannel();
     // Without waiting for `negotiationneeded`: by then the page may be busy rendering.
     this.#offer();
   }
@@ -232,7 +255,7 @@ export class Negotiation {
       this.#senders[kind] = transceiver.sender;
       this.#replaceTrack(kind);
     }
-    this.#channel ??= new Channel(this.#pc, this.#setup);
+    this.#channel ??= this.#createChannel();
   }
 
   #setEncoding(sender: RTCRtpSender | undefined, change: Partial<RTCRtpEncodingParameters>): void {
@@ -263,7 +286,5 @@ export class Negotiation {
     if (!this.#closed) this.#setup.warning(error);
   }
 }
-
-const candidateLines = /^a=\s*candidate.*\s*/gim;
 
 const ufragOf = (sdp: string | undefined): string | undefined => sdp?.match(/ice-ufrag:.*/)?.[0];

@@ -58,7 +58,7 @@ export interface Room {
    * @throws RangeError if it is empty or too long
    */
   react(text: string): boolean;
-  /** Playback level of a peer's stream, linear, 0 (silence) to 1. Cheap enough to call on every frame. */
+  /** Playback level of a peer's stream, linear, 0 (silence) to 1; 0 half a second after its last packet. Cheap enough to call on every frame. */
   volume(peer: PeerId): number;
   /** Changes the name (1 to 64 characters), media state or raised hand that peers see; a new token replaces the one from the join. */
   update(change: { name?: string; media?: MediaState; hand?: boolean; token?: string }): Promise<Settled>;

@@ -1,6 +1,6 @@
 /** The public entry point of the browser library: `join` returns a Room. */
 import type { Access, Joined, MediaKind, MediaState, PeerId, Role } from '../protocol/messages.ts';
-import { Allowances, rateLimits } from './allowance.ts';
+import { ChatAllowance, rateLimits } from './allowance.ts';
 import type { Channel } from './channel.ts';
 import type { Clock } from './clock.ts';
 import { Connection } from './connection.ts';
@@ -81,7 +81,7 @@ export class Room implements Source<RoomEvents> {
   #roomState: RoomState | undefined;
   #reactions = new TokenBucket(rateLimits.reaction);
   /** Of all senders, also those without a link. */
-  #chatAllowances = new Allowances();
+  #chatAllowance = new ChatAllowance();
   #stopListening: () => void;
 
   constructor(options: JoinOptions) {
@@ -258,7 +258,8 @@ export class Room implements Source<RoomEvents> {
     this.#connection.on('refused', (refused) => emitter.emit('refused', refused));
     this.#connection.on('warning', (error) => emitter.emit('warning', { error }));
     this.#connection.on('event', (event) => {
-      if (event.type === 'chat' && this.#chatAllowances.take(event.from, 'chat')) emitter.emit('chat', event);
+      if (event.type === 'peer-joined') this.#chatAllowance.joined(event.peer.id);
+      if (event.type === 'chat' && this.#chatAllowance.take(event.from, event.text.length)) emitter.emit('chat', event);
       if (event.type === 'mute-request') emitter.emit('mute-request', event);
       if (this.#roomState) setRoomState(after(this.#roomState, event));
     });

@@ -58,3 +58,24 @@ export const pairOf = (stats: RTCStatsReport): any => {
 /** Whether the path goes through this side's TURN server, by the local candidate of the selected pair. */
 export const isRelayed = (stats: RTCStatsReport): boolean =>
   stats.get(pairOf(stats)?.localCandidateId)?.candidateType === 'relay';
+
+/** Milliseconds without a packet after which a level is outdated: browsers report the last one for ten seconds. */
+const maxLevelAge = 500;
+
+/** The levels of what receivers play. Timestamps are only compared with each other: not every browser uses the same clock for them. */
+export class AudioLevels {
+  /** The timestamp of the last packet, and when it was read first. */
+  #last = new WeakMap<object, { timestamp: number; since: number }>();
+
+  /** Level of the last packet, linear, 0 (silence) to 1; 0 if none has arrived for a while. */
+  of(receiver: Pick<RTCRtpReceiver, 'getSynchronizationSources'>): number {
+    const [source] = receiver.getSynchronizationSources();
+    if (!source) return 0;
+    const { timestamp, audioLevel = 0 } = source;
+    const now = performance.now();
+    const before = this.#last.get(receiver);
+    if (before?.timestamp === timestamp) return now - before.since > maxLevelAge ? 0 : audioLevel;
+    this.#last.set(receiver, { timestamp, since: now });
+    return audioLevel;
+  }
+}

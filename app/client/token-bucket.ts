@@ -18,6 +18,12 @@ export class TokenBucket {
     this.#refilledAt = now();
   }
 
+  /** The tokens that are available. */
+  get tokens(): number {
+    this.#refill();
+    return this.#tokens;
+  }
+
   /** Takes `cost` tokens if they are available. @returns whether they were */
   take(cost = 1): boolean {
     this.#refill();

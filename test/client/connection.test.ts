@@ -173,6 +173,31 @@ describe('a sent message', () => {
     expect(numbered(server.latest).slice(2)).toMatchObject([{ n: 1 }, { n: 2 }, { n: 3 }]);
   });
 
+  it.each(['opening', 'waiting'] as const)(
+    'is not delayed by an error with retry before it is joined: %s',
+    async (state) => {
+      const { server, connection, clock } = start();
+      server.latest.accept();
+      const refusal = { type: 'error', code: 'rate-limited', message: '', n: 1, retry: 600_000 } as const;
+      if (state === 'waiting') {
+        const waiting = {
+          type: 'waiting',
+          self: { id: 'me' },
+          host: true,
+          seq: 0,
+          session: 'secret',
+          grace: 1,
+        } as const;
+        server.latest.say(waiting);
+      }
+      server.latest.say(refusal);
+      server.latest.say(joined());
+      connection.chat('a');
+      await clock.pass(1_000);
+      expect(numbered(server.latest)).toHaveLength(1);
+    },
+  );
+
   it.each([0, -1, 'soon', 1e300])(
     'is sent again after growing delays while it is refused for now (retry %j), even if each time something is acknowledged',
     async (retry) => {

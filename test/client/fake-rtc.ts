@@ -60,7 +60,9 @@ export class FakeChannel {
 type FakeReceiver = {
   track: MediaStreamTrack;
   volume?: number;
-  getSynchronizationSources(): { audioLevel?: number }[];
+  /** Of the last packet. */
+  timestamp: number;
+  getSynchronizationSources(): { audioLevel?: number; timestamp: number }[];
 };
 type FakeTransceiver = { direction: string; sender: FakeSender; receiver: FakeReceiver };
 
@@ -69,8 +71,9 @@ const transceiver = (kind: Kind, direction: string): FakeTransceiver => ({
   sender: new FakeSender(),
   receiver: {
     track: fakeTrack(kind, `remote ${kind}`),
+    timestamp: 0,
     getSynchronizationSources() {
-      return this.volume === undefined ? [] : [{ audioLevel: this.volume }];
+      return this.volume === undefined ? [] : [{ audioLevel: this.volume, timestamp: this.timestamp }];
     },
   },
 });

@@ -2,12 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Allowance, rateLimits } from '../../app/client/allowance.ts';
+import { Allowance, ChatAllowance, chatLimit, floodLimit, rateLimits } from '../../app/client/allowance.ts';
 import { Channel, read } from '../../app/client/channel.ts';
 import { Connection } from '../../app/client/connection.ts';
 import { Emitter } from '../../app/client/events.ts';
 import { bounds, readSignal } from '../../app/client/link-signal.ts';
 import { Mesh, type MeshEvents } from '../../app/client/mesh.ts';
+import { limitSdp, payloadBounds, sdpBounds } from '../../app/client/remote-sdp.ts';
 import { FakeClock, settled } from './fake-clock.ts';
 import { FakeChannel, FakePc, FakeRtc } from './fake-rtc.ts';
 import { FakeServer, peer } from './fake-server.ts';
@@ -201,6 +202,55 @@ describe('signals', () => {
   });
 });
 
+describe('the SDP of a peer', () => {
+  const lines = (count: number, line: (index: number) => string) =>
+    Array.from({ length: count }, (_, index) => `${line(index)}\r\n`).join('');
+  /** The lines that are left of a section with these. */
+  const left = (added: string) =>
+    limitSdp(`v=0\r\nm=video 9 x 96\r\n${added}`, () => true)
+      .split('\r\n')
+      .slice(2, -1);
+
+  it.each([
+    ['rtcp-fb of a payload type', (index: number) => `a=rtcp-fb:96 x${index}`, payloadBounds['rtcp-fb']],
+    ['rtcp-fb of every payload type', (index: number) => `a=rtcp-fb:* x${index}`, payloadBounds['rtcp-fb']],
+    ['rtcp-fb, however its number is written', (i: number) => `a=rtcp-fb:${'0'.repeat(i % 2)}96 x${i}`, 12],
+    ['fmtp of a payload type', (index: number) => `a=fmtp:96 p${index}=1`, payloadBounds.fmtp],
+    ['rtpmap of a payload type', (index: number) => `a=rtpmap:96 X${index}/90000`, payloadBounds.rtpmap],
+    ['any other attribute', (index: number) => `a=ssrc:${index} cname:x`, sdpBounds.attribute],
+    ['an attribute without a value', () => 'a=x', sdpBounds.attribute],
+    ['another type', (index: number) => `b=AS:${index}`, sdpBounds.attribute],
+    ['a malformed attribute', () => 'a= rtcp-fb:96 x', 0],
+    ['a malformed payload type', (index: number) => `a=rtcp-fb:+96 x${index}`, 0],
+    ['a name in another case', (index: number) => `a=RTCP-FB:96 x${index}`, payloadBounds['rtcp-fb']],
+    ['a candidate behind a space', () => 'a= candidate:1', 0],
+  ])('has a limited number of lines of %s', (_, line, most) => {
+    expect(left(lines(1_000, line))).toHaveLength(most);
+  });
+
+  it('has these limits in each section, for each payload type', () => {
+    const section = lines(24, (index) => `a=rtcp-fb:${96 + (index % 2)} x${index}`);
+    const sdp = `m=video 9 x 96 97\r\n${section}`.repeat(3);
+    expect(limitSdp(sdp, () => true)).toBe(sdp);
+  });
+
+  it('has no long lines, and only line ends of the standard', () => {
+    expect(left(`a=fmtp:96 ${'p=1;'.repeat(300)}\r\na=x\r\n`)).toEqual(['a=x']);
+    expect(limitSdp('a=x\ra=y\na=z\r\n', () => true)).toBe('a=x\r\na=y\r\na=z\r\n');
+    expect(left(lines(1_000, (index) => `a=rtcp-fb:96 x${index}`).replaceAll('\r\n', '\r'))).toHaveLength(12);
+  });
+
+  it.each(['offer', 'answer'])('is limited before the browser reads it: %s', async (type) => {
+    const { a, b, connect } = pair();
+    await connect();
+    const side = type === 'offer' ? b : a;
+    const described = vi.spyOn(side.rtc.latest, 'setRemoteDescription');
+    side.link.receive({ link: 1, description: { type, sdp: lines(800, (index) => `a=rtcp-fb:* x${index}`) } });
+    await settled();
+    expect(described.mock.lastCall?.[0].sdp).toBe(lines(12, (index) => `a=rtcp-fb:* x${index}`));
+  });
+});
+
 describe('the data channel', () => {
   it.each([
     'x',
@@ -223,7 +273,7 @@ describe('the data channel', () => {
     for (let index = 0; index < 10; index += 1) read(`"${'x'.repeat(250_000)}"`, allowance);
     expect(parse).not.toHaveBeenCalled();
     for (let index = 0; index < 5_000; index += 1) read('{}', allowance);
-    expect(parse).toHaveBeenCalledTimes(rateLimits.text[0]);
+    expect(parse).toHaveBeenCalledTimes(rateLimits.text[0] - 10);
     expect(read(new ArrayBuffer(1), allowance)).toBeInstanceOf(ArrayBuffer);
   });
 
@@ -251,12 +301,91 @@ describe('the data channel', () => {
     expect(channel.send('x')).toBe(false);
   });
 
+  const openForeign = (pc: FakePc) => {
+    const channel = new FakeChannel();
+    (pc as unknown as RTCPeerConnection).ondatachannel?.({ channel } as unknown as RTCDataChannelEvent);
+    return channel;
+  };
+
   it('is the only one: others that a peer opens are closed', async () => {
     const { a, connect } = pair();
     await connect();
-    const channel = new FakeChannel();
-    (a.rtc.latest as unknown as RTCPeerConnection).ondatachannel?.({ channel } as unknown as RTCDataChannelEvent);
-    expect(channel.readyState).toBe('closed');
+    expect(openForeign(a.rtc.latest).readyState).toBe('closed');
+    expect(a.link.state).toBe('connected');
+  });
+
+  it('that opens too many others loses its connection, and gets another one within its limits', async () => {
+    const { a, clock, connect } = pair();
+    await connect();
+    const [pc] = a.rtc.made;
+    for (let index = 0; index < 100 && pc; index += 1) openForeign(pc);
+    expect([pc?.connectionState, a.link.state, a.troubles.length]).toEqual(['closed', 'reconnecting', 1]);
+    await clock.pass(15_000);
+    expect([a.rtc.made.length, live(a.rtc)]).toEqual([2, 1]);
+    openForeign(a.rtc.latest);
+    openForeign(a.rtc.latest);
+    expect(live(a.rtc)).toBe(0);
+  });
+
+  it.each(['{}', new ArrayBuffer(1), 'x'.repeat(250_000)])('that is flooded is closed: case %#', async (data) => {
+    // A mock would remember each call.
+    vi.restoreAllMocks();
+    const { a, connect } = pair();
+    await connect();
+    const { channel } = a.rtc.latest;
+    const [allowed] = data instanceof ArrayBuffer ? rateLimits.frame : rateLimits.text;
+    let count = 0;
+    while (channel?.onmessage && count < 1_000_000) {
+      count += 1;
+      channel.onmessage({ data });
+    }
+    expect(count).toBeGreaterThan(allowed + floodLimit[0]);
+    expect([live(a.rtc), a.link.state]).toEqual([0, 'reconnecting']);
+  });
+});
+
+describe('the chat', () => {
+  const [own] = rateLimits.chat;
+  const [all] = chatLimit;
+  /** @returns how many of the messages are within the limits */
+  const send = (chat: ChatAllowance, sender: string, count: number, length = 1) =>
+    Array.from({ length: count }, () => chat.take(sender, length)).filter(Boolean).length;
+
+  it('is limited by the length of messages', () => {
+    expect(send(new ChatAllowance(), 'a', 1_000, 100)).toBe(own);
+    expect(send(new ChatAllowance(), 'a', 1_000, 4_000)).toBe((own * 100) / 4_000 - 0.5);
+    expect(send(new ChatAllowance(), 'a', 1_000, 8_388_608)).toBe(0);
+  });
+
+  it('is limited for all together, also for those who leave and rejoin, while others can still send', () => {
+    const chat = new ChatAllowance();
+    let sent = 0;
+    for (let index = 0; index < 200; index += 1) {
+      chat.joined(`rejoined ${index}`);
+      sent += send(chat, `rejoined ${index}`, 1_000);
+    }
+    expect(sent).toBeGreaterThan(all / 2);
+    expect(sent).toBeLessThanOrEqual((all * 3) / 4);
+    expect(send(chat, 'honest', 50)).toBe(50);
+    time.now += 1_000;
+    chat.joined('rejoined again');
+    expect(send(chat, 'rejoined again', 1_000)).toBeLessThanOrEqual(1_000 / chatLimit[1]);
+    expect(send(chat, 'honest', 50)).toBe(50);
+  });
+
+  it('of one peer leaves the share of others, whether it joins again under its id or not', () => {
+    const chat = new ChatAllowance();
+    expect(send(chat, 'hostile', 10_000)).toBe(own);
+    chat.joined('hostile');
+    expect(send(chat, 'hostile', 10_000)).toBe(0);
+    expect([send(chat, 'a', own / 2), send(chat, 'b', own / 4)]).toEqual([own / 2, own / 4]);
+  });
+
+  it('has the whole allowance of a newcomer after a while', () => {
+    const chat = new ChatAllowance();
+    chat.joined('a');
+    time.now += (own / 2) * rateLimits.chat[1];
+    expect(send(chat, 'a', own)).toBe(own);
   });
 });
 
@@ -316,6 +445,17 @@ it('the limits are those of the README', () => {
     ],
   );
   expect(Object.fromEntries(rows)).toEqual(rateLimits);
-  for (const number of [bounds.sdp, bounds.sections, bounds.candidates, 4_096, 64, 8])
+  for (const number of [
+    bounds.sdp,
+    bounds.sections,
+    bounds.candidates,
+    4_096,
+    64,
+    8,
+    sdpBounds.line,
+    sdpBounds.attribute,
+    12,
+    '4; 2',
+  ])
     expect(readme).toMatch(new RegExp(`\\| +${number.toLocaleString('en').replace(',', ' ')} `));
 });

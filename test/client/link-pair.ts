@@ -1,5 +1,6 @@
 /** Both ends of a link over fake WebRTC; the test delivers their signals. */
 import { Allowance } from '../../app/client/allowance.ts';
+import { read } from '../../app/client/channel.ts';
 import { ConnectionQueue } from '../../app/client/connection-queue.ts';
 import { Link } from '../../app/client/link.ts';
 import type { LinkSignal } from '../../app/client/link-signal.ts';
@@ -19,8 +20,9 @@ export const end = (initiator: boolean, clock: FakeClock, make?: Make, queue = n
   const troubles: unknown[] = [];
   const reachable = { now: true };
   const tracks = { audio: fakeTrack('audio'), video: fakeTrack('video') };
+  const allowance = new Allowance();
   const link = new Link({
-    allowance: new Allowance(),
+    allowance,
     queue,
     pair: { epoch: 1, initiator, polite: initiator },
     ice: { iceServers: [], iceTransportPolicy: 'all' },
@@ -35,7 +37,7 @@ export const end = (initiator: boolean, clock: FakeClock, make?: Make, queue = n
     reachable: () => reachable.now,
     changed: () => {},
     opened: () => {},
-    heard: () => {},
+    heard: (data) => void read(data, allowance),
     warning: (error) => troubles.push(error),
   });
   return { rtc, sent, epochs, troubles, reachable, tracks, link };

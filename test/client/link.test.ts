@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { settled } from './fake-clock.ts';
 import { fakeTrack } from './fake-rtc.ts';
 import { end, kindsOf, pair, silence } from './link-pair.ts';
@@ -11,6 +11,21 @@ it('the audio level of the other side is reported', async () => {
   const [sound] = a.rtc.latest.getTransceivers();
   if (sound) sound.receiver.volume = 0.25;
   expect([a.link.volume, b.link.volume]).toEqual([0.25, 0]);
+});
+
+it('the audio level is 0 if no packet has arrived for half a second, whatever the peer claims', async () => {
+  const now = vi.spyOn(performance, 'now').mockReturnValue(0);
+  onTestFinished(() => now.mockRestore());
+  const { a, deliver } = pair();
+  await deliver();
+  const [sound] = a.rtc.latest.getTransceivers();
+  if (sound) sound.receiver.volume = 0.25;
+  const levels = [0, 500, 501].map((time) => {
+    now.mockReturnValue(time);
+    return a.link.volume;
+  });
+  if (sound) sound.receiver.timestamp += 20;
+  expect([...levels, a.link.volume]).toEqual([0.25, 0.25, 0, 0.25]);
 });
 
 describe('the first offer', () => {

@@ -1,9 +1,10 @@
 /** How often the page renders a call, and what it renders again. */
+import type { ComponentChildren, VNode } from 'preact';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Emitter } from '../../app/client/events.ts';
 import { CallModel } from '../../app/client/page/call/call-model.ts';
-import { Line } from '../../app/client/page/chat/chat.tsx';
-import { ownLine } from '../../app/client/page/chat/chat-log.ts';
+import { Line, withLinks } from '../../app/client/page/chat/chat.tsx';
+import { ownLine, receivedLine } from '../../app/client/page/chat/chat-log.ts';
 import type { Devices } from '../../app/client/page/devices/devices.ts';
 import { clock, formatAs } from '../../app/client/page/i18n/format.ts';
 import type { RoomEvents } from '../../app/client/room.ts';
@@ -52,6 +53,15 @@ describe('a call', () => {
     expect(rendered.mock.calls.length).toBeLessThanOrEqual(10);
     expect(model.chat.lines).toHaveLength(100);
   });
+
+  it('announces only the beginning of a text, and whether it is private', () => {
+    const { emitter, model } = enter();
+    emitter.emit('chat', { from: 'a', text: 'x'.repeat(4_000), at: 1 });
+    emitter.emit('chat', { from: 'a', text: 'psst', at: 2, to: 'me' });
+    const [long, whispered] = model.toasts.map(({ text }) => text);
+    expect(long).toBe(`Ada: ${'x'.repeat(200)}…`);
+    expect(whispered).toBe('Ada (only to you): psst');
+  });
 });
 
 describe('a call with a server of a later protocol', () => {
@@ -77,7 +87,41 @@ describe('a call with a server of a later protocol', () => {
   });
 });
 
+/** The elements of a rendered component, without those of the components in it. */
+const elementsOf = (node: ComponentChildren): VNode<Record<string, unknown>>[] => {
+  if (Array.isArray(node)) return node.flatMap(elementsOf);
+  if (typeof node !== 'object' || node === null || !('props' in node)) return [];
+  return [node as VNode<Record<string, unknown>>, ...elementsOf(node.props.children)];
+};
+const textOf = (node: ComponentChildren): string => {
+  if (Array.isArray(node)) return node.map(textOf).join('');
+  if (typeof node === 'object' && node !== null && 'props' in node) return textOf(node.props.children);
+  return typeof node === 'string' ? node : '';
+};
+
 describe('a line of the chat', () => {
+  it('says if it was sent only to this peer, where it is shown and announced', () => {
+    const rendered = (to?: string) => {
+      const line = { ...receivedLine({ from: 'a', text: 'psst', at: 1, to }, 'Ada'), key: 1 };
+      return textOf(new Line({ line, language: 'en' }).render({ line, language: 'en' }));
+    };
+    expect([rendered(), rendered('me')]).toEqual([
+      expect.not.stringContaining('Only to you'),
+      expect.stringContaining('Only to you'),
+    ]);
+  });
+
+  it('isolates the direction of its links, so that an override before one cannot reverse it', () => {
+    const links = elementsOf(withLinks('\u202ehttps://e.vil/moc.elgoog//:sptth', 100)).map(({ type, props }) => [
+      type,
+      props.dir ?? props.href,
+    ]);
+    expect(links).toEqual([
+      ['bdi', 'ltr'],
+      ['a', 'https://e.vil/moc.elgoog//:sptth'],
+    ]);
+  });
+
   it('is rendered again only if it or the language changes', () => {
     const line = { ...ownLine('hello'), key: 1 };
     const shown = new Line({ line, language: 'en' });

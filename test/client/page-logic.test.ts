@@ -8,8 +8,10 @@ import {
 } from '../../app/client/page/call/announcements.ts';
 import { besideMain } from '../../app/client/page/call/layout.ts';
 import { shortcutOf, shortcuts } from '../../app/client/page/call/shortcuts.ts';
+import { levelsOf } from '../../app/client/page/call/use-active-speaker.ts';
 import { warmUp } from '../../app/client/page/call/warm-up.ts';
 import { ChatLog, most, ownLine, receivedLine } from '../../app/client/page/chat/chat-log.ts';
+import { excerptLength, excerptOf } from '../../app/client/page/chat/excerpt.ts';
 import { splitLinks } from '../../app/client/page/chat/linkify.ts';
 import { heard, listenTo, loudness, speakerOf } from '../../app/client/page/devices/sound.ts';
 import { list } from '../../app/client/page/i18n/format.ts';
@@ -17,6 +19,7 @@ import { words, wordsOf } from '../../app/client/page/i18n/i18n.ts';
 import { split, unchecked, verdictOf } from '../../app/client/page/lobby/connectivity-check.ts';
 import { keepSeat, recentRooms, rememberRoom, takeSeat } from '../../app/client/page/storage.ts';
 import { browserOf } from '../../app/client/page/ui/browser.ts';
+import type { RemotePeer } from '../../app/client/room.ts';
 
 describe('the chat log', () => {
   const before = [
@@ -33,6 +36,12 @@ describe('the chat log', () => {
       [true, 'You', 'two'],
       [false, 'Guest', 'three'],
     ]);
+  });
+
+  it('knows which messages only this peer has received', () => {
+    const message = { from: 'a', text: 'one', at: 1 };
+    const lines = [receivedLine(message, 'Ada'), receivedLine({ ...message, to: 'me' }, 'Ada'), ownLine('two')];
+    expect(lines.map(({ isPrivate }) => isPrivate)).toEqual([false, true, false]);
   });
 
   it('has no duplicates when the room sends its history again, and keeps lines known only to this page', () => {
@@ -76,10 +85,50 @@ describe('links', () => {
     ['https://a.example/@ada', ['https://a.example/@ada']],
     ['https://a.example?to=a@b.example', ['https://a.example?to=a@b.example']],
     ['https://bank.example\\@evil.example', ['https://bank.example\\@evil.example']],
+    [
+      'http://localhost:8080/x https://[2001:db8::1]:1/ http://my_host?x',
+      ['http://localhost:8080/x', 'https://[2001:db8::1]:1/', 'http://my_host?x'],
+    ],
+    ['https://हिन्दी.example/ https://東京ノ宿.example', ['https://हिन्दी.example/', 'https://東京ノ宿.example']],
+    // Characters of a host that look like the end of a host.
+    ...[
+      ...'\u2044\u2215\u29f8\uff0f\u2571\u27cb\u1735\u2041\u31d3\u2f03\u{1d23a}\u2cc6\u3033ノ丿ソ\u0294\uff1f\uff03½\u215f',
+    ].map((character): [string, string[]] => [`https://bank.example${character}a.evil.example/`, []]),
+    ['https://bank.example.ノ.evil.example', []],
+    ['https://bank.example\u0338.evil.example', []],
+    ['https:///evil.example https://:80/ https://a.example:b/', []],
   ])('are found in %j', (text, links) => {
     const parts = splitLinks(text);
     expect(parts.filter(({ type: is }) => is === 'link').map((part) => part.text)).toEqual(links);
     expect(parts.map((part) => part.text).join('')).toBe(text);
+  });
+});
+
+describe('a long text', () => {
+  it('is shown from its beginning: characters, lines', () => {
+    expect([excerptLength(''), excerptLength('x'.repeat(500)), excerptLength('x'.repeat(4_000))]).toEqual([
+      0, 500, 500,
+    ]);
+    expect([excerptLength('\n'.repeat(11)), excerptLength('\n'.repeat(4_000))]).toEqual([11, 11]);
+    expect(excerptLength(`${'x'.repeat(499)}😀x`)).toBe(499);
+    expect(excerptOf(`${'x'.repeat(199)}😀`, 200)).toBe(`${'x'.repeat(199)}…`);
+    expect(excerptOf('short', 200)).toBe('short');
+  });
+
+  it('has no link that is cut off', () => {
+    const text = `see https://a.example/${'x'.repeat(20)} or https://b.example`;
+    const links = (length: number) =>
+      splitLinks(text, length).flatMap(({ type: is, text: link }) => (is === 'link' ? [link] : []));
+    expect([links(20), links(42), links(60)]).toEqual([
+      [],
+      [`https://a.example/${'x'.repeat(20)}`],
+      [`https://a.example/${'x'.repeat(20)}`],
+    ]);
+    expect(
+      splitLinks(text, 30)
+        .map((part) => part.text)
+        .join(''),
+    ).toBe(text.slice(0, 30));
   });
 });
 
@@ -156,6 +205,12 @@ describe('the active speaker', () => {
     expect(loudness(square(4))).toBeCloseTo(0.5, 1);
     expect([0, 0.0001, 0.001, 1, 2].map(heard)).toEqual([0, 0, 0, 1, 1]);
     expect(heard(0.0316)).toBeCloseTo(0.5, 2);
+  });
+
+  it('is found by volume, also if that peer claims to be muted', () => {
+    const volumes: Record<string, number> = { a: 0.001, b: 0.3 };
+    const peers = Object.keys(volumes).map((id) => ({ id, media: { audio: id === 'a', video: false } }) as RemotePeer);
+    expect(speakerOf(levelsOf({ peers, volume: (id) => volumes[id] ?? 0 }), undefined)).toBe('b');
   });
 
   it('is the loudest, none in silence, and the previous one while levels are close', () => {

@@ -15,10 +15,7 @@ export const useActiveSpeaker = (model: CallModel): string | undefined => {
     let current: string | undefined;
     let silent = 0;
     const timer = setInterval(() => {
-      // For some seconds, browsers still report the last volume of a muted peer.
-      const audible = model.peers.filter(({ media }) => media.audio);
-      const levels = new Map(audible.map(({ id }) => [id, heard(model.volume(id))]));
-      const next = speakerOf(levels, current);
+      const next = speakerOf(levelsOf(model), current);
       silent = next === undefined ? silent + 1 : 0;
       if (next === undefined && silent < longestPause) return;
       current = next;
@@ -31,3 +28,7 @@ export const useActiveSpeaker = (model: CallModel): string | undefined => {
   }, [enabled, model]);
   return speaker;
 };
+
+/** Everyone's level, whatever `media.audio` says: a peer that claims to be muted may send sound. */
+export const levelsOf = (model: Pick<CallModel, 'peers' | 'volume'>): Map<string, number> =>
+  new Map(model.peers.map(({ id }) => [id, heard(model.volume(id))]));

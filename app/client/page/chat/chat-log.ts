@@ -9,6 +9,8 @@ export type ChatLine = Readonly<{
   name: string;
   text: string;
   at: number;
+  /** Received by this peer only. */
+  isPrivate: boolean;
   delivery: 'sending' | 'done' | 'refused';
 }>;
 
@@ -22,14 +24,16 @@ export const ownLine = (text: string): NewChatLine => ({
   name: words.chat.you,
   text,
   at: Date.now(),
+  isPrivate: false,
   delivery: 'sending',
 });
 
-export const receivedLine = ({ text, at }: Chat, name: string): NewChatLine => ({
+export const receivedLine = ({ text, at, to }: Chat, name: string): NewChatLine => ({
   mine: false,
   name,
   text,
   at,
+  isPrivate: to !== undefined,
   delivery: 'done',
 });
 
@@ -41,7 +45,8 @@ export const missing = (known: readonly NewChatLine[], history: readonly History
   history
     .map(({ from, name, text, at }): NewChatLine => {
       const mine = from === self;
-      return { mine, name: mine ? words.chat.you : (name ?? words.someone), text, at, delivery: 'done' };
+      const shownName = mine ? words.chat.you : (name ?? words.someone);
+      return { mine, name: shownName, text, at, isPrivate: false, delivery: 'done' };
     })
     .filter(
       (line) =>

@@ -2,6 +2,10 @@
 import type { Chat, Room } from '../../room.ts';
 import { words } from '../i18n/i18n.ts';
 import { type ChatLine, ChatLog, type HistoryEntry, ownLine, receivedLine } from './chat-log.ts';
+import { excerptOf } from './excerpt.ts';
+
+/** Characters of a text that are announced. */
+const mostAnnounced = 200;
 
 type ChatModelOptions = {
   room: Room;
@@ -61,6 +65,7 @@ export class ChatModel {
   #received(chat: Chat): void {
     const line = receivedLine(chat, this.#options.nameOfPeer(chat.from));
     this.#log.add(line);
-    this.notify(words.chat.said(line.name, line.text));
+    const said = line.isPrivate ? words.chat.saidPrivately : words.chat.said;
+    this.notify(said(line.name, excerptOf(line.text, mostAnnounced)));
   }
 }

@@ -1,16 +1,21 @@
 /** The chat panel. */
-import { Component } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { Component, type RefObject } from 'preact';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { CallModel } from '../call/call-model.ts';
 import { clock } from '../i18n/format.ts';
 import { speech, words } from '../i18n/i18n.ts';
 import { Icon } from '../ui/icons.tsx';
 import type { ChatLine } from './chat-log.ts';
+import { excerptLength } from './excerpt.ts';
 import { Attach, FileList } from './file-list.tsx';
 import { splitLinks } from './linkify.ts';
 
 const { chat } = words;
 const longestMessage = 4000;
+/** Lines shown at first, and more on each request for earlier ones. */
+const linesAtOnce = 100;
+/** Milliseconds for which earlier lines are not announced: they are not new. */
+const quietTime = 1_000;
 
 export const ChatPanel = ({ model, close }: { model: CallModel; close: () => void }) => (
   <section id="chat" class="panel" aria-label={chat.title}>
@@ -28,18 +33,46 @@ export const ChatPanel = ({ model, close }: { model: CallModel; close: () => voi
 
 const Lines = ({ lines }: { lines: readonly ChatLine[] }) => {
   const list = useRef<HTMLDivElement>(null);
+  const earlier = useEarlierLines(list, lines.length);
   useEffect(() => {
     list.current?.scrollTo({ top: list.current.scrollHeight });
   }, [lines.at(-1)?.key]);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be reachable by keyboard
-    <div ref={list} class="lines" role="log" aria-label={chat.messages} tabIndex={0}>
+    <div ref={list} class="lines" role="log" aria-live={earlier.live} aria-label={chat.messages} tabIndex={0}>
       {lines.length === 0 && <p class="quiet">{chat.empty}</p>}
-      {lines.map((line) => (
+      {lines.length > earlier.shown && (
+        <button type="button" class="button small earlier" onClick={earlier.show}>
+          {chat.earlier}
+        </button>
+      )}
+      {lines.slice(-earlier.shown).map((line) => (
         <Line key={line.key} line={line} language={speech.language} />
       ))}
     </div>
   );
+};
+
+/** Shows the last lines, and earlier ones on request: they keep what is read in place, and the focus in the list. */
+const useEarlierLines = (list: RefObject<HTMLDivElement | null>, count: number) => {
+  const [shown, setShown] = useState(linesAtOnce);
+  const [live, setLive] = useState<'polite' | 'off'>('polite');
+  /** Distance between the scroll position and the end of the list, when earlier lines were requested. */
+  const fromEnd = useRef<number | undefined>(undefined);
+  useLayoutEffect(() => {
+    if (!list.current || fromEnd.current === undefined) return;
+    list.current.scrollTop = list.current.scrollHeight - fromEnd.current;
+    // The button is gone.
+    if (count <= shown) list.current.focus({ preventScroll: true });
+    const timer = setTimeout(() => setLive('polite'), quietTime);
+    return () => clearTimeout(timer);
+  }, [shown]);
+  const show = () => {
+    if (list.current) fromEnd.current = list.current.scrollHeight - list.current.scrollTop;
+    setShown(shown + linesAtOnce);
+    setLive('off');
+  };
+  return { shown, live, show };
 };
 
 type LineProps = { line: ChatLine; language: string };
@@ -50,16 +83,15 @@ export class Line extends Component<LineProps> {
     return line !== this.props.line || language !== this.props.language;
   }
 
-  override render({ line: { mine, name, text, at, delivery } }: LineProps) {
+  override render({ line: { mine, name, text, at, isPrivate, delivery } }: LineProps) {
     return (
       <article class={mine ? 'line mine' : 'line'} data-delivery={delivery}>
         <p class="line-head">
           <bdi class="line-name">{name}</bdi>
+          {isPrivate && <span class="tag">{chat.onlyToYou}</span>}
           <time dateTime={new Date(at).toISOString()}>{clock(at)}</time>
         </p>
-        <p class="line-text" dir="auto">
-          {withLinks(text)}
-        </p>
+        <LineText text={text} />
         {delivery === 'sending' && <p class="line-delivery">{chat.sending}</p>}
         {delivery === 'refused' && <p class="line-delivery refused">{chat.notSent}</p>}
       </article>
@@ -67,13 +99,38 @@ export class Line extends Component<LineProps> {
   }
 }
 
-/** The text with its URLs as links, which open a new tab and send no referrer. */
-const withLinks = (text: string) =>
-  splitLinks(text).map((part, index) =>
+/** Of a long text only the beginning, until the rest is requested. */
+const LineText = ({ text }: { text: string }) => {
+  const [isWhole, setIsWhole] = useState(false);
+  const excerpt = excerptLength(text);
+  const isLong = excerpt < text.length;
+  return (
+    <>
+      <p class="line-text" dir="auto">
+        {withLinks(text, isWhole ? text.length : excerpt)}
+        {isLong && !isWhole && '…'}
+      </p>
+      {isLong && (
+        <button type="button" class="button small quiet-button" onClick={() => setIsWhole(!isWhole)}>
+          {isWhole ? chat.less : chat.more}
+        </button>
+      )}
+    </>
+  );
+};
+
+/**
+ * The first `length` characters of the text, with its URLs as links, which open a new tab and send no referrer. Each is isolated from left
+ * to right: a direction override before it would reverse it, and show another host.
+ */
+export const withLinks = (text: string, length: number) =>
+  splitLinks(text, length).map((part, index) =>
     part.type === 'link' ? (
-      <a key={index} href={part.text} target="_blank" rel="noopener noreferrer">
-        {part.text}
-      </a>
+      <bdi key={index} dir="ltr">
+        <a href={part.text} target="_blank" rel="noopener noreferrer">
+          {part.text}
+        </a>
+      </bdi>
     ) : (
       part.text
     ),

@@ -174,6 +174,11 @@ export const ar: Words = {
     sending: 'جارٍ الإرسال…',
     notSent: 'لم تُرسل',
     said: (name, text) => `${name}: ${text}`,
+    saidPrivately: (name, text) => `${name} (لك وحدك): ${text}`,
+    onlyToYou: 'لك وحدك',
+    more: 'عرض المزيد',
+    less: 'عرض أقل',
+    earlier: 'عرض الرسائل السابقة',
   },
 
   files: {

@@ -149,6 +149,11 @@ export const en = {
     sending: 'Sending…',
     notSent: 'Not sent',
     said: (name: string, text: string) => `${name}: ${text}`,
+    saidPrivately: (name: string, text: string) => `${name} (only to you): ${text}`,
+    onlyToYou: 'Only to you',
+    more: 'Show more',
+    less: 'Show less',
+    earlier: 'Show earlier messages',
   },
 
   files: {

@@ -161,6 +161,11 @@ export const es: Words = {
     sending: 'Enviando…',
     notSent: 'No enviado',
     said: (name, text) => `${name}: ${text}`,
+    saidPrivately: (name, text) => `${name} (solo para ti): ${text}`,
+    onlyToYou: 'Solo para ti',
+    more: 'Mostrar más',
+    less: 'Mostrar menos',
+    earlier: 'Mostrar mensajes anteriores',
   },
 
   files: {

@@ -150,6 +150,11 @@ export const ja: Words = {
     sending: '送信中…',
     notSent: '送信できませんでした',
     said: (name, text) => `${name}：${text}`,
+    saidPrivately: (name, text) => `${name}（あなただけに送信）：${text}`,
+    onlyToYou: 'あなただけに送信',
+    more: '続きを表示',
+    less: '折りたたむ',
+    earlier: '以前のメッセージを表示',
   },
 
   files: {

@@ -149,6 +149,11 @@ export const zhHans: Words = {
     sending: '正在发送…',
     notSent: '未发送',
     said: (name, text) => `${name}：${text}`,
+    saidPrivately: (name, text) => `${name}（仅发给你）：${text}`,
+    onlyToYou: '仅发给你',
+    more: '展开',
+    less: '收起',
+    earlier: '显示更早的消息',
   },
 
   files: {
