@@ -97,7 +97,7 @@ const testsFor = (patch: string): { projects: string[]; tests: string[] }[] => {
 
 /** → what caught it, or undefined */
 const attempt = async (copy: string, patch: string): Promise<string | undefined> => {
-  const applied = await run(copy, 'git', ['apply', patch], 30);
+  const applied = await run(copy, 'git', ['apply', '-C1', patch], 30);
   if (applied.code !== 0) return `it does not apply: ${applied.output.trim().split('\n')[0]}`;
   let isBuilt = false;
   try {
