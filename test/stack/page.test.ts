@@ -139,7 +139,9 @@ describe.skipIf(without('chromium'))('the page', () => {
     quiet(aiko);
   });
 
-  test('a file arrives unchanged, both ways; a reaction is shown; the quality of the path is shown in numbers', async () => {
+  test('a file arrives unchanged, both ways; a reaction is shown; the quality of the path is shown in numbers', {
+    tags: ['slow'],
+  }, async () => {
     const [aiko, ben] = [await enter('files', 'Aiko'), await enter('files', 'Ben')];
     await Promise.all([untilSeen(aiko, 1), untilSeen(ben, 1)]);
     const send = async (from: Person, to: Person, bytes: number) => {

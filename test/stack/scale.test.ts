@@ -7,7 +7,7 @@ import { type Scaled, served, startScaled } from './scaled.ts';
 
 const rooms = Array.from({ length: 30 }, (_, index) => `r${index}`);
 
-describe.skipIf(without('docker'))('docker compose --profile scale, three apps', () => {
+describe.skipIf(without('docker'))('docker compose --profile scale, three apps', { tags: ['slow'] }, () => {
   let stack: Scaled;
   beforeAll(async () => {
     stack = await startScaled(3);

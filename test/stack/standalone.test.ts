@@ -106,7 +106,9 @@ describe.skipIf(without('chromium'))('the page', () => {
     await strict.close();
   });
 
-  test('a lost connection to the server does not affect the call, and chat written meanwhile arrives afterwards', async () => {
+  test('a lost connection to the server does not affect the call, and chat written meanwhile arrives afterwards', {
+    tags: ['slow'],
+  }, async () => {
     const proxy = await startCuttable(server.url);
     const [a, b] = [await open(browser, `${proxy.url}/rooms/cut`), await open(browser, `${server.url}/rooms/cut`)];
     await join(a, 'A');

@@ -43,5 +43,5 @@ describe.skipIf(without('nginx', 'chromium'))('nginx, below a path', () => {
     await browser.close();
   });
 
-  describeCall('nginx below a path', () => `${nginx.url}/meet`);
+  describe('with two people', { tags: ['slow'] }, () => describeCall('nginx below a path', () => `${nginx.url}/meet`));
 });

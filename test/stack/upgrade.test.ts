@@ -117,7 +117,9 @@ describe.skipIf(without('chromium'))('a tab from before an upgrade', () => {
     expect(old.complaints).toEqual([]);
   });
 
-  test('says so before joining if they are gone, and joins after a reload, with the chosen access', async () => {
+  test('says so before joining if they are gone, and joins after a reload, with the chosen access', {
+    tags: ['slow'],
+  }, async () => {
     const { url, files, publish } = await startFront();
     const old = await arrive(url);
     await old.page.getByText('Who can join').click();
