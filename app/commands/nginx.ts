@@ -157,8 +157,10 @@ const siteSpecOf = (settings: NginxSettings, version: string, app: App): SiteSpe
     limits: {
       handshakes: settings.handshakes,
       connections: settings.connections,
+      posts: settings.posts,
       dryRun: settings['limits-dry-run'],
     },
+    workers: { processes: settings['worker-processes'], connections: settings['worker-connections'] },
     maintenance: settings['maintenance-file'],
     accessLog: settings['access-log'] ?? `/var/log/nginx/${isAlone(settings) ? '' : 'genkan.'}access.log`,
     app: {

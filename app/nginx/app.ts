@@ -1,9 +1,9 @@
 /** snippets/genkan-app.conf: the app's address and the location that proxies requests to it. */
-import { limited } from './limits.ts';
+import { limited, limitedPosts } from './limits.ts';
 import { closable } from './maintenance.ts';
 import { portOf, schemeOf } from './maps.ts';
 import { accessLog } from './site.ts';
-import { prefixOf, type SiteSpec } from './site-spec.ts';
+import { pattern, prefixOf, type SiteSpec } from './site-spec.ts';
 import { group, hasGroup, isName } from './workers.ts';
 
 export const app = (spec: SiteSpec): string => `\
@@ -26,10 +26,7 @@ ${spec.protocol === 'uwsgi' ? uwsgiPass : proxyPass(spec)}
     ${moduleOf(spec)}_buffering off;
 
 ${spec.shared && hasGroup(spec) ? retryOnce(spec) : noRetry(spec)}
-    # The same limit as in the app (--limit-post); default 1m.
-    # https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size
-    client_max_body_size ${nginxSize(spec.app.limitPost)};
-
+${bodyLimits(spec)}
 ${closable}
 ${limited(spec)}
     # See snippets/genkan-down.conf.
@@ -38,8 +35,34 @@ ${limited(spec)}
     error_page 429 @genkan_busy;
 
     include snippets/genkan-headers.conf;
-${accessLog(spec)}}
+${accessLog(spec)}
+${messages(spec)}}
 ${spec.base === '/' ? '' : slashRedirect(spec)}`;
+
+/** Bytes of any body but that of messages; as in the app. */
+const smallBody = 16_384;
+
+const bodyLimits = ({ app: { limitPost } }: SiteSpec): string => `\
+    # nginx stores a body until it is complete: up to the buffer size in memory, the rest in a file. By default a body may have 1m,
+    # and 60 s may pass between two reads. Only messages need more than one small buffer, see below.
+    # https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size
+    client_max_body_size ${nginxSize(Math.min(smallBody, limitPost))};
+    client_body_buffer_size ${nginxSize(Math.min(smallBody, limitPost))};
+    client_body_timeout 10s;
+`;
+
+/** Everything else is inherited from the location around it. */
+const messages = (spec: SiteSpec): string => `\
+    # Messages over plain HTTP, up to the app's limit (--limit-post). One message (--max-message-bytes) fits into memory, so it does not
+    # need the space that a flood of large bodies fills.
+    # At the same time ${spec.limits.posts} of these requests per client address, see snippets/genkan-limits.conf.
+    location ~ ^${pattern(spec.base)}rooms/[^/]+/messages/?$ {
+        ${spec.protocol === 'uwsgi' ? 'uwsgi_pass $genkan_app' : 'proxy_pass http://$genkan_app'};
+        client_max_body_size ${nginxSize(spec.app.limitPost)};
+        client_body_buffer_size 64k;
+
+${limitedPosts(spec)}    }
+`;
 
 const noRetry = (spec: SiteSpec): string => `\
     # No retries. By default nginx repeats a failed request on another server: messages could arrive twice, a room could exist on

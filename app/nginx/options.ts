@@ -74,12 +74,21 @@ export const options = {
   handshakes: integer(1, 100_000).default(20).register(settingMetadata, {
     help: 'new WebSockets and joins per second and client address; burst: five times as many',
   }),
-  connections: integer(1, 1_000_000)
+  connections: integer(1, 65_535)
     .default(1000)
     .register(settingMetadata, { help: 'concurrent requests and WebSockets per client address' }),
+  posts: integer(1, 65_535).default(250).register(settingMetadata, {
+    help: 'concurrent POST requests with messages per client address, whose bodies nginx stores; all clients together: eight times as many',
+  }),
+  'worker-processes': integer(1, 1024).optional().register(settingMetadata, {
+    help: 'worker processes of nginx, if it serves only Genkan; default: one per CPU core',
+  }),
+  'worker-connections': integer(64, 1_000_000).default(8192).register(settingMetadata, {
+    help: 'connections of each worker process of nginx, if it serves only Genkan; a WebSocket takes two',
+  }),
   'limits-dry-run': flag()
     .default(false)
-    .register(settingMetadata, { help: 'only log what --handshakes and --connections would reject' }),
+    .register(settingMetadata, { help: 'only log what --handshakes, --connections and --posts would reject' }),
   'maintenance-file': nginxPath().default('/run/genkan-maintenance').register(settingMetadata, {
     help: 'while this file exists, new visitors get 503 and an error page; calls in progress continue',
   }),
@@ -131,6 +140,10 @@ const checks: Check[] = [
     mode === 'location' &&
     names.length + addresses.length > 0 &&
     `${where(names.length > 0 ? 'server-name' : 'address')}: not with --mode location, because the server block of your site sets it`,
+  ({ mode, 'worker-processes': processes }, where) =>
+    (mode === 'vhost' || mode === 'location') &&
+    processes !== undefined &&
+    `${where('worker-processes')}: not with --mode ${mode}, because your own nginx.conf sets it`,
   (settings, where) =>
     settings.hsts &&
     !hasTls(settings) &&

@@ -38,8 +38,10 @@ export type SiteSpec = {
   hsts: boolean;
   http3: boolean;
   brotli: boolean;
-  /** For each client address: handshakes (WebSockets and joins) per second, concurrent connections. */
-  limits: { handshakes: number; connections: number; dryRun: boolean };
+  /** For each client address: handshakes (WebSockets and joins) per second, concurrent connections and POSTs of messages. */
+  limits: { handshakes: number; connections: number; posts: number; dryRun: boolean };
+  /** Of nginx itself, if it serves only Genkan: the number of its worker processes, and the connections of each. */
+  workers: { processes: number | undefined; connections: number };
   /** Path of a file; while it exists, the site is closed to new visitors. */
   maintenance: string;
   /** Path of the access log. */

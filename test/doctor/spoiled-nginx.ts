@@ -155,7 +155,7 @@ export const rows: Row[] = [
         finds: ['body-limit'],
         by,
         what: 'bodies are truncated',
-        change: [[app, /max_body_size .*;/, 'max_body_size 1k;']],
+        change: [[app, /max_body_size 1m;/, 'max_body_size 16k;']],
       },
       {
         finds: ['client-forgeable'],

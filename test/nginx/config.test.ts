@@ -32,6 +32,8 @@ const mounted = [
   { file: 'workers-http.conf', way: 'http', snippet: 'snippets/genkan-workers.conf' },
   { file: 'app-unix.conf', way: 'unix', snippet: 'snippets/genkan-app.conf' },
 ] as const;
+/** The limits of the container: see `mem_limit` in docker-compose.yml. */
+const containerWorkers = ['--worker-processes', '2', '--worker-connections', '4096'];
 
 describe('the shipped files are those that the command writes (vitest -u updates them)', () => {
   test('nginx/: the defaults', async () => {
@@ -42,7 +44,10 @@ describe('the shipped files are those that the command writes (vitest -u updates
   });
 
   test('deploy/nginx/: the listeners of the compose files', async () => {
-    expect((await readdir(join(deploy, 'nginx'))).sort()).toEqual(mounted.map(({ file }) => file).sort());
+    const names = [...mounted.map(({ file }) => file), 'nginx.conf'];
+    expect((await readdir(join(deploy, 'nginx'))).sort()).toEqual(names.sort());
+    const main = filesOf(...containerWorkers).get('nginx.conf');
+    await expect(main).toMatchFileSnapshot(join(deploy, 'nginx/nginx.conf'));
     for (const { file, way, snippet } of mounted) {
       const text = filesOf(...ways[way]).get(snippet);
       await expect(text).toMatchFileSnapshot(join(deploy, 'nginx', file));

@@ -128,7 +128,7 @@ const builtAs = ({ command } = ours): string => {
 };
 
 /** Tests come from one address, many at once. */
-const wide = ['--handshakes', '10000', '--connections', '10000'];
+const wide = ['--handshakes', '10000', '--connections', '10000', '--posts', '10000'];
 
 /** An existing nginx.conf of another site. */
 const before = `error_log /var/log/nginx/error.log warn;
