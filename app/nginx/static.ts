@@ -35,6 +35,10 @@ ${spec.brotli ? brotli : ''}
     open_file_cache max=200 inactive=60s;
     open_file_cache_valid 30s;
 
+    # Memory for a response that the client does not read, with TLS; default 2 32k.
+    # https://nginx.org/en/docs/http/ngx_http_core_module.html#output_buffers
+    output_buffers 1 16k;
+
     # Log only failed requests: the page that uses these files is logged already.
     ${logged(spec, ' if=$genkan_failed')}
 

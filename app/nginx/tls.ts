@@ -25,10 +25,17 @@ ssl_session_cache shared:genkan_tls:10m;
 
 # (!) Off; default on. The ticket key would stay the same while nginx runs, and anyone who obtains it can decrypt recorded traffic.
 ssl_session_tickets off;
+
+# Requests at the same time in one HTTP/2 connection; default 128. Each takes up to 26 kB while the client does not read the response.
+# https://nginx.org/en/docs/http/ngx_http_v2_module.html#http2_max_concurrent_streams
+http2_max_concurrent_streams 16;
 ${http3 ? quic : ''}`;
 
 const quic = `
 # HTTP/3: validate the client's address before the handshake, against amplification attacks; default off.
 # https://nginx.org/en/docs/http/ngx_http_v3_module.html
 quic_retry on;
+
+# The same as for HTTP/2; default 128.
+http3_max_concurrent_streams 16;
 `;

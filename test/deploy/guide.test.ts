@@ -16,9 +16,10 @@ test('the commands of every page are read', () => {
 test('every block is run by a test, or gives a reason', () => {
   expect(blocks.length).toBeGreaterThan(40);
   const places = blocks.flatMap((block) => (block.kind === 'not run' ? [] : [block.place]));
-  // Run by test/stack/{guide,scale,acme,turn}.long.test.ts, several-hosts.test.ts and turnserver.test.ts.
+  // Run by test/stack/{guide,scale,acme,turn}.long.test.ts, several-hosts.test.ts, turnserver.test.ts and firewall.test.ts.
   const known = [
-    ...['compose', 'ways', 'tls', 'acme', 'scale', 'scale-roll', 'turn', 'turn-firewall', 'hand', 'standalone'],
+    ...['compose', 'ways', 'tls', 'acme', 'scale', 'scale-roll', 'turn', 'turn-firewall', 'connection-firewall'],
+    ...['hand', 'standalone'],
     ...['server', 'server-tls', 'server-end', 'server-restore', 'hosts-store', 'hosts-app', 'hosts-nginx'],
   ];
   for (const place of places) expect(known).toContain(place);
