@@ -183,7 +183,7 @@ export const rows: Row[] = [
     base: 'meet/',
     change: [
       [app, /X-Forwarded-Prefix '\/meet'/, "X-Forwarded-Prefix ''"],
-      [app, /(?=proxy_pass)/, 'rewrite ^/meet/(.*) /$1 break; '],
+      [app, /(?=proxy_pass)/g, 'rewrite ^/meet/(.*) /$1 break; '],
     ],
   },
   {
@@ -295,7 +295,7 @@ export const rows: Row[] = [
     finds: ['message-lost'],
     by: 'http',
     what: 'messages are answered by another server',
-    change: [[conf, /(?=server_name _)/, `location ~ /messages$ { return 200 '{"messages":[]}'; } `]],
+    change: [[app, /(?<=messages\/\?\$ \{)/, ` return 200 '{"messages":[]}';`]],
   },
   {
     finds: ['origin-refused'],
