@@ -204,7 +204,7 @@ export const faults = {
   },
   'body-limit': {
     level: 'fault',
-    fix: 'Set `client_max_body_size 1m` in snippets/genkan-app.conf, the same as --limit-post; other front ends: their request body limit.',
+    fix: 'Set `client_max_body_size 1m` in the location of messages in snippets/genkan-app.conf, the same as --limit-post; other front ends: their request body limit.',
   },
   'clock-skew': {
     level: 'warning',
