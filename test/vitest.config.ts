@@ -23,8 +23,6 @@ export default defineConfig({
   test: {
     // The signaling cases wait far more than they work.
     maxConcurrency: 10,
-    // A worker loads each module once and not for each file, which saves a third of the time: a test restores what it changes.
-    isolate: false,
     tags: [{ name: 'slow', description: 'Runs in npm run test:all only.' }],
     sequence: { sequencer: ByDuration },
     projects: [
@@ -35,6 +33,9 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [...integration, 'test/stack/**', long],
           maxWorkers: cores,
+          // A worker loads each module once and not for each file, which saves a third of the time: a test restores what it changes, and
+          // vi.mock() cannot be used.
+          isolate: false,
           testTimeout: 40_000,
         },
       },
