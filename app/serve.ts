@@ -76,7 +76,6 @@ export const serve = async (
     count: () => store.count(),
     took: metrics.took,
     refusedTo: signaling.refusedTo,
-    turns: signaling.turns,
     readings: reports,
   });
   const attachTo = (server: Server, setting: ListenSetting) => attach(server, app, setting);

@@ -73,7 +73,11 @@ export const budgets: Budget[] = [
     ['max-unsent-bytes-per-address'],
     'over four times as many: `slow-consumer`, the largest address first',
   ),
-  row('pipelined requests that wait', 'connection', [], 'over 32: closed'),
+  row('pipelined requests', 'connection', [], 'one is read when the one before it is answered'),
+  row('lines of a request head', 'connection', [], 'over 3000: 431'),
+  row('requests that wait for a turn of the event loop', 'address', [], 'over 4096, or 16 MiB: `rate-limited`'),
+  row('requests that wait for a turn of the event loop', 'process', [], 'over 64 MiB: `rate-limited`'),
+  row('lines in the log about refused requests', 'process', [], 'over 20 a second: counted'),
   row('connections', 'process', ['max-connections'], 'closed'),
   row('connections to `--http`', 'address', ['max-connections-per-address'], 'closed'),
   row(

@@ -18,14 +18,37 @@ const writeOverhead = 256;
 /** The memory of unsent bytes. @param writes since the connection last had nothing unsent, which may be more than wait now */
 export const unsentMemory = (bytes: number, writes: number): number => bytes + writes * writeOverhead;
 
+/** Bytes of memory for each header of a request, besides its text. */
+const headerOverhead = 256;
+
+/** The memory of the head of a request. @param lines its number of lines */
+export const headMemory = (bytes: number, lines: number): number => bytes + lines * headerOverhead;
+
 export class UnsentBytes {
   #networks = new Map<string, Network>();
   #total = 0;
+  #received = 0;
+  readonly #counters = new Set<() => void>();
   readonly #limit: number;
 
   /** @param limit bytes for one network (IPv4 address, IPv6 /48) */
   constructor(limit: number) {
     this.#limit = limit;
+  }
+
+  /** @param counter called by `enforce`: calls `count` for its connections */
+  addCounter(counter: () => void): void {
+    this.#counters.add(counter);
+  }
+
+  removeCounter(counter: () => void): void {
+    this.#counters.delete(counter);
+  }
+
+  /** Enforces the limits early if so much was received that one network may be over its limit. */
+  received(bytes: number): void {
+    this.#received += bytes;
+    if (this.#received > this.#limit) this.enforce();
   }
 
   /** Call it for every connection with unsent bytes, then `enforce`. */
@@ -39,6 +62,8 @@ export class UnsentBytes {
 
   /** Closes connections until what was counted is within all limits, and forgets what was counted. */
   enforce(): void {
+    this.#received = 0;
+    for (const counter of this.#counters) counter();
     if (this.#total === 0) return;
     for (const network of this.#networks.values()) this.#reduce(network, this.#limit);
     while (this.#total > processScale * this.#limit) this.#reduceLargest();

@@ -1,5 +1,5 @@
 /** Error responses sent by the listeners themselves, the same for HTTP and uwsgi: JSON with a code and a message. */
-import { STATUS_CODES } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { errors } from '../protocol/errors.ts';
 import { securityHeaders } from '../web/security-headers.ts';
 
@@ -55,3 +55,10 @@ export const errorResponseText = (code: RefusalCode, method?: string): string =>
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${method === 'HEAD' ? '' : body}`;
 };
+
+/**
+ * The error of a request whose connection closed before its body was complete: that of node:http. None if it was answered already, because
+ * its reader could only try to answer it once more.
+ */
+export const abortError = ({ writableEnded }: ServerResponse): Error | undefined =>
+  writableEnded ? undefined : Object.assign(new Error('aborted'), { code: 'ECONNRESET' });

@@ -1,5 +1,7 @@
 /** The limits of both listeners, and how their timeouts are checked. */
 import type { Socket } from 'node:net';
+import type { TurnShares } from '../budgets/turn-shares.ts';
+import type { UnsentBytes } from '../budgets/unsent-bytes.ts';
 import type { IsServed } from './allowed-hosts.ts';
 import type { AcceptConnection } from './connection-limit.ts';
 import type { ListenerLog } from './error-response.ts';
@@ -28,7 +30,28 @@ export type ListenerOptions = ListenerLimits & {
   isBarred: (client: string, crossSite: boolean) => boolean;
   /** Called for each request that was refused because of what the client sent. */
   refusedTo: RefusedTo;
+  /** What each client may do in one turn of the event loop. */
+  turns: TurnShares;
+  /** What each client may keep in memory. */
+  unsent: UnsentBytes;
   log: ListenerLog;
+};
+
+/** Lines of a request head, else 431: each takes 4 µs and 300 bytes of memory. nginx passes on at most 1000. */
+export const maxHeadLines = 3000;
+
+/** Bytes that a connection may keep without being counted in `unsent`: what honest clients send, in any number. */
+const uncounted = 16 * 1024;
+
+/** Counts what a connection keeps. @param network as of `largestNetwork` */
+export const countMemory = (
+  unsent: UnsentBytes,
+  network: string,
+  bytes: number,
+  isEnding: boolean,
+  close: () => void,
+): void => {
+  if (bytes > uncounted) unsent.count(network, { bytes, isEnding, close });
 };
 
 /** ms between checks of all timeouts, derived from the shortest one. */

@@ -80,6 +80,55 @@ export const releaseLastResponse = (socket: net.Socket): void => {
 };
 
 /**
+ * Takes the input of a connection from node:http, right after its 'connection' listener has run. It would parse everything that has
+ * arrived at once, and has no option to parse one request at a time. A 'data' listener makes it stop reading from the handle itself.
+ * Its own listeners must not be called once the connection was destroyed or upgraded, because it uses the parser for others then.
+ * @returns the listeners of node:http: `parse` parses bytes, `end` ends its side of the connection
+ */
+export const interceptInput = (
+  socket: net.Socket,
+  onData: (bytes: Buffer) => void,
+  onEnd: () => void,
+): { parse(bytes: Buffer): void; end(): void } => {
+  const [parse, end] = [lastListener(socket, 'data'), lastListener(socket, 'end')];
+  socket.removeListener('data', parse).removeListener('end', end);
+  socket.on('data', onData).on('end', onEnd);
+  return { parse, end };
+};
+
+const lastListener = (socket: net.Socket, event: 'data' | 'end'): ((...args: unknown[]) => void) => {
+  const listener = socket.listeners(event).at(-1);
+  if (!listener) throw new Error(`node:http has no '${event}' listener`);
+  return listener as (...args: unknown[]) => void;
+};
+
+/**
+ * Joins the chunks of a chunked body that were parsed at once: node:http calls `request.push` for each, and a chunk of one byte takes a
+ * hundred times its memory while nobody reads it.
+ * @param onChunks called with the number of chunks
+ * @returns passes on the joined chunks; false if the reader has enough for now
+ */
+export const joinChunks = (request: IncomingMessage): (() => { chunks: number; wantsMore: boolean }) => {
+  const push = request.push.bind(request);
+  let parts: Buffer[] = [];
+  const flush = () => {
+    const joined = parts;
+    parts = [];
+    const wantsMore = joined.length === 0 || request.destroyed || push(Buffer.concat(joined));
+    return { chunks: joined.length, wantsMore };
+  };
+  request.push = (part: Buffer | null) => {
+    if (part === null) {
+      flush();
+      return push(null);
+    }
+    parts.push(part);
+    return true;
+  };
+  return flush;
+};
+
+/**
  * Replaces the 'connection' listener of node:http, which would parse HTTP. Only an http.Server gives its requests to Fastify and its
  * upgrades to ws, and it has no option to leave the connections to others.
  */
@@ -122,6 +171,12 @@ const internals: Record<string, () => boolean> = {
     return socket.readableFlowing === null;
   },
   'Socket.destroySoon': () => typeof net.Socket.prototype.destroySoon === 'function',
+  "the 'data' and 'end' listeners of http.Server": () => {
+    const socket = new net.Socket();
+    const before = socket.listenerCount('end');
+    new Server().emit('connection', socket);
+    return socket.listenerCount('data') === 1 && socket.listenerCount('end') === before + 1;
+  },
   "the 'connection' listener of http.Server": () => new Server().listenerCount('connection') === 1,
   'ServerResponse.assignSocket': () => typeof ServerResponse.prototype.assignSocket === 'function',
   'ServerResponse.detachSocket': () => typeof ServerResponse.prototype.detachSocket === 'function',

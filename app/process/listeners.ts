@@ -29,19 +29,28 @@ export type ServerListener = {
   removeSocketFile?: () => void;
 };
 
+type ListenerContext = Pick<Signaling, 'counts' | 'addresses' | 'clock' | 'refusedTo' | 'turns' | 'unsent'>;
+
 /** They do not listen yet. */
 export const createListeners = (
   settings: Settings,
   endpoints: NamedEndpoint[],
   logger: Logger,
-  { counts, addresses, clock, refusedTo }: Pick<Signaling, 'counts' | 'addresses' | 'clock' | 'refusedTo'>,
+  { counts, addresses, clock, refusedTo, turns, unsent }: ListenerContext,
 ): ServerListener[] => {
   const allowFrom = inNetworks(['127.0.0.0/8', '::1', ...settings['allow-from']]);
   const isProxy = inNetworks(settings['trusted-proxies']);
   const isBarred = (client: string, crossSite: boolean): boolean =>
     addresses.isSpent(refusalRate(crossSite), client, clock());
   const maxConnections = connectionsOf(settings, logger);
-  const limits = { ...limitsOf(settings), isBarred, refusedTo, admit: connectionLimit(maxConnections, logger) };
+  const limits = {
+    ...limitsOf(settings),
+    isBarred,
+    refusedTo,
+    turns,
+    unsent,
+    admit: connectionLimit(maxConnections, logger),
+  };
   const log = (setting: ListenSetting) => countRefusals(logger, counts, setting);
   const perAddress = settings['max-connections-per-address'] ?? connectionsPerAddress(maxConnections);
   const admitAddress = addressLimit(perAddress, logger);

@@ -2,8 +2,6 @@
 import fastifyWebsocket from '@fastify/websocket';
 import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify';
 import type { ServerOptions } from 'ws';
-import { largestNetwork } from '../budgets/address.ts';
-import { type TurnShares, turnCosts } from '../budgets/turn-shares.ts';
 import { errorSentence } from '../listener/error-response.ts';
 import { type ErrorCode, errors } from '../protocol/errors.ts';
 import { protocolVersion } from '../protocol/messages.ts';
@@ -22,7 +20,6 @@ type AppOptions = RoomRoutes &
   RequestWatch &
   Pages & {
     logger: FastifyBaseLogger;
-    turns: TurnShares;
   };
 
 export const buildApp = async (options: AppOptions): Promise<FastifyInstance> => {
@@ -42,21 +39,6 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
   });
   await app.register(fastifyWebsocket, { options: webSocketOptions(options) });
   // Hooks of every request use callbacks: promises would cost a fifth of the time of a request.
-  app.addHook('onRequest', (request, reply, next) => {
-    const { socket } = request.raw;
-    // A client that has gone has no address, and needs no answer.
-    const proceed = () => {
-      if (!socket.destroyed) next();
-    };
-    if (socket.destroyed || options.turns.run(largestNetwork(request.ip), turnCosts.request, proceed)) return;
-    request.isFaultCounted = true;
-    options.counts.refused['rate-limited'] += 1;
-    reply
-      .headers(securityHeaders)
-      .code(429)
-      .header('retry-after', 1)
-      .send({ ...errorBody('rate-limited', errors['rate-limited'].message), retry: 1000 });
-  });
   app.addHook('onRequest', (_request, reply, next) => {
     reply.headers(securityHeaders);
     // Otherwise keep-alive connections would delay draining.

@@ -1,5 +1,4 @@
 /** The routes of a room over plain HTTP. */
-import { pipeline, Transform, type TransformCallback } from 'node:stream';
 import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -85,20 +84,14 @@ const bodyBytes = ({ headers }: FastifyRequest, max: number): number =>
 const refundShortBodies = (app: FastifyInstance, { conversations, limitPost }: Context): void => {
   app.addHook('preParsing', (request, _reply, payload, next) => {
     if (request.headers['transfer-encoding'] === undefined) return next(null, payload);
-    const counter = new ByteCounter();
-    const refund = () => conversations.giveBackBody(Math.max(0, limitPost - counter.bytes), request.ip);
-    next(null, pipeline(payload, counter, refund));
+    let bytes = 0;
+    payload.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+    });
+    payload.once('close', () => conversations.giveBackBody(Math.max(0, limitPost - bytes), request.ip));
+    next(null, payload);
   });
 };
-
-class ByteCounter extends Transform {
-  bytes = 0;
-
-  override _transform(chunk: Buffer, _encoding: string, done: TransformCallback): void {
-    this.bytes += chunk.length;
-    done(null, chunk);
-  }
-}
 
 const messageRoutes = (app: FastifyInstance, { conversations, ready, send }: Context): void => {
   app.post('/join', { bodyLimit: smallBody }, async (request, reply) => {

@@ -14,7 +14,9 @@ import {
   addRawHeaders,
   bindWithoutListening,
   checkNodeInternals,
+  interceptInput,
   interceptLastResponse,
+  joinChunks,
   listeningHandle,
   replaceConnectionListener,
   stopFlowing,
@@ -101,6 +103,43 @@ export const internals: Record<string, () => Promise<void> | void> = {
     assert.equal(called, 1);
   },
 
+  'the input of a connection can be given to the parser of node:http in pieces, and its end': async () => {
+    const urls: (string | undefined)[] = [];
+    const server = new Server((request, response) => {
+      urls.push(request.url);
+      response.end();
+    });
+    server.on('connection', (socket: Socket) => {
+      const toNode = interceptInput(
+        socket,
+        (bytes) => {
+          toNode.parse(bytes.subarray(0, 3));
+          assert.deepEqual(urls, []);
+          toNode.parse(bytes.subarray(3, get.length));
+          assert.deepEqual(urls, ['/']);
+          toNode.end();
+        },
+        () => {},
+      );
+    });
+    // Without its end, it would be kept alive.
+    assert.match(await exchange(server, get + get.replace('/', '/second')), /^HTTP\/1.1 200 /);
+    assert.deepEqual(urls, ['/']);
+  },
+
+  'the chunks of a body are pushed by request.push, and can be joined': async () => {
+    const parts: string[] = [];
+    const server = new Server((request, response) => {
+      request.on('data', (part) => parts.push(String(part)));
+      request.on('end', () => response.setHeader('connection', 'close').end());
+      const flush = joinChunks(request);
+      setImmediate(() => assert.deepEqual(flush(), { chunks: 0, wantsMore: true }));
+    });
+    const chunked = get.replace('GET', 'POST').replace('Host', 'Transfer-Encoding: chunked\r\nHost');
+    await exchange(server, `${chunked}1\r\na\r\n1\r\nb\r\n2\r\ncd\r\n0\r\n\r\n`);
+    assert.deepEqual(parts, ['abcd']);
+  },
+
   "the 'connection' listener of http.Server can be replaced": async () => {
     const server = new Server(() => assert.fail('node:http read the connection'));
     replaceConnectionListener(server, (socket) => socket.end('ours'));
@@ -150,6 +189,7 @@ export const internals: Record<string, () => Promise<void> | void> = {
     const answering = () => {
       const server = new Recording((_, response) => response.setHeader('connection', 'close').end());
       server.on('checkContinue', (_, response: ServerResponse) => response.setHeader('connection', 'close').end());
+      server.on('checkExpectation', (_, response: ServerResponse) => response.setHeader('connection', 'close').end());
       server.on('clientError', (_, socket) => socket.destroy());
       return server.on('upgrade', (_, socket) => socket.end('upgraded'));
     };
@@ -157,7 +197,8 @@ export const internals: Record<string, () => Promise<void> | void> = {
     await exchange(answering(), get.replace('\r\n\r\n', '\r\nExpect: 100-continue\r\n\r\n'));
     await exchange(answering(), get.replace('\r\n\r\n', '\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n'));
     await exchange(answering(), 'nonsense\r\n\r\n');
-    for (const event of ['connection', 'request', 'checkContinue', 'upgrade', 'clientError'])
+    await exchange(answering(), get.replace('\r\n\r\n', '\r\nExpect: other\r\n\r\n'));
+    for (const event of ['connection', 'request', 'checkContinue', 'checkExpectation', 'upgrade', 'clientError'])
       assert.ok(events.includes(event), `${event} was not emitted by emit()`);
   },
 

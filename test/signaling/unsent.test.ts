@@ -19,7 +19,7 @@ const context = () => {
   const plenty = { rate: 1e6, burst: 1e6, byteRate: 1e9, byteBurst: 1e9 };
   Object.assign(opened.limits, { ...plenty, unsentBytes: limit });
   // Everything that arrives is handled in the same turn of the event loop.
-  Object.assign(opened.turns, { of: () => ({ take: () => true, defer: () => {}, deferred: 0 }) });
+  Object.assign(opened.turns, { of: () => ({ take: () => true, charge: () => {}, defer: () => {} }) });
   return { ...opened, seats: new SeatBudgets(plenty) };
 };
 const turn = () => new Promise((resolve) => setImmediate(resolve));

@@ -35,7 +35,7 @@ const shareOf = (frames: number) => {
   const share = {
     left: frames,
     pending: 0,
-    deferred: 0,
+    charge: () => {},
     take: () => share.left-- > 0,
     defer: (work: () => void) => {
       share.pending += 1;
@@ -161,7 +161,7 @@ test('what waits for its turn when the client ends the connection is handled bef
   );
   const texts: string[] = [];
   // Nobody has a turn any more.
-  const share = () => ({ take: () => false, defer: () => {}, deferred: 0 });
+  const share = () => ({ take: () => false, charge: () => {}, defer: () => {} });
   readAhead(socket, connection, { maxBytes: limit, share, onText: (text) => texts.push(text), onFragment: () => {} });
   const closed = once(socket, 'close');
   client.end(Buffer.concat([frame('a'), frame('b'), frame(closing, { opcode: 8 })]));

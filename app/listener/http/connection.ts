@@ -1,21 +1,21 @@
-/** One HTTP connection of a GuardedServer: its pending requests, their timeouts, and how it is closed. */
+/** One HTTP connection of a GuardedServer: the request it is answering, its timeouts, and how it is closed. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { errorResponseOf, errorResponseText, type RefusalCode } from '../error-response.ts';
-import { type ListenerOptions, promptness, watchReader } from '../limits.ts';
+import { largestNetwork } from '../../budgets/address.ts';
+import type { TurnShare } from '../../budgets/turn-shares.ts';
+import { abortError, errorResponseOf, errorResponseText, type RefusalCode } from '../error-response.ts';
+import { countMemory, type ListenerOptions, maxHeadLines, promptness, watchReader } from '../limits.ts';
 import { interceptLastResponse, releaseLastResponse } from '../node-internals.ts';
+import { type InputOptions, RequestInput } from './input.ts';
 
-/** `due`: when the response must have begun (performance.now()). `bodyStart`: bytesRead of the connection at the end of the head. */
-type Exchange = { request: IncomingMessage; response: ServerResponse; due: number; bodyStart: number };
+/** `peersAreClients`: every TCP peer is a client, so that it pays for what it sends before it is parsed. */
+export type ConnectionOptions = ListenerOptions & { peersAreClients: boolean };
 
-/** `faulty`: the parser cannot continue. `closing`: everything is written; input is discarded until `until`. */
+/** `due`: when the response must have begun (performance.now()). `client`: the key of the client's largest network. */
+type Exchange = { request: IncomingMessage; response: ServerResponse; due: number; client: string };
+
+/** `faulty`: the parser cannot continue. `closing`: everything is written; input is discarded, unparsed, until `until`. */
 type State = { state: 'open' } | { state: 'faulty' } | { state: 'closing'; until: number };
-
-/**
- * Requests of one connection that may wait for their responses. node:http emits all that arrive, and stops reading only when much of
- * their responses is unsent. Browsers and nginx send one at a time.
- */
-const maxPipelined = 32;
 
 /** ms for which input is still read after the last response; closing with unread input sends a reset that may overtake it. */
 const lingerTime = 2000;
@@ -23,36 +23,52 @@ const lingerTime = 2000;
 export class HttpConnection {
   readonly #since = performance.now();
   readonly #socket: Socket;
-  readonly #limits: ListenerOptions;
+  readonly #options: ConnectionOptions;
   readonly #forget: () => void;
-  /** In order of arrival; only the last one's body can be incomplete. */
-  readonly #exchanges = new Set<Exchange>();
+  readonly #input: RequestInput;
+  readonly #network: string;
+  /** The request that is being answered; the next one is not parsed before. */
+  #exchange: Exchange | undefined;
   #state: State = { state: 'open' };
   /** `bytesRead` when the last response finished; -1 before the first. */
   #idleAt = -1;
-  /** When a stalled body times out, and `bytesRead` when it last progressed. */
+  /** When a stalled body times out, and how much of it had arrived when it last progressed. */
   #bodyDeadline = 0;
   #lastRead = -1;
   #writeTimerArmed = false;
 
-  /** @param forget called when the connection closes or is upgraded */
-  constructor(socket: Socket, limits: ListenerOptions, forget: () => void) {
+  /**
+   * To be called right after node:http has accepted the connection.
+   * @param forget called when the connection closes or is upgraded
+   */
+  constructor(socket: Socket, options: ConnectionOptions, forget: () => void) {
     this.#socket = socket;
-    this.#limits = limits;
+    this.#options = options;
     this.#forget = forget;
+    this.#network = largestNetwork(socket.remoteAddress);
+    this.#input = new RequestInput(socket, {
+      wants: () => this.#wanted(),
+      share: () => this.#share(),
+      onParsed: () => this.#checkSize(),
+      onReceived: (bytes) => options.unsent.received(bytes),
+    });
     socket.on('close', this.#onClose);
     // If a body is still arriving, closing would send a reset, which could reach the peer before it has read the response.
     interceptLastResponse(socket, (destroySoon) => {
-      if (this.#incomplete()) this.#linger();
+      if (this.#exchange && !this.#exchange.request.complete) this.#linger();
       else destroySoon();
     });
   }
 
-  /** Detaches from the socket when it becomes a WebSocket, so that this object is not retained. */
-  release(): void {
+  /**
+   * Detaches from the socket when it becomes a WebSocket, so that this object is not retained.
+   * @returns what was received after the handshake and not parsed
+   */
+  release(): Buffer {
     this.#forget();
     this.#socket.removeListener('close', this.#onClose);
     releaseLastResponse(this.#socket);
+    return this.#input.release();
   }
 
   /** Opened speculatively, as browsers do; node:http does not count such a connection as idle. */
@@ -62,29 +78,53 @@ export class HttpConnection {
 
   /** Between two requests: nothing received since the last response. */
   get idle(): boolean {
-    return this.#exchanges.size === 0 && this.#idleAt === this.#socket.bytesRead;
+    return !this.#exchange && this.#idleAt === this.#socket.bytesRead && !this.#input.isWaiting;
   }
 
-  /** A response is pending or being written. */
-  get responding(): boolean {
-    for (const { response } of this.#exchanges) if (!response.writableFinished) return true;
-    return false;
-  }
-
-  /** Registers a request whose head has arrived. @returns whether to answer it */
-  begin(request: IncomingMessage, response: ServerResponse): boolean {
+  /** Registers a request whose head has arrived. @param client its address  @returns whether to answer it */
+  begin(request: IncomingMessage, response: ServerResponse, client: string): boolean {
     if (this.#state.state !== 'open') return false;
-    if (this.#exchanges.size >= maxPipelined) {
-      this.#closeFlooded();
+    if (this.#exchange) {
+      // node:http has found the end of a message where RequestInput has not.
+      this.#warn('bad-request', 'http: two requests were parsed at once');
+      this.#socket.destroy();
       return false;
     }
-    const { harakiri } = this.#limits;
+    const { harakiri } = this.#options;
     const due = harakiri > 0 ? performance.now() + harakiri : Number.POSITIVE_INFINITY;
-    const exchange = { request, response, due, bodyStart: this.#socket.bytesRead };
-    this.#exchanges.add(exchange);
+    const exchange = { request, response, due, client: largestNetwork(client) };
+    this.#exchange = exchange;
     this.#lastRead = -1;
+    this.#input.beginBody(request);
     response.once('close', () => this.#onResponseClose(exchange));
     return true;
+  }
+
+  /** Counts the memory of a request that arrives or is being answered. */
+  countMemory(): void {
+    const { state } = this.#state;
+    const network = this.#exchange?.client ?? this.#network;
+    countMemory(this.#options.unsent, network, this.#input.memory, state !== 'open', () => {
+      this.#warn('rate-limited', 'http: too much of what its address has sent waits', {
+        begun: this.#exchange !== undefined,
+      });
+      this.#socket.destroy();
+    });
+  }
+
+  /** Head, body and pipelined requests of a connection come one after the other. */
+  #wanted(): ReturnType<InputOptions['wants']> {
+    if (this.#state.state !== 'open' || this.#socket.writableEnded) return 'nothing';
+    if (!this.#exchange) return 'head';
+    const { request } = this.#exchange;
+    return request.complete ? 'nothing' : { body: request };
+  }
+
+  /** Behind a front end, the client is known only when its head has been parsed. */
+  #share(): TurnShare | undefined {
+    const { turns, peersAreClients } = this.#options;
+    if (peersAreClients) return turns.of(this.#network);
+    return this.#exchange && turns.of(this.#exchange.client);
   }
 
   /** Rejects input that cannot be parsed. @param reason an error code of node:http */
@@ -98,29 +138,22 @@ export class HttpConnection {
     }
     this.#state = { state: 'faulty' };
     const code = faults.get(reason) ?? 'bad-request';
-    const begun = this.#incomplete() !== undefined;
+    const begun = this.#exchange !== undefined;
     // Not counted: a long head, or none. Any page can make browsers send a long one, or connect in advance.
     if (!begun && code !== 'header-too-large' && this.#socket.bytesRead > 0)
       // Any page can make browsers send the rest too, such as a TLS handshake to a port without TLS.
-      this.#limits.refusedTo(this.#socket.remoteAddress, true);
+      this.#options.refusedTo(this.#socket.remoteAddress, true);
     this.#warn(code, `http: ${reason}`, begun ? { begun } : {});
     this.#answerFault(code);
-  }
-
-  /** Closed at once, because node:http would go on reading requests, and each takes memory until the ones before it are answered. */
-  #closeFlooded(): void {
-    this.#state = { state: 'faulty' };
-    this.#limits.refusedTo(this.#socket.remoteAddress);
-    this.#limits.log.warn({ peer: this.#peer }, `http: more than ${maxPipelined} requests wait for their responses`);
-    this.#socket.destroy();
   }
 
   /** node:http does not abort a request that was answered before its body was complete, so its reader would wait forever. */
   readonly #onClose = (): void => {
     this.#forget();
-    for (const { request } of this.#exchanges)
-      if (!request.complete && !request.destroyed)
-        request.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
+    this.#input.release();
+    if (!this.#exchange) return;
+    const { request, response } = this.#exchange;
+    if (!request.complete && !request.destroyed) request.destroy(abortError(response));
   };
 
   /** Enforces the timeouts; call this periodically. */
@@ -129,54 +162,50 @@ export class HttpConnection {
       this.#socket.destroy();
       return;
     }
-    for (const exchange of this.#exchanges) {
-      if (exchange.due <= now && !exchange.response.headersSent) this.#harakiri(exchange);
-      if (exchange.response.closed && exchange.request.complete) this.#finish(exchange);
-    }
-    this.#checkHead();
+    const exchange = this.#exchange;
+    if (exchange && exchange.due <= now && !exchange.response.headersSent) this.#harakiri(exchange);
+    if (exchange?.response.closed && exchange.request.complete) this.#finish(exchange);
     this.#checkBody(now);
     this.#checkWrites();
   }
 
-  /** node:http does not count the spaces before a header value, so a head could grow without limit. */
-  #checkHead(): void {
-    if (this.#exchanges.size > 0 || this.#state.state !== 'open') return;
-    const read = this.#socket.bytesRead - Math.max(this.#idleAt, 0);
-    if (read > this.#limits.bufferSize + slack) this.fault('HPE_HEADER_OVERFLOW');
+  /** node:http counts neither the spaces before a header value, so a head could grow without limit, nor a body that nobody reads. */
+  #checkSize(): void {
+    if (this.#state.state !== 'open') return;
+    const { bufferSize, limitPost } = this.#options;
+    const { headBytes, headLines, bodyBytes } = this.#input;
+    if (!this.#exchange && (headBytes > 2 * bufferSize || headLines > maxHeadLines)) this.fault('HPE_HEADER_OVERFLOW');
+    // Chunk framing adds to the size of a body, hence the doubling.
+    if (this.#exchange && bodyBytes > 2 * limitPost + slack)
+      this.#stop(this.#exchange, 'body-too-large', 'http: the body exceeds the limit');
   }
 
   #harakiri({ request, response }: Exchange): void {
     const { method, url } = request;
     // Without the query, which may contain a token.
     const fields = { begun: true, method, url: url?.split('?')[0] };
-    this.#warn('harakiri', `http: no response after ${this.#limits.harakiri} ms`, fields);
+    this.#warn('harakiri', `http: no response after ${this.#options.harakiri} ms`, fields);
     sendError(response, 'harakiri');
   }
 
   #checkBody(now: number): void {
-    const exchange = this.#incomplete();
-    if (!exchange || this.#state.state !== 'open') return;
-    const { request, response, bodyStart } = exchange;
-    const { bytesRead } = this.#socket;
-    const { limitPost, bodyTimeout } = this.#limits;
-    // An unread body is not counted elsewhere. Chunk framing adds to its size, hence the doubling.
-    if (bytesRead - bodyStart > 2 * limitPost + slack) {
-      this.#stop(exchange, 'body-too-large', 'http: the body exceeds the limit');
-      return;
-    }
+    const exchange = this.#exchange;
+    if (!exchange || exchange.request.complete || this.#state.state !== 'open') return;
+    const { request, response } = exchange;
+    const { bodyBytes, isWaiting } = this.#input;
     // While we do not read, the peer is not stalled. After the response, the whole rest must arrive within `bodyTimeout`.
-    const paused = request.readableLength >= request.readableHighWaterMark;
-    if (this.#lastRead < 0 || (!response.writableFinished && (paused || bytesRead !== this.#lastRead))) {
-      this.#bodyDeadline = now + bodyTimeout;
-      this.#lastRead = bytesRead;
+    const paused = isWaiting || request.readableLength >= request.readableHighWaterMark;
+    if (this.#lastRead < 0 || (!response.writableFinished && (paused || bodyBytes !== this.#lastRead))) {
+      this.#bodyDeadline = now + this.#options.bodyTimeout;
+      this.#lastRead = bodyBytes;
     } else if (this.#bodyDeadline <= now) {
       this.#stop(exchange, 'request-timeout', 'http: the body stalled');
     }
   }
 
   #checkWrites(): void {
-    if (this.#exchanges.size > 0) {
-      const { idleTimeout } = this.#limits;
+    if (this.#exchange) {
+      const { idleTimeout } = this.#options;
       this.#writeTimerArmed = watchReader(this.#socket, this.#writeTimerArmed, idleTimeout, this.#onWriteTimeout);
       return;
     }
@@ -187,35 +216,31 @@ export class HttpConnection {
   }
 
   readonly #onWriteTimeout = (): void => {
-    this.#limits.log.warn({ peer: this.#peer }, 'http: the peer does not read its response');
+    this.#options.log.warn({ peer: this.#peer }, 'http: the peer does not read its response');
     this.#socket.destroy();
   };
 
   /** Rejects a request that cannot be completed; if its response has begun, the connection can only be destroyed. */
   #stop({ response }: Exchange, code: RefusalCode, message: string): void {
+    this.#state = { state: 'faulty' };
     this.#warn(code, message, { begun: true });
     if (response.headersSent) this.#socket.destroy();
     else sendError(response, code);
   }
 
-  /** Pending responses to earlier requests are sent first. */
   #answerFault(code: RefusalCode): void {
-    const last = [...this.#exchanges].at(-1);
-    if (last && !last.request.complete) {
-      if (last.response.headersSent) this.#socket.destroy();
-      else sendError(last.response, code);
-    } else if (last && !last.response.writableFinished) {
-      last.response.once('finish', () => this.#write(code));
-    } else this.#write(code);
-  }
-
-  #write(code: RefusalCode): void {
-    this.#socket.write(errorResponseText(code));
-    this.#linger();
+    const response = this.#exchange?.response;
+    if (response?.headersSent) this.#socket.destroy();
+    else if (response) sendError(response, code);
+    else {
+      this.#socket.write(errorResponseText(code));
+      this.#linger();
+    }
   }
 
   #linger(): void {
     this.#state = { state: 'closing', until: performance.now() + lingerTime };
+    this.#input.discard();
     this.#socket.end();
   }
 
@@ -226,14 +251,10 @@ export class HttpConnection {
   }
 
   #finish(exchange: Exchange): void {
-    this.#exchanges.delete(exchange);
+    if (this.#exchange !== exchange) return;
+    this.#exchange = undefined;
     this.#idleAt = this.#socket.bytesRead;
-  }
-
-  /** The exchange whose request body is still arriving. */
-  #incomplete(): Exchange | undefined {
-    for (const exchange of this.#exchanges) if (!exchange.request.complete) return exchange;
-    return undefined;
+    this.#input.beginHead();
   }
 
   get #peer(): string {
@@ -243,12 +264,12 @@ export class HttpConnection {
   /** @param fields with `begun` if the app has the request and also counts its response */
   #warn(code: RefusalCode, message: string, fields: object = {}): void {
     const { status } = errorResponseOf(code);
-    this.#limits.log.warn({ code, status, peer: this.#peer, ...fields }, message);
+    this.#options.log.warn({ code, status, peer: this.#peer, ...fields }, message);
   }
 }
 
-/** Tolerance in bytes when measuring a head or a body, for neighbouring data and for bytes in stream and system buffers. */
-const slack = 256 * 1024;
+/** Bytes by which the framing of chunks may exceed a body, in addition. */
+const slack = 64 * 1024;
 
 const faults = new Map<string, RefusalCode>([
   ['HPE_HEADER_OVERFLOW', 'header-too-large'],

@@ -1,12 +1,15 @@
 /** HTTP listeners: a public one that ignores forwarding headers, and one that trusts those of its front end. */
 import { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
+import { largestNetwork } from '../../budgets/address.ts';
+import { requestCost } from '../../budgets/turn-shares.ts';
+import { headMemory } from '../../budgets/unsent-bytes.ts';
 import { errorResponseOf, errorResponseText, isClientFault } from '../error-response.ts';
 import { checkInterval, type ListenerOptions } from '../limits.ts';
 import { isFrontEnd } from '../networks.ts';
 import { isCrossSite } from '../refused-addresses.ts';
 import { endUpgraded, UpgradedSockets } from '../upgraded-sockets.ts';
-import { HttpConnection } from './connection.ts';
+import { type ConnectionOptions, HttpConnection } from './connection.ts';
 import { dropForwardedHeaders, type ForwardedHeaderPolicy, trustFrontEnd } from './forwarded-headers.ts';
 import { clientOf, headSize, type RequestFault, validateRequest } from './validate-request.ts';
 
@@ -17,7 +20,7 @@ type HttpServerOptions = ListenerOptions & {
 
 /** For browsers: all forwarding headers are removed. */
 export const publicServer = (options: HttpServerOptions): Server =>
-  new GuardedServer({ ...options, forwardedPolicy: dropForwardedHeaders });
+  new GuardedServer({ ...options, forwardedPolicy: dropForwardedHeaders, peersAreClients: true });
 
 export type FrontedServerOptions = HttpServerOptions & {
   /** Whether a TCP peer is the front end; unix sockets are protected by their file mode. */
@@ -34,10 +37,10 @@ export const frontedServer = ({ allowFrom, isProxy, ...options }: FrontedServerO
     options.log.warn({ peer: remoteAddress }, 'connection refused: the peer is not in --allow-from');
     return false;
   };
-  return new GuardedServer({ ...options, admit, forwardedPolicy: trustFrontEnd(isProxy) });
+  return new GuardedServer({ ...options, admit, forwardedPolicy: trustFrontEnd(isProxy), peersAreClients: false });
 };
 
-type Options = HttpServerOptions & { forwardedPolicy: ForwardedHeaderPolicy };
+type Options = HttpServerOptions & ConnectionOptions & { forwardedPolicy: ForwardedHeaderPolicy };
 
 /** Validates every request head, enforces timeouts that node:http lacks, and sends our error responses. */
 class GuardedServer extends Server {
@@ -49,28 +52,32 @@ class GuardedServer extends Server {
 
   constructor(options: Options) {
     const interval = checkInterval(options);
-    super(nodeOptions(options, interval, (request) => this.#isHandshake(request)));
+    super(nodeOptions(options, interval));
     this.#options = options;
     this.#interval = interval;
     // The head is limited in bytes; with a limit on the count, node:http would silently drop excess headers.
     this.maxHeadersCount = 0;
     this.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#onClientError(error, socket));
-    // With a listener, node:http leaves "100 Continue" to us, so that it is sent only after the checks.
-    this.on('checkContinue', () => {});
-    this.on('close', () => this.#stopSweep());
+    // With a listener, node:http leaves "100 Continue" to us, so that it is sent only after the checks, and so it does with 417.
+    this.on('checkContinue', ignore).on('checkExpectation', ignore);
+    this.on('listening', () => options.unsent.addCounter(this.#countMemory));
+    this.on('close', () => {
+      options.unsent.removeCounter(this.#countMemory);
+      this.#stopSweep();
+    });
   }
 
   /** Intercepts the events of node:http: a listener could not keep a request from the other listeners. */
   override emit(event: string, ...args: unknown[]): boolean {
     const [first, second] = args;
     if (first instanceof IncomingMessage && second instanceof ServerResponse) {
-      if (event === 'request') return this.#onRequest(first, second);
+      // Other expectations may be ignored (RFC 9110 §10.1.1).
+      if (event === 'request' || event === 'checkExpectation') return this.#onRequest(first, second);
       if (event === 'checkContinue') return this.#onRequest(first, second, true);
     }
-    if (event === 'upgrade' && first instanceof IncomingMessage && second instanceof Socket) {
-      if (!this.#mayUpgrade(first, second)) return true;
-    }
-    if (event === 'connection' && first instanceof Socket && !this.#accept(first)) return true;
+    if (event === 'upgrade' && first instanceof IncomingMessage && second instanceof Socket)
+      return this.#onUpgrade(first, second, args[2]);
+    if (event === 'connection' && first instanceof Socket) return this.#onConnection(first);
     return super.emit(event, ...args);
   }
 
@@ -84,11 +91,9 @@ class GuardedServer extends Server {
     this.#upgraded.destroyAll();
   }
 
-  #accept(socket: Socket): boolean {
-    if (!this.#options.admit(socket)) {
-      socket.destroy();
-      return false;
-    }
+  #onConnection(socket: Socket): boolean {
+    if (!this.#options.admit(socket)) return !!socket.destroy();
+    super.emit('connection', socket);
     const forget = () => this.#connections.delete(socket);
     this.#connections.set(socket, new HttpConnection(socket, this.#options, forget));
     this.#sweep ??= setInterval(() => this.#check(), this.#interval).unref();
@@ -96,50 +101,69 @@ class GuardedServer extends Server {
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse, expectsContinue = false): boolean {
-    const connection = this.#connections.get(request.socket);
-    // Requests after the last response of a connection are ignored.
-    if (!connection?.begin(request, response)) return true;
-    const fault = this.#checkHead(request);
-    if (fault) {
+    const refuse = (fault: RequestFault): void => {
       this.#refuse(fault, request);
       const { status, headers, body } = errorResponseOf(fault.code);
       response.writeHead(status, headers).end(body);
-      return true;
-    }
-    if (expectsContinue) response.writeContinue();
-    return super.emit('request', request, response);
+    };
+    const size = headSize(request);
+    const fault = this.#checkHead(request, size);
+    // Requests after the last response of a connection are ignored.
+    if (!this.#connections.get(request.socket)?.begin(request, response, clientOf(request))) return true;
+    this.#whenInTurn(request, size, fault, refuse, () => {
+      if (expectsContinue) response.writeContinue();
+      super.emit('request', request, response);
+    });
+    return true;
   }
 
   /**
-   * Other upgrades (h2c) are optional offers and are answered as plain requests. So are handshakes with a body, and those that
-   * arrive before an earlier request is answered.
+   * Behind a front end, calls `serve` when the client's network may have another request served; otherwise `refuse`. Clients that connect
+   * themselves have paid before their head was parsed.
    */
-  #isHandshake({ method, headers, socket }: IncomingMessage): boolean {
-    return (
-      method === 'GET' &&
-      headers.upgrade?.toLowerCase() === 'websocket' &&
-      Number(headers['content-length'] ?? 0) === 0 &&
-      headers['transfer-encoding'] === undefined &&
-      this.#connections.get(socket)?.responding === false
-    );
+  #whenInTurn(
+    request: IncomingMessage,
+    size: number,
+    fault: RequestFault | undefined,
+    refuse: (fault: RequestFault) => void,
+    serve: () => void,
+  ): void {
+    const { turns, peersAreClients } = this.#options;
+    const network = largestNetwork(clientOf(request));
+    const lines = request.rawHeaders.length / 2;
+    const cost = requestCost(size, lines);
+    if (fault) {
+      if (!peersAreClients) turns.of(network).charge(cost);
+      refuse(fault);
+    } else if (peersAreClients) serve();
+    else {
+      const serveOpen = () => {
+        if (!request.socket.destroyed) serve();
+      };
+      if (!turns.run(network, { cost, bytes: headMemory(size, lines) }, serveOpen))
+        refuse({ code: 'rate-limited', reason: 'too many requests of this network wait' });
+    }
   }
 
-  #mayUpgrade(request: IncomingMessage, socket: Socket): boolean {
+  #onUpgrade(request: IncomingMessage, socket: Socket, head: unknown): boolean {
     // A WebSocket has its own timeouts.
-    this.#connections.get(socket)?.release();
+    const rest = this.#connections.get(socket)?.release();
+    const received = Buffer.concat([head, rest].filter((bytes) => Buffer.isBuffer(bytes)));
     this.#upgraded.add(socket);
     // node:http has removed its own listener. A socket that fails is destroyed and emits 'close'.
     socket.on('error', ignore);
-    const fault = this.#checkHead(request);
-    if (!fault) return true;
-    this.#refuse(fault, request);
-    endUpgraded(socket, errorResponseText(fault.code));
-    return false;
+    const refuse = (fault: RequestFault): void => {
+      this.#refuse(fault, request);
+      endUpgraded(socket, errorResponseText(fault.code));
+    };
+    const size = headSize(request);
+    const fault = this.#checkHead(request, size);
+    this.#whenInTurn(request, size, fault, refuse, () => super.emit('upgrade', request, socket, received));
+    return true;
   }
 
-  #checkHead(request: IncomingMessage): RequestFault | undefined {
+  #checkHead(request: IncomingMessage, size: number): RequestFault | undefined {
     const { bufferSize, forwardedPolicy } = this.#options;
-    const size = headSize(request);
     forwardedPolicy(request);
     if (size > bufferSize) return { code: 'header-too-large', reason: `the head is longer than ${bufferSize}` };
     return validateRequest(request, this.#options);
@@ -173,6 +197,10 @@ class GuardedServer extends Server {
     }
   }
 
+  readonly #countMemory = (): void => {
+    for (const connection of this.#connections.values()) connection.countMemory();
+  };
+
   #stopSweep(): void {
     clearInterval(this.#sweep);
     this.#sweep = undefined;
@@ -181,7 +209,14 @@ class GuardedServer extends Server {
 
 const ignore = (): void => {};
 
-const nodeOptions = (options: Options, interval: number, isHandshake: (request: IncomingMessage) => boolean) => ({
+/** Other upgrades (h2c) are optional offers and are answered as plain requests. So are handshakes with a body. */
+const isHandshake = ({ method, headers }: IncomingMessage): boolean =>
+  method === 'GET' &&
+  headers.upgrade?.toLowerCase() === 'websocket' &&
+  Number(headers['content-length'] ?? 0) === 0 &&
+  headers['transfer-encoding'] === undefined;
+
+const nodeOptions = (options: Options, interval: number) => ({
   // Stops an endless head; checkHead then counts every byte of a complete one.
   maxHeaderSize: options.bufferSize,
   headersTimeout: options.headerTimeout,

@@ -1,32 +1,16 @@
 /** One uwsgi connection: reads the packet, emits a node:http request and response on the server, and closes gracefully. */
-import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { errorResponseOf, errorResponseText, type RefusalCode } from '../error-response.ts';
-import { type ListenerOptions, promptness, watchReader } from '../limits.ts';
+import { abortError, errorResponseOf, errorResponseText, type RefusalCode } from '../error-response.ts';
+import { countMemory, promptness, watchReader } from '../limits.ts';
 import { stopFlowing } from '../node-internals.ts';
+import type { Host, State } from './connection-state.ts';
 import { type Exchange, newExchange } from './exchange.ts';
 import { ping, pong, webRequest } from './modifiers.ts';
 import { createPacketParser, type PacketParser } from './packet.ts';
-import { readRequest } from './read-request.ts';
+import { type ReadPacket, readRequest, runInTurn } from './read-request.ts';
 import { UwsgiRequest } from './request.ts';
 import { UwsgiResponse } from './response.ts';
 import type { RequestHead } from './vars.ts';
-
-/** What a connection needs from its server. */
-export type Host = {
-  server: Server;
-  options: ListenerOptions;
-  /** The connection has closed. */
-  forget(connection: Connection): void;
-  /** The connection was upgraded; its socket goes to the 'upgrade' listener. */
-  handOver(connection: Connection): void;
-};
-
-type State =
-  | { state: 'packet'; parser: PacketParser; started: boolean }
-  | Exchange
-  /** Everything is written; input is discarded, up to `budget` bytes. */
-  | { state: 'closing'; budget: number; request: UwsgiRequest | undefined };
 
 const served = [webRequest, ping];
 
@@ -41,10 +25,10 @@ export class Connection {
   readonly socket: Socket;
   /** When to stop waiting for the peer (performance.now()); infinite while waiting for the handler. */
   #deadline: number;
-  readonly #host: Host;
+  readonly #host: Host<Connection>;
   #state: State;
 
-  constructor(socket: Socket, host: Host) {
+  constructor(socket: Socket, host: Host<Connection>) {
     this.socket = socket;
     this.#host = host;
     this.#state = { state: 'packet', parser: createPacketParser(host.options.bufferSize, served), started: false };
@@ -66,6 +50,17 @@ export class Connection {
     const state = this.#state;
     if (this.#deadline <= now) this.#expire();
     else if (state.state === 'request' && !state.answered) this.#checkResponse(state, now);
+  }
+
+  /** Counts the memory of a request that is being answered. */
+  countMemory(): void {
+    const state = this.#state;
+    if (state.state !== 'request') return;
+    const { network, headMemory, request, answered } = state;
+    countMemory(this.#host.options.unsent, network, headMemory + request.readableLength, answered, () => {
+      this.#warn('rate-limited', 'uwsgi: too much of what its client has sent waits', { begun: true });
+      this.socket.destroy();
+    });
   }
 
   #checkResponse(state: Exchange, now: number): void {
@@ -121,7 +116,11 @@ export class Connection {
       this.#refuse('bad-request', 'uwsgi: the peer disconnected within the packet');
     } else if (state.state === 'request' && state.left > 0 && !state.answered) {
       this.#fail(state, 'bad-request', 'uwsgi: the peer disconnected before the whole body arrived');
-    } else if (state.state === 'packet' || (state.state === 'request' && !state.response.writableEnded)) {
+    } else if (
+      state.state === 'packet' ||
+      state.state === 'deferred' ||
+      (state.state === 'request' && !state.response.writableEnded)
+    ) {
       // nginx closes when its client has disconnected, so no response is needed. One that has ended is still flushed.
       this.socket.destroy();
     }
@@ -133,8 +132,10 @@ export class Connection {
     this.socket.removeAllListeners();
     this.socket.on('error', ignore);
     const state = this.#state;
-    if (state.state === 'request' && (state.left > 0 || !state.response.writableFinished)) state.request.abort();
-    if (state.state === 'closing') state.request?.abort();
+    if (state.state === 'request' && (state.left > 0 || !state.response.writableFinished))
+      state.request.abort(abortError(state.response));
+    // It was refused.
+    if (state.state === 'closing') state.request?.abort(undefined);
   };
 
   readonly #onDrain = (): void => {
@@ -144,7 +145,20 @@ export class Connection {
   #readPacket(parser: PacketParser, chunk: Buffer): void {
     const packet = parser(chunk);
     if (packet.kind === 'more') return;
+    this.#state = { state: 'deferred' };
+    this.#deadline = Number.POSITIVE_INFINITY;
+    const serve = () => {
+      if (!this.socket.destroyed) this.#serve(packet);
+    };
+    if (packet.kind === 'fault' || packet.modifier1 === ping) serve();
+    else if (!runInTurn(this.#host.options.turns, packet, serve))
+      this.#refuse('rate-limited', 'uwsgi: too many requests of this network wait');
+    if (this.#state.state === 'deferred') this.socket.pause();
+  }
+
+  #serve(packet: ReadPacket): void {
     const outcome = readRequest(packet, this.#host.options);
+    if (this.socket.isPaused()) this.socket.resume();
     if (outcome.kind === 'refusal') this.#refuse(outcome.code, outcome.message, outcome.fields);
     else if (outcome.kind === 'request') this.#begin(outcome.head, outcome.rest);
     else {
@@ -161,8 +175,8 @@ export class Connection {
       return;
     }
     const response = new UwsgiResponse(request);
-    const left = head.contentLength;
-    const state = newExchange(request, response, left, options.harakiri);
+    const state = newExchange(request, response, head, options.harakiri);
+    const { left } = state;
     this.#state = state;
     response.assignSocket(this.socket);
     response.on('finish', () => this.#onFinish(state));
@@ -228,7 +242,7 @@ export class Connection {
   #afterResponse(state: Exchange): void {
     const { request, response } = state;
     const complete = state.left === 0;
-    this.#detach(response);
+    response.abandon();
     // As in node:http, 'end' and 'close' listeners are served; usually there are none, and ending a stream is expensive.
     state.unread = request.untouched;
     if (state.unread && (!complete || request.awaited)) request.resume();
@@ -261,16 +275,8 @@ export class Connection {
     }
     // The app counts and logs the status that the client receives.
     response.statusCode = errorResponseOf(code).status;
-    this.#detach(response);
+    response.abandon();
     this.#refuse(code, message, { begun: true, ...fields }, request);
-  }
-
-  /** Detaches the response from the socket and emits its 'close'; further writes of the handler are discarded. */
-  #detach(response: UwsgiResponse): void {
-    if (response.socket) response.detachSocket(this.socket);
-    response.destroy();
-    // Before Node 24, a response without a socket is destroyed without 'close'.
-    process.nextTick(emitClose, response);
   }
 
   #refuse(code: RefusalCode, message: string, fields: object = {}, request?: UwsgiRequest): void {
@@ -287,10 +293,6 @@ export class Connection {
     );
   }
 }
-
-const emitClose = (response: UwsgiResponse): void => {
-  if (!response.closed) response.emit('close');
-};
 
 const peerOf = (socket: Socket): string => socket.remoteAddress ?? 'unix';
 

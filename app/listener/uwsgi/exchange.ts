@@ -1,11 +1,15 @@
 /** One request and its response on a uwsgi connection. */
+import { largestNetwork } from '../../budgets/address.ts';
+import { headMemory } from '../../budgets/unsent-bytes.ts';
 import type { UwsgiRequest } from './request.ts';
 import type { UwsgiResponse } from './response.ts';
+import type { RequestHead } from './vars.ts';
 
 /**
  * `left`: body bytes still to come. `extra`: more bytes came than announced. `answered`: the response is written completely.
  * `unread`: no handler reads the body, so the rest is discarded after the response. `due`: when the response must have begun
- * (performance.now()). `writeTimerArmed`: the write timeout is running, because the peer does not read.
+ * (performance.now()). `writeTimerArmed`: the write timeout is running, because the peer does not read. `network`: the key of the
+ * client's largest network. `headMemory`: that of the head, in bytes.
  */
 export type Exchange = {
   state: 'request';
@@ -17,21 +21,31 @@ export type Exchange = {
   unread: boolean;
   due: number;
   writeTimerArmed: boolean;
+  network: string;
+  headMemory: number;
 };
 /** @param harakiri ms, 0 = no limit */
 export const newExchange = (
   request: UwsgiRequest,
   response: UwsgiResponse,
-  left: number,
+  { contentLength, remoteAddress, rawHeaders }: RequestHead,
   harakiri: number,
 ): Exchange => ({
   state: 'request',
   request,
   response,
-  left,
+  left: contentLength,
   extra: false,
   answered: false,
   unread: false,
   due: harakiri > 0 ? performance.now() + harakiri : Number.POSITIVE_INFINITY,
   writeTimerArmed: false,
+  network: largestNetwork(remoteAddress),
+  headMemory: headMemory(textLength(rawHeaders), rawHeaders.length / 2),
 });
+
+const textLength = (texts: string[]): number => {
+  let sum = 0;
+  for (const { length } of texts) sum += length;
+  return sum;
+};

@@ -1,6 +1,9 @@
 /** Decides what to do with a uwsgi packet: answer a ping, serve a request, or refuse it. */
+import { largestNetwork } from '../../budgets/address.ts';
+import { requestCost, type TurnShares } from '../../budgets/turn-shares.ts';
+import { headMemory } from '../../budgets/unsent-bytes.ts';
 import type { RefusalCode } from '../error-response.ts';
-import type { ListenerOptions } from '../limits.ts';
+import { type ListenerOptions, maxHeadLines } from '../limits.ts';
 import { isCrossSite } from '../refused-addresses.ts';
 import { ping } from './modifiers.ts';
 import type { PacketResult, Variable } from './packet.ts';
@@ -10,7 +13,8 @@ type RequestPolicy = Pick<ListenerOptions, 'limitPost' | 'answersFor' | 'isBarre
 
 /** `message` and `fields` are for the log. */
 export type RequestRefusal = { kind: 'refusal'; code: RefusalCode; message: string; fields: object };
-type ReadPacket = Exclude<PacketResult, { kind: 'more' }>;
+export type ReadPacket = Exclude<PacketResult, { kind: 'more' }>;
+type Packet = Extract<PacketResult, { kind: 'packet' }>;
 type Outcome = { kind: 'ping' } | { kind: 'request'; head: RequestHead; rest: Buffer } | RequestRefusal;
 
 export const readRequest = (packet: ReadPacket, policy: RequestPolicy): Outcome => {
@@ -19,6 +23,9 @@ export const readRequest = (packet: ReadPacket, policy: RequestPolicy): Outcome 
     return refusal(code, packet.message, { fault: packet.fault });
   }
   if (packet.modifier1 === ping) return { kind: 'ping' };
+  const { length } = packet.vars;
+  if (length > maxHeadLines)
+    return refusal('header-too-large', `${length} variables, at most ${maxHeadLines} are read`);
   const head = readHead(packet.vars, policy.limitPost);
   if (head.kind === 'fault') {
     count(packet.vars, policy);
@@ -27,6 +34,20 @@ export const readRequest = (packet: ReadPacket, policy: RequestPolicy): Outcome 
   }
   return refuseClient(head, packet.vars, policy) ?? { kind: 'request', head, rest: packet.rest };
 };
+
+/**
+ * Calls `serve` when the client's network may have another request served. To read the variables costs ten times as much as to parse the
+ * packet. @returns false if too much of this network waits
+ */
+export const runInTurn = (turns: TurnShares, { vars }: Packet, serve: () => void): boolean => {
+  let bytes = 0;
+  for (const [name, value] of vars) bytes += name.length + value.length;
+  const network = largestNetwork(variableOf(vars, 'REMOTE_ADDR'));
+  return turns.run(network, { cost: requestCost(bytes, vars.length), bytes: headMemory(bytes, vars.length) }, serve);
+};
+
+const variableOf = (vars: readonly Variable[], wanted: string): string | undefined =>
+  vars.findLast(([name]) => name === wanted)?.[1];
 
 const refuseClient = (
   { host, remoteAddress }: RequestHead,
@@ -41,7 +62,7 @@ const refuseClient = (
 const count = (vars: readonly Variable[], { refusedTo }: RequestPolicy): void => {
   // Browsers send no Sec-Fetch-Site with a WebSocket handshake, and any page can make them send one.
   const crossSite = vars.some(([name]) => name === 'HTTP_UPGRADE') || isFromOtherSite(vars);
-  refusedTo(vars.findLast(([name]) => name === 'REMOTE_ADDR')?.[1], crossSite);
+  refusedTo(variableOf(vars, 'REMOTE_ADDR'), crossSite);
 };
 
 /** Repeated headers are joined, as in the app's `headers`: the app must count what is checked here. */

@@ -21,9 +21,9 @@ export class UwsgiRequest extends IncomingMessage {
     if (!this.destroyed) this.push(null);
   }
 
-  /** As node:http does when the client disconnects: emits 'aborted', 'error' if it has a listener, and 'close'. */
-  abort(): void {
-    if (!this.destroyed) this.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
+  /** As node:http does when the client disconnects: emits 'aborted', 'error' if there is one and it has a listener, and 'close'. */
+  abort(error: Error | undefined): void {
+    if (!this.destroyed) this.destroy(error);
   }
 
   /** No handler has started to read the body. */

@@ -18,6 +18,14 @@ export class UwsgiResponse extends ServerResponse {
     this.removeHeader('transfer-encoding');
   }
 
+  /** Detaches it from the socket and emits its 'close'; further writes of the handler are discarded. */
+  abandon(): void {
+    if (this.socket) this.detachSocket(this.socket);
+    this.destroy();
+    // Before Node 24, a response without a socket is destroyed without 'close'.
+    process.nextTick(emitClose, this);
+  }
+
   override writeHead(status: number, reason?: string, headers?: Headers): this;
   override writeHead(status: number, headers?: Headers): this;
   override writeHead(status: number, reason?: string | Headers, headers?: Headers): this {
@@ -45,6 +53,10 @@ export class UwsgiResponse extends ServerResponse {
 }
 
 takeNeedDrainFromSocket(UwsgiResponse.prototype);
+
+const emitClose = (response: UwsgiResponse): void => {
+  if (!response.closed) response.emit('close');
+};
 
 /** Headers that imply chunked encoding: the encoding itself, and trailers, which need chunks. */
 const framing = ['transfer-encoding', 'trailer'];

@@ -5,7 +5,8 @@ import { checkInterval, type ListenerOptions } from '../limits.ts';
 import { isFrontEnd } from '../networks.ts';
 import { replaceConnectionListener } from '../node-internals.ts';
 import { UpgradedSockets } from '../upgraded-sockets.ts';
-import { Connection, type Host } from './connection.ts';
+import { Connection } from './connection.ts';
+import type { Host } from './connection-state.ts';
 
 export type UwsgiOptions = ListenerOptions & {
   /** Whether a TCP peer (IPv4 in dotted form) is a trusted front end; peers on a unix socket always are. */
@@ -24,7 +25,7 @@ class UwsgiServer extends Server {
   readonly #options: UwsgiOptions;
   readonly #connections = new Set<Connection>();
   readonly #upgraded = new UpgradedSockets();
-  readonly #host: Host;
+  readonly #host: Host<Connection>;
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(options: UwsgiOptions) {
@@ -40,7 +41,11 @@ class UwsgiServer extends Server {
       },
     };
     replaceConnectionListener(this, (socket) => this.#accept(socket));
-    this.on('close', () => this.#stopSweep());
+    this.on('listening', () => options.unsent.addCounter(this.#countMemory));
+    this.on('close', () => {
+      options.unsent.removeCounter(this.#countMemory);
+      this.#stopSweep();
+    });
   }
 
   /** node:http calls this from close(); its own connection list does not contain ours. */
@@ -78,6 +83,10 @@ class UwsgiServer extends Server {
     if (this.#sweep !== undefined) return;
     this.#sweep = setInterval(() => this.#checkAll(), checkInterval(this.#options)).unref();
   }
+
+  readonly #countMemory = (): void => {
+    for (const connection of this.#connections) connection.countMemory();
+  };
 
   #stopSweep(): void {
     clearInterval(this.#sweep);

@@ -208,12 +208,14 @@ const assemble = (fields: Fields): RequestHead => {
   const upgrade = isHandshake(fields, contentLength);
   const scheme = schemeOf(fields);
   const headers = fields.headers;
+  // Budgets keep it for minutes.
+  const remoteAddress = own(fields.address);
   const prefix = fields.scriptName === '' ? undefined : readPrefix(fields.scriptName);
   const url = prefix === undefined ? fields.url : belowPrefix(fields.url, prefix);
   if (fields.contentType !== '') headers.push('content-type', fields.contentType);
   if (fields.contentLength !== '') headers.push('content-length', fields.contentLength);
   if (upgrade) headers.push('connection', fields.connection, 'upgrade', fields.upgrade);
-  headers.push('x-forwarded-for', fields.address, 'x-forwarded-proto', scheme);
+  headers.push('x-forwarded-for', remoteAddress, 'x-forwarded-proto', scheme);
   if (fields.host !== '') headers.push('x-forwarded-host', fields.host);
   // Empty if nginx listens on a unix socket.
   if (isPort(fields.serverPort) && fields.serverPort !== defaultPorts[scheme])
@@ -226,7 +228,7 @@ const assemble = (fields: Fields): RequestHead => {
     url: upgrade ? own(url) : url,
     httpVersion: fields.protocol === '' ? '1.1' : fields.protocol.slice('HTTP/'.length),
     rawHeaders: upgrade ? headers.map(own) : headers,
-    remoteAddress: fields.address,
+    remoteAddress,
     ...(fields.port === '' ? {} : { remotePort: Number(fields.port) }),
     scheme,
     ...(fields.host === '' ? {} : { host: fields.host }),

@@ -1,15 +1,13 @@
 /** Which refusals count against a client's address: those that the client itself caused, by the app and by the listeners. */
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { isCausedByClient } from '../../../app/protocol/errors.ts';
 import { protocolVersion } from '../../../app/protocol/messages.ts';
 import { securityHeaders } from '../../../app/web/security-headers.ts';
 import { type Site, startSite } from '../../signaling/site.ts';
-import { connectTo, readAll, readAnswer, type UwsgiRequestOptions } from '../uwsgi/client.ts';
-import { eventually } from '../uwsgi/finish.ts';
-import { exchange, kinds, listenAs, serveAs } from './listener.ts';
+import { readAnswer, type UwsgiRequestOptions } from '../uwsgi/client.ts';
+import { exchange, kinds, listenAs } from './listener.ts';
 
 describe.each(kinds)('the listener --%s', (kind) => {
   const client = kind === 'http' ? '127.0.0.1' : '203.0.113.7';
@@ -80,28 +78,6 @@ test.each(['http', 'http-socket'] as const)(
     expect(calls).toEqual([['127.0.0.1', true]]);
   },
 );
-
-test('a connection on which too many pipelined requests wait is closed, and counted; as many as may wait are answered', async () => {
-  const calls: unknown[] = [];
-  const waiting: ServerResponse[] = [];
-  const options = { refusedTo: (...call: unknown[]) => calls.push(call) };
-  const { address, lines } = await serveAs('http', (_request, response) => waiting.push(response), options);
-  const request = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-  const polite = connectTo(address);
-  const answers = readAll(polite);
-  polite.write(request.repeat(31) + request.replace('Host', 'Connection: close\r\nHost'));
-  await eventually(() => expect(waiting).toHaveLength(32));
-  expect(lines).toEqual([]);
-  for (const response of waiting.splice(0)) response.end('done');
-  expect((await answers).toString().match(/done/g)).toHaveLength(32);
-  const flood = connectTo(address);
-  const closed = readAll(flood).catch(() => {});
-  flood.write(request.repeat(1000));
-  await closed;
-  expect(waiting).toHaveLength(32);
-  expect(calls).toEqual([['127.0.0.1']]);
-  expect(lines).toMatchObject([{ message: expect.stringContaining('32 requests wait') }]);
-});
 
 test.each(kinds)('what --%s refuses by itself has the headers of every response', async (kind) => {
   const { address } = await listenAs(kind, { answersFor: () => false });

@@ -78,6 +78,24 @@ describe.concurrent.each(listeners)('--%s', (listener) => {
     });
     expect(await Promise.all(answers)).toEqual([408, 408]);
   });
+
+  test('a body that is aborted after its refusal is not answered once more', async () => {
+    const kind = kindOf(listener);
+    const headers = { Host: 'meet.example', 'Content-Type': 'application/json' };
+    const chunked = { ...headers, 'Transfer-Encoding': 'chunked' };
+    const posts = [
+      `${headOf(kind, { method: 'POST', url: '/rooms/b/join', headers, vars: { CONTENT_LENGTH: '9' } }).toString('latin1')}{`,
+      kind === 'socket' ? '' : `${headOf(kind, { method: 'POST', url: '/rooms/b/join', headers: chunked })}1\r\n{\r\n`,
+    ].filter(Boolean);
+    for (const post of posts) {
+      const socket = connectTo(site.addresses[listener]);
+      socket.write(post, 'latin1');
+      expect(readAnswer(await readAll(socket)).status).toBe(408);
+      socket.destroy();
+    }
+    await ask(listener, {});
+    expect(site.logs.filter(({ err }) => err)).toEqual([]);
+  });
 });
 
 test.concurrent.each(listeners)('a long poll ends before harakiri answers in its place, by --%s', async (listener) => {

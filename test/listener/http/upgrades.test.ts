@@ -258,7 +258,7 @@ describe('plain requests', () => {
   });
 
   test.each(['http', 'http-socket'] as const)(
-    'a handshake after a request in progress is a plain request, by --%s',
+    'a handshake waits for the response to a request before it, by --%s',
     async (kind) => {
       const join = headOf(kind, { method: 'POST', url: '/rooms/wait/join', headers: { Host: 'meet.example' } });
       const { session, seq } = JSON.parse(readAnswer(await ask(site.addresses[kind], join)).body.toString());

@@ -7,6 +7,8 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { TurnShares } from '../../../app/budgets/turn-shares.ts';
+import { UnsentBytes } from '../../../app/budgets/unsent-bytes.ts';
 import { createUwsgiServer } from '../../../app/listener/uwsgi/server.ts';
 import { type Address, addressOf, connectTo, encodePacket, readAnswer, requestVariables } from './client.ts';
 import { anyPacket, inPieces, pick, readSlowly, type Variables } from './fuzz-packets.ts';
@@ -58,6 +60,8 @@ const serve = async (fuzz: Fuzz, where: number | string): Promise<Server> => {
     allowFrom: yes,
     admit: yes,
     isBarred: () => false,
+    turns: new TurnShares(setImmediate),
+    unsent: new UnsentBytes(1024 * 1024 * 1024),
     refusedTo: () => {},
     answersFor: yes,
     log,

@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import websocket from '@fastify/websocket';
 import fastify, { type FastifyReply } from 'fastify';
+import { TurnShares } from '../../../app/budgets/turn-shares.ts';
+import { UnsentBytes } from '../../../app/budgets/unsent-bytes.ts';
 import { createUwsgiServer, type UwsgiOptions } from '../../../app/listener/uwsgi/server.ts';
 import { type Address, addressOf } from './client.ts';
 import { atEnd } from './finish.ts';
@@ -27,6 +29,8 @@ export const defaults: Omit<UwsgiOptions, 'log'> = {
   isBarred: () => false,
   refusedTo: () => {},
   answersFor: () => true,
+  turns: new TurnShares(setImmediate),
+  unsent: new UnsentBytes(1024 * 1024 * 1024),
 };
 
 export const listen = (family: Family = 'tcp', options: Partial<UwsgiOptions> = {}): Promise<Listener> =>
