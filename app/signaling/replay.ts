@@ -1,11 +1,13 @@
 /** Replay of events to peers that resume or poll. Requesting it is cheap, so seats and addresses have a budget. */
+import { largestNetwork } from '../budgets/address.ts';
 import type { SeatBudget } from '../budgets/seat-budgets.ts';
+import { turnCosts } from '../budgets/turn-shares.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomLogEntry } from '../rooms/event-log.ts';
 import { type Caller, tooOften } from './authorize.ts';
 import type { Signaling } from './context.ts';
 
-type Budgets = Pick<Signaling, 'addresses' | 'clock' | 'limits'>;
+type Budgets = Pick<Signaling, 'addresses' | 'clock' | 'limits' | 'turns'>;
 
 /** @returns the refusal while the budget of the seat or of the address is used up */
 export const refuseReplay = (
@@ -21,7 +23,7 @@ export const refuseReplay = (
 
 /** Charges all entries that were read, including those that are not for the peer. */
 export const countReplay = (
-  { addresses, clock, limits }: Budgets,
+  { addresses, clock, limits, turns }: Budgets,
   seat: SeatBudget,
   { address }: Caller,
   entries: RoomLogEntry[],
@@ -32,6 +34,8 @@ export const countReplay = (
   const bytes = Math.min(missed, limits.unsentBytes);
   seat.replay(bytes, now);
   for (const bucket of addresses.buckets('replay', address, now)) bucket.take(now, bytes);
+  // Small events cost time rather than bytes.
+  turns.of(largestNetwork(address)).charge(entries.length * turnCosts.event);
 };
 
 /** Bytes of an event in addition to its content. */
