@@ -8,6 +8,7 @@ import type { Settings } from '../config/schema.ts';
 import { allowedHosts } from '../listener/allowed-hosts.ts';
 import { addressLimit, connectionLimit, connectionsPerAddress } from '../listener/connection-limit.ts';
 import { frontedServer, publicServer } from '../listener/http/server.ts';
+import { limitedLog } from '../listener/limited-log.ts';
 import { inNetworks } from '../listener/networks.ts';
 import { refusalRate } from '../listener/refused-addresses.ts';
 import { createUwsgiServer } from '../listener/uwsgi/server.ts';
@@ -51,7 +52,8 @@ export const createListeners = (
     unsent,
     admit: connectionLimit(maxConnections, logger),
   };
-  const log = (setting: ListenSetting) => countRefusals(logger, counts, setting);
+  const limited = limitedLog(logger);
+  const log = (setting: ListenSetting) => countRefusals(limited, counts, setting);
   const perAddress = settings['max-connections-per-address'] ?? connectionsPerAddress(maxConnections);
   const admitAddress = addressLimit(perAddress, logger);
   const admit = (socket: Socket): boolean => admitAddress(socket) && limits.admit(socket);
