@@ -78,3 +78,6 @@ export const watchReader = (socket: Socket, armed: boolean, idleTimeout: number,
 
 /** ms: a closing server spares connections younger than this, as they are about to send their request. */
 export const promptness = 1000;
+
+/** ms for which input is still read after the last response; closing with unread input sends a reset that may overtake it. */
+export const lingerTime = 2000;

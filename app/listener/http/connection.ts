@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { largestNetwork } from '../../budgets/address.ts';
 import type { TurnShare } from '../../budgets/turn-shares.ts';
 import { abortError, errorResponseOf, errorResponseText, type RefusalCode } from '../error-response.ts';
-import { countMemory, type ListenerOptions, maxHeadLines, promptness, watchReader } from '../limits.ts';
+import { countMemory, type ListenerOptions, lingerTime, maxHeadLines, promptness, watchReader } from '../limits.ts';
 import { interceptLastResponse, releaseLastResponse } from '../node-internals.ts';
 import { type InputOptions, RequestInput } from './input.ts';
 
@@ -16,9 +16,6 @@ type Exchange = { request: IncomingMessage; response: ServerResponse; due: numbe
 
 /** `faulty`: the parser cannot continue. `closing`: everything is written; input is discarded, unparsed, until `until`. */
 type State = { state: 'open' } | { state: 'faulty' } | { state: 'closing'; until: number };
-
-/** ms for which input is still read after the last response; closing with unread input sends a reset that may overtake it. */
-const lingerTime = 2000;
 
 export class HttpConnection {
   readonly #since = performance.now();

@@ -1,7 +1,7 @@
 /** One uwsgi connection: reads the packet, emits a node:http request and response on the server, and closes gracefully. */
 import type { Socket } from 'node:net';
 import { abortError, errorResponseOf, errorResponseText, type RefusalCode } from '../error-response.ts';
-import { countMemory, promptness, watchReader } from '../limits.ts';
+import { countMemory, lingerTime, promptness, watchReader } from '../limits.ts';
 import { stopFlowing } from '../node-internals.ts';
 import type { Host, State } from './connection-state.ts';
 import { type Exchange, newExchange } from './exchange.ts';
@@ -12,13 +12,10 @@ import { UwsgiRequest } from './request.ts';
 import { UwsgiResponse } from './response.ts';
 import type { RequestHead } from './vars.ts';
 
-const served = [webRequest, ping];
-
 /** ms without traffic before TCP keepalive probes the peer of a WebSocket. */
 const keepAliveDelay = 60_000;
 
-/** ms and bytes for which input is still read after the response; closing with unread input sends a reset that may overtake it. */
-const lingerTime = 2000;
+/** Bytes that are still read after the response. */
 const lingerBytes = 4 * 1024 * 1024;
 
 export class Connection {
@@ -31,7 +28,8 @@ export class Connection {
   constructor(socket: Socket, host: Host<Connection>) {
     this.socket = socket;
     this.#host = host;
-    this.#state = { state: 'packet', parser: createPacketParser(host.options.bufferSize, served), started: false };
+    const parser = createPacketParser(host.options.bufferSize, [webRequest, ping]);
+    this.#state = { state: 'packet', parser, started: false };
     this.#deadline = performance.now() + host.options.headerTimeout;
     socket.on('error', ignore);
     socket.on('close', this.#onClose);
@@ -116,11 +114,7 @@ export class Connection {
       this.#refuse('bad-request', 'uwsgi: the peer disconnected within the packet');
     } else if (state.state === 'request' && state.left > 0 && !state.answered) {
       this.#fail(state, 'bad-request', 'uwsgi: the peer disconnected before the whole body arrived');
-    } else if (
-      state.state === 'packet' ||
-      state.state === 'deferred' ||
-      (state.state === 'request' && !state.response.writableEnded)
-    ) {
+    } else if (state.state === 'packet' || (state.state === 'request' && !state.response.writableEnded)) {
       // nginx closes when its client has disconnected, so no response is needed. One that has ended is still flushed.
       this.socket.destroy();
     }
@@ -147,16 +141,19 @@ export class Connection {
     if (packet.kind === 'more') return;
     this.#state = { state: 'deferred' };
     this.#deadline = Number.POSITIVE_INFINITY;
+    let isDeferred = true;
     const serve = () => {
-      if (!this.socket.destroyed) this.#serve(packet);
+      isDeferred = false;
+      this.#serve(packet);
     };
     if (packet.kind === 'fault' || packet.modifier1 === ping) serve();
     else if (!runInTurn(this.#host.options.turns, packet, serve))
       this.#refuse('rate-limited', 'uwsgi: too many requests of this network wait');
-    if (this.#state.state === 'deferred') this.socket.pause();
+    else if (isDeferred) this.socket.pause();
   }
 
   #serve(packet: ReadPacket): void {
+    if (this.socket.destroyed) return;
     const outcome = readRequest(packet, this.#host.options);
     if (this.socket.isPaused()) this.socket.resume();
     if (outcome.kind === 'refusal') this.#refuse(outcome.code, outcome.message, outcome.fields);
@@ -165,6 +162,7 @@ export class Connection {
       this.socket.write(pong);
       this.#linger();
     }
+    if (this.socket.readableEnded) this.#onEnd();
   }
 
   #begin(head: RequestHead, rest: Buffer): void {

@@ -124,6 +124,25 @@ describe.each(kinds)('--%s', (kind) => {
     clearInterval(turning);
   });
 
+  test('a request that waits for its turn while its client closes is handled like one that does not', async () => {
+    const turns: (() => void)[] = [];
+    const { address } = await serveAs(kind, () => {}, { turns: new TurnShares((turn) => turns.push(turn)) });
+    const post = headOf(kind, {
+      method: 'POST',
+      headers: { 'X-Forwarded-For': '203.0.113.7' },
+      vars: { CONTENT_LENGTH: '9' },
+    });
+    const clients = Array.from({ length: 4 }, () => {
+      const socket = connectTo(address);
+      socket.allowHalfOpen = true;
+      socket.end(Buffer.concat([post, Buffer.from('{')]));
+      return readAll(socket);
+    });
+    const turning = setInterval(() => turns.shift()?.(), 1);
+    for (const answer of await Promise.all(clients)) expect(codeOf(answer)).toEqual([400, 'bad-request']);
+    clearInterval(turning);
+  });
+
   test('a head with more than 3000 lines gets 431', async () => {
     const headers = Object.fromEntries(Array.from({ length: 3001 }, (_, at) => [`X-${at}`, '']));
     const { address } = await serveAs(kind, () => expect.unreachable());

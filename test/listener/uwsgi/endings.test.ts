@@ -223,12 +223,15 @@ describe.concurrent('closing the server', () => {
   test('leaves nothing that keeps the process alive', async () => {
     const script = `
       import { connect } from 'node:net';
+      import { TurnShares } from './app/budgets/turn-shares.ts';
+      import { UnsentBytes } from './app/budgets/unsent-bytes.ts';
       import { createUwsgiServer } from './app/listener/uwsgi/server.ts';
       const log = { warn: () => {} };
       const times = { headerTimeout: 60000, bodyTimeout: 60000, idleTimeout: 60000, harakiri: 0 };
       const yes = () => true;
       const ask = { allowFrom: yes, admit: yes, answersFor: yes, isBarred: () => false, refusedTo: () => {} };
-      const server = createUwsgiServer({ bufferSize: 65535, limitPost: 1000, ...times, ...ask, log });
+      const budgets = { turns: new TurnShares(setImmediate), unsent: new UnsentBytes(1e9) };
+      const server = createUwsgiServer({ bufferSize: 65535, limitPost: 1000, ...times, ...ask, ...budgets, log });
       server.on('request', (request, response) => response.end('ok'));
       server.listen(0, '127.0.0.1', () => {
         const socket = connect(server.address().port, '127.0.0.1');
