@@ -4,7 +4,6 @@ import type { RegistryLimits } from '../rooms/registry.ts';
 import type { Rules } from '../rooms/room.ts';
 import { memoryStore } from '../store/memory.ts';
 import type { Leaves, Store } from '../store/store.ts';
-import { openValkey } from '../store/valkey.ts';
 import type { LeveledLogger } from './lifecycle.ts';
 
 /** `clock`: ms since 1970, the same for all processes that share the store. @throws when the store rejects the login */
@@ -31,6 +30,8 @@ export const openStore = async (
     lease: settings['store-lease'] * 1000,
     limits,
   };
+  // Loading the client takes a sixth of the time in which a server starts, and most have no shared store.
+  const { openValkey } = await import('../store/valkey.ts');
   const { clock, ...store } = await openValkey(options, log, counts);
   return { store, clock };
 };
