@@ -46,7 +46,7 @@ export default defineConfig({
           include: integration,
           exclude: [long],
           // These tests wait for processes more than they work.
-          maxWorkers: cores + 1,
+          maxWorkers: 2 * cores,
           sequence: { groupOrder: 1 },
           testTimeout: 40_000,
         },
@@ -57,7 +57,7 @@ export default defineConfig({
           name: 'stack',
           include: ['test/stack/**/*.test.ts'],
           exclude: [long],
-          maxWorkers: cores,
+          maxWorkers: cores + 1,
           sequence: { groupOrder: 2 },
           testTimeout: 60_000,
           hookTimeout: 300_000,

@@ -5,18 +5,23 @@ import WebSocket from 'ws';
 import { HttpPeer, type TestPeer, WebSocketPeer } from '../../app/conform/peers.ts';
 import { type Stage, stage } from '../process/program.ts';
 import { nginxes } from '../setup/nginxes.ts';
+import { isThorough } from '../setup/without.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { ask, type Target } from './ask.ts';
 import { certificate } from './modes.ts';
 import { freePort, type Nginx, prepare, startNginx, testConfiguration } from './nginx.ts';
 
 const kinds = ['uwsgi', 'http'] as const;
+/** Unless everything is requested, each version with one protocol, in turn. */
+const chosen = nginxes.flatMap((by, index) =>
+  kinds.filter((_, nth) => isThorough || nth === index % 2).map((kind) => ({ by, kind })),
+);
 const names = ['meet.example', 'call.example'] as const;
 const files = certificate(...names);
 afterAll(() => files.remove());
 
-for (const by of nginxes)
-  describe.skipIf(by.version === undefined).each(kinds)(`two names for one app, ${by.name}, by %s`, (kind) => {
+for (const { by, kind } of chosen)
+  describe.skipIf(by.version === undefined)(`two names for one app, ${by.name}, by ${kind}`, () => {
     let site: Site;
     let nginx: Nginx;
     let ca: string;
@@ -65,7 +70,7 @@ for (const by of nginxes)
     });
   });
 
-describe.each(nginxes)('two hosts of the app, $name', (by) => {
+describe.each(chosen)('two hosts of the app, $by.name, by $kind', ({ by, kind }) => {
   let here: Stage;
   const peers: TestPeer[] = [];
   beforeEach(() => {
@@ -80,9 +85,9 @@ describe.each(nginxes)('two hosts of the app, $name', (by) => {
     return { peer, joined: await peer.join() };
   };
 
-  test.skipIf(by.version === undefined).each(kinds)(
-    'by %s: rooms are spread over them, peers of a room meet, and one host that dies affects no room of the other',
-    async (kind) => {
+  test.skipIf(by.version === undefined)(
+    'rooms are spread over them, peers of a room meet, and one host that dies affects no room of the other',
+    async () => {
       const addresses = [`127.0.0.2:${await freePort()}`, `127.0.0.3:${await freePort()}`];
       const [first = '', second = ''] = addresses;
       const start = (address: string) => here.start([kind === 'uwsgi' ? '--socket' : '--http-socket', address]);
@@ -117,9 +122,9 @@ describe.each(nginxes)('two hosts of the app, $name', (by) => {
     },
   );
 
-  test.skipIf(by.version === undefined).each(kinds)(
-    'by %s: host names are written in the form that this version resolves at run time',
-    async (kind) => {
+  test.skipIf(by.version === undefined)(
+    'host names are written in the form that this version resolves at run time',
+    async () => {
       const words = ['--upstream', 'localhost:3032', '--resolver', '127.0.0.1'];
       const prefix = await prepare({ by, app: { kind, address: 'localhost:3031' }, words, port: await freePort() });
       const { code, output } = testConfiguration(prefix, by);

@@ -31,60 +31,64 @@ const knownAs = <Peer extends TestPeer>(peer: Peer): Peer => {
   return peer;
 };
 
-describe.each([webSocket, plainHttp])('by $name, with rooms in memory,', ({ peer: make }) => {
-  test('peers get their ids again with new epochs, and receive no earlier events', async () => {
-    const { program, base } = await start();
-    const [first, second] = [knownAs(make(base, 'r')), knownAs(make(base, 'r'))];
-    await first.join();
-    const { peers: before } = await second.join();
-    const epoch = before[0]?.epoch ?? 0;
-    const ids = [first.id, second.id];
-    const sessions = [first.session, second.session];
-    await first.send({ type: 'chat', text: 'of the room before' });
-    await second.inbox.take('chat');
-    await first.cut();
-    await second.cut();
-    await killWorker(program);
+for (const { name, peer: make, tags } of [
+  { ...webSocket, tags: [] },
+  { ...plainHttp, tags: ['slow'] },
+])
+  describe(`by ${name}, with rooms in memory,`, { tags }, () => {
+    test('peers get their ids again with new epochs, and receive no earlier events', async () => {
+      const { program, base } = await start();
+      const [first, second] = [knownAs(make(base, 'r')), knownAs(make(base, 'r'))];
+      await first.join();
+      const { peers: before } = await second.join();
+      const epoch = before[0]?.epoch ?? 0;
+      const ids = [first.id, second.id];
+      const sessions = [first.session, second.session];
+      await first.send({ type: 'chat', text: 'of the room before' });
+      await second.inbox.take('chat');
+      await first.cut();
+      await second.cut();
+      await killWorker(program);
 
-    // The others reconnect in any order; the first becomes host.
-    const back = await second.resume();
-    expect(back).toMatchObject({ recovered: false, self: { id: ids[1], role: 'host' }, peers: [] });
-    expect(back.chat).toBeUndefined();
-    const then = await first.resume();
-    expect(then).toMatchObject({ recovered: false, self: { id: ids[0], role: 'guest' }, peers: [{ id: ids[1] }] });
-    expect([first.id, second.id]).toEqual(ids);
-    expect(first.session).not.toBe(sessions[0]);
-    const [pair] = then.peers;
-    expect(pair?.epoch).toBeGreaterThan(epoch + 1000);
+      // The others reconnect in any order; the first becomes host.
+      const back = await second.resume();
+      expect(back).toMatchObject({ recovered: false, self: { id: ids[1], role: 'host' }, peers: [] });
+      expect(back.chat).toBeUndefined();
+      const then = await first.resume();
+      expect(then).toMatchObject({ recovered: false, self: { id: ids[0], role: 'guest' }, peers: [{ id: ids[1] }] });
+      expect([first.id, second.id]).toEqual(ids);
+      expect(first.session).not.toBe(sessions[0]);
+      const [pair] = then.peers;
+      expect(pair?.epoch).toBeGreaterThan(epoch + 1000);
 
-    await first.send({ type: 'signal', to: second.id, epoch, data: 'of before' });
-    expect(await first.inbox.take('error')).toMatchObject({ code: 'stale-epoch' });
-    await first.send({ type: 'signal', to: second.id, epoch: pair?.epoch, data: 'of now' });
-    await second.send({ type: 'chat', text: 'and of now' });
-    expect(await second.inbox.take('signal')).toMatchObject({ data: 'of now' });
-    expect(await first.inbox.take('chat')).toMatchObject({ text: 'and of now' });
+      await first.send({ type: 'signal', to: second.id, epoch, data: 'of before' });
+      expect(await first.inbox.take('error')).toMatchObject({ code: 'stale-epoch' });
+      await first.send({ type: 'signal', to: second.id, epoch: pair?.epoch, data: 'of now' });
+      await second.send({ type: 'chat', text: 'and of now' });
+      expect(await second.inbox.take('signal')).toMatchObject({ data: 'of now' });
+      expect(await first.inbox.take('chat')).toMatchObject({ text: 'and of now' });
+    });
+
+    test('a peer that missed its new secret gets its seat too, and no peer is listed twice', async () => {
+      const { program, base } = await start();
+      const [first, second] = [knownAs(make(base, 'r')), knownAs(make(base, 'r'))];
+      await first.join();
+      await second.join();
+      const { id, session } = first;
+      await first.cut();
+      await second.cut();
+      await killWorker(program);
+      await second.resume();
+      await first.resume();
+      // As if that response had been lost; by now the room has as many events as the earlier one.
+      for (let n = 0; n < 9; n += 1) await second.send({ type: 'chat', text: `${n}` });
+      const again = knownAs(make(base, 'r'));
+      expect(await again.join({ session, after: 3 })).toMatchObject({ recovered: false, self: { id } });
+      const watcher = knownAs(make(base, 'r'));
+      const { peers: there } = await watcher.join();
+      expect(there.map((peer) => peer.id).sort()).toEqual([id, second.id].sort());
+    });
   });
-
-  test('a peer that missed its new secret gets its seat too, and no peer is listed twice', async () => {
-    const { program, base } = await start();
-    const [first, second] = [knownAs(make(base, 'r')), knownAs(make(base, 'r'))];
-    await first.join();
-    await second.join();
-    const { id, session } = first;
-    await first.cut();
-    await second.cut();
-    await killWorker(program);
-    await second.resume();
-    await first.resume();
-    // As if that response had been lost; by now the room has as many events as the earlier one.
-    for (let n = 0; n < 9; n += 1) await second.send({ type: 'chat', text: `${n}` });
-    const again = knownAs(make(base, 'r'));
-    expect(await again.join({ session, after: 3 })).toMatchObject({ recovered: false, self: { id } });
-    const watcher = knownAs(make(base, 'r'));
-    const { peers: there } = await watcher.join();
-    expect(there.map((peer) => peer.id).sort()).toEqual([id, second.id].sort());
-  });
-});
 
 test('a session proves only the id: not in another room, not past a lock, not in place of a token', async () => {
   const secret = 'a-shared-secret-of-forty-characters-0001';

@@ -94,7 +94,7 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
         quiet();
       });
 
-      test('each changes its network: both restart ICE, and see each other again', async () => {
+      test('each changes its network: both restart ICE, and see each other again', { tags: ['slow'] }, async () => {
         const both = await two('paths');
         const search = ({ page }: Person) =>
           page.evaluate(() => {
@@ -181,7 +181,7 @@ describe.skipIf(without('nginx', 'chromium', 'firefox-esr'))('Chromium and Firef
       });
     });
 
-  test('a screen shared by Chromium is shown large in Firefox', async () => {
+  test('a screen shared by Chromium is shown large in Firefox', { tags: ['slow'] }, async () => {
     const [aiko, ben] = [await enter('Chromium', 'screen', 'Aiko'), await enter('Firefox', 'screen', 'Ben')];
     await seen(aiko, ben);
     await button(aiko, 'Share screen').click();

@@ -10,7 +10,7 @@ import { type Stack, startStack } from './compose.ts';
 const run = promisify(execFile);
 const docker = async (...words: string[]) => (await run('docker', words)).stdout.trim();
 
-describe.skipIf(without('docker'))('one container at a time', { timeout: 120_000 }, () => {
+describe.skipIf(without('docker'))('one container at a time', { tags: ['slow'], timeout: 120_000 }, () => {
   let stack: Stack;
   beforeAll(async () => {
     stack = await startStack();
@@ -83,14 +83,14 @@ describe.skipIf(without('docker'))('one container at a time', { timeout: 120_000
     }
   });
 
-  test('the files are published again', { tags: ['slow'] }, async () => {
+  test('the files are published again', async () => {
     const others = await lives('nginx', 'app');
     await stack.compose('up', '-d', '--force-recreate', '--no-deps', 'static');
     expect(await lives('nginx', 'app')).toEqual(others);
     await isServed();
   });
 
-  test('a new image replaces the app and publishes its files; nginx keeps running', { tags: ['slow'] }, async () => {
+  test('a new image replaces the app and publishes its files; nginx keeps running', async () => {
     const image = await docker('image', 'inspect', '-f', '{{.Id}}', 'genkan');
     const [nginx, rest] = [await lives('nginx'), await lives('app', 'static')];
     const build = run('docker', ['build', '-q', '-t', 'genkan', '-']);
@@ -108,7 +108,7 @@ describe.skipIf(without('docker'))('one container at a time', { timeout: 120_000
     }
   });
 
-  test('nginx is healthy as long as visitors are served, also in maintenance', { tags: ['slow'] }, async () => {
+  test('nginx is healthy as long as visitors are served, also in maintenance', async () => {
     expect([await health('nginx'), await health('app')]).toEqual([0, 0]);
     const switched = (word: string) => stack.compose('exec', '-T', 'nginx', word, '/run/genkan-maintenance');
     await switched('touch');

@@ -176,7 +176,7 @@ describe.skipIf(without('chromium'))('the page', () => {
     quiet(aiko, ben);
   });
 
-  test('an unplugged camera is replaced by another', async () => {
+  test('an unplugged camera is replaced by another', { tags: ['slow'] }, async () => {
     const [aiko, ben] = [await enter('unplugged', 'Aiko'), await enter('unplugged', 'Ben')];
     await untilSeen(ben, 1);
     await aiko.page.evaluate(() => {
@@ -190,7 +190,7 @@ describe.skipIf(without('chromium'))('the page', () => {
     quiet(aiko, ben);
   });
 
-  test('the connection check shows what works', async () => {
+  test('the connection check shows what works', { tags: ['slow'] }, async () => {
     const aiko = await arrive('rooms/check');
     await aiko.page.waitForFunction(
       () => (document.querySelector<HTMLVideoElement>('[data-self] video')?.videoWidth ?? 0) > 0,

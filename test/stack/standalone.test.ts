@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.child.kill());
 
-describeCall('standalone', () => server.url);
+describe('with two people', { tags: ['slow'] }, () => describeCall('standalone', () => server.url));
 
 describe.skipIf(without('chromium'))('the page', () => {
   let browser: Browser;

@@ -139,7 +139,7 @@ describe.skipIf(without('chromium'))('a tab from before an upgrade', () => {
     await old.page.getByText('New guests must now be admitted.').waitFor();
   });
 
-  test('says so in a call, and the call continues', async () => {
+  test('says so in a call, and the call continues', { tags: ['slow'] }, async () => {
     const { url, files } = await startFront();
     const [old, other] = [await arrive(`${url}/rooms/during`), await arrive(`${url}/rooms/during`)];
     await Promise.all([join(old, 'Aiko'), join(other, 'Ben')]);
