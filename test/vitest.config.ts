@@ -57,7 +57,7 @@ export default defineConfig({
           name: 'stack',
           include: ['test/stack/**/*.test.ts'],
           exclude: [long],
-          maxWorkers: cores + 1,
+          maxWorkers: cores,
           sequence: { groupOrder: 2 },
           testTimeout: 60_000,
           hookTimeout: 300_000,

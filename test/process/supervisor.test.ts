@@ -233,7 +233,7 @@ describe('reload', () => {
     await expect(fetch(`http://${address}/healthz`)).rejects.toThrow();
   });
 
-  test('keeps the old worker if its successor does not start', async () => {
+  test('keeps the old worker if its successor does not start', { tags: ['slow'] }, async () => {
     const program = here.start([...master, '--http', '127.0.0.1:0']);
     const { address, pid } = await listening(program, 1);
     // A successor that is killed as soon as it exists represents one that cannot start.
@@ -244,7 +244,7 @@ describe('reload', () => {
     expect((await fetch(`http://${address}/healthz`)).status).toBe(200);
   });
 
-  test('happens when a file is touched or created', async () => {
+  test('happens when a file is touched or created', { tags: ['slow'] }, async () => {
     const file = here.path('touch');
     const program = here.start(['--touch-reload', file, '--http', '127.0.0.1:0']);
     await program.logged('listening');

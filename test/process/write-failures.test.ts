@@ -111,23 +111,27 @@ describe('a log line that cannot be written', () => {
   });
 });
 
-describe.each(['one process', 'a supervisor'] as const)('%s', (kind) => {
-  test('continues with a full disk for its log, survives SIGHUP, and stops cleanly', async () => {
-    const { program, app, pidfile } = await start(kind, ['--logto', '/dev/full']);
-    expect(await health(app)).toBe(200);
-    const [worker] = childrenOf(program.pid);
-    program.child.kill('SIGHUP');
-    if (worker) await until(() => !isAlive(worker));
-    expect(await health(app)).toBe(200);
-    program.child.kill('SIGINT');
-    expect(await program.exited).toBe(0);
-    expect(existsSync(pidfile)).toBe(false);
-    // Each process logs it once: the supervisor, its worker and the successor.
-    expect(complaints(program)).toHaveLength(kind === 'one process' ? 1 : 3);
-    expect(complaints(program)[0]).toMatch(/ENOSPC.*lines are lost/);
-    expect(program.stderr()).not.toMatch(/ at /);
+for (const { kind, tags } of [
+  { kind: 'one process', tags: ['slow'] },
+  { kind: 'a supervisor', tags: [] },
+] as const)
+  describe(kind, { tags: [...tags] }, () => {
+    test('continues with a full disk for its log, survives SIGHUP, and stops cleanly', async () => {
+      const { program, app, pidfile } = await start(kind, ['--logto', '/dev/full']);
+      expect(await health(app)).toBe(200);
+      const [worker] = childrenOf(program.pid);
+      program.child.kill('SIGHUP');
+      if (worker) await until(() => !isAlive(worker));
+      expect(await health(app)).toBe(200);
+      program.child.kill('SIGINT');
+      expect(await program.exited).toBe(0);
+      expect(existsSync(pidfile)).toBe(false);
+      // Each process logs it once: the supervisor, its worker and the successor.
+      expect(complaints(program)).toHaveLength(kind === 'one process' ? 1 : 3);
+      expect(complaints(program)[0]).toMatch(/ENOSPC.*lines are lost/);
+      expect(program.stderr()).not.toMatch(/ at /);
+    });
   });
-});
 
 describe('a server', () => {
   test.each(['stdout', 'stderr'] as const)('continues when %s is full', async (stream) => {
@@ -244,35 +248,39 @@ describe('file descriptors', () => {
   );
   test('without /proc: the number of the setting', () => expect(connectionsWithin(7, '')).toBe(7));
 
-  test.skipIf(!existsSync('/usr/bin/prlimit'))('that are exhausted end neither worker nor supervisor', async () => {
-    const [touch, control] = [here.path('touch'), here.path('control')];
-    const words = ['--touch-logreopen', touch, '--logto', here.path('log'), '--control-socket', control];
-    const { program, app, pidfile } = await start('a supervisor', ['--stats', here.path('stats'), ...words]);
-    const [worker = 0] = childrenOf(program.pid);
-    const limit = (descriptors: number) => {
-      for (const pid of [worker, program.pid])
-        execFileSync('prlimit', ['--pid', `${pid}`, `--nofile=${descriptors}:4096`]);
-    };
-    limit(10);
-    writeFileSync(touch, '');
-    // Both have tried to reopen their log.
-    await until(() => complaints(program).length === 2);
-    const sockets = Array.from({ length: 20 }, (): Socket => connect(app).on('error', () => {}));
-    undo.push(() => sockets.map((socket) => socket.destroy()));
-    await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
-    program.child.kill('SIGHUP');
-    const log = () => readFileSync(here.path('log'), 'utf8');
-    await until(() => log().includes('reload failed; current workers keep running'));
-    // At least two heartbeats that could not read the memory usage.
-    const seen = log().length;
-    await new Promise((resolve) => setTimeout(resolve, 2100));
-    expect(isAlive(worker)).toBe(true);
-    limit(1000);
-    expect(await health(app)).toBe(200);
-    program.child.kill('SIGHUP');
-    await until(() => log().slice(seen).includes('"msg":"reloaded"'));
-    program.child.kill('SIGINT');
-    expect(await program.exited).toBe(0);
-    expect(existsSync(pidfile)).toBe(false);
-  });
+  test.skipIf(!existsSync('/usr/bin/prlimit'))(
+    'that are exhausted end neither worker nor supervisor',
+    { tags: ['slow'] },
+    async () => {
+      const [touch, control] = [here.path('touch'), here.path('control')];
+      const words = ['--touch-logreopen', touch, '--logto', here.path('log'), '--control-socket', control];
+      const { program, app, pidfile } = await start('a supervisor', ['--stats', here.path('stats'), ...words]);
+      const [worker = 0] = childrenOf(program.pid);
+      const limit = (descriptors: number) => {
+        for (const pid of [worker, program.pid])
+          execFileSync('prlimit', ['--pid', `${pid}`, `--nofile=${descriptors}:4096`]);
+      };
+      limit(10);
+      writeFileSync(touch, '');
+      // Both have tried to reopen their log.
+      await until(() => complaints(program).length === 2);
+      const sockets = Array.from({ length: 20 }, (): Socket => connect(app).on('error', () => {}));
+      undo.push(() => sockets.map((socket) => socket.destroy()));
+      await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+      program.child.kill('SIGHUP');
+      const log = () => readFileSync(here.path('log'), 'utf8');
+      await until(() => log().includes('reload failed; current workers keep running'));
+      // At least two heartbeats that could not read the memory usage.
+      const seen = log().length;
+      await new Promise((resolve) => setTimeout(resolve, 2100));
+      expect(isAlive(worker)).toBe(true);
+      limit(1000);
+      expect(await health(app)).toBe(200);
+      program.child.kill('SIGHUP');
+      await until(() => log().slice(seen).includes('"msg":"reloaded"'));
+      program.child.kill('SIGINT');
+      expect(await program.exited).toBe(0);
+      expect(existsSync(pidfile)).toBe(false);
+    },
+  );
 });

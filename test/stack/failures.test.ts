@@ -38,19 +38,32 @@ describe.skipIf(without('chromium'))('a failure', () => {
     navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('it does not work', name));
   };
 
-  test.each([
-    ['NotFoundError', 'No camera or microphone found.'],
-    ['NotReadableError', 'Another app is using your camera and microphone. Close that app and try again.'],
-    ['NotAllowedError', /Click the icon at the left of the address bar and allow access, then turn it on here\./],
-    ['TypeError', 'Your camera and microphone didn’t start. Try again or choose other ones.'],
-  ])('of devices with %s still lets the user join', async (name, sentence) => {
-    const person = await arrive('devices', failToCapture, name);
-    await reads(person, sentence);
-    await reads(person, 'You can join without a camera or microphone');
-    await picture(person, `devices-${name}`);
-    await press(person, 'Join');
-    await inside(person);
-  });
+  for (const { name, sentence, tags } of [
+    { name: 'NotFoundError', sentence: 'No camera or microphone found.', tags: ['slow'] },
+    {
+      name: 'NotReadableError',
+      sentence: 'Another app is using your camera and microphone. Close that app and try again.',
+      tags: ['slow'],
+    },
+    {
+      name: 'NotAllowedError',
+      sentence: /Click the icon at the left of the address bar and allow access, then turn it on here\./,
+      tags: [],
+    },
+    {
+      name: 'TypeError',
+      sentence: 'Your camera and microphone didn’t start. Try again or choose other ones.',
+      tags: ['slow'],
+    },
+  ])
+    test(`of devices with ${name} still lets the user join`, { tags }, async () => {
+      const person = await arrive('devices', failToCapture, name);
+      await reads(person, sentence);
+      await reads(person, 'You can join without a camera or microphone');
+      await picture(person, `devices-${name}`);
+      await press(person, 'Join');
+      await inside(person);
+    });
 
   test('caused by a page without https is explained, and the user may join anyway', async () => {
     const insecure = await launch({ also: ['--host-resolver-rules=MAP call.test 127.0.0.1, MAP * ~NOTFOUND'] });

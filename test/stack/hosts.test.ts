@@ -212,7 +212,9 @@ for (const { name, hosts, guests, lacks, tags } of pairs)
       quiet(host, guest);
     });
 
-    test('a new room with lobby and passcode keeps them; the room is remembered and forgotten', async () => {
+    test('a new room with lobby and passcode keeps them; the room is remembered and forgotten', {
+      tags: ['slow'],
+    }, async () => {
       const host = await open(browserOf('Aiko'), site.url);
       people.push(host);
       await host.page.getByText('Who can join').click();

@@ -254,7 +254,9 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     expect(await troubles(a.page)).toEqual([]);
   });
 
-  test('a shared screen replaces the camera without a new negotiation, in its own size', async () => {
+  test('a shared screen replaces the camera without a new negotiation, in its own size', {
+    tags: ['slow'],
+  }, async () => {
     const [a, b] = [await enter('screen'), await enter('screen', 'none')];
     await Promise.all([connected(a.page, 1), connected(b.page, 1)]);
     await framesGoOn(b.page);
@@ -277,7 +279,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     expect(limits).toMatchObject({ scaleResolutionDownBy: 1 });
   });
 
-  test('the quality of each path is reported', async () => {
+  test('the quality of each path is reported', { tags: ['slow'] }, async () => {
     const [a, b] = [await enter('quality', 'camera', { statsInterval: 500 }), await enter('quality')];
     await Promise.all([connected(a.page, 1), connected(b.page, 1)]);
     const latest = () => a.page.evaluate(() => window.room.peers[0]?.quality);
@@ -305,7 +307,7 @@ describe.skipIf(without('chromium'))('in Chromium', () => {
     }
   });
 
-  test('a changed network restarts ICE at once, and video continues', async () => {
+  test('a changed network restarts ICE at once, and video continues', { tags: ['slow'] }, async () => {
     const [a, b] = [await enter('network'), await enter('network')];
     await Promise.all([connected(a.page, 1), connected(b.page, 1)]);
     await framesGoOn(b.page);

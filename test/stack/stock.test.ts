@@ -116,7 +116,7 @@ for (const by of nginxes)
 
     const all = (protocol: string): Met => ({ join: 'joined', by: protocol, webSocket: 'joined' });
 
-    test.each(makes)('%s by HTTP/1.1', async (make) => {
+    test.each(makes)('%s by HTTP/1.1', { tags: ['slow'] }, async (make) => {
       expect(await meet(browsers[make], `http://${hosts.http}:${stocks.plain.port}`)).toEqual(all('http/1.1'));
     });
 
