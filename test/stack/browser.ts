@@ -207,6 +207,12 @@ export const untilSeen = async ({ page }: Person, others: number, ms = 30_000): 
   await untilDecoded(page, 10 * others, ms);
 };
 
+/** Chooses who may join. The page shows the room's setting, so the choice is checked only once the server has confirmed it. */
+export const chooseAccess = async ({ page }: Person, access: string): Promise<void> => {
+  await page.getByRole('radio', { name: access }).click();
+  await page.getByRole('radio', { name: access, checked: true }).waitFor();
+};
+
 /** Writes into the chat, opening it where it is closed. */
 export const say = async ({ page }: Person, text: string): Promise<void> => {
   const box = page.getByRole('textbox', { name: 'Message' });

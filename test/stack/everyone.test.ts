@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type ErrorCode, errors, type Fate } from '../../app/protocol/errors.ts';
 import { isThorough, without } from '../setup/without.ts';
 import { type Site, startSite } from '../signaling/site.ts';
-import { join, launch, open, picture, say } from './browser.ts';
+import { chooseAccess, join, launch, open, picture, say } from './browser.ts';
 import { axeFaults, roomFaults, tabFaults } from './faults.ts';
 import { everyLanguage, openIn, tour } from './tour.ts';
 
@@ -220,7 +220,7 @@ describe.skipIf(without('chromium'))('accessibility', { timeout: 600_000 }, () =
   test('nothing moves with reduced motion, and pressed buttons are visible in forced colours', async () => {
     const host = await enter('calm', 'Aiko');
     await button(host.page, /^People/).click();
-    await host.page.getByRole('radio', { name: 'Only people a host admits' }).check();
+    await chooseAccess(host, 'Only people a host admits');
     const { page } = await open(browser, `${site.direct.http}/rooms/calm`);
     await button(page, 'Join').click();
     await page.locator('[data-waiting]').waitFor();

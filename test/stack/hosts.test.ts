@@ -3,7 +3,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { without } from '../setup/without.ts';
-import { join, launch, launchFirefox, open, type Person, picture, say, untilSeen } from './browser.ts';
+import { chooseAccess, join, launch, launchFirefox, open, type Person, picture, say, untilSeen } from './browser.ts';
 import { type Fronted, startFronted } from './fronted.ts';
 
 const pairs = [
@@ -62,7 +62,7 @@ for (const { name, hosts, guests, lacks, tags } of pairs)
     const ended = ({ page }: Person, code: string) => page.locator(`[data-ending="${code}"]`).waitFor();
     const choose = async (host: Person, access: string) => {
       if (!(await host.page.getByRole('radio', { name: access }).isVisible())) await press(host, /^People/);
-      await host.page.getByRole('radio', { name: access }).check();
+      await chooseAccess(host, access);
     };
     const quiet = (...those: Person[]) => expect(those.flatMap(({ complaints }) => complaints)).toEqual([]);
     const phone = { width: 360, height: 740 };

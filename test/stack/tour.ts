@@ -3,7 +3,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { wordsOf } from '../../app/client/page/i18n/i18n.ts';
 import { type Language, languages } from '../../app/client/page/i18n/languages.ts';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
-import { open, type Person, untilSeen } from './browser.ts';
+import { chooseAccess, open, type Person, untilSeen } from './browser.ts';
 
 export type Place = { browser: Browser; url: string; language: Language } & Pick<BrowserContextOptions, 'viewport'>;
 
@@ -91,7 +91,7 @@ export const tour = async (place: Place, visit: Visit): Promise<void> => {
   await press(host, w.chat.close);
 
   await press(host, beginning(w.call.everyone));
-  await host.page.getByRole('radio', { name: w.room.knock }).check();
+  await chooseAccess(host, w.room.knock);
   await press(host, w.people.actions('Ben'));
   await see('people');
   await press(host, w.people.kick);
