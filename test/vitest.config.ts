@@ -8,6 +8,8 @@ import { defineConfig } from 'vitest/config';
 import { ByDuration } from './setup/durations.ts';
 
 const cores = availableParallelism();
+/** Tests with browsers, containers and processes run once more when they fail; the reporter names those that then pass. `--retry 0`: never. */
+const retry = 1;
 const long = 'test/**/*.long.test.ts';
 const integration = [
   'test/{chaos,conform,deploy,doctor,nginx,process,siege}/**/*.test.ts',
@@ -48,6 +50,7 @@ export default defineConfig({
           // These tests wait for processes more than they work.
           maxWorkers: 2 * cores,
           sequence: { groupOrder: 1 },
+          retry,
           testTimeout: 40_000,
         },
       },
@@ -59,6 +62,7 @@ export default defineConfig({
           exclude: [long],
           maxWorkers: cores,
           sequence: { groupOrder: 2 },
+          retry,
           testTimeout: 60_000,
           hookTimeout: 300_000,
         },

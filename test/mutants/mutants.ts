@@ -73,7 +73,18 @@ const failedTest = (output: string): string =>
 
 /** → the test that failed, or undefined */
 const firstFailure = async (copy: string, projects: string[], tests: string[]): Promise<string | undefined> => {
-  const flags = ['run', '--config', 'test/vitest.config.ts', '--bail', '1', '--passWithNoTests', '--reporter', 'dot'];
+  const flags = [
+    'run',
+    '--config',
+    'test/vitest.config.ts',
+    '--bail',
+    '1',
+    '--retry',
+    '0',
+    '--passWithNoTests',
+    '--reporter',
+    'dot',
+  ];
   flags.push(...projects.flatMap((project) => ['--project', project]));
   if (!chosen.all) flags.push('--tags-filter', '!slow');
   const { code, output } = await run(copy, 'node', ['node_modules/vitest/vitest.mjs', ...flags, ...tests], 900);
