@@ -117,7 +117,11 @@ const probe = (tries: [from: number, to: number][]): string[] => {
     ${firewall}
     exec "$NODE" --input-type=module -e "$PROGRAM"`;
   const env = { ...process.env, NODE: process.execPath, PROGRAM: program };
-  const { status, stdout, stderr } = spawnSync('unshare', ['-n', 'sh', '-c', script], { env, encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync('unshare', ['-n', 'sh', '-c', script], {
+    env,
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
   if (status !== 0) throw new Error(stderr);
   return stdout.split('\n').filter(Boolean);
 };
