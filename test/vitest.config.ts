@@ -8,8 +8,6 @@ import { defineConfig } from 'vitest/config';
 import { ByDuration } from './setup/durations.ts';
 
 const cores = availableParallelism();
-/** Tests with browsers, containers and processes run once more when they fail; the reporter names those that then pass. `--retry 0`: never. */
-const retry = 1;
 const long = 'test/**/*.long.test.ts';
 const integration = [
   'test/{chaos,conform,deploy,doctor,nginx,process,siege}/**/*.test.ts',
@@ -25,6 +23,8 @@ export default defineConfig({
   test: {
     // The signaling cases wait far more than they work.
     maxConcurrency: 10,
+    // By default a condition has one second to become true, which is short for a busy machine.
+    expect: { poll: { timeout: 20_000 } },
     tags: [{ name: 'slow', description: 'Runs in npm run test:all only.' }],
     sequence: { sequencer: ByDuration },
     projects: [
@@ -50,7 +50,6 @@ export default defineConfig({
           // These tests wait for processes more than they work.
           maxWorkers: 2 * cores,
           sequence: { groupOrder: 1 },
-          retry,
           testTimeout: 40_000,
         },
       },
@@ -62,7 +61,6 @@ export default defineConfig({
           exclude: [long],
           maxWorkers: cores,
           sequence: { groupOrder: 2 },
-          retry,
           testTimeout: 60_000,
           hookTimeout: 300_000,
         },

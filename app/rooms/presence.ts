@@ -6,7 +6,8 @@ import type { Decision, LobbyPeer, Peer, PresenceLease, Room, RoomEvent } from '
 /** A client that proves to have a session. */
 export type Return = PresenceLease & {
   id: PeerId;
-  secretHash: string /** The smallest network of its client address. */;
+  secretHash: string;
+  /** The smallest network of its client address. */
   from?: string | undefined;
 };
 

@@ -52,7 +52,7 @@ const run = (words: string) => {
   const env = {
     ...process.env,
     PATH: `${at('bin')}:${process.env.PATH}`,
-    NPM_CONFIG_REGISTRY: 'https://registry.invalid',
+    NPM_CONFIG_REGISTRY: 'https://packages.invalid',
   };
   const { status, stdout, stderr } = spawnSync('sh', [at('source/deploy/install.sh'), ...words.split(' ')], {
     env,

@@ -7,7 +7,8 @@
  *   --missed   only mutants that are not caught in results.json
  *   --parallel so many at once, default 2
  *
- * Writes what caught each mutant to results.json. The exit code is 1 if one was not caught.
+ * A test that fails counts only if it passes without the fault. Writes the outcome of each mutant to results.json. The exit code is 1 if
+ * one was not caught.
  */
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -19,8 +20,10 @@ import { reaching } from './reaching.ts';
 
 const root = join(import.meta.dirname, '../..');
 const resultsFile = join(import.meta.dirname, 'results.json');
-/** By mutant: the test that failed, or `missed` with the tests that did not. */
-type Results = Record<string, { caught: string } | { missed: 'npm test' | 'test:all' }>;
+/** `caught`: the test that failed with the fault and passed without it. `missed`: the tests that did not. `unclear`: why it was not tried. */
+type Outcome = { caught: string } | { missed: 'npm test' | 'test:all' } | { unclear: string };
+/** By mutant. */
+type Results = Record<string, Outcome>;
 
 const options = {
   all: { type: 'boolean' },
@@ -67,33 +70,24 @@ const makeCopy = async (): Promise<string> => {
   return copy;
 };
 
-/** The first failed test in vitest's report. */
-const failedTest = (output: string): string =>
-  / FAIL\s+(.*)/.exec(stripVTControlCharacters(output))?.[1]?.trim() ?? output.trim().split('\n').at(-1) ?? '';
+type Stage = { projects: string[]; tests: string[] };
+/** The first test that failed and its file; without them if vitest itself failed or did not end. */
+type Failure = { stage: Stage; test?: string; file?: string };
 
-/** → the test that failed, or undefined */
-const firstFailure = async (copy: string, projects: string[], tests: string[]): Promise<string | undefined> => {
-  const flags = [
-    'run',
-    '--config',
-    'test/vitest.config.ts',
-    '--bail',
-    '1',
-    '--retry',
-    '0',
-    '--passWithNoTests',
-    '--reporter',
-    'dot',
-  ];
-  flags.push(...projects.flatMap((project) => ['--project', project]));
+/** → the first failure, or undefined */
+const firstFailure = async (copy: string, stage: Stage): Promise<Failure | undefined> => {
+  const flags = ['run', '--config', 'test/vitest.config.ts', '--bail', '1', '--passWithNoTests', '--reporter', 'dot'];
+  flags.push(...stage.projects.flatMap((project) => ['--project', project]));
   if (!chosen.all) flags.push('--tags-filter', '!slow');
-  const { code, output } = await run(copy, 'node', ['node_modules/vitest/vitest.mjs', ...flags, ...tests], 900);
+  const { code, output } = await run(copy, 'node', ['node_modules/vitest/vitest.mjs', ...flags, ...stage.tests], 900);
   if (code === 0) return undefined;
-  return code === 124 ? 'the tests did not end' : failedTest(output);
+  const [, test] = / FAIL\s+(.*)/.exec(stripVTControlCharacters(output)) ?? [];
+  const [file] = /test\/\S+/.exec(test ?? '') ?? [];
+  return test === undefined || file === undefined ? { stage } : { stage, test: test.trim(), file };
 };
 
 /** The tests for a mutant: first those that run without a build, then the others. */
-const testsFor = (patch: string): { projects: string[]; tests: string[] }[] => {
+const stagesFor = (patch: string): Stage[] => {
   const files = [...readFileSync(patch, 'utf8').matchAll(/^\+\+\+ b\/(.*)$/gm)].map(([, file]) => file ?? '');
   const { near, far } = chosen.whole ? { near: [], far: [[]] } : reaching(files[0] ?? '');
   const all = [near, ...far].filter((tests) => chosen.whole || tests.length > 0);
@@ -106,25 +100,38 @@ const testsFor = (patch: string): { projects: string[]; tests: string[] }[] => {
   ];
 };
 
-/** → what caught it, or undefined */
-const attempt = async (copy: string, patch: string): Promise<string | undefined> => {
+const build = (copy: string) => run(copy, 'node', ['deploy/prepare.mjs'], 120);
+const firstLine = (output: string): string => output.trim().split('\n')[0] ?? '';
+
+/** Whether the same tests pass without the fault; if not, what failed says nothing of it. */
+const confirm = async (copy: string, { stage, test, file }: Failure): Promise<Outcome> => {
+  if (!stage.projects.includes('unit')) await build(copy);
+  const again = await firstFailure(copy, { ...stage, tests: file === undefined ? stage.tests : [file] });
+  if (again) return { unclear: `${again.test ?? 'vitest'} fails without the fault, too` };
+  return { caught: test ?? 'the tests did not end' };
+};
+
+const attempt = async (copy: string, patch: string): Promise<Outcome> => {
   const applied = await run(copy, 'git', ['apply', '-C1', patch], 30);
-  if (applied.code !== 0) return `it does not apply: ${applied.output.trim().split('\n')[0]}`;
+  if (applied.code !== 0) return { unclear: `it does not apply: ${firstLine(applied.output)}` };
+  const restore = () => run(copy, 'git', ['checkout', '--quiet', '.'], 30);
   let isBuilt = false;
-  try {
-    for (const { projects, tests } of testsFor(patch)) {
-      if (!isBuilt && !projects.includes('unit')) {
-        const built = await run(copy, 'node', ['deploy/prepare.mjs'], 120);
-        if (built.code !== 0) return `the build: ${built.output.trim().split('\n')[0]}`;
-        isBuilt = true;
+  for (const stage of stagesFor(patch)) {
+    if (!isBuilt && !stage.projects.includes('unit')) {
+      const built = await build(copy);
+      isBuilt = true;
+      if (built.code !== 0) {
+        await restore();
+        return { caught: `the build: ${firstLine(built.output)}` };
       }
-      const failed = await firstFailure(copy, projects, tests);
-      if (failed !== undefined) return failed;
     }
-    return undefined;
-  } finally {
-    await run(copy, 'git', ['checkout', '--quiet', '.'], 30);
+    const failure = await firstFailure(copy, stage);
+    if (!failure) continue;
+    await restore();
+    return confirm(copy, failure);
   }
+  await restore();
+  return { missed: chosen.all ? 'test:all' : 'npm test' };
 };
 
 const isChosen = (name: string): boolean => {
@@ -138,12 +145,13 @@ const patches = globSync('*/*.patch', { cwd: import.meta.dirname })
   .filter(isChosen);
 const engine = await startEngine();
 if (!engine.missing) await baseImages(Boolean(chosen.all));
-const missed: string[] = [];
+let count = 0;
 
-const keep = (name: string, caught: string | undefined, seconds: number): void => {
-  results[name] = caught === undefined ? { missed: chosen.all ? 'test:all' : 'npm test' } : { caught };
-  if (caught === undefined) missed.push(name);
-  console.log(`${caught === undefined ? 'MISSED' : 'caught'}  ${name}  ${Math.round(seconds)} s  ${caught ?? ''}`);
+const keep = (name: string, outcome: Outcome, seconds: number): void => {
+  results[name] = outcome;
+  if ('caught' in outcome) count += 1;
+  const [[verdict = '', detail] = []] = Object.entries(outcome);
+  console.log(`${verdict.padEnd(7)}  ${name}  ${Math.round(seconds)} s  ${detail}`);
   const sorted = Object.entries(results).toSorted(([a], [b]) => (a < b ? -1 : 1));
   writeFileSync(resultsFile, `${JSON.stringify(Object.fromEntries(sorted), undefined, 2)}\n`);
 };
@@ -165,5 +173,5 @@ if (engine.started) {
   await sweep();
   await stopEngine();
 }
-console.log(`${patches.length - missed.length} of ${patches.length} caught`);
-process.exitCode = missed.length > 0 ? 1 : 0;
+console.log(`${count} of ${patches.length} caught`);
+process.exitCode = count < patches.length ? 1 : 0;

@@ -19,8 +19,6 @@ export default class ProgressReporter extends DefaultReporter {
   #done = 0;
   #started = 0;
   #printed = 0;
-  /** Names of tests that failed, and passed when they were repeated. */
-  #flaky: string[] = [];
 
   constructor() {
     super({ summary: false });
@@ -44,18 +42,12 @@ export default class ProgressReporter extends DefaultReporter {
       if (state === 'skipped') continue;
       this.#tests += 1;
       if (state === 'failed') this.#failed += 1;
-      if (test.diagnostic()?.flaky) this.#flaky.push(`${file}: ${test.fullName}`);
     }
     const { duration, collectDuration } = module.diagnostic();
     const seconds = process.env.TEST_SECONDS;
     if (seconds) appendFileSync(seconds, `${((duration + collectDuration) / 1000).toFixed(1)} ${file}\n`);
     if (!module.ok()) super.onTestModuleEnd(module);
     this.#print();
-  }
-
-  override onTestRunEnd(...run: Parameters<DefaultReporter['onTestRunEnd']>): void {
-    super.onTestRunEnd(...run);
-    if (this.#flaky.length > 0) this.log(`   passed only when repeated:\n      ${this.#flaky.join('\n      ')}\n`);
   }
 
   #print(): void {

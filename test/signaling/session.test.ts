@@ -8,6 +8,20 @@ import type { Store } from '../../app/store/store.ts';
 import { eventually } from '../listener/uwsgi/finish.ts';
 import { testContext } from './test-context.ts';
 
+/** A writer that records all texts and close codes. */
+const recorder = () => {
+  const sent: string[] = [];
+  const closed: number[] = [];
+  const writer: MessageWriter = {
+    send: (text) => sent.push(text) > 0,
+    close(code, _reason, last) {
+      sent.push(...last);
+      closed.push(code);
+    },
+  };
+  return { sent, closed, writer };
+};
+
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 test.each(['now', 'later'])('a command that fails %s ends the connection, and its peer is away', async (when) => {
@@ -25,16 +39,8 @@ test.each(['now', 'later'])('a command that fails %s ends the connection, and it
     };
   const warned: string[] = [];
   const signaling = testContext({ store, log: { info: () => {}, warn: (_fields, message) => warned.push(message) } });
-  const sent: string[] = [];
-  const closed: number[] = [];
-  const wire: MessageWriter = {
-    send: (text) => sent.push(text) > 0,
-    close(code, _reason, last) {
-      sent.push(...last);
-      closed.push(code);
-    },
-  };
-  const session = new Session(signaling, 'room', wire, { address: '192.0.2.1' });
+  const { sent, closed, writer } = recorder();
+  const session = new Session(signaling, 'room', writer, { address: '192.0.2.1' });
   session.receive('{"type":"join"}');
   await turn();
   const events: unknown[] = [];
@@ -82,7 +88,7 @@ test.each(Object.keys(errors) as ErrorCode[])(
   },
 );
 
-test('a peer whose seat is gone when a host admits it is told to join again', async () => {
+test('a peer whose seat is gone when a host admits it gets a close code to join again', async () => {
   const context = testContext();
   let isGone = false;
   const { store } = context;
@@ -90,15 +96,7 @@ test('a peer whose seat is gone when a host admits it is told to join again', as
     isGone ? refuse('unknown-session') : store.commit(room, command);
   const signaling = { ...context, store: { ...store, commit } };
   const join = async () => {
-    const sent: string[] = [];
-    const closed: number[] = [];
-    const writer: MessageWriter = {
-      send: (text) => sent.push(text) > 0,
-      close(code, _reason, last) {
-        sent.push(...last);
-        closed.push(code);
-      },
-    };
+    const { sent, closed, writer } = recorder();
     const session = new Session(signaling, 'room', writer, { address: '192.0.2.1' });
     session.receive('{"type":"join"}');
     await eventually(() => expect(sent).toHaveLength(1));
@@ -119,12 +117,8 @@ test('pings are suppressed once for each request, and no longer than max-quiet',
   let now = 0;
   const context = testContext({ clock: () => now });
   const limits = { ...context.limits, maxQuiet: 500, joinTimeout: 100 };
-  const sent: string[] = [];
-  const wire: MessageWriter = {
-    send: (text) => sent.push(text) > 0,
-    close: (_code, _reason, last) => sent.push(...last),
-  };
-  const session = new Session({ ...context, limits }, 'room', wire, { address: '192.0.2.1' });
+  const { sent, writer } = recorder();
+  const session = new Session({ ...context, limits }, 'room', writer, { address: '192.0.2.1' });
   const tickAt = (time: number) => {
     now = time;
     session.tick(now);

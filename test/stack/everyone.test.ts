@@ -58,7 +58,7 @@ describe.skipIf(without('chromium'))('accessibility', { timeout: 600_000 }, () =
         if (!isThorough)
           for (const fault of await roomFaults(page)) faults.push(`${view}, ${viewport.width}: ${fault}`);
       }
-      // The tour goes on as on a phone.
+      // The tour continues at phone size.
       await page.setViewportSize(phone);
     });
     expect(faults).toEqual([]);

@@ -58,7 +58,7 @@ test('a log that cannot be trimmed for the byte budget is reported, and is no un
   expect(queue.rooms().map(({ name }) => name)).toEqual(['one', 'two']);
 });
 
-test('a room that fails in a sweep is reported, and the sweep goes on', async () => {
+test('a room that fails in a sweep is reported, and the sweep continues', async () => {
   const { store, failed, ran, queue, enter, pass } = queueOn(1e9);
   for (const room of ['one', 'two']) await enter(room);
   await settle();

@@ -44,7 +44,7 @@ describe('over HTTP', () => {
     `${chunked}7\r\ntrailed\r\n0\r\nX-Trailer: 1\r\n\r\n`,
     'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nplain\r\n\r\n',
   ].join('');
-  test.each([1, 2, 3, 4, 5, 7, 11, 4096])('requests cut into pieces of %s bytes are told apart', async (size) => {
+  test.each([1, 2, 3, 4, 5, 7, 11, 4096])('requests cut into pieces of %s bytes are separated', async (size) => {
     const { address, lines } = await serveAs('http', echo);
     const socket = connectTo(address);
     socket.setNoDelay(true);
