@@ -180,6 +180,14 @@ describe('the devices', () => {
     });
   });
 
+  it('that are turned off while they are requested stay off', async () => {
+    const devices = new Devices();
+    void devices.start();
+    devices.turnOff('microphone');
+    await browser.request(0).grant();
+    expect([stateOf(devices, 'microphone')[0], stateOf(devices, 'camera')[0], browser.live]).toEqual(['off', 'on', 1]);
+  });
+
   it('that are unplugged are replaced, muted if they were', async () => {
     const devices = await on('microphone');
     const labels: string[] = [];

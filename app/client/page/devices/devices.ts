@@ -107,9 +107,11 @@ export class Devices {
     await this.#list();
   }
 
-  /** From on to off or muted; other states do not change. */
+  /** From on to off or muted; what is still requested is off, and stopped if it is granted later. */
   turnOff(kind: DeviceKind): void {
-    if (this.#state[kind].state === 'on') void this.toggle(kind);
+    const { state } = this.#state[kind];
+    if (state === 'on') void this.toggle(kind);
+    if (state === 'asking') this.#release(kind);
   }
 
   /** Uses this device from now on. */
