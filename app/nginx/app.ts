@@ -33,11 +33,16 @@ ${limited(spec)}
     error_page 502 504 @genkan_down;
     error_page 503 @genkan_closed;
     error_page 429 @genkan_busy;
-
+${spec.mode === 'location' ? ownErrors(spec) : ''}
     include snippets/genkan-headers.conf;
 ${accessLog(spec)}
 ${messages(spec)}}
 ${spec.base === '/' ? '' : slashRedirect(spec)}`;
+
+const ownErrors = (spec: SiteSpec): string => `\
+    # The site around it may have switched this on, which would replace the error responses of the app.
+    ${moduleOf(spec)}_intercept_errors off;
+`;
 
 /** Bytes of any body but that of messages; as in the app. */
 const smallBody = 16_384;

@@ -35,10 +35,11 @@ export const startBackend = async (kind: 'uwsgi' | 'http', over: 'TCP' | 'a unix
   return { address: typeof bound === 'object' ? `127.0.0.1:${bound?.port}` : path, count: () => count, stop };
 };
 
-/** Responds with what it received and with the app's security headers; /slow sends an event and never ends. */
+/** Responds with what it received and with the app's security headers; /slow sends an event and never ends, /unavailable has status 503. */
 const answer = (forwarded: ForwardedRequest, socket: Socket) => {
   const own = Object.entries(securityHeaders).map(([name, value]) => `${name}: ${value}\r\n`);
-  const head = `HTTP/1.1 200 OK\r\nconnection: close\r\n${own.join('')}`;
+  const status = forwarded.url?.endsWith('/unavailable') ? '503 Service Unavailable' : '200 OK';
+  const head = `HTTP/1.1 ${status}\r\nconnection: close\r\n${own.join('')}`;
   socket.on('error', () => socket.destroy());
   if (forwarded.url?.endsWith('/slow')) {
     socket.write(`${head}content-type: text/event-stream\r\n\r\ndata: first\n\n`);

@@ -230,6 +230,8 @@ describe.each(nginxes)('$name', (by) => {
       const sites = (port: number) => `server {
         listen 127.0.0.1:${port};
         access_log theirs.log;
+        uwsgi_intercept_errors on;
+        proxy_intercept_errors on;
         location / { return 410; }
         include snippets/genkan-site.conf;
       }`;
@@ -238,6 +240,8 @@ describe.each(nginxes)('$name', (by) => {
       const visit = async (path: string) => (await ask(nginx, `${path}?token=secret-of-mine`)).status;
       expect([await visit('/'), await visit('/meet'), await visit('/meet/rooms/x')]).toEqual([410, 301, 200]);
       await untilRefused(() => ask(nginx, '/meet/rooms/x/join?token=secret-of-mine', post('{}')));
+      // As the app sent it.
+      expect(JSON.parse((await ask(nginx, '/meet/rooms/x/unavailable')).body)).toMatchObject({ method: 'GET' });
       writeFileSync(file, '');
       expect(await visit('/meet/rooms/x')).toBe(503);
       rmSync(file);
