@@ -11,7 +11,17 @@
  * one was not caught.
  */
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  globSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { parseArgs, stripVTControlCharacters } from 'node:util';
@@ -62,7 +72,10 @@ const run = (cwd: string, command: string, words: string[], limit: number): Prom
 
 /** A copy of the last commit with the packages and the build of this checkout. */
 const makeCopy = async (): Promise<string> => {
-  const copy = join(mkdtempSync(join(tmpdir(), 'genkan-mutants-')), 'copy');
+  const parent = mkdtempSync(join(tmpdir(), 'genkan-mutants-'));
+  // Some tests run the app as another user, who has to read the copy.
+  chmodSync(parent, 0o755);
+  const copy = join(parent, 'copy');
   const { code, output } = await run(root, 'git', ['worktree', 'add', '--detach', copy], 60);
   if (code !== 0) throw new Error(output);
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
