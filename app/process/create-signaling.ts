@@ -82,6 +82,7 @@ const roomRules = (settings: Settings): Rules => ({
   chatHistory: settings['chat-history'],
   grace: settings.grace * 1000,
   returnGrace: settings['return-grace'] * 1000,
+  roomMemory: settings['room-memory'] * 1000,
   idleSeat: settings['poll-grace'] * 1000,
   resumes: perMinute(settings, 'seat-resume'),
 });

@@ -52,7 +52,8 @@ export const join = (room: Room, entrance: Entrance, now: number, rules: Rules):
   const banned = banOf(room, entrance, now);
   if (banned) return refuse(banned.code);
   const opens = isEmpty(room);
-  if (opens && entrance.mayOpen === false) return refuse('too-many-rooms', 'from this address');
+  const mayOpen = entrance.mayOpen !== false || (room.from !== undefined && room.from === entrance.from);
+  if (opens && !mayOpen) return refuse('too-many-rooms', 'from this address');
   const outcome = joinNew(room, self, entrance, now, rules);
   if (opens && !('refused' in outcome) && entrance.from !== undefined) room.from = entrance.from;
   return outcome;
@@ -65,7 +66,8 @@ const banOf = ({ gone }: Room, { granted, from }: Entrance, now: number): EndedS
 };
 
 const joinNew = (room: Room, self: LobbyPeer, entrance: Entrance, now: number, rules: Rules): Decision<JoinOutcome> => {
-  if (entrance.granted?.role !== 'host') {
+  const returns = isLostHost(room, entrance, now);
+  if (entrance.granted?.role !== 'host' && !returns) {
     const refusal = accessRefusal(room, entrance);
     if (refusal) return refusal;
     if ((room.access ?? rules.access) === 'knock') {
@@ -74,7 +76,20 @@ const joinNew = (room: Room, self: LobbyPeer, entrance: Entrance, now: number, r
     }
   }
   const evicted = room.peers.size < rules.maxPeers ? [] : evictIdleSeat(room, self, now, rules);
-  return evicted ? addPeer(room, self, rules, undefined, evicted) : full(rules);
+  if (!evicted) return full(rules);
+  if (returns) forgetLostHost(room, entrance);
+  const role = returns && entrance.granted?.role === undefined ? 'host' : undefined;
+  return addPeer(room, self, rules, role, evicted);
+};
+
+/** Whether a host that was lost is back. */
+const isLostHost = ({ lostHosts }: Room, { former }: Entrance, now: number): boolean =>
+  lostHosts?.some(({ secretHash, until }) => secretHash === former?.secretHash && until > now) ?? false;
+
+const forgetLostHost = (room: Room, { former }: Entrance): void => {
+  const others = room.lostHosts?.filter(({ secretHash }) => secretHash !== former?.secretHash) ?? [];
+  if (others.length > 0) room.lostHosts = others;
+  else delete room.lostHosts;
 };
 
 /**

@@ -66,15 +66,38 @@ export const sweep = (room: Room, now: number, rules: Rules): RoomEvent[] => {
   for (const { id, presence } of room.peers.values())
     if (presence.at === 'away' && presence.until <= now) events.push(...takeOut(room, id, presence.reason, now, rules));
   for (const [secretHash, { until }] of room.gone) if (until <= now) room.gone.delete(secretHash);
+  events.push(...forgetLostHosts(room, now, rules));
   return events;
 };
 
-/** Removes a peer. A room that loses its last host gets another; one that loses its last peer is reset. */
+/** Removes a peer. A room that loses its last host gets another; one that loses its last peer is reset, unless it waits for a host. */
 export const takeOut = (room: Room, id: PeerId, reason: LeaveReason, now: number, rules: Rules): RoomEvent[] => {
-  if (!room.peers.delete(id)) return [];
+  const peer = room.peers.get(id);
+  if (!peer) return [];
+  room.peers.delete(id);
+  if (reason === 'timeout' && peer.role === 'host' && rules.roomMemory > 0) rememberHost(room, peer, now, rules);
   const events: RoomEvent[] = [{ type: 'peer-left', peer: id, reason }];
   if (room.peers.size > 0) return [...events, ...promote(room)];
-  return [...events, ...resetEmpty(room, now, rules)];
+  room.said = [];
+  return room.lostHosts && hasSettings(room) ? events : [...events, ...resetEmpty(room, now, rules)];
+};
+
+/** A host that comes back, for instance after its computer slept, finds the room as it was. */
+const rememberHost = (room: Room, { secretHash }: Peer, now: number, { maxPeers, roomMemory }: Rules): void => {
+  const lost = [...(room.lostHosts ?? []), { secretHash, until: now + roomMemory }];
+  room.lostHosts = lost.slice(-maxPeers);
+};
+
+/** Whether hosts changed what a new room of this name would have. */
+const hasSettings = ({ access, passcode, gone }: Room): boolean =>
+  access !== undefined || passcode !== undefined || [...gone].some(([key, { until }]) => isBan(key, until));
+
+const forgetLostHosts = (room: Room, now: number, rules: Rules): RoomEvent[] => {
+  const left = room.lostHosts?.filter(({ until }) => until > now);
+  if (!left || left.length === room.lostHosts?.length) return [];
+  if (left.length > 0) room.lostHosts = left;
+  else delete room.lostHosts;
+  return room.lostHosts || room.peers.size > 0 ? [] : resetEmpty(room, now, rules);
 };
 
 /** Remembers why a session ended, in case its owner asks. The oldest entries are dropped at the limit. */
@@ -147,6 +170,7 @@ const resetEmpty = (room: Room, now: number, rules: Rules): RoomEvent[] => {
 const resetState = (room: Room): void => {
   delete room.access;
   delete room.passcode;
+  delete room.lostHosts;
   room.said = [];
   for (const [key, { until }] of room.gone) if (isBan(key, until)) room.gone.delete(key);
 };

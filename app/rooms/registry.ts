@@ -6,7 +6,7 @@ import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomName } from '../protocol/messages.ts';
 import { EventLog, type LogLimits, type RoomLogEntry } from './event-log.ts';
 import { sweep } from './leave.ts';
-import { type Command, carryOut, emptyRoom, isOver, type Room, type RoomEvent, type Rules } from './room.ts';
+import { type Command, carryOut, emptyRoom, isEmpty, isOver, type Room, type RoomEvent, type Rules } from './room.ts';
 import { deserialize, type RoomSnapshot, serialize } from './snapshot.ts';
 
 export type RegistryLimits = { rooms: number; log: LogLimits; kept: KeptLimits; rules: Rules };
@@ -56,7 +56,8 @@ export class Registry {
     const decision = carryOut(hosted.room, command, now);
     if ('refused' in decision) return decision;
     if (!known && !isOver(hosted.room)) {
-      if (this.#rooms.size >= this.#limits.rooms) return refuse('too-many-rooms', `at most ${this.#limits.rooms}`);
+      if (this.#rooms.size >= this.#limits.rooms && !this.#forgetEmpty())
+        return refuse('too-many-rooms', `at most ${this.#limits.rooms}`);
       this.#rooms.set(name, hosted);
     }
     const entries = this.#record(hosted, decision.events, now);
@@ -97,6 +98,17 @@ export class Registry {
       if (this.#rooms.has(name)) this.#measure(hosted);
     }
     return happened;
+  }
+
+  /** Removes a room that only waits for a lost host. @returns whether there was one */
+  #forgetEmpty(): boolean {
+    for (const [name, hosted] of this.#rooms)
+      if (isEmpty(hosted.room)) {
+        this.#rooms.delete(name);
+        this.#kept.set(hosted, 0);
+        return true;
+      }
+    return false;
   }
 
   readonly #letTimePass: Command<void> = (room, now) => ({

@@ -65,6 +65,9 @@ export type EndedSession = { code: 'denied' | 'kicked' | 'room-ended'; until: nu
 /** Ways in which an event of the room can end a session. */
 export type Ended = EndedSession['code'] | 'lobby-full';
 
+/** A host that left because it did not reconnect. Until `until` (ms since 1970) it returns as host, with the proof of its session. */
+export type LostHost = { secretHash: string; until: number };
+
 export type Room = {
   name: RoomName;
   joins: number;
@@ -78,6 +81,8 @@ export type Room = {
   from?: string;
   /** Ended sessions by the hash of their secret; bans also by `subjectKey` and `networkKey`. */
   gone: Map<string, EndedSession>;
+  /** Absent if there are none; the last of `maxPeers`. While there are, a room with settings keeps them when it is empty. */
+  lostHosts?: LostHost[];
   /** Absent before the first `lobby` event. */
   lobbyNews?: LobbyNews;
 };
@@ -101,6 +106,8 @@ export type Rules = {
   grace: number;
   /** Grace for a page that was closed and may be reloading. */
   returnGrace: number;
+  /** How long a room remembers a lost host, and its settings for it. */
+  roomMemory: number;
   /** A seat without a connection for this long may be given to a newcomer if the room is full. */
   idleSeat: number;
   /** How often a peer may resume or rejoin its seat. */
@@ -146,9 +153,12 @@ export const emptyRoom = (name: RoomName): Room => ({
 /** Whether the room has no peers and an empty lobby, so that the next peer to join opens it. */
 export const isEmpty = ({ peers, waiting }: Room): boolean => peers.size + waiting.size === 0;
 
-/** Whether the room is empty and no peer may still ask why its session ended. */
-export const isOver = ({ peers, waiting, gone }: Room): boolean =>
-  peers.size === 0 && waiting.size === 0 && ![...gone].some(([key, { until }]) => !isBan(key, until));
+/** Whether the room is empty, waits for no lost host, and no peer may still ask why its session ended. */
+export const isOver = ({ peers, waiting, gone, lostHosts }: Room): boolean =>
+  peers.size === 0 &&
+  waiting.size === 0 &&
+  lostHosts === undefined &&
+  ![...gone].some(([key, { until }]) => !isBan(key, until));
 
 /** Keys of bans that cover more than one session. They contain a colon, which no hash does. */
 export const subjectKey = (subject: string): string => `subject:${subject}`;

@@ -261,17 +261,17 @@ export class CommitQueue {
 }
 
 /** ms until the last finite deadline of the room. Connected peers have none: their worker renews the TTL. */
-const timeLeft = ({ peers, waiting, gone }: Room, now: number): number => {
+const timeLeft = ({ peers, waiting, gone, lostHosts = [] }: Room, now: number): number => {
   const untils = [...peers.values(), ...waiting.values()].map(({ presence }) => presence.until);
-  const finite = [...untils, ...[...gone.values()].map(({ until }) => until)].filter(Number.isFinite);
+  const finite = [...untils, ...[...gone.values(), ...lostHosts].map(({ until }) => until)].filter(Number.isFinite);
   return Math.max(0, ...finite.map((until) => until - now));
 };
 
 const dueOf = (room: Room): number => {
-  const { peers, waiting, gone } = room;
+  const { peers, waiting, gone, lostHosts = [] } = room;
   let due = lobbyDue(room);
   for (const { presence } of peers.values()) due = Math.min(due, presence.until);
   for (const { presence } of waiting.values()) due = Math.min(due, presence.until);
-  for (const { until } of gone.values()) due = Math.min(due, until);
+  for (const { until } of [...gone.values(), ...lostHosts]) due = Math.min(due, until);
   return due;
 };

@@ -7,7 +7,7 @@
  * | `format` | format of the hash and the lists |
  * | `version` | `<life>.<n>`: id of the room among rooms of this name, and a number that changes with every field except `a:` |
  * | `seq`, `bytes` | the number of the room's last event; bytes of its log |
- * | `r` | joins, access, passcode, the network that opened it, the budget of `lobby` events |
+ * | `r` | joins, access, passcode, the network that opened it, lost hosts, the budget of `lobby` events |
  * | `p:<id>`, `a:<id>` | a peer, and its last settled message number: all that relaying a signal changes |
  * | `w`, `g` | the lobby; ended sessions |
  *
@@ -128,9 +128,10 @@ const sameMetadata = (before: Room, after: Room): boolean =>
   before.access === after.access &&
   before.passcode === after.passcode &&
   before.from === after.from &&
+  before.lostHosts === after.lostHosts &&
   before.lobbyNews === after.lobbyNews;
-const metadataText = ({ joins, access, passcode, from, lobbyNews }: Room): string =>
-  text({ joins, access, passcode, from, lobbyNews });
+const metadataText = ({ joins, access, passcode, from, lostHosts, lobbyNews }: Room): string =>
+  text({ joins, access, passcode, from, lostHosts, lobbyNews });
 
 const text = (value: object): string => JSON.stringify(value, (key, inner) => (key === 'accepted' ? undefined : inner));
 

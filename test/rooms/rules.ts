@@ -12,6 +12,7 @@ export const rules: Rules = {
   chatHistory: 3,
   grace: 1000,
   returnGrace: 100,
+  roomMemory: 0,
   idleSeat: 200,
   resumes: { rate: 1, burst: 100 },
 };

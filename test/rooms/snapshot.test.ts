@@ -1,10 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { Registry } from '../../app/rooms/registry.ts';
+import type { Decision, Room } from '../../app/rooms/room.ts';
 import { limits, lived } from './lived.ts';
 
 describe('a snapshot of a room', () => {
-  test('restores peers, lobby, chat history, bans, numbers and events', () => {
+  test('restores peers, lobby, lost hosts, chat history, bans, numbers and events', () => {
     const before = lived();
+    const losing = (room: Room): Decision<void> => {
+      room.lostHosts = [{ secretHash: 'hash of a host', until: 60_000 }];
+      return { events: [], result: undefined };
+    };
+    before.commit('r', losing, 0);
     const parts = [...before.pack()];
     const after = new Registry(limits);
     for (const part of parts) after.adopt(JSON.parse(JSON.stringify(part)));

@@ -13,7 +13,7 @@ import { entrance, rules } from '../rooms/rules.ts';
 
 export const limits: RegistryLimits = {
   rooms: 200,
-  rules,
+  rules: { ...rules, roomMemory: 5000 },
   log: { events: 20, bytes: 20_000, age: 60_000 },
   kept: { total: 1e9, share: 1e9 },
 };
@@ -214,6 +214,28 @@ export const describeStore = (given: () => Stores): void => {
     expect(await one().since(room, 0)).toEqual(refuse('events-gone'));
     expect(await done(one().commit(room, enter('b')))).toMatchObject({ seq: 1 });
     expect(await look(other(), room)).toMatchObject({ joins: 1, said: [] });
+  });
+
+  test('keeps the settings of an empty room for a host that was lost, and then forgets them', async () => {
+    const room = newRoom();
+    await done(one().commit(room, enter('a', one())));
+    await done(one().commit(room, say('a', { type: 'lock', n: 1, access: 'locked' })));
+    const losing: Command<void> = (place, now) => lose(place, 'a', now, rules, one().worker);
+    await done(one().commit(room, losing));
+    pass(rules.grace);
+    for (const store of given().stores) await store.sweep();
+    expect((await look(other(), room)).peers.size).toBe(0);
+    expect(await other().commit(room, enter('b'))).toEqual(refuse('room-locked'));
+    const former = { secretHash: 'hash of a', at: 0 };
+    const returning: Command<unknown> = (place, now) =>
+      join(place, entrance('a', { secretHash: 'new', former }), now, rules);
+    expect(await done(other().commit(room, returning))).toMatchObject({ result: { view: { self: { role: 'host' } } } });
+    await done(other().commit(room, (place, now) => lose(place, 'a', now, rules)));
+    pass(rules.grace);
+    for (const store of given().stores) await store.sweep();
+    pass(limits.rules.roomMemory);
+    for (const store of given().stores) await store.sweep();
+    expect(await done(one().commit(room, enter('b')))).toMatchObject({ seq: 1 });
   });
 
   test('lets an away peer return within grace, and removes it afterwards, once', async () => {

@@ -104,6 +104,9 @@ export const rooms = {
   'return-grace': seconds(0, 86_400).default(5).register(settingMetadata, {
     help: 'seconds that a peer has to reconnect after its page was closed or reloaded',
   }),
+  'room-memory': seconds(0, 86_400).default(600).register(settingMetadata, {
+    help: 'seconds for which an empty room keeps its access, passcode and bans for a host that lost its connection and has not left; that host also returns as host. 0: not at all',
+  }),
   'poll-wait': seconds(1, 3600).default(25).register(settingMetadata, {
     help: 'seconds that a long poll may wait for events',
   }),

@@ -21,6 +21,7 @@ export const limits = {
   'chat-history': 5,
   grace: 30,
   'join-timeout': 10,
+  'room-memory': 100,
   'poll-wait': 25,
   'poll-grace': 10,
   'ping-interval': 25,

@@ -18,6 +18,8 @@ export type Members = ReadonlyMap<PeerId, Member>;
 export type Moment = { seq: number; clock: number; members: Members };
 export type Violated = (guarantee: string, what: string, ...evidence: unknown[]) => void;
 
+/** ms for which a lost host is remembered. */
+const memory = limits['room-memory'] * 1000;
 const silent: MediaState = { audio: false, video: false };
 
 export class RoomModel {
@@ -28,6 +30,8 @@ export class RoomModel {
   #successor: PeerId | undefined;
   /** When they were, at the earliest. */
   readonly kicked = new Map<PeerId, number>();
+  /** Until when hosts that were lost return as hosts, at the earliest and at the latest. */
+  readonly #lostHosts = new Map<PeerId, [number, number]>();
 
   /** @param first the peer whose `joined` created the room */
   constructor(first: PeerId, seq: number, violated: Violated) {
@@ -78,7 +82,7 @@ export class RoomModel {
 
   /** Changes the members; → why this is not allowed. */
   #change(members: Map<PeerId, Member>, event: ReceivedEvent, clock: [number, number]): string | undefined {
-    if (event.type === 'peer-joined') return this.#join(members, event.peer);
+    if (event.type === 'peer-joined') return this.#join(members, event.peer, clock);
     const id = 'peer' in event ? event.peer : 'from' in event ? event.from : '';
     const member = members.get(id);
     if (!member) return `${id} is not in the room`;
@@ -96,6 +100,8 @@ export class RoomModel {
         // In a full room the seat of an unconnected peer gives way.
         const mayGiveWay = members.size >= limits['max-peers'];
         members.delete(id);
+        if (event.reason === 'timeout' && member.role === 'host')
+          this.#lostHosts.set(id, [memory + clock[0], memory + clock[1]]);
         if (event.reason === 'kicked') this.kicked.set(id, clock[0]);
         this.#successor = successorOf(members);
         return event.reason === 'timeout' && !mayGiveWay ? tooEarly(member, clock[1]) : undefined;
@@ -113,9 +119,10 @@ export class RoomModel {
     return successor === undefined || isMade ? undefined : `${successor} is to be host now`;
   }
 
-  #join(members: Map<PeerId, Member>, peer: Peer): string | undefined {
+  #join(members: Map<PeerId, Member>, peer: Peer, clock: [number, number]): string | undefined {
     const before = members.get(peer.id);
-    const role = before?.role ?? (members.size === 0 ? 'host' : 'guest');
+    const role = before?.role ?? (members.size === 0 ? 'host' : this.#roleOfNewcomer(peer, clock));
+    this.#lostHosts.delete(peer.id);
     const { epoch, name, media } = peer;
     members.delete(peer.id);
     members.set(peer.id, { epoch, role, name, media, hand: false, away: false, lost: [0, 0] });
@@ -125,6 +132,13 @@ export class RoomModel {
     if (peer.role !== role) return `${peer.id} is to be ${role}`;
     if (peer.away || peer.initiator || peer.polite) return 'a newcomer is here, offers first and is polite';
     return;
+  }
+
+  /** Between the earliest and the latest time either is right. */
+  #roleOfNewcomer({ id, role }: Peer, [earliest, latest]: [number, number]): Role {
+    const [first, last] = this.#lostHosts.get(id) ?? [0, 0];
+    if (latest < first) return 'host';
+    return earliest < last ? role : 'guest';
   }
 
   #indexAt(seq: number): number {
