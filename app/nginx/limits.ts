@@ -29,14 +29,14 @@ map $binary_remote_addr $genkan_network {
     "~(?s)^(?<genkan_48>.{6}).{10}\\z" $genkan_48;
 }
 
-# A handshake is a new WebSocket or a join over plain HTTP. https://nginx.org/en/docs/http/ngx_http_limit_req_module.html
+# A handshake is a new WebSocket, or a join or a new room over plain HTTP. https://nginx.org/en/docs/http/ngx_http_limit_req_module.html
 map $uri $genkan_handshake {
     default '';
-    "~^${pattern(base)}rooms/[^/]+/(?:ws|join)/?$" $genkan_client;
+    "~^${pattern(base)}rooms/[^/]+/(?:ws|join|create)/?$" $genkan_client;
 }
 map $uri $genkan_network_handshake {
     default '';
-    "~^${pattern(base)}rooms/[^/]+/(?:ws|join)/?$" $genkan_network;
+    "~^${pattern(base)}rooms/[^/]+/(?:ws|join|create)/?$" $genkan_network;
 }
 limit_req_zone $genkan_handshake zone=genkan_handshakes:10m rate=${handshakes}r/s;
 limit_req_zone $genkan_network_handshake zone=genkan_network_handshakes:10m rate=${networkShares * handshakes}r/s;

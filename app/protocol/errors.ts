@@ -39,6 +39,7 @@ export const errors = {
   // Rejected joins.
   'bad-room-name': { message: 'A room name must have 1 to 64 letters, digits, "-" or "_".', status: 400, close: 4504 },
   'room-full': { message: 'The room is full.', status: 409, close: 4503 },
+  'room-exists': { message: 'The room exists already.', status: 409 },
   'room-locked': { message: 'The room is locked.', status: 403, close: 4508 },
   'passcode-needed': { message: 'A passcode is required.', status: 401, close: 4509 },
   'wrong-passcode': { message: 'The passcode is wrong.', status: 403, close: 4510 },
@@ -92,6 +93,7 @@ const decidedByOthers = new Set<ErrorCode>([
   'stale-epoch',
   'events-gone',
   'unknown-session',
+  'room-exists',
   'room-full',
   'room-locked',
   'passcode-needed',

@@ -1,6 +1,15 @@
-/** The zod schemas of what only plain HTTP answers. (!) Docstrings of exported schemas are part of the documents. */
+/** The zod schemas of requests and answers of plain HTTP that are no messages. (!) Docstrings of exported schemas are part of the documents. */
 import { z } from 'zod';
-import { peerName, protocolVersion, serverMessage } from './messages.ts';
+import { access, passcodeText, peerName, protocolVersion, serverMessage } from './messages.ts';
+
+/** The body of `POST …/create`: who may join the room, and the passcode that peers must send in `join`. */
+export const roomOptions = z.object({ access: access.optional(), passcode: passcodeText.optional() });
+
+/**
+ * The response to `POST …/create`. `session`: joins the room as host. `memory`: seconds for which the room is kept for this host while nobody
+ * is in it.
+ */
+export const created = z.object({ session: z.string(), memory: z.int().min(1) });
 
 /** The response to `GET …/events`: the events after the requested number. `seq` is the `after` of the next request. */
 export const eventsAnswer = z.object({ messages: z.array(serverMessage), seq: z.int().min(0) });
@@ -26,5 +35,7 @@ export const seen = z.object({
 /** The response to `GET …/inside`: who is in the room. `peers`: how many; `names`: of those who gave one. Empty if not revealed. */
 export const inside = z.object({ peers: z.int().min(0).optional(), names: z.array(peerName).optional() });
 
+export type RoomOptions = z.infer<typeof roomOptions>;
+export type Created = z.infer<typeof created>;
 export type Seen = z.infer<typeof seen>;
 export type Inside = z.infer<typeof inside>;

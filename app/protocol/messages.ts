@@ -34,7 +34,8 @@ export const role = z.enum(['host', 'guest']);
 /** Who may join: everyone, those whom a host admits, or nobody. */
 export const access = z.enum(['open', 'knock', 'locked']);
 export const mediaKind = z.enum(['audio', 'video', 'screen']);
-const passcodeText = z.string().min(1).max(most.passcode);
+/** A passcode: 1 to 256 characters. */
+export const passcodeText = z.string().min(1).max(most.passcode);
 const token = z.string().max(most.token);
 const n = z.int().min(1);
 const seq = z.int().min(0);

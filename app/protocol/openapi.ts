@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type ErrorCode, errors, fateOf } from './errors.ts';
 import { clientExamples, serverExamples } from './examples.ts';
-import { eventsAnswer, inside, seen } from './http-answers.ts';
+import { created, eventsAnswer, inside, roomOptions, seen } from './http-answers.ts';
 import { components, type Json, namesIn, refTo } from './json-schemas.ts';
 import {
   ack,
@@ -19,6 +19,8 @@ import {
 
 const replies = z.object({ messages: z.array(z.discriminatedUnion('type', [ack, pong, error])) });
 const bodies = {
+  roomOptions,
+  created,
   joinBody: join.omit({ type: true }),
   leaveBody: leave.omit({ type: true }),
   posted: z.union([clientMessage, z.array(clientMessage).min(1)]),
@@ -51,6 +53,11 @@ export const openApi = (source: string): Json => {
     },
     security: [{ session: [] }],
     paths: {
+      '/rooms/{room}/create': operation('post', 'create', 'Creates the room before anyone is in it.', {
+        security: [{}, { token: [] }],
+        requestBody: body('roomOptions', { access: 'knock' }),
+        responses: { 201: { description: 'Join with `session` to be its host.', ...body('created') } },
+      }),
       '/rooms/{room}/join': operation('post', 'join', 'Joins the room, or resumes a session.', {
         security: [{}, { token: [] }],
         requestBody: body('joinBody', joinExample),

@@ -94,12 +94,13 @@ const refundShortBodies = (app: FastifyInstance, { conversations, limitPost }: C
 };
 
 const messageRoutes = (app: FastifyInstance, { conversations, ready, send }: Context): void => {
-  app.post('/join', { bodyLimit: smallBody }, async (request, reply) => {
-    const answer = ready()
-      ? conversations.join(roomOf(request), bodyOf(request), callerOf(request))
-      : refusalAnswer(refuse('draining'));
-    return send(reply, await answer);
-  });
+  for (const action of ['create', 'join'] as const)
+    app.post(`/${action}`, { bodyLimit: smallBody }, async (request, reply) => {
+      const answer = ready()
+        ? conversations[action](roomOf(request), bodyOf(request), callerOf(request))
+        : refusalAnswer(refuse('draining'));
+      return send(reply, await answer);
+    });
   app.post('/messages', async (request, reply) =>
     send(reply, await conversations.messages(roomOf(request), sessionOf(request), bodyOf(request), callerOf(request))),
   );

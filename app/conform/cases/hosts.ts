@@ -1,9 +1,10 @@
 /** Hosts: messages that only they may send, and who becomes host when they leave. */
 
+import { created } from '../../protocol/http-answers.ts';
 import type { Case } from '../case.ts';
-import type { Context } from '../context.ts';
+import { type Context, NotTested } from '../context.ts';
 import { matches, same } from '../expect.ts';
-import type { Fields, TestPeer } from '../peers.ts';
+import { AskingPeer, type Fields, type TestPeer } from '../peers.ts';
 
 /** The refusal of a join with these fields. */
 export const refusalOf = (c: Context, room: string, fields: Fields) => c.refusal(room, [c.joinText(fields)]);
@@ -45,6 +46,20 @@ export const hosts: Case[] = [
       await settle(host, { type: 'kick', peer: other.id, ban: true });
       same(await endOf(other), 'kicked', 'final code');
       matches(await refusalOf(c, room, { session: other.session, after: 0 }), { code: 'kicked' });
+    },
+  },
+  {
+    name: 'a room can be created with a passcode before anyone joins, and its creator is host',
+    async run(c) {
+      c.needsRolesOfTheRoom();
+      if (c.target.token !== undefined) throw new NotTested('creating a room needs a token');
+      const room = c.newRoom();
+      const { status, json } = await c.add(AskingPeer, room).post('create', { passcode: 'plum' });
+      same(status, 201, 'status');
+      const { session } = created.parse(json);
+      same((await refusalOf(c, room, {})).code, 'passcode-needed', 'refusal without the passcode');
+      await c.join(room, { passcode: 'plum' });
+      matches(await c.peerIn(room).join({ session }), { self: { role: 'host' }, room: { passcode: true } });
     },
   },
   {

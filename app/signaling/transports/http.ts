@@ -2,9 +2,11 @@
 import { readSession } from '../../auth/session.ts';
 import { decode, decodeTooLong, explain, numberAtStart, readKnownFields, readPosted } from '../../protocol/decode.ts';
 import { fateOf, type Refusal, refuse } from '../../protocol/errors.ts';
+import { roomOptions } from '../../protocol/http-answers.ts';
 import { join, leave, type PeerId, type RoomName, type ServerMessage } from '../../protocol/messages.ts';
 import { type Caller, tooOften } from '../authorize.ts';
 import type { Signaling } from '../context.ts';
+import { createRoom } from '../create-room.ts';
 import { encodeMessage } from '../encode.ts';
 import {
   type AddressBuckets,
@@ -33,6 +35,16 @@ export class HttpConversations {
     this.#signaling = signaling;
     this.#peers = new HttpPeers(signaling);
     this.#events = new EventRequests(signaling, this.#peers, streamLog);
+  }
+
+  /** `POST …/create`: the body (JSON text) has the settings of the room. */
+  async create(room: RoomName, body: string, caller: Caller): Promise<HttpAnswer> {
+    const json = readKnownFields(body);
+    if (json === undefined) return refusalAnswer(refuse('bad-json'));
+    const options = roomOptions.safeParse(json);
+    if (!options.success) return refusalAnswer(explain(options.error, 'create'));
+    const created = await createRoom(this.#signaling, room, options.data, caller);
+    return 'refused' in created ? refusalAnswer(created) : { status: 201, body: JSON.stringify(created) };
   }
 
   /** `POST …/join`: the body (JSON text) is the `join` message; `type` may be left out. */

@@ -19,6 +19,7 @@ type IncompatibleCode =
   | 'not-joined'
   | 'upgrade-lost'
   | 'already-joined'
+  | 'room-exists'
   | 'out-of-order';
 
 /** `next`: the primary action; `again`: the text of the button that joins the same room. */
