@@ -7,10 +7,40 @@ import { Line, withLinks } from '../../app/client/page/chat/chat.tsx';
 import { ownLine, receivedLine } from '../../app/client/page/chat/chat-log.ts';
 import type { Devices } from '../../app/client/page/devices/devices.ts';
 import { clock, formatAs } from '../../app/client/page/i18n/format.ts';
+import { words } from '../../app/client/page/i18n/i18n.ts';
 import type { RoomEvents } from '../../app/client/room.ts';
+import type { Access, Role } from '../../app/protocol/messages.ts';
 
 const far = vi.hoisted(() => ({ room: {} as object }));
 vi.mock('../../app/client/room.ts', () => ({ join: () => far.room }));
+
+const options = { access: 'knock', passcode: 'plum' } as const;
+/** A call that has joined a new room in this state. */
+const opened = (role: Role, room: { access: Access; passcode: boolean }) => {
+  const emitter = new Emitter<RoomEvents>();
+  const asked: unknown[] = [];
+  const settle = async (value: unknown) => {
+    asked.push(value);
+    return { accepted: true };
+  };
+  const state = { state: 'joined' };
+  far.room = {
+    state,
+    peers: [],
+    on: emitter.on.bind(emitter),
+    chat: () => new Promise(() => {}),
+    lock: settle,
+    setPasscode: settle,
+  };
+  const devices = { state: () => ({ state: 'off' }), onChange: () => () => {}, onReplaced: () => () => {}, stream: {} };
+  const model = new CallModel({ room: 'garden', name: '', devices: devices as unknown as Devices, options });
+  const self = { id: 'me', role, media: { audio: false, video: false }, hand: false };
+  const join = () => {
+    emitter.emit('room-state', { self, room, waiting: [] });
+    emitter.emit('joined', { self, peers: [], room, recovered: false } as unknown as RoomEvents['joined']);
+  };
+  return { model, asked, join };
+};
 
 const enter = (state: (kind: string) => object = () => ({ state: 'off' })) => {
   const emitter = new Emitter<RoomEvents>();
@@ -52,6 +82,18 @@ describe('a call', () => {
     expect(rendered.mock.calls.length).toBeGreaterThanOrEqual(9);
     expect(rendered.mock.calls.length).toBeLessThanOrEqual(10);
     expect(model.chat.lines).toHaveLength(100);
+  });
+
+  it.each<[string, Role, { access: Access; passcode: boolean }, unknown[], string[]]>([
+    ['that it was created with', 'host', { access: 'knock', passcode: true }, [], []],
+    ['that it lost', 'host', { access: 'open', passcode: false }, ['knock', 'plum'], []],
+    ['that another host decides on', 'guest', { access: 'open', passcode: false }, [], [words.call.optionsLost]],
+  ])('of a new room sets only options of a room %s', (_, role, room, sets, toasts) => {
+    const { model, asked, join } = opened(role, room);
+    join();
+    expect([asked, model.toasts.map(({ text }) => text)]).toEqual([sets, toasts]);
+    join();
+    expect(asked).toEqual(sets);
   });
 
   it('announces only the beginning of a text, and whether it is private', () => {

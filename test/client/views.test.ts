@@ -21,7 +21,9 @@ const page = vi.hoisted(() => {
       this.over = listener;
       return () => {};
     };
-    constructor() {
+    entry: object;
+    constructor(entry: object) {
+      this.entry = entry;
       state.models.push(this);
     }
     leave() {
@@ -90,7 +92,12 @@ describe('the page', () => {
       goTo(path);
       browser.dispatchEvent(new Event('popstate'));
     });
-  const press = (name: string, ...values: unknown[]) => act(() => page.state.props[name]?.(...values));
+  const press = (name: string, ...values: unknown[]) =>
+    act(async () => {
+      page.state.props[name]?.(...values);
+      // Joining first looks for a session, asynchronously.
+      await new Promise(setImmediate);
+    });
   /** In the lobby of a room. */
   const start = async () => {
     goTo('rooms/garden');
@@ -150,6 +157,29 @@ describe('the page', () => {
     expect([page.state.shown, devices.closed]).toEqual(['call', false]);
     await endsWith(second, 'kicked');
     expect([page.state.shown, devices.closed]).toEqual(['ended', true]);
+  });
+
+  it.each([
+    ['by which its creator joins as host', 201, 'an id.a secret'],
+    ['and opens all the same if the server refuses', 403, undefined],
+  ])('creates a new room with its settings, %s', async (_, status, session) => {
+    const options = { access: 'knock', passcode: 'plum' };
+    const requests: [string, unknown][] = [];
+    let answer = (_: Response) => {};
+    vi.stubGlobal('fetch', (url: URL, { body }: { body: string }) => {
+      requests.push([url.pathname.replace(/[^/]+(?=\/create)/, 'new'), JSON.parse(body)]);
+      return new Promise<Response>((resolve) => {
+        answer = resolve;
+      });
+    });
+    goTo('');
+    await rendered(h(App, {}));
+    await press('openNew', options);
+    expect([page.state.shown, requests]).toEqual(['lobby', [['/rooms/new/create', options]]]);
+    await press('join', 'Ada');
+    expect(page.state.models).toEqual([]);
+    await act(async () => answer(Response.json({ session: 'an id.a secret', memory: 600 }, { status })));
+    await vi.waitFor(() => expect(page.state.models).toMatchObject([{ entry: { session, options } }]));
   });
 
   it('releases the devices after Back from the request for a passcode, also once it is entered', async () => {

@@ -5,6 +5,7 @@ import { CallEnded, OutdatedPage } from './call/call-ended.tsx';
 import type { CallModel, CallOptions, JoinParameters } from './call/call-model.ts';
 import { type DeviceKind, Devices } from './devices/devices.ts';
 import { speech, words } from './i18n/i18n.ts';
+import { createdSession, createRoom } from './lobby/create-room.ts';
 import { Landing } from './lobby/landing.tsx';
 import { type CallChunk, callChunk, loadCallChunk } from './lobby/load-call-chunk.ts';
 import { Lobby } from './lobby/lobby.tsx';
@@ -39,8 +40,16 @@ export const App = () => {
     history.pushState(options && { wishes: options }, '', roomUrl(room, document.baseURI));
     show(lobby(room, options));
   };
+  const openNew = (options: CallOptions) => {
+    const room = newRoomName();
+    createRoom(room, options);
+    open(room, options);
+  };
   /** Ignores further clicks: the previous view stays until the call is shown. */
-  const join = (entry: JoinParameters) => shown.current === view && show(joining(entry));
+  const join = (entry: JoinParameters): void => {
+    const enter = (session = entry.session) => shown.current === view && show(joining({ ...entry, session }));
+    void createdSession(entry.room).then(enter);
+  };
   useEffect(() => {
     const back = () => show(viewOfAddress());
     addEventListener('popstate', back);
@@ -73,7 +82,7 @@ export const App = () => {
 
   switch (view.state) {
     case 'landing':
-      return <Landing open={open} />;
+      return <Landing open={open} openNew={openNew} />;
     case 'lobby':
       return <Lobby {...view} key={view.room} join={(name) => join({ ...view, name })} />;
     case 'joining':
@@ -89,7 +98,13 @@ export const App = () => {
         />
       );
     case 'ended':
-      return <CallEnded code={view.code} again={() => show(lobby(view.room))} newRoom={() => open(newRoomName())} />;
+      return (
+        <CallEnded
+          code={view.code}
+          again={() => show(lobby(view.room))}
+          newRoom={() => openNew({ access: 'open', passcode: '' })}
+        />
+      );
     case 'outdated':
       return <OutdatedPage />;
     default:

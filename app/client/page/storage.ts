@@ -38,6 +38,30 @@ export const rememberToken = (room: string, token: string): void => {
 };
 const tokens = new Map<string, string>();
 
+/** The session of a room that this tab has created and not joined yet. It survives a reload, but not the tab. */
+export const rememberCreated = (room: string, session: string): void => {
+  sessions.set(room, session);
+  try {
+    sessionStorage.setItem(`genkan.created.${room}`, session);
+  } catch {
+    // As above.
+  }
+};
+
+/** Removes and returns it; undefined if there is none. */
+export const takeCreated = (room: string): string | undefined => {
+  const known = sessions.get(room);
+  sessions.delete(room);
+  try {
+    const stored = sessionStorage.getItem(`genkan.created.${room}`);
+    sessionStorage.removeItem(`genkan.created.${room}`);
+    return known ?? stored ?? undefined;
+  } catch {
+    return known;
+  }
+};
+const sessions = new Map<string, string>();
+
 /** Recently joined rooms, newest first. */
 export const recentRooms = (): string[] => recall('recent').split(' ').filter(Boolean);
 

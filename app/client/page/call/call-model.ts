@@ -30,6 +30,8 @@ export type JoinParameters = {
   name: string;
   devices: Devices;
   passcode?: string | undefined;
+  /** The session of a room that this page has created. */
+  session?: string | undefined;
   /** The seat of this page before a reload. */
   seat?: Seat | undefined;
   options?: CallOptions | undefined;
@@ -66,7 +68,7 @@ export class CallModel {
   #known = new Map<string, Pick<RemotePeer, 'hand' | 'media'>>();
 
   constructor(entry: JoinParameters) {
-    const { room, name, devices, passcode, seat } = entry;
+    const { room, name, devices, passcode, session, seat } = entry;
     this.#entry = entry;
     this.name = name;
     this.devices = devices;
@@ -78,7 +80,7 @@ export class CallModel {
       name,
       media: devices.stream,
       iceTransportPolicy: icePolicyOf(location.href),
-      session: seat?.session,
+      session: seat?.session ?? session,
       ...(passcode === undefined ? {} : { passcode }),
       ...(token === undefined ? {} : { token }),
     });
@@ -205,7 +207,7 @@ export class CallModel {
       if (peers.length > 0) this.announce(words.call.here(peers.length));
       this.local.setHand(self.hand);
       this.chat.addHistory(chat, self.id);
-      if (peers.length === 0 && self.role === 'host') this.#applyOptions();
+      this.#applyOptions();
     });
     this.#room.on('room-state', (roomState) => this.#setRoomState(roomState));
     this.#room.on('peer-joined', (peer) => this.#peerAppeared(peer));
@@ -245,10 +247,20 @@ export class CallModel {
     keepSeat({ room, session, name: this.name, camera: isOn('camera'), microphone: isOn('microphone') });
   }
 
+  /** Applies the options of a new room that it does not have: it could not be created, or was released before this page joined. */
   #applyOptions(): void {
     const { access, passcode } = this.#entry.options ?? { access: 'open', passcode: '' };
-    if (access !== 'open') void this.decide((room) => room.lock(access));
-    if (passcode !== '') void this.decide((room) => room.setPasscode(passcode));
+    // Only once: later, hosts may have changed them.
+    this.#entry = { ...this.#entry, options: undefined };
+    const has = this.#roomState?.room;
+    const isMissing = {
+      access: access !== 'open' && has?.access !== access,
+      passcode: passcode !== '' && !has?.passcode,
+    };
+    if (!isMissing.access && !isMissing.passcode) return;
+    if (!this.isHost) return this.announce(words.call.optionsLost);
+    if (isMissing.access) void this.decide((room) => room.lock(access));
+    if (isMissing.passcode) void this.decide((room) => room.setPasscode(passcode));
   }
 
   #setRoomState(roomState: RoomState): void {

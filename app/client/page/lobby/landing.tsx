@@ -3,16 +3,16 @@ import { useRef, useState } from 'preact/hooks';
 import type { CallOptions } from '../call/call-model.ts';
 import { words } from '../i18n/i18n.ts';
 import { LanguageChoice } from '../i18n/language-choice.tsx';
-import { newRoomName, normalRoomName, type RoomNameProblem, roomNameProblem, roomUrl } from '../route.ts';
+import { normalRoomName, type RoomNameProblem, roomNameProblem, roomUrl } from '../route.ts';
 import { forgetRooms, recentRooms } from '../storage.ts';
 import { useFirstFocus, useTitle } from '../ui/hooks.ts';
 import { Icon } from '../ui/icons.tsx';
 
 const { landing } = words;
 
-type LandingProps = { open: (room: string, options?: CallOptions) => void };
+type LandingProps = { open: (room: string) => void; openNew: (options: CallOptions) => void };
 
-export const Landing = ({ open }: LandingProps) => {
+export const Landing = ({ open, openNew }: LandingProps) => {
   useTitle(words.product);
   const heading = useFirstFocus<HTMLHeadingElement>();
   return (
@@ -25,7 +25,7 @@ export const Landing = ({ open }: LandingProps) => {
         {landing.title}
       </h1>
       <p class="lead">{landing.text}</p>
-      <NewRoom open={open} />
+      <NewRoom openNew={openNew} />
       <p class="divider">{landing.or}</p>
       <RoomForm open={open} />
       <Recent open={open} />
@@ -34,7 +34,7 @@ export const Landing = ({ open }: LandingProps) => {
   );
 };
 
-const NewRoom = ({ open }: LandingProps) => {
+const NewRoom = ({ openNew }: Pick<LandingProps, 'openNew'>) => {
   const [knock, setKnock] = useState(false);
   const [passcode, setPasscode] = useState('');
   return (
@@ -42,7 +42,7 @@ const NewRoom = ({ open }: LandingProps) => {
       autoComplete="off"
       onSubmit={(event) => {
         event.preventDefault();
-        open(newRoomName(), { access: knock ? 'knock' : 'open', passcode });
+        openNew({ access: knock ? 'knock' : 'open', passcode });
       }}
     >
       <button type="submit" class="button primary wide">
@@ -73,7 +73,7 @@ const NewRoom = ({ open }: LandingProps) => {
   );
 };
 
-const RoomForm = ({ open }: LandingProps) => {
+const RoomForm = ({ open }: Pick<LandingProps, 'open'>) => {
   const field = useRef<HTMLInputElement>(null);
   const [problem, setProblem] = useState<RoomNameProblem>();
   const submit = (event: Event) => {
@@ -113,7 +113,7 @@ const RoomForm = ({ open }: LandingProps) => {
   );
 };
 
-const Recent = ({ open }: LandingProps) => {
+const Recent = ({ open }: Pick<LandingProps, 'open'>) => {
   const [rooms, setRooms] = useState(recentRooms);
   if (rooms.length === 0) return null;
   const forget = () => {

@@ -105,6 +105,7 @@ export const en = {
     raised: (name: string) => `${name} raised their hand`,
     letIn: 'You were let in',
     back: 'You’re back',
+    optionsLost: 'Someone else is host here, so your settings for this room don’t apply.',
     nowHost: 'You’re now a host: you can let people in and manage the call.',
     nowGuest: 'You’re no longer a host.',
     access: {

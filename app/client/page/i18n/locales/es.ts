@@ -117,6 +117,7 @@ export const es: Words = {
     raised: (name) => `${name} ha levantado la mano`,
     letIn: 'Te han dejado entrar',
     back: 'Has vuelto a la llamada',
+    optionsLost: 'El anfitrión de esta sala es otra persona, así que tus ajustes no se aplican.',
     nowHost: 'Ahora eres anfitrión: puedes dejar entrar a otros y gestionar la llamada.',
     nowGuest: 'Ya no eres anfitrión.',
     access: {

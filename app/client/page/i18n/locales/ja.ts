@@ -106,6 +106,7 @@ export const ja: Words = {
     raised: (name) => `${name} さんが挙手しました`,
     letIn: '参加が承認されました',
     back: '通話に戻りました',
+    optionsLost: 'ほかの人がホストのため、このルームに選んだ設定は適用されません。',
     nowHost: 'あなたがホストになりました。参加の承認や参加者の管理ができます。',
     nowGuest: 'あなたはホストではなくなりました。',
     access: {

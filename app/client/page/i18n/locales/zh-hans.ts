@@ -105,6 +105,7 @@ export const zhHans: Words = {
     raised: (name) => `${name} 举手了`,
     letIn: '你已获准进入',
     back: '你已回到通话',
+    optionsLost: '这里已有其他主持人，因此你为此房间选择的设置不会生效。',
     nowHost: '你现在是主持人：可以准许他人进入，也可以管理成员。',
     nowGuest: '你已不再是主持人。',
     access: {
