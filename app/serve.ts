@@ -76,6 +76,7 @@ export const serve = async (
     count: () => store.count(),
     took: metrics.took,
     refusedTo: signaling.refusedTo,
+    unsent: signaling.unsent,
     readings: reports,
   });
   const attachTo = (server: Server, setting: ListenSetting) => attach(server, app, setting);

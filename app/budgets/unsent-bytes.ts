@@ -27,7 +27,7 @@ export const headMemory = (bytes: number, lines: number): number => bytes + line
 export class UnsentBytes {
   #networks = new Map<string, Network>();
   #total = 0;
-  #received = 0;
+  #transferred = 0;
   readonly #counters = new Set<() => void>();
   readonly #limit: number;
 
@@ -45,10 +45,10 @@ export class UnsentBytes {
     this.#counters.delete(counter);
   }
 
-  /** Enforces the limits early if so much was received that one network may be over its limit. */
-  received(bytes: number): void {
-    this.#received += bytes;
-    if (this.#received > this.#limit) this.enforce();
+  /** Enforces the limits early if so much was received, or given out to be sent, that one network may be over its limit. */
+  transferred(bytes: number): void {
+    this.#transferred += bytes;
+    if (this.#transferred > this.#limit) this.enforce();
   }
 
   /** Call it for every connection with unsent bytes, then `enforce`. */
@@ -62,7 +62,7 @@ export class UnsentBytes {
 
   /** Closes connections until what was counted is within all limits, and forgets what was counted. */
   enforce(): void {
-    this.#received = 0;
+    this.#transferred = 0;
     for (const counter of this.#counters) counter();
     if (this.#total === 0) return;
     for (const network of this.#networks.values()) this.#reduce(network, this.#limit);

@@ -1,4 +1,5 @@
 /** The limits of both listeners, and how their timeouts are checked. */
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TurnShares } from '../budgets/turn-shares.ts';
 import type { UnsentBytes } from '../budgets/unsent-bytes.ts';
@@ -40,8 +41,18 @@ export type ListenerOptions = ListenerLimits & {
 /** Lines of a request head, else 431: each takes 4 µs and 300 bytes of memory. nginx passes on at most 1000. */
 export const maxHeadLines = 3000;
 
-/** Bytes that a connection may keep without being counted in `unsent`: what honest clients send, in any number. */
-const uncounted = 16 * 1024;
+const selfCounting = new WeakSet<ServerResponse>();
+
+/** To be called for a response whose writer counts in `unsent` what the client has not read: it is not counted here too. */
+export const countsItself = (response: ServerResponse): void => void selfCounting.add(response);
+export const isSelfCounting = (response: ServerResponse): boolean => selfCounting.has(response);
+
+/** Bytes of a response that wait to be sent. */
+export const unsentOf = (response: ServerResponse, socket: Socket): number =>
+  isSelfCounting(response) ? 0 : socket.writableLength;
+
+/** Bytes that a connection may keep without being counted in `unsent`: what honest clients send or request, in any number. */
+export const uncounted = 16 * 1024;
 
 /** Counts what a connection keeps. @param network as of `largestNetwork` */
 export const countMemory = (

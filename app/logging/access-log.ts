@@ -6,6 +6,7 @@
 import type { Streams } from '../signaling/transports/event-requests.ts';
 import type { Opened, WebSocketLog } from '../signaling/transports/websocket.ts';
 import type { Answered, RequestLog } from '../web/request-log.ts';
+import { shorten } from './format.ts';
 import { redactUrl } from './redact.ts';
 
 export type AccessSettings = {
@@ -26,9 +27,14 @@ export const createAccessLog = (log: AccessLogger, settings: AccessSettings): Ac
   return {
     wants: (status, us) => log.isLevelEnabled('info') && (all || selected(status, us)),
     answered(entry) {
-      const { us, url, referer, ...rest } = entry;
-      const redacted = referer === undefined ? {} : { referer: redactUrl(referer) };
-      log.info({ ...rest, url: redactUrl(url), ...redacted, ms: us / 1000 }, 'request');
+      const { us, method, host, url, agent, referer, ...rest } = entry;
+      // A client may send a head of 64 kB with every request, and would fill the disk with it.
+      const texts = {
+        ...{ method: shorten(method), host: shorten(host), url: shorten(redactUrl(url)) },
+        ...(agent === undefined ? {} : { agent: shorten(agent) }),
+        ...(referer === undefined ? {} : { referer: shorten(redactUrl(referer)) }),
+      };
+      log.info({ ...rest, ...texts, ms: us / 1000 }, 'request');
     },
     opened(entry) {
       if (all) log.info({ ...entry, ...handshake(entry) }, 'WebSocket opened');

@@ -60,8 +60,10 @@ export const readable: Formatter = (entry) => {
 const valueFor = (token: string | ((entry: LogLine) => unknown) | undefined, entry: LogLine): unknown =>
   typeof token === 'function' ? token(entry) : token === undefined ? undefined : entry[token];
 
-/** Maximum characters per value. */
+/** Maximum characters of a value that a client chose. */
 const maxLength = 512;
+export const shorten = (text: string): string => (text.length > maxLength ? `${text.slice(0, maxLength)}…` : text);
+
 const formatValue = (value: unknown): string => {
   if (value === undefined || value === null || value === '') return '-';
   return escapeValue(typeof value === 'object' ? JSON.stringify(value) : String(value));
@@ -69,8 +71,7 @@ const formatValue = (value: unknown): string => {
 
 /** Prevents log injection: a value cannot end the line, start another or close a quotation. */
 const escapeValue = (text: string): string => {
-  const short = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
-  return short.replace(/[\p{Cc}\p{Cf}\u2028\u2029"\\]/gu, (character) =>
+  return shorten(text).replace(/[\p{Cc}\p{Cf}\u2028\u2029"\\]/gu, (character) =>
     character === '"' || character === '\\'
       ? `\\${character}`
       : `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,

@@ -4,6 +4,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ListenerLog } from '../listener/error-response.ts';
+import { countsItself } from '../listener/limits.ts';
 import { isCrossSite, type RefusedTo } from '../listener/refused-addresses.ts';
 import { type Counts, countAnswer, countRefusal, countStatus, type Listener } from '../stats/counters.ts';
 import { HandshakeResponse } from './websocket-handshake.ts';
@@ -72,6 +73,7 @@ const streamType = 'text/event-stream';
 /** Begins an event-stream response; its writer logs the end. */
 export const beginStream = (request: FastifyRequest, reply: FastifyReply, counts: Counts): ServerResponse => {
   reply.hijack();
+  countsItself(reply.raw);
   for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value ?? '');
   reply.raw.setHeader('content-type', streamType);
   // Disables buffering in the front end: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering

@@ -1,5 +1,7 @@
 /** What the routes of a room share: reading requests, checking them, and sending answers. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { UnsentBytes } from '../budgets/unsent-bytes.ts';
+import { uncounted } from '../listener/limits.ts';
 import { isCrossSite, type RefusedTo } from '../listener/refused-addresses.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import { roomName } from '../protocol/messages.ts';
@@ -26,8 +28,16 @@ export const requestCheck =
 
 export type SendAnswer = (reply: FastifyReply, answer: HttpAnswer) => FastifyReply;
 
+type AnswerOptions = {
+  counts: Counts;
+  ready: () => boolean;
+  refusedTo: RefusedTo;
+  /** Told of every answer, because many of them may not be read. */
+  unsent: Pick<UnsentBytes, 'transferred'>;
+};
+
 export const answerSender =
-  ({ counts, ready, refusedTo }: { counts: Counts; ready: () => boolean; refusedTo: RefusedTo }): SendAnswer =>
+  ({ counts, ready, refusedTo, unsent }: AnswerOptions): SendAnswer =>
   (reply, { status, body, refused, retry = 0 }) => {
     if (refused) counts.refused[refused] += 1;
     if (refused) countFault({ refusedTo }, refused, callerOf(reply.request));
@@ -37,7 +47,11 @@ export const answerSender =
     // For long polls that began before draining: their keep-alive connections would delay it.
     if (!ready()) reply.header('connection', 'close');
     reply.code(status);
-    return body === '' ? reply.send() : reply.type('application/json; charset=utf-8').send(body);
+    if (body === '') return reply.send();
+    unsent.transferred(body.length);
+    // A long one as bytes, because Node counts a text that waits to be sent in characters. A short one is sent faster as a text.
+    const payload = body.length > uncounted / 3 ? Buffer.from(body) : body;
+    return reply.type('application/json; charset=utf-8').send(payload);
   };
 
 export const roomOf = (request: FastifyRequest): string => roomName.parse(paramOf(request));

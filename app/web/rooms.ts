@@ -1,5 +1,6 @@
 /** The routes of a room: WebSocket, and the same protocol over plain HTTP. */
 import type { FastifyInstance } from 'fastify';
+import type { UnsentBytes } from '../budgets/unsent-bytes.ts';
 import type { RefusedTo } from '../listener/refused-addresses.ts';
 import { originPolicy } from './allowed-origins.ts';
 import { requestEcho } from './request-echo.ts';
@@ -15,6 +16,7 @@ export type RoomRoutes = WebSocketRoute &
     messageBytes: number;
     /** Called for each refusal that a client at this address has caused. */
     refusedTo: RefusedTo;
+    unsent: Pick<UnsentBytes, 'transferred'>;
   };
 
 export const roomRoutes = async (app: FastifyInstance, options: RoomRoutes): Promise<void> => {

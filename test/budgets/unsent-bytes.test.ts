@@ -14,11 +14,11 @@ test('counters are called at each enforcement, and early when much was received'
     unsent.count('network', { bytes: 1001, isEnding: false, close });
   };
   unsent.addCounter(counter);
-  unsent.received(900);
+  unsent.transferred(900);
   expect(counted).toBe(0);
-  unsent.received(200);
+  unsent.transferred(200);
   expect([counted, closed]).toEqual([1, 1]);
-  unsent.received(900);
+  unsent.transferred(900);
   unsent.enforce();
   expect([counted, closed]).toEqual([2, 2]);
   unsent.removeCounter(counter);

@@ -49,6 +49,16 @@ describe('log-format', () => {
   });
 });
 
+test('what a client chooses is shortened, so that it cannot fill the disk', () => {
+  const lines: string[] = [];
+  const logger = createPino({ 'log-level': 'info' }, { write: (line) => void lines.push(line) });
+  const settings = { 'disable-logging': false, 'log-4xx': false, 'log-5xx': false, 'log-slow': 0 };
+  const long = 'x'.repeat(60_000);
+  const texts = { method: long, host: long, url: `/${long}`, agent: long, referer: `https://a/${long}` };
+  createAccessLog(logger, settings).answered({ ...answered, ...texts });
+  expect(lines.join('').length).toBeLessThan(3000);
+});
+
 describe('secrets', () => {
   const secret = 'q'.repeat(32);
   test('are redacted by name, at any depth', () => {

@@ -127,6 +127,15 @@ describeEverywhere(files, ({ by, mode: one, way: { kind, over } }) => {
     expect(await nginx.logs()).not.toContain('secret-of-mine');
   });
 
+  test('what a client chooses is cut in the log, so that it cannot fill the disk', async () => {
+    await ask(target, `${base}rooms/cut-${'x'.repeat(7000)}`, { headers: { 'User-Agent': '"'.repeat(7000) } });
+    const lines = async () => (await nginx.logs()).split('\n').filter((line) => line.includes(`${base}rooms/cut-`));
+    await expect.poll(lines).toHaveLength(1);
+    const [line = ''] = await lines();
+    expect(line.length).toBeLessThan(2500);
+    expect(JSON.parse(line)).toMatchObject({ agent: '"'.repeat(256) });
+  });
+
   test('too many handshakes, or too many at once, get 429, and no other requests do', async () => {
     const statuses: number[] = [];
     const again = () => ask(target, `${base}rooms/x/join`, post('{}'));

@@ -12,6 +12,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { listening } from '../../app/config/settings/listening.ts';
 import { backlogWarning, listen } from '../../app/process/listen.ts';
 import { ownerOf } from '../../app/process/privileges.ts';
 import { publish } from '../../app/process/unix-socket-file.ts';
@@ -110,6 +111,11 @@ test('a TCP port in use is an error', async () => {
   await expect(listen(createServer(), { kind: 'tcp', host: '127.0.0.1', port }, { mode: '660' })).rejects.toThrow(
     'EADDRINUSE',
   );
+});
+
+test('by default, the accept queue has places for all connections that nginx lets a network open', () => {
+  const { data: backlog } = listening.listen.safeParse(undefined);
+  expect(backlog).toBeGreaterThanOrEqual(4 * 1000);
 });
 
 test('a backlog longer than the kernel allows gives a warning that names the sysctl', () => {

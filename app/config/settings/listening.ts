@@ -65,11 +65,11 @@ export const listening = {
       uwsgi: 'owner and group of unix sockets; works only as root',
     }),
   listen: integer(1, 65_535)
-    .default(511)
+    .default(4096)
     .register(settingMetadata, {
       help: 'backlog: connections that may wait to be accepted',
       uwsgi: 'length of the listen queue, default 100; refuses to start above net.core.somaxconn',
-      differs: 'default 511; above net.core.somaxconn the kernel shortens it, with a warning',
+      differs: 'default 4096; above net.core.somaxconn the kernel shortens it, with a warning',
       also: ['l'],
     }),
   vacuum: flag().default(true).register(settingMetadata, {

@@ -4,7 +4,15 @@ import type { Socket } from 'node:net';
 import { largestNetwork } from '../../budgets/address.ts';
 import type { TurnShare } from '../../budgets/turn-shares.ts';
 import { abortError, errorResponseOf, errorResponseText, type RefusalCode } from '../error-response.ts';
-import { countMemory, type ListenerOptions, lingerTime, maxHeadLines, promptness, watchReader } from '../limits.ts';
+import {
+  countMemory,
+  type ListenerOptions,
+  lingerTime,
+  maxHeadLines,
+  promptness,
+  unsentOf,
+  watchReader,
+} from '../limits.ts';
 import { interceptLastResponse, releaseLastResponse } from '../node-internals.ts';
 import { type InputOptions, RequestInput } from './input.ts';
 
@@ -47,7 +55,7 @@ export class HttpConnection {
       wants: () => this.#wanted(),
       share: () => this.#share(),
       onParsed: () => this.#checkSize(),
-      onReceived: (bytes) => options.unsent.received(bytes),
+      onReceived: (bytes) => options.unsent.transferred(bytes),
     });
     socket.on('close', this.#onClose);
     // If a body is still arriving, closing would send a reset, which could reach the peer before it has read the response.
@@ -97,12 +105,13 @@ export class HttpConnection {
     return true;
   }
 
-  /** Counts the memory of a request that arrives or is being answered. */
+  /** Counts the memory of a request that arrives or is being answered, and of its response. */
   countMemory(): void {
     const { state } = this.#state;
     const network = this.#exchange?.client ?? this.#network;
-    countMemory(this.#options.unsent, network, this.#input.memory, state !== 'open', () => {
-      this.#warn('rate-limited', 'http: too much of what its address has sent waits', {
+    const unsent = this.#exchange ? unsentOf(this.#exchange.response, this.#socket) : 0;
+    countMemory(this.#options.unsent, network, this.#input.memory + unsent, state !== 'open', () => {
+      this.#warn('rate-limited', 'http: too much that its address has sent or not read', {
         begun: this.#exchange !== undefined,
       });
       this.#socket.destroy();

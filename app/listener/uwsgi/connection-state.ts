@@ -1,6 +1,7 @@
 /** What a uwsgi connection needs of its server, and the states of one. */
 import type { Server } from 'node:http';
-import type { ListenerOptions } from '../limits.ts';
+import type { Socket } from 'node:net';
+import { type ListenerOptions, unsentOf } from '../limits.ts';
 import type { Exchange } from './exchange.ts';
 import type { PacketParser } from './packet.ts';
 import type { UwsgiRequest } from './request.ts';
@@ -20,5 +21,18 @@ export type State =
   /** The packet is complete, and the client's network has to wait for a turn of the event loop. */
   | { state: 'deferred' }
   | Exchange
+  /** The kernel has a long response, which the peer may not have read yet, because it has not closed the connection. */
+  | { state: 'unread'; network: string }
   /** Everything is written; input is discarded, up to `budget` bytes. */
   | { state: 'closing'; budget: number; request: UwsgiRequest | undefined };
+
+/** The memory that a connection takes for a client in this network. `isEnding`: the response is written. */
+type Memory = { network: string; bytes: number; isEnding: boolean };
+
+export const memoryOf = (state: State, socket: Socket): Memory | undefined => {
+  if (state.state === 'unread') return { network: state.network, bytes: socket.bytesWritten, isEnding: true };
+  if (state.state !== 'request') return undefined;
+  const { network, headMemory, request, response, answered } = state;
+  const bytes = headMemory + request.readableLength + unsentOf(response, socket);
+  return { network, bytes, isEnding: answered };
+};

@@ -3,17 +3,14 @@ import type { Socket } from 'node:net';
 import { abortError, errorResponseOf, errorResponseText, type RefusalCode } from '../error-response.ts';
 import { countMemory, lingerTime, promptness, watchReader } from '../limits.ts';
 import { stopFlowing } from '../node-internals.ts';
-import type { Host, State } from './connection-state.ts';
-import { type Exchange, newExchange } from './exchange.ts';
+import { type Host, memoryOf, type State } from './connection-state.ts';
+import { discard, type Exchange, keepAliveDelay, mayBeUnread, newExchange, peerOf } from './exchange.ts';
 import { ping, pong, webRequest } from './modifiers.ts';
 import { createPacketParser, type PacketParser } from './packet.ts';
 import { type ReadPacket, readRequest, runInTurn } from './read-request.ts';
 import { UwsgiRequest } from './request.ts';
 import { UwsgiResponse } from './response.ts';
 import type { RequestHead } from './vars.ts';
-
-/** ms without traffic before TCP keepalive probes the peer of a WebSocket. */
-const keepAliveDelay = 60_000;
 
 /** Bytes that are still read after the response. */
 const lingerBytes = 4 * 1024 * 1024;
@@ -50,14 +47,13 @@ export class Connection {
     else if (state.state === 'request' && !state.answered) this.#checkResponse(state, now);
   }
 
-  /** Counts the memory of a request that is being answered. */
+  /** Counts the memory of a request that is being answered, and of its response, until the peer has read it. */
   countMemory(): void {
-    const state = this.#state;
-    if (state.state !== 'request') return;
-    const { network, headMemory, request, answered } = state;
-    countMemory(this.#host.options.unsent, network, headMemory + request.readableLength, answered, () => {
-      this.#warn('rate-limited', 'uwsgi: too much of what its client has sent waits', { begun: true });
-      this.socket.destroy();
+    const memory = memoryOf(this.#state, this.socket);
+    if (!memory) return;
+    countMemory(this.#host.options.unsent, memory.network, memory.bytes, memory.isEnding, () => {
+      this.#warn('rate-limited', 'uwsgi: too much that its client has sent or not read', { begun: true });
+      discard(this.socket);
     });
   }
 
@@ -246,7 +242,14 @@ export class Connection {
     if (state.unread && (!complete || request.awaited)) request.resume();
     if (!complete) this.#drainBody(state);
     else if (state.extra) this.#linger();
+    else if (mayBeUnread(response, this.socket)) this.#awaitReader(state);
     else this.socket.destroy();
+  }
+
+  #awaitReader({ network }: Exchange): void {
+    this.#state = { state: 'unread', network };
+    this.#deadline = performance.now() + this.#host.options.idleTimeout;
+    this.socket.end().resume();
   }
 
   /** Answered before the body was complete: a handler that is reading it may continue, else it is read and discarded. */
@@ -291,8 +294,6 @@ export class Connection {
     );
   }
 }
-
-const peerOf = (socket: Socket): string => socket.remoteAddress ?? 'unix';
 
 /** Without an 'error' listener the process would crash; 'close' follows. */
 const ignore = (): void => {};

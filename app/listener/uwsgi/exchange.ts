@@ -1,6 +1,8 @@
 /** One request and its response on a uwsgi connection. */
+import type { Socket } from 'node:net';
 import { largestNetwork } from '../../budgets/address.ts';
 import { headMemory } from '../../budgets/unsent-bytes.ts';
+import { isSelfCounting, uncounted } from '../limits.ts';
 import type { UwsgiRequest } from './request.ts';
 import type { UwsgiResponse } from './response.ts';
 import type { RequestHead } from './vars.ts';
@@ -49,3 +51,21 @@ const textLength = (texts: string[]): number => {
   for (const { length } of texts) sum += length;
   return sum;
 };
+
+/** Bytes of the longest response that the kernel may have taken as a whole; of a longer one, most was read while it was written. */
+const mostUnread = 2 * 1024 * 1024;
+
+/** Whether the kernel may keep a long response after it is written, until the peer has read it: as long as its client likes. */
+export const mayBeUnread = (response: UwsgiResponse, { bytesWritten }: Socket): boolean =>
+  !isSelfCounting(response) && bytesWritten > uncounted && bytesWritten <= mostUnread;
+
+/** Closes with a reset, so that the kernel discards what was not read; unix sockets have none. */
+export const discard = (socket: Socket): void => {
+  if (socket.remoteAddress === undefined) socket.destroy();
+  else socket.resetAndDestroy();
+};
+
+export const peerOf = (socket: Socket): string => socket.remoteAddress ?? 'unix';
+
+/** ms without traffic before TCP keepalive probes the peer of a WebSocket. */
+export const keepAliveDelay = 60_000;

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { TurnShares } from '../../../app/budgets/turn-shares.ts';
 import { UnsentBytes } from '../../../app/budgets/unsent-bytes.ts';
+import { countsItself } from '../../../app/listener/limits.ts';
 import { connectTo, readAll } from '../uwsgi/client.ts';
 import { eventually } from '../uwsgi/finish.ts';
 import { connections } from '../uwsgi/listener.ts';
@@ -168,8 +169,84 @@ describe.each(kinds)('--%s', (kind) => {
     unsent.enforce();
     // There, all clients of this test have one address.
     await eventually(async () => expect(await connections(server)).toBe(kind === 'http' ? 5 : 6));
-    expect(lines[0]).toMatchObject({ message: expect.stringContaining('waits') });
+    expect(lines[0]).toMatchObject({ message: expect.stringContaining('too much') });
     for (const socket of sockets) socket.destroy();
+  });
+
+  test('responses that are not read are counted for the address of their client', async () => {
+    const unsent = new UnsentBytes(20e6);
+    // More than the kernel takes.
+    const body = Buffer.alloc(16e6);
+    const open = new Set<ServerResponse>();
+    const { address, server } = await serveAs(kind, (_request, response) => void open.add(response.writeHead(200)), {
+      unsent,
+    });
+    const sockets = Array.from({ length: 4 }, (_, at) => {
+      const socket = connectTo(address).pause();
+      const ip = at < 3 ? '203.0.113.7' : '203.0.113.8';
+      socket.write(headOf(kind, { headers: { 'X-Forwarded-For': ip }, vars: { REMOTE_ADDR: ip } }));
+      return socket.on('error', () => {});
+    });
+    await eventually(() => expect(open.size).toBe(4));
+    for (const response of open) response.end(body);
+    unsent.enforce();
+    await eventually(async () => expect(await connections(server)).toBe(kind === 'http' ? 1 : 2));
+    for (const socket of sockets) socket.destroy();
+  });
+
+  test('a response whose writer counts it is not counted again', async () => {
+    const unsent = new UnsentBytes(1e6);
+    const { address, server } = await serveAs(
+      kind,
+      (_request, response) => {
+        countsItself(response);
+        response.end(Buffer.alloc(16e6));
+        unsent.enforce();
+      },
+      { unsent },
+    );
+    const socket = connectTo(address);
+    socket.write(headOf(kind));
+    await once(socket, 'readable');
+    expect(await connections(server)).toBe(1);
+    socket.destroy();
+  });
+});
+
+describe('over uwsgi, a long response that the kernel has taken', () => {
+  const length = 200_000;
+  const serve = async () => {
+    const unsent = new UnsentBytes(500_000);
+    let finished = 0;
+    const onRequest = (_request: IncomingMessage, response: ServerResponse) => {
+      response.on('finish', () => {
+        finished += 1;
+      });
+      response.end(Buffer.alloc(length));
+    };
+    const { address, server } = await serveAs('socket', onRequest, { unsent });
+    const sockets = Array.from({ length: 5 }, () => {
+      const socket = connectTo(address).pause();
+      socket.write(headOf('socket', { vars: { REMOTE_ADDR: '203.0.113.7' } }));
+      return socket.on('error', () => {});
+    });
+    await eventually(() => expect(finished).toBe(5));
+    return { server, sockets, unsent };
+  };
+
+  test('is counted, and discarded if the client has too many', async () => {
+    const { server, sockets, unsent } = await serve();
+    unsent.enforce();
+    await eventually(async () => expect(await connections(server)).toBe(2));
+    for (const socket of sockets) socket.destroy();
+    await eventually(async () => expect(await connections(server)).toBe(0));
+  });
+
+  test('is counted no longer once it was read', async () => {
+    const { server, sockets } = await serve();
+    const answers = await Promise.all(sockets.map((socket) => readAll(socket.resume())));
+    for (const answer of answers) expect(answer.length).toBeGreaterThan(length);
+    await eventually(async () => expect(await connections(server)).toBe(0));
   });
 });
 
