@@ -45,6 +45,11 @@ export class Allowance {
     return this.#bucket(kind).wait() === 0;
   }
 
+  /** No connection to the peer is made any more. */
+  block(): void {
+    this.#buckets.connection = new TokenBucket([0, Number.POSITIVE_INFINITY]);
+  }
+
   /** Whether the last text or frame was far beyond the limits: ignoring what it sends is not enough. */
   get isFlooding(): boolean {
     return this.#isFlooding;

@@ -5,10 +5,12 @@
  */
 import type { Allowance } from './allowance.ts';
 import { Channel, type ChannelSetup } from './channel.ts';
+import type { Clock } from './clock.ts';
 import { bounds, type Description, type Negotiable } from './link-signal.ts';
+import { MediaGuard } from './remote-media.ts';
 import { limitSdp } from './remote-sdp.ts';
 import { AudioLevels, type Ice, isRelayed, kinds, type PeerConnection, type Rtc, type Tracks } from './rtc.ts';
-import type { VideoLimits } from './video-budget.ts';
+import { setEncoding, type VideoLimits } from './video-budget.ts';
 
 export type NegotiationSetup = ChannelSetup & {
   allowance: Allowance;
@@ -16,6 +18,7 @@ export type NegotiationSetup = ChannelSetup & {
   ice: Ice;
   tracks: Tracks;
   rtc: Rtc;
+  clock: Clock;
   send(data: Negotiable): void;
   /** The connection's state changed. */
   state(state: RTCPeerConnectionState): void;
@@ -41,6 +44,7 @@ export class Negotiation {
   #remoteUfrag: string | undefined;
   #candidatesLeft: number = bounds.candidates;
   #levels = new AudioLevels();
+  #guard: MediaGuard;
 
   constructor(setup: NegotiationSetup) {
     this.#setup = setup;
@@ -48,6 +52,7 @@ export class Negotiation {
     this.#pc = setup.rtc.connection({ ...setup.ice, bundlePolicy: 'max-bundle' });
     // Both tracks belong to the same stream, so that receivers synchronize them.
     this.#localStream = setup.rtc.stream();
+    this.#guard = new MediaGuard(setup.clock, this.#pc, (reason) => this.#block(reason));
     this.#addListeners();
     if (setup.initiator) this.#attempt(() => this.#addTransceivers());
   }
@@ -83,7 +88,9 @@ export class Negotiation {
   /** Statistics of the connection; undefined once it is closed. */
   async stats(): Promise<RTCStatsReport | undefined> {
     try {
-      return this.#closed ? undefined : await this.#pc.getStats();
+      const stats = this.#closed ? undefined : await this.#pc.getStats();
+      if (stats) this.#guard.check(stats);
+      return stats;
     } catch (error) {
       this.#warning(error);
       return undefined;
@@ -94,9 +101,9 @@ export class Negotiation {
   setLimits(limits: VideoLimits): void {
     if (JSON.stringify(limits) === JSON.stringify(this.#limits)) return;
     this.#limits = limits;
-    this.#setEncoding(this.#senders.video, limits);
+    this.#attempt(() => setEncoding(this.#senders.video, limits));
     // Audio has priority when bandwidth is short. https://www.w3.org/TR/webrtc-priority/
-    this.#setEncoding(this.#senders.audio, { priority: 'high', networkPriority: 'high' });
+    this.#attempt(() => setEncoding(this.#senders.audio, { priority: 'high', networkPriority: 'high' }));
   }
 
   /** Sets the ICE servers for the next path; the current one is unaffected. */
@@ -132,6 +139,7 @@ export class Negotiation {
 
   close(): void {
     this.#closed = true;
+    this.#guard.stop();
     this.#channel?.close();
     const pc = this.#pc;
     pc.onnegotiationneeded = pc.onicecandidate = pc.ontrack = pc.ondatachannel = pc.onconnectionstatechange = null;
@@ -144,7 +152,10 @@ export class Negotiation {
     pc.onicecandidate = ({ candidate }) => {
       if (candidate) this.#setup.send({ candidate: candidate.toJSON() });
     };
-    pc.ontrack = ({ track }) => this.#setup.track(track);
+    pc.ontrack = ({ track }) => {
+      this.#setup.track(track);
+      this.#guard.start();
+    };
     pc.ondatachannel = ({ channel }) => this.#refuseChannel(channel);
     pc.onconnectionstatechange = () => this.#setup.state(pc.connectionState);
   }
@@ -172,6 +183,12 @@ export class Negotiation {
     this.#warning(new Error(reason));
     this.close();
     this.#setup.state('disconnected');
+  }
+
+  /** Ends the connection for good: each further one would cost the same again. */
+  #block(reason: string): void {
+    this.#setup.allowance.block();
+    this.#abort(reason);
   }
 
   async #offer(): Promise<void> {
@@ -256,14 +273,6 @@ export class Negotiation {
       this.#replaceTrack(kind);
     }
     this.#channel ??= this.#createChannel();
-  }
-
-  #setEncoding(sender: RTCRtpSender | undefined, change: Partial<RTCRtpEncodingParameters>): void {
-    const parameters = sender?.getParameters();
-    const [encoding] = parameters?.encodings ?? [];
-    if (!parameters || !encoding) return;
-    Object.assign(encoding, change);
-    this.#attempt(() => sender?.setParameters(parameters));
   }
 
   #replaceTrack(kind: (typeof kinds)[number]): void {

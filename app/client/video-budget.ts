@@ -44,6 +44,18 @@ export const limitsOf = (budget: VideoBudget, peers: number, lines: number, scre
   return { maxBitrate: step.bitrate, scaleResolutionDownBy: Math.max(1, lines / step.lines) };
 };
 
+/** Changes how `sender` encodes its track. Only the first encoding: remote-sdp.ts refuses simulcast. */
+export const setEncoding = async (
+  sender: RTCRtpSender | undefined,
+  change: Partial<RTCRtpEncodingParameters>,
+): Promise<void> => {
+  const parameters = sender?.getParameters();
+  const [encoding] = parameters?.encodings ?? [];
+  if (!sender || !parameters || !encoding) return;
+  Object.assign(encoding, change);
+  await sender.setParameters(parameters);
+};
+
 const stepOf = ({ below }: VideoBudget, peers: number): 0 | 1 | 2 | 3 | 4 => {
   const best = maxPeers.filter((limit) => peers > limit).length;
   return Math.min(lastStep, best + below) as 0 | 1 | 2 | 3 | 4;

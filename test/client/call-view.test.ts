@@ -10,6 +10,8 @@ import { toggleFloating } from '../../app/client/page/call/full-screen.ts';
 import { Stage } from '../../app/client/page/call/stage.tsx';
 import { useShortcuts } from '../../app/client/page/call/use-shortcuts.ts';
 import { words } from '../../app/client/page/i18n/i18n.ts';
+import { Landing } from '../../app/client/page/lobby/landing.tsx';
+import { PasscodeNeeded } from '../../app/client/page/lobby/passcode.tsx';
 import { settled } from './fake-clock.ts';
 import { closePage, FakeElement, rendered, stubPage } from './fake-dom.ts';
 
@@ -100,6 +102,27 @@ describe('the invitation', () => {
       expect(root.find(({ localName }) => localName === 'p')?.textContent, access).toBe('');
     }
   });
+});
+
+it.each([
+  ['the start page', () => h(Landing, { open: () => {} }), 'room-problem', words.landing.problems.missing],
+  [
+    'the passcode form',
+    () => h(PasscodeNeeded, { wrong: false, join: () => {}, back: () => {} }),
+    'passcode-problem',
+    words.passcode.missing,
+  ],
+])('%s announces each error, although the text is the same', async (_, view, id, text) => {
+  const root = await rendered(view());
+  const alert = root.find(({ attributes }) => attributes.get('id') === id);
+  const form = alert?.parentElement;
+  const texts: (FakeElement | null | undefined)[] = [];
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    await act(() => void form?.dispatchEvent(new Event('submit', { cancelable: true })));
+    expect(alert?.textContent).toBe(text);
+    texts.push(alert?.firstChild);
+  }
+  expect(texts[1]).not.toBe(texts[0]);
 });
 
 it.each(['later', 'constructor'])('the stage has no badge for the unknown access %s', async (access) => {

@@ -8,6 +8,7 @@ import { Connection } from '../../app/client/connection.ts';
 import { Emitter } from '../../app/client/events.ts';
 import { bounds, readSignal } from '../../app/client/link-signal.ts';
 import { Mesh, type MeshEvents } from '../../app/client/mesh.ts';
+import { mediaBounds } from '../../app/client/remote-media.ts';
 import { limitSdp, payloadBounds, sdpBounds } from '../../app/client/remote-sdp.ts';
 import { FakeClock, settled } from './fake-clock.ts';
 import { FakeChannel, FakePc, FakeRtc } from './fake-rtc.ts';
@@ -24,6 +25,10 @@ const offer = (link: number, sdp = `a=ice-ufrag:${link}\r\n`) => ({ link, descri
 const candidateLine = (index: number) => `a=candidate:${index} 1 udp 1 192.0.2.1 ${index} typ host\r\n`;
 const candidateLines = (count: number) => Array.from({ length: count }, (_, index) => candidateLine(index)).join('');
 const live = ({ made }: FakeRtc) => made.filter(({ connectionState }) => connectionState !== 'closed').length;
+
+type Media = { size?: { width: number; height: number }; stats?: object[] };
+const received = (frameWidth: number, frameHeight: number) => ({ type: 'inbound-rtp', frameWidth, frameHeight });
+const remotes = (count: number) => Array.from({ length: count }, () => ({ type: 'remote-candidate' }));
 
 describe('new connections', () => {
   it('are created only for the next generation, and a limited number a minute', async () => {
@@ -79,6 +84,28 @@ describe('new connections', () => {
     time.now += 60_000;
     await clock.pass(20_000);
     expect(a.rtc.made).toHaveLength(rateLimits.connection[0] + 1);
+  });
+
+  it.each([
+    ['a picture of more than 16 megapixels', true, { size: { width: 4_097, height: 4_096 } }],
+    ['the same picture, known from the statistics', true, { stats: [received(4_097, 4_096)] }],
+    ['addresses beyond those of signals', true, { stats: remotes(mediaBounds.candidates + 1) }],
+    ['a picture of a large screen', false, { size: { width: 5_120, height: 2_880 }, stats: [received(5_120, 2_880)] }],
+    ['many addresses', false, { stats: remotes(mediaBounds.candidates) }],
+  ])('to a peer that sends %s end for good: %s', async (_, ends, { size, stats = [] }: Media) => {
+    const { a, clock, connect } = pair();
+    await connect();
+    const track = a.rtc.latest.transceivers.find(({ receiver }) => receiver.track.kind === 'video')?.receiver.track;
+    if (size && track) track.getSettings = () => size;
+    a.rtc.latest.getStats = async () => new Map(stats.map((each, index) => [`${index}`, each]));
+    await a.link.stats();
+    await clock.pass(300);
+    expect([a.troubles.length, live(a.rtc)]).toEqual(ends ? [1, 0] : [0, 1]);
+    time.now += 600_000;
+    await clock.pass(600_000);
+    a.link.retry();
+    await clock.pass(600_000);
+    expect([a.link.state, a.rtc.made.length]).toEqual([ends ? 'failed' : 'connected', 1]);
   });
 
   it('survive every failure in the browser', async () => {
@@ -224,6 +251,9 @@ describe('the SDP of a peer', () => {
     ['a malformed payload type', (index: number) => `a=rtcp-fb:+96 x${index}`, 0],
     ['a name in another case', (index: number) => `a=RTCP-FB:96 x${index}`, payloadBounds['rtcp-fb']],
     ['a candidate behind a space', () => 'a= candidate:1', 0],
+    ['all payload types together', (index: number) => `a=rtcp-fb:${index % 128} x${index}`, sdpBounds.payload],
+    ['a layer of simulcast', (index: number) => `a=rid:${index} recv`, 0],
+    ['simulcast', () => 'a=simulcast:recv 0;1;2', 0],
   ])('has a limited number of lines of %s', (_, line, most) => {
     expect(left(lines(1_000, line))).toHaveLength(most);
   });
@@ -456,6 +486,8 @@ it('the limits are those of the README', () => {
     sdpBounds.attribute,
     12,
     '4; 2',
+    sdpBounds.payload,
+    mediaBounds.candidates,
   ])
     expect(readme).toMatch(new RegExp(`\\| +${number.toLocaleString('en').replace(',', ' ')} `));
 });

@@ -2,13 +2,14 @@
 import type { ComponentChildren, VNode } from 'preact';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Emitter } from '../../app/client/events.ts';
+import { announcementLimits } from '../../app/client/page/call/announcement-limit.ts';
 import { CallModel } from '../../app/client/page/call/call-model.ts';
 import { Line, withLinks } from '../../app/client/page/chat/chat.tsx';
 import { ownLine, receivedLine } from '../../app/client/page/chat/chat-log.ts';
 import type { Devices } from '../../app/client/page/devices/devices.ts';
 import { clock, formatAs } from '../../app/client/page/i18n/format.ts';
 import { words } from '../../app/client/page/i18n/i18n.ts';
-import type { RoomEvents } from '../../app/client/room.ts';
+import type { RemotePeer, RoomEvents } from '../../app/client/room.ts';
 import type { Access, Role } from '../../app/protocol/messages.ts';
 
 const far = vi.hoisted(() => ({ room: {} as object }));
@@ -42,19 +43,22 @@ const opened = (role: Role, room: { access: Access; passcode: boolean }) => {
   return { model, asked, join };
 };
 
+const ada = { id: 'a', name: 'Ada', hand: false, media: { audio: true, video: true } } as unknown as RemotePeer;
+
 const enter = (state: (kind: string) => object = () => ({ state: 'off' })) => {
   const emitter = new Emitter<RoomEvents>();
-  far.room = {
+  const room = {
     state: { state: 'joined' },
-    peers: [{ id: 'a', name: 'Ada' }],
+    peers: [ada],
     on: emitter.on.bind(emitter),
     chat: () => new Promise(() => {}),
   };
+  far.room = room;
   const devices = { state, onChange: () => () => {}, onReplaced: () => () => {}, stream: {} };
   const model = new CallModel({ room: 'garden', name: '', devices: devices as unknown as Devices });
   const rendered = vi.fn();
   model.onChange(rendered);
-  return { emitter, model, rendered };
+  return { emitter, model, rendered, room };
 };
 
 describe('a call', () => {
@@ -94,6 +98,43 @@ describe('a call', () => {
     expect([asked, model.toasts.map(({ text }) => text)]).toEqual([sets, toasts]);
     join();
     expect(asked).toEqual(sets);
+
+  it('announces a limited number of texts and changes of one peer, and of others as before', () => {
+    const { emitter, model } = enter();
+    const announced = vi.spyOn(model, 'announce');
+    const [burst, interval] = announcementLimits.peer;
+    for (let at = 1; at <= 100; at += 1) {
+      emitter.emit('chat', { from: 'a', text: `${at}`, at });
+      emitter.emit('peer-updated', { ...ada, hand: at % 2 === 0 });
+    }
+    expect(announced.mock.calls).toHaveLength(2 * burst);
+    emitter.emit('chat', { from: 'b', text: 'help', at: 101 });
+    expect(announced).toHaveBeenLastCalledWith('Guest: help');
+    expect(model.chat.unread).toBe(101);
+    vi.advanceTimersByTime(interval);
+    emitter.emit('chat', { from: 'a', text: 'again', at: 102 });
+    expect(announced).toHaveBeenLastCalledWith('Ada: again');
+  });
+
+  it('announces a limited number of peers that join and leave', () => {
+    const { emitter, model } = enter();
+    const announced = vi.spyOn(model, 'announce');
+    for (let index = 0; index < 100; index += 1)
+      emitter.emit('peer-left', { peer: { ...ada, id: `p${index}` }, reason: 'left' });
+    expect(announced.mock.calls).toHaveLength(announcementLimits.presence[0]);
+  });
+
+  it('announces another name of a peer, later if the peer has used up its announcements', () => {
+    const { emitter, model, room } = enter();
+    emitter.emit('peer-joined', ada);
+    const announced = vi.spyOn(model, 'announce');
+    for (let index = 0; index < 100; index += 1) emitter.emit('peer-updated', { ...ada, hand: index % 2 === 0 });
+    announced.mockClear();
+    room.peers = [{ ...ada, name: 'Ben' }];
+    emitter.emit('peer-updated', { ...ada, name: 'Ben' });
+    expect(announced).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(announcementLimits.peer[1]);
+    expect(announced.mock.calls).toEqual([['Ada is now called Ben']]);
   });
 
   it('announces only the beginning of a text, and whether it is private', () => {

@@ -306,10 +306,12 @@ describe('announcements', () => {
     expect(peerAnnouncement({ ...peer, hand: true }, { ...peer, hand: true })).toEqual([]);
     const sharing = { ...peer, media: { ...peer.media, screen: true } };
     expect(peerAnnouncement(peer, sharing)).toEqual(['Ada started sharing their screen']);
+    expect(peerAnnouncement(peer, { ...peer, name: 'Ben' })).toEqual(['Ada is now called Ben']);
+    expect(peerAnnouncement(undefined, { ...peer, name: 'Ben' })).toEqual([]);
   });
 
   it('isolate the direction of names and texts, which cannot end that', () => {
-    const named = (name: string) => peerAnnouncement(peer, { ...peer, name, hand: true });
+    const named = (name: string) => peerAnnouncement({ ...peer, name }, { ...peer, name, hand: true });
     expect(named('שלום')).toEqual(['\u2068שלום\u2069 raised their hand']);
     expect(leaveAnnouncement({ name: 'Ada\u202e' }, 'left')).toBe('\u2068Ada\u2069 left');
     expect(words.chat.said('Ada', 'a\u2069\u202eb \u2067c\u2069 \u2066d')).toBe('Ada: \u2068ab \u2067c\u2069 d\u2069');

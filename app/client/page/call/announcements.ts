@@ -10,6 +10,8 @@ type PeerSnapshot = Pick<RemotePeer, 'name' | 'hand' | 'media'>;
 
 export const peerAnnouncement = (before: PeerSnapshot | undefined, now: PeerSnapshot): string[] => {
   const announcements: string[] = [];
+  // A peer could take the name of another one unnoticed.
+  if (before && before.name !== now.name) announcements.push(words.call.renamed(nameOf(before), nameOf(now)));
   if (now.hand && !before?.hand) announcements.push(words.call.raised(nameOf(now)));
   if (now.media.screen && !before?.media.screen) announcements.push(words.screen.began(nameOf(now)));
   return announcements;

@@ -19,6 +19,7 @@ import { words } from '../i18n/i18n.ts';
 import { icePolicyOf } from '../route.ts';
 import { keepSeat, recallToken, rememberRoom, type Seat } from '../storage.ts';
 import { type Toast, Toasts } from '../ui/toasts.ts';
+import { AnnouncementLimit, announcementLimits } from './announcement-limit.ts';
 import { knocksSince, leaveAnnouncement, nameOf, peerAnnouncement, roomStateAnnouncements } from './announcements.ts';
 import { LocalParticipant } from './local-participant.ts';
 import { Reactions } from './reactions.ts';
@@ -62,10 +63,13 @@ export class CallModel {
   #awaitingAdmission = false;
   #roomState: RoomState | undefined;
   #toasts = new Toasts(() => this.#changedSoon());
+  #limit = new AnnouncementLimit();
+  /** By peer, for changes that are announced later. */
+  #timers: Record<string, ReturnType<typeof setTimeout>> = {};
   #panel: Panel = 'none';
   #renderTimer: ReturnType<typeof setTimeout> | undefined;
-  /** Last announced hand and media of each peer. */
-  #known = new Map<string, Pick<RemotePeer, 'hand' | 'media'>>();
+  /** Last announced name, hand and media of each peer. */
+  #known = new Map<string, Pick<RemotePeer, 'name' | 'hand' | 'media'>>();
 
   constructor(entry: JoinParameters) {
     const { room, name, devices, passcode, session, seat } = entry;
@@ -89,14 +93,14 @@ export class CallModel {
       room: this.#room,
       nameOfPeer,
       isOpen: () => this.#panel === 'chat',
-      announce: (text) => this.announce(text),
+      announce: (text, from) => this.#limit.take('text', from) && this.announce(text),
       changed: () => this.#changedSoon(),
     });
     this.transfers = new FileTransfers(
       this.#room,
       nameOfPeer,
       () => this.#changedSoon(),
-      ({ peerName, file }) => this.chat.notify(words.files.offers(peerName, file.name)),
+      ({ peerName, file }) => this.chat.notify(words.files.offers(peerName, file.name), file.peer),
     );
     this.local = new LocalParticipant({
       room: this.#room,
@@ -214,7 +218,8 @@ export class CallModel {
     this.#room.on('peer-updated', (peer) => this.#peerChanged(peer));
     this.#room.on('peer-left', ({ peer, reason }) => {
       this.#known.delete(peer.id);
-      this.announce(leaveAnnouncement(peer, reason));
+      this.#limit.forget(peer.id);
+      if (this.#limit.takePresence()) this.announce(leaveAnnouncement(peer, reason));
     });
     this.#room.on('quality', () => this.#panel === 'people' && this.#changed());
     this.#room.on('reaction', ({ from, text }) => this.reactions.show(from, text));
@@ -266,21 +271,32 @@ export class CallModel {
   #setRoomState(roomState: RoomState): void {
     const before = this.#roomState;
     this.#roomState = roomState;
-    for (const text of knocksSince(before, roomState)) this.#toasts.show(text, true);
+    for (const text of knocksSince(before, roomState)) if (this.#limit.takePresence()) this.#toasts.show(text, true);
     for (const text of roomStateAnnouncements(before, roomState)) this.announce(text);
     this.#changedSoon();
   }
 
   #peerAppeared(peer: RemotePeer): void {
     this.#known.set(peer.id, peer);
-    if (this.#announceJoins) this.announce(words.call.joined(nameOf(peer)));
+    if (this.#announceJoins && this.#limit.takePresence()) this.announce(words.call.joined(nameOf(peer)));
     this.#changedSoon();
   }
 
   #peerChanged(peer: RemotePeer): void {
-    for (const text of peerAnnouncement(this.#known.get(peer.id), peer)) this.announce(text);
-    this.#known.set(peer.id, peer);
     this.#changedSoon();
+    const texts = peerAnnouncement(this.#known.get(peer.id), peer);
+    if (texts.length > 0 && !this.#limit.take('change', peer.id)) return this.#announceLater(peer.id);
+    for (const text of texts) this.announce(text);
+    this.#known.set(peer.id, peer);
+  }
+
+  /** Announces what is still true then: another name must not remain unannounced. */
+  #announceLater(id: string): void {
+    this.#timers[id] ??= setTimeout(() => {
+      delete this.#timers[id];
+      const peer = this.peers.find((each) => each.id === id);
+      if (peer) this.#peerChanged(peer);
+    }, announcementLimits.peer[1]);
   }
 
   #changed(): void {

@@ -8,6 +8,9 @@ type ScreenShareState =
 /** `setVoice` replaces the microphone track in the mix. */
 type Mixer = { track: MediaStreamTrack; setVoice(voice: MediaStreamTrack | null): void; close(): void };
 
+/** Other peers refuse larger pictures: `mediaBounds` in remote-media.ts. */
+const video = { frameRate: { max: 15 }, width: { max: 4_096 }, height: { max: 4_096 } };
+
 export const canShare = (): boolean => typeof navigator.mediaDevices?.getDisplayMedia === 'function';
 
 export class ScreenShare {
@@ -29,7 +32,7 @@ export class ScreenShare {
     const request: ScreenShareState = { state: 'asking' };
     this.#become(request);
     try {
-      const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 15 } }, audio: true });
+      const stream = await navigator.mediaDevices.getDisplayMedia({ video, audio: true });
       if (this.#isCurrent(request)) this.#started(stream);
       else stopTracks(stream);
     } catch (error) {

@@ -12,7 +12,8 @@ type ChatModelOptions = {
   nameOfPeer(peer: string): string;
   /** Whether the chat is shown. */
   isOpen(): boolean;
-  announce(text: string): void;
+  /** `from`: the peer that has caused it. */
+  announce(text: string, from: string): void;
   changed(): void;
 };
 
@@ -53,11 +54,11 @@ export class ChatModel {
   }
 
   /** Counts and announces what is new in the chat, unless it is open. */
-  notify(text: string): void {
+  notify(text: string, from: string): void {
     const { isOpen, announce, changed } = this.#options;
     if (!isOpen()) {
       this.#unread += 1;
-      announce(text);
+      announce(text, from);
     }
     changed();
   }
@@ -66,6 +67,6 @@ export class ChatModel {
     const line = receivedLine(chat, this.#options.nameOfPeer(chat.from));
     this.#log.add(line);
     const said = line.isPrivate ? words.chat.saidPrivately : words.chat.said;
-    this.notify(said(line.name, excerptOf(line.text, mostAnnounced)));
+    this.notify(said(line.name, excerptOf(line.text, mostAnnounced)), chat.from);
   }
 }

@@ -76,11 +76,13 @@ const NewRoom = ({ openNew }: Pick<LandingProps, 'openNew'>) => {
 const RoomForm = ({ open }: Pick<LandingProps, 'open'>) => {
   const field = useRef<HTMLInputElement>(null);
   const [problem, setProblem] = useState<RoomNameProblem>();
+  const [attempt, setAttempt] = useState(0);
   const submit = (event: Event) => {
     event.preventDefault();
     const room = normalRoomName(field.current?.value ?? '');
     const found = roomNameProblem(room);
     setProblem(found);
+    setAttempt(attempt + 1);
     if (found) field.current?.focus();
     else open(room);
   };
@@ -106,8 +108,9 @@ const RoomForm = ({ open }: Pick<LandingProps, 'open'>) => {
           {landing.go}
         </button>
       </div>
+      {/* A new element each time: the same text would not be announced again. */}
       <p id="room-problem" class="problem below-field" role="alert">
-        {problem && landing.problems[problem]}
+        {problem && <span key={attempt}>{landing.problems[problem]}</span>}
       </p>
     </form>
   );

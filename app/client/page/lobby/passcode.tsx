@@ -11,12 +11,14 @@ export const PasscodeNeeded = ({ wrong, join, back }: PasscodeNeededProps) => {
   useTitle(`${passcode.title} – ${words.product}`);
   const field = useRef<HTMLInputElement>(null);
   const [problem, setProblem] = useState(wrong ? passcode.wrong : '');
+  const [attempt, setAttempt] = useState(0);
   useEffect(() => field.current?.focus(), []);
   const submit = (event: Event) => {
     event.preventDefault();
     const text = field.current?.value ?? '';
     if (text !== '') return join(text);
     setProblem(passcode.missing);
+    setAttempt(attempt + 1);
     field.current?.focus();
   };
   return (
@@ -38,8 +40,9 @@ export const PasscodeNeeded = ({ wrong, join, back }: PasscodeNeededProps) => {
           aria-describedby="passcode-problem"
           onInput={() => setProblem('')}
         />
+        {/* A new element each time: the same text would not be announced again. */}
         <p id="passcode-problem" class="problem below-field" role="alert">
-          {problem}
+          {problem !== '' && <span key={attempt}>{problem}</span>}
         </p>
         <div class="choices">
           <button type="submit" class="button primary">

@@ -127,6 +127,7 @@ export const ar: Words = {
     left: (name) => `غادر ${name}`,
     lost: (name) => `انقطع اتصال ${name}`,
     kicked: (name) => `أخرج المضيف ${name}`,
+    renamed: (before, now) => `الاسم الجديد لـ ${before} هو ${now}`,
     raised: (name) => `رفع ${name} يده`,
     letIn: 'سُمح لك بالدخول',
     back: 'عدت إلى المكالمة',

@@ -102,6 +102,7 @@ export const en = {
     left: (name: string) => `${name} left`,
     lost: (name: string) => `${name} lost connection`,
     kicked: (name: string) => `${name} was removed by a host`,
+    renamed: (before: string, now: string) => `${before} is now called ${now}`,
     raised: (name: string) => `${name} raised their hand`,
     letIn: 'You were let in',
     back: 'You’re back',

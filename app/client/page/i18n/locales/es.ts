@@ -114,6 +114,7 @@ export const es: Words = {
     left: (name) => `${name} ha salido`,
     lost: (name) => `${name} ha perdido la conexión`,
     kicked: (name) => `Un anfitrión ha expulsado a ${name}`,
+    renamed: (before, now) => `${before} ahora se llama ${now}`,
     raised: (name) => `${name} ha levantado la mano`,
     letIn: 'Te han dejado entrar',
     back: 'Has vuelto a la llamada',

@@ -103,6 +103,7 @@ export const ja: Words = {
     left: (name) => `${name} さんが退出しました`,
     lost: (name) => `${name} さんの接続が切れました`,
     kicked: (name) => `ホストが ${name} さんを退出させました`,
+    renamed: (before, now) => `${before} さんの名前が「${now}」に変わりました`,
     raised: (name) => `${name} さんが挙手しました`,
     letIn: '参加が承認されました',
     back: '通話に戻りました',

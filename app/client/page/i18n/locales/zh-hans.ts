@@ -102,6 +102,7 @@ export const zhHans: Words = {
     left: (name) => `${name} 离开了`,
     lost: (name) => `${name} 的连接断开了`,
     kicked: (name) => `${name} 被主持人移出了通话`,
+    renamed: (before, now) => `${before} 已改名为 ${now}`,
     raised: (name) => `${name} 举手了`,
     letIn: '你已获准进入',
     back: '你已回到通话',
