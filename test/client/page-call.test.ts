@@ -98,6 +98,7 @@ describe('a call', () => {
     expect([asked, model.toasts.map(({ text }) => text)]).toEqual([sets, toasts]);
     join();
     expect(asked).toEqual(sets);
+  });
 
   it('announces a limited number of texts and changes of one peer, and of others as before', () => {
     const { emitter, model } = enter();
