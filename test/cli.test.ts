@@ -9,7 +9,10 @@ import { decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { parse } from 'yaml';
+import { makeToken, parseTokenCommand } from '../app/commands/token.ts';
+import { load } from '../app/config/load.ts';
 import { settingNames } from '../app/config/schema.ts';
+import { eventually } from './listener/uwsgi/finish.ts';
 
 const cli = join(import.meta.dirname, '../dist/cli.js');
 const directory = mkdtempSync(join(tmpdir(), 'genkan-cli-'));
@@ -22,7 +25,7 @@ const put = (name: string, text: string): string => {
 const runWith = (environment: Record<string, string>, ...args: string[]) =>
   spawnSync(process.execPath, [cli, ...args], {
     encoding: 'utf8',
-    timeout: 10_000,
+    timeout: 30_000,
     env: { ...process.env, ...environment },
   });
 const run = (...args: string[]) => runWith({}, ...args);
@@ -36,8 +39,9 @@ describe('arguments and exit codes', () => {
     const { status, stdout } = run('--help', '--all');
     expect(status).toBe(0);
     for (const name of settingNames) expect(stdout).toContain(`--${name} `);
+    const { stdout: tokenHelp } = run('token', '--help');
     for (const option of ['--room NAME', '--role host|guest', '--not-before TIME', '--once', '--link URL'])
-      expect(run('token', '--help').stdout).toContain(`\n    ${option} `);
+      expect(tokenHelp).toContain(`\n    ${option} `);
     expect(run('conform', '--help').stdout).toMatch(/^ {4}--quick SECONDS /m);
     expect(run('--version').stdout).toMatch(/^genkan \d+\.\d+\.\d+\n$/);
   });
@@ -182,11 +186,28 @@ describe('token', () => {
     [['--room', '--role', 'host'], '--room: a value is missing'],
     [['--room', 'a', '--once=1'], '--once: takes no value'],
     [['--room', 'a', '--rolle', 'host'], '--rolle: there is no such setting'],
-  ])('%j is refused with an error message', (words, sentence) => {
-    const { status, stdout, stderr } = run('token', ...words, ...key);
-    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
-    expect(stderr).toContain(`genkan: ${sentence}`);
-    expect(stderr).not.toContain(secret);
+  ])('%j is refused with an error message', async (words, sentence) => {
+    const parsed = parseTokenCommand([...words, ...key]);
+    const loaded = 'faults' in parsed ? parsed : load(parsed.rest, {});
+    const result =
+      'request' in parsed && 'settings' in loaded
+        ? await makeToken(parsed.request, loaded.settings, Date.now())
+        : loaded;
+    const faults = 'faults' in result ? result.faults : [];
+    expect(faults.map((fault) => fault.slice(0, sentence.length))).toContain(sentence);
+    expect(faults.join()).not.toContain(secret);
+  });
+  test('a refusal is printed to stderr alone, with exit code 2', () => {
+    for (const [words, sentence] of [
+      [['--once=1'], '--once: takes no value'],
+      [['--rolle', 'host'], '--rolle: there is no such setting'],
+      [['--ttl', 'soon'], '--ttl: must be a duration'],
+    ] as const) {
+      const { status, stdout, stderr } = run('token', '--room', 'a', ...words, ...key);
+      expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+      expect(stderr).toContain(`genkan: ${sentence}`);
+      expect(stderr).not.toContain(secret);
+    }
   });
   test('is refused without a key to sign with, or with a secret that is too short', () => {
     expect(run('token', '--room', 'a')).toMatchObject({
@@ -220,13 +241,20 @@ describe('running', () => {
     const child = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'inherit', ...stdio] });
     stops.push(() => child.kill('SIGKILL'));
     let output = '';
-    child.stdout?.on('data', (text) => {
-      output += text;
-    });
     const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
-    for (let tries = 0; !output.includes('Genkan is running at') && tries < 500; tries += 1)
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    return { child, exited, url: /Genkan is running at (\S+)/.exec(output)?.[1] ?? `nothing but ${output}` };
+    await new Promise<void>((resolve) => {
+      void exited.then(() => resolve());
+      child.stdout?.on('data', (text) => {
+        output += text;
+        if (output.includes('Genkan is running at')) resolve();
+      });
+    });
+    return {
+      child,
+      exited,
+      url: /Genkan is running at (\S+)/.exec(output)?.[1] ?? `nothing but ${output}`,
+      output: () => output,
+    };
   };
 
   test('the command line of earlier projects starts, in another directory, from a file', async () => {
@@ -259,15 +287,14 @@ describe('running', () => {
   });
 
   test('a second SIGTERM skips the drain', async () => {
-    const { child, exited, url } = await start(['--http', '127.0.0.1:0', '--drain-timeout', '600']);
-    const port = new URL(url).port;
-    const stuck = connect(Number(port), '127.0.0.1');
+    const { child, exited, url, output } = await start(['--http', '127.0.0.1:0', '--drain-timeout', '600']);
+    const stuck = connect(Number(new URL(url).port), '127.0.0.1');
     stuck.on('error', () => {});
-    await new Promise((resolve) => stuck.once('connect', resolve));
-    stuck.write('POST /rooms/r/join HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n');
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    // The server has read these headers when it asks for the body.
+    stuck.write('POST /rooms/r/join HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n');
+    await new Promise((resolve) => stuck.once('data', resolve));
     child.kill('SIGTERM');
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await eventually(() => expect(output()).toContain('draining'));
     child.kill('SIGTERM');
     expect(await exited).toBe(1);
     stuck.destroy();

@@ -49,6 +49,8 @@ export default defineConfig({
           exclude: [long],
           // These tests wait for processes more than they work.
           maxWorkers: 2 * cores,
+          // As in `unit`.
+          isolate: false,
           sequence: { groupOrder: 1 },
           testTimeout: 40_000,
         },

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core';
-import { type Camera, framesDecoded, giveCamera, launch } from '../stack/browser.ts';
+import { type Camera, framesDecoded, giveCamera, launch, wholeChromium } from '../stack/browser.ts';
 import { bare, descendantsOf, genkan, median, type Server } from './servers.ts';
 
 const rounds = Number(process.env.ROUNDS ?? 12);
@@ -240,7 +240,7 @@ const contestants: Contestant[] = [
   { name: 'Genkan', url: (room) => `${at(0)}/rooms/${room}` },
   { name: 'the minimal page', url: (room) => `${at(1)}/${room}` },
 ];
-const browser = await launch();
+const browser = await launch({ program: wholeChromium });
 try {
   if (wants('fetched')) for (const contestant of contestants) await fetched(browser, contestant);
   if (wants('join')) await joining(browser, contestants);

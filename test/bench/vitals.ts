@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Browser, CDPSession, Page } from 'playwright-core';
 import { startNginx } from '../nginx/nginx.ts';
 import { startSite } from '../signaling/site.ts';
-import { launch } from '../stack/browser.ts';
+import { launch, wholeChromium } from '../stack/browser.ts';
 import { median } from './servers.ts';
 
 const rounds = Number(process.env.ROUNDS ?? 5);
@@ -106,7 +106,7 @@ const measure = async (browser: Browser, url: string, ready: (page: Page) => Pro
 const site = await startSite(['--log-level', 'warn']);
 const publicDir = join(import.meta.dirname, '../../dist/public');
 const nginx = await startNginx({ app: { kind: 'uwsgi', address: site.addresses.unix }, publicDir });
-const browser = await launch();
+const browser = await launch({ program: wholeChromium });
 try {
   const views = { 'the start page': ['', 'New room'], 'the lobby': ['rooms/vitals', 'Join'] } as const;
   for (const [view, [path, button]] of Object.entries(views)) {

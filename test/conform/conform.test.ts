@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { json, text } from 'node:stream/consumers';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { conform as run } from '../../app/commands/conform.ts';
 import { type CaseResult, runCases, type SpecPart } from '../../app/conform/runner.ts';
 import { eventStream, webSocket } from '../../app/conform/transports.ts';
 import { startSpoiled } from '../client/spoiled.ts';
@@ -160,16 +161,23 @@ describe('the command', () => {
   });
 
   test.each([
-    [2, [], 'no server specified'],
     [2, ['meet.example'], 'meet.example: must be the URL of the start page'],
     [2, ['http://127.0.0.1:1', '--quick', 'soon'], '--quick soon: must be a number of seconds'],
-    [2, ['http://127.0.0.1:1', '--fast'], '--fast: there is no such option\n'],
-    [2, ['http://127.0.0.1:1', '--quik', '3'], '--quik: there is no such option; did you mean --quick?'],
+    [2, ['http://127.0.0.1:1', '--fast'], /--fast: there is no such option$/],
+    [2, ['http://127.0.0.1:1', '--quik', '3'], /--quik: there is no such option; did you mean --quick\?$/],
     [2, ['http://127.0.0.1:1', '--quick'], "'--quick <value>' argument missing"],
+  ])('fails with code %i for the arguments %j', async (wanted, words, sentence) => {
+    const { code = 2, ...result } = await run(words);
+    expect('faults' in result && result.faults).toEqual([expect.stringMatching(sentence)]);
+    expect(code).toBe(wanted);
+  });
+
+  test.each([
+    [2, [], 'no server specified'],
     [1, ['http://127.0.0.1:1'], 'could not test http://127.0.0.1:1: '],
   ])('exits with code %i for the arguments %j', async (wanted, words, sentence) => {
     const { code, stderr } = conform(...words);
-    expect(await text(stderr)).toContain(sentence);
+    expect(await text(stderr)).toContain(`genkan: conform: ${sentence}`);
     expect(await code).toBe(wanted);
   });
 

@@ -1,13 +1,8 @@
 /** A name with several addresses, some of which do not respond. */
 import { createServer } from 'node:net';
-import { expect, test, vi } from 'vitest';
-import { address } from '../../app/doctor/checks/address.ts';
+import { expect, test } from 'vitest';
+import { tryAddresses } from '../../app/doctor/checks/address.ts';
 import { readWords } from '../../app/doctor/options.ts';
-
-const dns = vi.hoisted(() => ({ addresses: [] as string[] }));
-vi.mock('node:dns/promises', () => ({
-  lookup: async () => dns.addresses.map((one) => ({ address: one, family: one.includes(':') ? 6 : 4 })),
-}));
 
 /** Findings for a name with these addresses; only 127.0.0.1 is listened on. */
 const examine = async (...addresses: string[]) => {
@@ -16,8 +11,7 @@ const examine = async (...addresses: string[]) => {
   const bound = server.address();
   const asked = readWords([`http://meet.example:${typeof bound === 'object' ? bound?.port : 0}`]);
   if ('faults' in asked) throw new Error(asked.faults.join('; '));
-  dns.addresses = addresses;
-  const findings = await address.run(asked.site);
+  const findings = await tryAddresses(asked.site, addresses);
   server.close();
   return findings.map((one) => ('name' in one ? one.name : one.level));
 };

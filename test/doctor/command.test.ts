@@ -34,17 +34,9 @@ describe('the command', () => {
   });
 
   test('exits with 2 for invalid arguments', () => {
-    for (const words of [
-      [],
-      ['meet.example'],
-      [url, '--nonsense'],
-      [url, '--room', 'a b'],
-      [url, '--ca', '/nowhere'],
-    ]) {
-      const { status, stdout, stderr } = genkan('doctor', ...words);
-      expect([status, stdout]).toEqual([2, '']);
-      expect(stderr).toMatch(/^genkan: .+/);
-    }
+    const { status, stdout, stderr } = genkan('doctor', url, '--nonsense');
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^genkan: .+/);
   });
 
   test('warns about a token on the command line; --help lists the options', () => {
@@ -72,6 +64,16 @@ describe('the arguments', () => {
   ])('%s', (given, page, plain) => {
     expect(site(given).url.href).toBe(page);
     expect(site(given).plain?.href).toBe(plain);
+  });
+
+  test.each([
+    [[], 'doctor: write the address of the page'],
+    [['meet.example'], 'doctor: write the address of the page'],
+    [['https://meet.example', '--room', 'a b'], '--room: must be the name of a room'],
+    [['https://meet.example', '--ca', '/nowhere'], 'ENOENT'],
+  ])('%j are refused: %s', (words, sentence) => {
+    const read = readWords(words);
+    expect('faults' in read && read.faults.at(-1)).toContain(sentence);
   });
 
   test('--slow and --idle set how long idle connections are tested', () => {

@@ -1,15 +1,10 @@
 /** What `genkan doctor` reports about the version of nginx that responses show. */
-import { expect, test, vi } from 'vitest';
-import { version } from '../../app/doctor/checks/nginx-version.ts';
-import { readWords } from '../../app/doctor/options.ts';
-
-const given = vi.hoisted(() => ({ by: 'socket', headers: {} as Record<string, string> }));
-vi.mock('../../app/doctor/checks/app-identity.ts', () => ({
-  fetchRequestEcho: async () => ({ seen: { by: given.by }, answer: { headers: given.headers } }),
-}));
+import { expect, test } from 'vitest';
+import { judgeVersion } from '../../app/doctor/checks/nginx-version.ts';
+import type { Seen } from '../../app/protocol/http-answers.ts';
 
 const h3 = { 'alt-svc': 'h3=":443"; ma=86400' };
-test.each([
+test.each<[Seen['by'], Record<string, string>, string[], RegExp]>([
   ['socket', {}, [], /no version/],
   ['socket', { server: 'nginx' }, [], /only "nginx"/],
   ['http-socket', { server: 'Caddy' }, [], /only "Caddy"/],
@@ -29,20 +24,14 @@ test.each([
   ['http-socket', { server: 'nginx/1.22.1' }, ['nginx-faulty'], /^(?!.*CVE-2026-42946)/s],
   ['socket', { server: 'nginx/1.30.1' }, ['nginx-faulty'], /^(?!.*(CVE-2026-42946|CVE-2026-95101))/s],
   ['http-socket', { server: 'nginx/1.30.1', ...h3 }, ['nginx-faulty'], /CVE-2026-95101/],
-])('%s, %j → %j', async (by, headers, names, text) => {
-  Object.assign(given, { by, headers });
-  const asked = readWords(['https://meet.example']);
-  if ('faults' in asked) throw new Error(asked.faults.join('; '));
-  const findings = await version.run(asked.site);
+])('%s, %j → %j', (by, headers, names, text) => {
+  const findings = judgeVersion(headers, by);
   expect(findings.flatMap((one) => ('name' in one ? [one.name] : []))).toEqual(names);
   expect(findings.map(({ what }) => what).join('\n')).toMatch(text);
 });
 
-test('the fix for a known vulnerability names the newest fixed version of each branch', async () => {
-  Object.assign(given, { by: 'socket', headers: { server: 'nginx/1.31.6' } });
-  const request = readWords(['https://meet.example']);
-  if ('faults' in request) throw new Error(request.faults.join('; '));
-  const [finding] = await version.run(request.site);
+test('the fix for a known vulnerability names the newest fixed version of each branch', () => {
+  const [finding] = judgeVersion({ server: 'nginx/1.31.6' }, 'socket');
   expect(finding).toMatchObject({ name: 'nginx-faulty', what: expect.stringContaining('CVE-2026-93479') });
   expect(finding).toMatchObject({ fix: expect.stringContaining('Use nginx 1.30.6 or later (mainline: 1.31.7)') });
 });

@@ -275,8 +275,10 @@ describe('stopping', () => {
     const stuck = async (address: string) => {
       const socket = connect(Number(address.split(':').at(-1)), '127.0.0.1');
       socket.on('error', () => {});
-      socket.write('POST /rooms/r/join HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n');
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      // The server has read these headers when it asks for the body.
+      const headers = 'Host: x\r\nExpect: 100-continue\r\nContent-Length: 10';
+      socket.write(`POST /rooms/r/join HTTP/1.1\r\n${headers}\r\n\r\n`);
+      await new Promise((resolve) => socket.once('data', resolve));
     };
     const bounded = here.start([...master, '--http', '127.0.0.1:0', '--drain-timeout', '1']);
     await stuck((await listening(bounded, 1)).address);

@@ -10,9 +10,14 @@ import {
   firefox,
   type Page,
 } from 'playwright-core';
+import { isThorough } from '../setup/without.ts';
 
-const candidates = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-export const chromiumPath = process.env.CHROMIUM ?? candidates.find((path) => existsSync(path));
+const whole = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const firstOf = (paths: string[]) => process.env.CHROMIUM ?? paths.find((path) => existsSync(path));
+/** Chromium with its windows, menus and profiles, as users have it. */
+export const wholeChromium = firstOf(whole);
+/** The same engine without those where it is installed, which costs half: `npm test` uses it, `npm run test:all` does not. */
+export const chromiumPath = isThorough ? wholeChromium : firstOf(['/usr/bin/chromium-headless-shell', ...whole]);
 
 /** Runs $CHROMIUM with the priorities that a browser has on a user's machine. */
 const asAnybody = joinPath(import.meta.dirname, 'as-anybody.sh');

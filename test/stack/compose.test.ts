@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HttpPeer, WebSocketPeer } from '../../app/conform/peers.ts';
 import { without } from '../setup/without.ts';
+import { launch, wholeChromium } from './browser.ts';
 import { describeCall } from './call.ts';
 import { type Stack, startStack } from './compose.ts';
 
@@ -71,7 +72,12 @@ for (const { name, files, tags } of variants)
       expect(exitCode).toBe(0);
     });
 
-    describeCall(`compose ${name}`, () => stack.url);
+    // The main scenario, in the browser as users have it.
+    describeCall(
+      `compose ${name}`,
+      () => stack.url,
+      () => launch({ program: wholeChromium }),
+    );
 
     test('continues when the app is replaced, without a restart of nginx', async () => {
       const peer = new WebSocketPeer(stack.url, 'replaced');

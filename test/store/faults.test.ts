@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
-import { setDefaultCACertificates } from 'node:tls';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { refuse } from '../../app/protocol/errors.ts';
 import type { RoomLogEntry } from '../../app/rooms/event-log.ts';
@@ -360,6 +360,8 @@ describe.skipIf(without('redis-server'))('a store over Valkey', () => {
     );
     const url = `valkeys://127.0.0.1:${port}`;
     expect((await opened({ url })).ready()).toBe(false);
+    const trusted = getCACertificates('default');
+    onTestFinished(() => setDefaultCACertificates(trusted));
     setDefaultCACertificates([readFileSync(certificate, 'utf8')]);
     const store = await opened({ url });
     expect(await done(store.commit(newRoom(), enter('a')))).toMatchObject({ seq: 1 });

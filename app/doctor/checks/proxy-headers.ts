@@ -47,7 +47,13 @@ const listener = ({ by }: Seen, { headers }: SiteResponse): Finding[] => {
     : [];
 };
 
-const client = (one: Seen, other: Seen, { local, remote }: SiteResponse): Finding[] => {
+/**
+ * Whether the app knows the address of this machine.
+ * @param one how the app saw one request, and `other` the next
+ * @param connection the addresses of its ends, as this machine sees them
+ */
+export const client = (one: Seen, other: Seen, connection: Pick<SiteResponse, 'local' | 'remote'>): Finding[] => {
+  const { local, remote } = connection;
   if (!one.told) return [found('client-lost', 'the front end does not send the client address to the app')];
   if (one.client !== other.client)
     return [found('client-unsteady', `the app sees two requests from here as from ${one.client} and ${other.client}`)];

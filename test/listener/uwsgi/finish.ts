@@ -9,6 +9,8 @@ export const keepUntilFileEnds = (): void => {
   const disposals: Dispose[] = [];
   kept = disposals;
   afterAll(async () => {
+    // The files of a worker share this module.
+    kept = undefined;
     for (const dispose of disposals.toReversed()) await dispose();
   });
 };
