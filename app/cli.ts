@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { verificationKeys } from './auth/token-keys.ts';
 import type { CommandResult } from './commands/command-result.ts';
 import { type CommandName, command } from './commands/control.ts';
-import { nginxFiles, writeFiles } from './commands/nginx.ts';
+import { idleTimeWarnings, nginxFiles, writeFiles } from './commands/nginx.ts';
 import { makeToken, parseTokenCommand } from './commands/token.ts';
 import { explain, explainAll } from './config/explain.ts';
 import { commandHelp, helpText, settingsText } from './config/help.ts';
@@ -53,8 +53,19 @@ const commands: Record<string, (words: string[]) => number | Promise<number>> = 
   'check-config': (words) => {
     const { rest, nginx } = takeNginx(words);
     // 1, not 2: the same as nginx -t, which scripts run together with it.
-    const code = withSettings(rest, ({ settings }) => checkKeys(settings), 1);
-    return nginx ? Math.max(Number(code), testNginx(nginx.file)) : code;
+    let valid: Settings | undefined;
+    const code = withSettings(
+      rest,
+      ({ settings }) => {
+        valid = settings;
+        return checkKeys(settings);
+      },
+      1,
+    );
+    if (!nginx) return code;
+    const nginxCode = testNginx(nginx.file);
+    if (valid && nginxCode === 0) warnOfIdleTimes(nginx.file, valid);
+    return Math.max(Number(code), nginxCode);
   },
   token: (words) => {
     const parsed = parseTokenCommand(words);
@@ -174,6 +185,15 @@ const takeNginx = (words: string[]): { rest: string[]; nginx?: { file?: string }
 
 const testNginx = (file: string | undefined): number => runNginx(['-t'], file);
 
+/** Only where nginx connects by HTTP: by uwsgi no connection is used again. */
+const warnOfIdleTimes = (file: string | undefined, settings: Settings): void => {
+  if (settings['http-socket'].length === 0) return;
+  const { stdout } = spawnSync('nginx', ['-T', ...fileWords(file)], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+  for (const warning of idleTimeWarnings(stdout ?? '', settings)) process.stderr.write(`genkan: warning: ${warning}\n`);
+};
+
+const fileWords = (file: string | undefined): string[] => (file === undefined ? [] : ['-c', file]);
+
 /**
  * nginx first, then the app: nginx's old workers keep their WebSockets and cut them after worker_shutdown_timeout. The app's
  * reload makes all peers reconnect, and they reach nginx's new workers.
@@ -185,7 +205,7 @@ const reloadBoth = (words: string[], file: string | undefined): number | Promise
 
 /** nginx's output goes to stderr unchanged. */
 const runNginx = (words: string[], file: string | undefined): number => {
-  const { error, status } = spawnSync('nginx', [...words, ...(file === undefined ? [] : ['-c', file])], {
+  const { error, status } = spawnSync('nginx', [...words, ...fileWords(file)], {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   if (error) return fail([`nginx ${words.join(' ')} cannot be run: ${error.message}`], 1);

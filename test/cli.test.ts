@@ -91,6 +91,15 @@ describe('arguments and exit codes', () => {
       stderr: expect.stringContaining('nginx -t cannot be run'),
     });
   });
+  test('check-config --nginx compares the idle times of its upstream groups with the settings', () => {
+    const group = 'upstream meet { server 127.0.0.1:3031; keepalive 8; keepalive_timeout 2m; }';
+    chmodSync(put('nginx', `#!/bin/sh\ntest "$1" != -T || echo '${group}'\n`), 0o755);
+    const path = { PATH: `${directory}${delimiter}${process.env.PATH}` };
+    expect(runWith(path, 'check-config', '--nginx', '--http-socket', '127.0.0.1:3031')).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(/^genkan: warning: nginx: upstream meet keeps idle connections for 120 s/),
+    });
+  });
   test('print-config prints YAML, with --json-schema JSON', () => {
     const { status, stdout } = run('print-config', '--max-peers', '5');
     expect(status).toBe(0);

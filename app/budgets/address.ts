@@ -9,8 +9,9 @@ export const networkScale = [1, 2, 4] as const;
  * @param address as in a socket or header, or a key that this function returned
  */
 export const addressLevels = (address = ''): string[] => {
+  if (!address.includes(':')) return [address];
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined || !address.includes(':')) return [mapped ?? address];
+  if (mapped !== undefined) return [mapped];
   const [a = 0, b = 0, c = 0, d = 0] = groupsOf(address);
   const text = (...groups: number[]) => groups.map((group) => group.toString(16)).join(':');
   return [`${text(a, b, c, d)}::/64`, `${text(a, b, c, d & 0xff00)}::/56`, `${text(a, b, c)}::/48`];

@@ -7,8 +7,10 @@ import { findConflicts } from '../config/cross-checks.ts';
 import type { Environment } from '../config/expand.ts';
 import { loadAs } from '../config/load.ts';
 import type { Result } from '../config/result.ts';
+import type { Settings } from '../config/schema.ts';
 import { advise } from '../nginx/advisories.ts';
 import { filesFor } from '../nginx/files.ts';
+import { longIdleTimes } from '../nginx/idle-times.ts';
 import { impossibleForNginx, impossibleForVersion, type NginxSettings, nginxSchema } from '../nginx/options.ts';
 import { type Files, isAlone, type SiteSpec } from '../nginx/site-spec.ts';
 import { floor, knows, parseVersion, showVersion } from '../nginx/version.ts';
@@ -51,6 +53,19 @@ export const writeFiles = (files: Files, out: string | undefined): string => {
   return [...files.keys()].map((path) => join(out, path)).join('\n');
 };
 
+/**
+ * Warnings about an existing nginx configuration that keeps connections to the app open for too long.
+ * @param configuration the output of `nginx -T`
+ */
+export const idleTimeWarnings = (configuration: string, settings: Settings, ask = readNginxVersion): string[] => {
+  const plan = planEndpoints(settings);
+  if ('faults' in plan) return [];
+  const endpoints = plan.workers.flat().filter(({ setting }) => setting === 'http-socket');
+  const addresses = endpoints.map(({ address }) => asUpstream(address));
+  const version = parseVersion(versionIn(ask()) ?? '') ?? floor;
+  return longIdleTimes(configuration, addresses, settings['keep-alive-timeout'], version);
+};
+
 /** Only nginx.conf has a name that other software uses as well. */
 const refuseForeign = (path: string): void => {
   if (existsSync(path) && !readFileSync(path, 'utf8').includes('Genkan'))
@@ -64,10 +79,13 @@ const readNginxVersion = (): string | undefined => {
   return error ? undefined : stderr;
 };
 
+/** @param output of `nginx -V` */
+const versionIn = (output = ''): string | undefined => /nginx\/(\d+\.\d+\.\d+)/.exec(output)?.[1];
+
 const versionFor = (settings: NginxSettings, ask: () => string | undefined) => {
   const configured = settings['nginx-version'];
   const output = configured === undefined ? ask() : undefined;
-  const known = configured ?? /nginx\/(\d+\.\d+\.\d+)/.exec(output ?? '')?.[1];
+  const known = configured ?? versionIn(output);
   const text = known ?? showVersion(floor);
   const source = configured === undefined ? 'the nginx of this machine' : '--nginx-version';
   const isWithoutQuic = settings.http3 && output !== undefined && !output.includes('--with-http_v3_module');

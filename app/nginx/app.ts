@@ -4,7 +4,7 @@ import { closable } from './maintenance.ts';
 import { portOf, schemeOf } from './maps.ts';
 import { accessLog } from './site.ts';
 import { pattern, prefixOf, type SiteSpec } from './site-spec.ts';
-import { group, hasGroup, isName } from './workers.ts';
+import { group, hasGroup, isDistributed, isName } from './workers.ts';
 
 export const app = (spec: SiteSpec): string => `\
 # The upstream (the app) and the location that passes requests to it: everything except static files.
@@ -25,7 +25,7 @@ ${spec.protocol === 'uwsgi' ? uwsgiPass : proxyPass(spec)}
     # Send responses immediately: events must not wait until a buffer is full. Default on.
     ${moduleOf(spec)}_buffering off;
 
-${spec.shared && hasGroup(spec) ? retryOnce(spec) : noRetry(spec)}
+${spec.shared && isDistributed(spec) ? retryOnce(spec) : noRetry(spec)}
 ${bodyLimits(spec)}
 ${closable}
 ${limited(spec)}

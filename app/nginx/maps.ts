@@ -1,18 +1,17 @@
 /** snippets/genkan-maps.conf: variables that nginx computes for each request. */
 import type { SiteSpec } from './site-spec.ts';
 import { knows } from './version.ts';
-import { hasGroup } from './workers.ts';
 
 export const maps = (spec: SiteSpec): string => `\
 # Variables computed for each request. nginx 1.22 or later, in the http block.
 # https://nginx.org/en/docs/http/ngx_http_map_module.html
 
 ${hostMap(spec)}
-# Connection header for requests to the app over HTTP: "upgrade" for a WebSocket${connectionComment(spec)}
-# https://nginx.org/en/docs/http/websocket.html
+# Connection header for requests to the app over HTTP: "upgrade" for a WebSocket, otherwise empty, so that nginx reuses the connection.
+# By default "close", empty since nginx 1.29.7. https://nginx.org/en/docs/http/websocket.html
 map $http_upgrade $genkan_connection {
     default upgrade;
-    ''      ${hasGroup(spec) ? "''" : 'close'};
+    ''      '';
 }
 
 # Cache-Control for static files. Files with a content hash in their name never change: cached for a year without revalidation.
@@ -59,11 +58,6 @@ map $server_port $genkan_port {
     ''      '';
 }
 `;
-
-const connectionComment = (spec: SiteSpec): string =>
-  hasGroup(spec)
-    ? ', otherwise empty,\n# so that the connection is kept open for the next request.'
-    : ', otherwise "close":\n# nginx keeps no connections to a single address alive, so the app need not wait for another request.';
 
 /** The variable that holds the client's scheme. */
 export const schemeOf = ({ trustedProxies }: SiteSpec): string =>

@@ -1,4 +1,4 @@
-/** snippets/genkan-workers.conf: sends each room to one of several workers or hosts of the app. */
+/** snippets/genkan-workers.conf: sends each room to one of several workers or hosts of the app, and keeps connections to them open. */
 import { pattern, type SiteSpec } from './site-spec.ts';
 import { knows } from './version.ts';
 
@@ -6,16 +6,39 @@ import { knows } from './version.ts';
 export const group = 'genkan';
 
 /** Whether there are several addresses, or a name that may resolve to several. */
-export const hasGroup = (spec: SiteSpec): boolean => spec.upstreams.length > 1 || isResolved(spec, spec.upstreams[0]);
+export const isDistributed = (spec: SiteSpec): boolean =>
+  spec.upstreams.length > 1 || isResolved(spec, spec.upstreams[0]);
 
-export const workers = (spec: SiteSpec): string => (hasGroup(spec) ? upstreamGroup(spec) : noGroup);
+/** By HTTP also with one address: without a group nginx reuses no connection. */
+export const hasGroup = (spec: SiteSpec): boolean =>
+  isDistributed(spec) || (spec.protocol === 'http' && !isName(spec.upstreams[0]));
+
+export const workers = (spec: SiteSpec): string => {
+  if (isDistributed(spec)) return hashedGroup(spec);
+  return hasGroup(spec) ? singleServer(spec) : noGroup;
+};
 
 const noGroup = `\
 # For several app workers. This configuration has only one, in snippets/genkan-app.conf. Run \`genkan nginx\` with an --upstream for
 # each worker or host to generate the upstream group here.
 `;
 
-const upstreamGroup = (spec: SiteSpec): string => `\
+const singleServer = (spec: SiteSpec): string => `\
+# The address of the app, in an upstream group, so that nginx reuses connections. nginx 1.22 or later, in the http block.
+# For several app workers, run \`genkan nginx\` with an --upstream for each worker or host.
+#
+#   TCP           server 127.0.0.1:3031;
+#   unix socket   server unix:/run/genkan/genkan.sock;
+#
+# (!) Over TCP the app trusts only the addresses in its --allow-from, by default loopback. Anyone who can connect to its socket can
+# claim any client address.
+# https://nginx.org/en/docs/http/ngx_http_upstream_module.html#upstream
+upstream ${group} {
+    server ${spec.upstreams[0]};
+${keepAliveLines(spec)}}
+`;
+
+const hashedGroup = (spec: SiteSpec): string => `\
 ${spec.shared ? '# Sends each room to one worker: any worker could serve it, but with more queries to the store.' : '# Each room lives in one worker: all its requests must go there.'} nginx 1.22 or later, in the http block.
 
 # The room name from the path. $uri is decoded, so that the key does not depend on percent-encoding. Requests without a room, such
@@ -69,10 +92,21 @@ const resolverLines = ({ resolver, upstreams }: SiteSpec): string => `\
     resolver_timeout 2s;
 `;
 
-const keepAliveLines = ({ app: { keepAlive: seconds } }: SiteSpec): string => `\
+const keepAliveLines = ({ app: { keepAlive } }: SiteSpec): string => `\
 
     # Idle connections to the app kept open by each nginx worker; by default none before nginx 1.29.7.
-    # nginx must close them before the app does (--keep-alive-timeout ${seconds}), or a request could hit a closing one; default 60s.
+    # (!) nginx must close them before the app does (--keep-alive-timeout ${keepAlive}), or a request could hit a closing one, and be
+    # answered with 502; default 60s. https://nginx.org/en/docs/http/ngx_http_upstream_module.html#keepalive_timeout
     keepalive 32;
-    keepalive_timeout ${Math.max(1, Math.min(60, seconds - 5))}s;
+    keepalive_timeout ${nginxTime(idleTime(keepAlive))};
 `;
+
+/**
+ * Seconds that nginx keeps an idle connection: nginx's default, or less, so that it closes the connection well before the app.
+ * @param keepAlive the app's keep-alive-timeout, in seconds
+ */
+export const idleTime = (keepAlive: number): number => Math.min(60, keepAlive > 10 ? keepAlive - 5 : keepAlive / 2);
+
+/** Seconds in nginx's syntax. */
+const nginxTime = (seconds: number): string =>
+  Number.isInteger(seconds) ? `${seconds}s` : `${Math.floor(seconds * 1000)}ms`;

@@ -109,12 +109,13 @@ test('an nginx.conf that genkan did not write is kept, and nothing is written', 
 describe('the upstream', () => {
   test.each([
     ['', 'set $genkan_app 127.0.0.1:3031;', 'uwsgi_pass'],
-    ['--protocol http', 'set $genkan_app 127.0.0.1:3031;', 'proxy_pass'],
+    ['--protocol http', '    server 127.0.0.1:3031;', 'proxy_pass'],
     ['--socket /run/g.sock', 'set $genkan_app unix:/run/g.sock;', 'uwsgi_pass'],
-    ['--http-socket :9090', 'set $genkan_app 127.0.0.1:9090;', 'proxy_pass'],
+    ['--http-socket :9090', '    server 127.0.0.1:9090;', 'proxy_pass'],
+    ['--http-socket /run/g.sock', '    server unix:/run/g.sock;', 'proxy_pass'],
     ['--socket 0.0.0.0:3031', 'set $genkan_app 127.0.0.1:3031;', 'uwsgi_pass'],
     ['--socket [::]:3031', 'set $genkan_app [::1]:3031;', 'uwsgi_pass'],
-    ['--socket :1 --http-socket :2 --protocol http', 'set $genkan_app 127.0.0.1:2;', 'proxy_pass'],
+    ['--socket :1 --http-socket :2 --protocol http', '    server 127.0.0.1:2;', 'proxy_pass'],
     ['--socket :1 --upstream 192.0.2.7:3', 'set $genkan_app 192.0.2.7:3;', 'uwsgi_pass'],
     ['--upstream app:3031 --resolver 127.0.0.11 --nginx-version 1.26.3', 'resolver 127.0.0.11 valid=2s', 'uwsgi_pass'],
     ['--upstream app:3031 --resolver 127.0.0.11 --nginx-version 1.30.6', 'set $genkan_app genkan;', 'uwsgi_pass'],
@@ -129,8 +130,26 @@ describe('the upstream', () => {
     writeFileSync(file, 'genkan:\n  http-socket: 127.0.0.1:9000\n  processes: 3\n');
     const text = written(`--yaml ${file}`);
     for (const port of [9000, 9001, 9002]) expect(text).toContain(`    server 127.0.0.1:${port} max_fails=0;`);
-    expect(text).toContain('keepalive 32;');
-    expect(written('--socket /run/app.%w.sock --processes 2')).not.toContain('keepalive 32;');
+    expect(written('--socket /run/app.%w.sock --processes 2')).toContain('upstream genkan {');
+  });
+
+  test.each([
+    ['--protocol http', 60],
+    ['--protocol http --upstream /run/g.sock --keep-alive-timeout 3600', 60],
+    ['--http-socket :9090 --processes 2 --keep-alive-timeout 20', 15],
+    ['--protocol http --upstream app:1 --resolver 127.0.0.11 --nginx-version 1.30.6 --keep-alive-timeout 6', 3],
+    ['--protocol http --keep-alive-timeout 5', '2500m'],
+    ['--protocol http --keep-alive-timeout 1', '500m'],
+  ])('by HTTP keeps connections for less time than the app: %s', (words, time) => {
+    const text = written(words);
+    expect(text).toContain(`    keepalive 32;\n    keepalive_timeout ${time}s;\n`);
+    expect(text).toMatch(/proxy_http_version 1\.1;[^}]*proxy_set_header Connection \$genkan_connection;/);
+  });
+
+  test('by uwsgi has no connections to keep, nor by a name that old versions resolve for each request', () => {
+    const byName = '--protocol http --upstream app:1 --resolver 127.0.0.11 --nginx-version 1.26.3';
+    for (const words of ['', '--processes 2 --socket /run/app.%w.sock', byName])
+      expect(written(words)).not.toMatch(/^ *keepalive/m);
   });
 
   test('retries another worker only if all share a store', () => {

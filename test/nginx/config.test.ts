@@ -17,8 +17,9 @@ const filesOf = (...words: string[]): Files => {
   return found.files;
 };
 
+const containerVersion = ['--nginx-version', '1.30.6'];
 /** The options that write the files of each compose listener. */
-const containers = ['--resolver', '127.0.0.11', '--nginx-version', '1.30.6', '--store', 'valkey://valkey'];
+const containers = ['--resolver', '127.0.0.11', '--store', 'valkey://valkey', ...containerVersion];
 const ways = {
   uwsgi: ['--upstream', 'app:3031', ...containers],
   http: ['--protocol', 'http', '--upstream', 'app:9090', ...containers],
@@ -52,6 +53,13 @@ describe('the shipped files are those that the command writes (vitest -u updates
       const text = filesOf(...ways[way]).get(snippet);
       await expect(text).toMatchFileSnapshot(join(deploy, 'nginx', file));
     }
+  });
+
+  test.each(Object.keys(ways) as (keyof typeof ways)[])('the mounts of compose are all that differs: %s', (way) => {
+    const defaults = filesOf(...containerVersion);
+    const files = filesOf(...ways[way], ...containerVersion);
+    const differing = [...files].flatMap(([path, text]) => (text === defaults.get(path) ? [] : [path]));
+    expect(mounted.flatMap((mount) => (mount.way === way ? [mount.snippet] : []))).toEqual(differing);
   });
 });
 

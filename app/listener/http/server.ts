@@ -49,6 +49,7 @@ class GuardedServer extends Server {
   readonly #upgraded = new UpgradedSockets();
   readonly #interval: number;
   #sweep: NodeJS.Timeout | undefined;
+  #closing: NodeJS.Timeout | undefined;
 
   constructor(options: Options) {
     const interval = checkInterval(options);
@@ -63,6 +64,7 @@ class GuardedServer extends Server {
     this.on('listening', () => options.unsent.addCounter(this.#countMemory));
     this.on('close', () => {
       options.unsent.removeCounter(this.#countMemory);
+      clearTimeout(this.#closing);
       this.#stopSweep();
     });
   }
@@ -83,7 +85,21 @@ class GuardedServer extends Server {
 
   /** node:http calls this from close(). From Node 26 on, its own version would also close connections just accepted. */
   override closeIdleConnections(): void {
-    for (const [socket, connection] of this.#connections) if (connection.idle || connection.unused) socket.destroy();
+    clearTimeout(this.#closing);
+    this.#closing = setTimeout(
+      () => {
+        this.#closing = undefined;
+        this.#closeIdle();
+      },
+      this.#options.peersAreClients ? 0 : frontEndDelay,
+    );
+  }
+
+  /** In the phase after reading: to close a connection with an unread request sends a reset, for which nginx answers 502. */
+  #closeIdle(): void {
+    setImmediate(() => {
+      for (const [socket, connection] of this.#connections) if (connection.idle || connection.unused) socket.destroy();
+    });
   }
 
   override closeAllConnections(): void {
@@ -106,6 +122,8 @@ class GuardedServer extends Server {
       const { status, headers, body } = errorResponseOf(fault.code);
       response.writeHead(status, headers).end(body);
     };
+    // A server that is closing answers the last request of each connection.
+    if (!this.listening) response.setHeader('connection', 'close');
     const size = headSize(request);
     const fault = this.#checkHead(request, size);
     // Requests after the last response of a connection are ignored.
@@ -190,11 +208,9 @@ class GuardedServer extends Server {
     if (this.#connections.size + this.#upgraded.size === 0) this.#stopSweep();
     const now = performance.now();
     this.#upgraded.check(now);
-    for (const [socket, connection] of this.#connections) {
-      connection.check(now);
-      // Unused connections must not delay the end of a server that is closing.
-      if (!this.listening && connection.unused) socket.destroy();
-    }
+    for (const connection of this.#connections.values()) connection.check(now);
+    // These must not delay the end of a server that is closing.
+    if (!this.listening && !this.#closing) this.#closeIdle();
   }
 
   readonly #countMemory = (): void => {
@@ -208,6 +224,9 @@ class GuardedServer extends Server {
 }
 
 const ignore = (): void => {};
+
+/** ms for which a closing server answers on the idle connections of a front end, which may be about to use them. */
+const frontEndDelay = 500;
 
 /** Other upgrades (h2c) are optional offers and are answered as plain requests. So are handshakes with a body. */
 const isHandshake = ({ method, headers }: IncomingMessage): boolean =>

@@ -41,8 +41,12 @@ export const readRequest = (packet: ReadPacket, policy: RequestPolicy): Outcome 
  */
 export const runInTurn = (turns: TurnShares, { vars }: Packet, serve: () => void): boolean => {
   let bytes = 0;
-  for (const [name, value] of vars) bytes += name.length + value.length;
-  const network = largestNetwork(variableOf(vars, 'REMOTE_ADDR'));
+  let client: string | undefined;
+  for (const [name, value] of vars) {
+    bytes += name.length + value.length;
+    if (name === 'REMOTE_ADDR') client = value;
+  }
+  const network = largestNetwork(client);
   return turns.run(network, { cost: requestCost(bytes, vars.length), bytes: headMemory(bytes, vars.length) }, serve);
 };
 
@@ -66,8 +70,12 @@ const count = (vars: readonly Variable[], { refusedTo }: RequestPolicy): void =>
 };
 
 /** Repeated headers are joined, as in the app's `headers`: the app must count what is checked here. */
-const isFromOtherSite = (vars: readonly Variable[]): boolean =>
-  isCrossSite(vars.flatMap(([name, value]) => (name === 'HTTP_SEC_FETCH_SITE' ? [value] : [])).join(', '));
+const isFromOtherSite = (vars: readonly Variable[]): boolean => {
+  let site: string | undefined;
+  for (const [name, value] of vars)
+    if (name === 'HTTP_SEC_FETCH_SITE') site = site === undefined ? value : `${site}, ${value}`;
+  return isCrossSite(site);
+};
 
 const refusal = (code: RefusalCode, message: string, fields: object = {}): RequestRefusal => ({
   kind: 'refusal',
