@@ -105,7 +105,12 @@ describe('the invitation', () => {
 });
 
 it.each([
-  ['the start page', () => h(Landing, { open: () => {} }), 'room-problem', words.landing.problems.missing],
+  [
+    'the start page',
+    () => h(Landing, { open: () => {}, openNew: () => {} }),
+    'room-problem',
+    words.landing.problems.missing,
+  ],
   [
     'the passcode form',
     () => h(PasscodeNeeded, { wrong: false, join: () => {}, back: () => {} }),
