@@ -11,9 +11,14 @@ const child = spawn(process.execPath, [...process.execArgv, cli, '--http', '127.
   timeout: 60_000,
 });
 let output = '';
-child.stdout.on('data', (text) => {
+child.stdout.on('data', async function read(text) {
   output += text;
-  if (output.includes('Genkan is running')) child.kill();
+  const [, url] = /Genkan is running at (\S+)\n/.exec(output) ?? [];
+  if (!url) return;
+  child.stdout.off('data', read).resume();
+  // It prints the URL a moment before it handles signals; once it answers, it does.
+  await fetch(new URL('/healthz', url)).catch(() => {});
+  child.kill();
 });
 child.on('exit', (code) => {
   process.exitCode = code ?? 1;
