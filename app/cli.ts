@@ -20,6 +20,7 @@ import { isWell, jsonReport, showReport } from './doctor/report.ts';
 import { options as nginxOptions } from './nginx/options.ts';
 import { impossibleToRun } from './process/process-mode.ts';
 import { run } from './process/run.ts';
+import { mapStacks } from './process/source-maps.ts';
 import { version } from './process/version.ts';
 
 type ValidSettings = Extract<Loaded, { settings: Settings }>;
@@ -242,6 +243,7 @@ const fail = (faults: string[], code = 2, hint = 'genkan --help --all lists ever
   return code;
 };
 
+mapStacks();
 // A failed write (closed pipe, full disk) must not end a running server.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
-process.exit(await main(process.argv.slice(2)));
+main(process.argv.slice(2)).then((code) => process.exit(code));

@@ -100,12 +100,12 @@ name_of_release() {
   version=$(sed -n 's/^ *"version": "\([^"]*\)",$/\1/p' "$source/package.json" | head -n 1)
   cd "$source"
   parts=''
-  for part in app dist deploy nginx package.json package-lock.json npm-shrinkwrap.json tsconfig.json; do
+  for part in app dist deploy nginx package.json package-lock.json tsconfig.json; do
     # In a checkout, dist is build output and does not count as source.
     [ $part = dist ] && [ -d app/config ] || [ ! -e $part ] || parts="$parts $part"
   done
   # shellcheck disable=SC2086
-  echo "$version-$(find $parts -type f ! -name '*.md' -exec sha256sum {} + | LC_ALL=C sort | sha256sum | cut -c1-8)"
+  echo "$version-$(find $parts -type f ! -name '*.md' ! -path 'dist/cache/*' -exec sha256sum {} + | LC_ALL=C sort | sha256sum | cut -c1-8)"
 }
 
 packages() {
@@ -134,8 +134,6 @@ build() {
   [ ! -d "$release" ] || { say "$(basename "$release") is already built."; return 0; }
   registry=${NPM_CONFIG_REGISTRY:-$(npm config get registry 2>/dev/null || true)}
   [ -n "$registry" ] || fail 'npm is not installed, so the URL of the npm registry is unknown; set NPM_CONFIG_REGISTRY=https://…'
-  [ -e "$source/package-lock.json" ] || [ -e "$source/npm-shrinkwrap.json" ] ||
-    fail 'npm-shrinkwrap.json, which has the tested package versions, is missing; run npm pack without --ignore-scripts'
   new=$opt/.new
   say "Building $(basename "$release") in $new."
   [ $dry = no ] || return 0
@@ -149,25 +147,34 @@ build() {
   mv $new/runtime/bin/node $new/bin/node
   chmod 755 $new/bin/node
   rm -r $new/runtime
-  unpack npm $new/npm
-  for part in app dist nginx deploy package.json package-lock.json npm-shrinkwrap.json tsconfig.json; do
+  for part in app dist nginx deploy package.json package-lock.json tsconfig.json; do
     [ ! -e "$source/$part" ] || cp -R "$source/$part" $new/
   done
-  npm='bin/node npm/bin/npm-cli.js --no-audit --no-fund --loglevel=error --cache .npm --ignore-scripts'
+  rm -rf $new/dist/cache
+  # An unpacked npm pack is already built, and needs no packages.
   if [ -d $new/app/config ]; then
-    in_release "rm -rf dist && $npm ci && $npm run --silent build && $npm prune --omit=dev"
-  else
-    # The tested versions. npm ci requires devDependencies to be in the lock, so they are deleted.
-    in_release "$npm pkg delete devDependencies && $npm ci --omit=dev"
-  fi >$opt/build.log 2>&1 || { tail -n 20 $opt/build.log >&2; fail 'the build failed; the running release was not changed'; }
+    unpack npm $new/npm
+    npm='bin/node npm/bin/npm-cli.js --no-audit --no-fund --loglevel=error --cache .npm --ignore-scripts'
+    (cd $new && env PATH="$new/bin:$PATH" sh -ec "rm -rf dist && $npm ci && $npm run --silent build && rm -rf node_modules") \
+      >$opt/build.log 2>&1 || { tail -n 20 $opt/build.log >&2; fail 'the build failed; the running release was not changed'; }
+  fi
   rm -rf $new/npm $new/.npm $opt/build.log
   printf '#!/bin/sh\nexport MALLOC_ARENA_MAX=1\nexec %s/bin/node --max-semi-space-size=16 %s/dist/cli.js "$@"\n' "$release" "$release" >$new/bin/genkan
   chmod 755 $new/bin/genkan
   chmod -R u=rwX,go=rX $new
   mv $new "$release"
+  warm
 }
 
-in_release() { (cd "$new" && env PATH="$new/bin:$PATH" sh -ec "$1"); }
+# V8's compile cache, which the service may read and not write. It contains the path of the release. Without it, a start is only slower.
+warm() {
+  mkdir "$release/dist/cache" && chown genkan "$release/dist/cache" || return 0
+  runuser -u genkan -- "$release/bin/node" --max-semi-space-size=16 "$release/deploy/warm.mjs" || say 'The compile cache could not be filled.'
+  chown -R root:root "$release/dist/cache"
+  # (!) A compiled file is code: root must not load any that the service's user could write.
+  find "$release/dist/cache" -mindepth 1 -maxdepth 1 ! -name "*-$(id -u genkan)" -exec rm -rf {} +
+  chmod -R u=rwX,go=rX "$release/dist/cache"
+}
 
 # NAME DIRECTORY: an npm package, verified against the checksum in runtime.txt.
 unpack() {

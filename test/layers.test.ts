@@ -50,7 +50,7 @@ const outside: Record<string, RegExp> = {
   1: /^zod$|^jose$|^node:crypto$/,
   2: /^zod$|^@redis\/client$|^node:(crypto|http|net|stream|buffer)$/,
   3: /^zod$|^fastify$|^@fastify\/|^ws$|^node:/,
-  4: /^yaml$|^zod$|^jose$|^pino$|^@prometheus-io\/client$|^ws$|^node:/,
+  4: /^\.\.\/package\.json$|^yaml$|^zod$|^jose$|^pino$|^@prometheus-io\/client$|^ws$|^node:/,
   5: /^node:/,
   client: /^(preact(\/|$)|uqr$)/,
 };

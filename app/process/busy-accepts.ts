@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import type { Server } from 'node:http';
-import { performance } from 'node:perf_hooks';
+import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { listeningHandle } from '../listener/node-internals.ts';
 import type { ListenSetting } from './bind-plan.ts';
 import type { ServerListener } from './listeners.ts';
@@ -29,14 +29,14 @@ export const acceptsWhenBusy = (
   log: Log,
   backlog?: number,
 ): (() => void) => {
-  let since = performance.eventLoopUtilization();
+  let since: EventLoopUtilization | undefined;
   let done = false;
   return () => {
-    const { utilization } = performance.eventLoopUtilization(since);
-    since = performance.eventLoopUtilization();
-    // While it takes over rooms, it does not listen yet.
-    const listens = listeners.every(({ server }) => server.listening);
-    if (done || !listens || utilization < busyUtilization) return;
+    const before = since;
+    // Of a server that starts or takes over rooms, the loop is always busy: the first check after it has begun to listen only measures.
+    since = listeners.every(({ server }) => server.listening) ? performance.eventLoopUtilization() : undefined;
+    if (done || !before || !since) return;
+    if (performance.eventLoopUtilization(since, before).utilization < busyUtilization) return;
     done = true;
     acceptMore(listeners, attach, backlog).catch(({ message }) =>
       log.warn({ reason: message }, 'the server accepts only one connection in each turn of the event loop'),

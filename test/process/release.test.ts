@@ -33,7 +33,7 @@ const marked = (name: string) => (text: string) => `console.log('{"msg":"code of
 
 describe('a reload after the link current was changed to another release', () => {
   const start = async () => {
-    release('a', 'process/supervisor/worker-main.js', marked('a'));
+    release('a', 'worker-main.cjs', marked('a'));
     lead('a');
     const command = [process.execPath, here.path('current/dist/cli.js')];
     const program = here.start(['--master', '--http', '127.0.0.1:0'], { command });
@@ -46,7 +46,7 @@ describe('a reload after the link current was changed to another release', () =>
 
   test('runs the new code, and sessions continue', async () => {
     const { program, peers } = await start();
-    release('b', 'process/supervisor/worker-main.js', marked('b'));
+    release('b', 'worker-main.cjs', marked('b'));
     lead('b');
     program.child.kill('SIGHUP');
     await program.logged('reloaded');
@@ -63,7 +63,7 @@ describe('a reload after the link current was changed to another release', () =>
   for (const [what, file, spoil, tags] of [
     ['throws at once', 'cli.js', () => "throw new Error('a broken release');", []],
     ['is no program', 'cli.js', () => 'this is not JavaScript', ['slow']],
-    ['lacks a file', 'serve.js', (text: string) => `import './nothing.js';\n${text}`, ['slow']],
+    ['lacks a file', 'serve.cjs', (text: string) => `require('./nothing.cjs');\n${text}`, ['slow']],
   ] satisfies [string, string, (text: string) => string, string[]][])
     test(`to one that ${what} keeps the old one running, unnoticed by peers`, { tags }, async () => {
       const { program, peers } = await start();
@@ -80,7 +80,7 @@ describe('a reload after the link current was changed to another release', () =>
         peer.dispose();
       }
       // The next valid one is used.
-      release('c', 'process/supervisor/worker-main.js', marked('c'));
+      release('c', 'worker-main.cjs', marked('c'));
       lead('c');
       program.child.kill('SIGHUP');
       await program.logged('code of c');
