@@ -42,10 +42,8 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
   });
   await app.register(fastifyWebsocket, { options: webSocketOptions(options) });
   const check = requestCheck(originPolicy(options.allowedOrigins));
-  app.decorate(
-    'acceptHandshake',
-    handshakeAcceptor(app.websocketServer, webSocketOpener(app.log, { ...options, check })),
-  );
+  const open = webSocketOpener(app.log, { ...options, check });
+  app.decorate('acceptHandshake', handshakeAcceptor(app.websocketServer, open, options.ready));
   // Hooks of every request use callbacks: promises would cost a fifth of the time of a request.
   app.addHook('onRequest', (_request, reply, next) => {
     reply.headers(securityHeaders);

@@ -20,11 +20,13 @@ declare module 'fastify' {
 
 /**
  * Whatever is unusual is left to the router and to ws, which know all the rules: a handshake that has to be refused, an escape in the
- * URL, another version.
+ * URL, another version, a server that is stopping.
+ * @param ready whether the server still takes new clients
  */
 export const handshakeAcceptor =
-  (server: WebSocketServer, open: OpenWebSocket): HandshakeAcceptor =>
+  (server: WebSocketServer, open: OpenWebSocket, ready: () => boolean): HandshakeAcceptor =>
   (request, socket, head) => {
+    if (!ready()) return false;
     const { headers } = request;
     const room = usualUrl.exec(request.url ?? '')?.[1];
     const key = headers['sec-websocket-key'];

@@ -73,3 +73,11 @@ describe.each(['http', 'http-socket', 'socket'] as const)('by --%s', (kind) => {
     expect(routed).toHaveBeenCalledOnce();
   });
 });
+
+test('while the server drains, the router handles them', async () => {
+  const routed = vi.spyOn(HandshakeResponse.prototype, 'release');
+  const stopped = running.stop({ delay: 3 });
+  await shake('http', '/rooms/room/ws', {}, 'draining');
+  expect(routed).toHaveBeenCalledOnce();
+  await stopped;
+});
