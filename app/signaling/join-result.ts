@@ -32,7 +32,7 @@ export const joinResult = (
   const { grace } = limits.rules;
   if (result.state === 'waiting') {
     const { id, name } = result.self;
-    const self = { id, ...optional({ name }) };
+    const self = { id, ...(name === undefined ? {} : { name }) };
     const first: Waiting = { type: 'waiting', self, host: result.host, seq, session, grace };
     return { first, renewIceAt: Number.POSITIVE_INFINITY, missed: [], accepted: 0, isNew };
   }
@@ -44,9 +44,9 @@ export const joinResult = (
     .map(({ seq: _, ...text }) => text);
   const first: Joined = {
     type: 'joined',
-    self: { id, ...optional({ name }), role, media, hand },
+    self: { id, ...(name === undefined ? {} : { name }), role, media, hand },
     ...view,
-    ...optional({ waiting }),
+    ...(waiting === undefined ? {} : { waiting }),
     ...(recovered || chat.length === 0 ? {} : { chat }),
     seq,
     session,
@@ -73,7 +73,3 @@ export const asOf = (admission: number, { first, ...rest }: JoinResult, entries:
     missed: since.filter(({ event }) => concerns(event, joined.self.id)),
   };
 };
-
-/** The fields without those that are undefined. */
-const optional = <Fields extends object>(fields: Fields): { [Name in keyof Fields]?: NonNullable<Fields[Name]> } =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;

@@ -14,7 +14,11 @@ type OriginRequest = {
   port: number | undefined;
 };
 
-export const originRequestOf = ({ headers, protocol, host }: FastifyRequest): OriginRequest => {
+export const originRequestOf = ({
+  headers,
+  protocol,
+  host,
+}: Pick<FastifyRequest, 'headers' | 'protocol' | 'host'>): OriginRequest => {
   const { origin, 'sec-fetch-site': site, 'x-forwarded-port': port } = headers;
   return {
     origin,

@@ -7,10 +7,13 @@ import { type ErrorCode, errors } from '../protocol/errors.ts';
 import { protocolVersion } from '../protocol/messages.ts';
 import { closeTimeout, hardLimit } from '../signaling/transports/websocket.ts';
 import { countRefusal } from '../stats/counters.ts';
+import { originPolicy } from './allowed-origins.ts';
+import { handshakeAcceptor } from './direct-handshake.ts';
 import { type Operations, operations } from './health.ts';
 import { type Pages, pages } from './pages.ts';
 import { listenerOf, type RequestWatch, refuseUnroutable, requestId, watchRequests } from './request-log.ts';
-import { webSocketUrl } from './room-websocket.ts';
+import { requestCheck } from './room-request.ts';
+import { webSocketOpener, webSocketUrl } from './room-websocket.ts';
 import { type RoomRoutes, roomRoutes } from './rooms.ts';
 import { securityHeaders } from './security-headers.ts';
 import { HandshakeResponse } from './websocket-handshake.ts';
@@ -40,6 +43,9 @@ export const buildApp = async (options: AppOptions): Promise<FastifyInstance> =>
     frameworkErrors: (error, request, reply) => refuseUnroutable(app, request.raw, reply.raw, error),
   });
   await app.register(fastifyWebsocket, { options: webSocketOptions(options) });
+  const check = requestCheck(originPolicy(options.allowedOrigins));
+  const open = webSocketOpener(app.log, { ...options, check });
+  app.decorate('acceptHandshake', handshakeAcceptor(app.websocketServer, open, options.ready));
   // Hooks of every request use callbacks: promises would cost a fifth of the time of a request.
   app.addHook('onRequest', (_request, reply, next) => {
     reply.headers(securityHeaders);

@@ -17,7 +17,7 @@ export const attach = (server: Server, app: FastifyInstance, listener: Listener)
   });
   server.on('upgrade', (request: TaggedRequest, socket: Socket, head) => {
     request[listenerKey] = listener;
-    app.routing(request, new HandshakeResponse(request, socket, head));
+    if (!app.acceptHandshake(request, socket, head)) app.routing(request, new HandshakeResponse(request, socket, head));
   });
 };
 

@@ -12,14 +12,18 @@ import type { Handshake } from '../signaling/transports/websocket.ts';
 import type { Counts } from '../stats/counters.ts';
 import { type OriginPolicy, originRequestOf, whyNot } from './allowed-origins.ts';
 
+/** What is used of a request, or of a handshake that is answered without a request of Fastify (direct-handshake.ts). */
+export type RoomRequest = Pick<FastifyRequest, 'headers' | 'protocol' | 'host' | 'ip' | 'params'>;
+
 /** Checks the origin and the room name, which is valid afterwards. */
-export type CheckRequest = (request: FastifyRequest) => Refusal | undefined;
+export type CheckRequest = (request: RoomRequest) => Refusal | undefined;
 
 export const requestCheck =
   (mayUse: OriginPolicy): CheckRequest =>
   (request) => {
     const originRequest = originRequestOf(request);
     if (!mayUse(originRequest)) return refuse('origin-refused', whyNot(originRequest));
+    if (isPlainName(paramOf(request))) return undefined;
     const name = roomName.safeParse(paramOf(request));
     if (!name.success) return refuse('bad-room-name');
     // A front end that routes rooms to workers hashes the URL, so each room must have exactly one URL.
@@ -54,14 +58,20 @@ export const answerSender =
     return reply.type('application/json; charset=utf-8').send(payload);
   };
 
-export const roomOf = (request: FastifyRequest): string => roomName.parse(paramOf(request));
+export const roomOf = (request: RoomRequest): string => {
+  const name = paramOf(request);
+  return isPlainName(name) ? name : roomName.parse(name);
+};
 
-const paramOf = ({ params }: FastifyRequest): unknown =>
+/** A valid room name, tested faster than by the schema. */
+const isPlainName = (name: unknown): name is string => typeof name === 'string' && /^[\w-]{1,64}$/.test(name);
+
+const paramOf = ({ params }: RoomRequest): unknown =>
   typeof params === 'object' && params !== null && 'room' in params ? params.room : undefined;
 
-export const callerOf = (request: FastifyRequest): Caller => ({ address: request.ip, ...handshakeOf(request) });
+export const callerOf = (request: RoomRequest): Caller => ({ address: request.ip, ...handshakeOf(request) });
 
-export const handshakeOf = (request: FastifyRequest): Handshake => ({
+export const handshakeOf = (request: RoomRequest): Handshake => ({
   token: bearerOf(request, 3),
   crossSite: isCrossSite(request.headers['sec-fetch-site']),
 });
@@ -69,7 +79,8 @@ export const handshakeOf = (request: FastifyRequest): Handshake => ({
 export const sessionOf = (request: FastifyRequest): string | undefined => bearerOf(request, 2);
 
 /** Session secrets and tokens are distinguished by their number of dot-separated parts. */
-const bearerOf = ({ headers }: FastifyRequest, parts: number): string | undefined => {
-  const bearer = /^Bearer ([\w.-]+)$/i.exec(headers.authorization ?? '')?.[1];
+const bearerOf = ({ headers }: RoomRequest, parts: number): string | undefined => {
+  if (headers.authorization === undefined) return undefined;
+  const bearer = /^Bearer ([\w.-]+)$/i.exec(headers.authorization)?.[1];
   return bearer?.split('.').length === parts ? bearer : undefined;
 };

@@ -24,4 +24,8 @@ sockets.on('connection', (socket, { url = '' }) => {
     if (room.size === 0) rooms.delete(url);
   });
 });
-server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => process.stdout.write('ready\n'));
+// A port, or the path of a unix socket.
+const at = process.argv[2] ?? '0';
+server.listen(at.startsWith('/') ? { path: at } : { port: Number(at), host: '127.0.0.1' }, () =>
+  process.stdout.write('ready\n'),
+);
