@@ -1,5 +1,6 @@
 /** The incoming messages of a persistent connection: in order, charged to the budgets, and decoded. */
 import type { SeatBudget } from '../budgets/seat-budgets.ts';
+import { type ByteRange, textOf } from '../protocol/byte-range.ts';
 import { decode, decodeTooLong, type Incoming, numberAtStart } from '../protocol/decode.ts';
 import { fateOf, type Refusal, refuse } from '../protocol/errors.ts';
 import type { PeerId, RoomName } from '../protocol/messages.ts';
@@ -43,8 +44,8 @@ export class IncomingMessages {
     this.#handler = handler;
   }
 
-  receive(text: string, bytes: number): void {
-    if (this.#queue) this.#enqueue(this.#queue, text, bytes);
+  receive(text: string | ByteRange, bytes: number): void {
+    if (this.#queue) this.#enqueue(this.#queue, textOf(text), bytes);
     else this.#handle(text, bytes);
   }
 
@@ -89,16 +90,16 @@ export class IncomingMessages {
       this.#handler.end(refuse('rate-limited'), 'error');
   }
 
-  #handle(text: string, bytes: number): void {
+  #handle(text: string | ByteRange, bytes: number): void {
     const handler = this.#handler;
     // Read once per message: reading the clock costs as much as all budgets together.
     const now = this.#signaling.clock();
     const budgets = this.#budgetsAt(now);
     const usage = this.#take(budgets, bytes, now);
     if (usage === 'far-over') return handler.end(refuse('rate-limited'));
-    if (usage === 'over') return handler.refuse(refuse('rate-limited'), numberAtStart(text));
+    if (usage === 'over') return handler.refuse(refuse('rate-limited'), numberAtStart(textOf(text)));
     const { messageBytes } = this.#signaling.limits;
-    const message = bytes > messageBytes ? decodeTooLong(text, bytes, messageBytes) : decode(text);
+    const message = bytes > messageBytes ? decodeTooLong(textOf(text), bytes, messageBytes) : decode(text);
     if ('refused' in message) return this.#refuseUnreadable(message);
     const overBudget = budgets && chargeAddress(this.#signaling, this.#room, budgets.address, message, now);
     if (overBudget) return handler.refuse(overBudget, numberOf(message));

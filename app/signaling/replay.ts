@@ -2,6 +2,7 @@
 import { largestNetwork } from '../budgets/address.ts';
 import type { SeatBudget } from '../budgets/seat-budgets.ts';
 import { turnCosts } from '../budgets/turn-shares.ts';
+import { textOf } from '../protocol/byte-range.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomLogEntry } from '../rooms/event-log.ts';
 import { type Caller, tooOften } from './authorize.ts';
@@ -42,4 +43,4 @@ export const countReplay = (
 const overhead = 64;
 
 const contentOf = (event: RoomLogEntry['event']): number =>
-  event.type === 'signal' ? event.data.length : Buffer.byteLength(JSON.stringify(event));
+  event.type === 'signal' ? textOf(event.data).length : Buffer.byteLength(JSON.stringify(event));

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
+import { ByteRange, Chunk } from '../../app/protocol/byte-range.ts';
+import { wholeText } from '../../app/signaling/encode.ts';
 import { keepFrames, textFrames } from '../../app/signaling/transports/websocket-frames.ts';
 
 test('frames match RFC 6455, section 5.7', () => {
@@ -25,10 +27,18 @@ test('frames are valid until the next ones are written, or longer after keepFram
 });
 
 test('ws reads frames written into one buffer, at every length where the header changes', async () => {
-  const texts = [0, 1, 125, 126, 127, 65_535, 65_536, 100_000].flatMap((bytes) => [
-    'x'.repeat(bytes),
-    '玄'.repeat(Math.floor(bytes / 3)),
-  ]);
+  const texts = [0, 1, 125, 126, 127, 65_535, 65_536, 100_000].flatMap((bytes) => {
+    const all = ['x'.repeat(bytes), '玄'.repeat(Math.floor(bytes / 3))];
+    const inParts = all.flatMap((data) => {
+      const received = Buffer.from(`.${data}.`);
+      const range = new ByteRange(new Chunk(received), 1, received.length - 1);
+      return [
+        { head: '{', data: data.slice(2) },
+        { head: '{', data: range },
+      ];
+    });
+    return [...all, ...inParts];
+  });
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   server.on('connection', (_socket, { socket }) => socket.write(textFrames(texts)));
   await new Promise((resolve) => server.once('listening', resolve));
@@ -43,5 +53,5 @@ test('ws reads frames written into one buffer, at every length where the header 
   });
   client.terminate();
   server.close();
-  expect(received).toEqual(texts);
+  expect(received).toEqual(texts.map(wholeText));
 });

@@ -76,9 +76,9 @@ const receive = async (pieces: Buffer[], ahead: boolean, share = shareOf(Number.
       maxBytes: limit,
       share: () => share,
       onFragment: () => {},
-      onText: (text, bytes) => {
+      onText: ({ text, byteLength }) => {
         taken += 1;
-        expect(bytes).toBe(Buffer.byteLength(text));
+        expect(byteLength).toBe(Buffer.byteLength(text));
         hear('text')(Buffer.from(text));
       },
     });
@@ -162,7 +162,12 @@ test('what waits for its turn when the client ends the connection is handled bef
   const texts: string[] = [];
   // Nobody has a turn any more.
   const share = () => ({ take: () => false, charge: () => {}, defer: () => {} });
-  readAhead(socket, connection, { maxBytes: limit, share, onText: (text) => texts.push(text), onFragment: () => {} });
+  readAhead(socket, connection, {
+    maxBytes: limit,
+    share,
+    onText: ({ text }) => texts.push(text),
+    onFragment: () => {},
+  });
   const closed = once(socket, 'close');
   client.end(Buffer.concat([frame('a'), frame('b'), frame(closing, { opcode: 8 })]));
   client.resume();

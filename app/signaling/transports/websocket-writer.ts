@@ -2,15 +2,16 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { unsentMemory } from '../../budgets/unsent-bytes.ts';
+import type { OutgoingText } from '../encode.ts';
 import type { MessageWriter } from '../message-writer.ts';
-import { keepFrames, pageBytes, textFrames } from './websocket-frames.ts';
+import { keepFrames, lengthOf, pageBytes, textFrames } from './websocket-frames.ts';
 
 // The state is in fields, not in closures, to save memory: there is one writer for each peer.
 export class WebSocketWriter implements MessageWriter {
   /** Number of messages sent so far. */
   sent = 0;
-  #queue: string[] = [];
-  /** Characters in the queue. */
+  #queue: OutgoingText[] = [];
+  /** Characters in the queue, or bytes of relayed data. */
   #queuedLength = 0;
   /** Writes since the connection last had nothing unsent. */
   #writes = 0;
@@ -31,9 +32,9 @@ export class WebSocketWriter implements MessageWriter {
     return writableLength > 0 ? Math.max(unsentMemory(writableLength, this.#writes), pageBytes) : 0;
   }
 
-  send(text: string): boolean {
+  send(text: OutgoingText): boolean {
     if (this.#isFull()) return false;
-    this.#queuedLength += text.length;
+    this.#queuedLength += lengthOf(text);
     if (this.#queue.push(text) > 1) return true;
     if (writersToFlush.push(this) === 1) setImmediate(flushAll);
     return true;

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { largestNetwork } from '../../budgets/address.ts';
+import type { ByteRange } from '../../protocol/byte-range.ts';
 import { type ErrorCode, type Refusal, refuse } from '../../protocol/errors.ts';
 import type { PeerId, RoomName } from '../../protocol/messages.ts';
 import { countClose } from '../../stats/counters.ts';
@@ -104,17 +105,23 @@ export class WebSockets {
     socket.on('ping', (data: Buffer) => {
       if (session.charge(data.length) && !writer.pong(data)) session.end(refuse('slow-consumer'));
     });
-    const receive = (text: string, bytes: number, isBinary = false): void => {
+    const countMessage = (): void => {
       open.isAlive = true;
       usage.messagesIn += 1;
-      if (isBinary) session.end(refuse('bad-json', 'binary frames are not accepted'), 'error');
-      else session.receive(text, bytes);
     };
-    socket.on('message', (data: Buffer, isBinary) => receive(data.toString(), data.length, isBinary));
+    const onText = (text: ByteRange): void => {
+      countMessage();
+      session.receive(text);
+    };
+    socket.on('message', (data: Buffer, isBinary) => {
+      countMessage();
+      if (isBinary) session.end(refuse('bad-json', 'binary frames are not accepted'), 'error');
+      else session.receive(data.toString(), data.length);
+    });
     const share = () => turns.of(network);
     // Before it joins, a client is limited by the fragments of a message and the number of messages.
     const onFragment = (bytes: number) => void (session.peer === undefined || session.charge(bytes));
-    open.reader = readAhead(socket, connection, { maxBytes: limits.messageBytes, share, onText: receive, onFragment });
+    open.reader = readAhead(socket, connection, { maxBytes: limits.messageBytes, share, onText, onFragment });
     socket.on('error', (error) => {
       log.info({ room, err: error.message }, 'WebSocket protocol error');
       if (isProtocolError(error)) this.#signaling.refusedTo(caller.address, caller.crossSite);
