@@ -1,5 +1,5 @@
 /** The numbered, bounded log of a room's events, replayed to peers that resume. */
-import { type ByteRange, textOf } from '../protocol/byte-range.ts';
+import { ByteRange, lastingOf, textOf } from '../protocol/byte-range.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomEvent } from './room.ts';
 
@@ -168,7 +168,11 @@ class Segment {
       const start = at + Segment.#overhead;
       const middle = start + this.bytes.readUInt32LE(at + 8);
       const end = middle + this.bytes.readUInt32LE(at + 12);
-      const event = join(this.bytes.toString('utf8', start, middle), this.bytes.toString('utf8', middle, end));
+      const head = this.bytes.toString('utf8', start, middle);
+      const data = head.endsWith(` ${binary}`)
+        ? ByteRange.binaryCopy(this.bytes.subarray(middle, end))
+        : this.bytes.toString('utf8', middle, end);
+      const event = join(head, data);
       entries.push({ seq, at: this.bytes.readDoubleLE(at), event });
       at = end;
     }
@@ -176,25 +180,35 @@ class Segment {
   }
 }
 
-/** The data of a signal stays the text that was sent; everything else is our own JSON, on one line. */
-export const split = (event: RoomEvent): { head: string; data: string } => ({
-  head: headOf(event),
-  data: textOf(dataOf(event)),
-});
+/**
+ * An event as a line and the data of a signal: the text that was sent, or binary data as a JSON string. Everything else is our own JSON,
+ * on one line.
+ */
+export const split = (event: RoomEvent): { head: string; data: string } => {
+  const data = dataOf(event);
+  return { head: headOf(event), data: isBinary(data) ? data.toJsonText() : textOf(data) };
+};
 
-const headOf = (event: RoomEvent): string =>
-  event.type === 'signal' ? `${event.from} ${event.to} ${event.epoch}` : JSON.stringify(event);
+export const join = (head: string, data: string | ByteRange): RoomEvent => {
+  if (data === '') return JSON.parse(head);
+  const [from = '', to = '', epoch, kind] = head.split(' ');
+  const sent = kind === binary && typeof data === 'string' ? ByteRange.fromJsonText(data) : data;
+  return { type: 'signal', from, to, epoch: Number(epoch), data: sent };
+};
+
+const headOf = (event: RoomEvent): string => {
+  if (event.type !== 'signal') return JSON.stringify(event);
+  const head = `${event.from} ${event.to} ${event.epoch}`;
+  return isBinary(event.data) ? `${head} ${binary}` : head;
+};
+const binary = 'binary';
+
 const dataOf = (event: RoomEvent): string | ByteRange => (event.type === 'signal' ? event.data : '');
+const isBinary = (data: string | ByteRange): data is ByteRange => typeof data !== 'string' && data.isBinary;
 
 /** The entry without received bytes, to be kept for longer than this turn of the event loop. */
 export const lasting = (entry: RoomLogEntry): RoomLogEntry => {
   const { event } = entry;
   if (event.type !== 'signal' || typeof event.data === 'string') return entry;
-  return { ...entry, event: { ...event, data: event.data.text } };
-};
-
-export const join = (head: string, data: string): RoomEvent => {
-  if (data === '') return JSON.parse(head);
-  const [from = '', to = '', epoch] = head.split(' ');
-  return { type: 'signal', from, to, epoch: Number(epoch), data };
+  return { ...entry, event: { ...event, data: lastingOf(event.data) } };
 };

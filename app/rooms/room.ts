@@ -121,7 +121,7 @@ export type RoomEvent =
   | { type: 'peer-away'; peer: PeerId }
   | { type: 'peer-back'; peer: PeerId }
   | { type: 'peer-left'; peer: PeerId; reason: LeaveReason }
-  /** `data` is JSON text, exactly as sent. */
+  /** `data` is JSON text, exactly as sent, or binary data that nobody has read. */
   | { type: 'signal'; from: PeerId; to: PeerId; epoch: number; data: string | ByteRange }
   | { type: 'chat'; from: PeerId; to?: PeerId; text: string; at: number }
   | { type: 'mute-request'; from: PeerId; among: PeerId[]; kind: MediaKind }

@@ -2,7 +2,7 @@
 import { newSalt } from '../auth/passcode.ts';
 import type { SeatBudget } from '../budgets/seat-budgets.ts';
 import type { TokenBucket } from '../budgets/token-bucket.ts';
-import { textOf } from '../protocol/byte-range.ts';
+import { lastingOf } from '../protocol/byte-range.ts';
 import type { Incoming } from '../protocol/decode.ts';
 import {
   type ErrorCode,
@@ -211,7 +211,7 @@ const apply = (
     return replyTo(signaling, message, startedAt, store.commitNow(name, command));
   }
   // It may wait, and must not keep the bytes that it was received with.
-  const said = message.type === 'signal' ? { ...message, data: textOf(message.data) } : message;
+  const said = message.type === 'signal' ? { ...message, data: lastingOf(message.data) } : message;
   return store
     .commit(name, (room, now) => rooms.applyMessage(room, peer, said, now, limits.rules))
     .then((outcome) => replyTo(signaling, message, startedAt, outcome));

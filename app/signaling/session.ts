@@ -8,7 +8,7 @@ import { admits, endedBy } from '../rooms/room.ts';
 import { acknowledgements } from './acknowledgements.ts';
 import type { Caller } from './authorize.ts';
 import type { Signaling } from './context.ts';
-import { encodeMessage, type OutgoingText, outgoing } from './encode.ts';
+import { encodeMessage, type OutgoingMessage, outgoing } from './encode.ts';
 import type { Displaced, Receiver } from './fanout.ts';
 import {
   byeMessage,
@@ -95,7 +95,7 @@ export class Session implements MessageHandler, Receiver {
     this.#send(encodeMessage(countedError(this.#signaling.counts, refusal, n)));
   }
 
-  deliver(entry: RoomLogEntry, text: OutgoingText = outgoing(entry)): void {
+  deliver(entry: RoomLogEntry, text: OutgoingMessage = outgoing(entry, this.#writer.binarySignals)): void {
     if (this.#state.state === 'joining') this.#state.buffered.push(lasting(entry));
     if (this.#state.state === 'waiting') return this.#deliverInLobby(this.#state, entry, text);
     if (this.#state.state !== 'joined' || entry.seq <= this.#state.seq) return;
@@ -155,7 +155,7 @@ export class Session implements MessageHandler, Receiver {
   }
 
   /** Sends every message but the last ones, which `#finish` sends. */
-  #send(text: OutgoingText): void {
+  #send(text: OutgoingMessage): void {
     if (!this.#writer.send(text)) this.end(refuse('slow-consumer'));
   }
 
@@ -186,7 +186,7 @@ export class Session implements MessageHandler, Receiver {
     this.refuse(refuse(message.type === 'join' ? 'already-joined' : 'waiting'), numberOf(message));
   }
 
-  #deliverInLobby(state: StateOf<'waiting'>, { seq, event }: RoomLogEntry, text: OutgoingText): void {
+  #deliverInLobby(state: StateOf<'waiting'>, { seq, event }: RoomLogEntry, text: OutgoingMessage): void {
     const endCode = endedBy(event, state.peer, true);
     if (endCode) this.end(refuse(endCode));
     else if (event.type === 'waiting-updated') this.#send(text);

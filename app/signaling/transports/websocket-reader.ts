@@ -1,4 +1,4 @@
-/** A fast path for whole text frames, which is nearly all that clients send. All other frames are left to ws. */
+/** A fast path for whole frames of data, which is nearly all that clients send. All other frames are left to ws. */
 import { isUtf8 } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
@@ -9,10 +9,16 @@ import { interceptData } from './ws-internals.ts';
 const empty = Buffer.alloc(0);
 
 /** `share`: called for each chunk, for what the client may have done in this turn of the event loop. */
-type ReaderOptions = { maxBytes: number; share: () => TurnShare; onText: OnText; onFragment: OnFragment };
+type ReaderOptions = {
+  maxBytes: number;
+  share: () => TurnShare;
+  onMessage: OnMessage;
+  onFragment: OnFragment;
+  acceptsBinary?: boolean;
+};
 
 /**
- * Calls `onText` for every text message of up to `maxBytes` that arrives in one chunk; ws still emits all others. The order is
+ * Calls `onMessage` for every text, and binary message if `acceptsBinary`, of up to `maxBytes` that arrives in one chunk; ws still emits all others. The order is
  * kept. `onFragment`: called for every frame that continues a message.
  * @returns the bytes received and not handled yet
  */
@@ -29,12 +35,12 @@ export const readAhead = (
   return reader;
 };
 
-type OnText = (text: ByteRange) => void;
+type OnMessage = (message: ByteRange) => void;
 type OnFragment = (bytes: number) => void;
 
 /**
  * Sits between a connection and ws (RFC 6455, section 5.2). ws parses frames in a stream of its own, with a view for every
- * field, and unmasks byte by byte: a quarter of the cost of relaying a message. A text frame that is whole, valid and not part
+ * field, and unmasks byte by byte: a quarter of the cost of relaying a message. A frame that is whole, valid and not part
  * of a fragmented message is handled here. Everything else goes unchanged to ws, which implements every rule.
  */
 class Reader {
@@ -55,8 +61,9 @@ class Reader {
   readonly #connection: Socket;
   readonly #maxBytes: number;
   readonly #share: () => TurnShare;
-  readonly #onText: OnText;
+  readonly #onMessage: OnMessage;
   readonly #onFragment: OnFragment;
+  readonly #acceptsBinary: boolean;
   readonly #toWs: (bytes: Buffer) => void;
 
   constructor(socket: WebSocket, connection: Socket, options: ReaderOptions, toWs: (bytes: Buffer) => void) {
@@ -64,8 +71,9 @@ class Reader {
     this.#connection = connection;
     this.#maxBytes = options.maxBytes;
     this.#share = options.share;
-    this.#onText = options.onText;
+    this.#onMessage = options.onMessage;
     this.#onFragment = options.onFragment;
+    this.#acceptsBinary = options.acceptsBinary ?? false;
     this.#toWs = toWs;
   }
 
@@ -142,11 +150,12 @@ class Reader {
   #tryRead(chunk: Chunk, at: number, from: number, end: number): boolean {
     const { bytes } = chunk;
     const fits = end <= bytes.length && end - from <= this.#maxBytes;
-    if (bytes[at] !== finalText || !isMasked(bytes, at) || !fits || this.#fragmented) return false;
+    const isBinary = bytes[at] === finalBinary && this.#acceptsBinary;
+    if (!(isBinary || bytes[at] === finalText) || !isMasked(bytes, at) || !fits || this.#fragmented) return false;
     if (this.#socket.readyState !== this.#socket.OPEN) return false;
     const isAscii = unmask(chunk, from, end);
-    const valid = isAscii || isUtf8(bytes.subarray(from, end));
-    if (valid) this.#onText(new ByteRange(chunk, from, end));
+    const valid = isBinary || isAscii || isUtf8(bytes.subarray(from, end));
+    if (valid) this.#onMessage(new ByteRange(chunk, from, end, isBinary));
     else unmask(chunk, from, end);
     return valid;
   }
@@ -175,8 +184,9 @@ const copyOf = (bytes: Buffer): Buffer => {
   return copy;
 };
 
-/** FIN with the opcode of text; and the opcodes of a continuation and of the close frame. */
+/** FIN with the opcodes of text and binary; and the opcodes of a continuation and of the close frame. */
 const finalText = 0x81;
+const finalBinary = 0x82;
 const continuation = 0;
 const close = 8;
 
