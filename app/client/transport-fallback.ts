@@ -2,6 +2,7 @@
 import { Alarm, type Clock } from './clock.ts';
 import { HttpSocket, Streams } from './http-transport.ts';
 import { parse } from './shape.ts';
+import { SignalingWebSocket } from './signaling-websocket.ts';
 import type { Timing } from './timeouts.ts';
 import type { OpenSocket, Socket, TransportKind } from './transport.ts';
 
@@ -129,7 +130,7 @@ export class TransportFallback {
 export const openSockets = (clock: Clock, timing: Timing): OpenSocket => {
   const streams = new Streams(timing.climb, clock);
   return (url, kind) =>
-    kind === 'websocket' ? new WebSocket(url, 'genkan.v1') : new HttpSocket(url, streams, clock, timing);
+    kind === 'websocket' ? new SignalingWebSocket(url) : new HttpSocket(url, streams, clock, timing);
 };
 
 const isSameOrigin = (url: string): boolean =>

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { errors } from '../protocol/errors.ts';
 import { type Block, BlockReader } from '../protocol/event-stream.ts';
 import { protocolVersion, type ServerMessage } from '../protocol/messages.ts';
+import { jsonOfData, readSignalFrame } from '../protocol/signal-frame.ts';
 import { shown } from './expect.ts';
 import { Inbox, RefusedError } from './inbox.ts';
 
@@ -23,7 +24,9 @@ export class PeerSocket {
   private constructor(socket: WebSocket, inbox: Inbox) {
     this.#socket = socket;
     this.inbox = inbox;
-    socket.on('message', (data) => inbox.putText(String(data)));
+    socket.on('message', (data, isBinary) =>
+      isBinary ? inbox.put(binarySignal(data as Buffer)) : inbox.putText(String(data)),
+    );
     const { promise, resolve } = Promise.withResolvers<SocketClose>();
     this.closed = promise;
     socket.once('close', (code, reason) => {
@@ -33,8 +36,13 @@ export class PeerSocket {
   }
 
   /** @returns the HTTP response if the server sends one instead of opening @throws if there is no response, or one that is not HTTP */
-  static open(url: string | URL, inbox = new Inbox(), options: ClientOptions = {}): Promise<PeerSocket | HttpResponse> {
-    const socket = new WebSocket(url, protocolVersion, options);
+  static open(
+    url: string | URL,
+    inbox = new Inbox(),
+    options: ClientOptions = {},
+    version = protocolVersion,
+  ): Promise<PeerSocket | HttpResponse> {
+    const socket = new WebSocket(url, version, options);
     const opened = new PeerSocket(socket, inbox);
     return new Promise((resolve, reject) => {
       socket.once('open', () => resolve(opened));
@@ -47,6 +55,11 @@ export class PeerSocket {
     });
   }
 
+  /** The subprotocol that the server has chosen. */
+  get protocol(): string {
+    return this.#socket.protocol;
+  }
+
   get isOpen(): boolean {
     return this.#socket.readyState === WebSocket.OPEN;
   }
@@ -56,7 +69,7 @@ export class PeerSocket {
   }
 
   /** Sends raw data. */
-  write(data: string | Buffer): void {
+  write(data: string | Uint8Array): void {
     this.#socket.send(data);
   }
 
@@ -83,6 +96,13 @@ export class PeerSocket {
     this.#socket.terminate();
   }
 }
+
+/** A signal in a binary frame, with its data as JSON. */
+const binarySignal = (payload: Buffer): unknown => {
+  const signal = readSignalFrame(payload);
+  if (!signal) throw new Error('a binary frame does not begin with seq, from and epoch');
+  return { ...signal, data: jsonOfData(signal.data) };
+};
 
 /** The header that identifies the peer of a session over plain HTTP. */
 export const bearer = (session: string) => ({ authorization: `Bearer ${session}` });

@@ -1,6 +1,9 @@
 /** Test peers: the same methods over a WebSocket and over HTTP, with polling or an event stream. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Joined, Waiting } from '../protocol/messages.ts';
+import { most } from '../protocol/limits.ts';
+import { binaryProtocolVersion, type Joined, protocolVersion, type Waiting } from '../protocol/messages.ts';
+import { nestsDeeper } from '../protocol/nesting.ts';
+import { signalFrame } from '../protocol/signal-frame.ts';
 import {
   acceptedJson,
   bearer,
@@ -17,6 +20,7 @@ import { type Fields, NumberedPeer, type TestPeer, urlOf } from './test-peer.ts'
 export type { Fields, TestPeer } from './test-peer.ts';
 
 export class WebSocketPeer extends NumberedPeer implements TestPeer {
+  protected readonly version: string = protocolVersion;
   #socket: PeerSocket | undefined;
 
   /** How the connection was closed; undefined while it is open. */
@@ -25,7 +29,8 @@ export class WebSocketPeer extends NumberedPeer implements TestPeer {
   }
 
   async open(): Promise<void> {
-    const opened = await PeerSocket.open(urlOf(this.base.replace('http', 'ws'), this.room, 'ws'), this.inbox);
+    const url = urlOf(this.base.replace('http', 'ws'), this.room, 'ws');
+    const opened = await PeerSocket.open(url, this.inbox, {}, this.version);
     if (opened instanceof PeerSocket) this.#socket = opened;
     else if (opened.status === 429) throw rateLimited();
     else throw new Error(`the WebSocket handshake was answered with ${opened.status}`);
@@ -56,8 +61,13 @@ export class WebSocketPeer extends NumberedPeer implements TestPeer {
     for (const message of messages) await this.send(message);
   }
 
+  /** The subprotocol that the server has chosen; undefined before the connection is open. */
+  get protocol(): string | undefined {
+    return this.#socket?.protocol;
+  }
+
   /** Sends raw data. */
-  write(data: string | Buffer): void {
+  write(data: string | Uint8Array): void {
     this.#socket?.write(data);
   }
 
@@ -89,6 +99,26 @@ export class WebSocketPeer extends NumberedPeer implements TestPeer {
 
   dispose(): void {
     this.#socket?.terminate();
+  }
+}
+
+/** A peer that sends and gets signals in binary frames. */
+export class BinaryPeer extends WebSocketPeer {
+  protected override readonly version = binaryProtocolVersion;
+
+  override async send(message: Fields): Promise<void> {
+    const numbered = this.number(message);
+    const { type, n, to, epoch, data } = numbered;
+    const isSignal = type === 'signal' && typeof n === 'number' && typeof to === 'string' && typeof epoch === 'number';
+    const text = JSON.stringify(data) ?? '';
+    // What only a text can have is sent as one.
+    const isPlain =
+      Object.keys(numbered).length === 5 &&
+      text !== '' &&
+      text.length <= most.signal &&
+      !nestsDeeper(text, most.depth - 1);
+    if (isSignal && isPlain) this.write(signalFrame(n, to, epoch, text));
+    else this.write(JSON.stringify(numbered));
   }
 }
 

@@ -7,7 +7,7 @@ export const report = (base: string, results: CaseResult[]): string => {
     (verdict) => `${results.filter((one) => one.verdict === verdict).length} ${verdict}`,
   );
   return [
-    `The guarantees of genkan.v1 at ${base}`,
+    `The guarantees of genkan.v1 and genkan.v2 at ${base}`,
     table(results),
     ...brokenCases(results),
     ...notTested(results),

@@ -2,6 +2,7 @@
 
 import type { Case } from './case.ts';
 import { away } from './cases/away.ts';
+import { binarySignals } from './cases/binary.ts';
 import { closing } from './cases/closing.ts';
 import { errorCases } from './cases/errors.ts';
 import { hosts } from './cases/hosts.ts';
@@ -26,5 +27,5 @@ export const guarantees: Guarantee[] = [
   { title: 'every error has the documented code and status', cases: [...errorCases, ...malformed] },
   { title: 'all resources are limited', cases: limits },
   { title: 'hosts decide who may join and stay', cases: [...hosts, ...knocking] },
-  { title: 'each transport works as documented', cases: [...requests, ...streams] },
+  { title: 'each transport works as documented', cases: [...requests, ...streams, ...binarySignals] },
 ];

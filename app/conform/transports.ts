@@ -1,7 +1,7 @@
 /** The transports under test, and how each reports a refusal. */
 import type { ErrorCode } from '../protocol/errors.ts';
 import { serverMessage } from '../protocol/messages.ts';
-import { type Fields, HttpPeer, StreamPeer, type TestPeer, WebSocketPeer } from './peers.ts';
+import { BinaryPeer, type Fields, HttpPeer, StreamPeer, type TestPeer, WebSocketPeer } from './peers.ts';
 
 /** A refusal: error code, and `fate`: HTTP status or close code (0: the connection stays open). */
 export type Refused = { code: ErrorCode; fate: number };
@@ -29,6 +29,12 @@ export const webSocket: Transport = {
       peer.dispose();
     }
   },
+};
+
+/** With signals in binary frames. */
+export const binaryWebSocket: Transport = {
+  ...webSocket,
+  peer: (base, room, always) => new BinaryPeer(base, room, always),
 };
 
 export const plainHttp: Transport = {

@@ -2,7 +2,7 @@
 import { errors } from './errors.ts';
 import { clientExamples, serverExamples } from './examples.ts';
 import { components, type Json, type Message, messagesOf, namesIn } from './json-schemas.ts';
-import { clientMessage, protocolVersion, serverMessage } from './messages.ts';
+import { binaryProtocolVersion, clientMessage, protocolVersion, serverMessage } from './messages.ts';
 
 /**
  * The application in its sense is the server, which receives client messages. Schemas use only what drafts 7 and 2020-12 share.
@@ -19,7 +19,8 @@ export const asyncApi = (source: string): Json => {
       version: protocolVersion,
       license: { name: 'MIT' },
       description: [
-        'One JSON object in each text frame. The client sends `join` first, once; the server replies with `joined` or',
+        'One JSON object in each text frame; with `genkan.v2`, signals are in binary frames: a line `n to epoch` from the client,',
+        '`seq from epoch` from the server, then data as bytes. The client sends `join` first, once; the server replies with `joined` or',
         '`waiting`. Close codes: 4000–4499 = reconnect after `bye.retry` milliseconds; 4500–4999 and 1009 = do not',
         'reconnect; any other = a lost connection: reconnect. `x-errors` has every error: its `status` on plain HTTP, its',
         '`close` code if it ends the connection, and its `retry` delay in milliseconds (without one, the refusal is final).',
@@ -54,7 +55,7 @@ export const asyncApi = (source: string): Json => {
 const handshake = {
   type: 'object',
   properties: {
-    'Sec-WebSocket-Protocol': { type: 'string', const: protocolVersion },
+    'Sec-WebSocket-Protocol': { type: 'string', enum: [protocolVersion, binaryProtocolVersion] },
     Authorization: { type: 'string', description: '`Bearer` and a token, if it is not in `join`.' },
   },
   required: ['Sec-WebSocket-Protocol'],

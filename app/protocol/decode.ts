@@ -1,20 +1,25 @@
 /** Decodes text from a client into a message, or a refusal that names what is wrong and where. */
 import type { z } from 'zod';
+import { ByteRange, textOf } from './byte-range.ts';
 import { type Refusal, refuse } from './errors.ts';
+import { isCompactJson } from './json-bytes.ts';
 import { isJson, readArray, readObject } from './json-text.ts';
 import { most } from './limits.ts';
 import { type ClientMessage, clientMessage, mediaState } from './messages.ts';
 import { hasManyValues, nestsDeeper } from './nesting.ts';
 import { cleanText } from './shown.ts';
 
-/** A signal as the server relays it: `data` stays the JSON text of the sender. */
-export type UnreadSignal = { type: 'signal'; n: number; to: string; epoch: number; data: string };
+/** A signal as the server relays it: `data` stays the JSON text of the sender, or its bytes. */
+export type UnreadSignal = { type: 'signal'; n: number; to: string; epoch: number; data: string | ByteRange };
 /** An invalid message whose number can be read: the refusal settles that number. */
 export type Malformed = { type: 'malformed'; n: number; refusal: Refusal };
 export type Incoming = Exclude<ClientMessage, { type: 'signal' }> | UnreadSignal | Malformed;
 
 /** @returns a refusal only if no number can be read */
-export const decode = (text: string): Incoming | Refusal => quickSignal(text) ?? quickChat(text) ?? decodeAny(text);
+export const decode = (message: string | ByteRange): Incoming | Refusal =>
+  (typeof message === 'string' ? undefined : signalIn(message)) ?? decodeText(textOf(message));
+
+const decodeText = (text: string): Incoming | Refusal => quickSignal(text) ?? quickChat(text) ?? decodeAny(text);
 
 const decodeAny = (text: string): Incoming | Refusal => {
   const json = hasManyValues(text) ? readKnownFields(text) : parseFewValues(text);
@@ -72,7 +77,7 @@ const cleaned = (message: Extract<ClientMessage, { type: 'chat' }>): Incoming =>
   return { type: 'malformed', n: message.n, refusal: refuse('bad-message', 'text: nothing in it is text') };
 };
 
-const bounded = (signal: UnreadSignal): UnreadSignal | Malformed => {
+const bounded = (signal: UnreadSignal & { data: string }): UnreadSignal | Malformed => {
   const { n, data } = signal;
   if (data.length <= most.signal) return signal;
   const refusal = refuse('too-long', `signal.data has ${data.length} characters, at most ${most.signal}`);
@@ -132,7 +137,21 @@ const quickSignal = (text: string): UnreadSignal | Malformed | undefined => {
   if (hasManyValues(data) ? nestsDeeper(data, most.depth - 1) || !isJson(data) : !parseJson(data)) return undefined;
   return bounded({ type: 'signal', n: Number(head[1]), to: head[2] ?? '', epoch: Number(head[3]), data });
 };
+
+/** The same fast path for received bytes, which are relayed as they are. What it does not prove is left to the path for texts. */
+const signalIn = (message: ByteRange): UnreadSignal | undefined => {
+  const { chunk, from, end } = message;
+  const head = signalHead.exec(chunk.bytes.toString('latin1', from, Math.min(end, from + maxHead)));
+  if (head === null || chunk.bytes[end - 1] !== closeBrace) return undefined;
+  const data = new ByteRange(chunk, from + head[0].length, end - 1);
+  // Bytes are at least as many as the characters that the limit counts.
+  if (data.byteLength > most.signal || !isCompactJson(data, most.depth - 1)) return undefined;
+  return { type: 'signal', n: Number(head[1]), to: head[2] ?? '', epoch: Number(head[3]), data };
+};
 const signalHead = /^\{"type":"signal","n":([1-9]\d{0,14}),"to":"([\w-]{1,32})","epoch":([1-9]\d{0,14}),"data":/;
+/** Length of the longest match of `signalHead`. */
+const maxHead = 108;
+const closeBrace = 0x7d;
 
 /**
  * The same fast path for a chat text that needs neither unescaping nor cleaning. The expression does not limit the length, because

@@ -1,4 +1,4 @@
-/** The zod schemas of all messages of the protocol `genkan.v1`. (!) Docstrings of exported schemas are part of the documents. */
+/** The zod schemas of all messages of the protocols `genkan.v1` and `genkan.v2`. (!) Docstrings of exported schemas are part of the documents. */
 import { z } from 'zod';
 import { type ErrorCode, errors } from './errors.ts';
 import { most, peerIdForm } from './limits.ts';
@@ -6,6 +6,8 @@ import { cleanName } from './shown.ts';
 
 /** The WebSocket subprotocol. A change that breaks older clients needs the next number. */
 export const protocolVersion = 'genkan.v1';
+/** The same with signals in binary frames: binary-signals.ts. */
+export const binaryProtocolVersion = 'genkan.v2';
 
 /** 1–64 code points in Unicode normal form C: letters (with their marks) and digits of any script, `-` and `_`. */
 export const roomName = z

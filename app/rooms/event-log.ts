@@ -1,4 +1,5 @@
 /** The numbered, bounded log of a room's events, replayed to peers that resume. */
+import { ByteRange, lastingOf, textOf } from '../protocol/byte-range.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomEvent } from './room.ts';
 
@@ -66,7 +67,8 @@ export class EventLog {
 
   append(event: RoomEvent, now: number): RoomLogEntry {
     this.#seq += 1;
-    const { head, data } = split(event);
+    const head = headOf(event);
+    const data = dataOf(event);
     if (!this.#segments.at(-1)?.append(now, head, data)) this.#addSegment(head, data).append(now, head, data);
     this.#trim(now);
     return { seq: this.#seq, at: now, event };
@@ -80,7 +82,7 @@ export class EventLog {
     return entries.length === this.#seq - after ? entries : refuse('events-gone');
   }
 
-  #addSegment(head: string, data: string): Segment {
+  #addSegment(head: string, data: string | ByteRange): Segment {
     const most = Math.min(segmentBytes.most, this.#limits.bytes / 4);
     const grown = 2 * (this.#segments.at(-1)?.size ?? segmentBytes.first / 2);
     const size = Math.max(Segment.sizeOf(head, data), Math.floor(Math.min(most, grown)));
@@ -111,8 +113,9 @@ export class EventLog {
 class Segment {
   static readonly #overhead = 16;
 
-  static sizeOf(head: string, data: string): number {
-    return Segment.#overhead + Buffer.byteLength(head) + Buffer.byteLength(data);
+  static sizeOf(head: string, data: string | ByteRange): number {
+    const dataBytes = typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength;
+    return Segment.#overhead + Buffer.byteLength(head) + dataBytes;
   }
 
   readonly bytes: Buffer;
@@ -140,14 +143,16 @@ class Segment {
   }
 
   /** False if the segment is full. */
-  append(at: number, head: string, data: string): boolean {
+  append(at: number, head: string, data: string | ByteRange): boolean {
     const bytes = this.bytes;
     const start = this.#end + Segment.#overhead;
     // A UTF-16 code unit takes at most three bytes in UTF-8, so bytes are counted only near the end.
-    const surelyFits = start + 3 * (head.length + data.length) <= bytes.length;
+    const maxData = typeof data === 'string' ? 3 * data.length : data.byteLength;
+    const surelyFits = start + 3 * head.length + maxData <= bytes.length;
     if (!surelyFits && this.#end + Segment.sizeOf(head, data) > bytes.length) return false;
     const headBytes = bytes.write(head, start);
-    const dataBytes = bytes.write(data, start + headBytes);
+    const dataAt = start + headBytes;
+    const dataBytes = typeof data === 'string' ? bytes.write(data, dataAt) : data.copyTo(bytes, dataAt);
     bytes.writeDoubleLE(at, this.#end);
     bytes.writeUInt32LE(headBytes, this.#end + 8);
     bytes.writeUInt32LE(dataBytes, this.#end + 12);
@@ -163,7 +168,11 @@ class Segment {
       const start = at + Segment.#overhead;
       const middle = start + this.bytes.readUInt32LE(at + 8);
       const end = middle + this.bytes.readUInt32LE(at + 12);
-      const event = join(this.bytes.toString('utf8', start, middle), this.bytes.toString('utf8', middle, end));
+      const head = this.bytes.toString('utf8', start, middle);
+      const data = head.endsWith(` ${binary}`)
+        ? ByteRange.binaryCopy(this.bytes.subarray(middle, end))
+        : this.bytes.toString('utf8', middle, end);
+      const event = join(head, data);
       entries.push({ seq, at: this.bytes.readDoubleLE(at), event });
       at = end;
     }
@@ -171,15 +180,35 @@ class Segment {
   }
 }
 
-/** The data of a signal stays the text that was sent; everything else is our own JSON, on one line. */
+/**
+ * An event as a line and the data of a signal: the text that was sent, or binary data as a JSON string. Everything else is our own JSON,
+ * on one line.
+ */
 export const split = (event: RoomEvent): { head: string; data: string } => {
-  if (event.type !== 'signal') return { head: JSON.stringify(event), data: '' };
-  const { from, to, epoch, data } = event;
-  return { head: `${from} ${to} ${epoch}`, data };
+  const data = dataOf(event);
+  return { head: headOf(event), data: isBinary(data) ? data.toJsonText() : textOf(data) };
 };
 
-export const join = (head: string, data: string): RoomEvent => {
+export const join = (head: string, data: string | ByteRange): RoomEvent => {
   if (data === '') return JSON.parse(head);
-  const [from = '', to = '', epoch] = head.split(' ');
-  return { type: 'signal', from, to, epoch: Number(epoch), data };
+  const [from = '', to = '', epoch, kind] = head.split(' ');
+  const sent = kind === binary && typeof data === 'string' ? ByteRange.fromJsonText(data) : data;
+  return { type: 'signal', from, to, epoch: Number(epoch), data: sent };
+};
+
+const headOf = (event: RoomEvent): string => {
+  if (event.type !== 'signal') return JSON.stringify(event);
+  const head = `${event.from} ${event.to} ${event.epoch}`;
+  return isBinary(event.data) ? `${head} ${binary}` : head;
+};
+const binary = 'binary';
+
+const dataOf = (event: RoomEvent): string | ByteRange => (event.type === 'signal' ? event.data : '');
+const isBinary = (data: string | ByteRange): data is ByteRange => typeof data !== 'string' && data.isBinary;
+
+/** The entry without received bytes, to be kept for longer than this turn of the event loop. */
+export const lasting = (entry: RoomLogEntry): RoomLogEntry => {
+  const { event } = entry;
+  if (event.type !== 'signal' || typeof event.data === 'string') return entry;
+  return { ...entry, event: { ...event, data: lastingOf(event.data) } };
 };

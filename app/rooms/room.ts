@@ -2,6 +2,7 @@
 import type { Passcode } from '../auth/passcode.ts';
 import { householdNetwork } from '../budgets/address.ts';
 import { type RateLimits, TokenBucket } from '../budgets/token-bucket.ts';
+import type { ByteRange } from '../protocol/byte-range.ts';
 import type { Refusal } from '../protocol/errors.ts';
 import type {
   Access,
@@ -120,8 +121,8 @@ export type RoomEvent =
   | { type: 'peer-away'; peer: PeerId }
   | { type: 'peer-back'; peer: PeerId }
   | { type: 'peer-left'; peer: PeerId; reason: LeaveReason }
-  /** `data` is JSON text, exactly as sent. */
-  | { type: 'signal'; from: PeerId; to: PeerId; epoch: number; data: string }
+  /** `data` is JSON text, exactly as sent, or binary data that nobody has read. */
+  | { type: 'signal'; from: PeerId; to: PeerId; epoch: number; data: string | ByteRange }
   | { type: 'chat'; from: PeerId; to?: PeerId; text: string; at: number }
   | { type: 'mute-request'; from: PeerId; among: PeerId[]; kind: MediaKind }
   | { type: 'room-updated'; access?: Access; passcode?: boolean }

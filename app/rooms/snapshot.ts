@@ -1,5 +1,6 @@
 /** A room and its log as JSON, for the process that takes it over, which may run another release. */
 import { z } from 'zod';
+import { ByteRange } from '../protocol/byte-range.ts';
 import { access, mediaState, peerId, role, roomName, saidBefore } from '../protocol/messages.ts';
 import type { RoomLogEntry } from './event-log.ts';
 import type { Room, RoomEvent } from './room.ts';
@@ -73,7 +74,7 @@ export const serialize = (room: Room, seq: number, entries: RoomLogEntry[]): Roo
         waiting: [...room.waiting.values()],
         gone: [...room.gone],
         seq,
-        events: entries.map(({ at, event }) => ({ at, event })),
+        events: entries.map(({ at, event }) => ({ at, event: portable(event) })),
       },
       (_key, value) => (value === Number.POSITIVE_INFINITY ? 'never' : value),
     ),
@@ -93,5 +94,17 @@ export const deserialize = (json: unknown): { room: Room; seq: number; events: {
     waiting: new Map(lobby.map((one) => [one.id, one])),
     gone: new Map(ended),
   };
-  return { room, seq, events };
+  return { room, seq, events: events.map(({ at, event }) => ({ at, event: restored(event) })) };
+};
+
+/** A binary signal has its data as a JSON string, which a release without binary signals relays as it is. */
+const portable = (event: RoomEvent): object =>
+  event.type === 'signal' && typeof event.data !== 'string' && event.data.isBinary
+    ? { ...event, data: event.data.toJsonText(), binary: true }
+    : event;
+
+const restored = (event: RoomEvent & { binary?: true }): RoomEvent => {
+  if (event.type !== 'signal' || typeof event.data !== 'string' || !event.binary) return event;
+  const { binary: _, ...signal } = event;
+  return { ...signal, data: ByteRange.fromJsonText(event.data) };
 };

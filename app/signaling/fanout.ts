@@ -10,7 +10,8 @@ export type Displaced = 'replaced' | 'left';
 
 /** The connection on which a peer receives events. */
 export interface Receiver {
-  deliver(entry: RoomLogEntry, text: string): void;
+  /** @param text the event as message text, if it was encoded for several receivers */
+  deliver(entry: RoomLogEntry, text?: string): void;
   /** The room has reached this `seq`; the last events were for other peers. */
   reached(seq: number): void;
   /** Closes without changing the room: a newer connection of the session replaces this one, or the peer left by another request. */
@@ -113,7 +114,7 @@ const lostSession = (): Refusal => ({
 const dispatch = (receivers: Map<PeerId, Receiver>, entry: RoomLogEntry): void => {
   const { event } = entry;
   if (event.type === 'moved') return;
-  if ('to' in event && event.to !== undefined) return receivers.get(event.to)?.deliver(entry, encode(entry));
+  if ('to' in event && event.to !== undefined) return receivers.get(event.to)?.deliver(entry);
   const text = encode(entry);
   for (const [peer, receiver] of receivers) if (concerns(event, peer)) receiver.deliver(entry, text);
 };

@@ -2,6 +2,7 @@
 import { newSalt } from '../auth/passcode.ts';
 import type { SeatBudget } from '../budgets/seat-budgets.ts';
 import type { TokenBucket } from '../budgets/token-bucket.ts';
+import { lastingOf } from '../protocol/byte-range.ts';
 import type { Incoming } from '../protocol/decode.ts';
 import {
   type ErrorCode,
@@ -205,10 +206,15 @@ const apply = (
   const { store, limits, counts } = signaling;
   const startedAt =
     message.type !== 'malformed' && counts.relayed[message.type] % 64 === 0 ? performance.now() : undefined;
-  const command: Command<rooms.Settled> = (room, now) => rooms.applyMessage(room, peer, message, now, limits.rules);
-  return store.commitNow
-    ? replyTo(signaling, message, startedAt, store.commitNow(name, command))
-    : store.commit(name, command).then((outcome) => replyTo(signaling, message, startedAt, outcome));
+  if (store.commitNow) {
+    const command: Command<rooms.Settled> = (room, now) => rooms.applyMessage(room, peer, message, now, limits.rules);
+    return replyTo(signaling, message, startedAt, store.commitNow(name, command));
+  }
+  // It may wait, and must not keep the bytes that it was received with.
+  const said = message.type === 'signal' ? { ...message, data: lastingOf(message.data) } : message;
+  return store
+    .commit(name, (room, now) => rooms.applyMessage(room, peer, said, now, limits.rules))
+    .then((outcome) => replyTo(signaling, message, startedAt, outcome));
 };
 
 const replyTo = (

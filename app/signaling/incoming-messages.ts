@@ -1,11 +1,16 @@
 /** The incoming messages of a persistent connection: in order, charged to the budgets, and decoded. */
 import type { SeatBudget } from '../budgets/seat-budgets.ts';
+import { decodeBinary, numberInLine } from '../protocol/binary-signals.ts';
+import { type ByteRange, lastingOf, textOf } from '../protocol/byte-range.ts';
 import { decode, decodeTooLong, type Incoming, numberAtStart } from '../protocol/decode.ts';
 import { fateOf, type Refusal, refuse } from '../protocol/errors.ts';
 import type { PeerId, RoomName } from '../protocol/messages.ts';
 import type { Caller } from './authorize.ts';
 import type { Signaling } from './context.ts';
 import { addressBuckets, chargeAddress, chargeBytes, type MessageBudgets, numberOf } from './handle-message.ts';
+
+/** A text, or what a frame had: a text or a binary message. */
+export type ReceivedMessage = string | ByteRange;
 
 export interface MessageHandler {
   /** Undefined before the join. */
@@ -17,7 +22,7 @@ export interface MessageHandler {
 }
 
 /** Messages that arrived while an earlier one was being handled, and their total size in bytes. */
-type MessageQueue = { texts: string[]; bytes: number; isJoining: boolean };
+type MessageQueue = { messages: ReceivedMessage[]; bytes: number; isJoining: boolean };
 
 /** Pings, and one join: no other message is valid before the join. */
 const maxBeforeJoin = 20;
@@ -43,9 +48,9 @@ export class IncomingMessages {
     this.#handler = handler;
   }
 
-  receive(text: string, bytes: number): void {
-    if (this.#queue) this.#enqueue(this.#queue, text, bytes);
-    else this.#handle(text, bytes);
+  receive(message: ReceivedMessage, bytes: number): void {
+    if (this.#queue) this.#enqueue(this.#queue, lastingOf(message), bytes);
+    else this.#handle(message, bytes);
   }
 
   /** Charges a frame that is not a message as much as one. @returns whether it is within the budgets */
@@ -63,14 +68,14 @@ export class IncomingMessages {
 
   /** Queues messages from now on. */
   pause(): void {
-    this.#queue = { texts: [], bytes: 0, isJoining: this.#budgets === undefined };
+    this.#queue = { messages: [], bytes: 0, isJoining: this.#budgets === undefined };
   }
 
   /** Stops queueing. @returns the queued messages */
-  resume(): string[] {
-    const texts = this.#queue?.texts ?? [];
+  resume(): ReceivedMessage[] {
+    const messages = this.#queue?.messages ?? [];
     this.#queue = undefined;
-    return texts;
+    return messages;
   }
 
   /** Stops using the budget of the peer's seat. */
@@ -80,25 +85,25 @@ export class IncomingMessages {
   }
 
   /** The queue is limited to one burst, because a peer that waits for a reply has little to send; while it joins, to even less. */
-  #enqueue(queue: MessageQueue, text: string, bytes: number): void {
+  #enqueue(queue: MessageQueue, received: ReceivedMessage, bytes: number): void {
     const { burst, byteBurst, messageBytes } = this.#signaling.limits;
     const { isJoining } = queue;
     queue.bytes += bytes;
-    const isFull = queue.texts.push(text) > (isJoining ? maxBeforeJoin : burst);
+    const isFull = queue.messages.push(received) > (isJoining ? maxBeforeJoin : burst);
     if (isFull || queue.bytes > (isJoining ? 2 * messageBytes : byteBurst))
       this.#handler.end(refuse('rate-limited'), 'error');
   }
 
-  #handle(text: string, bytes: number): void {
+  #handle(received: ReceivedMessage, bytes: number): void {
     const handler = this.#handler;
     // Read once per message: reading the clock costs as much as all budgets together.
     const now = this.#signaling.clock();
     const budgets = this.#budgetsAt(now);
     const usage = this.#take(budgets, bytes, now);
     if (usage === 'far-over') return handler.end(refuse('rate-limited'));
-    if (usage === 'over') return handler.refuse(refuse('rate-limited'), numberAtStart(text));
+    if (usage === 'over') return handler.refuse(refuse('rate-limited'), numberOfReceived(received));
     const { messageBytes } = this.#signaling.limits;
-    const message = bytes > messageBytes ? decodeTooLong(text, bytes, messageBytes) : decode(text);
+    const message = decodeReceived(received, bytes, messageBytes);
     if ('refused' in message) return this.#refuseUnreadable(message);
     const overBudget = budgets && chargeAddress(this.#signaling, this.#room, budgets.address, message, now);
     if (overBudget) return handler.refuse(overBudget, numberOf(message));
@@ -131,3 +136,14 @@ export class IncomingMessages {
     return this.#budgets;
   }
 }
+
+const decodeReceived = (received: ReceivedMessage, bytes: number, maxBytes: number): Incoming | Refusal => {
+  if (isBinary(received)) return decodeBinary(received, maxBytes);
+  return bytes > maxBytes ? decodeTooLong(textOf(received), bytes, maxBytes) : decode(received);
+};
+
+const numberOfReceived = (received: ReceivedMessage): number | undefined =>
+  isBinary(received) ? numberInLine(received) : numberAtStart(textOf(received));
+
+const isBinary = (received: ReceivedMessage): received is ByteRange =>
+  typeof received !== 'string' && received.isBinary;

@@ -2,6 +2,7 @@
 import { largestNetwork } from '../budgets/address.ts';
 import type { SeatBudget } from '../budgets/seat-budgets.ts';
 import { turnCosts } from '../budgets/turn-shares.ts';
+import type { ByteRange } from '../protocol/byte-range.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { RoomLogEntry } from '../rooms/event-log.ts';
 import { type Caller, tooOften } from './authorize.ts';
@@ -34,12 +35,18 @@ export const countReplay = (
   const bytes = Math.min(missed, limits.unsentBytes);
   seat.replay(bytes, now);
   for (const bucket of addresses.buckets('replay', address, now)) bucket.take(now, bytes);
-  // Small events cost time rather than bytes.
-  turns.of(largestNetwork(address)).charge(entries.length * turnCosts.event);
+  // Small events cost time rather than bytes. Binary data may have to be checked for a receiver of JSON.
+  const unread = entries.reduce((sum, { event }) => sum + binaryBytesOf(event), 0);
+  turns.of(largestNetwork(address)).charge(entries.length * turnCosts.event + (unread / 1024) * turnCosts.kilobyte);
 };
 
 /** Bytes of an event in addition to its content. */
 const overhead = 64;
 
 const contentOf = (event: RoomLogEntry['event']): number =>
-  event.type === 'signal' ? event.data.length : Buffer.byteLength(JSON.stringify(event));
+  event.type === 'signal' ? lengthOf(event.data) : Buffer.byteLength(JSON.stringify(event));
+
+const binaryBytesOf = (event: RoomLogEntry['event']): number =>
+  event.type === 'signal' && typeof event.data !== 'string' && event.data.isBinary ? event.data.byteLength : 0;
+
+const lengthOf = (data: string | ByteRange): number => (typeof data === 'string' ? data.length : data.byteLength);

@@ -1,13 +1,14 @@
 /** A peer's session over a persistent connection: its state, replies and events, its end. */
+import type { ByteRange } from '../protocol/byte-range.ts';
 import type { Incoming } from '../protocol/decode.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { Join, PeerId, RoomName, ServerMessage } from '../protocol/messages.ts';
-import type { RoomLogEntry } from '../rooms/event-log.ts';
+import { lasting, type RoomLogEntry } from '../rooms/event-log.ts';
 import { admits, endedBy } from '../rooms/room.ts';
 import { acknowledgements } from './acknowledgements.ts';
 import type { Caller } from './authorize.ts';
 import type { Signaling } from './context.ts';
-import { encode, encodeMessage } from './encode.ts';
+import { encodeMessage, type OutgoingMessage, outgoing } from './encode.ts';
 import type { Displaced, Receiver } from './fanout.ts';
 import {
   byeMessage,
@@ -67,7 +68,7 @@ export class Session implements MessageHandler, Receiver {
   }
 
   /** Handles one message; `bytes` is its length. Errors are caught: they end this connection, not a caller's loop over others. */
-  receive(text: string, bytes = Buffer.byteLength(text)): void {
+  receive(text: string | ByteRange, bytes = byteLengthOf(text)): void {
     try {
       if (this.#state.state !== 'closed') this.#incoming.receive(text, bytes);
     } catch (error) {
@@ -94,8 +95,8 @@ export class Session implements MessageHandler, Receiver {
     this.#send(encodeMessage(countedError(this.#signaling.counts, refusal, n)));
   }
 
-  deliver(entry: RoomLogEntry, text: string): void {
-    if (this.#state.state === 'joining') this.#state.buffered.push(entry);
+  deliver(entry: RoomLogEntry, text: OutgoingMessage = outgoing(entry, this.#writer.binarySignals)): void {
+    if (this.#state.state === 'joining') this.#state.buffered.push(lasting(entry));
     if (this.#state.state === 'waiting') return this.#deliverInLobby(this.#state, entry, text);
     if (this.#state.state !== 'joined' || entry.seq <= this.#state.seq) return;
     const endCode = endedBy(entry.event, this.#state.peer, false);
@@ -154,7 +155,7 @@ export class Session implements MessageHandler, Receiver {
   }
 
   /** Sends every message but the last ones, which `#finish` sends. */
-  #send(text: string): void {
+  #send(text: OutgoingMessage): void {
     if (!this.#writer.send(text)) this.end(refuse('slow-consumer'));
   }
 
@@ -185,7 +186,7 @@ export class Session implements MessageHandler, Receiver {
     this.refuse(refuse(message.type === 'join' ? 'already-joined' : 'waiting'), numberOf(message));
   }
 
-  #deliverInLobby(state: StateOf<'waiting'>, { seq, event }: RoomLogEntry, text: string): void {
+  #deliverInLobby(state: StateOf<'waiting'>, { seq, event }: RoomLogEntry, text: OutgoingMessage): void {
     const endCode = endedBy(event, state.peer, true);
     if (endCode) this.end(refuse(endCode));
     else if (event.type === 'waiting-updated') this.#send(text);
@@ -255,7 +256,7 @@ export class Session implements MessageHandler, Receiver {
     this.#incoming.isNewSeat ||= isNew;
     this.#send(encodeMessage(first));
     if (accepted > 0) this.#acknowledge(accepted);
-    for (const entry of [...missed, ...buffered]) this.deliver(entry, encode(entry));
+    for (const entry of [...missed, ...buffered]) this.deliver(entry);
     for (const text of queued) this.receive(text);
   }
 
@@ -296,6 +297,9 @@ export class Session implements MessageHandler, Receiver {
     this.end(refuse('internal'));
   };
 }
+
+const byteLengthOf = (text: string | ByteRange): number =>
+  typeof text === 'string' ? Buffer.byteLength(text) : text.byteLength;
 
 const pong = '{"type":"pong"}';
 const ackOf = (n: number): string => `{"type":"ack","n":${n}}`;

@@ -16,6 +16,6 @@ export const pausable = (store: Store, accepting: () => boolean): Store => {
   return {
     ...store,
     commit: (room, command, insist) => store.commit(room, unlessPaused(command), insist),
-    ...(commitNow && { commitNow: (room, command) => commitNow(room, unlessPaused(command)) }),
+    ...(commitNow && { commitNow: (room, command) => commitNow(room, accepting() ? command : unlessPaused(command)) }),
   };
 };

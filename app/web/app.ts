@@ -4,7 +4,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstanc
 import type { ServerOptions } from 'ws';
 import { errorSentence } from '../listener/error-response.ts';
 import { type ErrorCode, errors } from '../protocol/errors.ts';
-import { protocolVersion } from '../protocol/messages.ts';
+import { binaryProtocolVersion, protocolVersion } from '../protocol/messages.ts';
 import { closeTimeout, hardLimit } from '../signaling/transports/websocket.ts';
 import { countRefusal } from '../stats/counters.ts';
 import { originPolicy } from './allowed-origins.ts';
@@ -101,7 +101,8 @@ const webSocketOptions = ({
   // `SocketWire` sends pongs, so that they count as unsent bytes like everything else.
   autoPong: false,
   closeTimeout,
-  handleProtocols: (offered) => (offered.has(protocolVersion) ? protocolVersion : false),
+  handleProtocols: (offered) =>
+    [binaryProtocolVersion, protocolVersion].find((version) => offered.has(version)) ?? false,
 });
 
 /** Maps Fastify's own errors to codes: those of the protocol for errors about bodies, else those of the listeners. */

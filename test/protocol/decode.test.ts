@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { ByteRange, Chunk, textOf } from '../../app/protocol/byte-range.ts';
 import { decode, decodeTooLong, readPosted } from '../../app/protocol/decode.ts';
 import { errors, fateOf } from '../../app/protocol/errors.ts';
 import { most } from '../../app/protocol/limits.ts';
@@ -72,6 +73,47 @@ describe('decode', () => {
     for (const text of [`{"n":4,"more":"${more}","type":"chat"}`, `{"type":"chat","more":"${more}","n":4}`])
       expect(decodeTooLong(text, 135, 99)).toEqual({ type: 'malformed', n: 4, refusal });
     expect(decodeTooLong(`{"type":"chat","text":"${more}","n":4`, 135, 99)).toEqual(refusal);
+  });
+});
+
+describe('received bytes', () => {
+  const start = '{"type":"signal","n":7,"to":"abc","epoch":3,"data":';
+  const rangeOf = (text: string): ByteRange => {
+    const bytes = Buffer.from(`,"n":8}${text}}`);
+    return new ByteRange(new Chunk(bytes), 7, bytes.length - 1);
+  };
+
+  test.each([
+    [`${start}{"a":[1,2.50,"\\u0041"],"b":null}}`],
+    [`${start}{"a" : 1}}`],
+    [`${start}"玄関 😀"}`],
+    [`${start}"${'x'.repeat(most.signal - 2)}"}`],
+    [`${start}"${'x'.repeat(most.signal - 1)}"}`],
+    [`${start}"${'玄'.repeat(most.signal - 2)}"}`],
+    [`${start}"${'玄'.repeat(most.signal - 1)}"}`],
+    [`${start}${'['.repeat(most.depth - 1)}${']'.repeat(most.depth - 1)}}`],
+    [`${start}${'['.repeat(most.depth)}${']'.repeat(most.depth)}}`],
+    [`${start}}`],
+    [`${start}1`],
+    [`${start}1},"from":"victim"}`],
+    [`${start}1,"data":2}`],
+    [`${start}1,"n":9}`],
+    [`${start.replace('7', '0')}1}`],
+    [`${start.replace('7', '1234567890123456')}1}`],
+    [`${start.replace('abc', 'a'.repeat(33))}1}`],
+    [`${start.replace('7', '999999999999999').replace('abc', 'a'.repeat(32)).replace('3', '999999999999999')}1}`],
+    ['{"type":"chat","n":1,"text":"hello"}'],
+    ['{"type":"ping"}'],
+    [''],
+  ])('are decoded as their text is: %.90j', (text) => {
+    const message = decode(rangeOf(text));
+    const data = 'data' in message && message.type === 'signal' ? { data: textOf(message.data) } : {};
+    expect({ ...message, ...data }).toEqual(decode(text));
+  });
+
+  test('of a signal stay bytes', () => {
+    const message = decode(rangeOf(`${start}{"a":"玄"}}`));
+    expect('data' in message && message.data instanceof ByteRange && message.data.text).toBe('{"a":"玄"}');
   });
 });
 

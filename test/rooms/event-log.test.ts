@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { EventLog } from '../../app/rooms/event-log.ts';
+import { ByteRange, Chunk } from '../../app/protocol/byte-range.ts';
+import { EventLog, join, lasting, split } from '../../app/rooms/event-log.ts';
 import type { RoomEvent } from '../../app/rooms/room.ts';
 
 const chat = (text: string): RoomEvent => ({ type: 'chat', from: 'a', text, at: 0 });
@@ -46,6 +47,52 @@ describe('the event log', () => {
     quiet.append(chat('z'), 0);
     quiet.shrinkTo(2500);
     expect(seqs(quiet, 0)).toEqual([1]);
+  });
+
+  test('keeps received bytes and their text alike', () => {
+    const received = Buffer.from('..{"a":"玄"}..');
+    const data = new ByteRange(new Chunk(received), 2, received.length - 2);
+    const signal = (how: string | ByteRange): RoomEvent => ({
+      type: 'signal',
+      from: 'a',
+      to: 'b',
+      epoch: 7,
+      data: how,
+    });
+    // As many as fill several segments.
+    const count = 300;
+    const [bytes, texts] = [data, data.text].map((how) => {
+      const log = new EventLog({ events: count, bytes: 1e6, age: 1e6 });
+      for (let i = 0; i < count; i += 1) log.append(signal(how), i);
+      return log;
+    });
+    received.fill('x');
+    expect(bytes?.since(0)).toEqual(texts?.since(0));
+    expect(bytes?.bytes).toBe(texts?.bytes);
+  });
+
+  test('keeps binary data byte for byte, also as text for a shared store', () => {
+    const data = ByteRange.binaryCopy(Buffer.from([0, 0xff, 0x20, 0x0a, 0x7d]));
+    const event: RoomEvent = { type: 'signal', from: 'a', to: 'b', epoch: 7, data };
+    const log = new EventLog({ events: 9, bytes: 1e6, age: 1e6 });
+    log.append(event, 2);
+    log.append(chat('binary'), 3);
+    expect(log.since(0)).toEqual([
+      { seq: 1, at: 2, event },
+      { seq: 2, at: 3, event: chat('binary') },
+    ]);
+    const { head, data: text } = split(event);
+    // An older release relays this text as JSON.
+    expect(JSON.parse(text)).toBe('\0\xff \n}');
+    expect(join(head, text)).toEqual(event);
+  });
+
+  test('gives an entry that does not keep received bytes', () => {
+    const data = new ByteRange(new Chunk(Buffer.from('[1]')), 0, 3);
+    const event: RoomEvent = { type: 'signal', from: 'a', to: 'b', epoch: 7, data };
+    expect(lasting({ seq: 1, at: 2, event })).toEqual({ seq: 1, at: 2, event: { ...event, data: '[1]' } });
+    const other = { seq: 1, at: 2, event: chat('x') };
+    expect(lasting(other)).toBe(other);
   });
 
   test('is limited by bytes', () => {

@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { ByteRange } from '../../app/protocol/byte-range.ts';
+import { applyMessage, type Said } from '../../app/rooms/messages.ts';
 import { Registry } from '../../app/rooms/registry.ts';
 import type { Decision, Room } from '../../app/rooms/room.ts';
 import { limits, lived } from './lived.ts';
+import { rules } from './rules.ts';
 
 describe('a snapshot of a room', () => {
   test('restores peers, lobby, lost hosts, chat history, bans, numbers and events', () => {
@@ -23,6 +26,21 @@ describe('a snapshot of a room', () => {
     for (let from = 0; from <= seq + 1; from += 1) expect(after.since('r', from)).toEqual(before.since('r', from));
     expect(after.since('r', seq - 3)).toHaveLength(3);
     expect(after.sweep(10_000)).toEqual(before.sweep(10_000));
+  });
+
+  test('restores the binary data of signals; a release without them finds JSON text there', () => {
+    const before = lived();
+    const data = ByteRange.binaryCopy(Buffer.from([0, 0xff]));
+    const signal: Said = { type: 'signal', n: 3, to: 'a', epoch: 2, data };
+    before.commit('r', (room, now) => applyMessage(room, 'b', signal, now, rules), 10);
+    const [part] = JSON.parse(JSON.stringify([...before.pack()]));
+    const event = part.events.at(-1).event;
+    expect(event).toMatchObject({ type: 'signal', data: '"\\u0000ÿ"' });
+    const after = new Registry(limits);
+    after.adopt(part);
+    const last = after.since('r', part.seq - 1);
+    expect(last).toEqual(before.since('r', part.seq - 1));
+    expect(last).toMatchObject([{ event: { type: 'signal', data: { isBinary: true } } }]);
   });
 
   test.each([

@@ -1,6 +1,7 @@
 /** A session when the server itself fails: the client gets a close code to reconnect, and the peer is shown as away meanwhile. */
 import { expect, test } from 'vitest';
 import { type ErrorCode, errors, refuse } from '../../app/protocol/errors.ts';
+import { wholeText } from '../../app/signaling/encode.ts';
 import { byeMessage, closeCode } from '../../app/signaling/handle-message.ts';
 import type { MessageWriter } from '../../app/signaling/message-writer.ts';
 import { Session } from '../../app/signaling/session.ts';
@@ -13,7 +14,7 @@ const recorder = () => {
   const sent: string[] = [];
   const closed: number[] = [];
   const writer: MessageWriter = {
-    send: (text) => sent.push(text) > 0,
+    send: (text) => sent.push(wholeText(text)) > 0,
     close(code, _reason, last) {
       sent.push(...last);
       closed.push(code);
@@ -65,7 +66,7 @@ test.each(['chat', 'passcode'])('a reply to %s that cannot be sent ends the sess
   const closed: string[] = [];
   const writer: MessageWriter = {
     send(text) {
-      if (text.includes('"error"')) throw new Error('broken');
+      if (wholeText(text).includes('"error"')) throw new Error('broken');
       return true;
     },
     close: (_code, reason) => void closed.push(reason),
@@ -139,7 +140,7 @@ test('a join that continues under another id leaves nothing attached under the f
   const joined = async (fields: object) => {
     const sent: { type: string; session?: string }[] = [];
     const writer: MessageWriter = {
-      send: (text) => sent.push(JSON.parse(text)) > 0,
+      send: (text) => sent.push(JSON.parse(wholeText(text))) > 0,
       close: (_code, _reason, last) => void sent.push(...last.map((text) => JSON.parse(text))),
     };
     const session = new Session(context, 'room', writer, { address: '192.0.2.1' });

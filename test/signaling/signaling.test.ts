@@ -3,7 +3,7 @@
  * them on one listener, and on the others those that a listener can break. Through nginx: test/nginx/spec.test.ts.
  */
 import { afterAll, beforeAll } from 'vitest';
-import { eventStream, plainHttp, webSocket } from '../../app/conform/transports.ts';
+import { binaryWebSocket, eventStream, plainHttp, webSocket } from '../../app/conform/transports.ts';
 import { isThorough } from '../setup/without.ts';
 import { type Site, startSite } from './site.ts';
 import { describeSignaling, specSettings, wireLevel } from './spec.ts';
@@ -14,6 +14,8 @@ beforeAll(async () => {
   site = await startSite(specSettings);
 });
 afterAll(() => site.stop());
+
+describeSignaling('with signals in binary frames', () => site.direct.http, binaryWebSocket);
 
 const others = isThorough ? undefined : wireLevel;
 for (const transport of [webSocket, plainHttp, eventStream]) {

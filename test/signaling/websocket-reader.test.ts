@@ -76,10 +76,13 @@ const receive = async (pieces: Buffer[], ahead: boolean, share = shareOf(Number.
       maxBytes: limit,
       share: () => share,
       onFragment: () => {},
-      onText: (text, bytes) => {
+      acceptsBinary: true,
+      onMessage: (message) => {
         taken += 1;
-        expect(bytes).toBe(Buffer.byteLength(text));
-        hear('text')(Buffer.from(text));
+        const bytes = Buffer.alloc(message.byteLength);
+        message.copyTo(bytes, 0);
+        if (!message.isBinary) expect(bytes.toString()).toBe(message.text);
+        hear(message.isBinary ? 'binary' : 'text')(bytes);
       },
     });
   // As the kernel would deliver them, but cut at the intended positions; unmasking changes them.
@@ -118,7 +121,8 @@ const samples: Record<string, Buffer[]> = {
   ],
   'a new message within one that is not over': [frame('on', { fin: false }), frame('two'), frame('e', { opcode: 0 })],
   'the rest of nothing': [frame('a'), frame('b', { opcode: 0 }), frame('c')],
-  binary: [frame('a'), frame('b', { opcode: 2 }), frame('c')],
+  binary: [frame('a'), frame(Buffer.from('c328', 'hex'), { opcode: 2 }), frame('c')],
+  'binary in several frames': [frame('on', { opcode: 2, fin: false }), frame('e', { opcode: 0 }), frame('c')],
   'no mask': [frame('a'), frame('b', { masked: false }), frame('c')],
   'a reserved bit': [frame('a'), frame('b', { reserved: true }), frame('c')],
   'an unknown opcode': [frame('a'), frame('b', { opcode: 3 }), frame('c')],
@@ -162,7 +166,12 @@ test('what waits for its turn when the client ends the connection is handled bef
   const texts: string[] = [];
   // Nobody has a turn any more.
   const share = () => ({ take: () => false, charge: () => {}, defer: () => {} });
-  readAhead(socket, connection, { maxBytes: limit, share, onText: (text) => texts.push(text), onFragment: () => {} });
+  readAhead(socket, connection, {
+    maxBytes: limit,
+    share,
+    onMessage: ({ text }) => texts.push(text),
+    onFragment: () => {},
+  });
   const closed = once(socket, 'close');
   client.end(Buffer.concat([frame('a'), frame('b'), frame(closing, { opcode: 8 })]));
   client.resume();
@@ -179,7 +188,7 @@ test('the bytes of an unfinished message are known, and forgotten when it is com
   const reader = readAhead(socket, connection, {
     maxBytes: limit,
     share: () => shareOf(Number.POSITIVE_INFINITY),
-    onText: () => {},
+    onMessage: () => {},
     onFragment: () => {},
   });
   const sizes = [
@@ -198,7 +207,8 @@ test('the bytes of an unfinished message are known, and forgotten when it is com
 });
 
 test('whole texts are not left to ws', async () => {
-  expect((await receive([frame('a'), Buffer.concat([frame('b'.repeat(300)), frame('')])], true)).taken).toBe(3);
+  const binary = frame('b'.repeat(300), { opcode: 2 });
+  expect((await receive([frame('a'), Buffer.concat([binary, frame('')])], true)).taken).toBe(3);
 });
 
 test('bytes one by one, and at every alignment, are read correctly', async () => {

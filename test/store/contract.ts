@@ -1,5 +1,6 @@
 /** The guarantees of every store: run over memory and over Valkey, there with two workers. */
 import { expect, test } from 'vitest';
+import { textOf } from '../../app/protocol/byte-range.ts';
 import { refuse } from '../../app/protocol/errors.ts';
 import type { RoomLogEntry } from '../../app/rooms/event-log.ts';
 import { join, resume } from '../../app/rooms/join.ts';
@@ -138,7 +139,7 @@ export const describeStore = (given: () => Stores): void => {
     for (const from of ids) {
       const own = received.filter(({ event }) => 'from' in event && event.from === from);
       const numbers = own.map(({ event }) =>
-        'data' in event ? JSON.parse(event.data) : 'text' in event && event.text,
+        'data' in event ? JSON.parse(textOf(event.data)) : 'text' in event && event.text,
       );
       expect(numbers.map((number) => Number(String(number).split(' ').at(-1)))).toEqual(
         Array.from({ length: 25 }, (_, i) => i + 1),

@@ -5,7 +5,7 @@ import { unsentMemory } from '../../budgets/unsent-bytes.ts';
 import { type ErrorCode, type Refusal, refuse } from '../../protocol/errors.ts';
 import { onOneLine } from '../../protocol/event-stream.ts';
 import type { PeerId, RoomName } from '../../protocol/messages.ts';
-import type { RoomLogEntry } from '../../rooms/event-log.ts';
+import { lasting, type RoomLogEntry } from '../../rooms/event-log.ts';
 import { admits, concerns, endedBy } from '../../rooms/room.ts';
 import type { Signaling } from '../context.ts';
 import { encode, encodeMessage } from '../encode.ts';
@@ -108,11 +108,11 @@ export class EventStream implements Receiver {
     this.#reached = Math.max(this.#reached, missed.at(-1)?.seq ?? after);
     this.#write(`retry: ${retry}\n\n`);
     const relevant = missed.filter(({ event }) => concerns(event, this.#peer));
-    for (const entry of [...relevant, ...buffered]) this.deliver(entry, encode(entry));
+    for (const entry of [...relevant, ...buffered]) this.deliver(entry);
   }
 
-  deliver(entry: RoomLogEntry, text: string): void {
-    if ('buffered' in this.#state) this.#state.buffered?.push(entry);
+  deliver(entry: RoomLogEntry, text = encode(entry)): void {
+    if ('buffered' in this.#state) this.#state.buffered?.push(lasting(entry));
     if (this.#state.state !== 'open' || this.#state.buffered || entry.seq <= this.#state.seq) return;
     const endCode = endedBy(entry.event, this.#peer, this.#waits);
     if (endCode) return this.end(refuse(endCode));
@@ -180,7 +180,7 @@ export class EventStream implements Receiver {
     if ('refused' in result) return this.end(result);
     state.seq = result.first.seq;
     this.#send(encodeMessage(result.first), state.seq);
-    for (const entry of buffered) this.deliver(entry, encode(entry));
+    for (const entry of buffered) this.deliver(entry);
   }
 
   readonly #fail = (error: unknown): void => {

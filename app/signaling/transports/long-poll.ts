@@ -1,7 +1,7 @@
 /** A long poll as a peer's receiver. */
 import { type Refusal, refuse } from '../../protocol/errors.ts';
 import type { PeerId, RoomName } from '../../protocol/messages.ts';
-import type { RoomLogEntry } from '../../rooms/event-log.ts';
+import { lasting, type RoomLogEntry } from '../../rooms/event-log.ts';
 import { concerns, concernsAtTheDoor } from '../../rooms/room.ts';
 import type { Signaling } from '../context.ts';
 import type { Displaced, Receiver } from '../fanout.ts';
@@ -49,7 +49,7 @@ export class LongPoll implements Receiver {
   #record(entry: RoomLogEntry): void {
     const last = this.#received.at(-1);
     if (last && !this.#isRelevant(last) && !this.#isRelevant(entry)) this.#received.pop();
-    this.#received.push(entry);
+    this.#received.push(lasting(entry));
   }
 
   /** Waits if nothing in `missed` is for the peer. @returns the missed and the received events */

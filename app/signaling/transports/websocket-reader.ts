@@ -1,17 +1,24 @@
-/** A fast path for whole text frames, which is nearly all that clients send. All other frames are left to ws. */
+/** A fast path for whole frames of data, which is nearly all that clients send. All other frames are left to ws. */
 import { isUtf8 } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { type TurnShare, turnCosts } from '../../budgets/turn-shares.ts';
+import { ByteRange, Chunk } from '../../protocol/byte-range.ts';
 import { interceptData } from './ws-internals.ts';
 
 const empty = Buffer.alloc(0);
 
 /** `share`: called for each chunk, for what the client may have done in this turn of the event loop. */
-type ReaderOptions = { maxBytes: number; share: () => TurnShare; onText: OnText; onFragment: OnFragment };
+type ReaderOptions = {
+  maxBytes: number;
+  share: () => TurnShare;
+  onMessage: OnMessage;
+  onFragment: OnFragment;
+  acceptsBinary?: boolean;
+};
 
 /**
- * Calls `onText` for every text message of up to `maxBytes` that arrives in one chunk; ws still emits all others. The order is
+ * Calls `onMessage` for every text, and binary message if `acceptsBinary`, of up to `maxBytes` that arrives in one chunk; ws still emits all others. The order is
  * kept. `onFragment`: called for every frame that continues a message.
  * @returns the bytes received and not handled yet
  */
@@ -28,13 +35,12 @@ export const readAhead = (
   return reader;
 };
 
-/** `bytes`: the length of the payload. */
-type OnText = (text: string, bytes: number) => void;
+type OnMessage = (message: ByteRange) => void;
 type OnFragment = (bytes: number) => void;
 
 /**
  * Sits between a connection and ws (RFC 6455, section 5.2). ws parses frames in a stream of its own, with a view for every
- * field, and unmasks byte by byte: a quarter of the cost of relaying a message. A text frame that is whole, valid and not part
+ * field, and unmasks byte by byte: a quarter of the cost of relaying a message. A frame that is whole, valid and not part
  * of a fragmented message is handled here. Everything else goes unchanged to ws, which implements every rule.
  */
 class Reader {
@@ -55,8 +61,9 @@ class Reader {
   readonly #connection: Socket;
   readonly #maxBytes: number;
   readonly #share: () => TurnShare;
-  readonly #onText: OnText;
+  readonly #onMessage: OnMessage;
   readonly #onFragment: OnFragment;
+  readonly #acceptsBinary: boolean;
   readonly #toWs: (bytes: Buffer) => void;
 
   constructor(socket: WebSocket, connection: Socket, options: ReaderOptions, toWs: (bytes: Buffer) => void) {
@@ -64,8 +71,9 @@ class Reader {
     this.#connection = connection;
     this.#maxBytes = options.maxBytes;
     this.#share = options.share;
-    this.#onText = options.onText;
+    this.#onMessage = options.onMessage;
     this.#onFragment = options.onFragment;
+    this.#acceptsBinary = options.acceptsBinary ?? false;
     this.#toWs = toWs;
   }
 
@@ -99,6 +107,7 @@ class Reader {
   #readFrames(bytes: Buffer): void {
     this.#partial = empty;
     const share = this.#share();
+    const chunk = new Chunk(bytes);
     let at = Math.min(this.#remaining, bytes.length);
     // After a frame for ws, the rest of the chunk goes to ws too: only ws knows whether that frame ended the connection.
     let forWs = at > 0;
@@ -115,7 +124,7 @@ class Reader {
         return;
       }
       const end = from + payloadSize(bytes, at);
-      forWs ||= !this.#tryRead(bytes, at, from, end);
+      forWs ||= !this.#tryRead(chunk, at, from, end);
       if (forWs) this.#passToWs(bytes, at, end);
       at = end;
     }
@@ -138,16 +147,16 @@ class Reader {
     if (chunks && !this.#connection.destroyed) this.#readFrames(Buffer.concat(chunks));
   }
 
-  #tryRead(bytes: Buffer, at: number, from: number, end: number): boolean {
+  #tryRead(chunk: Chunk, at: number, from: number, end: number): boolean {
+    const { bytes } = chunk;
     const fits = end <= bytes.length && end - from <= this.#maxBytes;
-    if (bytes[at] !== finalText || !isMasked(bytes, at) || !fits || this.#fragmented) return false;
+    const isBinary = bytes[at] === finalBinary && this.#acceptsBinary;
+    if (!(isBinary || bytes[at] === finalText) || !isMasked(bytes, at) || !fits || this.#fragmented) return false;
     if (this.#socket.readyState !== this.#socket.OPEN) return false;
-    unmask(bytes, from, end);
-    const text = bytes.toString('utf8', from, end);
-    // U+FFFD replaces invalid UTF-8, but the client may also have sent that character.
-    const valid = !text.includes('\ufffd') || isUtf8(bytes.subarray(from, end));
-    if (valid) this.#onText(text, end - from);
-    else unmask(bytes, from, end);
+    const isAscii = unmask(chunk, from, end);
+    const valid = isBinary || isAscii || isUtf8(bytes.subarray(from, end));
+    if (valid) this.#onMessage(new ByteRange(chunk, from, end, isBinary));
+    else unmask(chunk, from, end);
     return valid;
   }
 
@@ -175,8 +184,9 @@ const copyOf = (bytes: Buffer): Buffer => {
   return copy;
 };
 
-/** FIN with the opcode of text; and the opcodes of a continuation and of the close frame. */
+/** FIN with the opcodes of text and binary; and the opcodes of a continuation and of the close frame. */
 const finalText = 0x81;
+const finalBinary = 0x82;
 const continuation = 0;
 const close = 8;
 
@@ -194,29 +204,48 @@ const payloadSize = (bytes: Buffer, at: number): number => {
   return code < 126 ? code : code === 126 ? bytes.readUInt16BE(at + 2) : Number(bytes.readBigUInt64BE(at + 2));
 };
 
-/** Unmasks in place, with the four bytes before the payload; word by word where it is aligned for an Int32Array. */
-const unmask = (bytes: Buffer, from: number, end: number): void => {
-  const aligned = Math.min(end, from + (-(bytes.byteOffset + from) & 3));
-  const words = (end - aligned) >> 2;
-  unmaskBytes(bytes, from, from, aligned);
-  if (words > 0) unmaskWords(new Int32Array(bytes.buffer, bytes.byteOffset + aligned, words), bytes, from, aligned);
-  unmaskBytes(bytes, from, aligned + 4 * words, end);
+/**
+ * Unmasks in place, with the four bytes before the payload; word by word where it is aligned.
+ * @returns whether the result is ASCII
+ */
+const unmask = ({ bytes, words, offset }: Chunk, from: number, end: number): boolean => {
+  const aligned = Math.min(end, from + (-(offset + from) & 3));
+  const first = (offset + aligned) >> 2;
+  const last = first + ((end - aligned) >> 2);
+  const before = unmaskBytes(bytes, from, from, aligned);
+  const between = last > first ? unmaskWords(words, first, last, maskWordAt(bytes, from, aligned)) : 0;
+  const after = unmaskBytes(bytes, from, aligned + 4 * (last - first), end);
+  return ((between | before | after) & 0x80808080) === 0;
 };
 
-const unmaskBytes = (bytes: Buffer, from: number, begin: number, end: number): void => {
-  for (let at = begin; at < end; at += 1) bytes[at] = (bytes[at] ?? 0) ^ maskAt(bytes, from, at);
+/** @returns all resulting bytes, combined by OR; so does the next function with words */
+const unmaskBytes = (bytes: Buffer, from: number, begin: number, end: number): number => {
+  let all = 0;
+  for (let at = begin; at < end; at += 1) {
+    const byte = (bytes[at] ?? 0) ^ maskAt(bytes, from, at);
+    bytes[at] = byte;
+    all |= byte;
+  }
+  return all;
 };
 
-const unmaskWords = (words: Int32Array, bytes: Buffer, from: number, begin: number): void => {
-  for (let index = 0; index < 4; index += 1) maskBytes[index] = maskAt(bytes, from, begin + index);
-  const mask = maskWord[0] ?? 0;
-  const { length } = words;
-  // A check whether each word is there would cost a fifth of this loop.
-  for (let index = 0; index < length; index += 1) words[index] = (words[index] as number) ^ mask;
+const unmaskWords = (words: Int32Array, first: number, last: number, mask: number): number => {
+  let all = 0;
+  for (let index = first; index < last; index += 1) {
+    // A check whether each word is there would cost a fifth of this loop.
+    const word = (words[index] as number) ^ mask;
+    words[index] = word;
+    all |= word;
+  }
+  return all;
 };
 
 const maskAt = (bytes: Buffer, from: number, at: number): number => bytes[from - 4 + ((at - from) & 3)] ?? 0;
 
-/** The four mask bytes, also as one word in the machine's byte order. */
+/** The mask of the four bytes from `begin`, as a word in the machine's byte order. */
+const maskWordAt = (bytes: Buffer, from: number, begin: number): number => {
+  for (let index = 0; index < 4; index += 1) maskBytes[index] = maskAt(bytes, from, begin + index);
+  return maskWord[0] ?? 0;
+};
 const maskBytes = new Uint8Array(4);
 const maskWord = new Int32Array(maskBytes.buffer);

@@ -2,15 +2,17 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { unsentMemory } from '../../budgets/unsent-bytes.ts';
+import type { OutgoingMessage } from '../encode.ts';
 import type { MessageWriter } from '../message-writer.ts';
-import { keepFrames, pageBytes, textFrames } from './websocket-frames.ts';
+import { framesOf, keepFrames, lengthOf, pageBytes } from './websocket-frames.ts';
 
 // The state is in fields, not in closures, to save memory: there is one writer for each peer.
 export class WebSocketWriter implements MessageWriter {
   /** Number of messages sent so far. */
   sent = 0;
-  #queue: string[] = [];
-  /** Characters in the queue. */
+  readonly binarySignals: boolean;
+  #queue: OutgoingMessage[] = [];
+  /** Characters in the queue, or bytes of relayed data. */
   #queuedLength = 0;
   /** Writes since the connection last had nothing unsent. */
   #writes = 0;
@@ -19,7 +21,8 @@ export class WebSocketWriter implements MessageWriter {
   readonly #maxUnsent: number;
 
   /** @param maxUnsent bytes that may be buffered for a peer that does not read; beyond that, nothing is sent */
-  constructor(socket: WebSocket, connection: Socket, maxUnsent: number) {
+  constructor(socket: WebSocket, connection: Socket, maxUnsent: number, binarySignals = false) {
+    this.binarySignals = binarySignals;
     this.#socket = socket;
     this.#connection = connection;
     this.#maxUnsent = maxUnsent;
@@ -31,10 +34,10 @@ export class WebSocketWriter implements MessageWriter {
     return writableLength > 0 ? Math.max(unsentMemory(writableLength, this.#writes), pageBytes) : 0;
   }
 
-  send(text: string): boolean {
+  send(message: OutgoingMessage): boolean {
     if (this.#isFull()) return false;
-    this.#queuedLength += text.length;
-    if (this.#queue.push(text) > 1) return true;
+    this.#queuedLength += lengthOf(message);
+    if (this.#queue.push(message) > 1) return true;
     if (writersToFlush.push(this) === 1) setImmediate(flushAll);
     return true;
   }
@@ -48,13 +51,13 @@ export class WebSocketWriter implements MessageWriter {
   }
 
   flush(): void {
-    const texts = this.#queue;
+    const messages = this.#queue;
     this.#queue = [];
     this.#queuedLength = 0;
-    this.sent += texts.length;
-    if (texts.length === 0 || this.#socket.readyState !== this.#socket.OPEN) return;
+    this.sent += messages.length;
+    if (messages.length === 0 || this.#socket.readyState !== this.#socket.OPEN) return;
     const isBusy = this.#countWrite();
-    const frames = textFrames(texts);
+    const frames = framesOf(messages);
     this.#connection.write(isBusy ? Buffer.from(frames) : frames);
     // Nearly always the kernel has accepted all of it by now.
     if (!isBusy && this.#connection.writableLength > 0) keepFrames();

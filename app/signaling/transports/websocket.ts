@@ -2,8 +2,9 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { largestNetwork } from '../../budgets/address.ts';
+import { ByteRange } from '../../protocol/byte-range.ts';
 import { type ErrorCode, type Refusal, refuse } from '../../protocol/errors.ts';
-import type { PeerId, RoomName } from '../../protocol/messages.ts';
+import { binaryProtocolVersion, type PeerId, protocolVersion, type RoomName } from '../../protocol/messages.ts';
 import { countClose } from '../../stats/counters.ts';
 import { type Caller, tooManyConnections } from '../authorize.ts';
 import type { Signaling } from '../context.ts';
@@ -85,7 +86,8 @@ export class WebSockets {
     if (!addresses.hasRoomFor('connections', visitor.ip))
       return this.turnAway(socket, tooManyConnections(), visitor, handshake);
     const { bytesRead: bytesReadBefore, bytesWritten: bytesWrittenBefore } = connection;
-    const writer = new WebSocketWriter(socket, connection, limits.unsentBytes);
+    const acceptsBinary = socket.protocol === binaryProtocolVersion;
+    const writer = new WebSocketWriter(socket, connection, limits.unsentBytes, acceptsBinary);
     const usage: ConnectionUsage = {
       messagesIn: 0,
       openedAt: performance.now(),
@@ -104,17 +106,25 @@ export class WebSockets {
     socket.on('ping', (data: Buffer) => {
       if (session.charge(data.length) && !writer.pong(data)) session.end(refuse('slow-consumer'));
     });
-    const receive = (text: string, bytes: number, isBinary = false): void => {
+    const countMessage = (): void => {
       open.isAlive = true;
       usage.messagesIn += 1;
-      if (isBinary) session.end(refuse('bad-json', 'binary frames are not accepted'), 'error');
-      else session.receive(text, bytes);
     };
-    socket.on('message', (data: Buffer, isBinary) => receive(data.toString(), data.length, isBinary));
+    const onMessage = (message: ByteRange): void => {
+      countMessage();
+      session.receive(message);
+    };
+    socket.on('message', (data: Buffer, isBinary) => {
+      countMessage();
+      if (!isBinary) session.receive(data.toString(), data.length);
+      else if (acceptsBinary) session.receive(ByteRange.binary(data));
+      else session.end(refuse('bad-json', `binary frames are not accepted in ${protocolVersion}`), 'error');
+    });
     const share = () => turns.of(network);
     // Before it joins, a client is limited by the fragments of a message and the number of messages.
     const onFragment = (bytes: number) => void (session.peer === undefined || session.charge(bytes));
-    open.reader = readAhead(socket, connection, { maxBytes: limits.messageBytes, share, onText: receive, onFragment });
+    const readerOptions = { maxBytes: limits.messageBytes, share, onMessage, onFragment, acceptsBinary };
+    open.reader = readAhead(socket, connection, readerOptions);
     socket.on('error', (error) => {
       log.info({ room, err: error.message }, 'WebSocket protocol error');
       if (isProtocolError(error)) this.#signaling.refusedTo(caller.address, caller.crossSite);
