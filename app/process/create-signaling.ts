@@ -14,6 +14,7 @@ import { UnsentBytes } from '../budgets/unsent-bytes.ts';
 import type { Settings } from '../config/schema.ts';
 import { inNetworks, privateNetworks } from '../listener/networks.ts';
 import { refusalsByAddress } from '../listener/refused-addresses.ts';
+import { refuse } from '../protocol/errors.ts';
 import type { Rules } from '../rooms/room.ts';
 import type { Signaling, SignalingLimits } from '../signaling/context.ts';
 import { Fanout } from '../signaling/fanout.ts';
@@ -37,7 +38,7 @@ export const createSignaling = async (
   const counts = zeroCounts();
   const limits = signalingLimits(settings);
   const { store: opened, clock } = await openStore(settings, limits.rules, log, counts, localClock);
-  const store = pausable(opened, accepting);
+  const store = pausable(opened, () => (accepting() ? undefined : refuse('too-many-rooms', 'new rooms are paused')));
   const addresses = new AddressBudgets(addressLimits(settings));
   const isShared = inNetworks([...privateNetworks, ...settings['allow-from'], ...settings['trusted-proxies']]);
   return {

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { unsentMemory } from '../../budgets/unsent-bytes.ts';
+import { atEndOfTurn } from '../end-of-turn.ts';
 import type { MessageWriter } from '../message-writer.ts';
 import { keepFrames, pageBytes, textFrames } from './websocket-frames.ts';
 
@@ -35,7 +36,7 @@ export class WebSocketWriter implements MessageWriter {
     if (this.#isFull()) return false;
     this.#queuedLength += text.length;
     if (this.#queue.push(text) > 1) return true;
-    if (writersToFlush.push(this) === 1) setImmediate(flushAll);
+    if (writersToFlush.push(this) === 1) atEndOfTurn(flushAll);
     return true;
   }
 
@@ -81,7 +82,7 @@ export class WebSocketWriter implements MessageWriter {
   }
 }
 
-/** Writers with queued messages. One immediate, after the reads of this turn, flushes all of them. */
+/** Writers with queued messages. They are flushed after the reads of this turn. */
 let writersToFlush: WebSocketWriter[] = [];
 const flushAll = (): void => {
   const writers = writersToFlush;
