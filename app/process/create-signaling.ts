@@ -27,18 +27,22 @@ type SignalingHooks = Pick<Signaling, 'settled'> & {
   localClock: () => number;
   /** Whether new rooms may be opened; called repeatedly. */
   accepting: () => boolean;
+  /** Number of this worker, from 1. */
+  worker: number;
 };
 
 /** @throws if a key cannot be read or the store rejects the login */
 export const createSignaling = async (
   settings: Settings,
   log: Logger,
-  { localClock, accepting, settled }: SignalingHooks,
+  { localClock, accepting, settled, worker }: SignalingHooks,
 ): Promise<Signaling> => {
   const counts = zeroCounts();
   const limits = signalingLimits(settings);
-  const { store: opened, clock } = await openStore(settings, limits.rules, log, counts, localClock);
-  const store = pausable(opened, () => (accepting() ? undefined : refuse('too-many-rooms', 'new rooms are paused')));
+  const { store: opened, clock } = await openStore(settings, limits.rules, log, counts, { localClock, worker });
+  const store = pausable(opened, () =>
+    accepting() ? opened.shortage?.() : refuse('too-many-rooms', 'new rooms are paused'),
+  );
   const addresses = new AddressBudgets(addressLimits(settings));
   const isShared = inNetworks([...privateNetworks, ...settings['allow-from'], ...settings['trusted-proxies']]);
   return {

@@ -21,7 +21,7 @@ export interface Store {
   /** Synchronous `commit` of an unshared store. If the store has `flush`, events are stored and delivered at the end of this turn. */
   commitNow?<T>(room: RoomName, command: Command<T>): Committed<T> | Refusal;
   /**
-   * Stores and delivers what was committed so far, if that did not happen yet. Absent if it always has.
+   * Stores what was committed so far, if that did not happen yet. Absent if it always has.
    * @returns false if it cannot be stored now; then nothing of it may be acknowledged
    */
   flush?(): boolean;

@@ -2,10 +2,6 @@
  * Rooms in the memory of this process, and in a journal on disk. Memory changes first. Nobody learns of a change before it is written:
  * at the end of each turn of the event loop one batch is written, then its events are delivered and its callers answered.
  */
-import { chmodSync, mkdirSync, readdirSync, statSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../../config/result.ts';
 import { type Refusal, refuse } from '../../protocol/errors.ts';
 import type { RoomName } from '../../protocol/messages.ts';
 import type { EventLog, RoomLogEntry } from '../../rooms/event-log.ts';
@@ -17,7 +13,7 @@ import { Listeners } from '../memory.ts';
 import type { Committed, Leaves, RoomListener, Store } from '../store.ts';
 import { RecordedRooms, recordWhole } from './changes.ts';
 import { type Disk, Journal } from './journal.ts';
-import { lockFile } from './lock.ts';
+import { lockDirectory } from './lock.ts';
 import { Maintenance, type MaintenanceOptions } from './maintenance.ts';
 import { type Recovered, recover, skippedPerMs } from './recovery.ts';
 
@@ -51,6 +47,7 @@ export class EmbeddedStore implements Store {
   #unwritten: [RoomName, RoomLogEntry[]][] = [];
   /** Events that are being delivered. */
   readonly #due: [RoomName, RoomLogEntry[]][] = [];
+  #isDelivering = false;
   /** Callers that wait for the batch. */
   #waiting: { insist: boolean; settle: (written: boolean) => void }[] = [];
 
@@ -67,10 +64,9 @@ export class EmbeddedStore implements Store {
    * @throws if it cannot be written, is used by another process, or is damaged
    */
   readonly open = async (): Promise<void> => {
-    const { directory, limits, disk } = this.#options;
-    const unlock = await this.#lock(directory);
+    const { directory, limits, disk, patience = 10_000 } = this.#options;
+    const unlock = await lockDirectory(directory, patience);
     try {
-      removeUnfinished(directory);
       const recovered = recover(directory, limits.log);
       const journal = new Journal(directory, recovered, disk);
       const maintenance = new Maintenance(journal, this.#rewriting, this.#options, this.#log);
@@ -98,7 +94,7 @@ export class EmbeddedStore implements Store {
     return refuse('store-unavailable');
   };
 
-  /** Writes what was committed, and delivers it. @returns false if it cannot be written now */
+  /** Writes what was committed; it is delivered at the end of this turn. @returns false if it cannot be written now */
   readonly flush = (): boolean => {
     const { journal } = this.#open ?? {};
     if (!journal) return this.#waiting.length + this.#unwritten.length === 0;
@@ -106,7 +102,6 @@ export class EmbeddedStore implements Store {
     if (this.#failed) this.#log.info({}, 'the journal can be written again');
     this.#failed = false;
     this.#due.push(...this.#unwritten.splice(0));
-    this.#deliver();
     for (const { settle } of this.#waiting.splice(0)) settle(true);
     return true;
   };
@@ -132,10 +127,11 @@ export class EmbeddedStore implements Store {
     const { maintenance } = this.#open ?? {};
     if (!maintenance) return;
     if (this.flush()) {
+      this.#deliver();
       const now = this.#clock();
       for (const [key, until] of this.#claims) if (until <= now) this.#claims.delete(key);
       for (const [room, entries] of this.#registry.sweep(now)) this.#unwritten.push([room, entries]);
-      this.flush();
+      this.#endTurn();
     }
     // Not awaited: a disk may be slow.
     maintenance
@@ -164,7 +160,7 @@ export class EmbeddedStore implements Store {
   readonly close = async (): Promise<void> => {
     const { journal, maintenance } = this.#open ?? {};
     maintenance?.stop();
-    this.flush();
+    this.#endTurn();
     await journal?.sync().catch(() => {});
     this.#end();
   };
@@ -205,6 +201,7 @@ export class EmbeddedStore implements Store {
   readonly #endTurn = (): void => {
     this.#scheduled = false;
     if (!this.#failed) this.flush();
+    this.#deliver();
   };
 
   /** Resolves with true when the batch is written; unless the caller insists, with false when it cannot be. */
@@ -238,16 +235,6 @@ export class EmbeddedStore implements Store {
       this.#isDelivering = false;
     }
   }
-  #isDelivering = false;
-
-  async #lock(directory: string): Promise<() => void> {
-    const { patience = 10_000 } = this.#options;
-    for (const until = performance.now() + patience; ; await sleep(50)) {
-      const unlock = lockDirectory(directory);
-      if (unlock) return unlock;
-      if (performance.now() >= until) throw new Error(`${directory} is used by another process`);
-    }
-  }
 
   async #restore(recovered: Recovered, journal: Journal): Promise<void> {
     const { rooms, claims, clean, torn, files } = recovered;
@@ -279,7 +266,8 @@ export class EmbeddedStore implements Store {
     if (!this.#open) return;
     const { journal, maintenance, unlock } = this.#open;
     maintenance.stop();
-    if (this.flush()) {
+    this.#endTurn();
+    if (!this.#failed) {
       journal.batch.mark('clean');
       this.flush();
     }
@@ -313,21 +301,4 @@ const numberAfter = (rooms: Recovered['rooms']): number => {
   let most = Date.now() * skippedPerMs;
   for (const { log } of rooms) most = Math.max(most, log.seq + 1_000_000);
   return most;
-};
-
-/** Makes the directory private. @throws if it cannot be made or written */
-const lockDirectory = (directory: string): (() => void) | undefined => {
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    const { mode } = statSync(directory);
-    if ((mode & 0o077) !== 0) chmodSync(directory, mode & 0o700);
-    return lockFile(join(directory, 'lock'));
-  } catch (error) {
-    throw new Error(`the state directory cannot be used: ${messageOf(error)}`, { cause: error });
-  }
-};
-
-/** Files that a killed process has not completed. */
-const removeUnfinished = (directory: string): void => {
-  for (const name of readdirSync(directory)) if (name.endsWith('.new')) unlinkSync(join(directory, name));
 };
