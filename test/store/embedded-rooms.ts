@@ -11,9 +11,16 @@ import { limits, look } from './contract.ts';
 
 export const wide = { ...limits, log: { events: 1000, bytes: 1_000_000, age: 1e12 } };
 
+/** Directories and stores of the current test. */
+const leftovers: (() => unknown)[] = [];
+
+export const cleanUp = async (): Promise<void> => {
+  for (const remove of leftovers.splice(0).reverse()) await remove();
+};
+
 export const newDirectory = (): string => {
   const directory = mkdtempSync(join(tmpdir(), 'embedded-'));
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  if (leftovers.push(() => rmSync(directory, { recursive: true, force: true })) === 1) onTestFinished(cleanUp);
   return directory;
 };
 
@@ -36,7 +43,7 @@ export const newStore = (directory = newDirectory(), options: Partial<EmbeddedOp
     { info: say, error: say },
     zeroCounts(),
   );
-  onTestFinished(() => store.close());
+  leftovers.push(() => store.close());
   const pass = (ms: number): void => {
     now += ms;
   };

@@ -15,7 +15,7 @@ import { RecordedRooms, recordWhole } from './changes.ts';
 import { type Disk, Journal } from './journal.ts';
 import { lockDirectory } from './lock.ts';
 import { Maintenance, type MaintenanceOptions } from './maintenance.ts';
-import { type Recovered, recover, skippedPerMs } from './recovery.ts';
+import { joinsAfter, type Recovered, recover, skippedPerMs } from './recovery.ts';
 
 export type EmbeddedOptions = MaintenanceOptions & {
   limits: RegistryLimits;
@@ -244,7 +244,7 @@ export class EmbeddedStore implements Store {
       const to = numberAfter(rooms);
       for (const { room, log } of rooms) {
         log.skipTo(to);
-        room.joins = Math.max(room.joins, to / skippedPerMs);
+        room.joins = Math.max(room.joins, joinsAfter(to));
       }
       journal.batch.skip(to);
       // On a full disk the server starts nevertheless, and refuses everything that has to be written.

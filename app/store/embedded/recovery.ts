@@ -19,7 +19,8 @@ export type Recovered = {
   torn: number;
 };
 
-type Replayed = { fields: Map<string, string>; said: string[]; log: EventLog };
+/** `joins`: the least number of the last join; higher than any that is not in the journal. */
+type Replayed = { fields: Map<string, string>; said: string[]; log: EventLog; joins: number };
 
 /** @throws if a file is missing, damaged or of another format; the message names it */
 export const recover = (directory: string, limits: LogLimits): Recovered => {
@@ -61,7 +62,6 @@ class Replay {
   clean = true;
   readonly #rooms = new Map<RoomName, Replayed>();
   readonly #limits: LogLimits;
-  #skipped = 0;
 
   constructor(limits: LogLimits) {
     this.#limits = limits;
@@ -77,10 +77,9 @@ class Replay {
   }
 
   rooms(): Recovered['rooms'] {
-    return [...this.#rooms].map(([name, { fields, said, log }]) => {
+    return [...this.#rooms].map(([name, { fields, said, log, joins }]) => {
       const { room } = readRecord(name, fields, said);
-      // Higher than any number of a join that is not in the journal.
-      room.joins = Math.max(room.joins, Math.ceil(this.#skipped / skippedPerMs));
+      room.joins = Math.max(room.joins, joins);
       return { room, log };
     });
   }
@@ -96,7 +95,7 @@ class Replay {
       case recordTypes.room: {
         const name = records.text();
         const log = EventLog.from(this.#limits, records.number());
-        this.#rooms.set(name, { fields: new Map(), said: [], log });
+        this.#rooms.set(name, { fields: new Map(), said: [], log, joins: 0 });
         return this.#applyChanges(this.#roomOf(name), records.text());
       }
       case recordTypes.removed:
@@ -108,10 +107,14 @@ class Replay {
         else this.claims.delete(key);
         return;
       }
-      case recordTypes.skip:
-        this.#skipped = records.number();
-        for (const { log } of this.#rooms.values()) log.skipTo(this.#skipped);
+      case recordTypes.skip: {
+        const to = records.number();
+        for (const room of this.#rooms.values()) {
+          room.log.skipTo(to);
+          room.joins = joinsAfter(to);
+        }
         return;
+      }
       case recordTypes.complete:
         this.complete = true;
         return;
@@ -151,7 +154,7 @@ class Replay {
   }
 
   #roomOf(name: RoomName): Replayed {
-    const known = this.#rooms.get(name) ?? { fields: new Map(), said: [], log: new EventLog(this.#limits) };
+    const known = this.#rooms.get(name) ?? { fields: new Map(), said: [], log: new EventLog(this.#limits), joins: 0 };
     this.#rooms.set(name, known);
     return known;
   }
@@ -162,3 +165,6 @@ class Replay {
  * numbers stay below 2^53.
  */
 export const skippedPerMs = 100;
+
+/** The least number of the last join in a room that skips to `seq`: it is of the same time. */
+export const joinsAfter = (seq: number): number => Math.ceil(seq / skippedPerMs);
