@@ -7,7 +7,7 @@ import { messageOf } from '../config/result.ts';
 import type { Settings } from '../config/schema.ts';
 import { isRoot } from './privileges.ts';
 
-type StateSettings = Pick<Settings, 'store' | 'state-dir' | 'session-key'>;
+type StateSettings = Pick<Settings, 'store' | 'state-dir' | 'session-key' | 'processes'>;
 
 /** By the setting, systemd, or the XDG base directory specification. */
 export const stateDirectory = (settings: Pick<Settings, 'state-dir'>, environment = process.env): string => {
@@ -27,7 +27,25 @@ export const workerDirectory = (directory: string, worker: number): string => jo
 export const withState = <T extends StateSettings>(settings: T): T => {
   if (settings.store !== 'embedded') return settings;
   const directory = stateDirectory(settings);
-  return { ...settings, 'state-dir': directory, 'session-key': settings['session-key'] ?? sessionKeyIn(directory) };
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    checkWorkers(directory, settings.processes);
+    const key = settings['session-key'] ?? (readIfThere(join(directory, 'session-key')) || newSessionKey(directory));
+    return { ...settings, 'state-dir': directory, 'session-key': key };
+  } catch (error) {
+    throw new Error(`the state directory cannot be used: ${messageOf(error)}`, { cause: error });
+  }
+};
+
+/** nginx sends a room to another worker when their number changes, and that worker does not have it. @throws if it has changed */
+const checkWorkers = (directory: string, processes: number): void => {
+  const path = join(directory, 'processes');
+  const before = readIfThere(path);
+  if (before === undefined) return write(path, `${processes}`);
+  if (Number(before) !== processes)
+    throw new Error(
+      `${directory} has the rooms of ${before} workers, and processes is ${processes}. Set processes to ${before}, or remove the directory to start without its rooms`,
+    );
 };
 
 /** Gives the directory to the user to whom the process switches. */
@@ -39,25 +57,21 @@ export const giveState = (settings: StateSettings, { uid, gid }: { uid: number; 
     chownSync(join(directory, name), uid, gid);
 };
 
-/** Made at the first start. */
-const sessionKeyIn = (directory: string): string => {
-  const path = join(directory, 'session-key');
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    const found = readIfThere(path);
-    if (found !== undefined) return found;
-    const key = randomKey();
-    writeFileSync(`${path}.new`, `${key}\n`, { mode: 0o600, flush: true });
-    renameSync(`${path}.new`, path);
-    return key;
-  } catch (error) {
-    throw new Error(`the state directory cannot be used: ${messageOf(error)}`, { cause: error });
-  }
+const newSessionKey = (directory: string): string => {
+  const key = randomKey();
+  write(join(directory, 'session-key'), key);
+  return key;
+};
+
+/** Whole or not at all. */
+const write = (path: string, text: string): void => {
+  writeFileSync(`${path}.new`, `${text}\n`, { mode: 0o600, flush: true });
+  renameSync(`${path}.new`, path);
 };
 
 const readIfThere = (path: string): string | undefined => {
   try {
-    return readFileSync(path, 'utf8').trim() || undefined;
+    return readFileSync(path, 'utf8').trim();
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;

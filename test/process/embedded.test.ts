@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type TestPeer, WebSocketPeer } from '../../app/conform/peers.ts';
 import { plainHttp, webSocket } from '../../app/conform/transports.ts';
-import { childrenOf, genkan, isAlive, type Program, type Stage, stage, until } from './program.ts';
+import { childrenOf, isAlive, type Program, type Stage, stage, until } from './program.ts';
 import { follow, talk, upTo } from './talk.ts';
 
 let here: Stage;
@@ -82,28 +82,18 @@ for (const { name, peer: make, tags } of [
   });
 
 test('killed again and again while peers talk, nothing acknowledged is lost, doubled or reordered', async () => {
-  const { program, address, base } = await startFirst('--master');
-  let running = program;
+  const { program, base } = await startFirst('--master');
   const [speaker, listener] = [knownAs(new WebSocketPeer(base, 'r')), knownAs(new WebSocketPeer(base, 'r'))];
   await speaker.join();
   await listener.join();
-  const count = 3000;
+  const count = 1500;
   const received = follow(listener, `${count}`);
-  const spoken = talk(speaker, count);
-  let ended = false;
-  void spoken.finally(() => {
-    ended = true;
-  });
-  for (let nth = 0; nth < 4 && !ended; nth += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 150));
-    if (nth % 2 === 0) {
-      const [worker = 0] = childrenOf(running.pid);
-      process.kill(worker, 'SIGKILL');
-      await running.logged('listening', 2);
-    } else {
-      await kill(running);
-      running = await start(address, '--master');
-    }
+  const spoken = talk(speaker, count, { pause: 1 });
+  for (let nth = 2; nth <= 4; nth += 1) {
+    await speaker.inbox.take('ack');
+    const [worker = 0] = childrenOf(program.pid);
+    process.kill(worker, 'SIGKILL');
+    await program.logged('listening', nth);
   }
   await spoken;
   expect(await received).toEqual(upTo(count));
@@ -111,14 +101,14 @@ test('killed again and again while peers talk, nothing acknowledged is lost, dou
 
 describe('a reload', () => {
   test('keeps rooms and sessions, whichever worker has the directory', async () => {
-    const { program, base } = await startFirst('--master', '--control-socket', here.path('control'));
+    const { program, base } = await startFirst('--master');
     const [first, second] = [knownAs(new WebSocketPeer(base, 'r')), knownAs(new WebSocketPeer(base, 'r'))];
     await first.join();
     await second.join();
     const received = follow(second, '600');
     const spoken = talk(first, 600, { pause: 2 });
     for (const nth of [1, 2]) {
-      expect(genkan('reload', '--control-socket', here.path('control')).stdout).toBe('Reloaded.\n');
+      program.child.kill('SIGHUP');
       await program.logged('reloaded', nth);
     }
     await spoken;
