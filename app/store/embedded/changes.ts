@@ -49,19 +49,34 @@ export const recordWhole = (batch: Batch, room: Room, log: EventLog): void => {
   recordRun();
 };
 
-/** A signal, or a text to one peer, changes only the number up to which its sender's messages are settled. */
-const recordRelay = (batch: Batch, recorded: Room, { name, peers }: Room, entries: RoomLogEntry[]): boolean => {
+/** A signal changes only the number up to which its sender's messages are settled; a text also the chat history. */
+const recordRelay = (batch: Batch, recorded: Room, { name, peers, said }: Room, entries: RoomLogEntry[]): boolean => {
   const [entry] = entries;
   if (entry === undefined || entries.length > 1 || !isRelay(entry.event)) return false;
-  const sender = recorded.peers.get(entry.event.from);
-  const accepted = peers.get(entry.event.from)?.accepted;
+  const { from, type } = entry.event;
+  const sender = recorded.peers.get(from);
+  const accepted = peers.get(from)?.accepted;
   if (!sender || accepted === undefined) return false;
   sender.accepted = accepted;
-  batch.relay(name, accepted, entry);
+  if (type === 'signal') batch.relay(name, accepted, entry);
+  else {
+    const text = said.at(-1);
+    const isNew = text !== undefined && text !== recorded.said.at(-1);
+    // Its number is in the event.
+    const added = isNew ? [JSON.stringify({ ...text, seq: undefined })] : [];
+    batch.change(
+      name,
+      entry.seq,
+      { set: { [`a:${from}`]: `${accepted}` }, said: { added, kept: said.length } },
+      entries,
+    );
+    recorded.said = said.slice();
+  }
   return true;
 };
 
-const isRelay = (event: RoomEvent): event is Extract<RoomEvent, { type: 'signal' }> => event.type === 'signal';
+const isRelay = (event: RoomEvent): event is Extract<RoomEvent, { type: 'signal' | 'chat' }> =>
+  event.type === 'signal' || event.type === 'chat';
 
 const isEmptyObject = (value: object): boolean => {
   for (const _key in value) return false;
