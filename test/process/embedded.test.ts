@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type TestPeer, WebSocketPeer } from '../../app/conform/peers.ts';
 import { plainHttp, webSocket } from '../../app/conform/transports.ts';
+import { budgetsLifted } from '../setup/lifted-budgets.ts';
 import { childrenOf, isAlive, type Program, type Stage, stage, until } from './program.ts';
 import { follow, talk, upTo } from './talk.ts';
 
@@ -82,7 +83,7 @@ for (const { name, peer: make, tags } of [
   });
 
 test('killed again and again while peers talk, nothing acknowledged is lost, doubled or reordered', async () => {
-  const { program, base } = await startFirst('--master');
+  const { program, base } = await startFirst('--master', ...budgetsLifted);
   const [speaker, listener] = [knownAs(new WebSocketPeer(base, 'r')), knownAs(new WebSocketPeer(base, 'r'))];
   await speaker.join();
   await listener.join();
@@ -101,7 +102,7 @@ test('killed again and again while peers talk, nothing acknowledged is lost, dou
 
 describe('a reload', () => {
   test('keeps rooms and sessions, whichever worker has the directory', async () => {
-    const { program, base } = await startFirst('--master');
+    const { program, base } = await startFirst('--master', ...budgetsLifted);
     const [first, second] = [knownAs(new WebSocketPeer(base, 'r')), knownAs(new WebSocketPeer(base, 'r'))];
     await first.join();
     await second.join();
