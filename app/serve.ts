@@ -39,6 +39,8 @@ export type Running = Shutdown & {
 type ServeOptions = {
   /** Listen endpoints, overriding the settings: sockets that a supervisor has already bound. */
   places?: NamedEndpoint[];
+  /** Number of this worker, from 1. */
+  worker?: number;
   /** Whether new rooms may be opened; called repeatedly. */
   accepting?: () => boolean;
   /** Returns the exported rooms of the predecessor; called when all else is ready, before listening. */
@@ -56,10 +58,11 @@ export const serve = async (
   options: ServeOptions = {},
 ): Promise<Running> => {
   const { places: endpoints = singleWorkerEndpoints(settings), accepting = () => true, inheritance } = options;
-  const { clock: localClock = steadyClock, ticker: startTicking = startTicker } = options;
+  const { clock: localClock = steadyClock, ticker: startTicking = startTicker, worker = 1 } = options;
   const state = { ready: true };
   const metrics = createMetrics();
-  const signaling = await createSignaling(settings, logger, { localClock, accepting, settled: metrics.settled });
+  const hooks = { localClock, accepting, settled: metrics.settled, worker };
+  const signaling = await createSignaling(settings, logger, hooks);
   const { store, counts } = signaling;
   const access = createAccessLog(logger, settings);
   const webSockets = new WebSockets(signaling, access);
@@ -86,7 +89,9 @@ export const serve = async (
   const parts = { state, listeners, webSockets, conversations, ticker, reports, app, store };
   const shutdown = createShutdown(parts, settings);
   try {
-    for (const part of (await inheritance?.()) ?? []) importPart(store, part, logger);
+    const parts = (await inheritance?.()) ?? [];
+    await store.open?.();
+    for (const part of parts) importPart(store, part, logger);
     await startListening(listeners, settings);
   } catch (error) {
     await shutdown.stop();

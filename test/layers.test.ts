@@ -48,7 +48,7 @@ const isOwn = (of: string) => /\.(ts|tsx|css)$/.test(of) || files.includes(of);
 const outside: Record<string, RegExp> = {
   0: /^zod$/,
   1: /^zod$|^jose$|^node:crypto$/,
-  2: /^zod$|^@redis\/client$|^node:(crypto|http|net|stream|buffer)$/,
+  2: /^zod$|^@redis\/client$|^node:(crypto|http|net|stream|buffer|fs|fs\/promises|path|sqlite|timers\/promises|zlib)$/,
   3: /^zod$|^fastify$|^@fastify\/|^ws$|^node:/,
   4: /^\.\.\/package\.json$|^yaml$|^zod$|^jose$|^pino$|^@prometheus-io\/client$|^ws$|^node:/,
   5: /^node:/,

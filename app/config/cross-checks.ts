@@ -91,6 +91,11 @@ const unusedStoreSettings = (settings: Settings, where: Where): string[] => {
     ...(settings['store-password'] === undefined ? [] : (['store-password'] as const)),
     ...(settings['store-cluster'] ? (['store-cluster'] as const) : []),
   ];
-  if (settings.store !== 'memory') return [];
-  return useless.map((name) => `${where(name)}: has no effect while rooms are kept in memory; set store`);
+  const isLocal = settings.store === 'memory' || settings.store === 'embedded';
+  return [
+    ...(isLocal ? useless : []).map((name) => `${where(name)}: has no effect unless store is a URL`),
+    ...(settings['state-dir'] !== undefined && settings.store !== 'embedded'
+      ? [`${where('state-dir')}: has no effect unless store is embedded`]
+      : []),
+  ];
 };

@@ -14,6 +14,7 @@ import { UnsentBytes } from '../budgets/unsent-bytes.ts';
 import type { Settings } from '../config/schema.ts';
 import { inNetworks, privateNetworks } from '../listener/networks.ts';
 import { refusalsByAddress } from '../listener/refused-addresses.ts';
+import { refuse } from '../protocol/errors.ts';
 import type { Rules } from '../rooms/room.ts';
 import type { Signaling, SignalingLimits } from '../signaling/context.ts';
 import { Fanout } from '../signaling/fanout.ts';
@@ -26,18 +27,22 @@ type SignalingHooks = Pick<Signaling, 'settled'> & {
   localClock: () => number;
   /** Whether new rooms may be opened; called repeatedly. */
   accepting: () => boolean;
+  /** Number of this worker, from 1. */
+  worker: number;
 };
 
 /** @throws if a key cannot be read or the store rejects the login */
 export const createSignaling = async (
   settings: Settings,
   log: Logger,
-  { localClock, accepting, settled }: SignalingHooks,
+  { localClock, accepting, settled, worker }: SignalingHooks,
 ): Promise<Signaling> => {
   const counts = zeroCounts();
   const limits = signalingLimits(settings);
-  const { store: opened, clock } = await openStore(settings, limits.rules, log, counts, localClock);
-  const store = pausable(opened, accepting);
+  const { store: opened, clock } = await openStore(settings, limits.rules, log, counts, { localClock, worker });
+  const store = pausable(opened, () =>
+    accepting() ? opened.shortage?.() : refuse('too-many-rooms', 'new rooms are paused'),
+  );
   const addresses = new AddressBudgets(addressLimits(settings));
   const isShared = inNetworks([...privateNetworks, ...settings['allow-from'], ...settings['trusted-proxies']]);
   return {

@@ -168,14 +168,27 @@ class SupervisorControl implements ServerControl {
       const read = this.#next();
       if ('faults' in read) return read;
       this.#warnFixed(read.settings);
-      const places = await this.#sockets.cover(read.plan, listenOptions(read.settings));
-      await this.#supervisor.roll({ settings: read.settings, places });
-      this.#settings = read.settings;
+      const settings = this.#keepStore(read.settings);
+      const places = await this.#sockets.cover(read.plan, listenOptions(settings));
+      await this.#supervisor.roll({ settings, places });
+      this.#settings = settings;
       this.#log.logger.level = read.settings['log-level'];
       return {};
     } finally {
       if (!this.stopping) this.#sockets.keepOnly(this.#supervisor.places);
     }
+  }
+
+  /** Workers hand over to their successors in the directory of the embedded store. */
+  #keepStore(wanted: Settings): Settings {
+    const { store, 'state-dir': directory } = this.#settings;
+    const isSame = wanted.store === store && wanted['state-dir'] === directory;
+    if (isSame || (store !== 'embedded' && wanted.store !== 'embedded')) return wanted;
+    this.#log.logger.warn(
+      { setting: 'store, state-dir' },
+      'a reload does not change this setting; restart to apply it',
+    );
+    return { ...wanted, store, 'state-dir': directory };
   }
 
   #warnFixed(wanted: Settings): void {

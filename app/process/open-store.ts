@@ -5,6 +5,7 @@ import type { Rules } from '../rooms/room.ts';
 import { memoryStore } from '../store/memory.ts';
 import type { Leaves, Store } from '../store/store.ts';
 import type { LeveledLogger } from './lifecycle.ts';
+import { stateDirectory, workerDirectory } from './state-directory.ts';
 
 /** `clock`: ms since 1970, the same for all processes that share the store. @throws when the store rejects the login */
 export const openStore = async (
@@ -12,7 +13,7 @@ export const openStore = async (
   rules: Rules,
   log: LeveledLogger,
   counts: Leaves,
-  localClock: () => number,
+  { localClock, worker }: { localClock: () => number; worker: number },
 ): Promise<{ store: Store; clock: () => number }> => {
   const limits: RegistryLimits = {
     rooms: settings['max-rooms'],
@@ -22,6 +23,17 @@ export const openStore = async (
     log: { events: settings['log-events'], bytes: settings['log-bytes'], age: 2 * rules.grace + 60_000 },
   };
   if (settings.store === 'memory') return { store: memoryStore(limits, localClock, counts), clock: localClock };
+  if (settings.store === 'embedded') {
+    const { EmbeddedStore } = await import('../store/embedded/embedded.ts');
+    const directory = workerDirectory(stateDirectory(settings), worker);
+    const options = {
+      directory,
+      limits,
+      syncInterval: settings['state-sync'] * 1000,
+      maxBytes: settings['max-state-bytes'],
+    };
+    return { store: new EmbeddedStore(options, localClock, log, counts), clock: localClock };
+  }
   const options = {
     url: settings.store,
     password: settings['store-password'],

@@ -12,6 +12,7 @@ import { refuseRunning, writePidfile } from './pidfile.ts';
 import { dropPrivileges, identityOf, isRoot } from './privileges.ts';
 import { impossibleToRun, wantsMaster } from './process-mode.ts';
 import { activatedEndpoints } from './socket-activation.ts';
+import { giveState, withState } from './state-directory.ts';
 import { createNotifier, type Notifier } from './systemd-notify.ts';
 import { watchTouched } from './watch-files.ts';
 
@@ -83,6 +84,8 @@ const activatedSockets = (settings: Settings, { logger }: OpenLog): ListenEndpoi
 const logWarnings = (settings: Settings, { logger }: OpenLog): void => {
   const backlog = backlogWarning(settings.listen);
   if (backlog !== undefined) logger.warn({ listen: settings.listen }, backlog);
+  if (settings.store === 'memory')
+    logger.info({}, 'rooms are kept in memory: they outlive a reload, but neither a restart nor a crash');
   if (isRoot() && settings.uid === undefined && !settings['allow-root'])
     logger.warn({}, 'running as root; set uid, or allow-root if this is intended');
 };
@@ -98,19 +101,25 @@ const startInstance = async (
     if ('faults' in read) return read;
     const faults = impossibleToRun(read.settings, passed);
     const plan = planEndpoints(read.settings, passed);
-    return faults.length > 0 || 'faults' in plan ? { faults } : { settings: read.settings, plan: plan.workers };
+    return faults.length > 0 || 'faults' in plan
+      ? { faults }
+      : { settings: withState(read.settings), plan: plan.workers };
   };
   const first = checked({ settings });
   if ('faults' in first) throw new Error(first.faults.join('\n'));
   const identity = identityOf(settings.uid, settings.gid);
-  const bound = () => identity && dropPrivileges(identity);
+  const bound = () => {
+    if (!identity) return;
+    giveState(first.settings, identity);
+    dropPrivileges(identity);
+  };
   // Imported on demand: the supervisor does not need the web framework in its memory.
   if (wantsMaster(settings)) {
     const { startMultiProcess } = await import('./multi-process.ts');
     return startMultiProcess(first, log, () => checked(reload()), bound);
   }
   const { startSingleProcess } = await import('./single-process.ts');
-  return startSingleProcess(settings, log, first.plan.flat(), bound);
+  return startSingleProcess(first.settings, log, first.plan.flat(), bound);
 };
 
 /** Reports state changes to systemd, and every end to `ended`, whatever caused it. */

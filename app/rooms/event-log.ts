@@ -7,6 +7,10 @@ export type RoomLogEntry = { seq: number; at: number; event: RoomEvent };
 /** Limits of a room's log: events, bytes of memory, age in ms. Age only bounds memory: some older events may still be there. */
 export type LogLimits = { events: number; bytes: number; age: number };
 
+type Gap = { from: number; to: number };
+/** Each is left by a process that was killed. */
+const maxGaps = 8;
+
 /** Bytes of the first and of the largest segment: a quiet room stays small, a busy one has few segments. */
 const segmentBytes = { first: 512, most: 65_536 };
 
@@ -18,6 +22,8 @@ export class EventLog {
   #segments: Segment[] = [];
   #seq = 0;
   #bytes = 0;
+  /** Numbers that were skipped and that a peer may have to cross, oldest first: an event after `from` has a number above `to`. */
+  #gaps: Gap[] = [];
   /** Buffer of the last dropped segment, reused by the next one: a busy log allocates nothing. */
   #spare: Buffer | undefined;
   readonly #limits: LogLimits;
@@ -37,7 +43,7 @@ export class EventLog {
   }
 
   /** A log that continues another one: `events` are its last ones, up to number `seq`. */
-  static from(limits: LogLimits, seq: number, events: { at: number; event: RoomEvent }[]): EventLog {
+  static from(limits: LogLimits, seq: number, events: { at: number; event: RoomEvent }[] = []): EventLog {
     const log = new EventLog(limits);
     log.#seq = seq - events.length;
     for (const { at, event } of events) log.append(event, at);
@@ -66,20 +72,59 @@ export class EventLog {
   }
 
   append(event: RoomEvent, now: number): RoomLogEntry {
+    return { seq: this.#append(now, headOf(event), dataOf(event)), at: now, event };
+  }
+
+  /** Appends an event in its encoded form, which `split` returns. @returns its number */
+  appendText(at: number, head: string, data: string): number {
+    return this.#append(at, head, isBinaryHead(head) ? ByteRange.fromJsonText(data) : data);
+  }
+
+  #append(at: number, head: string, data: string | ByteRange): number {
     this.#seq += 1;
-    const head = headOf(event);
-    const data = dataOf(event);
-    if (!this.#segments.at(-1)?.append(now, head, data)) this.#addSegment(head, data).append(now, head, data);
-    this.#trim(now);
-    return { seq: this.#seq, at: now, event };
+    if (!this.#segments.at(-1)?.append(at, head, data)) this.#addSegment(head, data).append(at, head, data);
+    this.#trim(at);
+    return this.#seq;
+  }
+
+  /** Leaves out numbers: the next event gets number `seq` + 1. A peer that knows the last event still misses none. */
+  skipTo(seq: number): void {
+    if (seq <= this.#seq) return;
+    this.#gaps = [...this.#gaps.slice(1 - maxGaps), { from: this.#seq, to: seq }];
+    this.#seq = seq;
+    // A segment has consecutive numbers.
+    const segment = new Segment(seq + 1, Buffer.allocUnsafeSlow(segmentBytes.first));
+    this.#bytes += segment.size;
+    this.#segments.push(segment);
+  }
+
+  /** The log as the numbers that it skips and the events in between; `base`: the number before the first of either. */
+  *parts(): Generator<{ base: number } | { skipTo: number } | RoomLogEntry> {
+    const first = this.#segments.find(({ isEmpty }) => !isEmpty)?.first ?? this.#seq + 1;
+    const base = Math.min(first - 1, this.#gaps[0]?.from ?? Number.POSITIVE_INFINITY);
+    yield { base };
+    const gaps = [...this.#gaps];
+    for (const entry of this.kept()) {
+      while (gaps[0] && gaps[0].to < entry.seq) yield { skipTo: gaps.shift()?.to ?? 0 };
+      yield entry;
+    }
+    for (const { to } of gaps) yield { skipTo: to };
   }
 
   /** All events after number `after`, oldest first; refused as `events-gone` if some are no longer kept or never existed. */
   since(after: number): RoomLogEntry[] | Refusal {
-    if (after > this.#seq || after < this.#seq - this.#limits.events) return refuse('events-gone');
+    const count = this.#countAfter(after);
+    if (count < 0 || count > this.#limits.events) return refuse('events-gone');
     const recent = this.#segments.filter(({ last }) => last > after);
     const entries = recent.flatMap((segment) => segment.read()).filter(({ seq }) => seq > after);
-    return entries.length === this.#seq - after ? entries : refuse('events-gone');
+    return entries.length === count ? entries : refuse('events-gone');
+  }
+
+  /** The number of events after number `after` that there have been. */
+  #countAfter(after: number): number {
+    let count = this.#seq - after;
+    for (const { from, to } of this.#gaps) if (from >= after) count -= to - from;
+    return count;
   }
 
   #addSegment(head: string, data: string | ByteRange): Segment {
@@ -97,7 +142,7 @@ export class EventLog {
   #trim(now: number): void {
     const { events, bytes, age } = this.#limits;
     for (let oldest = this.#segments[0]; oldest; oldest = this.#segments[0]) {
-      if (this.#bytes <= bytes && oldest.last > this.#seq - events && oldest.youngest > now - age) break;
+      if (this.#bytes <= bytes && this.#countAfter(oldest.last) < events && oldest.youngest > now - age) break;
       this.#dropOldest();
     }
   }
@@ -106,6 +151,8 @@ export class EventLog {
     const oldest = this.#segments.shift();
     this.#bytes -= oldest?.size ?? 0;
     this.#spare = oldest?.bytes;
+    // A peer before a gap needs every event since.
+    if (oldest && !oldest.isEmpty) this.#gaps = this.#gaps.filter(({ from }) => from >= oldest.last);
   }
 }
 
@@ -119,13 +166,13 @@ class Segment {
   }
 
   readonly bytes: Buffer;
-  readonly #first: number;
+  readonly first: number;
   #count = 0;
   #end = 0;
   #youngest = 0;
 
   constructor(first: number, bytes: Buffer) {
-    this.#first = first;
+    this.first = first;
     this.bytes = bytes;
   }
 
@@ -135,7 +182,11 @@ class Segment {
 
   /** The number of its last event. */
   get last(): number {
-    return this.#first + this.#count - 1;
+    return this.first + this.#count - 1;
+  }
+
+  get isEmpty(): boolean {
+    return this.#count === 0;
   }
 
   get youngest(): number {
@@ -164,12 +215,12 @@ class Segment {
 
   read(): RoomLogEntry[] {
     const entries: RoomLogEntry[] = [];
-    for (let at = 0, seq = this.#first; at < this.#end; seq += 1) {
+    for (let at = 0, seq = this.first; at < this.#end; seq += 1) {
       const start = at + Segment.#overhead;
       const middle = start + this.bytes.readUInt32LE(at + 8);
       const end = middle + this.bytes.readUInt32LE(at + 12);
       const head = this.bytes.toString('utf8', start, middle);
-      const data = head.endsWith(` ${binary}`)
+      const data = isBinaryHead(head)
         ? ByteRange.binaryCopy(this.bytes.subarray(middle, end))
         : this.bytes.toString('utf8', middle, end);
       const event = join(head, data);
@@ -202,6 +253,7 @@ const headOf = (event: RoomEvent): string => {
   return isBinary(event.data) ? `${head} ${binary}` : head;
 };
 const binary = 'binary';
+const isBinaryHead = (head: string): boolean => head.endsWith(` ${binary}`);
 
 const dataOf = (event: RoomEvent): string | ByteRange => (event.type === 'signal' ? event.data : '');
 const isBinary = (data: string | ByteRange): data is ByteRange => typeof data !== 'string' && data.isBinary;

@@ -29,6 +29,15 @@ export const strand = (room: Room, worker: string, now: number, { grace }: Rules
   return done(events);
 };
 
+/** The server was down, and every connection with it: all peers are away, and have the whole time to return. */
+export const strandAll = (room: Room, now: number, { grace, returnGrace }: Rules): void => {
+  for (const peer of [...room.peers.values(), ...room.waiting.values()]) {
+    const reason = peer.presence.at === 'away' ? peer.presence.reason : 'timeout';
+    peer.presence = { at: 'away', until: now + (reason === 'left' ? returnGrace : grace), reason };
+    peer.idleSince ??= now;
+  }
+};
+
 /** A page was closed and may be reloading; its connection may have been lost just before. */
 export const leaveForNow = (room: Room, id: PeerId, now: number, { returnGrace }: Rules): Decision<void> => {
   const away = { at: 'away', until: now + returnGrace, reason: 'left' } as const;

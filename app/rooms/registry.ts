@@ -10,6 +10,8 @@ import { type Command, carryOut, emptyRoom, isEmpty, isOver, type Room, type Roo
 import { deserialize, type RoomSnapshot, serialize } from './snapshot.ts';
 
 export type RegistryLimits = { rooms: number; log: LogLimits; kept: KeptLimits; rules: Rules };
+/** Called after each command and timeout that may have changed a room, with the events, which its log already has. */
+export type OnChange = (room: Room, log: EventLog, entries: RoomLogEntry[]) => void;
 export type Done<T> = { seq: number; result: T; entries: RoomLogEntry[] };
 /** `from`: the network whose `owner` is charged. `state`: bytes of the room without its log, measured at the last sweep. */
 type Hosted = {
@@ -27,9 +29,11 @@ export class Registry {
   readonly #rooms = new Map<RoomName, Hosted>();
   readonly #limits: RegistryLimits;
   readonly #kept: KeptBytes<Hosted>;
+  readonly #onChange: OnChange | undefined;
 
-  constructor(limits: RegistryLimits) {
+  constructor(limits: RegistryLimits, onChange?: OnChange) {
     this.#limits = limits;
+    this.#onChange = onChange;
     this.#kept = new KeptBytes(limits.kept);
   }
 
@@ -82,9 +86,25 @@ export class Registry {
   /** Takes over a room of another process. @throws if it cannot be read */
   adopt(json: unknown): void {
     const { room, seq, events } = deserialize(json);
-    const hosted = this.#host(room, EventLog.from(this.#limits.log, seq, events));
+    this.restore(room, EventLog.from(this.#limits.log, seq, events));
+  }
+
+  /** Adds a room that a previous process had, or replaces one. */
+  restore(room: Room, log: EventLog): void {
+    const before = this.#rooms.get(room.name);
+    if (before) this.#kept.set(before, 0);
+    const hosted = this.#host(room, log);
     this.#rooms.set(room.name, hosted);
     this.#measure(hosted);
+  }
+
+  /** The room and its log, if there is one. Not for changes. */
+  find(name: RoomName): { room: Room; log: EventLog } | undefined {
+    return this.#rooms.get(name);
+  }
+
+  names(): Iterable<RoomName> {
+    return this.#rooms.keys();
   }
 
   /** Applies timeouts in all rooms. @returns the resulting events by room */
@@ -92,8 +112,12 @@ export class Registry {
     this.#kept.retry();
     const happened = new Map<RoomName, RoomLogEntry[]>();
     for (const [name, hosted] of this.#rooms) {
+      const hadLobby = hosted.room.waiting.size > 0;
       const decision = carryOut(hosted.room, this.#letTimePass, now);
-      if ('events' in decision) happened.set(name, this.#record(hosted, decision.events, now));
+      if (!('events' in decision)) continue;
+      // Without events, only the lobby may have changed, and what a room forgets by itself.
+      if (decision.events.length > 0 || hadLobby || isOver(hosted.room))
+        happened.set(name, this.#record(hosted, decision.events, now));
       hosted.log.age(now);
       if (this.#rooms.has(name)) this.#measure(hosted);
     }
@@ -139,6 +163,7 @@ export class Registry {
     const { room, log } = hosted;
     const entries = events.map((event) => log.append(event, now));
     numberTexts(room, entries);
+    this.#onChange?.(room, log, entries);
     if (isOver(room)) {
       this.#rooms.delete(room.name);
       this.#kept.set(hosted, 0);

@@ -149,6 +149,7 @@ export class Session implements MessageHandler, Receiver {
   /** Sends one acknowledgement for all messages settled since the last one. */
   flushAck(): void {
     if (this.#ackDue === 0 || this.#state.state !== 'joined') return;
+    if (this.#signaling.store.flush?.() === false) return acknowledgements.retry(this);
     const due = this.#ackDue;
     this.#ackDue = 0;
     this.#send(ackOf(due));
@@ -275,7 +276,8 @@ export class Session implements MessageHandler, Receiver {
     this.#signaling.counts.refused[refusal.refused] += 1;
     countFault(this.#signaling, refusal.refused, this.#caller);
     const last = [encodeMessage(byeMessage(refusal))];
-    if (this.#ackDue > 0 && this.#state.state === 'joined') last.unshift(ackOf(this.#ackDue));
+    if (this.#ackDue > 0 && this.#state.state === 'joined' && this.#signaling.store.flush?.() !== false)
+      last.unshift(ackOf(this.#ackDue));
     this.#writer.close(closeCode(refusal), refusal.refused, last);
     this.#close();
   }

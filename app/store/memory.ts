@@ -66,7 +66,7 @@ export const memoryStore = (limits: RegistryLimits, clock: () => number, counts:
 };
 
 /** The listeners of all rooms. Each gets every event once and in order. */
-class Listeners {
+export class Listeners {
   readonly #rooms = new Map<RoomName, Set<RoomListener>>();
   /** Entries not yet delivered, starting with the current one. */
   readonly #pending: [RoomName, RoomLogEntry][] = [];

@@ -18,8 +18,13 @@ export interface Store {
    * `insist` it waits.
    */
   commit<T>(room: RoomName, command: Command<T>, insist?: 'insist'): Promise<Committed<T> | Refusal>;
-  /** Synchronous `commit` of an unshared store: events are stored and delivered when it returns. */
+  /** Synchronous `commit` of an unshared store. If the store has `flush`, events are stored and delivered at the end of this turn. */
   commitNow?<T>(room: RoomName, command: Command<T>): Committed<T> | Refusal;
+  /**
+   * Stores what was committed so far, if that did not happen yet. Absent if it always has.
+   * @returns false if it cannot be stored now; then nothing of it may be acknowledged
+   */
+  flush?(): boolean;
   /** The room's events after a number; refused as `events-gone` if some are no longer kept. */
   since(room: RoomName, after: number): Promise<RoomLogEntry[] | Refusal>;
   /**
@@ -46,6 +51,10 @@ export interface Store {
   shed?(): void;
   /** Imports a part that `handOver` of another store exported. @throws if it cannot be read */
   adopt?(part: unknown): void;
+  /** Reads what an earlier process has kept; called once its predecessor has handed over. @throws if that is impossible */
+  open?(): Promise<void>;
+  /** Why no room may be opened now; absent or undefined if one may. */
+  shortage?(): Refusal | undefined;
   /** Whether rooms can be read and written now. */
   ready(): boolean;
   close(): Promise<void>;

@@ -23,6 +23,22 @@ describe.skipIf(without('nginx'))('through nginx, with rooms in memory,', () => 
     });
 });
 
+describe.skipIf(without('nginx'))('with the embedded store,', () => {
+  for (const { name, tags } of [
+    { name: 'worker killed', tags: ['slow'] },
+    { name: 'app killed, supervisor and worker', tags: [] },
+    { name: 'rolling reload, twice', tags: ['slow'] },
+  ])
+    test(`${name}: acknowledged messages are received once and in order, and no absent peer is listed`, {
+      tags,
+      timeout: 120_000,
+    }, async () => {
+      const row = await tryOut(name, 'embedded', numbers, short);
+      expect([row.findings, row.outcome.fatal, isKept(row)]).toEqual([[], [], true]);
+      expect(row.outcome.acknowledged).toBeGreaterThan(200);
+    });
+});
+
 describe.skipIf(without('nginx') || without('redis-server'))('with a store,', () => {
   for (const { name, tags } of [
     { name: 'worker killed', tags: ['slow'] },

@@ -8,7 +8,7 @@ import { keepLines } from '../setup/results-table.ts';
 import { faults } from './faults.ts';
 import { isKept, type Row, tryOut } from './trial.ts';
 
-const { ROOMS = '200', PEERS = '3', PAUSE = '1000', STORES = 'memory,valkey' } = process.env;
+const { ROOMS = '200', PEERS = '3', PAUSE = '1000', STORES = 'memory,embedded,valkey' } = process.env;
 const numbers = { rooms: Number(ROOMS), peers: Number(PEERS), pause: Number(PAUSE) };
 const words = parseArgs({ allowPositionals: true }).positionals;
 

@@ -27,19 +27,26 @@ export type Fault = {
   end?(scene: Scene): unknown;
 };
 
-const both = ['memory', 'valkey'] as const;
+const all = ['memory', 'embedded', 'valkey'] as const;
 const valkey = ['valkey'] as const;
 
 export const faults: Record<string, Fault> = {
-  nothing: { stores: both, lasts: 5, begin: () => {} },
+  nothing: { stores: all, lasts: 5, begin: () => {} },
   'worker killed': {
-    stores: both,
+    stores: all,
     honest: { memory: 'the rooms of a worker are lost with it' },
     lasts: 5,
     begin: ({ place }) => process.kill(place.worker(0), 'SIGKILL'),
   },
+  'app killed, supervisor and worker': {
+    stores: ['memory', 'embedded'],
+    honest: { memory: 'the rooms are lost with the process' },
+    lasts: 1,
+    begin: ({ place }) => place.killHost(0),
+    end: ({ place }) => place.startHost(0),
+  },
   'worker stopped for 20 s': {
-    stores: both,
+    stores: all,
     lasts: 20,
     begin({ place, atEnd }) {
       const pid = place.worker(0);
@@ -47,10 +54,10 @@ export const faults: Record<string, Fault> = {
       atEnd(() => process.kill(pid, 'SIGCONT'));
     },
   },
-  'rolling reload, twice': { stores: both, lasts: 0, begin: ({ place }) => roll(place, 2) },
-  'rolling reload, five times': { stores: both, lasts: 0, begin: ({ place }) => roll(place, 5) },
+  'rolling reload, twice': { stores: all, lasts: 0, begin: ({ place }) => roll(place, 2) },
+  'rolling reload, five times': { stores: all, lasts: 0, begin: ({ place }) => roll(place, 5) },
   'nginx reloaded five times': {
-    stores: both,
+    stores: all,
     lasts: 0,
     async begin({ place: { nginx } }) {
       for (let nth = 1; nth <= 5; nth += 1) {
@@ -60,7 +67,7 @@ export const faults: Record<string, Fault> = {
     },
   },
   'nginx killed': {
-    stores: both,
+    stores: all,
     lasts: 1,
     begin: ({ place }) => place.killNginx(),
     end: ({ place }) => place.startNginx(),
@@ -106,13 +113,13 @@ export const faults: Record<string, Fault> = {
     end: ({ place }) => place.cable?.thaw(),
   },
   'client network cut for 10 s': {
-    stores: both,
+    stores: all,
     lasts: 10,
     begin: ({ place }) => place.network.freeze(),
     end: ({ place }) => place.network.thaw(),
   },
   'client network cut for 90 s': {
-    stores: both,
+    stores: all,
     lasts: 90,
     begin({ place, crowd }) {
       for (const { name, isApart } of crowd.members) if (isApart) crowd.judge.excuse(name, performance.now());
@@ -121,7 +128,7 @@ export const faults: Record<string, Fault> = {
     end: ({ place }) => place.network.thaw(),
   },
   'latency of 200 ms, 2 % loss': {
-    stores: both,
+    stores: all,
     lasts: 20,
     begin({ place: { network }, atEnd }) {
       network.delay(200);
@@ -135,14 +142,14 @@ export const faults: Record<string, Fault> = {
     },
   },
   'clock of one host 5 min behind': {
-    stores: both,
+    stores: all,
     set: () => ({ host: { number: 2, env: { LD_PRELOAD: faketime, FAKETIME: '-5m' } } }),
     lasts: 10,
     // With a store the other host takes over its peers; without one no clock is compared with another.
     begin: ({ place }) => place.store && process.kill(place.worker(0), 'SIGTERM'),
   },
   '5 000 clients come back at once': {
-    stores: both,
+    stores: all,
     lasts: 2,
     async begin({ place, atEnd }) {
       const many = new Crowd();
@@ -153,7 +160,7 @@ export const faults: Record<string, Fault> = {
     end: ({ place }) => place.startNginx(),
   },
   'slow readers': {
-    stores: both,
+    stores: all,
     lasts: 20,
     begin({ crowd, atEnd }) {
       const slow = crowd.members.filter((_, nth) => nth % 30 === 0);
@@ -167,13 +174,13 @@ export const faults: Record<string, Fault> = {
     },
   },
   'limit of memory reached': {
-    stores: both,
+    stores: all,
     set: () => ({ host: { number: 1, words: ['--reload-on-rss', '60'] } }),
     lasts: 20,
     begin: () => {},
   },
   'disk full for logs': {
-    stores: both,
+    stores: all,
     set(afterAll) {
       const directory = mkdtempSync(join(tmpdir(), 'genkan-full-'));
       mkdirSync(directory, { recursive: true });

@@ -4,13 +4,13 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Nginx, startNginx } from '../nginx/nginx.ts';
-import { childrenOf, type Program, type Stage, stage, until } from '../process/program.ts';
+import { childrenOf, isAlive, type Program, type Stage, stage, until } from '../process/program.ts';
 import { addressBudgetsLifted, flagsOf } from '../setup/lifted-budgets.ts';
 import { type Server, startServer } from '../store/server.ts';
 import type { Where } from './crowd.ts';
 import { startWire, type Wire } from './wire.ts';
 
-export type StoreKind = 'memory' | 'valkey';
+export type StoreKind = 'memory' | 'embedded' | 'valkey';
 export type Options = {
   store: StoreKind;
   /** Further settings of the app, and of a single host by its number. */
@@ -32,6 +32,9 @@ export type Place = {
   cable: Wire | undefined;
   store: Server | undefined;
   worker(host: number): number;
+  /** Kills a host's supervisor and worker, and starts it again. */
+  killHost(host: number): Promise<void>;
+  startHost(host: number): Promise<void>;
   /** Kills nginx with all its workers, and starts it again. */
   killNginx(): Promise<void>;
   startNginx(): Promise<void>;
@@ -64,6 +67,16 @@ export const startPlace = async (options: Options): Promise<Place> => {
     cable,
     store,
     worker: (host) => childrenOf(hosts[host]?.pid ?? 0)[0] ?? 0,
+    async killHost(host) {
+      const pid = hosts[host]?.pid ?? 0;
+      const both = [pid, ...childrenOf(pid)];
+      for (const one of both) process.kill(one, 'SIGKILL');
+      await until(() => !both.some(isAlive));
+    },
+    async startHost(host) {
+      hosts[host] = startHost(here, host + 1, options, cable);
+      while (!(await takes(socketOf(here, host + 1)))) await sleep(50);
+    },
     async killNginx() {
       const master = front?.pid ?? Number(readFileSync(pidFile(nginx), 'utf8'));
       const all = [master, ...childrenOf(master)];
@@ -106,6 +119,7 @@ const startHost = (here: Stage, number: number, options: Options, cable: Wire | 
   const own: NonNullable<Options['host']> = host?.number === number ? host : { number };
   const args = ['--master', '--socket', socketOf(here, number), '--chmod-socket', '666'];
   const store = cable ? ['--store', `valkey://127.0.0.1:${cable.port}`] : [];
+  if (options.store === 'embedded') store.push('--store', 'embedded', '--state-dir', here.path(`state-${number}`));
   const key = ['--session-key', 'a-session-key-for-both-hosts-of-the-chaos'];
   return here.start([...args, ...store, ...key, ...wide, ...words, ...(own.words ?? [])], {
     env: own.env ?? {},

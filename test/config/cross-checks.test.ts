@@ -14,8 +14,10 @@ describe('conflicting settings', () => {
     ['--socket fd:3 --http fd:3', '--socket: fd:3 is already used by --http'],
     ['--turn-url turn:t:3478', '--turn-url: requires turn-secret, from which credentials for browsers are made'],
     ['--turn-secret sixteen-letters-x', '--turn-secret: has no effect without turn-url'],
-    ['--store-password x', '--store-password: has no effect while rooms are kept in memory; set store'],
-    ['--store-cluster', '--store-cluster: has no effect while rooms are kept in memory; set store'],
+    ['--store-password x', '--store-password: has no effect unless store is a URL'],
+    ['--store-cluster', '--store-cluster: has no effect unless store is a URL'],
+    ['--store embedded --store-password x', '--store-password: has no effect unless store is a URL'],
+    ['--state-dir x', '--state-dir: has no effect unless store is embedded'],
     ['--limit-post 2000', '--limit-post: must be at least the size of one message (max-message-bytes (the default))'],
     [
       '--max-message-bytes 2000000 --limit-post 3000000',

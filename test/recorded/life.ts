@@ -5,6 +5,9 @@ import { applyMessage } from '../../app/rooms/messages.ts';
 import type { Registry } from '../../app/rooms/registry.ts';
 import type { Command } from '../../app/rooms/room.ts';
 import { format as handOverFormat } from '../../app/rooms/snapshot.ts';
+import { Batch } from '../../app/store/embedded/batch.ts';
+import { recordWhole } from '../../app/store/embedded/changes.ts';
+import { firstLine, format as journalFormat } from '../../app/store/embedded/journal-file.ts';
 import { absent, changesOf, format as storeFormat, writeEntry } from '../../app/store/room-codec.ts';
 import { limits, lived } from '../rooms/lived.ts';
 import { rules } from '../rooms/rules.ts';
@@ -23,6 +26,27 @@ export const files = (kind: 'handover' | 'store'): { file: string; format: strin
   });
 export const handOverFile = `handover-${handOverFormat}.2.json`;
 export const storeFile = `store-${storeFormat}.2.json`;
+
+/** `journal-1.bin` …: a file of the embedded store, with a random number that is 1 here. */
+export const journalFile = `journal-${journalFormat}.bin`;
+
+export const journaled = (): Buffer => {
+  const { room, log } = withPasscode().find('r') ?? {};
+  if (!room || !log) throw new Error('there is no room');
+  const [header, batch, last] = [new Batch(), new Batch(), new Batch()];
+  header.header({ number: 1, follows: 0, length: 0 });
+  recordWhole(batch, room, log);
+  batch.claim('key', 1000);
+  batch.claim('released', 1000);
+  batch.claim('released', 0);
+  batch.change('other', 1, { set: {}, remove: ['p:x'] }, []);
+  batch.removed('other');
+  batch.mark('complete');
+  last.skip(100);
+  last.relay('r', 7, { seq: 101, at: 10, event: { type: 'signal', from: 'a', to: 'b', epoch: 2, data: '"玄関"' } });
+  last.mark('clean');
+  return Buffer.concat([Buffer.from(firstLine()), ...[header, batch, last].map((one) => one.frame(1))]);
+};
 
 export const handedOver = (): unknown => [...withPasscode().pack()][0];
 

@@ -2,10 +2,11 @@
  * What an earlier release wrote is read correctly, or refused by name: the examples in this folder, each written by the release that had
  * its format (write.ts). These tests fail when the written format changes: raise its version.
  */
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { load } from '../../app/config/load.ts';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { Registry } from '../../app/rooms/registry.ts';
@@ -13,6 +14,7 @@ import type { Room } from '../../app/rooms/room.ts';
 import { format as handOverFormat } from '../../app/rooms/snapshot.ts';
 import { serve } from '../../app/serve.ts';
 import { zeroCounts } from '../../app/stats/counters.ts';
+import { recover } from '../../app/store/embedded/recovery.ts';
 import { memoryStore } from '../../app/store/memory.ts';
 import { format as storeFormat } from '../../app/store/room-codec.ts';
 import type { Store } from '../../app/store/store.ts';
@@ -21,7 +23,17 @@ import { limits } from '../rooms/lived.ts';
 import { without } from '../setup/without.ts';
 import { done, enter, look } from '../store/contract.ts';
 import { type Server, startServer } from '../store/server.ts';
-import { files, folder, handedOver, handOverFile, type Stored, stored, storeFile } from './life.ts';
+import {
+  files,
+  folder,
+  handedOver,
+  handOverFile,
+  journaled,
+  journalFile,
+  type Stored,
+  stored,
+  storeFile,
+} from './life.ts';
 
 const read = (file: string) => JSON.parse(readFileSync(join(folder, file), 'utf8'));
 const never = Number.POSITIVE_INFINITY;
@@ -129,6 +141,34 @@ describe('the handover format', () => {
     expect(await Promise.all(peers.map(again))).toEqual([true, false]);
     expect(lines.join('')).toContain('room \\"later\\" is in format 99; this version supports only format 1');
     await second.stop({ within: 0 });
+  });
+});
+
+describe('the format of the embedded store', () => {
+  const examples = readdirSync(folder).filter((file) => file.startsWith('journal-'));
+
+  test('has a recorded example of the current version, equal to what is written', () => {
+    expect(examples).toContain(journalFile);
+    expect(journaled()).toEqual(readFileSync(join(folder, journalFile)));
+  });
+
+  test.each(examples)('%s is read correctly, or refused with its version', (file) => {
+    const directory = mkdtempSync(join(tmpdir(), 'journal-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    cpSync(join(folder, file), join(directory, 'journal.1'));
+    const read = () => recover(directory, { events: 99, bytes: 1e6, age: 1e9 });
+    if (file !== journalFile) return expect(read).toThrow('this version of Genkan reads only format');
+    const { rooms, claims, clean, torn } = read();
+    expect([claims, clean, torn, rooms.length]).toEqual([new Map([['key', 1000]]), true, 0, 1]);
+    const [{ room, log } = { room: {} as Room, log: undefined }] = rooms;
+    expect(room.peers.get('a')?.accepted).toBe(7);
+    for (const peer of room.peers.values()) if (peer.id === 'a') peer.accepted = 6;
+    room.joins = 4;
+    const events = log?.kept() ?? [];
+    expect(events.pop()).toEqual({
+      ...{ seq: 101, at: 10, event: { type: 'signal', from: 'a', to: 'b', epoch: 2, data: '"玄関"' } },
+    });
+    expectLife(room, events.slice(-7));
   });
 });
 

@@ -132,3 +132,56 @@ describe('the event log', () => {
     expect(seqs(log, 1)).toEqual([]);
   });
 });
+
+describe('an event log that leaves out numbers', () => {
+  const skipped = () => {
+    const log = filled(3);
+    log.skipTo(100);
+    log.append(chat('101'), 4);
+    return log;
+  };
+
+  test('has everything for a peer that knows an event, and nothing for one that knows a number in between', () => {
+    const log = skipped();
+    expect([seqs(log, 0), seqs(log, 2), seqs(log, 3), seqs(log, 100)]).toEqual([
+      [1, 2, 3, 101],
+      [3, 101],
+      [101],
+      [101],
+    ]);
+    expect([seqs(log, 4), seqs(log, 99), seqs(log, 102)]).toEqual(['events-gone', 'events-gone', 'events-gone']);
+    log.skipTo(200);
+    log.skipTo(300);
+    expect([seqs(log, 101), seqs(log, 200), seqs(log, 300), seqs(log, 201)]).toEqual([[], [], [], 'events-gone']);
+    expect(seqs(log, 2)).toEqual([3, 101]);
+  });
+
+  test('keeps as many events as any other, and lets a peer cross while it needs none that is gone', () => {
+    const log = skipped();
+    for (let seq = 102; seq <= 107; seq += 1) log.append(chat(`${seq}`), 4);
+    expect(seqs(log, 0)).toEqual([1, 2, 3, 101, 102, 103, 104, 105, 106, 107]);
+    log.append(chat('108'), 4);
+    expect([seqs(log, 0), seqs(log, 1)]).toEqual(['events-gone', [2, 3, 101, 102, 103, 104, 105, 106, 107, 108]]);
+    const idle = filled(3);
+    idle.skipTo(100);
+    idle.age(1e9);
+    expect([seqs(idle, 2), seqs(idle, 3), seqs(idle, 100)]).toEqual(['events-gone', [], []]);
+    idle.append(chat('101'), 1e9);
+    idle.age(3e9);
+    expect([seqs(idle, 3), seqs(idle, 101)]).toEqual(['events-gone', []]);
+  });
+
+  test('is the same when it is read again from its parts', () => {
+    const log = skipped();
+    log.skipTo(200);
+    let copy = new EventLog({ events: 10, bytes: 1e6, age: 1e6 });
+    for (const part of log.parts()) {
+      if ('base' in part) copy = EventLog.from({ events: 10, bytes: 1e6, age: 1e6 }, part.base);
+      else if ('skipTo' in part) copy.skipTo(part.skipTo);
+      else copy.append(part.event, part.at);
+    }
+    for (const after of [0, 1, 2, 3, 4, 99, 100, 101, 102, 199, 200, 201])
+      expect(copy.since(after)).toEqual(log.since(after));
+    expect([...copy.parts()]).toEqual([...log.parts()]);
+  });
+});

@@ -1,5 +1,6 @@
 /** The guarantees of a store for its listeners. */
 import { expect, test } from 'vitest';
+import { refuse } from '../../app/protocol/errors.ts';
 import { join } from '../../app/rooms/join.ts';
 import { lose } from '../../app/rooms/leave.ts';
 import { zeroCounts } from '../../app/stats/counters.ts';
@@ -25,7 +26,7 @@ test('commitNow keeps and delivers before it returns, and opens no room while pa
   let accepting = false;
   const store = pausable(
     memoryStore(limits, () => 0, zeroCounts()),
-    () => accepting,
+    () => (accepting ? undefined : refuse('too-many-rooms')),
   );
   const received: number[] = [];
   store.subscribe('room', ({ seq }) => received.push(seq));

@@ -1,18 +1,28 @@
 /** Settings: the room store. */
 import { settingMetadata } from '../setting-metadata.ts';
-import { flag, integer, seconds, text } from '../value-types.ts';
+import { bytes, flag, integer, path, seconds, text } from '../value-types.ts';
 
 export const store = {
   store: text(
-    /^(memory|(valkey|redis)s?:\/\/([^\s:@/]+@)?[^\s@/]+(\/\d{1,3})?)$/,
-    'memory, or a URL such as valkey://host:6379, valkeys://user@host:6380 (TLS); its password is store-password',
-    'memory|URL',
+    /^(memory|embedded|(valkey|redis)s?:\/\/([^\s:@/]+@)?[^\s@/]+(\/\d{1,3})?)$/,
+    'memory, embedded, or a URL such as valkey://host:6379, valkeys://user@host:6380 (TLS); its password is store-password',
+    'memory|embedded|URL',
   )
     .default('memory')
     .register(settingMetadata, {
-      help: "where rooms are kept: memory = each in one worker; a URL = in Valkey or Redis (7 or later), where all workers on all machines can serve them. valkeys:// and rediss:// use TLS; Node's NODE_EXTRA_CA_CERTS adds private certificate authorities",
+      help: "where rooms are kept: memory = each in one worker, lost with it; embedded = each in one worker and in files of state-dir, so that a killed or restarted server has them again; a URL = in Valkey or Redis (7 or later), where all workers on all machines can serve them. valkeys:// and rediss:// use TLS; Node's NODE_EXTRA_CA_CERTS adds private certificate authorities",
       common: true,
     }),
+  'state-dir': path().optional().register(settingMetadata, {
+    help: "directory of the embedded store and of the session key, for this server only; not set = systemd's STATE_DIRECTORY, or genkan in $XDG_STATE_HOME (~/.local/state)",
+    common: true,
+  }),
+  'state-sync': seconds(0, 3600).default(1).register(settingMetadata, {
+    help: 'seconds between syncs of the embedded store to the disk: what a power failure may lose; 0 = when the kernel does it. A killed process loses nothing in any case',
+  }),
+  'max-state-bytes': bytes(1_048_576, 1_099_511_627_776).default(4_294_967_296).register(settingMetadata, {
+    help: 'bytes that the embedded store of one worker may take on disk; beyond that no room is opened',
+  }),
   'store-password': text(/^\S{1,1024}$/, 'a password without spaces', 'PASSWORD')
     .optional()
     .register(settingMetadata, {

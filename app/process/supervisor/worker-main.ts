@@ -35,6 +35,7 @@ export const runWorker = async (): Promise<number> => {
     const serving = serve(settings, log.logger, {
       places: endpoints,
       accepting,
+      worker: start.worker,
       ...(start.heir ? { inheritance } : {}),
     });
     const running = await Promise.race([serving, orders.orphaned]);

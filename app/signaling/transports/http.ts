@@ -81,6 +81,8 @@ export class HttpConversations {
       if (reply.type === 'error') countFault(this.#signaling, reply.code, caller);
       if ((reply.type === 'error' && reply.retry !== undefined) || reply.type === 'bye') break;
     }
+    // The client repeats them: their numbers are known.
+    if (this.#signaling.store.flush?.() === false) return refusalAnswer(refuse('store-unavailable'));
     return { status: statusOf(replies), body: JSON.stringify({ messages: replies }) };
   }
 

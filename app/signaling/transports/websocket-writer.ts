@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { unsentMemory } from '../../budgets/unsent-bytes.ts';
 import type { OutgoingMessage } from '../encode.ts';
+import { atEndOfTurn } from '../end-of-turn.ts';
 import type { MessageWriter } from '../message-writer.ts';
 import { framesOf, keepFrames, lengthOf, pageBytes } from './websocket-frames.ts';
 
@@ -38,7 +39,7 @@ export class WebSocketWriter implements MessageWriter {
     if (this.#isFull()) return false;
     this.#queuedLength += lengthOf(message);
     if (this.#queue.push(message) > 1) return true;
-    if (writersToFlush.push(this) === 1) setImmediate(flushAll);
+    if (writersToFlush.push(this) === 1) atEndOfTurn(flushAll);
     return true;
   }
 
@@ -84,7 +85,7 @@ export class WebSocketWriter implements MessageWriter {
   }
 }
 
-/** Writers with queued messages. One immediate, after the reads of this turn, flushes all of them. */
+/** Writers with queued messages. They are flushed after the reads of this turn. */
 let writersToFlush: WebSocketWriter[] = [];
 const flushAll = (): void => {
   const writers = writersToFlush;
