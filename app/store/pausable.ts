@@ -14,6 +14,6 @@ export const pausable = (store: Store, refusal: () => Refusal | undefined): Stor
   return {
     ...store,
     commit: (room, command, insist) => store.commit(room, unlessPaused(command), insist),
-    ...(commitNow && { commitNow: (room, command) => commitNow(room, accepting() ? command : unlessPaused(command)) }),
+    ...(commitNow && { commitNow: (room, command) => commitNow(room, refusal() ? unlessPaused(command) : command) }),
   };
 };
