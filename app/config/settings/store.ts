@@ -10,11 +10,11 @@ export const store = {
   )
     .default('memory')
     .register(settingMetadata, {
-      help: "where rooms are kept: memory = each in one worker; embedded = also in state-dir, for the next start; a URL = in Valkey or Redis (7 or later), for all workers on all machines. valkeys:// and rediss:// use TLS; Node's NODE_EXTRA_CA_CERTS adds private authorities",
+      help: "where rooms are kept: memory = in each worker; embedded = also in state-dir; a URL = in Valkey or Redis (7 or later), for all workers. valkeys:// and rediss:// use TLS; Node's NODE_EXTRA_CA_CERTS adds certificate authorities",
       common: true,
     }),
   'state-dir': path().optional().register(settingMetadata, {
-    help: "directory of the embedded store; not set = systemd's STATE_DIRECTORY, or ~/.local/state/genkan",
+    help: "directory of the embedded store; not set = systemd's, or the user's",
     common: true,
   }),
   'state-sync': seconds(0, 3600).default(1).register(settingMetadata, {
