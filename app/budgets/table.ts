@@ -60,6 +60,7 @@ export const budgets: Budget[] = [
   row('kept bytes', 'room', ['log-bytes', 'log-events', 'chat-history'], 'the oldest are dropped'),
   row('kept bytes', 'address', ['max-kept-bytes-per-address'], 'the oldest of its largest room are dropped'),
   row('kept bytes', 'process', ['max-kept-bytes'], 'those of the address with the most are dropped'),
+  row('bytes on disk (embedded store)', 'process', ['max-state-bytes'], 'no room is opened: `store-unavailable`'),
   row('unsent bytes', 'connection', ['max-unsent-bytes'], '`slow-consumer`'),
   row(
     'unsent and unhandled bytes',

@@ -60,7 +60,7 @@ export class Registry {
     const decision = carryOut(hosted.room, command, now);
     if ('refused' in decision) return decision;
     if (!known && !isOver(hosted.room)) {
-      if (this.#rooms.size >= this.#limits.rooms && !this.#forgetEmpty())
+      if (this.#rooms.size >= this.#limits.rooms && !this.#forgetEmpty(now))
         return refuse('too-many-rooms', `at most ${this.#limits.rooms}`);
       this.#rooms.set(name, hosted);
     }
@@ -125,11 +125,12 @@ export class Registry {
   }
 
   /** Removes a room that only waits for a lost host. @returns whether there was one */
-  #forgetEmpty(): boolean {
-    for (const [name, hosted] of this.#rooms)
+  #forgetEmpty(now: number): boolean {
+    for (const hosted of this.#rooms.values())
       if (isEmpty(hosted.room)) {
-        this.#rooms.delete(name);
-        this.#kept.set(hosted, 0);
+        delete hosted.room.lostHosts;
+        hosted.room.gone.clear();
+        this.#record(hosted, [], now);
         return true;
       }
     return false;

@@ -1,12 +1,12 @@
 /** The embedded store on a disk that is full, or fails: what is refused is not there, what is acknowledged is. */
 import * as fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { lose } from '../../app/rooms/leave.ts';
+import { leave, lose } from '../../app/rooms/leave.ts';
 import type { Disk } from '../../app/store/embedded/journal.ts';
 import { journalFiles } from '../../app/store/embedded/journal-file.ts';
 import { rules } from '../rooms/rules.ts';
 import { chat, done, enter, look, newRoom, say } from './contract.ts';
-import { copyOf, openStore, recordedIn, stateOf } from './embedded-rooms.ts';
+import { copyOf, openStore, recordedIn, stateOf, wide } from './embedded-rooms.ts';
 
 /** A disk with `left` bytes, whose writes may be shortened, and whose syncs may fail. */
 const smallDisk = () => {
@@ -107,6 +107,19 @@ describe('on a full disk', () => {
     await limited.store.sweep();
     await expect.poll(() => limited.store.shortage()).toMatchObject({ refused: 'store-unavailable' });
   });
+});
+
+test('a room that gives way to another is removed from the journal', async () => {
+  const { store, directory } = await openStore(undefined, {
+    limits: { ...wide, rooms: 1, rules: { ...rules, roomMemory: 1e6 } },
+  });
+  await done(store.commit('empty', enter('a')));
+  await done(store.commit('empty', say('a', { type: 'lock', n: 1, access: 'locked' })));
+  const kept = { ...rules, roomMemory: 1e6 };
+  await done(store.commit('empty', (room, now) => leave(room, 'a', 'timeout', now, kept)));
+  expect(Object.keys(recordedIn(copyOf(directory)))).toEqual(['empty']);
+  await done(store.commit('new', enter('b')));
+  expect(Object.keys(recordedIn(copyOf(directory)))).toEqual(['new']);
 });
 
 describe('the journal is rewritten', () => {

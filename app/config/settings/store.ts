@@ -10,11 +10,11 @@ export const store = {
   )
     .default('memory')
     .register(settingMetadata, {
-      help: "where rooms are kept: memory = each in one worker, lost with it; embedded = each in one worker and in files of state-dir, so that a killed or restarted server has them again; a URL = in Valkey or Redis (7 or later), where all workers on all machines can serve them. valkeys:// and rediss:// use TLS; Node's NODE_EXTRA_CA_CERTS adds private certificate authorities",
+      help: "where rooms are kept: memory = in each worker; embedded = also in state-dir; a URL = in Valkey or Redis (7 or later), for all workers. valkeys:// and rediss:// use TLS; Node's NODE_EXTRA_CA_CERTS adds certificate authorities",
       common: true,
     }),
   'state-dir': path().optional().register(settingMetadata, {
-    help: "directory of the embedded store and of the session key, for this server only; not set = systemd's STATE_DIRECTORY, or genkan in $XDG_STATE_HOME (~/.local/state)",
+    help: "directory of the embedded store; not set = systemd's, or the user's",
     common: true,
   }),
   'state-sync': seconds(0, 3600).default(1).register(settingMetadata, {
