@@ -85,12 +85,12 @@ describe('a lost connection', () => {
   });
 
   it('is restarted at once when signals arrive again', async () => {
-    const { a, clock, connect } = pair();
+    const { a, b, clock, connect } = pair();
     await connect();
     a.rtc.latest.become('disconnected');
     a.link.heal();
     expect(a.rtc.latest.restarts).toBe(1);
-    a.link.close();
+    for (const { link } of [a, b]) link.close();
     expect(clock.pending).toBe(0);
   });
 });
@@ -143,11 +143,11 @@ describe('new servers', () => {
   });
 
   it('are ignored by a link that is closed meanwhile', async () => {
-    const { a, clock, connect } = pair();
+    const { a, b, clock, connect } = pair();
     await connect();
     a.rtc.latest.selected = 'relay';
     a.link.setIce(newer);
-    a.link.close();
+    for (const { link } of [a, b]) link.close();
     await settled();
     expect(a.rtc.latest.restarts).toBe(0);
     expect([clock.pending, a.troubles]).toEqual([0, []]);
