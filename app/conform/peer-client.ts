@@ -40,9 +40,9 @@ export class PeerSocket {
     url: string | URL,
     inbox = new Inbox(),
     options: ClientOptions = {},
-    version = protocolVersion,
+    versions: string[] = [protocolVersion],
   ): Promise<PeerSocket | HttpResponse> {
-    const socket = new WebSocket(url, version, options);
+    const socket = new WebSocket(url, versions, options);
     const opened = new PeerSocket(socket, inbox);
     return new Promise((resolve, reject) => {
       socket.once('open', () => resolve(opened));

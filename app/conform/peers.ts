@@ -20,7 +20,8 @@ import { type Fields, NumberedPeer, type TestPeer, urlOf } from './test-peer.ts'
 export type { Fields, TestPeer } from './test-peer.ts';
 
 export class WebSocketPeer extends NumberedPeer implements TestPeer {
-  protected readonly version: string = protocolVersion;
+  /** The subprotocols that it offers. */
+  protected readonly versions: string[] = [protocolVersion];
   #socket: PeerSocket | undefined;
 
   /** How the connection was closed; undefined while it is open. */
@@ -30,7 +31,7 @@ export class WebSocketPeer extends NumberedPeer implements TestPeer {
 
   async open(): Promise<void> {
     const url = urlOf(this.base.replace('http', 'ws'), this.room, 'ws');
-    const opened = await PeerSocket.open(url, this.inbox, {}, this.version);
+    const opened = await PeerSocket.open(url, this.inbox, {}, this.versions);
     if (opened instanceof PeerSocket) this.#socket = opened;
     else if (opened.status === 429) throw rateLimited();
     else throw new Error(`the WebSocket handshake was answered with ${opened.status}`);
@@ -102,9 +103,9 @@ export class WebSocketPeer extends NumberedPeer implements TestPeer {
   }
 }
 
-/** A peer that sends and gets signals in binary frames. */
+/** A peer that sends and gets signals in binary frames, if the server supports that. */
 export class BinaryPeer extends WebSocketPeer {
-  protected override readonly version = binaryProtocolVersion;
+  protected override readonly versions = [binaryProtocolVersion, protocolVersion];
 
   override async send(message: Fields): Promise<void> {
     const numbered = this.number(message);
@@ -117,7 +118,7 @@ export class BinaryPeer extends WebSocketPeer {
       text !== '' &&
       text.length <= most.signal &&
       !nestsDeeper(text, most.depth - 1);
-    if (isSignal && isPlain) this.write(signalFrame(n, to, epoch, text));
+    if (this.protocol === binaryProtocolVersion && isSignal && isPlain) this.write(signalFrame(n, to, epoch, text));
     else this.write(JSON.stringify(numbered));
   }
 }

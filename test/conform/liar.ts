@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import WebSocket, { WebSocketServer } from 'ws';
-import { protocolVersion } from '../../app/protocol/messages.ts';
 
 export type Message = { type: string; [field: string]: unknown };
 /** What is sent in place of one message. */
@@ -26,7 +25,7 @@ export const startLiar = async (target: string, lying: () => Lie): Promise<Liar>
   });
   const sockets = new WebSocketServer({ server });
   sockets.on('connection', (client, { url }) => {
-    const upstream = new WebSocket(`${target.replace('http', 'ws')}${url}`, protocolVersion);
+    const upstream = new WebSocket(`${target.replace('http', 'ws')}${url}`, client.protocol);
     const early: (() => void)[] = [];
     upstream.on('open', () => {
       for (const send of early) send();
@@ -37,7 +36,9 @@ export const startLiar = async (target: string, lying: () => Lie): Promise<Liar>
       else send();
     });
     const lie = lying();
-    upstream.on('message', (data) => {
+    upstream.on('message', (data, binary) => {
+      // It changes texts only.
+      if (binary) return client.send(data, { binary });
       for (const message of lie(JSON.parse(String(data)))) client.send(JSON.stringify(message));
     });
     upstream.on('close', (code) => (code === 1006 ? client.terminate() : client.close(code)));
