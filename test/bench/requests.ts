@@ -2,11 +2,12 @@
  * `npm run bench:requests`: small requests through the same nginx, by uwsgi_pass and by proxy_pass, to Genkan and to a minimal app on uWSGI
  * and Python. Measures requests per CPU second of nginx and the app together, all on one processor.
  */
+
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../nginx/nginx.ts';
+import { freePort } from '../setup/free-port.ts';
 import { keepAsking } from './asking.ts';
 import { cpuOf, descendantsOf, median, onThisProcessor, pinned, untilAnswers } from './servers.ts';
 

@@ -1,11 +1,13 @@
 /** The servers to compare, each in its own process, and what they used. */
+
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, startNginx } from '../nginx/nginx.ts';
+import { startNginx } from '../nginx/nginx.ts';
+import { freePort } from '../setup/free-port.ts';
 import { budgetsLifted, flagsOf } from '../setup/lifted-budgets.ts';
 import { startServer } from '../store/server.ts';
 

@@ -2,10 +2,11 @@
  * `npm run bench:stack`: the image size of the app, the time from `docker compose up` to healthy with the image built and nothing running,
  * and the memory of the app then. Runs in a project of its own, which is removed.
  */
+
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePort } from '../nginx/nginx.ts';
+import { freePort } from '../setup/free-port.ts';
 import { freeSubnet } from '../stack/compose.ts';
 import { median } from './servers.ts';
 

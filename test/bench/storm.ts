@@ -2,6 +2,7 @@
  * `npm run bench:storm`: all clients are cut off at once, and the time until each is back. Genkan, Socket.IO with connection state recovery
  * and the bare relay take turns behind the same nginx. Method in test/BENCHMARKS.md.
  */
+
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -10,7 +11,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { freePort } from '../nginx/nginx.ts';
+import { freePort } from '../setup/free-port.ts';
 import { startServer } from '../store/server.ts';
 import { cli, cpuOf, descendantsOf, node } from './servers.ts';
 import type { DialectName } from './storm-dialects.ts';

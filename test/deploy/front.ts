@@ -1,4 +1,5 @@
 /** Runs Apache, Caddy or HAProxy of this machine with the file of deploy/fronts/, on ports and with a certificate of the test. */
+
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -7,7 +8,7 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Target } from '../nginx/ask.ts';
 import { host } from '../nginx/modes.ts';
-import { freePort } from '../nginx/nginx.ts';
+import { freePort } from '../setup/free-port.ts';
 
 export type Front = { target: Target; plain: Target; stop(): Promise<void> };
 type Place = { directory: string; app: string; chain: string; key: string; port: number; plainPort: number };

@@ -1,4 +1,5 @@
 /** The coturn of this machine with the shipped turnserver.conf on the loopback, with the changes that the test needs. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { turnCredential } from '../../app/auth/turn.ts';
 import { Relay } from '../../app/doctor/relay.ts';
-import { freePort } from '../nginx/nginx.ts';
+import { freePort } from '../setup/free-port.ts';
 import { TurnClient } from '../stack/turn-client.ts';
 
 export type Coturn = { client(): TurnClient; stop(): Promise<void> };

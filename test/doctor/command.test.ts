@@ -1,8 +1,9 @@
 /** `genkan doctor` as a user sees it: arguments, exit codes and output. */
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readWords } from '../../app/doctor/options.ts';
-import { freePort } from '../nginx/nginx.ts';
 import { genkan, stage } from '../process/program.ts';
+import { freePort } from '../setup/free-port.ts';
 
 const play = stage();
 let url: string;

@@ -1,10 +1,11 @@
 /** Faults outside nginx: names, ports, networks, other sites, sites that require tokens. */
+
 import { createServer } from 'node:http';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FaultName } from '../../app/doctor/faults.ts';
 import { startSpoiled } from '../client/spoiled.ts';
-import { freePort } from '../nginx/nginx.ts';
+import { freePort } from '../setup/free-port.ts';
 import { startSite } from '../signaling/site.ts';
 import { type Clinic, diagnose, openClinic, patient } from './clinic.ts';
 

@@ -1,9 +1,11 @@
 /** Every fault of nginx, produced in a real one in front of the real app: the doctor names it, and nothing else. */
+
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { clock } from '../../app/doctor/checks/proxy-headers.ts';
 import { isAtLeast } from '../../app/nginx/version.ts';
-import { freePort, startNginx } from '../nginx/nginx.ts';
+import { startNginx } from '../nginx/nginx.ts';
+import { freePort } from '../setup/free-port.ts';
 import { nginxes } from '../setup/nginxes.ts';
 import { without } from '../setup/without.ts';
 import { type Clinic, diagnose, openClinic, patient, publicDir } from './clinic.ts';

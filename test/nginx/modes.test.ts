@@ -1,17 +1,19 @@
 /** The real app behind nginx, in combinations of version, mode and listener: pages, files, messages. */
+
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
+import { freePort } from '../setup/free-port.ts';
 import { budgetsLifted } from '../setup/lifted-budgets.ts';
 import { nginxes } from '../setup/nginxes.ts';
 import { isThorough } from '../setup/without.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { ask, expectSecurityHeadersOnce, post, type Target } from './ask.ts';
 import { certificate, describeEverywhere, frontOf, targetOf } from './modes.ts';
-import { freePort, type Nginx, prepare, startNginx, testConfiguration } from './nginx.ts';
+import { type Nginx, prepare, startNginx, testConfiguration } from './nginx.ts';
 
 const publicDir = join(import.meta.dirname, '../../dist/public');
 const files = certificate();

@@ -3,13 +3,15 @@
  * differ here is changed: the paths of logs, PID and temporary files, and port 80. As root the workers also stay root, to reach files of
  * the tests. config.test.ts checks that nginx/ has the same files.
  */
+
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nginxFiles } from '../../app/commands/nginx.ts';
+import { freePort } from '../setup/free-port.ts';
 import { env, type Installed } from '../setup/nginxes.ts';
 
 /** The address of the app. `address`: host:port, or the path of a unix socket. */
@@ -183,29 +185,6 @@ const connects = (port: number): Promise<boolean> =>
     socket.once('connect', () => resolve(true));
     socket.once('error', () => resolve(false));
     socket.once('connect', () => socket.destroy());
-  });
-
-/**
- * A free port that no concurrent `listen(0)` can get, because it is below the ephemeral range (from 32768 on): tests run concurrently, and
- * nginx cannot listen on a port that the system chooses.
- */
-export const freePort = async (): Promise<number> => {
-  for (;;) {
-    const port = 12_000 + Math.floor(Math.random() * 20_000);
-    if (given.has(port) || !(await isFree(port))) continue;
-    given.add(port);
-    return port;
-  }
-};
-
-/** Nothing listens there yet. */
-const given = new Set<number>();
-
-const isFree = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 
 const read = (prefix: string, name: string): Promise<string> =>

@@ -1,15 +1,17 @@
 /**
  * Which requests reach the app, and how, in combinations of nginx version, mode and listener; a stub reports what it received.
  */
+
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { freePort } from '../setup/free-port.ts';
 import { nginxes } from '../setup/nginxes.ts';
 import { ask, expectSecurityHeadersOnce, firstBytes, forwardedRequest, hold, post, type Target } from './ask.ts';
 import { type Backend, startBackend } from './backend.ts';
 import { certificate, describeEverywhere, frontOf, host, targetOf } from './modes.ts';
-import { freePort, type Nginx, startNginx } from './nginx.ts';
+import { type Nginx, startNginx } from './nginx.ts';
 
 const files = certificate();
 const publicDir = join(import.meta.dirname, '../../dist/public');

@@ -1,4 +1,5 @@
 /** `genkan reload --nginx` with connected peers: nginx and the app are reloaded, and no connection is cut without a close frame. */
+
 import { spawn } from 'node:child_process';
 import { delimiter, dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -6,10 +7,11 @@ import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { errors } from '../../app/protocol/errors.ts';
 import { cli, type Stage, stage } from '../process/program.ts';
 import { follow, talk, upTo } from '../process/talk.ts';
+import { freePort } from '../setup/free-port.ts';
 import { env, type Installed, nginxes } from '../setup/nginxes.ts';
 import { isThorough, without } from '../setup/without.ts';
 import { ways } from './modes.ts';
-import { freePort, startNginx } from './nginx.ts';
+import { startNginx } from './nginx.ts';
 
 let here: Stage;
 beforeEach(() => {

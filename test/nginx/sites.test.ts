@@ -1,15 +1,17 @@
 /** Several names for one app, and one name for the apps of two hosts: end to end, from peers to rooms. */
+
 import { readFile, rm } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
 import { HttpPeer, type TestPeer, WebSocketPeer } from '../../app/conform/peers.ts';
 import { type Stage, stage } from '../process/program.ts';
+import { freePort } from '../setup/free-port.ts';
 import { nginxes } from '../setup/nginxes.ts';
 import { isThorough } from '../setup/without.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { ask, type Target } from './ask.ts';
 import { certificate } from './modes.ts';
-import { freePort, type Nginx, prepare, startNginx, testConfiguration } from './nginx.ts';
+import { type Nginx, prepare, startNginx, testConfiguration } from './nginx.ts';
 
 const kinds = ['uwsgi', 'http'] as const;
 /** Unless everything is requested, each version with one protocol, in turn. */

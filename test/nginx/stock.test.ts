@@ -1,4 +1,5 @@
 /** Origin checks behind an nginx that has the lines of common guides, without our configuration: by every version of nginx and HTTP. */
+
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -7,11 +8,11 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { knows } from '../../app/nginx/version.ts';
+import { freePort } from '../setup/free-port.ts';
 import { findCurl, nginxes } from '../setup/nginxes.ts';
 import { type Site, startSite } from '../signaling/site.ts';
 import { ask, post, type Target } from './ask.ts';
 import { certificate } from './modes.ts';
-import { freePort } from './nginx.ts';
 import { type Stock, startStock } from './stock.ts';
 
 const host = 'localhost';

@@ -1,7 +1,8 @@
 /** Workers that share a store and, without nginx, an address: any of them serves any peer, and the death of one loses nothing. */
+
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
-import { freePort } from '../nginx/nginx.ts';
+import { freePort } from '../setup/free-port.ts';
 import { without } from '../setup/without.ts';
 import { type Server, startServer } from '../store/server.ts';
 import { type Stage, stage } from './program.ts';

@@ -1,11 +1,12 @@
 /** A certificate by ACME, by the command of deploy/docs/certificates.md: certbot, the challenge through nginx, and Pebble as the issuer. */
+
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { connect } from 'node:tls';
 import { expect, test } from 'vitest';
 import { scriptsOf } from '../deploy/guide.ts';
 import { ask } from '../nginx/ask.ts';
-import { freePort } from '../nginx/nginx.ts';
+import { freePort } from '../setup/free-port.ts';
 import { without } from '../setup/without.ts';
 import { startStack } from './compose.ts';
 

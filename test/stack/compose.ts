@@ -1,10 +1,11 @@
 /** Starts the shipped docker-compose.yml, as a project of its own, with an image built from this checkout. */
+
 import { execFile } from 'node:child_process';
 import { BlockList } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { DockerComposeEnvironment, type StartedTestContainer, Wait } from 'testcontainers';
-import { freePort } from '../nginx/nginx.ts';
+import { freePort } from '../setup/free-port.ts';
 
 export type Stack = {
   /** http://127.0.0.1:port, without a trailing slash; unchanged when nginx is restarted. */

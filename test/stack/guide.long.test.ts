@@ -1,4 +1,5 @@
 /** The command blocks of deploy/docs/, run as written: with compose in a copy of the checkout, and on servers with systemd. */
+
 import { execFile, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { blocks, nginxScripts, scriptsOf } from '../deploy/guide.ts';
-import { freePort } from '../nginx/nginx.ts';
+import { freePort } from '../setup/free-port.ts';
 import { without } from '../setup/without.ts';
 import { freeSubnet } from './compose.ts';
 import { type PlainServer, startServer } from './server.ts';

@@ -1,10 +1,11 @@
 /** The stack with the profile scale: several apps that share their rooms. */
+
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
 import { z } from 'zod';
-import { freePort } from '../nginx/nginx.ts';
+import { freePort } from '../setup/free-port.ts';
 import { freeSubnet, type Stack, startStack } from './compose.ts';
 
 const root = join(import.meta.dirname, '../..');

@@ -2,6 +2,7 @@
  * Pages in Chromium and Firefox where nginx has the lines of common guides: by each HTTP version, by every nginx, and where the port is
  * lost.
  */
+
 import { createHash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -10,8 +11,8 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { knows } from '../../app/nginx/version.ts';
 import { certificate } from '../nginx/modes.ts';
-import { freePort } from '../nginx/nginx.ts';
 import { type Stock, startStock } from '../nginx/stock.ts';
+import { freePort } from '../setup/free-port.ts';
 import { nginxes } from '../setup/nginxes.ts';
 import { isThorough, without } from '../setup/without.ts';
 import { type Site, startSite } from '../signaling/site.ts';

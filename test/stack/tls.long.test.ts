@@ -1,4 +1,5 @@
 /** The stack with a certificate, with compose.tls.yml: nginx's files, the certificate, the redirect from http. */
+
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nginxFiles } from '../../app/commands/nginx.ts';
 import { exchange } from '../deploy/exchange.ts';
 import { ask, expectSecurityHeadersOnce, type Target } from '../nginx/ask.ts';
-import { freePort } from '../nginx/nginx.ts';
+import { freePort } from '../setup/free-port.ts';
 import { without } from '../setup/without.ts';
 import { type Stack, startStack } from './compose.ts';
 

@@ -1,6 +1,7 @@
 /**
  * Calls through the shipped coturn, with credentials that last 20 seconds: relayed, moved before they expire, refused when they are wrong.
  */
+
 import { networkInterfaces } from 'node:os';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -9,7 +10,7 @@ import { readWords } from '../../app/doctor/options.ts';
 import { Relay } from '../../app/doctor/relay.ts';
 import { runChecks } from '../../app/doctor/run.ts';
 import { scriptsOf } from '../deploy/guide.ts';
-import { freePort } from '../nginx/nginx.ts';
+import { freePort } from '../setup/free-port.ts';
 import { without } from '../setup/without.ts';
 import { framesDecoded, join, launch, launchFirefox, open, type Person, untilSeen } from './browser.ts';
 import { type Stack, startStack } from './compose.ts';

@@ -1,4 +1,5 @@
 /** A store that is unavailable, returns, or returns without its data; workers that die; data in another format. */
+
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,9 +14,10 @@ import { zeroCounts } from '../../app/stats/counters.ts';
 import type { Store } from '../../app/store/store.ts';
 import { openValkey, type ValkeyOptions } from '../../app/store/valkey.ts';
 import { entrance, rules } from '../rooms/rules.ts';
+import { freePort } from '../setup/free-port.ts';
 import { without } from '../setup/without.ts';
 import { chat, done, enter, limits, look, newRoom, say } from './contract.ts';
-import { freePort, type Server, startServer } from './server.ts';
+import { type Server, startServer } from './server.ts';
 
 const open = (server: Server, more: Partial<ValkeyOptions> = {}): Promise<Store> =>
   openValkey(

@@ -1,11 +1,13 @@
 /** A Valkey (or Redis) server for this test, on its own port, that can be stopped, killed and restarted. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '@redis/client';
+import { freePort } from '../setup/free-port.ts';
 
 /** The server for tests that name no other: TEST_VALKEY, or Debian's redis-server. */
 const usual = process.env.TEST_VALKEY ?? 'redis-server';
@@ -79,14 +81,6 @@ export const startCluster = async (flags: string[] = [], program = usual) => {
     },
   };
 };
-
-export const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const bound = server.address();
-      server.close(() => resolve(typeof bound === 'object' && bound ? bound.port : 0));
-    });
-  });
 
 const answers = async (port: number, program: string): Promise<void> => {
   for (let tries = 0; tries < 200; tries += 1) {

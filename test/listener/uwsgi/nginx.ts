@@ -1,4 +1,5 @@
 /** A small nginx for one test, in front of any listeners; the shipped configuration is tested in test/nginx. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,7 +8,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { freePort } from '../../nginx/nginx.ts';
+import { freePort } from '../../setup/free-port.ts';
 import type { Address } from './client.ts';
 import { atEnd, eventually } from './finish.ts';
 
