@@ -14,13 +14,17 @@ export const wide = { ...limits, log: { events: 1000, bytes: 1_000_000, age: 1e1
 /** Directories and stores of the current test. */
 const leftovers: (() => unknown)[] = [];
 
+const atEnd = (remove: () => unknown): void => {
+  if (leftovers.push(remove) === 1) onTestFinished(cleanUp);
+};
+
 export const cleanUp = async (): Promise<void> => {
   for (const remove of leftovers.splice(0).reverse()) await remove();
 };
 
 export const newDirectory = (): string => {
   const directory = mkdtempSync(join(tmpdir(), 'embedded-'));
-  if (leftovers.push(() => rmSync(directory, { recursive: true, force: true })) === 1) onTestFinished(cleanUp);
+  atEnd(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 };
 
@@ -43,7 +47,7 @@ export const newStore = (directory = newDirectory(), options: Partial<EmbeddedOp
     { info: say, error: say },
     zeroCounts(),
   );
-  leftovers.push(() => store.close());
+  atEnd(() => store.close());
   const pass = (ms: number): void => {
     now += ms;
   };
