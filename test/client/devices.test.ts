@@ -10,15 +10,19 @@ class FakeTrack {
   onended: (() => void) | null = null;
   enabled = true;
   readyState = 'live';
+  size = { width: 1280, height: 720 };
+  readonly constraints: object[] = [];
   readonly kind: string;
   readonly label: string;
+
+  applyConstraints = async (constraints: object) => void this.constraints.push(constraints);
 
   constructor(kind: string, label: string) {
     this.kind = kind;
     this.label = label;
   }
 
-  getSettings = () => ({ deviceId: this.label });
+  getSettings = () => ({ deviceId: this.label, ...this.size });
   stop(): void {
     this.readyState = 'ended';
   }
@@ -50,6 +54,7 @@ class FakeMediaDevices extends EventTarget {
 
   getUserMedia = ({ audio, video }: Constraints) =>
     this.#request([audio && new FakeTrack('audio', idOf(audio)), video && new FakeTrack('video', idOf(video))]);
+  screenSize = { width: 1280, height: 720 };
   getDisplayMedia = () => this.#request([new FakeTrack('video', 'screen')]);
   enumerateDevices = async () => this.known;
 
@@ -58,6 +63,7 @@ class FakeMediaDevices extends EventTarget {
       this.requests.push({
         grant: () => {
           const tracks = wanted.filter((track) => track instanceof FakeTrack);
+          for (const track of tracks) if (track.label === 'screen') track.size = this.screenSize;
           this.tracks.push(...tracks);
           resolve(new FakeStream(tracks));
           return settled();
@@ -226,5 +232,21 @@ describe('the devices', () => {
     expect([screen.stream === null, browser.live]).toEqual([false, 1]);
     screen.stop();
     expect(browser.live).toBe(0);
+  });
+
+  it.each([
+    [{ width: 4096, height: 4096 }, 0],
+    [{ width: 6016, height: 3384 }, 1],
+  ])('of a screen of %o is scaled down only if other peers would refuse it', async (size, scaled) => {
+    const screen = new ScreenShare();
+    void screen.start();
+    browser.screenSize = size;
+    await browser.request(0).grant();
+    const [track] = browser.tracks;
+    expect(track?.constraints).toEqual(
+      Array(scaled).fill(expect.objectContaining({ width: { max: 4096 }, height: { max: 4096 } })),
+    );
+    expect(screen.stream).not.toBeNull();
+    screen.stop();
   });
 });

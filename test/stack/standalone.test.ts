@@ -7,7 +7,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocketPeer } from '../../app/conform/peers.ts';
 import { without } from '../setup/without.ts';
-import { join, launch, open, picture, say, untilSeen } from './browser.ts';
+import { join, launch, open, picture, say, untilSeen, wholeChromium } from './browser.ts';
 import { describeCall } from './call.ts';
 import { startCuttable } from './cuttable.ts';
 
@@ -97,7 +97,8 @@ describe.skipIf(without('chromium'))('the page', () => {
     await person.context.close();
     for (const peer of peers) peer.dispose();
 
-    const strict = await launch({ without: ['--use-fake-ui-for-media-stream'] });
+    // The headless shell neither asks nor refuses.
+    const strict = await launch({ without: ['--use-fake-ui-for-media-stream'], program: wholeChromium });
     const refused = await open(strict, `${server.url}/rooms/refused`);
     await refused.page.getByText(/^Camera .*access is blocked/).waitFor();
     await picture(refused, 'camera-refused');

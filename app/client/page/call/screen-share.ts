@@ -1,5 +1,6 @@
 /** Screen sharing: the screen replaces the camera, and its audio is mixed with the microphone. */
 import { Emitter } from '../../events.ts';
+import { mediaBounds } from '../../remote-media.ts';
 
 type ScreenShareState =
   | { state: 'off' }
@@ -8,8 +9,9 @@ type ScreenShareState =
 /** `setVoice` replaces the microphone track in the mix. */
 type Mixer = { track: MediaStreamTrack; setVoice(voice: MediaStreamTrack | null): void; close(): void };
 
-/** Other peers refuse larger pictures: `mediaBounds` in remote-media.ts. */
-const video = { frameRate: { max: 15 }, width: { max: 4_096 }, height: { max: 4_096 } };
+const video = { frameRate: { max: 15 } };
+/** For screens that are larger than what other peers accept. Otherwise not asked for: Chromium then chooses a size of its own. */
+const smallerVideo = { ...video, width: { max: 4_096 }, height: { max: 4_096 } };
 
 export const canShare = (): boolean => typeof navigator.mediaDevices?.getDisplayMedia === 'function';
 
@@ -33,6 +35,7 @@ export class ScreenShare {
     this.#become(request);
     try {
       const stream = await navigator.mediaDevices.getDisplayMedia({ video, audio: true });
+      await limitSize(stream.getVideoTracks());
       if (this.#isCurrent(request)) this.#started(stream);
       else stopTracks(stream);
     } catch (error) {
@@ -100,4 +103,12 @@ const mix = (stream: MediaStream): Mixer => {
     },
     close: () => void context.close(),
   };
+};
+
+const limitSize = async (tracks: MediaStreamTrack[]): Promise<void> => {
+  for (const track of tracks) {
+    const { width = 0, height = 0 } = track.getSettings();
+    // A browser that cannot scale it shares it as it is.
+    if (width * height > mediaBounds.pixels) await track.applyConstraints(smallerVideo).catch(() => {});
+  }
 };
