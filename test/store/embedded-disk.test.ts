@@ -163,6 +163,16 @@ describe('the journal is rewritten', () => {
     expect(await next.store.claim('token', 2e6)).toBe(false);
   });
 
+  test('without stopping the event loop to remove a long file', async () => {
+    const disk = smallDisk();
+    const { store, directory } = await grown({ disk });
+    disk.unlinkSync = () => {
+      throw new Error('synchronous');
+    };
+    await store.sweep();
+    await expect.poll(() => journalFiles(directory)).toEqual([2]);
+  });
+
   test('not at once again, even if it takes more than is counted as kept', async () => {
     const directory = newDirectory();
     const journal = new Journal(directory, recover(directory, wide.log));
@@ -195,6 +205,10 @@ describe('the journal is rewritten', () => {
         copies.push(copyOf(directory));
         return result;
       };
+    disk.unlink = ((path: string, callback: (error: null) => void) => {
+      disk.unlinkSync(path);
+      callback(null);
+    }) as Disk['unlink'];
     for (const name of ['writeSync', 'renameSync', 'unlinkSync', 'fdatasync', 'fdatasyncSync', 'fsyncSync'] as const)
       Object.assign(disk, { [name]: copying(disk[name] as never) });
     await store.sweep();

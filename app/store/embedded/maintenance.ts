@@ -146,7 +146,7 @@ export class Maintenance {
     }
     await this.#journal.sync();
     if (this.#stopped) return;
-    this.#journal.removeOld();
+    await this.#journal.removeOld();
     this.#whole = this.#journal.bytes;
     this.distrusted = false;
   }
