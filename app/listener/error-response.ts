@@ -49,10 +49,11 @@ export const errorResponseOf = (
 /** The message of a code, for callers that extend it. */
 export const errorSentence = (code: RefusalCode): string => refusals[code].message;
 
-/** The complete response as sent on the wire. @param method of the request, if known */
+/** The complete response as sent on the wire, of a connection that ends with it. @param method of the request, if known */
 export const errorResponseText = (code: RefusalCode, method?: string): string => {
   const { status, headers, body } = errorResponseOf(code);
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  // Always closed: a front end that kept the connection would send the next request of another client on it.
+  const lines = Object.entries({ ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${method === 'HEAD' ? '' : body}`;
 };
 

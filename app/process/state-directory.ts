@@ -1,5 +1,15 @@
 /** The directory in which the embedded store and the session key outlive the process. */
-import { chownSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { randomKey } from '../auth/session.ts';
@@ -40,9 +50,11 @@ export const withState = <T extends StateSettings>(settings: T): T => {
 /** nginx sends a room to another worker when their number changes, and that worker does not have it. @throws if it has changed */
 const checkWorkers = (directory: string, processes: number): void => {
   const path = join(directory, 'processes');
-  const before = readIfThere(path);
-  if (before === undefined) return write(path, `${processes}`);
-  if (Number(before) !== processes)
+  const text = readIfThere(path);
+  if (text === undefined) return write(path, `${processes}`);
+  // Only as a number: a link may lead to a file that only root can read, and the message is logged.
+  const before = Number(text);
+  if (before !== processes)
     throw new Error(
       `${directory} has the rooms of ${before} workers, and processes is ${processes}. Set processes to ${before}, or remove the directory to start without its rooms`,
     );
@@ -51,10 +63,18 @@ const checkWorkers = (directory: string, processes: number): void => {
 /** Gives the directory to the user to whom the process switches. */
 export const giveState = (settings: StateSettings, { uid, gid }: { uid: number; gid: number }): void => {
   if (settings.store !== 'embedded' || !isRoot()) return;
-  const directory = stateDirectory(settings);
-  chownSync(directory, uid, gid);
-  for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' }))
-    chownSync(join(directory, name), uid, gid);
+  // It may itself be a link, by the operator.
+  give(realpathSync(stateDirectory(settings)), { uid, gid });
+};
+
+/**
+ * Follows no symbolic link, and leaves files with another hard link as they are: the user may have made them, on a previous start, of
+ * files that belong to root.
+ */
+const give = (path: string, { uid, gid }: { uid: number; gid: number }): void => {
+  const stats = lstatSync(path);
+  if (stats.isDirectory()) for (const name of readdirSync(path)) give(join(path, name), { uid, gid });
+  if (stats.isDirectory() || stats.nlink === 1) lchownSync(path, uid, gid);
 };
 
 const newSessionKey = (directory: string): string => {
@@ -63,9 +83,10 @@ const newSessionKey = (directory: string): string => {
   return key;
 };
 
-/** Whole or not at all. */
+/** Whole or not at all, and through no link that the user may have made: this is done as root. */
 const write = (path: string, text: string): void => {
-  writeFileSync(`${path}.new`, `${text}\n`, { mode: 0o600, flush: true });
+  rmSync(`${path}.new`, { force: true });
+  writeFileSync(`${path}.new`, `${text}\n`, { mode: 0o600, flag: 'wx', flush: true });
   renameSync(`${path}.new`, path);
 };
 

@@ -212,8 +212,10 @@ const addPeer = (
 ): Decision<JoinOutcome> => {
   // Higher than any number of the lost room, whose signals may still be in flight.
   room.joins = Math.max(room.joins, Math.floor(newcomer.former?.at ?? 0)) + 1;
+  const opensAbandoned = role === undefined && room.peers.size === 0 && room.lostHosts !== undefined;
   const self: Peer = {
     ...newcomer,
+    ...(opensAbandoned || room.peers.get(newcomer.id)?.deputy ? { deputy: true } : {}),
     role: role ?? (room.peers.size === 0 ? 'host' : 'guest'),
     hand: false,
     entered: room.joins,

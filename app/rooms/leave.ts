@@ -84,7 +84,8 @@ export const takeOut = (room: Room, id: PeerId, reason: LeaveReason, now: number
   const peer = room.peers.get(id);
   if (!peer) return [];
   room.peers.delete(id);
-  if (reason === 'timeout' && peer.role === 'host' && rules.roomMemory > 0) rememberHost(room, peer, now, rules);
+  if (reason === 'timeout' && peer.role === 'host' && !peer.deputy && rules.roomMemory > 0)
+    rememberHost(room, peer, now, rules);
   const events: RoomEvent[] = [{ type: 'peer-left', peer: id, reason }];
   if (room.peers.size > 0) return [...events, ...promote(room)];
   room.said = [];
@@ -163,8 +164,18 @@ export const promote = (room: Room): RoomEvent[] => {
   const candidates = peers.filter(({ granted }) => granted?.role !== 'guest');
   const newHost: Peer | undefined = candidates.find(({ presence }) => presence.at === 'here') ?? candidates[0];
   if (!newHost) return [];
-  newHost.role = 'host';
+  makeHost(room, newHost);
   return [{ type: 'peer-updated', peer: newHost.id, role: 'host' }];
+};
+
+/**
+ * A lost host that returns may remove who was made host meanwhile; such a host must not return by its own loss, through locks and bans.
+ * @param by who makes it host
+ */
+export const makeHost = ({ lostHosts }: Room, peer: Peer, by?: Peer): void => {
+  peer.role = 'host';
+  if (lostHosts || by?.deputy) peer.deputy = true;
+  else delete peer.deputy;
 };
 
 /** Resets an empty room. Nobody is left to admit the lobby, which may keep waiting only if hosts come with a token. */

@@ -4,7 +4,7 @@ import type { Malformed, UnreadSignal } from '../protocol/decode.ts';
 import { type Refusal, refuse } from '../protocol/errors.ts';
 import type { Numbered, PeerId, Role, SaidBefore } from '../protocol/messages.ts';
 import { admit } from './join.ts';
-import { ban, endForAll, promote, remember, takeOut } from './leave.ts';
+import { ban, endForAll, makeHost, promote, remember, takeOut } from './leave.ts';
 import { may } from './permissions.ts';
 import type { Decision, Granted, Peer, Room, RoomEvent, Rules } from './room.ts';
 
@@ -70,7 +70,7 @@ const execute = (
     case 'passcode':
       return setPasscode(room, message.passcode);
     case 'role':
-      return setRole(room, message.peer, message.role);
+      return setRole(room, sender, message.peer, message.role);
     case 'kick':
       return kick(room, sender, message, now, rules);
     case 'mute-request':
@@ -141,11 +141,12 @@ const setPasscode = (room: Room, passcode: Passcode | null): RoomEvent[] => {
   return [{ type: 'room-updated', passcode: passcode !== null }];
 };
 
-const setRole = (room: Room, id: PeerId, role: Role): RoomEvent[] | Refusal => {
+const setRole = (room: Room, sender: Peer, id: PeerId, role: Role): RoomEvent[] | Refusal => {
   const peer = room.peers.get(id);
   if (!peer) return unknownPeer('role', id);
   if (role === 'guest' && isLastHost(room, peer)) return refuse('last-host');
-  peer.role = role;
+  if (role === 'host') makeHost(room, peer, sender);
+  else peer.role = role;
   return [{ type: 'peer-updated', peer: id, role }];
 };
 

@@ -59,6 +59,8 @@ export type Peer = LobbyPeer & {
   entered: number;
   /** The last message number that was settled. */
   accepted: number;
+  /** Made host while another one was lost, or by such a host: it is not remembered as lost itself. */
+  deputy?: true;
 };
 
 /** Why a session has ended, kept until its owner has had time to ask. A ban lasts as long as the room. */

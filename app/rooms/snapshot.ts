@@ -37,6 +37,7 @@ const peer = waiting.extend({
   hand: z.boolean(),
   entered: z.int(),
   accepted: z.int(),
+  deputy: z.literal(true).exactOptional(),
 });
 const gone = z.object({ code: z.enum(['denied', 'kicked', 'room-ended']), until: time });
 const event = z.looseObject({ type: z.string() }) as unknown as z.ZodType<RoomEvent>;

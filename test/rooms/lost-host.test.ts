@@ -130,3 +130,28 @@ describe('a host that was lost', () => {
     expect(registry.count()).toEqual({ rooms: 1, peers: 1 });
   });
 });
+
+test('whom the peers made host meanwhile, and whom those make host, does not return as host by being lost too', () => {
+  const room = lostRoom((one) => {
+    for (const id of ['promoted', 'helper']) enter(one, id, {}, rules);
+  });
+  const lost = (id: string): void => {
+    lose(room, id, gone, rules);
+    sweep(room, 2 * gone, rules);
+  };
+  expect(room.peers.get('promoted')?.role).toBe('host');
+  // A rejoin changes nothing about that.
+  enter(room, 'promoted', {}, rules);
+  say(room, 'promoted', { type: 'role', n: 1, peer: 'helper', role: 'host' });
+  lost('helper');
+  took(join(room, returning(), 2 * gone, rules));
+  enter(room, 'another', {}, rules);
+  say(room, 'promoted', { type: 'role', n: 2, peer: 'another', role: 'host' });
+  lost('another');
+  say(room, 'host', { type: 'kick', n: 1, peer: 'promoted' });
+  say(room, 'host', { type: 'lock', n: 2, access: 'locked' });
+  for (const id of ['helper', 'another']) {
+    const back = entrance('back', { secretHash: 'new', former: { secretHash: `hash of ${id}`, at: 0 } });
+    expect(join(room, back, 2 * gone, rules)).toEqual(refuse('room-locked'));
+  }
+});

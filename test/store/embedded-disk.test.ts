@@ -1,12 +1,16 @@
 /** The embedded store on a disk that is full, or fails: what is refused is not there, what is acknowledged is. */
 import * as fs from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { ByteRange } from '../../app/protocol/byte-range.ts';
 import { leave, lose } from '../../app/rooms/leave.ts';
-import type { Disk } from '../../app/store/embedded/journal.ts';
+import { type Disk, Journal } from '../../app/store/embedded/journal.ts';
 import { journalFiles } from '../../app/store/embedded/journal-file.ts';
+import { Maintenance } from '../../app/store/embedded/maintenance.ts';
+import { recover } from '../../app/store/embedded/recovery.ts';
 import { rules } from '../rooms/rules.ts';
 import { chat, done, enter, look, newRoom, say } from './contract.ts';
-import { copyOf, openStore, recordedIn, stateOf, wide } from './embedded-rooms.ts';
+import { copyOf, newDirectory, openStore, recordedIn, stateOf, wide } from './embedded-rooms.ts';
 
 /** A disk with `left` bytes, whose writes may be shortened, and whose syncs may fail. */
 const smallDisk = () => {
@@ -122,6 +126,20 @@ test('a room that gives way to another is removed from the journal', async () =>
   expect(Object.keys(recordedIn(copyOf(directory)))).toEqual(['new']);
 });
 
+test('a signal takes little more than the bytes that were sent, whatever they are', async () => {
+  const { store, directory } = await openStore();
+  await done(store.commit('room', enter('a')));
+  await done(store.commit('room', enter('b')));
+  const size = () => fs.statSync(join(directory, 'journal.1')).size;
+  const before = size();
+  const bytes = 3000;
+  for (const [index, byte] of [0, 0x22, 0x5c, 0xff].entries()) {
+    const data = ByteRange.binary(Buffer.alloc(bytes, byte));
+    await done(store.commit('room', say('a', { type: 'signal', n: index + 1, to: 'b', epoch: 2, data })));
+  }
+  expect(size() - before).toBeLessThan(4 * bytes * 1.5);
+});
+
 describe('the journal is rewritten', () => {
   const grown = async (options: Parameters<typeof openStore>[1]) => {
     const opened = await openStore(undefined, { minRewritten: 0, ...options });
@@ -145,6 +163,35 @@ describe('the journal is rewritten', () => {
     expect(await next.store.claim('token', 2e6)).toBe(false);
   });
 
+  test('without stopping the event loop to remove a long file', async () => {
+    const disk = smallDisk();
+    const { store, directory } = await grown({ disk });
+    disk.unlinkSync = () => {
+      throw new Error('synchronous');
+    };
+    await store.sweep();
+    await expect.poll(() => journalFiles(directory)).toEqual([2]);
+  });
+
+  test('not at once again, even if it takes more than is counted as kept', async () => {
+    const directory = newDirectory();
+    const journal = new Journal(directory, recover(directory, wide.log));
+    const slices = function* () {
+      yield journal.batch.claim('x'.repeat(1000), 2e6);
+    };
+    const rewriting = { keptBytes: () => 10, flush: () => journal.write(), slices };
+    const options = { directory, syncInterval: 0, maxBytes: 1e9, minRewritten: 100 };
+    const maintenance = new Maintenance(journal, rewriting, options, { info: () => {}, error: () => {} });
+    journal.batch.claim('y'.repeat(1000), 2e6);
+    journal.write();
+    for (const time of [0, 1, 2]) {
+      await maintenance.tick(time);
+      await maintenance.settled();
+    }
+    expect(journalFiles(directory)).toEqual([2]);
+    journal.close();
+  });
+
   test('killed at any moment of it, everything is there', async () => {
     const copies: string[] = [];
     const disk = smallDisk();
@@ -158,6 +205,10 @@ describe('the journal is rewritten', () => {
         copies.push(copyOf(directory));
         return result;
       };
+    disk.unlink = ((path: string, callback: (error: null) => void) => {
+      disk.unlinkSync(path);
+      callback(null);
+    }) as Disk['unlink'];
     for (const name of ['writeSync', 'renameSync', 'unlinkSync', 'fdatasync', 'fdatasyncSync', 'fsyncSync'] as const)
       Object.assign(disk, { [name]: copying(disk[name] as never) });
     await store.sweep();

@@ -1,5 +1,15 @@
 /** The files of the embedded store, cut and damaged at every byte: what was written is there, or the start is refused. */
-import { closeSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { resume } from '../../app/rooms/join.ts';
@@ -176,6 +186,13 @@ test('a directory is private, and of one process', async () => {
   await expect(newStore(directory).store.open()).rejects.toThrow(`${directory} is used by another process`);
   await store.close();
   await openStore(directory);
+});
+
+test('what a previous process has not completed, or not removed, is removed', async () => {
+  const directory = newDirectory();
+  for (const name of ['journal.1.old', 'journal.2.new']) writeFileSync(join(directory, name), '');
+  await openStore(directory);
+  expect(readdirSync(directory).sort()).toEqual(['journal.1', 'lock']);
 });
 
 test('a directory that cannot be written is refused', async () => {

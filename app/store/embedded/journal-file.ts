@@ -8,6 +8,9 @@ import { type FileHeader, frameHead, RecordReader, recordTypes } from './batch.t
 export const format = 1;
 export const firstLine = (its = format): string => `genkan journal ${its}\n`;
 export const fileName = (number: number): string => `journal.${number}`;
+/** Of a file that is not whole yet, and of one that is being removed. */
+export const newSuffix = '.new';
+export const oldSuffix = '.old';
 
 /** The numbers of the files in a directory, in order. */
 export const journalFiles = (directory: string): number[] =>

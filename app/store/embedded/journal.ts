@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { Batch } from './batch.ts';
-import { fileName, firstLine } from './journal-file.ts';
+import { fileName, firstLine, newSuffix, oldSuffix } from './journal-file.ts';
 import type { Recovered } from './recovery.ts';
 
 /** What writing needs of a file system. */
@@ -17,6 +17,7 @@ export type Disk = Pick<
   | 'fsyncSync'
   | 'renameSync'
   | 'closeSync'
+  | 'unlink'
   | 'unlinkSync'
 >;
 
@@ -114,11 +115,21 @@ export class Journal {
     this.#disk.closeSync(previous);
   }
 
-  /** Removes all files but the newest, which has everything. Oldest first: the rest is never without its beginning. */
-  removeOld(): void {
-    for (const number of [...this.#files.keys()].slice(0, -1)) {
-      this.#disk.unlinkSync(this.#path(number));
+  /**
+   * Removes all files but the newest, which has everything. Oldest first: the rest is never without its beginning. Their names are gone at
+   * once, so that a successor does not look for them; their space is freed later, because that may take 0.2 s for 100 MB.
+   */
+  async removeOld(): Promise<void> {
+    const removed = [...this.#files.keys()].slice(0, -1).map((number) => {
+      const path = `${this.#path(number)}${oldSuffix}`;
+      this.#disk.renameSync(this.#path(number), path);
       this.#files.delete(number);
+      return path;
+    });
+    for (const path of removed) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      this.#disk.unlink(path, (error) => (error ? reject(error) : resolve()));
+      await promise;
     }
   }
 
@@ -139,15 +150,15 @@ export class Journal {
     const beginning = new Batch();
     beginning.header({ number, follows: this.#number, length: this.#files.get(this.#number) ?? 0 });
     const bytes = Buffer.concat([Buffer.from(firstLine()), beginning.frame(generation)]);
-    const fd = this.#disk.openSync(`${path}.new`, 'w', 0o600);
+    const fd = this.#disk.openSync(`${path}${newSuffix}`, 'w', 0o600);
     try {
       writeAll(this.#disk, fd, bytes, 0);
       this.#disk.fdatasyncSync(fd);
-      this.#disk.renameSync(`${path}.new`, path);
+      this.#disk.renameSync(`${path}${newSuffix}`, path);
       this.#syncDirectory();
     } catch (error) {
       this.#disk.closeSync(fd);
-      for (const left of [path, `${path}.new`]) this.#removeIfThere(left);
+      for (const left of [path, `${path}${newSuffix}`]) this.#removeIfThere(left);
       throw error;
     }
     this.#files.set(number, bytes.length);

@@ -1,9 +1,10 @@
 /** The directory of a journal: private, and locked. */
-import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, statSync, unlinkSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../config/result.ts';
+import { newSuffix, oldSuffix } from './journal-file.ts';
 
 /**
  * Makes the directory, and locks it for this process.
@@ -25,13 +26,16 @@ const tryToLock = (directory: string): (() => void) | undefined => {
     const { mode } = statSync(directory);
     if ((mode & 0o077) !== 0) chmodSync(directory, mode & 0o700);
     const unlock = lockFile(join(directory, 'lock'));
-    // Files that a killed process has not completed.
-    if (unlock) for (const name of readdirSync(directory)) if (name.endsWith('.new')) unlinkSync(join(directory, name));
+    // Files that a previous process has not completed, or not removed: it may be doing that.
+    if (unlock)
+      for (const name of readdirSync(directory).filter(isLeftover)) rmSync(join(directory, name), { force: true });
     return unlock;
   } catch (error) {
     throw new Error(`the state directory cannot be used: ${messageOf(error)}`, { cause: error });
   }
 };
+
+const isLeftover = (name: string): boolean => name.endsWith(newSuffix) || name.endsWith(oldSuffix);
 
 /**
  * A lock that ends with the process, however that ends, and holds across containers. Node has no flock(), but SQLite has locks; the

@@ -48,6 +48,8 @@ export class Maintenance {
   #measuredAt = Number.NEGATIVE_INFINITY;
   #rewritten: Promise<void> | undefined;
   #retryAt = 0;
+  /** Bytes that everything took when it was last written. */
+  #whole = 0;
 
   constructor(journal: Journal, rewriting: Rewriting, options: MaintenanceOptions, log: Log) {
     this.#journal = journal;
@@ -79,11 +81,11 @@ export class Maintenance {
     await this.#rewritten;
   }
 
-  /** Three times what is kept, so that some 1.5 bytes are written for each byte. */
+  /** Three times what is kept, so that some 1.5 bytes are written for each byte. Never at once again, however long it is when written. */
   #rewriteAt(): number {
     const kept = this.#rewriting.keptBytes();
     const { minRewritten, maxBytes } = this.#options;
-    return Math.max(1.5 * kept, Math.min(Math.max(minRewritten, 3 * kept), maxBytes / 2));
+    return Math.max(1.5 * Math.max(kept, this.#whole), Math.min(Math.max(minRewritten, 3 * kept), maxBytes / 2));
   }
 
   async #measure(now: number): Promise<void> {
@@ -144,7 +146,8 @@ export class Maintenance {
     }
     await this.#journal.sync();
     if (this.#stopped) return;
-    this.#journal.removeOld();
+    await this.#journal.removeOld();
+    this.#whole = this.#journal.bytes;
     this.distrusted = false;
   }
 }

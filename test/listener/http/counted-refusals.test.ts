@@ -239,3 +239,11 @@ describe('a server with a burst of five refusals', () => {
     },
   );
 });
+
+test.each(['http', 'http-socket'] as const)('--%s: a handshake is refused with "Connection: close"', async (kind) => {
+  const { address, server } = await listenAs(kind, { isBarred: () => true });
+  server.on('upgrade', () => {});
+  const handshake = { headers: { Connection: 'Upgrade', Upgrade: 'websocket' } };
+  const { status, headers } = readAnswer(await exchange(kind, address, handshake));
+  expect([status, headers.connection]).toEqual([429, 'close']);
+});
