@@ -15,9 +15,8 @@ beforeAll(async () => {
 });
 afterAll(() => site.stop());
 
-describeSignaling('with signals in binary frames', () => site.direct.http, binaryWebSocket);
-
 const others = isThorough ? undefined : wireLevel;
+describeSignaling('with signals in binary frames', () => site.direct.http, binaryWebSocket, others);
 for (const transport of [webSocket, plainHttp, eventStream]) {
   describeSignaling('by --socket on a unix socket', () => site.direct.unix, transport);
   describeSignaling('by --http', () => site.direct.http, transport, others);
