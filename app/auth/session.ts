@@ -1,5 +1,5 @@
 /** Session secrets, with which a peer resumes after losing its connection or its room. */
-import { hash as digest, randomBytes, randomFillSync, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash as digest, randomBytes, randomFillSync, timingSafeEqual } from 'node:crypto';
 import type { PeerId, RoomName } from '../protocol/messages.ts';
 
 /** `session` is sent to the peer once; the server keeps only the hash. */
@@ -31,9 +31,8 @@ const hour = 3_600_000;
 
 /** @param key HMAC key of the proofs; must outlive the process, or be shared by several, for proofs to be accepted there */
 export const createSessions = (key: string): Sessions => {
-  const sign = hmacSha256(key);
   const proofOf = (room: RoomName, beginning: string): string =>
-    sign(`dated session\n${room}\n${beginning}`).slice(0, half);
+    createHmac('sha256', key).update(`dated session\n${room}\n${beginning}`).digest('base64url').slice(0, half);
   return {
     mint(room, now, id = randomPart(9).toString('base64url')) {
       const secret = Buffer.from(randomPart(12));
@@ -62,23 +61,6 @@ export const readSession = (session: string): { id: PeerId; secretHash: string }
 // One round of SHA-256 is enough, since the secret is random and cannot be guessed. Only hashes are compared, so the timing
 // of a comparison reveals nothing about the secret.
 const hash = (secret: string): string => digest('sha256', secret, 'base64url');
-
-/**
- * HMAC-SHA256 in base64url (RFC 2104): the hash of the key's outer pad and of the hash of its inner pad and the text. `createHmac` creates a
- * stream, which takes several times as long for a short text.
- */
-export const hmacSha256 = (key: string): ((text: string) => string) => {
-  const block = 64;
-  const bytes = Buffer.from(key);
-  const padded = Buffer.alloc(block);
-  (bytes.length > block ? digest('sha256', bytes, 'buffer') : bytes).copy(padded);
-  const inner = padded.map((byte) => byte ^ 0x36);
-  const outer = padded.map((byte) => byte ^ 0x5c);
-  return (text) => {
-    const hashed = digest('sha256', Buffer.concat([inner, Buffer.from(text)]), 'buffer');
-    return digest('sha256', Buffer.concat([outer, hashed]), 'base64url');
-  };
-};
 
 /** Random bytes that were not used yet: one call to the generator takes as long for 4 KiB as for a few bytes. */
 const pool = Buffer.allocUnsafeSlow(4096);

@@ -36,7 +36,7 @@ type AnswerOptions = {
   counts: Counts;
   ready: () => boolean;
   refusedTo: RefusedTo;
-  /** Told of every answer, because many of them may not be read. */
+  /** Counts every answer, because many of them may not be read. */
   unsent: Pick<UnsentBytes, 'transferred'>;
 };
 

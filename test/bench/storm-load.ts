@@ -92,7 +92,7 @@ class Client {
     else if (heard?.type === 'text') this.arrived[Number(heard.text)] = (this.arrived[Number(heard.text)] ?? 0) + 1;
     else if (heard?.type === 'refused') {
       refuse(heard.code);
-      // As a library does when it is told that the session is gone for good.
+      // As a library does after a refusal that its session has ended.
       if (heard.final) this.#memory.session = '';
       this.#retry = heard.retry;
     }

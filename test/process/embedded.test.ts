@@ -1,4 +1,4 @@
-/** With the embedded store a killed server comes back with its rooms, and whoever got an acknowledgement finds it kept. */
+/** With the embedded store a killed server has its rooms when it starts again, with all that it acknowledged. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type TestPeer, WebSocketPeer } from '../../app/conform/peers.ts';

@@ -75,7 +75,7 @@ describe('a host that was lost', () => {
     expect(asGuest.result).toMatchObject({ view: { self: { role: 'guest' } } });
   });
 
-  test('is forgotten after the time of the rules, and whoever waits is told', () => {
+  test('is forgotten after the time of the rules, and peers in the lobby are notified', () => {
     const room = lostRoom((one) => lock(one, 'knock'));
     took(join(room, entrance('waiting'), gone, rules));
     expect(sweep(room, forgotten - 1, rules)).toEqual([]);

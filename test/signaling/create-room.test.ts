@@ -30,7 +30,7 @@ const join = async (site: Site, fields: Fields) => {
 const codeOf = async (site: Site, fields: Fields) => (await post(site, 'join', fields)).body.code;
 
 describe('creating a room', () => {
-  test('sets who may join, and makes its creator host, whoever comes first', async () => {
+  test('sets who may join, and makes its creator host, even if others come first', async () => {
     const site = await start();
     const { status, body } = await create(site, { access: 'open', passcode: 'plum' });
     const { session, memory } = created.parse(body);

@@ -19,48 +19,43 @@ export const remember = (key: StorageKey, value: string): void => {
   }
 };
 
-/** The token for a room, or undefined. It survives a reload, but not the tab. */
-export const recallToken = (room: string): string | undefined => {
-  try {
-    return sessionStorage.getItem(`genkan.token.${room}`) ?? tokens.get(room);
-  } catch {
-    return tokens.get(room);
-  }
+/** A text for each room. It survives a reload, but not the tab; without sessionStorage it lasts as long as the page. */
+const textsOfTab = (name: string) => {
+  const texts = new Map<string, string>();
+  const keyOf = (room: string) => `genkan.${name}.${room}`;
+  const inStorage = <T>(use: (storage: Storage) => T): T | undefined => {
+    try {
+      return use(sessionStorage);
+    } catch {
+      return undefined;
+    }
+  };
+  return {
+    get: (room: string): string | undefined => inStorage((storage) => storage.getItem(keyOf(room))) ?? texts.get(room),
+    set(room: string, text: string): void {
+      texts.set(room, text);
+      inStorage((storage) => storage.setItem(keyOf(room), text));
+    },
+    delete(room: string): void {
+      texts.delete(room);
+      inStorage((storage) => storage.removeItem(keyOf(room)));
+    },
+  };
 };
 
-export const rememberToken = (room: string, token: string): void => {
-  tokens.set(room, token);
-  try {
-    sessionStorage.setItem(`genkan.token.${room}`, token);
-  } catch {
-    // As above.
-  }
-};
-const tokens = new Map<string, string>();
+const tokens = textsOfTab('token');
+export const recallToken = tokens.get;
+export const rememberToken = tokens.set;
 
-/** The session of a room that this tab has created and not joined yet. It survives a reload, but not the tab. */
-export const rememberCreated = (room: string, session: string): void => {
-  sessions.set(room, session);
-  try {
-    sessionStorage.setItem(`genkan.created.${room}`, session);
-  } catch {
-    // As above.
-  }
-};
-
+/** The sessions of rooms that this tab has created and not joined yet. */
+const created = textsOfTab('created');
+export const rememberCreated = created.set;
 /** Removes and returns it; undefined if there is none. */
 export const takeCreated = (room: string): string | undefined => {
-  const known = sessions.get(room);
-  sessions.delete(room);
-  try {
-    const stored = sessionStorage.getItem(`genkan.created.${room}`);
-    sessionStorage.removeItem(`genkan.created.${room}`);
-    return known ?? stored ?? undefined;
-  } catch {
-    return known;
-  }
+  const session = created.get(room);
+  created.delete(room);
+  return session;
 };
-const sessions = new Map<string, string>();
 
 /** Recently joined rooms, newest first. */
 export const recentRooms = (): string[] => recall('recent').split(' ').filter(Boolean);
@@ -83,7 +78,7 @@ export const keepSeat = (seat: Omit<Seat, 'at'>): void => {
   try {
     sessionStorage.setItem('genkan.seat', JSON.stringify({ ...seat, at: Date.now() }));
   } catch {
-    // As above.
+    // As for remember().
   }
 };
 

@@ -1,6 +1,6 @@
 /**
- * Limits how often other peers are announced. A peer could send ten texts a second and raise its hand twice a second: whoever uses a screen
- * reader would hear nothing else. What is not announced still shows in the call.
+ * Limits how often other peers are announced. A peer could send ten texts a second and raise its hand twice a second: users of a
+ * screen reader would hear nothing else. What is not announced still shows in the call.
  */
 import { type RateLimit, TokenBucket } from '../../token-bucket.ts';
 
