@@ -26,6 +26,6 @@ export const create = (room: Room, by: NewRoom, now: number, { access, roomMemor
   if (by.access !== undefined && by.access !== access) room.access = by.access;
   if (by.passcode) room.passcode = by.passcode;
   if (by.from !== undefined) room.from = by.from;
-  room.lostHosts = [{ secretHash: by.secretHash, until: now + roomMemory }];
+  room.lostHosts = [{ secretHash: by.secretHash, until: now + roomMemory, creator: true }];
   return { events: [], result: undefined };
 };

@@ -7,6 +7,7 @@ import { evictIdleSeat } from './evict.ts';
 import { knock } from './lobby.ts';
 import { here, markHere, moved, type Return } from './presence.ts';
 import {
+  awaitsCreator,
   type Decision,
   type EndedSession,
   type Granted,
@@ -202,7 +203,7 @@ const newcomer = (
   };
 };
 
-/** Adds the peer to the room. Without an earlier role or one from a token, the first peer becomes host. */
+/** Adds the peer to the room. Without an earlier role or one from a token, the first peer becomes host, unless the room's creator is yet to come. */
 const addPeer = (
   room: Room,
   newcomer: LobbyPeer,
@@ -216,7 +217,7 @@ const addPeer = (
   const self: Peer = {
     ...newcomer,
     ...(opensAbandoned || room.peers.get(newcomer.id)?.deputy ? { deputy: true } : {}),
-    role: role ?? (room.peers.size === 0 ? 'host' : 'guest'),
+    role: role ?? (room.peers.size === 0 && !awaitsCreator(room) ? 'host' : 'guest'),
     hand: false,
     entered: room.joins,
     accepted: 0,

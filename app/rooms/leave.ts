@@ -1,6 +1,7 @@
 /** Losing a connection, leaving, bans, and timeouts. */
 import type { LeaveReason, PeerId } from '../protocol/messages.ts';
 import {
+  awaitsCreator,
   type Decision,
   type EndedSession,
   isBan,
@@ -89,7 +90,9 @@ export const takeOut = (room: Room, id: PeerId, reason: LeaveReason, now: number
   const events: RoomEvent[] = [{ type: 'peer-left', peer: id, reason }];
   if (room.peers.size > 0) return [...events, ...promote(room)];
   room.said = [];
-  return room.lostHosts && hasSettings(room) ? events : [...events, ...resetEmpty(room, now, rules)];
+  return awaitsCreator(room) || (room.lostHosts && hasSettings(room))
+    ? events
+    : [...events, ...resetEmpty(room, now, rules)];
 };
 
 /** A host that comes back, for instance after its computer slept, finds the room as it was. */
@@ -107,7 +110,8 @@ const forgetLostHosts = (room: Room, now: number, rules: Rules): RoomEvent[] => 
   if (!left || left.length === room.lostHosts?.length) return [];
   if (left.length > 0) room.lostHosts = left;
   else delete room.lostHosts;
-  return room.lostHosts || room.peers.size > 0 ? [] : resetEmpty(room, now, rules);
+  if (room.peers.size > 0) return promote(room);
+  return room.lostHosts ? [] : resetEmpty(room, now, rules);
 };
 
 /** Remembers why a session ended, in case its owner asks. The oldest entries are dropped at the limit. */
@@ -160,7 +164,7 @@ export const endForAll = (room: Room, now: number, rules: Rules): RoomEvent[] =>
 /** If no host is left, the longest-present peer becomes host, unless a token made it a guest. */
 export const promote = (room: Room): RoomEvent[] => {
   const peers = [...room.peers.values()];
-  if (peers.some(({ role }) => role === 'host')) return [];
+  if (awaitsCreator(room) || peers.some(({ role }) => role === 'host')) return [];
   const candidates = peers.filter(({ granted }) => granted?.role !== 'guest');
   const newHost: Peer | undefined = candidates.find(({ presence }) => presence.at === 'here') ?? candidates[0];
   if (!newHost) return [];

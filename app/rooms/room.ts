@@ -69,7 +69,12 @@ export type EndedSession = { code: 'denied' | 'kicked' | 'room-ended'; until: nu
 export type Ended = EndedSession['code'] | 'lobby-full';
 
 /** A host that left because it did not reconnect. Until `until` (ms since 1970) it returns as host, with the proof of its session. */
-export type LostHost = { secretHash: string; until: number };
+export type LostHost = {
+  secretHash: string;
+  until: number;
+  /** It has created the room and not joined yet: until then nobody else becomes host by joining or staying. */
+  creator?: true;
+};
 
 export type Room = {
   name: RoomName;
@@ -155,6 +160,8 @@ export const emptyRoom = (name: RoomName): Room => ({
 
 /** Whether the room has no peers and an empty lobby, so that the next peer to join opens it. */
 export const isEmpty = ({ peers, waiting }: Room): boolean => peers.size + waiting.size === 0;
+
+export const awaitsCreator = ({ lostHosts }: Room): boolean => lostHosts?.some(({ creator }) => creator) ?? false;
 
 /** Whether the room is empty, waits for no lost host, and no peer may still ask why its session ended. */
 export const isOver = ({ peers, waiting, gone, lostHosts }: Room): boolean =>

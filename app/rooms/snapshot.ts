@@ -53,7 +53,9 @@ const roomSnapshot = z.object({
   said: z.array(saidBefore.extend({ seq: z.int().exactOptional() })),
   from: z.string().exactOptional(),
   gone: z.array(z.tuple([z.string(), gone])),
-  lostHosts: z.array(z.object({ secretHash: z.string(), until: z.number() })).exactOptional(),
+  lostHosts: z
+    .array(z.object({ secretHash: z.string(), until: z.number(), creator: z.literal(true).exactOptional() }))
+    .exactOptional(),
   lobbyNews: z.object({ tokens: z.number(), at: z.number(), due: z.literal(true).exactOptional() }).exactOptional(),
   seq: z.int(),
   /** The last events up to number `seq`, without gaps. */

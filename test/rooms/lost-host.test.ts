@@ -1,6 +1,7 @@
 /** A host that lost its connection, and the settings of its room. */
 import { describe, expect, test } from 'vitest';
 import { refuse } from '../../app/protocol/errors.ts';
+import { create } from '../../app/rooms/create.ts';
 import { join } from '../../app/rooms/join.ts';
 import { leave, lose, sweep } from '../../app/rooms/leave.ts';
 import { applyMessage, type Said } from '../../app/rooms/messages.ts';
@@ -84,6 +85,23 @@ describe('a host that was lost', () => {
     ).toEqual([{ type: 'room-ended', for: 'waiting' }]);
     expect(enter(room, 'stranger', {}, rules).view).toMatchObject({ self: { role: 'host' }, room: { access: 'open' } });
     expect(took(join(room, returning(), forgotten, rules)).result).toMatchObject({ view: { self: { role: 'guest' } } });
+  });
+
+  test('a created room has no other host until its creator joins, also after others have left, or is forgotten', () => {
+    const room = emptyRoom('r');
+    const creation = { secretHash: 'hash of host' };
+    took(create(room, creation, 0, rules));
+    enter(room, 'a', {}, rules);
+    leave(room, 'a', 'left', 0, rules);
+    expect(isOver(room)).toBe(false);
+    expect(enter(room, 'b', {}, rules).view.self.role).toBe('guest');
+    say(room, 'b', { type: 'update', n: 1, hand: true });
+    expect(room.peers.get('b')?.role).toBe('guest');
+    const late = structuredClone(room);
+    expect(took(join(room, returning(), 1, rules)).result).toMatchObject({ view: { self: { role: 'host' } } });
+    expect(sweep(late, rules.roomMemory, rules)).toEqual([{ type: 'peer-updated', peer: 'b', role: 'host' }]);
+    leave(late, 'b', 'left', 0, rules);
+    expect(isOver(late)).toBe(true);
   });
 
   const isReset: [string, (room: Room) => void, typeof rules][] = [

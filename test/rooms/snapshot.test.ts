@@ -10,7 +10,7 @@ describe('a snapshot of a room', () => {
   test('restores peers, lobby, lost hosts, chat history, bans, numbers and events', () => {
     const before = lived();
     const losing = (room: Room): Decision<void> => {
-      room.lostHosts = [{ secretHash: 'hash of a host', until: 60_000 }];
+      room.lostHosts = [{ secretHash: 'hash of a host', until: 60_000, creator: true }];
       return { events: [], result: undefined };
     };
     before.commit('r', losing, 0);

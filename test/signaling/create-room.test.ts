@@ -36,9 +36,7 @@ describe('creating a room', () => {
     const { session, memory } = created.parse(body);
     expect([status, memory, site.count()]).toEqual([201, 600, { rooms: 1, peers: 0 }]);
     expect(await codeOf(site, {})).toBe('passcode-needed');
-    expect(await join(site, { passcode: 'plum' })).toMatchObject({ self: { role: 'host' } });
-    const first = await join(site, { passcode: 'plum' });
-    expect(first.self.role).toBe('guest');
+    for (const _ of [1, 2]) expect(await join(site, { passcode: 'plum' })).toMatchObject({ self: { role: 'guest' } });
     expect(await join(site, { session })).toMatchObject({
       self: { role: 'host' },
       room: { access: 'open', passcode: true },

@@ -58,7 +58,7 @@ export const hosts: Case[] = [
       same(status, 201, 'status');
       const { session } = created.parse(json);
       same((await refusalOf(c, room, {})).code, 'passcode-needed', 'refusal without the passcode');
-      await c.join(room, { passcode: 'plum' });
+      matches(await c.peerIn(room).join({ passcode: 'plum' }), { self: { role: 'guest' } });
       matches(await c.peerIn(room).join({ session }), { self: { role: 'host' }, room: { passcode: true } });
     },
   },
