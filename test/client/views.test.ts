@@ -92,12 +92,7 @@ describe('the page', () => {
       goTo(path);
       browser.dispatchEvent(new Event('popstate'));
     });
-  const press = (name: string, ...values: unknown[]) =>
-    act(async () => {
-      page.state.props[name]?.(...values);
-      // Joining first looks for a session, asynchronously.
-      await new Promise(setImmediate);
-    });
+  const press = (name: string, ...values: unknown[]) => act(() => void page.state.props[name]?.(...values));
   /** In the lobby of a room. */
   const start = async () => {
     goTo('rooms/garden');
@@ -175,11 +170,13 @@ describe('the page', () => {
     goTo('');
     await rendered(h(App, {}));
     await press('openNew', options);
-    expect([page.state.shown, requests]).toEqual(['lobby', [['/rooms/new/create', options]]]);
+    await press('openNew', options);
+    // A reload of the lobby before the response would lose the session.
+    expect([page.state.shown, requests]).toEqual(['landing', [['/rooms/new/create', options]]]);
+    answer(Response.json({ session: 'an id.a secret', memory: 600 }, { status }));
+    await vi.waitFor(() => act(() => expect(page.state.shown).toBe('lobby')));
     await press('join', 'Ada');
-    expect(page.state.models).toEqual([]);
-    await act(async () => answer(Response.json({ session: 'an id.a secret', memory: 600 }, { status })));
-    await vi.waitFor(() => expect(page.state.models).toMatchObject([{ entry: { session, options } }]));
+    expect(page.state.models).toMatchObject([{ entry: { session, options } }]);
   });
 
   it('releases the devices after Back from the request for a passcode, also once it is entered', async () => {

@@ -5,13 +5,13 @@ import { CallEnded, OutdatedPage } from './call/call-ended.tsx';
 import type { CallModel, CallOptions, JoinParameters } from './call/call-model.ts';
 import { type DeviceKind, Devices } from './devices/devices.ts';
 import { speech, words } from './i18n/i18n.ts';
-import { createdSession, createRoom } from './lobby/create-room.ts';
+import { createRoom } from './lobby/create-room.ts';
 import { Landing } from './lobby/landing.tsx';
 import { type CallChunk, callChunk, loadCallChunk } from './lobby/load-call-chunk.ts';
 import { Lobby } from './lobby/lobby.tsx';
 import { PasscodeNeeded } from './lobby/passcode.tsx';
 import { newRoomName, roomUrl, routeOf, takeToken } from './route.ts';
-import { rememberToken, takeSeat } from './storage.ts';
+import { rememberToken, takeCreated, takeSeat } from './storage.ts';
 import { useChanges } from './ui/hooks.ts';
 
 type View =
@@ -27,6 +27,7 @@ export const App = () => {
   useChanges(speech);
   const [view, setView] = useState<View>(viewOfAddress);
   const shown = useRef(view);
+  const creating = useRef(false);
 
   const show = (next: View) => {
     const previous = shown.current;
@@ -40,16 +41,18 @@ export const App = () => {
     history.pushState(options && { wishes: options }, '', roomUrl(room, document.baseURI));
     show(lobby(room, options));
   };
-  const openNew = (options: CallOptions) => {
+  /** Creates the room first: a reload of the lobby would lose the response, and with it the host. Ignores further clicks meanwhile. */
+  const openNew = async (options: CallOptions) => {
+    if (creating.current) return;
+    creating.current = true;
     const room = newRoomName();
-    createRoom(room, options);
-    open(room, options);
+    await createRoom(room, options);
+    creating.current = false;
+    if (shown.current === view) open(room, options);
   };
   /** Ignores further clicks: the previous view stays until the call is shown. */
-  const join = (entry: JoinParameters): void => {
-    const enter = (session = entry.session) => shown.current === view && show(joining({ ...entry, session }));
-    void createdSession(entry.room).then(enter);
-  };
+  const join = (entry: JoinParameters) =>
+    shown.current === view && show(joining({ session: takeCreated(entry.room), ...entry }));
   useEffect(() => {
     const back = () => show(viewOfAddress());
     addEventListener('popstate', back);
@@ -102,7 +105,7 @@ export const App = () => {
         <CallEnded
           code={view.code}
           again={() => show(lobby(view.room))}
-          newRoom={() => openNew({ access: 'open', passcode: '' })}
+          newRoom={() => void openNew({ access: 'open', passcode: '' })}
         />
       );
     case 'outdated':

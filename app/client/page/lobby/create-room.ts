@@ -1,24 +1,12 @@
 /** Creates a new room on the server, so that its settings and its host exist before anyone else can enter. */
 import { HttpRequest } from '../../request.ts';
 import type { CallOptions } from '../call/call-model.ts';
-import { rememberCreated, takeCreated } from '../storage.ts';
+import { rememberCreated } from '../storage.ts';
 
 const timeout = 5_000;
-const pending = new Map<string, Promise<void>>();
 
-/** In the background: the lobby is shown meanwhile. If it fails, the settings are applied after joining. */
-export const createRoom = (room: string, options: CallOptions): void => {
-  pending.set(room, requestRoom(room, options));
-};
-
-/** The session that joins a room which this tab has created, once. Undefined = it has not. */
-export const createdSession = async (room: string): Promise<string | undefined> => {
-  await pending.get(room);
-  pending.delete(room);
-  return takeCreated(room);
-};
-
-const requestRoom = async (room: string, { access, passcode }: CallOptions): Promise<void> => {
+/** Resolves when this tab has the session that joins it, also if that fails: then the settings are applied after joining. */
+export const createRoom = async (room: string, { access, passcode }: CallOptions): Promise<void> => {
   const request = new HttpRequest();
   const url = new URL(`rooms/${encodeURIComponent(room)}/create`, document.baseURI);
   const body = JSON.stringify({ access, ...(passcode === '' ? {} : { passcode }) });
