@@ -224,7 +224,7 @@ for (const { name, hosts, guests, lacks, tags } of pairs)
       await press(host, 'New room');
       await host.page.waitForURL('**/rooms/*');
       await join(host, 'Aiko');
-      await reads(host, 'New guests must now be admitted.');
+      await reads(host, 'Guests must be admitted');
       const room = new URL(host.page.url()).pathname.split('/').at(-1) ?? '';
       const guest = await knock(room, 'Ben');
       await reads(guest, 'This room has a passcode');
